@@ -1,0 +1,274 @@
+"""What Corral says to a container engine: frozen values, errors, and the `Driver` protocol that every engine obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+StreamName = Literal["stdout", "stderr", "tty"]
+T_co = TypeVar("T_co", covariant=True)
+
+
+class EngineError(Exception):
+    """The engine refused or failed; `str()` is fit to show to a person.
+
+    `retry` says whether the same call may succeed later without anybody changing the request.
+    """
+
+    retry = True
+
+
+class EngineDown(EngineError):
+    """The engine could not be reached, or did not answer in time."""
+
+
+class EngineNotFound(EngineError):
+    """The engine has no such object (container, image, network, exec)."""
+
+    retry = False
+
+
+class EngineConflict(EngineError):
+    """The engine's state forbids it now: a name in use, a port taken, a container that is being removed."""
+
+
+class EngineRefused(EngineError):
+    """The request itself is wrong (HTTP 400): repeating it cannot help."""
+
+    retry = False
+
+
+class ImageMissing(EngineNotFound):
+    """A container was to be created from an image that the engine does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine listens.
+
+    `url` is `unix:///path`, `tcp://host:port` or `sim://name`; the TLS material is PEM text, empty without TLS.
+    """
+
+    url: str
+    ca: str = ""
+    cert: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """The engine and its machine; memory in bytes."""
+
+    engine_id: str
+    name: str
+    version: str
+    api_version: str
+    os: str
+    kernel: str
+    architecture: str
+    cpus: int
+    memory: int
+    storage_driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortSeen:
+    """One port of a container; `public` is None while it is only exposed."""
+
+    private: int
+    protocol: str
+    public: int | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MountSeen:
+    """One mount of a container: `kind` is bind, volume or tmpfs."""
+
+    kind: str
+    source: str
+    target: str
+    writable: bool
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSeen:
+    """A container as the engine shows it.
+
+    `state` is the engine's own word: created, running, paused, restarting, removing, exited or dead. `exit_code`,
+    `oom_killed`, `error`, `finished_at` and `raw` (the engine's inspect answer) are known only from `inspect`.
+    Times are RFC 3339 texts, empty when unknown.
+    """
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    state: str
+    labels: Mapping[str, str]
+    created: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str = ""
+    health: str = ""
+    command: str = ""
+    ports: tuple[PortSeen, ...] = ()
+    networks: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[MountSeen, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """A container to make: `body` is the Docker Engine API's create body (Config, HostConfig, NetworkingConfig)."""
+
+    name: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """One line of the engine's event stream; `at` is unix time in seconds, `kind` is container, image, network, ..."""
+
+    at: float
+    kind: str
+    action: str
+    id: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far a pull is: `percent` over all layers known so far, `text` one line for a person."""
+
+    percent: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSeen:
+    """An image on the engine; `size` in bytes, `created` unix time in seconds."""
+
+    id: str
+    tags: tuple[str, ...]
+    size: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of output; `at` is the engine's RFC 3339 time with nanoseconds, `text` has no line end."""
+
+    stream: StreamName
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatsSample:
+    """Cumulative counters at unix time `at` (seconds): CPU in nanoseconds over all `cpus`, the rest in bytes."""
+
+    at: float
+    cpu_ns: int
+    cpus: int
+    memory: int
+    memory_limit: int
+    net_rx: int
+    net_tx: int
+    disk_read: int
+    disk_write: int
+    pids: int = 0
+
+
+class Stream(Protocol[T_co]):
+    """Things that arrive over time; `close` may be called from another thread and ends the iteration."""
+
+    def __iter__(self) -> Iterator[T_co]: ...
+    def close(self) -> None: ...
+
+
+class ExecSession(Protocol):
+    """A command running inside a container; every method may be called from any thread."""
+
+    def read(self, size: int = 65536) -> bytes:
+        """Output (stdout and stderr together); blocks, and returns b"" at the end."""
+
+    def write(self, data: bytes) -> None: ...
+    def resize(self, columns: int, rows: int) -> None: ...
+    def exit_code(self) -> int | None: ...
+    def close(self) -> None: ...
+
+
+class Driver(Protocol):
+    """One engine. Calls block, have time-outs, are safe from any thread and raise `EngineError` and nothing else."""
+
+    def ping(self) -> None:
+        """Raise `EngineDown` unless the engine answers within a few seconds."""
+
+    def info(self) -> EngineInfo: ...
+    def close(self) -> None: ...
+
+    def containers(self) -> list[ContainerSeen]:
+        """Every container on the engine, running or not, in one cheap call."""
+
+    def inspect(self, container_id: str) -> ContainerSeen:
+        """One container in full; by id or name. Raises `EngineNotFound`."""
+
+    def find(self, label: str, value: str) -> ContainerSeen | None:
+        """The container that carries this label, in full, or None."""
+
+    def create(self, request: CreateRequest) -> str:
+        """Make a container and return its id. Raises `ImageMissing`, `EngineConflict` (name), `EngineRefused`."""
+
+    def start(self, container_id: str) -> None:
+        """Start it; starting a running one is no error."""
+
+    def stop(self, container_id: str, timeout: int = 10) -> None:
+        """Ask it to stop, kill it after `timeout` seconds; stopping a stopped one is no error."""
+
+    def restart(self, container_id: str, timeout: int = 10) -> None: ...
+    def kill(self, container_id: str, signal: str = "KILL") -> None: ...
+
+    def remove(self, container_id: str, *, force: bool = True, volumes: bool = True) -> None:
+        """Remove it (anonymous volumes too); removing a missing one is no error."""
+
+    def rename(self, container_id: str, name: str) -> None: ...
+
+    def images(self) -> list[ImageSeen]: ...
+    def has_image(self, image: str) -> bool: ...
+
+    def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
+        """Pull an image, yielding progress at most a few times a second. Raises `EngineError` with the registry's words."""
+
+    def remove_image(self, image: str, *, force: bool = False) -> None: ...
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
+        """The id of the bridge network `name`, made if absent; safe against a concurrent twin."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove it; a missing one is no error, one in use raises `EngineConflict`."""
+
+    def events(self, since: float | None = None) -> Stream[EngineEvent]:
+        """What happens from `since` (unix seconds) or now on; ends without an error when the connection does."""
+
+    def logs(
+        self,
+        container_id: str,
+        *,
+        follow: bool = True,
+        tail: int | None = 100,
+        since: str = "",
+    ) -> Stream[LogLine]:
+        """The last `tail` lines (None: all), only those after the RFC 3339 time `since`, then new ones if `follow`."""
+
+    def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession: ...
+
+    def stats(self, container_id: str) -> Stream[StatsSample]:
+        """About one sample a second while the container runs."""
+
+    def host_stats(self) -> Stream[StatsSample]:
+        """About one sample a second of the whole machine (its own counters where it is local, else its containers' sum)."""
