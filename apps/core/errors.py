@@ -1,0 +1,78 @@
+"""Refusals: what Corral answers when it will not do what was asked, in words for a person and a code for a client."""
+
+from __future__ import annotations
+
+
+class Problem(Exception):
+    """One refusal. `message` says what is wrong and what to do about it; `code` is the v1 error code."""
+
+    status = 500
+    code = "Internal Server Error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        field: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = self.status if status is None else status
+        self.code = self.code if code is None else code
+        self.field = field
+        self.detail = detail
+
+
+class Invalid(Problem):
+    """A field of the request is wrong; `code` is one of v1's, such as `InvalidFormat` or `MissingRequired`."""
+
+    status = 422
+    code = "Unprocessable Entity"
+
+    def __init__(self, field: str, code: str, message: str, detail: str | None = None) -> None:
+        super().__init__(message, code=code, field=field, detail=detail)
+
+
+class ActionNotAvailable(Problem):
+    """The action exists, but not for this object as it is now."""
+
+    status = 422
+    code = "ActionNotAvailable"
+
+
+class Unauthorized(Problem):
+    """Nobody known is asking."""
+
+    status = 401
+    code = "Unauthorized"
+
+
+class Forbidden(Problem):
+    """The asker is known and may not."""
+
+    status = 403
+    code = "Forbidden"
+
+
+class NotFound(Problem):
+    """There is no such thing, or none that the asker may know of."""
+
+    status = 404
+    code = "Not Found"
+
+
+class NotAllowed(Problem):
+    """The asker may see the thing but not use this method on it."""
+
+    status = 405
+    code = "Method not allowed"
+
+
+class Conflict(Problem):
+    """Somebody else was faster, or the thing is busy: look again and retry."""
+
+    status = 409
+    code = "Conflict"
