@@ -28,7 +28,7 @@ from apps.core.errors import (
         (Conflict, 409, "Conflict"),
     ],
 )
-def test_each_refusal_has_its_status_and_code(kind, status, code):
+def test_each_refusal_has_its_status_and_code(kind: type[Problem], status: int, code: str):
     problem = kind("no")
     assert (problem.status, problem.code, problem.message, str(problem)) == (status, code, "no", "no")
     assert problem.field is None

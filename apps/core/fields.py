@@ -1,0 +1,233 @@
+"""Checked fields: small functions that turn one value from outside into a typed one, or refuse it by its wire name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, field, fields
+from typing import Any, ClassVar, Self
+
+from apps.core.errors import Invalid
+
+Check = Callable[[str, Any], Any]
+LARGEST = 2**63 - 1
+
+
+def text(
+    *,
+    low: int = 0,
+    high: int = 4096,
+    pattern: str | None = None,
+    code: str = "InvalidCharacters",
+    hint: str = "",
+) -> Check:
+    """A text of `low` to `high` characters that fully matches `pattern`; whole numbers are taken as text."""
+    compiled = re.compile(pattern) if pattern else None
+
+    def check(name: str, value: Any) -> str:
+        found = plain_text(name, value)
+        if len(found) < low:
+            raise Invalid(name, "MinLengthExceeded", f"{name} must not be shorter than {low} characters.")
+        if len(found) > high:
+            raise Invalid(name, "MaxLengthExceeded", f"{name} must not be longer than {high} characters.")
+        if compiled and not compiled.fullmatch(found):
+            raise Invalid(name, code, f"{name}: {found[:100]!r} is not valid{f': {hint}' if hint else ''}.")
+        return found
+
+    return check
+
+
+def plain_text(name: str, value: Any) -> str:
+    """A text that can be stored and sent anywhere: no NUL, no half of a surrogate pair."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise Invalid(name, "InvalidFormat", f"{name} must be a text.")
+    if "\0" in value or (not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)):
+        raise Invalid(name, "InvalidCharacters", f"{name} must not contain NUL or broken Unicode.")
+    return value
+
+
+def map_text(high: int = 131072) -> Check:
+    """The value of a map of texts: numbers and booleans are written out, null is the empty text."""
+    limited = text(high=high)
+
+    def check(name: str, value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(limited(name, repr(value) if isinstance(value, float) else value))
+
+    return check
+
+
+def integer(low: int = -LARGEST, high: int = LARGEST) -> Check:
+    """A whole number, or its decimal text (forms send those)."""
+
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Invalid(name, "InvalidFormat", f"{name} must be a whole number.")
+        if value < low:
+            raise Invalid(name, "MinLimitExceeded", f"{name} must not be less than {low}.")
+        if value > high:
+            raise Invalid(name, "MaxLimitExceeded", f"{name} must not be more than {high}.")
+        return value
+
+    return check
+
+
+def boolean(name: str, value: Any) -> bool:
+    """True or false, or their texts (forms send those)."""
+    known = {"true": True, "false": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise Invalid(name, "InvalidFormat", f"{name} must be true or false.")
+
+
+def option(*choices: str) -> Check:
+    """One of the given words."""
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise Invalid(name, "InvalidOption", f"{name} must be one of: {', '.join(choices)}.")
+        return value
+
+    return check
+
+
+def many(item: Check, high: int = 1000) -> Check:
+    """A list; a single value counts as a list of one."""
+
+    def check(name: str, value: Any) -> tuple[Any, ...]:
+        found = [value] if isinstance(value, str | int) else value
+        if not isinstance(found, list | tuple):
+            raise Invalid(name, "InvalidFormat", f"{name} must be a list.")
+        if len(found) > high:
+            raise Invalid(name, "MaxLengthExceeded", f"{name} must not have more than {high} entries.")
+        return tuple(item(name, each) for each in found)
+
+    return check
+
+
+def mapping(item: Check, key: Check | None = None, high: int = 2000) -> Check:
+    """A map from texts to checked values, in the order given."""
+    check_key = key or text(low=1, high=1024)
+
+    def check(name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise Invalid(name, "InvalidFormat", f"{name} must be a map.")
+        if len(value) > high:
+            raise Invalid(name, "MaxLengthExceeded", f"{name} must not have more than {high} entries.")
+        return {check_key(name, word): item(name, each) for word, each in value.items()}
+
+    return check
+
+
+def nested(kind: type[Wired]) -> Check:
+    """An object inside the object; its fields are named `outer.inner` in refusals."""
+
+    def check(name: str, value: Any) -> Wired:
+        return kind.from_wire(value, at=f"{name}.")
+
+    return check
+
+
+def wire(name: str, check: Check, default: Any = None, *, required: bool = False, nullable: bool = True) -> Any:
+    """Declare a dataclass field: its wire name, its check, and what it is when absent.
+
+    Null counts as absent; an empty list or map is written as null, but `{}` where v1 says it is not `nullable`.
+    """
+    metadata = {"wire": name, "check": check, "nullable": nullable}
+    if required:
+        return field(metadata=metadata)
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def switch(name: str, *, on: bool = False) -> Any:
+    """Declare a field that is true or false, never null."""
+    return wire(name, boolean, on)
+
+
+class Wired:
+    """Base of frozen dataclasses whose fields are declared with `wire`: read from and written to v1 JSON."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @classmethod
+    def from_wire(cls, data: Any, at: str = "") -> Self:
+        """Check and take over the known fields; unknown ones are dropped. Raises `Invalid` for the first wrong one."""
+        return cls(**cls.read(data, at))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The value that `to_json` stored."""
+        return cls(**cls.read(data))
+
+    @classmethod
+    def read(cls, data: Any, at: str = "") -> dict[str, Any]:
+        """The checked values by attribute."""
+        if not isinstance(data, Mapping):
+            name = at.rstrip(".") or "body"
+            raise Invalid(name, "InvalidFormat", f"{name} must be an object.")
+        found = {}
+        for each in fields(cls):
+            name, value = at + each.metadata["wire"], data.get(each.metadata["wire"])
+            if value is not None:
+                found[each.name] = each.metadata["check"](name, value)
+            elif each.default is MISSING and each.default_factory is MISSING:
+                raise Invalid(name, "MissingRequired", f"{name} is required.")
+        return found
+
+    @classmethod
+    def salvage(cls, data: Mapping[str, Any]) -> Self:
+        """Take over what is right and leave the rest (only for kinds without required fields)."""
+        found = {}
+        for each in fields(cls):
+            value = data.get(each.metadata["wire"])
+            try:
+                if value is not None:
+                    found[each.name] = each.metadata["check"](each.metadata["wire"], value)
+            except Invalid:
+                continue
+        return cls(**found)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The v1 JSON with every field; what is absent is null."""
+        return {
+            each.metadata["wire"]: plain(getattr(self, each.name), nullable=each.metadata["nullable"])
+            for each in fields(self)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The v1 JSON with only the fields that differ from their defaults: what is stored."""
+        return {
+            each.metadata["wire"]: plain(value)
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != default_of(each)
+        }
+
+
+def default_of(declared: Field[Any]) -> Any:
+    """What a field is when nobody says anything; `MISSING` for a required one."""
+    return declared.default_factory() if declared.default_factory is not MISSING else declared.default
+
+
+def plain(value: Any, *, nullable: bool = True) -> Any:
+    """A typed value as JSON; values with a grammar of their own become their text."""
+    if isinstance(value, Wired):
+        return value.to_wire()
+    if isinstance(value, tuple):
+        return [plain(each) for each in value] or None
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()} or (None if nullable else {})
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
