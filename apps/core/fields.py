@@ -190,15 +190,12 @@ class Wired:
 
     @classmethod
     def salvage(cls, data: Mapping[str, Any]) -> Self:
-        """Take over what is right and leave the rest (only for kinds without required fields)."""
+        """Take over what is right and leave the rest (only for kinds without required fields); never raises."""
         found = {}
         for each in fields(cls):
-            value = data.get(each.metadata["wire"])
-            try:
-                if value is not None:
-                    found[each.name] = each.metadata["check"](each.metadata["wire"], value)
-            except Invalid:
-                continue
+            value = salvaged(each.metadata["check"], each.metadata["wire"], data.get(each.metadata["wire"]))
+            if value is not None:
+                found[each.name] = value
         return cls(**found)
 
     def to_wire(self) -> dict[str, Any]:
@@ -215,6 +212,20 @@ class Wired:
             for each in fields(self)
             if (value := getattr(self, each.name)) != default_of(each)
         }
+
+
+def salvaged(check: Check, name: str, value: Any) -> Any:
+    """The checked value, of a list or map the entries that are right, or None."""
+    try:
+        return None if value is None else check(name, value)
+    except Invalid:
+        if isinstance(value, list) and len(value) != 1:
+            right = [each for each in value if salvaged(check, name, [each]) is not None]
+            return salvaged(check, name, right) if len(right) < len(value) else None
+        if isinstance(value, Mapping) and len(value) != 1:
+            kept = {key: each for key, each in value.items() if salvaged(check, name, {key: each}) is not None}
+            return salvaged(check, name, kept) if len(kept) < len(value) else None
+        return None
 
 
 def default_of(declared: Field[Any]) -> Any:
