@@ -242,11 +242,11 @@ class Ulimit(Wired):
     hard: int | None = wire("hard", integer(-1))
 
 
-_CAPABILITY = option(*CAPABILITIES.split())
-
-
 def _capability(name: str, value: Any) -> str:
-    return str(_CAPABILITY(name, value.removeprefix("CAP_") if isinstance(value, str) else value))
+    found = plain_text(name, value).removeprefix("CAP_")
+    if found not in CAPABILITIES.split():
+        raise Invalid(name, "InvalidOption", f"{found[:100]!r} is not a capability of Linux, such as NET_ADMIN.")
+    return found
 
 
 def _address(name: str, value: Any) -> str:
