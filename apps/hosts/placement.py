@@ -1,0 +1,158 @@
+"""Choosing a host: filters that say yes or why not, a ranking without chance, and a trace that explains the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+AFFINITY = "io.rancher.scheduler.affinity:host_label"
+NAMED = 5  # how many hosts a reason names before it counts the rest
+
+HostPort = tuple[str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A host as the scheduler sees it: `ports_used` are the (address, port, protocol) taken or promised."""
+
+    id: int
+    name: str
+    state: str = "active"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports_used: frozenset[HostPort] = frozenset()
+    containers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a container needs; `avoid` and `spread` (containers of the same service by host) are only wishes."""
+
+    ports: frozenset[HostPort] = frozenset()
+    requested_host_id: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    avoid: frozenset[int] = frozenset()
+    spread: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The host chosen."""
+
+    host_id: int
+    trace: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """No host will do; `reasons` are for a person, the commonest first."""
+
+    reasons: tuple[str, ...]
+    trace: list[dict[str, Any]]
+
+
+def place(demand: Demand, hosts: Iterable[HostView]) -> Placed | Unplaced:
+    """The best host that meets every condition: the same question always gets the same answer."""
+    known = sorted(hosts, key=lambda host: host.id)
+    refused = {host.id: [why for each in FILTERS if (why := each(demand, host))] for host in known}
+    ranked = sorted((host for host in known if not refused[host.id]), key=lambda host: rank(demand, host))
+    best = ranked[0].id if ranked else None
+    trace = [_line(demand, host, refused[host.id], chosen=host.id == best) for host in known]
+    if best is not None:
+        return Placed(best, trace)
+    return Unplaced(tuple(_summary(demand, known, refused)), trace)
+
+
+def rank(demand: Demand, host: HostView) -> tuple[int, ...]:
+    """Lower is better: soft rules broken, to be avoided, of the same service, containers in all, id."""
+    return (
+        sum(1 for _ in _broken(demand, host, soft=True)),
+        int(host.id in demand.avoid),
+        demand.spread.get(host.id, 0),
+        host.containers,
+        host.id,
+    )
+
+
+def is_active(_demand: Demand, host: HostView) -> str | None:
+    """Only hosts at work take containers."""
+    return None if host.state in {"active", "updating-active"} else f"the host is {host.state}"
+
+
+def is_requested(demand: Demand, host: HostView) -> str | None:
+    """A named host leaves no choice."""
+    return None if demand.requested_host_id in {None, host.id} else "another host was asked for"
+
+
+def has_free_ports(demand: Demand, host: HostView) -> str | None:
+    """A port of a host is given once, to all its addresses or to one."""
+    taken = sorted({(port, protocol) for _, port, protocol in _clashes(demand.ports, host.ports_used)})
+    if not taken:
+        return None
+    return f"port {', '.join(f'{port}/{protocol}' for port, protocol in taken)} is in use"
+
+
+def fits_labels(demand: Demand, host: HostView) -> str | None:
+    """The hard rules about labels of hosts."""
+    return "; ".join(_broken(demand, host, soft=False)) or None
+
+
+FILTERS: tuple[Callable[[Demand, HostView], str | None], ...] = (is_active, is_requested, has_free_ports, fits_labels)
+
+
+def _clashes(wanted: Iterable[HostPort], used: frozenset[HostPort]) -> Iterator[HostPort]:
+    everywhere = {"", "0.0.0.0", "::"}  # noqa: S104
+    for address, port, protocol in wanted:
+        for other, *rest in used:
+            if rest == [port, protocol] and (address == other or address in everywhere or other in everywhere):
+                yield address, port, protocol
+
+
+def _broken(demand: Demand, host: HostView, *, soft: bool) -> Iterator[str]:
+    """The rules that the host breaks, in words."""
+    kind = "_soft" if soft else ""
+    for pair in _pairs(demand.labels.get(f"{AFFINITY}{kind}", "")):
+        if not _carries(host, *pair):
+            yield f"the label {_written(*pair)} is missing"
+    for pair in _pairs(demand.labels.get(f"{AFFINITY}{kind}_ne", "")):
+        if _carries(host, *pair):
+            yield f"the label {_written(*pair)} is not wanted"
+
+
+def _pairs(rule: str) -> Iterator[tuple[str, str | None]]:
+    """Read `a=b,c=d`; a name alone asks for any value."""
+    for part in rule.split(","):
+        name, equals, value = part.strip().partition("=")
+        if name:
+            yield name.strip(), value.strip() if equals else None
+
+
+def _carries(host: HostView, name: str, value: str | None) -> bool:
+    return name in host.labels and (value is None or str(host.labels[name]) == value)
+
+
+def _written(name: str, value: str | None) -> str:
+    return name if value is None else f"{name}={value}"
+
+
+def _line(demand: Demand, host: HostView, reasons: Sequence[str], *, chosen: bool) -> dict[str, Any]:
+    verdict = "refused" if reasons else "chosen" if chosen else "possible"
+    ranking = [] if reasons else list(rank(demand, host))
+    return {"host": host.id, "name": host.name, "verdict": verdict, "reasons": list(reasons), "rank": ranking}
+
+
+def _summary(demand: Demand, hosts: Sequence[HostView], refused: Mapping[int, Sequence[str]]) -> Iterator[str]:
+    if not hosts:
+        yield "there is no host; add one"
+        return
+    asked = [host for host in hosts if demand.requested_host_id in {None, host.id}]
+    if not asked:
+        yield "the requested host is gone"
+        return
+    by_reason: dict[str, list[str]] = {}
+    for host in asked:
+        for reason in refused[host.id]:
+            by_reason.setdefault(reason, []).append(host.name)
+    for reason, names in sorted(by_reason.items(), key=lambda entry: (-len(entry[1]), entry[0])):
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        yield f"{reason} ({', '.join(names[:NAMED])}{more})"
