@@ -22,7 +22,7 @@ DIST_STAMP := $(DIST)/.built-$(shell find static/src package-lock.json vite.conf
 # Every recipe that needs packages of the distribution: $(call apt,packages). Nothing it installs starts by itself.
 export DEBIAN_FRONTEND := noninteractive
 CAN_APT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 define apt
 policy=/usr/sbin/policy-rc.d; \
 if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; trap "rm -f $$policy" EXIT; fi; \
