@@ -1,0 +1,1 @@
+"""The domain, one package per noun that a user could name, lowest first (see docs/architecture.md)."""

@@ -1,0 +1,122 @@
+"""Accounts, API keys, and the failed log-ins that slow a guesser down."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+from apps.accounts.lifecycle import ACCOUNT, API_KEY
+from apps.core.models import Managed
+
+
+class AccountNumber(models.Model):
+    """The one number space that accounts and environments share on the wire (`1a<n>`)."""
+
+    id = models.BigIntegerField(primary_key=True)
+
+    ADMIN = 1
+    DEFAULT_ENVIRONMENT = 5
+
+    @classmethod
+    def take(cls) -> int:
+        """The next free number; the first five are Rancher's well-known rows."""
+        if not cls.objects.exists():
+            cls.objects.bulk_create([cls(pk=number) for number in range(1, cls.DEFAULT_ENVIRONMENT + 1)])
+        last = cls.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        return int(cls.objects.create(pk=last + 1).pk)
+
+
+class UserManager(BaseUserManager["User"]):
+    """Finds accounts by log-in name, without regard to case."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """The account that logs in as `username`."""
+        return self.get(login__iexact=username, removed=None)
+
+
+class User(Managed, AbstractBaseUser, PermissionsMixin):
+    """Somebody who can log in: `kind` is user or admin."""
+
+    KIND = "account"
+    LIFECYCLE = ACCOUNT
+    USERNAME_FIELD = "login"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    id = models.BigIntegerField(primary_key=True, editable=False)
+    kind = models.CharField(max_length=16, default="user")
+    login = models.CharField(max_length=255, unique=True)
+
+    objects = UserManager()
+    all_objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    class Meta:
+        ordering = ("id",)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Give a new account its number."""
+        if self.pk is None:
+            self.pk = AccountNumber.take()
+            kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        """Whether the account may act: a wish to deactivate counts at once."""
+        return self.desired == "active"
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the account rules the installation."""
+        return self.kind == "admin"
+
+    @property
+    def is_staff(self) -> bool:
+        """Django's word for it."""
+        return self.is_admin
+
+    def __str__(self) -> str:
+        return self.name or self.login
+
+
+class ApiKey(Managed):
+    """An access key and the hash of its secret; `account` made it, `environments.KeyScope` pins it to an environment."""
+
+    KIND = "apiKey"
+    LIFECYCLE = API_KEY
+
+    account = models.ForeignKey(User, on_delete=models.CASCADE, related_name="keys")
+    public_value = models.CharField(max_length=64, unique=True)
+    secret_hash = models.CharField(max_length=64)
+    last_used = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.name or self.public_value
+
+    @staticmethod
+    def digest(secret: str) -> str:
+        """SHA-256 of a secret; enough without salt because the secret is 40 random characters."""
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    def accepts(self, secret: str) -> bool:
+        """Whether this is the key's secret, in constant time."""
+        return hmac.compare_digest(self.secret_hash, self.digest(secret))
+
+
+class FailedLogin(models.Model):
+    """One refused log-in: counted per name and per address to throttle guessing."""
+
+    login = models.CharField(max_length=255, db_index=True)
+    address = models.CharField(max_length=64, db_index=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.login} from {self.address}"

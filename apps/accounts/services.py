@@ -1,0 +1,163 @@
+"""Changes to accounts and keys; every one is asked and recorded through `core.ports`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import AccountNumber, ApiKey, FailedLogin, User
+from apps.accounts.selectors import WINDOW, is_set_up
+from apps.core import ports
+from apps.core.errors import Conflict, Invalid
+from apps.core.ports import Asker
+
+_SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
+KINDS = ("user", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made and its secret, which is never readable again."""
+
+    key: ApiKey
+    secret: str
+
+
+def _check_password(password: str, user: User | None = None) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise Invalid("password", "InvalidFormat", " ".join(error.messages)) from None
+
+
+def _check_login(login: str) -> str:
+    login = login.strip()
+    if not login:
+        raise Invalid("login", "MissingRequired", "A log-in name is required.")
+    if len(login) > 255:
+        raise Invalid("login", "MaxLengthExceeded", "A log-in name has at most 255 characters.")
+    if User.objects.filter(login__iexact=login).exists():
+        raise Invalid("login", "NotUnique", f"The log-in name {login!r} is taken; choose another.")
+    return login
+
+
+def account_create(
+    *,
+    actor: Asker | None,
+    login: str,
+    password: str,
+    name: str = "",
+    kind: str = "user",
+    description: str = "",
+    number: int | None = None,
+) -> User:
+    """A new local account.
+
+    Raises `Invalid` for a weak password, a name in use or an unknown kind.
+    """
+    if kind not in KINDS:
+        raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
+    user = User(login=_check_login(login), name=name or login, kind=kind, description=description, desired="active")
+    user.pk = number
+    _check_password(password, user)
+    user.set_password(password)
+    ports.create(user, actor=actor, request={"login": login, "name": name, "kind": kind, "password": password})
+    return user
+
+
+def first_admin_create(*, login: str, password: str, name: str = "") -> User:
+    """The admin that the one-time set-up link makes; `Conflict` once there is one."""
+    with transaction.atomic():
+        if is_set_up():
+            raise Conflict("This installation already has an administrator; log in instead.")
+        free = not User.objects.filter(pk=AccountNumber.ADMIN).exists()
+        number = AccountNumber.ADMIN if free else None
+        return account_create(actor=None, login=login, password=password, name=name, kind="admin", number=number)
+
+
+def account_update(user: User, *, actor: Asker, **changes: Any) -> User:
+    """Change name, description or kind."""
+    allowed = {k: v for k, v in changes.items() if k in {"name", "description", "kind"} and v is not None}
+    if allowed.get("kind", "user") not in KINDS:
+        raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
+    if user.is_admin and allowed.get("kind") == "user":
+        _keep_one_admin(user)
+    ports.ask(user, "update", actor=actor, changes=allowed, request=allowed)
+    return user
+
+
+def account_act(user: User, action: str, *, actor: Asker) -> User:
+    """Activate, deactivate, remove, purge or restore an account; the last active admin stays."""
+    if action in {"deactivate", "remove"} and user.is_admin:
+        _keep_one_admin(user)
+    ports.ask(user, action, actor=actor)
+    return user
+
+
+def _keep_one_admin(user: User) -> None:
+    others = User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk)
+    if not others.exists():
+        raise Conflict("This is the last active administrator; make another one first.")
+
+
+def password_set(user: User, password: str, *, actor: Asker | None) -> None:
+    """Give an account a new password; raises `Invalid` for a weak one."""
+    _check_password(password, user)
+    user.set_password(password)
+    User.all_objects.filter(pk=user.pk).update(password=user.password)
+    ports.record("account.password", actor=actor, row=user)
+
+
+def key_create(*, actor: Asker, account: User, name: str = "", description: str = "") -> NewKey:
+    """A new access key and secret (20 upper-case hex digits, 40 unmistakable letters); the secret is stored hashed."""
+    secret = "".join(secrets.choice(_SECRET_LETTERS) for _ in range(40))
+    key = ApiKey(
+        account=account,
+        name=name,
+        description=description,
+        desired="active",
+        public_value=secrets.token_hex(10).upper(),
+        secret_hash=ApiKey.digest(secret),
+    )
+    ports.create(key, actor=actor, request={"name": name, "description": description})
+    return NewKey(key, secret)
+
+
+def key_act(key: ApiKey, action: str, *, actor: Asker, environment: Any = None) -> ApiKey:
+    """Activate, deactivate, remove or purge a key."""
+    ports.ask(key, action, actor=actor, environment=environment)
+    return key
+
+
+def key_update(key: ApiKey, *, actor: Asker, environment: Any = None, **changes: Any) -> ApiKey:
+    """Change a key's name or description."""
+    allowed = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
+    ports.ask(key, "update", actor=actor, environment=environment, changes=allowed, request=allowed)
+    return key
+
+
+def key_used(key: ApiKey) -> None:
+    """Note that a key was used, at most once a minute."""
+    now = timezone.now()
+    if key.last_used is None or (now - key.last_used).total_seconds() > 60:
+        ApiKey.all_objects.filter(pk=key.pk).update(last_used=now)
+
+
+def login_failed(login: str, address: str) -> None:
+    """Count a refused log-in and forget old ones."""
+    FailedLogin.objects.filter(at__lt=timezone.now() - 2 * WINDOW).delete()
+    FailedLogin.objects.create(login=login.lower()[:255], address=address)
+    ports.record("login.refused", actor=None, request={"login": login}, address=address)
+
+
+def login_succeeded(user: User, address: str) -> None:
+    """Forget the failures of this name and write the log-in down."""
+    FailedLogin.objects.filter(login=user.login.lower()).delete()
+    User.all_objects.filter(pk=user.pk).update(last_login=timezone.now())
+    ports.record("login", actor=None, row=user, address=address, account=user)

@@ -1,0 +1,1 @@
+"""Containers and the pulls they wait for."""

@@ -1,0 +1,147 @@
+"""What is said to the engine about one container, and what its answer means for the row."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from apps.containers.models import Container
+from apps.containers.plan import engine_body
+from apps.containers.services import find_container
+from apps.core.result import Result
+from apps.drivers.base import (
+    ContainerSeen,
+    CreateRequest,
+    Driver,
+    EngineConflict,
+    EngineNotFound,
+    EngineRefused,
+    ImageMissing,
+)
+from apps.hosts.models import Host
+
+LABEL = "io.rancher.container.uuid"
+
+_STATES = {"running": "running", "paused": "running", "restarting": "restarting", "removing": "removing"}
+_HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
+
+
+def network_name(environment_uuid: Any) -> str:
+    """The bridge network of an environment on each of its engines."""
+    return f"corral-{str(environment_uuid)[:13]}"
+
+
+def make(row: Container, host: Host, engine: Driver) -> str:
+    """Make the row's container and return its engine id; finds the one made before by a look that was killed.
+
+    The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
+    """
+    body = _body(row, host, engine)
+    for name in (row.name, f"{row.name[:100]}_{str(row.uuid)[:8]}"):
+        try:
+            return _create(row, host, engine, CreateRequest(name, body))
+        except EngineConflict:
+            twin = _by_name(engine, name)
+            if twin is not None and twin.labels.get(LABEL) == str(row.uuid):
+                return twin.id
+    raise EngineConflict(f"The names {row.name} and {row.name}_{str(row.uuid)[:8]} are both in use on {host}.")
+
+
+def _by_name(engine: Driver, name: str) -> ContainerSeen | None:
+    try:
+        return engine.inspect(name)
+    except EngineNotFound:
+        return None
+
+
+def _create(row: Container, host: Host, engine: Driver, request: CreateRequest) -> str:
+    try:
+        return engine.create(request)
+    except ImageMissing:
+        raise
+    except EngineNotFound:
+        _network.cache_clear()
+        _network(engine, network_name(row.environment.uuid), str(row.environment.uuid))
+        return engine.create(request)
+
+
+def _body(row: Container, host: Host, engine: Driver) -> dict[str, Any]:
+    config = row.config
+    managed = config.network_mode == "managed"
+    network = _network(engine, network_name(row.environment.uuid), str(row.environment.uuid)) if managed else None
+    return engine_body(
+        config,
+        labels={LABEL: str(row.uuid), "io.rancher.container.name": row.name, **row.tags},
+        network=network,
+        aliases=[row.name, *row.aliases],
+        peer=_engine_id(row, config.network_container_id) if config.network_container_id else None,
+        volumes_from=[_engine_id(row, reference) for reference in config.data_volumes_from],
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _network(engine: Driver, name: str, owner: str) -> str:
+    engine.ensure_network(name, {"io.corral.environment": owner})
+    return name
+
+
+def _engine_id(row: Container, reference: str) -> str:
+    """The engine's id of another container of the environment, which must stand on the same host."""
+    other = find_container(row.environment_id, reference)
+    if other is None or not other.external_id:
+        raise EngineRefused(f"The container {reference} that this one leans on is not there.")
+    if other.host_id != row.host_id:
+        raise EngineRefused(f"The container {other.name} that this one leans on is on another host.")
+    return str(other.external_id)
+
+
+def sighting(row: Container, seen: ContainerSeen) -> Result:
+    """The engine's answer as a sighting of the row."""
+    state = _STATES.get(seen.state, "stopped")
+    address = next((a for a in seen.networks.values() if a), "")
+    fields: dict[str, Any] = {
+        "external_id": seen.id,
+        "address": address,
+        "health": _HEALTH.get(seen.health, ""),
+        "host": row.host,
+    }
+    started = parse_datetime(seen.started_at or "")
+    if state == "running" and started and started.year > 1 and row.status.get("started_at") != seen.started_at:
+        fields |= {"start_count": row.start_count + 1, "first_running": row.first_running or started}
+    return Result(
+        state=state,
+        message=_ending(seen) if state == "stopped" else "",
+        status={**row.status, **_details(seen)},
+        fields=fields,
+        again_in=2.0 if state == "restarting" else None,
+    )
+
+
+def _ending(seen: ContainerSeen) -> str:
+    if seen.oom_killed:
+        return "Killed because it ran out of memory."
+    if seen.error:
+        return seen.error
+    return f"Ended with exit code {seen.exit_code}." if seen.exit_code else ""
+
+
+def _details(seen: ContainerSeen) -> dict[str, Any]:
+    return {
+        "engine_state": seen.state,
+        "exit_code": seen.exit_code,
+        "oom_killed": seen.oom_killed,
+        "started_at": seen.started_at,
+        "finished_at": seen.finished_at,
+        "command": seen.command,
+        "image_id": seen.image_id,
+        "ports": [
+            {"private": p.private, "public": p.public, "protocol": p.protocol, "address": p.address} for p in seen.ports
+        ],
+        "networks": dict(seen.networks),
+        "mounts": [
+            {"kind": m.kind, "source": m.source, "target": m.target, "writable": m.writable, "name": m.name}
+            for m in seen.mounts
+        ],
+    }

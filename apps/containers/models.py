@@ -1,0 +1,82 @@
+"""Containers, and the pulls of images that they wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from apps.containers.lifecycle import CONTAINER, PULL
+from apps.containers.spec import LaunchConfig
+from apps.core.encrypted import EncryptedJSONField
+from apps.environments.models import TenantRow
+from apps.hosts.models import Host
+
+
+class Container(TenantRow):
+    """One container: `spec` (a stored `LaunchConfig`) is what is wanted of it.
+
+    `kept` ones belong to something that wants them alive: the loop starts them again and makes them anew when they
+    vanish; the others are as the engine shows them. `native` ones were made outside Corral. `aliases` and `tags` are
+    the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
+    `restart_mark` counts the restarts asked for. Sighting: `host` (the scheduler's), `external_id`, `address`,
+    `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
+    """
+
+    KIND = "container"
+    LIFECYCLE = CONTAINER
+
+    spec = EncryptedJSONField(default=dict)
+    image = models.CharField(max_length=512, blank=True)
+    kept = models.BooleanField(default=False)
+    native = models.BooleanField(default=False)
+    aliases = models.JSONField(default=list)
+    tags = models.JSONField(default=dict)
+    fixed_ports = models.JSONField(default=list)
+    requested_host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
+    avoid_host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
+    spread_key = models.CharField(max_length=64, blank=True)
+    restart_mark = models.PositiveIntegerField(default=0)
+
+    host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="containers")
+    external_id = models.CharField(max_length=64, blank=True, db_index=True)
+    address = models.CharField(max_length=64, blank=True)
+    health = models.CharField(max_length=32, blank=True)
+    placement = models.JSONField(default=list)
+    first_running = models.DateTimeField(null=True)
+    start_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ("id",)
+        indexes = [models.Index(fields=["environment", "host"]), models.Index(fields=["environment", "removed"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def config(self) -> LaunchConfig:
+        """What is wanted, as a value."""
+        return LaunchConfig.from_json(self.spec or {})
+
+    @property
+    def engine_state(self) -> dict[str, Any]:
+        """What the engine showed last: state, exit code, ports, networks, mounts."""
+        return self.status if isinstance(self.status, dict) else {}
+
+
+class Pull(TenantRow):
+    """One image on its way to one host; `status` holds `percent`."""
+
+    KIND = "pull"
+    LIFECYCLE = PULL
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="pulls")
+    image = models.CharField(max_length=512)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        unique_together = [("host", "image")]
+
+    def __str__(self) -> str:
+        return self.image

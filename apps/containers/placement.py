@@ -1,0 +1,98 @@
+"""Choosing a host for a container: the environment's hosts as the pure scheduler wants them, and its answer written down."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count
+
+from apps.containers.models import Container
+from apps.containers.selectors import counts_by_host
+from apps.core.result import Result
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.hosts.placement import Demand, HostView, Unplaced, place
+
+RETRY = 5.0
+
+
+def assign(row: Container) -> Host | Result:
+    """Give the row a host and return it, or the sighting that says why there is none.
+
+    One placement at a time per environment, so that two containers never take the same port or crowd one host.
+    """
+    with transaction.atomic():
+        Environment.objects.select_for_update().get(pk=row.environment_id)
+        hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
+        answer = place(_demand(row), views(row.environment_id, list(hosts.values())))
+        if not isinstance(answer, Unplaced):
+            Container.all_objects.filter(pk=row.pk).update(host=answer.host_id, placement=answer.trace)
+            row.placement = answer.trace
+            return hosts[answer.host_id]
+    reasons = "; ".join(answer.reasons)
+    return Result(
+        state=row.shown,
+        message=f"Scheduling failed: {reasons}",
+        failed=row.looks > 0,
+        again_in=RETRY,
+        fields={"placement": answer.trace},
+    )
+
+
+def _demand(row: Container) -> Demand:
+    siblings: dict[int, int] = {}
+    if row.spread_key:
+        rows = Container.all_objects.filter(
+            environment=row.environment_id, spread_key=row.spread_key, removed=None, host__isnull=False
+        ).exclude(desired="removed")
+        siblings = dict(rows.values_list("host").annotate(Count("pk")).order_by())
+    config = row.config
+    return Demand(
+        ports=frozenset((p[0], p[1], p[2]) for p in row.fixed_ports),
+        requested_host_id=row.requested_host_id,
+        labels=dict(config.labels),
+        avoid=frozenset({row.avoid_host_id} if row.avoid_host_id else set()),
+        spread=siblings,
+    )
+
+
+def views(environment_id: int, hosts: list[Host]) -> list[HostView]:
+    """The hosts of an environment as the scheduler sees them."""
+    counts = counts_by_host(environment_id)
+    ports = _ports_by_host(environment_id)
+    return [
+        HostView(
+            id=host.pk,
+            name=host.name or host.hostname or host.url,
+            state=host.shown,
+            labels=host.all_labels,
+            ports_used=frozenset(ports[host.pk]),
+            containers=counts.get(host.pk, 0),
+        )
+        for host in hosts
+    ]
+
+
+def _ports_by_host(environment_id: int) -> dict[int, set[tuple[str, int, str]]]:
+    """The fixed ports that containers of the environment hold or will hold, per host."""
+    found: dict[int, set[tuple[str, int, str]]] = defaultdict(set)
+    rows = (
+        Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False)
+        .exclude(desired__in=("removed", "stopped"))
+        .exclude(fixed_ports=[])
+    )
+    for host_id, ports in rows.values_list("host", "fixed_ports"):
+        found[host_id].update((p[0], p[1], p[2]) for p in ports)
+    return found
+
+
+def elsewhere(row: Container, why: str) -> dict[str, Any]:
+    """The columns that send a kept container back to the scheduler when its host cannot take it and another might."""
+    others = Host.all_objects.filter(environment=row.environment_id, state="active", removed=None).exclude(
+        pk=row.host_id
+    )
+    if row.external_id or row.requested_host_id or "port" not in why or not others.exists():
+        return {}
+    return {"host": None, "avoid_host": row.host}

@@ -1,0 +1,207 @@
+"""How a container settles: find it, take the next step on the engine, look again, say what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from apps.containers import placement
+from apps.containers.engine import LABEL, make, sighting
+from apps.containers.lifecycle import Want, crash_pause, next_step
+from apps.containers.models import Container, Pull
+from apps.containers.services import pull_again, pull_ensure
+from apps.control.reconcile import extend
+from apps.core.result import Result
+from apps.drivers.base import ContainerSeen, Driver, EngineDown, EngineError, EngineNotFound, ImageMissing
+from apps.hosts.models import Host
+from apps.hosts.selectors import driver_of
+
+GRACE = 10
+SHORT_LIFE = 10.0
+
+
+def settle(row: Container) -> Result:
+    """One look at one container."""
+    if row.desired in {"removed", "purged"}:
+        return _leave(row)
+    if row.host is None:
+        placed = placement.assign(row)
+        if isinstance(placed, Result):
+            return placed
+        row.host = placed
+    try:
+        return _towards(row, row.host, driver_of(row.host))
+    except ImageMissing as error:
+        return _pull(row, row.host, str(error))
+    except EngineDown as error:
+        return Result(state=row.shown, message=f"{row.host} does not answer: {error}", again_in=2.0)
+    except EngineError as error:
+        return _refused(row, error)
+
+
+def _towards(row: Container, host: Host, engine: Driver) -> Result:
+    seen = _find(row, engine)
+    want = Want(
+        running=row.desired == "running",
+        fresh=row.status.get("achieved") != row.generation,
+        kept=row.kept and not row.status.get("once"),
+        restart=row.restart_mark > row.status.get("restart_mark", 0),
+    )
+    step = next_step(want, seen.state if seen else None)
+    if step == "gone":
+        return Result(state="removed", message="It was removed on the host.", fields={"external_id": ""})
+    if step == "wait":
+        return Result(state=row.shown, message="The engine is removing it.", again_in=0.5)
+    dying = row.kept and (not want.fresh or row.status.get("crashes"))
+    pause = _crash_pause(row, seen) if step == "start" and seen and dying else 0.0
+    if pause:
+        return _told(row, seen, "restarting", f"It keeps ending; next try in {pause:.0f} s.", again_in=pause)
+    found = _act(row, host, engine, seen, step)
+    return _settled(row, seen, found, healed=step in {"start", "create"} and not want.fresh)
+
+
+def _find(row: Container, engine: Driver) -> ContainerSeen | None:
+    """By id while it is known, by our label otherwise: a look that was killed half-way may have made it already."""
+    if row.external_id:
+        try:
+            return engine.inspect(row.external_id)
+        except EngineNotFound:
+            if row.native:
+                return None
+    return engine.find(LABEL, str(row.uuid))
+
+
+def _act(row: Container, host: Host, engine: Driver, seen: ContainerSeen | None, step: str) -> ContainerSeen:
+    timeout = row.spec.get("stopTimeout")
+    grace = GRACE if timeout is None else int(timeout)
+    external_id = seen.id if seen else make(row, host, engine)
+    if step in {"stop", "restart"}:
+        extend(row, grace + 90)
+    if step == "start" or (step == "create" and row.desired == "running"):
+        engine.start(external_id)
+    elif step == "stop":
+        engine.stop(external_id, timeout=grace)
+    elif step == "restart":
+        engine.restart(external_id, timeout=grace)
+    elif seen is not None:
+        return seen
+    return engine.inspect(external_id)
+
+
+def _settled(row: Container, before: ContainerSeen | None, now: ContainerSeen, *, healed: bool) -> Result:
+    """Say what the engine shows; a kept container that ended at once is still on its way."""
+    result = sighting(row, now)
+    reached = (result.state == "running") == (row.desired == "running")
+    once = row.config.labels.get("io.rancher.container.start_once") == "true"
+    status: dict[str, Any] = {**(result.status or {}), "restart_mark": row.restart_mark}
+    status["once"] = bool(row.status.get("once")) or (once and reached)
+    status["crashes"] = _crashes(row, before, healed=healed, reached=reached)
+    if reached or not row.kept or once:
+        return replace(result, status=status | {"achieved": row.generation})
+    status["achieved"] = row.status.get("achieved")
+    message = result.message or "It ended as soon as it was started."
+    return replace(result, state="starting", message=message, status=status, again_in=1.0)
+
+
+def _crashes(row: Container, before: ContainerSeen | None, *, healed: bool, reached: bool) -> int:
+    """How often in a row it died young."""
+    known = int(row.status.get("crashes", 0))
+    if not reached:
+        return known + 1
+    if not healed:
+        return known
+    return known + 1 if before and _lifetime(before) < SHORT_LIFE else 0
+
+
+def _lifetime(seen: ContainerSeen) -> float:
+    started, finished = parse_datetime(seen.started_at or ""), parse_datetime(seen.finished_at or "")
+    return (finished - started).total_seconds() if started and finished and finished > started else SHORT_LIFE
+
+
+def _crash_pause(row: Container, seen: ContainerSeen) -> float:
+    """How much longer to wait before a container that died young several times is started again."""
+    finished = parse_datetime(seen.finished_at or "")
+    if finished is None or _lifetime(seen) >= SHORT_LIFE:
+        return 0.0
+    left = crash_pause(row.status.get("crashes", 0) + 1) - (timezone.now() - finished).total_seconds()
+    return max(0.0, left)
+
+
+def _told(row: Container, seen: ContainerSeen | None, state: str, message: str, *, again_in: float) -> Result:
+    base = sighting(row, seen) if seen else Result(state=state)
+    status = {**row.status, **(base.status or {})}
+    return replace(base, state=state, status=status, message=message, again_in=again_in)
+
+
+def _refused(row: Container, error: EngineError) -> Result:
+    """The engine said no: a person's container fails with its words, a kept one is tried again, ever less often."""
+    if row.kept:
+        back = placement.elsewhere(row, str(error))
+        return Result(state=row.shown, message=str(error), failed=row.looks > 0, fields=back)
+    if error.retry and row.looks < 3:
+        return Result(state=row.shown, message=str(error))
+    status = {**row.status, "achieved": row.generation}
+    return Result(state="error", message=str(error), failed=True, status=status)
+
+
+def _pull(row: Container, host: Host, why: str) -> Result:
+    """The image is not on the host: wait for its pull, and fail with the pull's words."""
+    pull = pull_ensure(row, host, row.config.image)
+    placed = {"host": host}
+    if pull.shown == "error" and pull.ended and pull.ended > row.created and row.looks:
+        if row.kept:
+            pull_again(pull) if row.looks % 5 == 0 else None
+            return Result(state="creating", message=pull.message, failed=True, fields=placed, again_in=15.0)
+        return Result(state="error", message=pull.message, failed=True, fields=placed)
+    pull_again(pull)
+    percent = pull.status.get("percent")
+    text = f"Pulling {pull.image}" + (f": {percent} %" if percent is not None else "")
+    return Result(state="creating", message=text, fields=placed, again_in=5.0, progress=percent)
+
+
+def _leave(row: Container) -> Result:
+    """Take the container off its engine: a stop with grace first, then away."""
+    if row.desired == "purged":
+        return Result(state="purged")
+    if row.host is None or row.host.is_gone:
+        return Result(state="removed", fields={"external_id": ""})
+    try:
+        engine = driver_of(row.host)
+        seen = _find(row, engine)
+        if seen is not None:
+            timeout = row.spec.get("stopTimeout")
+            grace = GRACE if timeout is None else int(timeout)
+            extend(row, grace + 90)
+            if seen.state == "running":
+                engine.stop(seen.id, timeout=grace)
+            engine.remove(seen.id)
+    except EngineError as error:
+        return Result(state="removing", message=str(error))
+    return Result(state="removed", fields={"external_id": ""})
+
+
+def settle_pull(row: Pull) -> Result:
+    """Pull the image, telling how far it is; the engine keeps the layers, so a repeated pull goes on where it was."""
+    try:
+        for progress in driver_of(row.host).pull(row.image):
+            if not extend(row):
+                return Result(state="pulling", message="Begun anew.")
+            Pull.all_objects.filter(pk=row.pk).update(
+                status={"percent": progress.percent}, message=progress.text, observed_at=timezone.now()
+            )
+    except EngineDown as error:
+        return Result(state="pulling", message=str(error))
+    except EngineError as error:
+        ended = {"ended": timezone.now()}
+        return Result(state="error", message=f"{row.image} could not be pulled: {error}", failed=True, fields=ended)
+    return Result(state="pulled", status={"percent": 100}, fields={"ended": timezone.now()})
+
+
+def waiting_for(row: Pull) -> Iterable[tuple[str, int]]:
+    """The containers that wait for this pull."""
+    waiting = Container.all_objects.filter(host=row.host_id, image=row.image, removed=None, state="creating")
+    return [("container", key) for key in waiting.values_list("pk", flat=True)]

@@ -1,0 +1,153 @@
+"""Changes to containers and pulls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F
+
+from apps.containers.models import Container, Pull
+from apps.containers.spec import LaunchConfig, fixed_ports
+from apps.control.models import Operation
+from apps.control.services import ask, create
+from apps.core.errors import Invalid
+from apps.core.ids import row_number
+from apps.environments.access import Actor
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
+
+
+def check_name(name: Any, environment_id: int) -> str:
+    """A container's name: what engines accept (2 to 128 characters), not in use in the environment."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise Invalid(
+            "name",
+            "InvalidCharacters",
+            "A name has 2 to 128 letters, digits, '-', '_' and '.', a letter or digit first.",
+        )
+    if Container.all_objects.filter(environment=environment_id, name__iexact=name, removed=None).exists():
+        raise Invalid("name", "NotUnique", f"There is a container {name!r} already; choose another name.")
+    return name
+
+
+def new_container(
+    *, environment: Environment, config: LaunchConfig, name: str, description: str = "", **columns: Any
+) -> Container:
+    """An unsaved row for `config`; `columns` are further wish columns of the model."""
+    return Container(
+        environment=environment,
+        name=name,
+        description=description,
+        desired="running" if config.start_on_create else "stopped",
+        spec=config.to_json(),
+        image=config.image[:512],
+        fixed_ports=sorted(list(port) for port in fixed_ports(config.published)),
+        **columns,
+    )
+
+
+def container_create(
+    *, actor: Actor, environment: Environment, config: LaunchConfig, name: str = "", description: str = ""
+) -> Container:
+    """A new standalone container. Raises `Invalid` for a bad or taken name and for references to nothing."""
+    _check_references(config, environment.pk)
+    host = _requested_host(config, environment.pk)
+    row = new_container(
+        environment=environment,
+        config=config,
+        name=check_name(name, environment.pk) if name else "",
+        description=description,
+        requested_host=host,
+    )
+    row.name = row.name or f"c-{str(row.uuid)[:8]}"
+    create(row, actor=actor, request={"name": row.name, "launchConfig": config.to_json()})
+    return row
+
+
+def _requested_host(config: LaunchConfig, environment_id: int) -> Host | None:
+    if config.requested_host_id is None:
+        return None
+    key = row_number(config.requested_host_id)
+    host = Host.all_objects.filter(pk=key or 0, environment=environment_id, removed=None).first()
+    if host is None:
+        raise Invalid("requestedHostId", "InvalidReference", f"There is no host {config.requested_host_id!r} here.")
+    return host
+
+
+def _check_references(config: LaunchConfig, environment_id: int) -> None:
+    """Every container that the configuration leans on must be one of this environment."""
+    named: list[tuple[str, str]] = [("dataVolumesFrom", text) for text in config.data_volumes_from]
+    if config.network_container_id:
+        named.append(("networkContainerId", config.network_container_id))
+    for field, text in named:
+        key = row_number(text)
+        if not Container.all_objects.filter(pk=key or 0, environment=environment_id, removed=None).exists():
+            raise Invalid(field, "InvalidReference", f"There is no container {text!r} here.")
+
+
+def container_act(
+    row: Container, action: str, *, actor: Actor, parent: Operation | None = None, timeout: int | None = None
+) -> Container:
+    """Start, stop, restart, remove or purge a container; `timeout` is the grace of a stop in seconds."""
+    changes: dict[str, Any] = {"restart_mark": F("restart_mark") + 1} if action == "restart" else {}
+    if timeout is not None and action in {"stop", "restart"}:
+        changes["spec"] = {**row.spec, "stopTimeout": max(0, min(timeout, 600))}
+    ask(row, action, actor=actor, changes=changes, request={"timeout": timeout} if timeout else {}, parent=parent)
+    return row
+
+
+def container_update(row: Container, *, actor: Actor, **changes: Any) -> Container:
+    """Change a container's name or description."""
+    allowed = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
+    if allowed.get("name", row.name) != row.name:
+        allowed["name"] = check_name(allowed["name"], row.environment_id)
+    else:
+        allowed.pop("name", None)
+    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+    return row
+
+
+def pull_ensure(container: Container, host: Host, image: str, parent: Operation | None = None) -> Pull:
+    """The pull of `image` to `host`, asked for (again, after a failure) if it is not under way."""
+    row = Pull.all_objects.filter(host=host, image=image).first()
+    if row is None:
+        row = Pull(environment=container.environment, host=host, image=image, name=image[:255], desired="pulled")
+        create(row, actor=None, parent=parent, request={"image": image})
+    return row
+
+
+def pull_again(row: Pull) -> None:
+    """Pull once more unless that is under way."""
+    if row.shown in {"pulled", "error"}:
+        ask(row, "again", actor=None)
+
+
+def host_left(host: Host) -> int:
+    """Have the containers of a host that is being removed let go of it; how many are still there.
+
+    Nothing is touched on the engine, which may be gone: `reconcile` skips it for a removed host.
+    """
+    return _remove_all(Container.all_objects.filter(host=host, removed=None))
+
+
+def environment_empty(environment_id: int) -> int:
+    """Ask for the removal of every container of a dying environment; how many are left."""
+    return _remove_all(Container.all_objects.filter(environment=environment_id, removed=None))
+
+
+def _remove_all(rows: Iterable[Container]) -> int:
+    left = 0
+    for row in rows:
+        left += 1
+        if not row.is_gone:
+            ask(row, "remove", actor=None)
+    return left
+
+
+def find_container(environment_id: int, reference: str) -> Container | None:
+    """The container that a stored v1 id means, for the loop."""
+    return Container.all_objects.filter(pk=row_number(reference) or 0, environment=environment_id).first()

@@ -1,0 +1,1 @@
+"""Asking for changes and making them happen: operations, audit, the loop."""

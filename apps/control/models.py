@@ -1,0 +1,125 @@
+"""Operations (everything that was asked and how far it is) and the append-only, hash-chained audit log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey
+from apps.core.models import TenantManager
+from apps.environments.models import Environment
+
+OPEN = ("pending", "running")
+
+
+class Operation(models.Model):
+    """One change somebody asked for: the v1 `processInstance`, the progress bar and the activity feed.
+
+    States: pending -> running -> succeeded | failed; superseded when a newer wish came first, cancelled by a person.
+    """
+
+    environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=16)
+    name = models.CharField(max_length=64)
+    kind = models.CharField(max_length=32)
+    target = models.BigIntegerField()
+    target_name = models.CharField(max_length=255, blank=True)
+    generation = models.PositiveIntegerField()
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
+    state = models.CharField(max_length=16, default="pending")
+    progress = models.PositiveSmallIntegerField(null=True)
+    message = models.TextField(blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    input = models.JSONField(default=dict)
+    result = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True)
+    created = models.DateTimeField(default=timezone.now)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+
+    all_objects: ClassVar[models.Manager[Any]] = models.Manager()
+    objects: ClassVar[Any] = TenantManager()
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["kind", "target", "state"]),
+            models.Index(fields=["environment", "-id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.target_name}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still going on."""
+        return self.state in OPEN
+
+
+class OperationLine(models.Model):
+    """One step of an operation, for people who watch."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="lines")
+    at = models.DateTimeField(default=timezone.now)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class AuditHead(models.Model):
+    """The newest hash of one chain: an environment's, or the system's (`environment_number` 0)."""
+
+    environment_number = models.BigIntegerField(unique=True)
+    digest = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"chain {self.environment_number}"
+
+
+class AuditEntry(models.Model):
+    """One line of the audit log; `digest` covers the line and the digest before it."""
+
+    environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=16)
+    auth_type = models.CharField(max_length=32, blank=True)
+    event = models.CharField(max_length=96)
+    kind = models.CharField(max_length=32, blank=True)
+    target = models.BigIntegerField(null=True)
+    target_name = models.CharField(max_length=255, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    request = models.JSONField(default=dict)
+    response = models.JSONField(default=dict)
+    code = models.CharField(max_length=8, blank=True)
+    before = models.CharField(max_length=64, blank=True)
+    digest = models.CharField(max_length=64)
+
+    all_objects: ClassVar[models.Manager[Any]] = models.Manager()
+    objects: ClassVar[Any] = TenantManager()
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["environment", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.target_name}"
+
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that must never change, and the digest before it."""
+        told = [
+            self.before, self.environment_id, self.at.isoformat(), self.account_id, self.via, self.auth_type,
+            self.event, self.kind, self.target, self.target_name, self.address, self.request, self.response, self.code,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,209 @@
+"""The loop: take a lease on a row, look, save what was seen unless the wish moved meanwhile, wake who depends on it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from apps.control.models import OPEN, Operation
+from apps.control.wake import taken, wake
+from apps.core.events import changed
+from apps.core.models import Managed
+from apps.core.result import Result
+from apps.environments.access import environment_of
+
+log = logging.getLogger(__name__)
+
+Reconcile = Callable[[Any], Result]
+Owners = Callable[[Any], Iterable[tuple[str, int]]]
+
+LEASE = timedelta(seconds=90)
+BATCH = 200
+MAX_PAUSE = 60.0
+HOLDER = uuid.uuid4().hex[:12]
+
+
+@dataclass
+class Kind:
+    """What the loop knows of one kind of row."""
+
+    name: str
+    model: Any
+    reconcile: Reconcile
+    deadline: float = 600.0
+    owners: list[Owners] = field(default_factory=list)
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register(model: Any, reconcile: Reconcile, *, deadline: float = 600.0) -> None:
+    """Put a kind under the loop; `deadline` (seconds) is how long an operation may take before it counts as failed."""
+    KINDS[model.KIND] = Kind(model.KIND, model, reconcile, deadline)
+
+
+def owned_by(kind: str, owners: Owners) -> None:
+    """Have `owners(row)` woken whenever a row of `kind` settles, fails or is gone."""
+    KINDS[kind].owners.append(owners)
+
+
+def look(kind_name: str, key: int) -> bool:
+    """One look at one row; False when somebody else holds the lease (they will look again) or there is no such row."""
+    kind = KINDS[kind_name]
+    taken(kind_name, key)
+    row = _lease(kind, key)
+    if row is None:
+        return False
+    try:
+        result = kind.reconcile(row)
+    except Exception as error:  # the loop outlives every mistake of a kind
+        log.exception("looking at %s %s", kind_name, key)
+        result = Result(
+            state=row.shown, message=f"{type(error).__name__}: {error}", again_in=_pause(row.looks), failed=False
+        )
+    _save(kind, row, result)
+    return True
+
+
+def _lease(kind: Kind, key: int) -> Any:
+    now = timezone.now()
+    token = f"{HOLDER}:{uuid.uuid4().hex[:12]}"
+    free = Q(lease="") | Q(lease_until__lt=now)
+    if kind.model.all_objects.filter(free, pk=key).update(lease=token, lease_until=now + LEASE, woken=False):
+        return kind.model.all_objects.get(pk=key)
+    kind.model.all_objects.filter(pk=key).update(woken=True)
+    return None
+
+
+def extend(row: Managed, seconds: float = LEASE.total_seconds()) -> bool:
+    """Keep the lease for a long step; False when it was lost or the wish moved, so the step should stop."""
+    until = timezone.now() + timedelta(seconds=seconds)
+    mine = type(row).all_objects.filter(pk=row.pk, lease=row.lease, generation=row.generation)
+    return bool(mine.update(lease_until=until))
+
+
+def _save(kind: Kind, row: Any, result: Result) -> None:
+    """Write the sighting if the wish is still the one that was looked at, else look again."""
+    now = timezone.now()
+    sighting = _sighting(row, result, now)
+    mine = kind.model.all_objects.filter(pk=row.pk, lease=row.lease)
+    with transaction.atomic():
+        if not mine.filter(generation=row.generation, woken=False).update(**sighting, lease="", lease_until=None):
+            mine.filter(generation=row.generation).update(**sighting)
+            mine.update(lease="", lease_until=None, next_look=now, woken=False)
+            wake(kind.name, row.pk)
+        _settle_operation(kind, row, result, now)
+    if _differs(row, sighting):
+        changed(environment_of(row), kind.name, row.pk)
+        if result.failed or result.state not in row.LIFECYCLE.transitional:
+            for owners in kind.owners:
+                for owner_kind, owner_key in owners(row):
+                    wake(owner_kind, owner_key)
+
+
+def _sighting(row: Any, result: Result, now: datetime) -> dict[str, Any]:
+    unsettled = result.state in row.LIFECYCLE.transitional
+    again = result.again_in if result.again_in is not None else (_pause(row.looks) if unsettled else None)
+    sighting: dict[str, Any] = {
+        **result.fields,
+        "state": result.state,
+        "message": result.message,
+        "fault": result.failed,
+        "observed_generation": row.generation,
+        "observed_at": now,
+        "looks": row.looks + 1 if unsettled or result.failed else 0,
+        "next_look": now + timedelta(seconds=again) if again is not None else None,
+    }
+    if result.status is not None:
+        sighting["status"] = dict(result.status)
+    if result.state in {"removed", "purged"} and row.removed is None:
+        sighting["removed"] = now
+    if result.state not in {"removed", "purged"} and row.removed is not None:
+        sighting["removed"] = None
+    return sighting
+
+
+def _pause(looks: int) -> float:
+    """Seconds until the next look, doubling from a half to a minute, with jitter."""
+    return float(min(MAX_PAUSE, 0.5 * 2 ** min(looks, 10)) * random.uniform(0.7, 1.3))  # noqa: S311 - spread, not secrecy
+
+
+def _differs(row: Any, sighting: dict[str, Any]) -> bool:
+    ignored = {"observed_at", "next_look", "looks"}
+    return row.shown != sighting["state"] or any(
+        getattr(row, name) != value for name, value in sighting.items() if name not in ignored
+    )
+
+
+def _settle_operation(kind: Kind, row: Any, result: Result, now: datetime) -> None:
+    mine = Operation.all_objects.filter(kind=kind.name, target=row.pk, generation__lte=row.generation, state__in=OPEN)
+    said: dict[str, Any] = {"message": result.message}
+    if result.progress is not None:
+        said["progress"] = result.progress
+    if result.failed:
+        mine.update(state="failed", ended=now, **said)
+    elif result.state not in row.LIFECYCLE.transitional:
+        mine.update(state="succeeded", ended=now, progress=100, message="")
+    else:
+        mine.filter(state="pending").update(state="running", started=now)
+        mine.update(attempts=F("attempts") + 1, **said)
+
+
+def due(now: datetime | None = None) -> list[tuple[str, int]]:
+    """Rows that nobody will wake: sighting behind the wish, lease run out, or next look due; the oldest first."""
+    now = now or timezone.now()
+    behind = Q(observed_generation__lt=F("generation")) & Q(lease="") & Q(next_look=None)
+    late = Q(next_look__lte=now) & Q(lease="")
+    lost = ~Q(lease="") & Q(lease_until__lt=now)
+    return [
+        (name, key)
+        for name, kind in KINDS.items()
+        for key in kind.model.all_objects.filter(behind | late | lost).values_list("pk", flat=True)[:BATCH]
+    ]
+
+
+def fail_late(now: datetime | None = None) -> int:
+    """Fail the operations that are past their kind's deadline, keeping the reason; the loop goes on trying."""
+    now = now or timezone.now()
+    late = 0
+    for name, kind in KINDS.items():
+        limit = now - timedelta(seconds=kind.deadline)
+        for operation in Operation.all_objects.filter(kind=name, state__in=OPEN, created__lt=limit)[:BATCH]:
+            why = operation.message or "no reason was given"
+            Operation.all_objects.filter(pk=operation.pk, state__in=OPEN).update(
+                state="failed", ended=now, message=f"Not done after {kind.deadline:.0f} s: {why}"
+            )
+            kind.model.all_objects.filter(pk=operation.target, generation=operation.generation).update(fault=True)
+            changed(operation.environment_id, name, operation.target)
+            late += 1
+    return late
+
+
+def release_all() -> int:
+    """Give back every lease; only for a process that knows it is the only one (the embedded portal at its start)."""
+    return sum(
+        kind.model.all_objects.exclude(lease="").update(lease="", lease_until=None, next_look=timezone.now())
+        for kind in KINDS.values()
+    )
+
+
+def settle(limit: int = 1000) -> int:
+    """Look at due rows until nothing is due, in this thread; returns the looks. For tests and one-shot commands."""
+    looks = 0
+    while looks < limit:
+        rows = due()
+        if not rows:
+            break
+        for name, key in rows:
+            look(name, key)
+            looks += 1
+    return looks

@@ -1,0 +1,208 @@
+"""The one door to ask: a wish, its operation, its audit line and its wake-up, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.control.models import OPEN, AuditEntry, AuditHead, Operation
+from apps.control.wake import wake
+from apps.core.errors import ActionNotAvailable, Conflict, Forbidden
+from apps.core.events import changed
+from apps.core.models import Managed
+from apps.core.redact import redact
+from apps.environments.access import SYSTEM, Actor, can, environment_of, verdict
+
+
+def ask(
+    row: Managed,
+    action: str,
+    *,
+    actor: Actor | None,
+    changes: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
+    parent: Operation | None = None,
+    environment: Any = None,
+) -> Operation:
+    """Record the wish `action` on `row`, with further wish columns `changes`; the row is refreshed.
+
+    Raises `Forbidden` (role), `ActionNotAvailable` (state), `Conflict` when another asker was faster. Nothing is done
+    yet when this returns: the loop does it.
+    """
+    actor = actor or SYSTEM
+    _refuse(row, action, actor)
+    transition = row.LIFECYCLE.transitions[action]
+    wish: dict[str, Any] = {
+        **(changes or {}),
+        "doing": transition.doing_from(row.shown),
+        "fault": False,
+        "message": "",
+        "looks": 0,
+    }
+    if transition.wish:
+        wish["desired"] = transition.wish
+    with transaction.atomic():
+        rows = type(row).all_objects.filter(pk=row.pk, generation=row.generation)
+        if not rows.update(generation=F("generation") + 1, **wish):
+            raise Conflict(f"{row.name or row.KIND} was changed by somebody else just now; look again and retry.")
+        row.refresh_from_db()
+        _supersede(row)
+        operation = _operation(row, action, actor, request, parent, environment)
+        operation.save(force_insert=True)
+        _audit(row, action, actor, operation, environment)
+        wake(row.KIND, row.pk)
+    changed(operation.environment_id, row.KIND, row.pk)
+    return operation
+
+
+def _refuse(row: Managed, action: str, actor: Actor) -> None:
+    answer = verdict(actor, action, row)
+    if answer:
+        return
+    transition = row.LIFECYCLE.transitions.get(action)
+    if transition and row.shown in transition.start:
+        raise Forbidden(answer.reason)
+    raise ActionNotAvailable(f"{action}: {answer.reason}", field="action")
+
+
+def create(
+    row: Managed,
+    *,
+    actor: Actor | None,
+    request: Mapping[str, Any] | None = None,
+    parent: Operation | None = None,
+    permission: str | None = None,
+) -> Operation:
+    """Save a new row with its first wish; `actor` None is the installation itself.
+
+    Raises `Forbidden` when the actor lacks `permission` (default: what the birth transition says) in the row's
+    environment; site-wide kinds check their own callers.
+    """
+    return create_all([row], actor=actor, request=request, parent=parent, permission=permission)[0]
+
+
+def create_all(
+    rows: Sequence[Managed],
+    *,
+    actor: Actor | None,
+    request: Mapping[str, Any] | None = None,
+    parent: Operation | None = None,
+    permission: str | None = None,
+) -> list[Operation]:
+    """Save several new rows of one kind with their first wishes, in a constant number of queries."""
+    actor = actor or SYSTEM
+    born = rows[0].LIFECYCLE.born
+    transition = rows[0].LIFECYCLE.transitions[born]
+    with transaction.atomic():
+        for row in rows:
+            environment_id = environment_of(row) if hasattr(row, "environment_id") else None
+            if environment_id is not None:
+                allowed = can(actor, permission or transition.permission, environment_id)
+                if not allowed:
+                    raise Forbidden(allowed.reason)
+            row.doing, row.desired = transition.doing, row.desired or transition.wish
+        _insert(rows)
+        operations = [_operation(row, born, actor, request, parent, None) for row in rows]
+        Operation.all_objects.bulk_create(operations)
+        for row, operation in zip(rows, operations, strict=True):
+            _audit(row, born, actor, operation, None)
+            wake(row.KIND, row.pk)
+    for row, operation in zip(rows, operations, strict=True):
+        changed(operation.environment_id, row.KIND, row.pk)
+    return operations
+
+
+def _insert(rows: Sequence[Managed]) -> None:
+    if len(rows) == 1 or type(rows[0])._meta.pk.name != "id" or rows[0].pk is not None:
+        for row in rows:
+            row.save()
+    else:
+        type(rows[0]).all_objects.bulk_create(rows)
+
+
+def _supersede(row: Managed) -> None:
+    Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN).update(
+        state="superseded", ended=row.observed_at
+    )
+
+
+def _operation(
+    row: Managed,
+    action: str,
+    actor: Actor,
+    request: Mapping[str, Any] | None,
+    parent: Operation | None,
+    environment: Any,
+) -> Operation:
+    return Operation(
+        environment_id=environment.pk if environment is not None else environment_of(row),
+        account=actor.user,
+        via=actor.via,
+        name=f"{row.KIND}.{action}",
+        kind=row.KIND,
+        target=row.pk,
+        target_name=row.name or str(row)[:255],
+        generation=row.generation,
+        parent=parent,
+        input=redact(dict(request or {})),
+        request_id=actor.request_id,
+    )
+
+
+def _audit(row: Managed, action: str, actor: Actor, operation: Operation, environment: Any) -> None:
+    """What the loop asks on its own is told by the operations; people's wishes get an audit line."""
+    if actor.is_system:
+        return
+    record(
+        f"{row.KIND}.{action}",
+        actor=actor,
+        row=row,
+        environment_id=operation.environment_id,
+        request=operation.input,
+    )
+
+
+def record(
+    event: str,
+    *,
+    actor: Actor | None,
+    row: Any = None,
+    environment_id: int | None = None,
+    request: Mapping[str, Any] | None = None,
+    address: str = "",
+    account: Any = None,
+    secrets: Iterable[str] = (),
+) -> AuditEntry:
+    """Append one line to the environment's audit chain (or the system's), secrets blanked."""
+    actor = actor or SYSTEM
+    entry = AuditEntry(
+        environment_id=environment_id,
+        account=account or actor.user,
+        key=actor.api_key,
+        via=actor.via,
+        auth_type=actor.auth_type,
+        event=event,
+        kind=getattr(row, "KIND", ""),
+        target=getattr(row, "pk", None),
+        target_name=str(getattr(row, "name", "") or "")[:255],
+        address=address or actor.address,
+        request=redact(dict(request or {}), secrets),
+    )
+    with transaction.atomic():
+        head, _new = AuditHead.objects.select_for_update().get_or_create(environment_number=environment_id or 0)
+        entry.before = head.digest
+        entry.digest = head.digest = entry.fingerprint()
+        head.save(update_fields=["digest"])
+        entry.save(force_insert=True)
+    return entry
+
+
+def operation_retry(operation: Operation, *, actor: Actor) -> None:
+    """Have the loop look at the operation's target again now."""
+    allowed = can(actor, "operate", operation.environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+    wake(operation.kind, operation.target)

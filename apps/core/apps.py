@@ -1,0 +1,10 @@
+"""Django's handle on `core`."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    """Shared foundations and the installation's settings table."""
+
+    name = "apps.core"
+    label = "core"

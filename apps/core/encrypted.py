@@ -1,0 +1,59 @@
+"""Model fields whose values are encrypted at rest with the installation's keys; the first key encrypts, all decrypt."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+
+
+@functools.cache
+def _ring(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys])
+
+
+def encrypt(text: str) -> str:
+    """`text` as a Fernet token under the newest key."""
+    return _ring(tuple(settings.FIELD_KEYS)).encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    """The text behind `token`; raises `InvalidToken` when no key fits."""
+    return _ring(tuple(settings.FIELD_KEYS)).decrypt(token.encode()).decode()
+
+
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
+    """Text that the database never sees in clear; it cannot be searched."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Encrypt on the way in; empty stays empty."""
+        return encrypt(str(value)) if value else value
+
+    def from_db_value(self, value: Any, *_: object) -> Any:
+        """Decrypt on the way out."""
+        return decrypt(value) if value else value
+
+
+class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
+    """A JSON value that the database never sees in clear; it cannot be searched."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Encrypt the compact JSON text."""
+        return encrypt(json.dumps(value, separators=(",", ":")))
+
+    def from_db_value(self, value: Any, *_: object) -> Any:
+        """Decrypt and parse."""
+        return json.loads(decrypt(value)) if value else None
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Clear JSON for serialisers."""
+        return json.dumps(self.value_from_object(obj))
+
+
+__all__ = ["EncryptedJSONField", "EncryptedTextField", "InvalidToken", "decrypt", "encrypt"]

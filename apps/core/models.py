@@ -1,0 +1,147 @@
+"""Managed rows (a wish and a sighting), the manager that refuses unscoped reads, and the settings table."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Self, TypeVar
+
+from django.db import models
+from django.db.models import Case, F, Q, When
+from django.utils import timezone
+
+from apps.core.encrypted import EncryptedTextField
+from apps.core.lifecycle import LifeCycle
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+
+
+class Managed(models.Model):
+    """A row that the loop keeps true.
+
+    The wish (`desired`, `doing`, `generation` and the subclass's own columns) is written through
+    `control.services.ask` only, the sighting (from `state` on) by the loop only. `shown` is what everybody reads:
+    the sighting's state, or the transition's own word until the loop has looked at the newest wish.
+    """
+
+    KIND: ClassVar[str] = ""
+    LIFECYCLE: ClassVar[LifeCycle]
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=255, blank=True)
+    description = models.CharField(max_length=1024, blank=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    desired = models.CharField(max_length=24)
+    doing = models.CharField(max_length=32, blank=True)
+    generation = models.PositiveIntegerField(default=1)
+
+    state = models.CharField(max_length=32, default="requested")
+    observed_generation = models.PositiveIntegerField(default=0)
+    status = models.JSONField(default=dict, blank=True)
+    message = models.TextField(blank=True)
+    fault = models.BooleanField(default=False)
+    observed_at = models.DateTimeField(null=True, blank=True)
+    removed = models.DateTimeField(null=True, blank=True)
+    looks = models.PositiveIntegerField(default=0)
+    lease = models.CharField(max_length=64, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    next_look = models.DateTimeField(null=True, blank=True)
+    woken = models.BooleanField(default=False)
+
+    shown = models.GeneratedField(
+        expression=Case(
+            When(~Q(doing="") & Q(generation__gt=F("observed_generation")), then=F("doing")),
+            default=F("state"),
+        ),
+        output_field=models.CharField(max_length=32),
+        db_persist=True,
+    )
+
+    all_objects: ClassVar[models.Manager[Any]] = models.Manager()
+    objects = all_objects
+
+    class Meta:
+        abstract = True
+
+    @property
+    def transitioning(self) -> str:
+        """`yes` while work is under way, `error` after it failed, else `no` (v1 contract, section 1.4)."""
+        if self.fault or self.shown == "error":
+            return "error"
+        return "yes" if self.shown in self.LIFECYCLE.transitional else "no"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the row is removed or on its way out."""
+        return self.desired in {"removed", "purged"}
+
+
+class UnscopedRead(RuntimeError):
+    """A tenant's table was read without saying for which environments."""
+
+
+class TenantQuerySet(models.QuerySet[ModelT]):
+    """Rows of environments; reading raises `UnscopedRead` until `within` was called."""
+
+    scoped = False
+
+    def within(self, environments: Iterable[int]) -> Self:
+        """Only the rows of these environments (their primary keys, or a sub-query of them)."""
+        clone = self.filter(environment__in=environments)
+        clone.scoped = True
+        return clone
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone.scoped = self.scoped
+        return clone
+
+    def _insist(self) -> None:
+        if not self.scoped:
+            raise UnscopedRead(f"{self.model.__name__}: say for which environments, with .within(...)")
+
+    def _fetch_all(self) -> None:
+        self._insist()
+        super()._fetch_all()  # type: ignore[misc]
+
+    def iterator(self, chunk_size: int | None = None) -> Iterator[ModelT]:
+        """As Django's, scoped."""
+        self._insist()
+        return super().iterator(chunk_size=chunk_size or 2000)
+
+    def count(self) -> int:
+        """As Django's, scoped."""
+        self._insist()
+        return super().count()
+
+    def exists(self) -> bool:
+        """As Django's, scoped."""
+        self._insist()
+        return super().exists()
+
+    def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As Django's, scoped."""
+        self._insist()
+        return super().aggregate(*args, **kwargs)
+
+    def update(self, **kwargs: Any) -> int:
+        """Refused: faces ask, they do not write."""
+        raise UnscopedRead(f"{self.model.__name__}: wishes are written by control.services.ask")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Refused: deleting is a wish."""
+        raise UnscopedRead(f"{self.model.__name__}: deleting is a wish, see control.services.ask")
+
+
+TenantManager = models.Manager.from_queryset(TenantQuerySet)
+
+
+class Setting(models.Model):
+    """One installation-wide setting that differs from its default (`core.defaults`)."""
+
+    name = models.CharField(max_length=255, unique=True)
+    value = EncryptedTextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,55 @@
+"""The few functions that lower apps call and higher apps provide; filled once at start by the apps' configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from apps.core.models import Managed
+
+Emptier = Callable[[int], int]
+
+
+class Asker(Protocol):
+    """Who asks, as the lowest apps need to know it; `environments.access.Actor` is the real thing."""
+
+    @property
+    def via(self) -> str: ...
+
+
+class Ports:
+    """What is plugged in: `ask`, `create` and `record` from control, `emptiers` from every app with tenant rows.
+
+    An emptier takes an environment's key, asks for the removal of what its app still holds there and returns how
+    many things are left.
+    """
+
+    def __init__(self) -> None:
+        self.ask: Callable[..., Any] = _missing
+        self.create: Callable[..., Any] = _missing
+        self.record: Callable[..., None] = _missing
+        self.emptiers: list[Emptier] = []
+        self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
+
+
+def _missing(*_: object, **__: object) -> Any:
+    raise RuntimeError("apps.control is not installed")
+
+
+ports = Ports()
+
+
+def ask(row: Managed, action: str, **kwargs: Any) -> Any:
+    """Change a wish; see `control.services.ask`."""
+    return ports.ask(row, action, **kwargs)
+
+
+def create(row: Managed, **kwargs: Any) -> Any:
+    """Record a new row's first wish; see `control.services.create`."""
+    return ports.create(row, **kwargs)
+
+
+def record(event: str, **kwargs: Any) -> None:
+    """Write one audit entry; see `control.services.record`."""
+    ports.record(event, **kwargs)

@@ -1,0 +1,25 @@
+"""What one look of the loop found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The sighting of one look.
+
+    `state` is where the row is now; a transitional one means that more looks are needed, the next in `again_in`
+    seconds at the latest. `failed` ends the running operation with `message`; the row still keeps being looked at
+    when `again_in` is set. `fields` are further sighting columns of the model, `progress` is 0 to 100.
+    """
+
+    state: str
+    status: Mapping[str, Any] | None = None
+    message: str = ""
+    again_in: float | None = None
+    failed: bool = False
+    progress: int | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""How Corral speaks to a container engine."""

@@ -1,0 +1,1 @@
+"""The tenant, its members, and who may do what in it."""

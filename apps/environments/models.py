@@ -1,0 +1,129 @@
+"""Environments (the tenants), their members, the keys pinned to them, and the base of every tenant row."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import models
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from apps.accounts.models import AccountNumber, ApiKey
+from apps.core.models import Managed, TenantManager
+from apps.environments.lifecycle import ENVIRONMENT
+from apps.environments.roles import PERMISSIONS, ROLES
+
+
+class Environment(Managed):
+    """A tenant: hosts, stacks, containers and keys belong to exactly one."""
+
+    KIND = "project"
+    LIFECYCLE = ENVIRONMENT
+
+    id = models.BigIntegerField(primary_key=True, editable=False)
+    wire_uuid = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        permissions = [(name, text) for name, text in PERMISSIONS.items()]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Give a new environment its number."""
+        if self.pk is None:
+            self.pk = AccountNumber.take()
+            self.wire_uuid = self.wire_uuid or str(self.uuid or uuid.uuid4())
+            kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EnvironmentUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+    """guardian's grant of one permission in one environment to one account."""
+
+    content_object = models.ForeignKey(Environment, on_delete=models.CASCADE)
+
+
+class EnvironmentGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+    """guardian's grant of one permission in one environment to one role's group."""
+
+    content_object = models.ForeignKey(Environment, on_delete=models.CASCADE)
+
+
+class RoleGroup(models.Model):
+    """The one Django group that holds a role in an environment."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="role_groups")
+    role = models.CharField(max_length=32)
+    group = models.OneToOneField(Group, on_delete=models.CASCADE)
+
+    class Meta:
+        unique_together = [("environment", "role")]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.environment_id}"
+
+
+class Member(models.Model):
+    """Who has which role: the table people edit; groups and grants are derived from it (`services.members_apply`)."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="members")
+    identity_type = models.CharField(max_length=32, default="rancher_id")
+    identity = models.CharField(max_length=512)
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=32, choices=[(r, r) for r in ROLES])
+
+    class Meta:
+        ordering = ("id",)
+        unique_together = [("environment", "identity_type", "identity")]
+
+    def __str__(self) -> str:
+        return f"{self.identity} is {self.role}"
+
+
+class KeyScope(models.Model):
+    """Makes an API key an environment key: it acts in this environment only, with at most this role."""
+
+    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, related_name="scope")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="key_scopes")
+    role = models.CharField(max_length=32, default="owner")
+
+    def __str__(self) -> str:
+        return f"{self.role} in {self.environment_id}"
+
+
+class SocketTicket(models.Model):
+    """A one-time right to open one WebSocket: bound to who, where, which verb on which thing; only its hash is kept."""
+
+    LIFE = timedelta(seconds=30)
+
+    digest = models.CharField(max_length=64, unique=True)
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    key = models.ForeignKey(ApiKey, null=True, on_delete=models.CASCADE, related_name="+")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    verb = models.CharField(max_length=32)
+    kind = models.CharField(max_length=32)
+    target = models.BigIntegerField()
+    details = models.JSONField(default=dict)
+    expires = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.kind} {self.target}"
+
+
+class TenantRow(Managed):
+    """A managed row of one environment: `objects` raises until told for which environments, the loop uses `all_objects`."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+
+    all_objects: ClassVar[models.Manager[Any]] = models.Manager()
+    objects: ClassVar[Any] = TenantManager()
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,19 @@
+"""How an environment settles: at once, but for its removal, which waits until nothing is left inside."""
+
+from __future__ import annotations
+
+from apps.core.ports import ports
+from apps.core.result import Result
+from apps.environments.models import Environment, RoleGroup
+
+
+def settle(row: Environment) -> Result:
+    """The wish, seen; a removed environment first empties itself."""
+    if row.desired != "removed":
+        return Result(state=row.desired)
+    left = sum(empty(row.pk) for empty in ports.emptiers)
+    if left:
+        return Result(state="removing", message=f"Waiting for {left} things inside to go", again_in=1.0)
+    for role in RoleGroup.objects.filter(environment=row).select_related("group"):
+        role.group.delete()
+    return Result(state="removed")

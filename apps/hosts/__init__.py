@@ -1,0 +1,1 @@
+"""Machines with an engine that environments own."""

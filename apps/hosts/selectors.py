@@ -1,0 +1,54 @@
+"""Reads of hosts: their drivers, what the scheduler sees of them, and registration commands."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from django.utils import timezone
+
+from apps.core.defaults import setting
+from apps.drivers.base import Driver, Endpoint
+from apps.drivers.registry import driver
+from apps.hosts.models import Host, RegistrationToken
+
+
+def endpoint_of(host: Host) -> Endpoint:
+    """Where the host's engine listens, with its certificates."""
+    tls = host.tls or {}
+    return Endpoint(host.url, ca=tls.get("ca", ""), cert=tls.get("cert", ""), key=tls.get("key", ""))
+
+
+def driver_of(host: Host) -> Driver:
+    """The (shared) driver of the host's engine."""
+    return driver(endpoint_of(host))
+
+
+def address_of(host: Host) -> str:
+    """The address at which the host's published ports are reached: the user's word, else the engine's address."""
+    return host.address or urlsplit(host.url).hostname or "127.0.0.1"
+
+
+def token_value(token: RegistrationToken) -> str:
+    """The token of the current hour: `<public value>:<epoch ms of the UTC hour>:<HMAC>` (v1 contract, 4.1)."""
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    return _signed(token, int(hour.timestamp() * 1000))
+
+
+def _signed(token: RegistrationToken, stamp: int) -> str:
+    head = f"{token.public_value}:{stamp}"
+    mac = hmac.new(token.secret_value.encode(), head.encode(), hashlib.sha1).digest()
+    return f"{head}:{base64.b64encode(mac).decode().translate({47: None, 61: None, 43: None})}"
+
+
+def registration_command(token: RegistrationToken, base: str) -> dict[str, str]:
+    """The v1 fields `token`, `image`, `registrationUrl` and `command`; `base` is the API's root URL, such as `.../v1`."""
+    value, image = token_value(token), setting("bootstrap.required.image")
+    url = f"{base.rstrip('/')}/scripts/{value}"
+    command = (
+        "sudo docker run -d --privileged -v /var/run/docker.sock:/var/run/docker.sock "
+        f"-v /var/lib/rancher:/var/lib/rancher {image} {url}"
+    )
+    return {"token": value, "image": image, "registrationUrl": url, "command": command}

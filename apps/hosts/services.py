@@ -1,0 +1,139 @@
+"""Changes to hosts and registration tokens."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import transaction
+
+from apps.control.services import ask, create
+from apps.core.errors import Forbidden, Invalid
+from apps.drivers.base import EngineError
+from apps.drivers.registry import driver
+from apps.environments.access import Actor, can
+from apps.environments.models import Environment
+from apps.hosts.models import Host, RegistrationToken
+from apps.hosts.selectors import endpoint_of
+
+_SCHEMES = ("unix", "tcp", "sim")
+
+
+def _check_url(url: Any) -> str:
+    if not isinstance(url, str) or not url:
+        raise Invalid("url", "MissingRequired", "Say where the engine listens, such as tcp://10.0.0.5:2376.")
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES:
+        raise Invalid("url", "InvalidFormat", f"{url!r}: use unix:///path/to/socket or tcp://address:port.")
+    if parts.scheme == "tcp" and not (parts.hostname and parts.port):
+        raise Invalid("url", "InvalidFormat", f"{url!r}: a tcp address needs a host and a port, such as tcp://h:2376.")
+    return url
+
+
+def _check_labels(labels: Any) -> dict[str, str]:
+    if not isinstance(labels, Mapping) or not all(isinstance(v, str) for v in labels.values()):
+        raise Invalid("labels", "InvalidFormat", "Labels are a map of texts to texts.")
+    return {str(k): v for k, v in labels.items()}
+
+
+def host_create(
+    *,
+    actor: Actor | None,
+    environment: Environment,
+    url: str,
+    name: str = "",
+    description: str = "",
+    labels: Mapping[str, str] | None = None,
+    tls: Mapping[str, str] | None = None,
+    address: str = "",
+    probe: bool = True,
+) -> Host:
+    """A new host behind an engine endpoint; tried before it is saved when `probe`.
+
+    Local sockets are root on the portal's own machine, so only administrators (or the portal itself) may add them.
+    Raises `Invalid` (bad address, engine does not answer), `Forbidden`.
+    """
+    checked = _check_url(url)
+    if actor is not None and urlsplit(checked).scheme != "tcp" and not actor.is_admin:
+        raise Forbidden("Only administrators may add an engine of the portal's own machine; use tcp:// with TLS.")
+    row = Host(
+        environment=environment,
+        name=name,
+        description=description,
+        url=checked,
+        tls={k: v for k, v in (tls or {}).items() if v},
+        labels=_check_labels(labels or {}),
+        address=address,
+        desired="active",
+    )
+    if probe:
+        _probe(row, actor)
+    create(row, actor=actor, request={"url": checked, "name": name, "labels": dict(labels or {})})
+    return row
+
+
+def _probe(row: Host, actor: Actor | None) -> None:
+    """Refuse before anything is saved, but tell a stranger nothing about what answers where."""
+    if actor is not None and not can(actor, "hosts", row.environment_id):
+        raise Forbidden(can(actor, "hosts", row.environment_id).reason)
+    try:
+        info = driver(endpoint_of(row)).info()
+    except EngineError as error:
+        raise Invalid("url", "InvalidReference", f"The engine at {row.url} does not answer: {error}") from None
+    row.name = row.name or info.name
+    twin = Host.all_objects.filter(engine_id=info.engine_id, removed=None, environment=row.environment).first()
+    if info.engine_id and twin is not None:
+        raise Invalid("url", "NotUnique", f"This engine is already here as the host {twin.name!r}.")
+
+
+def host_update(row: Host, *, actor: Actor, **changes: Any) -> Host:
+    """Change a host's name, description, labels or address."""
+    allowed = {k: v for k, v in changes.items() if k in {"name", "description", "labels", "address"} and v is not None}
+    if "labels" in allowed:
+        allowed["labels"] = _check_labels(allowed["labels"])
+    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+    return row
+
+
+def host_act(row: Host, action: str, *, actor: Actor) -> Host:
+    """Activate, deactivate (no new containers), remove or purge a host."""
+    ask(row, action, actor=actor)
+    return row
+
+
+def token_create(*, actor: Actor, environment: Environment) -> RegistrationToken:
+    """A new registration token of an environment."""
+    row = RegistrationToken(
+        environment=environment,
+        public_value=secrets.token_hex(10).upper(),
+        secret_value=secrets.token_urlsafe(32),
+        desired="active",
+    )
+    create(row, actor=actor, request={})
+    return row
+
+
+def token_ensure(*, actor: Actor, environment: Environment) -> None:
+    """Make the environment's registration token when the first who may asks for the list."""
+    with transaction.atomic():
+        if (
+            can(actor, "hosts", environment.pk)
+            and not RegistrationToken.all_objects.filter(environment=environment, removed=None).exists()
+        ):
+            token_create(actor=actor, environment=environment)
+
+
+def environment_empty(environment_id: int) -> int:
+    """Ask for the removal of every host of a dying environment; how many are left."""
+    left = 0
+    for row in Host.all_objects.filter(environment=environment_id).exclude(state__in=("removed", "purged")):
+        left += 1
+        if row.is_gone:
+            continue
+        if row.shown not in row.LIFECYCLE.transitions["remove"].start:
+            ask(row, "deactivate", actor=None) if row.desired == "active" else None
+        else:
+            ask(row, "remove", actor=None)
+    return left

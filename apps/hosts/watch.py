@@ -1,0 +1,119 @@
+"""Engine events turned into wake-ups: one thread per host, held by whichever process leases the host's stream."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import close_old_connections
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.control.wake import send
+from apps.drivers.base import EngineError, EngineEvent, Stream
+from apps.hosts.models import Host
+from apps.hosts.selectors import driver_of
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=15)
+ROUND = 2.0
+
+Handler = Callable[[int, EngineEvent], None]
+handlers: list[Handler] = []
+
+
+class _Watcher(threading.Thread):
+    """Follows one engine's events until told to stop; a stream that ends makes the loop look at the host."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(name=f"watch-{host.pk}", daemon=True)
+        self.host = host
+        self.last = time.time()
+        self._stop_asked = threading.Event()
+        self._stream: Stream[EngineEvent] | None = None
+
+    def run(self) -> None:
+        pause = 0.5
+        while not self._stop_asked.is_set():
+            try:
+                self._stream = driver_of(self.host).events(since=self.last)
+                send("host", self.host.pk)
+                pause = 0.5
+                self._follow(self._stream)
+            except EngineError as error:
+                log.info("events of host %s: %s", self.host.pk, error)
+            if not self._stop_asked.is_set():
+                send("host", self.host.pk)
+            self._stop_asked.wait(pause)
+            pause = min(5.0, pause * 2)
+
+    def _follow(self, stream: Stream[EngineEvent]) -> None:
+        for event in stream:
+            self.last = max(self.last, event.at)
+            for handle in handlers:
+                try:
+                    handle(self.host.pk, event)
+                except Exception:  # an event is only a hint; the next scan sees what it meant
+                    log.exception("event %s of host %s", event.action, self.host.pk)
+                finally:
+                    close_old_connections()
+            if self._stop_asked.is_set():
+                return
+
+    def stop(self) -> None:
+        self._stop_asked.set()
+        if self._stream is not None:
+            self._stream.close()
+
+
+class Gateway:
+    """Holds the event streams of the hosts that no living process holds, and lets go of them on `stop`."""
+
+    def __init__(self) -> None:
+        self.name = f"gw-{uuid.uuid4().hex[:12]}"
+        self._watchers: dict[int, _Watcher] = {}
+        self._stop_asked = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every stream and give the leases back."""
+        self._stop_asked.set()
+        for watcher in self._watchers.values():
+            watcher.stop()
+        Host.all_objects.filter(gateway=self.name).update(gateway="", gateway_until=None)
+
+    def _run(self) -> None:
+        while not self._stop_asked.is_set():
+            try:
+                self.round()
+            except Exception:  # the database may be away for a moment
+                log.exception("gateway")
+            finally:
+                close_old_connections()
+            self._stop_asked.wait(ROUND)
+
+    def round(self) -> None:
+        """Take or renew the leases of hosts and make the threads match."""
+        now = timezone.now()
+        wanted = Host.all_objects.filter(removed=None).exclude(desired__in=("removed", "purged"))
+        free = Q(gateway="") | Q(gateway=self.name) | Q(gateway_until__lt=now)
+        wanted.filter(free).update(gateway=self.name, gateway_until=now + LEASE)
+        mine = {host.pk: host for host in wanted.filter(gateway=self.name)}
+        for key, watcher in list(self._watchers.items()):
+            host = mine.get(key)
+            if host is None or not watcher.is_alive() or watcher.host.url != host.url:
+                watcher.stop()
+                del self._watchers[key]
+        for key, host in mine.items():
+            if key not in self._watchers:
+                self._watchers[key] = _Watcher(host)
+                self._watchers[key].start()

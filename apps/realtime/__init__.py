@@ -1,0 +1,1 @@
+"""WebSockets: events, logs, shells, statistics."""

@@ -1,0 +1,1 @@
+"""Stacks, services and the slots that tie services to containers."""

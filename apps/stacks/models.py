@@ -1,0 +1,91 @@
+"""Stacks, services, the numbered slots that tie a service to its containers, and links between services."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from apps.containers.models import Container
+from apps.containers.spec import LaunchConfig
+from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
+from apps.environments.models import TenantRow
+from apps.hosts.models import Host
+from apps.stacks.lifecycle import SERVICE, STACK
+
+
+class Stack(TenantRow):
+    """A group of services, a compose project; the wire calls it `environment`."""
+
+    KIND = "environment"
+    LIFECYCLE = STACK
+
+    docker_compose = EncryptedTextField(blank=True)
+    rancher_compose = EncryptedTextField(blank=True)
+    variables = EncryptedJSONField(default=dict)
+    external_id = models.CharField(max_length=255, blank=True)
+    outputs = models.JSONField(default=dict)
+    start_on_create = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("id",)
+        indexes = [models.Index(fields=["environment", "removed"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Service(TenantRow):
+    """Containers of one launch configuration, kept at `scale` while active."""
+
+    KIND = "service"
+    LIFECYCLE = SERVICE
+
+    stack = models.ForeignKey(Stack, on_delete=models.CASCADE, related_name="services")
+    scale = models.PositiveIntegerField(default=1)
+    spec = EncryptedJSONField(default=dict)
+    image = models.CharField(max_length=512, blank=True)
+    metadata = models.JSONField(default=dict)
+    external_id = models.CharField(max_length=255, blank=True)
+    start_on_create = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("id",)
+        indexes = [models.Index(fields=["environment", "removed"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def config(self) -> LaunchConfig:
+        """What its containers are made from, as a value."""
+        return LaunchConfig.from_json(self.spec or {})
+
+
+class Slot(models.Model):
+    """The place `number` of a service: keeps its number when its container is replaced."""
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="slots")
+    number = models.PositiveIntegerField()
+    container = models.OneToOneField(Container, null=True, on_delete=models.SET_NULL, related_name="slot")
+    avoid_host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("number",)
+        unique_together = [("service", "number")]
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.number}"
+
+
+class ServiceLink(models.Model):
+    """`service` reaches `target` under `name`."""
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="links")
+    target = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="linked_by")
+    name = models.CharField(max_length=255)
+
+    class Meta:
+        ordering = ("name",)
+        unique_together = [("service", "name")]
+
+    def __str__(self) -> str:
+        return f"{self.service} -> {self.target} as {self.name}"

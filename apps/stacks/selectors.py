@@ -1,0 +1,76 @@
+"""Reads of stacks and services: everything a page or an answer needs in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.containers.models import Container
+from apps.containers.selectors import endpoints
+from apps.core.errors import Forbidden
+from apps.environments.access import Actor, can
+from apps.stacks.compose import export
+from apps.stacks.models import Service, ServiceLink, Slot, Stack
+from apps.stacks.services import as_compose
+
+
+@dataclass
+class ServiceView:
+    """A service with its containers by slot number, and its links."""
+
+    service: Service
+    containers: list[Container] = field(default_factory=list)
+    links: list[ServiceLink] = field(default_factory=list)
+
+    @property
+    def running(self) -> int:
+        """How many of its containers run."""
+        return sum(container.shown == "running" for container in self.containers)
+
+    @property
+    def endpoints(self) -> list[dict[str, Any]]:
+        """Where its published ports are reached."""
+        return [endpoint for container in self.containers for endpoint in endpoints(container)]
+
+
+def stacks_of(actor: Actor, environment_id: int) -> QuerySet[Stack]:
+    """The stacks of one environment that are not removed."""
+    mine = [environment_id] if "view" in actor.permissions(environment_id) else []
+    rows: QuerySet[Stack] = Stack.objects.within(mine).filter(removed=None)
+    return rows
+
+
+def service_views(services: Iterable[Service]) -> list[ServiceView]:
+    """The services with their containers and links; two queries however many there are."""
+    views = {service.pk: ServiceView(service) for service in services}
+    slots = Slot.objects.filter(service__in=list(views), container__isnull=False)
+    for slot in slots.select_related("container__host").order_by("number"):
+        if slot.container is not None and slot.container.removed is None:
+            views[slot.service_id].containers.append(slot.container)
+    for link in ServiceLink.objects.filter(service__in=list(views)).select_related("target__stack"):
+        views[link.service_id].links.append(link)
+    return list(views.values())
+
+
+def services_by_stack(stacks: Sequence[Stack]) -> dict[int, list[ServiceView]]:
+    """The services of several stacks, by stack."""
+    rows = Service.all_objects.filter(stack__in=stacks, removed=None).select_related("stack").order_by("name")
+    found: dict[int, list[ServiceView]] = defaultdict(list)
+    for view in service_views(rows):
+        found[view.service.stack_id].append(view)
+    return found
+
+
+def stack_export(actor: Actor, stack: Stack, services: Sequence[int] = ()) -> tuple[str, str]:
+    """The stack as (docker-compose, rancher-compose) texts; needs the right to see values, which the files contain."""
+    allowed = can(actor, "values", stack.environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+    rows = Service.all_objects.filter(stack=stack, removed=None).order_by("name")
+    if services:
+        rows = rows.filter(pk__in=services)
+    return export([as_compose(view.service, view.links) for view in service_views(rows)])

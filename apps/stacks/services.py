@@ -1,0 +1,267 @@
+"""Changes to stacks, services and links."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from apps.containers.spec import LaunchConfig
+from apps.control.services import ask, create
+from apps.core.errors import Forbidden, Invalid
+from apps.environments.access import Actor, can
+from apps.environments.models import Environment
+from apps.stacks.compose import ComposeService, ComposeStack, parse
+from apps.stacks.models import Service, ServiceLink, Stack
+
+_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
+MAX_SCALE = 1000
+MAX_METADATA = 1024 * 1024
+
+
+def _check_name(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise Invalid("name", "MissingRequired", "A name is required.")
+    if len(name) > 63:
+        raise Invalid("name", "MaxLengthExceeded", "A name has at most 63 characters.")
+    if not _NAME.fullmatch(name) or "--" in name:
+        raise Invalid("name", "InvalidCharacters", "A name has letters, digits and single '-' inside, such as web-1.")
+    return name
+
+
+def _stack_name(name: Any, environment_id: int, but: int | None = None) -> str:
+    checked = _check_name(name)
+    taken = Stack.all_objects.filter(environment=environment_id, name__iexact=checked, removed=None).exclude(pk=but)
+    if taken.exists():
+        raise Invalid("name", "NotUnique", f"There is a stack {checked!r} already; choose another name.")
+    return checked
+
+
+def _service_name(name: Any, stack: Stack, but: int | None = None) -> str:
+    checked = _check_name(name)
+    if Service.all_objects.filter(stack=stack, name__iexact=checked, removed=None).exclude(pk=but).exists():
+        raise Invalid("name", "NotUnique", f"The stack has a service {checked!r} already; choose another name.")
+    return checked
+
+
+def check_scale(scale: Any) -> int:
+    """A number of containers a service may have."""
+    if isinstance(scale, bool) or not isinstance(scale, int):
+        raise Invalid("scale", "InvalidFormat", "The scale is a whole number.")
+    if scale < 0:
+        raise Invalid("scale", "MinLimitExceeded", "The scale cannot be below 0.")
+    if scale > MAX_SCALE:
+        raise Invalid("scale", "MaxLimitExceeded", f"The scale cannot be above {MAX_SCALE}.")
+    return scale
+
+
+def _check_metadata(metadata: Any) -> dict[str, Any]:
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise Invalid("metadata", "InvalidFormat", "Metadata is a map.")
+    if len(json.dumps(metadata)) > MAX_METADATA:
+        raise Invalid("metadata", "MaxLimitExceeded", "Metadata is at most 1 MB.")
+    return dict(metadata)
+
+
+def stack_create(
+    *,
+    actor: Actor,
+    environment: Environment,
+    name: str,
+    description: str = "",
+    docker_compose: str = "",
+    rancher_compose: str = "",
+    variables: Mapping[str, str] | None = None,
+    external_id: str = "",
+    start_on_create: bool = False,
+) -> Stack:
+    """A new stack, with the services of its compose texts if there are any: all of them or nothing.
+
+    Raises `Invalid` (name, compose file with its line), `Forbidden`.
+    """
+    parsed = parse(docker_compose, rancher_compose, dict(variables or {})) if docker_compose else None
+    row = Stack(
+        environment=environment,
+        name=_stack_name(name, environment.pk),
+        description=description,
+        docker_compose=docker_compose,
+        rancher_compose=rancher_compose,
+        variables=dict(variables or {}),
+        external_id=external_id,
+        start_on_create=start_on_create,
+        desired="active",
+    )
+    with transaction.atomic():
+        create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
+        if parsed is not None:
+            _services_create(row, parsed, actor=actor, start=start_on_create)
+    return row
+
+
+def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> None:
+    made: dict[str, Service] = {}
+    for each in parsed.services:
+        made[each.name] = service_create(
+            actor=actor,
+            stack=stack,
+            name=each.name,
+            config=each.config,
+            scale=each.scale,
+            description=each.description,
+            metadata=each.metadata,
+            start_on_create=start,
+        )
+    for each in parsed.services:
+        for target, alias in each.links:
+            _link(made[each.name], made[target], alias)
+
+
+def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
+    """Change a stack's name, description, outputs or external id."""
+    known = {"name", "description", "outputs", "external_id"}
+    allowed = {k: v for k, v in changes.items() if k in known and v is not None}
+    if allowed.get("name", row.name) != row.name:
+        allowed["name"] = _stack_name(allowed["name"], row.environment_id, but=row.pk)
+    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+    return row
+
+
+def stack_act(row: Stack, action: str, *, actor: Actor) -> Stack:
+    """Remove or purge a stack."""
+    ask(row, action, actor=actor)
+    return row
+
+
+def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
+    """Activate or deactivate every service of a stack that is not there yet."""
+    allowed = can(actor, "operate", row.environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+    for service in Service.all_objects.filter(stack=row, removed=None):
+        if service.LIFECYCLE.allows(action, service.shown):
+            service_act(service, action, actor=actor)
+    return row
+
+
+def service_create(
+    *,
+    actor: Actor,
+    stack: Stack,
+    name: str,
+    config: LaunchConfig,
+    scale: int = 1,
+    description: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    start_on_create: bool = False,
+    external_id: str = "",
+) -> Service:
+    """A new service of a stack. Raises `Invalid` (name, scale, stack on its way out), `Forbidden`."""
+    if stack.is_gone:
+        raise Invalid("environmentId", "InvalidState", f"The stack {stack.name} is being removed.")
+    row = Service(
+        environment=stack.environment,
+        stack=stack,
+        name=_service_name(name, stack),
+        description=description,
+        scale=check_scale(scale),
+        spec=config.to_json(),
+        image=config.image[:512],
+        metadata=_check_metadata(metadata),
+        start_on_create=start_on_create,
+        external_id=external_id,
+        desired="active" if start_on_create else "inactive",
+    )
+    create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})
+    return row
+
+
+def service_update(row: Service, *, actor: Actor, **changes: Any) -> Service:
+    """Change a service's scale, name, description or metadata; containers keep the name they were made with."""
+    known = {"scale", "name", "description", "metadata"}
+    allowed = {k: v for k, v in changes.items() if k in known and v is not None}
+    if "scale" in allowed:
+        allowed["scale"] = check_scale(allowed["scale"])
+    if "metadata" in allowed:
+        allowed["metadata"] = _check_metadata(allowed["metadata"])
+    if allowed.get("name", row.name) != row.name:
+        allowed["name"] = _service_name(allowed["name"], row.stack, but=row.pk)
+    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+    return row
+
+
+def service_act(row: Service, action: str, *, actor: Actor) -> Service:
+    """Activate, deactivate, remove or purge a service."""
+    ask(row, action, actor=actor)
+    return row
+
+
+def service_remove(row: Service, *, actor: Actor) -> Service:
+    """Remove a service and its containers."""
+    return service_act(row, "remove", actor=actor)
+
+
+def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor) -> None:
+    """Replace the services that `row` links to; an empty list removes all links."""
+    wanted = list(links)
+    _may_link(row, [target for target, _name in wanted], actor)
+    with transaction.atomic():
+        ServiceLink.objects.filter(service=row).delete()
+        for target, name in wanted:
+            _link(row, target, name)
+
+
+def link_add(row: Service, target: Service, name: str, *, actor: Actor) -> None:
+    """Link to one more service."""
+    _may_link(row, [target], actor)
+    with transaction.atomic():
+        _link(row, target, name)
+
+
+def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> None:
+    """Unlink a service; an empty name removes every link to it."""
+    _may_link(row, [target], actor)
+    found = ServiceLink.objects.filter(service=row, target=target)
+    (found.filter(name=name) if name else found).delete()
+
+
+def _may_link(row: Service, targets: Sequence[Service], actor: Actor) -> None:
+    allowed = can(actor, "operate", row.environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+    for target in targets:
+        if target.environment_id != row.environment_id or target.is_gone:
+            raise Invalid("serviceId", "InvalidReference", "There is no such service here.")
+
+
+def _link(row: Service, target: Service, name: str) -> None:
+    text = name or target.name
+    if len(text) > 255:
+        raise Invalid("name", "MaxLengthExceeded", "A link's name has at most 255 characters.")
+    ServiceLink.objects.update_or_create(service=row, name=text, defaults={"target": target})
+
+
+def as_compose(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
+    """A service as the compose exporter takes it."""
+    return ComposeService(
+        name=service.name,
+        config=service.config,
+        scale=service.scale,
+        links=tuple((link.target.name, link.name) for link in links),
+        metadata=service.metadata,
+        description=service.description,
+    )
+
+
+def environment_empty(environment_id: int) -> int:
+    """Ask for the removal of every stack of a dying environment; how many are left."""
+    left = 0
+    for row in Stack.all_objects.filter(environment=environment_id, removed=None):
+        left += 1
+        if not row.is_gone:
+            ask(row, "remove", actor=None)
+    return left

@@ -1,0 +1,19 @@
+"""The Celery application, its routes and everything that runs by the clock."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+from celery_app.beat import SCHEDULE
+from celery_app.queues import ROUTES
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.base")
+
+app = Celery("corral")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_routes = ROUTES
+app.conf.beat_schedule = SCHEDULE
+app.conf.beat_max_loop_interval = 30
+app.autodiscover_tasks(["apps.control"])

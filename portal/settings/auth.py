@@ -1,0 +1,33 @@
+"""Who may log in and how: the account model, the log-in backends, passwords and sessions."""
+
+from __future__ import annotations
+
+from portal.settings.env import env, env_bool
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "apps.accounts.backends.LocalBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LOGIN_URL = "/login"
+SESSION_COOKIE_NAME = "corral_session"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = env_bool("HTTPS_ONLY", default=False)
+SESSION_COOKIE_AGE = int(env("SESSION_HOURS", "16")) * 3600
+CSRF_COOKIE_NAME = "corral_csrf"
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+CSRF_COOKIE_SAMESITE = "Lax"
+
+ANONYMOUS_USER_NAME = None
+GUARDIAN_RAISE_403 = False
+SOCIAL_AUTH_URL_NAMESPACE = "social"

@@ -1,0 +1,38 @@
+"""Readers of environment variables that fail loudly on a bad value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def env(name: str, default: str = "") -> str:
+    """The variable `name` without surrounding blanks, else `default`."""
+    return os.environ.get(name, default).strip()
+
+
+def env_bool(name: str, *, default: bool) -> bool:
+    """A yes/no variable; raises `ImproperlyConfigured` on any other word."""
+    word = os.environ.get(name)
+    if word is None:
+        return default
+    if word.strip().lower() in _TRUE:
+        return True
+    if word.strip().lower() in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name}={word!r}: use 1 or 0.")
+
+
+def env_list(name: str) -> list[str]:
+    """A comma-separated variable as a list without empty parts."""
+    return [part.strip() for part in env(name).split(",") if part.strip()]
+
+
+def env_path(name: str, default: Path) -> Path:
+    """A folder or file path, made absolute."""
+    return Path(env(name) or default).expanduser().resolve()

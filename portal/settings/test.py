@@ -1,0 +1,20 @@
+"""Settings of the test suite: a throw-away data folder, fast hashing, an in-memory channel layer, nothing outside."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="corral-test-"))
+
+from portal.settings.base import *  # noqa: F403
+from portal.settings.base import DATA_DIR, DATABASES
+
+DATABASES["default"].setdefault("TEST", {})
+if "sqlite3" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CELERY_BROKER_URL = "memory://"
+WAKE_BY = "nothing"
