@@ -73,10 +73,20 @@ def start_engine_search() -> Stop:
     return lambda: None
 
 
+def start_gateway() -> Stop:
+    """The engines' event streams."""
+    from apps.hosts.watch import Gateway
+
+    gateway = Gateway()
+    gateway.start()
+    return gateway.stop
+
+
 # In order of start; stopped in reverse.
 PARTS: tuple[tuple[str, Start], ...] = (
     ("worker", start_worker),
     ("beat", start_beat),
+    ("gateway", start_gateway),
     ("engine search", start_engine_search),
 )
 

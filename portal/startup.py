@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+import logging
+
 from portal.boot.console import say
+
+log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
-    """Make what must be there before the first request."""
+    """Make what must be there before the first request; leases of a portal that was killed are given back.
+
+    Only the embedded portal calls this: it is the one process, so every lease is a dead one's.
+    """
+    from apps.accounts.selectors import is_set_up
+    from apps.console.setup import setup_link_make
+    from apps.control.reconcile import release_all
+    from apps.environments.services import environment_default
+
+    release_all()
+    environment_default()
+    if not is_set_up():
+        say(f"Set up the first administrator: {base_url()}/setup/{setup_link_make()}")
+
+
+def base_url() -> str:
+    """Where people on this machine reach the portal."""
+    from portal.settings.env import env
+
+    return f"http://localhost:{env('PORT', '8080')}"
 
 
 def engine_found(url: str) -> None:
-    """A local engine answers on `url`."""
-    say(f"The local Docker engine answers on {url}.")
+    """A local engine answers on `url`: it becomes a host of the environment "Default", once."""
+    from django.db import close_old_connections
+
+    from apps.core.errors import Problem
+    from apps.environments.services import environment_default
+    from apps.hosts.models import Host
+    from apps.hosts.services import host_create
+
+    try:
+        if not Host.all_objects.filter(url=url, removed=None).exists():
+            host = host_create(actor=None, environment=environment_default(), url=url)
+            say(f"The local Docker engine ({url}) is now the host {host.name} of the environment Default.")
+    except Problem as problem:
+        log.warning("The local engine was not added: %s", problem.message)
+    finally:
+        close_old_connections()

@@ -15,7 +15,11 @@ class LocalBackend(BaseBackend):
     """Accounts whose password this installation holds."""
 
     def authenticate(
-        self, request: HttpRequest | None, username: str = "", password: str = "", **_: Any
+        self,
+        request: HttpRequest | None,  # noqa: ARG002 - Django's signature
+        username: str = "",
+        password: str = "",
+        **_: Any,
     ) -> User | None:
         """The active account with this name and password; an unknown name costs the same time as a wrong password."""
         user = User.objects.filter(login__iexact=username, removed=None).first()

@@ -27,7 +27,8 @@ class AccountNumber(models.Model):
     def take(cls) -> int:
         """The next free number; the first five are Rancher's well-known rows."""
         if not cls.objects.exists():
-            cls.objects.bulk_create([cls(pk=number) for number in range(1, cls.DEFAULT_ENVIRONMENT + 1)])
+            numbers = range(1, cls.DEFAULT_ENVIRONMENT + 1)
+            AccountNumber.objects.bulk_create([AccountNumber(pk=number) for number in numbers])
         last = cls.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         return int(cls.objects.create(pk=last + 1).pk)
 
@@ -85,7 +86,7 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
 
 
 class ApiKey(Managed):
-    """An access key and the hash of its secret; `account` made it, `environments.KeyScope` pins it to an environment."""
+    """An access key and the hash of its secret; `account` made it, `environments.KeyScope` may pin it to one tenant."""
 
     KIND = "apiKey"
     LIFECYCLE = API_KEY
@@ -94,6 +95,8 @@ class ApiKey(Managed):
     public_value = models.CharField(max_length=64, unique=True)
     secret_hash = models.CharField(max_length=64)
     last_used = models.DateTimeField(null=True, blank=True)
+
+    objects = models.Manager()
 
     class Meta:
         ordering = ("id",)

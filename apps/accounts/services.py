@@ -17,7 +17,7 @@ from apps.core import ports
 from apps.core.errors import Conflict, Invalid
 from apps.core.ports import Asker
 
-_SECRET_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
+_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
 KINDS = ("user", "admin")
 
 
@@ -116,7 +116,7 @@ def password_set(user: User, password: str, *, actor: Asker | None) -> None:
 
 def key_create(*, actor: Asker, account: User, name: str = "", description: str = "") -> NewKey:
     """A new access key and secret (20 upper-case hex digits, 40 unmistakable letters); the secret is stored hashed."""
-    secret = "".join(secrets.choice(_SECRET_LETTERS) for _ in range(40))
+    secret = "".join(secrets.choice(_ALPHABET) for _ in range(40))
     key = ApiKey(
         account=account,
         name=name,

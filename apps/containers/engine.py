@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -20,8 +19,8 @@ from apps.drivers.base import (
     EngineRefused,
     ImageMissing,
 )
-from apps.hosts.models import Host
 
+_networks: set[tuple[str, str]] = set()
 LABEL = "io.rancher.container.uuid"
 
 _STATES = {"running": "running", "paused": "running", "restarting": "restarting", "removing": "removing"}
@@ -33,20 +32,20 @@ def network_name(environment_uuid: Any) -> str:
     return f"corral-{str(environment_uuid)[:13]}"
 
 
-def make(row: Container, host: Host, engine: Driver) -> str:
+def make(row: Container, engine: Driver) -> str:
     """Make the row's container and return its engine id; finds the one made before by a look that was killed.
 
     The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
     """
-    body = _body(row, host, engine)
+    body = _body(row, engine)
     for name in (row.name, f"{row.name[:100]}_{str(row.uuid)[:8]}"):
         try:
-            return _create(row, host, engine, CreateRequest(name, body))
+            return _create(row, engine, CreateRequest(name, body))
         except EngineConflict:
             twin = _by_name(engine, name)
             if twin is not None and twin.labels.get(LABEL) == str(row.uuid):
                 return twin.id
-    raise EngineConflict(f"The names {row.name} and {row.name}_{str(row.uuid)[:8]} are both in use on {host}.")
+    raise EngineConflict(f"The names {row.name} and {row.name}_{str(row.uuid)[:8]} are both in use on {row.host}.")
 
 
 def _by_name(engine: Driver, name: str) -> ContainerSeen | None:
@@ -56,21 +55,20 @@ def _by_name(engine: Driver, name: str) -> ContainerSeen | None:
         return None
 
 
-def _create(row: Container, host: Host, engine: Driver, request: CreateRequest) -> str:
+def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
     try:
         return engine.create(request)
     except ImageMissing:
         raise
     except EngineNotFound:
-        _network.cache_clear()
-        _network(engine, network_name(row.environment.uuid), str(row.environment.uuid))
+        _network(row, engine, known=False)
         return engine.create(request)
 
 
-def _body(row: Container, host: Host, engine: Driver) -> dict[str, Any]:
+def _body(row: Container, engine: Driver) -> dict[str, Any]:
     config = row.config
     managed = config.network_mode == "managed"
-    network = _network(engine, network_name(row.environment.uuid), str(row.environment.uuid)) if managed else None
+    network = _network(row, engine) if managed else None
     return engine_body(
         config,
         labels={LABEL: str(row.uuid), "io.rancher.container.name": row.name, **row.tags},
@@ -81,9 +79,13 @@ def _body(row: Container, host: Host, engine: Driver) -> dict[str, Any]:
     )
 
 
-@functools.lru_cache(maxsize=256)
-def _network(engine: Driver, name: str, owner: str) -> str:
-    engine.ensure_network(name, {"io.corral.environment": owner})
+def _network(row: Container, engine: Driver, *, known: bool = True) -> str:
+    """The environment's network on the row's host, made on first need; `known` False asks the engine again."""
+    name = network_name(row.environment.uuid)
+    place = (row.host.url if row.host else "", name)
+    if not known or place not in _networks:
+        engine.ensure_network(name, {"io.corral.environment": str(row.environment.uuid)})
+        _networks.add(place)
     return name
 
 

@@ -1,4 +1,4 @@
-"""Choosing a host for a container: the environment's hosts as the pure scheduler wants them, and its answer written down."""
+"""Choosing a host for a container: the hosts as the pure scheduler wants them, and its answer written down."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def assign(row: Container) -> Host | Result:
         if not isinstance(answer, Unplaced):
             Container.all_objects.filter(pk=row.pk).update(host=answer.host_id, placement=answer.trace)
             row.placement = answer.trace
-            return hosts[answer.host_id]
+            chosen: Host = hosts[answer.host_id]
+            return chosen
     reasons = "; ".join(answer.reasons)
     return Result(
         state=row.shown,

@@ -34,16 +34,16 @@ def settle(row: Container) -> Result:
             return placed
         row.host = placed
     try:
-        return _towards(row, row.host, driver_of(row.host))
-    except ImageMissing as error:
-        return _pull(row, row.host, str(error))
+        return _towards(row, driver_of(row.host))
+    except ImageMissing:
+        return _pull(row, row.host)
     except EngineDown as error:
         return Result(state=row.shown, message=f"{row.host} does not answer: {error}", again_in=2.0)
     except EngineError as error:
         return _refused(row, error)
 
 
-def _towards(row: Container, host: Host, engine: Driver) -> Result:
+def _towards(row: Container, engine: Driver) -> Result:
     seen = _find(row, engine)
     want = Want(
         running=row.desired == "running",
@@ -60,7 +60,7 @@ def _towards(row: Container, host: Host, engine: Driver) -> Result:
     pause = _crash_pause(row, seen) if step == "start" and seen and dying else 0.0
     if pause:
         return _told(row, seen, "restarting", f"It keeps ending; next try in {pause:.0f} s.", again_in=pause)
-    found = _act(row, host, engine, seen, step)
+    found = _act(row, engine, seen, step)
     return _settled(row, seen, found, healed=step in {"start", "create"} and not want.fresh)
 
 
@@ -75,10 +75,10 @@ def _find(row: Container, engine: Driver) -> ContainerSeen | None:
     return engine.find(LABEL, str(row.uuid))
 
 
-def _act(row: Container, host: Host, engine: Driver, seen: ContainerSeen | None, step: str) -> ContainerSeen:
+def _act(row: Container, engine: Driver, seen: ContainerSeen | None, step: str) -> ContainerSeen:
     timeout = row.spec.get("stopTimeout")
     grace = GRACE if timeout is None else int(timeout)
-    external_id = seen.id if seen else make(row, host, engine)
+    external_id = seen.id if seen else make(row, engine)
     if step in {"stop", "restart"}:
         extend(row, grace + 90)
     if step == "start" or (step == "create" and row.desired == "running"):
@@ -148,7 +148,7 @@ def _refused(row: Container, error: EngineError) -> Result:
     return Result(state="error", message=str(error), failed=True, status=status)
 
 
-def _pull(row: Container, host: Host, why: str) -> Result:
+def _pull(row: Container, host: Host) -> Result:
     """The image is not on the host: wait for its pull, and fail with the pull's words."""
     pull = pull_ensure(row, host, row.config.image)
     placed = {"host": host}

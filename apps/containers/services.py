@@ -72,7 +72,7 @@ def _requested_host(config: LaunchConfig, environment_id: int) -> Host | None:
     if config.requested_host_id is None:
         return None
     key = row_number(config.requested_host_id)
-    host = Host.all_objects.filter(pk=key or 0, environment=environment_id, removed=None).first()
+    host: Host | None = Host.all_objects.filter(pk=key or 0, environment=environment_id, removed=None).first()
     if host is None:
         raise Invalid("requestedHostId", "InvalidReference", f"There is no host {config.requested_host_id!r} here.")
     return host

@@ -1,4 +1,4 @@
-"""What engines show or tell turned into rows and wake-ups: adoption of foreign containers, and everything that differs."""
+"""What engines show or tell turned into rows and wake-ups: foreign containers are adopted, differences looked at."""
 
 from __future__ import annotations
 

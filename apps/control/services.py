@@ -52,7 +52,7 @@ def ask(
         _supersede(row)
         operation = _operation(row, action, actor, request, parent, environment)
         operation.save(force_insert=True)
-        _audit(row, action, actor, operation, environment)
+        _audit(row, action, actor, operation)
         wake(row.KIND, row.pk)
     changed(operation.environment_id, row.KIND, row.pk)
     return operation
@@ -108,7 +108,7 @@ def create_all(
         operations = [_operation(row, born, actor, request, parent, None) for row in rows]
         Operation.all_objects.bulk_create(operations)
         for row, operation in zip(rows, operations, strict=True):
-            _audit(row, born, actor, operation, None)
+            _audit(row, born, actor, operation)
             wake(row.KIND, row.pk)
     for row, operation in zip(rows, operations, strict=True):
         changed(operation.environment_id, row.KIND, row.pk)
@@ -116,11 +116,10 @@ def create_all(
 
 
 def _insert(rows: Sequence[Managed]) -> None:
-    if len(rows) == 1 or type(rows[0])._meta.pk.name != "id" or rows[0].pk is not None:
-        for row in rows:
-            row.save()
-    else:
+    if len(rows) > 1:
         type(rows[0]).all_objects.bulk_create(rows)
+    else:
+        rows[0].save()
 
 
 def _supersede(row: Managed) -> None:
@@ -152,7 +151,7 @@ def _operation(
     )
 
 
-def _audit(row: Managed, action: str, actor: Actor, operation: Operation, environment: Any) -> None:
+def _audit(row: Managed, action: str, actor: Actor, operation: Operation) -> None:
     """What the loop asks on its own is told by the operations; people's wishes get an audit line."""
     if actor.is_system:
         return

@@ -9,14 +9,14 @@ from apps.control import reconcile as loop
 from apps.control.wake import send
 
 
-@shared_task(name="control.reconcile", ignore_result=True)
+@shared_task(name="control.reconcile", ignore_result=True)  # type: ignore[untyped-decorator]
 def reconcile(kind: str, key: int) -> None:
     """Look at one row."""
     close_old_connections()
     loop.look(kind, key)
 
 
-@shared_task(name="control.resync", ignore_result=True)
+@shared_task(name="control.resync", ignore_result=True)  # type: ignore[untyped-decorator]
 def resync() -> None:
     """Wake what is due and fail what is late."""
     close_old_connections()

@@ -31,6 +31,9 @@ def decrypt(token: str) -> str:
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text that the database never sees in clear; it cannot be searched."""
 
+    _pyi_private_set_type: str
+    _pyi_private_get_type: str
+
     def get_prep_value(self, value: Any) -> Any:
         """Encrypt on the way in; empty stays empty."""
         return encrypt(str(value)) if value else value
@@ -42,6 +45,9 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
 
 class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
     """A JSON value that the database never sees in clear; it cannot be searched."""
+
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
 
     def get_prep_value(self, value: Any) -> Any:
         """Encrypt the compact JSON text."""

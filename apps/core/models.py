@@ -59,7 +59,6 @@ class Managed(models.Model):
     )
 
     all_objects: ClassVar[models.Manager[Any]] = models.Manager()
-    objects = all_objects
 
     class Meta:
         abstract = True
@@ -103,7 +102,7 @@ class TenantQuerySet(models.QuerySet[ModelT]):
 
     def _fetch_all(self) -> None:
         self._insist()
-        super()._fetch_all()  # type: ignore[misc]
+        super()._fetch_all()
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[ModelT]:
         """As Django's, scoped."""
@@ -125,7 +124,7 @@ class TenantQuerySet(models.QuerySet[ModelT]):
         self._insist()
         return super().aggregate(*args, **kwargs)
 
-    def update(self, **kwargs: Any) -> int:
+    def update(self, **kwargs: Any) -> int:  # noqa: ARG002 - Django's signature
         """Refused: faces ask, they do not write."""
         raise UnscopedRead(f"{self.model.__name__}: wishes are written by control.services.ask")
 

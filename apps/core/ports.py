@@ -28,7 +28,7 @@ class Ports:
     def __init__(self) -> None:
         self.ask: Callable[..., Any] = _missing
         self.create: Callable[..., Any] = _missing
-        self.record: Callable[..., None] = _missing
+        self.record: Callable[..., Any] = _missing
         self.emptiers: list[Emptier] = []
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
 

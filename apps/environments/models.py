@@ -26,6 +26,8 @@ class Environment(Managed):
     id = models.BigIntegerField(primary_key=True, editable=False)
     wire_uuid = models.CharField(max_length=64, blank=True)
 
+    objects = models.Manager()
+
     class Meta:
         ordering = ("id",)
         permissions = [(name, text) for name, text in PERMISSIONS.items()]
@@ -42,13 +44,13 @@ class Environment(Managed):
         return self.name
 
 
-class EnvironmentUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+class EnvironmentUserPermission(UserObjectPermissionBase):
     """guardian's grant of one permission in one environment to one account."""
 
     content_object = models.ForeignKey(Environment, on_delete=models.CASCADE)
 
 
-class EnvironmentGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+class EnvironmentGroupPermission(GroupObjectPermissionBase):
     """guardian's grant of one permission in one environment to one role's group."""
 
     content_object = models.ForeignKey(Environment, on_delete=models.CASCADE)
@@ -118,12 +120,12 @@ class SocketTicket(models.Model):
 
 
 class TenantRow(Managed):
-    """A managed row of one environment: `objects` raises until told for which environments, the loop uses `all_objects`."""
+    """A managed row of one environment: `objects` raises until told for which, the loop uses `all_objects`."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
 
     all_objects: ClassVar[models.Manager[Any]] = models.Manager()
-    objects: ClassVar[Any] = TenantManager()
+    objects = TenantManager()
 
     class Meta:
         abstract = True

@@ -35,7 +35,6 @@ def environment_create(
     name: str,
     description: str = "",
     members: Iterable[Mapping[str, Any]] | None = None,
-    uuid: str = "",
 ) -> Environment:
     """A new environment, owned by its maker unless `members` says otherwise.
 
@@ -46,7 +45,7 @@ def environment_create(
     wanted = list(members or []) or [
         {"externalId": wire_id("a", actor.user.pk), "externalIdType": "rancher_id", "role": "owner"}
     ]
-    row = Environment(name=_check_name(name), description=description or "", desired="active", wire_uuid=uuid)
+    row = Environment(name=_check_name(name), description=description or "", desired="active")
     parsed = _parse_members(wanted)
     with transaction.atomic():
         ports.create(row, actor=actor, request={"name": name, "members": wanted})
@@ -154,7 +153,7 @@ def environment_key_create(*, actor: Actor, environment: Environment, name: str 
 
 def environment_default() -> Environment:
     """The environment "Default" that every installation has, made on first need with a full set of role groups."""
-    found = Environment.objects.filter(wire_uuid="adminProject").first()
+    found: Environment | None = Environment.objects.filter(wire_uuid="adminProject").first()
     if found is not None:
         return found
     with transaction.atomic():

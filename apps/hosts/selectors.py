@@ -44,7 +44,7 @@ def _signed(token: RegistrationToken, stamp: int) -> str:
 
 
 def registration_command(token: RegistrationToken, base: str) -> dict[str, str]:
-    """The v1 fields `token`, `image`, `registrationUrl` and `command`; `base` is the API's root URL, such as `.../v1`."""
+    """The v1 fields `token`, `image`, `registrationUrl` and `command`; `base` is the API's root URL."""
     value, image = token_value(token), setting("bootstrap.required.image")
     url = f"{base.rstrip('/')}/scripts/{value}"
     command = (
