@@ -41,6 +41,8 @@ class WaitingRoom:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join(_PATIENCE)
+        elif not self._loop.is_closed():
+            self._loop.close()
 
     def _run(self) -> None:
         with contextlib.closing(self._loop):
