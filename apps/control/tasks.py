@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db import close_old_connections
 
 from apps.control import reconcile as loop
+from apps.control import retention
 from apps.control.wake import send
 
 
@@ -23,3 +24,4 @@ def resync() -> None:
     for kind, key in loop.due():
         send(kind, key)
     loop.fail_late()
+    retention.clean_now_and_then()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -37,7 +38,7 @@ class LifeCycle:
     born: str = "create"
     also_transitional: frozenset[str] = field(default_factory=frozenset)
 
-    @property
+    @functools.cached_property
     def transitional(self) -> frozenset[str]:
         """The states in which work is still to be done."""
         return frozenset(t.doing for t in self.transitions.values()) | self.also_transitional
