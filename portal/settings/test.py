@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 
-os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="corral-test-"))
+if "DATA_DIR" not in os.environ:
+    _folder = tempfile.TemporaryDirectory(prefix="corral-test-")  # taken away when the tests end
+    os.environ["DATA_DIR"] = _folder.name
 
 from portal.settings.base import *  # noqa: F403
 from portal.settings.base import DATA_DIR, DATABASES
@@ -13,6 +15,7 @@ from portal.settings.base import DATA_DIR, DATABASES
 DATABASES["default"].setdefault("TEST", {})
 if "sqlite3" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
+    DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

@@ -1,0 +1,97 @@
+"""What every test may ask for: people, their environment, and actors made at a door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
+
+from apps.accounts.models import User
+from apps.accounts.services import account_create
+from apps.control.reconcile import look
+from apps.environments.access import Actor, actor_of_user
+from apps.environments.models import Environment
+from apps.environments.services import environment_create
+
+PASSWORD = "correct horse battery staple"
+ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}
+
+Rows = list[tuple[str, list[tuple[Any, ...]]]]
+
+
+def _settle_in() -> None:
+    """The people and their lab, made by the services and seen by the loop."""
+    people = {}
+    for name in ("root", *ROLE_OF, "mallory"):
+        kind = "admin" if name == "root" else "user"
+        people[name] = account_create(actor=None, login=name, password=PASSWORD, name=name.title(), kind=kind)
+        look("account", people[name].pk)
+    members = [
+        {"externalId": f"1a{people[name].pk}", "externalIdType": "rancher_id", "role": role}
+        for name, role in ROLE_OF.items()
+    ]
+    lab = environment_create(actor=actor_of_user(people["alice"], "api"), name="Lab", members=members)
+    look("project", lab.pk)
+
+
+def _copy_tables() -> Rows:
+    copied = []
+    with connection.cursor() as cursor:
+        for model in apps.get_models(include_auto_created=True):
+            if model in {Permission, ContentType}:
+                continue
+            columns = [f'"{f.column}"' for f in model._meta.local_concrete_fields if not f.generated]
+            listed, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
+            cursor.execute(f'SELECT {listed} FROM "{model._meta.db_table}"')  # noqa: S608 - our own tables
+            rows = cursor.fetchall()
+            if rows:
+                insert = f'INSERT INTO "{model._meta.db_table}" ({listed}) VALUES ({marks})'  # noqa: S608 - as above
+                copied.append((insert, rows))
+    return copied
+
+
+@pytest.fixture(scope="session")
+def house() -> dict[int, Rows]:
+    """The rows of a settled house by the number of the first permission, which a flushed database gives anew."""
+    return {}
+
+
+@pytest.fixture
+def people(db: None, house: dict[int, Rows]) -> Any:
+    """Accounts by name: alice (owner of the lab), bob (member), rex (restricted), rita (readonly), mallory, root.
+
+    They are made by the services once; every further test gets a copy of the rows.
+    """
+    mark = Permission.objects.order_by("pk").values_list("pk", flat=True)[0]
+    with transaction.atomic():
+        if mark not in house:
+            _settle_in()
+            house[mark] = _copy_tables()
+        else:
+            with connection.cursor() as cursor:
+                for insert, rows in house[mark]:
+                    cursor.executemany(insert, rows)
+    return SimpleNamespace(**{user.login: user for user in User.objects.all()})
+
+
+@pytest.fixture
+def actor_of(people: Any) -> Callable[..., Actor]:
+    """Makes the actor of an account (or of the person with that name), anew at each call as a door does."""
+
+    def make(who: User | str, via: str = "api") -> Actor:
+        user = getattr(people, who) if isinstance(who, str) else who
+        return actor_of_user(user, via)
+
+    return make
+
+
+@pytest.fixture
+def lab(people: Any) -> Environment:
+    """The environment where alice, bob, rex and rita have their roles; mallory and root are no members."""
+    return Environment.objects.get(name="Lab")
