@@ -1,0 +1,9 @@
+"""Compose files: docker-compose (v1, v2, v3) and rancher-compose texts to values and back; pure."""
+
+from __future__ import annotations
+
+from apps.stacks.compose.model import ComposeService, ComposeStack
+from apps.stacks.compose.reading import parse
+from apps.stacks.compose.writing import export
+
+__all__ = ["ComposeService", "ComposeStack", "export", "parse"]

@@ -1,0 +1,31 @@
+"""What a pair of compose files says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.containers.spec import LaunchConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeService:
+    """One service; `links` and `external_links` are (target, alias), `warnings` say what was not carried over."""
+
+    name: str
+    config: LaunchConfig
+    scale: int = 1
+    links: tuple[tuple[str, str], ...] = ()
+    external_links: tuple[tuple[str, str], ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeStack:
+    """The services in the order of the file; `warnings` are about the file as a whole."""
+
+    services: tuple[ComposeService, ...]
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,168 @@
+"""What is written reads back as the same services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.containers.spec import LaunchConfig
+from apps.stacks.compose import ComposeService, export, parse
+
+FULL: dict[str, Any] = {
+    "imageUuid": "docker:nginx:1",
+    "command": ["sh", "-c", "echo $HOME ${A:-b}; sleep 1\nexit"],
+    "entryPoint": ["/init"],
+    "environment": {"A": "1.10", "B": "yes", "C": "p$$w$0rd", "D": "", "E": "~", "F": "# no\n  - list: {"},
+    "labels": {"a": "true"},
+    "ports": ["8080:80/tcp", "[::1]:1:2/udp", "10.0.0.1::3/tcp"],
+    "expose": ["9000/udp"],
+    "dataVolumes": ["/srv:/data:ro", "named:/named", "/anonymous"],
+    "volumeDriver": "local",
+    "tmpfs": {"/tmp": "size=1m", "/run": ""},
+    "networkMode": "host",
+    "hostname": "web",
+    "domainName": "example.org",
+    "dns": ["10.0.0.1"],
+    "dnsSearch": ["example.org"],
+    "dnsOpt": ["ndots:1"],
+    "extraHosts": ["db:10.0.0.2"],
+    "restartPolicy": {"name": "on-failure", "maximumRetryCount": 3},
+    "healthCheck": {
+        "port": 80,
+        "requestLine": "GET /$x HTTP/1.0",
+        "strategy": "recreateOnQuorum",
+        "recreateOnQuorumStrategyConfig": {"quorum": 2},
+    },
+    "dockerHealthCheck": {"test": ["CMD", "true"], "interval": 1500, "retries": 4},
+    "logConfig": {"driver": "json-file", "config": {"max-size": "1m"}},
+    "memory": 64 << 20,
+    "memorySwap": -1,
+    "memoryReservation": 1,
+    "cpuShares": 512,
+    "cpuSet": "0-1",
+    "cpuPeriod": 1000,
+    "cpuQuota": -1,
+    "nanoCpus": 1500000000,
+    "pidsLimit": 100,
+    "shmSize": 1 << 20,
+    "blkioWeight": 300,
+    "blkioDeviceOptions": {"/dev/sda": {"weight": 100, "readBps": 1}, "/dev/sdb": {"writeIops": 4}},
+    "ulimits": [{"name": "nofile", "soft": 10, "hard": 20}, {"name": "core", "soft": 0}],
+    "sysctls": {"net.core.somaxconn": "1024"},
+    "capAdd": ["NET_ADMIN"],
+    "capDrop": ["ALL"],
+    "devices": ["/dev/null:/dev/xnull:r"],
+    "groupAdd": ["video"],
+    "securityOpt": ["no-new-privileges"],
+    "privileged": True,
+    "pidMode": "host",
+    "ipcMode": "host",
+    "readOnly": True,
+    "stdinOpen": True,
+    "tty": True,
+    "runInit": False,
+    "user": "1000",
+    "workingDir": "/srv",
+    "stopSignal": "SIGQUIT",
+    "stopTimeout": 30,
+    "startOnCreate": False,
+}
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+METADATA = st.dictionaries(
+    TEXT,
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(10**18), 10**18)
+        | TEXT
+        | st.floats(allow_nan=False, allow_infinity=False),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+        max_leaves=6,
+    ),
+    max_size=3,
+)
+FREE = {
+    "environment": st.dictionaries(st.from_regex(r"[A-Za-z_]{1,5}", fullmatch=True) | st.just("y"), TEXT, max_size=4),
+    "labels": st.dictionaries(TEXT.filter(bool), TEXT, max_size=3),
+    "command": st.lists(TEXT, max_size=3),
+    "entryPoint": st.lists(TEXT, max_size=3),
+    "user": TEXT.filter(bool),
+    "securityOpt": st.lists(TEXT.filter(bool), max_size=2),
+    "nanoCpus": st.integers(0, 10**12),
+    "logConfig": st.fixed_dictionaries({"driver": st.none() | st.just("x")}, optional={"config": st.just({"a": "$"})}),
+}
+CONFIGS = st.sets(st.sampled_from(sorted(FULL.keys() - {"imageUuid"} - FREE.keys()))).flatmap(
+    lambda names: st.fixed_dictionaries(
+        {"imageUuid": st.sampled_from(["docker:nginx", "docker:a:5000/b@sha256:" + "0" * 64, "sim:1"])},
+        optional=FREE,
+    ).map(lambda free: LaunchConfig.from_wire({**{name: FULL[name] for name in names}, **free}))
+)
+NAMES = ["web", "db", "on", "1", "null-", "null", "true", "y", "0x1f"]
+SERVICES = st.lists(
+    st.builds(
+        ComposeService,
+        st.sampled_from([name for name in NAMES if not name.endswith("-")]),
+        CONFIGS,
+        st.integers(0, 1000),
+        external_links=st.lists(st.just(("shop/db", "db")), max_size=1).map(tuple),
+        metadata=METADATA,
+        description=TEXT,
+    ),
+    unique_by=lambda service: service.name,
+    max_size=3,
+)
+
+
+def test_everything_that_a_file_can_say_survives() -> None:
+    config = LaunchConfig.from_wire(FULL)
+    web = ComposeService(
+        "web", config, 3, (("db", "db"), ("db", "store")), (("shop/x", "x"),), {"a": {"b": [1, None]}}, "The $hop"
+    )
+    db = ComposeService("db", LaunchConfig(image_uuid="docker:postgres"))
+    stack = parse(*export([web, db]))
+    assert stack.services == (web, db)
+    assert stack.warnings == ()
+
+
+@given(SERVICES)
+@settings(max_examples=60, deadline=None)
+def test_what_is_written_reads_back_the_same(services: list[ComposeService]) -> None:
+    stack = parse(*export(services))
+    assert stack.services == tuple(services)
+    assert stack.warnings == ()
+
+
+def test_the_texts_are_stable_and_plain_yaml_to_others() -> None:
+    service = ComposeService("web", LaunchConfig.from_wire({"imageUuid": "docker:nginx", "ports": ["80:80"]}), 2)
+    docker, rancher = export([service])
+    assert docker == "version: '2'\nservices:\n  web:\n    image: nginx\n    ports:\n    - 80:80/tcp\n"
+    assert rancher == "version: '2'\nservices:\n  web:\n    scale: 2\n"
+    assert yaml.safe_load(docker)["services"]["web"]["image"] == "nginx"
+    assert (docker, rancher) == export([service])
+
+
+def test_letters_that_yaml_takes_for_line_ends_survive() -> None:
+    command = ["\x85", "a\u2028b", "\r", "\r\n", " \n ", "\ufeff", "\x07", "\t"]
+    service = ComposeService("web", LaunchConfig.from_wire({"imageUuid": "docker:a", "command": command}))
+    assert parse(*export([service])).services == (service,)
+
+
+def test_equal_values_are_written_out_for_each_service() -> None:
+    config = LaunchConfig.from_wire({"imageUuid": "docker:a", "command": ["x", "y"]})
+    docker, _ = export([ComposeService("one", config), ComposeService("two", config)])
+    assert "&" not in docker
+    assert docker.count("- x") == 2
+
+
+def test_ids_of_this_portal_stay_at_home() -> None:
+    config = LaunchConfig.from_wire({"imageUuid": "docker:a", "requestedHostId": "1h1", "registryCredentialId": "1c1"})
+    docker, rancher = export([ComposeService("web", config)])
+    assert "1h1" not in docker + rancher
+    assert "1c1" not in docker + rancher
+
+
+def test_nothing_is_written_for_no_services() -> None:
+    assert parse(*export([])).services == ()

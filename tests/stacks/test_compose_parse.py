@@ -1,0 +1,484 @@
+"""Compose files become services; what is wrong is refused with its line."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.core.errors import Invalid
+from apps.stacks.compose import ComposeService, parse
+
+
+def one(body: str, rancher: str = "", **variables: str) -> ComposeService:
+    """The service `web` with these keys beside its image."""
+    text = "web:\n  image: nginx\n" + "".join(f"  {line}\n" for line in dedent(body).strip().splitlines())
+    (service,) = parse(text, rancher, variables).services
+    return service
+
+
+def refusal(text: str, rancher: str = "", **variables: str) -> Invalid:
+    with pytest.raises(Invalid) as found:
+        parse(text, rancher, variables)
+    return found.value
+
+
+def test_the_first_form_of_the_file_is_read() -> None:
+    stack = parse("db:\n  image: postgres:16\nweb:\n  image: nginx\n  links:\n  - db\n  - db:store\n")
+    assert [each.name for each in stack.services] == ["db", "web"]
+    assert stack.services[0].config.image_uuid == "docker:postgres:16"
+    assert stack.services[1].links == (("db", "db"), ("db", "store"))
+    assert stack.services[1].scale == 1
+    assert stack.warnings == ()
+
+
+@pytest.mark.parametrize("head", ['version: "2"\n', "version: 3.8\n", "", "name: shop\n", "x-more: {a: 1}\n"])
+def test_the_later_forms_of_the_file_are_read(head: str) -> None:
+    stack = parse(head + "services:\n  web:\n    image: nginx\n")
+    assert [each.name for each in stack.services] == ["web"]
+    assert stack.warnings == ()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "version: '2'\nservices: {}\n"])
+def test_no_services_are_no_error(text: str) -> None:
+    assert parse(text).services == ()
+
+
+KEYS: list[tuple[str, dict[str, Any]]] = [
+    ("image: sim:7", {"imageUuid": "sim:7"}),
+    ("command: nginx -g 'daemon off;'", {"command": ["nginx", "-g", "daemon off;"]}),
+    ("command: [a, 1]", {"command": ["a", "1"]}),
+    ("command:", {}),
+    ("entrypoint: /init", {"entryPoint": ["/init"]}),
+    ("environment: {A: 1.10, B: yes, C: '', D: 010}", {"environment": {"A": "1.10", "B": "yes", "C": "", "D": "010"}}),
+    ("environment: [A=b=c, B=]", {"environment": {"A": "b=c", "B": ""}}),
+    ("labels: [a=b, c]", {"labels": {"a": "b", "c": ""}}),
+    ("labels: {a: 'true', b: }", {"labels": {"a": "true", "b": ""}}),
+    ("ports: [80, '22:22', '127.0.0.1::81/udp']", {"ports": ["80/tcp", "22:22/tcp", "127.0.0.1::81/udp"]}),
+    ("ports: [22:22]", {"ports": ["22:22/tcp"]}),
+    ("ports: ['[::1]:1:2']", {"ports": ["[::1]:1:2/tcp"]}),
+    ("ports: ['3000-3001', '8000-8001:80-81/udp']", {"ports": ["3000/tcp", "3001/tcp", "8000:80/udp", "8001:81/udp"]}),
+    ("ports: [{target: 80}]", {"ports": ["80/tcp"]}),
+    ("ports: [{target: 80, published: 81, protocol: udp, mode: host}]", {"ports": ["81:80/udp"]}),
+    ("ports: [{target: 80, published: 81, host_ip: '::1'}]", {"ports": ["[::1]:81:80/tcp"]}),
+    ("ports: [{target: 80, host_ip: 10.0.0.1}]", {"ports": ["10.0.0.1::80/tcp"]}),
+    ("expose: [80, 90-91/udp]", {"expose": ["80/tcp", "90/udp", "91/udp"]}),
+    ("volumes: [/a, b:/c:ro, /d:/e]", {"dataVolumes": ["/a", "b:/c:ro", "/d:/e"]}),
+    ("volumes: [{type: bind, source: /a, target: /b, read_only: true}]", {"dataVolumes": ["/a:/b:ro"]}),
+    (
+        "volumes: [{type: bind, source: /a, target: /b, bind: {propagation: rslave}}]",
+        {"dataVolumes": ["/a:/b:rslave"]},
+    ),
+    (
+        "volumes: [{source: v, target: /b, volume: {nocopy: true}}, {target: /c}]",
+        {"dataVolumes": ["v:/b:nocopy", "/c"]},
+    ),
+    ("volumes: [{type: tmpfs, target: /t}]", {"tmpfs": {"/t": ""}}),
+    ("volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m}}]", {"tmpfs": {"/t": "size=1048576"}}),
+    ("tmpfs: /t", {"tmpfs": {"/t": ""}}),
+    ("tmpfs: ['/t:size=1m']", {"tmpfs": {"/t": "size=1m"}}),
+    ("restart: always", {"restartPolicy": {"name": "always", "maximumRetryCount": 0}}),
+    ("restart: no", {"restartPolicy": {"name": "no", "maximumRetryCount": 0}}),
+    ("restart: on-failure:3", {"restartPolicy": {"name": "on-failure", "maximumRetryCount": 3}}),
+    ("net: host", {"networkMode": "host"}),
+    ("network_mode: default", {}),
+    ("network_mode: none", {"networkMode": "none"}),
+    ("mem_limit: 64m", {"memory": 64 << 20}),
+    ("mem_limit: 1.5gb", {"memory": 1610612736}),
+    ("memswap_limit: -1", {"memorySwap": -1}),
+    ("mem_reservation: 1 KiB", {"memoryReservation": 1024}),
+    ("shm_size: 100", {"shmSize": 100}),
+    ("cpus: .5", {"nanoCpus": 500_000_000}),
+    ("cpu_shares: 512", {"cpuShares": 512}),
+    ("cpuset: 0,1", {"cpuSet": "0,1"}),
+    ("dns: 10.0.0.1", {"dns": ["10.0.0.1"]}),
+    ("dns_search: [a.b, c.d]", {"dnsSearch": ["a.b", "c.d"]}),
+    ("extra_hosts: ['a:10.0.0.1', b=10.0.0.2]", {"extraHosts": ["a:10.0.0.1", "b:10.0.0.2"]}),
+    ("extra_hosts: {a: 10.0.0.1}", {"extraHosts": ["a:10.0.0.1"]}),
+    ("cap_add: [NET_ADMIN]", {"capAdd": ["NET_ADMIN"]}),
+    ("tty: yes", {"tty": True}),
+    ("privileged: off", {}),
+    ("init: true", {"runInit": True}),
+    ("pid: host", {"pidMode": "host"}),
+    ("logging: {driver: none}", {"logConfig": {"driver": "none", "config": None}}),
+    (
+        "logging: {driver: json-file, options: {max-file: 3}}",
+        {"logConfig": {"driver": "json-file", "config": {"max-file": "3"}}},
+    ),
+    ("log_driver: syslog\nlog_opt: {tag: x}", {"logConfig": {"driver": "syslog", "config": {"tag": "x"}}}),
+    ("sysctls: [a.b=1]", {"sysctls": {"a.b": "1"}}),
+    ("ulimits: {core: 0}", {"ulimits": [{"name": "core", "soft": 0, "hard": None}]}),
+    ("ulimits: {core: {soft: 1, hard: 2}}", {"ulimits": [{"name": "core", "soft": 1, "hard": 2}]}),
+    ("stop_grace_period: 1m30s", {"stopTimeout": 90}),
+    ("stop_grace_period: 100ms", {"stopTimeout": 1}),
+    ("stop_signal: SIGQUIT", {"stopSignal": "SIGQUIT"}),
+    (
+        "healthcheck: {test: curl localhost, interval: 1m, timeout: 1.5s, retries: 2, start_period: 3}",
+        {
+            "dockerHealthCheck": {
+                "test": ["CMD-SHELL", "curl localhost"],
+                "interval": 60_000,
+                "timeout": 1500,
+                "startPeriod": 3000,
+                "retries": 2,
+            }
+        },
+    ),
+    (
+        "healthcheck: {disable: true}",
+        {"dockerHealthCheck": {"test": ["NONE"], "interval": 0, "timeout": 0, "startPeriod": 0, "retries": 0}},
+    ),
+    (
+        "blkio_config: {weight: 300, device_read_bps: [{path: /dev/sda, rate: 1m}]}",
+        {
+            "blkioWeight": 300,
+            "blkioDeviceOptions": {
+                "/dev/sda": {"weight": None, "readBps": 1 << 20, "writeBps": None, "readIops": None, "writeIops": None}
+            },
+        },
+    ),
+    (
+        "deploy: {resources: {limits: {cpus: '0.25', memory: 50M, pids: 9}, reservations: {memory: 20M}}}",
+        {"nanoCpus": 250_000_000, "memory": 50 << 20, "pidsLimit": 9, "memoryReservation": 20 << 20},
+    ),
+    (
+        "deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}",
+        {"restartPolicy": {"name": "on-failure", "maximumRetryCount": 3}},
+    ),
+    (
+        "deploy: {restart_policy: {condition: any, max_attempts: 3}}",
+        {"restartPolicy": {"name": "always", "maximumRetryCount": 0}},
+    ),
+    ("deploy: {mode: global}\nlabels: {a: b}", {"labels": {"a": "b", "io.rancher.scheduler.global": "true"}}),
+    ("labels: {a: b}\npull_policy: always", {"labels": {"a": "b", "io.rancher.container.pull_image": "always"}}),
+    ("pull_policy: missing", {}),
+]
+
+
+@pytest.mark.parametrize(("body", "fields"), KEYS)
+def test_each_key_is_carried_over(body: str, fields: dict[str, Any]) -> None:
+    if body.startswith("image"):
+        (service,) = parse(f"web: {{{body}}}").services
+    else:
+        service = one(body)
+    assert service.config.to_json() == {"imageUuid": "docker:nginx"} | fields
+    assert service.warnings == ()
+
+
+@pytest.mark.parametrize(("body", "scale"), [("scale: 3", 3), ("scale: 0", 0), ("deploy: {replicas: 4}", 4)])
+def test_the_scale_is_read(body: str, scale: int) -> None:
+    assert one(body).scale == scale
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ("container_name: x", "container_name"),
+        ("volumes_from: [x]", "volumes_from"),
+        ("networks: [x]", "networks"),
+        ("secrets: [x]", "secrets"),
+        ("depends_on: [web]", "depends_on"),
+        ("depends_on: {web: {condition: service_healthy}}", "depends_on"),
+        ("novelty: 1", "novelty"),
+        ("environment: [HOME]", "HOME"),
+    ],
+)
+def test_what_is_left_out_is_said(body: str, word: str) -> None:
+    (warning,) = one(body).warnings
+    assert word in warning
+
+
+def test_a_variable_named_without_a_value_is_the_stack_s() -> None:
+    assert one("environment: [A]", A="b$c").config.environment == {"A": "b$c"}
+
+
+def test_the_file_s_own_lost_settings_are_said() -> None:
+    text = "version: '3'\nservices: {}\nvolumes: {a: , b: {driver: nfs}}\nnetworks: {n: }\nmore: 1\nx-y: 2\n"
+    assert parse(text).warnings == ("The settings under `volumes` are not carried over.", "`more` is not known.")
+
+
+def test_external_links_are_kept() -> None:
+    service = one("external_links: [shop/db:db, other]")
+    assert service.external_links == (("shop/db", "db"), ("other", "other"))
+
+
+def test_rancher_compose_adds_its_part() -> None:
+    rancher = """
+        version: '2'
+        services:
+          web:
+            scale: 3
+            description: The shop
+            start_on_create: false
+            retain_ip: true
+            metadata: {a: [1, 1.5, true, null, x], 7: {b: c}}
+            health_check:
+              port: 80
+              interval: 1000
+              request_line: GET / HTTP/1.0
+              strategy: recreateOnQuorum
+              recreate_on_quorum_strategy_config: {quorum: 2}
+          gone: {scale: 1}
+        """
+    stack = parse("web: {image: nginx, scale: 2}", dedent(rancher))
+    (service,) = stack.services
+    assert (service.scale, service.description, service.config.start_on_create) == (3, "The shop", False)
+    assert service.metadata == {"a": [1, 1.5, True, None, "x"], "7": {"b": "c"}}
+    assert type(service.metadata["7"]) is dict
+    check = service.config.health_check
+    assert check is not None
+    assert check.quorum is not None
+    assert (check.port, check.interval, check.request_line, check.quorum.quorum) == (80, 1000, "GET / HTTP/1.0", 2)
+    assert service.warnings == ("web: `retain_ip` of rancher-compose is not carried over.",)
+    assert stack.warnings == ("rancher-compose speaks of 'gone', which docker-compose does not have.",)
+
+
+def test_rancher_compose_of_the_first_form_is_read() -> None:
+    rancher = ".catalog: {name: x}\nweb:\n  scale: ${SCALE}\nlazy:\n"
+    stack = parse("web: {image: a}\nlazy: {image: b}", rancher, {"SCALE": "5"})
+    assert [each.scale for each in stack.services] == [5, 1]
+    assert stack.warnings == ()
+
+
+@pytest.mark.parametrize("rancher", ["", "version: '2'\n", "services:\n"])
+def test_rancher_compose_may_be_empty(rancher: str) -> None:
+    assert parse("web: {image: a}", rancher).services == parse("web: {image: a}").services
+
+
+WRONG: list[tuple[str, int, str, str]] = [
+    ("a: [", 1, "InvalidFormat", "expected"),
+    ("- a\n", 1, "InvalidFormat", "map of services"),
+    ("text", 1, "InvalidFormat", "map of services"),
+    ("version: '2'\n", 1, "InvalidFormat", "map of services"),
+    ("version: '2'\nservices: [a]\n", 2, "InvalidFormat", "map of services"),
+    ("web:\n  image: a\n  image: b\n", 3, "InvalidFormat", "'image' stands twice"),
+    ("web:\n  image: a\nweb:\n  image: b\n", 3, "InvalidFormat", "'web' stands twice"),
+    ("web:\n  ? [a]\n  : b\n", 2, "InvalidFormat", "a key must be a text"),
+    ("web: nginx\n", 1, "InvalidFormat", "must be a map"),
+    ("web:\n  command: a\n", 1, "MissingRequired", "image"),
+    ("my_app:\n  image: a\n", 1, "InvalidCharacters", "my_app"),
+    (f"{'a' * 64}:\n  image: a\n", 1, "InvalidCharacters", "63"),
+    ("-a:\n  image: a\n", 1, "InvalidCharacters", "-a"),
+    ("web:\n  image: a\nWEB:\n  image: a\n", 3, "NotUnique", "same name"),
+    ("web:\n  image: A\n", 2, "InvalidReference", "lower-case"),
+    ("web:\n  image: rancher/load-balancer-service\n", 2, "InvalidOption", "balancers"),
+    ("web:\n  build: .\n", 2, "InvalidOption", "push an image"),
+    ("web:\n  image: a\n  build: {context: .}\n", 3, "InvalidOption", "push an image"),
+    ("web:\n  image: a\n  extends: {file: /etc/passwd}\n", 3, "InvalidOption", "reads no files"),
+    ("web:\n  image: a\n  env_file: /etc/passwd\n", 3, "InvalidOption", "reads no files"),
+    ("include: [x]\nservices: {}\n", 1, "InvalidFormat", "reads no other files"),
+    ("web:\n  image: a\n  volumes: ['./a:/b']\n", 3, "InvalidOption", "absolute"),
+    ("web:\n  image: a\n  volumes: ['~:/b']\n", 3, "InvalidOption", "absolute"),
+    ("web:\n  image: a\n  volumes: [{type: npipe}]\n", 3, "InvalidOption", "npipe"),
+    ("web:\n  image: a\n  volumes: {a: b}\n", 3, "InvalidFormat", "list"),
+    ("web:\n  image: a\n  network_mode: service:b\n", 3, "InvalidOption", "network"),
+    ("web:\n  image: a\n  net: overlay\n", 3, "InvalidOption", "managed"),
+    ("web:\n  image: a\n  ports: ['x']\n", 3, "PortWrongFormat", "ports"),
+    ("web:\n  image: a\n  ports: [':80']\n", 3, "PortWrongFormat", "ports"),
+    ("web:\n  image: a\n  ports: ['80/icmp']\n", 3, "PortInvalidProtocol", "ports"),
+    ("web:\n  image: a\n  ports: ['80-70']\n", 3, "InvalidFormat", "range"),
+    ("web:\n  image: a\n  ports: ['1-9:1-3']\n", 3, "InvalidFormat", "same length"),
+    ("web:\n  image: a\n  ports: ['1-3:1']\n", 3, "InvalidFormat", "same length"),
+    ("web:\n  image: a\n  ports: ['5:1-3']\n", 3, "InvalidFormat", "same length"),
+    ("web:\n  image: a\n  ports: ['1-65535']\n", 3, "InvalidFormat", "at most"),
+    ('web:\n  image: a\n  command: "it\'s"\n', 3, "InvalidFormat", "quotation"),
+    ("web:\n  image: a\n  mem_limit: lots\n", 3, "InvalidFormat", "512m"),
+    ("web:\n  image: a\n  cpus: many\n", 3, "InvalidFormat", "0.5"),
+    ("web:\n  image: a\n  cpus: Infinity\n", 3, "InvalidFormat", "0.5"),
+    ("web:\n  image: a\n  stop_grace_period: soon\n", 3, "InvalidFormat", "30s"),
+    ("web:\n  image: a\n  ulimits: 5\n", 3, "InvalidFormat", "map"),
+    ("web:\n  image: a\n  scale: -1\n", 3, "MinLimitExceeded", "scale"),
+    ("web:\n  image: a\n  restart: maybe\n", 3, "InvalidOption", "always"),
+    ("web:\n  image: a\n  links: ['db']\n", 3, "InvalidReference", "db"),
+    ("web:\n  image: a\n  links: ['web:']\n  depends_on: [db]\n", 4, "InvalidReference", "db"),
+    ("web:\n  image: a\n  external_links: [' ']\n", 3, "InvalidFormat", "link"),
+    ("web:\n  image: a\n  hostname: ${}\n", 3, "InvalidFormat", "variable"),
+    ("web:\n  image: a\n  hostname: ${A b}\n", 3, "InvalidFormat", "variable"),
+    ("web:\n  image: a\n  hostname: ${A\n", 3, "InvalidFormat", "$$"),
+    ("web:\n  image: a\n  hostname: a$\n", 3, "InvalidFormat", "$$"),
+    ("web:\n  image: a\n  hostname: ${A:?say it}\n", 3, "InvalidFormat", "say it"),
+    ("web:\n  image: a\n  hostname: ${A?}\n", 3, "InvalidFormat", "A is required"),
+    ("web:\n  image: a\n  hostname: !!timestamp 2020-01-01\n", 3, "InvalidFormat", "type date"),
+    ("web:\n  image: a\n  hostname: !!python/name:os.system x\n", 3, "InvalidFormat", "could not determine"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "code", "words"), WRONG)
+def test_what_is_wrong_is_refused_with_its_line(text: str, line: int, code: str, words: str) -> None:
+    problem = refusal(text)
+    assert (problem.field, problem.code, problem.status) == ("dockerCompose", code, 422)
+    assert problem.message.startswith(f"line {line}: ")
+    assert words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("rancher", "line", "code"),
+    [
+        ("web: 3", 1, "InvalidFormat"),
+        ("services: 3", 1, "InvalidFormat"),
+        ("web:\n  scale: many", 2, "InvalidFormat"),
+        ("web:\n  scale: 1\n  health_check: 80", 3, "InvalidFormat"),
+        ("web:\n  health_check: {}", 2, "MissingRequired"),
+        ("web:\n  metadata: x", 2, "InvalidFormat"),
+        ("web:\n  start_on_create: perhaps", 2, "InvalidFormat"),
+        ("web:\n  a: $", 2, "InvalidFormat"),
+        ("web: [", 1, "InvalidFormat"),
+    ],
+)
+def test_what_is_wrong_in_rancher_compose_is_refused_with_its_line(rancher: str, line: int, code: str) -> None:
+    problem = refusal("web: {image: a}", rancher)
+    assert (problem.field, problem.code) == ("rancherCompose", code)
+    assert problem.message.startswith(f"line {line}: ")
+
+
+VARIABLES = {"A": "a", "EMPTY": "", "B": "$A"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$A", "a"),
+        ("${A}-$A", "a-a"),
+        ("$$A", "$A"),
+        ("$$$A", "$a"),
+        ("$B", "$A"),
+        ("${NO:-x}", "x"),
+        ("${EMPTY:-x}", "x"),
+        ("${EMPTY-x}", ""),
+        ("${NO-x}", "x"),
+        ("${NO:-}", ""),
+        ("${NO:-${A}b}", "ab"),
+        ("${NO:-${NO2:-${A}}}c", "ac"),
+        ("${A:?needed}", "a"),
+        ("${EMPTY?needed}", ""),
+        ("${A:+x$A}", "xa"),
+        ("${EMPTY:+x}", ""),
+        ("${EMPTY+x}", "x"),
+        ("${NO+x}", ""),
+    ],
+)
+def test_variables_are_filled_in(text: str, value: str) -> None:
+    stack = parse(f"web:\n  image: a\n  environment:\n    V: '{text}'\n", environment=VARIABLES)
+    assert stack.services[0].config.environment == {"V": value}
+    assert stack.warnings == ()
+
+
+def test_a_missing_variable_is_empty_and_said() -> None:
+    stack = parse("web:\n  image: a$GONE\n  user: x${GONE}\n")
+    assert stack.services[0].config.user == "x"
+    assert stack.warnings == ("The variable GONE is not set; it is taken as empty.",)
+
+
+def test_a_value_never_becomes_structure() -> None:
+    service = one("command: ['$A']", A="a, b]\n  privileged: true")
+    assert service.config.command == ("a, b]\n  privileged: true",)
+    assert not service.config.privileged
+
+
+def test_variables_too_deep_are_refused() -> None:
+    text = "${A:-" * 30 + "x" + "}" * 30
+    assert "too deep" in refusal(f"web: {{image: '{text}'}}").message
+
+
+def test_variables_that_grow_too_large_are_refused() -> None:
+    text = "web:\n  image: a\n  command: [" + ", ".join(["$A"] * 20) + "]\n"
+    assert "1 MB" in refusal(text, A="x" * 60_000).message
+
+
+def bomb(kind: str) -> str:
+    lines = ["a0: &a0 " + ("{x: y}" if kind == "map" else "[x]")]
+    for level in range(1, 9):
+        inside = ", ".join([f"*a{level - 1}"] * 9)
+        lines.append(f"a{level}: &a{level} " + (f"{{<<: [{inside}]}}" if kind == "merge" else f"[{inside}]"))
+    return "\n".join(lines).replace("[x]", "{x: y}" if kind == "merge" else "[x]")
+
+
+@pytest.mark.parametrize("kind", ["list", "merge"])
+def test_bombs_are_refused_while_small(kind: str) -> None:
+    assert "large" in (message := refusal(bomb(kind)).message) or "merged" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [*a]",
+        "a: &a {b: *a}",
+        "a: " + "[" * 5000,
+        "a: {b: " * 3000,
+        "a: [" + "x," * 30_000 + "]",
+        "a: &x 1\nb: [" + "*x, " * 200 + "]",
+        "a: [x" + ", y" * 2000 + "]\nb: &b {<<: *c}",
+        "a: \x01",
+        "a: !!int x",
+        "a: !!float ''",
+        "a: !!bool perhaps",
+        "a: !!timestamp x",
+        "a: !!set {b, c}",
+        "a: !!binary '*'",
+        "%YAML 9.9\n---\na: b",
+        "a: b\n---\nc: d",
+    ],
+)
+def test_odd_yaml_is_refused(text: str) -> None:
+    assert refusal(text).field == "dockerCompose"
+
+
+def test_a_file_too_large_is_refused() -> None:
+    assert refusal("#" * (1024 * 1024 + 1)).code == "MaxLengthExceeded"
+
+
+def test_too_many_services_are_refused() -> None:
+    assert refusal("\n".join(f"s{number}: {{image: a}}" for number in range(501))).code == "MaxLimitExceeded"
+
+
+def test_aliases_and_merges_of_honest_files_work() -> None:
+    text = """
+        x-base: &base
+          image: nginx
+          environment: &env {A: b}
+        services:
+          one: {<<: *base, user: me}
+          two: {<<: *base, image: other, environment: {<<: *env, C: d}}
+        """
+    first, second = parse(dedent(text)).services
+    assert (first.config.image, first.config.user, first.config.environment) == ("nginx", "me", {"A": "b"})
+    assert (second.config.image, second.config.environment) == ("other", {"A": "b", "C": "d"})
+
+
+SCALARS = st.sampled_from(
+    ["a", "1", "~", "yes", "/a:/b", "80:80", "$A", "'$$'", "1g", "!!int 5", "!!bool no", "''", "*x"]
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda each: f"[{', '.join(each)}]")
+        | st.dictionaries(
+            st.sampled_from(["path", "type", "target", "a", "test", "size", "disable"]), inner, max_size=3
+        ).map(lambda each: "{" + ", ".join(f"{name}: {value}" for name, value in each.items()) + "}")
+    ),
+    max_leaves=5,
+)
+WORDS = [
+    *("command", "environment", "labels", "ports", "expose", "volumes", "tmpfs", "restart", "logging", "ulimits"),
+    *("healthcheck", "blkio_config", "deploy", "extra_hosts", "links", "depends_on", "external_links", "scale", "cpus"),
+    *("mem_limit", "tty", "log_opt", "sysctls", "dns", "stop_grace_period", "network_mode", "pull_policy", "image"),
+]
+
+
+@given(st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_no_file_is_worse_than_refused(keys: dict[str, str]) -> None:
+    body = "".join(f"  {key}: {value}\n" for key, value in ({"image": "a"} | keys).items())
+    with suppress(Invalid):
+        parse(f"x: &x {{image: b}}\nweb:\n{body}", "", {"A": "1"})
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_no_text_is_worse_than_refused(docker: str, rancher: str) -> None:
+    with suppress(Invalid):
+        parse(docker, rancher)
