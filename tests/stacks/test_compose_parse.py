@@ -286,6 +286,7 @@ WRONG: list[tuple[str, int, str, str]] = [
     ("web:\n  image: a\n  ports: ['5:1-3']\n", 3, "InvalidFormat", "same length"),
     ("web:\n  image: a\n  ports: ['1-65535']\n", 3, "InvalidFormat", "at most"),
     ('web:\n  image: a\n  command: "it\'s"\n', 3, "InvalidFormat", "quotation"),
+    (f"web:\n  image: a\n  command: {'x' * 70_000}\n", 3, "InvalidFormat", "at most"),
     ("web:\n  image: a\n  mem_limit: lots\n", 3, "InvalidFormat", "512m"),
     ("web:\n  image: a\n  cpus: many\n", 3, "InvalidFormat", "0.5"),
     ("web:\n  image: a\n  cpus: Infinity\n", 3, "InvalidFormat", "0.5"),

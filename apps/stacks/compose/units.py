@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MAX_PORTS = 1000
+MAX_COMMAND = 64 * 1024
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TIMES = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000), "m": Decimal(60_000), "h": Decimal(3_600_000)}
 
@@ -46,6 +47,8 @@ def yes(value: Any) -> Any:
 
 def words(value: Any) -> Any:
     """A command: a text is split as a shell would, a list is taken as it is."""
+    if isinstance(value, str) and len(value) > MAX_COMMAND:
+        raise ValueError(f"a command has at most {MAX_COMMAND} characters")
     return shlex.split(value) if isinstance(value, str) else value
 
 
