@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 UPDATING = ("updating-active", "updating-inactive")
+RESTING = frozenset({"active", "inactive", "running", "stopped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,9 @@ class Transition:
     permission: str = "operate"
 
     def doing_from(self, state: str) -> str:
-        """What shows after asking in `state`: an update keeps the state's own name (`updating-stopped`)."""
-        if self.doing.startswith("updating-"):
-            return "updating-" + state.removeprefix("updating-")
-        return self.doing
+        """What shows after asking in `state`: an update keeps a resting state's own name (`updating-stopped`)."""
+        rest = state.removeprefix("updating-")
+        return f"updating-{rest}" if self.doing.startswith("updating-") and rest in RESTING else self.doing
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import models
@@ -96,32 +96,52 @@ class TenantQuerySet(models.QuerySet[ModelT]):
         clone.scoped = self.scoped
         return clone
 
-    def _insist(self) -> None:
+    def insist(self) -> None:
+        """Raise `UnscopedRead` unless `within` was called."""
         if not self.scoped:
             raise UnscopedRead(f"{self.model.__name__}: say for which environments, with .within(...)")
 
     def _fetch_all(self) -> None:
-        self._insist()
+        self.insist()
         super()._fetch_all()
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[ModelT]:
         """As Django's, scoped."""
-        self._insist()
+        self.insist()
         return super().iterator(chunk_size=chunk_size or 2000)
+
+    def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[ModelT]:
+        """As Django's, scoped."""
+        self.insist()
+        return super().aiterator(chunk_size=chunk_size)
+
+    def __or__(self, other: Any) -> Self:
+        other.insist()
+        return super().__or__(other)
+
+    def __xor__(self, other: Any) -> Self:
+        other.insist()
+        return super().__xor__(other)  # type: ignore[misc,no-any-return]
+
+    def union(self, *others: Any, all: bool = False) -> Self:  # noqa: A002 - Django's signature
+        """As Django's, every part scoped."""
+        for other in others:
+            other.insist()
+        return super().union(*others, all=all)
 
     def count(self) -> int:
         """As Django's, scoped."""
-        self._insist()
+        self.insist()
         return super().count()
 
     def exists(self) -> bool:
         """As Django's, scoped."""
-        self._insist()
+        self.insist()
         return super().exists()
 
     def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As Django's, scoped."""
-        self._insist()
+        self.insist()
         return super().aggregate(*args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:  # noqa: ARG002 - Django's signature

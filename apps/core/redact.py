@@ -23,6 +23,8 @@ _SECRET_FIELDS = frozenset(
         "code",
         "csrfmiddlewaretoken",
         "tlskey",
+        "dockercompose",  # the files may hold the values of environment variables
+        "ranchercompose",
     }
 )
 _VALUE_MAPS = frozenset({"environment", "env"})
@@ -47,6 +49,15 @@ def _redact(value: Any, secrets: tuple[str, ...]) -> Any:
 def _field(name: str, value: Any, secrets: tuple[str, ...]) -> Any:
     if name.lower() in _SECRET_FIELDS and value:
         return BLANK
-    if name.lower() in _VALUE_MAPS and isinstance(value, Mapping):
+    if name.lower() in _VALUE_MAPS:
+        return _values(value, secrets)
+    return _redact(value, secrets)
+
+
+def _values(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Environment variables, as a map or as `NAME=value` lines: their names only."""
+    if isinstance(value, Mapping):
         return dict.fromkeys(map(str, value), BLANK)
+    if isinstance(value, list | tuple):
+        return [f"{line.partition('=')[0]}={BLANK}" if "=" in str(line) else line for line in map(str, value)]
     return _redact(value, secrets)
