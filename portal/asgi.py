@@ -7,13 +7,10 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.base")
 
 from channels.routing import ProtocolTypeRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
 from apps.realtime.routing import websocket_application  # noqa: E402 (models must be loaded first)
 
-application = ProtocolTypeRouter(
-    {"http": django_application, "websocket": AllowedHostsOriginValidator(websocket_application)},
-)
+application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})

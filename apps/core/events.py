@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 0.05
 
+Changes = dict[int | None, set[tuple[str, int]]]
+
 
 def group(environment_id: int | None) -> str:
     """The channel group of one environment's events; None is the group of site-wide ones."""
@@ -23,48 +25,63 @@ def group(environment_id: int | None) -> str:
 
 
 class _Publisher:
-    """Collects changed rows and sends one message per environment every 50 ms, from a thread with its own loop."""
+    """Collects what changed and sends one message per environment every 50 ms, from a thread with its own loop."""
 
     def __init__(self) -> None:
-        self._pending: dict[int | None, set[tuple[str, int]]] = defaultdict(set)
+        self._rows: Changes = defaultdict(set)
+        self._rights: set[int | None] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, environment_id: int | None, kind: str, key: int) -> None:
+    def row(self, environment_id: int | None, kind: str, key: int) -> None:
         with self._lock:
-            self._pending[environment_id].add((kind, key))
+            self._rows[environment_id].add((kind, key))
+        self._begin()
+
+    def rights(self, environment_id: int | None) -> None:
+        with self._lock:
+            self._rights.add(environment_id)
+        self._begin()
+
+    def _begin(self) -> None:
+        with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="events", daemon=True)
                 self._thread.start()
         self._wake.set()
 
-    def take(self) -> dict[int | None, set[tuple[str, int]]]:
+    def _take(self) -> tuple[Changes, set[int | None]]:
         with self._lock:
-            taken, self._pending = dict(self._pending), defaultdict(set)
-        return taken
+            rows, self._rows = self._rows, defaultdict(set)
+            rights, self._rights = self._rights, set()
+        return rows, rights
 
     def _run(self) -> None:
-        asyncio.run(self._send_for_ever())
-
-    async def _send_for_ever(self) -> None:
+        # Waits outside the loop: an executor's thread that waits for ever would hold up the interpreter's end.
+        loop = asyncio.new_event_loop()
         while True:
-            await asyncio.to_thread(self._wake.wait)
+            self._wake.wait()
             self._wake.clear()
-            for environment_id, changes in self.take().items():
-                await _send(group(environment_id), sorted(changes))
-            await asyncio.sleep(_PAUSE)
+            loop.run_until_complete(_send_all(*self._take()))
+            time.sleep(_PAUSE)
 
 
-async def _send(name: str, changes: list[tuple[str, int]]) -> None:
+async def _send_all(rows: Changes, rights: set[int | None]) -> None:
+    for environment_id in rights:
+        await _send(environment_id, {"type": "rights.changed"})
+    for environment_id, changes in rows.items():
+        await _send(environment_id, {"type": "rows.changed", "changes": sorted(changes), "at": time.time()})
+
+
+async def _send(environment_id: int | None, message: dict[str, Any]) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
-    message: dict[str, Any] = {"type": "rows.changed", "changes": changes, "at": time.time()}
     try:
-        await layer.group_send(name, message)
+        await layer.group_send(group(environment_id), message)
     except Exception:
-        log.warning("events: could not send %d changes", len(changes), exc_info=True)
+        log.warning("events: %s of %s was not sent", message["type"], group(environment_id), exc_info=True)
 
 
 _publisher = _Publisher()
@@ -72,4 +89,9 @@ _publisher = _Publisher()
 
 def changed(environment_id: int | None, kind: str, key: int) -> None:
     """Tell the environment's viewers, once the transaction is committed, that this row is not what it was."""
-    transaction.on_commit(lambda: _publisher.add(environment_id, kind, key))
+    transaction.on_commit(lambda: _publisher.row(environment_id, kind, key))
+
+
+def rights_changed(environment_id: int | None) -> None:
+    """Have the environment's open sockets check at once, after commit, whether their holders may still be there."""
+    transaction.on_commit(lambda: _publisher.rights(environment_id))

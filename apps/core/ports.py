@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from apps.core.models import Managed
 
 Emptier = Callable[[int], int]
+Renderer = Callable[[str, int, Any, str], Mapping[str, Any] | None]
 
 
 class Asker(Protocol):
@@ -22,7 +23,8 @@ class Ports:
     """What is plugged in: `ask`, `create` and `record` from control, `emptiers` from every app with tenant rows.
 
     An emptier takes an environment's key, asks for the removal of what its app still holds there and returns how
-    many things are left.
+    many things are left. `render(kind, key, actor, base)` is the v1 resource of a row as the actor sees it (None: not
+    at all), with links below the URL `base` (`https://portal`); the API provides it.
     """
 
     def __init__(self) -> None:
@@ -31,10 +33,15 @@ class Ports:
         self.record: Callable[..., Any] = _missing
         self.emptiers: list[Emptier] = []
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
+        self.render: Renderer = _nothing
 
 
 def _missing(*_: object, **__: object) -> Any:
     raise RuntimeError("apps.control is not installed")
+
+
+def _nothing(*_: object) -> None:
+    return None
 
 
 ports = Ports()

@@ -2,109 +2,163 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypedDict
 
 from apps.drivers.base import Driver, EngineError, StatsSample, Stream
 
-KEEP = 120
+log = logging.getLogger(__name__)
 
-Listener = Callable[[dict[str, float]], None]
+KEEP = 121
 
 
-def rates(before: StatsSample, now: StatsSample) -> dict[str, float]:
-    """What a chart shows of two samples: CPU in percent of the machine, memory in bytes, the rest in bytes a second."""
+class Point(TypedDict):
+    """What a chart shows at unix time `at`: CPU in percent of the machine, memory in bytes, the rest bytes a second."""
+
+    at: float
+    cpu: float
+    memory: float
+    memory_limit: float
+    net_rx: float
+    net_tx: float
+    disk_read: float
+    disk_write: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnd:
+    """No more samples will come; `reason` is fit to show."""
+
+    reason: str
+
+
+Listener = Callable[[StatsSample | FeedEnd], None]
+Key = tuple[str, int, str]
+
+
+def rates(before: StatsSample, now: StatsSample) -> Point:
+    """The point between two samples; counters that went backwards (a restart) count as nothing."""
     span = max(now.at - before.at, 0.001)
-    per_second = {
-        name: max(0.0, (getattr(now, name) - getattr(before, name)) / span)
-        for name in ("net_rx", "net_tx", "disk_read", "disk_write")
-    }
     cpu = 100.0 * max(0, now.cpu_ns - before.cpu_ns) / (span * 1e9 * max(now.cpus, 1))
     return {
         "at": now.at,
         "cpu": round(min(cpu, 100.0), 2),
         "memory": float(now.memory),
         "memory_limit": float(now.memory_limit),
-        **{name: round(value, 1) for name, value in per_second.items()},
+        "net_rx": _speed(before.net_rx, now.net_rx, span),
+        "net_tx": _speed(before.net_tx, now.net_tx, span),
+        "disk_read": _speed(before.disk_read, now.disk_read, span),
+        "disk_write": _speed(before.disk_write, now.disk_write, span),
     }
 
 
-class Feed:
-    """One engine statistics stream and its listeners; the last two minutes are kept for late-comers."""
+def _speed(before: int, now: int, span: float) -> float:
+    return round(max(0, now - before) / span, 1)
 
-    def __init__(self, key: Any, open_stream: Callable[[], Stream[StatsSample]]) -> None:
+
+def points(samples: Iterable[StatsSample]) -> Iterator[Point]:
+    """The points between samples: one fewer than there are samples."""
+    return (rates(before, now) for before, now in pairwise(samples))
+
+
+class _Feed:
+    """One engine stream and its listeners; what it brought in the last two minutes is kept for late-comers."""
+
+    def __init__(self, key: Key, open_stream: Callable[[], Stream[StatsSample]]) -> None:
         self.key = key
-        self.recent: deque[dict[str, float]] = deque(maxlen=KEEP)
+        self.recent: deque[StatsSample] = deque(maxlen=KEEP)
+        self.listeners: list[Listener] = []
+        self.stream: Stream[StatsSample] | None = None
         self._open = open_stream
-        self._listeners: list[Listener] = []
-        self._lock = threading.Lock()
-        self._stream: Stream[StatsSample] | None = None
 
-    def join(self, listener: Listener) -> list[dict[str, float]]:
-        """Listen from now on; returns what was kept."""
-        with self._lock:
-            self._listeners.append(listener)
-            if len(self._listeners) == 1:
-                threading.Thread(target=self._run, name=f"stats-{self.key}", daemon=True).start()
-            return list(self.recent)
-
-    def leave(self, listener: Listener) -> bool:
-        """Stop listening; True when nobody is left and the stream was closed."""
-        with self._lock:
-            with contextlib.suppress(ValueError):
-                self._listeners.remove(listener)
-            if self._listeners:
-                return False
-            if self._stream is not None:
-                self._stream.close()
-            return True
-
-    def _run(self) -> None:
-        before: StatsSample | None = None
+    def run(self) -> None:
+        reason = "The engine stopped sending statistics."
         try:
-            self._stream = self._open()
-            for sample in self._stream:
-                if before is not None:
-                    self._tell(rates(before, sample))
-                before = sample
-                if not self._listeners:
-                    break
+            self._read(self._open())
         except EngineError as error:
-            self._tell({"error": 1.0, "at": 0.0, "message": str(error)})  # type: ignore[dict-item]
+            reason = str(error)
+        except Exception:  # viewers must hear of it whatever it was
+            log.exception("statistics of %s", self.key)
+        finally:
+            if self.stream is not None:
+                self.stream.close()
+            for listener in self._finish():
+                listener(FeedEnd(reason))
 
-    def _tell(self, point: dict[str, float]) -> None:
-        if "error" not in point:
-            self.recent.append(point)
-        for listener in list(self._listeners):
-            listener(point)
+    def _read(self, stream: Stream[StatsSample]) -> None:
+        with _lock:
+            self.stream = stream
+            if not self.listeners:
+                return
+        for sample in stream:
+            with _lock:
+                self.recent.append(sample)
+                listeners = list(self.listeners)
+            if not listeners:
+                return
+            for listener in listeners:
+                listener(sample)
+
+    def _finish(self) -> list[Listener]:
+        with _lock:
+            if _feeds.get(self.key) is self:
+                del _feeds[self.key]
+            left, self.listeners = self.listeners, []
+        return left
 
 
-_feeds: dict[Any, Feed] = {}
-_feeds_lock = threading.Lock()
+class Viewer:
+    """One listener's hold on a feed (None: on nothing); `recent` is what was there before it came."""
+
+    def __init__(self, feed: _Feed | None, listener: Listener) -> None:
+        self.recent = list(feed.recent) if feed else []
+        self._feed = feed
+        self._listener = listener
+
+    def close(self) -> None:
+        """Stop listening; the last one out closes the engine stream."""
+        feed = self._feed
+        if feed is None:
+            return
+        with _lock:
+            if self._listener in feed.listeners:
+                feed.listeners.remove(self._listener)
+            if feed.listeners:
+                return
+            if _feeds.get(feed.key) is feed:
+                del _feeds[feed.key]
+            stream = feed.stream
+        if stream is not None:
+            stream.close()
 
 
-def host_feed(host_id: int, engine: Driver) -> Feed:
-    """The feed of a whole machine."""
-    return _feed(("host", host_id), engine.host_stats)
+_feeds: dict[Key, _Feed] = {}
+_lock = threading.Lock()
 
 
-def container_feed(container_id: int, engine: Driver, engine_container: str) -> Feed:
-    """The feed of one container."""
-    return _feed(("container", container_id, engine_container), lambda: engine.stats(engine_container))
+def watch_host(host_id: int, engine: Driver, listener: Listener) -> Viewer:
+    """Listen to a whole machine; `listener` is called from the feed's thread and must not block."""
+    return _watch(("host", host_id, ""), engine.host_stats, listener)
 
 
-def _feed(key: Any, open_stream: Callable[[], Stream[StatsSample]]) -> Feed:
-    with _feeds_lock:
-        if key not in _feeds:
-            _feeds[key] = Feed(key, open_stream)
-        return _feeds[key]
+def watch_container(container_id: int, engine: Driver, engine_container: str, listener: Listener) -> Viewer:
+    """Listen to one container; `listener` is called from the feed's thread and must not block."""
+    return _watch(("container", container_id, engine_container), lambda: engine.stats(engine_container), listener)
 
 
-def let_go(feed: Feed, listener: Listener) -> None:
-    """Leave a feed and forget it when nobody listens any more."""
-    with _feeds_lock:
-        if feed.leave(listener):
-            _feeds.pop(feed.key, None)
+def _watch(key: Key, open_stream: Callable[[], Stream[StatsSample]], listener: Listener) -> Viewer:
+    with _lock:
+        feed = _feeds.get(key)
+        is_new = feed is None
+        if feed is None:
+            feed = _feeds[key] = _Feed(key, open_stream)
+        feed.listeners.append(listener)
+        viewer = Viewer(feed, listener)
+    if is_new:
+        threading.Thread(target=feed.run, name=f"stats-{key[0]}-{key[1]}", daemon=True).start()
+    return viewer

@@ -1,4 +1,9 @@
-"""Django's handle on `realtime`."""
+"""Django's handle on `realtime`: sockets hear at once when somebody's rights change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -8,3 +13,20 @@ class RealtimeConfig(AppConfig):
 
     name = "apps.realtime"
     label = "realtime"
+
+    def ready(self) -> None:
+        """Register with the port that membership changes call."""
+        from apps.core.ports import ports
+
+        ports.rights_changed.append(tell_sockets)
+
+
+def tell_sockets(what: Mapping[str, Any]) -> int:
+    """Have the sockets of the environment named in `what` check their holders' rights; how many groups were told."""
+    from apps.core.events import rights_changed
+
+    environment_id = what.get("environment")
+    if environment_id is None:
+        return 0
+    rights_changed(environment_id)
+    return 1

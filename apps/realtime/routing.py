@@ -3,5 +3,27 @@
 from __future__ import annotations
 
 from channels.routing import URLRouter
+from django.urls import re_path
 
-websocket_application = URLRouter([])
+from apps.realtime.events import EventsSocket
+from apps.realtime.logs import LogsSocket, V1LogsSocket
+from apps.realtime.origin import guarded
+from apps.realtime.shell import ShellSocket, V1ExecSocket
+from apps.realtime.socket import Nowhere
+from apps.realtime.stats import StatsSocket
+from apps.realtime.subscribe import SubscribeSocket
+from apps.realtime.v1stats import V1StatsSocket
+
+urls = [
+    re_path(r"^ws/events$", EventsSocket.as_asgi()),
+    re_path(r"^ws/logs$", LogsSocket.as_asgi()),
+    re_path(r"^ws/shell$", ShellSocket.as_asgi()),
+    re_path(r"^ws/stats$", StatsSocket.as_asgi()),
+    re_path(r"^v1/(?:projects/(?P<project>[^/]+)/)?subscribe/?$", SubscribeSocket.as_asgi()),
+    re_path(r"^v1/logs/?$", V1LogsSocket.as_asgi()),
+    re_path(r"^v1/exec/?$", V1ExecSocket.as_asgi()),
+    re_path(r"^v1/(?:host|container)?stats(?:/.*)?$", V1StatsSocket.as_asgi()),
+    re_path(r"", Nowhere.as_asgi()),
+]
+
+websocket_application = guarded(URLRouter(urls))

@@ -1,0 +1,72 @@
+"""What bytes mean: a container's logs, shells and statistics, opened on the engine that holds it."""
+
+from __future__ import annotations
+
+import shlex
+
+from apps.containers.models import Container
+from apps.core.errors import Conflict, Invalid
+from apps.drivers.base import Driver, EngineError, EngineNotFound, ExecSession, LogLine, Stream
+from apps.hosts.metrics import Listener, Viewer, watch_container
+from apps.hosts.selectors import driver_of
+
+MOST_LINES = 5000
+DEFAULT_SHELL = [
+    "/bin/sh",
+    "-c",
+    "TERM=xterm-256color; export TERM; command -v bash >/dev/null && exec bash || exec sh",
+]
+
+_RUNNING = ("running", "restarting", "paused")
+
+
+def command_of(text: str) -> list[str]:
+    """The words of a typed command, the best shell of the container when it is empty; raises `Invalid`."""
+    try:
+        return shlex.split(text) or DEFAULT_SHELL
+    except ValueError as error:
+        raise Invalid("command", "InvalidFormat", f"{text!r} is no command ({error}); close its quotes.") from None
+
+
+def logs_open(row: Container, *, tail: int | None = 500, since: str = "", follow: bool = True) -> Stream[LogLine]:
+    """The container's output; at most 5,000 old lines are answered when it is followed."""
+    engine, name = _engine(row)
+    if follow:
+        tail = max(0, min(MOST_LINES if tail is None else tail, MOST_LINES))
+    return engine.logs(name, follow=follow, tail=tail, since=since)
+
+
+def shell_open(row: Container, command: list[str]) -> ExecSession:
+    """A command with a terminal inside the container."""
+    engine, name = _engine(row)
+    return engine.exec(name, command, tty=True)
+
+
+def stats_watch(row: Container, listener: Listener) -> Viewer:
+    """Statistics of the container, shared with everybody else who watches it."""
+    engine, name = _engine(row)
+    return watch_container(row.pk, engine, name, listener)
+
+
+def why_ended(row: Container) -> tuple[str, bool]:
+    """Why a stream of this container ended, in words, and whether the container is gone for good.
+
+    A stream ends without an error when the connection to the engine dies, so this looks again.
+    """
+    try:
+        engine, name = _engine(row)
+        seen = engine.inspect(name)
+    except EngineNotFound:
+        return "The container is gone.", True
+    except (EngineError, Conflict) as error:
+        return str(error), False
+    if seen.state in _RUNNING:
+        return "The stream ended.", False
+    code = "" if seen.exit_code is None else f" (exit code {seen.exit_code})"
+    return f"The container stopped{code}.", False
+
+
+def _engine(row: Container) -> tuple[Driver, str]:
+    if row.host is None or not row.external_id:
+        raise Conflict(f"{row.name or 'The container'} is not on a host yet; try again when it runs.")
+    return driver_of(row.host), row.external_id

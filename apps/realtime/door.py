@@ -1,0 +1,131 @@
+"""Who opens a socket: a browser's session, a one-time ticket or an API key, and whether it still counts later."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
+
+from apps.accounts.models import ApiKey, User
+from apps.accounts.selectors import key_for
+from apps.accounts.services import key_used
+from apps.environments.access import Actor, actor_of_key, actor_of_user
+from apps.environments.models import SocketTicket
+from apps.environments.services import ticket_redeem
+from apps.realtime.origin import Scope, header
+
+LIFE = 1.0
+_MOST_KNOWN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The proof that opened a socket, kept so that it can be looked at again: exactly one of the first three is set."""
+
+    session: str = ""
+    account: int | None = None
+    key: int | None = None
+    address: str = ""
+    ticket: SocketTicket | None = None
+
+    def actor(self) -> Actor | None:
+        """Who that is now; None once logged out, deactivated, or the key is taken away."""
+        if self.key is not None:
+            key = ApiKey.objects.select_related("account").filter(pk=self.key, desired="active").first()
+            usable = key is not None and key.account.is_active
+            return actor_of_key(key, "api", address=self.address) if key is not None and usable else None
+        user = _session_user(self.session) if self.session else User.objects.filter(pk=self.account or 0).first()
+        if user is None or not user.is_active:
+            return None
+        return actor_of_user(user, "console", address=self.address)
+
+
+def enter(scope: Scope, verb: str) -> Caller | None:
+    """The caller behind a handshake for `verb`, or None; a ticket that is shown must be good."""
+    address = (scope.get("client") or ("",))[0]
+    query = scope["query"]
+    token = query.get("ticket") or query.get("token")
+    if token:
+        return _by_ticket(token, verb, address)
+    authorization = header(scope, "authorization")
+    if authorization:
+        return _by_key(authorization, address)
+    if not header(scope, "origin"):
+        return None
+    session = _session_cookie(scope)
+    return Caller(session=session, address=address) if session else None
+
+
+def _by_ticket(token: str, verb: str, address: str) -> Caller | None:
+    ticket = ticket_redeem(token, verb)
+    if ticket is None:
+        return None
+    account = None if ticket.key_id else ticket.account_id
+    return Caller(account=account, key=ticket.key_id, address=address, ticket=ticket)
+
+
+def _by_key(authorization: str, address: str) -> Caller | None:
+    scheme, _, coded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        public, _, secret = base64.b64decode(coded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    key = key_for(public, secret)
+    if key is None:
+        return None
+    key_used(key)
+    return Caller(key=key.pk, address=address)
+
+
+def _session_cookie(scope: Scope) -> str:
+    try:
+        morsel = SimpleCookie(header(scope, "cookie")).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+def _session_user(session: str) -> User | None:
+    """As Django finds the user of a request: the session must be alive and match the account's present password."""
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session)
+    user = get_user(request)
+    return user if isinstance(user, User) else None
+
+
+_known: dict[tuple[Any, ...], tuple[float, frozenset[str] | None]] = {}
+
+
+def held(caller: Caller, environment_id: int | None, *, fresh: bool = False) -> frozenset[str] | None:
+    """What the caller may do in the environment now, at most a second old; None when it is nobody any more.
+
+    Environment None stands for what concerns the whole installation: administrators hold `admin` there.
+    """
+    name = (caller.session, caller.account, caller.key, environment_id)
+    found = _known.get(name)
+    if found is not None and not fresh and time.monotonic() - found[0] < LIFE:
+        return found[1]
+    rights = _look(caller, environment_id)
+    if len(_known) > _MOST_KNOWN:
+        _known.clear()
+    _known[name] = (time.monotonic(), rights)
+    return rights
+
+
+def _look(caller: Caller, environment_id: int | None) -> frozenset[str] | None:
+    actor = caller.actor()
+    if actor is None:
+        return None
+    if environment_id is None:
+        return frozenset({"admin"}) if actor.is_admin else frozenset()
+    return actor.permissions(environment_id)

@@ -1,0 +1,76 @@
+"""One thread that reads one blocking stream of an engine for one socket, and ends when the socket does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from django.db import connections
+
+from apps.core.errors import Problem
+from apps.drivers.base import EngineError, Stream
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Reader(Generic[T]):
+    """Opens a stream and hands every item to `take`, which may block: then nothing more is read.
+
+    `done` is called once, from the thread, with the reason of a failure, empty when the stream just ended; not after
+    `close`.
+    """
+
+    def __init__(
+        self, name: str, opener: Callable[[], Stream[T]], take: Callable[[T], None], done: Callable[[str], None]
+    ) -> None:
+        self._opener, self._take, self._done = opener, take, done
+        self._stream: Stream[T] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close the stream; the thread ends soon after."""
+        with self._lock:
+            self._closed = True
+            stream = self._stream
+        if stream is not None:
+            stream.close()
+
+    def _run(self) -> None:
+        reason = ""
+        try:
+            self._read()
+        except (EngineError, Problem) as error:
+            reason = str(error)
+        except Exception as error:  # a viewer must hear of it whatever it was
+            reason = f"The stream broke ({type(error).__name__})."
+            if not self._closed:
+                log.exception(threading.current_thread().name)
+        finally:
+            if self._stream is not None:
+                self._stream.close()
+            connections.close_all()
+        if not self._closed:
+            self._done(reason)
+
+    def _read(self) -> None:
+        if self._closed:
+            return
+        stream = self._opener()
+        with self._lock:
+            self._stream = stream
+        if self._closed:
+            return
+        for item in stream:
+            if self._closed:
+                return
+            self._take(item)

@@ -1,0 +1,210 @@
+"""Shells: a command with a terminal inside a container, for the console and for v1 clients."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from apps.containers.models import Container
+from apps.containers.streams import command_of, shell_open
+from apps.control.services import record
+from apps.core.errors import Invalid
+from apps.drivers.base import EngineError, ExecSession
+from apps.environments.access import Actor
+from apps.realtime import targets
+from apps.realtime.reader import Reader
+from apps.realtime.socket import NOT_FOUND, Refusal, Socket, in_thread
+
+_QUEUE = 32
+_MOST_FRAME = 1_000_000
+_PATIENCE = 10.0
+
+Order = Callable[[ExecSession], None]
+
+
+class _Output:
+    """A session's output as a stream; `opened` is told the session."""
+
+    def __init__(self, session: ExecSession) -> None:
+        self.session = session
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.session.read, b"")
+
+    def close(self) -> None:
+        self.session.close()
+
+
+class _Input:
+    """Keys and resizes, done in order by a thread of their own: a command that does not read must stop nobody else."""
+
+    def __init__(self, session: ExecSession) -> None:
+        self._session = session
+        self._orders: queue.Queue[Order | None] = queue.Queue(_QUEUE)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="shell-input", daemon=True)
+        self._thread.start()
+
+    async def add(self, order: Order) -> bool:
+        """Queue one order, waiting for room; False when the command has not read anything for ten seconds."""
+        until = time.monotonic() + _PATIENCE
+        while not self._closed:
+            with contextlib.suppress(queue.Full):
+                self._orders.put_nowait(order)
+                return True
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def close(self) -> None:
+        """End the thread once the session is closed."""
+        self._closed = True
+        with contextlib.suppress(queue.Full):
+            self._orders.put_nowait(None)
+
+    def _run(self) -> None:
+        while not self._closed:
+            order = self._orders.get()
+            if order is None:
+                return
+            # What cannot be written ends the output too, and that is what the person is told about.
+            with contextlib.suppress(EngineError, OSError):
+                order(self._session)
+
+
+class ShellSocket(Socket):
+    """`/ws/shell?container=&command=`: binary frames both ways, `{"type":"resize"}` from the client, `end` to it.
+
+    Output is read only as fast as the browser takes it.
+    """
+
+    verb = "exec"
+    permission = "exec"
+
+    row: Container
+    command: list[str]
+
+    def aim(self, actor: Actor) -> int:
+        """The container and the command, through the query or the ticket."""
+        _kind, key = targets.wanted(self.caller, self.scope["query"], "container")
+        self.row = targets.container(actor, key)
+        ticket = self.caller.ticket
+        given = ticket.details.get("command") if ticket else None
+        try:
+            self.command = list(given) if given else command_of(self.scope["query"].get("command", ""))
+        except Invalid as error:
+            raise Refusal(NOT_FOUND, error.message) from None
+        return self.row.environment_id
+
+    async def begin(self) -> None:
+        """Note who opens a shell, then open it."""
+        self._loop = asyncio.get_running_loop()
+        self._opened = asyncio.Event()
+        self._sending: Future[None] | None = None
+        self._session: ExecSession | None = None
+        self._input: _Input | None = None
+        await in_thread(self._record)
+        reader = Reader(f"shell-{self.row.pk}", self._open, self._take, self._done)
+        self.hold(self._let_go)
+        self.hold(reader.close)
+        reader.start()
+
+    def _record(self) -> None:
+        actor = self.caller.actor()
+        request = {"command": self.command}
+        record("container.shell", actor=actor, row=self.row, environment_id=self.environment, request=request)
+
+    def _open(self) -> _Output:
+        self._session = shell_open(self.row, self.command)
+        if not self.ended:
+            self._input = _Input(self._session)
+            self._loop.call_soon_threadsafe(self._opened.set)
+        return _Output(self._session)
+
+    def _take(self, data: bytes) -> None:
+        self._sending = asyncio.run_coroutine_threadsafe(self.output(data), self._loop)
+        if self.ended:
+            self._sending.cancel()
+        with contextlib.suppress(CancelledError):
+            self._sending.result()
+
+    def _done(self, reason: str) -> None:
+        code = None
+        if self._session is not None:
+            with contextlib.suppress(EngineError):
+                code = self._session.exit_code()
+        asyncio.run_coroutine_threadsafe(self._finish(code, reason), self._loop)
+
+    async def _finish(self, code: int | None, reason: str) -> None:
+        await self.last_words(code, reason)
+        await self.end(1000, reason)
+
+    def _let_go(self) -> None:
+        self._opened.set()
+        if self._sending is not None:
+            self._sending.cancel()
+        if self._input is not None:
+            self._input.close()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """Keys as bytes, orders as JSON; anything else is ignored."""
+        if bytes_data is not None:
+            await self.keys(bytes_data)
+        elif text_data:
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                order = json.loads(text_data)
+                if order["type"] == "resize":
+                    columns, rows = (max(1, min(int(order[name]), 1000)) for name in ("columns", "rows"))
+                    await self._do(lambda session: session.resize(columns, rows))
+
+    async def keys(self, data: bytes) -> None:
+        """Pass input on to the command."""
+        if len(data) > _MOST_FRAME:
+            await self.end(1009, "A frame of input has at most a megabyte.")
+        elif data:
+            await self._do(lambda session: session.write(data))
+
+    async def _do(self, order: Order) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._opened.wait()  # typed ahead, while the engine starts the command
+        if self.ended or self._input is None:
+            return
+        if not await self._input.add(order):
+            await self.end(1009, "The command does not read its input.")
+
+    async def output(self, data: bytes) -> None:
+        """Send output."""
+        await self.put(bytes_data=data)
+
+    async def last_words(self, code: int | None, reason: str) -> None:
+        """Say how it ended."""
+        await self.say({"type": "end", "code": code, **({"reason": reason} if reason else {})})
+
+
+class V1ExecSocket(ShellSocket):
+    """`/v1/exec/?token=`: text frames of base64, both ways; see the v1 contract, section 6.2."""
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """Keys; a frame that is no base64 is ignored."""
+        with contextlib.suppress(binascii.Error, ValueError):
+            await self.keys(base64.b64decode(text_data or bytes_data or b"", validate=True))
+
+    async def output(self, data: bytes) -> None:
+        """Send output."""
+        await self.put(text_data=base64.b64encode(data).decode())
+
+    async def last_words(self, code: int | None, reason: str) -> None:
+        """Show a failure in the terminal; v1 has no other place for it."""
+        if reason and code is None:
+            await self.output(f"{reason}\r\n".encode())

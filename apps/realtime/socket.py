@@ -1,0 +1,198 @@
+"""What every socket does: let in, aim at something, check rights again and again, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from channels.consumer import get_handler_name
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from apps.core.events import group
+from apps.environments.access import Actor
+from apps.realtime.door import Caller, enter, held
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+NOBODY, NOT_ALLOWED, NOT_FOUND, GONE = 4401, 4403, 4404, 4410
+CHECK_EVERY = 1.8
+
+# Not asgiref's one shared thread: one slow query there would hold up every socket.
+_POOL = ThreadPoolExecutor(8, thread_name_prefix="sockets")
+
+
+async def in_thread(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Run something that blocks (the database, an engine) beside the event loop."""
+    answer: T = await database_sync_to_async(call, thread_sensitive=False, executor=_POOL)(*args, **kwargs)
+    return answer
+
+
+class Refusal(Exception):
+    """The socket is closed with this code; `str()` is the reason that is sent along."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One WebSocket, bound to one environment (None: the whole installation).
+
+    Subclasses say which `verb` a ticket must be for, which `permission` is needed all the time, what the socket aims
+    at (`aim`) and what it does (`begin`). Refusals are closes after the handshake: a browser cannot read others.
+    """
+
+    verb = "events"
+    permission = "view"
+
+    caller: Caller
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.environment: int | None = None
+        self.ended = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closers: list[Callable[[], None]] = []
+
+    def aim(self, actor: Actor) -> int | None:
+        """Find what the caller wants (in a thread) and say in which environment it is; raises `Refusal`."""
+        raise NotImplementedError
+
+    async def begin(self) -> None:
+        """Start sending; the handshake is done and the caller may be here."""
+        raise NotImplementedError
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """As the base's, but whatever ends the socket (also a cancelled task) lets go of everything."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.release()
+            for name in self.groups:
+                with contextlib.suppress(Exception):
+                    await self.channel_layer.group_discard(name, self.channel_name)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the handler if there is one: every socket hears its whole environment."""
+        handler = getattr(self, get_handler_name(message), None)
+        if handler:
+            await handler(message)
+
+    async def connect(self) -> None:
+        """Find out who it is before anything else, accept, and close again unless all is well."""
+        try:
+            await in_thread(self._enter)
+        except Refusal as refusal:
+            await self.accept()
+            await self.end(refusal.code, str(refusal))
+            return
+        await self.accept()
+        name = group(self.environment)
+        self.groups.append(name)
+        await self.channel_layer.group_add(name, self.channel_name)
+        await self.check(fresh=True)  # between the first look and the group's door something may have changed
+        if not self.ended:
+            self.spawn(self._keep_checking())
+            await self.begin()
+
+    def _enter(self) -> None:
+        caller = enter(self.scope, self.verb)
+        actor = caller.actor() if caller else None
+        if caller is None or actor is None:
+            raise Refusal(NOBODY, "Log in first.")
+        self.caller = caller
+        self.environment = self.aim(actor)
+        self._insist(held(caller, self.environment))
+
+    def _insist(self, rights: frozenset[str] | None) -> None:
+        if rights is None:
+            raise Refusal(NOBODY, "You are logged out.")
+        if (self.permission if self.environment is not None else "admin") not in rights:
+            raise Refusal(NOT_ALLOWED, "Your role here may not do this.")
+
+    async def check(self, *, fresh: bool = False) -> bool:
+        """Whether the caller may still be here; closes the socket if not."""
+        rights = await in_thread(held, self.caller, self.environment, fresh=fresh)
+        try:
+            self._insist(rights)
+        except Refusal as refusal:
+            await self.end(refusal.code, str(refusal))
+        return not self.ended
+
+    async def rights_changed(self, _message: Mapping[str, Any]) -> None:
+        """Somebody's rights in this environment changed: look at once."""
+        if not self.ended:
+            await self.check(fresh=True)
+
+    async def _keep_checking(self) -> None:
+        await asyncio.sleep(random.uniform(0.2, CHECK_EVERY))  # noqa: S311 - spread, not secrecy
+        while not self.ended:
+            await self.check()
+            await asyncio.sleep(CHECK_EVERY)
+
+    async def say(self, data: Mapping[str, Any]) -> None:
+        """Send one JSON frame, unless the socket has ended; waits while the other side is slow."""
+        await self.put(text_data=json.dumps(data))
+
+    async def put(self, **frame: Any) -> None:
+        """Send one frame of `text_data` or `bytes_data`; a peer that has just gone is no error."""
+        if not self.ended:
+            with contextlib.suppress(OSError, RuntimeError):
+                await self.send(**frame)
+
+    async def end(self, code: int = 1000, reason: str = "") -> None:
+        """Let go of everything and close."""
+        if not self.ended:
+            self.release()
+            with contextlib.suppress(OSError, RuntimeError):
+                await self.close(code=code, reason=reason.encode()[:120].decode(errors="ignore"))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the socket until it ends."""
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:  # the socket must not stay open and silent
+            log.exception("socket of %s", type(self).__name__)
+            await self.end(1011, "The portal made a mistake; its log says more.")
+
+    def hold(self, close: Callable[[], None]) -> None:
+        """Have `close` called when the socket ends, or now if it has."""
+        if self.ended:
+            close()
+        else:
+            self._closers.append(close)
+
+    def release(self) -> None:
+        """Close engine streams and stop the socket's own tasks; safe to repeat."""
+        self.ended = True
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+        while self._closers:
+            try:
+                self._closers.pop()()
+            except Exception:
+                log.exception("closing a stream of %s", type(self).__name__)
+
+
+class Nowhere(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """An address that is no socket: the handshake is refused."""
+
+    async def connect(self) -> None:
+        """Say no."""
+        await self.close(NOT_FOUND)
