@@ -69,8 +69,9 @@ def start_engine_search() -> Stop:
     from portal.engine import search
     from portal.startup import engine_found
 
-    _in_thread("engine-search", lambda: search(engine_found))
-    return lambda: None
+    stopping = threading.Event()
+    _in_thread("engine-search", lambda: search(engine_found, stopping))
+    return stopping.set
 
 
 def start_gateway() -> Stop:

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,16 +18,19 @@ from portal.boot.console import say
 logger = logging.getLogger(__name__)
 
 _PING_TIMEOUT = 2.0
+_LOOK_AGAIN = 5.0
 _APT_TIMEOUT = 900.0
 _START_TIMEOUT = 60.0
 _SYSTEM_SOCKET = "unix:///var/run/docker.sock"
 _APT_ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
 
-def search(found: Callable[[str], None]) -> None:
-    """Tell `found` the URL of the local engine when there is one, now or after installing it."""
+def search(found: Callable[[str], None], stopping: threading.Event) -> None:
+    """Tell `found` the local engine's URL: now, after installing it, or once somebody has started one."""
     try:
         url = local_engine() or provide_engine()
+        while url is None and not stopping.wait(_LOOK_AGAIN):
+            url = local_engine()
         if url is not None:
             found(url)
     except Exception:
@@ -36,8 +40,7 @@ def search(found: Callable[[str], None]) -> None:
 def candidates() -> list[str]:
     """Where a local engine may listen, the likeliest first."""
     named = os.environ.get("DOCKER_HOST", "").strip()
-    if named and not named.startswith("unix://"):
-        say(f"DOCKER_HOST={named} is not on this machine: add it as a host in the console.")
+    if not named.startswith("unix://"):
         named = ""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "").strip()
     rootless = f"unix://{runtime}/docker.sock" if runtime else ""
@@ -76,6 +79,9 @@ def why_not_provide() -> str | None:
 
 def provide_engine() -> str | None:
     """Install docker.io where it is missing, start it, and answer its URL once it is there."""
+    named = os.environ.get("DOCKER_HOST", "").strip()
+    if named and not named.startswith("unix://"):
+        say(f"DOCKER_HOST={named} is not a socket of this machine: add it as a host in the console.")
     reason = why_not_provide()
     if reason is not None:
         say(f"No local Docker engine answers ({reason}). Install and start Docker, or add a host in the console.")

@@ -33,6 +33,12 @@ def fake_engine(reply: bytes) -> Iterator[str]:
         thread.join(5)
 
 
+def stopped() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @pytest.fixture
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "candidates", lambda: ["unix:///nowhere/docker.sock"])
@@ -42,7 +48,7 @@ def test_an_engine_that_answers_its_ping_is_found(monkeypatch: pytest.MonkeyPatc
     with fake_engine(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK") as url:
         monkeypatch.setenv("DOCKER_HOST", url)
         found: list[str] = []
-        engine.search(found.append)
+        engine.search(found.append, threading.Event())
     assert found == [url]
 
 
@@ -57,8 +63,21 @@ def test_a_remote_docker_host_is_not_taken_for_a_local_one(
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.5:2376")
+    monkeypatch.setenv("INSTALL_DOCKER", "0")
     assert "tcp://10.0.0.5:2376" not in engine.candidates()
-    assert "add it as a host in the console" in capsys.readouterr().out
+    assert engine.provide_engine() is None
+    assert "tcp://10.0.0.5:2376 is not a socket of this machine: add it as a host" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_an_engine_that_somebody_starts_later_is_found_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("INSTALL_DOCKER", "0")
+    monkeypatch.setattr(engine, "_LOOK_AGAIN", 0.01)
+    looks = iter([False, False, True])
+    monkeypatch.setattr(engine, "is_engine", lambda url: next(looks))
+    found: list[str] = []
+    engine.search(found.append, threading.Event())
+    assert found == ["unix:///nowhere/docker.sock"]
 
 
 @pytest.mark.usefixtures("no_engine")
@@ -69,7 +88,7 @@ def test_install_docker_0_leaves_the_machine_alone_and_says_so(
     monkeypatch.setenv("INSTALL_DOCKER", "0")
     monkeypatch.setattr(engine, "_apt", lambda command: pytest.fail("apt was called"))
     monkeypatch.setattr(engine, "_start", lambda: pytest.fail("an engine was started"))
-    engine.search(lambda url: pytest.fail(f"found {url}"))
+    engine.search(lambda url: pytest.fail(f"found {url}"), stopped())
     assert capsys.readouterr().out.count("\n") == 1
 
 
@@ -77,7 +96,7 @@ def test_install_docker_0_leaves_the_machine_alone_and_says_so(
 def test_without_root_one_line_names_the_remedy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setenv("INSTALL_DOCKER", "1")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    engine.search(lambda url: pytest.fail(f"found {url}"))
+    engine.search(lambda url: pytest.fail(f"found {url}"), stopped())
     assert "member of the group docker" in capsys.readouterr().out
 
 
@@ -87,5 +106,5 @@ def test_a_search_that_breaks_is_logged_and_harms_nobody(
     caplog: pytest.LogCaptureFixture,
 ):
     monkeypatch.setattr(engine, "provide_engine", lambda: 1 / 0)
-    engine.search(lambda url: None)
+    engine.search(lambda url: None, stopped())
     assert "hosts can still be added" in caplog.text
