@@ -12,6 +12,7 @@ from celery_app.queues import ROUTES
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.base")
 
 app = Celery("corral")
+app.set_default()  # Celery keeps the current app per thread; workers and requests run in others
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_routes = ROUTES
 app.conf.beat_schedule = SCHEDULE

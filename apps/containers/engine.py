@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -21,6 +22,7 @@ from apps.drivers.base import (
 )
 
 _networks: set[tuple[str, str]] = set()
+_network_lock = threading.Lock()
 LABEL = "io.rancher.container.uuid"
 
 _STATES = {"running": "running", "paused": "running", "restarting": "restarting", "removing": "removing"}
@@ -83,9 +85,10 @@ def _network(row: Container, engine: Driver, *, known: bool = True) -> str:
     """The environment's network on the row's host, made on first need; `known` False asks the engine again."""
     name = network_name(row.environment.uuid)
     place = (row.host.url if row.host else "", name)
-    if not known or place not in _networks:
-        engine.ensure_network(name, {"io.corral.environment": str(row.environment.uuid)})
-        _networks.add(place)
+    with _network_lock:
+        if not known or place not in _networks:
+            engine.ensure_network(name, {"io.corral.environment": str(row.environment.uuid)})
+            _networks.add(place)
     return name
 
 

@@ -41,6 +41,7 @@ def send(kind: str, key: int, after: float = 0) -> None:
 
         reconcile.apply_async((kind, key), countdown=after or None, retry=False)
     except Exception as error:  # noqa: BLE001 - the clock finds the row when the queue is away
+        taken(kind, key)
         log.warning("wake-up of %s %s lost (%s); the clock will find it", kind, key, error)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.containers.spec import LaunchConfig
+from apps.control.models import OperationLine
 from apps.control.services import ask, create
 from apps.core.errors import Forbidden, Invalid
 from apps.environments.access import Actor, can
@@ -27,8 +28,8 @@ def _check_name(name: Any) -> str:
         raise Invalid("name", "MissingRequired", "A name is required.")
     if len(name) > 63:
         raise Invalid("name", "MaxLengthExceeded", "A name has at most 63 characters.")
-    if not _NAME.fullmatch(name) or "--" in name:
-        raise Invalid("name", "InvalidCharacters", "A name has letters, digits and single '-' inside, such as web-1.")
+    if not _NAME.fullmatch(name):
+        raise Invalid("name", "InvalidCharacters", "A name has letters and digits, '-' inside, such as web-1.")
     return name
 
 
@@ -97,10 +98,16 @@ def stack_create(
         desired="active",
     )
     with transaction.atomic():
-        create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
+        operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
+            OperationLine.objects.bulk_create(OperationLine(operation=operation, text=text) for text in _warnings(parsed))
             _services_create(row, parsed, actor=actor, start=start_on_create)
     return row
+
+
+def _warnings(parsed: ComposeStack) -> list[str]:
+    """What of a compose file was not carried over, for the activity page."""
+    return [*parsed.warnings, *(f"{each.name}: {text}" for each in parsed.services for text in each.warnings)]
 
 
 def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> None:
@@ -114,7 +121,7 @@ def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start:
             scale=each.scale,
             description=each.description,
             metadata=each.metadata,
-            start_on_create=start,
+            start_on_create=start and each.config.start_on_create,
         )
     for each in parsed.services:
         for target, alias in each.links:

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from celery_app import app
 from portal.settings.database import database
 from portal.settings.env import env, env_bool, env_list, env_path
 
@@ -102,6 +103,7 @@ CHANNEL_LAYERS: dict[str, Any] = {
     },
 }
 
+CELERY_APP = app  # named here so that every process that asks for something knows where to send wake-ups
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -138,7 +140,7 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
-    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}, "uvicorn": {"level": "WARNING"}},
+    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "ERROR"}, "uvicorn": {"level": "WARNING"}},
 }
 
 from portal.settings.auth import *  # noqa: E402, F403
