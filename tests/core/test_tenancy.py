@@ -88,7 +88,8 @@ def test_within_gives_what_is_inside_and_nothing_else(lab: Environment, actor_of
     assert Container.objects.within([lab.pk, other.pk]).count() == 2
     assert Container.objects.within([]).exists() is False
     assert not Container.objects.within([lab.pk]).filter(environment=other).exists()
-    assert [c.name for c in Container.objects.within(Environment.objects.filter(pk=lab.pk).values_list("pk", flat=True))] == ["of Lab"]
+    asked = Environment.objects.filter(pk=lab.pk).values_list("pk", flat=True)
+    assert [c.name for c in Container.objects.within(asked)] == ["of Lab"]
 
 
 def test_a_scope_outlives_further_filters(lab: Environment):
