@@ -5,11 +5,14 @@ from __future__ import annotations
 from apps.core.ports import ports
 from apps.core.result import Result
 from apps.environments.models import Environment, RoleGroup
+from apps.environments.services import members_apply
 
 
 def settle(row: Environment) -> Result:
     """The wish, seen; a removed environment first empties itself."""
     if row.desired != "removed":
+        if row.removed is not None and row.desired != "purged":
+            members_apply(row)  # its groups went when it was removed
         return Result(state=row.desired)
     left = sum(empty(row.pk) for empty in ports.emptiers)
     if left:

@@ -104,7 +104,7 @@ def _parse_member(entry: Mapping[str, Any]) -> Member:
     if not isinstance(entry, Mapping):
         raise _bad_members("Each member is an object with externalId, externalIdType and role.")
     identity, kind, role = entry.get("externalId"), entry.get("externalIdType"), entry.get("role")
-    if not identity or not kind or role not in ROLES:
+    if not identity or not kind or not isinstance(role, str) or role not in ROLES:
         raise _bad_members(f"Each member needs externalId, externalIdType and a role ({', '.join(ROLES)}).")
     if kind != "rancher_id":
         raise _bad_members(f"externalIdType {kind!r} is not known here; use rancher_id.")
@@ -166,7 +166,7 @@ def environment_default() -> Environment:
 
 def owner_add(row: Environment, account: User) -> None:
     """Make an account owner beside the members that are there."""
-    Member.objects.get_or_create(
+    Member.objects.update_or_create(
         environment=row,
         identity_type="rancher_id",
         identity=wire_id("a", account.pk),
