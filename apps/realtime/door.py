@@ -106,14 +106,14 @@ def _session_user(session: str) -> User | None:
 _known: dict[tuple[Any, ...], tuple[float, frozenset[str] | None]] = {}
 
 
-def held(caller: Caller, environment_id: int | None, *, fresh: bool = False) -> frozenset[str] | None:
-    """What the caller may do in the environment now, at most a second old; None when it is nobody any more.
+def held(caller: Caller, environment_id: int | None, *, age: float = LIFE) -> frozenset[str] | None:
+    """What the caller may do in the environment, as of `age` seconds ago at most; None when it is nobody any more.
 
     Environment None stands for what concerns the whole installation: administrators hold `admin` there.
     """
     name = (caller.session, caller.account, caller.key, environment_id)
     found = _known.get(name)
-    if found is not None and not fresh and time.monotonic() - found[0] < LIFE:
+    if found is not None and time.monotonic() - found[0] < age:
         return found[1]
     rights = _look(caller, environment_id)
     if len(_known) > _MOST_KNOWN:

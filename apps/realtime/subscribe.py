@@ -26,10 +26,7 @@ class SubscribeSocket(ChangesSocket):
         """The environment in the path, the query or the header; else the key's own, or the first of the account's."""
         route = self.scope.get("url_route", {}).get("kwargs", {})
         text = route.get("project") or self.scope["query"].get("projectId") or header(self.scope, "x-api-project-id")
-        if text:
-            key = row_number(text)
-        else:
-            key = next(iter(actor.environments("view", everything=actor.is_admin)), None)
+        key = row_number(text) if text else next(iter(actor.environments("view", everything=actor.is_admin)), None)
         if key is None or "view" not in actor.permissions(key):
             raise targets.missing("project")
         return key

@@ -1,0 +1,135 @@
+"""A right that is taken away closes the sockets that stood on it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
+
+from apps.accounts.services import account_act, key_act, key_create
+from apps.containers.models import Container
+from apps.core.ports import ports
+from apps.environments.models import Environment
+from apps.environments.services import members_apply, members_set
+from tests.realtime.scripted import ScriptedEngine, line
+from tests.realtime.wire import Wire, basic, eventually, run, session_of, threads_named
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def seconds_until_closed(path: str, headers: dict[str, str], act: Callable[[], Any]) -> tuple[int, float]:
+    """The close code after `act`, and how long it took."""
+    found: list[tuple[int, float]] = []
+
+    async def story() -> None:
+        async with Wire(path, headers) as wire:
+            await wire.silent(0.3)
+            await sync_to_async(act, thread_sensitive=False)()
+            began = time.monotonic()
+            found.append((await wire.code(), time.monotonic() - began))
+
+    run(story)
+    return found[0]
+
+
+def only_alice(lab: Environment, people: Any, actor: Any) -> Callable[[], Any]:
+    owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
+    return lambda: members_set(lab, [owner], actor=actor)
+
+
+@pytest.mark.parametrize("path", ["events?environment={lab}", "logs?container={box}", "shell?container={box}"])
+def test_a_member_put_out_is_disconnected_at_once(
+    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any, path: str
+) -> None:
+    address = "/ws/" + path.format(lab=lab.pk, box=box.pk)
+    act = only_alice(lab, people, actor_of("alice"))
+    code, seconds = seconds_until_closed(address, session_of(people.bob), act)
+    assert code == 4403
+    assert seconds < 0.5
+    assert eventually(lambda: not threads_named("logs-", "shell-"))
+
+
+def test_the_others_stay(people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    act = only_alice(lab, people, actor_of("alice"))
+
+    headers = session_of(people.alice)
+
+    async def story() -> None:
+        async with Wire(f"/ws/logs?container={box.pk}", headers) as wire:
+            await wire.silent(0.2)
+            await sync_to_async(act, thread_sensitive=False)()
+            await asyncio.sleep(0.3)
+            engine.stream.feed(line(1))
+            assert (await wire.json("lines"))["lines"][0][2] == "line 1"
+
+    run(story)
+
+
+def test_even_without_a_message_the_socket_closes_within_two_seconds(
+    people: Any,
+    lab: Environment,
+    box: Container,
+    engine: ScriptedEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    actor_of: Any,
+) -> None:
+    monkeypatch.setattr(ports, "rights_changed", [])
+    act = only_alice(lab, people, actor_of("alice"))
+    code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", session_of(people.bob), act)
+    assert code == 4403
+    assert seconds < 2.1
+
+
+def test_who_was_put_out_hears_no_more_changes(people: Any, lab: Environment, actor_of: Any) -> None:
+    """The message and the removal race; the check before sending decides."""
+    from apps.core.events import changed
+
+    def act() -> None:
+        lab.members.filter(account=people.bob).delete()
+        members_apply(lab)
+        time.sleep(1.1)
+        changed(lab.pk, "container", 1)
+
+    headers = session_of(people.bob)
+
+    async def story() -> None:
+        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
+            await wire.json("ping")
+            await sync_to_async(act, thread_sensitive=False)()
+            frame = await wire.frame()
+            assert (frame["type"], frame.get("code")) == ("websocket.close", 4403)
+
+    run(story)
+
+
+def test_logging_out_closes_the_sockets(people: Any, box: Container, engine: ScriptedEngine) -> None:
+    act = Session.objects.all().delete
+    code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", session_of(people.bob), act)
+    assert code == 4401
+    assert seconds < 2.1
+
+
+def test_a_deactivated_account_is_disconnected(
+    people: Any, box: Container, engine: ScriptedEngine, actor_of: Any
+) -> None:
+    root = actor_of("root")
+    act = lambda: account_act(people.bob, "deactivate", actor=root)  # noqa: E731
+    code, seconds = seconds_until_closed(f"/ws/shell?container={box.pk}", session_of(people.bob), act)
+    assert code == 4401
+    assert seconds < 2.1
+
+
+def test_a_key_that_is_taken_away_is_disconnected(
+    people: Any, box: Container, engine: ScriptedEngine, actor_of: Any
+) -> None:
+    alice = actor_of("alice")
+    made = key_create(actor=alice, account=people.alice)
+    act = lambda: key_act(made.key, "deactivate", actor=alice)  # noqa: E731
+    code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", basic(made), act)
+    assert code == 4401
+    assert seconds < 2.1
