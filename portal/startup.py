@@ -37,12 +37,15 @@ def engine_found(url: str) -> None:
     from django.db import close_old_connections
 
     from apps.core.errors import Problem
+    from apps.core.models import Setting
     from apps.environments.services import environment_default
-    from apps.hosts.models import Host
     from apps.hosts.services import host_create
 
     try:
-        if not Host.all_objects.filter(url=url, removed=None).exists():
+        offered, is_new = Setting.objects.get_or_create(name="local.engine.offered", defaults={"value": url})
+        if is_new or offered.value != url:
+            offered.value = url
+            offered.save()
             host = host_create(actor=None, environment=environment_default(), url=url)
             say(f"The local Docker engine ({url}) is now the host {host.name} of the environment Default.")
     except Problem as problem:

@@ -24,4 +24,4 @@ class ContainersConfig(AppConfig):
         hosts.scanners.append(watch.scan)
         hosts.leavers.append(services.host_left)
         host_watch.handlers.append(watch.handle)
-        ports.emptiers.append(services.environment_empty)
+        ports.emptiers.insert(0, services.environment_empty)

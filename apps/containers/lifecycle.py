@@ -14,7 +14,7 @@ CONTAINER = LifeCycle(
     {
         "create": step("", "", "creating", "operate"),
         "start": step("running", "stopped error", "starting", "operate"),
-        "stop": step("stopped", "running starting restarting updating-running", "stopping", "operate"),
+        "stop": step("stopped", "creating running starting restarting updating-running", "stopping", "operate"),
         "restart": step("running", "running", "restarting", "operate"),
         "remove": step("removed", _ALIVE, "removing", "delete"),
         "purge": step("purged", "removed", "purging", "delete"),
@@ -56,6 +56,8 @@ def next_step(want: Want, seen: str | None) -> Step:
     `rest` means that nothing is to be done, `gone` that somebody removed it and it is not to come back.
     """
     active = want.fresh or want.kept
+    if seen is None and want.kept and not want.running:
+        return "rest"
     if seen is None:
         return "create" if active else "gone"
     if seen == "removing":

@@ -54,6 +54,8 @@ def _towards(row: Container, engine: Driver) -> Result:
     step = next_step(want, seen.state if seen else None)
     if step == "gone":
         return Result(state="removed", message="It was removed on the host.", fields={"external_id": ""})
+    if seen is None and step == "rest":
+        return Result(state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""})
     if step == "wait":
         return Result(state=row.shown, message="The engine is removing it.", again_in=0.5)
     dying = row.kept and (not want.fresh or row.status.get("crashes"))

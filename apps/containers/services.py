@@ -135,8 +135,11 @@ def host_left(host: Host) -> int:
 
 
 def environment_empty(environment_id: int) -> int:
-    """Ask for the removal of every container of a dying environment; how many are left."""
-    return _remove_all(Container.all_objects.filter(environment=environment_id, removed=None))
+    """Ask for the removal of every container that Corral made for a dying environment; how many are left.
+
+    Those made outside Corral stay on their engines: they are forgotten with their host.
+    """
+    return _remove_all(Container.all_objects.filter(environment=environment_id, removed=None, native=False))
 
 
 def _remove_all(rows: Iterable[Container]) -> int:

@@ -75,12 +75,16 @@ def look(kind_name: str, key: int) -> bool:
 
 
 def _lease(kind: Kind, key: int) -> Any:
-    now = timezone.now()
-    token = f"{HOLDER}:{uuid.uuid4().hex[:12]}"
-    free = Q(lease="") | Q(lease_until__lt=now)
-    if kind.model.all_objects.filter(free, pk=key).update(lease=token, lease_until=now + LEASE, woken=False):
-        return kind.model.all_objects.get(pk=key)
-    kind.model.all_objects.filter(pk=key).update(woken=True)
+    """The row under a new lease; None when it is gone, or held by somebody, who is then told to look once more."""
+    rows = kind.model.all_objects.filter(pk=key)
+    for _ in range(3):  # between the two updates the holder may have let go
+        now = timezone.now()
+        token = f"{HOLDER}:{uuid.uuid4().hex[:12]}"
+        free = Q(lease="") | Q(lease_until__lte=now)
+        if rows.filter(free).update(lease=token, lease_until=now + LEASE, next_look=now + LEASE, woken=False):
+            return rows.get()
+        if rows.exclude(lease="").update(woken=True):
+            return None
     return None
 
 
@@ -88,7 +92,7 @@ def extend(row: Managed, seconds: float = LEASE.total_seconds()) -> bool:
     """Keep the lease for a long step; False when it was lost or the wish moved, so the step should stop."""
     until = timezone.now() + timedelta(seconds=seconds)
     mine = type(row).all_objects.filter(pk=row.pk, lease=row.lease, generation=row.generation)
-    return bool(mine.update(lease_until=until))
+    return bool(mine.update(lease_until=until, next_look=until))
 
 
 def _save(kind: Kind, row: Any, result: Result) -> None:
@@ -97,12 +101,14 @@ def _save(kind: Kind, row: Any, result: Result) -> None:
     sighting = _sighting(row, result, now)
     mine = kind.model.all_objects.filter(pk=row.pk, lease=row.lease)
     with transaction.atomic():
-        if not mine.filter(generation=row.generation, woken=False).update(**sighting, lease="", lease_until=None):
-            mine.filter(generation=row.generation).update(**sighting)
+        saved = mine.filter(generation=row.generation, woken=False).update(**sighting, lease="", lease_until=None)
+        if not saved:
+            saved = mine.filter(generation=row.generation).update(**sighting)
             mine.update(lease="", lease_until=None, next_look=now, woken=False)
             wake(kind.name, row.pk)
-        _settle_operation(kind, row, result, now)
-    if _differs(row, sighting):
+        if saved:
+            _settle_operation(kind, row, result, now)
+    if saved and _differs(row, sighting):
         changed(environment_of(row), kind.name, row.pk)
         if result.failed or result.state not in row.LIFECYCLE.transitional:
             for owners in kind.owners:
@@ -159,15 +165,17 @@ def _settle_operation(kind: Kind, row: Any, result: Result, now: datetime) -> No
 
 
 def due(now: datetime | None = None) -> list[tuple[str, int]]:
-    """Rows that nobody will wake: sighting behind the wish, lease run out, or next look due; the oldest first."""
+    """Rows whose next look is due and that nobody holds.
+
+    One indexed column says it all: a new wish makes the next look due at once, a lease puts it off until it runs out,
+    and a settled sighting sets it to what the kind asked for, or to never.
+    """
     now = now or timezone.now()
-    behind = Q(observed_generation__lt=F("generation")) & Q(lease="") & Q(next_look=None)
-    late = Q(next_look__lte=now) & Q(lease="")
-    lost = ~Q(lease="") & Q(lease_until__lt=now)
+    late = Q(next_look__lte=now) & (Q(lease="") | Q(lease_until__lte=now))
     return [
         (name, key)
         for name, kind in KINDS.items()
-        for key in kind.model.all_objects.filter(behind | late | lost).values_list("pk", flat=True)[:BATCH]
+        for key in kind.model.all_objects.filter(late).order_by("next_look").values_list("pk", flat=True)[:BATCH]
     ]
 
 

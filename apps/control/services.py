@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from apps.control.models import OPEN, AuditEntry, AuditHead, Operation
 from apps.control.wake import wake
@@ -41,6 +42,7 @@ def ask(
         "fault": False,
         "message": "",
         "looks": 0,
+        "next_look": timezone.now(),
     }
     if transition.wish:
         wish["desired"] = transition.wish
@@ -124,7 +126,7 @@ def _insert(rows: Sequence[Managed]) -> None:
 
 def _supersede(row: Managed) -> None:
     Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN).update(
-        state="superseded", ended=row.observed_at
+        state="superseded", ended=timezone.now()
     )
 
 

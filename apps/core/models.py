@@ -46,7 +46,7 @@ class Managed(models.Model):
     looks = models.PositiveIntegerField(default=0)
     lease = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    next_look = models.DateTimeField(null=True, blank=True)
+    next_look = models.DateTimeField(default=timezone.now, null=True, blank=True, db_index=True)
     woken = models.BooleanField(default=False)
 
     shown = models.GeneratedField(

@@ -14,9 +14,10 @@ def settle(row: Environment) -> Result:
         if row.removed is not None and row.desired != "purged":
             members_apply(row)  # its groups went when it was removed
         return Result(state=row.desired)
-    left = sum(empty(row.pk) for empty in ports.emptiers)
-    if left:
-        return Result(state="removing", message=f"Waiting for {left} things inside to go", again_in=1.0)
+    for empty in ports.emptiers:  # from the top down: stacks, then containers, then the hosts they stand on
+        left = empty(row.pk)
+        if left:
+            return Result(state="removing", message=f"Waiting for {left} things inside to go", again_in=1.0)
     for role in RoleGroup.objects.filter(environment=row).select_related("group"):
         role.group.delete()
     return Result(state="removed")

@@ -18,4 +18,4 @@ class HostsConfig(AppConfig):
 
         register(Host, reconcile.settle)
         register(RegistrationToken, reconcile.settle_token)
-        ports.emptiers.append(services.environment_empty)
+        ports.emptiers.insert(0, services.environment_empty)
