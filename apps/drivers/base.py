@@ -242,7 +242,7 @@ class Driver(Protocol):
     def has_image(self, image: str) -> bool: ...
 
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
-        """Pull an image, yielding progress at most a few times a second. Raises `EngineError` with the registry's words."""
+        """Pull an image, with progress a few times a second at most. Raises `EngineError` with the registry's words."""
 
     def remove_image(self, image: str, *, force: bool = False) -> None: ...
 
@@ -271,4 +271,4 @@ class Driver(Protocol):
         """About one sample a second while the container runs."""
 
     def host_stats(self) -> Stream[StatsSample]:
-        """About one sample a second of the whole machine (its own counters where it is local, else its containers' sum)."""
+        """About one sample a second of the whole machine (its own counters if local, else its containers' sum)."""

@@ -1,0 +1,54 @@
+"""What went wrong, as the `EngineError` it means, with the engine's own words and nothing of the libraries' noise."""
+
+from __future__ import annotations
+
+import json
+
+from apps.drivers.base import EngineConflict, EngineDown, EngineError, EngineNotFound, EngineRefused, ImageMissing
+
+_BUSY = ("port is already allocated", "address already in use", "has active endpoints")
+_NO_IMAGE = ("no such image", "pull access denied", "manifest unknown", "manifest for ")
+
+
+def refusal(status: int, text: str) -> EngineError:
+    """The error of an HTTP answer; `text` is its body or the message from it."""
+    words = _message(text) or f"The engine refused with HTTP status {status} and no reason."
+    lowered = words.lower()
+    kind = EngineError
+    if status == 404:
+        kind = ImageMissing if any(hint in lowered for hint in _NO_IMAGE) else EngineNotFound
+    elif status in {403, 409} or any(hint in lowered for hint in _BUSY):
+        kind = EngineConflict
+    elif status in {400, 401, 406, 413, 422}:
+        kind = EngineRefused
+    elif status in {502, 503, 504}:
+        kind = EngineDown  # something between us and the engine says that it is away
+    return kind(words)
+
+
+def _message(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text.strip()
+    return str(found.get("message", "")).strip() if isinstance(found, dict) else text.strip()
+
+
+def down(url: str, error: BaseException) -> EngineDown:
+    """No connection, a broken one, or no answer in time."""
+    cause = _root(error)
+    if isinstance(cause, TimeoutError) or "timed out" in str(cause).lower() or "Timeout" in type(error).__name__:
+        return EngineDown(f"The engine at {url} did not answer in time.")
+    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
+    return EngineDown(f"The engine at {url} cannot be reached: {words}.")
+
+
+def _root(error: BaseException) -> BaseException:
+    """The first cause: libraries wrap an `OSError` several times, in `args` or by chaining."""
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        inner = getattr(error, "reason", None)
+        wrapped = next((a for a in (inner, *reversed(error.args)) if isinstance(a, BaseException)), None)
+        error = wrapped or error.__cause__ or error.__context__ or error
+    return error

@@ -1,0 +1,258 @@
+"""One request on a connection of its own, for answers that arrive over time; any thread may write to it or close it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from apps.drivers.base import Endpoint, EngineDown, EngineRefused
+from apps.drivers.docker_errors import down, refusal
+
+CONNECT_TIMEOUT = 4.0
+ANSWER_TIMEOUT = 30.0
+_CHUNK = 65536
+_HEAD_LIMIT = 65536
+_ERROR_LIMIT = 65536
+_ERROR_PATIENCE = 2.0
+
+
+@lru_cache(maxsize=256)
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """The endpoint's TLS, or None without any; only its own CA is trusted where it names one."""
+    if not (endpoint.ca or endpoint.cert):
+        return None
+    try:
+        context = ssl.create_default_context(cadata=endpoint.ca or None)
+        if endpoint.cert:
+            _load_pair(context, endpoint)
+    except (ssl.SSLError, ValueError) as error:
+        raise EngineRefused(f"The TLS material of {endpoint.url} cannot be used: {error}") from None
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, endpoint: Endpoint) -> None:
+    # The library takes the client's key from files only; they live just as long as this takes.
+    with tempfile.TemporaryDirectory(prefix="corral-tls-") as folder:
+        pair = Path(folder, "pair.pem")
+        pair.touch(mode=0o600)
+        pair.write_text(f"{endpoint.cert.rstrip()}\n{endpoint.key.rstrip()}\n")
+        context.load_cert_chain(pair)
+
+
+def address_of(endpoint: Endpoint) -> tuple[str, int]:
+    """Host and port of a `tcp://` endpoint."""
+    try:
+        parts = urlsplit(endpoint.url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise EngineRefused(f"{endpoint.url} is no engine address: write it as tcp://host:port, for example with 2376.")
+    return host, port
+
+
+def _connect(endpoint: Endpoint) -> socket.socket:
+    if endpoint.url.startswith("unix://"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(CONNECT_TIMEOUT)
+        try:
+            sock.connect(endpoint.url.removeprefix("unix://"))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    host, port = address_of(endpoint)
+    sock = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
+    _notice_silence(sock)
+    context = tls_context(endpoint)
+    return context.wrap_socket(sock, server_hostname=host) if context else sock
+
+
+def _notice_silence(sock: socket.socket) -> None:
+    """A peer that vanished without a word ends the stream within a minute, however quiet the stream may be."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class Wire:
+    """A connected socket that one thread reads, others may write to, and any may close.
+
+    The socket does not block: TLS objects must not be read and written at the same time, so each touch of it is short
+    and under a lock, and the waiting happens outside.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(0)
+        self._sock = sock
+        self._touch = threading.Lock()
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        self._closed = False
+
+    def recv(self, size: int = _CHUNK, timeout: float | None = None) -> bytes:
+        """Some bytes, or b"" at the end or once closed; a connection that breaks just ends. Raises `TimeoutError`."""
+        with self._reading:
+            while not self._closed:
+                try:
+                    with self._touch:
+                        return self._sock.recv(size)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    self._wait(select.POLLIN, timeout)
+                except ssl.SSLWantWriteError:
+                    self._wait(select.POLLOUT, timeout)
+                except OSError:
+                    return b""
+            return b""
+
+    def send(self, data: bytes, timeout: float | None = ANSWER_TIMEOUT) -> None:
+        """All of `data`. Raises `OSError` when the connection is gone or takes nothing for `timeout` seconds."""
+        left = memoryview(data)
+        with self._writing:
+            while left:
+                if self._closed:
+                    raise BrokenPipeError("the connection is closed")
+                try:
+                    with self._touch:
+                        left = left[self._sock.send(left) :]
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    self._wait(select.POLLOUT, timeout)
+                except ssl.SSLWantReadError:
+                    self._wait(select.POLLIN, timeout)
+
+    def _wait(self, what: int, timeout: float | None) -> None:
+        poll = select.poll()
+        poll.register(self._sock, what)
+        if not poll.poll(None if timeout is None else timeout * 1000):
+            raise TimeoutError("nothing arrived in time")
+
+    def close(self) -> None:
+        """Wake whoever reads or writes, and let go of the connection."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        with self._reading, self._writing:
+            self._sock.close()
+
+
+class Reply:
+    """An answer whose head has arrived; `read` and iteration give the body as it comes."""
+
+    def __init__(self, wire: Wire, status: int, rest: bytes, url: str, idle: float | None = None) -> None:
+        self.wire = wire
+        self.status = status
+        self._rest = rest
+        self._url = url
+        self.idle = idle
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        """Some of the body, b"" at its end. Raises `EngineDown` when nothing comes for the agreed time."""
+        if self._rest:
+            piece, self._rest = self._rest[:size], self._rest[size:]
+            return piece
+        try:
+            return self.wire.recv(size, self.idle)
+        except TimeoutError as error:
+            raise down(self._url, error) from None
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read():
+            yield piece
+
+    def lines(self) -> Iterator[bytes]:
+        """The body split at line ends; an unfinished last line is given too."""
+        pending = b""
+        for piece in self:
+            *whole, pending = (pending + piece).split(b"\n")
+            yield from filter(None, map(bytes.strip, whole))
+        if pending.strip():
+            yield pending.strip()
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+def ask(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    upgrade: bool = False,
+    idle: float | None = None,
+) -> Reply:
+    """Send one request and wait for the answer's head. Raises the `EngineError` that a refusal means.
+
+    HTTP/1.0 on purpose: the body then comes as it is, without chunks, and ends with the connection. Only a connection
+    that is to be taken over (`upgrade`) needs HTTP/1.1. `idle` limits the silence between two pieces of the body.
+    """
+    try:
+        wire = Wire(_connect(endpoint))
+    except OSError as error:
+        raise down(endpoint.url, error) from None
+    try:
+        wire.send(_head(method, path, body, headers or {}, upgrade=upgrade))
+        reply = _answer(wire, endpoint.url, idle)
+        _check(reply)
+    except OSError as error:
+        wire.close()
+        raise down(endpoint.url, error) from None
+    except BaseException:
+        wire.close()
+        raise
+    return reply
+
+
+def _head(method: str, path: str, body: Any, headers: Mapping[str, str], *, upgrade: bool) -> bytes:
+    data = b"" if body is None else json.dumps(body).encode()
+    fields = {"Host": "engine", "User-Agent": "corral", **headers}
+    if data or method == "POST":
+        fields |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
+    if upgrade:
+        fields |= {"Connection": "Upgrade", "Upgrade": "tcp"}
+    lines = [f"{method} {path} HTTP/{'1.1' if upgrade else '1.0'}", *(f"{k}: {v}" for k, v in fields.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+
+def _answer(wire: Wire, url: str, idle: float | None) -> Reply:
+    got = b""
+    until = time.monotonic() + ANSWER_TIMEOUT
+    while b"\r\n\r\n" not in got:
+        piece = wire.recv(timeout=max(0.0, until - time.monotonic()))
+        got += piece
+        if not piece or len(got) > _HEAD_LIMIT:
+            raise EngineDown(f"The engine at {url} closed the connection instead of answering.")
+    head, rest = got.split(b"\r\n\r\n", 1)
+    words = head.split(b"\r\n", 1)[0].split()
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise EngineDown(f"What answers at {url} is not a Docker engine.")
+    return Reply(wire, int(words[1]), rest, url, idle)
+
+
+def _check(reply: Reply) -> None:
+    if reply.status >= 300:
+        reply.idle = _ERROR_PATIENCE
+        raise refusal(reply.status, _words(reply))
+
+
+def _words(reply: Reply) -> str:
+    """A refusal's text; where the connection stays open, what came until the JSON object is whole."""
+    got = b""
+    with contextlib.suppress(EngineDown):
+        while len(got) < _ERROR_LIMIT and not got.rstrip().endswith(b"}") and (piece := reply.read()):
+            got += piece
+    return got.decode("utf-8", "replace")
