@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from django.utils.dateparse import parse_datetime
+
 from apps.containers.models import Container
 from apps.core.errors import Conflict, Invalid
 from apps.drivers.base import Driver, EngineError, EngineNotFound, ExecSession, LogLine, Stream
@@ -29,8 +31,10 @@ def command_of(text: str) -> list[str]:
 
 
 def logs_open(row: Container, *, tail: int | None = 500, since: str = "", follow: bool = True) -> Stream[LogLine]:
-    """The container's output; at most 5,000 old lines are answered when it is followed."""
+    """The container's output; at most 5,000 old lines when it is followed. Raises `Invalid` for a bad time."""
     engine, name = _engine(row)
+    if since and not _is_time(since):
+        raise Invalid("since", "InvalidFormat", f"{since!r} is no time; write it as 2026-01-31T12:00:00Z.")
     if follow:
         tail = max(0, min(MOST_LINES if tail is None else tail, MOST_LINES))
     return engine.logs(name, follow=follow, tail=tail, since=since)
@@ -64,6 +68,13 @@ def why_ended(row: Container) -> tuple[str, bool]:
         return "The stream ended.", False
     code = "" if seen.exit_code is None else f" (exit code {seen.exit_code})"
     return f"The container stopped{code}.", False
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return parse_datetime(text) is not None
+    except ValueError:
+        return False
 
 
 def _engine(row: Container) -> tuple[Driver, str]:

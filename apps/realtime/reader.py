@@ -38,12 +38,12 @@ class Reader(Generic[T]):
         self._thread.start()
 
     def close(self) -> None:
-        """Close the stream; the thread ends soon after."""
+        """Close the stream, in a thread of its own because the engine may be slow to hear it."""
         with self._lock:
             self._closed = True
             stream = self._stream
         if stream is not None:
-            stream.close()
+            threading.Thread(target=stream.close, name=f"{self._thread.name}-close", daemon=True).start()
 
     def _run(self) -> None:
         reason = ""

@@ -44,6 +44,7 @@ def layer(broker: Path, settings: Any) -> None:
 def box(lab: Environment) -> Container:
     """A container of the lab that runs on a host."""
     host = Host.all_objects.create(environment=lab, name="h1", url="sim://h1", desired="active", state="active")
-    return Container.all_objects.create(
+    row: Container = Container.all_objects.create(
         environment=lab, host=host, name="web", external_id="c0ffee", desired="running", state="running"
     )
+    return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Any
 
@@ -120,6 +121,17 @@ def test_a_container_that_vanished_is_gone(people: Any, box: Container, engine: 
     run(story)
 
 
+@pytest.mark.parametrize("since", ["yesterday", "2026-13-01T00:00:00Z"])
+def test_a_time_that_is_none_is_the_reason(people: Any, box: Container, engine: ScriptedEngine, since: str) -> None:
+    headers = session_of(people.rita)
+
+    async def story() -> None:
+        async with Wire(f"/ws/logs?container={box.pk}&since={since}", headers) as wire:
+            assert "is no time" in (await wire.json("end"))["reason"]
+
+    run(story)
+
+
 def test_a_container_without_a_host_says_so(people: Any, box: Container, engine: ScriptedEngine) -> None:
     headers = session_of(people.rita)
     Container.all_objects.filter(pk=box.pk).update(external_id="")
@@ -168,11 +180,14 @@ def test_long_lines_are_bounded_by_their_size() -> None:
     assert (skipped, len(left)) == (40, 10)
 
 
-def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
-    import threading
+def fill(lines: Lines, count: int) -> None:
+    for number in range(count):
+        lines.put(line(number))
 
+
+def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
     lines = Lines(patient=True, lines=10)
-    writer = threading.Thread(target=lambda: [lines.put(line(n)) for n in range(100)])
+    writer = threading.Thread(target=fill, args=(lines, 100))
     writer.start()
     got: list[LogLine] = []
     until = time.monotonic() + 5
@@ -186,10 +201,8 @@ def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
 
 
 def test_closing_lets_a_waiting_writer_go() -> None:
-    import threading
-
     lines = Lines(patient=True, lines=1)
-    writer = threading.Thread(target=lambda: [lines.put(line(n)) for n in range(3)])
+    writer = threading.Thread(target=fill, args=(lines, 3))
     writer.start()
     lines.close()
     writer.join(5)

@@ -19,6 +19,7 @@ from apps.accounts.services import NewKey
 from apps.realtime.routing import websocket_application
 
 ORIGIN = "http://portal.test"
+_PATIENCE = 5
 
 
 class Wire:
@@ -35,22 +36,22 @@ class Wire:
         await self._line.send_input({"type": "websocket.connect"})
         return bool((await self.frame())["type"] == "websocket.accept")
 
-    async def frame(self, timeout: float = 5) -> dict[str, Any]:
-        found: dict[str, Any] = await self._line.receive_output(timeout)
+    async def frame(self) -> dict[str, Any]:
+        found: dict[str, Any] = await self._line.receive_output(_PATIENCE)
         return found
 
-    async def json(self, kind: str = "", timeout: float = 5) -> Any:
+    async def json(self, kind: str = "") -> Any:
         """The next JSON frame (of this type)."""
         while True:
-            frame = await self.frame(timeout)
+            frame = await self.frame()
             assert frame["type"] == "websocket.send", frame
             data = json.loads(frame["text"])
             if not kind or data["type"] == kind:
                 return data
 
-    async def code(self, timeout: float = 5) -> int:
+    async def code(self) -> int:
         """The code of the close, whatever comes before it."""
-        while (frame := await self.frame(timeout))["type"] != "websocket.close":
+        while (frame := await self.frame())["type"] != "websocket.close":
             pass
         return int(frame["code"])
 
@@ -94,7 +95,7 @@ def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     def go() -> None:
         try:
             asyncio.run(asyncio.wait_for(story(), 30))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told to the test's own thread
             failures.append(error)
 
     thread = threading.Thread(target=go)

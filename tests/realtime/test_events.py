@@ -1,0 +1,181 @@
+"""What is committed is heard by everybody of the environment, soon, once, and by nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import transaction
+
+from apps.accounts.services import key_create
+from apps.core.events import changed
+from apps.core.ports import ports
+from apps.environments.models import Environment
+from apps.environments.services import environment_create
+from tests.realtime.wire import Wire, basic, run, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SUBSCRIBE = "eventNames=resource.change&eventNames=service.kubernetes.change"
+
+
+def commit(lab: int, *rows: tuple[str, int]) -> None:
+    with transaction.atomic():
+        for kind, key in rows:
+            changed(lab, kind, key)
+
+
+tell = sync_to_async(commit, thread_sensitive=False)
+
+
+def test_a_commit_is_heard_within_a_tenth_of_a_second(people: Any, lab: Environment) -> None:
+    headers = session_of(people.rita)
+    delays = []
+
+    async def story() -> None:
+        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
+            await wire.json("ping")
+            for n in range(1, 6):
+                began = time.monotonic()
+                await tell(lab.pk, ("container", n))
+                assert (await wire.json("changed"))["changes"] == [["container", n]]
+                delays.append(time.monotonic() - began)
+                await asyncio.sleep(0.25)
+
+    run(story)
+    assert sorted(delays)[2] < 0.1
+
+
+def test_changes_of_one_moment_are_one_message(people: Any, lab: Environment) -> None:
+    headers = session_of(people.rita)
+
+    async def story() -> None:
+        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
+            await wire.json("ping")
+            await tell(lab.pk, ("service", 3), ("container", 12), ("container", 12))
+            assert (await wire.json("changed"))["changes"] == [["container", 12], ["service", 3]]
+            assert await wire.silent(0.2)
+
+    run(story)
+
+
+def test_a_storm_becomes_a_few_messages(people: Any, lab: Environment) -> None:
+    headers = session_of(people.rita)
+    frames: list[list[Any]] = []
+
+    async def story() -> None:
+        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
+            await wire.json("ping")
+            for n in range(200):
+                await tell(lab.pk, ("container", n))
+            while not frames or ["container", 199] not in frames[-1]:
+                frames.append((await wire.json("changed"))["changes"])
+
+    run(story)
+    assert {key for frame in frames for _kind, key in frame} == set(range(200))
+    assert len(frames) < 10
+
+
+def test_what_is_rolled_back_is_not_heard(people: Any, lab: Environment) -> None:
+    headers = session_of(people.rita)
+
+    def fail() -> None:
+        with transaction.atomic():
+            changed(lab.pk, "container", 1)
+            transaction.set_rollback(True)
+
+    async def story() -> None:
+        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
+            await wire.json("ping")
+            await sync_to_async(fail, thread_sensitive=False)()
+            assert await wire.silent(0.2)
+
+    run(story)
+
+
+def test_another_environments_changes_are_not_heard(people: Any, lab: Environment, actor_of: Any) -> None:
+    headers = session_of(people.alice)
+    other = environment_create(actor=actor_of("alice"), name="Other")
+    time.sleep(0.2)
+
+    async def story() -> None:
+        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
+            await wire.json("ping")
+            await tell(other.pk, ("container", 1))
+            assert await wire.silent(0.3)
+
+    run(story)
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renderer that shows containers, and says for whom and where."""
+
+    def render(kind: str, key: int, actor: Any, base: str) -> dict[str, Any] | None:
+        if kind != "container":
+            return None
+        return {"id": f"1i{key}", "type": "container", "seen_by": actor.user.login, "links": {"self": f"{base}/v1"}}
+
+    monkeypatch.setattr(ports, "render", render)
+
+
+def test_v1_subscribers_get_resources_as_their_role_sees_them(people: Any, lab: Environment, rendered: None) -> None:
+    headers = session_of(people.rita)
+
+    async def story() -> None:
+        async with Wire(f"/v1/projects/1a{lab.pk}/subscribe?{SUBSCRIBE}", headers) as wire:
+            ping = await wire.json()
+            assert (ping["name"], ping["resourceType"]) == ("ping", None)
+            await tell(lab.pk, ("container", 12), ("operation", 1))
+            event = await wire.json()
+            assert (event["name"], event["resourceId"], event["resourceType"]) == (
+                "resource.change",
+                "1i12",
+                "container",
+            )
+            resource = event["data"]["resource"]
+            assert (resource["seen_by"], resource["links"]["self"]) == ("rita", "http://portal.test/v1")
+            assert await wire.silent(0.2)
+
+    run(story)
+
+
+def test_v1_names_that_were_not_asked_for_bring_nothing(people: Any, lab: Environment, rendered: None) -> None:
+    headers = session_of(people.rita)
+
+    async def story() -> None:
+        async with Wire(f"/v1/subscribe?eventNames=service.kubernetes.change&projectId=1a{lab.pk}", headers) as wire:
+            await wire.json()
+            await tell(lab.pk, ("container", 12))
+            assert await wire.silent(0.2)
+
+    run(story)
+
+
+@pytest.mark.parametrize("suffix", ["", ";account=5"])
+def test_a_v1_key_hears_its_environment_without_naming_it(
+    people: Any, lab: Environment, rendered: None, actor_of: Any, suffix: str
+) -> None:
+    headers = basic(key_create(actor=actor_of("bob"), account=people.bob))
+
+    async def story() -> None:
+        async with Wire(f"/v1/subscribe?eventNames=resource.change{suffix}", headers) as wire:
+            await wire.json()
+            await tell(lab.pk, ("container", 7))
+            assert (await wire.json())["resourceId"] == "1i7"
+
+    run(story)
+
+
+def test_v1_strangers_hear_nothing(people: Any, lab: Environment, rendered: None) -> None:
+    headers = session_of(people.mallory)
+
+    async def story() -> None:
+        for path in (f"/v1/projects/1a{lab.pk}/subscribe", "/v1/projects/nonsense/subscribe", "/v1/subscribe"):
+            async with Wire(f"{path}?{SUBSCRIBE}", headers) as wire:
+                assert await wire.code() == 4404
+
+    run(story)
