@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +14,15 @@ from django.db import connection, transaction
 
 from apps.accounts.models import User
 from apps.accounts.services import account_create
-from apps.control.reconcile import look
+from apps.control.reconcile import look, settle
+from apps.drivers import registry, simulated
+from apps.drivers.base import Endpoint
+from apps.drivers.simulated import SimulatedDriver
 from apps.environments.access import Actor, actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
+from apps.hosts.models import Host
+from apps.hosts.services import host_create
 
 PASSWORD = "correct horse battery staple"
 ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}
@@ -95,3 +100,22 @@ def actor_of(people: Any) -> Callable[..., Actor]:
 def lab(people: Any) -> Environment:
     """The environment where alice, bob, rex and rita have their roles; mallory and root are no members."""
     return Environment.objects.get(name="Lab")
+
+
+@pytest.fixture
+def sim() -> Iterator[SimulatedDriver]:
+    """The in-memory engine behind `sim://lab`, fresh for this test."""
+    simulated.reset()
+    registry.forget(Endpoint("sim://lab"))
+    yield simulated.engine("lab")
+    simulated.reset()
+    registry.forget(Endpoint("sim://lab"))
+
+
+@pytest.fixture
+def host(lab: Environment, sim: SimulatedDriver) -> Host:
+    """A host of the lab on the in-memory engine, seen by the loop."""
+    row = host_create(actor=None, environment=lab, url=f"sim://{sim.name}", name="h1")
+    settle()
+    row.refresh_from_db()
+    return row

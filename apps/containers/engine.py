@@ -63,25 +63,24 @@ def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
     except ImageMissing:
         raise
     except EngineNotFound:
-        _network(row, engine, known=False)
+        network(row, engine, known=False)
         return engine.create(request)
 
 
 def _body(row: Container, engine: Driver) -> dict[str, Any]:
     config = row.config
     managed = config.network_mode == "managed"
-    network = _network(row, engine) if managed else None
     return engine_body(
         config,
         labels={LABEL: str(row.uuid), "io.rancher.container.name": row.name, **row.tags},
-        network=network,
+        network=network(row, engine) if managed else None,
         aliases=[row.name, *row.aliases],
         peer=_engine_id(row, config.network_container_id) if config.network_container_id else None,
         volumes_from=[_engine_id(row, reference) for reference in config.data_volumes_from],
     )
 
 
-def _network(row: Container, engine: Driver, *, known: bool = True) -> str:
+def network(row: Container, engine: Driver, *, known: bool = True) -> str:
     """The environment's network on the row's host, made on first need; `known` False asks the engine again."""
     name = network_name(row.environment.uuid)
     place = (row.host.url if row.host else "", name)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers import placement
-from apps.containers.engine import LABEL, make, sighting
+from apps.containers.engine import LABEL, make, network, sighting
 from apps.containers.lifecycle import Want, crash_pause, next_step
 from apps.containers.models import Container, Pull
 from apps.containers.services import pull_again, pull_ensure
@@ -84,7 +84,7 @@ def _act(row: Container, engine: Driver, seen: ContainerSeen | None, step: str) 
     if step in {"stop", "restart"}:
         extend(row, grace + 90)
     if step == "start" or (step == "create" and row.desired == "running"):
-        engine.start(external_id)
+        _start(row, engine, external_id)
     elif step == "stop":
         engine.stop(external_id, timeout=grace)
     elif step == "restart":
@@ -92,6 +92,17 @@ def _act(row: Container, engine: Driver, seen: ContainerSeen | None, step: str) 
     elif seen is not None:
         return seen
     return engine.inspect(external_id)
+
+
+def _start(row: Container, engine: Driver, external_id: str) -> None:
+    """Start it; where somebody removed the environment's network from the engine, make that again first."""
+    try:
+        engine.start(external_id)
+    except EngineNotFound:
+        if row.config.network_mode != "managed":
+            raise
+        network(row, engine, known=False)
+        engine.start(external_id)
 
 
 def _settled(row: Container, before: ContainerSeen | None, now: ContainerSeen, *, healed: bool) -> Result:
