@@ -87,11 +87,15 @@ class AuditHead(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One line of the audit log; `digest` covers the line and the digest before it."""
+    """One line of the audit log; `digest` covers the line and the digest before it.
+
+    `account_number` outlives the account itself, so that forgetting an account breaks no chain.
+    """
 
     environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="+")
     at = models.DateTimeField(default=timezone.now)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    account_number = models.BigIntegerField(null=True)
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
     via = models.CharField(max_length=16)
     auth_type = models.CharField(max_length=32, blank=True)
@@ -119,7 +123,7 @@ class AuditEntry(models.Model):
     def fingerprint(self) -> str:
         """SHA-256 over everything that must never change, and the digest before it."""
         told = [
-            self.before, self.environment_id, self.at.isoformat(), self.account_id, self.via, self.auth_type,
+            self.before, self.environment_id, self.at.isoformat(), self.account_number, self.via, self.auth_type,
             self.event, self.kind, self.target, self.target_name, self.address, self.request, self.response, self.code,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

@@ -179,9 +179,11 @@ def record(
 ) -> AuditEntry:
     """Append one line to the environment's audit chain (or the system's), secrets blanked."""
     actor = actor or SYSTEM
+    who = account or actor.user
     entry = AuditEntry(
         environment_id=environment_id,
-        account=account or actor.user,
+        account=who,
+        account_number=who.pk if who else None,
         key=actor.api_key,
         via=actor.via,
         auth_type=actor.auth_type,

@@ -67,6 +67,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("account_number", models.BigIntegerField(null=True)),
                 ("via", models.CharField(max_length=16)),
                 ("auth_type", models.CharField(blank=True, max_length=32)),
                 ("event", models.CharField(max_length=96)),

@@ -1,0 +1,57 @@
+"""A kind whose looks the test scripts, and somebody's key to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.accounts.models import ApiKey
+from apps.accounts.services import key_create
+from apps.control import wake
+from apps.control.reconcile import KINDS, Kind
+from apps.core.result import Result
+from apps.environments.access import Actor
+
+Step = Result | BaseException | Callable[[ApiKey], Result]
+
+
+class Script:
+    """What the loop finds at each look at an API key: a result, an exception, or a function of the row."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.seen: list[ApiKey] = []
+
+    def then(self, *steps: Step) -> None:
+        self.steps += steps
+
+    def reconcile(self, row: ApiKey) -> Result:
+        self.seen.append(row)
+        step = self.steps.pop(0) if self.steps else Result(state=row.desired)
+        if isinstance(step, BaseException):
+            raise step
+        return step if isinstance(step, Result) else step(row)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Puts API keys under a scripted look; without a step left the wish comes true."""
+    made = Script()
+    monkeypatch.setitem(KINDS, "apiKey", Kind("apiKey", ApiKey, made.reconcile))
+    return made
+
+
+@pytest.fixture
+def key(people: Any, actor_of: Callable[..., Actor], script: Script) -> ApiKey:
+    """Bob's new key, not looked at yet."""
+    return key_create(actor=actor_of("bob"), account=people.bob, name="ci").key
+
+
+@pytest.fixture
+def wakes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The wake-ups that were really sent."""
+    sent: list[tuple[str, int]] = []
+    monkeypatch.setattr(wake, "send", lambda kind, key, after=0: sent.append((kind, key)))
+    return sent
