@@ -7,6 +7,14 @@ import json
 from apps.drivers.base import EngineConflict, EngineDown, EngineError, EngineNotFound, EngineRefused, ImageMissing
 
 _BUSY = ("port is already allocated", "address already in use", "has active endpoints")
+# Some wrong requests are answered with status 500, as if the engine had failed.
+_WRONG = (
+    "invalid volume specification",
+    "invalid mount",
+    "invalid mode",
+    "cannot unmarshal",
+    "invalid reference format",
+)
 _NO_IMAGE = ("no such image", "pull access denied", "manifest unknown", "manifest for ")
 
 
@@ -19,7 +27,7 @@ def refusal(status: int, text: str) -> EngineError:
         kind = ImageMissing if any(hint in lowered for hint in _NO_IMAGE) else EngineNotFound
     elif status in {403, 409} or any(hint in lowered for hint in _BUSY):
         kind = EngineConflict
-    elif status in {400, 401, 406, 413, 422}:
+    elif status in {400, 401, 406, 413, 422} or any(hint in lowered for hint in _WRONG):
         kind = EngineRefused
     elif status in {502, 503, 504}:
         kind = EngineDown  # something between us and the engine says that it is away

@@ -11,7 +11,8 @@ from apps.drivers.base import EngineDown, EngineError
 from apps.drivers.docker_logs import Frames
 from apps.drivers.docker_wire import Reply
 
-_HANG_UP = b"\x03\x04"  # Ctrl-C for what runs, Ctrl-D for the shell around it
+_HANG_UP = (b"\x03", b"\x04")  # Ctrl-C for what runs, Ctrl-D for the shell around it
+_BETWEEN = 0.05  # Ctrl-C throws away what was typed: the next key must not come with it
 _PATIENCE = 2.0
 
 Resize = Callable[[int, int], None]
@@ -64,5 +65,7 @@ class DockerExec:
         """Let go; a command in a terminal is told to end first, since the engine leaves it running otherwise."""
         if self._tty and not self._ended:
             with contextlib.suppress(OSError):
-                self._reply.wire.send(_HANG_UP, timeout=0.2)
+                for key in _HANG_UP:
+                    self._reply.wire.send(key, timeout=0.2)
+                    time.sleep(_BETWEEN)
         self._reply.close()

@@ -6,18 +6,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from ssl import SSLContext
 from typing import Any
 
 import docker
 import requests
 from docker.errors import APIError, DockerException
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
 from apps.drivers.docker_errors import down, refusal
-from apps.drivers.docker_wire import CONNECT_TIMEOUT, address_of, tls_context
+from apps.drivers.docker_wire import CONNECT_TIMEOUT, connect
 
 NEWEST = "1.44"  # the newest API this was written for; older engines are spoken to in theirs
 _TIMEOUT = 60.0
@@ -29,17 +30,12 @@ class Sdk(docker.APIClient):  # type: ignore[misc]  # the SDK is not typed
     """A connected client; making one asks the engine for its version, once."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        url = endpoint.url
-        super().__init__(url, version=NEWEST, timeout=_TIMEOUT, max_pool_size=_POOL)
+        # Whatever the endpoint, the SDK believes in a unix socket: our adapter under it knows better.
+        super().__init__("unix:///engine", version=NEWEST, timeout=_TIMEOUT)
+        self.mount("http+docker://", _Adapter(endpoint))
         self.trust_env = False  # neither proxies nor ~/.netrc, and no time spent on looking for them
-        if not url.startswith("unix://"):
-            host, port = address_of(endpoint)
-            context = tls_context(endpoint)
-            scheme = "https" if context else "http"
-            self.base_url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-            self.mount(f"{scheme}://", _Adapter(context))
-        found = self._plain("/version")
-        self.engine_api = str(found.get("ApiVersion", NEWEST))
+        found = self._result(self._plain("/version"), json=True)
+        self.engine_api = str(found["ApiVersion"])
         self._version = _common(self.engine_api, str(found.get("MinAPIVersion", "")))
 
     def _set_request_timeout(self, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -48,28 +44,49 @@ class Sdk(docker.APIClient):  # type: ignore[misc]  # the SDK is not typed
         return kwargs
 
     def _plain(self, path: str) -> Any:
-        found = self._get(self._url(path, versioned_api=False), timeout=_PING_TIMEOUT)
-        return self._result(found, json=True)
+        return self._get(self._url(path, versioned_api=False), timeout=_PING_TIMEOUT)
 
     def alive(self) -> None:
         """Raise unless the engine answers within a few seconds."""
-        self._raise_for_status(self._get(self._url("/_ping", versioned_api=False), timeout=_PING_TIMEOUT))
+        self._raise_for_status(self._plain("/_ping"))
+
+
+class _Connection(HTTPConnection):
+    """A connection whose socket is made as the wire makes its own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__("engine")
+        self._endpoint = endpoint
+
+    def connect(self) -> None:
+        self.sock = connect(self._endpoint)
+
+
+class _Pool(HTTPConnectionPool):
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__("engine", maxsize=_POOL)
+        self._endpoint = endpoint
+
+    def _new_conn(self) -> _Connection:
+        return _Connection(self._endpoint)
 
 
 class _Adapter(HTTPAdapter):
-    """Connections over TCP, verified by the endpoint's own TLS context and by nothing else."""
+    """All requests go to the one engine."""
 
-    def __init__(self, context: SSLContext | None) -> None:
-        self._context = context
-        super().__init__(pool_maxsize=_POOL)
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._pool = _Pool(endpoint)
+        super().__init__()
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> _Pool:
+        return self._pool
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002  # requests' signature
-        # The inherited one would add the public authorities to those the endpoint trusts.
-        if self._context is not None:
-            conn.cert_reqs = "CERT_REQUIRED"
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002  # as requests calls it
+        return request.path_url
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()
 
 
 def _common(newest: str, oldest: str) -> str:
@@ -122,10 +139,12 @@ class Line:
     def _connect(self) -> Sdk:
         try:
             return Sdk(self._endpoint)
+        except (APIError, DockerException, requests.JSONDecodeError, KeyError, TypeError):
+            failure = EngineDown(f"What answers at {self._endpoint.url} is not a Docker engine.")
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = down(self._endpoint.url, error)
-            self._failure = (time.monotonic(), failure)
-            raise failure from None
+        self._failure = (time.monotonic(), failure)
+        raise failure
 
     def close(self) -> None:
         """Let the connections go."""

@@ -62,7 +62,8 @@ def address_of(endpoint: Endpoint) -> tuple[str, int]:
     return host, port
 
 
-def _connect(endpoint: Endpoint) -> socket.socket:
+def connect(endpoint: Endpoint) -> socket.socket:
+    """A connected socket, with TLS where the endpoint has any. Raises `OSError`, `EngineRefused` for a bad address."""
     if endpoint.url.startswith("unix://"):
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(CONNECT_TIMEOUT)
@@ -74,9 +75,13 @@ def _connect(endpoint: Endpoint) -> socket.socket:
         return sock
     host, port = address_of(endpoint)
     sock = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
-    _notice_silence(sock)
-    context = tls_context(endpoint)
-    return context.wrap_socket(sock, server_hostname=host) if context else sock
+    try:
+        _notice_silence(sock)
+        context = tls_context(endpoint)
+        return context.wrap_socket(sock, server_hostname=host) if context else sock
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _notice_silence(sock: socket.socket) -> None:
@@ -201,7 +206,7 @@ def ask(
     that is to be taken over (`upgrade`) needs HTTP/1.1. `idle` limits the silence between two pieces of the body.
     """
     try:
-        wire = Wire(_connect(endpoint))
+        wire = Wire(connect(endpoint))
     except OSError as error:
         raise down(endpoint.url, error) from None
     try:

@@ -60,7 +60,7 @@ class SimulatedDriver:
     """One engine in memory.
 
     Its knobs: `images_there` are there, `registry` can be pulled, every call takes `delay` seconds and is counted in
-    `calls`, statistics come every `tick` seconds; see also `down`, `fail_next`, `crash`, `say` and `health`.
+    `calls`, statistics come every `tick` seconds; see also `down`, `fail_next`, `crash`, `pause`, `say` and `health`.
     """
 
     def __init__(self, name: str) -> None:
@@ -102,6 +102,11 @@ class SimulatedDriver:
         """Have a container write a line."""
         with self._boxes.lock:
             self._boxes.say(self._boxes.get(container_id), text, stream)
+
+    def pause(self, container_id: str, *, paused: bool = True) -> None:
+        """Freeze a container, or let it go on."""
+        with self._boxes.lock:
+            self._boxes.pause(self._boxes.get(container_id), paused=paused)
 
     def health(self, container_id: str, status: str) -> None:
         """What a container's health check says: starting, healthy or unhealthy."""

@@ -46,8 +46,7 @@ class Boxes:
         """A new container. Raises `EngineConflict` when the name is in use."""
         self._check_name(name)
         box = Box(secrets.token_hex(32), name, body)
-        if box.mode.startswith("container:"):
-            self.get(box.mode.partition(":")[2])
+        box.addresses = dict.fromkeys(self.networks.names(box), "")
         self.by_id[box.id] = box
         self._ids[name] = box.id
         for item in (body.get("Labels") or {}).items():
@@ -76,6 +75,8 @@ class Boxes:
             raise EngineConflict("cannot start a paused container, try unpause instead")
         if box.running:
             return
+        if box.mode.startswith("container:"):
+            self.get(box.mode.partition(":")[2])
         try:
             self.networks.join(box)
         except EngineConflict as error:
@@ -105,6 +106,14 @@ class Boxes:
         """A line of its output."""
         box.say(text, stream)
         self.news.notify_all()
+
+    def pause(self, box: Box, *, paused: bool) -> None:
+        """Freeze or go on."""
+        before, after = ("running", "paused") if paused else ("paused", "running")
+        if box.status != before:
+            raise EngineConflict(f"Container {box.id} is {box.status}")
+        box.status = after
+        self.tell(box, "pause" if paused else "unpause")
 
     def kill(self, box: Box, signal: str) -> None:
         """A signal; nobody's restart policy brings back what a person killed."""

@@ -75,11 +75,14 @@ class Networks:
             )
         del self.by_name[network.name]
 
+    def names(self, box: Box) -> list[str]:
+        """The networks it asks for."""
+        points = (box.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+        return [] if box.mode.startswith("container:") else list(dict.fromkeys((box.mode, *points)))
+
     def join(self, box: Box) -> None:
         """Addresses and ports for a container that starts, all or none. Raises what the engine would."""
-        points = (box.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
-        names = [] if box.mode.startswith("container:") else list(dict.fromkeys((box.mode, *points)))
-        networks = [self.get(name) for name in names]
+        networks = [self.get(name) for name in self.names(box)]
         published = {} if box.mode in {"host", "none"} else self._publish(box)
         box.addresses = {n.name: "" if n.name in {"host", "none"} else n.join(box.id) for n in networks}
         box.ports = published

@@ -22,9 +22,9 @@ def check(name: str, body: Json) -> None:
     if not _NAME.fullmatch(name):
         raise EngineRefused(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
     if not body.get("Image"):
-        raise EngineRefused("no command specified")
+        raise EngineRefused("No command specified")
     _check_process(body)
-    _check_ports(body.get("ExposedPorts") or {}, host.get("PortBindings") or {})
+    _check_ports(host.get("PortBindings") or {})
     _check_binds(host.get("Binds") or ())
     _check_limits(host)
 
@@ -38,16 +38,11 @@ def _check_process(body: Json) -> None:
         raise EngineRefused(f"the working directory '{workdir}' is invalid, it needs to be an absolute path")
 
 
-def _check_ports(exposed: Json, bindings: Json) -> None:
-    for key in (*exposed, *bindings):
-        number, _, protocol = key.partition("/")
-        if not number.isdigit() or not 0 < int(number) < 65536 or protocol not in {"", "tcp", "udp", "sctp"}:
-            raise EngineRefused(f"invalid port specification: {key!r}")
+def _check_ports(bindings: Json) -> None:
     for key, binds in bindings.items():
-        for bind in binds or ():
-            port = str(bind.get("HostPort") or "0")
+        for port in (key.partition("/")[0], *(str(bind.get("HostPort") or "0") for bind in binds or ())):
             if not port.isdigit() or int(port) > 65535:
-                raise EngineRefused(f"invalid port specification: {port!r} for {key}")
+                raise EngineRefused(f'invalid port specification: "{port}"')
 
 
 def _check_binds(binds: Any) -> None:

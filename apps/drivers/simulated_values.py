@@ -112,7 +112,7 @@ def raw(box: Box) -> dict[str, Any]:
         "Config": config,
         "HostConfig": {**box.config, "NetworkMode": box.mode},
         "NetworkSettings": {
-            "Ports": box.ports or dict.fromkeys(config.get("ExposedPorts") or {}),
+            "Ports": {key: binds or None for key, binds in box.ports.items()},
             "Networks": {name: {"IPAddress": address} for name, address in box.addresses.items()},
         },
         "Mounts": [_mount(bind) for bind in box.config.get("Binds") or ()],
