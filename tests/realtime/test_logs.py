@@ -38,18 +38,17 @@ def test_lines_arrive_in_order_and_many_to_a_frame(people: Any, box: Container, 
     assert engine.asked == [("logs", "c0ffee", options)]
 
 
-@pytest.mark.parametrize(("asked", "got"), [("", 500), ("x", 500), ("-3", 500), ("99999", 5000), ("0", 0)])
-def test_a_tail_is_a_number_within_limits(
-    people: Any, box: Container, engine: ScriptedEngine, asked: str, got: int
-) -> None:
+def test_a_tail_is_a_number_within_limits(people: Any, box: Container, engine: ScriptedEngine) -> None:
     headers = session_of(people.rita)
+    wanted = {"": 500, "x": 500, "-3": 500, "99999": 5000, "0": 0}
 
     async def story() -> None:
-        async with Wire(f"/ws/logs?container={box.pk}&tail={asked}", headers) as wire:
-            await wire.silent(0.1)
+        for asked in wanted:
+            async with Wire(f"/ws/logs?container={box.pk}&tail={asked}", headers) as wire:
+                await wire.silent(0.05)
 
     run(story)
-    assert engine.asked[0][2]["tail"] == got
+    assert [asked[2]["tail"] for asked in engine.asked if asked[0] == "logs"] == list(wanted.values())
 
 
 def test_a_closed_tab_closes_the_engine_stream_and_its_thread(
@@ -121,13 +120,13 @@ def test_a_container_that_vanished_is_gone(people: Any, box: Container, engine: 
     run(story)
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-13-01T00:00:00Z"])
-def test_a_time_that_is_none_is_the_reason(people: Any, box: Container, engine: ScriptedEngine, since: str) -> None:
+def test_a_time_that_is_none_is_the_reason(people: Any, box: Container, engine: ScriptedEngine) -> None:
     headers = session_of(people.rita)
 
     async def story() -> None:
-        async with Wire(f"/ws/logs?container={box.pk}&since={since}", headers) as wire:
-            assert "is no time" in (await wire.json("end"))["reason"]
+        for since in ("yesterday", "2026-13-01T00:00:00Z"):
+            async with Wire(f"/ws/logs?container={box.pk}&since={since}", headers) as wire:
+                assert "is no time" in (await wire.json("end"))["reason"]
 
     run(story)
 

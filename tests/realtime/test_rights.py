@@ -13,9 +13,11 @@ from django.contrib.sessions.models import Session
 
 from apps.accounts.services import account_act, key_act, key_create
 from apps.containers.models import Container
+from apps.core.events import changed
 from apps.core.ports import ports
 from apps.environments.models import Environment
 from apps.environments.services import members_apply, members_set
+from apps.realtime import door, socket
 from tests.realtime.scripted import ScriptedEngine, line
 from tests.realtime.wire import Wire, basic, eventually, run, session_of, threads_named
 
@@ -28,7 +30,7 @@ def seconds_until_closed(path: str, headers: dict[str, str], act: Callable[[], A
 
     async def story() -> None:
         async with Wire(path, headers) as wire:
-            await wire.silent(0.3)
+            await wire.silent(0.15)
             await sync_to_async(act, thread_sensitive=False)()
             began = time.monotonic()
             found.append((await wire.code(), time.monotonic() - began))
@@ -87,12 +89,11 @@ def test_even_without_a_message_the_socket_closes_within_two_seconds(
 
 def test_who_was_put_out_hears_no_more_changes(people: Any, lab: Environment, actor_of: Any) -> None:
     """The message and the removal race; the check before sending decides."""
-    from apps.core.events import changed
 
     def act() -> None:
         lab.members.filter(account=people.bob).delete()
         members_apply(lab)
-        time.sleep(1.1)
+        door._known.clear()
         changed(lab.pk, "container", 1)
 
     headers = session_of(people.bob)
@@ -107,13 +108,22 @@ def test_who_was_put_out_hears_no_more_changes(people: Any, lab: Environment, ac
     run(story)
 
 
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock's look at every third of a second."""
+    monkeypatch.setattr(socket, "CHECK_EVERY", 0.3)
+    monkeypatch.setattr(socket, "CHECK_AGE", 0.0)
+
+
+@pytest.mark.usefixtures("hurry")
 def test_logging_out_closes_the_sockets(people: Any, box: Container, engine: ScriptedEngine) -> None:
     act = Session.objects.all().delete
     code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", session_of(people.bob), act)
     assert code == 4401
-    assert seconds < 2.1
+    assert seconds < 0.6
 
 
+@pytest.mark.usefixtures("hurry")
 def test_a_deactivated_account_is_disconnected(
     people: Any, box: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
@@ -121,9 +131,10 @@ def test_a_deactivated_account_is_disconnected(
     act = lambda: account_act(people.bob, "deactivate", actor=root)  # noqa: E731
     code, seconds = seconds_until_closed(f"/ws/shell?container={box.pk}", session_of(people.bob), act)
     assert code == 4401
-    assert seconds < 2.1
+    assert seconds < 0.6
 
 
+@pytest.mark.usefixtures("hurry")
 def test_a_key_that_is_taken_away_is_disconnected(
     people: Any, box: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
@@ -132,4 +143,4 @@ def test_a_key_that_is_taken_away_is_disconnected(
     act = lambda: key_act(made.key, "deactivate", actor=alice)  # noqa: E731
     code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", basic(made), act)
     assert code == 4401
-    assert seconds < 2.1
+    assert seconds < 0.6
