@@ -105,11 +105,15 @@ def lab(people: Any) -> Environment:
 @pytest.fixture
 def sim() -> Iterator[SimulatedDriver]:
     """The in-memory engine behind `sim://lab`, fresh for this test."""
-    simulated.reset()
-    registry.forget(Endpoint("sim://lab"))
+    _forget_engines()
     yield simulated.engine("lab")
+    _forget_engines()
+
+
+def _forget_engines() -> None:
     simulated.reset()
-    registry.forget(Endpoint("sim://lab"))
+    for name in ("lab", "lab2"):
+        registry.forget(Endpoint(f"sim://{name}"))
 
 
 @pytest.fixture
@@ -119,3 +123,18 @@ def host(lab: Environment, sim: SimulatedDriver) -> Host:
     settle()
     row.refresh_from_db()
     return row
+
+
+@pytest.fixture
+def run_loop(django_capture_on_commit_callbacks: Any) -> Callable[[], None]:
+    """Runs the loop until nothing is due, wake-ups included: a test's own transaction would never send them."""
+
+    def run() -> None:
+        for _ in range(50):
+            with django_capture_on_commit_callbacks(execute=True):
+                looks = settle()
+            if not looks:
+                return
+        raise AssertionError("the loop does not come to rest")
+
+    return run

@@ -64,8 +64,7 @@ def _refuse(row: Managed, action: str, actor: Actor) -> None:
     answer = verdict(actor, action, row)
     if answer:
         return
-    transition = row.LIFECYCLE.transitions.get(action)
-    if transition and row.shown in transition.start:
+    if answer.by_role:
         raise Forbidden(answer.reason)
     raise ActionNotAvailable(f"{action}: {answer.reason}", field="action")
 

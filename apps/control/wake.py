@@ -8,6 +8,7 @@ import logging
 import redis
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ def wake(kind: str, key: int, *, after: float = 0) -> None:
 
 def send(kind: str, key: int, after: float = 0) -> None:
     """Queue one look unless one is queued already."""
-    how = getattr(settings, "WAKE_BY", "celery")
-    if how != "celery":
+    if settings.WAKE_BY == "clock":
+        _leave_to_the_clock(kind, key)
         return
     try:
         if not after and not connection().set(_key(kind, key), 1, nx=True, px=KEY_LIFE_MS):
@@ -40,16 +41,26 @@ def send(kind: str, key: int, after: float = 0) -> None:
         from apps.control.tasks import reconcile
 
         reconcile.apply_async((kind, key), countdown=after or None, retry=False)
-    except Exception as error:  # noqa: BLE001 - the clock finds the row when the queue is away
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the queue, the clock finds the row
         taken(kind, key)
+        _leave_to_the_clock(kind, key)
         log.warning("wake-up of %s %s lost (%s); the clock will find it", kind, key, error)
 
 
 def taken(kind: str, key: int) -> None:
     """Forget the queued look: it is being done, so the next wake-up must queue another."""
-    if getattr(settings, "WAKE_BY", "celery") != "celery":
+    if settings.WAKE_BY == "clock":
         return
     try:
         connection().delete(_key(kind, key))
     except redis.RedisError:
         log.warning("wake key of %s %s could not be deleted; it expires by itself", kind, key)
+
+
+def _leave_to_the_clock(kind: str, key: int) -> None:
+    """Make the row due, so that the next `resync` looks at it."""
+    from apps.control.reconcile import KINDS
+
+    rows = KINDS[kind].model.all_objects.filter(pk=key)
+    if not rows.filter(lease="").update(next_look=timezone.now()):
+        rows.update(woken=True)

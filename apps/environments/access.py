@@ -18,10 +18,11 @@ NOTHING: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer that is false *with a reason* fit to show."""
+    """An answer that is false *with a reason* fit to show; `by_role` when it is the asker who lacks something."""
 
     allowed: bool
     reason: str = ""
+    by_role: bool = False
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -128,13 +129,17 @@ def can(actor: Actor, permission: str, environment_id: int | None) -> Verdict:
     if actor.is_system:
         return YES
     if environment_id is None or permission == "admin":
-        return YES if actor.is_admin else Verdict(allowed=False, reason=_("Only administrators may do this."))
+        return YES if actor.is_admin else _no(_("Only administrators may do this."))
     if permission in actor.permissions(environment_id):
         return YES
     role = actor.role(environment_id)
     if role is None:
-        return Verdict(allowed=False, reason=_("You are not a member of this environment."))
-    return Verdict(allowed=False, reason=_("Your role here (%(role)s) may not do this.") % {"role": role})
+        return _no(_("You are not a member of this environment."))
+    return _no(_("Your role here (%(role)s) may not do this.") % {"role": role})
+
+
+def _no(reason: str) -> Verdict:
+    return Verdict(allowed=False, reason=reason, by_role=True)
 
 
 def environment_of(row: Managed) -> int | None:

@@ -93,7 +93,7 @@ def _new(row: Service, number: int, slot: Slot | None) -> Container:
         name=name,
         kept=True,
         spread_key=str(row.uuid),
-        avoid_host=before.host if before and before.removed is None else None,
+        avoid_host=before.host if before else None,
         aliases=[row.name, f"{row.name}.{stack.name}", *_link_names(row)],
         tags={
             "io.rancher.stack.name": stack.name,

@@ -103,6 +103,7 @@ CHANNEL_LAYERS: dict[str, Any] = {
     },
 }
 
+WAKE_BY = env("WAKE_BY", "celery")  # or "clock": no queue, rows are found every two seconds
 CELERY_APP = app  # named here so that every process that asks for something knows where to send wake-ups
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True

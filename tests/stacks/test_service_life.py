@@ -1,0 +1,265 @@
+"""A service keeps its scale: up, down, healed, replaced, switched off and removed, on the engine in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.containers.models import Container
+from apps.containers.services import container_act
+from apps.containers.spec import LaunchConfig
+from apps.control.models import Operation
+from apps.control.reconcile import look, settle
+from apps.core.errors import Forbidden, Invalid
+from apps.drivers.base import EngineRefused
+from apps.drivers.simulated import SimulatedDriver
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.hosts.services import host_create
+from apps.stacks.models import Service, Slot, Stack
+from apps.stacks.services import service_act, service_create, service_update, stack_act, stack_create
+
+
+@pytest.fixture(autouse=True)
+def _loop(run_loop: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "settle", run_loop)
+
+
+@pytest.fixture
+def stack(lab: Environment, host: Host, actor_of: Any) -> Stack:
+    row = stack_create(actor=actor_of("alice"), environment=lab, name="WEB-Server")
+    settle()
+    return Stack.all_objects.get(pk=row.pk)
+
+
+@pytest.fixture
+def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
+    """An active service, settled."""
+
+    def make(name: str = "web", scale: int = 3, **fields: Any) -> Service:
+        config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", **fields})
+        actor = actor_of("bob")
+        row = service_create(actor=actor, stack=stack, name=name, config=config, scale=scale, start_on_create=True)
+        settle()
+        return fresh(row)
+
+    return make
+
+
+def fresh(row: Any) -> Any:
+    return type(row).all_objects.get(pk=row.pk)
+
+
+def running(sim: SimulatedDriver) -> list[str]:
+    return sorted(seen.name for seen in sim.containers() if seen.state == "running")
+
+
+def names(service: Service) -> list[str]:
+    slots = Slot.objects.filter(service=service, container__removed=None)
+    return sorted(slot.container.name for slot in slots if slot.container)
+
+
+def test_a_new_service_is_registering_and_then_runs_at_its_scale(serve: Any, sim: SimulatedDriver) -> None:
+    service = serve(scale=10)
+    assert (service.shown, service.transitioning, service.status["health"]) == ("active", "no", "healthy")
+    assert running(sim) == sorted(f"WEB-Server_web_{n}" for n in range(1, 11))
+
+
+def test_one_that_is_not_started_has_no_containers(stack: Stack, actor_of: Any, sim: SimulatedDriver) -> None:
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    row = service_create(actor=actor_of("bob"), stack=stack, name="idle", config=config, scale=2)
+    assert row.shown == "registering"
+    settle()
+    assert (fresh(row).shown, running(sim)) == ("inactive", [])
+
+
+def test_scaling_down_drops_the_highest_numbers_and_up_uses_them_again(
+    serve: Any, sim: SimulatedDriver, actor_of: Any
+) -> None:
+    service = serve(scale=5)
+    service_update(service, actor=actor_of("bob"), scale=2)
+    assert fresh(service).shown == "updating-active"
+    settle()
+    assert running(sim) == ["WEB-Server_web_1", "WEB-Server_web_2"]
+    service_update(fresh(service), actor=actor_of("bob"), scale=4)
+    settle()
+    assert running(sim) == [f"WEB-Server_web_{n}" for n in range(1, 5)]
+    assert fresh(service).shown == "active"
+
+
+def test_a_killed_container_is_started_again(serve: Any, sim: SimulatedDriver) -> None:
+    serve(scale=2)
+    sim.kill("WEB-Server_web_1")
+    key = Container.all_objects.get(name="WEB-Server_web_1").pk
+    look("container", key)
+    assert len(running(sim)) == 2
+    assert Container.all_objects.get(pk=key).start_count == 2
+
+
+def test_a_container_removed_on_the_engine_comes_back_under_its_name(serve: Any, sim: SimulatedDriver) -> None:
+    serve(scale=2)
+    row = Container.all_objects.get(name="WEB-Server_web_1")
+    sim.remove("WEB-Server_web_1")
+    look("container", row.pk)
+    assert running(sim) == ["WEB-Server_web_1", "WEB-Server_web_2"]
+    assert fresh(row).external_id != row.external_id
+
+
+def test_the_scan_finds_what_no_event_told(serve: Any, sim: SimulatedDriver, host: Host) -> None:
+    serve(scale=2)
+    sim.kill("WEB-Server_web_1")
+    sim.remove("WEB-Server_web_2")
+    woken: list[tuple[str, int]] = []
+    from apps.containers import watch
+
+    original, watch.send = watch.send, lambda kind, key, after=0: woken.append((kind, key))
+    try:
+        look("host", host.pk)
+    finally:
+        watch.send = original
+    assert sorted(woken) == [("container", row.pk) for row in Container.all_objects.order_by("pk")]
+
+
+def test_one_removed_in_the_portal_is_replaced_on_another_host(
+    serve: Any, sim: SimulatedDriver, actor_of: Any, lab: Environment, host: Host
+) -> None:
+    service = serve(scale=1)
+    second = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
+    settle()
+    before = Container.all_objects.get(name="WEB-Server_web_1")
+    container_act(before, "remove", actor=actor_of("bob"))
+    settle()
+    look("service", service.pk)
+    settle()
+    after = Slot.objects.get(service=service).container
+    assert after is not None
+    assert (after.pk != before.pk, after.name, after.host_id) == (True, "WEB-Server_web_1", second.pk)
+    assert fresh(service).shown == "active"
+
+
+def test_containers_spread_over_the_hosts(serve: Any, sim: SimulatedDriver, lab: Environment, host: Host) -> None:
+    other = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
+    settle()
+    serve(scale=6)
+    counts = [Container.all_objects.filter(host=row, removed=None).count() for row in (host, other)]
+    assert counts == [3, 3]
+
+
+def test_deactivate_stops_and_activate_starts_the_same_containers(
+    serve: Any, sim: SimulatedDriver, actor_of: Any
+) -> None:
+    service = serve(scale=2)
+    ids = sorted(seen.id for seen in sim.containers())
+    service_act(service, "deactivate", actor=actor_of("rex"))
+    assert fresh(service).shown == "deactivating"
+    settle()
+    assert (fresh(service).shown, running(sim)) == ("inactive", [])
+    service_act(fresh(service), "activate", actor=actor_of("rex"))
+    settle()
+    assert (fresh(service).shown, sorted(seen.id for seen in sim.containers())) == ("active", ids)
+    assert len(running(sim)) == 2
+
+
+def test_a_removed_service_takes_its_containers_along(serve: Any, sim: SimulatedDriver, actor_of: Any) -> None:
+    service = serve(scale=3)
+    service_act(service, "remove", actor=actor_of("alice"))
+    settle()
+    look("service", service.pk)
+    assert (fresh(service).shown, sim.containers(), Slot.objects.count()) == ("removed", [], 0)
+
+
+def test_a_removed_stack_takes_its_services_along(
+    serve: Any, stack: Stack, sim: SimulatedDriver, actor_of: Any
+) -> None:
+    first, second = serve("one"), serve("two")
+    stack_act(stack, "remove", actor=actor_of("alice"))
+    settle()
+    for _ in range(3):
+        for kind, row in (("service", first), ("service", second), ("environment", stack)):
+            look(kind, row.pk)
+    assert (fresh(stack).shown, sim.containers()) == ("removed", [])
+
+
+def test_a_stack_on_its_way_out_takes_no_new_service(stack: Stack, actor_of: Any) -> None:
+    stack_act(stack, "remove", actor=actor_of("alice"))
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    with pytest.raises(Invalid) as caught:
+        service_create(actor=actor_of("alice"), stack=fresh(stack), name="late", config=config)
+    assert caught.value.code == "InvalidState"
+
+
+def test_a_failing_container_shows_its_reason_on_the_service(serve: Any, sim: SimulatedDriver) -> None:
+    sim.fail_next("create", EngineRefused("bad device"), times=6)
+    service = serve(scale=1)
+    row = Container.all_objects.get()
+    look("container", row.pk)
+    look("service", service.pk)
+    service = fresh(service)
+    assert (service.transitioning, service.message) == ("error", "WEB-Server_web_1: bad device")
+    for _ in range(6):
+        look("container", row.pk)
+    look("service", service.pk)
+    assert (fresh(service).shown, fresh(service).transitioning) == ("active", "no")
+
+
+def test_one_that_dies_young_is_started_less_and_less_often(serve: Any, sim: SimulatedDriver) -> None:
+    serve(scale=1)
+    row = Container.all_objects.get()
+    sim.crash("WEB-Server_web_1", 1)
+    look("container", row.pk)
+    assert fresh(row).shown == "running"
+    sim.crash("WEB-Server_web_1", 1)
+    look("container", row.pk)
+    row = fresh(row)
+    assert (row.shown, row.status["crashes"]) == ("restarting", 1)
+    assert "next try" in row.message
+
+
+def test_a_start_once_container_may_end(serve: Any, sim: SimulatedDriver) -> None:
+    serve(scale=1, labels={"io.rancher.container.start_once": "true"})
+    sim.crash("WEB-Server_web_1", 0)
+    row = Container.all_objects.get()
+    look("container", row.pk)
+    assert (fresh(row).shown, running(sim)) == ("stopped", [])
+
+
+def test_children_are_recorded_under_the_operation_that_caused_them(serve: Any) -> None:
+    service = serve(scale=2)
+    parent = Operation.all_objects.get(kind="service", target=service.pk)
+    children = Operation.all_objects.filter(parent=parent)
+    assert [child.name for child in children] == ["container.create", "container.create"]
+
+
+def test_a_look_at_a_settled_service_does_nothing(serve: Any, sim: SimulatedDriver) -> None:
+    service = serve(scale=2)
+    calls = sum(sim.calls.values())
+    look("service", service.pk)
+    assert (sum(sim.calls.values()), fresh(service).shown) == (calls, "active")
+
+
+@pytest.mark.parametrize(
+    ("scale", "code"), [(-1, "MinLimitExceeded"), (10**6, "MaxLimitExceeded"), ("3", "InvalidFormat")]
+)
+def test_a_bad_scale_is_refused(scale: Any, code: str, serve: Any, actor_of: Any) -> None:
+    service = serve(scale=1)
+    with pytest.raises(Invalid) as caught:
+        service_update(service, actor=actor_of("bob"), scale=scale)
+    assert (caught.value.field, caught.value.code) == ("scale", code)
+
+
+@pytest.mark.parametrize("name", ["", "a_b", "-a", "a-", "x" * 64, "web"])
+def test_a_bad_or_taken_name_is_refused(name: str, serve: Any, stack: Stack, actor_of: Any) -> None:
+    serve("web", scale=0)
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    with pytest.raises(Invalid):
+        service_create(actor=actor_of("alice"), stack=stack, name=name, config=config)
+    assert Service.all_objects.count() == 1
+
+
+def test_a_readonly_member_may_not_scale(serve: Any, actor_of: Any) -> None:
+    service = serve(scale=1)
+    with pytest.raises(Forbidden):
+        service_update(service, actor=actor_of("rita"), scale=2)
+    assert fresh(service).scale == 1
