@@ -21,6 +21,7 @@ from apps.drivers.simulated import SimulatedDriver
 from apps.environments.access import Actor, actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
+from tests.engine import PrivateEngine, start, stop
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
 
@@ -138,3 +139,11 @@ def run_loop(django_capture_on_commit_callbacks: Any) -> Callable[[], None]:
         raise AssertionError("the loop does not come to rest")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[PrivateEngine]:
+    """A private Docker engine that holds the image `bb:local`: `.url`, `.endpoint`."""
+    made = start()
+    yield made
+    stop(made)

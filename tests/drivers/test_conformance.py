@@ -1,0 +1,510 @@
+"""One suite for every kind of engine: what the simulated one does, a real Docker does too."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from apps.drivers.base import (
+    ContainerSeen,
+    CreateRequest,
+    Driver,
+    Endpoint,
+    EngineConflict,
+    EngineDown,
+    EngineError,
+    EngineNotFound,
+    EngineRefused,
+    ExecSession,
+    ImageMissing,
+    Stream,
+)
+from apps.drivers.docker_engine import DockerDriver
+from apps.drivers.simulated import SimulatedDriver
+
+STAY = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
+
+
+@pytest.fixture(params=["simulated", pytest.param("docker", marks=pytest.mark.docker)])
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    if request.param == "simulated":
+        made = SimulatedDriver("conformance")
+        made.tick = 0.05
+        yield made
+        return
+    real = DockerDriver(request.getfixturevalue("engine").endpoint)
+    yield real
+    for seen in real.containers():
+        real.remove(seen.id)
+    real.close()
+
+
+def make(driver: Driver, name: str = "web", *, start: bool = True, **body: Any) -> str:
+    made = driver.create(CreateRequest(name, {"Image": "bb:local", "Cmd": STAY, **body}))
+    if start:
+        driver.start(made)
+    return made
+
+
+def say(driver: Driver, container_id: str, text: str) -> None:
+    """Have a container's process write a line."""
+    if isinstance(driver, SimulatedDriver):
+        driver.say(container_id, text)
+    else:
+        session = driver.exec(container_id, ["sh", "-c", f"echo {text} > /proc/1/fd/1"], tty=False)
+        until_end(session)
+        session.close()
+
+
+def until_end(session: ExecSession) -> bytes:
+    return b"".join(iter(session.read, b""))
+
+
+def until_holds(session: ExecSession, wanted: bytes) -> bytes:
+    got = b""
+    while wanted not in got:
+        piece = session.read()
+        assert piece, f"{wanted!r} never came: {got!r}"
+        got += piece
+    return got
+
+
+def eventually(told: Callable[[], bool], seconds: float = 10.0) -> None:
+    until = time.monotonic() + seconds
+    while not told():
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def gathered(stream: Stream[Any]) -> Iterator[list[Any]]:
+    """What a stream brings, gathered by another thread; closing it ends that thread."""
+    got: list[Any] = []
+    thread = threading.Thread(target=lambda: got.extend(iter_into(stream, got)), daemon=True)
+    thread.start()
+    try:
+        yield got
+    finally:
+        stream.close()
+        thread.join(5)
+        assert not thread.is_alive(), "closing the stream did not end it"
+
+
+def iter_into(stream: Stream[Any], got: list[Any]) -> list[Any]:
+    for item in stream:
+        got.append(item)  # noqa: PERF402  # others look at the list meanwhile
+    return []
+
+
+def test_an_engine_says_what_it_is(driver: Driver) -> None:
+    driver.ping()
+    info = driver.info()
+    assert info.engine_id
+    assert info.api_version.startswith("1.")
+    assert info.cpus > 0
+    assert info.memory > 2**20
+
+
+def test_a_container_lives_and_goes(driver: Driver) -> None:
+    made = make(driver, start=False)
+    assert driver.inspect(made).state == "created"
+    assert driver.inspect("web").id == made
+    driver.start(made)
+    seen = driver.inspect(made)
+    assert (seen.state, seen.exit_code, seen.name) == ("running", None, "web")
+    assert seen.started_at > seen.created
+    assert seen.finished_at == ""
+    assert seen.networks["bridge"]
+    driver.stop(made, timeout=5)
+    stopped = driver.inspect(made)
+    assert (stopped.state, stopped.exit_code) == ("exited", 0)
+    assert stopped.finished_at > stopped.started_at
+    driver.restart(made, timeout=5)
+    assert driver.inspect(made).started_at > stopped.started_at
+    driver.remove(made)
+    with pytest.raises(EngineNotFound):
+        driver.inspect(made)
+
+
+def test_what_is_done_already_is_no_error(driver: Driver) -> None:
+    made = make(driver)
+    driver.start(made)
+    driver.stop(made, timeout=5)
+    driver.stop(made, timeout=5)
+    driver.remove(made)
+    driver.remove(made)
+
+
+def test_a_listing_shows_all_that_a_glance_needs(driver: Driver) -> None:
+    make(driver, "on", Labels={"team": "red"}, HostConfig={"PortBindings": {"80/tcp": [{"HostPort": ""}]}})
+    make(driver, "off", start=False)
+    seen = {one.name: one for one in driver.containers()}
+    assert {name: one.state for name, one in seen.items()} == {"on": "running", "off": "created"}
+    assert seen["on"].labels == {"team": "red"}
+    assert seen["on"].image == "bb:local"
+    assert seen["on"].ports == driver.inspect("on").ports
+    assert seen["on"].networks == driver.inspect("on").networks
+
+
+def test_a_container_is_found_by_its_label(driver: Driver) -> None:
+    make(driver, "one", start=False, Labels={"uuid": "1"})
+    two = make(driver, "two", start=False, Labels={"uuid": "2"})
+    found = driver.find("uuid", "2")
+    assert found is not None
+    assert found.id == two
+    assert found.raw["Id"] == two
+    assert driver.find("uuid", "3") is None
+
+
+def test_a_name_is_given_once(driver: Driver) -> None:
+    first = make(driver, start=False)
+    with pytest.raises(EngineConflict, match="already in use"):
+        make(driver, start=False)
+    second = make(driver, "other", start=False)
+    with pytest.raises(EngineConflict, match="already in use"):
+        driver.rename(second, "web")
+    driver.rename(first, "free")
+    driver.rename(second, "web")
+    assert driver.inspect("web").id == second
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("a b", {}, "Invalid container name"),
+        ("a", {}, "Invalid container name"),
+        ("web", {"Env": ["=x"]}, "invalid environment variable"),
+        ("web", {"WorkingDir": "here"}, "absolute path"),
+        ("web", {"HostConfig": {"Memory": 5}}, "6MB"),
+        ("web", {"HostConfig": {"Memory": 2**24, "MemorySwap": 2**23}}, "memoryswap"),
+        ("web", {"HostConfig": {"RestartPolicy": {"Name": "perhaps"}}}, "invalid restart policy"),
+        ("web", {"HostConfig": {"RestartPolicy": {"Name": "always"}, "AutoRemove": True}}, "AutoRemove"),
+        ("web", {"HostConfig": {"Binds": ["a/b:/x"]}}, "invalid characters"),
+        ("web", {"HostConfig": {"Binds": ["/a:x"]}}, "must be absolute"),
+        ("web", {"HostConfig": {"Binds": ["/a:/x:often"]}}, "invalid mode"),
+        ("web", {"HostConfig": {"Binds": ["/a:/x", "/b:/x"]}}, "Duplicate mount point"),
+        ("web", {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}}, "invalid port"),
+    ],
+)
+def test_a_wrong_request_is_refused_with_words(driver: Driver, name: str, body: dict[str, Any], words: str) -> None:
+    with pytest.raises(EngineRefused, match=words) as refusal:
+        make(driver, name, start=False, **body)
+    assert not refusal.value.retry
+    assert "Client Error" not in str(refusal.value)
+    assert driver.containers() == []
+
+
+def test_fields_that_the_engine_does_not_know_are_let_through(driver: Driver) -> None:
+    make(driver, start=False, Unheard={"of": 1}, HostConfig={"Neither": True})
+
+
+def test_a_missing_image_has_an_error_of_its_own(driver: Driver) -> None:
+    with pytest.raises(ImageMissing, match=r"No such image: none:latest"):
+        make(driver, Image="none")
+    assert not driver.has_image("none")
+    assert driver.has_image("bb:local")
+    assert "bb:local" in {tag for image in driver.images() for tag in image.tags}
+
+
+def test_an_image_in_use_stays(driver: Driver) -> None:
+    make(driver, start=False)
+    with pytest.raises(EngineConflict, match="unable to remove"):
+        driver.remove_image("bb:local")
+    with pytest.raises(EngineNotFound, match="No such image"):
+        driver.remove_image("bb:never")
+
+
+def test_a_pull_that_fails_says_why(driver: Driver) -> None:
+    with pytest.raises(EngineError, match="connection refused|pull access denied"):
+        list(driver.pull("127.0.0.1:1/x:1", {"username": "u", "password": "p"}))
+
+
+@pytest.mark.parametrize("call", ["inspect", "start", "stop", "restart", "kill", "logs", "stats"])
+def test_nothing_can_be_done_with_a_missing_container(driver: Driver, call: str) -> None:
+    with pytest.raises(EngineNotFound, match="No such container: nobody"):
+        getattr(driver, call)("nobody")
+
+
+def test_what_does_not_run_cannot_be_killed_or_entered(driver: Driver) -> None:
+    made = make(driver, start=False)
+    with pytest.raises(EngineConflict, match="is not running"):
+        driver.kill(made)
+    with pytest.raises(EngineConflict, match="is not running"):
+        driver.exec(made, ["true"])
+
+
+def test_a_running_container_is_removed_by_force_only(driver: Driver) -> None:
+    made = make(driver)
+    with pytest.raises(EngineConflict, match="cannot remove a running container"):
+        driver.remove(made, force=False)
+    driver.remove(made)
+    assert driver.containers() == []
+
+
+def test_what_was_killed_is_not_brought_back(driver: Driver) -> None:
+    made = make(driver, HostConfig={"RestartPolicy": {"Name": "always"}})
+    driver.kill(made)
+    eventually(lambda: driver.inspect(made).state == "exited")
+    assert driver.inspect(made).exit_code == 137
+
+
+def test_a_command_that_ends_leaves_its_exit_code(driver: Driver) -> None:
+    made = make(driver, Cmd=["sh", "-c", "exit 3"])
+    eventually(lambda: driver.inspect(made).state == "exited")
+    assert driver.inspect(made).exit_code == 3
+
+
+def test_a_port_is_published_once(driver: Driver) -> None:
+    def publish(port: str) -> dict[str, Any]:
+        return {"ExposedPorts": {"80/tcp": {}}, "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": port}]}}}
+
+    make(driver, "one", **publish("18421"))
+    two = make(driver, "two", start=False, **publish("18421"))
+    with pytest.raises(EngineConflict, match="port is already allocated"):
+        driver.start(two)
+    assert driver.inspect(two).state == "created"
+    assert "already allocated" in driver.inspect(two).error
+    driver.remove("one")
+    driver.start(two)
+    port = driver.inspect(two).ports[0]
+    assert (port.private, port.protocol, port.public) == (80, "tcp", 18421)
+
+
+def test_an_unspecified_port_is_chosen_by_the_engine(driver: Driver) -> None:
+    exposed = {"80/tcp": {}, "53/udp": {}}
+    made = make(driver, ExposedPorts=exposed, HostConfig={"PortBindings": {"80/tcp": [{"HostPort": ""}]}})
+    ports = {(port.private, port.protocol): port.public for port in driver.inspect(made).ports}
+    assert (ports[80, "tcp"] or 0) > 1024
+    assert ports[53, "udp"] is None
+
+
+def test_a_network_is_made_once_and_gives_addresses(driver: Driver) -> None:
+    results: list[str] = []
+    askers = [
+        threading.Thread(target=lambda: results.append(driver.ensure_network("lab-net", {"of": "lab"})))
+        for _ in range(6)
+    ]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(10)
+    assert len(results) == 6
+    assert len(set(results)) == 1
+    one, two = (make(driver, name, HostConfig={"NetworkMode": "lab-net"}) for name in ("one", "two"))
+    addresses = {driver.inspect(made).networks["lab-net"] for made in (one, two)}
+    assert len(addresses - {""}) == 2
+    with pytest.raises(EngineConflict, match="active endpoints"):
+        driver.remove_network("lab-net")
+    for made in (one, two):
+        driver.remove(made)
+    driver.remove_network("lab-net")
+    driver.remove_network("lab-net")
+
+
+def test_a_container_needs_the_network_it_names(driver: Driver) -> None:
+    made = make(driver, start=False, HostConfig={"NetworkMode": "nowhere"})
+    with pytest.raises(EngineNotFound, match="network nowhere not found"):
+        driver.start(made)
+
+
+def test_a_container_shares_the_network_of_a_peer_that_is_there(driver: Driver) -> None:
+    made = make(driver, start=False, HostConfig={"NetworkMode": "container:nobody"})
+    with pytest.raises(EngineNotFound, match="No such container: nobody"):
+        driver.start(made)
+    make(driver, "peer")
+    make(driver, "guest", HostConfig={"NetworkMode": "container:peer"})
+
+
+def test_logs_come_with_times_and_from_the_end(driver: Driver) -> None:
+    made = make(driver, Cmd=["sh", "-c", "echo one; echo two; echo three"])
+    eventually(lambda: driver.inspect(made).state == "exited")
+    lines = list(driver.logs(made, follow=False, tail=None))
+    assert [(line.stream, line.text) for line in lines] == [("stdout", t) for t in ("one", "two", "three")]
+    assert lines[0].at < lines[2].at
+    assert [line.text for line in driver.logs(made, follow=False, tail=2)] == ["two", "three"]
+    assert [line.text for line in driver.logs(made, follow=False, tail=0)] == []
+    assert [line.text for line in driver.logs(made, follow=False, since=lines[1].at)] == ["three"]
+
+
+def test_a_time_that_is_none_is_refused(driver: Driver) -> None:
+    with pytest.raises(EngineRefused, match="is no time"):
+        driver.logs(make(driver), since="yesterday")
+
+
+def test_followed_logs_go_on_and_end_with_the_container(driver: Driver) -> None:
+    made = make(driver)
+    with gathered(driver.logs(made)) as lines:
+        say(driver, made, "hello")
+        eventually(lambda: [line.text for line in lines] == ["hello"])
+        resumed = driver.logs(made, since=lines[0].at)
+        say(driver, made, "again")
+        assert next(iter(resumed)).text == "again"
+        resumed.close()
+        driver.kill(made)
+        eventually(lambda: [line.text for line in lines] == ["hello", "again"])
+
+
+def test_a_terminal_makes_one_stream(driver: Driver) -> None:
+    made = make(driver, Tty=True, Cmd=["sh", "-c", "echo one; echo two"])
+    eventually(lambda: driver.inspect(made).state == "exited")
+    assert [(line.stream, line.text) for line in driver.logs(made, follow=False)] == [("tty", "one"), ("tty", "two")]
+
+
+def test_a_closed_log_wakes_its_reader(driver: Driver) -> None:
+    made = make(driver)
+    with gathered(driver.logs(made)) as lines:
+        pass
+    assert lines == []
+
+
+def test_keys_and_size_reach_a_shell_and_its_exit_code_comes_back(driver: Driver) -> None:
+    session = driver.exec(make(driver), ["sh"])
+    until_holds(session, b"/ # ")
+    session.resize(132, 43)
+    session.write(b"stty size\r")
+    until_holds(session, b"43 132")
+    assert session.exit_code() is None
+    session.write(b"exit 7\r")
+    until_end(session)
+    assert session.exit_code() == 7
+    with pytest.raises(EngineDown):
+        for _ in range(50):
+            session.write(b"x")
+            time.sleep(0.02)
+    session.close()
+
+
+def test_output_without_a_terminal_is_what_was_written(driver: Driver) -> None:
+    session = driver.exec(make(driver), ["echo", "out", "and out"], tty=False)
+    assert until_end(session) == b"out and out\n"
+    assert session.exit_code() == 0
+    session.close()
+
+
+def test_input_comes_back_from_cat(driver: Driver) -> None:
+    session = driver.exec(make(driver), ["cat"], tty=False)
+    payload = bytes(range(256)) * 512
+    threading.Thread(target=session.write, args=(payload,), daemon=True).start()
+    got = b""
+    while len(got) < len(payload):
+        got += session.read()
+    assert got == payload
+    session.close()
+
+
+def test_an_unknown_command_ends_with_words(driver: Driver) -> None:
+    session = driver.exec(make(driver), ["no-such-command"])
+    assert b"executable file not found" in until_end(session)
+    assert session.exit_code() == 126
+    session.close()
+
+
+def test_a_closed_session_wakes_its_reader(driver: Driver) -> None:
+    session = driver.exec(make(driver), ["cat"])
+    reader = threading.Thread(target=until_end, args=(session,), daemon=True)
+    reader.start()
+    session.close()
+    reader.join(5)
+    assert not reader.is_alive()
+
+
+def test_a_session_ends_with_its_container(driver: Driver) -> None:
+    made = make(driver)
+    session = driver.exec(made, ["cat"])
+    driver.kill(made)
+    until_end(session)
+    session.close()
+
+
+def test_events_tell_a_life_and_its_end(driver: Driver) -> None:
+    with gathered(driver.events()) as events:
+        made = make(driver, Labels={"team": "red"})
+        driver.kill(made)
+        driver.remove(made)
+        eventually(lambda: "destroy" in {event.action for event in events})
+    mine = [event for event in events if event.kind == "container" and event.id == made]
+    assert [event.action for event in mine] == ["create", "start", "kill", "die", "destroy"]
+    assert mine[3].attributes["exitCode"] == "137"
+    assert all(event.attributes["team"] == "red" and event.attributes["name"] == "web" for event in mine)
+    assert abs(mine[0].at - time.time()) < 60
+
+
+def test_events_of_the_past_are_told_again(driver: Driver) -> None:
+    before = time.time()
+    made = make(driver, start=False)
+    with gathered(driver.events(since=before - 0.001)) as events:
+        eventually(lambda: (made, "create") in {(event.id, event.action) for event in events})
+
+
+def test_statistics_come_while_a_container_runs_and_end_with_it(driver: Driver) -> None:
+    made = make(driver)
+    with gathered(driver.stats(made)) as samples:
+        eventually(lambda: len(samples) >= 2)
+        driver.kill(made)
+        eventually(lambda: driver.inspect(made).state == "exited")
+        time.sleep(0.1)
+    first, second = samples[:2]
+    assert second.at > first.at
+    assert second.cpu_ns >= first.cpu_ns
+    assert 0 < first.memory < first.memory_limit
+    assert first.cpus > 0
+    assert first.pids > 0
+    assert list(driver.stats(made)) == []
+
+
+def test_the_machine_has_statistics_of_its_own(driver: Driver) -> None:
+    make(driver)
+    with gathered(driver.host_stats()) as samples:
+        eventually(lambda: len(samples) >= 2)
+    assert samples[1].at > samples[0].at
+    assert 0 < samples[0].memory < samples[0].memory_limit
+
+
+def test_many_threads_share_one_driver(driver: Driver) -> None:
+    failures: list[BaseException] = []
+
+    def live(number: int) -> None:
+        try:
+            made = make(driver, f"box{number}")
+            assert driver.inspect(made).state == "running"
+            driver.remove(made)
+        except BaseException as error:  # noqa: BLE001  # told to the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert driver.containers() == []
+
+
+@pytest.mark.parametrize(
+    "url", ["unix:///nowhere/engine.sock", "tcp://127.0.0.1:1", pytest.param("sim", id="a simulated one")]
+)
+def test_an_engine_that_is_away_is_noticed_at_once(url: str) -> None:
+    driver: Driver
+    if url == "sim":
+        driver = simulated = SimulatedDriver("away")
+        simulated.down = True
+    else:
+        driver = DockerDriver(Endpoint(url))
+    begun = time.monotonic()
+    for call in (driver.ping, driver.info, driver.containers, driver.events, lambda: driver.inspect("x")):
+        with pytest.raises(EngineDown, match="cannot be reached"):
+            call()
+    assert time.monotonic() - begun < 2
+
+
+def test_an_inspection_holds_what_adopting_needs(driver: Driver) -> None:
+    seen: ContainerSeen = driver.inspect(make(driver, Env=["A=1"], HostConfig={"Binds": ["vol:/data:ro"]}))
+    assert "A=1" in seen.raw["Config"]["Env"]
+    assert seen.raw["HostConfig"]["Binds"] == ["vol:/data:ro"]
+    mount = seen.mounts[0]
+    assert (mount.kind, mount.name, mount.target, mount.writable) == ("volume", "vol", "/data", False)
