@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from apps.accounts.services import key_create
+from apps.core import events
 from apps.core.events import changed
 from apps.core.ports import ports
 from apps.environments.models import Environment
@@ -26,6 +27,12 @@ def commit(lab: int, *rows: tuple[str, int]) -> None:
     with transaction.atomic():
         for kind, key in rows:
             changed(lab, kind, key)
+
+
+@pytest.fixture(autouse=True)
+def quiet(lab: Environment) -> None:
+    """Nothing of how the lab was made is still to be told."""
+    events._publisher._take()
 
 
 tell = sync_to_async(commit, thread_sensitive=False)
