@@ -1,14 +1,24 @@
-// The console's entry: what every page loads. Terminals and charts come when a page asks for them.
+// The console's entry: what every page loads. Terminals, logs and charts come when a page shows one.
 import "./main.css";
-import Alpine from "@alpinejs/csp";
 import htmx from "htmx.org";
-import "@tabler/core/dist/js/tabler.esm.js";
+import "./parts/requests.js";
+import "./parts/overlays.js";
+import "./parts/palette.js";
+import "./parts/forms.js";
+import "./parts/shell.js";
+import { startLive } from "./parts/live.js";
+import { tickTimes } from "./parts/times.js";
 
 window.htmx = htmx;
-window.Alpine = Alpine;
-window.corral = {
-  terminal: () => import("./terminal.js"),
-  chart: () => import("./chart.js"),
-};
+startLive();
+setInterval(tickTimes, 15_000);
 
-Alpine.start();
+const lazy = {
+  "[data-chart]": () => import("./chart.js"),
+  "[data-logs]": () => import("./parts/logs.js"),
+  "[data-shell]": () => import("./terminal.js"),
+};
+for (const [selector, load] of Object.entries(lazy)) {
+  const found = [...document.querySelectorAll(selector)];
+  if (found.length) load().then((part) => part.mount(found));
+}

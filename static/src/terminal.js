@@ -1,6 +1,100 @@
-// The terminal (shell, logs), loaded when a page opens one.
+// The shell: a terminal over a socket, loaded when a page opens one.
 import "@xterm/xterm/css/xterm.css";
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
+import { socketUrl } from "./parts/socket.js";
 
-export { FitAddon, Terminal };
+const COLOURS = {
+  background: "#0e1013",
+  foreground: "#d5d9e0",
+  cursor: "#8e9cf5",
+  selectionBackground: "#34406e",
+  black: "#1c1f24",
+  red: "#f2827c",
+  green: "#7fd1a0",
+  yellow: "#e2c06a",
+  blue: "#7fb0f5",
+  magenta: "#c79bf0",
+  cyan: "#6fd0d8",
+  white: "#d5d9e0",
+  brightBlack: "#7c838f",
+};
+
+class Shell {
+  constructor(box) {
+    this.box = box;
+    this.status = box.querySelector("[data-status]");
+    this.again = box.querySelector("[data-again]");
+    this.terminal = new Terminal({
+      fontFamily: '"JetBrains Mono", ui-monospace, Menlo, monospace',
+      fontSize: 13,
+      lineHeight: 1.25,
+      cursorBlink: true,
+      scrollback: 5000,
+      theme: COLOURS,
+    });
+    this.fit = new FitAddon();
+    this.terminal.loadAddon(this.fit);
+    const screen = box.querySelector(".screen");
+    this.terminal.open(screen);
+    new ResizeObserver(() => this.resize()).observe(screen);
+    this.terminal.onData((text) => this.send(new TextEncoder().encode(text)));
+    this.terminal.onBinary((text) => this.send(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
+    this.again.addEventListener("click", () => this.connect());
+    box.querySelector("[data-command]").addEventListener("change", () => this.connect());
+    document.fonts.load('13px "JetBrains Mono"').finally(() => this.connect());
+  }
+
+  connect() {
+    this.socket?.close();
+    this.terminal.reset();
+    this.again.hidden = true;
+    this.say("connecting");
+    const command = encodeURIComponent(this.box.querySelector("[data-command]").value);
+    const socket = new WebSocket(socketUrl(`/ws/shell?container=${this.box.dataset.shell}&command=${command}`));
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.say("open");
+      this.resize();
+      this.terminal.focus();
+    };
+    socket.onmessage = ({ data }) => {
+      if (typeof data !== "string") return this.terminal.write(new Uint8Array(data));
+      const said = JSON.parse(data);
+      return said.type === "end" ? this.ended(said) : undefined;
+    };
+    socket.onclose = (event) => this.socket === socket && this.lost(event);
+  }
+
+  ended(said) {
+    this.over = true;
+    const why = said.reason ?? (said.code === undefined ? "" : `(${said.code})`);
+    this.terminal.write(`\r\n\x1b[2m${this.box.dataset.ended} ${why}\x1b[0m\r\n`);
+  }
+
+  lost(event) {
+    this.say(event.code === 4403 ? "refused" : "closed");
+    this.again.hidden = event.code === 4403;
+  }
+
+  resize() {
+    this.fit.fit();
+    const { cols, rows } = this.terminal;
+    if (this.socket?.readyState === WebSocket.OPEN) {
+      this.socket.send(JSON.stringify({ type: "resize", columns: cols, rows }));
+    }
+  }
+
+  send(bytes) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(bytes);
+  }
+
+  say(word) {
+    this.status.textContent = this.box.dataset[word] ?? "";
+  }
+}
+
+export function mount(boxes) {
+  for (const box of boxes) new Shell(box);
+}

@@ -1,0 +1,95 @@
+"""What was asked and how far it is; the audit logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.door import Visit, admins, inside, posted
+from apps.console.listing import listing, words
+from apps.control.models import OPEN, AuditEntry, Operation
+from apps.control.services import operation_retry
+
+STATES = ("open", "failed", "succeeded", "superseded")
+
+
+def _narrowed(rows: QuerySet[Operation], asked: dict[str, str]) -> QuerySet[Operation]:
+    if asked["state"] == "open":
+        rows = rows.filter(state__in=OPEN)
+    elif asked["state"] in STATES:
+        rows = rows.filter(state=asked["state"])
+    if asked["q"]:
+        rows = rows.filter(Q(target_name__icontains=asked["q"]) | Q(name__icontains=asked["q"]))
+    if asked["kind"]:
+        rows = rows.filter(kind=asked["kind"])
+    if asked["who"] == "people":
+        rows = rows.exclude(account=None)
+    return rows
+
+
+def _operations(visit: Visit, rows: Any, title: str) -> HttpResponse:
+    asked = words(visit.request, "q", "state", "kind", "who")
+    page = listing(visit.request, _narrowed(rows, asked).select_related("account", "environment"), asked)
+    context = {"page": page, "title": title, "states": STATES, "retry": visit.can("operate")}
+    return visit.show("console/activity.html", context)
+
+
+@inside
+def index(visit: Visit) -> HttpResponse:
+    """The operations of one environment."""
+    return _operations(visit, Operation.objects.within([visit.env.pk]), _("Activity"))
+
+
+@admins
+def processes(visit: Visit) -> HttpResponse:
+    """The operations of every environment."""
+    everywhere = visit.actor.environments("view", everything=True)
+    return _operations(visit, Operation.objects.within(everywhere), _("Processes"))
+
+
+@inside
+def detail(visit: Visit, pk: int) -> HttpResponse:
+    """One operation with its steps and what it led to."""
+    rows = Operation.objects.within([visit.env.pk])
+    row = visit.row(rows.select_related("account", "parent"), pk)
+    children = list(rows.filter(parent=row).select_related("account").order_by("pk")[:200])
+    context = {"row": row, "lines": list(row.lines.all()[:500]), "children": children, "retry": visit.can("operate")}
+    return visit.show("console/operation.html", context)
+
+
+@inside
+@posted
+def retry(visit: Visit, pk: int) -> HttpResponse:
+    """Have the loop look at the target again now."""
+    operation_retry(visit.row(Operation.objects.within([visit.env.pk]), pk), actor=visit.actor)
+    return visit.done(_("Looking again."))
+
+
+def _audit(visit: Visit, rows: Any) -> HttpResponse:
+    asked = words(visit.request, "q", "event", "address")
+    if asked["q"]:
+        rows = rows.filter(Q(target_name__icontains=asked["q"]) | Q(account__login__icontains=asked["q"]))
+    if asked["event"]:
+        rows = rows.filter(event__icontains=asked["event"])
+    if asked["address"]:
+        rows = rows.filter(address__startswith=asked["address"])
+    page = listing(visit.request, rows.select_related("account", "environment", "key"), asked)
+    return visit.show("console/audit.html", {"page": page})
+
+
+@inside
+def audit(visit: Visit) -> HttpResponse:
+    """Who did what in this environment; owners only."""
+    visit.need("own")
+    return _audit(visit, AuditEntry.objects.within([visit.env.pk]))
+
+
+@admins
+def audit_everywhere(visit: Visit) -> HttpResponse:
+    """Who did what in the whole installation, log-ins included."""
+    everywhere = visit.actor.environments("view", everything=True)
+    rows = AuditEntry.objects.within(everywhere)
+    return _audit(visit, rows)

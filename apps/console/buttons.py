@@ -1,0 +1,126 @@
+"""Buttons read off the life cycles: what can be done with a row now, and why the rest cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.console.door import Visit
+from apps.core.errors import NotFound
+from apps.core.ids import wire_id
+from apps.core.models import Managed
+from apps.environments.access import Verdict, environment_of, verdict
+
+Text = str | Promise
+
+NOUNS = {
+    "container": ("container", "containers", "i"),
+    "service": ("service", "services", "s"),
+    "environment": ("stack", "environments", "e"),
+    "host": ("host", "hosts", "h"),
+    "project": ("environment", "projects", "a"),
+    "apiKey": ("key", "apiKeys", "c"),
+    "account": ("account", "accounts", "a"),
+}
+
+_START, _STOP = (_("Start"), "player-play"), (_("Stop"), "player-stop")
+_EDIT, _DELETE = (_("Edit"), "pencil"), (_("Delete"), "trash")
+_ON, _OFF = (_("Activate"), "player-play"), (_("Deactivate"), "player-stop")
+
+FACES: dict[str, dict[str, tuple[Text, str]]] = {
+    "container": {
+        "start": _START,
+        "stop": _STOP,
+        "restart": (_("Restart"), "refresh"),
+        "update": _EDIT,
+        "remove": _DELETE,
+    },
+    "service": {"activate": _START, "deactivate": _STOP, "update": _EDIT, "remove": _DELETE},
+    "environment": {"update": _EDIT, "remove": _DELETE},
+    "host": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "project": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "apiKey": {"activate": _ON, "deactivate": _OFF, "remove": _DELETE},
+    "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+}
+_PAGES = {"update": "edit", "remove": "remove"}  # these ask something first
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One thing to do; when it is not allowed it stays visible, grey, and says why."""
+
+    action: str
+    label: Text
+    icon: str
+    url: str
+    allowed: bool = True
+    reason: str = ""
+    is_dialog: bool = False
+
+    @property
+    def is_danger(self) -> bool:
+        """Whether it takes something away."""
+        return self.action == "remove"
+
+    @property
+    def hint(self) -> str:
+        """The tooltip."""
+        return str(self.label) if self.allowed else f"{self.label}: {self.reason}"
+
+
+def address(row: Managed, suffix: str, **kwargs: Any) -> str:
+    """The console's address of something about a row."""
+    noun = NOUNS[row.KIND][0]
+    name = f"console:{noun}-{suffix}" if suffix else f"console:{noun}"
+    environment = environment_of(row)
+    if environment is not None and row.KIND != "project":
+        kwargs["environment"] = environment
+        name = name.replace(":key", ":environment-key")
+    return reverse(name, kwargs={"pk": row.pk, **kwargs})
+
+
+def button(visit: Visit, row: Managed, action: str) -> Button:
+    """One action of a row, as a button."""
+    label, icon = FACES[row.KIND][action]
+    answer = verdict(visit.actor, action, row)
+    page = _PAGES.get(action)
+    url = address(row, page) if page else address(row, "do", action=action)
+    return Button(action, label, icon, url, answer.allowed, answer.reason, is_dialog=page is not None)
+
+
+def buttons(visit: Visit, row: Managed, only: Iterable[str] = ()) -> list[Button]:
+    """The actions of a row, in the order of its kind; start and stop (activate and deactivate) share one place."""
+    found = [button(visit, row, action) for action in FACES[row.KIND] if not only or action in only]
+    toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]
+    if len(toggles) < 2:
+        return found
+    at_rest = row.shown in {"stopped", "inactive", "error", "registering"} and row.desired not in {"running", "active"}
+    shown = next((each for each in toggles if each.allowed), toggles[0 if at_rest else 1])
+    return [each for each in found if each not in toggles or each is shown]
+
+
+def plain(label: Text, icon: str, url: str, allowed: Verdict, *, action: str = "", is_dialog: bool = False) -> Button:
+    """A button that is no action of a life cycle, such as "Add service"."""
+    return Button(action, label, icon, url, allowed.allowed, allowed.reason, is_dialog)
+
+
+def known_action(row: Managed, action: str) -> str:
+    """`action` if the console offers it for this kind, else `NotFound`."""
+    if action not in FACES[row.KIND]:
+        raise NotFound(f"There is no action {action[:40]!r}.")
+    return action
+
+
+def api_address(row: Managed) -> str:
+    """Where the API shows the row."""
+    _noun, plural, letters = NOUNS[row.KIND]
+    key = wire_id(letters, row.pk)
+    environment = environment_of(row)
+    if environment is None or row.KIND in {"project", "account"}:
+        return f"/v1/{plural}/{key}"
+    return f"/v1/projects/{wire_id('a', environment)}/{plural}/{key}"

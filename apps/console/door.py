@@ -1,0 +1,217 @@
+"""The door of the console: who is asking, in which environment, and what a page, a fragment or a refusal looks like."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from apps.accounts.selectors import is_set_up
+from apps.core.errors import Forbidden, NotFound, Problem
+from apps.environments.access import Actor, Verdict, actor_of_user, can
+from apps.environments.models import Environment
+from apps.environments.selectors import environments_of
+
+View = Callable[..., HttpResponse]
+RowT = TypeVar("RowT", bound=Model)
+
+LAST_ENVIRONMENT = "corral_environment"
+_CSP = (
+    "default-src 'self'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asks for a region, not for a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def seal(response: HttpResponse, *, inline_styles: bool = False) -> HttpResponse:
+    """The headers of every console answer; only terminals need styles of their own."""
+    response["Content-Security-Policy"] = _CSP.format(styles=" 'unsafe-inline'" if inline_styles else "")
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    patch_vary_headers(response, ["Cookie", "HX-Request"])
+    return response
+
+
+def local_path(request: HttpRequest, wanted: str, fallback: str = "/") -> str:
+    """`wanted` if it leads to this portal, else the fallback."""
+    ok = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return wanted if wanted and ok else fallback
+
+
+@dataclass
+class Visit:
+    """One request: who asks, and in which environment."""
+
+    request: HttpRequest
+    actor: Actor
+    environment: Environment | None = None
+
+    @property
+    def env(self) -> Environment:
+        """The environment of a page that has one."""
+        if self.environment is None:
+            raise NotFound(_("There is no such environment."))
+        return self.environment
+
+    def can(self, permission: str) -> Verdict:
+        """Whether the visitor holds a permission here, and if not, why."""
+        return can(self.actor, permission, self.environment.pk if self.environment else None)
+
+    def need(self, permission: str) -> None:
+        """Raise `Forbidden` with the reason unless the visitor holds the permission."""
+        verdict = self.can(permission)
+        if not verdict:
+            raise Forbidden(verdict.reason)
+
+    def url(self, name: str, **kwargs: Any) -> str:
+        """The address of a console page, in this environment where it has one."""
+        if self.environment is not None:
+            kwargs.setdefault("environment", self.environment.pk)
+        return reverse(f"console:{name}", kwargs=kwargs or None)
+
+    def row(self, rows: QuerySet[RowT], key: int) -> RowT:
+        """The row `key` among those the visitor may see; foreign and missing ones are the same `NotFound`."""
+        found = rows.filter(pk=key).first()
+        if found is None:
+            raise NotFound(_("There is no such thing here, or not any more."))
+        return found
+
+    def show(self, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
+        """The whole page, or only its main region when htmx asks."""
+        known = {
+            "visit": self,
+            "environment": self.environment,
+            "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
+            "switcher": self._switcher,
+        }
+        text = render_to_string(template, {**known, **(context or {})}, self.request)
+        return HttpResponse(text, status=status)
+
+    def _switcher(self) -> list[Environment]:
+        """The environments of the switcher: one's own, and the one an administrator looks into."""
+        mine = list(environments_of(self.actor).order_by("name"))
+        if self.environment is not None and self.environment not in mine:
+            mine.append(self.environment)
+        return mine
+
+    def done(self, message: str, to: str = "", *, changed: bool = True) -> HttpResponse:
+        """The answer to a change that was taken: go to `to`, or stay and refresh."""
+        if not is_fragment(self.request):
+            messages.success(self.request, message)
+            return redirect(to or self.back())
+        if to:
+            messages.success(self.request, message)
+            return HttpResponse(status=204, headers={"HX-Redirect": to})
+        told = {"corral:toast": {"text": message, "tone": "good"}, "corral:done": {"changed": changed}}
+        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(told)})
+
+    def refused(self, problem: Problem) -> HttpResponse:
+        """The answer to a change that was not taken."""
+        if is_fragment(self.request):
+            told = {"corral:toast": {"text": problem.message, "tone": "bad"}}
+            return HttpResponse(problem.message, status=problem.status, headers={"HX-Trigger": json.dumps(told)})
+        if self.request.method == "POST" and problem.status != 404:
+            messages.error(self.request, problem.message)
+            return redirect(self.back())
+        return self.show("console/missing.html", {"problem": problem}, status=problem.status)
+
+    def back(self) -> str:
+        """Where the visitor came from, if that was here."""
+        wanted = self.request.POST.get("next") or self.request.headers.get("Referer", "")
+        return local_path(self.request, wanted)
+
+
+def _stranger(request: HttpRequest) -> HttpResponse:
+    """Nobody is logged in: set the installation up, or log in."""
+    if not is_set_up():
+        target = reverse("console:setup")
+    else:
+        path = request.get_full_path() if request.method == "GET" else "/"
+        if is_fragment(request):
+            parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        target = f"{reverse('console:login')}?next={quote(path or '/')}"
+    if is_fragment(request):
+        return HttpResponse(status=401, headers={"HX-Redirect": target})
+    return redirect(target)
+
+
+def _visit(request: HttpRequest) -> Visit:
+    address = request.META.get("REMOTE_ADDR", "")
+    return Visit(request, actor_of_user(request.user, "console", address=address))  # type: ignore[arg-type]
+
+
+def site(view: View) -> View:
+    """A page for everybody who is logged in."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return seal(_stranger(request))
+        return seal(_answer(_visit(request), view, kwargs), inline_styles=getattr(view, "inline_styles", False))
+
+    return wrapped
+
+
+def inside(view: View) -> View:
+    """A page of one environment; strangers to it are told that it does not exist."""
+
+    @functools.wraps(view)
+    def entered(visit: Visit, environment: int, **kwargs: Any) -> HttpResponse:
+        if "view" in visit.actor.permissions(environment):
+            visit.environment = Environment.objects.filter(pk=environment, removed=None).first()
+        if visit.environment is None:
+            raise NotFound(_("There is no such environment, or you are not a member of it."))
+        response = view(visit, **kwargs)
+        if visit.request.COOKIES.get(LAST_ENVIRONMENT) != str(environment):
+            response.set_cookie(LAST_ENVIRONMENT, str(environment), max_age=31_536_000, samesite="Lax", httponly=True)
+        return response
+
+    return site(entered)
+
+
+def admins(view: View) -> View:
+    """A page for administrators; to everybody else it is not there."""
+
+    @functools.wraps(view)
+    def entered(visit: Visit, **kwargs: Any) -> HttpResponse:
+        if not visit.actor.is_admin:
+            raise NotFound(_("There is no such page."))
+        return view(visit, **kwargs)
+
+    return site(entered)
+
+
+def posted(view: View) -> View:
+    """A view that only takes POST; anything else is sent back to where it came from."""
+
+    @functools.wraps(view)
+    def wrapped(visit: Visit, **kwargs: Any) -> HttpResponse:
+        if visit.request.method != "POST":
+            raise Problem(_("This address only takes what a button sends."), status=405)
+        return view(visit, **kwargs)
+
+    return wrapped
+
+
+def _answer(visit: Visit, view: View, kwargs: dict[str, Any]) -> HttpResponse:
+    try:
+        return view(visit, **kwargs)
+    except Problem as problem:
+        return visit.refused(problem)

@@ -1,0 +1,167 @@
+"""Environments: the list, their names, their members, their life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.console import buttons
+from apps.console.door import Visit, posted, site
+from apps.containers.models import Container
+from apps.core.errors import NotFound, Problem
+from apps.core.ids import wire_id
+from apps.environments.access import Verdict, can, members_of
+from apps.environments.models import Environment
+from apps.environments.roles import PERMISSIONS, ROLES
+from apps.environments.selectors import environments_of
+from apps.environments.services import environment_act, environment_create, environment_update, members_set
+from apps.hosts.models import Host
+from apps.stacks.models import Stack
+
+
+@site
+def index(visit: Visit) -> HttpResponse:
+    """The list: one's own, or all of them for an administrator."""
+    rows = list(environments_of(visit.actor, everything=True).filter(removed=None).order_by("name"))
+    keys = [row.pk for row in rows]
+    people = members_of(keys)
+    counts = {
+        name: dict(
+            model.objects.within(keys).filter(removed=None).order_by().values_list("environment").annotate(Count("pk"))
+        )
+        for name, model in (("hosts", Host), ("stacks", Stack), ("containers", Container))
+    }
+    for row in rows:
+        row.people = people[row.pk]
+        row.role = visit.actor.role(row.pk)
+        row.counts = [(name, table.get(row.pk, 0)) for name, table in counts.items()]
+    yes = Verdict(allowed=True)
+    add = buttons.plain(_("Add environment"), "plus", visit.url("environment-new"), yes, is_dialog=True)
+    return visit.show("console/environments.html", {"rows": rows, "add": add})
+
+
+def find(visit: Visit, pk: int) -> Environment:
+    """An environment that the visitor knows of."""
+    row = Environment.objects.filter(pk=pk, removed=None).first()
+    if row is None or "view" not in visit.actor.permissions(pk):
+        raise NotFound(_("There is no such environment, or you are not a member of it."))
+    return row
+
+
+@site
+def new(visit: Visit) -> HttpResponse:
+    """Add an environment; its maker owns it."""
+    sent, errors = visit.request.POST, {}
+    if visit.request.method == "POST":
+        try:
+            row = environment_create(
+                actor=visit.actor, name=sent.get("name", ""), description=sent.get("description", "").strip()
+            )
+            told = _("Environment %(name)s was added.") % {"name": row.name}
+            return visit.done(told, buttons.address(row, ""))
+        except Problem as problem:
+            errors = {problem.field or "name": problem.message}
+    return visit.show("console/environment_new.html", {"errors": errors, "values": sent}, status=422 if errors else 200)
+
+
+@site
+def detail(visit: Visit, pk: int) -> HttpResponse:
+    """One environment: its members and what each role may do."""
+    row = find(visit, pk)
+    context = {
+        "row": row,
+        "people": members_of([row.pk])[row.pk],
+        "own": can(visit.actor, "own", row.pk),
+        "roles": list(ROLES),
+        "matrix": [(name, text, [name in ROLES[role] for role in ROLES]) for name, text in PERMISSIONS.items()],
+    }
+    return visit.show("console/environment.html", context)
+
+
+@site
+def edit(visit: Visit, pk: int) -> HttpResponse:
+    """Rename or describe."""
+    row, errors = find(visit, pk), {}
+    if visit.request.method == "POST":
+        try:
+            changes = {name: visit.request.POST.get(name, "").strip() for name in ("name", "description")}
+            environment_update(row, actor=visit.actor, **changes)
+            return visit.done(_("Saved."))
+        except Problem as problem:
+            errors = {problem.field or "name": problem.message}
+    return visit.show("console/edit.html", {"row": row, "errors": errors}, status=422 if errors else 200)
+
+
+@site
+@posted
+def do(visit: Visit, pk: int, action: str) -> HttpResponse:
+    """Activate or deactivate."""
+    row = find(visit, pk)
+    environment_act(row, buttons.known_action(row, action), actor=visit.actor)
+    return visit.done(_("Done."))
+
+
+@site
+def remove(visit: Visit, pk: int) -> HttpResponse:
+    """Ask, telling what goes with it; then delete."""
+    row = find(visit, pk)
+    if visit.request.method == "POST":
+        environment_act(row, "remove", actor=visit.actor)
+        return visit.done(_("Deleting environment %(name)s.") % {"name": row.name}, visit.url("environments"))
+    kinds: list[tuple[Any, str]] = [(Stack, _("stacks")), (Container, _("containers")), (Host, _("hosts"))]
+    counts = [(model.objects.within([row.pk]).filter(removed=None).count(), word) for model, word in kinds]
+    goes = [f"{count} {word}" for count, word in counts if count]
+    return visit.show("console/remove.html", {"row": row, "goes": goes, "kind": _("environment")})
+
+
+@site
+@posted
+def member_add(visit: Visit, pk: int) -> HttpResponse:
+    """Add an account by its log-in name, or change its role."""
+    row, sent = find(visit, pk), visit.request.POST
+    name = sent.get("login", "").strip()
+    account = User.objects.filter(login__iexact=name, removed=None).first() if name else None
+    allowed = can(visit.actor, "own", row.pk)
+    if account is None and allowed:
+        raise Problem(_("There is no account %(name)r.") % {"name": name[:60]}, status=422, field="login")
+    members = _entries(row, but=account.pk if account else 0)
+    if account is not None:
+        members.append(_entry(account.pk, sent.get("role", "member")))
+    members_set(row, members, actor=visit.actor)
+    return visit.done(_("%(name)s is a member now.") % {"name": name})
+
+
+@site
+@posted
+def member_role(visit: Visit, pk: int, account: int) -> HttpResponse:
+    """Give a member another role."""
+    row = find(visit, pk)
+    role = visit.request.POST.get("role", "")
+    members_set(row, [*_entries(row, but=account), _entry(account, role)], actor=visit.actor)
+    return visit.done(_("Saved."))
+
+
+@site
+@posted
+def member_remove(visit: Visit, pk: int, account: int) -> HttpResponse:
+    """Take a member out."""
+    row = find(visit, pk)
+    members_set(row, _entries(row, but=account), actor=visit.actor)
+    return visit.done(_("Saved."))
+
+
+def _entry(account: int, role: str) -> dict[str, str]:
+    return {"externalId": wire_id("a", account), "externalIdType": "rancher_id", "role": role}
+
+
+def _entries(row: Environment, *, but: int) -> list[dict[str, str]]:
+    """The members as they are, without one account."""
+    return [
+        {"externalId": member.identity, "externalIdType": member.identity_type, "role": member.role}
+        for member in members_of([row.pk])[row.pk]
+        if member.account_id != but
+    ]

@@ -1,0 +1,75 @@
+"""Lists: a hundred rows at a time, filtered and sorted by what the address says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+
+from apps.console.states import bad_first
+
+SIZE = 100
+
+
+@dataclass
+class Listing:
+    """One page of rows, and what is needed to ask for another."""
+
+    rows: list[Any]
+    total: int
+    number: int
+    pages: int
+    sort: str
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        """The number of the first row shown."""
+        return (self.number - 1) * SIZE + 1 if self.rows else 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last row shown."""
+        return self.first + len(self.rows) - 1 if self.rows else 0
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether something was asked for."""
+        return any(self.words.values())
+
+    @property
+    def before(self) -> int:
+        """The page before, or 0."""
+        return self.number - 1
+
+    @property
+    def after(self) -> int:
+        """The page after, or 0."""
+        return self.number + 1 if self.number < self.pages else 0
+
+
+def words(request: HttpRequest, *names: str) -> dict[str, str]:
+    """The filters of the address, trimmed; never longer than makes sense."""
+    return {name: request.GET.get(name, "").strip().replace("\0", "")[:200] for name in names}
+
+
+def ordered(rows: QuerySet[Any], sort: str, columns: Mapping[str, str]) -> QuerySet[Any]:
+    """Sort by a known column (`-` in front: downwards); by default the bad states come first, then names."""
+    column = columns.get(sort.lstrip("-"))
+    if column is None:
+        return rows.order_by(bad_first(), "name", "pk")
+    way = F(column).desc(nulls_last=True) if sort.startswith("-") else F(column).asc(nulls_last=True)
+    return rows.order_by(way, "pk")
+
+
+def listing(request: HttpRequest, rows: QuerySet[Any], asked: Mapping[str, str] | None = None) -> Listing:
+    """The page of `rows` that the address asks for; one past the end is the last."""
+    total = rows.count()
+    pages = max(1, -(-total // SIZE))
+    text = request.GET.get("page", "1")
+    number = min(max(1, int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1), pages)
+    found: Sequence[Any] = rows[(number - 1) * SIZE : number * SIZE]
+    return Listing(list(found), total, number, pages, request.GET.get("sort", ""), asked or {})

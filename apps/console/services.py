@@ -1,0 +1,235 @@
+"""Services: the page, the form that makes them, and what is done with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console import buttons
+from apps.console.containers import light
+from apps.console.door import Visit, inside, posted
+from apps.console.launch import config_of, errors_of, typed, values_of
+from apps.console.listing import listing, ordered
+from apps.console.stacks import find as find_stack
+from apps.containers.models import Container
+from apps.containers.selectors import endpoints
+from apps.control.models import Operation
+from apps.core.errors import Invalid, Problem
+from apps.hosts.models import Host
+from apps.stacks.compose import ComposeService, export
+from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.services import links_set, service_act, service_create, service_update
+
+TEMPLATE = "console/service_form.html"
+
+
+def find(visit: Visit, pk: int) -> Service:
+    """A service of this environment."""
+    rows = Service.objects.within([visit.env.pk]).filter(removed=None).select_related("stack")
+    return visit.row(rows, pk)
+
+
+@inside
+def detail(visit: Visit, pk: int) -> HttpResponse:
+    """One service: scale, containers, ports, links, labels."""
+    row = find(visit, pk)
+    mine = Container.objects.within([visit.env.pk]).filter(slot__service=row, removed=None)
+    rows = light(mine)
+    page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", "-"), {"": "slot__number"}))
+    links = ServiceLink.objects.filter(Q(service=row) | Q(target=row)).select_related("service__stack", "target__stack")
+    sees_values = visit.can("values")
+    context = {
+        "row": row,
+        "page": page,
+        "ports": [each for container in page.rows for each in endpoints(container)],
+        "running": mine.filter(shown="running").count(),
+        "links": list(links),
+        "config": row.config,
+        "env": _env(row.config.environment, shown=bool(sees_values)),
+        "values_reason": sees_values.reason,
+        "scale": buttons.verdict(visit.actor, "update", row),
+        "clone": buttons.plain(_("Clone"), "copy", visit.url("service-clone", pk=row.pk), visit.can("operate")),
+    }
+    return visit.show("console/service.html", context)
+
+
+def _env(pairs: Any, *, shown: bool) -> list[tuple[str, str]]:
+    return [(name, value if shown else "") for name, value in sorted(pairs.items())]
+
+
+@inside
+def activity(visit: Visit, pk: int) -> HttpResponse:
+    """What was asked of the service and of its containers."""
+    row = find(visit, pk)
+    containers = Container.objects.within([visit.env.pk]).filter(spread_key=str(row.uuid)).values("pk")
+    mine = Q(kind="service", target=row.pk) | Q(kind="container", target__in=containers)
+    rows = Operation.objects.within([visit.env.pk]).filter(mine).select_related("account")[:50]
+    return visit.show("console/service_activity.html", {"row": row, "operations": rows})
+
+
+@inside
+@posted
+def do(visit: Visit, pk: int, action: str) -> HttpResponse:
+    """Start or stop a service."""
+    row = find(visit, pk)
+    service_act(row, buttons.known_action(row, action), actor=visit.actor)
+    told = {"activate": _("Starting %(name)s."), "deactivate": _("Stopping %(name)s.")}
+    return visit.done(told.get(action, _("Asked.")) % {"name": row.name})
+
+
+@inside
+@posted
+def scale(visit: Visit, pk: int) -> HttpResponse:
+    """Set the number of containers, or change it by `by`."""
+    row = find(visit, pk)
+    text, by = visit.request.POST.get("scale", "").strip(), visit.request.POST.get("by", "")
+    if by in {"1", "-1"}:
+        wanted = max(0, row.scale + int(by))
+    elif text.isascii() and text.isdigit() and len(text) < 9:
+        wanted = int(text)
+    else:
+        raise Invalid("scale", "InvalidFormat", _("The scale is a whole number."))
+    service_update(row, actor=visit.actor, scale=wanted)
+    return visit.done(_("%(name)s is to have %(count)d containers.") % {"name": row.name, "count": wanted})
+
+
+@inside
+def edit(visit: Visit, pk: int) -> HttpResponse:
+    """Change name, description and scale."""
+    row, errors = find(visit, pk), {}
+    sent = visit.request.POST
+    if visit.request.method == "POST":
+        try:
+            text = sent.get("scale", "").strip()
+            wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text
+            service_update(
+                row,
+                actor=visit.actor,
+                name=sent.get("name", "").strip(),
+                description=sent.get("description", "").strip(),
+                scale=wanted,
+            )
+            return visit.done(_("Saved."))
+        except Invalid as problem:
+            errors = {str(problem.field): problem.message}
+    return visit.show("console/edit.html", {"row": row, "errors": errors}, status=422 if errors else 200)
+
+
+@inside
+def remove(visit: Visit, pk: int) -> HttpResponse:
+    """Ask, telling what goes with it; then delete."""
+    row = find(visit, pk)
+    if visit.request.method == "POST":
+        service_act(row, "remove", actor=visit.actor)
+        return visit.done(_("Deleting service %(name)s.") % {"name": row.name}, buttons.address(row.stack, ""))
+    names = Container.objects.within([visit.env.pk]).filter(slot__service=row, removed=None)
+    goes = [_("container %(name)s") % {"name": name} for name in names.values_list("name", flat=True)[:12]]
+    more = max(0, names.count() - len(goes))
+    linked = [link.service.name for link in ServiceLink.objects.filter(target=row).select_related("service")]
+    context = {"row": row, "goes": goes, "more": more, "linked": linked, "kind": _("service")}
+    return visit.show("console/remove.html", context)
+
+
+@inside
+def new(visit: Visit, stack: int) -> HttpResponse:
+    """Add a service to a stack."""
+    visit.need("operate")
+    return _form(visit, find_stack(visit, stack), {"scale": "1", "start": "on", "restart": "always", "check": "none"})
+
+
+@inside
+def clone(visit: Visit, pk: int) -> HttpResponse:
+    """The form filled with what another service has; values need the right to see them."""
+    visit.need("operate")
+    row = find(visit, pk)
+    values = values_of(row.config)
+    if not visit.can("values"):
+        values.pop("env", None)
+    links = ServiceLink.objects.filter(service=row)
+    values |= {
+        "name": f"{row.name}-copy",
+        "description": row.description,
+        "scale": row.scale,
+        "start": "on",
+        "linkRows": [(link.target_id, link.name) for link in links],
+    }
+    return _form(visit, row.stack, values)
+
+
+def _form(visit: Visit, stack: Stack, values: dict[str, Any]) -> HttpResponse:
+    errors: dict[str, str] = {}
+    if visit.request.method == "POST":
+        values = typed(visit.request.POST)
+        try:
+            row = _make(visit, stack)
+            return visit.done(_("Service %(name)s was added.") % {"name": row.name}, buttons.address(row, ""))
+        except Problem as problem:
+            errors = errors_of(problem)
+    context = {"stack": stack, "values": values, "errors": errors, **choices(visit)}
+    return visit.show(TEMPLATE, context, status=422 if errors else 200)
+
+
+def choices(visit: Visit) -> dict[str, Any]:
+    """What the form offers: services to link to, hosts to run on."""
+    services = Service.objects.within([visit.env.pk]).filter(removed=None).select_related("stack")
+    hosts = Host.objects.within([visit.env.pk]).filter(removed=None).defer("tls", "info")
+    return {
+        "services": list(services.defer("spec", "metadata", "stack__docker_compose").order_by("stack__name", "name")),
+        "hosts": list(hosts.order_by("name")),
+    }
+
+
+def _links(visit: Visit) -> list[tuple[Service, str]]:
+    sent = visit.request.POST
+    rows = [r for r in zip(sent.getlist("linkService"), sent.getlist("linkName"), strict=False) if r[0].isdigit()]
+    known = Service.objects.within([visit.env.pk]).filter(removed=None).in_bulk([int(key) for key, _name in rows])
+    if any(int(key) not in known for key, _name in rows):
+        raise Invalid("links", "InvalidReference", _("One of the linked services is not there any more."))
+    return [(known[int(key)], name.strip()) for key, name in rows]
+
+
+def _make(visit: Visit, stack: Stack) -> Service:
+    """The service and its links: both or neither."""
+    sent = visit.request.POST
+    text = sent.get("scale", "1").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        raise Invalid("scale", "InvalidFormat", _("The scale is a whole number."))
+    config, links = config_of(sent), _links(visit)
+    with transaction.atomic():
+        row = service_create(
+            actor=visit.actor,
+            stack=stack,
+            name=sent.get("name", "").strip(),
+            description=sent.get("description", "").strip(),
+            config=config,
+            scale=int(text),
+            start_on_create=bool(sent.get("start")),
+        )
+        if links:
+            links_set(row, links, actor=visit.actor)
+    return row
+
+
+@inside
+@posted
+def preview(visit: Visit) -> HttpResponse:
+    """The form as compose files, shown while it is filled in."""
+    sent, context = visit.request.POST, {}
+    visit.need("operate")
+    try:
+        links = tuple((target.name, name or target.name) for target, name in _links(visit))
+        text = sent.get("scale", "1")
+        made = ComposeService(
+            name=sent.get("name", "").strip() or "service",
+            config=config_of(sent),
+            scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
+            links=links,
+        )
+        context["files"] = export([made])
+    except Problem as problem:
+        context["problem"] = problem
+    return visit.show("console/parts/preview.html", context)

@@ -1,0 +1,100 @@
+"""Logging in and out, the password, the theme, and where `/` leads."""
+
+from __future__ import annotations
+
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from apps.accounts.models import User
+from apps.accounts.selectors import is_set_up, login_wait
+from apps.accounts.services import login_failed, login_succeeded, password_set
+from apps.console.door import LAST_ENVIRONMENT, Visit, local_path, seal, site
+from apps.core.errors import Invalid
+
+THEMES = ("auto", "light", "dark")
+
+
+@sensitive_post_parameters("password")
+@never_cache
+def log_in(request: HttpRequest) -> HttpResponse:
+    """The log-in page; a refusal does not tell which half was wrong."""
+    if not is_set_up():
+        return redirect("console:setup")
+    wanted = local_path(request, request.POST.get("next") or request.GET.get("next", ""))
+    if request.user.is_authenticated:
+        return redirect(wanted)
+    context: dict[str, object] = {"next": wanted, "login": request.POST.get("login", "")}
+    if request.method == "POST":
+        context["error"] = _try(request)
+        if request.user.is_authenticated:
+            return redirect(wanted)
+    return seal(render(request, "console/login.html", context, status=403 if "error" in context else 200))
+
+
+def _try(request: HttpRequest) -> str:
+    """Log in, or say why not."""
+    name, password = request.POST.get("login", "").strip(), request.POST.get("password", "")
+    address = request.META.get("REMOTE_ADDR", "")
+    wait = login_wait(name, address)
+    if wait:
+        return _("Too many failed log-ins. Try again in %(seconds)s seconds.") % {"seconds": wait}
+    user = authenticate(request, username=name, password=password)
+    if not isinstance(user, User):
+        login_failed(name, address)
+        return _("The log-in name or the password is wrong.")
+    login(request, user)
+    login_succeeded(user, address)
+    return ""
+
+
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    return redirect("console:login")
+
+
+@site
+def home(visit: Visit) -> HttpResponse:
+    """Straight to the stacks of the environment last looked at."""
+    mine = visit.actor.environments("view")
+    last = visit.request.COOKIES.get(LAST_ENVIRONMENT, "")
+    if last.isdigit() and (int(last) in mine or "view" in visit.actor.permissions(int(last))):
+        return redirect("console:stacks", environment=int(last))
+    if mine:
+        return redirect("console:stacks", environment=mine[0])
+    return redirect("console:environments")
+
+
+@site
+def password(visit: Visit) -> HttpResponse:
+    """Change one's own password."""
+    user, posted = visit.actor.user, visit.request.POST
+    errors: dict[str, str] = {}
+    if visit.request.method == "POST" and user is not None:
+        try:
+            if not user.check_password(posted.get("current", "")):
+                raise Invalid("current", "InvalidFormat", _("This is not your current password."))
+            password_set(user, posted.get("password", ""), actor=visit.actor)
+            update_session_auth_hash(visit.request, user)
+            return visit.done(_("Your password was changed."), changed=False)
+        except Invalid as problem:
+            errors[str(problem.field)] = problem.message
+    return visit.show("console/password.html", {"errors": errors}, status=422 if errors else 200)
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Remember the theme of this browser."""
+    chosen = request.POST.get("theme", "")
+    response = redirect(local_path(request, request.headers.get("Referer", "")))
+    if request.headers.get("HX-Request") == "true":
+        response = HttpResponse(status=204)
+    if chosen in THEMES:
+        response.set_cookie("corral_theme", chosen, max_age=31_536_000, samesite="Lax")
+    return response

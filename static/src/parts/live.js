@@ -1,0 +1,134 @@
+// Pages that keep themselves current: one socket for the page's environment, one region that is fetched again and
+// morphed in place when something it shows has changed; every five seconds where no socket can be had.
+import htmx from "htmx.org";
+import { Socket } from "./socket.js";
+import { tickTimes } from "./times.js";
+import { toast } from "./toasts.js";
+
+const PAUSE = 150;
+const POLL = 5000;
+const region = document.getElementById("main");
+const badge = document.getElementById("pulse");
+const environment = document.body.dataset.environment;
+const kinds = new Set((region?.dataset.live ?? "").split(" ").filter(Boolean));
+
+let due = 0;
+let poll = 0;
+let busy = false;
+let stale = false;
+let socket = null;
+
+function tell(state) {
+  if (!badge) return;
+  badge.dataset.pulse = state;
+  badge.lastElementChild.textContent = badge.dataset[state];
+}
+
+export function refreshSoon(pause = PAUSE) {
+  if (!kinds.size) return;
+  if (document.hidden) {
+    stale = true;
+    return;
+  }
+  due ||= setTimeout(refresh, pause);
+}
+
+async function refresh() {
+  due = 0;
+  if (busy || isHeld()) {
+    stale = true;
+    return;
+  }
+  busy = true;
+  stale = false;
+  try {
+    const response = await fetch(location.href, { headers: { "HX-Request": "true", Accept: "text/html" } });
+    await show(response);
+  } catch {
+    tell("offline");
+  } finally {
+    busy = false;
+    if (stale && !isHeld()) refreshSoon();
+  }
+}
+
+// A drag over the text, or a menu of a select, would be torn by a morph under it.
+function isHeld() {
+  return document.querySelector("#main select:open") !== null;
+}
+
+async function show(response) {
+  const target = response.headers.get("HX-Redirect");
+  if (target) return location.assign(target);
+  if (response.status === 404 || response.status === 410) return gone();
+  if (!response.ok) return undefined;
+  const text = await response.text();
+  if (!document.hidden || !stale) {
+    await htmx.swap({ target: region, text, swap: "innerMorph", sourceElement: region, transition: false });
+    tickTimes();
+    document.dispatchEvent(new CustomEvent("corral:refreshed"));
+  }
+  return undefined;
+}
+
+function gone() {
+  const parent = region.dataset.parent;
+  kinds.clear();
+  toast(document.body.dataset.gone, "warn");
+  if (parent) setTimeout(() => location.assign(parent), 1200);
+}
+
+function polling(on) {
+  clearInterval(poll);
+  poll = on ? setInterval(() => refreshSoon(0), POLL) : 0;
+}
+
+function heard(data) {
+  const said = JSON.parse(data);
+  if (said.type !== "changed") return;
+  if (said.environment && String(said.environment) !== environment) return;
+  if (said.changes.some(([kind]) => kinds.has(kind))) refreshSoon();
+}
+
+function connect() {
+  let fresh = true;
+  socket = new Socket(`/ws/events?environment=${environment}`, {
+    open: () => {
+      polling(false);
+      tell("live");
+      if (!fresh) refreshSoon(0);
+      fresh = false;
+    },
+    message: heard,
+    down: (tries) => {
+      fresh = false;
+      if (tries > 1) {
+        tell("delayed");
+        if (!poll) polling(true);
+      }
+    },
+    closed: (event) => {
+      tell("offline");
+      if (event.code === 4401) location.reload();
+      else polling(true);
+    },
+  });
+}
+
+export function startLive() {
+  document.addEventListener("corral:done", (event) => event.detail?.changed !== false && refreshSoon(60));
+  document.addEventListener("corral:changed", () => refreshSoon(60));
+  document.addEventListener("visibilitychange", () => !document.hidden && stale && refreshSoon(0));
+  if (!environment) {
+    if (kinds.size) polling(true);
+    tell("delayed");
+    return;
+  }
+  connect();
+  addEventListener("pagehide", () => {
+    socket?.close();
+    polling(false);
+    clearTimeout(due);
+  });
+  addEventListener("pageshow", (event) => event.persisted && (connect(), refreshSoon(0)));
+}
