@@ -1,11 +1,218 @@
-"""The demonstration: a sample stack, deployed through the API of a portal with its own data folder."""
+"""The demonstration: a portal with its own data folder, and ten web servers deployed through its API."""
 
 from __future__ import annotations
 
-from portal.boot.console import say
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from portal.boot.console import CannotStart, say
+from portal.boot.folder import open_data_dir
+from portal.engine import local_engine
+
+_HERE = Path(__file__).resolve().parents[1]
+_DEFAULT_ENVIRONMENT = "5"
+_STACK, _SERVICE, _SCALE = "WEB-Server", "nginx-cluster", 10
+_IMAGE = "corral-demo:local"
+_SUBSTITUTE = "nginx:alpine"
+_START_PATIENCE = 60.0
+_ENGINE_PATIENCE = 600.0  # the portal may be installing it
+_WORK_PATIENCE = 180.0
+
+Json = dict[str, Any]
 
 
 def demo() -> int:
-    """Deploy the sample stack."""
-    say("The demonstration comes with the API.")
-    return 1
+    """Start the portal, deploy the sample stack, say where to look, and stop the portal at Ctrl-C.
+
+    The containers stay, and the next run shows them again; DEMO_CLEAN=1 takes the stack away before the portal stops.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
+    try:
+        show = Demo(open_data_dir())
+    except CannotStart as reason:
+        say(f"The demonstration cannot start: {reason}")
+        return 1
+    try:
+        show.run()
+    except CannotStart as reason:
+        say(f"The demonstration stops here: {reason}")
+    except KeyboardInterrupt:
+        pass
+    return show.end()
+
+
+class Demo:
+    """One run: the portal as a child in a session of its own, so that Ctrl-C comes to us first."""
+
+    def __init__(self, folder: Path) -> None:
+        self._notes = folder / "demo.json"
+        self._known: Json = json.loads(self._notes.read_text()) if self._notes.exists() else {}
+        self._base = f"http://localhost:{os.environ.get('PORT', '').strip() or '8080'}"
+        self._portal: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        """Bring everything up, then wait until the portal ends."""
+        if "password" not in self._known:
+            say("Preparing the demonstration ...")
+            password = secrets.token_urlsafe(12)
+            _manage("migrate", "--verbosity", "0")
+            _manage("first_admin", "--login", "admin", said=f"{password}\n")
+            self._note(password=password)
+        serve = [sys.executable, "-m", "portal", "serve"]
+        self._portal = subprocess.Popen(serve, cwd=_HERE, start_new_session=True)
+        self._await_portal()
+        if "accessKey" not in self._known:
+            self._note(**json.loads(_manage("api_key", "--login", "admin", "--environment", _DEFAULT_ENVIRONMENT)))
+        try:
+            self._deploy()
+        except CannotStart as reason:
+            say(f"The sample stack is not up: {reason} The portal runs on.")
+        say(f"\nConsole   {self._base}/   log in as admin with the password {self._known['password']}")
+        self._portal.wait()
+
+    def end(self) -> int:
+        """Take the stack away where that is wanted, stop the portal; its exit code."""
+        portal = self._portal
+        if portal is None:
+            return 1
+        try:
+            if portal.poll() is None and os.environ.get("DEMO_CLEAN", "").strip() == "1":
+                self._clean()
+        except (CannotStart, KeyboardInterrupt) as reason:
+            say(f"The sample stack was left: {reason or 'interrupted'}")
+        if portal.poll() is None:
+            portal.terminate()
+        return portal.wait()
+
+    def _note(self, **facts: str) -> None:
+        """Remember for the next run."""
+        self._known |= facts
+        self._notes.touch(mode=0o600)
+        self._notes.write_text(json.dumps(self._known))
+
+    def _await_portal(self) -> None:
+        deadline = time.monotonic() + _START_PATIENCE
+        while not _is_up(f"{self._base}/healthz"):
+            if self._portal is not None and self._portal.poll() is not None:
+                raise CannotStart("the portal ended.")
+            if time.monotonic() > deadline:
+                raise CannotStart(f"the portal does not answer on {self._base}.")
+            time.sleep(0.05)
+
+    def _ask(self, path: str, body: Json | None = None, method: str | None = None) -> Json:
+        """One request to the API with the demonstration's key."""
+        url = path if path.startswith("http") else f"{self._base}/v1/{path}"
+        pair = base64.b64encode(f"{self._known['accessKey']}:{self._known['secretKey']}".encode()).decode()
+        headers = {"Authorization": f"Basic {pair}", "Accept": "application/json", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - our own portal
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+                found: Json = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            raise CannotStart(f"the API answered {error.code}: {error.read(300).decode(errors='replace')}.") from error
+        except OSError as error:
+            raise CannotStart(f"the API does not answer ({error}).") from error
+
+    def _deploy(self) -> None:
+        began = time.monotonic()
+        self._await_host()
+        stack = self._stack()
+        if stack is None:
+            image = _image()
+            began = time.monotonic()
+            stack = self._ask("environments", {"name": _STACK, "description": "Ten small web servers"})
+            launch = {"imageUuid": f"docker:{image}", "ports": ["80/tcp"]}
+            wanted = {"name": _SERVICE, "environmentId": stack["id"], "scale": _SCALE, "launchConfig": launch}
+            self._ask("services", {**wanted, "startOnCreate": True})
+        self._await_running()
+        say(f"{_SCALE} web servers of the stack {_STACK} run ({time.monotonic() - began:.1f} s):")
+        for port in self._ports():
+            say(f"          http://localhost:{port}/")
+        say(f"API       curl -u {self._known['accessKey']}:{self._known['secretKey']} {self._base}/v1/containers")
+
+    def _stack(self) -> Json | None:
+        rows = self._ask(f"environments?name={_STACK}&removed_null=1")["data"]
+        return rows[0] if rows else None
+
+    def _await_host(self) -> None:
+        deadline = time.monotonic() + (_ENGINE_PATIENCE if os.environ.get("INSTALL_DOCKER", "") != "0" else 10)
+        while not any(row["state"] == "active" for row in self._ask("hosts")["data"]):
+            if time.monotonic() > deadline or (self._portal and self._portal.poll() is not None):
+                raise CannotStart("no Docker engine answers.")
+            time.sleep(0.2)
+
+    def _containers(self) -> list[Json]:
+        prefix = f"{_STACK}_{_SERVICE}_"
+        rows: list[Json] = self._ask("containers?limit=1000&removed_null=1")["data"]
+        return [row for row in rows if row["name"].startswith(prefix)]
+
+    def _await_running(self) -> None:
+        deadline = time.monotonic() + _WORK_PATIENCE
+        while sum(row["state"] == "running" for row in self._containers()) < _SCALE:
+            if time.monotonic() > deadline:
+                told = {row["transitioningMessage"] for row in self._containers()} - {None, ""}
+                raise CannotStart(f"not all containers run: {'; '.join(sorted(told)) or 'no reason given'}.")
+            time.sleep(0.1)
+
+    def _ports(self) -> list[int]:
+        rows = self._ask(f"services?name={_SERVICE}&removed_null=1")["data"]
+        return sorted(each["port"] for row in rows for each in row["publicEndpoints"] or [])
+
+    def _clean(self) -> None:
+        stack = self._stack()
+        if stack is None:
+            return
+        say(f"Taking the stack {_STACK} away ...")
+        self._ask(stack["links"]["self"], method="DELETE")
+        deadline = time.monotonic() + _WORK_PATIENCE
+        while self._stack() is not None and self._containers():
+            if time.monotonic() > deadline:
+                raise CannotStart("it did not go in time.")
+            time.sleep(0.2)
+
+
+def _manage(*arguments: str, said: str = "") -> str:
+    """A management command on the demonstration's data; what it printed."""
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=_HERE, input=said, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise CannotStart(f"manage.py {arguments[0]}: {reason}")
+    return done.stdout
+
+
+def _is_up(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own portal
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code not in {502, 503}
+    except OSError:
+        return False
+
+
+def _image() -> str:
+    """The image of the sample stack: made here if possible, else one that the engine pulls."""
+    from portal.image import ImageUnavailable, build_image
+
+    url = local_engine()
+    if url is None:
+        return _SUBSTITUTE
+    try:
+        build_image(url, _IMAGE)
+    except ImageUnavailable as reason:
+        say(f"{reason} The engine pulls {_SUBSTITUTE} instead.")
+        return _SUBSTITUTE
+    return _IMAGE

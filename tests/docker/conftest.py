@@ -1,0 +1,92 @@
+"""A private engine, and a portal that uses it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from portal.image import build_image
+from tests import engine as engines
+from tests.docker.running import Api, Portal
+
+WEB_IMAGE = "web:local"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[engines.PrivateEngine]:
+    started = engines.start()
+    try:
+        build_image(started.url, WEB_IMAGE)
+        yield started
+    finally:
+        engines.stop(started)
+
+
+@pytest.fixture(scope="session")
+def terminal(engine: engines.PrivateEngine) -> Iterator[docker.APIClient]:
+    """The engine as somebody at its own console uses it, past the portal."""
+    client = docker.APIClient(base_url=engine.url, version="auto", timeout=60)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def new_portal() -> Iterator[Callable[..., Portal]]:
+    """Makes portals, each with an empty data folder; whatever of them still runs at the end is ended."""
+    with tempfile.TemporaryDirectory(prefix="corral-docker-") as folder:
+        made: list[Portal] = []
+
+        def make(engine_url: str, **extra: str) -> Portal:
+            made.append(Portal(Path(folder) / f"portal{len(made)}", engine_url, **extra))
+            made[-1].data_dir.mkdir()
+            return made[-1]
+
+        yield make
+        for portal in made:
+            if portal.process is not None:
+                portal.end(signal.SIGKILL)
+        if os.environ.get("KEEP_LOGS"):
+            for portal in made:
+                Path(f"/tmp/{portal.log.name}").write_bytes(portal.log.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def portal(engine: engines.PrivateEngine, new_portal: Callable[..., Portal]) -> Iterator[Portal]:
+    """A running portal for the tests of one file."""
+    running = new_portal(engine.url)
+    running.start()
+    yield running
+    if running.process is not None:
+        running.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def api(portal: Portal) -> Api:
+    """A client with an environment key."""
+    return portal.api()
+
+
+@pytest.fixture(autouse=True)
+def _empty_engine(terminal: docker.APIClient) -> Iterator[None]:
+    """Nothing of one test is in the way of the next."""
+    yield
+    for each in terminal.containers(all=True):
+        terminal.remove_container(each["Id"], force=True)
+
+
+@pytest.fixture
+def seen(terminal: docker.APIClient) -> Callable[[str], dict[str, dict[str, Any]]]:
+    """What the engine lists under a name's beginning: summaries by name."""
+
+    def look(prefix: str = "") -> dict[str, dict[str, Any]]:
+        listed = {each["Names"][0].lstrip("/"): each for each in terminal.containers(all=True)}
+        return {name: each for name, each in listed.items() if name.startswith(prefix)}
+
+    return look

@@ -1,0 +1,122 @@
+"""The portal stops, dies, starts before its engine: containers run on, and what was asked is reached in the end."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests import engine as engines
+from tests.docker.running import Api, Portal, until
+
+pytestmark = pytest.mark.docker
+
+Seen = Callable[[str], dict[str, dict[str, Any]]]
+
+
+def lives(terminal: docker.APIClient, names: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Id and start time by name."""
+    inspected = [terminal.inspect_container(each["Id"]) for each in names.values()]
+    return {each["Name"].lstrip("/"): (each["Id"], each["State"]["StartedAt"]) for each in inspected}
+
+
+def test_a_stop_and_a_start_leave_every_container_alone(
+    portal: Portal, api: Api, seen: Seen, terminal: docker.APIClient
+):
+    stack, service = api.deploy("staying", "web", 4)
+    rows = api.until_running("staying_web_", 4)
+    before = lives(terminal, seen(""))
+
+    assert portal.end(signal.SIGTERM) == 0
+    assert lives(terminal, seen("")) == before
+    portal.start()
+
+    known = api.until_running("staying_web_", 4)
+    assert [row["id"] for row in known] == [row["id"] for row in rows]
+    assert [row["externalId"] for row in known] == [row["externalId"] for row in rows]
+    time.sleep(3)  # long enough for a first look at everything to do harm
+    assert lives(terminal, seen("")) == before
+    assert api.again(service)["state"] == "active"
+    api.delete(stack)
+    api.until_state(stack, "removed", "purged")
+
+
+def test_what_happened_while_the_portal_was_away_is_put_right(
+    portal: Portal, api: Api, seen: Seen, terminal: docker.APIClient
+):
+    stack, _service = api.deploy("away", "web", 3)
+    rows = api.until_running("away_web_", 3)
+    portal.end(signal.SIGKILL)
+    terminal.kill(rows[0]["externalId"])
+    terminal.remove_container(rows[1]["externalId"], force=True)
+    portal.start()
+    until(
+        lambda: [each["State"] for each in seen("away_web_").values()] == ["running"] * 3,
+        seconds=20,
+        what="all run again",
+    )
+    assert seen("away_web_")[rows[2]["name"]]["Id"] == rows[2]["externalId"]
+    api.until_running("away_web_", 3)
+    api.delete(stack)
+    api.until_state(stack, "removed", "purged")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_kill_in_the_middle_of_a_scale_up_loses_and_doubles_nothing(
+    portal: Portal, api: Api, seen: Seen, number: int
+):
+    moment = random.SystemRandom().uniform(0.05, 2.0)
+    prefix = f"cut{number}_web_"
+    stack, service = api.deploy(f"cut{number}", "web", 2)
+    api.until_running(prefix, 2)
+    api.until_state(service, "active")
+    api.ask("PUT", service["links"]["self"], {"scale": 10})
+    time.sleep(moment)
+    portal.end(signal.SIGKILL)
+    portal.start()
+
+    rows = api.until_running(prefix, 10, seconds=60)
+    api.until_state(service, "active")
+    told = f"killed {moment:.2f} s after the request"
+    on_engine = seen("")
+    assert sorted(on_engine) == sorted(f"{prefix}{n}" for n in range(1, 11)), told
+    assert {row["name"]: row["externalId"] for row in rows} == {n: s["Id"] for n, s in on_engine.items()}, told
+    assert {each["State"] for each in on_engine.values()} == {"running"}, told
+    kept = portal.rows("SELECT name FROM containers_container WHERE removed IS NULL")
+    assert len(kept) == len(set(kept)) == 10, told
+    api.delete(stack)
+    api.until_state(stack, "removed", "purged")
+    assert seen("") == {}, told
+
+
+def test_the_portal_starts_without_its_engine_and_finds_it_later(
+    engine: engines.PrivateEngine, new_portal: Callable[..., Portal], tmp_path: Path, seen: Seen
+):
+    later = Path(f"/tmp/{tmp_path.name[:40]}-{time.time_ns()}.sock")
+    portal = new_portal(f"unix://{later}")
+    portal.start()
+    api = portal.api()
+    assert api.get("hosts")["data"] == []
+    waiting = api.create("containers", name="early", imageUuid="docker:web:local")
+    time.sleep(1)
+    waiting = api.again(waiting)
+    assert waiting["state"] != "running"
+    assert waiting["transitioningMessage"]
+
+    later.symlink_to(engine.url.removeprefix("unix://"))
+    try:
+        hosts = until(lambda: api.get("hosts")["data"], seconds=30, what="the engine found")
+        api.until_state(hosts[0], "active")
+        api.until_state(waiting, "running", seconds=30)
+        assert set(seen("")) == {"early"}
+    finally:
+        portal.end(signal.SIGTERM)
+        later.unlink(missing_ok=True)
+        shutil.rmtree(portal.data_dir, ignore_errors=True)

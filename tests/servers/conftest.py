@@ -1,0 +1,113 @@
+"""PostgreSQL and Redis from the distribution's packages, started for the tests as an unprivileged user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal.image import build_image
+from tests import engine as engines
+from tests.docker.running import free_port, until
+from tests.servers.roles import Roles
+
+_USER = "postgres"
+
+
+def _unprivileged(folder: Path) -> list[str]:
+    """What to put before a command so that it does not run as root; the folder becomes that user's."""
+    if os.geteuid() != 0:
+        return []
+    shutil.chown(folder, _USER)
+    return ["setpriv", f"--reuid={_USER}", f"--regid={pwd.getpwnam(_USER).pw_gid}", "--clear-groups", "--"]
+
+
+def _binary(name: str) -> str:
+    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    assert newest, "PostgreSQL is not installed (apt-get install postgresql)"
+    return str(newest[-1])
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="corral-servers-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def _ended(process: subprocess.Popen[Any], number: signal.Signals) -> None:
+    process.send_signal(number)
+    process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def postgres(folder: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    home, port = folder / "postgres", free_port()
+    home.mkdir(mode=0o700)
+    user, data = _unprivileged(home), home / "data"
+    initdb = [_binary("initdb"), "-D", str(data), "-U", "corral", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+    _run([*user, *initdb, "--auth=trust"], home)
+    options = ["-p", str(port), "-h", "127.0.0.1", "-k", str(home), "-c", "fsync=off"]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen([*user, _binary("postgres"), "-D", str(data), *options], stdout=log, stderr=log)
+    ready = [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    try:
+        until(lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=30, what="PostgreSQL")
+        _run([_binary("createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "corral", "corral"], home)
+        yield f"postgres://corral@127.0.0.1:{port}/corral"
+    finally:
+        _ended(server, signal.SIGINT)  # the fast stop: sessions are ended
+
+
+@pytest.fixture(scope="session")
+def redis(folder: Path) -> Iterator[str]:
+    """The URL of an empty server."""
+    home, port = folder / "redis", free_port()
+    home.mkdir(mode=0o700)
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(home)]
+    with (folder / "redis.log").open("wb") as log:
+        server = subprocess.Popen([*_unprivileged(home), "redis-server", *options], stdout=log, stderr=log)
+    ping = ["redis-cli", "-p", str(port), "ping"]
+    try:
+        until(
+            lambda: subprocess.run(ping, check=False, capture_output=True, timeout=10).stdout == b"PONG\n",
+            seconds=30,
+            what="Redis",
+        )
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        _ended(server, signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[engines.PrivateEngine]:
+    started = engines.start()
+    try:
+        build_image(started.url, "web:local")
+        yield started
+    finally:
+        engines.stop(started)
+
+
+@pytest.fixture
+def roles(folder: Path, postgres: str, redis: str) -> Iterator[Roles]:
+    """The portal's roles as processes of their own, on those servers."""
+    home = folder / "portal"
+    home.mkdir(exist_ok=True)
+    made = Roles(home, postgres, redis)
+    yield made
+    made.end_all()

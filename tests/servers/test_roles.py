@@ -1,0 +1,87 @@
+"""Web, worker, beat and gateway as processes of their own on PostgreSQL and Redis: the same code, spread out."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from tests.docker.running import Api, until
+from tests.engine import PrivateEngine
+from tests.servers.roles import Roles
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def terminal(engine: PrivateEngine) -> Iterator[docker.APIClient]:
+    client = docker.APIClient(base_url=engine.url, version="auto", timeout=60)
+    yield client
+    client.close()
+
+
+def state(terminal: docker.APIClient, row: Any) -> str:
+    return str(terminal.inspect_container(row["externalId"])["State"]["Status"])
+
+
+def test_a_wish_waits_for_a_worker_and_a_killed_role_costs_only_time(
+    roles: Roles, engine: PrivateEngine, terminal: docker.APIClient
+):
+    api = roles.prepare(engine.url)
+    for name in ("web", "gateway", "worker", "beat"):
+        roles.start(name)
+    api.until_state(until(lambda: api.get("hosts")["data"], seconds=20, what="the host")[0], "active")
+    row = api.create("containers", name="patient", imageUuid="docker:web:local")
+    row = api.until_state(row, "running")
+
+    _without_a_worker(api, roles, terminal, row)
+    _killed_worker(api, roles, terminal)
+    _lost_wake_up(api, roles, terminal, row)
+    _told_by_the_gateway(api, terminal, row)
+
+    for name in ("worker", "beat", "gateway", "web"):
+        assert roles.end(name) in {0, -signal.SIGTERM}, name
+    assert roles.complaints() == []
+
+
+def _without_a_worker(api: Api, roles: Roles, terminal: docker.APIClient, row: Any) -> None:
+    assert roles.end("worker") == 0
+    answer = api.act(row, "stop")
+    assert (answer["state"], answer["transitioning"]) == ("stopping", "yes")
+    time.sleep(4)
+    assert api.again(row)["state"] == "stopping"
+    assert state(terminal, row) == "running"
+    roles.start("worker")
+    api.until_state(row, "stopped", seconds=20)
+    assert state(terminal, row) == "exited"
+
+
+def _killed_worker(api: Api, roles: Roles, terminal: docker.APIClient) -> None:
+    """In the middle of a deployment: what it held is taken over when its leases run out, with no double."""
+    _stack, service = api.deploy("spread", "web", 6)
+    time.sleep(0.6)
+    roles.end("worker", signal.SIGKILL)
+    roles.start("worker")
+    rows = api.until_running("spread_web_", 6, seconds=150)
+    api.until_state(service, "active", seconds=60)
+    listed = {each["Id"] for each in terminal.containers(all=True, filters={"name": "spread_web_"})}
+    assert listed == {row["externalId"] for row in rows}
+
+
+def _lost_wake_up(api: Api, roles: Roles, terminal: docker.APIClient, row: Any) -> None:
+    """The queue forgets everything: the clock finds what is to be done."""
+    roles.end("worker")
+    api.act(api.again(row), "start")
+    roles.empty_queue()
+    roles.start("worker")
+    api.until_state(row, "running", seconds=20)
+    assert state(terminal, row) == "running"
+
+
+def _told_by_the_gateway(api: Api, terminal: docker.APIClient, row: Any) -> None:
+    terminal.kill(row["externalId"])
+    api.until_state(row, "stopped", seconds=5)
