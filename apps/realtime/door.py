@@ -103,23 +103,34 @@ def _session_user(session: str) -> User | None:
     return user if isinstance(user, User) else None
 
 
-_known: dict[tuple[Any, ...], tuple[float, frozenset[str] | None]] = {}
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a caller held in an environment at the monotonic time `at`; None when it was nobody."""
+
+    at: float
+    held: frozenset[str] | None
 
 
-def held(caller: Caller, environment_id: int | None, *, age: float = LIFE) -> frozenset[str] | None:
-    """What the caller may do in the environment, as of `age` seconds ago at most; None when it is nobody any more.
+_known: dict[tuple[Any, ...], Rights] = {}
+
+
+def rights_known(caller: Caller, environment_id: int | None, age: float = LIFE) -> Rights | None:
+    """What was found out `age` seconds ago at most, without asking the database."""
+    found = _known.get((caller.session, caller.account, caller.key, environment_id))
+    return found if found is not None and time.monotonic() - found.at < age else None
+
+
+def rights(caller: Caller, environment_id: int | None) -> Rights:
+    """What the caller may do in the environment now.
 
     Environment None stands for what concerns the whole installation: administrators hold `admin` there.
     """
-    name = (caller.session, caller.account, caller.key, environment_id)
-    found = _known.get(name)
-    if found is not None and time.monotonic() - found[0] < age:
-        return found[1]
-    rights = _look(caller, environment_id)
+    began = time.monotonic()
+    found = Rights(began, _look(caller, environment_id))
     if len(_known) > _MOST_KNOWN:
         _known.clear()
-    _known[name] = (time.monotonic(), rights)
-    return rights
+    _known[caller.session, caller.account, caller.key, environment_id] = found
+    return found
 
 
 def _look(caller: Caller, environment_id: int | None) -> frozenset[str] | None:

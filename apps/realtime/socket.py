@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.events import group
 from apps.environments.access import Actor
-from apps.realtime.door import LIFE, Caller, enter, held
+from apps.realtime.door import LIFE, Caller, Rights, enter, rights, rights_known
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ NOBODY, NOT_ALLOWED, NOT_FOUND, GONE = 4401, 4403, 4404, 4410
 # Together below two seconds: no right outlives its withdrawal by more.
 CHECK_EVERY = 1.5
 CHECK_AGE = 0.4
+
+# Each may cost a thread or two and an engine connection: nobody shall use them up for the others.
+MOST_SOCKETS = 200
+_open: Counter[int] = Counter()
 
 # Not asgiref's one shared thread: one slow query there would hold up every socket.
 _POOL = ThreadPoolExecutor(8, thread_name_prefix="sockets")
@@ -62,6 +67,8 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         super().__init__()
         self.environment: int | None = None
         self.ended = False
+        self._account = 0
+        self._counted = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._closers: list[Callable[[], None]] = []
 
@@ -93,6 +100,7 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Find out who it is before anything else, accept, and close again unless all is well."""
         try:
             await in_thread(self._enter)
+            self._count()
         except Refusal as refusal:
             await self.accept()
             await self.end(refusal.code, str(refusal))
@@ -112,20 +120,27 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         if caller is None or actor is None:
             raise Refusal(NOBODY, "Log in first.")
         self.caller = caller
+        self._account = actor.user.pk if actor.user else 0
         self.environment = self.aim(actor)
-        self._insist(held(caller, self.environment))
+        self._insist(rights(caller, self.environment))
 
-    def _insist(self, rights: frozenset[str] | None) -> None:
-        if rights is None:
+    def _count(self) -> None:
+        if _open[self._account] >= MOST_SOCKETS:
+            raise Refusal(NOT_ALLOWED, f"This account has {MOST_SOCKETS} open connections already; close some first.")
+        _open[self._account] += 1
+        self._counted = True
+
+    def _insist(self, found: Rights) -> None:
+        if found.held is None:
             raise Refusal(NOBODY, "You are logged out.")
-        if (self.permission if self.environment is not None else "admin") not in rights:
+        if (self.permission if self.environment is not None else "admin") not in found.held:
             raise Refusal(NOT_ALLOWED, "Your role here may not do this.")
 
     async def check(self, *, age: float = LIFE) -> bool:
         """Whether the caller may still be here; closes the socket if not."""
-        rights = await in_thread(held, self.caller, self.environment, age=age)
+        found = rights_known(self.caller, self.environment, age)
         try:
-            self._insist(rights)
+            self._insist(found or await in_thread(rights, self.caller, self.environment))
         except Refusal as refusal:
             await self.end(refusal.code, str(refusal))
         return not self.ended
@@ -181,6 +196,9 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
     def release(self) -> None:
         """Close engine streams and stop the socket's own tasks; safe to repeat."""
         self.ended = True
+        if self._counted:
+            self._counted = False
+            _open[self._account] -= 1
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:

@@ -12,6 +12,7 @@ from apps.accounts.services import account_act, key_create
 from apps.containers.models import Container
 from apps.environments.models import Environment, SocketTicket
 from apps.environments.services import environment_create, environment_key_create, members_set, ticket_issue
+from apps.realtime import socket
 from tests.realtime.scripted import ScriptedEngine
 from tests.realtime.wire import ORIGIN, Wire, basic, run, session_of
 
@@ -203,3 +204,22 @@ def test_a_deactivated_account_is_nobody(people: Any, lab: Environment, actor_of
     headers = session_of(people.bob)
     account_act(people.bob, "deactivate", actor=actor_of("root"))
     assert refused(f"/ws/events?environment={lab.pk}", headers) == 4401
+
+
+def test_one_account_does_not_use_up_the_sockets_of_all(
+    people: Any, lab: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "MOST_SOCKETS", 2)
+    path = f"/ws/events?environment={lab.pk}"
+    bob, rex = session_of(people.bob), session_of(people.rex)
+
+    async def story() -> None:
+        async with Wire(path, bob), Wire(path, rex):
+            async with Wire(path, bob) as second:
+                assert (await second.frame())["type"] == "websocket.send"
+                async with Wire(path, bob) as third:
+                    assert await third.code() == 4403
+            async with Wire(path, bob) as again:
+                assert (await again.frame())["type"] == "websocket.send"
+
+    run(story)
