@@ -53,6 +53,7 @@ class DockerDriver:
         self._line = Line(endpoint)
         self._work = threading.BoundedSemaphore(_AT_WORK)
         self._waits = threading.BoundedSemaphore(_WAITING)
+        self._naming = threading.Lock()
 
     def ping(self) -> None:
         """Raise `EngineDown` unless the engine answers within a few seconds."""
@@ -153,20 +154,21 @@ class DockerDriver:
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
         """The id of the bridge network `name`, made if absent.
 
-        The engine lets two askers at once make two networks of one name: whoever finds that takes the younger away.
+        The engine lets two askers at once make two networks of one name; whoever sees that takes the younger ones away.
         """
-        for _ in range(3):
-            if found := self._networks(name):
-                return found[0]
-            with contextlib.suppress(EngineConflict):
-                self._make_network(name, labels)
+        with self._naming:
+            for _ in range(3):
+                if found := self._networks(name):
+                    self._drop(found[1:])
+                    return found[0]
+                with contextlib.suppress(EngineConflict), self._line(self._work) as sdk:
+                    sdk.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
         raise EngineConflict(f"The network {name} comes and goes on the engine; something else manages it.")
 
-    def _make_network(self, name: str, labels: Mapping[str, str]) -> None:
-        with self._line(self._work) as sdk:
-            made = sdk.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)["Id"]
-            if self._networks(name)[:1] != [made]:
-                sdk.remove_network(made)
+    def _drop(self, networks: list[str]) -> None:
+        for key in networks:
+            with contextlib.suppress(EngineConflict):
+                self.remove_network(key)
 
     def _networks(self, name: str) -> list[str]:
         """The ids of the networks of exactly this name, the oldest first."""

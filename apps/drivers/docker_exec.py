@@ -45,6 +45,8 @@ class DockerExec:
     def write(self, data: bytes) -> None:
         """Send keys. Raises `EngineDown` when the command is over."""
         try:
+            if self._ended:
+                raise BrokenPipeError
             self._reply.wire.send(data)
         except OSError:
             raise EngineDown("The command takes no more input: it has ended, or its connection has.") from None

@@ -152,6 +152,9 @@ class Wire:
         with self._reading, self._writing:
             self._sock.close()
 
+    def __del__(self) -> None:
+        self._sock.close()  # a stream that somebody forgot costs no connection
+
 
 class Reply:
     """An answer whose head has arrived; `read` and iteration give the body as it comes."""

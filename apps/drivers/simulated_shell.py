@@ -16,7 +16,9 @@ def outcome(command: list[str], size: tuple[int, int] = (80, 24), hostname: str 
     """Output and exit code of a command that ends by itself; None for one that stays."""
     name, words = command[0].rpartition("/")[2], command[1:]
     if name in {"sh", "ash", "bash"} and len(words) > 1 and words[0] == "-c":
-        return outcome(shlex.split(words[1]) or ["true"], size, hostname)
+        parts = [outcome(shlex.split(part) or ["true"], size, hostname) for part in words[1].split(";")]
+        done = [part for part in parts if part is not None]
+        return ("".join(text for text, _ in done), done[-1][1]) if len(done) == len(parts) else None
     known: dict[str, Callable[[], tuple[str, int]]] = {
         "true": lambda: ("", 0),
         "false": lambda: ("", 1),

@@ -220,7 +220,7 @@ def test_an_image_in_use_stays(driver: Driver) -> None:
 
 
 def test_a_pull_that_fails_says_why(driver: Driver) -> None:
-    with pytest.raises(EngineError, match="connection refused|pull access denied"):
+    with pytest.raises(EngineError, match=r"connection refused|pull access denied"):
         list(driver.pull("127.0.0.1:1/x:1", {"username": "u", "password": "p"}))
 
 
@@ -285,10 +285,11 @@ def test_an_unspecified_port_is_chosen_by_the_engine(driver: Driver) -> None:
 
 def test_a_network_is_made_once_and_gives_addresses(driver: Driver) -> None:
     results: list[str] = []
-    askers = [
-        threading.Thread(target=lambda: results.append(driver.ensure_network("lab-net", {"of": "lab"})))
-        for _ in range(6)
-    ]
+
+    def ask() -> None:
+        results.append(driver.ensure_network("lab-net", {"of": "lab"}))
+
+    askers = [threading.Thread(target=ask) for _ in range(6)]
     for asker in askers:
         asker.start()
     for asker in askers:
@@ -372,10 +373,8 @@ def test_keys_and_size_reach_a_shell_and_its_exit_code_comes_back(driver: Driver
     session.write(b"exit 7\r")
     until_end(session)
     assert session.exit_code() == 7
-    with pytest.raises(EngineDown):
-        for _ in range(50):
-            session.write(b"x")
-            time.sleep(0.02)
+    with pytest.raises(EngineDown, match="no more input"):
+        session.write(b"x")
     session.close()
 
 
