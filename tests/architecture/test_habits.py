@@ -1,0 +1,92 @@
+"""Habits that no linter knows: who may read everything, what files are called, how each begins."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FACES = ("api", "console", "realtime")
+PAST_THE_GUARD = re.compile(
+    r"\b(all_objects|_base_manager|_default_manager|get_object_or_404|get_list_or_404|\.raw\(|SYSTEM)\b"
+)
+
+NAMES = set(
+    "models lifecycle spec plan placement compose balancer selectors access services reconcile watch streams tunnels"
+    " metrics tasks apps admin backends fetch __init__".split()
+)
+OWN_NAMES = {
+    "core": set("defaults encrypted errors events fields ids ports redact result urls".split()),
+    "environments": {"roles"},
+    "control": {"wake", "retention"},
+    "containers": {"engine"},
+}
+UNIVERSAL = {"management"}
+FORBIDDEN = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
+
+
+def app_of(path: Path) -> str:
+    return path.parts[1] if path.parts[0] == "apps" and len(path.parts) > 2 else ""
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_reads_through_the_guard_only(source: Any, face: str):
+    past = [
+        f"{module.name}:{number}: {line.strip()}"
+        for module in source
+        if app_of(module.path) == face
+        for number, line in enumerate(module.text.splitlines(), 1)
+        if PAST_THE_GUARD.search(line)
+    ]
+    assert not past
+
+
+def test_every_module_begins_by_saying_what_it_is(source: Any, test_modules: Any):
+    silent = [module.name for module in [*source, *test_modules] if not ast.get_docstring(module.tree)]
+    assert not silent
+
+
+def test_file_names_come_from_the_list(source: Any):
+    strange = [
+        module.name
+        for module in source
+        if (app := app_of(module.path)) and app not in {*FACES, "drivers"} and module.path.parts[2] not in UNIVERSAL
+        if not {module.path.stem, module.path.parent.name} & (NAMES | OWN_NAMES.get(app, set()))
+    ]
+    assert not strange
+
+
+def test_no_module_is_a_drawer_of_odds_and_ends(source: Any, test_modules: Any):
+    assert not [module.name for module in [*source, *test_modules] if module.path.stem in FORBIDDEN]
+
+
+def test_nothing_is_left_to_be_done_later(source: Any):
+    later = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    assert not [module.name for module in source if later.search(module.text)]
+
+
+def test_tests_do_not_import_each_other(test_modules: Any):
+    """What several of them need is a fixture, or a module of its own that holds no test."""
+    crossed = [
+        f"{module.name}: {node.module}"
+        for module in test_modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").rpartition(".")[2].startswith(("test_", "conftest"))
+    ]
+    assert not crossed
+
+
+def test_every_test_says_what_it_promises(test_modules: Any):
+    """A name of one or two words is a topic, not a promise."""
+    short = [
+        f"{module.name}: {node.name}"
+        for module in test_modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.name.startswith("test_") and node.name.count("_") < 3
+        if not any("fixture" in ast.dump(decorator) for decorator in node.decorator_list)
+    ]
+    assert not short

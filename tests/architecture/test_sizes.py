@@ -1,0 +1,58 @@
+"""Files and functions stay small, and the tests outweigh what they test."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+FILE_CAP, FILE_MEDIAN, FILE_P90 = 400, 70, 200
+FUNCTION_CAP, FUNCTION_MEDIAN, FUNCTION_P90 = 40, 7, 25
+TESTS_PER_SOURCE = 1.3
+
+
+def p90(sizes: Sequence[int]) -> int:
+    """The size that nine of ten do not exceed."""
+    return sorted(sizes)[math.ceil(0.9 * len(sizes)) - 1]
+
+
+def over(sizes: dict[str, int], cap: int) -> list[str]:
+    """Who is over the cap, the largest first."""
+    return [f"{size} {name}" for name, size in sorted(sizes.items(), key=lambda item: -item[1]) if size > cap]
+
+
+def file_sizes(source: Any) -> dict[str, int]:
+    """Lines of every file that holds more than its one sentence."""
+    return {module.name: module.lines for module in source if module.lines > 1}
+
+
+def function_sizes(source: Any) -> dict[str, int]:
+    return {name: size for module in source for name, size in module.functions()}
+
+
+def test_no_file_is_too_long(source: Any, test_modules: Any):
+    assert over(file_sizes([*source, *test_modules]), FILE_CAP) == []
+
+
+def test_no_function_is_too_long(source: Any):
+    assert over(function_sizes(source), FUNCTION_CAP) == []
+
+
+def test_most_files_are_short(source: Any):
+    sizes = file_sizes(source)
+    longest = over(sizes, FILE_P90)
+    assert statistics.median(sizes.values()) <= FILE_MEDIAN, f"median {statistics.median(sizes.values())}"
+    assert p90(list(sizes.values())) <= FILE_P90, f"p90 {p90(list(sizes.values()))}; over it: {longest}"
+
+
+def test_most_functions_are_short(source: Any):
+    sizes = function_sizes(source)
+    longest = over(sizes, FUNCTION_P90)
+    assert statistics.median(sizes.values()) <= FUNCTION_MEDIAN, f"median {statistics.median(sizes.values())}"
+    assert p90(list(sizes.values())) <= FUNCTION_P90, f"p90 {p90(list(sizes.values()))}; over it: {longest}"
+
+
+def test_tests_outweigh_the_source(source: Any, test_modules: Any):
+    tested, testing = sum(m.lines for m in source), sum(m.lines for m in test_modules)
+    assert testing >= TESTS_PER_SOURCE * tested, f"{testing} lines of tests for {tested} lines: {testing / tested:.2f}"
