@@ -62,5 +62,6 @@ def _leave_to_the_clock(kind: str, key: int) -> None:
     from apps.control.reconcile import KINDS
 
     rows = KINDS[kind].model.all_objects.filter(pk=key)
-    if not rows.filter(lease="").update(next_look=timezone.now()):
-        rows.update(woken=True)
+    for _ in range(3):  # between the two updates the holder may have let go
+        if rows.filter(lease="").update(next_look=timezone.now()) or rows.exclude(lease="").update(woken=True):
+            return

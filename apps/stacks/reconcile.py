@@ -21,6 +21,7 @@ from apps.stacks.plan import Plan, SlotView, plan
 from apps.stacks.services import service_remove
 
 RECHECK = 5.0
+ALL_WELL = 300.0  # a wake-up may be lost: what has settled is looked at again now and then
 
 
 def settle_service(row: Service) -> Result:
@@ -122,7 +123,8 @@ def _outcome(row: Service, todo: Plan, slots: Sequence[Slot]) -> Result:
     health = "healthy" if not todo.waiting else ("degraded" if running else "initializing")
     status = {"running": running, "health": health, "achieved": row.status.get("achieved")}
     if not todo.waiting:
-        return Result(state=row.desired, status=status | {"achieved": row.generation})
+        again = ALL_WELL if row.desired == "active" else None
+        return Result(state=row.desired, status=status | {"achieved": row.generation}, again_in=again)
     trouble = _trouble(slots)
     settled_before = row.status.get("achieved") == row.generation
     state = row.desired if settled_before and not todo.fill else row.doing or row.shown
@@ -157,7 +159,7 @@ def settle_stack(row: Stack) -> Result:
         if services:
             return Result(state="removing", message=f"Waiting for {len(services)} services to go", again_in=RECHECK)
         return Result(state="removed")
-    return Result(state="active", status={"health": _health(services)})
+    return Result(state="active", status={"health": _health(services)}, again_in=ALL_WELL if services else None)
 
 
 def _health(services: Sequence[Service]) -> str:
