@@ -21,9 +21,9 @@ from apps.drivers.simulated import SimulatedDriver
 from apps.environments.access import Actor, actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
-from tests.engine import PrivateEngine, start, stop
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
+from tests.engine import PrivateEngine, start, stop
 
 PASSWORD = "correct horse battery staple"
 ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}

@@ -1,0 +1,66 @@
+"""Whatever goes wrong is told in the engine's words and as the error that it means."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from urllib3.exceptions import NewConnectionError, ProtocolError
+
+from apps.drivers.base import (
+    EngineConflict,
+    EngineDown,
+    EngineError,
+    EngineNotFound,
+    EngineRefused,
+    ImageMissing,
+)
+from apps.drivers.docker_errors import down, refusal
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind"),
+    [
+        (400, "invalid reference", EngineRefused),
+        (404, "No such container: x", EngineNotFound),
+        (404, "No such image: x:1", ImageMissing),
+        (404, "network x not found", EngineNotFound),
+        (403, "network x has active endpoints", EngineConflict),
+        (409, "in use", EngineConflict),
+        (500, "driver failed: Bind for 0.0.0.0:80 failed: port is already allocated", EngineConflict),
+        (500, "invalid volume specification: 'x'", EngineRefused),
+        (500, "disk on fire", EngineError),
+        (503, "no backend", EngineDown),
+    ],
+)
+def test_a_status_means_an_error(status: int, words: str, kind: type[EngineError]) -> None:
+    error = refusal(status, f'{{"message": "{words}"}}\n')
+    assert type(error) is kind
+    assert str(error) == words
+
+
+@pytest.mark.parametrize(("text", "words"), [("plain\n", "plain"), ("[1]", "[1]"), ('{"message": ""}', "status 500")])
+def test_odd_bodies_still_make_words(text: str, words: str) -> None:
+    assert words in str(refusal(500, text))
+
+
+def test_the_first_cause_is_told() -> None:
+    cause = ConnectionRefusedError(111, "Connection refused")
+    wrapped = requests.ConnectionError(ProtocolError("Connection aborted.", cause))
+    assert str(down("unix:///x", wrapped)) == "The engine at unix:///x cannot be reached: Connection refused."
+
+
+def test_a_chained_cause_is_told() -> None:
+    error = NewConnectionError(None, "failed")  # type: ignore[arg-type]
+    error.__cause__ = FileNotFoundError(2, "No such file or directory")
+    assert str(down("unix:///x", error)).endswith("cannot be reached: No such file or directory.")
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), requests.ReadTimeout("Read timed out."), TimeoutError()])
+def test_silence_is_told_as_silence(error: Exception) -> None:
+    assert str(down("tcp://h:1", error)) == "The engine at tcp://h:1 did not answer in time."
+
+
+def test_an_error_that_is_its_own_cause_ends() -> None:
+    error = OSError("odd")
+    error.__cause__ = error
+    assert "odd" in str(down("x", error))

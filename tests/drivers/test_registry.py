@@ -1,0 +1,63 @@
+"""One driver per engine, found by its address."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from apps.drivers import registry, simulated
+from apps.drivers.base import Endpoint, EngineDown, EngineRefused
+
+
+def test_an_engine_has_one_driver_until_it_is_forgotten() -> None:
+    endpoint = Endpoint("unix:///nowhere")
+    first = registry.driver(endpoint)
+    assert registry.driver(Endpoint("unix:///nowhere")) is first
+    registry.forget(endpoint)
+    registry.forget(endpoint)
+    assert registry.driver(endpoint) is not first
+    registry.forget(endpoint)
+
+
+def test_other_credentials_are_another_driver() -> None:
+    one, other = Endpoint("tcp://h:2376", ca="a"), Endpoint("tcp://h:2376", ca="b")
+    assert registry.driver(one) is not registry.driver(other)
+    registry.forget(one)
+    registry.forget(other)
+
+
+def test_a_simulated_engine_outlives_its_drivers_place() -> None:
+    endpoint = Endpoint("sim://registry")
+    first = registry.driver(endpoint)
+    registry.forget(endpoint)
+    assert registry.driver(endpoint) is first
+    registry.forget(endpoint)
+
+
+def test_reset_switches_simulated_engines_off() -> None:
+    before = simulated.engine("registry")
+    simulated.reset()
+    with pytest.raises(EngineDown):
+        before.ping()
+    simulated.engine("registry").ping()
+    simulated.reset()
+
+
+@pytest.mark.parametrize("url", ["", "http://host", "unix://", "ssh://host", "host:2375"])
+def test_an_unknown_address_is_refused_with_a_remedy(url: str) -> None:
+    with pytest.raises(EngineRefused, match="use unix:///path"):
+        registry.driver(Endpoint(url))
+
+
+def test_the_sdk_is_loaded_only_where_it_is_needed() -> None:
+    code = (
+        "import sys\nfrom apps.drivers import registry\nfrom apps.drivers.base import Endpoint\n"
+        "registry.driver(Endpoint('sim://x'))\nassert 'docker' not in sys.modules and 'requests' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+def test_keys_are_not_shown() -> None:
+    assert "secret" not in repr(Endpoint("tcp://h:1", key="secret"))
