@@ -14,12 +14,31 @@ PAST_THE_GUARD = re.compile(
     r"\b(all_objects|_base_manager|_default_manager|get_object_or_404|get_list_or_404|\.raw\(|SYSTEM)\b"
 )
 
-NAMES = set(
-    "models lifecycle spec plan placement compose balancer selectors access services reconcile watch streams tunnels"
-    " metrics tasks apps admin backends fetch __init__".split()
-)
+NAMES = {
+    "models",
+    "lifecycle",
+    "spec",
+    "plan",
+    "placement",
+    "compose",
+    "balancer",
+    "selectors",
+    "access",
+    "services",
+    "reconcile",
+    "watch",
+    "streams",
+    "tunnels",
+    "metrics",
+    "tasks",
+    "apps",
+    "admin",
+    "backends",
+    "fetch",
+    "__init__",
+}
 OWN_NAMES = {
-    "core": set("defaults encrypted errors events fields ids ports redact result urls".split()),
+    "core": {"defaults", "encrypted", "errors", "events", "fields", "ids", "ports", "redact", "result", "urls"},
     "environments": {"roles"},
     "control": {"wake", "retention"},
     "containers": {"engine"},

@@ -42,5 +42,5 @@ def test_a_table_of_tenants_is_guarded(model: Any):
 def test_every_managed_kind_is_under_the_loop(model: Any):
     from apps.control.reconcile import KINDS
 
-    assert model.KIND == model.LIFECYCLE.kind
+    assert model.LIFECYCLE.kind == model.KIND
     assert KINDS[model.KIND].model is model

@@ -1,0 +1,326 @@
+"""Whatever people ask and engines suffer, in whatever order: in the end there is what was wished for, and no more."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from apps.containers.engine import LABEL
+from apps.containers.models import Container
+from apps.containers.services import container_act
+from apps.containers.spec import LaunchConfig
+from apps.control.models import OPEN, Operation
+from apps.control.reconcile import KINDS, due, look
+from apps.core.errors import Problem
+from apps.drivers import registry, simulated
+from apps.drivers.base import ContainerSeen, Endpoint, EngineDown, EngineError, EngineRefused
+from apps.drivers.simulated import SimulatedDriver
+from apps.environments.access import Actor
+from apps.environments.models import Environment
+from apps.hosts.services import host_create
+from apps.stacks.models import Service, Slot, Stack
+from apps.stacks.services import service_act, service_create, service_update, stack_act, stack_create
+
+ENGINES = ("north", "south")
+CALLS = ("create", "start", "stop", "remove", "inspect", "find", "containers")
+A_WHILE = timedelta(seconds=200)
+
+
+class Crash(BaseException):
+    """The worker dies in the middle of a look."""
+
+
+class Rolled(Exception):
+    """The end of one example: everything it wrote is taken back."""
+
+
+class World:
+    """A stack on two engines, a clock that the test moves, and a worker that may die."""
+
+    def __init__(self, lab: Environment, actor: Actor, clock: Any, listen: Callable[[], Any]) -> None:
+        simulated.reset()
+        for name in ENGINES:
+            registry.forget(Endpoint(f"sim://{name}"))
+        self.lab, self.actor, self.clock, self.listen = lab, actor, clock, listen
+        self.engines: list[SimulatedDriver] = [simulated.engine(name) for name in ENGINES]
+        for name in ENGINES:
+            host_create(actor=None, environment=lab, url=f"sim://{name}", name=name)
+        self.stack = stack_create(actor=actor, environment=lab, name="web")
+        self.work(50)
+
+    def services(self) -> list[Service]:
+        return list(Service.all_objects.filter(stack=self.stack))
+
+    def pick(self, number: int) -> Service | None:
+        found = self.services()
+        return found[number % len(found)] if found else None
+
+    def boxes(self) -> list[tuple[SimulatedDriver, ContainerSeen]]:
+        """Everything on both engines, read past their accidents."""
+        return [(engine, box.shown(full=True)) for engine in self.engines for box in engine._boxes.by_id.values()]
+
+    def work(self, looks: int) -> int:
+        """Up to so many looks at what is due; a worker that dies leaves its lease behind."""
+        done = 0
+        while done < looks and (rows := due()):
+            for kind, key in rows[: looks - done]:
+                with self.listen(), suppress(Crash):
+                    look(kind, key)
+                done += 1
+        return done
+
+    # What people ask
+
+    def new(self, scale: int) -> None:
+        name = f"s{Service.all_objects.filter(stack=self.stack).count()}"
+        config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+        if name in {"s0", "s1"}:
+            service_create(
+                actor=self.actor, stack=self.stack, name=name, config=config, scale=scale % 5, start_on_create=True
+            )
+
+    def scale(self, number: int) -> None:
+        if row := self.pick(number):
+            service_update(row, actor=self.actor, scale=number // 2 % 5)
+
+    def activate(self, number: int) -> None:
+        self.act(number, "activate")
+
+    def deactivate(self, number: int) -> None:
+        self.act(number, "deactivate")
+
+    def remove(self, number: int) -> None:
+        self.act(number, "remove")
+
+    def act(self, number: int, action: str) -> None:
+        if row := self.pick(number):
+            service_act(row, action, actor=self.actor)
+
+    def lose(self, number: int) -> None:
+        """Somebody removes one container in the portal."""
+        rows = list(Container.all_objects.filter(environment=self.lab, removed=None))
+        if rows:
+            container_act(rows[number % len(rows)], "remove", actor=self.actor)
+
+    def halt(self, number: int) -> None:
+        rows = list(Container.all_objects.filter(environment=self.lab, removed=None))
+        if rows:
+            container_act(rows[number % len(rows)], "stop", actor=self.actor)
+
+    # What engines and workers suffer
+
+    def box(self, number: int) -> tuple[SimulatedDriver, ContainerSeen] | None:
+        found = self.boxes()
+        return found[number % len(found)] if found else None
+
+    def end(self, number: int) -> None:
+        """A container's process ends by itself."""
+        if (found := self.box(number)) and found[1].state == "running":
+            found[0].crash(found[1].id, number % 3)
+
+    def vanish(self, number: int) -> None:
+        """Somebody removes a container on the engine."""
+        if found := self.box(number):
+            with suppress(EngineError):
+                found[0].remove(found[1].id, force=True)
+
+    def cut(self, number: int) -> None:
+        self.engines[number % 2].down = True
+
+    def mend(self, number: int) -> None:
+        self.engines[number % 2].down = False
+
+    def refuse(self, number: int) -> None:
+        self.engines[number % 2].fail_next(CALLS[number // 2 % len(CALLS)], EngineRefused("not now"), 1 + number % 2)
+
+    def stumble(self, number: int) -> None:
+        self.engines[number % 2].fail_next(CALLS[number // 2 % len(CALLS)], EngineDown("lost the line"))
+
+    def die(self, number: int) -> None:
+        """The worker dies right after a call has done its work on the engine."""
+        engine, call = self.engines[number % 2], ("create", "start", "stop", "remove")[number // 2 % 4]
+        real = getattr(type(engine), call)
+
+        def once(*args: Any, **kwargs: Any) -> None:
+            engine.__dict__.pop(call, None)
+            real(engine, *args, **kwargs)
+            raise Crash
+
+        engine.__dict__[call] = once
+
+    def double(self, number: int) -> None:
+        """Every wake-up is delivered twice, and in no order."""
+        rows = [
+            (name, key) for name, kind in KINDS.items() for key in kind.model.all_objects.values_list("pk", flat=True)
+        ]
+        random.Random(number).shuffle(rows)  # noqa: S311 - an order, no secret
+        for kind, key in rows[:20]:
+            with self.listen(), suppress(Crash):
+                look(kind, key)
+
+    def wait(self, number: int) -> None:
+        """Time passes, and some of what is due is done."""
+        self.clock.ahead += timedelta(seconds=number % 100)
+        self.work(number)
+
+    def rest(self) -> None:
+        """All accidents are over; time passes until nothing changes any more."""
+        for engine in self.engines:
+            engine.down = False
+            engine._failures.clear()
+            for call in CALLS:
+                engine.__dict__.pop(call, None)
+        for _ in range(8):
+            self.clock.ahead += A_WHILE
+            self.work(300)
+
+
+STEPS = [
+    "new",
+    "scale",
+    "scale",
+    "activate",
+    "deactivate",
+    "remove",
+    "lose",
+    "halt",
+    "end",
+    "vanish",
+    "cut",
+    "mend",
+    "refuse",
+    "stumble",
+    "die",
+    "double",
+    "wait",
+    "wait",
+    "wait",
+    "wait",
+]
+steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 60)), max_size=14)
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """Everything inside is undone at the end, unless it fails."""
+    with suppress(Rolled), transaction.atomic():
+        yield
+        raise Rolled
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Django's clock, moved ahead by `ahead`."""
+
+    class Clock:
+        ahead = timedelta()
+
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + Clock.ahead)
+    return Clock
+
+
+@pytest.fixture
+def world(lab: Environment, actor_of: Callable[..., Actor], clock: Any, request: pytest.FixtureRequest) -> Any:
+    """Makes a world where wake-ups arrive (`heard`), or where only the clock finds anything."""
+
+    def make(*, heard: bool) -> World:
+        capture = request.getfixturevalue("django_capture_on_commit_callbacks")
+        return World(lab, actor_of("alice"), clock, (lambda: capture(execute=True)) if heard else nullcontext)
+
+    yield make
+    simulated.reset()
+    for name in ENGINES:
+        registry.forget(Endpoint(f"sim://{name}"))
+
+
+def play(world: World, script: list[tuple[str, int]]) -> None:
+    for name, number in script:
+        with suppress(Problem):  # what a state does not allow is refused, and nothing happens
+            getattr(world, name)(number)
+    world.rest()
+
+
+def check_engines(world: World) -> None:
+    """No orphan and no double: every container of ours is exactly one living row's."""
+    labelled = Counter(box.labels.get(LABEL, "") for _engine, box in world.boxes())
+    assert not [uuid for uuid, times in labelled.items() if times > 1]
+    living = {str(uuid) for uuid in Container.all_objects.filter(removed=None).values_list("uuid", flat=True)}
+    assert set(labelled) <= living
+
+
+def check_service(world: World, row: Service) -> None:
+    slots = list(Slot.objects.filter(service=row).select_related("container"))
+    uuids = {str(slot.container.uuid) for slot in slots if slot.container}
+    boxes = [box for _engine, box in world.boxes() if box.labels.get(LABEL) in uuids]
+    running = [box for box in boxes if box.state == "running"]
+    assert (row.shown, row.transitioning) == (row.desired, "no"), row.message
+    if row.desired == "removed":
+        assert (slots, boxes) == ([], [])
+        return
+    owned = Container.all_objects.filter(spread_key=str(row.uuid), removed=None)
+    assert {str(uuid) for uuid in owned.values_list("uuid", flat=True)} == uuids
+    if row.desired == "active":
+        assert (len(slots), len(running), len(boxes)) == (row.scale, row.scale, row.scale)
+        assert row.status["health"] == "healthy"
+    else:
+        assert running == []
+
+
+def check(world: World) -> None:
+    check_engines(world)
+    for row in world.services():
+        check_service(world, row)
+    for kind in KINDS.values():
+        assert not kind.model.all_objects.exclude(lease="").exists()
+    assert not Operation.all_objects.filter(state__in=OPEN).exists()
+
+
+NO_SHRINK = (Phase.explicit, Phase.generate)
+SLOWLY = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=NO_SHRINK)
+
+
+@SLOWLY
+@given(script=steps)
+def test_with_wake_ups_everything_comes_to_what_was_wished(world: Any, script: list[tuple[str, int]]):
+    with taken_back():
+        one = world(heard=True)
+        play(one, [("new", 3), *script])
+        check(one)
+
+
+@SLOWLY
+@given(script=steps)
+def test_with_the_clock_alone_everything_comes_to_what_was_wished(world: Any, script: list[tuple[str, int]]):
+    with taken_back():
+        one = world(heard=False)
+        play(one, [("new", 3), *script])
+        check(one)
+
+
+def test_a_stack_that_is_removed_in_the_middle_of_everything_leaves_nothing(world: Any):
+    one = world(heard=False)
+    play(one, [("new", 3), ("new", 2), ("die", 0), ("wait", 20), ("cut", 1), ("end", 0), ("scale", 9)])
+    stack_act(Stack.all_objects.get(pk=one.stack.pk), "remove", actor=one.actor)
+    one.rest()
+    assert Stack.all_objects.get(pk=one.stack.pk).shown == "removed"
+    assert one.boxes() == []
+    assert not Container.all_objects.filter(removed=None).exists()
+    check(one)
+
+
+@pytest.mark.parametrize("call", range(8))
+def test_a_worker_that_dies_after_any_step_leaves_no_double(world: Any, call: int):
+    one = world(heard=False)
+    play(one, [("new", 4), ("die", call), ("wait", 15), ("scale", 4), ("die", call), ("wait", 90), ("lose", 0)])
+    check(one)
