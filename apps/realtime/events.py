@@ -13,20 +13,17 @@ from apps.realtime.bell import Bell
 from apps.realtime.socket import Socket
 
 _PAUSE = 0.2
-_PING_EVERY = 15.0
 
 
 class ChangesSocket(Socket):
     """Collects what changed: a slow reader gets fewer, bigger messages, and the first change goes out at once."""
 
-    ping_every = _PING_EVERY
-
     async def begin(self) -> None:
-        """Start the sender and the pings."""
+        """Start the sender, and show at once that the line is alive."""
         self._pending: set[tuple[str, int]] = set()
         self._bell = Bell()
         self.spawn(self._send_changes())
-        self.spawn(self._send_pings())
+        await self.ping_out()
 
     async def rows_changed(self, message: Mapping[str, Any]) -> None:
         """From the channel layer: remember, and return at once."""
@@ -43,18 +40,9 @@ class ChangesSocket(Socket):
             await self.changes_out(changes)
             await asyncio.sleep(_PAUSE)
 
-    async def _send_pings(self) -> None:
-        while not self.ended:
-            await self.ping_out()
-            await asyncio.sleep(self.ping_every)
-
     async def changes_out(self, changes: list[tuple[str, int]]) -> None:
         """Tell the client."""
         raise NotImplementedError
-
-    async def ping_out(self) -> None:
-        """Show that the line is alive."""
-        await self.say({"type": "ping"})
 
 
 class EventsSocket(ChangesSocket):

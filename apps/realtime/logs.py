@@ -16,7 +16,6 @@ from apps.realtime.reader import Reader
 from apps.realtime.socket import GONE, Socket, in_thread
 
 _PAUSE = 0.05
-_DEFAULT_TAIL = 500
 _V1_CHANNELS = {"stdout": "01", "stderr": "02", "tty": "00"}
 
 
@@ -25,6 +24,7 @@ class LogsSocket(Socket):
 
     verb = "logs"
     permission = "logs"
+    default_tail = 500
 
     row: Container
 
@@ -40,9 +40,9 @@ class LogsSocket(Socket):
         asked = self.caller.ticket.details if self.caller.ticket else {}
         tail = str(asked.get("tail", query.get("tail", "")))
         return {
-            "tail": int(tail) if tail.isdecimal() and len(tail) < 9 else _DEFAULT_TAIL,
-            "since": str(asked.get("since", query.get("since", ""))),
-            "follow": bool(asked.get("follow", True)),
+            "tail": int(tail) if tail.isdecimal() and len(tail) < 9 else self.default_tail,
+            "since": str(asked.get("since") or query.get("since", "")),
+            "follow": asked.get("follow") is not False,
         }
 
     async def begin(self) -> None:
@@ -98,6 +98,9 @@ class LogsSocket(Socket):
 
 class V1LogsSocket(LogsSocket):
     """`/v1/logs/?token=`: one text frame a line, `01 <time> <line>`; see the v1 contract, section 6.2."""
+
+    ping_every = 0
+    default_tail = 100
 
     async def lines_out(self, skipped: int, lines: list[LogLine]) -> None:
         """Send the lines one by one."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.http.request import validate_host
+from django.utils.http import is_same_domain
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -35,13 +36,21 @@ def origin_refused(scope: Scope) -> str:
         page, ours = urlsplit(origin), urlsplit(f"//{host}")
         if not ours.hostname or not validate_host(ours.hostname, settings.ALLOWED_HOSTS):
             return f"{host!r} is not a name of this portal"
-        if not origin or origin in settings.CSRF_TRUSTED_ORIGINS:
+        if not origin or any(_matches(page, urlsplit(trusted)) for trusted in settings.CSRF_TRUSTED_ORIGINS):
             return ""
         default = _PORTS.get(page.scheme)
         same = default and page.hostname == ours.hostname and (page.port or default) == (ours.port or default)
     except ValueError:
         return "Host or Origin is no address"
     return "" if same else f"{origin!r} is another site"
+
+
+def _matches(page: SplitResult, trusted: SplitResult) -> bool:
+    """As Django matches trusted origins: `https://*.example.com` is every name below."""
+    if page.scheme != trusted.scheme:
+        return False
+    pattern = trusted.netloc.lower()
+    return page.netloc == pattern or (pattern.startswith("*.") and is_same_domain(page.netloc, pattern[1:]))
 
 
 def guarded(application: Application) -> Application:

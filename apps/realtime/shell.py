@@ -90,6 +90,7 @@ class ShellSocket(Socket):
 
     verb = "exec"
     permission = "exec"
+    ping_every = 0
 
     row: Container
     command: list[str]

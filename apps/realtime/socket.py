@@ -54,12 +54,14 @@ class Refusal(Exception):
 class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One WebSocket, bound to one environment (None: the whole installation).
 
-    Subclasses say which `verb` a ticket must be for, which `permission` is needed all the time, what the socket aims
-    at (`aim`) and what it does (`begin`). Refusals are closes after the handshake: a browser cannot read others.
+    Subclasses say which `verb` a ticket must be for, which `permission` is needed all the time, how often they ping
+    (0: never), what the socket aims at (`aim`) and what it does (`begin`). Refusals are closes after the handshake: a
+    browser cannot read others.
     """
 
     verb = "events"
     permission = "view"
+    ping_every = 15.0
 
     caller: Caller
 
@@ -112,6 +114,8 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.check(age=0)  # between the first look and the group's door something may have changed
         if not self.ended:
             self.spawn(self._keep_checking())
+            if self.ping_every:
+                self.spawn(self._keep_pinging())
             await self.begin()
 
     def _enter(self) -> None:
@@ -139,8 +143,10 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def check(self, *, age: float = LIFE) -> bool:
         """Whether the caller may still be here; closes the socket if not."""
         found = rights_known(self.caller, self.environment, age)
+        if found is None:
+            found = await in_thread(rights, self.caller, self.environment)
         try:
-            self._insist(found or await in_thread(rights, self.caller, self.environment))
+            self._insist(found)
         except Refusal as refusal:
             await self.end(refusal.code, str(refusal))
         return not self.ended
@@ -155,6 +161,15 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         while not self.ended:
             await self.check(age=CHECK_AGE)
             await asyncio.sleep(CHECK_EVERY)
+
+    async def _keep_pinging(self) -> None:
+        while not self.ended:
+            await asyncio.sleep(self.ping_every)
+            await self.ping_out()
+
+    async def ping_out(self) -> None:
+        """Show a client that hears nothing else that the line is alive."""
+        await self.say({"type": "ping"})
 
     async def say(self, data: Mapping[str, Any]) -> None:
         """Send one JSON frame, unless the socket has ended; waits while the other side is slow."""

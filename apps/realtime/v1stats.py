@@ -9,6 +9,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
+from apps.containers.models import Container
 from apps.core.ids import wire_id
 from apps.drivers.base import StatsSample
 from apps.environments.access import Actor
@@ -21,6 +22,7 @@ from apps.stacks.models import Slot
 
 _EVERY = 1.0
 _BACKLOG = 10
+_MOST_CONTAINERS = 200
 
 
 def sample_of(row: Watched, sample: StatsSample) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class V1StatsSocket(Socket):
 
     verb = "stats"
     permission = "view"
+    ping_every = 0
 
     rows: list[Watched]
 
@@ -65,7 +68,10 @@ class V1StatsSocket(Socket):
         ticket = self.caller.ticket
         if ticket is None:
             raise targets.missing("ticket")
-        self.rows = _rows(actor, ticket.kind, ticket.target)
+        if ticket.kind == "host" and "containerstats" in self.scope["path"]:
+            self.rows = _containers_of(targets.host(actor, ticket.target))
+        else:
+            self.rows = _rows(actor, ticket.kind, ticket.target)
         return ticket.environment_id
 
     async def begin(self) -> None:
@@ -97,6 +103,11 @@ class V1StatsSocket(Socket):
     def _taken(self, key: int) -> list[StatsSample]:
         waiting = self._waiting[key]
         return [waiting.popleft() for _ in range(len(waiting))]
+
+
+def _containers_of(host: Host) -> list[Watched]:
+    rows = Container.objects.within([host.environment_id]).select_related("host")
+    return list(rows.filter(host=host, removed=None, state="running")[:_MOST_CONTAINERS])
 
 
 def _rows(actor: Actor, kind: str, target: int) -> list[Watched]:

@@ -82,8 +82,12 @@ def test_a_page_of_another_site_does_not_get_in_with_a_key_either(people: Any, l
 
 
 def test_a_trusted_origin_is_ours(people: Any, lab: Environment, settings: Any) -> None:
-    settings.CSRF_TRUSTED_ORIGINS = ["https://front.test"]
-    assert welcomed(f"/ws/events?environment={lab.pk}", {**session_of(people.alice), "origin": "https://front.test"})
+    settings.CSRF_TRUSTED_ORIGINS = ["https://front.test", "https://*.site.test"]
+    path, headers = f"/ws/events?environment={lab.pk}", session_of(people.alice)
+    for origin in ("https://front.test", "https://a.site.test"):
+        assert welcomed(path, {**headers, "origin": origin}), origin
+    for origin in ("http://front.test", "https://a.site.test.evil.test", "https://x.front.test"):
+        assert refused(path, {**headers, "origin": origin}) is None, origin
 
 
 def test_a_name_that_is_not_the_portals_is_refused(people: Any, lab: Environment) -> None:

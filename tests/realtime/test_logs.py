@@ -67,6 +67,19 @@ def test_a_closed_tab_closes_the_engine_stream_and_its_thread(
     assert eventually(lambda: not threads_named("logs-"))
 
 
+def test_a_silent_container_shows_that_the_line_is_alive(
+    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs.LogsSocket, "ping_every", 0.05)
+    headers = session_of(people.rita)
+
+    async def story() -> None:
+        async with Wire(f"/ws/logs?container={box.pk}", headers) as wire:
+            assert await wire.json() == {"type": "ping"}
+
+    run(story)
+
+
 def test_the_end_has_a_reason(people: Any, box: Container, engine: ScriptedEngine) -> None:
     headers = session_of(people.rita)
     engine.state = "exited"
@@ -206,6 +219,20 @@ def test_closing_lets_a_waiting_writer_go() -> None:
     lines.close()
     writer.join(5)
     assert not writer.is_alive()
+
+
+def test_v1_defaults_are_a_hundred_lines_and_following(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    actor, details = actor_of("rita"), {"tail": None, "follow": None}
+    token = ticket_issue(
+        actor=actor, environment_id=box.environment_id, verb="logs", kind="container", target=box.pk, details=details
+    )
+
+    async def story() -> None:
+        async with Wire(f"/v1/logs/?token={token}", {}) as wire:
+            await wire.silent(0.05)
+
+    run(story)
+    assert engine.asked[0][2] == {"follow": True, "tail": 100, "since": ""}
 
 
 def test_v1_clients_get_a_frame_a_line(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:

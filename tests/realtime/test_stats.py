@@ -136,6 +136,7 @@ def test_a_host_that_is_down_is_the_reason(people: Any, box: Container, engine: 
     [
         ("/v1/containerstats/c0ffee", "container", ["1i"]),
         ("/v1/hoststats", "host", ["1h"]),
+        ("/v1/containerstats", "host", ["1i"]),
         ("/v1/hoststats/project/", "project", ["1h"]),
         ("/v1/stats", "container", ["1i"]),
     ],
