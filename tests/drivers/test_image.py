@@ -1,0 +1,72 @@
+"""The image of demonstrations and tests: made without a registry, and honest where it cannot be."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from apps.drivers.base import CreateRequest
+from apps.drivers.docker_engine import DockerDriver
+from portal.image import ImageUnavailable, build_image, image_tar
+from tests.engine import PrivateEngine
+
+
+def test_a_machine_without_busybox_is_told_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(ImageUnavailable, match="install the package busybox"):
+        image_tar()
+
+
+@pytest.mark.docker
+def test_an_engine_that_is_away_is_named(engine: PrivateEngine) -> None:
+    with pytest.raises(ImageUnavailable, match="unix:///nowhere"):
+        build_image("unix:///nowhere", "bb:local")
+
+
+@pytest.mark.docker
+def test_the_archive_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = image_tar()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        names = set(tar.getnames())
+    assert {"bin/busybox", "bin/sh", "bin/httpd", "bin/serve"} <= names
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert image_tar() == data
+
+
+@pytest.mark.docker
+def test_a_container_of_it_serves_its_name_and_stops_when_asked(engine: PrivateEngine) -> None:
+    driver = DockerDriver(engine.endpoint)
+    body = {
+        "Image": "bb:local",
+        "Hostname": "greeter",
+        "HostConfig": {"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}},
+    }
+    made = driver.create(CreateRequest("greeter", body))
+    driver.start(made)
+    page = f"http://127.0.0.1:{driver.inspect(made).ports[0].public}/"
+    assert "greeter" in _page(page)
+    begun = time.monotonic()
+    driver.stop(made)
+    assert time.monotonic() - begun < 3
+    assert driver.inspect(made).exit_code == 0
+    driver.remove(made)
+    driver.close()
+
+
+def _page(url: str) -> str:
+    until = time.monotonic() + 10
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # an http address made above
+                return str(answer.read().decode())
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
