@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -12,7 +13,11 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
+from apps.accounts.spec import CONFIGS, PERSON_KINDS, Config
+from apps.core.encrypted import EncryptedJSONField
 from apps.core.models import Managed
+
+TITLES = {"openldap": "OpenLDAP", "ad": "Active Directory", "github": "GitHub"}
 
 
 class AccountNumber(models.Model):
@@ -123,3 +128,77 @@ class FailedLogin(models.Model):
 
     def __str__(self) -> str:
         return f"{self.login} from {self.address}"
+
+
+class ProviderQuerySet(models.QuerySet["AuthProvider"]):
+    """Log-in providers."""
+
+    def open(self) -> ProviderQuerySet:
+        """Those that people may log in through now: switched on, and confirmed or still on trial."""
+        on_trial = models.Q(trial_until=None) | models.Q(trial_until__gt=timezone.now())
+        return self.filter(on_trial, enabled=True)
+
+
+class AuthProvider(models.Model):
+    """GitHub, Active Directory or OpenLDAP: how it is reached and who may come in through it.
+
+    A provider that was just switched on is on trial: unless somebody logs in through it before `trial_until`, or an
+    administrator confirms it, it counts as off again.
+    """
+
+    TRIAL = timedelta(minutes=5)
+
+    kind = models.CharField(max_length=16, unique=True, choices=list(TITLES.items()))
+    enabled = models.BooleanField(default=False)
+    trial_until = models.DateTimeField(null=True)
+    stored = EncryptedJSONField(default=dict)
+    version = models.PositiveIntegerField(default=0)
+
+    objects = ProviderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return TITLES[self.kind]
+
+    @property
+    def config(self) -> Config:
+        """The configuration, typed."""
+        return CONFIGS[self.kind].from_json(self.stored)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether people may log in through it now."""
+        return self.enabled and (self.trial_until is None or self.trial_until > timezone.now())
+
+
+class Identity(models.Model):
+    """What a provider said about an account at its last log-in: the person, and each group."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
+    provider = models.ForeignKey(AuthProvider, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=32)
+    external_id = models.CharField(max_length=512)
+    login = models.CharField(max_length=255, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    dn = models.CharField(max_length=1024, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["user", "kind", "external_id"], name="identity_once"),
+            models.UniqueConstraint(
+                fields=["kind", "external_id"],
+                condition=models.Q(kind__in=sorted(PERSON_KINDS.values())),
+                name="identity_one_person",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.login or self.external_id
+
+    @property
+    def wire_external_id(self) -> str:
+        """What v1 calls it: a directory's DN, GitHub's number."""
+        return self.dn or self.external_id

@@ -25,6 +25,9 @@ class Ports:
     An emptier takes an environment's key, asks for the removal of what its app still holds there and returns how
     many things are left. `render(kind, key, actor, base)` is the v1 resource of a row as the actor sees it (None: not
     at all), with links below the URL `base` (`https://portal`); the API provides it.
+
+    `identified(user)` is called when a log-in provider said anew who the account is and in which groups;
+    `is_member(names, user)` whether an environment has such an identity, or that account, as a member.
     """
 
     def __init__(self) -> None:
@@ -34,6 +37,8 @@ class Ports:
         self.emptiers: list[Emptier] = []
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
         self.render: Renderer = _nothing
+        self.identified: Callable[[Any], Any] = _missing
+        self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _missing
 
 
 def _missing(*_: object, **__: object) -> Any:
@@ -60,3 +65,13 @@ def create(row: Managed, **kwargs: Any) -> Any:
 def record(event: str, **kwargs: Any) -> None:
     """Write one audit entry; see `control.services.record`."""
     ports.record(event, **kwargs)
+
+
+def identified(user: Any) -> None:
+    """Bring the account's memberships up to date; see `environments.services.memberships_of_account`."""
+    ports.identified(user)
+
+
+def is_member(names: set[tuple[str, str]], user: Any) -> bool:
+    """Whether any environment has one of these (kind, id) pairs, or the account, as a member."""
+    return ports.is_member(names, user)

@@ -8,3 +8,11 @@ class EnvironmentsConfig(AppConfig):
 
     name = "apps.environments"
     label = "environments"
+
+    def ready(self) -> None:
+        """Tell the log-in what it needs to know of members."""
+        from apps.core.ports import ports
+        from apps.environments.selectors import is_member
+        from apps.environments.services import memberships_of_account
+
+        ports.identified, ports.is_member = memberships_of_account, is_member

@@ -1,14 +1,58 @@
-"""Reads of environments."""
+"""Reads of environments, and who is meant by the names on their member lists."""
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from collections.abc import Iterable
 
+from django.db.models import Q, QuerySet
+
+from apps.accounts.models import Identity, User
+from apps.accounts.spec import GROUP_KINDS, IDENTITY_KINDS, names_of, plain_dn
 from apps.environments.access import Actor
-from apps.environments.models import Environment
+from apps.environments.models import Environment, Member
 
 
 def environments_of(actor: Actor, *, everything: bool = False) -> QuerySet[Environment]:
     """The environments the actor is a member of, or all of them for an admin that asks for `everything`."""
     keys = actor.environments("view", everything=everything)
     return Environment.objects.filter(pk__in=keys)
+
+
+def members_naming(user: User) -> list[Member]:
+    """The entries of member lists that mean this account: by its number, its person or one of its groups.
+
+    A person's entry that already means another account stays that one's: a directory may use a DN again.
+    """
+    names = {pair for identity in user.identities.all() for pair in names_of(identity.kind, identity)}
+    others = Member.objects.filter(account=None, identity_type__in={kind for kind, _name in names})
+    found = [member for member in others if (member.identity_type, plain_dn(member.identity)) in names]
+    return [*Member.objects.filter(account=user), *found]
+
+
+def accounts_of(members: Iterable[Member]) -> set[int]:
+    """The accounts that these entries mean, as far as anybody of them has been here."""
+    listed = list(members)
+    wanted = {(each.identity_type, plain_dn(each.identity)) for each in listed if each.identity_type in GROUP_KINDS}
+    ids = {name for _kind, name in wanted}
+    groups = Identity.objects.filter(Q(external_id__in=ids) | Q(dn__in=ids)) if wanted else Identity.objects.none()
+    through_groups = {each.user_id for each in groups if names_of(each.kind, each) & wanted}
+    return {each.account_id for each in listed if each.account_id} | through_groups
+
+
+def person_named(kind: str, name: str) -> User | None:
+    """The account of a log-in provider's person, by lasting id or DN, if it has been here."""
+    if kind in GROUP_KINDS:
+        return None
+    wanted = plain_dn(name)
+    return User.objects.filter(
+        Q(identities__external_id=wanted) | Q(identities__dn=wanted), identities__kind=kind
+    ).first()
+
+
+def is_member(names: set[tuple[str, str]], user: User | None) -> bool:
+    """Whether one of these (kind, id) pairs, or the account, is on the member list of an environment that is there."""
+    living = Member.objects.exclude(environment__desired__in=("removed", "purged"))
+    if user is not None and living.filter(account=user).exists():
+        return True
+    listed = living.filter(account=None, identity_type__in=IDENTITY_KINDS).values_list("identity_type", "identity")
+    return any((kind, plain_dn(name)) in names for kind, name in listed)

@@ -8,17 +8,21 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
 from apps.accounts.models import AccountNumber, ApiKey, User
 from apps.accounts.services import NewKey, key_create
+from apps.accounts.spec import IDENTITY_KINDS, PERSON_KINDS
 from apps.core import ports
 from apps.core.errors import Forbidden, Invalid, Problem
+from apps.core.fields import plain_text
 from apps.core.ids import row_number, wire_id
 from apps.environments.access import Actor, can
 from apps.environments.models import Environment, KeyScope, Member, RoleGroup, SocketTicket
 from apps.environments.roles import RANK, ROLES
+from apps.environments.selectors import accounts_of, members_naming, person_named
 
 
 def _check_name(name: Any) -> str:
@@ -78,8 +82,7 @@ def members_set(row: Environment, members: Iterable[Mapping[str, Any]], *, actor
     with transaction.atomic():
         _members_write(row, parsed)
         ports.record("project.setmembers", actor=actor, row=row, environment_id=row.pk, request={"members": wanted})
-    for close in ports.ports.rights_changed:
-        close({"environment": row.pk})
+    _tell(row.pk)
     return list(Member.objects.filter(environment=row).select_related("account"))
 
 
@@ -106,12 +109,26 @@ def _parse_member(entry: Mapping[str, Any]) -> Member:
     identity, kind, role = entry.get("externalId"), entry.get("externalIdType"), entry.get("role")
     if not identity or not kind or not isinstance(role, str) or role not in ROLES:
         raise _bad_members(f"Each member needs externalId, externalIdType and a role ({', '.join(ROLES)}).")
+    if isinstance(kind, str) and kind in IDENTITY_KINDS:
+        return _named_member(kind, identity, role)
     if kind != "rancher_id":
-        raise _bad_members(f"externalIdType {kind!r} is not known here; use rancher_id.")
+        known = ", ".join(("rancher_id", *sorted(IDENTITY_KINDS)))
+        raise _bad_members(f"externalIdType {kind!r} is not known here; it is one of {known}.")
     account = User.all_objects.filter(pk=row_number(str(identity)) or 0, removed=None).first()
     if account is None:
         raise _bad_members(f"There is no account {identity!r}.")
     return Member(identity_type=kind, identity=wire_id("a", account.pk), account=account, role=role)
+
+
+def _named_member(kind: str, identity: Any, role: str) -> Member:
+    """A person or group of a log-in provider, who need not have been here yet."""
+    try:
+        name = plain_text("members", identity).strip()
+    except Invalid as refused:
+        raise _bad_members(refused.message) from None
+    if not 0 < len(name) <= 512:
+        raise _bad_members("An externalId has 1 to 512 characters.")
+    return Member(identity_type=kind, identity=name, account=person_named(kind, name), role=role)
 
 
 def _members_write(row: Environment, members: list[Member]) -> None:
@@ -124,9 +141,39 @@ def _members_write(row: Environment, members: list[Member]) -> None:
 
 def members_apply(row: Environment) -> None:
     """Derive groups and grants from the member table; safe to repeat."""
+    members = list(row.members.all())
     for role in ROLES:
-        accounts = [m.account_id for m in row.members.all() if m.role == role and m.account_id]
+        accounts = accounts_of([member for member in members if member.role == role])
         _role_group(row, role).user_set.set(accounts)
+
+
+def memberships_of_account(user: User) -> list[int]:
+    """Put an account into the groups of the roles its identities have now and out of the others; safe to repeat.
+
+    Returns the environments where something changed; their sockets are told to look again.
+    """
+    mine = members_naming(user)
+    for member in mine:
+        if member.account_id is None and member.identity_type in PERSON_KINDS.values():
+            Member.objects.filter(pk=member.pk, account=None).update(account=user)
+    wanted = {(member.environment_id, member.role) for member in mine}
+    environments = {environment for environment, _role in wanted}
+    groups = RoleGroup.objects.filter(Q(group__user=user) | Q(environment__in=environments)).distinct()
+    held = set(RoleGroup.objects.filter(group__user=user).values_list("pk", flat=True))
+    right = {row.pk: row for row in groups if (row.environment_id, row.role) in wanted}
+    gone = [row for row in groups if row.pk in held and row.pk not in right]
+    new = [row for key, row in right.items() if key not in held]
+    user.groups.remove(*[row.group_id for row in gone])
+    user.groups.add(*[row.group_id for row in new])
+    changed = sorted({row.environment_id for row in [*gone, *new]})
+    for environment in changed:
+        _tell(environment)
+    return changed
+
+
+def _tell(environment: int) -> None:
+    for close in ports.ports.rights_changed:
+        close({"environment": environment})
 
 
 def _role_group(row: Environment, role: str) -> Group:

@@ -7,6 +7,7 @@ from portal.settings.env import env, env_bool
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "apps.accounts.backends.LocalBackend",
+    "apps.accounts.backends.DirectoryBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 PASSWORD_HASHERS = [
@@ -30,4 +31,3 @@ CSRF_COOKIE_SAMESITE = "Lax"
 
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = False
-SOCIAL_AUTH_URL_NAMESPACE = "social"

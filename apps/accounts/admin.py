@@ -1,0 +1,170 @@
+"""What administrators decide about logging in: a provider's configuration, its test, on and off."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.access import refusal
+from apps.accounts.backends.directory import identify
+from apps.accounts.backends.preflight import tls_context
+from apps.accounts.models import AuthProvider, User
+from apps.accounts.spec import CONFIGS, SECRETS, Claims, Config, Directory, read_config
+from apps.core import ports
+from apps.core.errors import Conflict, Forbidden, Invalid, Problem
+
+# Fields that say who may come in; every other one says how the provider is reached.
+_WHO = {"accessMode", "allowedIdentities"}
+
+
+class Admin(Protocol):
+    """Who asks, as far as is needed here."""
+
+    @property
+    def via(self) -> str: ...
+
+    @property
+    def is_admin(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """How a test went: what the directory says about the tester, or why it did not work."""
+
+    claims: Claims | None
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.claims is not None and not self.reason
+
+
+def provider_of(kind: str) -> AuthProvider:
+    """The provider of this kind, unsaved while nobody configured it; raises `Invalid` for an unknown kind."""
+    if kind not in CONFIGS:
+        raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(CONFIGS)}.")
+    return AuthProvider.objects.filter(kind=kind).first() or AuthProvider(kind=kind)
+
+
+def shown_config(provider: AuthProvider) -> dict[str, Any]:
+    """The configuration as people may see it: every field, secrets only as set (blanks) or absent."""
+    config = provider.config.to_wire()
+    return {name: None if name in SECRETS else value for name, value in config.items()}
+
+
+def secrets_set(provider: AuthProvider) -> list[str]:
+    """Which secrets are stored; their values are never shown again."""
+    return sorted(name for name in SECRETS if provider.stored.get(name))
+
+
+def provider_save(kind: str, data: Mapping[str, Any], *, actor: Admin) -> AuthProvider:
+    """Store a configuration; a provider that is on and is reached differently now is on trial again.
+
+    Secrets that are left out stay. Raises `Invalid` for a wrong field.
+    """
+    _need_admin(actor)
+    provider = provider_of(kind)
+    config = _checked(kind, data, provider.stored)
+    before, stored = provider.config.to_wire(), config.to_json()
+    is_moved = any(value != before[name] for name, value in config.to_wire().items() if name not in _WHO)
+    provider.stored = stored
+    if provider.is_open and is_moved:
+        provider.trial_until = timezone.now() + AuthProvider.TRIAL
+    _write(provider, "save", actor, stored)
+    return provider
+
+
+def _checked(kind: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> Config:
+    config = read_config(kind, data, before)
+    if isinstance(config, Directory):
+        try:
+            tls_context(config)
+        except (ssl.SSLError, ValueError):
+            raise Invalid(
+                "caCertificate", "InvalidFormat", _("caCertificate must be one or more certificates in PEM form.")
+            ) from None
+    return config
+
+
+def provider_test(
+    kind: str, login: str, password: str, *, actor: Admin, data: Mapping[str, Any] | None = None
+) -> Tested:
+    """Try a directory with somebody's own name and password, as stored or as in `data`; nothing is changed."""
+    _need_admin(actor)
+    provider = provider_of(kind)
+    if kind == "github":
+        raise Invalid("kind", "InvalidOption", _("GitHub is tested by logging in through it."))
+    stored = provider.stored if data is None else _checked(kind, data, provider.stored).to_json()
+    trial = AuthProvider(kind=kind, stored=stored)
+    trial.config.check()
+    try:
+        claims = identify(trial, login, password)
+    except Problem as problem:
+        return Tested(None, problem.message)
+    if claims is None:
+        return Tested(None, _("The directory does not know this name with this password, or the person is disabled."))
+    return Tested(claims, refusal(trial.config, claims, None))
+
+
+def provider_enable(kind: str, *, actor: Admin, login: str = "", password: str = "") -> AuthProvider:
+    """Switch a provider on, on trial; a directory first has to let the asker in with the given name and password.
+
+    Raises `Invalid` for an incomplete configuration, `Conflict` with the reason when the test fails.
+    """
+    _need_admin(actor)
+    provider = provider_of(kind)
+    provider.config.check()
+    if kind != "github":
+        tested = provider_test(kind, login, password, actor=actor)
+        if not tested:
+            raise Conflict(_("Not switched on. %(reason)s") % {"reason": tested.reason})
+    provider.enabled, provider.trial_until = True, timezone.now() + AuthProvider.TRIAL
+    _write(provider, "enable", actor, {})
+    return provider
+
+
+def provider_confirm(kind: str, *, actor: Admin) -> AuthProvider:
+    """End the trial of a provider that is on; `Conflict` when it is off already."""
+    _need_admin(actor)
+    provider = provider_of(kind)
+    if not provider.is_open:
+        raise Conflict(_("%(provider)s is off; switch it on first.") % {"provider": provider})
+    provider.trial_until = None
+    _write(provider, "confirm", actor, {})
+    return provider
+
+
+def provider_disable(kind: str, *, actor: Admin | None) -> AuthProvider:
+    """Switch a provider off: nobody logs in through it, and the sessions that began there end.
+
+    `actor` None is somebody at the machine's own command line.
+    """
+    if actor is not None:
+        _need_admin(actor)
+    provider = provider_of(kind)
+    provider.enabled, provider.trial_until = False, None
+    _write(provider, "disable", actor, {})
+    return provider
+
+
+def _need_admin(actor: Admin) -> None:
+    if not actor.is_admin:
+        raise Forbidden(_("Only administrators may do this."))
+
+
+@transaction.atomic
+def _write(provider: AuthProvider, event: str, actor: Admin | None, said: Mapping[str, Any]) -> None:
+    provider.version += 1
+    provider.save()
+    secrets = [str(provider.stored[name]) for name in SECRETS if provider.stored.get(name)]
+    ports.record(f"provider.{event}", actor=actor, request={"kind": provider.kind, **said}, secrets=secrets)
+
+
+def people_of(provider: AuthProvider) -> int:
+    """How many accounts came through this provider."""
+    return User.objects.filter(identities__provider=provider).distinct().count() if provider.pk else 0

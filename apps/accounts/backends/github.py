@@ -1,0 +1,132 @@
+"""Logging in through GitHub or an Enterprise server: social-auth's OAuth flow, with settings from a row."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from social_core.backends.github_enterprise import GithubEnterpriseOAuth2
+from social_core.exceptions import AuthCanceled, AuthProviderError, SocialAuthBaseException
+from social_django.strategy import DjangoStrategy
+
+from apps.accounts.models import AuthProvider
+from apps.accounts.spec import Claim, Claims, Github
+from apps.core.errors import Problem, Unauthorized
+
+PER_PAGE, MOST_PAGES = 100, 100
+
+
+class _OnceOnly:
+    """A log-in's state lives in the browser's session and is taken out of it at its first use: no table is needed."""
+
+    @staticmethod
+    def use(*_: Any) -> bool:
+        return True
+
+    @staticmethod
+    def consume(*_: Any) -> bool:
+        return True
+
+
+class _Strategy(DjangoStrategy):  # type: ignore[misc]
+    """Settings of one provider row; the end of the flow is what GitHub says, not an account."""
+
+    def __init__(self, request: HttpRequest, config: Github) -> None:
+        self._known = {
+            "SOCIAL_AUTH_GITHUB_KEY": config.client_id,
+            "SOCIAL_AUTH_GITHUB_SECRET": config.client_secret,
+            "SOCIAL_AUTH_GITHUB_URL": config.url,
+            "SOCIAL_AUTH_GITHUB_API_URL": config.api_url,
+            "SOCIAL_AUTH_REQUESTS_TIMEOUT": 5,
+        }
+        super().__init__(SimpleNamespace(nonce=_OnceOnly), request)
+
+    def get_setting(self, name: str) -> Any:
+        """The row's value; KeyError means that there is none."""
+        return self._known[name]
+
+    def authenticate(self, _backend: Any, *, response: dict[str, Any], **_: Any) -> Claims:
+        """What GitHub said; its access token is forgotten here."""
+        person = Claim("github_user", str(response["id"]), response["login"], response.get("name") or "")
+        orgs = (Claim("github_org", str(each["id"]), each["login"], each["login"]) for each in response["orgs"])
+        teams = (Claim("github_team", str(each["id"]), each["slug"], _team(each)) for each in response["teams"])
+        return Claims(person, (*orgs, *teams))
+
+
+def _team(team: dict[str, Any]) -> str:
+    return f"{team['organization']['login']}/{team['name']}" if team.get("organization") else str(team["name"])
+
+
+class _Login(GithubEnterpriseOAuth2):  # type: ignore[misc]
+    """GitHub's flow, asking who the person is and for every page of organizations and teams."""
+
+    name = "github"
+    DEFAULT_SCOPE = ["read:org"]
+
+    def user_data(self, access_token: str, *_: Any, **__: Any) -> dict[str, Any]:
+        """The person, and the groups that count as identities."""
+        found: dict[str, Any] = self._user_data(access_token)
+        return {**found, "orgs": self._all(access_token, "orgs"), "teams": self._all(access_token, "teams")}
+
+    def _all(self, token: str, what: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for page in range(1, MOST_PAGES + 1):
+            batch = self._user_data(token, f"/{what}?per_page={PER_PAGE}&page={page}")
+            found += batch
+            if not batch:  # a server may give fewer than asked for on each page
+                break
+        return found
+
+
+def begin(request: HttpRequest, provider: AuthProvider, back: str) -> HttpResponse:
+    """Send the browser to GitHub; it comes back to the absolute URL `back` with a code and the session's state."""
+    try:
+        answer: HttpResponse = _login(request, provider, back).start()
+    except SocialAuthBaseException as error:
+        raise _problem(error) from error
+    return answer
+
+
+def complete(request: HttpRequest, provider: AuthProvider, back: str) -> Claims:
+    """Who GitHub says the browser's owner is.
+
+    Raises `Unauthorized` for a wrong state or code and for a refusal at GitHub, `Problem` when GitHub is unreachable.
+    """
+    return _claims(lambda: _login(request, provider, back).complete())
+
+
+def redeem(request: HttpRequest, provider: AuthProvider, code: str, back: str) -> Claims:
+    """As `complete`, for an API client that ran the browser's part, and checked its state, itself."""
+
+    def run() -> Any:
+        backend = _login(request, provider, back)
+        backend.data = {"code": code}
+        backend.STATE_PARAMETER = False
+        return backend.complete()
+
+    return _claims(run)
+
+
+def _claims(run: Any) -> Claims:
+    try:
+        claims: Claims = run()
+    except SocialAuthBaseException as error:
+        raise _problem(error) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Problem("GitHub: the answer is not what GitHub's API promises.", status=502) from error
+    return claims
+
+
+def _login(request: HttpRequest, provider: AuthProvider, back: str) -> Any:
+    config = provider.config
+    assert isinstance(config, Github)  # noqa: S101 - directories never come here
+    return _Login(_Strategy(request, config), redirect_uri=back)
+
+
+def _problem(error: SocialAuthBaseException) -> Problem:
+    if isinstance(error, AuthCanceled):
+        return Unauthorized("GitHub: access was denied there; try again and grant it.")
+    if isinstance(error, AuthProviderError):
+        return Problem(f"GitHub: {error}", status=502, code="GithubDown")
+    return Unauthorized(f"GitHub: {error}")
