@@ -1,4 +1,4 @@
-"""Django's handle on `api`."""
+"""Django's handle on `api`: gives sockets the v1 view of a row."""
 
 from django.apps import AppConfig
 
@@ -8,3 +8,10 @@ class ApiConfig(AppConfig):
 
     name = "apps.api"
     label = "api"
+
+    def ready(self) -> None:
+        """Register the types, and the renderer that sockets use."""
+        from apps.api.events import render
+        from apps.core.ports import ports
+
+        ports.render = render

@@ -44,7 +44,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "guardian",
     "channels",
-    "social_django",
     "django_htmx",
     "apps.core",
     "apps.accounts",
@@ -128,7 +127,22 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-REST_FRAMEWORK: dict[str, Any] = {"UNAUTHENTICATED_USER": None}
+REST_FRAMEWORK: dict[str, Any] = {
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.api.wire.auth.KeyAuthentication",
+        "apps.api.wire.auth.BearerAuthentication",
+        "apps.api.wire.auth.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [],  # the view itself: what a caller may not know of is not there
+    "DEFAULT_RENDERER_CLASSES": ["apps.api.wire.formats.V1Renderer", "apps.api.wire.browse.PageRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.wire.formats.V1Parser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.api.wire.formats.Negotiation",
+    "DEFAULT_THROTTLE_CLASSES": ["apps.api.wire.auth.AnonymousThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"anon": env("API_ANONYMOUS_RATE", "600/min")},
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "apps.api.wire.faults.answer",
+}
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -1,0 +1,57 @@
+"""`account`: people who can log in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.accounts.models import User
+from apps.accounts.services import account_act, account_create, account_update
+from apps.api.wire.caller import Caller
+from apps.api.wire.entry import pick
+from apps.api.wire.fields import table
+from apps.api.wire.kinds import Data, Link, Resource, register
+
+
+@register
+class Account(Resource):
+    """An account; administrators see and change all of them, others see themselves."""
+
+    name = "account"
+    model = User
+    own = table("""
+        kind           string   cu <kind
+        login          string   c  <login 1..255 ^
+        password       password c  * ! ^
+        externalId     string   r
+        externalIdType string   r
+        identity       reference[identity] r
+    """)
+    without = frozenset({"accountId"})
+    links = {"apiKeys": Link("apiKey", column="account")}
+    computed = {
+        "externalIdType": lambda _seen: "rancher_id",
+        "externalId": lambda seen: f"1a{seen.row.pk}",
+        "identity": lambda seen: f"1i!rancher_id:1a{seen.row.pk}",
+        "password": lambda _seen: None,
+    }
+
+    def rows(self, caller: Caller) -> Any:
+        """Oneself, or everybody; an environment key is nobody in particular."""
+        rows = User.objects.all()
+        if caller.actor.is_admin:
+            return rows
+        return rows.filter(pk=caller.actor.user.pk) if caller.actor.user and caller.actor.scope is None else rows.none()
+
+    def create(self, caller: Caller, data: Data) -> User:
+        """A new local account."""
+        login = data.get("login") or data.get("name", "")
+        more = pick(data, name="name", kind="kind", description="description")
+        return account_create(actor=caller.actor, login=login, password=data["password"], **more)
+
+    def update(self, caller: Caller, row: User, data: Data) -> None:
+        """Change name, description or kind."""
+        account_update(row, actor=caller.actor, **data)
+
+    def act(self, caller: Caller, row: User, action: str) -> None:
+        """Activate, deactivate, remove, purge, restore."""
+        account_act(row, action, actor=caller.actor)

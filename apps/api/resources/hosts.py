@@ -1,0 +1,96 @@
+"""`host`, and `engineEndpoint`, our own way to add an engine that no agent stands for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apps.api.resources.access import statistics
+from apps.api.resources.endpoints import wire_endpoints
+from apps.api.wire.caller import Caller
+from apps.api.wire.entry import pick
+from apps.api.wire.fields import table
+from apps.api.wire.kinds import Data, Link, Resource, register
+from apps.containers.models import Container
+from apps.hosts.models import Host
+from apps.hosts.services import host_act, host_create, host_update
+
+
+@register
+class HostType(Resource):
+    """A machine with an engine."""
+
+    name = "host"
+    model = Host
+    own = table("""
+        agentState      string                  r
+        computeTotal    int                     r
+        hostname        string                  r  <hostname
+        info            json                    r
+        labels          map[string]             u  ~
+        address         string                  u  <address 0..255
+        physicalHostId  reference[physicalHost] r
+        publicEndpoints array[publicEndpoint]   r
+    """)
+    computed = {
+        "info": lambda seen: seen.row.info or None,
+        "labels": lambda seen: seen.row.all_labels,
+        "publicEndpoints": lambda seen: wire_endpoints(seen.extra),
+    }
+    links = {
+        "account": Link("project", attribute="environment_id"),
+        "instances": Link("container", column="host"),
+        "stats": Link(call=statistics("stats")),
+        "hostStats": Link(call=statistics("hoststats")),
+        "containerStats": Link(call=statistics("containerstats")),
+    }
+
+    def kind_of(self, row: Any) -> str:  # noqa: ARG002 - the base's signature
+        """Every engine here is Docker's."""
+        return "docker"
+
+    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:
+        """The containers that may have published ports, by host."""
+        there = Container.objects.within(caller.environments()).filter(host__in=[row.pk for row in rows], removed=None)
+        found: dict[int, list[Container]] = defaultdict(list)
+        for container in there.select_related("host"):
+            found[container.host_id or 0].append(container)
+        return found
+
+    def update(self, caller: Caller, row: Host, data: Data) -> None:
+        """Change name, description, labels or address."""
+        host_update(row, actor=caller.actor, **data)
+
+    def act(self, caller: Caller, row: Host, action: str) -> None:
+        """Activate, deactivate, remove, purge."""
+        host_act(row, action, actor=caller.actor)
+
+
+@register
+class EngineEndpoint(Resource):
+    """Where an engine listens; making one makes a host, which is the answer."""
+
+    name = "engineEndpoint"
+    listable = False
+    sortable = False
+    own = table("""
+        url         string      c * 1..512
+        name        string      c 0..255
+        description string      c 0..1024
+        labels      map[string] c
+        address     string      c 0..255
+        ca          string      c
+        cert        string      c
+        key         password    c !
+    """)
+
+    def find(self, caller: Caller, key: int | str | None) -> Any:  # noqa: ARG002 - the base's signature
+        """There is none: it became a host."""
+        return None
+
+    def create(self, caller: Caller, data: Data) -> Host:
+        """A new host, once its engine has answered."""
+        tls = pick(data, ca="ca", cert="cert", key="key")
+        rest = {name: value for name, value in data.items() if name not in tls}
+        return host_create(actor=caller.actor, environment=caller.inside(), tls=tls, **rest)

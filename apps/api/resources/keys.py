@@ -1,0 +1,76 @@
+"""`apiKey`: keys of accounts, and of environments when the call is about one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import QueryDict
+
+from apps.accounts.models import ApiKey
+from apps.accounts.services import key_act, key_create, key_update
+from apps.api.wire.caller import Caller
+from apps.api.wire.fields import table
+from apps.api.wire.kinds import Data, Resource, Seen, register
+from apps.core.errors import Forbidden
+from apps.core.ids import wire_id
+from apps.environments.access import environment_of
+from apps.environments.models import Environment
+from apps.environments.services import environment_key_create
+
+
+def _account_of(seen: Seen) -> str:
+    return wire_id("a", environment_of(seen.row) or seen.row.account_id)
+
+
+@register
+class ApiKeyType(Resource):
+    """A key pair; the secret is in the answer that makes it and nowhere else."""
+
+    name = "apiKey"
+    root = "credential"
+    model = ApiKey
+    own = table("""
+        accountId   reference[account] r
+        publicValue string             r <public_value
+        secretValue password           r !
+        lastUsed    date               r <last_used
+    """)
+    computed = {"accountId": _account_of, "secretValue": lambda _seen: None}
+
+    def rows(self, caller: Caller) -> Any:
+        """One's own keys and those of the environments one sees; an administrator's every account's."""
+        rows = ApiKey.objects.select_related("scope", "account")
+        inside = Q(scope__environment__in=caller.environments())
+        if caller.environment is not None:
+            return rows.filter(inside)
+        own = Q(scope=None) if caller.actor.is_admin else Q(scope=None, account=caller.actor.user)
+        return rows.filter(inside | own)
+
+    def listed(self, caller: Caller, asked: QueryDict) -> Any:  # noqa: ARG002 - the base's signature
+        """Outside any environment only the keys of accounts."""
+        rows = self.rows(caller)
+        return rows if caller.environment is not None else rows.filter(scope=None)
+
+    def create(self, caller: Caller, data: Data) -> Any:
+        """A new pair of the environment, or of the account outside any."""
+        if caller.environment is not None:
+            made = environment_key_create(actor=caller.actor, environment=caller.environment, **data)
+        elif caller.actor.user is not None:
+            made = key_create(actor=caller.actor, account=caller.actor.user, **data)
+        else:
+            raise Forbidden("Only an account can own a key.")
+        return made.key, {"secretValue": made.secret}
+
+    def update(self, caller: Caller, row: ApiKey, data: Data) -> None:
+        """Change name or description."""
+        key_update(row, actor=caller.actor, environment=_environment(row), **data)
+
+    def act(self, caller: Caller, row: ApiKey, action: str) -> None:
+        """Activate, deactivate, remove, purge."""
+        key_act(row, action, actor=caller.actor, environment=_environment(row))
+
+
+def _environment(row: ApiKey) -> Environment | None:
+    scope = getattr(row, "scope", None)
+    return scope.environment if scope else None

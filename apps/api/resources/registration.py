@@ -1,0 +1,64 @@
+"""`registrationToken`: how more hosts join."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import QueryDict
+
+from apps.api.wire.caller import Caller
+from apps.api.wire.fields import table
+from apps.api.wire.kinds import Data, Link, Resource, Seen, register
+from apps.core.defaults import setting
+from apps.core.errors import NotAllowed
+from apps.hosts.models import RegistrationToken
+from apps.hosts.selectors import registration_command
+from apps.hosts.services import token_create, token_ensure
+
+
+def _of_command(name: str) -> Callable[[Seen], str | None]:
+    """What the command is made of, once the token is active."""
+
+    def value(seen: Seen) -> str | None:
+        if seen.row.shown != "active":
+            return None
+        base = setting("api.host") or seen.caller.base
+        return registration_command(seen.row, f"{base.rstrip('/')}/v1")[name]
+
+    return value
+
+
+@register
+class RegistrationTokenType(Resource):
+    """An environment's key for new hosts; only those who may add hosts see it."""
+
+    name = "registrationToken"
+    root = "credential"
+    model = RegistrationToken
+    own = table("""
+        command         string r
+        image           string r
+        registrationUrl string r
+        token           string r
+    """)
+    computed = {name: _of_command(name) for name in ("command", "image", "registrationUrl", "token")}
+    links = {"account": Link("project", attribute="environment_id")}
+
+    def rows(self, caller: Caller) -> Any:
+        """The tokens of the environments where the caller may add hosts."""
+        return RegistrationToken.objects.within(caller.environments("hosts"))
+
+    def listed(self, caller: Caller, asked: QueryDict) -> Any:  # noqa: ARG002 - the base's signature
+        """Those; the first one is made by asking for it."""
+        if caller.environment is not None:
+            token_ensure(actor=caller.actor, environment=caller.environment)
+        return self.rows(caller)
+
+    def create(self, caller: Caller, data: Data) -> RegistrationToken:  # noqa: ARG002 - there is nothing to say
+        """One more."""
+        return token_create(actor=caller.actor, environment=caller.inside())
+
+    def act(self, caller: Caller, row: RegistrationToken, action: str) -> None:  # noqa: ARG002 - the base's signature
+        """Not possible yet."""
+        raise NotAllowed(f"A registration token knows no {action}.")

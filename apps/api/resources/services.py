@@ -1,0 +1,176 @@
+"""`service` and its links, `serviceConsumeMap`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from apps.api.resources import launch
+from apps.api.resources.endpoints import wire_endpoints
+from apps.api.wire.caller import Caller
+from apps.api.wire.entry import pick, read
+from apps.api.wire.fields import table
+from apps.api.wire.kinds import Action, Data, Link, Resource, named, register
+from apps.containers.spec import LaunchConfig
+from apps.core.errors import Invalid
+from apps.core.ids import row_number
+from apps.core.lifecycle import UPDATING
+from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.selectors import service_views
+from apps.stacks.services import (
+    link_add,
+    link_remove,
+    links_set,
+    service_act,
+    service_create,
+    service_update,
+)
+
+_LINKABLE = frozenset({"requested", "registering", "inactive", "activating", "active", "deactivating", *UPDATING})
+
+
+def _target(caller: Caller, link: Any) -> tuple[Service, str]:
+    """The service that a `serviceLink` names, and the name it is linked under."""
+    kind = named("serviceLink")
+    data = read(kind.fields if kind else (), link, "c")
+    rows = Service.objects.within(caller.environments()).select_related("stack")
+    row = rows.filter(pk=row_number(data["serviceId"]) or 0, removed=None).first()
+    if row is None:
+        raise Invalid("serviceId", "InvalidReference", f"There is no service {data['serviceId'][:64]!r} here.")
+    return row, data.get("name", "")
+
+
+def _set_links(caller: Caller, row: Service, data: Data) -> None:
+    links_set(row, [_target(caller, link) for link in data.get("serviceLinks", ())], actor=caller.actor)
+
+
+def _one_link(change: Callable[..., None]) -> Callable[[Caller, Service, Data], None]:
+    def act(caller: Caller, row: Service, data: Data) -> None:
+        target, name = _target(caller, data["serviceLink"])
+        change(row, target, name, actor=caller.actor)
+
+    return act
+
+
+@register
+class ServiceType(Resource):
+    """Containers of one launch configuration, kept at a scale."""
+
+    name = "service"
+    model = Service
+    own = table("""
+        name                   string                       cu <name * 1..63
+        assignServiceIpAddress boolean                      r  =false ~
+        createIndex            int                          r
+        currentScale           int                          r  ~
+        environmentId          reference[environment]       c  <stack_id *
+        externalId             string                       c  <external_id 0..255
+        fqdn                   string                       r
+        healthState            string                       r
+        launchConfig           launchConfig                 c
+        metadata               map[json]                    cu
+        publicEndpoints        array[publicEndpoint]        r
+        retainIp               boolean                      r
+        scale                  int                          cu <scale =1 ~
+        scalePolicy            json                         r
+        secondaryLaunchConfigs array[secondaryLaunchConfig] c  ~
+        selectorContainer      string                       r
+        selectorLink           string                       r
+        startOnCreate          boolean                      c  <start_on_create =false
+        upgrade                json                         r
+        vip                    string                       r
+    """)
+    computed = {
+        "currentScale": lambda seen: len(seen.extra["view"].containers),
+        "healthState": lambda seen: (seen.row.status or {}).get("health"),
+        "launchConfig": lambda seen: seen.extra["config"],
+        "metadata": lambda seen: seen.row.metadata or None,
+        "publicEndpoints": lambda seen: wire_endpoints(seen.extra["view"].containers, seen.row.pk),
+        "secondaryLaunchConfigs": lambda _seen: [],
+    }
+    verbs = {
+        "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE),
+        "addservicelink": Action(_one_link(link_add), "addRemoveServiceLinkInput", states=_LINKABLE),
+        "removeservicelink": Action(_one_link(link_remove), "addRemoveServiceLinkInput", states=_LINKABLE),
+    }
+    links = {
+        "account": Link("project", attribute="environment_id"),
+        "environment": Link("environment", attribute="stack_id"),
+        "instances": Link("container", column="slot__service"),
+        "consumedservices": Link("service", column="linked_by__service"),
+        "consumedbyservices": Link("service", column="links__target"),
+    }
+
+    def rows(self, caller: Caller) -> Any:
+        """The services of the environments the caller sees."""
+        return Service.objects.within(caller.environments()).select_related("stack")
+
+    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:
+        """Containers, links and configuration of each one."""
+        views = {view.service.pk: view for view in service_views(rows)}
+        open_ones = {key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}}
+        return {
+            row.pk: {
+                "view": views[row.pk],
+                "config": {
+                    "type": "launchConfig",
+                    **launch.shown(row.config, values=open_ones[row.environment_id]),
+                },
+            }
+            for row in rows
+        }
+
+    def create(self, caller: Caller, data: Data) -> Service:
+        """A new service of a stack."""
+        if data.get("secondaryLaunchConfigs"):
+            raise Invalid("secondaryLaunchConfigs", "InvalidOption", "Sidekicks are not supported yet; leave them out.")
+        stack = Stack.objects.within(caller.environments()).filter(pk=row_number(data["environmentId"]) or 0).first()
+        if stack is None:
+            text = data["environmentId"][:64]
+            raise Invalid("environmentId", "InvalidReference", f"There is no stack {text!r} here.")
+        more = pick(
+            data,
+            scale="scale",
+            description="description",
+            metadata="metadata",
+            start_on_create="startOnCreate",
+            external_id="externalId",
+        )
+        config = LaunchConfig.from_wire(data.get("launchConfig") or {}, at="launchConfig.")
+        return service_create(actor=caller.actor, stack=stack, name=data["name"], config=config, **more)
+
+    def update(self, caller: Caller, row: Service, data: Data) -> None:
+        """Change scale, name, description or metadata."""
+        service_update(row, actor=caller.actor, **data)
+
+    def act(self, caller: Caller, row: Service, action: str) -> None:
+        """Activate, deactivate, remove, purge."""
+        service_act(row, action, actor=caller.actor)
+
+
+@register
+class ServiceConsumeMap(Resource):
+    """One service's link to another, read only."""
+
+    name = "serviceConsumeMap"
+    model = ServiceLink
+    own = table("""
+        serviceId         reference[service] r <service_id
+        consumedServiceId reference[service] r <target_id
+        name              string             r <name
+        ports             array[string]      r
+        accountId         reference[account] r <service__environment_id
+        kind              string             r
+        removed           date               r
+        state             enum               r ~
+        transitioning     enum               r ~ :yes|no|error
+    """)
+    computed = {"state": lambda _seen: "active", "transitioning": lambda _seen: "no", "ports": lambda _seen: []}
+    links = {
+        "service": Link("service", attribute="service_id"),
+        "consumedService": Link("service", attribute="target_id"),
+    }
+
+    def rows(self, caller: Caller) -> Any:
+        """The links of the services the caller sees."""
+        return ServiceLink.objects.filter(service__environment__in=caller.environments()).select_related("service")

@@ -1,0 +1,122 @@
+"""How callers prove who they are: an API key, a bearer token, or the console's session with its CSRF token."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
+from rest_framework.authentication import BaseAuthentication, CSRFCheck, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.throttling import AnonRateThrottle
+
+from apps.accounts.models import User
+from apps.accounts.selectors import key_for
+from apps.accounts.services import key_used
+from apps.api.wire.origin import client_address
+from apps.core.errors import Forbidden
+from apps.environments.access import Actor, actor_of_key, actor_of_user
+
+Proof = tuple[User, Actor] | None
+
+
+def _credentials(request: Request, scheme: bytes) -> str | None:
+    words = get_authorization_header(request).split()
+    if len(words) != 2 or words[0].lower() != scheme:
+        return None
+    return words[1].decode("latin-1")
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Basic accessKey:secretKey`; a wrong pair is refused, whatever else the request brings."""
+
+    def authenticate(self, request: Request) -> Proof:
+        """The actor behind the key."""
+        found = _credentials(request, b"basic")
+        if found is None:
+            return None
+        try:
+            access, _colon, secret = base64.b64decode(found, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise AuthenticationFailed from None
+        key = key_for(access, secret) if "\0" not in access else None
+        if key is None:
+            raise AuthenticationFailed
+        key_used(key)
+        return key.account, actor_of_key(key, "api", address=client_address(request))
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
+        """What a 401 asks for."""
+        return 'Basic realm="Corral"'
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`Bearer <jwt>`: what `POST /v1/token` handed out, opaque and revocable."""
+
+    def authenticate(self, request: Request) -> Proof:
+        """The actor behind the token."""
+        token = _credentials(request, b"bearer")
+        if token is None:
+            return None
+        user = token_user(token)
+        if user is None:
+            raise AuthenticationFailed
+        return user, actor_of_user(user, "api", address=client_address(request))
+
+
+class SessionAuthentication(BaseAuthentication):
+    """A browser that is logged in to the console; what it changes needs `X-API-CSRF` (or the form's token)."""
+
+    def authenticate(self, request: Request) -> Proof:
+        """The actor behind the session."""
+        user = getattr(request._request, "user", None)  # noqa: SLF001 - Django's own request
+        if not isinstance(user, User) or not user.is_active:
+            return None
+        self._check_origin(request)
+        return user, actor_of_user(user, "api", address=client_address(request))
+
+    def _check_origin(self, request: Request) -> None:
+        said = request.META.get("HTTP_X_API_CSRF")
+        if said:
+            request.META["HTTP_X_CSRFTOKEN"] = said
+        check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
+        check.process_request(request)
+        if check.process_view(request, None, (), {}):  # type: ignore[arg-type]
+            raise Forbidden(
+                "The CSRF token is missing or wrong; send the cookie's in X-API-CSRF.", code="InvalidCSRFToken"
+            )
+
+
+class AnonymousThrottle(AnonRateThrottle):
+    """Slows down those who prove nothing, by their address."""
+
+    def get_ident(self, request: Request) -> str:
+        """The client's address, forwarded headers counting from trusted proxies only."""
+        return client_address(request)
+
+
+def _store(key: str | None = None) -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore(key)
+
+
+def token_make(user: User) -> str:
+    """A new session of the account, for use as a bearer token."""
+    store = _store()
+    store[SESSION_KEY] = str(user.pk)
+    store[BACKEND_SESSION_KEY] = "apps.accounts.backends.LocalBackend"
+    store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store.create()
+    return str(store.session_key)
+
+
+def token_user(token: str) -> User | None:
+    """The active account behind a bearer token; a changed password ends it."""
+    if not token.isalnum() or len(token) > 64:
+        return None
+    user = get_user(SimpleNamespace(session=_store(token)))  # type: ignore[arg-type]
+    return user if isinstance(user, User) and user.is_active else None

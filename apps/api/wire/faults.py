@@ -1,0 +1,81 @@
+"""Every refusal and every mistake as a v1 error (v1 contract, section 1.8)."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import Http404
+from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated, ParseError, Throttled
+from rest_framework.response import Response
+
+from apps.core.errors import Problem, Unauthorized
+
+log = logging.getLogger(__name__)
+
+
+class TooLarge(Problem):
+    """The body is larger than any honest one."""
+
+    status = 413
+    code = "MaxLimitExceeded"
+
+
+def problem_of(error: Exception) -> Problem:
+    """Any exception as a refusal; what nobody foresaw is logged with its trace."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge("The body is too large.")
+    if isinstance(error, Http404):
+        return Problem("Not Found", status=404, code="Not Found")
+    if isinstance(error, APIException):
+        return _from_framework(error)
+    if isinstance(error, SuspiciousOperation):
+        return Problem("The request is malformed.", status=400, code="Bad Request")
+    return Problem("The portal made a mistake; its log tells more under this id.", status=500)
+
+
+def _from_framework(error: APIException) -> Problem:
+    if isinstance(error, AuthenticationFailed | NotAuthenticated):
+        return Unauthorized("Unauthorized")
+    if isinstance(error, ParseError):
+        return Problem("The body cannot be read.", status=422, code="InvalidBodyContent")
+    if isinstance(error, Throttled):
+        return Problem(
+            f"Too many requests; try again in {error.wait or 1:.0f} s.", status=429, code="Too Many Requests"
+        )
+    code = "Method not allowed" if error.status_code == 405 else HTTPStatus(error.status_code).phrase
+    return Problem(code, status=error.status_code, code=code)
+
+
+def body_of(problem: Problem, key: str) -> dict[str, Any]:
+    """The v1 error."""
+    body = {
+        "id": key,
+        "type": "error",
+        "links": {},
+        "actions": {},
+        "status": problem.status,
+        "code": problem.code,
+        "message": problem.message,
+        "detail": problem.detail,
+    }
+    return {**body, "fieldName": problem.field} if problem.field else body
+
+
+def answer(error: Exception, context: dict[str, Any]) -> Response:
+    """REST framework's exception handler."""
+    problem, key = problem_of(error), str(uuid.uuid4())
+    if problem.status >= 500:
+        request = context.get("request")
+        method, path = getattr(request, "method", ""), getattr(request, "path", "")
+        log.error("%s %s failed, error %s", method, path, key, exc_info=error)
+    response = Response(body_of(problem, key), status=problem.status)
+    wait = getattr(error, "wait", None)
+    if wait:
+        response["Retry-After"] = str(int(wait) + 1)
+    return response

@@ -1,0 +1,210 @@
+"""Which rows a collection shows and in what order: filters, sorting, paging, and hiding what is long gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import CharField, F, Lookup, Q, TextField
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from apps.api.wire.fields import Field
+from apps.api.wire.kinds import Resource
+from apps.core.defaults import setting_int
+from apps.core.fields import LARGEST
+from apps.core.ids import row_number
+
+LIMIT, MOST = 100, 3000
+_COMPARE = {"lt", "lte", "gt", "gte"}
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class Like(Lookup):  # type: ignore[type-arg]
+    """SQL's own LIKE: `%` and `_` are wildcards, letters in any case, no escape character."""
+
+    lookup_name = "sqllike"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """`UPPER(column) LIKE UPPER(pattern)`."""
+        left, left_params = self.process_lhs(compiler, connection)
+        right, right_params = self.process_rhs(compiler, connection)
+        return f"UPPER({left}) LIKE UPPER({right}) ESCAPE '\\'", [*left_params, *right_params]
+
+
+@dataclass
+class Page:
+    """The rows of one page, and what its collection says about them."""
+
+    rows: list[Any]
+    filters: dict[str, Any] = field(default_factory=dict)
+    sort: dict[str, Any] | None = None
+    limit: int | None = LIMIT
+    offset: int = 0
+    partial: bool = False
+
+
+def page(resource: Resource, rows: Any, asked: QueryDict) -> Page:
+    """One page of a query set, or of a list of rows that no table holds."""
+    found = Page([], limit=_limit(asked), offset=_offset(asked))
+    if not isinstance(rows, list):
+        rows, found.filters = filtered(resource, _visible(resource, rows), asked)
+        rows, found.sort = _sorted(resource, rows, asked)
+    end = None if found.limit is None else found.offset + found.limit + 1
+    cut = list(rows[found.offset : end])
+    found.partial = found.limit is not None and len(cut) > found.limit
+    found.rows = cut[: found.limit] if found.limit is not None else cut
+    return found
+
+
+def _limit(asked: QueryDict) -> int | None:
+    number = _whole(asked.get("limit", ""))
+    if number is None:
+        return LIMIT
+    return None if number <= 0 else min(number, MOST)
+
+
+def _offset(asked: QueryDict) -> int:
+    number = _whole(asked.get("marker", "").removeprefix("m"))
+    return number if number is not None and 0 <= number < 2**31 else 0
+
+
+def _whole(text: str) -> int | None:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
+def _visible(resource: Resource, rows: Any) -> Any:
+    """Without the rows that were removed some minutes ago; by id they are still there."""
+    if not resource.cycle:
+        return rows
+    since = timezone.now() - timedelta(seconds=setting_int("api.show.removed.for.seconds"))
+    return rows.filter(Q(removed=None) | Q(removed__gt=since))
+
+
+def columns(resource: Resource) -> dict[str, Field]:
+    """The fields that collections may be filtered and sorted by."""
+    if not resource.sortable:
+        return {}
+    found = {f.name: f for f in resource.fields if f.modifiers}
+    return {"id": Field(name="id", type="int", source="pk"), **found}
+
+
+def filtered(resource: Resource, rows: Any, asked: QueryDict) -> tuple[Any, dict[str, Any]]:
+    """The rows for which every filter in the query holds; unknown fields and modifiers are ignored."""
+    known = columns(resource)
+    said: dict[str, Any] = dict.fromkeys(known)
+    for word, values in asked.lists():
+        name, _underscore, modifier = (word, "", "eq") if word in known else word.rpartition("_")
+        if name == "kind" and word == "kind":
+            rows = rows if all(value == resource.name for value in values) else rows.none()
+        column = known.get(name)
+        if column is None or (modifier != "eq" and modifier not in column.modifiers):
+            continue
+        for value in values:
+            said[name] = [*(said[name] or []), {"modifier": modifier, "value": value}]
+            condition = _condition(column, modifier, str(value))
+            rows = rows.none() if condition is None else rows.filter(condition)
+    return rows, said
+
+
+def _condition(column: Field, modifier: str, text: str) -> Q | None:
+    """One filter as a condition; None when nothing can match."""
+    path = column.source
+    if modifier in {"null", "notnull"}:
+        return Q(**{f"{path}__isnull": True}) if modifier == "null" else Q(**{f"{path}__isnull": False})
+    value = _value(column, text)
+    if value is None:
+        return None
+    if modifier in _COMPARE:
+        return Q(**{f"{path}__{modifier}": value})
+    if modifier == "prefix":
+        return Q(**{f"{path}__startswith": value})
+    if modifier in {"like", "notlike"}:
+        like = Q(**{f"{path}__sqllike": value.replace("\\", "\\\\")[:256]})
+        return like if modifier == "like" else ~like
+    equal = Q(**{path: value})
+    return ~equal if modifier == "ne" else equal
+
+
+def _value(column: Field, text: str) -> Any:
+    if column.type == "date":
+        return _moment(text)
+    if column.type == "boolean":
+        return {"true": True, "false": False}.get(text.lower())
+    if column.type.startswith("reference[") or column.name == "id":
+        number = row_number(text)
+        return _whole(text) if number is None and column.name == "id" else number
+    if column.type == "int":
+        number = _whole(text)
+        return number if number is not None and abs(number) <= LARGEST else None
+    if column.name == "uuid":
+        return text if len(text.replace("-", "")) == 32 and text.replace("-", "").isalnum() else None
+    return None if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) else text
+
+
+def _moment(text: str) -> datetime | None:
+    number = _whole(text)
+    try:
+        if number is not None:
+            return datetime.fromtimestamp(number / 1000, UTC)
+        found = parse_datetime(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return found.replace(tzinfo=found.tzinfo or UTC) if found else None
+
+
+def _sorted(resource: Resource, rows: Any, asked: QueryDict) -> tuple[Any, dict[str, Any] | None]:
+    """In the order asked for, else the oldest first; the key decides among equals so that pages never overlap."""
+    name, order = asked.get("sort", ""), asked.get("order", "asc")
+    column = columns(resource).get(name)
+    if column is None:
+        return rows, None
+    path = F(column.source).desc() if order == "desc" else F(column.source).asc()
+    return rows.order_by(path, "pk"), {"name": name, "order": order, "reverse": None}
+
+
+def links(resource: Resource, asked: QueryDict, url: str, found: Page) -> dict[str, Any]:
+    """What a collection says about its order, its pages and its filters."""
+    first = None if found.limit is None else _url(url, asked, marker=None)
+    after = found.offset + (found.limit or 0)
+    before = None if not found.offset or found.limit is None else max(0, found.offset - found.limit)
+    return {
+        "sortLinks": {name: _url(url, asked, sort=name, order=_turned(found, name)) for name in columns(resource)},
+        "pagination": {
+            "first": first if found.offset else None,
+            "previous": None if before is None else _url(url, asked, marker=f"m{before}" if before else None),
+            "next": _url(url, asked, marker=f"m{after}") if found.partial else None,
+            "limit": found.limit,
+            "total": None,
+            "partial": found.partial,
+        },
+        "sort": found.sort,
+        "filters": found.filters,
+    }
+
+
+def _turned(found: Page, name: str) -> str | None:
+    return "desc" if found.sort and found.sort["name"] == name and found.sort["order"] != "desc" else None
+
+
+def _url(url: str, asked: QueryDict, **changes: str | None) -> str:
+    """The same URL with some of its query changed."""
+    query = asked.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return f"{url}?{query.urlencode()}" if query else url
+
+
+def grouped(rows: Any, keys: Sequence[int], column: str) -> dict[int, list[Any]]:
+    """The rows by which of `keys` their `column` holds, in one query."""
+    found: dict[int, list[Any]] = {key: [] for key in keys}
+    for row in rows.annotate(link_key=F(column)).filter(link_key__in=list(keys)):
+        found[row.link_key].append(row)
+    return found
