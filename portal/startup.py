@@ -18,8 +18,10 @@ def prepare() -> None:
     from apps.console.setup import setup_link_make
     from apps.control.reconcile import release_all
     from apps.environments.services import environment_default
+    from apps.hosts.watch import let_go_all
 
     release_all()
+    let_go_all()
     environment_default()
     if not is_set_up():
         say(f"Set up the first administrator: {base_url()}/setup/{setup_link_make()}")
