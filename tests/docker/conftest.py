@@ -1,4 +1,4 @@
-"""A private engine, and a portal that uses it."""
+"""A portal that uses the private engine of the tests."""
 
 from __future__ import annotations
 
@@ -12,25 +12,12 @@ from typing import Any
 import docker
 import pytest
 
-from portal.image import build_image
-from tests import engine as engines
 from tests.docker.running import Api, Portal
-
-WEB_IMAGE = "web:local"
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[engines.PrivateEngine]:
-    started = engines.start()
-    try:
-        build_image(started.url, WEB_IMAGE)
-        yield started
-    finally:
-        engines.stop(started)
+from tests.engine import PrivateEngine
 
 
 @pytest.fixture(scope="session")
-def terminal(engine: engines.PrivateEngine) -> Iterator[docker.APIClient]:
+def terminal(engine: PrivateEngine) -> Iterator[docker.APIClient]:
     """The engine as somebody at its own console uses it, past the portal."""
     client = docker.APIClient(base_url=engine.url, version="auto", timeout=60)
     yield client
@@ -58,7 +45,7 @@ def new_portal() -> Iterator[Callable[..., Portal]]:
 
 
 @pytest.fixture(scope="module")
-def portal(engine: engines.PrivateEngine, new_portal: Callable[..., Portal]) -> Iterator[Portal]:
+def portal(engine: PrivateEngine, new_portal: Callable[..., Portal]) -> Iterator[Portal]:
     """A running portal for the tests of one file."""
     running = new_portal(engine.url)
     running.start()
@@ -76,7 +63,12 @@ def api(portal: Portal) -> Api:
 @pytest.fixture(autouse=True)
 def _empty_engine(terminal: docker.APIClient) -> Iterator[None]:
     """Nothing of one test is in the way of the next."""
+    _empty(terminal)
     yield
+    _empty(terminal)
+
+
+def _empty(terminal: docker.APIClient) -> None:
     for each in terminal.containers(all=True):
         terminal.remove_container(each["Id"], force=True)
 

@@ -91,7 +91,7 @@ class Api:
     def deploy(self, stack: str, service: str, scale: int, **launch: Any) -> tuple[Any, Any]:
         """A stack with one started service of that many containers."""
         made = self.create("environments", name=stack)
-        config = {"imageUuid": "docker:web:local", "ports": ["80/tcp"], **launch}
+        config = {"imageUuid": "docker:bb:local", "ports": ["80/tcp"], **launch}
         wanted = {"name": service, "environmentId": made["id"], "scale": scale, "launchConfig": config}
         return made, self.create("services", startOnCreate=True, **wanted)
 

@@ -71,7 +71,7 @@ def test_lost_events_cost_at_most_a_minute(
         name, was = three[2]["name"], three[2]["externalId"]
         began = time.monotonic()
         terminal.remove_container(was, force=True)
-        alone = terminal.create_container("web:local", name="nobody-told")["Id"]
+        alone = terminal.create_container("bb:local", name="nobody-told")["Id"]
         time.sleep(2)
         assert name not in seen(PREFIX), "the events were not lost, so this shows nothing"
         until(lambda: replaced(api, seen, name, was), seconds=60, what="made anew by the scan", pause=0.5)
@@ -87,7 +87,7 @@ def test_a_container_that_runs_out_of_memory_says_so(api: Api):
     greedy = ["/bin/sh", "-c", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"]
     limit = 8 * 1024 * 1024
     row = api.create(
-        "containers", name="greedy", imageUuid="docker:web:local", command=greedy, memory=limit, memorySwap=limit
+        "containers", name="greedy", imageUuid="docker:bb:local", command=greedy, memory=limit, memorySwap=limit
     )
     row = api.until_state(row, "stopped", "error", seconds=30)
     assert row["state"] == "stopped"
@@ -97,13 +97,13 @@ def test_a_container_that_runs_out_of_memory_says_so(api: Api):
 
 
 def test_a_container_made_outside_can_be_managed(api: Api, seen: Seen, terminal: docker.APIClient):
-    made = terminal.create_container("web:local", name="by-hand", labels={"mine": "yes"})["Id"]
+    made = terminal.create_container("bb:local", name="by-hand", labels={"mine": "yes"})["Id"]
     terminal.start(made)
     rows = until(lambda: api.containers("by-hand"), seconds=10, what="taken in")
     row = api.until_state(rows[0], "running")
     assert row["nativeContainer"] is True
     assert row["externalId"] == made
-    assert row["imageUuid"] == "docker:web:local"
+    assert row["imageUuid"] == "docker:bb:local"
     assert row["labels"]["mine"] == "yes"
 
     api.act(row, "stop")

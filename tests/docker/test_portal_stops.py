@@ -13,8 +13,8 @@ from typing import Any
 import docker
 import pytest
 
-from tests import engine as engines
 from tests.docker.running import Api, Portal, until
+from tests.engine import PrivateEngine
 
 pytestmark = pytest.mark.docker
 
@@ -97,14 +97,14 @@ def test_a_kill_in_the_middle_of_a_scale_up_loses_and_doubles_nothing(
 
 
 def test_the_portal_starts_without_its_engine_and_finds_it_later(
-    engine: engines.PrivateEngine, new_portal: Callable[..., Portal], tmp_path: Path, seen: Seen
+    engine: PrivateEngine, new_portal: Callable[..., Portal], tmp_path: Path, seen: Seen
 ):
     later = Path(f"/tmp/{tmp_path.name[:40]}-{time.time_ns()}.sock")
     portal = new_portal(f"unix://{later}")
     portal.start()
     api = portal.api()
     assert api.get("hosts")["data"] == []
-    waiting = api.create("containers", name="early", imageUuid="docker:web:local")
+    waiting = api.create("containers", name="early", imageUuid="docker:bb:local")
     time.sleep(1)
     waiting = api.again(waiting)
     assert waiting["state"] != "running"

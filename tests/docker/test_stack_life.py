@@ -19,11 +19,16 @@ def public_port(summary: dict[str, Any]) -> int:
     return next(int(port["PublicPort"]) for port in summary["Ports"] if "PublicPort" in port)
 
 
-def answers(port: int) -> str:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).text
-    except requests.ConnectionError:  # the server in the container is still starting
-        return ""
+def page(port: int) -> str:
+    """What the web server behind a published port says, once it has started."""
+
+    def look() -> str:
+        try:
+            return requests.get(f"http://127.0.0.1:{port}/", timeout=5).text
+        except requests.ConnectionError:
+            return ""
+
+    return until(look, seconds=10, what=f"an answer on port {port}")
 
 
 def numbers(rows: list[Any], prefix: str) -> list[int]:
@@ -40,7 +45,7 @@ def test_ten_web_servers_run_and_answer_and_leave_nothing_when_deleted(api: Api,
 
     ports = {name: public_port(each) for name, each in seen(prefix).items()}
     assert len(set(ports.values())) == 10
-    pages = {name: until(lambda p=port: answers(p), seconds=10, what=name) for name, port in ports.items()}
+    pages = {name: page(port) for name, port in ports.items()}
     assert len(set(pages.values())) == 10
 
     service = api.until_state(service, "active")
@@ -91,9 +96,9 @@ def test_an_image_no_registry_gives_ends_in_error_with_its_words(api: Api):
     ("wanted", "field"),
     [
         ({"imageUuid": "docker:UPPER CASE:x"}, "imageUuid"),
-        ({"imageUuid": "docker:web:local", "ports": ["80/nonsense"]}, "ports"),
-        ({"imageUuid": "docker:web:local", "memory": "much"}, "memory"),
-        ({"imageUuid": "docker:web:local", "name": "x" * 1_000_000}, "name"),
+        ({"imageUuid": "docker:bb:local", "ports": ["80/nonsense"]}, "ports"),
+        ({"imageUuid": "docker:bb:local", "memory": "much"}, "memory"),
+        ({"imageUuid": "docker:bb:local", "name": "x" * 1_000_000}, "name"),
     ],
 )
 def test_bad_input_is_refused_in_words_and_nothing_is_half_made(

@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from portal.image import build_image
-from tests import engine as engines
 from tests.docker.running import free_port, until
 from tests.servers.roles import Roles
 
@@ -91,16 +89,6 @@ def redis(folder: Path) -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         _ended(server, signal.SIGTERM)
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[engines.PrivateEngine]:
-    started = engines.start()
-    try:
-        build_image(started.url, "web:local")
-        yield started
-    finally:
-        engines.stop(started)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_a_wish_waits_for_a_worker_and_a_killed_role_costs_only_time(
     for name in ("web", "gateway", "worker", "beat"):
         roles.start(name)
     api.until_state(until(lambda: api.get("hosts")["data"], seconds=20, what="the host")[0], "active")
-    row = api.create("containers", name="patient", imageUuid="docker:web:local")
+    row = api.create("containers", name="patient", imageUuid="docker:bb:local")
     row = api.until_state(row, "running")
 
     _without_a_worker(api, roles, terminal, row)

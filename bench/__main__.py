@@ -1,0 +1,158 @@
+"""`make bench`: one run on one engine of its own; prints every figure beside its limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.deploy import COUNT, Ways, has_compose, heal
+from tests import engine as engines
+from tests.docker.running import ROOT, Api, Portal, clean_environment
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+STARTS = 3
+
+
+def say(line: str = "") -> None:
+    """One line at once."""
+    print(line, flush=True)
+
+
+def told(what: str, figure: str, limit: str = "") -> None:
+    """One figure, and its limit if there is one."""
+    say(f"  {what:<58} {figure:>12}   {limit}")
+
+
+def main() -> int:
+    """Everything, in order; the exit code says whether the limits hold."""
+    began = time.monotonic()
+    say(f"Corral's benchmark on {os.cpu_count()} cores; seconds are wall-clock, medians unless said otherwise.\n")
+    with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
+        engine = engines.start()
+        try:
+            kept = _on_an_engine(engine.url, Path(folder))
+        finally:
+            engines.stop(engine)
+        kept &= _pages(Path(folder) / "pages")
+    say(f"\n{'Every limit holds.' if kept else 'A limit is broken.'} ({time.monotonic() - began:.0f} s)")
+    return 0 if kept else 1
+
+
+def _on_an_engine(url: str, folder: Path) -> bool:
+    data = folder / "portal"
+    data.mkdir()
+    portal = Portal(data, url)
+    try:
+        kept = _starts(portal)
+        api = portal.api()
+        kept &= _deployments(api, url, folder)
+        kept &= _memory(portal, api)
+        return kept & _healing(api, url)
+    except BaseException:
+        sys.stderr.write(portal.log.read_text()[-4000:])
+        raise
+    finally:
+        if portal.process is not None:
+            portal.end(signal.SIGTERM)
+
+
+def _starts(portal: Portal) -> bool:
+    say("Start")
+    told("first start, empty data folder, to the log-in page", f"{portal.start():.2f} s")
+    times = []
+    for _ in range(STARTS):
+        portal.end(signal.SIGTERM)
+        times.append(portal.start())
+    middle = statistics.median(times)
+    told(f"later start to the log-in page ({STARTS} runs)", f"{middle:.2f} s", "<= 2 s")
+    return middle <= 2
+
+
+def _deployments(api: Api, url: str, folder: Path) -> bool:
+    say(f"\nDeploying {COUNT} containers of a local image, {ROUNDS} interleaved rounds")
+    ways = Ways(api, url, folder)
+    runs = {"Corral": ways.corral, "SDK": ways.sdk}
+    if has_compose():
+        runs["compose"] = ways.compose
+    else:
+        say("  docker-compose is not installed and cannot be: left out.")
+    for run in runs.values():
+        run()  # warm-up, not counted
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(ROUNDS):
+        order = list(runs)[number % len(runs) :] + list(runs)[: number % len(runs)]
+        for name in order:
+            time.sleep(1)
+            times[name].append(runs[name]())
+        say(f"  round {number + 1}: " + "   ".join(f"{name} {times[name][-1]:.2f} s" for name in runs))
+    ways.close()
+    middle = {name: statistics.median(each) for name, each in times.items()}
+    labels = {
+        "Corral": "from the API call to all running",
+        "SDK": "SDK, 4 threads",
+        "compose": "docker-compose 1.29 up",
+    }
+    for name, figure in middle.items():
+        told(f"{name}: {labels[name]}", f"{figure:.2f} s")
+    limit = middle["Corral"] / middle["SDK"]
+    told("Corral / SDK", f"{limit:.2f} x", "<= 1.20 x")
+    if "compose" not in middle:
+        return limit <= 1.2
+    told("Corral / docker-compose", f"{middle['Corral'] / middle['compose']:.2f} x", "< 1 x")
+    return limit <= 1.2 and middle["Corral"] < middle["compose"]
+
+
+def _memory(portal: Portal, api: Api) -> bool:
+    stack, service = api.deploy("ten", "web", 10)
+    api.until_state(service, "active")
+    time.sleep(5)
+    used = portal.memory() / 1e6
+    say("\nMemory (PSS of all processes of the portal, broker included)")
+    told("with ten containers running", f"{used:.0f} MB", "<= 150 MB")
+    api.delete(stack)
+    api.until_state(stack, "removed", "purged", seconds=60)
+    return used <= 150
+
+
+def _healing(api: Api, url: str) -> bool:
+    say("\nFrom the engine's loss to a running container")
+    worst = 0.0
+    for how, words in (("kill", "docker kill"), ("rm", "docker rm -f")):
+        times = heal(api, url, how)
+        worst = max(worst, *times)
+        told(f"{words}, 5 runs (worst {max(times):.2f} s)", f"{statistics.median(times):.2f} s", "<= 2 s")
+    return worst <= 2
+
+
+def _pages(data: Path) -> bool:
+    say("\nA page of 100 among 10,000 simulated containers")
+    settings = {"DATA_DIR": str(data), "DJANGO_SETTINGS_MODULE": "portal.settings.test"}
+    data.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "bench.pages"],
+        cwd=ROOT,
+        env=clean_environment() | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        say(done.stderr[-2000:])
+        return False
+    kept = True
+    for path, cost in json.loads(done.stdout.splitlines()[-1]).items():
+        figure = f"{cost['milliseconds']:.0f} ms"
+        told(f"{path}: {cost['queries']} queries, {cost['bytes'] / 1000:.0f} kB", figure)
+        kept &= cost["queries"] <= 20
+    return kept
+
+
+if __name__ == "__main__":
+    sys.exit(main())

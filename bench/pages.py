@@ -1,0 +1,111 @@
+"""What a page of 100 among 10,000 containers costs; run as a process of its own: `python -m bench.pages`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+ROWS = 10_000
+RUNS = 9
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of a throw-away database
+
+
+def main() -> None:
+    """Fill an empty database, ask for the pages, print what they cost as JSON."""
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, skip_checks=True)
+    auth, session, number = _fill()
+    pages = {
+        "/v1/containers?limit=100": {"HTTP_AUTHORIZATION": auth, "HTTP_ACCEPT": "application/json"},
+        f"/env/{number}/containers": {"HTTP_COOKIE": session},
+    }
+    print(json.dumps({path: _cost(path, headers) for path, headers in pages.items()}))
+
+
+def _fill() -> tuple[str, str, int]:
+    from django.conf import settings
+    from django.test import Client
+
+    from apps.accounts.services import first_admin_create
+    from apps.control.reconcile import settle
+    from apps.environments.access import actor_of_user
+    from apps.environments.services import environment_default, environment_key_create, owner_add
+    from apps.hosts.services import host_create
+
+    admin = first_admin_create(login="root", password=PASSWORD)
+    environment = environment_default()
+    owner_add(environment, admin)
+    host = host_create(actor=None, environment=environment, url="sim://bench", name="sim")
+    made = environment_key_create(actor=actor_of_user(admin, "cli"), environment=environment, name="bench")
+    settle()
+    _rows(environment, host)
+    pair = f"{made.key.public_value}:{made.secret}".encode()
+    browser = Client()
+    browser.force_login(admin, backend="apps.accounts.backends.LocalBackend")
+    cookie = f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+    return f"Basic {base64.b64encode(pair).decode()}", cookie, environment.pk
+
+
+def _rows(environment: Any, host: Any) -> None:
+    from apps.containers.models import Container
+    from apps.containers.spec import LaunchConfig
+
+    spec = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "ports": ["80/tcp"], "labels": {"a": "b"}}).to_json()
+    Container.all_objects.bulk_create(
+        [
+            Container(
+                environment=environment,
+                host=host,
+                name=f"box-{number:05}",
+                spec=spec,
+                image="bb:local",
+                desired="running",
+                state="running",
+                generation=1,
+                observed_generation=1,
+                external_id=f"{number:064x}",
+                address="10.42.0.2",
+                status={"ports": [{"private": 80, "public": 30000, "protocol": "tcp", "address": "192.0.2.1"}]},
+            )
+            for number in range(ROWS)
+        ],
+        batch_size=500,
+    )
+
+
+def _cost(path: str, headers: dict[str, str]) -> dict[str, float]:
+    """Median milliseconds and the number of queries of one request."""
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client()
+
+    def ask() -> Any:
+        answer = client.get(path, **headers)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.content[:300]!r}"
+        return answer
+
+    ask()
+    with CaptureQueriesContext(connection) as queries:
+        answer = ask()
+    times = [_timed(ask) for _ in range(RUNS)]
+    return {"milliseconds": 1000 * statistics.median(times), "queries": len(queries), "bytes": len(answer.content)}
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
