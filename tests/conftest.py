@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
+from hypothesis import HealthCheck, settings
 
 from apps.accounts.models import User
 from apps.accounts.services import account_create
@@ -24,6 +26,18 @@ from apps.environments.services import environment_create
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
 from tests.engine import PrivateEngine, start, stop
+
+# A busy machine is no failure, and where changes are judged the same examples are tried every time.
+SLOW_MACHINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
+settings.register_profile(
+    "house",
+    deadline=None,
+    database=None,
+    max_examples=50,
+    suppress_health_check=SLOW_MACHINE,
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("house")
 
 PASSWORD = "correct horse battery staple"
 ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}

@@ -10,6 +10,8 @@ import redis
 from apps.accounts.models import ApiKey
 from apps.control import tasks, wake
 from apps.control.models import Operation
+from apps.control.reconcile import due, look
+from apps.core.result import Result
 
 
 class Keys:
@@ -64,24 +66,50 @@ def test_a_later_wake_up_does_not_stand_in_for_one_now(keys: Keys, queued: list[
     assert queued == [(("host", 7), 5), (("host", 7), None)]
 
 
-def test_without_the_queue_asking_still_works(keys: Keys, queued: list[Any], caplog: pytest.LogCaptureFixture):
+def settled(key: ApiKey) -> ApiKey:
+    """The key, with nothing due."""
+    look("apiKey", key.pk)
+    assert due() == []
+    return key
+
+
+def test_without_the_queue_the_row_is_left_to_the_clock(
+    key: ApiKey, keys: Keys, queued: list[Any], caplog: pytest.LogCaptureFixture
+):
+    settled(key)
     keys.away = True
-    wake.send("host", 7)
-    wake.taken("host", 7)
+    wake.send("apiKey", key.pk)
+    wake.taken("apiKey", key.pk)
     assert queued == []
+    assert due() == [("apiKey", key.pk)]
     assert "the clock will find it" in caplog.text
 
 
 def test_a_task_that_could_not_be_queued_leaves_no_key_behind(
-    keys: Keys, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    key: ApiKey, keys: Keys, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError("broker away")
 
     monkeypatch.setattr(tasks.reconcile, "apply_async", refuse)
-    wake.send("host", 7)
+    wake.send("apiKey", settled(key).pk)
     assert keys.kept == set()
+    assert due() == [("apiKey", key.pk)]
     assert "lost" in caplog.text
+
+
+def test_a_wake_up_left_to_the_clock_reaches_a_row_that_is_being_looked_at(key: ApiKey, script: Any, settings: Any):
+    settings.WAKE_BY = "clock"
+
+    def while_somebody_wakes(row: ApiKey) -> Result:
+        wake.send("apiKey", row.pk)
+        return Result(state="active")
+
+    script.then(while_somebody_wakes)
+    look("apiKey", key.pk)
+    assert due() == [("apiKey", key.pk)]
+    wake.send("apiKey", settled(key).pk)
+    assert due() == [("apiKey", key.pk)]
 
 
 def test_the_clock_wakes_what_is_due_and_fails_what_is_late(key: ApiKey, monkeypatch: pytest.MonkeyPatch):

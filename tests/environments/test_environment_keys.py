@@ -114,7 +114,7 @@ def test_those_who_manage_keys_manage_all_of_the_environments(lab: Environment, 
 roles = st.sampled_from([*ROLES, None])
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made_as=st.sampled_from(["owner", "member", "restricted"]), later=st.lists(roles, max_size=3))
 def test_a_key_never_exceeds_its_maker(
     people: Any, lab: Environment, actor_of: Actors, made_as: str, later: list[str | None]

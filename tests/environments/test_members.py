@@ -166,7 +166,7 @@ edits = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits)
 def test_groups_and_grants_always_agree_with_the_table(
     people: Any, lab: Environment, actor_of: Actors, lists: list[dict[str, str]]
