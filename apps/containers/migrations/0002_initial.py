@@ -5,56 +5,65 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('containers', '0001_initial'),
-        ('environments', '0001_initial'),
-        ('hosts', '0001_initial'),
+        ("containers", "0001_initial"),
+        ("environments", "0001_initial"),
+        ("hosts", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='container',
-            name='avoid_host',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='hosts.host'),
+            model_name="container",
+            name="avoid_host",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="hosts.host"
+            ),
         ),
         migrations.AddField(
-            model_name='container',
-            name='environment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment'),
+            model_name="container",
+            name="environment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+            ),
         ),
         migrations.AddField(
-            model_name='container',
-            name='host',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='containers', to='hosts.host'),
+            model_name="container",
+            name="host",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="containers", to="hosts.host"
+            ),
         ),
         migrations.AddField(
-            model_name='container',
-            name='requested_host',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='hosts.host'),
+            model_name="container",
+            name="requested_host",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="hosts.host"
+            ),
         ),
         migrations.AddField(
-            model_name='pull',
-            name='environment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment'),
+            model_name="pull",
+            name="environment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+            ),
         ),
         migrations.AddField(
-            model_name='pull',
-            name='host',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pulls', to='hosts.host'),
+            model_name="pull",
+            name="host",
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="pulls", to="hosts.host"),
         ),
         migrations.AddIndex(
-            model_name='container',
-            index=models.Index(fields=['environment', 'host'], name='containers__environ_2a19a5_idx'),
+            model_name="container",
+            index=models.Index(fields=["environment", "host"], name="containers__environ_2a19a5_idx"),
         ),
         migrations.AddIndex(
-            model_name='container',
-            index=models.Index(fields=['environment', 'removed'], name='containers__environ_ff8254_idx'),
+            model_name="container",
+            index=models.Index(fields=["environment", "removed"], name="containers__environ_ff8254_idx"),
         ),
         migrations.AlterUniqueTogether(
-            name='pull',
-            unique_together={('host', 'image')},
+            name="pull",
+            unique_together={("host", "image")},
         ),
     ]

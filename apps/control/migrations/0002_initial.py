@@ -6,57 +6,68 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('control', '0001_initial'),
-        ('environments', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("control", "0001_initial"),
+        ("environments", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='auditentry',
-            name='environment',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment'),
+            model_name="auditentry",
+            name="environment",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+            ),
         ),
         migrations.AddField(
-            model_name='auditentry',
-            name='key',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.apikey'),
+            model_name="auditentry",
+            name="key",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="accounts.apikey"
+            ),
         ),
         migrations.AddField(
-            model_name='operation',
-            name='account',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="operation",
+            name="account",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='operation',
-            name='environment',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment'),
+            model_name="operation",
+            name="environment",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+            ),
         ),
         migrations.AddField(
-            model_name='operation',
-            name='parent',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='control.operation'),
+            model_name="operation",
+            name="parent",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="children", to="control.operation"
+            ),
         ),
         migrations.AddField(
-            model_name='operationline',
-            name='operation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='control.operation'),
+            model_name="operationline",
+            name="operation",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="lines", to="control.operation"
+            ),
         ),
         migrations.AddIndex(
-            model_name='auditentry',
-            index=models.Index(fields=['environment', '-id'], name='control_aud_environ_4d70c4_idx'),
+            model_name="auditentry",
+            index=models.Index(fields=["environment", "-id"], name="control_aud_environ_4d70c4_idx"),
         ),
         migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(fields=['kind', 'target', 'state'], name='control_ope_kind_7e6270_idx'),
+            model_name="operation",
+            index=models.Index(fields=["kind", "target", "state"], name="control_ope_kind_7e6270_idx"),
         ),
         migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(fields=['environment', '-id'], name='control_ope_environ_eac784_idx'),
+            model_name="operation",
+            index=models.Index(fields=["environment", "-id"], name="control_ope_environ_eac784_idx"),
         ),
     ]

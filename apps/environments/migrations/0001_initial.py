@@ -8,122 +8,219 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("accounts", "0001_initial"),
+        ("auth", "0012_alter_user_first_name_max_length"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Environment',
+            name="Environment",
             fields=[
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(blank=True, max_length=255)),
-                ('description', models.CharField(blank=True, max_length=1024)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('desired', models.CharField(max_length=24)),
-                ('doing', models.CharField(blank=True, max_length=32)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('state', models.CharField(default='requested', max_length=32)),
-                ('observed_generation', models.PositiveIntegerField(default=0)),
-                ('status', models.JSONField(blank=True, default=dict)),
-                ('message', models.TextField(blank=True)),
-                ('fault', models.BooleanField(default=False)),
-                ('observed_at', models.DateTimeField(blank=True, null=True)),
-                ('removed', models.DateTimeField(blank=True, null=True)),
-                ('looks', models.PositiveIntegerField(default=0)),
-                ('lease', models.CharField(blank=True, max_length=64)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('next_look', models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True)),
-                ('woken', models.BooleanField(default=False)),
-                ('shown', models.GeneratedField(db_persist=True, expression=models.Case(models.When(models.Q(models.Q(('doing', ''), _negated=True), ('generation__gt', models.F('observed_generation'))), then=models.F('doing')), default=models.F('state')), output_field=models.CharField(max_length=32))),
-                ('id', models.BigIntegerField(editable=False, primary_key=True, serialize=False)),
-                ('wire_uuid', models.CharField(blank=True, max_length=64)),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(blank=True, max_length=255)),
+                ("description", models.CharField(blank=True, max_length=1024)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("desired", models.CharField(max_length=24)),
+                ("doing", models.CharField(blank=True, max_length=32)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("state", models.CharField(default="requested", max_length=32)),
+                ("observed_generation", models.PositiveIntegerField(default=0)),
+                ("status", models.JSONField(blank=True, default=dict)),
+                ("message", models.TextField(blank=True)),
+                ("fault", models.BooleanField(default=False)),
+                ("observed_at", models.DateTimeField(blank=True, null=True)),
+                ("removed", models.DateTimeField(blank=True, null=True)),
+                ("looks", models.PositiveIntegerField(default=0)),
+                ("lease", models.CharField(blank=True, max_length=64)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "next_look",
+                    models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True),
+                ),
+                ("woken", models.BooleanField(default=False)),
+                (
+                    "shown",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                models.Q(
+                                    models.Q(("doing", ""), _negated=True),
+                                    ("generation__gt", models.F("observed_generation")),
+                                ),
+                                then=models.F("doing"),
+                            ),
+                            default=models.F("state"),
+                        ),
+                        output_field=models.CharField(max_length=32),
+                    ),
+                ),
+                ("id", models.BigIntegerField(editable=False, primary_key=True, serialize=False)),
+                ("wire_uuid", models.CharField(blank=True, max_length=64)),
             ],
             options={
-                'ordering': ('id',),
-                'permissions': [('view', 'see what is in the environment'), ('logs', 'read the logs of containers'), ('values', "see environment variables' values"), ('operate', 'create and change stacks, services and containers, start and stop them'), ('delete', 'delete stacks, services and containers'), ('exec', 'open a shell in a container'), ('keys', 'manage API keys of the environment'), ('hosts', 'add, change and delete hosts'), ('own', 'rename, deactivate and delete the environment and choose its members')],
+                "ordering": ("id",),
+                "permissions": [
+                    ("view", "see what is in the environment"),
+                    ("logs", "read the logs of containers"),
+                    ("values", "see environment variables' values"),
+                    ("operate", "create and change stacks, services and containers, start and stop them"),
+                    ("delete", "delete stacks, services and containers"),
+                    ("exec", "open a shell in a container"),
+                    ("keys", "manage API keys of the environment"),
+                    ("hosts", "add, change and delete hosts"),
+                    ("own", "rename, deactivate and delete the environment and choose its members"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='KeyScope',
+            name="KeyScope",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(default='owner', max_length=32)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='key_scopes', to='environments.environment')),
-                ('key', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='scope', to='accounts.apikey')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("role", models.CharField(default="owner", max_length=32)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="key_scopes",
+                        to="environments.environment",
+                    ),
+                ),
+                (
+                    "key",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="scope", to="accounts.apikey"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SocketTicket',
+            name="SocketTicket",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('verb', models.CharField(max_length=32)),
-                ('kind', models.CharField(max_length=32)),
-                ('target', models.BigIntegerField()),
-                ('details', models.JSONField(default=dict)),
-                ('expires', models.DateTimeField()),
-                ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment')),
-                ('key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.apikey')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("verb", models.CharField(max_length=32)),
+                ("kind", models.CharField(max_length=32)),
+                ("target", models.BigIntegerField()),
+                ("details", models.JSONField(default=dict)),
+                ("expires", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+                    ),
+                ),
+                (
+                    "key",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.apikey"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='EnvironmentGroupPermission',
+            name="EnvironmentGroupPermission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='environments.environment')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.group')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "content_object",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="environments.environment"),
+                ),
+                ("group", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.group")),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
             ],
             options={
-                'abstract': False,
-                'unique_together': {('group', 'permission', 'content_object')},
+                "abstract": False,
+                "unique_together": {("group", "permission", "content_object")},
             },
         ),
         migrations.CreateModel(
-            name='EnvironmentUserPermission',
+            name="EnvironmentUserPermission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='environments.environment')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "content_object",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="environments.environment"),
+                ),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'abstract': False,
-                'unique_together': {('user', 'permission', 'content_object')},
+                "abstract": False,
+                "unique_together": {("user", "permission", "content_object")},
             },
         ),
         migrations.CreateModel(
-            name='Member',
+            name="Member",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('identity_type', models.CharField(default='rancher_id', max_length=32)),
-                ('identity', models.CharField(max_length=512)),
-                ('role', models.CharField(choices=[('owner', 'owner'), ('member', 'member'), ('restricted', 'restricted'), ('readonly', 'readonly')], max_length=32)),
-                ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='environments.environment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("identity_type", models.CharField(default="rancher_id", max_length=32)),
+                ("identity", models.CharField(max_length=512)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "owner"),
+                            ("member", "member"),
+                            ("restricted", "restricted"),
+                            ("readonly", "readonly"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="members",
+                        to="environments.environment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
-                'unique_together': {('environment', 'identity_type', 'identity')},
+                "ordering": ("id",),
+                "unique_together": {("environment", "identity_type", "identity")},
             },
         ),
         migrations.CreateModel(
-            name='RoleGroup',
+            name="RoleGroup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(max_length=32)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='role_groups', to='environments.environment')),
-                ('group', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to='auth.group')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("role", models.CharField(max_length=32)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="role_groups",
+                        to="environments.environment",
+                    ),
+                ),
+                ("group", models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to="auth.group")),
             ],
             options={
-                'unique_together': {('environment', 'role')},
+                "unique_together": {("environment", "role")},
             },
         ),
     ]

@@ -9,128 +9,208 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('containers', '0001_initial'),
-        ('environments', '0001_initial'),
-        ('hosts', '0001_initial'),
+        ("containers", "0001_initial"),
+        ("environments", "0001_initial"),
+        ("hosts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Stack',
+            name="Stack",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(blank=True, max_length=255)),
-                ('description', models.CharField(blank=True, max_length=1024)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('desired', models.CharField(max_length=24)),
-                ('doing', models.CharField(blank=True, max_length=32)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('state', models.CharField(default='requested', max_length=32)),
-                ('observed_generation', models.PositiveIntegerField(default=0)),
-                ('status', models.JSONField(blank=True, default=dict)),
-                ('message', models.TextField(blank=True)),
-                ('fault', models.BooleanField(default=False)),
-                ('observed_at', models.DateTimeField(blank=True, null=True)),
-                ('removed', models.DateTimeField(blank=True, null=True)),
-                ('looks', models.PositiveIntegerField(default=0)),
-                ('lease', models.CharField(blank=True, max_length=64)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('next_look', models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True)),
-                ('woken', models.BooleanField(default=False)),
-                ('shown', models.GeneratedField(db_persist=True, expression=models.Case(models.When(models.Q(models.Q(('doing', ''), _negated=True), ('generation__gt', models.F('observed_generation'))), then=models.F('doing')), default=models.F('state')), output_field=models.CharField(max_length=32))),
-                ('docker_compose', apps.core.encrypted.EncryptedTextField(blank=True)),
-                ('rancher_compose', apps.core.encrypted.EncryptedTextField(blank=True)),
-                ('variables', apps.core.encrypted.EncryptedJSONField(default=dict)),
-                ('external_id', models.CharField(blank=True, max_length=255)),
-                ('outputs', models.JSONField(default=dict)),
-                ('start_on_create', models.BooleanField(default=False)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(blank=True, max_length=255)),
+                ("description", models.CharField(blank=True, max_length=1024)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("desired", models.CharField(max_length=24)),
+                ("doing", models.CharField(blank=True, max_length=32)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("state", models.CharField(default="requested", max_length=32)),
+                ("observed_generation", models.PositiveIntegerField(default=0)),
+                ("status", models.JSONField(blank=True, default=dict)),
+                ("message", models.TextField(blank=True)),
+                ("fault", models.BooleanField(default=False)),
+                ("observed_at", models.DateTimeField(blank=True, null=True)),
+                ("removed", models.DateTimeField(blank=True, null=True)),
+                ("looks", models.PositiveIntegerField(default=0)),
+                ("lease", models.CharField(blank=True, max_length=64)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "next_look",
+                    models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True),
+                ),
+                ("woken", models.BooleanField(default=False)),
+                (
+                    "shown",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                models.Q(
+                                    models.Q(("doing", ""), _negated=True),
+                                    ("generation__gt", models.F("observed_generation")),
+                                ),
+                                then=models.F("doing"),
+                            ),
+                            default=models.F("state"),
+                        ),
+                        output_field=models.CharField(max_length=32),
+                    ),
+                ),
+                ("docker_compose", apps.core.encrypted.EncryptedTextField(blank=True)),
+                ("rancher_compose", apps.core.encrypted.EncryptedTextField(blank=True)),
+                ("variables", apps.core.encrypted.EncryptedJSONField(default=dict)),
+                ("external_id", models.CharField(blank=True, max_length=255)),
+                ("outputs", models.JSONField(default=dict)),
+                ("start_on_create", models.BooleanField(default=False)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
             managers=[
-                ('all_objects', django.db.models.manager.Manager()),
+                ("all_objects", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='Service',
+            name="Service",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(blank=True, max_length=255)),
-                ('description', models.CharField(blank=True, max_length=1024)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('desired', models.CharField(max_length=24)),
-                ('doing', models.CharField(blank=True, max_length=32)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('state', models.CharField(default='requested', max_length=32)),
-                ('observed_generation', models.PositiveIntegerField(default=0)),
-                ('status', models.JSONField(blank=True, default=dict)),
-                ('message', models.TextField(blank=True)),
-                ('fault', models.BooleanField(default=False)),
-                ('observed_at', models.DateTimeField(blank=True, null=True)),
-                ('removed', models.DateTimeField(blank=True, null=True)),
-                ('looks', models.PositiveIntegerField(default=0)),
-                ('lease', models.CharField(blank=True, max_length=64)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('next_look', models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True)),
-                ('woken', models.BooleanField(default=False)),
-                ('shown', models.GeneratedField(db_persist=True, expression=models.Case(models.When(models.Q(models.Q(('doing', ''), _negated=True), ('generation__gt', models.F('observed_generation'))), then=models.F('doing')), default=models.F('state')), output_field=models.CharField(max_length=32))),
-                ('scale', models.PositiveIntegerField(default=1)),
-                ('spec', apps.core.encrypted.EncryptedJSONField(default=dict)),
-                ('image', models.CharField(blank=True, max_length=512)),
-                ('metadata', models.JSONField(default=dict)),
-                ('external_id', models.CharField(blank=True, max_length=255)),
-                ('start_on_create', models.BooleanField(default=False)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment')),
-                ('stack', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='services', to='stacks.stack')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(blank=True, max_length=255)),
+                ("description", models.CharField(blank=True, max_length=1024)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("desired", models.CharField(max_length=24)),
+                ("doing", models.CharField(blank=True, max_length=32)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("state", models.CharField(default="requested", max_length=32)),
+                ("observed_generation", models.PositiveIntegerField(default=0)),
+                ("status", models.JSONField(blank=True, default=dict)),
+                ("message", models.TextField(blank=True)),
+                ("fault", models.BooleanField(default=False)),
+                ("observed_at", models.DateTimeField(blank=True, null=True)),
+                ("removed", models.DateTimeField(blank=True, null=True)),
+                ("looks", models.PositiveIntegerField(default=0)),
+                ("lease", models.CharField(blank=True, max_length=64)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "next_look",
+                    models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True),
+                ),
+                ("woken", models.BooleanField(default=False)),
+                (
+                    "shown",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                models.Q(
+                                    models.Q(("doing", ""), _negated=True),
+                                    ("generation__gt", models.F("observed_generation")),
+                                ),
+                                then=models.F("doing"),
+                            ),
+                            default=models.F("state"),
+                        ),
+                        output_field=models.CharField(max_length=32),
+                    ),
+                ),
+                ("scale", models.PositiveIntegerField(default=1)),
+                ("spec", apps.core.encrypted.EncryptedJSONField(default=dict)),
+                ("image", models.CharField(blank=True, max_length=512)),
+                ("metadata", models.JSONField(default=dict)),
+                ("external_id", models.CharField(blank=True, max_length=255)),
+                ("start_on_create", models.BooleanField(default=False)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+                    ),
+                ),
+                (
+                    "stack",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="services", to="stacks.stack"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
             managers=[
-                ('all_objects', django.db.models.manager.Manager()),
+                ("all_objects", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='ServiceLink',
+            name="ServiceLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=255)),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='stacks.service')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='linked_by', to='stacks.service')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="links", to="stacks.service"
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="linked_by", to="stacks.service"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
-                'unique_together': {('service', 'name')},
+                "ordering": ("name",),
+                "unique_together": {("service", "name")},
             },
         ),
         migrations.CreateModel(
-            name='Slot',
+            name="Slot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('avoid_host', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='hosts.host')),
-                ('container', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='slot', to='containers.container')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slots', to='stacks.service')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "avoid_host",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="hosts.host"
+                    ),
+                ),
+                (
+                    "container",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="slot",
+                        to="containers.container",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="slots", to="stacks.service"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('number',),
-                'unique_together': {('service', 'number')},
+                "ordering": ("number",),
+                "unique_together": {("service", "number")},
             },
         ),
         migrations.AddIndex(
-            model_name='stack',
-            index=models.Index(fields=['environment', 'removed'], name='stacks_stac_environ_3133ba_idx'),
+            model_name="stack",
+            index=models.Index(fields=["environment", "removed"], name="stacks_stac_environ_3133ba_idx"),
         ),
         migrations.AddIndex(
-            model_name='service',
-            index=models.Index(fields=['environment', 'removed'], name='stacks_serv_environ_eac502_idx'),
+            model_name="service",
+            index=models.Index(fields=["environment", "removed"], name="stacks_serv_environ_eac502_idx"),
         ),
     ]
