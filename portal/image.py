@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import docker
-from docker.errors import DockerException
+from apps.drivers.base import Endpoint, EngineError
+from apps.drivers.docker_sdk import Line
 
 _PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 _FOLDERS = ("bin", "etc", "tmp", "root", "run", "var", "usr", "proc", "sys", "dev", "www")
@@ -43,14 +43,14 @@ def build_image(docker_url: str, tag: str = "bb:local") -> None:
     data = image_tar()
     repository, _, version = tag.partition(":")
     changes = ['CMD ["serve"]', f"ENV PATH={_PATH}", "EXPOSE 80"]
+    line = Line(Endpoint(docker_url))
     try:
-        client = docker.APIClient(base_url=docker_url, version="auto", timeout=_TIMEOUT)
-        try:
-            answer = client.import_image_from_data(data, repository, version or "latest", changes)
-        finally:
-            client.close()
-    except DockerException as error:
+        with line() as sdk:
+            answer = str(sdk.import_image_from_data(data, repository, version or "latest", changes))
+    except EngineError as error:
         raise ImageUnavailable(f"The engine at {docker_url} did not take the image {tag}: {error}") from error
+    finally:
+        line.close()
     if '"error"' in answer:
         raise ImageUnavailable(f"The engine at {docker_url} did not take the image {tag}: {answer.strip()}")
 

@@ -276,7 +276,7 @@ def test_a_port_is_published_once(driver: Driver) -> None:
 
 
 def test_an_unspecified_port_is_chosen_by_the_engine(driver: Driver) -> None:
-    exposed = {"80/tcp": {}, "53/udp": {}}
+    exposed: dict[str, Any] = {"80/tcp": {}, "53/udp": {}}
     made = make(driver, ExposedPorts=exposed, HostConfig={"PortBindings": {"80/tcp": [{"HostPort": ""}]}})
     ports = {(port.private, port.protocol): port.public for port in driver.inspect(made).ports}
     assert (ports[80, "tcp"] or 0) > 1024

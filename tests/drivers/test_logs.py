@@ -14,7 +14,7 @@ from apps.drivers.base import LogLine
 from apps.drivers.docker_logs import LINE_LIMIT, Demultiplexer, Frames, Terminal
 
 PIECE = 16 * 1024
-TEXT = st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)), max_size=40)
+TEXT = st.text(st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=40)
 
 
 def stamp(number: int) -> str:

@@ -55,7 +55,7 @@ class Server:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[[Serve], Endpoint]]:
-    listeners = []
+    listeners: list[socket.socket] = []
 
     def start(answer: Serve) -> Endpoint:
         listener = socket.socket(socket.AF_UNIX)
