@@ -131,7 +131,7 @@ class World:
     def vanish(self, number: int) -> None:
         """Somebody removes a container on the engine."""
         if found := self.box(number):
-            with suppress(EngineError):
+            with suppress(EngineError, Crash):
                 found[0].remove(found[1].id, force=True)
 
     def cut(self, number: int) -> None:
