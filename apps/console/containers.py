@@ -68,7 +68,7 @@ def index(visit: Visit) -> HttpResponse:
     page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", ""), COLUMNS), asked)
     for row in page.rows:
         row.reached = endpoints(row)
-    states = everything.order_by().values_list("shown").annotate(Count("pk"))
+    states = everything.order_by().values_list("shown").annotate(count=Count("pk"))
     hosts = Host.objects.within([visit.env.pk]).filter(removed=None).order_by("name").values_list("pk", "name")
     context = {
         "page": page,
@@ -126,7 +126,7 @@ def logs(visit: Visit, pk: int) -> HttpResponse:
 @inside
 def shell(visit: Visit, pk: int) -> HttpResponse:
     """A terminal inside the container."""
-    row = find(visit, pk)
+    row, visit.inline_styles = find(visit, pk), True
     command = visit.request.GET.get("command", SHELLS[0])
     context = {
         "row": row,
@@ -136,9 +136,6 @@ def shell(visit: Visit, pk: int) -> HttpResponse:
         "shells": SHELLS,
     }
     return visit.show("console/container_shell.html", context)
-
-
-shell.inline_styles = True  # type: ignore[attr-defined]
 
 
 @inside

@@ -61,6 +61,7 @@ class Visit:
     request: HttpRequest
     actor: Actor
     environment: Environment | None = None
+    inline_styles: bool = False  # terminals write their own
 
     @property
     def env(self) -> Environment:
@@ -96,12 +97,19 @@ class Visit:
         """The whole page, or only its main region when htmx asks."""
         known = {
             "visit": self,
-            "environment": self.environment,
+            "environment": self.environment or (None if is_fragment(self.request) else self._around()),
             "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
             "switcher": self._switcher,
         }
         text = render_to_string(template, {**known, **(context or {})}, self.request)
         return HttpResponse(text, status=status)
+
+    def _around(self) -> Environment | None:
+        """The environment that a page without one keeps in its frame: the one last looked at."""
+        last = self.request.COOKIES.get(LAST_ENVIRONMENT, "")
+        if not (last.isascii() and last.isdigit() and len(last) < 18 and self.actor.permissions(int(last))):
+            return None
+        return Environment.objects.filter(pk=int(last), removed=None).first()
 
     def _switcher(self) -> list[Environment]:
         """The environments of the switcher: one's own, and the one an administrator looks into."""
@@ -164,7 +172,8 @@ def site(view: View) -> View:
     def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return seal(_stranger(request))
-        return seal(_answer(_visit(request), view, kwargs), inline_styles=getattr(view, "inline_styles", False))
+        visit = _visit(request)
+        return seal(_answer(visit, view, kwargs), inline_styles=visit.inline_styles)
 
     return wrapped
 

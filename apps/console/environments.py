@@ -31,7 +31,7 @@ def index(visit: Visit) -> HttpResponse:
     people = members_of(keys)
     counts = {
         name: dict(
-            model.objects.within(keys).filter(removed=None).order_by().values_list("environment").annotate(Count("pk"))
+            model.objects.within(keys).filter(removed=None).order_by().values_list("environment").annotate(count=Count("pk"))
         )
         for name, model in (("hosts", Host), ("stacks", Stack), ("containers", Container))
     }

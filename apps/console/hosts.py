@@ -42,7 +42,7 @@ def index(visit: Visit) -> HttpResponse:
     counts = Container.objects.within([visit.env.pk]).filter(host__in=keys, removed=None).order_by().values_list("host")
     table = {
         key: (total, running)
-        for key, total, running in counts.annotate(Count("pk"), Count("pk", filter=Q(shown="running")))
+        for key, total, running in counts.annotate(total=Count("pk"), alive=Count("pk", filter=Q(shown="running")))
     }
     for row in page.rows:
         row.total, row.running = table.get(row.pk, (0, 0))

@@ -56,11 +56,13 @@ def words(request: HttpRequest, *names: str) -> dict[str, str]:
     return {name: request.GET.get(name, "").strip().replace("\0", "")[:200] for name in names}
 
 
-def ordered(rows: QuerySet[Any], sort: str, columns: Mapping[str, str]) -> QuerySet[Any]:
+def ordered(
+    rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_health: bool = False
+) -> QuerySet[Any]:
     """Sort by a known column (`-` in front: downwards); by default the bad states come first, then names."""
     column = columns.get(sort.lstrip("-"))
     if column is None:
-        return rows.order_by(bad_first(), "name", "pk")
+        return rows.order_by(bad_first(by_health=by_health), "name", "pk")
     way = F(column).desc(nulls_last=True) if sort.startswith("-") else F(column).asc(nulls_last=True)
     return rows.order_by(way, "pk")
 

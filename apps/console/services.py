@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from apps.console import buttons
+from apps.console.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers import light
 from apps.console.door import Visit, inside, posted
 from apps.console.launch import config_of, errors_of, typed, values_of
@@ -25,6 +26,7 @@ from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.services import links_set, service_act, service_create, service_update
 
 TEMPLATE = "console/service_form.html"
+COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
 
 
 def find(visit: Visit, pk: int) -> Service:
@@ -39,13 +41,15 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
     row = find(visit, pk)
     mine = Container.objects.within([visit.env.pk]).filter(slot__service=row, removed=None)
     rows = light(mine)
-    page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", "-"), {"": "slot__number"}))
+    page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", "slot"), COLUMNS))
+    for each in page.rows:
+        each.reached = endpoints(each)
     links = ServiceLink.objects.filter(Q(service=row) | Q(target=row)).select_related("service__stack", "target__stack")
     sees_values = visit.can("values")
     context = {
         "row": row,
         "page": page,
-        "ports": [each for container in page.rows for each in endpoints(container)],
+        "ports": [each for container in page.rows for each in container.reached],
         "running": mine.filter(shown="running").count(),
         "links": list(links),
         "config": row.config,

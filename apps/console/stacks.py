@@ -44,9 +44,9 @@ def lines(visit: Visit, **which: Any) -> dict[int, list[Line]]:
     rows = Service.objects.within([visit.env.pk]).filter(removed=None, **which).defer("spec", "metadata")
     found = {row.pk: Line(row) for row in rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in _HEAVY))}
     slots = Slot.objects.filter(service__in=list(found), container__removed=None)
-    running = Count("pk", filter=Q(container__shown="running"))
-    for key, total, alive in slots.values_list("service").annotate(Count("container"), running).order_by():
-        found[key].total, found[key].running = total, alive
+    alive = Count("pk", filter=Q(container__shown="running"))
+    for key, total, running in slots.order_by().values_list("service").annotate(total=Count("pk"), alive=alive):
+        found[key].total, found[key].running = total, running
     for link in ServiceLink.objects.filter(service__in=list(found)).select_related("target").defer("target__spec"):
         found[link.service_id].links.append(link)
     _ports(visit, found)
@@ -76,7 +76,7 @@ def index(visit: Visit) -> HttpResponse:
         rows = rows.filter(Q(name__icontains=asked["q"]) | Q(pk__in=by_service.values("stack")))
     if asked["state"]:
         rows = rows.filter(shown=asked["state"])
-    page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", ""), COLUMNS), asked)
+    page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", ""), COLUMNS, by_health=True), asked)
     by_stack = lines(visit, stack__in=[row.pk for row in page.rows])
     shown = [(row, by_stack.get(row.pk, [])) for row in page.rows]
     return visit.show("console/stacks.html", {"page": page, "shown": shown, "add": _add(visit)})

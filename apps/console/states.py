@@ -52,8 +52,9 @@ def _is_stale(row: Any) -> bool:
     return host is not None and host.shown == "reconnecting"
 
 
-def bad_first(field: str = "shown") -> Case:
-    """An ordering: bad, warning, on the way, at rest, good."""
+def bad_first(*, by_health: bool = False) -> Case:
+    """An ordering: bad, warning, on the way, at rest, good; `by_health` for rows whose status tells their health."""
     ranks = [(BAD, 0), (WARN, 1), (OFF, 3), (GOOD, 4)]
-    whens = [When(**{f"{field}__in": words}, then=Value(rank)) for words, rank in ranks]
-    return Case(When(fault=True, then=Value(0)), *whens, default=Value(2), output_field=IntegerField())
+    whens = [When(shown__in=words, then=Value(rank)) for words, rank in ranks]
+    ill = [When(status__health__in=words, then=Value(rank)) for words, rank in ranks[:2]] if by_health else []
+    return Case(When(fault=True, then=Value(0)), *ill, *whens, default=Value(2), output_field=IntegerField())

@@ -60,7 +60,7 @@ class Chart {
           { ...axis, size: 18, space: 90, values: (_u, marks) => marks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false })) },
           { ...axis, size: 48, space: 26, values: (_u, marks) => marks.map((value) => this.kind.axis(value)) },
         ],
-        series: [{}, ...this.kind.of.map((_name, at) => ({ stroke: colours[at], width: 1.5, fill: at ? undefined : `color-mix(in srgb, ${colours[at]} 12%, transparent)`, points: { show: false } }))],
+        series: [{}, ...this.kind.of.map((_name, at) => ({ stroke: colours[at], width: 1.5, fill: at ? undefined : `${colours[at]}1f`, points: { show: false } }))],
       },
       this.data(),
       this.plot,

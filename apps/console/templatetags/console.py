@@ -58,12 +58,14 @@ def asset(name: str) -> str:
 def head_assets() -> SafeString:
     """The stylesheet and script of every page; a plain stylesheet when nothing was built."""
     entry = _manifest().get("static/src/main.js")
+    mark = format_html('<link rel="icon" href="{}" type="image/svg+xml">', _static("src/mark.svg"))
     if not entry:
-        return format_html('<link rel="stylesheet" href="{}">', _static("src/plain.css"))
+        return format_html('{}<link rel="stylesheet" href="{}">', mark, _static("src/plain.css"))
     sheets = format_html_join(
         "", '<link rel="stylesheet" href="{}">', ((_static(f"dist/{name}"),) for name in entry.get("css", []))
     )
-    return format_html('{}<script type="module" src="{}"></script>', sheets, _static(f"dist/{entry['file']}"))
+    script = _static(f"dist/{entry['file']}")
+    return format_html('{}{}<script type="module" src="{}"></script>', mark, sheets, script)
 
 
 @register.simple_tag
@@ -167,7 +169,7 @@ def api(row: Any) -> SafeString:
         '<a class="btn is-quiet" href="{}" title="{}">{}<span>{}</span></a>',
         buttons.api_address(row),
         _("View in API"),
-        icon("api"),
+        icon("code"),
         _("API"),
     )
 
@@ -193,7 +195,7 @@ def page_of(row: Any, suffix: str = "") -> str:
 @register.simple_tag(takes_context=True)
 def here(context: Mapping[str, Any], name: str, **kwargs: Any) -> str:
     """The address of a page of this environment."""
-    return str(context["visit"].url(name, **kwargs))
+    return str(context["visit"].url(name, environment=context["environment"].pk, **kwargs))
 
 
 @register.filter

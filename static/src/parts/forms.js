@@ -35,6 +35,13 @@ document.addEventListener("paste", (event) => {
   table.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
+// Enter in a field that sends itself when it changes is that change, not a second sending.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches("input[data-submit]")) return;
+  event.preventDefault();
+  event.target.blur();
+});
+
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-tick-all]")) {
     for (const box of event.target.form.querySelectorAll('input[name="row"]')) box.checked = event.target.checked;

@@ -10,6 +10,7 @@ const POLL = 5000;
 const region = document.getElementById("main");
 const badge = document.getElementById("pulse");
 const environment = document.body.dataset.environment;
+const isSiteWide = region?.dataset.scope === "site";
 const kinds = new Set((region?.dataset.live ?? "").split(" ").filter(Boolean));
 
 let due = 0;
@@ -94,7 +95,7 @@ function connect() {
   let fresh = true;
   socket = new Socket(`/ws/events?environment=${environment}`, {
     open: () => {
-      polling(false);
+      polling(isSiteWide && kinds.size > 0);
       tell("live");
       if (!fresh) refreshSoon(0);
       fresh = false;
@@ -125,6 +126,8 @@ export function startLive() {
     return;
   }
   connect();
+  // What belongs to no environment is not told on an environment's socket.
+  if (isSiteWide && kinds.size) polling(true);
   addEventListener("pagehide", () => {
     socket?.close();
     polling(false);

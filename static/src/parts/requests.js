@@ -15,6 +15,13 @@ document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name !== "AbortError") toast(document.body.dataset.unreachable, "bad");
 });
 
+// A form that came back with a refusal: to the field that is wrong.
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.response?.status !== 422) return;
+  const wrong = document.querySelector(".field:has(.wrong) :is(input, textarea, select)");
+  wrong?.focus();
+});
+
 // A refresh leaves alone what the visitor opened and typed.
 htmx.registerExtension("steady", {
   htmx_before_morph_node: (node, { newNode }) => {
