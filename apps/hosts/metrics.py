@@ -32,7 +32,7 @@ class Point(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class FeedEnd:
-    """No more samples will come; `reason` is fit to show."""
+    """No more samples will come; `reason` is fit to show, empty when the stream just ended."""
 
     reason: str
 
@@ -77,13 +77,14 @@ class _Feed:
         self._open = open_stream
 
     def run(self) -> None:
-        reason = "The engine stopped sending statistics."
+        reason = ""
         try:
             self._read(self._open())
         except EngineError as error:
             reason = str(error)
         except Exception:  # viewers must hear of it whatever it was
             log.exception("statistics of %s", self.key)
+            reason = "The statistics broke; the portal's log says more."
         finally:
             if self.stream is not None:
                 self.stream.close()

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.events import group
@@ -97,6 +98,10 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         handler = getattr(self, get_handler_name(message), None)
         if handler:
             await handler(message)
+
+    async def websocket_disconnect(self, _message: Mapping[str, Any]) -> None:
+        """The other side is gone; `__call__` cleans up."""
+        raise StopConsumer
 
     async def connect(self) -> None:
         """Find out who it is before anything else, accept, and close again unless all is well."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from apps.containers.models import Container
-from apps.containers.streams import stats_watch
+from apps.containers.streams import stats_watch, why_ended
 from apps.core.errors import Problem
 from apps.drivers.base import EngineError, StatsSample
 from apps.environments.access import Actor
@@ -28,6 +28,11 @@ def watch(row: Watched, listener: Listener) -> Viewer:
     except (EngineError, Problem) as error:
         listener(FeedEnd(str(error)))
         return Viewer(None, listener)
+
+
+def why(row: Watched) -> str:
+    """Why a feed that did not fail ended."""
+    return why_ended(row)[0] if isinstance(row, Container) else "The engine stopped sending statistics."
 
 
 class StatsSocket(Socket):
@@ -71,5 +76,6 @@ class StatsSocket(Socket):
                 await self.say({"type": "points", "points": fresh})
             self._before = (self._before + samples)[-1:]
             if is_last:
-                await self.say({"type": "end", "reason": self._last})
-                await self.end(1000, str(self._last))
+                reason = str(self._last or await in_thread(why, self.row))
+                await self.say({"type": "end", "reason": reason})
+                await self.end(1000, reason)
