@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import URLPattern, URLResolver, path, re_path, resolve
 
 from apps.api import resources
+from apps.api.resources.transform import transform
 from apps.api.wire.origin import base_url
-from apps.api.wire.view import ApiView, root
+from apps.api.wire.view import ApiView, root, scripts
 
 _PAGES = "apps.console.urls"
 
@@ -23,6 +24,8 @@ def front(request: HttpRequest) -> HttpResponseBase:
     answer: HttpResponseBase = found.func(request, *found.args, **found.kwargs)
     return answer
 
+
+scripts["transform"] = transform
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", front),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
@@ -64,6 +64,12 @@ class Actor:
             self._known[environment_id] = self._find(environment_id)
         return self._known[environment_id]
 
+    def learn(self, environment_ids: Iterable[int]) -> None:
+        """Find out about several environments in one query, before `permissions` asks for each of them."""
+        unknown = set(environment_ids) - self._known.keys()
+        if len(unknown) > 1 and self.user is not None and not self.user.is_admin and self.scope is None:
+            self._known.update(_granted(self.user, unknown))
+
     def _find(self, environment_id: int) -> frozenset[str]:
         if self.is_system:
             return frozenset(PERMISSIONS)
@@ -71,7 +77,9 @@ class Actor:
             return NOTHING
         if self.scope is not None and self.scope.environment_id != environment_id:
             return NOTHING
-        granted = frozenset(PERMISSIONS) if self.user.is_admin else _granted(self.user, environment_id)
+        granted = (
+            frozenset(PERMISSIONS) if self.user.is_admin else _granted(self.user, [environment_id])[environment_id]
+        )
         return granted & ROLES.get(self.scope.role, NOTHING) if self.scope else granted
 
     def role(self, environment_id: int) -> str | None:
@@ -114,14 +122,17 @@ def actor_of_key(key: ApiKey, via: str, *, address: str = "", request_id: str = 
     return Actor(key.account, via, key, scope, address=address, request_id=request_id, auth_type="BasicAuth")
 
 
-def _granted(user: User, environment_id: int) -> frozenset[str]:
+def _granted(user: User, environment_ids: Collection[int]) -> dict[int, frozenset[str]]:
     """What the groups of this account give it; an environment that is not active is there for its owners only."""
-    rows = EnvironmentGroupPermission.objects.filter(group__user=user, content_object_id=environment_id).values_list(
-        "permission__codename", "content_object__desired"
-    )
-    held = frozenset(codename for codename, _desired in rows)
-    is_active = all(desired == "active" for _codename, desired in rows)
-    return held if is_active or "own" in held else NOTHING
+    rows = EnvironmentGroupPermission.objects.filter(group__user=user, content_object_id__in=environment_ids)
+    held: dict[int, set[str]] = {key: set() for key in environment_ids}
+    active: set[int] = set()
+    for key, codename, desired in rows.values_list(
+        "content_object_id", "permission__codename", "content_object__desired"
+    ):
+        held[key].add(codename)
+        active |= {key} if desired == "active" else set()
+    return {key: frozenset(found) if key in active or "own" in found else NOTHING for key, found in held.items()}
 
 
 def can(actor: Actor, permission: str, environment_id: int | None) -> Verdict:

@@ -53,10 +53,7 @@ class AuditLog(Resource):
         "responseObject": _json("response"),
         "resourceId": _target,
     }
-    links = {
-        "account": Link("project", attribute="environment_id"),
-        "authenticatedAsAccount": Link("account", attribute="account_id"),
-    }
+    links = {"account": Link("project", attribute="environment_id")}
 
     def rows(self, caller: Caller) -> Any:
         """The lines of the environments the caller sees, the newest first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib.auth import authenticate
 from django.http import QueryDict
@@ -67,9 +66,9 @@ class TokenType(Resource):
         """How one logs in here."""
         return [Row()]
 
-    def find(self, caller: Caller, key: int | str | None) -> Any:  # noqa: ARG002 - the base's signature
-        """None: tokens are not shown again."""
-        return None
+    def find(self, caller: Caller, key: int | str | None) -> Row | None:  # noqa: ARG002 - the base's signature
+        """How one logs in here; a token itself is not shown again."""
+        return Row() if key == Row.pk else None
 
     def create(self, caller: Caller, data: Data) -> Row:
         """Log in; one's first log-in makes one's own environment."""

@@ -29,7 +29,10 @@ class PageRenderer(BrowsableAPIRenderer):
     media_type = "text/html"
 
     def get_context(
-        self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
+        self,
+        data: Any,
+        accepted_media_type: str | None,  # noqa: ARG002 - there is one kind of page
+        renderer_context: Mapping[str, Any],
     ) -> dict[str, Any]:
         """What the template shows."""
         view, request, response = renderer_context["view"], renderer_context["request"], renderer_context["response"]

@@ -45,9 +45,7 @@ def _from_framework(error: APIException) -> Problem:
     if isinstance(error, ParseError):
         return Problem("The body cannot be read.", status=422, code="InvalidBodyContent")
     if isinstance(error, Throttled):
-        return Problem(
-            f"Too many requests; try again in {error.wait or 1:.0f} s.", status=429, code="Too Many Requests"
-        )
+        return Problem("Too many requests; try again a little later.", status=429, code="Too Many Requests")
     code = "Method not allowed" if error.status_code == 405 else HTTPStatus(error.status_code).phrase
     return Problem(code, status=error.status_code, code=code)
 

@@ -154,8 +154,8 @@ def _mark(mark: str) -> dict[str, Any]:
         return plain[mark]
     kinds = {"<": "source", ":": "options", "=": "default"}
     if mark[0] in kinds:
-        turn: Callable[[str], Any] = {"<": str, ":": lambda word: tuple(word.split("|")), "=": _default}[mark[0]]
-        return {kinds[mark[0]]: turn(mark[1:])}
+        turns: dict[str, Callable[[str], Any]] = {"<": str, ":": lambda word: tuple(word.split("|")), "=": _default}
+        return {kinds[mark[0]]: turns[mark[0]](mark[1:])}
     low, _dots, high = mark.partition("..")
     return {"low": int(low), "high": int(high) if high else None}
 

@@ -49,7 +49,7 @@ setProjectMembersInput          -     r     cr    cr    cr    r     r
 setServiceLinksInput            -     r     cr    cr    cr    r     r
 setting                         -     r     r     r     r     r     crud
 statsAccess                     -     r     r     r     r     r     r
-token                           cr    cr    cr    cr    cr    cr    cr
+token                           cr    -     -     -     -     -     -
 ulimit                          -     r     cr    cr    cr    r     r
 """
 

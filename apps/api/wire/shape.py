@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import uuid
@@ -10,13 +11,17 @@ from typing import Any
 
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import Field
-from apps.api.wire.kinds import Resource, Seen, named, root_letters
+from apps.api.wire.kinds import Link, Resource, Seen, named, root_letters
 from apps.control.models import OPEN, Operation
 from apps.core.ids import wire_id
+from apps.core.models import Managed
+from apps.environments.access import environment_of
+from apps.environments.models import Environment
 
 
 def resources(resource: Resource, caller: Caller, rows: Sequence[Any]) -> list[dict[str, Any]]:
     """The rows as the caller sees them, in a number of queries that does not grow with them."""
+    caller.actor.learn(place for row in rows if isinstance(row, Managed) and (place := environment_of(row)))
     extras = resource.extras(caller, rows)
     progress = _progress(resource, caller, rows)
     shown = [f for f in resource.fields if not f.admin or caller.role == "admin"]
@@ -66,8 +71,16 @@ def _links(resource: Resource, caller: Caller, row: Any) -> Iterable[str]:
         if link.call is not None:
             if Seen(row, caller).may(link.permission):
                 yield name
-        elif (target := named(link.target)) is not None and target.may(caller, "r"):
+        elif _leads(caller, row, link):
             yield name
+
+
+def _leads(caller: Caller, row: Any, link: Link) -> bool:
+    if isinstance(row, Environment) and caller.environment is None:
+        caller = dataclasses.replace(caller, role=caller.actor.role(row.pk) or caller.role)  # its links lead inside
+    target = named(link.target)
+    there = not link.attribute or getattr(row, link.attribute) is not None
+    return there and target is not None and target.may(caller, "r")
 
 
 def _progress(resource: Resource, caller: Caller, rows: Sequence[Any]) -> dict[int | str, int | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from django.middleware.csrf import get_token
@@ -17,6 +19,9 @@ from apps.api.wire.origin import base_url, client_address
 from apps.core.errors import NotFound, Unauthorized
 from apps.core.ids import row_key
 from apps.environments.access import Actor
+
+scripts: dict[str, Callable[[Any], dict[str, Any]]] = {}
+"""What `POST /v1/scripts/<name>` computes for anybody who is known."""
 
 METHODS = ("get", "post", "put", "delete", "head")
 
@@ -54,6 +59,9 @@ class ApiView(APIView):
         meant = body.pop("_method", "") if isinstance(body, Form) else ""
         if meant in {"PUT", "DELETE"}:
             return Response(self._change(meant, body))
+        script = scripts.get(self.path[1]) if len(self.path) == 2 and self.path[0] == "scripts" else None
+        if script is not None and self.caller.actor.user is not None:
+            return Response(script(body))
         resource, action = self._resource(), request.query_params.get("action")
         if len(self.path) > 1:
             row = self._row(resource)
@@ -114,6 +122,8 @@ class ApiView(APIView):
     def _resource(self) -> Resource:
         """The type in the path; to nobody in particular most types are a reason to log in first."""
         found = kinds.named(self.path[0]) if self.path else None
+        if found is not None and found.name == "token":
+            self.caller = dataclasses.replace(self.caller, role="token")  # logging in is what anybody may do
         if found is None or found not in kinds.known(self.caller):
             raise Unauthorized("Unauthorized") if self.caller.actor.user is None else NotFound("Not Found")
         if len(self.path) > 3:

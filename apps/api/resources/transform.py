@@ -1,0 +1,139 @@
+"""`POST /v1/scripts/transform`: what an engine's own description of a container is as a launch configuration.
+
+rancher-compose hashes the answer: the same question must get the same answer, to the byte (v1 contract, section 6.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.api.wire.fields import an_object
+from apps.core.errors import Invalid
+
+_KINDS = ("docker:", "sim:")
+_CONFIG = {
+    "hostname": "Hostname",
+    "domainName": "Domainname",
+    "user": "User",
+    "workingDir": "WorkingDir",
+    "command": "Cmd",
+    "entryPoint": "Entrypoint",
+    "labels": "Labels",
+    "tty": "Tty",
+    "stdinOpen": "OpenStdin",
+    "memory": "Memory",
+    "memorySwap": "MemorySwap",
+    "cpuShares": "CpuShares",
+    "cpuSet": "Cpuset",
+    "volumeDriver": "VolumeDriver",
+    "stopSignal": "StopSignal",
+}
+_HOST = {
+    "memory": "Memory",
+    "memorySwap": "MemorySwap",
+    "cpuShares": "CpuShares",
+    "cpuSet": "CpusetCpus",
+    "capAdd": "CapAdd",
+    "capDrop": "CapDrop",
+    "dns": "Dns",
+    "dnsSearch": "DnsSearch",
+    "extraHosts": "ExtraHosts",
+    "privileged": "Privileged",
+    "publishAllPorts": "PublishAllPorts",
+    "readOnly": "ReadonlyRootfs",
+    "securityOpt": "SecurityOpt",
+    "pidMode": "PidMode",
+    "volumeDriver": "VolumeDriver",
+}
+
+
+def transform(body: Any) -> dict[str, Any]:
+    """The launch configuration of an engine's description; raises `Invalid` for what is none."""
+    asked = an_object("body", body)
+    config, host = _part(asked, "Config"), _part(asked, "HostConfig")
+    image = config.get("Image")
+    if not isinstance(image, str) or not image:
+        raise Invalid("Config.Image", "MissingRequired", "Config.Image is required.")
+    found: dict[str, Any] = {
+        "imageUuid": image if image.startswith(_KINDS) else f"docker:{image}",
+        **_taken(config, _CONFIG),
+        **_taken(host, _HOST),
+        "environment": _environment(config.get("Env")),
+        "dataVolumes": [*_keys(config.get("Volumes")), *_list(host.get("Binds"))],
+        "ports": _ports(host.get("PortBindings")),
+        "devices": _devices(host.get("Devices")),
+        "restartPolicy": _restart(_part(host, "RestartPolicy")),
+        "logConfig": _log(_part(host, "LogConfig")),
+        "networkMode": _network(host.get("NetworkMode")),
+    }
+    published = {port.rpartition(":")[2] for port in found["ports"]}
+    found["expose"] = [port for port in _keys(config.get("ExposedPorts")) if port not in published]
+    name = str(asked.get("Name") or "").removeprefix("/")
+    return {"type": "container", **({"name": name} if name else {}), **_present(found)}
+
+
+def _part(asked: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = asked.get(name)
+    if found is not None and not isinstance(found, Mapping):
+        raise Invalid(name, "InvalidFormat", f"{name} must be an object.")
+    return found or {}
+
+
+def _present(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty: nothing, none, or zero."""
+    return {name: value for name, value in found.items() if value not in (None, "", [], {}, 0) or value is False}
+
+
+def _taken(asked: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {ours: asked[theirs] for ours, theirs in names.items() if asked.get(theirs)}
+
+
+def _list(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _keys(value: Any) -> list[str]:
+    return sorted(value) if isinstance(value, Mapping) else []
+
+
+def _environment(lines: Any) -> dict[str, str]:
+    return {line.partition("=")[0]: line.partition("=")[2] for line in _list(lines)}
+
+
+def _ports(bindings: Any) -> list[str]:
+    """`8080:80/tcp` for every binding; a private port without one stands alone."""
+    if not isinstance(bindings, Mapping):
+        return []
+    found = []
+    for private in sorted(bindings):
+        for each in bindings[private] or [{}]:
+            address, public = (str(each.get(key) or "") for key in ("HostIp", "HostPort"))
+            front = f"{address}:" if address else ""
+            found.append(f"{front}{public}:{private}" if public or address else private)
+    return found
+
+
+def _devices(devices: Any) -> list[str]:
+    names = ("PathOnHost", "PathInContainer", "CgroupPermissions")
+    rows = devices if isinstance(devices, list) else []
+    return [":".join(str(each[name]) for name in names if each.get(name)) for each in rows if isinstance(each, Mapping)]
+
+
+def _restart(policy: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not policy.get("Name"):
+        return None
+    return {"name": policy["Name"], "maximumRetryCount": policy.get("MaximumRetryCount") or 0}
+
+
+def _log(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not config.get("Type"):
+        return None
+    return {"driver": config["Type"], "config": dict(config.get("Config") or {})}
+
+
+def _network(mode: Any) -> str:
+    text = str(mode or "")
+    if text.startswith("container:"):
+        raise Invalid("HostConfig.NetworkMode", "InvalidOption", "container: networks cannot be transformed.")
+    return "bridge" if text in {"", "default"} else text

@@ -1,0 +1,28 @@
+"""Every link that an answer gives leads somewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apps.api.wire import kinds
+from tests.wire.conftest import Api
+
+LISTED = [each.plural_name.lower() for each in kinds.everything() if each.listable and each.name not in {"token"}]
+
+
+@pytest.mark.parametrize("who", ["alice", "rita", "root"])
+def test_every_link_of_every_listed_thing_answers(api_of: Any, lab: Any, stack: Any, who: str):
+    caller = api_of(who)
+    seen = set()
+    for place in (caller.inside(lab), caller):
+        for link in place.get("").body["links"].values():
+            found = place.get(link)
+            assert found.status == 200, (link, found.body)
+            for each in (found.body.get("data") or [])[:1]:
+                for name, url in each.get("links", {}).items():
+                    answer = place.get(url)
+                    assert answer.status == 200, (url, answer.body)
+                    seen.add((each["type"], name))
+    assert {kind for kind, _name in seen} >= {"project", "host", "container", "environment", "service", "schema"}
