@@ -74,9 +74,7 @@ def index(visit: Visit) -> HttpResponse:
         "page": page,
         "states": sorted(states, key=lambda pair: -pair[1]),
         "hosts": list(hosts),
-        "add": buttons.plain(
-            gettext_lazy("Add container"), "plus", visit.url("container-new"), visit.can("operate")
-        ),
+        "add": buttons.plain(gettext_lazy("Add container"), "plus", visit.url("container-new"), visit.can("operate")),
     }
     return visit.show("console/containers.html", context)
 
@@ -213,9 +211,7 @@ def remove(visit: Visit, pk: int) -> HttpResponse:
         if mount["kind"] == "volume" and len(mount.get("name", "")) == 64
     ]
     slot = getattr(row, "slot", None)
-    return visit.show(
-        "console/remove.html", {"row": row, "goes": goes, "kind": _("container"), "slot": slot}
-    )
+    return visit.show("console/remove.html", {"row": row, "goes": goes, "kind": _("container"), "slot": slot})
 
 
 @inside

@@ -97,14 +97,14 @@ class Visit:
         """The whole page, or only its main region when htmx asks."""
         known = {
             "visit": self,
-            "environment": self.environment or (None if is_fragment(self.request) else self._around()),
+            "environment": self.environment or (None if is_fragment(self.request) else self.around()),
             "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
             "switcher": self._switcher,
         }
         text = render_to_string(template, {**known, **(context or {})}, self.request)
         return HttpResponse(text, status=status)
 
-    def _around(self) -> Environment | None:
+    def around(self) -> Environment | None:
         """The environment that a page without one keeps in its frame: the one last looked at."""
         last = self.request.COOKIES.get(LAST_ENVIRONMENT, "")
         if not (last.isascii() and last.isdigit() and len(last) < 18 and self.actor.permissions(int(last))):

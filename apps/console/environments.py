@@ -31,17 +31,26 @@ def index(visit: Visit) -> HttpResponse:
     people = members_of(keys)
     counts = {
         name: dict(
-            model.objects.within(keys).filter(removed=None).order_by().values_list("environment").annotate(count=Count("pk"))
+            model.objects.within(keys)
+            .filter(removed=None)
+            .order_by()
+            .values_list("environment")
+            .annotate(count=Count("pk"))
         )
         for name, model in (("hosts", Host), ("stacks", Stack), ("containers", Container))
     }
-    for row in rows:
-        row.people = people[row.pk]
-        row.role = visit.actor.role(row.pk)
-        row.counts = [(name, table.get(row.pk, 0)) for name, table in counts.items()]
+    shown = [
+        {
+            "row": row,
+            "people": people[row.pk],
+            "role": visit.actor.role(row.pk),
+            "counts": [(name, table.get(row.pk, 0)) for name, table in counts.items()],
+        }
+        for row in rows
+    ]
     yes = Verdict(allowed=True)
     add = buttons.plain(_("Add environment"), "plus", visit.url("environment-new"), yes, is_dialog=True)
-    return visit.show("console/environments.html", {"rows": rows, "add": add})
+    return visit.show("console/environments.html", {"shown": shown, "add": add})
 
 
 def find(visit: Visit, pk: int) -> Environment:

@@ -34,7 +34,8 @@ def index(visit: Visit) -> HttpResponse:
     asked = words(visit.request, "q", "state")
     rows = _rows(visit)
     if asked["q"]:
-        rows = rows.filter(Q(name__icontains=asked["q"]) | Q(url__icontains=asked["q"]) | Q(hostname__icontains=asked["q"]))
+        text = asked["q"]
+        rows = rows.filter(Q(name__icontains=text) | Q(url__icontains=text) | Q(hostname__icontains=text))
     if asked["state"]:
         rows = rows.filter(shown=asked["state"])
     page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", ""), COLUMNS), asked)
@@ -52,7 +53,8 @@ def index(visit: Visit) -> HttpResponse:
 
 def find(visit: Visit, pk: int) -> Host:
     """A host of this environment."""
-    return visit.row(_rows(visit), pk)
+    row: Host = visit.row(_rows(visit), pk)
+    return row
 
 
 @inside

@@ -13,6 +13,7 @@ from apps.console import buttons
 from apps.console.door import Visit, inside, posted, site
 from apps.core.errors import Invalid
 from apps.core.ids import wire_id
+from apps.environments.access import Verdict
 from apps.environments.services import environment_key_create
 
 
@@ -43,7 +44,7 @@ def environment_keys(visit: Visit) -> HttpResponse:
 @site
 def account_keys(visit: Visit) -> HttpResponse:
     """The keys that act as this account everywhere it may."""
-    add = buttons.plain(_("Add key"), "plus", visit.url("account-key-new"), buttons.Verdict(allowed=True), is_dialog=True)
+    add = buttons.plain(_("Add key"), "plus", visit.url("account-key-new"), Verdict(allowed=True), is_dialog=True)
     context = {"endpoint": _base(visit), "rows": list(_of_account(visit)), "add": add, "is_account": True}
     return visit.show("console/keys.html", context)
 

@@ -91,7 +91,11 @@ def ports(posted: QueryDict) -> list[str]:
     found = []
     for public, private, protocol in ((a.strip(), b.strip(), c.strip()) for a, b, c in rows):
         if public and not private:
-            raise Invalid("ports", "PortWrongFormat", _("Say which port inside the container %(port)s leads to.") % {"port": public[:40]})
+            raise Invalid(
+                "ports",
+                "PortWrongFormat",
+                _("Say which port inside the container %(port)s leads to.") % {"port": public[:40]},
+            )
         if private:
             found.append(f"{public}:{private}/{protocol or 'tcp'}" if public else f"{private}/{protocol or 'tcp'}")
     return found
@@ -147,14 +151,15 @@ def wire_of(posted: QueryDict) -> dict[str, Any]:
     if restart:
         data["restartPolicy"] = {"name": restart}
     if posted.get("logDriver"):
-        data["logConfig"] = {"driver": posted["logDriver"].strip(), "config": {}}
+        data["logConfig"] = {"driver": posted.get("logDriver", "").strip(), "config": {}}
     return data | _check_of(posted)
 
 
 def _check_of(posted: QueryDict) -> dict[str, Any]:
     kind = posted.get("check", "none")
-    if kind == "command" and posted.get("checkCommand", "").strip():
-        return {"dockerHealthCheck": {"test": ["CMD-SHELL", posted["checkCommand"].strip()], **_timing(posted)}}
+    command = posted.get("checkCommand", "").strip()
+    if kind == "command" and command:
+        return {"dockerHealthCheck": {"test": ["CMD-SHELL", command], **_timing(posted)}}
     if kind in {"tcp", "http"}:
         port = posted.get("checkPort", "").strip()
         if not port:

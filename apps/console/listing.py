@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,9 +56,7 @@ def words(request: HttpRequest, *names: str) -> dict[str, str]:
     return {name: request.GET.get(name, "").strip().replace("\0", "")[:200] for name in names}
 
 
-def ordered(
-    rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_health: bool = False
-) -> QuerySet[Any]:
+def ordered(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_health: bool = False) -> QuerySet[Any]:
     """Sort by a known column (`-` in front: downwards); by default the bad states come first, then names."""
     column = columns.get(sort.lstrip("-"))
     if column is None:
@@ -73,5 +71,5 @@ def listing(request: HttpRequest, rows: QuerySet[Any], asked: Mapping[str, str] 
     pages = max(1, -(-total // SIZE))
     text = request.GET.get("page", "1")
     number = min(max(1, int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1), pages)
-    found: Sequence[Any] = rows[(number - 1) * SIZE : number * SIZE]
-    return Listing(list(found), total, number, pages, request.GET.get("sort", ""), asked or {})
+    found = list(rows[(number - 1) * SIZE : number * SIZE])
+    return Listing(found, total, number, pages, request.GET.get("sort", ""), asked or {})

@@ -20,6 +20,7 @@ from apps.containers.models import Container
 from apps.containers.selectors import endpoints
 from apps.control.models import Operation
 from apps.core.errors import Invalid, Problem
+from apps.environments.access import verdict
 from apps.hosts.models import Host
 from apps.stacks.compose import ComposeService, export
 from apps.stacks.models import Service, ServiceLink, Stack
@@ -55,7 +56,7 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
         "config": row.config,
         "env": _env(row.config.environment, shown=bool(sees_values)),
         "values_reason": sees_values.reason,
-        "scale": buttons.verdict(visit.actor, "update", row),
+        "scale": verdict(visit.actor, "update", row),
         "clone": buttons.plain(_("Clone"), "copy", visit.url("service-clone", pk=row.pk), visit.can("operate")),
     }
     return visit.show("console/service.html", context)
@@ -222,7 +223,8 @@ def _make(visit: Visit, stack: Stack) -> Service:
 @posted
 def preview(visit: Visit) -> HttpResponse:
     """The form as compose files, shown while it is filled in."""
-    sent, context = visit.request.POST, {}
+    sent = visit.request.POST
+    context: dict[str, Any] = {}
     visit.need("operate")
     try:
         links = tuple((target.name, name or target.name) for target, name in _links(visit))

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from apps.accounts.models import User
 from apps.accounts.selectors import is_set_up, login_wait
 from apps.accounts.services import login_failed, login_succeeded, password_set
-from apps.console.door import LAST_ENVIRONMENT, Visit, local_path, seal, site
+from apps.console.door import Visit, is_fragment, local_path, seal, site
 from apps.core.errors import Invalid
 
 THEMES = ("auto", "light", "dark")
@@ -63,9 +63,9 @@ def log_out(request: HttpRequest) -> HttpResponse:
 def home(visit: Visit) -> HttpResponse:
     """Straight to the stacks of the environment last looked at."""
     mine = visit.actor.environments("view")
-    last = visit.request.COOKIES.get(LAST_ENVIRONMENT, "")
-    if last.isascii() and last.isdigit() and len(last) < 18 and (int(last) in mine or "view" in visit.actor.permissions(int(last))):
-        return redirect("console:stacks", environment=int(last))
+    around = visit.around()
+    if around is not None:
+        return redirect("console:stacks", environment=around.pk)
     if mine:
         return redirect("console:stacks", environment=mine[0])
     return redirect("console:environments")
@@ -78,8 +78,7 @@ def password(visit: Visit) -> HttpResponse:
     errors: dict[str, str] = {}
     if visit.request.method == "POST" and user is not None:
         try:
-            if not user.check_password(posted.get("current", "")):
-                raise Invalid("current", "InvalidFormat", _("This is not your current password."))
+            _check_current(user, posted.get("current", ""))
             password_set(user, posted.get("password", ""), actor=visit.actor)
             update_session_auth_hash(visit.request, user)
             return visit.done(_("Your password was changed."), changed=False)
@@ -88,13 +87,17 @@ def password(visit: Visit) -> HttpResponse:
     return visit.show("console/password.html", {"errors": errors}, status=422 if errors else 200)
 
 
+def _check_current(user: User, text: str) -> None:
+    if not user.check_password(text):
+        raise Invalid("current", "InvalidFormat", _("This is not your current password."))
+
+
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Remember the theme of this browser."""
     chosen = request.POST.get("theme", "")
-    response = redirect(local_path(request, request.headers.get("Referer", "")))
-    if request.headers.get("HX-Request") == "true":
-        response = HttpResponse(status=204)
+    back = local_path(request, request.headers.get("Referer", ""))
+    response: HttpResponse = HttpResponse(status=204) if is_fragment(request) else redirect(back)
     if chosen in THEMES:
         response.set_cookie("corral_theme", chosen, max_age=31_536_000, samesite="Lax")
     return response

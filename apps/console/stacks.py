@@ -178,7 +178,7 @@ def _file(visit: Visit, name: str) -> str:
     if pasted.strip() or upload is None or isinstance(upload, list):
         return pasted if pasted.strip() else ""
     try:
-        return upload.read(1024 * 1024).decode()
+        return bytes(upload.read(1024 * 1024)).decode()
     except UnicodeDecodeError:
         raise Invalid(name, "InvalidFormat", _("This file is no text in UTF-8.")) from None
 

@@ -157,6 +157,20 @@ def copyable(text: str, shown: str = "") -> SafeString:
 
 
 @register.simple_tag
+def reach(port: Mapping[str, Any], *, whole: bool = False) -> SafeString:
+    """The link to a published port; `whole` writes out its address and protocol."""
+    address = f"[{port['ipAddress']}]" if ":" in port["ipAddress"] else port["ipAddress"]
+    place, inner = f"{address}:{port['port']}", f"→{port['private']}"
+    return format_html(
+        '<a class="chip" href="http://{}" target="_blank" rel="noopener" title="{}">{}<span class="faint">{}</span></a>',
+        place,
+        place,
+        place if whole else port["port"],
+        f"{inner}/{port['protocol']}" if whole else inner,
+    )
+
+
+@register.simple_tag
 def wire(row: Any) -> str:
     """The row's id on the API."""
     return wire_id(buttons.NOUNS[row.KIND][2], row.pk)
