@@ -132,8 +132,8 @@ def service_account(config: Directory) -> str:
 
 def _short(config: Directory, login: str) -> str:
     """The name without the directory's own domain before it."""
-    domain, mark, name = login.partition("\\")
-    return name if mark and domain.lower() == config.login_domain.lower() else login
+    domain, _mark, name = login.partition("\\")
+    return name if config.login_domain and name and domain.lower() == config.login_domain.lower() else login
 
 
 def _user_filter(config: Directory) -> str:

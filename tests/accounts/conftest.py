@@ -1,0 +1,77 @@
+"""Log-in providers to test against: a real OpenLDAP, a server that says nothing, and a make-believe GitHub."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.accounts.admin import provider_save
+from apps.accounts.models import AuthProvider
+from apps.environments.access import Actor
+from tests.accounts.hub import Hub
+from tests.accounts.slapd import Slapd
+
+Configure = Callable[..., AuthProvider]
+
+
+@pytest.fixture(scope="session")
+def slapd() -> Iterator[Slapd]:
+    """An OpenLDAP with ann and dora in crew, which is in fleet, which is in loop, which is in fleet; ben is in loop."""
+    pytest.importorskip("ldap")
+    with tempfile.TemporaryDirectory(prefix="corral-slapd-") as folder:
+        server = Slapd(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def configure(actor_of: Callable[..., Actor]) -> Configure:
+    """Stores a provider's configuration as an administrator and switches it on without a test."""
+
+    def make(kind: str, data: dict[str, Any], *, enabled: bool = True) -> AuthProvider:
+        provider_save(kind, data, actor=actor_of("root"))
+        AuthProvider.objects.filter(kind=kind).update(enabled=enabled, trial_until=None)
+        return AuthProvider.objects.get(kind=kind)
+
+    return make
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that accepts connections and says nothing."""
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        is_over = threading.Event()
+
+        def hold() -> None:
+            while not is_over.is_set():
+                try:
+                    held.append(server.accept()[0])
+                except TimeoutError:
+                    continue
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        yield server.getsockname()[1]
+        is_over.set()
+        thread.join()
+    for connection in held:
+        connection.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A make-believe GitHub Enterprise."""
+    made = Hub()
+    yield made
+    made.close()
