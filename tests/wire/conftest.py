@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +66,8 @@ class Api:
             sent["Authorization"] = "Basic " + base64.b64encode(self.key.encode()).decode()
         data = body if isinstance(body, str | bytes) else b"" if body is None else json.dumps(body)
         kind = sent.pop("Content-Type", "application/json")
-        found = Client(raise_request_exception=True).generic(method, path, data, content_type=kind, headers=sent)
+        _client.cookies.clear()
+        found = _client.generic(method, path, data, content_type=kind, headers=sent)
         return _answer(found)
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -81,6 +83,9 @@ class Api:
         return self.call("DELETE", path)
 
 
+_client = Client()  # one for all: it loads the middleware once
+
+
 def _answer(found: HttpResponse) -> Answer:
     is_json = found.headers.get("Content-Type", "").startswith("application/json")
     return Answer(found.status_code, json.loads(found.content) if is_json and found.content else None, found.headers)
@@ -89,6 +94,7 @@ def _answer(found: HttpResponse) -> Answer:
 @pytest.fixture(autouse=True)
 def fresh(settings: Any) -> Any:
     """No throttle left over from the test before, no simulated engine either."""
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)
     cache.clear()
     yield
     for url in (OWN, FOREIGN):

@@ -6,11 +6,6 @@ from typing import Any
 
 import pytest
 
-from apps.api.wire import kinds
-from tests.wire.conftest import Api
-
-LISTED = [each.plural_name.lower() for each in kinds.everything() if each.listable and each.name not in {"token"}]
-
 
 @pytest.mark.parametrize("who", ["alice", "rita", "root"])
 def test_every_link_of_every_listed_thing_answers(api_of: Any, lab: Any, stack: Any, who: str):

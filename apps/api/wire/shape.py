@@ -85,7 +85,7 @@ def _leads(caller: Caller, row: Any, link: Link) -> bool:
 
 def _progress(resource: Resource, caller: Caller, rows: Sequence[Any]) -> dict[int | str, int | None]:
     """How far the rows in transition are."""
-    busy = [row.pk for row in rows if getattr(row, "transitioning", "") == "yes"]
+    busy = [row.pk for row in rows if row.transitioning == "yes"] if resource.cycle else []
     if not busy:
         return {}
     open_ones = Operation.objects.within(caller.environments()).filter(

@@ -1,0 +1,50 @@
+"""The v1 contract's table of roles (section 3.1), written down once more: what the API must agree with."""
+
+from __future__ import annotations
+
+COLUMNS = ("nobody", "user", "owner", "member", "restricted", "readonly", "admin")
+
+_TABLE = """
+account            -  r     r     r     r     r  crud
+apiKey             -  crud  crud  crud  crud  r  crud
+auditLog           -  r     r     r     r     r  r
+composeConfig      -  r     r     r     r     r  r
+composeConfigInput -  cr    cr    cr    cr    r  cr
+container          -  r     crud  crud  crud  r  r
+containerExec      -  r     cr    cr    cr    r  r
+containerLogs      -  r     cr    cr    cr    r  r
+environment        -  r     crud  crud  crud  r  r
+host               -  r     rud   rud   r     r  r
+hostAccess         -  r     r     r     r     r  r
+identity           -  r     r     r     r     r  r
+instanceHealthCheck - cr    cr    cr    cr    r  cr
+instanceStop       -  r     cr    cr    cr    r  r
+launchConfig       -  cru   cru   cru   cru   r  cru
+logConfig          -  r     cr    cr    cr    r  r
+processInstance    -  -     -     -     -     -  r
+project            -  crud  r     r     r     r  crud
+publicEndpoint     -  r     r     r     r     r  r
+registrationToken  -  r     cr    cr    -     -  r
+restartPolicy      -  r     cr    cr    cr    r  r
+schema             r  r     r     r     r     r  r
+service            -  r     crud  crud  crud  r  r
+serviceConsumeMap  -  r     r     r     r     r  r
+serviceLink        -  cr    cr    cr    cr    r  cr
+setServiceLinksInput - r    cr    cr    cr    r  r
+setting            -  r     r     r     r     r  crud
+statsAccess        -  r     r     r     r     r  r
+token              cr -     -     -     -     -  -
+"""
+
+CONTRACT = {
+    name: dict(zip(COLUMNS, words, strict=True))
+    for name, *words in (line.split() for line in _TABLE.strip().splitlines())
+}
+
+DEVIATIONS = {
+    "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 tells users of a POST that it then refuses
+    "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
+    "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
+    "ulimit": CONTRACT["logConfig"],  # ours
+}
+"""Types that are ours, or where what v1 does differs from what its schema says."""
