@@ -187,6 +187,16 @@ class Portal:
         key = json.loads(self.manage("api_key", "--login", "root", "--environment", DEFAULT_ENVIRONMENT))
         return Api(self.base, key["accessKey"], key["secretKey"])
 
+    def page(self, path: str) -> str:
+        """A page of the console as the administrator sees it."""
+        with requests.Session() as browser:
+            browser.get(f"{self.base}/login", timeout=30)
+            form = {"login": "root", "password": PASSWORD, "csrfmiddlewaretoken": browser.cookies["corral_csrf"]}
+            browser.post(f"{self.base}/login", form, timeout=30).raise_for_status()
+            answer = browser.get(f"{self.base}{path}", timeout=30)
+        answer.raise_for_status()
+        return answer.text
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What is in the portal's own database, past everything."""
         connection = sqlite3.connect(self.data_dir / "corral.sqlite3", timeout=20)

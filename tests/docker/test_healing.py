@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.docker.running import Api, Portal, until
+from tests.docker.running import DEFAULT_ENVIRONMENT, Api, Portal, until
 
 pytestmark = pytest.mark.docker
 
@@ -82,7 +82,7 @@ def test_lost_events_cost_at_most_a_minute(
         portal.rows("UPDATE hosts_host SET gateway = '', gateway_until = NULL")
 
 
-def test_a_container_that_runs_out_of_memory_says_so(api: Api):
+def test_a_container_that_runs_out_of_memory_says_so(portal: Portal, api: Api):
     # A shell that doubles a text until the limit is met.
     greedy = ["/bin/sh", "-c", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"]
     limit = 8 * 1024 * 1024
@@ -91,7 +91,7 @@ def test_a_container_that_runs_out_of_memory_says_so(api: Api):
     )
     row = api.until_state(row, "stopped", "error", seconds=30)
     assert row["state"] == "stopped"
-    assert "memory" in row["transitioningMessage"]
+    assert "ran out of memory" in portal.page(f"/env/{DEFAULT_ENVIRONMENT}/containers/{row['id'].removeprefix('1i')}")
     api.delete(row)
     api.until_state(row, "removed", "purged")
 

@@ -59,7 +59,7 @@ def test_what_happened_while_the_portal_was_away_is_put_right(
     portal.start()
     until(
         lambda: [each["State"] for each in seen("away_web_").values()] == ["running"] * 3,
-        seconds=20,
+        seconds=15,
         what="all run again",
     )
     assert seen("away_web_")[rows[2]["name"]]["Id"] == rows[2]["externalId"]

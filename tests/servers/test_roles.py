@@ -61,12 +61,13 @@ def _without_a_worker(api: Api, roles: Roles, terminal: docker.APIClient, row: A
 
 
 def _killed_worker(api: Api, roles: Roles, terminal: docker.APIClient) -> None:
-    """In the middle of a deployment: what it held is taken over when its leases run out, with no double."""
+    """In the middle of a deployment: what it held is taken over once its leases run out, with no double."""
     _stack, service = api.deploy("spread", "web", 6)
     time.sleep(0.6)
     roles.end("worker", signal.SIGKILL)
+    roles.manage("shell", "-c", _LEASES_RUN_OUT)
     roles.start("worker")
-    rows = api.until_running("spread_web_", 6, seconds=150)
+    rows = api.until_running("spread_web_", 6, seconds=60)
     api.until_state(service, "active", seconds=60)
     listed = {each["Id"] for each in terminal.containers(all=True, filters={"name": "spread_web_"})}
     assert listed == {row["externalId"] for row in rows}
@@ -85,3 +86,11 @@ def _lost_wake_up(api: Api, roles: Roles, terminal: docker.APIClient, row: Any) 
 def _told_by_the_gateway(api: Api, terminal: docker.APIClient, row: Any) -> None:
     terminal.kill(row["externalId"])
     api.until_state(row, "stopped", seconds=5)
+
+
+_LEASES_RUN_OUT = """
+from django.utils import timezone
+from apps.control.reconcile import KINDS
+for kind in KINDS.values():
+    kind.model.all_objects.exclude(lease="").update(lease_until=timezone.now(), next_look=timezone.now())
+"""
