@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.accounts.spec import CONFIGS, PERSON_KINDS, Config
 from apps.core.encrypted import EncryptedJSONField
+from apps.core.errors import Conflict
 from apps.core.models import Managed
 
 TITLES = {"openldap": "OpenLDAP", "ad": "Active Directory", "github": "GitHub"}
@@ -34,8 +36,11 @@ class AccountNumber(models.Model):
         if not cls.objects.exists():
             numbers = range(1, cls.DEFAULT_ENVIRONMENT + 1)
             AccountNumber.objects.bulk_create([AccountNumber(pk=number) for number in numbers])
-        last = cls.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        return int(cls.objects.create(pk=last + 1).pk)
+        for _ in range(20):  # somebody else may take the same number at the same moment
+            last = cls.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+            with suppress(IntegrityError), transaction.atomic():
+                return int(cls.objects.create(pk=last + 1).pk)
+        raise Conflict("Too many accounts are being made at once; try again.")
 
 
 class UserManager(BaseUserManager["User"]):

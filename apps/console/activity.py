@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.door import Visit, admins, inside, posted
 from apps.console.listing import listing, words
+from apps.control import selectors
 from apps.control.models import OPEN, AuditEntry, Operation
 from apps.control.services import operation_retry
 
@@ -90,6 +91,4 @@ def audit(visit: Visit) -> HttpResponse:
 @admins
 def audit_everywhere(visit: Visit) -> HttpResponse:
     """Who did what in the whole installation, log-ins included."""
-    everywhere = visit.actor.environments("view", everything=True)
-    rows = AuditEntry.objects.within(everywhere)
-    return _audit(visit, rows)
+    return _audit(visit, selectors.audit_everywhere(visit.actor))

@@ -123,7 +123,7 @@ def _sighting(row: Any, result: Result, now: datetime) -> dict[str, Any]:
         **result.fields,
         "state": result.state,
         "message": result.message,
-        "fault": result.failed,
+        "fault": result.failed or (row.fault and unsettled),
         "observed_generation": row.generation,
         "observed_at": now,
         "looks": row.looks + 1 if unsettled or result.failed else 0,

@@ -13,6 +13,7 @@ from apps.core.defaults import setting_int
 
 EVERY = 600.0
 BATCH = 500
+KEPT = frozenset({"project"})  # its audit log would go with it
 _last = 0.0
 
 
@@ -31,7 +32,7 @@ def clean(now: datetime | None = None) -> int:
     gone = now - timedelta(hours=setting_int("retention.removed.hours"))
     ended = now - timedelta(days=setting_int("retention.operations.days"))
     count = 0
-    for kind in reversed(list(KINDS.values())):
+    for kind in reversed([kind for name, kind in KINDS.items() if name not in KEPT]):
         old = kind.model.all_objects.filter(removed__lt=gone).values_list("pk", flat=True)[:BATCH]
         count += kind.model.all_objects.filter(pk__in=list(old)).delete()[0]
     finished = Operation.all_objects.exclude(state__in=OPEN).filter(ended__lt=ended).values_list("pk", flat=True)

@@ -11,11 +11,13 @@ from django.utils import timezone
 
 from apps.control.models import OPEN, AuditEntry, AuditHead, Operation
 from apps.control.wake import wake
-from apps.core.errors import ActionNotAvailable, Conflict, Forbidden
+from apps.core.errors import ActionNotAvailable, Conflict, Forbidden, Invalid
 from apps.core.events import changed
 from apps.core.models import Managed
 from apps.core.redact import redact
 from apps.environments.access import SYSTEM, Actor, can, environment_of, verdict
+
+TEXTS = {"name": 255, "description": 1024}
 
 
 def ask(
@@ -35,6 +37,7 @@ def ask(
     """
     actor = actor or SYSTEM
     _refuse(row, action, actor)
+    _check_texts(changes or {})
     transition = row.LIFECYCLE.transitions[action]
     wish: dict[str, Any] = {
         **(changes or {}),
@@ -67,6 +70,18 @@ def _refuse(row: Managed, action: str, actor: Actor) -> None:
     if answer.by_role:
         raise Forbidden(answer.reason)
     raise ActionNotAvailable(f"{action}: {answer.reason}", field="action")
+
+
+def _check_texts(values: Mapping[str, Any]) -> None:
+    """What every kind has in common must fit its column; PostgreSQL would refuse it later and less kindly."""
+    for field, limit in TEXTS.items():
+        value = values.get(field)
+        if value is not None and not isinstance(value, str):
+            raise Invalid(field, "InvalidFormat", f"{field} is a text.")
+        if value and len(value) > limit:
+            raise Invalid(field, "MaxLengthExceeded", f"{field} has at most {limit} characters.")
+        if value and "\0" in value:
+            raise Invalid(field, "InvalidCharacters", f"{field} must not contain NUL.")
 
 
 def create(
@@ -104,6 +119,7 @@ def create_all(
                 allowed = can(actor, permission or transition.permission, environment_id)
                 if not allowed:
                     raise Forbidden(allowed.reason)
+            _check_texts({"name": row.name, "description": row.description})
             row.doing, row.desired = transition.doing, row.desired or transition.wish
         _insert(rows)
         operations = [_operation(row, born, actor, request, parent, None) for row in rows]
