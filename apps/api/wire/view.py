@@ -17,7 +17,7 @@ from apps.api.wire.formats import Form, form_of, wants_html
 from apps.api.wire.kinds import Resource
 from apps.api.wire.origin import base_url, client_address
 from apps.core.errors import NotFound, Unauthorized
-from apps.core.ids import row_key
+from apps.core.ids import row_key, wire_id
 from apps.environments.access import Actor
 
 scripts: dict[str, Callable[[Any], dict[str, Any]]] = {}
@@ -133,7 +133,9 @@ class ApiView(APIView):
 
     def _row(self, resource: Resource) -> Any:
         """The row in the path; what is foreign is not there."""
-        row = resource.find(self.caller, row_key(self.path[1]))
+        key = row_key(self.path[1])
+        is_ours = not isinstance(key, int) or self.path[1] == wire_id(resource.letters, key)
+        row = resource.find(self.caller, key) if is_ours else None
         if row is None:
             raise NotFound("Not Found")
         self.row = row
