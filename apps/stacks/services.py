@@ -29,7 +29,7 @@ def _check_name(name: Any) -> str:
     if len(name) > 63:
         raise Invalid("name", "MaxLengthExceeded", "A name has at most 63 characters.")
     if not _NAME.fullmatch(name):
-        raise Invalid("name", "InvalidCharacters", "A name has letters and digits, '-' inside, such as web-1.")
+        raise Invalid("name", "InvalidCharacters", "A name has letters, digits and '-' inside, such as web-1.")
     return name
 
 

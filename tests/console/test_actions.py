@@ -89,7 +89,13 @@ def test_opening_an_actions_address_does_nothing(enter: Any, at: Any, box: Conta
 
 def test_the_scale_goes_up_down_and_to_a_number(enter: Any, at: Any, web: Service, run_loop: Any):
     client = enter("rex")
-    for data, wanted in (({"by": "1"}, 3), ({"by": "-1"}, 2), ({"scale": "5"}, 5), ({"scale": "0"}, 0), ({"by": "-1"}, 0)):
+    for data, wanted in (
+        ({"by": "1"}, 3),
+        ({"by": "-1"}, 2),
+        ({"scale": "5"}, 5),
+        ({"scale": "0"}, 0),
+        ({"by": "-1"}, 0),
+    ):
         client.post(at("service-scale", pk=web.pk), data, headers=HX)
         web.refresh_from_db()
         assert web.scale == wanted
@@ -143,7 +149,9 @@ def test_several_containers_are_asked_at_once(enter: Any, at: Any, web: Service)
     assert set(Container.all_objects.filter(pk__in=keys).values_list("shown", flat=True)) == {"restarting"}
 
 
-@pytest.mark.parametrize("data", [{}, {"action": "restart"}, {"row": ["x"], "action": "stop"}, {"row": ["1"], "action": "purge"}])
+@pytest.mark.parametrize(
+    "data", [{}, {"action": "restart"}, {"row": ["x"], "action": "stop"}, {"row": ["1"], "action": "purge"}]
+)
 def test_asking_for_nothing_is_told(enter: Any, at: Any, data: dict[str, Any]):
     answer = enter("bob").post(at("containers-bulk"), data, headers=HX)
     assert answer.status_code == 422
@@ -158,7 +166,9 @@ def test_ticked_containers_of_others_are_left_alone(enter: Any, web: Service, bo
     assert box.shown == "running"
 
 
-def test_names_and_descriptions_are_changed_where_they_stand(enter: Any, at: Any, web: Service, shop: Stack, host: Host):
+def test_names_and_descriptions_are_changed_where_they_stand(
+    enter: Any, at: Any, web: Service, shop: Stack, host: Host
+):
     client = enter("alice")
     client.post(at("stack-edit", pk=shop.pk), {"name": "store", "description": "what we sell"}, headers=HX)
     client.post(at("service-edit", pk=web.pk), {"name": "front", "description": "", "scale": "3"}, headers=HX)
@@ -173,7 +183,7 @@ def test_names_and_descriptions_are_changed_where_they_stand(enter: Any, at: Any
 def test_a_bad_name_comes_back_with_its_reason_and_what_was_typed(enter: Any, at: Any, shop: Stack):
     answer = enter("alice").post(at("stack-edit", pk=shop.pk), {"name": "not a name", "description": ""}, headers=HX)
     assert answer.status_code == 422
-    assert b"letters, digits and single" in answer.content
+    assert b"A name has letters and digits" in answer.content
     assert b'value="not a name"' in answer.content
 
 
