@@ -8,7 +8,8 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from apps.accounts.models import User
+from apps.accounts.models import AuthProvider, User
+from apps.accounts.spec import IDENTITY_KINDS
 from apps.console import buttons
 from apps.console.door import Visit, posted, site
 from apps.containers.models import Container
@@ -83,7 +84,8 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
     row = find(visit, pk)
     context = {
         "row": row,
-        "people": members_of([row.pk])[row.pk],
+        "people": [(m, m.account_id if m.identity_type == "rancher_id" else 0) for m in members_of([row.pk])[row.pk]],
+        "kinds": sorted(IDENTITY_KINDS) if AuthProvider.objects.open().exists() else [],
         "own": can(visit.actor, "own", row.pk),
         "roles": list(ROLES),
         "matrix": [(name, text, [name in ROLES[role] for role in ROLES]) for name, text in PERMISSIONS.items()],
@@ -130,47 +132,53 @@ def remove(visit: Visit, pk: int) -> HttpResponse:
 @site
 @posted
 def member_add(visit: Visit, pk: int) -> HttpResponse:
-    """Add an account by its log-in name, or change its role."""
+    """Add an account by its log-in name, or a person or group of a log-in provider by its id."""
     row, sent = find(visit, pk), visit.request.POST
-    name = sent.get("login", "").strip()
+    name, kind = sent.get("login", "").strip(), sent.get("kind", "rancher_id")
+    said = _("%(name)s is a member now.") % {"name": name}
+    if kind != "rancher_id":
+        return _put(visit, row, (kind, name), sent.get("role", "member"), said)
     account = User.objects.filter(login__iexact=name, removed=None).first() if name else None
     allowed = can(visit.actor, "own", row.pk)
     if account is None and allowed:
         raise Problem(_("There is no account %(name)r.") % {"name": name[:60]}, status=422, field="login")
-    members = _entries(row, but=account.pk if account else 0)
-    if account is not None:
-        members.append(_entry(account.pk, sent.get("role", "member")))
-    members_set(row, members, actor=visit.actor)
-    return visit.done(_("%(name)s is a member now.") % {"name": name})
+    who = ("rancher_id", wire_id("a", account.pk)) if account else ("", "")
+    return _put(visit, row, who, sent.get("role", "member"), said)
 
 
 @site
 @posted
 def member_role(visit: Visit, pk: int, account: int) -> HttpResponse:
     """Give a member another role."""
-    row = find(visit, pk)
-    role = visit.request.POST.get("role", "")
-    members_set(row, [*_entries(row, but=account), _entry(account, role)], actor=visit.actor)
-    return visit.done(_("Saved."))
+    row, role = find(visit, pk), visit.request.POST.get("role", "")
+    return _put(visit, row, _meant(visit, account), role, _("Saved."))
 
 
 @site
 @posted
 def member_remove(visit: Visit, pk: int, account: int) -> HttpResponse:
     """Take a member out."""
-    row = find(visit, pk)
-    members_set(row, _entries(row, but=account), actor=visit.actor)
-    return visit.done(_("Saved."))
+    return _put(visit, find(visit, pk), _meant(visit, account), None, _("Saved."))
 
 
-def _entry(account: int, role: str) -> dict[str, str]:
-    return {"externalId": wire_id("a", account), "externalIdType": "rancher_id", "role": role}
+def _meant(visit: Visit, account: int) -> tuple[str, str]:
+    """The kind and id of the entry that is meant: an account (0: the person or group that the form names)."""
+    sent = visit.request.POST
+    return ("rancher_id", wire_id("a", account)) if account else (sent.get("kind", ""), sent.get("identity", ""))
 
 
-def _entries(row: Environment, *, but: int) -> list[dict[str, str]]:
-    """The members as they are, without one account."""
+def _put(visit: Visit, row: Environment, who: tuple[str, str], role: str | None, said: str) -> HttpResponse:
+    """The member list with one entry in this role, or without it."""
+    members = [each for each in _entries(row) if (each["externalIdType"], each["externalId"]) != who]
+    if role is not None and any(who):
+        members.append({"externalId": who[1], "externalIdType": who[0], "role": role})
+    members_set(row, members, actor=visit.actor)
+    return visit.done(said)
+
+
+def _entries(row: Environment) -> list[dict[str, str]]:
+    """The members as they are."""
     return [
         {"externalId": member.identity, "externalIdType": member.identity_type, "role": member.role}
         for member in members_of([row.pk])[row.pk]
-        if member.account_id != but
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,11 +12,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from apps.accounts.models import User
+from apps.accounts.models import AuthProvider, User
 from apps.accounts.selectors import is_set_up, login_wait
 from apps.accounts.services import login_failed, login_succeeded, password_set
+from apps.accounts.spec import Github
 from apps.console.door import Visit, is_fragment, local_path, seal, site
-from apps.core.errors import Invalid
+from apps.control.services import record
+from apps.core.errors import Invalid, Problem
 
 THEMES = ("auto", "light", "dark")
 
@@ -28,12 +32,25 @@ def log_in(request: HttpRequest) -> HttpResponse:
     wanted = local_path(request, request.POST.get("next") or request.GET.get("next", ""))
     if request.user.is_authenticated:
         return redirect(wanted)
-    context: dict[str, object] = {"next": wanted, "login": request.POST.get("login", "")}
-    if request.method == "POST":
-        context["error"] = _try(request)
-        if request.user.is_authenticated:
-            return redirect(wanted)
-    return seal(render(request, "console/login.html", context, status=403 if "error" in context else 200))
+    if request.method != "POST":
+        return login_page(request)
+    error = _try(request)
+    return redirect(wanted) if request.user.is_authenticated else login_page(request, error)
+
+
+def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
+    """The form, the other ways in, and why the last try was refused."""
+    wanted = local_path(request, request.POST.get("next") or request.GET.get("next", ""))
+    github = AuthProvider.objects.open().filter(kind="github").first()
+    context = {"next": wanted, "login": request.POST.get("login", ""), "error": error, "github": github}
+    answer = seal(render(request, "console/login.html", context, status=403 if error else 200))
+    if github is not None:  # browsers hold the redirect after a form against its page's policy, too
+        there = urlsplit(github.config.url) if isinstance(github.config, Github) else urlsplit("")
+        policy = answer["Content-Security-Policy"]
+        answer["Content-Security-Policy"] = policy.replace(
+            "form-action 'self'", f"form-action 'self' {there.scheme}://{there.netloc}"
+        )
+    return answer
 
 
 def _try(request: HttpRequest) -> str:
@@ -43,7 +60,11 @@ def _try(request: HttpRequest) -> str:
     wait = login_wait(name, address)
     if wait:
         return _("Too many failed log-ins. Try again in %(seconds)s seconds.") % {"seconds": wait}
-    user = authenticate(request, username=name, password=password)
+    try:
+        user = authenticate(request, username=name, password=password)
+    except Problem as problem:  # a directory that is down, or one that knows the person whom we keep out
+        record("login.refused", actor=None, request={"login": name, "reason": problem.code}, address=address)
+        return problem.message
     if not isinstance(user, User):
         login_failed(name, address)
         return _("The log-in name or the password is wrong.")

@@ -6,11 +6,13 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from django.urls.converters import IntConverter
 
 from apps.console import (
+    access,
     accounts,
     activity,
     containers,
     environments,
     finder,
+    github,
     hosts,
     keys,
     services,
@@ -81,6 +83,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("setup", setup.waiting, name="setup"),
     path("setup/<str:token>", setup.first_admin, name="setup-link"),
     path("login", session.log_in, name="login"),
+    path("login/github", github.begin, name="github"),
+    path("login/github/return", github.complete, name="github-return"),
     path("logout", session.log_out, name="logout"),
     path("theme", session.theme, name="theme"),
     path("account/password", session.password, name="password"),
@@ -102,6 +106,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/accounts/<key:pk>/edit", accounts.edit, name="account-edit"),
     path("admin/accounts/<key:pk>/remove", accounts.remove, name="account-remove"),
     path("admin/accounts/<key:pk>/do/<slug:action>", accounts.do, name="account-do"),
+    path("admin/access", access.index, name="access"),
+    path("admin/access/<slug:kind>", access.provider, name="access-provider"),
+    path("admin/access/<slug:kind>/test", access.test, name="access-test"),
+    path("admin/access/<slug:kind>/do/<slug:action>", access.switch, name="access-switch"),
     path("admin/settings", accounts.settings, name="settings"),
     path("admin/settings/<str:name>", accounts.setting_save, name="setting-save"),
     path("admin/audit", activity.audit_everywhere, name="audit-everywhere"),

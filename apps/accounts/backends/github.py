@@ -46,7 +46,7 @@ class _Strategy(DjangoStrategy):  # type: ignore[misc]
         """The row's value; KeyError means that there is none."""
         return self._known[name]
 
-    def authenticate(self, _backend: Any, *, response: dict[str, Any], **_: Any) -> Claims:
+    def authenticate(self, *_: Any, response: dict[str, Any], **__: Any) -> Claims:
         """What GitHub said; its access token is forgotten here."""
         person = Claim("github_user", str(response["id"]), response["login"], response.get("name") or "")
         orgs = (Claim("github_org", str(each["id"]), each["login"], each["login"]) for each in response["orgs"])
