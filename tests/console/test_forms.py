@@ -51,7 +51,7 @@ def test_a_file_that_is_no_text_is_refused(enter: Any, at: Any):
     ("data", "words"),
     [
         ({"name": ""}, b"A name is required"),
-        ({"name": "a b"}, b"letters, digits"),
+        ({"name": "a b"}, b"A name has letters and digits"),
         ({"name": "x" * 64}, b"at most 63"),
         ({"name": "ok", "dockerCompose": "web: [unclosed"}, b"line"),
         ({"name": "ok", "dockerCompose": "web:\n  image: 'BAD IMAGE'\n"}, b"image"),
@@ -237,5 +237,7 @@ def test_the_key_of_a_host_is_never_shown_again(enter: Any, at: Any):
 
 def test_what_is_typed_can_do_no_harm_in_the_page(enter: Any, at: Any, shop: Stack):
     nasty = '"><script>alert(1)</script>'
-    answer = enter("bob").post(at("service-new", stack=shop.pk), {"name": nasty, "image": nasty, "env": nasty}, headers=HX)
+    answer = enter("bob").post(
+        at("service-new", stack=shop.pk), {"name": nasty, "image": nasty, "env": nasty}, headers=HX
+    )
     assert b"<script>alert" not in answer.content

@@ -73,7 +73,7 @@ async function show(response) {
 }
 
 function gone() {
-  const parent = region.dataset.parent;
+  const parent = region.dataset.parent.trim();
   kinds.clear();
   toast(document.body.dataset.gone, "warn");
   if (parent) setTimeout(() => location.assign(parent), 1200);

@@ -1,0 +1,171 @@
+"""Lists: filtered, sorted with the bad ones first, a hundred at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+
+from apps.console.listing import SIZE, listing, words
+from apps.console.states import face_of, tone
+from apps.containers.models import Container
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.stacks.models import Service, Stack
+
+
+@pytest.fixture
+def many(lab: Environment, host: Host) -> list[Container]:
+    """250 containers as the loop would have left them: two have failed."""
+    rows = [
+        Container(
+            environment=lab,
+            name=f"c{number:03}",
+            image="redis:7" if number % 2 else "nginx:alpine",
+            desired="running",
+            state="error" if number in {40, 200} else "stopped" if number == 7 else "running",
+            observed_generation=1,
+            host=host,
+            address=f"10.42.0.{number % 250}",
+        )
+        for number in range(250)
+    ]
+    Container.all_objects.bulk_create(rows)
+    return rows
+
+
+def names(answer: Any) -> list[str]:
+    return [row.name for row in answer.context["page"].rows]
+
+
+def test_a_page_holds_a_hundred_the_bad_ones_first(enter: Any, at: Any, many: Any):
+    answer = enter("rita").get(at("containers"))
+    assert len(names(answer)) == SIZE
+    assert names(answer)[:4] == ["c040", "c200", "c007", "c000"]
+    assert "1–100 of 250" in answer.content.decode()
+
+
+def test_pages_follow_one_another_and_end(enter: Any, at: Any, many: Any):
+    client = enter("rita")
+    last = client.get(at("containers") + "?page=3")
+    assert (len(names(last)), last.context["page"].after) == (50, 0)
+    assert names(client.get(at("containers") + "?page=99")) == names(last)
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "²", "9" * 40, ""])
+def test_a_page_that_is_none_is_the_first_or_the_last(enter: Any, at: Any, many: Any, page: str):
+    assert enter("rita").get(at("containers") + f"?page={page}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("q=c04", 10),
+        ("q=REDIS", 125),
+        ("q=10.42.0.17", 1),
+        ("q=nothing", 0),
+        ("state=error", 2),
+        ("state=error&q=c2", 1),
+        ("image=nginx", 125),
+        ("host=999999", 0),
+        ("host=x", 250),
+        ("kind=standalone", 250),
+        ("q=%00", 250),
+        ("q=" + "x" * 5000, 0),
+    ],
+)
+def test_filters_narrow_the_list(enter: Any, at: Any, many: Any, query: str, count: int):
+    answer = enter("rita").get(at("containers") + "?" + query)
+    assert answer.context["page"].total == count
+
+
+def test_columns_sort_up_down_and_back(enter: Any, at: Any, many: Any):
+    client = enter("rita")
+    assert names(client.get(at("containers") + "?sort=name"))[0] == "c000"
+    down = client.get(at("containers") + "?sort=-name")
+    assert names(down)[0] == "c249"
+    assert 'href="?"' in down.content.decode() or "sort=image" in down.content.decode()
+    assert names(client.get(at("containers") + "?sort=spec"))[0] == "c040"
+
+
+def test_the_states_are_counted_beside_their_filter(enter: Any, at: Any, many: Any):
+    counts = dict(enter("rita").get(at("containers")).context["states"])
+    assert counts == {"running": 247, "error": 2, "stopped": 1}
+
+
+def test_a_filter_that_finds_nothing_shows_the_way_back(enter: Any, at: Any, many: Any):
+    page = enter("rita").get(at("containers") + "?q=nothing").content.decode()
+    assert "No container matches" in page
+    assert "Show all" in page
+
+
+def test_stacks_are_found_by_the_names_of_their_services(enter: Any, at: Any, web: Service, shop: Stack):
+    client = enter("rita")
+    assert "shop" in client.get(at("stacks") + "?q=we").content.decode()
+    assert "No stack matches" in client.get(at("stacks") + "?q=zzz").content.decode()
+
+
+def test_a_list_of_services_counts_their_containers_and_shows_their_ports(enter: Any, at: Any, web: Service):
+    answer = enter("rita").get(at("stacks"))
+    [(stack, [line])] = answer.context["shown"]
+    assert (stack.pk, line.total, line.running) == (web.stack_id, 2, 2)
+    assert len(line.ports) == 2
+    assert f'href="http://{line.ports[0]["ipAddress"]}:{line.ports[0]["port"]}"' in answer.content.decode()
+
+
+def test_a_service_lists_its_containers_in_the_order_of_their_numbers(enter: Any, at: Any, web: Service):
+    assert names(enter("rita").get(at("service", pk=web.pk))) == ["shop_web_1", "shop_web_2"]
+
+
+def test_the_palette_finds_everything_with_a_name_and_nothing_of_others(enter: Any, at: Any, web: Service, host: Host):
+    client = enter("rita")
+    page = client.get(at("find") + "?q=web").content.decode()
+    assert "shop_web_1" in page
+    assert at("service", pk=web.pk) in page
+    assert at("host", pk=host.pk) in client.get(at("find") + "?q=h1").content.decode()
+    assert at("containers") in client.get(at("find")).content.decode()
+    assert "Nothing here is called" in client.get(at("find") + "?q=zzz").content.decode()
+    assert enter("mallory").get(at("find") + "?q=web").status_code == 404
+
+
+def test_a_host_lists_only_its_own_containers(enter: Any, at: Any, many: Any, web: Service, host: Host):
+    other = Host.all_objects.create(environment=host.environment, name="h2", url="sim://other", desired="active")
+    client = enter("rita")
+    assert client.get(at("host", pk=host.pk)).context["page"].total == 252
+    assert client.get(at("host", pk=other.pk)).context["page"].total == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [("running", "good"), ("stopped", "off"), ("error", "bad"), ("reconnecting", "warn"), ("updating-active", "busy")],
+)
+def test_each_state_has_its_tone(state: str, kind: str):
+    assert tone(state) == kind
+
+
+def test_health_speaks_louder_than_the_state_and_failure_louder_than_both():
+    row = Container(name="c", state="running", observed_generation=1, health="unhealthy")
+    row.shown = "running"
+    assert (face_of(row).word, face_of(row).tone) == ("unhealthy", "bad")
+    row.health, row.fault, row.message = "healthy", True, "No such image"
+    assert (face_of(row).word, face_of(row).tone, face_of(row).note) == ("running", "bad", "No such image")
+
+
+def test_what_nobody_can_see_just_now_is_marked_as_stale():
+    row = Container(name="c", state="running", host=Host(name="h", url="sim://h"))
+    row.shown, row.host.shown = "running", "reconnecting"
+    assert face_of(row).is_stale
+    row.host.shown = "active"
+    assert not face_of(row).is_stale
+
+
+def test_words_of_the_address_are_cut_and_cleaned():
+    request = RequestFactory().get("/", {"q": "  a\0b " + "x" * 900})
+    assert words(request, "q", "state") == {"q": ("ab " + "x" * 900)[:200].strip(), "state": ""}
+
+
+@pytest.mark.django_db
+def test_an_empty_list_is_one_page_of_nothing():
+    page = listing(RequestFactory().get("/"), Host.objects.within([]))
+    assert (page.total, page.pages, page.first, page.last, page.before, page.after) == (0, 1, 0, 0, 0, 0)

@@ -1,0 +1,100 @@
+"""How many queries a page takes is written down, and does not grow with what it shows."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.containers.models import Container
+from apps.containers.spec import LaunchConfig
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.stacks.models import Service, Slot, Stack
+
+BASELINE = Path(__file__).with_name("query_counts.json")
+LISTS = ("stacks", "containers", "hosts", "activity", "keys", "find")
+
+
+def queries(client: Any, path: str, **headers: str) -> int:
+    """How many queries a page takes once caches are warm."""
+    client.get(path, headers=headers)
+    with CaptureQueriesContext(
+        connection,
+    ) as caught:
+        assert client.get(path, headers=headers).status_code == 200
+    return len(caught)
+
+
+def fill(lab: Environment, host: Host, stacks: int, each: int) -> None:
+    """Stacks of two services of `each` containers, as the loop would have left them."""
+    spec = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"}).to_json()
+    seen = {"ports": [{"private": 80, "public": 8080, "protocol": "tcp", "address": ""}]}
+    settled: dict[str, Any] = {"environment": lab, "observed_generation": 1}
+    for number in range(stacks):
+        stack = Stack.all_objects.create(name=f"s{number}", desired="active", state="active", **settled)
+        for word in ("web", "db"):
+            service = Service.all_objects.create(
+                name=word, stack=stack, spec=spec, desired="active", state="active", scale=each, **settled
+            )
+            boxes = [
+                Container(
+                    name=f"s{number}_{word}_{n}", host=host, spec=spec, desired="running", state="running",
+                    status=seen, **settled,
+                )
+                for n in range(each)
+            ]  # fmt: skip
+            Container.all_objects.bulk_create(boxes)
+            Slot.objects.bulk_create([Slot(service=service, number=n, container=box) for n, box in enumerate(boxes)])
+
+
+def addresses(at: Any, web: Service, box: Container, host: Host) -> dict[str, str]:
+    """The pages by the names under which their counts are kept."""
+    found = {name: at(name) for name in LISTS}
+    found |= {name: at(name, pk=web.stack_id) for name in ("stack", "stack-compose", "stack-activity")}
+    found |= {name: at(name, pk=web.pk) for name in ("service", "service-activity")}
+    found |= {name: at(name, pk=box.pk) for name in ("container", "container-logs", "container-menu")}
+    return found | {"host": at("host", pk=host.pk), "environments": "/environments"}
+
+
+def test_each_page_takes_the_queries_that_are_written_down(
+    enter: Any, at: Any, web: Service, box: Container, host: Host
+):
+    client = enter("alice")
+    counted = {name: queries(client, path) for name, path in addresses(at, web, box, host).items()}
+    if os.environ.get("WRITE_BASELINE"):
+        BASELINE.write_text(json.dumps(counted, indent=2, sort_keys=True) + "\n")
+    assert counted == json.loads(BASELINE.read_text())
+
+
+@pytest.mark.parametrize("name", ["stacks", "containers", "hosts", "find", "host", "stack", "service"])
+def test_more_rows_take_no_more_queries(
+    name: str, enter: Any, at: Any, lab: Environment, web: Service, box: Container, host: Host
+):
+    client = enter("rita")
+    path = addresses(at, web, box, host)[name]
+    before = queries(client, path)
+    fill(lab, host, stacks=4, each=3)
+    assert queries(client, path) == before
+
+
+def test_a_refresh_takes_less_than_the_whole_page(enter: Any, at: Any, web: Service):
+    client = enter("rita")
+    assert queries(client, at("stacks"), **{"HX-Request": "true"}) < queries(client, at("stacks"))
+
+
+def test_a_list_leaves_the_secrets_where_they_are(enter: Any, at: Any, web: Service, monkeypatch: Any):
+    client = enter("alice")
+    client.get(at("containers"))
+
+    def opened(_token: str) -> str:
+        raise AssertionError("a list decrypted something")
+
+    monkeypatch.setattr("apps.core.encrypted.decrypt", opened)
+    for name in ("containers", "stacks", "hosts"):
+        assert client.get(at(name)).status_code == 200
