@@ -1,4 +1,4 @@
-"""`manage.py first_admin --login NAME`: make the first administrator without the set-up link."""
+"""`manage.py first_admin --login NAME`: the first administrator without the set-up link, owner of "Default" as with it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.services import first_admin_create
 from apps.core.errors import Problem
+from apps.environments.services import environment_default, owner_add
 
 
 class Command(BaseCommand):
@@ -25,6 +26,7 @@ class Command(BaseCommand):
         password = sys.stdin.readline().rstrip("\n")
         try:
             user = first_admin_create(login=options["login"], password=password)
+            owner_add(environment_default(), user)
         except Problem as problem:
             raise CommandError(problem.message) from None
         self.stdout.write(f"The administrator {user.login} can log in.")
