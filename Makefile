@@ -144,6 +144,8 @@ tools:
 	command -v dockerd >/dev/null || missing+=(docker.io); \
 	command -v chromium >/dev/null || missing+=(chromium); \
 	command -v redis-server >/dev/null || missing+=(redis-server); \
+	command -v slapd >/dev/null || [ -x /usr/sbin/slapd ] || missing+=(slapd); \
+	command -v samba-tool >/dev/null || missing+=(samba-ad-dc samba-ad-provision python3-samba); \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql); \
 	if [ $${#missing[@]} -eq 0 ]; then exit 0; fi; \
 	if [ -z "$(CAN_APT)" ]; then echo "Tests that need these packages fail here: $${missing[*]}."; exit 0; fi; \

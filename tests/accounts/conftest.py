@@ -1,4 +1,4 @@
-"""Log-in providers to test against: a real OpenLDAP, a server that says nothing, and a make-believe GitHub."""
+"""Log-in providers to test against: a real OpenLDAP, a real Samba, a silent server, and a make-believe GitHub."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from apps.accounts.admin import provider_save
 from apps.accounts.models import AuthProvider
 from apps.environments.access import Actor
 from tests.accounts.hub import Hub
+from tests.accounts.samba import Samba
 from tests.accounts.slapd import Slapd
 
 Configure = Callable[..., AuthProvider]
@@ -26,6 +27,19 @@ def slapd() -> Iterator[Slapd]:
     pytest.importorskip("ldap")
     with tempfile.TemporaryDirectory(prefix="corral-slapd-") as folder:
         server = Slapd(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def samba() -> Iterator[Samba]:
+    """An Active Directory with ann and dora (disabled) in Crew, which is in Fleet; it needs root."""
+    pytest.importorskip("ldap")
+    with tempfile.TemporaryDirectory(prefix="corral-samba-") as folder:
+        server = Samba(Path(folder))
         try:
             server.start()
             yield server

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import shutil
 import signal
 import socket
@@ -14,9 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.accounts.authority import certify
 
 BASE = "dc=example,dc=test"
 SERVICE, SERVICE_PASSWORD = f"cn=reader,{BASE}", "reader-password-8"
@@ -49,47 +45,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _signed(name: str, key: Any, issuer: Any, issuer_key: Any, *, is_ca: bool) -> Any:
-    now = datetime.datetime.now(datetime.UTC)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-    )
-    if not is_ca:
-        here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        builder = builder.add_extension(here, critical=False)
-    return builder.sign(issuer_key or key, hashes.SHA256())
-
-
-def _pem(thing: Any) -> str:
-    return str(thing.public_bytes(serialization.Encoding.PEM).decode())
-
-
-def certificate_authority() -> tuple[str, Any, Any]:
-    """A new authority: its PEM, its certificate, its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _signed("an authority", key, None, None, is_ca=True)
-    return _pem(certificate), certificate, key
-
-
 class Slapd:
     """The running server and its administrator's hands."""
 
     def __init__(self, folder: Path) -> None:
         self.port, self.tls_port, self.folder = free_port(), free_port(), folder
-        self.ca, authority, authority_key = certificate_authority()
-        key = ec.generate_private_key(ec.SECP256R1())
-        (folder / "ca.pem").write_text(self.ca)
-        (folder / "cert.pem").write_text(_pem(_signed("slapd", key, authority, authority_key, is_ca=False)))
-        private = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (folder / "key.pem").write_bytes(key.private_bytes(*private))
+        self.ca = certify(folder, "127.0.0.1")
         (folder / "db").mkdir()
         (folder / "slapd.conf").write_text(_CONF.format(folder=folder, base=BASE))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -13,7 +15,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from apps.accounts import admin
+from apps.accounts import admin, backends
+from apps.accounts.backends.directory import DirectoryDown
 from apps.accounts.models import AuthProvider
 from apps.accounts.spec import ActiveDirectory, Directory
 from apps.control.models import AuditEntry
@@ -232,3 +235,23 @@ def test_the_locked_out_switch_a_provider_off_at_the_machine(people: Any, config
 def test_the_command_knows_only_real_kinds(db: None):
     with pytest.raises(CommandError):
         call_command("provider_disable", "--kind", "saml")
+
+
+def test_without_the_library_the_reason_is_told(people: Any, configure: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "apps.accounts.backends.ldap", None)
+    monkeypatch.delattr(backends, "ldap", raising=False)
+    configure("openldap", stored())
+    with pytest.raises(DirectoryDown, match=r"not installed here \(requirements-ldap.txt\)"):
+        authenticate(None, username="ann", password=PASSWORD)
+
+
+def test_the_library_is_not_loaded_before_a_directory_is_on():
+    code = (
+        "import sys, django; django.setup()\n"
+        "from django.contrib.auth import get_backends\n"
+        "from django.urls import get_resolver\n"
+        "get_backends(), get_resolver().url_patterns\n"
+        "print([name for name in ('ldap', 'django_auth_ldap', 'social_core') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
