@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ FACES: dict[str, dict[str, tuple[Text, str]]] = {
     "apiKey": {"activate": _ON, "deactivate": _OFF, "remove": _DELETE},
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
+_ANY = 987654321987654321  # stands for a row's number
 _PAGES = {"update": "edit", "remove": "remove"}  # these ask something first
 
 
@@ -76,12 +78,18 @@ class Button:
 def address(row: Managed, suffix: str, **kwargs: Any) -> str:
     """The console's address of something about a row."""
     noun = NOUNS[row.KIND][0]
-    name = f"console:{noun}-{suffix}" if suffix else f"console:{noun}"
-    environment = environment_of(row)
-    if environment is not None and row.KIND != "project":
+    environment = environment_of(row) if row.KIND != "project" else None
+    if environment is not None:
         kwargs["environment"] = environment
-        name = name.replace(":key", ":environment-key")
-    return reverse(name, kwargs={"pk": row.pk, **kwargs})
+        noun = "environment-key" if noun == "key" else noun
+    shape = _shape(f"console:{noun}-{suffix}" if suffix else f"console:{noun}", *kwargs.items())
+    return shape.replace(str(_ANY), str(row.pk))
+
+
+@functools.lru_cache(maxsize=512)
+def _shape(name: str, *kwargs: tuple[str, Any]) -> str:
+    """An address with a place for the row's number: a page of a hundred rows asks for a thousand of them."""
+    return reverse(name, kwargs={"pk": _ANY, **dict(kwargs)})
 
 
 def button(visit: Visit, row: Managed, action: str) -> Button:

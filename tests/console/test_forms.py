@@ -51,7 +51,7 @@ def test_a_file_that_is_no_text_is_refused(enter: Any, at: Any):
     ("data", "words"),
     [
         ({"name": ""}, b"A name is required"),
-        ({"name": "a b"}, b"A name has letters and digits"),
+        ({"name": "a b"}, b"such as web-1"),
         ({"name": "x" * 64}, b"at most 63"),
         ({"name": "ok", "dockerCompose": "web: [unclosed"}, b"line"),
         ({"name": "ok", "dockerCompose": "web:\n  image: 'BAD IMAGE'\n"}, b"image"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,17 +31,16 @@ _SPANS = ((86400 * 365, "y"), (86400 * 30, "mo"), (86400, "d"), (3600, "h"), (60
 
 
 @functools.lru_cache(maxsize=4)
-def _read(path: Path, _stamp: float) -> dict[str, Any]:
-    return dict(json.loads(path.read_text()))
+def _read(folder: Any, _second: int) -> dict[str, Any]:
+    try:
+        return dict(json.loads((Path(folder) / "static" / "dist" / "manifest.json").read_text()))
+    except OSError:
+        return {}
 
 
 def _manifest() -> dict[str, Any]:
-    """What the build made; empty when it was not run."""
-    path = Path(settings.BASE_DIR) / "static" / "dist" / "manifest.json"
-    try:
-        return _read(path, path.stat().st_mtime)
-    except OSError:
-        return {}
+    """What the build made, read once in a while; empty when it was not run."""
+    return _read(settings.BASE_DIR, int(time.monotonic() / (1 if settings.DEBUG else 60)))
 
 
 def _static(name: str) -> str:
@@ -71,9 +71,12 @@ def head_assets() -> SafeString:
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """A picture from the sprite."""
-    return format_html(
-        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', extra, asset("icons.svg"), name
-    )
+    return _drawn(asset("icons.svg"), name, extra)
+
+
+@functools.lru_cache(maxsize=512)
+def _drawn(sprite: str, name: str, extra: str) -> SafeString:
+    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', extra, sprite, name)
 
 
 def _badge(face: states.Face) -> SafeString:
@@ -162,8 +165,8 @@ def reach(port: Mapping[str, Any], *, whole: bool = False) -> SafeString:
     address = f"[{port['ipAddress']}]" if ":" in port["ipAddress"] else port["ipAddress"]
     place, inner = f"{address}:{port['port']}", f"→{port['private']}"
     return format_html(
-        '<a class="chip" href="http://{}" target="_blank" rel="noopener" title="{}">{}<span class="faint">{}</span></a>',
-        place,
+        '<a class="chip" href="{}" target="_blank" rel="noopener" title="{}">{}<span class="faint">{}</span></a>',
+        f"http://{place}",
         place,
         place if whole else port["port"],
         f"{inner}/{port['protocol']}" if whole else inner,
@@ -188,10 +191,32 @@ def api(row: Any) -> SafeString:
     )
 
 
-@register.inclusion_tag("console/parts/button.html")
-def btn(button: buttons.Button, style: str = "") -> Mapping[str, Any]:
-    """A button that may be grey; `style` is one of icon, item, is-primary."""
-    return {"button": button, "style": style}
+_GREY = '<button type="button" class="{}" aria-disabled="true" title="{}" data-action="{}">{}</button>'
+_DIALOG = '<a class="{}" href="{}" data-dialog title="{}" data-action="{}">{}</a>'
+_LINK = '<a class="{}" href="{}" data-new>{}</a>'
+_POST = (
+    '<button type="submit" class="{}" formaction="{}" hx-post="{}" hx-swap="none" '
+    'title="{}" data-action="{}">{}</button>'
+)
+
+
+@register.simple_tag
+def btn(button: buttons.Button, style: str = "") -> SafeString:
+    """A button that may be grey; `style` is one of icon, item, is-primary.
+
+    Written here and not in a template because a page of a hundred rows has hundreds of them.
+    """
+    look = {"item": "item", "icon": "btn is-icon"}.get(style, f"btn {style}")
+    label = format_html('<span class="unseen">{}</span>' if style == "icon" else "<span>{}</span>", button.label)
+    face = icon(button.icon) + label
+    if not button.allowed:
+        return format_html(_GREY, look, button.hint, button.action, face)
+    if button.is_dialog:
+        look += " is-danger" if button.is_danger and style == "item" else ""
+        return format_html(_DIALOG, look, button.url, button.hint, button.action, face)
+    if not button.action:
+        return format_html(_LINK, look, button.url, face)
+    return format_html(_POST, look, button.url, button.url, button.hint, button.action, face)
 
 
 @register.simple_tag(takes_context=True)
