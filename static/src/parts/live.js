@@ -7,6 +7,7 @@ import { toast } from "./toasts.js";
 
 const PAUSE = 150;
 const POLL = 5000;
+const RETRY = 1000;
 const region = document.getElementById("main");
 const badge = document.getElementById("pulse");
 const environment = document.body.dataset.environment;
@@ -45,8 +46,10 @@ async function refresh() {
   try {
     const response = await fetch(location.href, { headers: { "HX-Request": "true", Accept: "text/html" } });
     await show(response);
+    if (badge?.dataset.pulse === "offline") tell(socket?.isOpen ? "live" : "delayed");
   } catch {
     tell("offline");
+    setTimeout(() => refreshSoon(0), RETRY);
   } finally {
     busy = false;
     if (stale && !isHeld()) refreshSoon();

@@ -54,8 +54,12 @@ export class Socket {
     this.timer = setTimeout(() => this.connect(), pause);
   }
 
+  get isOpen() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
   send(data) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(data);
+    if (this.isOpen) this.socket.send(data);
   }
 
   close() {
