@@ -1,4 +1,4 @@
-"""`manage.py first_admin --login NAME`: the first administrator without the set-up link, owner of "Default" as with it."""
+"""`manage.py first_admin --login NAME`: the first administrator, without the set-up link but with what it gives."""
 
 from __future__ import annotations
 
