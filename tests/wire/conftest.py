@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.services import key_create
 from apps.control.reconcile import KINDS, settle
 from apps.core.ids import wire_id
-from apps.drivers import registry
+from apps.drivers import registry, simulated
+from apps.drivers.base import Endpoint
 from apps.environments.access import actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import environment_create, environment_key_create
@@ -99,7 +99,7 @@ def calm() -> None:
 _client = Client()  # one for all: it loads the middleware once
 
 
-def _answer(found: HttpResponse) -> Answer:
+def _answer(found: Any) -> Answer:
     is_json = found.headers.get("Content-Type", "").startswith("application/json")
     return Answer(found.status_code, json.loads(found.content) if is_json and found.content else None, found.headers)
 
@@ -111,13 +111,8 @@ def fresh(settings: Any) -> Any:
     cache.clear()
     yield
     for url in (OWN, FOREIGN):
-        registry.forget(registry_endpoint(url))
-
-
-def registry_endpoint(url: str) -> Any:
-    from apps.drivers.base import Endpoint
-
-    return Endpoint(url)
+        registry.forget(Endpoint(url))
+    simulated.reset()
 
 
 @pytest.fixture

@@ -193,7 +193,16 @@ def test_members_are_refused_by_name(api_of: Any, lab: Any, people: Any):
     alice = api_of("alice")
     path = f"projects/1a{lab.pk}?action=setmembers"
     owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
-    for members in ([], [{**owner, "role": "king"}], [{**owner, "externalId": "1a999"}], [5], ["x"], [[]], [{}]):
+    tries: list[list[Any]] = [
+        [],
+        [{**owner, "role": "king"}],
+        [{**owner, "externalId": "1a999"}],
+        [5],
+        ["x"],
+        [[]],
+        [{}],
+    ]
+    for members in tries:
         answer = alice.post(path, {"members": members})
         assert answer.status in {400, 422}, (members, answer.body)
         assert answer["fieldName"] == "members"

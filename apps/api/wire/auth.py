@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
 from rest_framework.authentication import BaseAuthentication, CSRFCheck, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle
 
@@ -19,7 +19,6 @@ from apps.accounts.models import User
 from apps.accounts.selectors import key_for
 from apps.accounts.services import key_used
 from apps.api.wire.origin import client_address
-from apps.core.errors import Forbidden
 from apps.environments.access import Actor, actor_of_key, actor_of_user
 
 Proof = tuple[User, Actor] | None
@@ -87,9 +86,7 @@ class SessionAuthentication(BaseAuthentication):
         check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
         check.process_request(request)
         if check.process_view(request, None, (), {}):  # type: ignore[arg-type]
-            raise Forbidden(
-                "The CSRF token is missing or wrong; send the cookie's in X-API-CSRF.", code="InvalidCSRFToken"
-            )
+            raise PermissionDenied("The CSRF token is missing; send the cookie's in X-API-CSRF.", "InvalidCSRFToken")
 
 
 class AnonymousThrottle(AnonRateThrottle):

@@ -46,7 +46,7 @@ class PageRenderer(BrowsableAPIRenderer):
             "url": request.get_full_path(),
             "json_url": f"{request.path}?format=json",
             "request": request,
-            "account": request.user,
+            "account": view.caller.actor.user,  # request.user would ask for credentials again
         }
         resource = getattr(view, "resource", None)
         if resource is not None and response.status_code < 400:

@@ -9,7 +9,14 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
-from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated, ParseError, Throttled
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    ParseError,
+    PermissionDenied,
+    Throttled,
+)
 from rest_framework.response import Response
 
 from apps.core.errors import Problem, Unauthorized
@@ -44,6 +51,8 @@ def _from_framework(error: APIException) -> Problem:
         return Unauthorized("Unauthorized")
     if isinstance(error, ParseError):
         return Problem("The body cannot be read.", status=422, code="InvalidBodyContent")
+    if isinstance(error, PermissionDenied):
+        return Problem(str(error.detail), status=403, code=str(error.get_codes()))
     if isinstance(error, Throttled):
         return Problem("Too many requests; try again a little later.", status=429, code="Too Many Requests")
     code = "Method not allowed" if error.status_code == 405 else HTTPStatus(error.status_code).phrase

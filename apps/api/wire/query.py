@@ -98,10 +98,10 @@ def filtered(resource: Resource, rows: Any, asked: QueryDict) -> tuple[Any, dict
     """The rows for which every filter in the query holds; unknown fields and modifiers are ignored."""
     known = columns(resource)
     said: dict[str, Any] = dict.fromkeys(known)
+    if "kind" in asked and "kind" not in known and known:
+        rows = rows if set(asked.getlist("kind")) == {resource.kind_of(None)} else rows.none()
     for word, values in asked.lists():
         name, _underscore, modifier = (word, "", "eq") if word in known else word.rpartition("_")
-        if name == "kind" and word == "kind":
-            rows = rows if all(value == resource.name for value in values) else rows.none()
         column = known.get(name)
         if column is None or (modifier != "eq" and modifier not in column.modifiers):
             continue

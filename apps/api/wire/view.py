@@ -19,6 +19,7 @@ from apps.api.wire.origin import base_url, client_address
 from apps.core.errors import NotFound, Unauthorized
 from apps.core.ids import row_key, wire_id
 from apps.environments.access import Actor
+from apps.environments.models import Environment
 
 scripts: dict[str, Callable[[Any], dict[str, Any]]] = {}
 """What `POST /v1/scripts/<name>` computes for anybody who is known."""
@@ -145,7 +146,7 @@ class ApiView(APIView):
         """The headers that every answer has."""
         found = super().finalize_response(request, response, *args, **kwargs)
         caller = getattr(self, "caller", None) or Caller(Actor(None, "api"))
-        found["X-API-Schemas"] = caller.url("schemas")
+        found["X-API-Schemas"] = self._schemas(caller)
         found["X-API-Account-Id"] = caller.account
         found["Cache-Control"] = "no-store"
         found["Vary"] = "Accept, Authorization, Cookie"
@@ -154,6 +155,12 @@ class ApiView(APIView):
         if wants_html(request):
             found.set_cookie("CSRF", get_token(request), samesite="Lax")
         return found
+
+    def _schemas(self, caller: Caller) -> str:
+        """The schemas of this context; a client that starts at a project's own URL means that project."""
+        starts = isinstance(self.row, Environment) and len(self.path) == 2 and caller.prefix == "/v1"
+        inside = ("projects", wire_id("a", self.row.pk)) if starts and self.row.desired == "active" else ()
+        return caller.url(*inside, "schemas")
 
     def _challenges(self, request: Request) -> bool:
         """Whether a 401 asks for a key: not when told not to, nor browsers, which would keep and send it unasked."""

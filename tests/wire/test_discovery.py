@@ -1,0 +1,44 @@
+"""A client that discovers everything deploys a stack and scales it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.wire.client import Discoverer, Refused
+from tests.wire.conftest import Api, calm
+
+
+@pytest.mark.parametrize("url", ["/v1", "/v1/schemas", "inside"])
+def test_a_discovering_client_deploys_and_scales(api: Api, lab: Any, host: Any, url: str):
+    client = Discoverer(api, f"/v1/projects/1a{lab.pk}" if url == "inside" else url)
+    stack = client.create("environment", name="found")
+    assert stack["transitioning"] == "yes"
+    config = {"imageUuid": "docker:sim/x:1"}
+    service = client.create("service", name="web", environmentId=stack["id"], launchConfig=config)
+    calm()
+    service = service.again()
+    assert service["state"] == "inactive"
+    service.do("activate")
+    calm()
+    assert service.again()["state"] == "active"
+    assert service.change(scale=3)["state"] == "updating-active"
+    calm()
+    names = sorted(each["name"] for each in service.follow("instances"))
+    assert names == ["found_web_1", "found_web_2", "found_web_3"]
+    assert service.follow("environment")["id"] == stack["id"]
+    stack.remove()
+    calm()
+    assert service.again()["state"] == "removed"
+    assert client.all("container", "?removed_null=1") == []
+
+
+def test_a_readers_client_has_nothing_to_write_with(api_of: Any, lab: Any, stack: Any):
+    client = Discoverer(api_of("rita"), f"/v1/projects/1a{lab.pk}")
+    assert {kind for kind, each in client.types.items() if "POST" in each["collectionMethods"]} == set()
+    service = client.all("service")[0]
+    assert service["actions"] == {}
+    with pytest.raises(Refused) as refusal:
+        service.change(scale=5)
+    assert refusal.value.status == 405

@@ -1,0 +1,111 @@
+"""The API in a browser: pages with links, forms that work, from the same declarations."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.core.ids import wire_id
+from tests.wire.conftest import calm
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "User-Agent": "Mozilla/5.0 (X11; Linux)"}
+
+
+class Forms(HTMLParser):
+    """Every form of a page by its id or action: action, method and the values of its fields."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, dict[str, Any]] = {}
+        self.links: list[str] = []
+        self._form: dict[str, Any] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = dict(attrs)
+        if tag == "form":
+            self._form = {"action": has["action"], "method": has["method"], "values": {}}
+            self.found[has.get("id") or has["action"].rpartition("=")[2]] = self._form  # type: ignore[union-attr]
+        if tag in {"input", "textarea", "select"}:
+            self._form["values"][has["name"]] = has.get("value") or ""
+        if tag == "a" and has.get("href"):
+            self.links.append(str(has["href"]))
+
+
+@pytest.fixture
+def browser(people: Any) -> Client:
+    """Alice's browser, logged in to the console."""
+    client = Client(enforce_csrf_checks=True, headers=BROWSER)
+    client.force_login(people.alice, "apps.accounts.backends.LocalBackend")
+    return client
+
+
+def _submit(browser: Client, form: dict[str, Any], **values: str) -> Any:
+    assert form["method"] == "post"
+    return browser.post(form["action"], {**form["values"], **values})
+
+
+def test_a_form_makes_an_object_and_another_deletes_it(browser: Client, lab: Any):
+    path = f"/v1/projects/{wire_id('a', lab.pk)}/environments"
+    page = browser.get(path)
+    assert page.headers["Content-Type"].startswith("text/html")
+    made = _submit(browser, Forms(page.content.decode()).found["create-form"], name="by-form", environment='{"A": "b"}')
+    assert made.status_code == 201, made.content
+    url = next(link for link in Forms(made.content.decode()).links if re.search(r"/environments/1e\d+$", link))
+    calm()
+    item = browser.get(url)
+    forms = Forms(item.content.decode()).found
+    assert {"activateservices", "edit-form", "delete-form", "action-exportconfig"} <= set(forms)
+    saved = _submit(browser, forms["edit-form"], description="<b>new</b>")
+    assert saved.status_code == 200
+    assert b"&lt;b&gt;new" in saved.content
+    assert b"<b>new" not in saved.content
+    calm()
+    gone = _submit(browser, forms["delete-form"])
+    assert gone.status_code == 200
+    assert b"removing" in gone.content
+
+
+def test_json_in_a_form_makes_an_object_too(browser: Client, lab: Any, host: Any):
+    path = f"/v1/projects/{wire_id('a', lab.pk)}/containers"
+    form = Forms(browser.get(path).content.decode()).found["create-raw"]
+    made = _submit(browser, form, _body='{"name": "raw", "imageUuid": "docker:sim/x:1"}')
+    assert made.status_code == 201
+    bad = _submit(browser, form, _body='{"name": ')
+    assert bad.status_code == 422
+    assert b"InvalidBodyContent" in bad.content
+
+
+def test_form_fields_of_lists_and_maps_are_read_line_by_line_or_as_json(browser: Client, lab: Any, host: Any):
+    path = f"/v1/projects/{wire_id('a', lab.pk)}/containers"
+    form = Forms(browser.get(path).content.decode()).found["create-form"]
+    made = _submit(
+        browser, form, name="lines", imageUuid="docker:sim/x:1", command="echo\nhi", ports='["80"]', labels='{"a": "b"}'
+    )
+    assert made.status_code == 201, made.content
+    assert "echo" in made.content.decode()
+
+
+def test_a_form_without_its_token_is_refused(browser: Client, lab: Any):
+    path = f"/v1/projects/{wire_id('a', lab.pk)}/environments"
+    answer = browser.post(path, {"name": "x"})
+    assert answer.status_code == 403
+    assert b"InvalidCSRFToken" in answer.content
+
+
+def test_pages_show_nobody_the_way_to_log_in(db: None):
+    page = Client(headers=BROWSER).get("/v1/projects")
+    assert page.status_code == 401
+    assert "/login?next=/v1/projects" in Forms(page.content.decode()).links
+    assert "WWW-Authenticate" not in page.headers
+
+
+def test_json_is_a_click_away(browser: Client):
+    page = Forms(browser.get("/v1/projects").content.decode())
+    assert "/v1/projects?format=json" in page.links
+    assert browser.get("/v1/projects?format=json").headers["Content-Type"].startswith("application/json")
+    assert all(browser.get(link).status_code == 200 for link in page.links if link.startswith("http://testserver/v1"))

@@ -1,0 +1,86 @@
+"""Small pictures of the schemas: what clients generate themselves from must not change by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.wire.conftest import Api
+
+SERVICE = (
+    "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
+    "transitioningProgress uuid assignServiceIpAddress createIndex currentScale environmentId:c* externalId:c fqdn "
+    "healthState launchConfig:c metadata:cu publicEndpoints retainIp scale:cu scalePolicy secondaryLaunchConfigs:c "
+    "selectorContainer selectorLink startOnCreate:c upgrade vip"
+)
+ACTIONS = {
+    "account": "activate deactivate purge remove restore update",
+    "apiKey": "activate deactivate purge remove update",
+    "container": "execute logs purge remove restart start stop update",
+    "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
+    "host": "activate deactivate purge remove update",
+    "project": "activate deactivate delete purge remove restore setmembers update",
+    "registrationToken": "activate deactivate purge remove update",
+    "service": "activate addservicelink deactivate purge remove removeservicelink setservicelinks update",
+}
+
+
+def _types(api: Api) -> dict[str, Any]:
+    return {each["id"]: each for each in api.get("schemas")["data"]}
+
+
+def _written(schema: dict[str, Any]) -> set[str]:
+    fields = set()
+    for name, field in schema["resourceFields"].items():
+        letters = "c" * field["create"] + "u" * field["update"] + "*" * field["required"]
+        fields.add(f"{name}:{letters}" if letters else name)
+    return fields - {"id"}
+
+
+def test_an_owners_schemas(api: Api):
+    types = _types(api)
+    actions = {name: " ".join(sorted(each["resourceActions"])) for name, each in types.items()}
+    assert {name: words for name, words in actions.items() if words} == ACTIONS
+    assert _written(types["service"]) == set(SERVICE.split())
+    assert types["container"]["resourceFields"]["imageUuid"]["type"] == "string"
+    assert types["container"]["resourceFields"]["ports"]["type"] == "array[string]"
+    assert types["container"]["resourceActions"]["stop"] == {"input": "instanceStop", "output": "container"}
+    assert types["service"]["collectionFilters"]["name"]["modifiers"][:3] == ["eq", "ne", "prefix"]
+    assert types["restartPolicy"]["links"].get("collection") is None
+    assert (types["containerLogs"]["pluralName"], types["restartPolicy"]["pluralName"]) == (
+        "containerLogses",
+        "restartPolicys",
+    )
+    assert types["apiKey"]["resourceFields"]["secretValue"]["readOnCreateOnly"] is True
+
+
+@pytest.mark.parametrize("word", ["service", "SERVICES", "schemas", "restartPolicys"])
+def test_a_schema_is_found_by_name_and_plural(api: Api, word: str):
+    found = api.get(f"schemas/{word}")
+    assert (found.status, found["type"]) == (200, "schema")
+
+
+def test_every_type_that_a_schema_names_has_a_schema(api: Api):
+    types = _types(api)
+    basic = {"string", "int", "float", "boolean", "date", "enum", "password", "json", "blob"}
+    not_yet = {"physicalHost", "volume", "network", "instance", "registryCredential"}
+    for name, each in types.items():
+        for field in each["resourceFields"].values():
+            inner = field["type"]
+            while "[" in inner:
+                inner = inner[inner.index("[") + 1 : -1]
+            assert inner in basic | set(types) | not_yet, (name, inner)
+        for action in each["resourceActions"].values():
+            assert {action["output"], action.get("input", name)} <= set(types), (name, action)
+
+
+def test_readers_and_strangers_see_less(api_of: Any, lab: Any):
+    reader, owner = _types(api_of("rita").inside(lab)), _types(api_of("alice").inside(lab))
+    assert set(owner) - set(reader) == {"engineEndpoint", "registrationToken"}
+    assert not [each for each in _written(reader["service"]) if ":c" in each or ":u" in each]
+    assert {name for name, each in reader.items() if each["resourceActions"]} == {"container"}
+    assert set(_types(Api())) == {"schema", "token"}
+    restricted = _types(api_of("rex").inside(lab))
+    assert restricted["host"]["resourceActions"] == {}
+    assert restricted["host"]["resourceMethods"] == ["GET"]
