@@ -1,0 +1,192 @@
+"""The main job, all in the browser: ten containers deployed, watched live, scaled, healed and deleted."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import docker
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.desk import Desk, is_live, is_marked, mark
+from tests.docker.running import Portal, until
+
+pytestmark = pytest.mark.browser
+
+PREFIX = "WEB-Server_nginx-cluster_"
+
+
+@pytest.fixture(scope="module")
+def cluster(the_desk: Desk) -> Iterator[str]:
+    """The address of the service, made by the console's forms and with ten running containers."""
+    page = the_desk.window("root")
+    page.goto("/")
+    page.get_by_role("link", name="Add stack").first.click()
+    page.fill("[name=name]", "WEB-Server")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="WEB-Server")).to_be_visible()
+    page.get_by_role("link", name="Add service").first.click()
+    page.fill("[name=name]", "nginx-cluster")
+    page.fill("[name=scale]", "10")
+    page.fill("[name=image]", "bb:local")
+    page.locator("[name=portPrivate]").first.fill("80")
+    page.get_by_role("button", name="Create").click()
+    expect(page).to_have_url(re.compile(r"/services/\d+$"))
+    mark(page)
+    expect(rows(page, "running")).to_have_count(10, timeout=60_000)
+    assert is_marked(page)
+    yield page.url
+    page.close()
+
+
+@pytest.fixture
+def watched(cluster: str, page: Page) -> Iterator[Page]:
+    """The service's page with its ten; whatever happens, it must not be reloaded."""
+    page.goto(cluster)
+    is_live(page)
+    expect(rows(page, "running")).to_have_count(10)
+    mark(page)
+    yield page
+    assert is_marked(page)
+
+
+def rows(page: Page, state: str) -> Locator:
+    """The containers that the page shows in a state."""
+    return page.locator("tr[id^=container-]").filter(has=page.locator(".state", has_text=re.compile(f"^{state}$")))
+
+
+def ports(page: Page) -> dict[str, str]:
+    """The published address of each container, as the page shows it."""
+    found = {}
+    for row in page.locator("tr[id^=container-]").all():
+        found[row.locator(".name").inner_text()] = str(row.locator("a.chip").get_attribute("href")).removeprefix(
+            "http://"
+        )
+    return found
+
+
+def answer(address: str) -> str:
+    """What a published port says."""
+    host, _, port = address.rpartition(":")
+    connection = HTTPConnection(host, int(port), timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def names(terminal: docker.APIClient) -> dict[str, Any]:
+    """The engine's ids by name."""
+    listed = terminal.containers(filters={"name": PREFIX})
+    return {each["Names"][0].lstrip("/"): each["Id"] for each in listed}
+
+
+def test_ten_are_running_and_each_one_answers_on_its_port(watched: Page):
+    shown = ports(watched)
+    assert sorted(shown) == sorted(f"{PREFIX}{n}" for n in range(1, 11))
+    assert len(set(shown.values())) == 10
+    assert len({answer(address) for address in shown.values()}) == 10  # each says its own host name
+    expect(watched.locator(".page-head .state").first).to_have_text("active")
+
+
+def test_the_link_of_a_port_opens_what_the_container_serves(watched: Page, desk: Desk):
+    desk.forgive("status of 404")  # its icon
+    with watched.context.expect_page() as opened:
+        watched.locator("tr[id^=container-] a.chip").first.click()
+    expect(opened.value.locator("h1")).to_have_text(re.compile(r"^\w+"))
+
+
+def test_the_stacks_page_counts_along(watched: Page, desk: Desk, cluster: str):
+    beside = desk.window("root")
+    beside.goto("/env/5/stacks")
+    is_live(beside)
+    mark(beside)
+    ratio = beside.locator("tr[id^=service-]").filter(has_text="nginx-cluster").locator(".ratio")
+    expect(ratio).to_have_text(re.compile(r"^10\s*/\s*10$"))
+    watched.get_by_label("One less").click()
+    expect(ratio).to_have_text(re.compile(r"^9\s*/\s*9$"))
+    expect(rows(watched, "running")).to_have_count(9)
+    watched.get_by_label("One more").click()
+    expect(ratio).to_have_text(re.compile(r"^10\s*/\s*10$"))
+    expect(rows(watched, "running")).to_have_count(10)
+    assert is_marked(beside)
+
+
+def test_scaling_to_four_and_back_to_ten(watched: Page, terminal: docker.APIClient):
+    scale = watched.get_by_label("Scale", exact=True)
+    scale.fill("4")
+    scale.press("Enter")
+    expect(watched.locator("tr[id^=container-]")).to_have_count(4, timeout=30_000)
+    until(
+        lambda: sorted(names(terminal)) == [f"{PREFIX}{n}" for n in range(1, 5)], seconds=20, what="four on the engine"
+    )
+    scale.fill("10")
+    scale.press("Enter")
+    expect(rows(watched, "running")).to_have_count(10, timeout=40_000)
+    assert len(names(terminal)) == 10
+    assert all(answer(address) for address in ports(watched).values())
+
+
+@pytest.mark.parametrize("how", ["kill", "rm -f"])
+def test_one_lost_on_the_engine_is_seen_replaced(watched: Page, terminal: docker.APIClient, how: str):
+    name = f"{PREFIX}{3 if how == 'kill' else 7}"
+    before, started = ports(watched)[name], born(terminal, name)
+    if how == "kill":
+        terminal.kill(name)
+    else:
+        terminal.remove_container(name, force=True)
+    until(lambda: born(terminal, name) not in {"", started}, seconds=6, what=f"{name} anew on the engine", pause=0.1)
+    published = f":{port_of(terminal, name)}"
+    chip = watched.locator("tr[id^=container-]").filter(has=watched.get_by_role("link", name=name, exact=True))
+    expect(chip.locator("a.chip")).to_have_attribute("href", re.compile(f"{published}$"), timeout=6_000)
+    expect(rows(watched, "running")).to_have_count(10, timeout=6_000)
+    assert ports(watched)[name] != before
+    assert answer(ports(watched)[name])
+
+
+def born(terminal: docker.APIClient, name: str) -> str:
+    """When the container of that name was started, if it runs."""
+    try:
+        state = terminal.inspect_container(name)["State"]
+    except docker.errors.NotFound:
+        return ""
+    return str(state["StartedAt"]) if state["Running"] else ""
+
+
+def port_of(terminal: docker.APIClient, name: str) -> str:
+    return str(terminal.inspect_container(name)["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"])
+
+
+def test_a_page_outlives_a_stop_of_the_portal(watched: Page, desk: Desk, portal: Portal, terminal: docker.APIClient):
+    desk.forgive("ERR_CONNECTION", "WebSocket", "status of 503")
+    before, seen = names(terminal), ports(watched)
+    portal.end(signal.SIGTERM)
+    expect(watched.locator("#pulse")).not_to_have_attribute("data-pulse", "live")
+    assert names(terminal) == before
+    portal.start()
+    is_live(watched)
+    expect(rows(watched, "running")).to_have_count(10)
+    assert names(terminal) == before
+    assert ports(watched) == seen
+    watched.get_by_label("One less").click()  # and it works, not only looks alive
+    expect(rows(watched, "running")).to_have_count(9)
+    watched.get_by_label("One more").click()
+    expect(rows(watched, "running")).to_have_count(10)
+
+
+def test_deleting_the_stack_takes_all_away(cluster: str, page: Page, terminal: docker.APIClient):
+    page.goto(cluster)
+    page.locator(".crumbs a").last.click()
+    expect(page.get_by_role("heading", name="WEB-Server")).to_be_visible()
+    page.get_by_role("link", name="Delete").first.click()
+    dialog = page.locator("#dialog")
+    expect(dialog).to_contain_text("nginx-cluster")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page).to_have_url(re.compile("/stacks$"))
+    expect(page.get_by_text("WEB-Server", exact=True)).to_have_count(0)
+    until(lambda: not names(terminal), seconds=30, what="no container left")
