@@ -1,5 +1,5 @@
 // Small helps in forms: rows that are added and taken away, filters that apply while typed, ticking all, checking.
-import htmx from "htmx.org";
+import { patch } from "./patch.js";
 
 function addRow(table) {
   const row = table.querySelector("template").content.cloneNode(true);
@@ -93,6 +93,5 @@ async function follow(form) {
   history.replaceState(null, "", url);
   const response = await fetch(url, { headers: { "HX-Request": "true" } });
   if (!response.ok || location.href !== url.href) return;
-  const region = document.getElementById("main");
-  await htmx.swap({ target: region, text: await response.text(), swap: "innerMorph", sourceElement: region });
+  await patch(await response.text());
 }

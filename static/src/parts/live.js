@@ -1,6 +1,6 @@
 // Pages that keep themselves current: one socket for the page's environment, one region that is fetched again and
 // morphed in place when something it shows has changed; every five seconds where no socket can be had.
-import htmx from "htmx.org";
+import { patch } from "./patch.js";
 import { Socket } from "./socket.js";
 import { tickTimes } from "./times.js";
 import { toast } from "./toasts.js";
@@ -68,7 +68,7 @@ async function show(response) {
   if (!response.ok) return undefined;
   const text = await response.text();
   if (!document.hidden || !stale) {
-    await htmx.swap({ target: region, text, swap: "innerMorph", sourceElement: region, transition: false });
+    await patch(text);
     tickTimes();
     document.dispatchEvent(new CustomEvent("corral:refreshed"));
   }
