@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -27,11 +28,11 @@ MODES = {
 _GITHUB = {
     "clientId": _t("Client id"),
     "clientSecret": _t("Client secret"),
-    "hostname": _t("Host name of an Enterprise server"),
+    "hostname": _t("Enterprise host name"),
     "scheme": _t("Its scheme"),
 }
 _DIRECTORY = {
-    "server": _t("Servers, the first that answers is asked"),
+    "server": _t("Servers"),
     "port": _t("Port"),
     "domain": _t("Search base"),
     "loginDomain": _t("Log-in domain"),
@@ -44,13 +45,13 @@ _ATTRIBUTES = {
     "userLoginField": _t("Person: log-in attribute"),
     "userObjectClass": _t("Person: object class"),
     "userNameField": _t("Person: name attribute"),
-    "userEnabledAttribute": _t("Person: attribute that disables"),
-    "userDisabledBitMask": _t("Person: bits that disable"),
+    "userEnabledAttribute": _t("Person: status attribute"),
+    "userDisabledBitMask": _t("Person: status bits when off"),
     "groupSearchField": _t("Group: search attribute"),
     "groupObjectClass": _t("Group: object class"),
     "groupNameField": _t("Group: name attribute"),
-    "userMemberAttribute": _t("Person: attribute that names groups"),
-    "groupMemberMappingAttribute": _t("Group: attribute that names members"),
+    "userMemberAttribute": _t("Person: groups attribute"),
+    "groupMemberMappingAttribute": _t("Group: members attribute"),
 }
 
 
@@ -84,7 +85,7 @@ def provider(visit: Visit, kind: str) -> HttpResponse:
     if visit.request.method == "POST":
         try:
             admin.provider_save(kind, _sent(visit), actor=visit.actor)
-            return visit.done(_("Saved."))
+            return visit.done(_("Saved."), _here(kind))
         except Problem as problem:
             errors = {problem.field or "server": problem.message}
     return visit.show("console/access_provider.html", _context(visit, row, errors), status=422 if errors else 200)
@@ -111,12 +112,18 @@ def switch(visit: Visit, kind: str, action: str) -> HttpResponse:
     row, sent = _find(kind), visit.request.POST
     if action == "enable":
         admin.provider_enable(kind, actor=visit.actor, login=sent.get("login", ""), password=sent.get("password", ""))
-        return visit.done(_("%(name)s is on for five minutes. Log in through it, or confirm it.") % {"name": row})
+        return visit.done(
+            _("%(name)s is on for five minutes. Log in through it, or confirm it.") % {"name": row}, _here(kind)
+        )
     if action == "confirm":
         admin.provider_confirm(kind, actor=visit.actor)
-        return visit.done(_("%(name)s stays on.") % {"name": row})
+        return visit.done(_("%(name)s stays on.") % {"name": row}, _here(kind))
     admin.provider_disable(kind, actor=visit.actor)
-    return visit.done(_("%(name)s is off.") % {"name": row})
+    return visit.done(_("%(name)s is off.") % {"name": row}, _here(kind))
+
+
+def _here(kind: str) -> str:
+    return reverse("console:access-provider", kwargs={"kind": kind})
 
 
 def _find(kind: str) -> AuthProvider:

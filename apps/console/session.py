@@ -17,7 +17,6 @@ from apps.accounts.selectors import is_set_up, login_wait
 from apps.accounts.services import login_failed, login_succeeded, password_set
 from apps.accounts.spec import Github
 from apps.console.door import Visit, is_fragment, local_path, seal, site
-from apps.control.services import record
 from apps.core.errors import Invalid, Problem
 
 THEMES = ("auto", "light", "dark")
@@ -63,7 +62,7 @@ def _try(request: HttpRequest) -> str:
     try:
         user = authenticate(request, username=name, password=password)
     except Problem as problem:  # a directory that is down, or one that knows the person whom we keep out
-        record("login.refused", actor=None, request={"login": name, "reason": problem.code}, address=address)
+        login_failed(name, address)  # or a directory that is down would let local passwords be guessed for ever
         return problem.message
     if not isinstance(user, User):
         login_failed(name, address)

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import AuthProvider
+from apps.accounts.selectors import TRIES_PER_NAME
 from apps.environments.models import Member
-from tests.accounts.slapd import PASSWORD, SERVICE_PASSWORD, Slapd
+from tests.accounts.slapd import PASSWORD, SERVICE_PASSWORD, Slapd, free_port
 
 PAGES = ["/admin/access", "/admin/access/openldap", "/admin/access/ad", "/admin/access/github"]
 BUTTONS = ["/admin/access/openldap/test", *[f"/admin/access/ad/do/{act}" for act in ("enable", "confirm", "disable")]]
@@ -106,6 +107,43 @@ def test_the_log_in_page_tells_that_a_directory_is_down(people: Any, silent: int
     answer = Client().post("/login", {"login": "ann", "password": PASSWORD})
     assert answer.status_code == 403
     assert b"The directory cannot be reached" in answer.content
+
+
+@pytest.mark.parametrize("door", ["console", "api"])
+def test_a_directory_that_is_down_does_not_let_local_passwords_be_guessed(
+    people: Any, configure: Callable[..., Any], door: str
+):
+    pytest.importorskip("ldap")
+    known = {"server": "127.0.0.1", "port": free_port(), "domain": "dc=x"}
+    configure("openldap", {**known, "serviceAccountUsername": "cn=x", "serviceAccountPassword": "y"})
+
+    def guess() -> Any:
+        if door == "console":
+            return Client().post("/login", {"login": "root", "password": "a guess"})
+        return Client().post("/v1/token", {"code": "root:a guess"}, content_type="application/json")
+
+    told = [guess() for _ in range(TRIES_PER_NAME)]
+    assert {answer.status_code for answer in told} == {403 if door == "console" else 500}
+    assert b"nothing listens there" in told[0].content
+    assert b"Too many failed log-ins" in guess().content
+
+
+@pytest.mark.servers
+def test_the_api_s_token_takes_directory_people_while_the_directory_is_on(
+    people: Any, slapd: Slapd, configure: Callable[..., Any]
+):
+    configure("openldap", slapd.config())
+
+    def ask(code: str) -> Any:
+        return Client().post("/v1/token", {"code": code}, content_type="application/json")
+
+    assert ask("ann:wrong").status_code == 401
+    answer = ask(f"ann:{PASSWORD}")
+    assert (answer.status_code, answer.json()["user"]) == (201, "ann")
+    bearer = {"Authorization": f"Bearer {answer.json()['jwt']}"}
+    assert Client().get("/v1/projects", headers=bearer).status_code == 200
+    configure("openldap", slapd.config(), enabled=False)
+    assert Client().get("/v1/projects", headers=bearer).status_code == 401
 
 
 def test_a_group_is_put_on_the_member_list_and_taken_off_in_the_browser(

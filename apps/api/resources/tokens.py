@@ -82,7 +82,11 @@ class TokenType(Resource):
         wait = login_wait(login, address)
         if wait:
             raise Problem(f"Too many failed log-ins; try again in {wait} s.", status=429, code="Too Many Requests")
-        user = authenticate(username=login, password=password)
+        try:
+            user = authenticate(username=login, password=password)
+        except Problem:  # a directory is down, or the person may not come in: a failed try like any other
+            login_failed(login, address)
+            raise
         if not isinstance(user, User):
             login_failed(login, address)
             raise Unauthorized("Unauthorized")

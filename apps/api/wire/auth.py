@@ -105,7 +105,8 @@ def token_make(user: User) -> str:
     """A new session of the account, for use as a bearer token."""
     store = _store()
     store[SESSION_KEY] = str(user.pk)
-    store[BACKEND_SESSION_KEY] = "apps.accounts.backends.LocalBackend"
+    # The way in, which `authenticate` notes on the account: when a log-in provider is switched off, its tokens end.
+    store[BACKEND_SESSION_KEY] = getattr(user, "backend", "apps.accounts.backends.LocalBackend")
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     store.create()
     return str(store.session_key)
