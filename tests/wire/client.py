@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.wire.conftest import Answer, Api
+from tests.wire.callers import Answer, Api
 
 
 class Refused(Exception):

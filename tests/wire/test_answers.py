@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 
 from apps.core.ids import wire_id
-from tests.conftest import PASSWORD
-from tests.wire.conftest import Api, calm
+from tests.wire.callers import Api, calm
 
+PASSWORD = "correct horse battery staple"
 BROWSER = {"Accept": "text/html,*/*", "User-Agent": "Mozilla/5.0"}
 
 

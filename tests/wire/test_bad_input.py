@@ -11,7 +11,7 @@ from apps.control.models import Operation
 from apps.environments.models import Environment, Member
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceLink, Stack
-from tests.wire.conftest import Api
+from tests.wire.callers import Api
 
 IMAGE = "docker:sim/nginx:1"
 LONG = "x" * 1024 * 1024

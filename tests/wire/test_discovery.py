@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.wire.callers import Api, calm
 from tests.wire.client import Discoverer, Refused
-from tests.wire.conftest import Api, calm
 
 
 @pytest.mark.parametrize("url", ["/v1", "/v1/schemas", "inside"])

@@ -12,7 +12,7 @@ from apps.core.ids import wire_id
 from apps.environments.access import actor_of_user
 from apps.hosts.services import host_create, token_ensure
 from apps.stacks.models import Service, ServiceLink
-from tests.wire.conftest import FOREIGN, Api
+from tests.wire.callers import FOREIGN, Api
 
 TENANT = [each for each in kinds.everything() if each.listable and each.model is not None]
 

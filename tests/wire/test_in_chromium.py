@@ -12,7 +12,7 @@ from django.test import Client
 from playwright.sync_api import Page, sync_playwright
 
 from apps.core.ids import wire_id
-from tests.wire.conftest import calm
+from tests.wire.callers import calm
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -9,7 +9,7 @@ import pytest
 from apps.api.wire import kinds
 from apps.api.wire.roles import letters
 from apps.core.ids import wire_id
-from tests.wire.conftest import Answer, Api
+from tests.wire.callers import Answer, Api
 from tests.wire.contract import CONTRACT, DEVIATIONS
 
 TYPES = list(kinds.everything())

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from apps.core.ids import wire_id
-from tests.wire.conftest import calm
+from tests.wire.callers import calm
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "User-Agent": "Mozilla/5.0 (X11; Linux)"}
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.api.wire import kinds
-from tests.wire.conftest import Api, calm
+from tests.wire.callers import Api, calm
 
 BASELINE = Path(__file__).with_name("query_counts.json")
 LISTED = [each for each in kinds.everything() if each.listable and each.name not in {"token", "registrationToken"}]

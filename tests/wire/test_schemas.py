@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.conftest import Api
+from tests.wire.callers import Api
 
 SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "

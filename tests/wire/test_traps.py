@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.containers.models import Container
 from apps.core.ids import wire_id
-from tests.wire.conftest import Api, calm
+from tests.wire.callers import Api, calm
 
 CONFIG = {"imageUuid": "docker:sim/nginx:1"}
 

@@ -114,11 +114,15 @@ class ProjectMember(Resource):
         kind           string             r
         state          enum               r ~
         transitioning  enum               r ~ :yes|no|error
+        transitioningMessage string r
+        transitioningProgress int r
     """)
     computed = {
         "name": lambda seen: str(seen.row.account or seen.row.identity),
         "state": lambda _seen: "active",
         "transitioning": lambda _seen: "no",
+        "transitioningMessage": lambda _seen: None,
+        "transitioningProgress": lambda _seen: None,
     }
     links = {"project": Link("project", attribute="environment_id")}
 

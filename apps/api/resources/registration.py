@@ -10,8 +10,8 @@ from django.http import QueryDict
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
 from apps.api.wire.kinds import Data, Link, Resource, Seen, register
+from apps.control.services import ask
 from apps.core.defaults import setting
-from apps.core.errors import NotAllowed
 from apps.hosts.models import RegistrationToken
 from apps.hosts.selectors import registration_command
 from apps.hosts.services import token_create, token_ensure
@@ -59,6 +59,10 @@ class RegistrationTokenType(Resource):
         """One more."""
         return token_create(actor=caller.actor, environment=caller.inside())
 
-    def act(self, caller: Caller, row: RegistrationToken, action: str) -> None:  # noqa: ARG002 - the base's signature
-        """Not possible yet."""
-        raise NotAllowed(f"A registration token knows no {action}.")
+    def update(self, caller: Caller, row: RegistrationToken, data: Data) -> None:
+        """Change name or description."""
+        ask(row, "update", actor=caller.actor, changes=data, request=data)
+
+    def act(self, caller: Caller, row: RegistrationToken, action: str) -> None:
+        """Activate, deactivate, remove, purge."""
+        ask(row, action, actor=caller.actor)

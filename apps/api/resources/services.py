@@ -164,8 +164,16 @@ class ServiceConsumeMap(Resource):
         removed           date               r
         state             enum               r ~
         transitioning     enum               r ~ :yes|no|error
+        transitioningMessage string r
+        transitioningProgress int r
     """)
-    computed = {"state": lambda _seen: "active", "transitioning": lambda _seen: "no", "ports": lambda _seen: []}
+    computed = {
+        "state": lambda _seen: "active",
+        "transitioning": lambda _seen: "no",
+        "transitioningMessage": lambda _seen: None,
+        "transitioningProgress": lambda _seen: None,
+        "ports": lambda _seen: [],
+    }
     links = {
         "service": Link("service", attribute="service_id"),
         "consumedService": Link("service", attribute="target_id"),

@@ -35,7 +35,7 @@ def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
         "pluralName": plural,
         "resourceMethods": item,
         "collectionMethods": collection,
-        "resourceFields": {"id": _id_field(), **{f.name: f.schema(writable=held) for f in fields}},
+        "resourceFields": {**_id_field(resource), **{f.name: f.schema(writable=held) for f in fields}},
         "resourceActions": {name: _action(resource, name) for name in resource.actions_for(caller)},
         "collectionActions": {},
         "collectionFields": {},
@@ -44,8 +44,10 @@ def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _id_field() -> dict[str, Any]:
-    return {"type": "string", "create": False, "update": False, "nullable": True, "required": False}
+def _id_field(resource: Resource) -> dict[str, Any]:
+    """The id of what has rows."""
+    plain = {"type": "string", "create": False, "update": False, "nullable": True, "required": False}
+    return {"id": plain} if resource.model is not None else {}
 
 
 def _action(resource: Resource, name: str) -> dict[str, str]:
