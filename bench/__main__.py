@@ -63,7 +63,7 @@ def _on_an_engine(url: str, folder: Path) -> bool:
     try:
         kept = _starts(portal)
         api = portal.api()
-        kept &= _deployments(api, url, folder)
+        kept &= _deployments(portal, api, url, folder)
         kept &= _memory(portal, api)
         return kept & _healing(api, url)
     except BaseException:
@@ -86,9 +86,9 @@ def _starts(portal: Portal) -> bool:
     return middle <= 2
 
 
-def _deployments(api: Api, url: str, folder: Path) -> bool:
+def _deployments(portal: Portal, api: Api, url: str, folder: Path) -> bool:
     say(f"\nDeploying {COUNT} containers of a local image, {ROUNDS} interleaved rounds")
-    ways = Ways(api, url, folder)
+    ways = Ways(portal, api, url, folder)
     runs = {"Corral": ways.corral, "SDK": ways.sdk}
     if has_compose():
         runs["compose"] = ways.compose
