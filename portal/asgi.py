@@ -14,6 +14,6 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from apps.realtime.routing import websocket_application  # noqa: E402 (models must be loaded first)
+from apps.realtime.routing import websocket_application  # after the models
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
