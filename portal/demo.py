@@ -36,7 +36,8 @@ def demo() -> int:
 
     The containers stay, and the next run shows them again; DEMO_CLEAN=1 takes the stack away before the portal stops.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # as Ctrl-C
     try:
         show = Demo(open_data_dir())
     except CannotStart as reason:
