@@ -100,7 +100,8 @@ def stack_create(
     with transaction.atomic():
         operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
-            OperationLine.objects.bulk_create(OperationLine(operation=operation, text=text) for text in _warnings(parsed))
+            lines = [OperationLine(operation=operation, text=text) for text in _warnings(parsed)]
+            OperationLine.objects.bulk_create(lines)
             _services_create(row, parsed, actor=actor, start=start_on_create)
     return row
 

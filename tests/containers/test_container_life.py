@@ -252,7 +252,7 @@ def test_references_to_foreign_containers_are_refused(make: Any) -> None:
     with pytest.raises(Invalid) as caught:
         make(networkMode="container", networkContainerId="1i999")
     assert caught.value.field == "networkContainerId"
-    with pytest.raises(Invalid, match="requestedHostId|no host"):
+    with pytest.raises(Invalid, match="no host"):
         make(requestedHostId="1h999")
 
 
