@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -11,11 +9,10 @@ from django.utils.translation import gettext_lazy
 
 from apps.console import buttons
 from apps.console.door import Visit, inside, posted
-from apps.console.launch import config_of, errors_of, typed
 from apps.console.listing import listing, ordered, words
 from apps.containers.models import Container
 from apps.containers.selectors import containers_of, endpoints
-from apps.containers.services import container_act, container_create, container_update
+from apps.containers.services import container_act, container_update
 from apps.control.models import Operation
 from apps.control.services import record
 from apps.core.errors import Invalid, Problem
@@ -212,33 +209,3 @@ def remove(visit: Visit, pk: int) -> HttpResponse:
     ]
     slot = getattr(row, "slot", None)
     return visit.show("console/remove.html", {"row": row, "goes": goes, "kind": _("container"), "slot": slot})
-
-
-@inside
-def new(visit: Visit) -> HttpResponse:
-    """Add a container that belongs to no service."""
-    from apps.console.services import choices
-
-    visit.need("operate")
-    values: dict[str, Any] = {"start": "on", "restart": "", "check": "none"}
-    errors: dict[str, str] = {}
-    if visit.request.method == "POST":
-        values = typed(visit.request.POST)
-        try:
-            row = _make(visit)
-            return visit.done(_("Container %(name)s was added.") % {"name": row.name}, buttons.address(row, ""))
-        except Problem as problem:
-            errors = errors_of(problem)
-    context = {"values": values, "errors": errors, **choices(visit)}
-    return visit.show("console/service_form.html", context, status=422 if errors else 200)
-
-
-def _make(visit: Visit) -> Container:
-    sent = visit.request.POST
-    return container_create(
-        actor=visit.actor,
-        environment=visit.env,
-        config=config_of(sent, start=bool(sent.get("start"))),
-        name=sent.get("name", "").strip(),
-        description=sent.get("description", "").strip(),
-    )

@@ -2,75 +2,32 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.console import buttons
 from apps.console.door import Visit, inside, posted
+from apps.console.lines import HEAVY, Line, lines
 from apps.console.listing import listing, ordered, words
-from apps.containers.models import Container
-from apps.containers.selectors import endpoints
 from apps.control.models import Operation
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
-from apps.stacks.models import Service, ServiceLink, Slot, Stack
+from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export, stacks_of
 from apps.stacks.services import stack_act, stack_create, stack_services_act, stack_update
 
 COLUMNS = {"name": "name", "state": "shown", "created": "created"}
-PORTS_OF = 4  # so many containers of a service are asked for the ports that a list shows
-_HEAVY = ("docker_compose", "rancher_compose", "variables")
-
-
-@dataclass
-class Line:
-    """A service as lists show it."""
-
-    service: Service
-    total: int = 0
-    running: int = 0
-    ports: list[dict[str, Any]] = field(default_factory=list)
-    links: list[ServiceLink] = field(default_factory=list)
-
-
-def lines(visit: Visit, **which: Any) -> dict[int, list[Line]]:
-    """The services of this environment that match, by stack; four queries however many there are."""
-    rows = Service.objects.within([visit.env.pk]).filter(removed=None, **which).defer("spec", "metadata")
-    found = {row.pk: Line(row) for row in rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in _HEAVY))}
-    slots = Slot.objects.filter(service__in=list(found), container__removed=None)
-    alive = Count("pk", filter=Q(container__shown="running"))
-    for key, total, running in slots.order_by().values_list("service").annotate(total=Count("pk"), alive=alive):
-        found[key].total, found[key].running = total, running
-    for link in ServiceLink.objects.filter(service__in=list(found)).select_related("target").defer("target__spec"):
-        found[link.service_id].links.append(link)
-    _ports(visit, found)
-    by_stack: dict[int, list[Line]] = defaultdict(list)
-    for line in sorted(found.values(), key=lambda each: each.service.name):
-        by_stack[line.service.stack_id].append(line)
-    return by_stack
-
-
-def _ports(visit: Visit, found: dict[int, Line]) -> None:
-    """Where the first few containers of each service are reached."""
-    rows = Container.objects.within([visit.env.pk]).filter(
-        slot__service__in=list(found), slot__number__lte=PORTS_OF, shown="running", removed=None
-    )
-    light = rows.select_related("host", "slot").defer("spec", "placement", "host__tls", "host__info")
-    for row in light.order_by("slot__number"):
-        found[row.slot.service_id].ports.extend(endpoints(row))
 
 
 @inside
 def index(visit: Visit) -> HttpResponse:
     """The list."""
     asked = words(visit.request, "q", "state")
-    rows = stacks_of(visit.actor, visit.env.pk).defer(*_HEAVY)
+    rows = stacks_of(visit.actor, visit.env.pk).defer(*HEAVY)
     if asked["q"]:
         by_service = Service.objects.within([visit.env.pk]).filter(removed=None, name__icontains=asked["q"])
         rows = rows.filter(Q(name__icontains=asked["q"]) | Q(pk__in=by_service.values("stack")))

@@ -12,7 +12,8 @@ from apps.accounts.models import User
 from apps.console.setup import TOKEN, setup_link_make
 from apps.core.models import Setting
 from apps.environments.models import Environment, Member
-from tests.conftest import PASSWORD
+
+PASSWORD = "correct horse battery staple"  # of everybody in the lab
 
 
 @pytest.mark.django_db

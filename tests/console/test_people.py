@@ -14,8 +14,8 @@ from apps.accounts.selectors import key_for
 from apps.control.models import AuditEntry
 from apps.core.defaults import setting
 from apps.environments.models import Environment, KeyScope, Member
-from tests.conftest import PASSWORD
 
+PASSWORD = "correct horse battery staple"  # of everybody in the lab
 HX = {"HX-Request": "true"}
 
 

@@ -2,81 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import time
 from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from apps.console import buttons, states
+from apps.console.assets import asset, head_assets, icon
+from apps.console.times import ago, lasted
 from apps.core.defaults import VERSION
 from apps.core.ids import wire_id
 from apps.environments.access import Actor
 from apps.environments.models import Environment
 
 register = template.Library()
-
-_SPANS = ((86400 * 365, "y"), (86400 * 30, "mo"), (86400, "d"), (3600, "h"), (60, "min"))
-
-
-@functools.lru_cache(maxsize=4)
-def _read(folder: Any, _second: int) -> dict[str, Any]:
-    try:
-        return dict(json.loads((Path(folder) / "static" / "dist" / "manifest.json").read_text()))
-    except OSError:
-        return {}
-
-
-def _manifest() -> dict[str, Any]:
-    """What the build made, read once in a while; empty when it was not run."""
-    return _read(settings.BASE_DIR, int(time.monotonic() / (1 if settings.DEBUG else 60)))
-
-
-def _static(name: str) -> str:
-    return f"{settings.STATIC_URL}{name}"
-
-
-@register.simple_tag
-def asset(name: str) -> str:
-    """The address of a built file by its source name, or of nothing."""
-    entry = _manifest().get(f"static/src/{name}")
-    return _static(f"dist/{entry['file']}") if entry else ""
-
-
-@register.simple_tag
-def head_assets() -> SafeString:
-    """The stylesheet and script of every page; a plain stylesheet when nothing was built."""
-    entry = _manifest().get("static/src/main.js")
-    mark = format_html('<link rel="icon" href="{}" type="image/svg+xml">', _static("src/mark.svg"))
-    if not entry:
-        return format_html('{}<link rel="stylesheet" href="{}">', mark, _static("src/plain.css"))
-    sheets = format_html_join(
-        "", '<link rel="stylesheet" href="{}">', ((_static(f"dist/{name}"),) for name in entry.get("css", []))
-    )
-    script = _static(f"dist/{entry['file']}")
-    return format_html('{}{}<script type="module" src="{}"></script>', mark, sheets, script)
-
-
-@register.simple_tag
-def icon(name: str, extra: str = "") -> SafeString:
-    """A picture from the sprite."""
-    return _drawn(asset("icons.svg"), name, extra)
-
-
-@functools.lru_cache(maxsize=512)
-def _drawn(sprite: str, name: str, extra: str) -> SafeString:
-    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', extra, sprite, name)
+for tag in (asset, head_assets, icon):
+    register.simple_tag(tag)
+for words_of in (ago, lasted):
+    register.filter(words_of)
 
 
 def _badge(face: states.Face) -> SafeString:
@@ -107,35 +55,6 @@ def dot(row: Any) -> SafeString:
     """A state as a mere dot."""
     face = states.face_of(row)
     return format_html('<i class="dot is-{}" title="{}"></i>', face.tone, f"{row.name}: {face.word}")
-
-
-def _short(seconds: float) -> str:
-    if seconds < 5:
-        return _("just now")
-    for span, unit in _SPANS:
-        if seconds >= span:
-            return _("%(count)d %(unit)s ago") % {"count": int(seconds // span), "unit": unit}
-    return _("%(count)d s ago") % {"count": int(seconds)}
-
-
-@register.filter
-def ago(at: datetime | str | None) -> SafeString | str:
-    """How long ago, with the exact time in the tooltip; the browser keeps it current."""
-    moment = parse_datetime(at) if isinstance(at, str) and at else at
-    if not isinstance(moment, datetime) or moment.year < 1971:
-        return "–"
-    text = _short((timezone.now() - moment).total_seconds())
-    stamp = timezone.localtime(moment).isoformat(timespec="seconds")
-    return format_html('<time datetime="{}" data-ago title="{}">{}</time>', stamp, stamp, text)
-
-
-@register.filter
-def lasted(operation: Any) -> str:
-    """How long an operation took, or takes by now."""
-    seconds = ((operation.ended or timezone.now()) - operation.created).total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 @register.filter
