@@ -47,12 +47,11 @@ def _ways(api: Api, each: Any, path: str) -> list[tuple[str, str]]:
     return ways + [("GET", f"{path}/{link}") for link in (*each.links, *(n.lower() for n in each.links), "nowhere")]
 
 
-@pytest.mark.parametrize("who", ["environment key", "account", "account in the lab", "member"])
+@pytest.mark.parametrize("who", ["environment key", "account", "member"])
 def test_a_foreign_thing_is_not_there_whatever_is_tried(api_of: Any, key_of: Any, lab: Any, theirs: Any, who: str):
     caller: Api = {
         "environment key": lambda: key_of("alice"),
         "account": lambda: api_of("alice"),
-        "account in the lab": lambda: api_of("alice").inside(lab),
         "member": lambda: api_of("bob").inside(lab),
     }[who]()
     tried = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,12 +95,12 @@ class Resource:
         """The collection's name."""
         return self.plural or f"{self.name}s"
 
-    @property
+    @functools.cached_property
     def letters(self) -> str:
         """The letters of its ids: first and upper-case letters of the root type."""
         return letters_of(self.root or self.name)
 
-    @property
+    @functools.cached_property
     def cycle(self) -> list[str]:
         """The actions of the model's life cycle, without its birth."""
         if not isinstance(self.model, type) or not issubclass(self.model, Managed):
@@ -107,14 +108,14 @@ class Resource:
         table_ = self.model.LIFECYCLE
         return [name for name in table_.transitions if name != table_.born]
 
-    @property
+    @functools.cached_property
     def fields(self) -> tuple[Field, ...]:
         """All fields; the type's own replace the common ones of their name."""
         mine = {field.name for field in self.own}
         common = COMMON if self.cycle else ()
         return (*(f for f in common if f.name not in mine and f.name not in self.without), *self.own)
 
-    @property
+    @functools.cached_property
     def actions(self) -> list[str]:
         """The names of all actions."""
         return list(dict.fromkeys((*self.cycle, *self.verbs)))
