@@ -38,17 +38,7 @@ def ask(
     actor = actor or SYSTEM
     _refuse(row, action, actor)
     _check_texts(changes or {})
-    transition = row.LIFECYCLE.transitions[action]
-    wish: dict[str, Any] = {
-        **(changes or {}),
-        "doing": transition.doing_from(row.shown),
-        "fault": False,
-        "message": "",
-        "looks": 0,
-        "next_look": timezone.now(),
-    }
-    if transition.wish:
-        wish["desired"] = transition.wish
+    wish = {**(changes or {}), **_wish(row, action)}
     with transaction.atomic():
         rows = type(row).all_objects.filter(pk=row.pk, generation=row.generation)
         if not rows.update(generation=F("generation") + 1, **wish):
@@ -61,6 +51,14 @@ def ask(
         wake(row.KIND, row.pk)
     changed(operation.environment_id, row.KIND, row.pk)
     return operation
+
+
+def _wish(row: Managed, action: str) -> dict[str, Any]:
+    """The columns that every wish sets: what is wanted, what shows meanwhile, a clean slate, a look due at once."""
+    transition = row.LIFECYCLE.transitions[action]
+    wish = {"fault": False, "message": "", "looks": 0, "next_look": timezone.now()}
+    wanted = {"desired": transition.wish} if transition.wish else {}
+    return {**wish, **wanted, "doing": transition.doing_from(row.shown)}
 
 
 def _refuse(row: Managed, action: str, actor: Actor) -> None:
