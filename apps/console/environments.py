@@ -13,7 +13,7 @@ from apps.accounts.spec import IDENTITY_KINDS
 from apps.console import buttons
 from apps.console.door import Visit, posted, site
 from apps.containers.models import Container
-from apps.core.errors import NotFound, Problem
+from apps.core.errors import Invalid, NotFound, Problem
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict, can, members_of
 from apps.environments.models import Environment
@@ -73,7 +73,7 @@ def new(visit: Visit) -> HttpResponse:
             )
             told = _("Environment %(name)s was added.") % {"name": row.name}
             return visit.done(told, buttons.address(row, ""))
-        except Problem as problem:
+        except Invalid as problem:
             errors = {problem.field or "name": problem.message}
     return visit.show("console/environment_new.html", {"errors": errors, "values": sent}, status=422 if errors else 200)
 
@@ -102,7 +102,7 @@ def edit(visit: Visit, pk: int) -> HttpResponse:
             changes = {name: visit.request.POST.get(name, "").strip() for name in ("name", "description")}
             environment_update(row, actor=visit.actor, **changes)
             return visit.done(_("Saved."))
-        except Problem as problem:
+        except Invalid as problem:
             errors = {problem.field or "name": problem.message}
     return visit.show("console/edit.html", {"row": row, "errors": errors}, status=422 if errors else 200)
 
