@@ -10,10 +10,10 @@ from apps.accounts.services import KINDS, account_act, account_create, account_u
 from apps.console import buttons
 from apps.console.door import Visit, admins, posted
 from apps.console.listing import listing, ordered, words
-from apps.control.services import record
 from apps.core.defaults import DEFAULTS
 from apps.core.errors import NotFound, Problem
 from apps.core.models import Setting
+from apps.core.services import setting_reset, setting_write
 from apps.environments.access import Verdict
 
 COLUMNS = {"name": "name", "login": "login", "kind": "kind", "state": "shown", "created": "created"}
@@ -112,8 +112,7 @@ def setting_save(visit: Visit, name: str) -> HttpResponse:
         raise NotFound(_("There is no such setting."))
     value = visit.request.POST.get("value", "").strip()[:4096]
     if value in {"", DEFAULTS[name].value}:
-        Setting.objects.filter(name=name).delete()
+        setting_reset(name, actor=visit.actor)
     else:
-        Setting.objects.update_or_create(name=name, defaults={"value": value})
-    record("setting.update", actor=visit.actor, request={"name": name, "value": value})
+        setting_write(name, value, actor=visit.actor)
     return visit.done(_("Saved."))

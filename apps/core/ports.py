@@ -18,6 +18,9 @@ class Asker(Protocol):
     @property
     def via(self) -> str: ...
 
+    @property
+    def is_admin(self) -> bool: ...
+
 
 class Ports:
     """What is plugged in: `ask`, `create` and `record` from control, `emptiers` from every app with tenant rows.

@@ -22,8 +22,12 @@ SERVICE = LifeCycle(
     {
         "create": step("inactive", "", "registering"),
         "activate": step("active", "inactive error", "activating"),
-        "deactivate": step("inactive", "active activating updating-active updating-inactive", "deactivating"),
-        "update": step("", "inactive active activating updating-active updating-inactive", "updating-active"),
+        "deactivate": step(
+            "inactive", "registering active activating updating-active updating-inactive", "deactivating"
+        ),
+        "update": step(
+            "", "registering inactive active activating updating-active updating-inactive", "updating-active"
+        ),
         "remove": step("removed", _ALIVE, "removing", "delete"),
         "purge": step("purged", "removed", "purging", "delete"),
     },

@@ -12,9 +12,8 @@ from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
 from apps.api.wire.kinds import Data, Resource, register
 from apps.core.defaults import DEFAULTS
-from apps.core.errors import Invalid
 from apps.core.models import Setting
-from apps.core.ports import record
+from apps.core.services import setting_reset, setting_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +74,10 @@ class SettingType(Resource):
         """Set it."""
         self._write(caller, row.name, data.get("value", ""))
 
-    def act(self, caller: Caller, row: Row, action: str) -> None:
+    def act(self, caller: Caller, row: Row, action: str) -> None:  # noqa: ARG002 - there is only one
         """Back to the default."""
-        Setting.objects.filter(name=row.name).delete()
-        record(f"setting.{action}", actor=caller.actor, request={"name": row.name})
+        setting_reset(row.name, actor=caller.actor)
 
     def _write(self, caller: Caller, name: str, value: str) -> Row:
-        if name not in DEFAULTS:
-            raise Invalid("name", "InvalidOption", f"There is no setting {name[:64]!r}.")
-        Setting.objects.update_or_create(name=name, defaults={"value": value})
-        record("setting.update", actor=caller.actor, request={"name": name, "value": value})
+        setting_write(name, value, actor=caller.actor)
         return Row(name, value, stored=True)
