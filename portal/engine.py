@@ -38,13 +38,13 @@ def search(found: Callable[[str], None], stopping: threading.Event) -> None:
 
 
 def candidates() -> list[str]:
-    """Where a local engine may listen, the likeliest first."""
+    """Where a local engine may listen, the likeliest first; a socket that DOCKER_HOST names is the only one."""
     named = os.environ.get("DOCKER_HOST", "").strip()
-    if not named.startswith("unix://"):
-        named = ""
+    if named.startswith("unix://"):
+        return [named]
     runtime = os.environ.get("XDG_RUNTIME_DIR", "").strip()
     rootless = f"unix://{runtime}/docker.sock" if runtime else ""
-    return [url for url in (named, _SYSTEM_SOCKET, rootless) if url]
+    return [url for url in (_SYSTEM_SOCKET, rootless) if url]
 
 
 def local_engine() -> str | None:
@@ -70,6 +70,8 @@ def why_not_provide() -> str | None:
     """Why this machine gets no engine from us, or None when it can."""
     if os.environ.get("INSTALL_DOCKER", "").strip() == "0":
         return "INSTALL_DOCKER=0 leaves it so"
+    if os.environ.get("DOCKER_HOST", "").startswith("unix://"):
+        return "DOCKER_HOST names the socket of one that is not running"
     if os.geteuid() != 0:
         return "it cannot be reached or installed without root: run as root or as a member of the group docker"
     if shutil.which("dockerd") is None and not Path("/etc/debian_version").exists():

@@ -69,6 +69,13 @@ def test_a_remote_docker_host_is_not_taken_for_a_local_one(
     assert "tcp://10.0.0.5:2376 is not a socket of this machine: add it as a host" in capsys.readouterr().out
 
 
+def test_a_socket_that_docker_host_names_is_the_only_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.delenv("INSTALL_DOCKER", raising=False)
+    assert engine.candidates() == ["unix:///nowhere/docker.sock"]
+    assert "DOCKER_HOST" in str(engine.why_not_provide())
+
+
 @pytest.mark.usefixtures("no_engine")
 def test_an_engine_that_somebody_starts_later_is_found_too(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INSTALL_DOCKER", "0")
