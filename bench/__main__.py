@@ -113,12 +113,18 @@ def _deployments(portal: Portal, api: Api, url: str, folder: Path) -> bool:
     }
     for name, figure in middle.items():
         told(f"{name}: {labels[name]}", f"{figure:.2f} s")
-    limit = middle["Corral"] / middle["SDK"]
-    told("Corral / SDK", f"{limit:.2f} x", "<= 1.20 x")
-    if "compose" not in middle:
+    limit = _ratio(times, "SDK")
+    told("Corral / SDK, median of the rounds' ratios", f"{limit:.2f} x", "<= 1.20 x")
+    if "compose" not in times:
         return limit <= 1.2
-    told("Corral / docker-compose", f"{middle['Corral'] / middle['compose']:.2f} x", "< 1 x")
-    return limit <= 1.2 and middle["Corral"] < middle["compose"]
+    other = _ratio(times, "compose")
+    told("Corral / docker-compose, likewise", f"{other:.2f} x", "< 1 x")
+    return limit <= 1.2 and other < 1
+
+
+def _ratio(times: dict[str, list[float]], other: str) -> float:
+    """Round by round, because what else the machine does changes from one round to the next."""
+    return statistics.median(ours / theirs for ours, theirs in zip(times["Corral"], times[other], strict=True))
 
 
 def _memory(portal: Portal, api: Api) -> bool:
