@@ -56,6 +56,13 @@ async function openDialog(url) {
   return undefined;
 }
 
+// A form is done with: its dialog closes; where it is a page of its own, back to where the visitor came from.
+function leave() {
+  if (dialog.open) dialog.close();
+  else if (document.referrer.startsWith(location.origin)) history.back();
+  else location.assign("/");
+}
+
 document.addEventListener("click", (event) => {
   const grey = event.target.closest('[aria-disabled="true"]');
   if (grey) {
@@ -76,8 +83,9 @@ document.addEventListener("click", (event) => {
   } else if (event.target.closest("[data-shut]")) {
     event.target.closest("dialog").close();
   } else if (event.target.closest("[data-close]") || event.target === dialog) {
+    if (!dialog.open && event.target.closest("a")) return;
     event.preventDefault();
-    dialog.close();
+    leave();
   } else if (event.target.closest("#menu .item") && !event.target.closest("#menu form .item[type=submit]")) {
     menu.hidePopover();
   }
@@ -92,5 +100,5 @@ menu?.addEventListener("keydown", (event) => {
 });
 menu?.addEventListener("toggle", (event) => event.newState === "closed" && opener?.focus({ preventScroll: true }));
 
-document.addEventListener("corral:done", () => dialog?.open && dialog.close());
+document.addEventListener("corral:done", () => (dialog?.open || document.querySelector("main > .lone form")) && leave());
 dialog?.addEventListener("close", () => (body.innerHTML = ""));
