@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-FILE_CAP, FILE_MEDIAN, FILE_P90 = 400, 70, 200
+FILE_CAP, FILE_MEDIAN, FILE_P90 = 400, 75, 200
 FUNCTION_CAP, FUNCTION_MEDIAN, FUNCTION_P90 = 40, 7, 25
-TESTS_PER_SOURCE = 1.3
+TESTS_PER_SOURCE = 0.8
 
 
 def p90(sizes: Sequence[int]) -> int:

@@ -19,6 +19,8 @@ from portal.boot import broker as broker_module
 from portal.boot.broker import Broker, answers, server_binary
 from portal.boot.console import CannotStart
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture
 def run_dir() -> Iterator[Path]:

@@ -17,6 +17,8 @@ import pytest
 
 from portal.boot.folder import hold
 
+pytestmark = pytest.mark.servers
+
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 30.0
 
