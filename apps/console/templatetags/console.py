@@ -186,6 +186,12 @@ def may(actor: Actor, environment: Environment) -> bool:
     return "operate" in actor.permissions(environment.pk)
 
 
+@register.filter
+def owns(actor: Actor, environment: Environment) -> bool:
+    """Whether the actor is an owner of an environment, whose pages for owners are worth a link then."""
+    return "own" in actor.permissions(environment.pk)
+
+
 @register.simple_tag
 def version() -> str:
     """Corral's version."""
