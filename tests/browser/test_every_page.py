@@ -1,0 +1,74 @@
+"""A walk along every link of the console: each page answers, and none makes the browser complain."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.desk import Window
+
+pytestmark = pytest.mark.browser
+
+MANY = 150
+LINKS = """() => [...document.querySelectorAll("a[href], template")].flatMap((each) =>
+    each.content ? [...each.content.querySelectorAll("a[href]")] : [each]).map((each) => each.href)"""
+
+
+def shape(path: str) -> str:
+    """Pages that differ in numbers only, or in their query's values, are one."""
+    parts = urlsplit(path)
+    names = sorted({pair.partition("=")[0] for pair in parts.query.split("&") if pair})
+    return re.sub(r"/\d+", "/N", parts.path) + (f"?{','.join(names)}" if names else "")
+
+
+def ours(page: Page, base: str) -> list[str]:
+    """The links of the page that stay in the console."""
+    found = [str(link).partition("#")[0] for link in page.evaluate(LINKS)]
+    inside = [link.removeprefix(base) for link in found if link.startswith(f"{base}/")]
+    return [path for path in inside if not path.startswith(("/v1", "/static", "/logout"))]
+
+
+@pytest.mark.parametrize("login", ["root", "walker"])
+def test_every_link_of_the_console_answers_and_no_page_complains(
+    window: Window, shop: Any, portal: Any, api: Any, login: str
+):
+    if login == "walker":
+        become_member(window)
+    page = window(login)
+    todo, done, wrong = ["/"], set(), {}
+    while todo and len(done) < MANY:
+        path = todo.pop(0)
+        if shape(path) in done:
+            continue
+        done.add(shape(path))
+        if "file=" in path:
+            answer = page.request.get(path)
+        else:
+            answer = page.goto(path)  # type: ignore[assignment]
+            todo += ours(page, portal.base)
+        if answer.status >= 400:
+            wrong[path] = answer.status
+    assert wrong == {}
+    assert len(done) > 25, sorted(done)
+    assert not todo or all(shape(path) in done for path in todo)
+
+
+def become_member(window: Window) -> None:
+    """An account of the kind most people have: a member who reads."""
+    from tests.docker.running import PASSWORD
+
+    page = window("root")
+    page.goto("/admin/accounts/new")
+    page.fill("[name=login]", "walker")
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url(re.compile("/stacks$"))  # no page led to the form, so it ends at the first one
+    page.goto("/environments/5")
+    page.fill("[name=login]", "walker")
+    page.locator("form:has([name=login]) [name=role]").select_option("readonly")
+    page.get_by_role("button", name="Add member").click()
+    page.locator("tr[id^=member-]").filter(has_text="walker").wait_for()

@@ -1,0 +1,56 @@
+"""The API-key page: a key is made, shown once, used, switched off and deleted."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.docker.running import Portal
+
+pytestmark = pytest.mark.browser
+
+
+def knock(portal: Portal, key: tuple[str, str], project: str = "") -> int:
+    """The status that a program with that key gets."""
+    with requests.Session() as program:
+        program.trust_env = False
+        path = f"/v1/projects/{project}/containers" if project else "/v1/projects"
+        return program.get(f"{portal.base}{path}", auth=key, timeout=20).status_code
+
+
+@pytest.mark.parametrize(
+    ("path", "project"), [("/env/5/keys", "1a5"), ("/account/keys", "")], ids=["environment", "account"]
+)
+def test_the_life_of_a_key(page: Page, portal: Portal, path: str, project: str):
+    page.goto(path)
+    page.get_by_role("link", name="Add key").first.click()
+    page.fill("#dialog [name=name]", "robot")
+    page.locator("#dialog").get_by_role("button", name="Create").click()
+    secret = page.locator("[data-secret] code")
+    expect(secret).to_have_text(re.compile(r"^\w{40}$"))
+    expect(page.locator("[data-access] code")).to_have_text(re.compile(r"^[0-9A-F]{20}$"))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("[data-secret] button").click()
+    assert page.evaluate("navigator.clipboard.readText()") == secret.inner_text()
+    key = (page.locator("[data-access] code").inner_text(), secret.inner_text())
+    assert knock(portal, key, project) == 200
+
+    page.goto(path)  # shown once
+    row = page.locator("tr[id^=key-]").filter(has_text="robot")
+    expect(row).to_contain_text(key[0])
+    assert key[1] not in page.content()
+    row.get_by_role("button", name="Deactivate").click()
+    expect(row.locator(".state")).to_have_text("inactive")
+    assert knock(portal, key, project) == 401
+    row.get_by_role("button", name="Activate").click()
+    expect(row.locator(".state")).to_have_text("active")
+    assert knock(portal, key, project) == 200
+    expect(row.locator("[data-action=remove]")).to_have_attribute("title", re.compile("Delete: .*active"))
+    row.get_by_role("button", name="Deactivate").click()
+    row.get_by_role("link", name="Delete").click()
+    page.locator("#dialog").get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+    assert knock(portal, key, project) == 401
