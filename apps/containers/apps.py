@@ -21,6 +21,7 @@ class ContainersConfig(AppConfig):
         register(Container, reconcile.settle)
         register(Pull, reconcile.settle_pull, deadline=1800)
         owned_by("pull", reconcile.waiting_for)
+        owned_by("host", reconcile.without_host)
         hosts.scanners.append(watch.scan)
         hosts.leavers.append(services.host_left)
         host_watch.handlers.append(watch.handle)

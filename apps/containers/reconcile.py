@@ -214,6 +214,14 @@ def settle_pull(row: Pull) -> Result:
     return Result(state="pulled", status={"percent": 100}, fields={"ended": timezone.now()})
 
 
+def without_host(row: Host) -> Iterable[tuple[str, int]]:
+    """The containers that wait for a host, when one has become fit for them."""
+    if row.desired != "active" or row.shown == "active":
+        return []
+    waiting = Container.all_objects.filter(environment=row.environment_id, host=None, removed=None)
+    return [("container", key) for key in waiting.exclude(desired="removed").values_list("pk", flat=True)]
+
+
 def waiting_for(row: Pull) -> Iterable[tuple[str, int]]:
     """The containers that wait for this pull."""
     waiting = Container.all_objects.filter(host=row.host_id, image=row.image, removed=None, state="creating")

@@ -150,3 +150,16 @@ def test_the_registration_command_ends_with_its_url(lab: Environment, actor_of: 
     assert said["command"].split(" ")[-1] == said["registrationUrl"] == f"http://portal:8080/v1/scripts/{said['token']}"
     assert said["image"] in said["command"]
     assert len(said["token"].split(":")) == 3
+
+
+def test_containers_that_wait_for_a_host_start_when_one_comes(
+    lab: Environment, sim: SimulatedDriver, actor_of: Any, run_loop: Any
+) -> None:
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    row = container_create(actor=actor_of("bob"), environment=lab, config=config, name="early")
+    look("container", row.pk)
+    look("container", row.pk)
+    assert "there is no host" in fresh(row).message
+    host_create(actor=None, environment=lab, url="sim://lab")
+    run_loop()
+    assert (fresh(row).shown, fresh(row).transitioning) == ("running", "no")
