@@ -54,10 +54,10 @@ class Chart {
         height: 92,
         legend: { show: false },
         cursor: { points: { size: 6 }, drag: { x: false, y: false } },
-        padding: [8, 4, 0, 0],
+        padding: [8, 14, 0, 0],
         scales: { y: { range: (_u, _low, high) => [0, Math.max(this.kind.low, (high ?? 0) * 1.15)] } },
         axes: [
-          { ...axis, size: 18, space: 90, values: (_u, marks) => marks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false })) },
+          { ...axis, size: 18, space: 90, incrs: [1, 2, 5, 10, 15, 30, 60, 120], values: (_u, marks) => marks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false })) },
           { ...axis, size: 48, space: 26, values: (_u, marks) => marks.map((value) => this.kind.axis(value)) },
         ],
         series: [{}, ...this.kind.of.map((_name, at) => ({ stroke: colours[at], width: 1.5, fill: at ? undefined : `${colours[at]}1f`, points: { show: false } }))],
