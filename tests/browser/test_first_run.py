@@ -30,6 +30,7 @@ def fresh(engine: PrivateEngine, new_portal: Callable[[str], Portal]) -> Iterato
 def link(fresh: Portal) -> str:
     """The set-up link that the portal printed."""
     found = until(lambda: re.search(r"http://\S+(/setup/\S+)", fresh.log.read_text()), seconds=5, what="the link")
+    assert found is not None
     return found.group(1)
 
 
