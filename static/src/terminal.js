@@ -48,6 +48,7 @@ class Shell {
   connect() {
     this.socket?.close();
     this.terminal.reset();
+    this.terminal.focus(); // what is typed early must not reach the page's own keys
     this.again.hidden = true;
     this.say("connecting");
     const command = encodeURIComponent(this.box.querySelector("[data-command]").value);
