@@ -153,10 +153,11 @@ def test_health_speaks_louder_than_the_state_and_failure_louder_than_both():
 
 
 def test_what_nobody_can_see_just_now_is_marked_as_stale():
-    row = Container(name="c", state="running", host=Host(name="h", url="sim://h"))
-    row.shown, row.host.shown = "running", "reconnecting"
+    host = Host(name="h", url="sim://h")
+    row = Container(name="c", state="running", host=host)
+    row.shown, host.shown = "running", "reconnecting"
     assert face_of(row).is_stale
-    row.host.shown = "active"
+    host.shown = "active"
     assert not face_of(row).is_stale
 
 

@@ -107,18 +107,15 @@ def test_a_container_removed_on_the_engine_comes_back_under_its_name(serve: Any,
     assert fresh(row).external_id != row.external_id
 
 
-def test_the_scan_finds_what_no_event_told(serve: Any, sim: SimulatedDriver, host: Host) -> None:
+def test_the_scan_finds_what_no_event_told(
+    serve: Any, sim: SimulatedDriver, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     serve(scale=2)
     sim.kill("WEB-Server_web_1")
     sim.remove("WEB-Server_web_2")
     woken: list[tuple[str, int]] = []
-    from apps.containers import watch
-
-    original, watch.send = watch.send, lambda kind, key, after=0: woken.append((kind, key))
-    try:
-        look("host", host.pk)
-    finally:
-        watch.send = original
+    monkeypatch.setattr("apps.containers.watch.send", lambda kind, key, after=0: woken.append((kind, key)))
+    look("host", host.pk)
     assert sorted(woken) == [("container", row.pk) for row in Container.all_objects.order_by("pk")]
 
 
