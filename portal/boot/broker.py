@@ -69,6 +69,7 @@ class Broker:
         self.socket = run_dir / "valkey.sock"
         self._command = [server_binary(), *_OPTIONS, "--unixsocket", str(self.socket), "--dir", str(run_dir)]
         self._log = log
+        self._environment = dict(os.environ)  # a copy: exec fails with EFAULT while another thread sets a variable
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep, name="broker", daemon=True)
@@ -124,6 +125,7 @@ class Broker:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=self._environment,
             )
         if self._stopping.is_set():
             child.terminate()
