@@ -93,6 +93,7 @@ def test_a_shell_runs_what_is_typed_and_follows_its_window(page: Page, address: 
     shows(page, "The shell ended")
     expect(page.locator("#shell [data-again]")).to_be_visible()
     page.locator("#shell [data-again]").click()
+    shows(page, "[#$]")
     run(page, "echo again-$((1+1))")
     shows(page, "again-2")
 
