@@ -33,7 +33,7 @@ settings.register_profile(
     "house",
     deadline=None,
     database=None,
-    max_examples=50,
+    max_examples=25,
     suppress_health_check=SLOW_MACHINE,
     derandomize=bool(os.environ.get("CI")),
 )

@@ -292,7 +292,7 @@ HOST = st.dictionaries(st.sampled_from([*sorted(BODY["HostConfig"]), "Mounts"]),
 
 
 @given(ANY | PROCESS, ANY | HOST)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_inspect_answer_is_too_odd(process: Any, host: Any) -> None:
     seen = config_from_inspect({"Config": process, "HostConfig": host})
     assert LaunchConfig.from_json(seen.to_json()) == seen

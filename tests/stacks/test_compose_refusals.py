@@ -248,7 +248,7 @@ WORDS = [
 
 
 @given(st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_file_is_worse_than_refused(keys: dict[str, str]) -> None:
     body = "".join(f"  {key}: {value}\n" for key, value in ({"image": "a"} | keys).items())
     with suppress(Invalid):
@@ -256,7 +256,7 @@ def test_no_file_is_worse_than_refused(keys: dict[str, str]) -> None:
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_text_is_worse_than_refused(docker: str, rancher: str) -> None:
     with suppress(Invalid):
         parse(docker, rancher)
