@@ -47,8 +47,8 @@ test: $(DEV_STAMP) ldap assets tools ## Run every test, or only those of T=path
 ifdef T
 	@exec $(BIN)/python -m pytest $(T)
 else
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not docker and not servers and not browser"
-	@code=0; $(BIN)/python -m pytest -q -m "docker or servers or browser" || code=$$?; \
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not docker and not servers and not browser and not sockets"
+	@code=0; $(BIN)/python -m pytest -q -m "docker or servers or browser or sockets" || code=$$?; \
 	if [ $$code -ne 5 ]; then exit $$code; fi
 endif
 

@@ -48,3 +48,11 @@ def box(lab: Environment) -> Container:
         environment=lab, host=host, name="web", external_id="c0ffee", desired="running", state="running"
     )
     return row
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What happens on sockets happens in real time: these tests mostly wait."""
+    for item in items:
+        if "realtime" in item.path.parts:
+            item.add_marker("sockets")
