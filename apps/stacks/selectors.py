@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,15 +53,6 @@ def service_views(services: Iterable[Service]) -> list[ServiceView]:
     for link in ServiceLink.objects.filter(service__in=list(views)).select_related("target__stack"):
         views[link.service_id].links.append(link)
     return list(views.values())
-
-
-def services_by_stack(stacks: Sequence[Stack]) -> dict[int, list[ServiceView]]:
-    """The services of several stacks, by stack."""
-    rows = Service.all_objects.filter(stack__in=stacks, removed=None).select_related("stack").order_by("name")
-    found: dict[int, list[ServiceView]] = defaultdict(list)
-    for view in service_views(rows):
-        found[view.service.stack_id].append(view)
-    return found
 
 
 def stack_export(actor: Actor, stack: Stack, services: Sequence[int] = ()) -> tuple[str, str]:
