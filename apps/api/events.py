@@ -23,7 +23,8 @@ def render(kind: str, key: int, actor: Actor, base: str) -> Mapping[str, Any] | 
     if row is None:
         return None
     place = environment_of(row)
-    caller = Caller(actor, (actor.role(place) if place else None) or role, base=base)
+    held = actor.permissions(place) if place else frozenset()
+    caller = Caller(actor, "user" if held else role, held=held or None, base=base)
     if not resource.may(caller, "r"):
         return None
     found: Mapping[str, Any] = dated(shape.one(resource, caller, row))

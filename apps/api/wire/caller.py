@@ -17,14 +17,23 @@ NOBODY = 4
 
 @dataclass
 class Caller:
-    """One request's caller. `base` is the portal's URL, `prefix` `/v1` or, inside a project's URL, that project's."""
+    """One request's caller. `base` is the portal's URL, `prefix` `/v1` or, inside a project's URL, that project's.
+
+    `role` is `token`, `user` or `admin` outside any environment; inside one `held` says what the caller may do there.
+    """
 
     actor: Actor
     role: str = "token"
     environment: Environment | None = None
+    held: frozenset[str] | None = None
     base: str = ""
     prefix: str = "/v1"
     _found: dict[str, list[int]] = field(default_factory=dict, repr=False)
+
+    @property
+    def standing(self) -> str | frozenset[str]:
+        """As what the caller's methods and actions are looked up (`wire.roles`)."""
+        return self.role if self.held is None else self.held
 
     def environments(self, permission: str = "view") -> list[int]:
         """The environments whose rows this call is about, where the caller holds `permission`."""
@@ -77,8 +86,9 @@ def enter(actor: Actor, path: Sequence[str], said: Mapping[str, Any], base: str)
             raise Unauthorized("Unauthorized")
         return Caller(actor, base=base), list(path)
     environment = _environment(actor, path[1] if inside else said.get("project"), said.get("key"))
-    role = ("admin" if actor.is_admin else "user") if environment is None else actor.role(environment.pk)
-    caller = Caller(actor, role or "readonly", environment, base)
+    role = "admin" if actor.is_admin and environment is None else "user"
+    held = None if environment is None else actor.permissions(environment.pk)
+    caller = Caller(actor, role, environment, held, base)
     if inside and environment is not None:
         caller.prefix = f"/v1/projects/{wire_id('a', environment.pk)}"
     return caller, list(path[2:] if inside else path)

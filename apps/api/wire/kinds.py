@@ -120,13 +120,19 @@ class Resource:
         """The names of all actions."""
         return list(dict.fromkeys((*self.cycle, *self.verbs)))
 
+    @functools.cached_property
+    def needs(self) -> dict[str, str]:
+        """The permission that each action takes: its life cycle's word comes before the verb's."""
+        steps = {name: self.model.LIFECYCLE.transitions[name].permission for name in self.cycle}
+        return {name: verb.permission for name, verb in self.verbs.items()} | steps
+
     def may(self, caller: Caller, letter: str) -> bool:
         """Whether the caller's role has this method here."""
-        return letter in letters(caller.role, self.name)
+        return letter in letters(caller.standing, self.name)
 
     def actions_for(self, caller: Caller) -> list[str]:
         """The actions that exist for the caller's role."""
-        return offered(caller.role, self.name, self.actions)
+        return offered(caller.standing, self.actions, self.needs)
 
     def kind_of(self, row: Any) -> str:  # noqa: ARG002 - subclasses look
         """The field `kind`."""
@@ -219,7 +225,7 @@ def everything() -> Iterable[Resource]:
 
 def known(caller: Caller) -> list[Resource]:
     """The types that exist for the caller's role."""
-    return [each for each in everything() if letters(caller.role, each.name)]
+    return [each for each in everything() if letters(caller.standing, each.name)]
 
 
 def root_letters(name: str) -> str:

@@ -1,73 +1,99 @@
-"""What each role may do with each type: the v1 contract's table (section 3.1) for the types that exist here.
+"""What may be done with each type: the v1 contract's table (section 3.1), for any set of permissions.
 
-`c r u d` are POST, GET, PUT and DELETE; `-` means that the role does not know the type. An environment key acts as
-its role in its environment; `user` and `admin` are accounts outside any environment, `token` is nobody.
+`c r u d` are POST, GET, PUT and DELETE. Outside any environment one is `token` (nobody), `user` or `admin`, and `-`
+means that the type is not known there. Inside an environment it depends on the permissions held: `operate:cu` gives
+POST and PUT to who may operate, `operate|members:c` to who holds one of the two. The rows of the built-in roles, those
+of custom roles and those of keys that are held to less follow from these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-ROLES = ("token", "user", "owner", "member", "restricted", "readonly", "admin")
+from apps.environments.roles import ROLES
 
+OUTSIDE = ("token", "user", "admin")
+Standing = str | frozenset[str]
+
+# type                          token user  admin in an environment
 _TABLE = """
-account                         -     r     r     r     r     r     crud
-addOutputsInput                 -     r     r     r     r     r     r
-addRemoveServiceLinkInput       -     r     cr    cr    cr    r     r
-apiKey                          -     crud  crud  crud  crud  r     crud
-auditLog                        -     r     r     r     r     r     r
-blkioDeviceOption               -     r     cr    cr    cr    r     r
-composeConfig                   -     r     r     r     r     r     r
-composeConfigInput              -     cr    cr    cr    cr    r     cr
-container                       -     r     crud  crud  crud  r     r
-containerExec                   -     r     cr    cr    cr    r     r
-containerLogs                   -     r     cr    cr    cr    r     r
-dockerHealthCheck               -     r     cr    cr    cr    r     r
-engineEndpoint                  -     -     c     c     -     -     -
-environment                     -     r     crud  crud  crud  r     r
-host                            -     r     rud   rud   r     r     r
-hostAccess                      -     r     r     r     r     r     r
-identity                        -     r     r     r     r     r     r
-instanceHealthCheck             -     cr    cr    cr    cr    r     cr
-instanceStop                    -     r     cr    cr    cr    r     r
-launchConfig                    -     cru   cru   cru   cru   r     cru
-logConfig                       -     r     cr    cr    cr    r     r
-processInstance                 -     -     -     -     -     -     r
-project                         -     crud  r     r     r     r     crud
-projectMember                   -     r     r     r     r     r     r
-publicEndpoint                  -     r     r     r     r     r     r
-recreateOnQuorumStrategyConfig  -     r     cr    cr    cr    r     r
-registrationToken               -     r     cr    cr    -     -     r
-restartPolicy                   -     r     cr    cr    cr    r     r
-schema                          r     r     r     r     r     r     r
-secondaryLaunchConfig           -     cr    cru   cru   cru   r     cr
-service                         -     r     crud  crud  crud  r     r
-serviceConsumeMap               -     r     r     r     r     r     r
-serviceLink                     -     cr    cr    cr    cr    r     cr
-setLabelsInput                  -     cr    cr    cr    cr    r     cr
-setProjectMembersInput          -     r     cr    cr    cr    r     r
-setServiceLinksInput            -     r     cr    cr    cr    r     r
-setting                         -     r     r     r     r     r     crud
-statsAccess                     -     r     r     r     r     r     r
-token                           cr    -     -     -     -     -     -
-ulimit                          -     r     cr    cr    cr    r     r
+account                         -     r     crud  view:r
+addOutputsInput                 -     r     r     view:r
+addRemoveServiceLinkInput       -     r     r     view:r operate:c
+apiKey                          -     crud  crud  view:r keys:cud
+auditLog                        -     r     r     view:r
+blkioDeviceOption               -     r     r     view:r operate:c
+composeConfig                   -     r     r     view:r
+composeConfigInput              -     cr    cr    view:r operate:c
+container                       -     r     r     view:r operate:cu delete:d
+containerExec                   -     r     r     view:r exec:c
+containerLogs                   -     r     r     view:r operate:c
+dockerHealthCheck               -     r     r     view:r operate:c
+engineEndpoint                  -     -     -     hosts:c
+environment                     -     r     r     view:r operate:cu delete:d
+host                            -     r     r     view:r hosts:ud
+hostAccess                      -     r     r     view:r
+identity                        -     r     r     view:r
+instanceHealthCheck             -     cr    cr    view:r operate:c
+instanceStop                    -     r     r     view:r operate:c
+launchConfig                    -     cru   cru   view:r operate:cu
+logConfig                       -     r     r     view:r operate:c
+processInstance                 -     -     r
+project                         -     crud  crud  view:r
+projectMember                   -     r     r     view:r
+publicEndpoint                  -     r     r     view:r
+recreateOnQuorumStrategyConfig  -     r     r     view:r operate:c
+registrationToken               -     r     r     hosts:cr
+restartPolicy                   -     r     r     view:r operate:c
+schema                          r     r     r     view:r
+secondaryLaunchConfig           -     cr    cr    view:r operate:cu
+service                         -     r     r     view:r operate:cu delete:d
+serviceConsumeMap               -     r     r     view:r
+serviceLink                     -     cr    cr    view:r operate:c
+setLabelsInput                  -     cr    cr    view:r operate:c
+setProjectMembersInput          -     r     r     view:r operate|members:c
+setServiceLinksInput            -     r     r     view:r operate:c
+setting                         -     r     crud  view:r
+statsAccess                     -     r     r     view:r
+token                           cr    -     -
+ulimit                          -     r     r     view:r operate:c
 """
 
-_LETTERS: dict[str, dict[str, str]] = {
-    name: {role: "" if word == "-" else word for role, word in zip(ROLES, words, strict=True)}
-    for name, *words in (line.split() for line in _TABLE.strip().splitlines())
-}
+_EVERYBODY_WHO_WORKS = frozenset({"own", "members", "admin"})
+"""v1 names owners' actions to whoever may operate; the row's own `actions` say who may do them."""
 
 
-def letters(role: str, name: str) -> str:
-    """What `role` may do with the type `name`, empty when it does not know it."""
-    return _LETTERS.get(name, {}).get(role, "")
+def _inside(words: Iterable[str]) -> dict[str, frozenset[str]]:
+    """For each letter the permissions of which one must be held."""
+    pairs = (word.split(":") for word in words)
+    return {letter: frozenset(needs.split("|")) for needs, letters_ in pairs for letter in letters_}
 
 
-def offered(role: str, name: str, actions: Iterable[str]) -> list[str]:
-    """The actions of the type that exist for this role: readers have a container's logs, hosts are others' work."""
-    if role == "readonly":
-        return [action for action in actions if (name, action) == ("container", "logs")]
-    if role == "restricted" and name == "host":
-        return []
-    return list(actions)
+_LETTERS: dict[str, dict[str, str]] = {}
+_NEEDS: dict[str, dict[str, frozenset[str]]] = {}
+for _name, *_words in (line.split() for line in _TABLE.strip().splitlines()):
+    _LETTERS[_name] = {who: word.replace("-", "") for who, word in zip(OUTSIDE, _words[:3], strict=True)}
+    _NEEDS[_name] = _inside(_words[3:])
+
+
+def _held(who: Standing) -> frozenset[str]:
+    return ROLES.get(who, frozenset()) if isinstance(who, str) else who
+
+
+def letters(who: Standing, name: str) -> str:
+    """What `who` may do with the type `name`, empty when it is not known: one of `OUTSIDE`, a built-in role, or the
+    permissions held in the environment the call is about.
+    """
+    if isinstance(who, str) and who in OUTSIDE:
+        return _LETTERS.get(name, {}).get(who, "")
+    held = _held(who)
+    return "".join(letter for letter in "crud" if _NEEDS.get(name, {}).get(letter, frozenset()) & held)
+
+
+def offered(who: Standing, actions: Collection[str], needs: Mapping[str, str]) -> list[str]:
+    """Those of the type's actions that exist for `who`; `needs` says which permission each of them takes."""
+    if isinstance(who, str) and who in OUTSIDE:
+        return list(actions)
+    held = _held(who)
+    worker = _EVERYBODY_WHO_WORKS if "operate" in held else frozenset()
+    return [action for action in actions if needs[action] in held | worker]

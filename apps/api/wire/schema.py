@@ -13,14 +13,14 @@ _ITEM = {"r": "GET", "u": "PUT", "d": "DELETE"}
 
 def methods(resource: Resource, caller: Caller) -> tuple[list[str], list[str]]:
     """What the caller's role may do with the collection, and with one of its things."""
-    held = letters(caller.role, resource.name)
+    held = letters(caller.standing, resource.name)
     collection = ["GET"] * ("r" in held and resource.listable) + ["POST"] * ("c" in held)
     return collection, [method for letter, method in _ITEM.items() if letter in held]
 
 
 def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
     """One type as the caller's role knows it."""
-    held = letters(caller.role, resource.name)
+    held = letters(caller.standing, resource.name)
     collection, item = methods(resource, caller)
     fields = [f for f in resource.fields if caller.role == "admin" or not f.admin]
     plural = resource.plural_name

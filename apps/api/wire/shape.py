@@ -77,7 +77,8 @@ def _links(resource: Resource, caller: Caller, row: Any) -> Iterable[str]:
 
 def _leads(caller: Caller, row: Any, link: Link) -> bool:
     if isinstance(row, Environment) and caller.environment is None:
-        caller = dataclasses.replace(caller, role=caller.actor.role(row.pk) or caller.role)  # its links lead inside
+        held = caller.actor.permissions(row.pk)
+        caller = dataclasses.replace(caller, held=held or None)  # its links lead inside
     target = named(link.target)
     there = not link.attribute or getattr(row, link.attribute) is not None
     return there and target is not None and target.may(caller, "r")
