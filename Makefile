@@ -145,6 +145,11 @@ tools:
 	command -v chromium >/dev/null || missing+=(chromium); \
 	command -v redis-server >/dev/null || missing+=(redis-server); \
 	command -v slapd >/dev/null || [ -x /usr/sbin/slapd ] || missing+=(slapd); \
+	[ -x /usr/sbin/sshd ] || missing+=(openssh-server); \
+	command -v docker-registry >/dev/null || missing+=(docker-registry); \
+	command -v htpasswd >/dev/null || missing+=(apache2-utils); \
+	command -v faketime >/dev/null || missing+=(faketime); \
+	command -v curl >/dev/null || missing+=(curl); \
 	command -v samba-tool >/dev/null || missing+=(samba-ad-dc samba-ad-provision python3-samba); \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql); \
 	if [ $${#missing[@]} -eq 0 ]; then exit 0; fi; \

@@ -26,6 +26,12 @@ from apps.environments.services import environment_create
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
 from tests.engine import PrivateEngine, start, stop
+from tests.fleet import fleet as fleets
+from tests.fleet.fleet import Fleet
+from tests.fleet.registry import Registry
+from tests.fleet.registry import registry as start_registry
+from tests.fleet.sshd import Sshd
+from tests.fleet.sshd import sshd as start_sshd
 
 # A busy machine is no failure, and where changes are judged the same examples are tried every time.
 SLOW_MACHINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -161,3 +167,26 @@ def engine() -> Iterator[PrivateEngine]:
     made = start()
     yield made
     stop(made)
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """Pretend hosts with real engines: `.hosts[1]` to `.hosts[3]`, `.engines`, `.authority` (host 1 has TLS)."""
+    with fleets.fleet(3) as made:
+        yield made
+
+
+@pytest.fixture
+def sshd(fleet: Fleet) -> Iterator[Sshd]:
+    """OpenSSH's server on host 2."""
+    made = start_sshd(fleet.hosts[2])
+    yield made
+    made.program.end()
+
+
+@pytest.fixture
+def private_registry(fleet: Fleet) -> Iterator[Registry]:
+    """A registry with a password on host 3."""
+    made = start_registry(fleet.hosts[3])
+    yield made
+    made.program.end()

@@ -1,0 +1,17 @@
+"""What is empty before each test of the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fleet.fleet import Fleet
+
+
+@pytest.fixture(autouse=True)
+def _empty(fleet: Fleet) -> Iterator[None]:
+    """No test's containers are in the way of the next."""
+    yield
+    for engine in fleet.engines.values():
+        engine.empty()
