@@ -1,0 +1,26 @@
+"""Changes to environments, their members, roles and keys."""
+
+from apps.environments.services.grants import members_apply, memberships_of_account
+from apps.environments.services.keys import environment_key_create
+from apps.environments.services.life import (
+    environment_act,
+    environment_create,
+    environment_default,
+    environment_update,
+)
+from apps.environments.services.members import members_set, owner_add
+from apps.environments.services.tickets import ticket_issue, ticket_redeem
+
+__all__ = [
+    "environment_act",
+    "environment_create",
+    "environment_default",
+    "environment_key_create",
+    "environment_update",
+    "members_apply",
+    "members_set",
+    "memberships_of_account",
+    "owner_add",
+    "ticket_issue",
+    "ticket_redeem",
+]

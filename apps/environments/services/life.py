@@ -1,0 +1,77 @@
+"""Environments: made, changed, brought to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.models import AccountNumber
+from apps.core import ports
+from apps.core.errors import Forbidden, Invalid
+from apps.core.ids import wire_id
+from apps.environments.access import Actor
+from apps.environments.models import Environment
+from apps.environments.services.grants import members_apply
+from apps.environments.services.members import members_write, parse_members
+
+
+def _check_name(name: Any) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise Invalid("name", "MissingRequired", "An environment needs a name.")
+    if len(name.strip()) > 255:
+        raise Invalid("name", "MaxLengthExceeded", "A name has at most 255 characters.")
+    return name.strip()
+
+
+def environment_create(
+    *,
+    actor: Actor,
+    name: str,
+    description: str = "",
+    members: Iterable[Mapping[str, Any]] | None = None,
+) -> Environment:
+    """A new environment, owned by its maker unless `members` says otherwise.
+
+    Raises `Forbidden` for an environment key, `Invalid` for a bad name, `Problem` (400) for a bad member list.
+    """
+    if actor.scope is not None or actor.user is None:
+        raise Forbidden("An environment key cannot create environments; use an account's key.")
+    wanted = list(members or []) or [
+        {"externalId": wire_id("a", actor.user.pk), "externalIdType": "rancher_id", "role": "owner"}
+    ]
+    row = Environment(name=_check_name(name), description=description or "", desired="active")
+    parsed = parse_members(wanted)
+    with transaction.atomic():
+        ports.create(row, actor=actor, request={"name": name, "members": wanted})
+        members_write(row, parsed)
+    return row
+
+
+def environment_update(row: Environment, *, actor: Actor, **changes: Any) -> Environment:
+    """Rename or describe an environment; owners only."""
+    allowed = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
+    if "name" in allowed:
+        allowed["name"] = _check_name(allowed["name"])
+    ports.ask(row, "update", actor=actor, changes=allowed, request=allowed)
+    return row
+
+
+def environment_act(row: Environment, action: str, *, actor: Actor) -> Environment:
+    """Activate, deactivate, remove, purge or restore; removal first empties the environment."""
+    ports.ask(row, action, actor=actor)
+    return row
+
+
+def environment_default() -> Environment:
+    """The environment "Default" that every installation has, made on first need with a full set of role groups."""
+    found: Environment | None = Environment.objects.filter(wire_uuid="adminProject").first()
+    if found is not None:
+        return found
+    with transaction.atomic():
+        number = AccountNumber.DEFAULT_ENVIRONMENT
+        row = Environment(pk=number, name="Default", desired="active", wire_uuid="adminProject")
+        ports.create(row, actor=None, request={"name": "Default"})
+        members_apply(row)
+    return row
