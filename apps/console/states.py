@@ -9,7 +9,7 @@ from django.db.models import Case, IntegerField, Value, When
 
 GOOD = ("active", "running", "started-once", "pulled", "healthy", "succeeded")
 OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded")
-BAD = ("error", "erroring", "unhealthy", "failed")
+BAD = ("error", "erroring", "unhealthy", "failed", "disconnected")
 WARN = ("degraded", "initializing", "reconnecting", "paused")
 
 _TONES = {word: tone for tone, words in (("good", GOOD), ("off", OFF), ("bad", BAD), ("warn", WARN)) for word in words}
@@ -49,7 +49,7 @@ def face_of(row: Any) -> Face:
 def _is_stale(row: Any) -> bool:
     """Whether nobody can look just now: the engine of the row's host does not answer."""
     host = getattr(row, "host", None)
-    return host is not None and host.shown == "reconnecting"
+    return host is not None and host.is_away
 
 
 def bad_first(*, by_health: bool = False) -> Case:

@@ -47,7 +47,8 @@ class ImageMissing(EngineNotFound):
 class Endpoint:
     """Where an engine listens.
 
-    `url` is `unix:///path`, `tcp://host:port` or `sim://name`; the TLS material is PEM text, empty without TLS.
+    `url` is `unix:///path`, `tcp://host:port`, `agent://uuid` or `sim://name`; the TLS material is
+    PEM text, empty without TLS.
     """
 
     url: str
@@ -210,6 +211,10 @@ class Driver(Protocol):
         """Raise `EngineDown` unless the engine answers within a few seconds."""
 
     def info(self) -> EngineInfo: ...
+
+    def machine(self) -> Mapping[str, Any]:
+        """What an agent beside the engine tells of the machine (parts of v1 `host.info`); empty without one."""
+
     def close(self) -> None: ...
 
     def containers(self) -> list[ContainerSeen]:

@@ -36,6 +36,7 @@ _AT_WORK = 4  # more at once only slow each other down: making and starting cont
 _WAITING = 12  # stopping is mostly waiting for the container, and must not keep others from starting
 _PULL_SILENCE = 300.0
 _LOG_SILENCE = 30.0
+_STATS_SILENCE = 15.0
 _EVENTS = {
     "type": ["container", "image", "network"],
     "event": [
@@ -54,6 +55,7 @@ class DockerDriver:
         self._work = threading.BoundedSemaphore(_AT_WORK)
         self._waits = threading.BoundedSemaphore(_WAITING)
         self._naming = threading.Lock()
+        self._has_agent = endpoint.url.startswith("agent://")
 
     def ping(self) -> None:
         """Raise `EngineDown` unless the engine answers within a few seconds."""
@@ -64,6 +66,14 @@ class DockerDriver:
         """The engine and its machine."""
         with self._line() as sdk:
             return docker_values.info(sdk.info(), sdk.engine_api)
+
+    def machine(self) -> Mapping[str, Any]:
+        """What the host's agent tells of its machine; nothing where there is none."""
+        if not self._has_agent:
+            return {}
+        with self._line() as sdk:
+            found = sdk.agent("machine")
+        return found if isinstance(found, dict) else {}
 
     def close(self) -> None:
         """Let the idle connections go."""
@@ -207,7 +217,12 @@ class DockerDriver:
         return docker_streams.Following(self._ask("GET", _of(container_id, "stats?stream=1")), docker_streams.samples)
 
     def host_stats(self) -> Stream[StatsSample]:
-        """About one sample a second: of this machine behind a unix socket, else of the engine's containers together."""
+        """About one sample a second: of this machine behind a unix socket, of the agent's machine where there is one,
+        else of the engine's containers together.
+        """
+        if self._has_agent:
+            reply = ask(self.endpoint, "GET", "/corral/v1/stats", idle=_STATS_SILENCE)
+            return docker_streams.Following(reply, docker_streams.machine_samples)
         if self.endpoint.url.startswith("unix://"):
             return MachineStats()
         return FleetStats(self)

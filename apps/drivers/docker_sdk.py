@@ -46,6 +46,11 @@ class Sdk(docker.APIClient):  # type: ignore[misc]  # the SDK is not typed
     def _plain(self, path: str) -> Any:
         return self._get(self._url(path, versioned_api=False), timeout=_PING_TIMEOUT)
 
+    def agent(self, name: str) -> Any:
+        """The JSON that the agent beside the engine answers at `/corral/v1/<name>`; None where there is none."""
+        answer = self._get(f"{self.base_url}/corral/v1/{name}", timeout=_TIMEOUT)
+        return None if answer.status_code == 404 else self._result(answer, json=True)
+
     def alive(self) -> None:
         """Raise unless the engine answers within a few seconds."""
         self._raise_for_status(self._plain("/_ping"))

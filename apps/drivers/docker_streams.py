@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -12,6 +13,8 @@ from apps.drivers.docker_logs import Demultiplexer, Terminal
 from apps.drivers.docker_wire import Reply
 
 T = TypeVar("T")
+
+_COUNTERS = ("cpu_ns", "cpus", "memory", "memory_limit", "net_rx", "net_tx", "disk_read", "disk_write")
 
 
 class Following(Generic[T]):
@@ -44,6 +47,13 @@ def samples(reply: Reply) -> Iterator[StatsSample]:
         if sample is None:
             return
         yield sample
+
+
+def machine_samples(reply: Reply) -> Iterator[StatsSample]:
+    """The lines of an agent's /corral/v1/stats; what lacks a counter is left out."""
+    for found in objects(reply):
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            yield StatsSample(at=float(found["at"]), **{name: int(found[name]) for name in _COUNTERS})
 
 
 def lines(reply: Reply, *, tty: bool) -> Iterator[LogLine]:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
+from apps.drivers.dialing import dialers
 from apps.drivers.docker_errors import down, refusal
 
 CONNECT_TIMEOUT = 4.0
@@ -64,6 +65,9 @@ def address_of(endpoint: Endpoint) -> tuple[str, int]:
 
 def connect(endpoint: Endpoint) -> socket.socket:
     """A connected socket, with TLS where the endpoint has any. Raises `OSError`, `EngineRefused` for a bad address."""
+    dial = dialers.get(endpoint.url.partition("://")[0])
+    if dial is not None:
+        return dial(endpoint)
     if endpoint.url.startswith("unix://"):
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(CONNECT_TIMEOUT)

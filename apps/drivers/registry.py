@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from apps.drivers.base import Driver, Endpoint, EngineRefused
+from apps.drivers.dialing import dialers
 
 _drivers: dict[Endpoint, Driver] = {}
 _lock = threading.Lock()
@@ -30,7 +31,7 @@ def forget(endpoint: Endpoint) -> None:
 def _make(endpoint: Endpoint) -> Driver:
     # Imported where they are needed: the SDK is slow to load, and most of a portal's processes may never speak it.
     scheme, _, rest = endpoint.url.partition("://")
-    if scheme in {"unix", "tcp"} and rest:
+    if (scheme in {"unix", "tcp"} or scheme in dialers) and rest:
         from apps.drivers.docker_engine import DockerDriver
 
         return DockerDriver(endpoint)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from apps.drivers.base import (
     ContainerSeen,
@@ -147,6 +148,10 @@ class SimulatedDriver:
             memory=MEMORY,
             storage_driver="memory",
         )
+
+    def machine(self) -> Mapping[str, Any]:
+        """No agent stands beside it."""
+        return {}
 
     def close(self) -> None:
         """Nothing to let go of: the engine lives on."""

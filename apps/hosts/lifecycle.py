@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from apps.core.lifecycle import LifeCycle, generic, step
 
+AWAY = frozenset({"reconnecting", "disconnected"})
+"""The states of a host whose engine cannot be asked just now: what is known of it is what was seen last."""
+
+_LOST = "reconnecting disconnected"
+_HERE = f"registering active {_LOST}"
+
 HOST = LifeCycle(
     "host",
     {
         "create": step("active", "", "registering", "hosts"),
         "activate": step("active", "inactive registering", "activating", "hosts"),
-        "deactivate": step("inactive", "registering active activating reconnecting", "deactivating", "hosts"),
-        "remove": step("removed", "requested inactive registering reconnecting error", "removing", "hosts"),
+        "deactivate": step("inactive", f"{_HERE} activating", "deactivating", "hosts"),
+        "remove": step("removed", f"{_LOST} requested inactive registering error", "removing", "hosts"),
         "purge": step("purged", "removed", "purging", "hosts"),
-        "update": step("", "active inactive reconnecting updating-active", "updating-active", "hosts"),
+        "update": step("", f"{_HERE} inactive error updating-active", "updating-active", "hosts"),
     },
     also_transitional=frozenset({"reconnecting", "requested", "updating-inactive"}),
 )
 TOKEN = generic("registrationToken", "hosts", restore=False)
+
+
+def away(lost_for: float, patience: float) -> str:
+    """The state of a host that has not answered for `lost_for` seconds: disconnected once `patience` is over."""
+    return "disconnected" if lost_for >= patience else "reconnecting"

@@ -1,22 +1,32 @@
-"""Hosts and the tokens with which more of them join."""
+"""Hosts, the tokens with which more of them join, their agents' credentials, and what happened on them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
+from django.utils import timezone
 
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.environments.models import TenantRow
-from apps.hosts.lifecycle import HOST, TOKEN
+from apps.hosts.lifecycle import AWAY, HOST, TOKEN
+
+AGENT = "agent://"
+LATE = 10.0
+"""How old (seconds) an event may be when it is learned before it counts as learned late."""
 
 
 class Host(TenantRow):
     """A machine with an engine, owned by one environment.
 
     `url` is where the engine listens, `tls` its certificate material (ca, cert, key as PEM), `labels` the user's.
-    The sighting: `engine_id`, `hostname`, `info` (v1 `host.info`), and which process holds the engine's event stream
-    (`gateway`, until `gateway_until`).
+    The sighting: `engine_id`, `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last answered) and
+    `lost_at` (since when it does not). Which process holds the engine's event stream is a lease (`gateway`, until
+    `gateway_until`); of a host behind an agent it holds the tunnel, with its end at `tunnel_socket` on its own machine
+    and behind the door at `tunnel_address` for others.
+
+    What the agent told: `agent` (version, readOnly, simulated), `skew` (how many seconds its clock is ahead of the
+    portal's), `journal_seq` (up to where its journal was read).
     """
 
     KIND = "host"
@@ -33,12 +43,29 @@ class Host(TenantRow):
     engine_labels = models.JSONField(default=dict)
     gateway = models.CharField(max_length=64, blank=True)
     gateway_until = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    lost_at = models.DateTimeField(null=True)
+    tunnel_socket = models.CharField(max_length=255, blank=True)
+    tunnel_address = models.CharField(max_length=255, blank=True)
+    agent = models.JSONField(default=dict)
+    skew = models.FloatField(default=0.0)
+    journal_seq = models.BigIntegerField(default=0)
 
     class Meta:
         ordering = ("id",)
 
     def __str__(self) -> str:
         return self.name or self.hostname or self.url
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether an agent on the machine dials out to the portal."""
+        return self.url.startswith(AGENT)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the engine cannot be asked just now."""
+        return self.shown in AWAY
 
     @property
     def all_labels(self) -> dict[str, Any]:
@@ -60,3 +87,74 @@ class RegistrationToken(TenantRow):
 
     def __str__(self) -> str:
         return self.public_value
+
+
+class AgentCredential(models.Model):
+    """What one agent proves itself with: its access key and secret to open a tunnel, its host key inside.
+
+    `request` is the random key the agent registered under. A credential ends when its host is removed, or when the
+    same engine registers anew.
+    """
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="credentials")
+    access_key = models.CharField(max_length=64, unique=True)
+    secret_hash = models.CharField(max_length=64)
+    public_key = models.TextField()
+    request = models.CharField(max_length=128, blank=True, db_index=True)
+    address = models.CharField(max_length=64, blank=True)
+    created = models.DateTimeField(default=timezone.now)
+    revoked = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.access_key
+
+
+class HostEvent(models.Model):
+    """One line of a host's timeline: `at` in the portal's time, `learned_at` when the portal heard of it.
+
+    `seq` is the agent's number for it, None for what the portal saw itself. `kind` is container, image, network,
+    agent, or `gap` where events were lost; `subject` is the engine's id of what it happened to, `name` for people.
+    """
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="events")
+    seq = models.BigIntegerField(null=True)
+    at = models.DateTimeField()
+    learned_at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=32)
+    action = models.CharField(max_length=64)
+    subject = models.CharField(max_length=128, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["host", "-at", "-id"])]
+        constraints = (models.UniqueConstraint(fields=["host", "seq"], name="host_event_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.action} {self.name}"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the portal learned of it only afterwards, after it had lost sight of the host."""
+        return (self.learned_at - self.at).total_seconds() > LATE
+
+
+class PortalKey(models.Model):
+    """The installation's keys for agents, one row shared by all processes: made once, never shown.
+
+    `private` is the ed25519 key (OpenSSH) that agents pin; `door_key` and `door_certificate` (PEM) are what processes
+    that hold tunnels show to those that reach hosts through them.
+    """
+
+    name = models.CharField(max_length=32, unique=True)
+    private = EncryptedTextField()
+    public = models.TextField()
+    door_key = EncryptedTextField()
+    door_certificate = models.TextField()
+
+    def __str__(self) -> str:
+        return self.public

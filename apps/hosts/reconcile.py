@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils import timezone
+
+from apps.core.defaults import setting_int
 from apps.core.result import Result
 from apps.drivers import registry
-from apps.drivers.base import ContainerSeen, EngineError, EngineInfo
+from apps.drivers.base import ContainerSeen, EngineError, EngineInfo, EngineRefused
+from apps.hosts.lifecycle import away
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.selectors import driver_of, endpoint_of
 
@@ -16,6 +20,9 @@ log = logging.getLogger(__name__)
 
 SCAN_EVERY = 45.0
 RETRY_EVERY = 3.0
+RETRY_LATER = 15.0
+
+ANOTHER = "Another engine answers there than before. If that is meant, remove this host and add it again."
 
 Scanner = Callable[[Host, list[ContainerSeen]], None]
 Leaver = Callable[[Host], int]
@@ -30,11 +37,19 @@ def settle(row: Host) -> Result:
         return _leave(row)
     try:
         engine = driver_of(row)
-        info, seen = engine.info(), engine.containers()
+        info, machine, seen = engine.info(), engine.machine(), engine.containers()
+    except EngineRefused as error:
+        return Result(state="error", message=str(error), again_in=RETRY_LATER, failed=True)
     except EngineError as error:
-        return Result(state="reconnecting", message=f"The engine does not answer: {error}", again_in=RETRY_EVERY)
+        return _away(row, error)
+    if row.engine_id not in {"", info.engine_id}:
+        return Result(state="error", message=ANOTHER, again_in=RETRY_LATER, failed=True)
     for scan in scanners:
         scan(row, seen)
+    return _seen(row, info, machine, seen)
+
+
+def _seen(row: Host, info: EngineInfo, machine: Mapping[str, Any], seen: list[ContainerSeen]) -> Result:
     return Result(
         state=row.desired,
         again_in=SCAN_EVERY,
@@ -42,9 +57,26 @@ def settle(row: Host) -> Result:
         fields={
             "engine_id": info.engine_id,
             "hostname": info.name,
-            "info": wire_info(info),
+            "info": wire_info(info, machine),
             "engine_labels": automatic_labels(info),
+            "seen_at": timezone.now(),
+            "lost_at": None,
         },
+    )
+
+
+def _away(row: Host, error: EngineError) -> Result:
+    """The engine does not answer: what was seen last stays, and how long ago that was decides about the word for it."""
+    now = timezone.now()
+    if row.has_agent and row.seen_at is None:
+        return Result(state="registering", message="Waiting for the agent to connect.", again_in=RETRY_LATER)
+    since = row.lost_at or now
+    state = away((now - since).total_seconds(), setting_int("host.disconnected.after.seconds"))
+    return Result(
+        state=state,
+        message=f"The engine does not answer: {error}",
+        again_in=RETRY_EVERY if state == "reconnecting" else RETRY_LATER,
+        fields={"lost_at": since},
     )
 
 
@@ -64,16 +96,20 @@ def settle_token(row: RegistrationToken) -> Result:
     return Result(state=row.desired)
 
 
-def wire_info(info: EngineInfo) -> dict[str, Any]:
-    """The v1 `host.info` structure, memory in MiB."""
+def wire_info(info: EngineInfo, machine: Mapping[str, Any]) -> dict[str, Any]:
+    """The v1 `host.info` structure, memory in MiB; `machine` is what the host's agent tells beyond its engine."""
+    told = {name: machine.get(name) or {} for name in ("osInfo", "cpuInfo", "memoryInfo", "diskInfo")}
+    disks = {"diskInfo": told["diskInfo"]} if told["diskInfo"] else {}
     return {
         "osInfo": {
+            **told["osInfo"],
             "operatingSystem": info.os,
             "kernelVersion": info.kernel,
             "dockerVersion": f"Docker version {info.version}",
         },
-        "cpuInfo": {"count": info.cpus, "modelName": info.architecture},
-        "memoryInfo": {"memTotal": info.memory // (1024 * 1024)},
+        "cpuInfo": {"modelName": info.architecture, **told["cpuInfo"], "count": info.cpus},
+        "memoryInfo": {**told["memoryInfo"], "memTotal": info.memory // (1024 * 1024)},
+        **disks,
         "dockerStorageDriver": info.storage_driver,
         "apiVersion": info.api_version,
     }

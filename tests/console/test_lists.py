@@ -138,7 +138,14 @@ def test_a_host_lists_only_its_own_containers(enter: Any, at: Any, many: Any, we
 
 @pytest.mark.parametrize(
     ("state", "kind"),
-    [("running", "good"), ("stopped", "off"), ("error", "bad"), ("reconnecting", "warn"), ("updating-active", "busy")],
+    [
+        ("running", "good"),
+        ("stopped", "off"),
+        ("error", "bad"),
+        ("reconnecting", "warn"),
+        ("disconnected", "bad"),
+        ("updating-active", "busy"),
+    ],
 )
 def test_each_state_has_its_tone(state: str, kind: str):
     assert tone(state) == kind

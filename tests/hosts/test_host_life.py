@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.containers.models import Container
 from apps.containers.services import container_create
 from apps.containers.spec import LaunchConfig
 from apps.control.reconcile import look, settle
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
-from apps.drivers.base import CreateRequest
+from apps.core.services import setting_write
+from apps.drivers.base import CreateRequest, EngineInfo
 from apps.drivers.simulated import SimulatedDriver
 from apps.environments.models import Environment
 from apps.environments.services import environment_act
+from apps.hosts.lifecycle import away
 from apps.hosts.models import Host, RegistrationToken
+from apps.hosts.reconcile import wire_info
 from apps.hosts.selectors import registration_command
 from apps.hosts.services import host_act, host_create, host_update, token_ensure
 
@@ -72,6 +77,69 @@ def test_a_lost_engine_shows_as_reconnecting_and_heals(host: Host, sim: Simulate
     sim.down = False
     look("host", host.pk)
     assert (fresh(host).shown, fresh(host).message) == ("active", "")
+
+
+def test_a_host_lost_for_longer_is_disconnected_until_its_engine_answers(host: Host, sim: SimulatedDriver) -> None:
+    sim.down = True
+    look("host", host.pk)
+    lost, seen = fresh(host).lost_at, fresh(host).seen_at
+    assert lost is not None
+    assert seen == host.seen_at
+    Host.all_objects.filter(pk=host.pk).update(lost_at=lost - timedelta(seconds=61))
+    look("host", host.pk)
+    assert (fresh(host).shown, fresh(host).is_away, fresh(host).transitioning) == ("disconnected", True, "no")
+    sim.down = False
+    look("host", host.pk)
+    assert (fresh(host).shown, fresh(host).lost_at) == ("active", None)
+    assert fresh(host).seen_at > seen
+
+
+@pytest.mark.parametrize(
+    ("lost_for", "patience", "word"), [(0, 60, "reconnecting"), (59.9, 60, "reconnecting"), (60, 60, "disconnected")]
+)
+def test_the_word_for_an_absence_depends_on_its_length(lost_for: float, patience: float, word: str) -> None:
+    assert away(lost_for, patience) == word
+
+
+def test_the_setting_says_when_a_lost_host_is_disconnected(host: Host, sim: SimulatedDriver, actor_of: Any) -> None:
+    setting_write("host.disconnected.after.seconds", "0", actor=actor_of("root"))
+    sim.down = True
+    look("host", host.pk)
+    assert fresh(host).shown == "disconnected"
+
+
+def test_a_disconnected_host_can_be_deactivated_and_removed(host: Host, sim: SimulatedDriver, actor_of: Any) -> None:
+    sim.down = True
+    Host.all_objects.filter(pk=host.pk).update(lost_at=timezone.now() - timedelta(minutes=5))
+    look("host", host.pk)
+    host_act(fresh(host), "deactivate", actor=actor_of("bob"))
+    look("host", host.pk)
+    assert (fresh(host).shown, fresh(host).desired) == ("disconnected", "inactive")
+    host_act(fresh(host), "remove", actor=actor_of("bob"))
+    look("host", host.pk)
+    assert fresh(host).shown == "removed"
+
+
+def test_another_engine_at_the_same_place_is_an_error_and_gets_nothing(host: Host, sim: SimulatedDriver) -> None:
+    Host.all_objects.filter(pk=host.pk).update(engine_id="SIM:other")
+    sim.start(sim.create(CreateRequest("outside", {"Image": "bb:local"})))
+    look("host", host.pk)
+    assert (fresh(host).shown, fresh(host).transitioning) == ("error", "error")
+    assert "remove this host and add it again" in fresh(host).message
+    assert Container.all_objects.count() == 0
+
+
+def test_what_an_agent_tells_of_its_machine_completes_what_the_engine_tells() -> None:
+    info = EngineInfo("id", "h", "20.10.24", "1.41", "Debian", "6.1.0", "x86_64", 4, 2048 * 1024 * 1024, "overlay2")
+    bare = wire_info(info, {})
+    assert bare["cpuInfo"] == {"modelName": "x86_64", "count": 4}
+    assert "diskInfo" not in bare
+    machine = {"cpuInfo": {"modelName": "Xeon", "loadAvg": [1, 2, 3]}, "diskInfo": {"mountPoints": {"/": {}}}}
+    told = wire_info(info, {**machine, "memoryInfo": {"memFree": 7}, "osInfo": None})
+    assert told["cpuInfo"] == {"modelName": "Xeon", "loadAvg": [1, 2, 3], "count": 4}
+    assert told["memoryInfo"] == {"memFree": 7, "memTotal": 2048}
+    assert told["diskInfo"] == {"mountPoints": {"/": {}}}
+    assert told["osInfo"]["operatingSystem"] == "Debian"
 
 
 def test_an_inactive_host_takes_no_new_containers(host: Host, lab: Environment, actor_of: Any) -> None:
