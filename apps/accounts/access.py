@@ -11,7 +11,7 @@ from apps.core import ports
 
 def refusal(config: Config, claims: Claims, user: User | None) -> str:
     """Why this person may not come in, or nothing; `user` is the account they had before, if any."""
-    if user is not None and not user.is_active:
+    if user is not None and user.desired != "active":
         return _("This account is deactivated or removed; an administrator can bring it back.")
     if config.access == UNRESTRICTED:
         return ""

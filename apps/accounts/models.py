@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.accounts.spec import CONFIGS, PERSON_KINDS, Config
-from apps.core.encrypted import EncryptedJSONField
+from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.core.errors import Conflict
 from apps.core.models import Managed
 
@@ -78,8 +78,17 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]
-        """Whether the account may act: a wish to deactivate counts at once."""
-        return self.desired == "active"
+        """Whether the account may act, by whatever door: a wish to deactivate counts at once.
+
+        Somebody without a password here lives through a log-in provider: while it is off, or does not know the
+        person any more, the account's sessions, sockets and keys do nothing.
+        """
+        return self.desired == "active" and (self.has_usable_password() or self._is_vouched_for())
+
+    def _is_vouched_for(self) -> bool:
+        persons = self.identities.filter(kind__in=PERSON_KINDS.values()).select_related("provider")
+        known = list(persons)
+        return not known or any(not each.gone and each.provider.is_open for each in known)
 
     @property
     def is_admin(self) -> bool:
@@ -148,7 +157,8 @@ class AuthProvider(models.Model):
     """GitHub, Active Directory or OpenLDAP: how it is reached and who may come in through it.
 
     A provider that was just switched on is on trial: unless somebody logs in through it before `trial_until`, or an
-    administrator confirms it, it counts as off again.
+    administrator confirms it, it counts as off again. `answered_at` and `trouble` (with its time) are what the last
+    re-syncs met.
     """
 
     TRIAL = timedelta(minutes=5)
@@ -158,6 +168,9 @@ class AuthProvider(models.Model):
     trial_until = models.DateTimeField(null=True)
     stored = EncryptedJSONField(default=dict)
     version = models.PositiveIntegerField(default=0)
+    answered_at = models.DateTimeField(null=True)
+    trouble = models.TextField(blank=True)
+    trouble_at = models.DateTimeField(null=True)
 
     objects = ProviderQuerySet.as_manager()
 
@@ -179,7 +192,11 @@ class AuthProvider(models.Model):
 
 
 class Identity(models.Model):
-    """What a provider said about an account at its last log-in: the person, and each group."""
+    """What a provider said last about an account: the person, and each group.
+
+    A person's row also says when the provider was last asked (`asked_at`), why the person may not come in any more
+    (`gone`, empty while there), and keeps GitHub's token, without which nobody tells the person's teams.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
     provider = models.ForeignKey(AuthProvider, on_delete=models.CASCADE, related_name="+")
@@ -188,6 +205,9 @@ class Identity(models.Model):
     login = models.CharField(max_length=255, blank=True)
     name = models.CharField(max_length=255, blank=True)
     dn = models.CharField(max_length=1024, blank=True)
+    asked_at = models.DateTimeField(null=True)
+    gone = models.CharField(max_length=255, blank=True)
+    token = EncryptedTextField(blank=True)
 
     class Meta:
         ordering = ("id",)
@@ -203,7 +223,19 @@ class Identity(models.Model):
     def __str__(self) -> str:
         return self.name or self.login or self.external_id
 
-    @property
-    def wire_external_id(self) -> str:
-        """What v1 calls it: a directory's DN, GitHub's number."""
-        return self.dn or self.external_id
+
+class KnownIdentity(models.Model):
+    """The name of a person or group that a search met, so that member lists can show those who were never here."""
+
+    kind = models.CharField(max_length=32)
+    external_id = models.CharField(max_length=512)
+    login = models.CharField(max_length=255, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    dn = models.CharField(max_length=1024, blank=True, db_index=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["kind", "external_id"], name="known_identity_once"),)
+
+    def __str__(self) -> str:
+        return self.name or self.login or self.external_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.errors import Invalid
@@ -35,13 +35,19 @@ class Claim:
     name: str = ""
     dn: str = ""
 
+    @property
+    def wire_id(self) -> str:
+        """What v1 calls it: a directory's DN, everybody else's number."""
+        return self.dn or self.external_id
+
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """A person whose password or code was right, and the groups."""
+    """A person whose password or code was right, and the groups; `token` is GitHub's, to ask for them again."""
 
     person: Claim
     groups: tuple[Claim, ...] = ()
+    token: str = field(default="", repr=False)
 
     def names(self) -> set[tuple[str, str]]:
         """Everything that a member list or a list of allowed identities may call this person by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 30
+OWN = ("/api/v3/user", "/api/v3/user/orgs", "/api/v3/user/teams")
 
 
 class Hub:
@@ -22,7 +24,12 @@ class Hub:
         self.teams: list[dict[str, Any]] = [
             {"id": 70, "slug": "ops", "name": "Ops", "organization": {"id": 7, "login": "acme"}}
         ]
+        self.others: list[dict[str, Any]] = [
+            {"id": 43, "login": "octavia", "type": "User"},
+            {"id": 7, "login": "acme", "type": "Organization"},
+        ]
         self.codes = {"good"}
+        self.refuses: dict[str, tuple[int, Any]] = {}
         self.tokens: set[str] = set()
         self.asked: list[str] = []
         self.broken = False
@@ -59,6 +66,15 @@ class Hub:
         lists = {"/api/v3/user/orgs": self.orgs, "/api/v3/user/teams": self.teams}
         return lists[path][page * PAGE : (page + 1) * PAGE] if path in lists else known.get(path)
 
+    def public(self, path: str, query: dict[str, str]) -> Any:
+        """What everybody may ask for: people and organizations by number or name, and the search for them."""
+        place, _slash, word = path.removeprefix("/api/v3/").rpartition("/")
+        if (place, word) == ("search", "users"):
+            part = query["q"].partition(" ")[0]
+            return {"items": [each for each in self.others if part in each["login"]]}
+        key = "login" if place == "users" else "id"
+        return next((each for each in self.others if str(each[key]) == word), None)
+
 
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
@@ -84,6 +100,15 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+            if parts.path in hub.refuses:
+                status, body = hub.refuses[parts.path]
+                self._send(body, status)
+                return
+            basic = base64.b64encode(f"{hub.client_id}:{hub.client_secret}".encode()).decode()
+            if not hub.broken and (scheme == "Basic" or token in hub.tokens) and parts.path not in OWN:
+                found = hub.public(parts.path, query) if token in {basic, *hub.tokens} else None
+                self._send(found or {"message": "no"}, 200 if found else 404 if token in {basic, *hub.tokens} else 401)
+                return
             if hub.broken or scheme != "token" or token not in hub.tokens:
                 self._send({"message": "no"}, 500 if hub.broken else 401)
                 return

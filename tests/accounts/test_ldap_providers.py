@@ -238,8 +238,8 @@ def test_the_command_knows_only_real_kinds(db: None):
 
 
 def test_without_the_library_the_reason_is_told(people: Any, configure: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "apps.accounts.backends.ldap", None)
-    monkeypatch.delattr(backends, "ldap", raising=False)
+    monkeypatch.setitem(sys.modules, "apps.accounts.backends.reader", None)
+    monkeypatch.delattr(backends, "reader", raising=False)
     configure("openldap", stored())
     with pytest.raises(DirectoryDown, match=r"not installed here \(requirements-ldap.txt\)"):
         authenticate(None, username="ann", password=PASSWORD)

@@ -8,8 +8,8 @@ from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
 from apps.accounts.backends.arrival import arrive
-from apps.accounts.models import AuthProvider, User
-from apps.accounts.spec import Claims, Directory
+from apps.accounts.models import AuthProvider, Identity, User
+from apps.accounts.spec import PERSON_KINDS, Claims, Directory
 from apps.core.errors import Problem
 
 LONGEST = 1024
@@ -53,18 +53,25 @@ class DirectoryBackend(BaseBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """The active account behind a session, as long as the provider it came through is on."""
-        providers = AuthProvider.objects.open()
-        return User.objects.filter(pk=user_id, desired="active", identities__provider__in=providers).first()
+        persons = Identity.objects.filter(kind__in=PERSON_KINDS.values(), gone="")
+        vouching = persons.filter(provider__in=AuthProvider.objects.open())
+        return User.objects.filter(pk=user_id, desired="active", identities__in=vouching).first()
 
 
 def identify(provider: AuthProvider, username: str, password: str) -> Claims | None:
     """Ask one directory; None means that it does not know this name with this password."""
-    try:
-        from apps.accounts.backends import ldap
-    except ImportError:
-        raise DirectoryDown(
-            f"{provider}: LDAP support is not installed here (requirements-ldap.txt); use another way to log in."
-        ) from None
     config = provider.config
     assert isinstance(config, Directory)  # noqa: S101 - GitHub never comes here
-    return ldap.identify(provider, config, username, password)
+    found: Claims | None = reader().identify(provider.kind, config, username, password)
+    return found
+
+
+def reader() -> Any:
+    """The module that reads directories; raises `DirectoryDown` where the LDAP library is not installed."""
+    try:
+        from apps.accounts.backends import reader
+    except ImportError:
+        raise DirectoryDown(
+            "LDAP support is not installed here (requirements-ldap.txt); use another way to log in."
+        ) from None
+    return reader

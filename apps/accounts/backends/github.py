@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +11,10 @@ from social_core.backends.github_enterprise import GithubEnterpriseOAuth2
 from social_core.exceptions import AuthCanceled, AuthProviderError, SocialAuthBaseException
 from social_django.strategy import DjangoStrategy
 
+from apps.accounts.backends.hub import MOST_PAGES, PER_PAGE, claims_of
 from apps.accounts.models import AuthProvider
-from apps.accounts.spec import Claim, Claims, Github
+from apps.accounts.spec import Claims, Github
 from apps.core.errors import Problem, Unauthorized
-
-PER_PAGE, MOST_PAGES = 100, 100
 
 
 class _OnceOnly:
@@ -47,15 +47,9 @@ class _Strategy(DjangoStrategy):  # type: ignore[misc]
         return self._known[name]
 
     def authenticate(self, *_: Any, response: dict[str, Any], **__: Any) -> Claims:
-        """What GitHub said; its access token is forgotten here."""
-        person = Claim("github_user", str(response["id"]), response["login"], response.get("name") or "")
-        orgs = (Claim("github_org", str(each["id"]), each["login"], each["login"]) for each in response["orgs"])
-        teams = (Claim("github_team", str(each["id"]), each["slug"], _team(each)) for each in response["teams"])
-        return Claims(person, (*orgs, *teams))
-
-
-def _team(team: dict[str, Any]) -> str:
-    return f"{team['organization']['login']}/{team['name']}" if team.get("organization") else str(team["name"])
+        """What GitHub said, with the token to ask again."""
+        claims = claims_of(response, response["orgs"], response["teams"])
+        return replace(claims, token=str(response.get("access_token") or ""))
 
 
 class _Login(GithubEnterpriseOAuth2):  # type: ignore[misc]

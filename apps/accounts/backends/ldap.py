@@ -19,15 +19,15 @@ from django_auth_ldap.config import LDAPSearch, LDAPSettings
 from apps.accounts.backends.directory import DirectoryDown
 from apps.accounts.backends.nested import groups_of
 from apps.accounts.backends.preflight import first_server
-from apps.accounts.models import AuthProvider, User
+from apps.accounts.models import User
 from apps.accounts.spec import PERSON_KINDS, Claim, Claims, Directory
 
 EVERYTHING = ["*", "+"]  # operational attributes too, or there is no entryUUID
 
 
-def identify(provider: AuthProvider, config: Directory, login: str, password: str) -> Claims | None:
+def identify(kind: str, config: Directory, login: str, password: str) -> Claims | None:
     """The person and the groups, or None for a wrong name or password; raises `DirectoryDown` with the reason."""
-    backend = _Backend(provider.kind, config, _settings(config))
+    backend = _Backend(kind, config, _settings(config))
     backend.authenticate(None, username=_short(config, login), password=password)
     return backend.claims
 
@@ -41,35 +41,46 @@ class _Backend(LDAPBackend):  # type: ignore[misc]
 
     def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[User, bool]:
         """Called when the password was right: keep what the directory says, unless the person is disabled there."""
-        if not _is_disabled(self.config, ldap_user.attrs):
-            self.claims = Claims(self._person(username, ldap_user), tuple(self._groups(ldap_user)))
+        if not is_disabled(self.config, ldap_user.attrs):
+            self.claims = claims_of(self.kind, self.config, ldap_user)
         return User(login=username), False
 
-    def _person(self, username: str, ldap_user: Any) -> Claim:
-        attrs = ldap_user.attrs
-        login = _first(attrs, self.config.user_login) or username
-        name = _first(attrs, self.config.user_name) or _first(attrs, "cn")
-        return Claim(PERSON_KINDS[self.kind], lasting_id(ldap_user.dn, attrs), login, name, ldap_user.dn)
 
-    def _groups(self, ldap_user: Any) -> list[Claim]:
-        kind = PERSON_KINDS[self.kind].replace("_user", "_group")
-        return [
-            Claim(kind, lasting_id(dn, attrs), _first(attrs, self.config.group_search), _name(self.config, attrs), dn)
-            for dn, attrs in groups_of(self.config, ldap_user)
-        ]
+def claims_of(kind: str, config: Directory, entry: Any) -> Claims:
+    """What an entry with `dn`, `attrs` and an open `connection` says about its person and the groups."""
+    groups = tuple(group_claim(kind, config, dn, attrs) for dn, attrs in groups_of(config, entry))
+    return Claims(person_claim(kind, config, entry.dn, entry.attrs), groups)
+
+
+def person_claim(kind: str, config: Directory, dn: str, attrs: Any) -> Claim:
+    """A person's entry as an identity."""
+    login = _first(attrs, config.user_login) or _first(attrs, config.user_search)
+    name = _first(attrs, config.user_name) or _first(attrs, "cn")
+    return Claim(PERSON_KINDS[kind], lasting_id(dn, attrs), login, name, dn)
+
+
+def group_claim(kind: str, config: Directory, dn: str, attrs: Any) -> Claim:
+    """A group's entry as an identity."""
+    login = _first(attrs, config.group_search)
+    name = _first(attrs, config.group_name) or login
+    return Claim(PERSON_KINDS[kind].replace("_user", "_group"), lasting_id(dn, attrs), login, name, dn)
+
+
+def reason_of(exception: ldap.LDAPError) -> str:
+    """What libldap reports, in words."""
+    detail = exception.args[0] if exception.args and isinstance(exception.args[0], dict) else {}
+    if isinstance(exception, ldap.INVALID_CREDENTIALS):
+        return "the service account's name or password is wrong"
+    if isinstance(exception, ldap.TIMEOUT):
+        return "no answer in time"
+    if isinstance(exception, ldap.NO_SUCH_OBJECT):
+        return "there is nothing at the search base (domain)"
+    return " ".join(filter(None, [str(detail.get("desc", "")), str(detail.get("info", ""))])) or str(exception)
 
 
 def _raise(exception: ldap.LDAPError, **_: Any) -> None:
     """What libldap reports is told, not taken for a wrong password (that never comes here)."""
-    detail = exception.args[0] if exception.args and isinstance(exception.args[0], dict) else {}
-    words = " ".join(filter(None, [str(detail.get("desc", "")), str(detail.get("info", ""))])) or str(exception)
-    if isinstance(exception, ldap.INVALID_CREDENTIALS):
-        words = "the service account's name or password is wrong"
-    elif isinstance(exception, ldap.TIMEOUT):
-        words = "no answer in time"
-    elif isinstance(exception, ldap.NO_SUCH_OBJECT):
-        words = "there is nothing at the search base (domain)"
-    raise DirectoryDown(f"The directory cannot be asked: {words}.") from exception
+    raise DirectoryDown(f"The directory cannot be asked: {reason_of(exception)}.") from exception
 
 
 ldap_error.connect(_raise, sender=_Backend)
@@ -78,23 +89,24 @@ ldap_error.connect(_raise, sender=_Backend)
 @functools.lru_cache(maxsize=8)
 def _settings(config: Directory) -> LDAPSettings:
     settings = LDAPSettings("AUTH_LDAP_UNUSED_", {})
-    settings.SERVER_URI = functools.partial(_uri, config)
+    settings.SERVER_URI = functools.partial(uri_of, config)
     settings.START_TLS = config.start_tls
     settings.BIND_DN, settings.BIND_PASSWORD = service_account(config), config.password
-    settings.CONNECTION_OPTIONS = _options(config)
+    settings.CONNECTION_OPTIONS = options_of(config)
     settings.ALWAYS_UPDATE_USER = False
     settings.USER_SEARCH = LDAPSearch(config.base, ldap.SCOPE_SUBTREE, _user_filter(config), EVERYTHING)
     return settings
 
 
-def _uri(config: Directory, _request: HttpRequest | None) -> str:
+def uri_of(config: Directory, _request: HttpRequest | None = None) -> str:
     """The server that answers now; found anew for each connection."""
     host, port = first_server(config)
     shown = f"[{host}]" if ":" in host else host
     return f"{'ldaps' if config.tls else 'ldap'}://{shown}:{port}"
 
 
-def _options(config: Directory) -> dict[int, Any]:
+def options_of(config: Directory) -> dict[int, Any]:
+    """What a connection is told, in this order."""
     options: dict[int, Any] = {
         ldap.OPT_PROTOCOL_VERSION: 3,
         ldap.OPT_REFERRALS: 0,
@@ -144,15 +156,12 @@ def _user_filter(config: Directory) -> str:
     return f"(&(objectClass={config.user_class})(|{names}))"
 
 
-def _is_disabled(config: Directory, attrs: Any) -> bool:
+def is_disabled(config: Directory, attrs: Any) -> bool:
+    """Whether the directory's status attribute has the bits of a disabled person."""
     if not config.user_enabled or not config.disabled_mask:
         return False
     value = _first(attrs, config.user_enabled)
     return value.lstrip("-").isdigit() and bool(int(value) & config.disabled_mask)
-
-
-def _name(config: Directory, attrs: Any) -> str:
-    return _first(attrs, config.group_name) or _first(attrs, config.group_search)
 
 
 def _first(attrs: Any, attribute: str) -> str:

@@ -1,4 +1,4 @@
-"""`identity`: who somebody is to the directory that knows them."""
+"""`identity`: who somebody, or a group, is to the directory that knows them."""
 
 from __future__ import annotations
 
@@ -6,41 +6,56 @@ from typing import Any
 
 from django.http import QueryDict
 
-from apps.accounts.models import User
+from apps.accounts.backends.names import account_claim
+from apps.accounts.backends.search import identities_search, identity_find
+from apps.accounts.models import Identity, User
+from apps.accounts.spec import GROUP_KINDS, Claim
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
 from apps.api.wire.kinds import Resource, register
-from apps.core.ids import row_number, wire_id
-
-_KIND = "rancher_id"
-MOST = 50
+from apps.core.ids import wire_id
 
 
 def identity_of(user: User) -> dict[str, Any]:
     """An account's own identity."""
-    external = wire_id("a", user.pk)
+    return plain(account_claim(user))
+
+
+def plain(claim: Claim) -> dict[str, Any]:
+    """An identity inside another resource."""
     return {
         "type": "identity",
-        "id": wire_id("i", f"{_KIND}:{external}"),
-        "externalId": external,
-        "externalIdType": _KIND,
-        "login": user.login,
-        "name": user.name or user.login,
+        "id": wire_id("i", key_of(claim)),
+        "externalId": claim.wire_id,
+        "externalIdType": claim.kind,
+        "login": claim.login,
+        "name": claim.name or claim.login,
     }
 
 
+def key_of(claim: Claim) -> str:
+    """`rancher_id:1a7`, `openldap_group:cn=crew,dc=x`."""
+    return f"{claim.kind}:{claim.wire_id}"
+
+
+def own_claims(user: User) -> list[Claim]:
+    """Everything that member lists may call this account by: itself, its person at a provider, its groups."""
+    rows = Identity.objects.filter(user=user)
+    return [account_claim(user), *(Claim(row.kind, row.external_id, row.login, row.name, row.dn) for row in rows)]
+
+
 @register
-class Identity(Resource):
-    """An account as a member list names it."""
+class IdentityType(Resource):
+    """A person or group as a member list names it."""
 
     name = "identity"
     plural = "identities"
     sortable = False
     own = table("""
-        externalId     string             r
-        externalIdType string             r
+        externalId     string             r <wire_id
+        externalIdType string             r <kind
         login          string             r <login
-        name           string             r <name
+        name           string             r
         profilePicture string             r
         profileUrl     string             r
         projectId      reference[project] r
@@ -49,30 +64,27 @@ class Identity(Resource):
         user           boolean            r
     """)
     computed = {
-        "externalId": lambda seen: wire_id("a", seen.row.pk),
-        "externalIdType": lambda _seen: _KIND,
-        "user": lambda _seen: True,
+        "name": lambda seen: seen.row.name or seen.row.login,
+        "user": lambda seen: seen.row.kind not in GROUP_KINDS,
     }
 
-    def key_of(self, row: Any) -> str:
-        """`rancher_id:1a7`."""
-        return f"{_KIND}:{wire_id('a', row.pk)}"
+    def key_of(self, row: Claim) -> str:
+        """Kind and id."""
+        return key_of(row)
 
-    def listed(self, caller: Caller, asked: QueryDict) -> Any:
-        """The caller's own; with `name` or `all` the accounts of that name, or with that in their name."""
+    def listed(self, caller: Caller, asked: QueryDict) -> list[Claim]:
+        """The caller's own; with `name` those called that, with `all` those with that in a name.
+
+        A provider that cannot be asked is told in the collection's `messages`.
+        """
         name, part = asked.get("name", ""), asked.get("all", "")
         if not (name or part):
-            return [caller.actor.user] if caller.actor.user else []
-        if "\0" in name + part:
-            return []
-        rows = User.objects.filter(removed=None, desired="active")
-        if name:
-            return list((rows.filter(login__iexact=name) | rows.filter(name__iexact=name))[:MOST])
-        return list((rows.filter(login__icontains=part) | rows.filter(name__icontains=part))[:MOST])
+            return own_claims(caller.actor.user) if caller.actor.user else []
+        found = identities_search(caller.actor, name or part, exact=bool(name))
+        caller.notes.extend(found.troubles)
+        return list(found.claims)
 
-    def find(self, caller: Caller, key: int | str | None) -> Any:  # noqa: ARG002 - members may be anybody
-        """The account behind `1i!rancher_id:1a7`."""
+    def find(self, caller: Caller, key: int | str | None) -> Claim | None:  # noqa: ARG002 - members may be anybody
+        """The one behind `1i!rancher_id:1a7`."""
         kind, _colon, external = str(key).partition(":")
-        if kind != _KIND:
-            return None
-        return User.objects.filter(pk=row_number(external) or 0, removed=None).first()
+        return identity_find(kind, external)

@@ -20,6 +20,7 @@ class Caller:
     """One request's caller. `base` is the portal's URL, `prefix` `/v1` or, inside a project's URL, that project's.
 
     `role` is `token`, `user` or `admin` outside any environment; inside one `held` says what the caller may do there.
+    `notes` is what a collection has to say beside its rows, for example that somebody could not be asked.
     """
 
     actor: Actor
@@ -28,6 +29,7 @@ class Caller:
     held: frozenset[str] | None = None
     base: str = ""
     prefix: str = "/v1"
+    notes: list[str] = field(default_factory=list)
     _found: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     @property

@@ -111,7 +111,9 @@ class ApiView(APIView):
         found = query.page(resource, resource.listed(self.caller, asked), asked)
         data = shape.resources(resource, self.caller, found.rows)
         work.include(resource, self.caller, found.rows, data, asked.getlist("include"))
-        return shape.collection(resource, self.caller, data, self.url, query.links(resource, asked, self.url, found))
+        more = query.links(resource, asked, self.url, found)
+        notes = {"messages": self.caller.notes} if self.caller.notes else {}
+        return shape.collection(resource, self.caller, data, self.url, {**more, **notes})
 
     def _version(self) -> dict[str, Any]:
         if self.caller.actor.user is None:

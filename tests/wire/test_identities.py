@@ -1,0 +1,109 @@
+"""`identity` on the wire: one's own, those found by name, and the one behind an id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apps.accounts.backends import asking
+from apps.accounts.models import AuthProvider, Identity
+from apps.accounts.spec import Claim
+from apps.core.errors import Problem
+
+CREW = Claim("openldap_group", "11111111-2222-3333-4444-555555555555", "crew", "Crew", "cn=crew,ou=groups,dc=x")
+
+
+@pytest.fixture
+def provider(people: Any) -> AuthProvider:
+    return AuthProvider.objects.create(kind="openldap", enabled=True)
+
+
+@pytest.fixture
+def answers(provider: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the directory answers; an exception is raised."""
+    told: list[Any] = []
+
+    def reply(*_: Any, **__: Any) -> list[Claim]:
+        for each in told:
+            if isinstance(each, Exception):
+                raise each
+        return told
+
+    class Reader:
+        by_name = staticmethod(reply)
+
+        @staticmethod
+        def by_id(*_: Any) -> Claim | None:
+            return next(iter(reply()), None)
+
+    monkeypatch.setattr(asking, "reader", lambda: Reader)
+    return told
+
+
+def test_one_s_own_identities_are_the_account_the_person_and_the_groups(api_of: Any, people: Any, provider: Any):
+    for kind, number, dn in (("openldap_user", "u1", "uid=rita,dc=x"), ("openldap_group", "g1", "cn=crew,dc=x")):
+        Identity.objects.create(user=people.rita, provider=provider, kind=kind, external_id=number, dn=dn, login="r")
+    data = api_of("rita").get("identities")["data"]
+    assert [(each["externalIdType"], each["externalId"], each["user"]) for each in data] == [
+        ("rancher_id", f"1a{people.rita.pk}", True),
+        ("openldap_user", "uid=rita,dc=x", True),
+        ("openldap_group", "cn=crew,dc=x", False),
+    ]
+    assert data[2]["id"] == "1i!openldap_group:cn=crew,dc=x"
+    assert api_of("rita").get(f"identities/{data[2]['id']}")["login"] == "r"
+
+
+@pytest.mark.parametrize("query", ["name=crew", "all=re"])
+def test_a_search_finds_groups_by_name(api_of: Any, answers: list[Any], query: str):
+    answers.append(CREW)
+    found = api_of("rita").get(f"identities?{query}")
+    one = next(each for each in found["data"] if each["externalIdType"] == "openldap_group")
+    assert (one["externalId"], one["name"], one["user"]) == (CREW.dn, "Crew", False)
+    assert "messages" not in found.body
+    assert api_of("rita").get(f"identities/{one['id']}")["externalId"] == CREW.dn
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(Problem("It is down."), "OpenLDAP: It is down."), (ValueError("x"), "could not be understood")],
+)
+def test_a_directory_that_cannot_be_asked_is_told_beside_the_accounts(
+    api_of: Any, answers: list[Any], error: Exception, words: str
+):
+    answers.append(error)
+    found = api_of("rita").get("identities?all=alic")
+    assert [each["login"] for each in found["data"]] == ["alice"]
+    assert words in found["messages"][0]
+    lost = api_of("rita").get("identities/1i!openldap_group:cn=other")
+    assert (lost.status, lost["code"]) == (502, "ProviderDown")
+
+
+@pytest.mark.parametrize(
+    "key", ["1i!openldap_group:cn=none", "1i!github_org:7", "1i!saml_user:x", "1i!rancher_id:1a999", "1i!x", "1i7", "x"]
+)
+def test_an_identity_that_nobody_knows_is_not_found(api_of: Any, answers: list[Any], key: str):
+    assert api_of("rita").get(f"identities/{key}").status == 404
+
+
+def test_a_slow_directory_is_not_waited_for(api_of: Any, provider: Any, monkeypatch: pytest.MonkeyPatch):
+    import threading
+
+    over = threading.Event()
+    monkeypatch.setattr(asking, "PATIENCE", 0.05)
+    monkeypatch.setattr(asking, "reader", lambda: over.wait(5))
+    try:
+        found = api_of("rita").get("identities?all=alic")
+    finally:
+        over.set()
+    assert [each["login"] for each in found["data"]] == ["alice"]
+    assert found["messages"] == ["OpenLDAP: no answer within 0.05 s."]
+
+
+@pytest.mark.parametrize("text", ["%00", "%20", "a" * 5000, "%ff"])
+def test_a_strange_search_finds_nobody(api_of: Any, answers: list[Any], text: str):
+    assert api_of("rita").get(f"identities?all={text}")["data"] == []
+
+
+def test_a_stranger_searches_for_nobody(api_of: Any):
+    assert api_of("nobody").get("identities?all=a").status == 401
