@@ -6,11 +6,11 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from apps.accounts.login.policy import password_check
+from apps.accounts.login.sessions import sessions_close
 from apps.accounts.models import AccountNumber, ApiKey, FailedLogin, User
 from apps.accounts.selectors import WINDOW, is_set_up
 from apps.core import ports
@@ -27,13 +27,6 @@ class NewKey:
 
     key: ApiKey
     secret: str
-
-
-def _check_password(password: str, user: User | None = None) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise Invalid("password", "InvalidFormat", " ".join(error.messages)) from None
 
 
 def _check_login(login: str) -> str:
@@ -65,7 +58,7 @@ def account_create(
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
     user = User(login=_check_login(login), name=name or login, kind=kind, description=description, desired="active")
     user.pk = number
-    _check_password(password, user)
+    password_check(password, user)
     user.set_password(password)
     ports.create(user, actor=actor, request={"login": login, "name": name, "kind": kind, "password": password})
     return user
@@ -88,7 +81,10 @@ def account_update(user: User, *, actor: Asker, **changes: Any) -> User:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
     if user.is_admin and allowed.get("kind") == "user":
         _keep_one_admin(user)
+    is_other_kind = allowed.get("kind", user.kind) != user.kind
     ports.ask(user, "update", actor=actor, changes=allowed, request=allowed)
+    if is_other_kind:
+        sessions_close(user)
     return user
 
 
@@ -97,21 +93,21 @@ def account_act(user: User, action: str, *, actor: Asker) -> User:
     if action in {"deactivate", "remove"} and user.is_admin:
         _keep_one_admin(user)
     ports.ask(user, action, actor=actor)
+    if not user.is_active:
+        sessions_close(user)
     return user
 
 
 def _keep_one_admin(user: User) -> None:
-    others = User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk)
-    if not others.exists():
+    """One administrator stays who can get in whatever becomes of log-in providers: with a password kept here."""
+    others = list(User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk))
+    if not others:
         raise Conflict("This is the last active administrator; make another one first.")
-
-
-def password_set(user: User, password: str, *, actor: Asker | None) -> None:
-    """Give an account a new password; raises `Invalid` for a weak one."""
-    _check_password(password, user)
-    user.set_password(password)
-    User.all_objects.filter(pk=user.pk).update(password=user.password)
-    ports.record("account.password", actor=actor, row=user)
+    if user.has_usable_password() and not any(other.has_usable_password() for other in others):
+        raise Conflict(
+            "This is the last active administrator with a password kept here, who gets in when log-in providers fail; "
+            "make another one first."
+        )
 
 
 def key_create(*, actor: Asker, account: User, name: str = "", description: str = "") -> NewKey:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from apps.accounts.login.passwords import password_set
 from apps.accounts.models import User
-from apps.accounts.services import KINDS, account_act, account_create, account_update, password_set
+from apps.accounts.services import KINDS, account_act, account_create, account_update
 from apps.console import buttons
 from apps.console.door import Visit, admins, posted
 from apps.console.listing import listing, ordered, words

@@ -8,13 +8,15 @@ from django.contrib.auth import authenticate, login, logout, update_session_auth
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from apps.accounts.login.passwords import password_change
 from apps.accounts.models import AuthProvider, User
 from apps.accounts.selectors import is_set_up, login_wait
-from apps.accounts.services import login_failed, login_succeeded, password_set
+from apps.accounts.services import login_failed, login_succeeded
 from apps.accounts.spec import Github
 from apps.console.door import Visit, is_fragment, local_path, seal, site
 from apps.core.errors import Invalid, Problem
@@ -98,18 +100,20 @@ def password(visit: Visit) -> HttpResponse:
     errors: dict[str, str] = {}
     if visit.request.method == "POST" and user is not None:
         try:
-            _check_current(user, posted.get("current", ""))
-            password_set(user, posted.get("password", ""), actor=visit.actor)
+            keep = str(visit.request.session.session_key)
+            old, new = posted.get("current", ""), posted.get("password", "")
+            ended = password_change(user, old, new, actor=visit.actor, keep=keep)
             update_session_auth_hash(visit.request, user)
-            return visit.done(_("Your password was changed."), changed=False)
+            return visit.done(_changed(ended), changed=False)
         except Invalid as problem:
             errors[str(problem.field)] = problem.message
     return visit.show("console/password.html", {"errors": errors}, status=422 if errors else 200)
 
 
-def _check_current(user: User, text: str) -> None:
-    if not user.check_password(text):
-        raise Invalid("current", "InvalidFormat", _("This is not your current password."))
+def _changed(ended: int) -> str:
+    said = _("Your password was changed.")
+    more = ngettext("%(count)s other session ended.", "%(count)s other sessions ended.", ended) % {"count": ended}
+    return f"{said} {more}" if ended else said
 
 
 @require_POST

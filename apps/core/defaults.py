@@ -37,6 +37,8 @@ DEFAULTS: dict[str, Default] = {
     "retention.events.days": Default("14"),
     "retention.operations.days": Default("14"),
     "retention.removed.hours": Default("24"),
+    "session.idle.minutes": Default("0"),
+    "session.limit": Default("0"),
     "help.enabled": Default("true", public=True),
     "vm.enabled": Default("false", public=True),
 }

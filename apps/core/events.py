@@ -19,6 +19,11 @@ _PAUSE = 0.05
 Changes = dict[int | None, set[tuple[str, int]]]
 
 
+def group_of_account(account_id: int) -> str:
+    """The channel group of the sockets that an account has open."""
+    return f"account.{account_id}"
+
+
 def group(environment_id: int | None) -> str:
     """The channel group of one environment's events; None is the group of site-wide ones."""
     return f"env.{environment_id}" if environment_id else "site"
@@ -29,7 +34,7 @@ class _Publisher:
 
     def __init__(self) -> None:
         self._rows: Changes = defaultdict(set)
-        self._rights: set[int | None] = set()
+        self._rights: set[str] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -39,9 +44,9 @@ class _Publisher:
             self._rows[environment_id].add((kind, key))
         self._begin()
 
-    def rights(self, environment_id: int | None) -> None:
+    def rights(self, name: str) -> None:
         with self._lock:
-            self._rights.add(environment_id)
+            self._rights.add(name)
         self._begin()
 
     def _begin(self) -> None:
@@ -51,7 +56,7 @@ class _Publisher:
                 self._thread.start()
         self._wake.set()
 
-    def _take(self) -> tuple[Changes, set[int | None]]:
+    def _take(self) -> tuple[Changes, set[str]]:
         with self._lock:
             rows, self._rows = self._rows, defaultdict(set)
             rights, self._rights = self._rights, set()
@@ -67,21 +72,21 @@ class _Publisher:
             time.sleep(_PAUSE)
 
 
-async def _send_all(rows: Changes, rights: set[int | None]) -> None:
-    for environment_id in rights:
-        await _send(environment_id, {"type": "rights.changed"})
+async def _send_all(rows: Changes, rights: set[str]) -> None:
+    for name in rights:
+        await _send(name, {"type": "rights.changed"})
     for environment_id, changes in rows.items():
-        await _send(environment_id, {"type": "rows.changed", "changes": sorted(changes), "at": time.time()})
+        await _send(group(environment_id), {"type": "rows.changed", "changes": sorted(changes), "at": time.time()})
 
 
-async def _send(environment_id: int | None, message: dict[str, Any]) -> None:
+async def _send(name: str, message: dict[str, Any]) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
     try:
-        await layer.group_send(group(environment_id), message)
+        await layer.group_send(name, message)
     except Exception:
-        log.warning("events: %s of %s was not sent", message["type"], group(environment_id), exc_info=True)
+        log.warning("events: %s of %s was not sent", message["type"], name, exc_info=True)
 
 
 _publisher = _Publisher()
@@ -94,4 +99,9 @@ def changed(environment_id: int | None, kind: str, key: int) -> None:
 
 def rights_changed(environment_id: int | None) -> None:
     """Have the environment's open sockets check at once, after commit, whether their holders may still be there."""
-    transaction.on_commit(lambda: _publisher.rights(environment_id))
+    transaction.on_commit(lambda: _publisher.rights(group(environment_id)))
+
+
+def account_changed(account_id: int) -> None:
+    """Have the open sockets of an account check at once, after commit, whether their holder may still be there."""
+    transaction.on_commit(lambda: _publisher.rights(group_of_account(account_id)))

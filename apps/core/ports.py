@@ -29,6 +29,10 @@ class Ports:
     many things are left. `render(kind, key, actor, base)` is the v1 resource of a row as the actor sees it (None: not
     at all), with links below the URL `base` (`https://portal`); the API provides it.
 
+    `rights_changed` are called with what changed: `{"environment": key}` or `{"account": key}`.
+
+    `sessions_close(account)` ends the sessions of an account at once and says how many that were.
+
     `identified(user)` is called when a log-in provider said anew who the account is and in which groups;
     `is_member(names, user)` whether an environment has such an identity, or that account, as a member.
     """
@@ -40,6 +44,7 @@ class Ports:
         self.emptiers: list[Emptier] = []
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
         self.render: Renderer = _nothing
+        self.sessions_close: Callable[[Any], int] = _missing
         self.identified: Callable[[Any], Any] = _missing
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _missing
 
@@ -78,3 +83,14 @@ def identified(user: Any) -> None:
 def is_member(names: set[tuple[str, str]], user: Any) -> bool:
     """Whether any environment has one of these (kind, id) pairs, or the account, as a member."""
     return ports.is_member(names, user)
+
+
+def account_changed(account: int) -> None:
+    """Have the open sockets of an account check at once, after commit, whether it may still be there."""
+    for tell in ports.rights_changed:
+        tell({"account": account})
+
+
+def sessions_close(user: Any) -> int:
+    """End an account's sessions; see `accounts.login.sessions.sessions_close`."""
+    return ports.sessions_close(user)

@@ -22,8 +22,13 @@ class RealtimeConfig(AppConfig):
 
 
 def tell_sockets(what: Mapping[str, Any]) -> int:
-    """Have the sockets of the environment named in `what` check their holders' rights; how many groups were told."""
-    from apps.core.events import rights_changed
+    """Have the sockets of the environment or account in `what` check their holders' rights; how many groups heard."""
+    from apps.core.events import account_changed, rights_changed
+
+    account_id = what.get("account")
+    if account_id is not None:
+        account_changed(account_id)
+        return 1
 
     environment_id = what.get("environment")
     if environment_id is None:

@@ -7,13 +7,13 @@ import binascii
 import time
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 
+from apps.accounts.login.store import SessionStore
 from apps.accounts.models import ApiKey, User
 from apps.accounts.selectors import key_for
 from apps.accounts.services import key_used
@@ -98,7 +98,7 @@ def _session_cookie(scope: Scope) -> str:
 def _session_user(session: str) -> User | None:
     """As Django finds the user of a request: the session must be alive and match the account's present password."""
     request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session)
+    request.session = SessionStore(session)
     user = get_user(request)
     return user if isinstance(user, User) else None
 

@@ -17,7 +17,7 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from apps.core.events import group
+from apps.core.events import group, group_of_account
 from apps.environments.access import Actor
 from apps.realtime.door import LIFE, Caller, Rights, enter, rights, rights_known
 
@@ -113,9 +113,9 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.end(refusal.code, str(refusal))
             return
         await self.accept()
-        name = group(self.environment)
-        self.groups.append(name)
-        await self.channel_layer.group_add(name, self.channel_name)
+        for name in (group(self.environment), group_of_account(self._account)):
+            self.groups.append(name)
+            await self.channel_layer.group_add(name, self.channel_name)
         await self.check(age=0)  # between the first look and the group's door something may have changed
         if not self.ended:
             self.spawn(self._keep_checking())

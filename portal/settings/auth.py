@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.settings.env import env, env_bool
+from portal.settings.env import env_bool
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
@@ -20,11 +20,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LOGIN_URL = "/login"
+SESSION_ENGINE = "apps.accounts.login.store"
 SESSION_COOKIE_NAME = "corral_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = env_bool("HTTPS_ONLY", default=False)
-SESSION_COOKIE_AGE = int(env("SESSION_HOURS", "16")) * 3600
 CSRF_COOKIE_NAME = "corral_csrf"
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 CSRF_COOKIE_SAMESITE = "Lax"

@@ -38,7 +38,6 @@ TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",

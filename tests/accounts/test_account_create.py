@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from apps.accounts.login.passwords import password_set
 from apps.accounts.models import AccountNumber, User
 from apps.accounts.selectors import is_set_up
-from apps.accounts.services import account_create, first_admin_create, password_set
+from apps.accounts.services import account_create, first_admin_create
 from apps.control.models import AuditEntry, Operation
 from apps.control.reconcile import look
 from apps.core.errors import Conflict, Invalid
@@ -108,7 +109,7 @@ def test_a_weak_password_does_not_use_the_set_up_link_up(db: None):
 
 
 def test_a_new_password_replaces_the_old_one(people: Any, actor_of: Callable[..., Actor]):
-    password_set(people.bob, "another long phrase", actor=actor_of("bob"))
+    password_set(people.bob, "another long phrase", actor=actor_of("root"))
     bob = User.objects.get(login="bob")
     assert bob.check_password("another long phrase")
     assert AuditEntry.all_objects.filter(event="account.password", target=bob.pk).exists()
@@ -117,5 +118,5 @@ def test_a_new_password_replaces_the_old_one(people: Any, actor_of: Callable[...
 def test_a_weak_new_password_leaves_the_old_one(people: Any, actor_of: Callable[..., Actor]):
     before = people.bob.password
     with pytest.raises(Invalid):
-        password_set(people.bob, "short", actor=actor_of("bob"))
+        password_set(people.bob, "short", actor=actor_of("root"))
     assert User.objects.get(login="bob").password == before

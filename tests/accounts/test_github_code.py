@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.test import RequestFactory
 
 from apps.accounts.backends import github
+from apps.accounts.login.store import SessionStore
 from apps.core.errors import Problem, Unauthorized
 from tests.accounts.hub import Hub
 

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 
-from apps.accounts.models import AuthProvider, Identity, User
+from apps.accounts.login.store import SessionStore
+from apps.accounts.models import AuthProvider, Identity, Session, User
 from apps.control.models import AuditEntry
 from apps.environments.access import actor_of_user
 from apps.environments.services import members_set
@@ -235,7 +235,7 @@ def test_github_s_token_is_kept_nowhere(client: Client, hub: Hub):
     log_in(client)
     assert hub.tokens
     everywhere = str(list(AuditEntry.all_objects.values_list("request", flat=True)))
-    everywhere += str([session.get_decoded() for session in Session.objects.all()])
+    everywhere += str([SessionStore().decode(row.data) for row in Session.objects.all()])
     everywhere += str(list(Identity.objects.values()))
     assert not [token for token in hub.tokens if token in everywhere]
     assert hub.client_secret not in everywhere

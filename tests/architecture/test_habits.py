@@ -39,6 +39,7 @@ NAMES = {
 }
 OWN_NAMES = {
     "core": {"defaults", "encrypted", "errors", "events", "fields", "ids", "ports", "redact", "result", "urls"},
+    "accounts": {"login"},
     "environments": {"roles"},
     "control": {"wake", "retention"},
     "containers": {"engine"},

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.models import Session
 
+from apps.accounts.models import Session
 from apps.accounts.services import account_act, key_act, key_create
 from apps.containers.models import Container
 from apps.core.events import changed

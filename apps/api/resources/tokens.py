@@ -93,4 +93,4 @@ class TokenType(Resource):
         login_succeeded(user, address)
         if not Member.objects.filter(account=user).exists():
             environment_create(actor=actor_of_user(user, "api", address=address), name=f"{user.login}-Default")
-        return Row(user, token_make(user))
+        return Row(user, token_make(user, address=address, agent=caller.agent))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
 from rest_framework.authentication import BaseAuthentication, CSRFCheck, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle
 
+from apps.accounts.login.sessions import LOCAL, make_room, provider_of, session_seen
+from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
 from apps.accounts.selectors import key_for
 from apps.accounts.services import key_used
@@ -62,8 +61,9 @@ class BearerAuthentication(BaseAuthentication):
         token = _credentials(request, b"bearer")
         if token is None:
             return None
-        user = token_user(token)
-        if user is None:
+        store = SessionStore(token)
+        user = _user_of(store) if token.isalnum() and len(token) <= 64 else None
+        if user is None or not session_seen(store):
             raise AuthenticationFailed
         return user, actor_of_user(user, "api", address=client_address(request))
 
@@ -74,7 +74,7 @@ class SessionAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> Proof:
         """The actor behind the session."""
         user = getattr(request._request, "user", None)  # noqa: SLF001 - Django's own request
-        if not isinstance(user, User) or not user.is_active:
+        if not isinstance(user, User) or not user.is_active or not session_seen(request._request.session):  # type: ignore[arg-type]  # noqa: SLF001
             return None
         self._check_origin(request)
         return user, actor_of_user(user, "api", address=client_address(request))
@@ -97,24 +97,24 @@ class AnonymousThrottle(AnonRateThrottle):
         return client_address(request)
 
 
-def _store(key: str | None = None) -> Any:
-    return import_module(settings.SESSION_ENGINE).SessionStore(key)
-
-
-def token_make(user: User) -> str:
+def token_make(user: User, *, address: str = "", agent: str = "") -> str:
     """A new session of the account, for use as a bearer token."""
-    store = _store()
-    store[SESSION_KEY] = str(user.pk)
     # The way in, which `authenticate` notes on the account: when a log-in provider is switched off, its tokens end.
-    store[BACKEND_SESSION_KEY] = getattr(user, "backend", "apps.accounts.backends.LocalBackend")
+    backend = getattr(user, "backend", LOCAL)
+    store = SessionStore()
+    store[SESSION_KEY] = str(user.pk)
+    store[BACKEND_SESSION_KEY] = backend
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    data = dict(store.items())
     store.create()
+    store.update(data)
+    store.begin(address=address, agent=agent, via="api", provider=provider_of(user, backend))
+    store.save()
+    make_room(user, store)
     return str(store.session_key)
 
 
-def token_user(token: str) -> User | None:
-    """The active account behind a bearer token; a changed password ends it."""
-    if not token.isalnum() or len(token) > 64:
-        return None
-    user = get_user(SimpleNamespace(session=_store(token)))  # type: ignore[arg-type]
+def _user_of(store: SessionStore) -> User | None:
+    """The active account behind a session; a changed password ends it."""
+    user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     return user if isinstance(user, User) and user.is_active else None

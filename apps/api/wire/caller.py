@@ -17,7 +17,8 @@ NOBODY = 4
 
 @dataclass
 class Caller:
-    """One request's caller. `base` is the portal's URL, `prefix` `/v1` or, inside a project's URL, that project's.
+    """One request's caller. `base` is the portal's URL, `prefix` `/v1` or, inside a project's URL, that project's;
+    `agent` is what the program calls itself.
 
     `role` is `token`, `user` or `admin` outside any environment; inside one `held` says what the caller may do there.
     `notes` is what a collection has to say beside its rows, for example that somebody could not be asked.
@@ -30,6 +31,7 @@ class Caller:
     base: str = ""
     prefix: str = "/v1"
     notes: list[str] = field(default_factory=list)
+    agent: str = ""
     _found: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     @property

@@ -48,6 +48,7 @@ class ApiView(APIView):
             "key": request.headers.get("X-API-Client-Access-Key"),
         }
         self.caller, self.path = enter(actor, words, said, base)
+        self.caller.agent = request.headers.get("User-Agent", "")
         self.url = base + request.path
 
     def get(self, request: Request, **_: Any) -> Response:
