@@ -12,7 +12,8 @@ from django.utils import timezone
 class Session(models.Model):
     """One session. Its key is known to the client only; the table holds the SHA-256 of it.
 
-    `account` is empty while a browser has not logged in yet. `last_seen` is exact to a minute.
+    `account` is empty while a browser has not logged in yet. `last_seen` is exact to a minute;
+    `confirmed` is when its holder last proved who they are: at the log-in, and again where that is asked.
     """
 
     digest = models.CharField(max_length=64, unique=True)
@@ -23,6 +24,7 @@ class Session(models.Model):
     created = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)
     expires = models.DateTimeField(db_index=True)
+    confirmed = models.DateTimeField(null=True)
     address = models.CharField(max_length=64, blank=True)
     agent = models.CharField(max_length=255, blank=True)
     via = models.CharField(max_length=16, default="console")

@@ -13,7 +13,7 @@ from apps.accounts.login.limits import BEFORE_LOGIN, life
 from apps.accounts.login.models import Session, digest_of
 
 Origin = dict[str, Any]
-_ORIGIN = ("address", "agent", "via", "provider", "created", "last_seen", "expires")
+_ORIGIN = ("address", "agent", "via", "provider", "created", "last_seen", "expires", "confirmed")
 
 
 class SessionStore(SessionBase):
@@ -40,7 +40,7 @@ class SessionStore(SessionBase):
     def create(self) -> None:
         """A new session under a key that nobody has."""
         while True:
-            self._session_key = self._get_new_session_key()
+            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
             try:
                 self.save(must_create=True)
             except CreateError:
@@ -84,6 +84,7 @@ class SessionStore(SessionBase):
             "provider": provider,
             "created": now,
             "last_seen": now,
+            "confirmed": now,
             "expires": life().end(now, now),
         }
 
