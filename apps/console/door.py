@@ -19,6 +19,8 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
+from apps.accounts.login.sessions import session_seen
+from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
 from apps.core.errors import Forbidden, NotFound, Problem
 from apps.environments.access import Actor, Verdict, actor_of_user, can
@@ -161,8 +163,15 @@ def _stranger(request: HttpRequest) -> HttpResponse:
 
 
 def _visit(request: HttpRequest) -> Visit:
-    address = request.META.get("REMOTE_ADDR", "")
-    return Visit(request, actor_of_user(request.user, "console", address=address))  # type: ignore[arg-type]
+    address, store = request.META.get("REMOTE_ADDR", ""), request.session
+    session = store.row if isinstance(store, SessionStore) else None
+    return Visit(request, actor_of_user(request.user, "console", address=address, session=session))  # type: ignore[arg-type]
+
+
+def _is_over(request: HttpRequest) -> bool:
+    """Whether the session lay unused for too long; a page that refreshes itself is no use of it."""
+    by_itself = is_fragment(request) and "HX-Current-URL" not in request.headers
+    return not by_itself and isinstance(request.session, SessionStore) and not session_seen(request.session)
 
 
 def site(view: View) -> View:
@@ -170,7 +179,7 @@ def site(view: View) -> View:
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
+        if not request.user.is_authenticated or _is_over(request):
             return seal(_stranger(request))
         visit = _visit(request)
         return seal(_answer(visit, view, kwargs), inline_styles=visit.inline_styles)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from guardian.shortcuts import get_objects_for_user
 
-from apps.accounts.models import ApiKey, User
+from apps.accounts.models import ApiKey, Session, User
 from apps.core.models import Managed
 from apps.environments.models import Environment, EnvironmentGroupPermission, KeyScope, Member
 from apps.environments.roles import PERMISSIONS, ROLES, highest
 
 NOTHING: frozenset[str] = frozenset()
+FRESH = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,9 @@ YES = Verdict(allowed=True)
 class Actor:
     """Who asks and by which door: made at the door (API, console, WebSocket, loop), passed down, never looked up.
 
-    `user` is None for the loop itself. `scope` pins an environment key to its environment. What was found out about
-    permissions is kept for the actor's (one request's) life.
+    `user` is None for the loop itself. `scope` pins an environment key to its environment. `session` is
+    the log-in that a person acts through. What was found out about permissions is kept for the actor's (one request's)
+    life.
     """
 
     user: User | None
@@ -46,6 +50,7 @@ class Actor:
     address: str = ""
     request_id: str = ""
     auth_type: str = ""
+    session: Session | None = field(default=None, compare=False, repr=False)
     _known: dict[int, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -57,6 +62,17 @@ class Actor:
     def is_system(self) -> bool:
         """Whether the loop itself asks."""
         return self.user is None and self.via in {"system", "clock"}
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the asker proved just now who they are: by a key, at the machine itself, or by a recent password.
+
+        What decides over the door itself (access control, providers, open mode) is for the fresh only.
+        """
+        if self.user is None or self.api_key is not None or self.via == "cli":
+            return self.is_system or self.api_key is not None or self.via == "cli"
+        proved = self.session.confirmed if self.session is not None else None
+        return proved is not None and timezone.now() - proved < FRESH
 
     def permissions(self, environment_id: int) -> frozenset[str]:
         """What this actor may do in an environment; empty when it is foreign."""
@@ -111,9 +127,11 @@ class Actor:
 SYSTEM = Actor(None, "system")
 
 
-def actor_of_user(user: User, via: str, *, address: str = "", request_id: str = "") -> Actor:
-    """The actor behind a browser session."""
-    return Actor(user, via, address=address, request_id=request_id, auth_type="TokenAuth")
+def actor_of_user(
+    user: User, via: str, *, address: str = "", request_id: str = "", session: Session | None = None
+) -> Actor:
+    """The actor behind a log-in session, or who acts as an account without one."""
+    return Actor(user, via, address=address, request_id=request_id, auth_type="TokenAuth", session=session)
 
 
 def actor_of_key(key: ApiKey, via: str, *, address: str = "", request_id: str = "") -> Actor:

@@ -28,7 +28,8 @@ class SessionStore(SessionBase):
         if self.row is None:
             self._session_key = None
             return {}
-        return self.decode(self.row.data)
+        data = self.decode(self.row.data)
+        return data if str(data.get(SESSION_KEY, "")) == str(self.row.account_id or "") else {}
 
     def _alive(self, key: str | None) -> Any:
         return Session.objects.filter(digest=digest_of(key or ""), expires__gt=timezone.now())

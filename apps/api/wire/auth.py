@@ -65,7 +65,7 @@ class BearerAuthentication(BaseAuthentication):
         user = _user_of(store) if token.isalnum() and len(token) <= 64 else None
         if user is None or not session_seen(store):
             raise AuthenticationFailed
-        return user, actor_of_user(user, "api", address=client_address(request))
+        return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
 
 
 class SessionAuthentication(BaseAuthentication):
@@ -73,11 +73,14 @@ class SessionAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> Proof:
         """The actor behind the session."""
-        user = getattr(request._request, "user", None)  # noqa: SLF001 - Django's own request
-        if not isinstance(user, User) or not user.is_active or not session_seen(request._request.session):  # type: ignore[arg-type]  # noqa: SLF001
+        inner = request._request  # noqa: SLF001 - Django's own request
+        user, store = getattr(inner, "user", None), getattr(inner, "session", None)
+        if not isinstance(user, User) or not user.is_active or not isinstance(store, SessionStore):
+            return None
+        if not session_seen(store):
             return None
         self._check_origin(request)
-        return user, actor_of_user(user, "api", address=client_address(request))
+        return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
 
     def _check_origin(self, request: Request) -> None:
         said = request.META.get("HTTP_X_API_CSRF")

@@ -1,0 +1,124 @@
+"""Browsers and programs that log in, and a clock that can be moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db.models import F
+from django.test import Client
+
+from apps.accounts.models import Session, User
+from apps.core.models import Setting
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def calm_throttle() -> None:
+    """No throttle left over from the test before."""
+    cache.clear()
+
+
+@pytest.fixture
+def browser(people: Any) -> Callable[..., Client]:
+    """A browser in which somebody logged in by the page's form."""
+
+    def make(login: str, password: str = PASSWORD, **headers: str) -> Client:
+        client = Client(headers={"User-Agent": "Firefox/140", **headers})
+        client.post("/login", {"login": login, "password": password})
+        return client
+
+    return make
+
+
+@dataclass
+class Answer:
+    """What the API said."""
+
+    status: int
+    body: Any
+
+
+@dataclass
+class Program:
+    """A program that talks to the API with a bearer token, or with nothing."""
+
+    token: str = ""
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        sent = {"Accept": "application/json", "User-Agent": "cli/1", **headers}
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        data = json.dumps(body or {})
+        found = Client().generic(method, f"/v1/{path}", data, content_type="application/json", headers=sent)
+        is_json = found.headers.get("Content-Type", "").startswith("application/json")
+        return Answer(found.status_code, json.loads(found.content) if is_json and found.content else None)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.call("POST", path, body, **headers)
+
+    def delete(self, path: str) -> Answer:
+        return self.call("DELETE", path)
+
+
+@pytest.fixture
+def nobody() -> Program:
+    """A program that brings nothing."""
+    return Program()
+
+
+@pytest.fixture
+def program(people: Any, nobody: Program) -> Callable[..., Program]:
+    """A program that got itself a token."""
+
+    def make(login: str, password: str = PASSWORD, **more: str) -> Program:
+        answer = nobody.post("token", {"code": f"{login}:{password}", **more})
+        assert answer.status == 201, answer.body
+        return Program(answer.body["jwt"])
+
+    return make
+
+
+@pytest.fixture
+def later() -> Callable[..., None]:
+    """Moves everything that sessions remember into the past."""
+
+    def pass_by(**span: float) -> None:
+        past = timedelta(**span)
+        for row in Session.objects.all():
+            row.created, row.last_seen, row.expires = row.created - past, row.last_seen - past, row.expires - past
+            row.save()
+        Session.objects.filter(confirmed__isnull=False).update(confirmed=F("confirmed") - past)
+
+    return pass_by
+
+
+@pytest.fixture
+def set_to() -> Callable[[str, str], None]:
+    """Writes a setting, past every rule."""
+
+    def write(name: str, value: str) -> None:
+        Setting.objects.update_or_create(name=name, defaults={"value": value})
+
+    return write
+
+
+@pytest.fixture
+def is_in() -> Callable[[Client], bool]:
+    """Whether a browser is logged in."""
+    return lambda client: client.get("/environments").status_code == 200
+
+
+@pytest.fixture
+def count_of() -> Callable[[User], int]:
+    """How many sessions an account has."""
+    return lambda user: Session.objects.filter(account=user).count()
