@@ -7,9 +7,10 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.guard import body_insist
 from apps.containers.models import Container
 from apps.containers.plan import engine_body
-from apps.containers.services import find_container
+from apps.containers.selectors import find_container
 from apps.core.result import Result
 from apps.drivers.base import (
     ContainerSeen,
@@ -40,6 +41,7 @@ def make(row: Container, engine: Driver) -> str:
     The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
     """
     body = _body(row, engine)
+    body_insist(row, body, engine, network_name(row.environment.uuid))
     for name in (row.name, f"{row.name[:100]}_{str(row.uuid)[:8]}"):
         try:
             return _create(row, engine, CreateRequest(name, body))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 from apps.containers.lifecycle import CONTAINER, PULL
 from apps.containers.spec import LaunchConfig
 from apps.core.encrypted import EncryptedJSONField
-from apps.environments.models import TenantRow
+from apps.environments.models import Environment, TenantRow
 from apps.hosts.models import Host
 
 
@@ -62,6 +63,27 @@ class Container(TenantRow):
     def engine_state(self) -> dict[str, Any]:
         """What the engine showed last: state, exit code, ports, networks, mounts."""
         return self.status if isinstance(self.status, dict) else {}
+
+
+class HostPolicy(models.Model):
+    """What an administrator decided that containers of an environment may ask of their hosts (a stored `Policy`).
+
+    An environment without a row follows the setting `host.policy.default`.
+    """
+
+    KIND = "hostPolicy"
+
+    environment = models.OneToOneField(Environment, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    rules = models.JSONField(default=dict)
+    changed = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"host policy of {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The environment's name, which the audit log tells."""
+        return str(self.environment)
 
 
 class Pull(TenantRow):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from apps.containers.models import Container
+from apps.containers.models import Container, HostPolicy
+from apps.containers.policy import PERMISSIVE, RESTRICTED, Policy
+from apps.core.defaults import setting
+from apps.core.ids import row_number
 from apps.environments.access import Actor
 from apps.hosts.models import Host
 from apps.hosts.selectors import address_of
@@ -44,3 +48,26 @@ def endpoints(row: Container) -> list[dict[str, Any]]:
         for port in row.engine_state.get("ports", [])
         if port.get("public") and port["address"] != "::"
     ]
+
+
+def find_container(environment_id: int, reference: str) -> Container | None:
+    """The container that a stored v1 id means, for the loop."""
+    return Container.all_objects.filter(pk=row_number(reference) or 0, environment=environment_id).first()
+
+
+def policy_default() -> Policy:
+    """The host policy of environments for which nobody decided anything."""
+    return PERMISSIVE if setting("host.policy.default") == "permissive" else RESTRICTED
+
+
+def policy_of(environment_id: int) -> Policy:
+    """The host policy in force in an environment."""
+    return policies_of([environment_id])[environment_id][0]
+
+
+def policies_of(environment_ids: Iterable[int]) -> dict[int, tuple[Policy, HostPolicy | None]]:
+    """The host policy in force in each environment, and the decision that it comes from, if there was one."""
+    keys = list(environment_ids)
+    rows: dict[int, HostPolicy] = HostPolicy.objects.in_bulk(keys)
+    default = policy_default() if len(rows) < len(keys) else RESTRICTED
+    return {key: (Policy.from_json(rows[key].rules), rows[key]) if key in rows else (default, None) for key in keys}

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import F
 
+from apps.containers.guard import insist
 from apps.containers.models import Container, Pull
 from apps.containers.spec import LaunchConfig, fixed_ports
 from apps.control.models import Operation
@@ -55,6 +56,7 @@ def container_create(
 ) -> Container:
     """A new standalone container. Raises `Invalid` for a bad or taken name and for references to nothing."""
     _check_references(config, environment.pk)
+    insist(config, environment.pk)
     host = _requested_host(config, environment.pk)
     row = new_container(
         environment=environment,
@@ -149,8 +151,3 @@ def _remove_all(rows: Iterable[Container]) -> int:
         if not row.is_gone:
             ask(row, "remove", actor=None)
     return left
-
-
-def find_container(environment_id: int, reference: str) -> Container | None:
-    """The container that a stored v1 id means, for the loop."""
-    return Container.all_objects.filter(pk=row_number(reference) or 0, environment=environment_id).first()

@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Default] = {
     "api.auth.jwt.token.expiry": Default("57600000"),
     "api.show.removed.for.seconds": Default("300"),
     "api.sub.ping.interval.millis": Default("5000"),
+    "host.policy.default": Default("restricted"),
     "bootstrap.required.image": Default("corral/agent:v" + VERSION),
     "cattle.version": Default("v0.159.8", public=True),
     "corral.version": Default("v" + VERSION, public=True),

@@ -228,6 +228,11 @@ def salvaged(check: Check, name: str, value: Any) -> Any:
         return None
 
 
+def fields_of(kind: type[Wired]) -> list[str]:
+    """The wire names of a kind's fields."""
+    return [each.metadata["wire"] for each in fields(kind)]
+
+
 def default_of(declared: Field[Any]) -> Any:
     """What a field is when nobody says anything; `MISSING` for a required one."""
     return declared.default_factory() if declared.default_factory is not MISSING else declared.default

@@ -18,6 +18,11 @@ def environments_of(actor: Actor, *, everything: bool = False) -> QuerySet[Envir
     return Environment.objects.filter(pk__in=keys)
 
 
+def environments_among(keys: Iterable[int]) -> list[Environment]:
+    """The environments with these numbers, of which the caller knows that the actor sees them."""
+    return list(Environment.objects.filter(pk__in=list(keys)).order_by("pk"))
+
+
 def members_naming(user: User) -> list[Member]:
     """The entries of member lists that mean this account: by its number, its person or one of its groups.
 

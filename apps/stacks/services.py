@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.containers.guard import insist
 from apps.containers.spec import LaunchConfig
 from apps.control.models import OperationLine
 from apps.control.services import ask, create
@@ -184,6 +185,7 @@ def service_create(
         external_id=external_id,
         desired="active" if start_on_create else "inactive",
     )
+    insist(config, stack.environment_id, at="launchConfig.", who=row.name)
     create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})
     return row
 

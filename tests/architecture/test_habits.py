@@ -42,7 +42,7 @@ OWN_NAMES = {
     "accounts": {"login"},
     "environments": {"roles"},
     "control": {"wake", "retention"},
-    "containers": {"engine"},
+    "containers": {"engine", "policy", "guard", "decisions"},
 }
 UNIVERSAL = {"management"}
 FORBIDDEN = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}

@@ -13,7 +13,7 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 
 READERS = ("alice", "bob", "rex", "rita", "root")
-LISTS = ("stacks", "containers", "hosts", "activity", "keys", "find")
+LISTS = ("stacks", "containers", "hosts", "activity", "keys", "policy", "find")
 OF_STACK = ("stack", "stack-compose", "stack-activity", "stack-edit", "stack-remove")
 OF_SERVICE = ("service", "service-activity", "service-edit", "service-remove")
 OF_CONTAINER = (

@@ -44,6 +44,7 @@ CONTRACT = {
 DEVIATIONS = {
     "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 tells users of a POST that it then refuses
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
+    "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
     "ulimit": CONTRACT["logConfig"],  # ours
 }

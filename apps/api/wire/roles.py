@@ -33,6 +33,7 @@ engineEndpoint                  -     -     -     hosts:c
 environment                     -     r     r     view:r operate:cu delete:d
 host                            -     r     r     view:r hosts:ud
 hostAccess                      -     r     r     view:r
+hostPolicy                      -     r     rud   view:r
 identity                        -     r     r     view:r
 instanceHealthCheck             -     cr    cr    view:r operate:c
 instanceStop                    -     r     r     view:r operate:c

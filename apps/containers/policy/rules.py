@@ -1,0 +1,104 @@
+"""The rules of one environment: which ways from a container to its host are open."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from apps.containers.spec import CAPABILITIES
+from apps.core.errors import Invalid
+from apps.core.fields import Wired, fields_of, many, plain_text, switch, text, wire
+
+# What engines give every container by themselves: adding one of these opens nothing.
+ENGINE_CAPABILITIES = (
+    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID "
+    "SYS_CHROOT"
+)
+
+
+def _capability(name: str, value: Any) -> str:
+    found = plain_text(name, value).upper().removeprefix("CAP_")
+    if found not in CAPABILITIES.split():
+        raise Invalid(name, "InvalidOption", f"{found[:100]!r} is not a capability of Linux, such as NET_ADMIN.")
+    return found
+
+
+def _folder(name: str, value: Any) -> str:
+    found = plain_text(name, value).strip()
+    if not found.startswith("/") or ".." in found.split("/") or len(found) > 1024:
+        raise Invalid(name, "InvalidFormat", f"{found[:100]!r} is not an absolute path, such as /srv/data.")
+    return posixpath.normpath("/" + found.lstrip("/"))
+
+
+_PATTERN = text(low=1, high=255, pattern=r"[A-Za-z0-9_.:/-]*\*?", hint="write a name, or its beginning and a *")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Wired):
+    """What is allowed; without a word nothing is that makes a container root on its host.
+
+    `bind_folders` are open even when `bind_mounts` at large are not; `cap_add` names what may be added (`ALL`:
+    anything); `sysctls` and `volume_drivers` are names, or beginnings that end in `*`.
+    """
+
+    bind_mounts: bool = switch("bindMounts")
+    bind_folders: tuple[str, ...] = wire("bindFolders", many(_folder, 100), ())
+    privileged: bool = switch("privileged")
+    host_network: bool = switch("hostNetwork")
+    host_pid: bool = switch("hostPid")
+    host_ipc: bool = switch("hostIpc")
+    host_uts: bool = switch("hostUts")
+    host_userns: bool = switch("hostUserns")
+    devices: bool = switch("devices")
+    cap_add: tuple[str, ...] = wire("capAdd", many(_capability, 100), tuple(ENGINE_CAPABILITIES.split()))
+    sysctls: tuple[str, ...] = wire("sysctls", many(_PATTERN, 100), ())
+    security_opt: bool = switch("securityOpt")
+    volume_drivers: tuple[str, ...] = wire("volumeDrivers", many(_PATTERN, 100), ("local",))
+
+    @classmethod
+    def from_wire(cls, data: Any, at: str = "") -> Self:
+        """Check what a person sent; a rule that nobody knows is refused, so that no misspelt one opens a door."""
+        unknown = sorted(set(data) - set(fields_of(cls))) if isinstance(data, Mapping) else []
+        if unknown:
+            raise Invalid(f"{at}{unknown[0]}"[:100], "InvalidOption", f"There is no rule {unknown[0][:60]!r}.")
+        return cls(**cls.read(data, at))
+
+    def to_json(self) -> dict[str, Any]:
+        """Every rule: a decision stays as it was when the defaults change."""
+        return {name: [] if value is None else value for name, value in self.to_wire().items()}
+
+    def opens(self, path: str) -> bool:
+        """Whether the folder (or file) `path` of the host may be shown to a container."""
+        if self.bind_mounts:
+            return True
+        whole = posixpath.normpath("/" + path.lstrip("/"))
+        plain = ".." not in path.split("/")
+        return plain and any(whole == each or whole.startswith(each.rstrip("/") + "/") for each in self.bind_folders)
+
+    def adds(self, capability: str) -> bool:
+        """Whether a container may be given this capability."""
+        return "ALL" in self.cap_add or capability.upper().removeprefix("CAP_") in self.cap_add
+
+
+RESTRICTED = Policy()
+PERMISSIVE = Policy(
+    bind_mounts=True,
+    privileged=True,
+    host_network=True,
+    host_pid=True,
+    host_ipc=True,
+    host_uts=True,
+    host_userns=True,
+    devices=True,
+    cap_add=("ALL",),
+    sysctls=("*",),
+    security_opt=True,
+    volume_drivers=("*",),
+)
+
+
+def matches(patterns: tuple[str, ...], name: str) -> bool:
+    """Whether `name` is one of the patterns, or begins as one that ends in `*`."""
+    return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)

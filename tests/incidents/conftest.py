@@ -1,0 +1,54 @@
+"""The lab's people at the API and in browsers, and an in-memory engine that tells what was made on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.services import key_create
+from apps.control.reconcile import settle
+from apps.environments.access import actor_of_user
+from apps.environments.models import Environment
+from tests.wire.callers import Api
+
+
+@pytest.fixture(autouse=True)
+def unthrottled() -> None:
+    """No throttle left over from the test before."""
+    cache.clear()
+
+
+@pytest.fixture
+def api_of(people: Any, lab: Environment) -> Callable[..., Api]:
+    """The API as somebody, in the lab unless told otherwise."""
+
+    def make(name: str, *, inside: bool = True) -> Api:
+        made = key_create(actor=actor_of_user(getattr(people, name), "api"), account=getattr(people, name), name="t")
+        settle()
+        api = Api(f"{made.key.public_value}:{made.secret}")
+        return api.inside(lab) if inside else api
+
+    return make
+
+
+@pytest.fixture
+def enter(people: Any) -> Callable[[str], Client]:
+    """A browser in which somebody is logged in."""
+
+    def make(name: str) -> Client:
+        client = Client()
+        client.force_login(getattr(people, name), backend="apps.accounts.backends.LocalBackend")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def at(lab: Environment) -> Callable[..., str]:
+    """The address of a page of the lab."""
+    return lambda name, **kwargs: reverse(f"console:{name}", kwargs={"environment": lab.pk, **kwargs})
