@@ -56,7 +56,7 @@ endif
 lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrations
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy --no-error-summary apps portal celery_app tests manage.py
+	@$(BIN)/mypy --no-error-summary apps portal celery_app agent tests manage.py
 	@$(BIN)/lint-imports --no-logo
 	@if find templates apps -name '*.html' | grep -q .; then $(BIN)/djlint --quiet --lint templates && $(BIN)/djlint --quiet --check templates; fi
 	@DJANGO_SETTINGS_MODULE=portal.settings.test $(BIN)/python manage.py makemigrations --check --dry-run

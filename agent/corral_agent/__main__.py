@@ -1,0 +1,51 @@
+"""`python -m corral_agent <registration-url>`: connect this host to a portal until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+
+from corral_agent.enroll import CannotRegister
+from corral_agent.options import BadOption, Options, parse
+from corral_agent.state import BadState
+
+log = logging.getLogger("corral_agent")
+
+
+def main() -> int:
+    """The exit code: 0 when told to stop, 1 when this host cannot be connected."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    logging.getLogger("websockets").setLevel(logging.ERROR)
+    os.umask(0o077)
+    try:
+        asyncio.run(_run(parse(sys.argv[1:], os.environ)))
+    except (BadOption, BadState, CannotRegister) as reason:
+        log.error("%s", reason)  # noqa: TRY400  # its words are enough
+        return 1
+    return 0
+
+
+async def _run(options: Options) -> None:
+    """Until SIGTERM or SIGINT."""
+    working = asyncio.ensure_future(_work(options))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, working.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+async def _work(options: Options) -> None:
+    from corral_agent.engine import LocalEngine
+    from corral_agent.host import Host
+
+    await Host(options, LocalEngine(options.socket), options.state).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

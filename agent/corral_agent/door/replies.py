@@ -1,0 +1,28 @@
+"""Answers that the agent itself gives, as the engine words its own."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from corral_agent.door.flow import Sink
+
+
+def head(status: int, *fields: str) -> bytes:
+    """Status line and header fields with the blank line."""
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    return "\r\n".join([line, *fields, "", ""]).encode()
+
+
+async def send_json(sink: Sink, status: int, found: Any, *, close: bool = False) -> None:
+    """One JSON answer."""
+    body = json.dumps(found, separators=(",", ":")).encode() + b"\n"
+    fields = ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    sink.write(head(status, *fields, *(["Connection: close"] if close else [])) + body)
+    await sink.drain()
+
+
+async def refuse(sink: Sink, status: int, words: str) -> None:
+    """A refusal with its reason; the connection ends after it, so nothing that follows is taken for a request."""
+    await send_json(sink, status, {"message": words}, close=True)

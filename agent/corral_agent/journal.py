@@ -1,0 +1,163 @@
+"""What happened on this host, kept while nobody listens: a ring of numbered lines in a few small files."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("corral_agent")
+
+KEPT = 5000
+_SEGMENT = 1000
+_LINE_LIMIT = 4096
+_VALUE_LIMIT = 256
+_SYNC_LINES, _SYNC_SECONDS = 100, 5.0
+
+Json = dict[str, Any]
+
+
+class Journal:
+    """Numbers only grow, over restarts too. A killed agent loses nothing, a power failure at most the last seconds.
+
+    Lines that a power failure took are never numbered again: unless it was closed well, counting goes on further up.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._folder = folder / "journal"
+        self._clean = self._folder / "closed"
+        self._clock = clock
+        self._file = -1
+        self._unsynced, self._synced_at = 0, clock()
+        self._failed = False
+        self.first, self.last = 1, 0
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            numbers = [seq for path in self._segments() for seq, _ in _numbered(path)]
+            well = self._clean.exists() or not numbers
+            self._clean.unlink(missing_ok=True)
+        except OSError as error:
+            self._fail(error)
+            return
+        if numbers:
+            self.first, self.last = numbers[0], max(numbers) + (0 if well else _SYNC_LINES)
+        self._trim()
+
+    def _segments(self) -> list[Path]:
+        return sorted(self._folder.glob("*.log"))
+
+    def add(
+        self,
+        kind: str,
+        action: str,
+        key: str = "",
+        *,
+        attributes: Mapping[str, str] | None = None,
+        at: float | None = None,
+    ) -> None:
+        """Write a line; `at` is now unless told. A disk that is full costs the line, not the agent."""
+        seq = self.last + 1
+        entry = {"seq": seq, "at": self._clock() if at is None else at, "kind": kind, "action": action, "id": key}
+        data = _line(entry, attributes or {})
+        try:
+            if self._file < 0 or seq % _SEGMENT == 0:
+                self._rotate(seq)
+            self._put(data, seq)
+            self._sync(force=kind == "agent")
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._failed = False
+        self.last = seq
+
+    def _put(self, data: bytes, seq: int) -> None:
+        """Write it whole; what is torn ends its file, where readers skip it."""
+        if os.write(self._file, data) < len(data):
+            self._rotate(seq + 1)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _rotate(self, seq: int) -> None:
+        if self._file >= 0:
+            os.fsync(self._file)
+            os.close(self._file)
+            self._file = -1
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        self._file = os.open(self._folder / f"{seq:016}.log", flags, 0o600)
+        self._trim()
+
+    def _trim(self) -> None:
+        """Drop the oldest files while the others hold enough."""
+        segments = self._segments()
+        for path, following in itertools.pairwise(segments):
+            if int(following.stem) > self.last - KEPT + 1:
+                break
+            path.unlink(missing_ok=True)
+            self.first = int(following.stem)
+        self.first = max(self.first, self.last - KEPT + 1)
+
+    def _sync(self, *, force: bool) -> None:
+        self._unsynced += 1
+        now = self._clock()
+        if force or self._unsynced >= _SYNC_LINES or abs(now - self._synced_at) >= _SYNC_SECONDS:
+            os.fdatasync(self._file)
+            self._unsynced, self._synced_at = 0, now
+
+    def _fail(self, error: OSError) -> None:
+        if not self._failed:
+            log.warning("the journal cannot be written: %s", error.strerror or error)
+        self._failed = True
+
+    def after(self, seq: int, limit: int) -> list[Json]:
+        """At most `limit` lines whose number is above `seq`, the oldest first."""
+        found: list[Json] = []
+        segments = self._segments()
+        for path, following in itertools.zip_longest(segments, segments[1:]):
+            if following is not None and int(following.stem) <= seq + 1:
+                continue
+            for number, entry in _numbered(path):
+                if max(seq, self.last - KEPT) < number:
+                    found.append(entry)
+                    if len(found) >= limit:
+                        return found
+        return found
+
+    def close(self) -> None:
+        """Put everything on the disk and note that it was done."""
+        if self._file < 0:
+            return
+        try:
+            os.fsync(self._file)
+            self._clean.touch(mode=0o600)
+        except OSError as error:
+            self._fail(error)
+        os.close(self._file)
+        self._file = -1
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, Json]]:
+    """The whole lines of a file; what a crash cut in two is left out."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+                yield int(entry["seq"]), entry
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+def _line(entry: Json, attributes: Mapping[str, str]) -> bytes:
+    """One line no longer than the limit: long values are cut, and many of them left out."""
+    short = {str(key)[:_VALUE_LIMIT]: str(value)[:_VALUE_LIMIT] for key, value in attributes.items()}
+    entry = entry | {"id": str(entry["id"])[:_VALUE_LIMIT], "attributes": short}
+    while len(data := json.dumps(entry, separators=(",", ":")).encode()) >= _LINE_LIMIT and short:
+        short.pop(max(short, key=lambda key: (key not in {"name", "image", "exitCode"}, len(key) + len(short[key]))))
+    return data + b"\n"

@@ -1,0 +1,40 @@
+"""Both sides' keys."""
+
+from __future__ import annotations
+
+import asyncssh
+
+KIND = "ssh-ed25519"
+
+
+class BadKey(Exception):
+    """A text that is no public key of the kind we use."""
+
+
+def make() -> str:
+    """A new private key."""
+    return asyncssh.generate_private_key(KIND).export_private_key().decode()
+
+
+def private(text: str) -> asyncssh.SSHKey:
+    """The key of a private key's text. Raises `BadKey`."""
+    try:
+        return asyncssh.import_private_key(text)
+    except asyncssh.KeyImportError:
+        raise BadKey("the agent's own key cannot be read") from None
+
+
+def public_text(text: str) -> str:
+    """The public half of a private key, without a comment."""
+    return " ".join(private(text).export_public_key().decode().split()[:2])
+
+
+def public_data(text: str) -> bytes:
+    """What identifies a public key. Raises `BadKey`."""
+    try:
+        key = asyncssh.import_public_key(text)
+    except asyncssh.KeyImportError:
+        raise BadKey("the portal's key cannot be read") from None
+    if key.get_algorithm() != KIND:
+        raise BadKey(f"the portal's key is none of the kind {KIND}")
+    return key.public_data

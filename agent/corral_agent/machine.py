@@ -1,0 +1,87 @@
+"""What the host is: system, processors, memory and disks, in the units of the v1 API (MiB)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from corral_agent.counters import meminfo
+
+_MIB = 1024 * 1024
+_MEMORY = {
+    "memTotal": "MemTotal",
+    "memFree": "MemFree",
+    "memAvailable": "MemAvailable",
+    "buffers": "Buffers",
+    "cached": "Cached",
+    "swapTotal": "SwapTotal",
+    "swapFree": "SwapFree",
+}
+
+
+def facts(engine: Mapping[str, Any], proc: Path = Path("/proc")) -> dict[str, Any]:
+    """Everything; `engine` is the engine's own /info, empty while it is away."""
+    return {
+        "osInfo": system(engine),
+        "cpuInfo": processors(proc),
+        "memoryInfo": {name: meminfo(proc).get(key, 0) // _MIB for name, key in _MEMORY.items()},
+        "diskInfo": {"mountPoints": disks()},
+    }
+
+
+def system(engine: Mapping[str, Any], release: Path = Path("/etc/os-release")) -> dict[str, Any]:
+    """The host's system: as the engine sees it, which is right inside a container too."""
+    uname = os.uname()
+    own = _release(release).get("PRETTY_NAME", uname.sysname)
+    return {
+        "operatingSystem": str(engine.get("OperatingSystem") or own),
+        "kernelVersion": str(engine.get("KernelVersion") or uname.release),
+        "dockerVersion": str(engine.get("ServerVersion") or ""),
+        "architecture": str(engine.get("Architecture") or uname.machine),
+        "hostname": str(engine.get("Name") or uname.nodename),
+    }
+
+
+def _release(path: Path) -> dict[str, str]:
+    try:
+        rows = [row.partition("=") for row in path.read_text().splitlines() if "=" in row]
+        return {key: " ".join(shlex.split(value)) for key, _, value in rows}
+    except (OSError, ValueError):
+        return {}
+
+
+def processors(proc: Path) -> dict[str, Any]:
+    """How many of what kind, how fast, and how busy lately."""
+    text = (proc / "cpuinfo").read_text()
+    told = {key.strip(): value.strip() for key, _, value in (row.partition(":") for row in text.splitlines())}
+    return {
+        "count": os.cpu_count() or 1,
+        "modelName": told.get("model name", ""),
+        "mhz": float(told.get("cpu MHz") or 0),
+        "loadAvg": [float(word) for word in (proc / "loadavg").read_text().split()[:3]],
+    }
+
+
+def disks(paths: tuple[str, ...] = ("/", "/var/lib/docker", "/var/lib/rancher")) -> dict[str, dict[str, float]]:
+    """The file systems that matter here, each once; seen from inside a container, `/` is the engine's disk."""
+    found: dict[str, dict[str, float]] = {}
+    seen = set()
+    for path in paths:
+        try:
+            device, stat = Path(path).stat().st_dev, os.statvfs(path)
+        except OSError:
+            continue
+        if device not in seen:
+            seen.add(device)
+            found[path] = _disk(stat)
+    return found
+
+
+def _disk(stat: os.statvfs_result) -> dict[str, float]:
+    total, free = stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize
+    used = total - stat.f_bfree * stat.f_frsize
+    percent = round(100 * used / (used + free), 2) if used + free else 0.0
+    return {"total": total // _MIB, "used": used // _MIB, "free": free // _MIB, "percentUsed": percent}

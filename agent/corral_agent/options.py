@@ -1,0 +1,74 @@
+"""What an agent is told when it is started: by its arguments and its environment."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from corral_agent import VERSION
+
+STATE, SOCKET = "/var/lib/rancher/corral", "/var/run/docker.sock"
+_ON = {"1", "true", "yes", "on"}
+
+
+class BadOption(Exception):
+    """An argument or variable that cannot be used; `str()` says which, why and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run. `url` is the registration URL ("" when the host is registered already)."""
+
+    url: str = field(repr=False, default="")
+    state: Path = Path(STATE)
+    socket: str = SOCKET
+    address: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ca: str = ""
+    read_only: bool = False
+    simulate: int = 0
+    name: str = "sim"
+    control: str = ""
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
+    """The options out of both. Raises `BadOption`; exits where argparse does."""
+    found = _parser().parse_args(arguments)
+    told = {key: value.strip() for key, value in environment.items()}
+    if found.url and urlsplit(found.url).scheme not in {"http", "https"}:
+        raise BadOption("The registration URL must begin with http:// or https://: copy the command from the portal.")
+    if not 0 <= found.simulate <= 1000:
+        raise BadOption("--simulate takes 1 to 1000 agents in one process.")
+    return Options(
+        url=found.url,
+        state=Path(told.get("CORRAL_STATE") or STATE),
+        socket=(told.get("DOCKER_SOCKET") or SOCKET).removeprefix("unix://"),
+        address=told.get("CATTLE_AGENT_IP", ""),
+        labels=labels(told.get("CATTLE_HOST_LABELS", "")),
+        ca=told.get("CORRAL_CA", ""),
+        read_only=told.get("CORRAL_READ_ONLY", "").lower() in _ON,
+        simulate=found.simulate,
+        name=found.name,
+        control=found.control,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("corral_agent", description="Connect this host to a Corral portal.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    parser.add_argument("--simulate", type=int, default=0, metavar="N", help="run N simulated hosts in this process")
+    parser.add_argument("--name", default="sim", help="what simulated hosts are called (NAME-1, NAME-2, ...)")
+    parser.add_argument("--control", default="", metavar="PATH", help="a socket that tells simulated hosts to fail")
+    parser.add_argument("url", nargs="?", default="", help="the registration URL that the portal shows")
+    return parser
+
+
+def labels(text: str) -> dict[str, str]:
+    """`a=b&c=d` as a dictionary. Raises `BadOption`."""
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=100))
+    except ValueError:
+        raise BadOption("CATTLE_HOST_LABELS is not understood: write it as 'name=value&other=value'.") from None

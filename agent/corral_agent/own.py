@@ -1,0 +1,100 @@
+"""What the agent itself answers: who it is, what it saw, and what this machine and its containers count."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import parse_qs
+
+from corral_agent import VERSION
+from corral_agent.counters import Sample
+from corral_agent.door import replies
+from corral_agent.door.flow import Sink
+from corral_agent.engine import Engine, EngineAway, get
+from corral_agent.journal import Journal
+from corral_agent.watch import Watch
+
+_EVERY = 1.0
+_MOST = 1000
+
+Answer = Callable[[dict[str, str]], Awaitable[Any]]
+
+
+class Own:
+    """The paths under /corral/v1/."""
+
+    def __init__(self, engine: Engine, journal: Journal, watch: Watch, *, name: str = "", read_only: bool) -> None:
+        self._engine, self._journal, self._watch = engine, journal, watch
+        self._name = name
+        self._read_only = read_only
+        self._answers: dict[str, Answer] = {
+            "hello": self._hello,
+            "journal": self._events,
+            "containers/stats": self._containers,
+            "machine": self._machine,
+        }
+
+    async def __call__(self, where: str, query: str, sink: Sink) -> None:
+        """Answer one GET."""
+        name = where.removeprefix("/corral/v1/")
+        if name == "stats":
+            await self._stream(sink)
+        elif name not in self._answers:
+            await replies.send_json(sink, 404, {"message": f"This agent ({VERSION}) knows no {where}."})
+        else:
+            found = await self._found(name, {key: values[-1] for key, values in parse_qs(query).items()})
+            await replies.send_json(sink, *found)
+
+    async def _found(self, name: str, query: dict[str, str]) -> tuple[int, Any]:
+        try:
+            return 200, await self._answers[name](query)
+        except ValueError:
+            return 400, {"message": "after and limit are numbers."}
+        except OSError as error:
+            return 500, {"message": f"The host's own counters cannot be read: {error.strerror or error}."}
+
+    async def _hello(self, _: dict[str, str]) -> Any:
+        return {
+            "agent": VERSION,
+            "clock": time.time(),
+            "hostname": self._name or socket.gethostname(),
+            "engine": bool(self._watch.up),
+            "simulated": self._engine.simulated,
+            "journal": {"first": self._journal.first, "last": self._journal.last},
+            "readOnly": self._read_only,
+        }
+
+    async def _events(self, query: dict[str, str]) -> Any:
+        after, limit = int(query.get("after", 0)), int(query.get("limit", _MOST))
+        found = self._journal.after(after, min(max(limit, 1), _MOST))
+        return {"events": found, "first": self._journal.first, "last": self._journal.last}
+
+    async def _containers(self, _: dict[str, str]) -> Any:
+        return {key: asdict(sample) for key, sample in self._engine.containers().items()}
+
+    async def _machine(self, _: dict[str, str]) -> Any:
+        try:
+            info = await get(self._engine, "/info")
+        except EngineAway:
+            info = {}
+        return self._engine.facts(info)
+
+    async def _stream(self, sink: Sink) -> None:
+        """One sample a second, for as long as somebody listens."""
+        sink.write(replies.head(200, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        while True:
+            line = json.dumps(_plain(self._engine.machine())).encode() + b"\n"
+            sink.write(b"%x\r\n%b\r\n" % (len(line), line))
+            await sink.drain()
+            await asyncio.sleep(_EVERY)
+
+
+def _plain(sample: Sample) -> dict[str, Any]:
+    found = asdict(sample)
+    del found["pids"]
+    return found

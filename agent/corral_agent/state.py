@@ -1,0 +1,75 @@
+"""What an agent must remember: its key, its credential, whom it trusts; one file that only its owner may read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+_FILE = "agent.json"
+
+
+class BadState(Exception):
+    """The state folder cannot be used; `str()` says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All texts; keys in OpenSSH's form. `source` tells registration URLs apart without keeping them."""
+
+    private_key: str = field(default="", repr=False)
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    portal_key: str = ""
+    tunnel_url: str = ""
+    host_id: str = ""
+    engine_id: str = ""
+    source: str = ""
+    refused: bool = False
+
+
+def source_of(url: str) -> str:
+    """A fingerprint of a registration URL."""
+    return hashlib.sha256(url.encode()).hexdigest()
+
+
+class Store:
+    """The state and its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / _FILE
+        self.state = self._load()
+
+    def _load(self) -> State:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            found = json.loads(self._path.read_text())
+            known = {one.name for one in fields(State)}
+            return State(**{key: value for key, value in found.items() if key in known})
+        except FileNotFoundError:
+            return State()
+        except OSError as error:
+            raise BadState(f"The state folder {self.folder} cannot be used: {error.strerror}.") from None
+        except (ValueError, AttributeError):
+            raise BadState(f"{self._path} is damaged: remove it and register this host again.") from None
+
+    def note(self, **changed: str | bool) -> State:
+        """Change something and keep it: whole or not at all, even if the power fails. Raises `BadState`."""
+        self.state = replace(self.state, **changed)  # type: ignore[arg-type]  # names are checked by replace itself
+        part = self._path.with_suffix(".part")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(handle, "w") as file:
+                json.dump(asdict(self.state), file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._path)
+        except OSError as error:
+            raise BadState(f"{self._path} cannot be written: {error.strerror}.") from None
+        return self.state
