@@ -8,6 +8,7 @@ _TABLE = """
 account            -  r     r     r     r     r  crud
 apiKey             -  crud  crud  crud  crud  r  crud
 auditLog           -  r     r     r     r     r  r
+changeSecretInput  -  cr    cr    cr    cr    r  cr
 composeConfig      -  r     r     r     r     r  r
 composeConfigInput -  cr    cr    cr    cr    r  cr
 container          -  r     crud  crud  crud  r  r
@@ -47,5 +48,8 @@ DEVIATIONS = {
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
     "ulimit": CONTRACT["logConfig"],  # ours
+    "loginSession": dict.fromkeys(COLUMNS, "rd") | {"nobody": "-"},  # our own type
+    # v1 lets everybody make, rename and delete passwords; here an account has at most one, which administrators make.
+    "password": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},
 }
 """Types that are ours, or where what v1 does differs from what its schema says."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from apps.accounts.models import Session
 from apps.api.wire import kinds
 from apps.control.reconcile import settle
 from apps.core.ids import wire_id
@@ -32,7 +35,8 @@ def theirs(people: Any, far: Any, key_of: Any) -> dict[str, str]:
     assert Service.objects.within([far.pk]).count() == 2
     assert ServiceLink.objects.count() == 1
     root = wire_id("a", people.mallory.pk)
-    found = {"account": root}
+    session = Session.objects.create(account=people.mallory, digest="d", expires=timezone.now() + timedelta(hours=1))
+    found = {"account": root, "loginSession": wire_id("ls", session.pk)}
     for each in TENANT:
         listed = mallory.get(each.plural_name.lower())
         if listed.status == 200 and listed.ids:

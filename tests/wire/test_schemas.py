@@ -20,6 +20,7 @@ ACTIONS = {
     "container": "execute logs purge remove restart start stop update",
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
     "host": "activate deactivate purge remove update",
+    "password": "changesecret",
     "project": "activate deactivate delete purge remove restore setmembers update",
     "registrationToken": "activate deactivate purge remove update",
     "service": "activate addservicelink deactivate purge remove removeservicelink setservicelinks update",

@@ -52,6 +52,12 @@ def sessions_of(user: User) -> QuerySet[Session]:
     return Session.objects.filter(account=user, expires__gt=timezone.now())
 
 
+def sessions_everywhere() -> QuerySet[Session]:
+    """The sessions of all accounts, with their accounts."""
+    alive = Session.objects.filter(account__isnull=False, expires__gt=timezone.now())
+    return alive.select_related("account")
+
+
 def session_seen(store: SessionStore) -> bool:
     """Note that a person (not a page by itself) used a session; False, and its end, when its time was over.
 

@@ -23,6 +23,7 @@ addRemoveServiceLinkInput       -     r     r     view:r operate:c
 apiKey                          -     crud  crud  view:r keys:cud
 auditLog                        -     r     r     view:r
 blkioDeviceOption               -     r     r     view:r operate:c
+changeSecretInput               -     cr    cr    view:r operate:c
 composeConfig                   -     r     r     view:r
 composeConfigInput              -     cr    cr    view:r operate:c
 container                       -     r     r     view:r operate:cu delete:d
@@ -39,9 +40,11 @@ instanceHealthCheck             -     cr    cr    view:r operate:c
 instanceStop                    -     r     r     view:r operate:c
 launchConfig                    -     cru   cru   view:r operate:cu
 logConfig                       -     r     r     view:r operate:c
+loginSession                    -     rd    rd    view:rd
 processInstance                 -     -     r
 project                         -     crud  crud  view:r
 projectMember                   -     r     r     view:r
+password                        -     r     cr    view:r
 publicEndpoint                  -     r     r     view:r
 recreateOnQuorumStrategyConfig  -     r     r     view:r operate:c
 registrationToken               -     r     r     hosts:cr

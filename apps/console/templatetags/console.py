@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from apps.console import buttons, states
+from apps.console.agents import agent
 from apps.console.assets import asset, head_assets, icon
 from apps.console.times import ago, lasted
 from apps.core.defaults import VERSION
@@ -23,7 +24,7 @@ from apps.environments.models import Environment
 register = template.Library()
 for tag in (asset, head_assets, icon):
     register.simple_tag(tag)
-for words_of in (ago, lasted):
+for words_of in (agent, ago, lasted):
     register.filter(words_of)
 
 
