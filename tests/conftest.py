@@ -176,7 +176,7 @@ def fleet() -> Iterator[Fleet]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sshd(fleet: Fleet) -> Iterator[Sshd]:
     """OpenSSH's server on host 2."""
     made = start_sshd(fleet.hosts[2])

@@ -39,6 +39,22 @@ class EngineRefused(EngineError):
     retry = False
 
 
+class HostKeyRefused(EngineRefused):
+    """The SSH server's key is not the pinned one, or none is pinned yet; `seen` is the key it showed, as one line."""
+
+    def __init__(self, words: str, seen: str = "") -> None:
+        super().__init__(words)
+        self.seen = seen
+
+
+class CredentialRefused(EngineRefused):
+    """The SSH key or password cannot be used, or is not accepted; `field` is private_key or password."""
+
+    def __init__(self, words: str, field: str = "private_key") -> None:
+        super().__init__(words)
+        self.field = field
+
+
 class ImageMissing(EngineNotFound):
     """A container was to be created from an image that the engine does not have."""
 
@@ -47,14 +63,18 @@ class ImageMissing(EngineNotFound):
 class Endpoint:
     """Where an engine listens.
 
-    `url` is `unix:///path`, `tcp://host:port`, `agent://uuid` or `sim://name`; the TLS material is
-    PEM text, empty without TLS.
+    `url` is `unix:///path`, `tcp://host:port`, `ssh://user@host[:port][/path]`, `agent://uuid` or `sim://name`; the TLS
+    material is PEM text, empty without TLS. For SSH: `host_key` is the pinned key of the server (a public key's line
+    or its SHA256 print), `private_key` its text, `password` the user's, or the private key's where there is one.
     """
 
     url: str
     ca: str = ""
     cert: str = ""
     key: str = field(default="", repr=False)
+    host_key: str = ""
+    private_key: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from apps.drivers.base import (
 from apps.drivers.docker_exec import DockerExec
 from apps.drivers.docker_sdk import Line
 from apps.drivers.docker_time import decimal, nanoseconds_of
-from apps.drivers.docker_wire import Reply, ask
+from apps.drivers.docker_wire import Reply, ask, let_go
 from apps.drivers.host_stats import FleetStats, MachineStats
 
 _AT_WORK = 4  # more at once only slow each other down: making and starting containers is the engine's CPU time
@@ -78,6 +78,7 @@ class DockerDriver:
     def close(self) -> None:
         """Let the idle connections go."""
         self._line.close()
+        let_go(self.endpoint)
 
     def containers(self) -> list[ContainerSeen]:
         """Every container on the engine, running or not, in one call."""

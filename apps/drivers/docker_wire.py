@@ -64,19 +64,40 @@ def address_of(endpoint: Endpoint) -> tuple[str, int]:
 
 
 def connect(endpoint: Endpoint) -> socket.socket:
-    """A connected socket, with TLS where the endpoint has any. Raises `OSError`, `EngineRefused` for a bad address."""
-    dial = dialers.get(endpoint.url.partition("://")[0])
-    if dial is not None:
+    """A connected socket, whatever lies between. Raises `OSError`, `EngineRefused` for a bad address or credential."""
+    scheme = endpoint.url.partition("://")[0]
+    if dial := dialers.get(scheme):
         return dial(endpoint)
-    if endpoint.url.startswith("unix://"):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(CONNECT_TIMEOUT)
-        try:
-            sock.connect(endpoint.url.removeprefix("unix://"))
-        except OSError:
-            sock.close()
-            raise
-        return sock
+    if scheme == "unix":
+        return _local(endpoint.url.removeprefix("unix://"))
+    if scheme == "ssh":
+        from apps.drivers import ssh  # slow to load, and most portals need none
+
+        return ssh.dial(endpoint)
+    return _remote(endpoint)
+
+
+def let_go(endpoint: Endpoint) -> None:
+    """Close what `connect` keeps for the endpoint's next sockets."""
+    if endpoint.url.startswith("ssh://"):
+        from apps.drivers import ssh
+
+        ssh.let_go(endpoint)
+
+
+def _local(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(CONNECT_TIMEOUT)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _remote(endpoint: Endpoint) -> socket.socket:
+    """TCP, with TLS where the endpoint has any."""
     host, port = address_of(endpoint)
     sock = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
     try:

@@ -31,7 +31,7 @@ def forget(endpoint: Endpoint) -> None:
 def _make(endpoint: Endpoint) -> Driver:
     # Imported where they are needed: the SDK is slow to load, and most of a portal's processes may never speak it.
     scheme, _, rest = endpoint.url.partition("://")
-    if (scheme in {"unix", "tcp"} or scheme in dialers) and rest:
+    if (scheme in {"unix", "tcp", "ssh"} or scheme in dialers) and rest:
         from apps.drivers.docker_engine import DockerDriver
 
         return DockerDriver(endpoint)
@@ -40,5 +40,6 @@ def _make(endpoint: Endpoint) -> Driver:
 
         return engine(rest)
     raise EngineRefused(
-        f"{endpoint.url!r} is no engine address: use unix:///path/to/docker.sock, tcp://host:2376 or sim://name."
+        f"{endpoint.url!r} is no engine address: use unix:///path/to/docker.sock, tcp://host:2376, ssh://user@host "
+        "or sim://name."
     )

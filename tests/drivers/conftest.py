@@ -6,22 +6,35 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.drivers.base import (
-    Driver,
-)
+from apps.drivers.base import Driver, Endpoint
 from apps.drivers.docker_engine import DockerDriver
 from apps.drivers.simulated import SimulatedDriver
+from tests.fleet.sshd import Sshd
 
 
-@pytest.fixture(params=["simulated", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(
+    params=[
+        "simulated",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("ssh", marks=pytest.mark.docker),
+    ]
+)
 def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
     if request.param == "simulated":
         made = SimulatedDriver("conformance")
         made.tick = 0.05
         yield made
         return
-    real = DockerDriver(request.getfixturevalue("engine").endpoint)
+    real = DockerDriver(_endpoint(request))
     yield real
     for seen in real.containers():
         real.remove(seen.id)
     real.close()
+
+
+def _endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    if request.param == "docker":
+        local: Endpoint = request.getfixturevalue("engine").endpoint
+        return local
+    server: Sshd = request.getfixturevalue("sshd")
+    return Endpoint(server.url, host_key=server.host_key, private_key=server.private_key)

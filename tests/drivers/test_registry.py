@@ -45,7 +45,7 @@ def test_reset_switches_simulated_engines_off() -> None:
     simulated.reset()
 
 
-@pytest.mark.parametrize("url", ["", "http://host", "unix://", "ssh://host", "host:2375"])
+@pytest.mark.parametrize("url", ["", "http://host", "unix://", "ssh://", "host:2375"])
 def test_an_unknown_address_is_refused_with_a_remedy(url: str) -> None:
     with pytest.raises(EngineRefused, match="use unix:///path"):
         registry.driver(Endpoint(url))

@@ -71,10 +71,14 @@ class Host:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid or self._power.pid, signal.SIGKILL)
             self._power.wait(10)
-            self.terminal.close()
+            self._leave_terminal()
             for program in self._programs:
                 program.gone()
         self._power = None
+
+    def _leave_terminal(self) -> None:
+        if terminal := self.__dict__.pop("terminal", None):
+            terminal.close()
 
     @property
     def enter(self) -> list[str]:
