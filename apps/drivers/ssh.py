@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from apps.drivers.ssh_address import SshAddress, parse
 from apps.drivers.ssh_keys import Gate, algorithms, client_keys
 from apps.drivers.ssh_loop import wait_for
 from apps.drivers.ssh_pipe import pipe
+
+asyncssh.set_log_level(logging.WARNING)  # it would tell every channel of every connection
 
 LOGIN_TIMEOUT = 10.0
 OPEN_TIMEOUT = 5.0

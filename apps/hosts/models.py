@@ -19,7 +19,8 @@ LATE = 10.0
 class Host(TenantRow):
     """A machine with an engine, owned by one environment.
 
-    `url` is where the engine listens, `tls` its certificate material (ca, cert, key as PEM), `labels` the user's.
+    `url` is where the engine listens, `tls` what opens it (ca, cert, key as PEM; host_key,
+    private_key, password for SSH), `labels` the user's.
     The sighting: `engine_id`, `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last answered) and
     `lost_at` (since when it does not). Which process holds the engine's event stream is a lease (`gateway`, until
     `gateway_until`); of a host behind an agent it holds the tunnel, with its end at `tunnel_socket` on its own machine

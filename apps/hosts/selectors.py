@@ -14,11 +14,13 @@ from apps.drivers.base import Driver, Endpoint
 from apps.drivers.registry import driver
 from apps.hosts.models import Host, RegistrationToken
 
+_KEYS = ("ca", "cert", "key", "host_key", "private_key", "password")
+
 
 def endpoint_of(host: Host) -> Endpoint:
-    """Where the host's engine listens, with its certificates."""
+    """Where the host's engine listens, with what opens it."""
     tls = host.tls or {}
-    return Endpoint(host.url, ca=tls.get("ca", ""), cert=tls.get("cert", ""), key=tls.get("key", ""))
+    return Endpoint(host.url, **{name: tls.get(name, "") for name in _KEYS})
 
 
 def driver_of(host: Host) -> Driver:

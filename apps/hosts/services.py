@@ -11,25 +11,11 @@ from django.db import transaction
 
 from apps.control.services import ask, create
 from apps.core.errors import Forbidden, Invalid
-from apps.drivers.base import EngineError
-from apps.drivers.registry import driver
 from apps.environments.access import Actor, can
 from apps.environments.models import Environment
+from apps.hosts.fetch import engine_behind
 from apps.hosts.models import Host, RegistrationToken
-from apps.hosts.selectors import endpoint_of
-
-_SCHEMES = ("unix", "tcp", "sim")
-
-
-def _check_url(url: Any) -> str:
-    if not isinstance(url, str) or not url:
-        raise Invalid("url", "MissingRequired", "Say where the engine listens, such as tcp://10.0.0.5:2376.")
-    parts = urlsplit(url)
-    if parts.scheme not in _SCHEMES:
-        raise Invalid("url", "InvalidFormat", f"{url!r}: use unix:///path/to/socket or tcp://address:port.")
-    if parts.scheme == "tcp" and not (parts.hostname and parts.port):
-        raise Invalid("url", "InvalidFormat", f"{url!r}: a tcp address needs a host and a port, such as tcp://h:2376.")
-    return url
+from apps.hosts.spec import REMOTE, checked_keys, checked_url, with_user
 
 
 def _check_labels(labels: Any) -> dict[str, str]:
@@ -46,24 +32,29 @@ def host_create(
     name: str = "",
     description: str = "",
     labels: Mapping[str, str] | None = None,
+    user: str = "",
     tls: Mapping[str, str] | None = None,
     address: str = "",
     probe: bool = True,
 ) -> Host:
     """A new host behind an engine endpoint; tried before it is saved when `probe`.
 
-    Local sockets are root on the portal's own machine, so only administrators (or the portal itself) may add them.
+    `tls` holds what opens the engine: ca, cert and key as PEM, or host_key, private_key and password for SSH, where
+    `user` may be given apart from the address. Local sockets are root on the portal's own machine, so only
+    administrators (or the portal itself) may add them.
     Raises `Invalid` (bad address, engine does not answer), `Forbidden`.
     """
-    checked = _check_url(url)
-    if actor is not None and urlsplit(checked).scheme != "tcp" and not actor.is_admin:
-        raise Forbidden("Only administrators may add an engine of the portal's own machine; use tcp:// with TLS.")
+    checked = with_user(checked_url(url), user)
+    if actor is not None and urlsplit(checked).scheme not in REMOTE and not actor.is_admin:
+        raise Forbidden(
+            "Only administrators may add an engine of the portal's own machine; use tcp:// with TLS or ssh://."
+        )
     row = Host(
         environment=environment,
         name=name,
         description=description,
         url=checked,
-        tls={k: v for k, v in (tls or {}).items() if v},
+        tls=checked_keys(checked, tls or {}),
         labels=_check_labels(labels or {}),
         address=address,
         desired="active",
@@ -78,10 +69,7 @@ def _probe(row: Host, actor: Actor | None) -> None:
     """Refuse before anything is saved, but tell a stranger nothing about what answers where."""
     if actor is not None and not can(actor, "hosts", row.environment_id):
         raise Forbidden(can(actor, "hosts", row.environment_id).reason)
-    try:
-        info = driver(endpoint_of(row)).info()
-    except EngineError as error:
-        raise Invalid("url", "InvalidReference", f"The engine at {row.url} does not answer: {error}") from None
+    info = engine_behind(row)
     row.name = row.name or info.name
     twin = Host.all_objects.filter(engine_id=info.engine_id, removed=None, environment=row.environment).first()
     if info.engine_id and twin is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import cached_property
 from typing import Any
 
 import asyncssh
@@ -67,7 +68,7 @@ class SshServer:
     def public(self) -> str:
         return " ".join(self.host_key.export_public_key().decode().split()[:2])
 
-    @property
+    @cached_property
     def private_key(self) -> str:
         return self.client_key.export_private_key().decode()
 

@@ -100,6 +100,14 @@ OTHERS: list[tuple[str, dict[str, Any], str]] = [
     ("engineendpoints", {"url": "tcp://h"}, "url"),
     ("engineendpoints", {"url": "tcp://127.0.0.1:1"}, "url"),
     ("engineendpoints", {"url": "tcp://127.0.0.1:1", "labels": [1]}, "labels"),
+    ("engineendpoints", {"url": "tcp://h:99999"}, "url"),
+    ("engineendpoints", {"url": "ssh://"}, "url"),
+    ("engineendpoints", {"url": "ssh://a:secret@h", "password": "x"}, "url"),
+    ("engineendpoints", {"url": "ssh://h"}, "privateKey"),
+    ("engineendpoints", {"url": "ssh://a@h", "user": "b", "password": "x"}, "user"),
+    ("engineendpoints", {"url": "ssh://127.0.0.1:1", "password": "x"}, "url"),
+    ("engineendpoints", {"url": "ssh://127.0.0.1:1", "privateKey": "x", "hostKey": "SHA256:x"}, "privateKey"),
+    ("engineendpoints", {"url": "ssh://127.0.0.1:1", "password": "x", "hostKey": "x"}, "hostKey"),
 ]
 
 CASES = [

@@ -67,6 +67,13 @@ class HostType(Resource):
         host_act(row, action, actor=caller.actor)
 
 
+_KEYS = {
+    **{name: name for name in ("ca", "cert", "key", "password")},
+    "host_key": "hostKey",
+    "private_key": "privateKey",
+}
+
+
 @register
 class EngineEndpoint(Resource):
     """Where an engine listens; making one makes a host, which is the answer."""
@@ -83,6 +90,10 @@ class EngineEndpoint(Resource):
         ca          string      c
         cert        string      c
         key         password    c !
+        user        string      c 0..128
+        hostKey     string      c
+        privateKey  password    c !
+        password    password    c !
     """)
 
     def find(self, caller: Caller, key: int | str | None) -> Any:  # noqa: ARG002 - the base's signature
@@ -91,6 +102,6 @@ class EngineEndpoint(Resource):
 
     def create(self, caller: Caller, data: Data) -> Host:
         """A new host, once its engine has answered."""
-        tls = pick(data, ca="ca", cert="cert", key="key")
-        rest = {name: value for name, value in data.items() if name not in tls}
+        tls = pick(data, **_KEYS)
+        rest = {name: value for name, value in data.items() if name not in _KEYS.values()}
         return host_create(actor=caller.actor, environment=caller.inside(), tls=tls, **rest)
