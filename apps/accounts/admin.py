@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.access import refusal
 from apps.accounts.backends.directory import identify
 from apps.accounts.backends.preflight import tls_context
+from apps.accounts.backends.resync import ask_everybody_anew
 from apps.accounts.models import AuthProvider, User
 from apps.accounts.spec import CONFIGS, SECRETS, Claims, Config, Directory, read_config
 from apps.core import ports
@@ -48,7 +49,9 @@ def provider_of(kind: str) -> AuthProvider:
     """The provider of this kind, unsaved while nobody configured it; raises `Invalid` for an unknown kind."""
     if kind not in CONFIGS:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(CONFIGS)}.")
-    return AuthProvider.objects.filter(kind=kind).first() or AuthProvider(kind=kind)
+    provider = AuthProvider.objects.filter(kind=kind).first() or AuthProvider(kind=kind)
+    provider.end_trial()
+    return provider
 
 
 def shown_config(provider: AuthProvider) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def secrets_set(provider: AuthProvider) -> list[str]:
 
 
 def provider_save(kind: str, data: Mapping[str, Any], *, actor: Admin) -> AuthProvider:
-    """Store a configuration; a provider that is on and is reached differently now is on trial again.
+    """Store a configuration; one that is on and is reached differently now is on trial, or it is as before again.
 
     Secrets that are left out stay. Raises `Invalid` for a wrong field.
     """
@@ -72,10 +75,13 @@ def provider_save(kind: str, data: Mapping[str, Any], *, actor: Admin) -> AuthPr
     config = _checked(kind, data, provider.stored)
     before, stored = provider.config.to_wire(), config.to_json()
     is_moved = any(value != before[name] for name, value in config.to_wire().items() if name not in _WHO)
-    provider.stored = stored
     if provider.is_open and is_moved:
+        if not provider.is_on_trial:
+            provider.former, provider.is_change = provider.stored, True
         provider.trial_until = timezone.now() + AuthProvider.TRIAL
+    provider.stored = stored
     _write(provider, "save", actor, stored)
+    ask_everybody_anew(provider)
     return provider
 
 
@@ -114,6 +120,8 @@ def provider_test(
 def provider_enable(kind: str, *, actor: Admin, login: str = "", password: str = "") -> AuthProvider:
     """Switch a provider on, on trial; a directory first has to let the asker in with the given name and password.
 
+    One that is on stays on, and is confirmed by a directory's yes.
+
     Raises `Invalid` for an incomplete configuration, `Conflict` with the reason when the test fails.
     """
     _need_admin(actor)
@@ -123,7 +131,9 @@ def provider_enable(kind: str, *, actor: Admin, login: str = "", password: str =
         tested = provider_test(kind, login, password, actor=actor)
         if not tested:
             raise Conflict(_("Not switched on. %(reason)s") % {"reason": tested.reason})
-    provider.enabled, provider.trial_until = True, timezone.now() + AuthProvider.TRIAL
+    if provider.is_open:
+        return provider if kind == "github" or not provider.is_on_trial else provider_confirm(kind, actor=actor)
+    provider.enabled, provider.is_change, provider.trial_until = True, False, timezone.now() + AuthProvider.TRIAL
     _write(provider, "enable", actor, {})
     return provider
 
@@ -134,8 +144,9 @@ def provider_confirm(kind: str, *, actor: Admin) -> AuthProvider:
     provider = provider_of(kind)
     if not provider.is_open:
         raise Conflict(_("%(provider)s is off; switch it on first.") % {"provider": provider})
-    provider.trial_until = None
+    provider.trial_until, provider.is_change, provider.former = None, False, {}
     _write(provider, "confirm", actor, {})
+    ask_everybody_anew(provider)
     return provider
 
 
@@ -147,9 +158,22 @@ def provider_disable(kind: str, *, actor: Admin | None) -> AuthProvider:
     if actor is not None:
         _need_admin(actor)
     provider = provider_of(kind)
-    provider.enabled, provider.trial_until = False, None
+    provider.enabled, provider.is_change, provider.trial_until = False, False, None
     _write(provider, "disable", actor, {})
     return provider
+
+
+def provider_resync(kind: str, *, actor: Admin) -> int:
+    """Ask the provider anew about everybody who came through it; how many people those are.
+
+    What it says counts as it comes, person by person. Raises `Conflict` while the provider is off or on trial.
+    """
+    _need_admin(actor)
+    provider = provider_of(kind)
+    if not provider.is_open or provider.is_on_trial:
+        raise Conflict(_("%(provider)s is off or on trial; switch it on or confirm it first.") % {"provider": provider})
+    _write(provider, "resync", actor, {})
+    return ask_everybody_anew(provider)
 
 
 def _need_admin(actor: Admin) -> None:

@@ -151,16 +151,17 @@ class ProviderQuerySet(models.QuerySet["AuthProvider"]):
     """Log-in providers."""
 
     def open(self) -> ProviderQuerySet:
-        """Those that people may log in through now: switched on, and confirmed or still on trial."""
+        """Those that people may log in through now: on, and confirmed, still on trial, or back at what they were."""
         on_trial = models.Q(trial_until=None) | models.Q(trial_until__gt=timezone.now())
-        return self.filter(on_trial, enabled=True)
+        return self.filter(on_trial | models.Q(is_change=True), enabled=True)
 
 
 class AuthProvider(models.Model):
     """GitHub, Active Directory or OpenLDAP: how it is reached and who may come in through it.
 
     A provider that was just switched on is on trial: unless somebody logs in through it before `trial_until`, or an
-    administrator confirms it, it counts as off again. `answered_at` and `trouble` (with its time) are what the last
+    administrator confirms it, it counts as off again. One that was on and is now reached differently (`is_change`) is
+    on trial, too, and goes back to its `former` configuration. `answered_at` and `trouble` are what the last
     re-syncs met.
     """
 
@@ -170,6 +171,8 @@ class AuthProvider(models.Model):
     enabled = models.BooleanField(default=False)
     trial_until = models.DateTimeField(null=True)
     stored = EncryptedJSONField(default=dict)
+    former = EncryptedJSONField(default=dict)
+    is_change = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=0)
     answered_at = models.DateTimeField(null=True)
     trouble = models.TextField(blank=True)
@@ -185,13 +188,29 @@ class AuthProvider(models.Model):
 
     @property
     def config(self) -> Config:
-        """The configuration, typed."""
-        return CONFIGS[self.kind].from_json(self.stored)
+        """The configuration in force, typed."""
+        return CONFIGS[self.kind].from_json(self.former if self.is_change and self.is_overdue else self.stored)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether a trial ended and nobody confirmed."""
+        return self.trial_until is not None and self.trial_until <= timezone.now()
 
     @property
     def is_open(self) -> bool:
         """Whether people may log in through it now."""
-        return self.enabled and (self.trial_until is None or self.trial_until > timezone.now())
+        return self.enabled and (not self.is_overdue or self.is_change)
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether it is on and waits to be confirmed."""
+        return self.enabled and self.trial_until is not None and not self.is_overdue
+
+    def end_trial(self) -> None:
+        """Make an unconfirmed trial's end so in the row, before something else is changed; the caller saves."""
+        if self.is_overdue:
+            self.stored, self.enabled = (self.former, True) if self.is_change else (self.stored, False)
+            self.former, self.is_change, self.trial_until = {}, False, None
 
 
 class Identity(models.Model):

@@ -12,13 +12,15 @@ class ControlConfig(AppConfig):
     def ready(self) -> None:
         """Fill the ports and register accounts, keys and environments."""
         from apps.accounts.models import ApiKey, User
-        from apps.accounts.reconcile import settle
+        from apps.accounts.reconcile import settle, settle_account
         from apps.control import reconcile, services
+        from apps.control.wake import wake
         from apps.core.ports import ports
         from apps.environments.models import Environment
         from apps.environments.reconcile import settle as settle_environment
 
         ports.ask, ports.create, ports.record = services.ask, services.create, services.record
-        reconcile.register(User, settle)
+        ports.wake = wake
+        reconcile.register(User, settle_account)
         reconcile.register(ApiKey, settle)
         reconcile.register(Environment, settle_environment)

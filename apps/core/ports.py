@@ -23,7 +23,7 @@ class Asker(Protocol):
 
 
 class Ports:
-    """What is plugged in: `ask`, `create` and `record` from control, `emptiers` from every app with tenant rows.
+    """What is plugged in: `ask`, `create`, `record`, `wake` from control, `emptiers` from every app with tenant rows.
 
     An emptier takes an environment's key, asks for the removal of what its app still holds there and returns how
     many things are left. `render(kind, key, actor, base)` is the v1 resource of a row as the actor sees it (None: not
@@ -45,6 +45,7 @@ class Ports:
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
         self.render: Renderer = _nothing
         self.sessions_close: Callable[[Any], int] = _missing
+        self.wake: Callable[[str, int], None] = _missing
         self.identified: Callable[[Any], Any] = _missing
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _missing
 
@@ -68,6 +69,11 @@ def ask(row: Managed, action: str, **kwargs: Any) -> Any:
 def create(row: Managed, **kwargs: Any) -> Any:
     """Record a new row's first wish; see `control.services.create`."""
     return ports.create(row, **kwargs)
+
+
+def wake(kind: str, key: int) -> None:
+    """Have the loop look at a row, once the transaction is committed; see `control.wake`."""
+    ports.wake(kind, key)
 
 
 def record(event: str, **kwargs: Any) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from apps.accounts.admin import provider_save
+from apps.accounts.backends import asking, directory, resync
 from apps.accounts.models import AuthProvider
 from apps.environments.access import Actor
+from tests.accounts.directory import SAMPLE, PaperDirectory
 from tests.accounts.hub import Hub
 from tests.accounts.samba import Samba
 from tests.accounts.slapd import Slapd
@@ -57,6 +59,18 @@ def configure(actor_of: Callable[..., Actor]) -> Configure:
         return AuthProvider.objects.get(kind=kind)
 
     return make
+
+
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> PaperDirectory:
+    """An OpenLDAP in memory that is on: ann is in crew and fleet, ben is in fleet."""
+    made = PaperDirectory()
+    made.add("ann", "crew", "fleet")
+    made.add("ben", "fleet")
+    for module in (directory, resync, asking):
+        monkeypatch.setattr(module, "reader", lambda: made)
+    configure("openldap", SAMPLE)
+    return made
 
 
 @pytest.fixture

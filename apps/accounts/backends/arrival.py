@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from apps.accounts.access import refusal
 from apps.accounts.models import AuthProvider, Identity, User
@@ -31,11 +32,13 @@ def _arrive(provider: AuthProvider, claims: Claims) -> User:
     if reason:
         raise Unauthorized(f"{provider}: {reason}")
     user = user or _new_account(provider, person)
-    _remember(user, provider, claims)
-    if provider.trial_until is not None:
-        AuthProvider.objects.filter(pk=provider.pk, version=provider.version).update(trial_until=None)
+    remember(user, provider, claims)
+    if provider.is_on_trial:
+        tried = AuthProvider.objects.filter(pk=provider.pk, version=provider.version)
+        tried.update(trial_until=None, is_change=False, former={})
         ports.record("provider.confirmed", actor=None, account=user, request={"kind": provider.kind})
     ports.identified(user)
+    ports.wake(User.KIND, user.pk)
     return user
 
 
@@ -57,7 +60,7 @@ def _free_login(wanted: str) -> str:
     return login
 
 
-def _remember(user: User, provider: AuthProvider, claims: Claims) -> None:
+def remember(user: User, provider: AuthProvider, claims: Claims) -> None:
     """Write down the person and the groups as they are now; a group of yesterday is forgotten."""
     kept = []
     for claim in (claims.person, *claims.groups):
@@ -66,6 +69,8 @@ def _remember(user: User, provider: AuthProvider, claims: Claims) -> None:
         row = row or Identity(kind=claim.kind, external_id=claim.external_id)
         row.user, row.provider, row.dn = user, provider, plain_dn(claim.dn)[:1024]
         row.login, row.name = claim.login[:255], claim.name[:255]
+        if claim is claims.person:
+            row.asked_at, row.gone, row.token = timezone.now(), "", claims.token or row.token
         row.save()
         kept.append(row.pk)
     user.identities.filter(provider=provider).exclude(pk__in=kept).delete()
