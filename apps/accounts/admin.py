@@ -15,6 +15,7 @@ from apps.accounts.access import refusal
 from apps.accounts.backends.directory import identify
 from apps.accounts.backends.preflight import tls_context
 from apps.accounts.backends.resync import ask_everybody_anew
+from apps.accounts.login.sessions import sessions_of_provider_close
 from apps.accounts.models import AuthProvider, User
 from apps.accounts.spec import CONFIGS, SECRETS, Claims, Config, Directory, read_config
 from apps.core import ports
@@ -159,7 +160,7 @@ def provider_disable(kind: str, *, actor: Admin | None) -> AuthProvider:
         _need_admin(actor)
     provider = provider_of(kind)
     provider.enabled, provider.is_change, provider.trial_until = False, False, None
-    _write(provider, "disable", actor, {})
+    _write(provider, "disable", actor, {"sessionsEnded": sessions_of_provider_close(kind)})
     return provider
 
 

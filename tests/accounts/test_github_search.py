@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from apps.accounts.backends import hub as github_api
-from apps.accounts.backends.hub import GithubDown
+from apps.accounts.backends.hubapi import GithubDown
 from apps.accounts.backends.search import identities_search, identity_find
 from apps.accounts.models import Identity, KnownIdentity
 from apps.accounts.spec import Claims, Github

@@ -13,6 +13,7 @@ from django.test import Client
 from apps.accounts import admin
 from apps.accounts.models import AuthProvider, Identity, User
 from apps.accounts.services import key_create
+from apps.control.models import AuditEntry
 from apps.environments.access import actor_of_user
 from apps.realtime.door import Caller
 
@@ -49,6 +50,9 @@ def doors(ann: User) -> dict[str, Door]:
     }
 
 
+KEPT = {"key", "socket of the key", "socket by ticket"}
+
+
 def open_doors(doors: dict[str, Door]) -> set[str]:
     return {name for name, is_open in doors.items() if is_open()}
 
@@ -57,16 +61,29 @@ def test_while_the_provider_is_on_every_door_is_open(doors: dict[str, Door]):
     assert open_doors(doors) == set(doors)
 
 
-def test_switching_it_off_closes_every_door_and_on_again_opens_them(doors: dict[str, Door], actor_of: Any):
+def test_switching_it_off_closes_every_door_and_on_again_opens_those_without_a_session(
+    doors: dict[str, Door], actor_of: Any
+):
     admin.provider_disable("openldap", actor=actor_of("root"))
     assert open_doors(doors) == set()
+    entry = AuditEntry.all_objects.get(event="provider.disable")
+    assert entry.request["sessionsEnded"] == 2
     AuthProvider.objects.update(enabled=True)
-    assert open_doors(doors) == set(doors)
+    assert open_doors(doors) == KEPT
 
 
-def test_a_person_who_is_gone_has_no_door(doors: dict[str, Door], ann: User):
-    Identity.objects.filter(user=ann, kind="openldap_user").update(gone="Disabled.")
+def test_a_person_who_is_gone_has_no_door_and_no_session_afterwards(
+    doors: dict[str, Door], ann: User, paper: Any, actor_of: Any, run_loop: Any
+):
+    paper.out["ann"] = "Disabled."
+    admin.provider_resync("openldap", actor=actor_of("root"))
+    run_loop()
     assert open_doors(doors) == set()
+    assert AuditEntry.all_objects.get(event="account.resync").request["sessionsEnded"] == 2
+    paper.out.clear()
+    admin.provider_resync("openldap", actor=actor_of("root"))
+    run_loop()
+    assert open_doors(doors) == KEPT
 
 
 def test_another_person_s_absence_closes_nothing(doors: dict[str, Door], ann: User):
@@ -88,7 +105,7 @@ def test_a_local_password_keeps_keys_alive_but_not_the_provider_s_sessions(
     ann.set_password("a password kept here")
     User.all_objects.filter(pk=ann.pk).update(password=ann.password)
     admin.provider_disable("openldap", actor=actor_of("root"))
-    assert open_doors(doors) == {"key", "socket of the key", "socket by ticket"}
+    assert open_doors(doors) == KEPT
 
 
 def test_local_accounts_never_notice(people: Any, actor_of: Any, paper: Any):

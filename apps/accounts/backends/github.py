@@ -11,7 +11,8 @@ from social_core.backends.github_enterprise import GithubEnterpriseOAuth2
 from social_core.exceptions import AuthCanceled, AuthProviderError, SocialAuthBaseException
 from social_django.strategy import DjangoStrategy
 
-from apps.accounts.backends.hub import MOST_PAGES, PER_PAGE, claims_of
+from apps.accounts.backends.hub import claims_of
+from apps.accounts.backends.hubapi import MOST_PAGES, PER_PAGE
 from apps.accounts.models import AuthProvider
 from apps.accounts.spec import Claims, Github
 from apps.core.errors import Problem, Unauthorized

@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
 
 import ldap
-from ldap.cidict import cidict
 from ldap.filter import escape_filter_chars
 
-from apps.accounts.backends.directory import DirectoryDown
-from apps.accounts.backends.ldap import (
-    EVERYTHING,
-    claims_of,
-    group_claim,
-    identify,
-    is_disabled,
-    options_of,
-    person_claim,
-    reason_of,
-    service_account,
-    uri_of,
-)
+from apps.accounts.backends.entries import entries, opened
+from apps.accounts.backends.ldap import claims_of, group_claim, identify, is_disabled, person_claim
 from apps.accounts.spec import PERSON_KINDS, Claim, Claims, Directory
 
 __all__ = ["by_id", "by_name", "identify", "person"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a directory holds under a DN, and the connection over which more can be asked."""
-
-    dn: str
-    attrs: Any
-    connection: Any
-
-
-@contextmanager
-def opened(config: Directory) -> Iterator[Any]:
-    """A connection bound as the service account; raises `DirectoryDown` with the reason, also for later failures."""
-    connection = ldap.initialize(uri_of(config))
-    try:
-        for option, value in options_of(config).items():
-            connection.set_option(option, value)
-        if config.start_tls:
-            connection.start_tls_s()
-        connection.simple_bind_s(service_account(config), config.password)
-        yield connection
-    except ldap.LDAPError as error:
-        raise DirectoryDown(f"The directory cannot be asked: {reason_of(error)}.") from error
-    finally:
-        with suppress(ldap.LDAPError):
-            connection.unbind_s()
-
-
 def person(kind: str, config: Directory, external_id: str) -> Claims | str:
     """What the directory says now about the person of this lasting id; a text says why the person is out."""
     with opened(config) as connection:
-        found = _entries(connection, *_place(config, external_id), f"(objectClass={config.user_class})", 1)
+        found = entries(connection, *_place(config, external_id), f"(objectClass={config.user_class})", 1)
         if not found:
             return "The directory does not know this person any more."
         if is_disabled(config, found[0].attrs):
@@ -73,7 +30,7 @@ def by_id(kind: str, config: Directory, identity_kind: str, external_id: str) ->
     is_person = identity_kind == PERSON_KINDS[kind]
     wanted = f"(objectClass={config.user_class if is_person else config.group_class})"
     with opened(config) as connection:
-        found = _entries(connection, *_place(config, external_id), wanted, 1)
+        found = entries(connection, *_place(config, external_id), wanted, 1)
     make = person_claim if is_person else group_claim
     return make(kind, config, found[0].dn, found[0].attrs) if found else None
 
@@ -85,8 +42,8 @@ def by_name(kind: str, config: Directory, text: str, most: int, *, exact: bool) 
     groups = {config.group_search, config.group_name}
     with opened(config) as connection:
         tree = (config.base, ldap.SCOPE_SUBTREE, "")
-        persons = _entries(connection, *tree, _named(config.user_class, people, part), most)
-        crowds = _entries(connection, *tree, _named(config.group_class, groups, part), most)
+        persons = entries(connection, *tree, _named(config.user_class, people, part), most)
+        crowds = entries(connection, *tree, _named(config.group_class, groups, part), most)
     return [
         *(person_claim(kind, config, each.dn, each.attrs) for each in persons),
         *(group_claim(kind, config, each.dn, each.attrs) for each in crowds),
@@ -106,35 +63,3 @@ def _place(config: Directory, external_id: str) -> tuple[str, int, str]:
         return external_id, ldap.SCOPE_BASE, ""
     raw = "".join(f"\\{byte:02x}" for byte in guid.bytes_le)
     return config.base, ldap.SCOPE_SUBTREE, f"(|(entryUUID={guid})(objectGUID={raw}))"
-
-
-def _entries(connection: Any, base: str, scope: int, term: str, wanted: str, most: int) -> list[Entry]:
-    """At most so many entries; what the server would have said beyond them is not waited for."""
-    query = f"(&{wanted}{term})" if term else wanted
-    found: list[Entry] = []
-    message = connection.search_ext(base, scope, query, EVERYTHING)
-    while len(found) < most:
-        try:
-            word, rows = connection.result(message, 0)
-        except (ldap.NO_SUCH_OBJECT, ldap.INVALID_DN_SYNTAX):
-            if scope == ldap.SCOPE_BASE:
-                return []
-            raise
-        except ldap.SIZELIMIT_EXCEEDED:
-            return found
-        if word == ldap.RES_SEARCH_RESULT:
-            return found
-        found += [Entry(dn, _decoded(attrs), connection) for dn, attrs in rows if dn is not None]
-    connection.abandon_ext(message)
-    return found
-
-
-def _decoded(attrs: dict[str, list[bytes]]) -> Any:
-    return cidict({name: [_text(value) for value in values] for name, values in attrs.items()})
-
-
-def _text(value: bytes) -> str | bytes:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.accounts.access import refusal
-from apps.accounts.backends.arrival import remember
 from apps.accounts.backends.directory import reader
+from apps.accounts.backends.taking import take
 from apps.accounts.models import AuthProvider, Identity, User
 from apps.accounts.spec import PERSON_KINDS, Claims, Github
 from apps.core import ports
@@ -52,7 +50,7 @@ def ask_again(user: User) -> Heard:
         _note(person.provider, problem.message)
         return Heard(RETRY, person.gone)
     _note(person.provider)
-    return Heard(every * random.uniform(0.9, 1.0), _take(person, told))  # noqa: S311 - spread, not secrecy
+    return Heard(every * random.uniform(0.9, 1.0), take(person, told))  # noqa: S311 - spread, not secrecy
 
 
 def ask_everybody_anew(provider: AuthProvider) -> int:
@@ -96,35 +94,3 @@ def _note(provider: AuthProvider, trouble: str = "") -> None:
         return
     stale = Q(answered_at=None) | Q(answered_at__lt=now - timedelta(seconds=1)) | Q(trouble_at__isnull=False)
     row.filter(stale).update(answered_at=now, trouble="", trouble_at=None)
-
-
-def _take(person: Identity, told: Claims | str) -> str:
-    """Let it count; why the person is out now, or nothing."""
-    try:
-        return _write(person, told)
-    except IntegrityError:  # the person logged in at the same moment
-        return _write(person, told)
-
-
-@transaction.atomic
-def _write(person: Identity, told: Claims | str) -> str:
-    provider, user = person.provider, person.user
-    before = _groups(user, provider)
-    if isinstance(told, Claims):
-        remember(user, provider, told)
-        gone = refusal(provider.config, told, user)
-    else:
-        user.identities.filter(provider=provider).exclude(pk=person.pk).delete()
-        gone = told
-    Identity.objects.filter(pk=person.pk).update(gone=gone[:255], asked_at=timezone.now())
-    after = _groups(user, provider)
-    if gone != person.gone or before != after:
-        changes = {"left": sorted(before - after), "joined": sorted(after - before), "out": gone}
-        ports.record("account.resync", actor=None, row=user, account=user, request={"from": provider.kind, **changes})
-    ports.identified(user)
-    return gone
-
-
-def _groups(user: User, provider: AuthProvider) -> set[str]:
-    groups = user.identities.filter(provider=provider).exclude(kind__in=PERSON_KINDS.values())
-    return {str(group) for group in groups}
