@@ -108,7 +108,11 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
 
 
 class ApiKey(Managed):
-    """An access key and the hash of its secret; `account` made it, `environments.KeyScope` may pin it to one tenant."""
+    """An access key and the hash of its secret; `account` made it, `environments.KeyScope` may pin it to one tenant.
+
+    `role` holds an account's key to less than its account (an environment's key has its role in its scope), `expires`
+    ends it, `addresses` are the only ones (`10.0.0.0/8`, `2001:db8::1/128`) it may be used from; empty is no limit.
+    """
 
     KIND = "apiKey"
     LIFECYCLE = API_KEY
@@ -116,7 +120,11 @@ class ApiKey(Managed):
     account = models.ForeignKey(User, on_delete=models.CASCADE, related_name="keys")
     public_value = models.CharField(max_length=64, unique=True)
     secret_hash = models.CharField(max_length=64)
+    role = models.CharField(max_length=32, blank=True)
+    expires = models.DateTimeField(null=True, blank=True)
+    addresses = models.JSONField(default=list, blank=True)
     last_used = models.DateTimeField(null=True, blank=True)
+    last_address = models.CharField(max_length=64, blank=True)
 
     objects = models.Manager()
 
@@ -130,6 +138,11 @@ class ApiKey(Managed):
     def digest(secret: str) -> str:
         """SHA-256 of a secret; enough without salt because the secret is 40 random characters."""
         return hashlib.sha256(secret.encode()).hexdigest()
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires is not None and self.expires <= timezone.now()
 
     def accepts(self, secret: str) -> bool:
         """Whether this is the key's secret, in constant time."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import ApiKey, FailedLogin, User
+from apps.core.addresses import is_within
 
 WINDOW = timedelta(minutes=5)
 TRIES_PER_NAME = 8
@@ -18,14 +20,30 @@ def is_set_up() -> bool:
     return User.objects.filter(kind="admin").exists()
 
 
-def key_for(public_value: str, secret: str) -> ApiKey | None:
-    """The active key of an active account with this pair, or None."""
+def key_shown(public_value: str, secret: str) -> ApiKey | None:
+    """The key with this pair, or None; whether it may be used is another question (`why_shut`)."""
     key = ApiKey.objects.select_related("account").filter(public_value=public_value).first()
     if key is None:
         ApiKey.digest(secret)
         return None
-    usable = key.desired == "active" and key.account.is_active
-    return key if key.accepts(secret) and usable else None
+    return key if key.accepts(secret) else None
+
+
+def key_for(public_value: str, secret: str, address: str = "") -> ApiKey | None:
+    """The key with this pair, if it may be used from this address now."""
+    key = key_shown(public_value, secret)
+    return None if key is None or why_shut(key, address) else key
+
+
+def why_shut(key: ApiKey, address: str) -> str:
+    """Why a key may not be used from this address now, or nothing."""
+    if key.desired != "active" or not key.account.is_active:
+        return _("This API key or its account is not active.")
+    if key.is_expired:
+        return _("This API key has expired; make a new one.")
+    if key.addresses and not is_within(address, key.addresses):
+        return _("This API key may not be used from %(address)s.") % {"address": address or _("an unknown address")}
+    return ""
 
 
 def login_wait(login: str, address: str) -> int:

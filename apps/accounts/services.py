@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +14,7 @@ from django.utils import timezone
 from apps.accounts.login.policy import password_check
 from apps.accounts.login.sessions import sessions_close
 from apps.accounts.models import AccountNumber, ApiKey, FailedLogin, User
+from apps.accounts.plan import key_limits
 from apps.accounts.selectors import WINDOW, is_set_up
 from apps.core import ports
 from apps.core.errors import Conflict, Invalid
@@ -82,9 +85,10 @@ def account_update(user: User, *, actor: Asker, **changes: Any) -> User:
     if user.is_admin and allowed.get("kind") == "user":
         _keep_one_admin(user)
     is_other_kind = allowed.get("kind", user.kind) != user.kind
-    ports.ask(user, "update", actor=actor, changes=allowed, request=allowed)
-    if is_other_kind:
-        sessions_close(user)
+    with ports.revoking(actor, accounts=[user.pk] if is_other_kind else []):
+        ports.ask(user, "update", actor=actor, changes=allowed, request=allowed)
+        if is_other_kind:
+            sessions_close(user)
     return user
 
 
@@ -92,9 +96,10 @@ def account_act(user: User, action: str, *, actor: Asker) -> User:
     """Activate, deactivate, remove, purge or restore an account; the last active admin stays."""
     if action in {"deactivate", "remove"} and user.is_admin:
         _keep_one_admin(user)
-    ports.ask(user, action, actor=actor)
-    if not user.is_active:
-        sessions_close(user)
+    with ports.revoking(actor, accounts=[user.pk]):
+        ports.ask(user, action, actor=actor)
+        if not user.is_active:
+            sessions_close(user)
     return user
 
 
@@ -110,8 +115,22 @@ def _keep_one_admin(user: User) -> None:
         )
 
 
-def key_create(*, actor: Asker, account: User, name: str = "", description: str = "") -> NewKey:
-    """A new access key and secret (20 upper-case hex digits, 40 unmistakable letters); the secret is stored hashed."""
+def key_create(
+    *,
+    actor: Asker,
+    account: User,
+    name: str = "",
+    description: str = "",
+    role: str = "",
+    expires: datetime | None = None,
+    addresses: Iterable[str] = (),
+) -> NewKey:
+    """A new access key and secret (20 upper-case hex digits, 40 unmistakable letters); the secret is stored hashed.
+
+    Raises `Invalid` for an `expires` that is past and for `addresses` that are none. A key that makes a key passes its
+    own limits on; `role` is checked by `environments.services`.
+    """
+    limits = key_limits(actor.api_key, expires, list(addresses))
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(40))
     key = ApiKey(
         account=account,
@@ -120,14 +139,18 @@ def key_create(*, actor: Asker, account: User, name: str = "", description: str 
         desired="active",
         public_value=secrets.token_hex(10).upper(),
         secret_hash=ApiKey.digest(secret),
+        role=role,
+        expires=limits.expires,
+        addresses=list(limits.addresses),
     )
-    ports.create(key, actor=actor, request={"name": name, "description": description})
+    ports.create(key, actor=actor, request={"name": name, "description": description, "role": role, **limits.told})
     return NewKey(key, secret)
 
 
 def key_act(key: ApiKey, action: str, *, actor: Asker, environment: Any = None) -> ApiKey:
-    """Activate, deactivate, remove or purge a key."""
-    ports.ask(key, action, actor=actor, environment=environment)
+    """Activate, deactivate, remove or purge a key; the sockets that it opened close at once."""
+    with ports.revoking(actor, keys=[key.pk]):
+        ports.ask(key, action, actor=actor, environment=environment)
     return key
 
 
@@ -138,11 +161,11 @@ def key_update(key: ApiKey, *, actor: Asker, environment: Any = None, **changes:
     return key
 
 
-def key_used(key: ApiKey) -> None:
-    """Note that a key was used, at most once a minute."""
+def key_used(key: ApiKey, address: str = "") -> None:
+    """Note when and from where a key was used: at most once a minute, but every change of address."""
     now = timezone.now()
-    if key.last_used is None or (now - key.last_used).total_seconds() > 60:
-        ApiKey.all_objects.filter(pk=key.pk).update(last_used=now)
+    if key.last_used is None or (now - key.last_used).total_seconds() > 60 or key.last_address != address:
+        ApiKey.all_objects.filter(pk=key.pk).update(last_used=now, last_address=address)
 
 
 def login_failed(login: str, address: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ class Asker(Protocol):
     @property
     def is_admin(self) -> bool: ...
 
+    @property
+    def api_key(self) -> Any: ...
+
 
 class Ports:
     """What is plugged in: `ask`, `create`, `record`, `wake` from control, `emptiers` from every app with tenant rows.
@@ -29,9 +33,13 @@ class Ports:
     many things are left. `render(kind, key, actor, base)` is the v1 resource of a row as the actor sees it (None: not
     at all), with links below the URL `base` (`https://portal`); the API provides it.
 
-    `rights_changed` are called with what changed: `{"environment": key}` or `{"account": key}`.
+    `rights_changed` are called with what changed: `{"environment": key}` (None: the whole installation) or
+    `{"account": key}`.
 
     `sessions_close(account)` ends the sessions of an account at once and says how many that were.
+
+    `revoking(actor, accounts=..., keys=..., environments=...)` is entered around a change of what these may do: it
+    closes the sockets that lost their right and counts sockets, sessions and keys (`environments.services.revoking`).
 
     `identified(user)` is called when a log-in provider said anew who the account is and in which groups;
     `is_member(names, user)` whether an environment has such an identity, or that account, as a member.
@@ -46,6 +54,7 @@ class Ports:
         self.render: Renderer = _nothing
         self.sessions_close: Callable[[Any], int] = _missing
         self.wake: Callable[[str, int], None] = _missing
+        self.revoking: Callable[..., AbstractContextManager[None]] = _unwatched
         self.identified: Callable[[Any], Any] = _missing
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _missing
 
@@ -56,6 +65,10 @@ def _missing(*_: object, **__: object) -> Any:
 
 def _nothing(*_: object) -> None:
     return None
+
+
+def _unwatched(*_: object, **__: object) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 ports = Ports()
@@ -79,6 +92,11 @@ def wake(kind: str, key: int) -> None:
 def record(event: str, **kwargs: Any) -> None:
     """Write one audit entry; see `control.services.record`."""
     ports.record(event, **kwargs)
+
+
+def revoking(actor: Any, *, accounts: Iterable[int] = (), keys: Iterable[int] = ()) -> AbstractContextManager[None]:
+    """Enter this around a change of what accounts or keys may do; see `environments.services.revoking`."""
+    return ports.revoking(actor, accounts=accounts, keys=keys)
 
 
 def identified(user: Any) -> None:

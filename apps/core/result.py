@@ -1,4 +1,4 @@
-"""What one look of the loop found."""
+"""What one look of the loop found, and what a change took from others."""
 
 from __future__ import annotations
 
@@ -23,3 +23,18 @@ class Result:
     failed: bool = False
     progress: int | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What lost its right by a change: open sockets, log-in sessions, and keys (other than the one changed)."""
+
+    sockets: int = 0
+    sessions: int = 0
+    keys: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.sockets or self.sessions or self.keys)
+
+    def __add__(self, other: Loss) -> Loss:
+        return Loss(self.sockets + other.sockets, self.sessions + other.sessions, self.keys + other.keys)

@@ -13,6 +13,6 @@ class EnvironmentsConfig(AppConfig):
         """Tell the log-in what it needs to know of members."""
         from apps.core.ports import ports
         from apps.environments.selectors import is_member
-        from apps.environments.services import memberships_of_account
+        from apps.environments.services import memberships_of_account, revoking
 
-        ports.identified, ports.is_member = memberships_of_account, is_member
+        ports.identified, ports.is_member, ports.revoking = memberships_of_account, is_member, revoking

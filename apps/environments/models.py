@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
+from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from apps.accounts.models import AccountNumber, ApiKey
@@ -56,6 +57,39 @@ class EnvironmentGroupPermission(GroupObjectPermissionBase):
     content_object = models.ForeignKey(Environment, on_delete=models.CASCADE)
 
 
+class Role(models.Model):
+    """A role that an administrator made: a name for a set of permissions, usable by members and keys."""
+
+    name = models.CharField(max_length=32, unique=True)
+    label = models.CharField(max_length=64, blank=True)
+    description = models.CharField(max_length=255, blank=True)
+    permissions = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.label or self.name
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Its permissions."""
+        return frozenset(self.permissions) & PERMISSIONS.keys()
+
+    @classmethod
+    def every(cls) -> dict[str, frozenset[str]]:
+        """All roles: the built-in ones, then those that were made here."""
+        return {**ROLES, **{role.name: role.held for role in cls.objects.all()}}
+
+    @classmethod
+    def permissions_of(cls, name: str) -> frozenset[str]:
+        """What the role of this name gives: nothing when there is none (any more)."""
+        if name in ROLES:
+            return ROLES[name]
+        found = cls.objects.filter(name=name).first()
+        return found.held if found else frozenset()
+
+
 class RoleGroup(models.Model):
     """The one Django group that holds a role in an environment."""
 
@@ -79,7 +113,7 @@ class Member(models.Model):
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="memberships"
     )
-    role = models.CharField(max_length=32, choices=[(r, r) for r in ROLES])
+    role = models.CharField(max_length=32)
 
     class Meta:
         ordering = ("id",)
@@ -98,6 +132,30 @@ class KeyScope(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} in {self.environment_id}"
+
+
+class OpenSocket(models.Model):
+    """One WebSocket that some process holds open: who by which proof, and the permission that it stands on where.
+
+    `environment` None is the whole installation, where the permission is `admin`. A row that its process has not
+    confirmed for `STALE` belongs to a process that died.
+    """
+
+    BEAT = timedelta(seconds=20)
+    STALE = timedelta(seconds=60)
+
+    process = models.CharField(max_length=64, db_index=True)
+    account = models.BigIntegerField(null=True, db_index=True)
+    key = models.BigIntegerField(null=True, db_index=True)
+    environment = models.BigIntegerField(null=True, db_index=True)
+    verb = models.CharField(max_length=32)
+    permission = models.CharField(max_length=32)
+    address = models.CharField(max_length=64, blank=True)
+    opened = models.DateTimeField(default=timezone.now)
+    seen = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.verb} of {self.account} in {self.environment}"
 
 
 class SocketTicket(models.Model):

@@ -1,6 +1,8 @@
-"""Permissions and the four roles as data: a role is a set of permissions (v1 contract, section 3.1)."""
+"""Permissions and the four built-in roles as data: a role is a set of permissions (v1 contract, section 3.1)."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 PERMISSIONS: dict[str, str] = {
     "view": "see what is in the environment",
@@ -11,7 +13,8 @@ PERMISSIONS: dict[str, str] = {
     "exec": "open a shell in a container",
     "keys": "manage API keys of the environment",
     "hosts": "add, change and delete hosts",
-    "own": "rename, deactivate and delete the environment and choose its members",
+    "members": "choose the environment's members",
+    "own": "rename, deactivate and delete the environment",
 }
 
 _READ = frozenset({"view", "logs"})
@@ -25,8 +28,22 @@ ROLES: dict[str, frozenset[str]] = {
 }
 RANK = {role: rank for rank, role in enumerate(ROLES)}
 
+RESERVED = frozenset({*ROLES, "user", "admin", "readAdmin", "token", "service", "agent", "register", "none"})
+"""Names that mean something already, here or on the v1 wire."""
 
-def highest(roles: list[str]) -> str | None:
-    """The role that outranks the others (owner first), or None for no role at all."""
-    known = [role for role in roles if role in RANK]
-    return min(known, key=RANK.__getitem__) if known else None
+
+def highest(roles: Iterable[str], known: Mapping[str, frozenset[str]] = ROLES) -> str | None:
+    """The role that outranks the others (owner first, then whoever holds more), or None for no role at all."""
+    found = sorted({role for role in roles if role in known}, key=lambda role: (-len(known[role]), role))
+    return found[0] if found else None
+
+
+def named(held: frozenset[str], roles: Iterable[str] = ()) -> str:
+    """What to call these permissions: the built-in role with exactly them, else the roles that they come from."""
+    same = next((role for role, needs in ROLES.items() if needs == held), None)
+    return same or " + ".join(sorted(roles)) or "less than a role"
+
+
+def largest_within(held: frozenset[str], known: Mapping[str, frozenset[str]]) -> str | None:
+    """The role with the most permissions among those that `held` covers."""
+    return highest([role for role, needs in known.items() if needs <= held], known)

@@ -30,8 +30,5 @@ def tell_sockets(what: Mapping[str, Any]) -> int:
         account_changed(account_id)
         return 1
 
-    environment_id = what.get("environment")
-    if environment_id is None:
-        return 0
-    rights_changed(environment_id)
+    rights_changed(what["environment"])
     return 1

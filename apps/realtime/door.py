@@ -15,12 +15,12 @@ from django.http import HttpRequest
 
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import ApiKey, User
-from apps.accounts.selectors import key_for
+from apps.accounts.selectors import key_for, why_shut
 from apps.accounts.services import key_used
 from apps.environments.access import Actor, actor_of_key, actor_of_user
 from apps.environments.models import SocketTicket
 from apps.environments.services import ticket_redeem
-from apps.realtime.origin import Scope, header
+from apps.realtime.origin import Scope, client_address, header
 
 LIFE = 1.0
 _MOST_KNOWN = 10_000
@@ -39,8 +39,8 @@ class Caller:
     def actor(self) -> Actor | None:
         """Who that is now; None once logged out, deactivated, or the key is taken away."""
         if self.key is not None:
-            key = ApiKey.objects.select_related("account").filter(pk=self.key, desired="active").first()
-            usable = key is not None and key.account.is_active
+            key = ApiKey.objects.select_related("account").filter(pk=self.key).first()
+            usable = key is not None and not why_shut(key, self.address)
             return actor_of_key(key, "api", address=self.address) if key is not None and usable else None
         user = _session_user(self.session) if self.session else User.objects.filter(pk=self.account or 0).first()
         if user is None or not user.is_active:
@@ -50,7 +50,7 @@ class Caller:
 
 def enter(scope: Scope, verb: str) -> Caller | None:
     """The caller behind a handshake for `verb`, or None; a ticket that is shown must be good."""
-    address = (scope.get("client") or ("",))[0]
+    address = client_address(scope)
     query = scope["query"]
     token = query.get("ticket") or query.get("token")
     if token:
@@ -80,10 +80,10 @@ def _by_key(authorization: str, address: str) -> Caller | None:
         public, _, secret = base64.b64decode(coded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    key = key_for(public, secret)
+    key = key_for(public, secret, address)
     if key is None:
         return None
-    key_used(key)
+    key_used(key, address)
     return Caller(key=key.pk, address=address)
 
 

@@ -12,6 +12,8 @@ from django.http import QueryDict
 from django.http.request import validate_host
 from django.utils.http import is_same_domain
 
+from apps.core.addresses import client
+
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
@@ -22,6 +24,13 @@ def header(scope: Scope, name: str) -> str:
     """A request header's value, empty when absent."""
     wanted = name.encode()
     return next((value.decode("latin1") for key, value in scope.get("headers", []) if key == wanted), "")
+
+
+def client_address(scope: Scope) -> str:
+    """The address of the client: the last hop that is no trusted proxy."""
+    peer = str((scope.get("client") or ("",))[0] or "")
+    said = [value.decode("latin1") for key, value in scope.get("headers", []) if key == b"x-forwarded-for"]
+    return client(peer, ",".join(said), settings.TRUSTED_PROXIES)
 
 
 def origin_refused(scope: Scope) -> str:

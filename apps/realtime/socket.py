@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.events import group, group_of_account
 from apps.environments.access import Actor
+from apps.environments.models import OpenSocket
+from apps.environments.services import socket_closed, socket_opened, sockets_seen
 from apps.realtime.door import LIFE, Caller, Rights, enter, rights, rights_known
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,23 @@ _open: Counter[int] = Counter()
 
 # Not asgiref's one shared thread: one slow query there would hold up every socket.
 _POOL = ThreadPoolExecutor(8, thread_name_prefix="sockets")
+
+
+class _Beat:
+    """When this process last said that it still holds its sockets: any of them says it for all."""
+
+    last = 0.0
+
+    def is_due(self) -> bool:
+        """Whether to say it now; true once in every `OpenSocket.BEAT`."""
+        now = time.monotonic()
+        if now - self.last < OpenSocket.BEAT.total_seconds():
+            return False
+        self.last = now
+        return True
+
+
+_beat = _Beat()
 
 
 async def in_thread(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -71,6 +91,7 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.environment: int | None = None
         self.ended = False
         self._account = 0
+        self._row = 0
         self._counted = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._closers: list[Callable[[], None]] = []
@@ -89,9 +110,15 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await super().__call__(scope, receive, send)
         finally:
             self.release()
-            for name in self.groups:
-                with contextlib.suppress(Exception):
-                    await self.channel_layer.group_discard(name, self.channel_name)
+            await self._sign_off()
+
+    async def _sign_off(self) -> None:
+        for name in self.groups:
+            with contextlib.suppress(Exception):
+                await self.channel_layer.group_discard(name, self.channel_name)
+        if self._row:
+            with contextlib.suppress(Exception):  # or else it is stale in a minute
+                await in_thread(socket_closed, self._row)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the handler if there is one: every socket hears its whole environment."""
@@ -132,6 +159,21 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._account = actor.user.pk if actor.user else 0
         self.environment = self.aim(actor)
         self._insist(rights(caller, self.environment))
+        self._row = self._register(actor)
+
+    def _register(self, actor: Actor) -> int:
+        return socket_opened(
+            account=actor.user.pk if actor.user else None,
+            key=self.caller.key,
+            environment=self.environment,
+            verb=self.verb,
+            permission=self._needed,
+            address=self.caller.address,
+        )
+
+    @property
+    def _needed(self) -> str:
+        return self.permission if self.environment is not None else "admin"
 
     def _count(self) -> None:
         if _open[self._account] >= MOST_SOCKETS:
@@ -142,7 +184,7 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
     def _insist(self, found: Rights) -> None:
         if found.held is None:
             raise Refusal(NOBODY, "You are logged out.")
-        if (self.permission if self.environment is not None else "admin") not in found.held:
+        if self._needed not in found.held:
             raise Refusal(NOT_ALLOWED, "Your role here may not do this.")
 
     async def check(self, *, age: float = LIFE) -> bool:
@@ -165,6 +207,8 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         await asyncio.sleep(random.uniform(0.2, CHECK_EVERY))  # noqa: S311 - spread, not secrecy
         while not self.ended:
             await self.check(age=CHECK_AGE)
+            if _beat.is_due():
+                await in_thread(sockets_seen)
             await asyncio.sleep(CHECK_EVERY)
 
     async def _keep_pinging(self) -> None:

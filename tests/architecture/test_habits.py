@@ -38,9 +38,21 @@ NAMES = {
     "__init__",
 }
 OWN_NAMES = {
-    "core": {"defaults", "encrypted", "errors", "events", "fields", "ids", "ports", "redact", "result", "urls"},
+    "core": {
+        "addresses",
+        "defaults",
+        "encrypted",
+        "errors",
+        "events",
+        "fields",
+        "ids",
+        "ports",
+        "redact",
+        "result",
+        "urls",
+    },
     "accounts": {"login"},
-    "environments": {"roles"},
+    "environments": {"roles", "reasons"},
     "control": {"wake", "retention"},
     "containers": {"engine", "policy", "guard", "decisions"},
 }

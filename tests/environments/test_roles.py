@@ -19,7 +19,7 @@ Actors = Callable[..., Actor]
 
 WHO = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly", "mallory": None, "root": "owner"}
 MAY: dict[str, str] = {
-    "owner": "view logs values operate delete exec keys hosts own",
+    "owner": "view logs values operate delete exec keys hosts members own",
     "member": "view logs values operate delete exec keys hosts",
     "restricted": "view logs values operate delete exec keys",
     "readonly": "view logs",

@@ -53,7 +53,7 @@ class Project(Resource):
     """)
     without = frozenset({"accountId"})
     verbs = {
-        "setmembers": Action(_set_members, "setProjectMembersInput", "setProjectMembersInput", "own"),
+        "setmembers": Action(_set_members, "setProjectMembersInput", "setProjectMembersInput", "members"),
         "delete": Action(_delete, permission="own"),
     }
     links = {
@@ -107,7 +107,7 @@ class ProjectMember(Resource):
     own = table("""
         externalId     string             r <identity
         externalIdType enum               r <identity_type :rancher_id
-        role           enum               r <role :owner|member|restricted|readonly
+        role           string             r <role
         projectId      reference[project] r <environment_id
         accountId      reference[account] r <environment_id
         name           string             r

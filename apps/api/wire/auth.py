@@ -15,9 +15,10 @@ from rest_framework.throttling import AnonRateThrottle
 from apps.accounts.login.sessions import LOCAL, make_room, provider_of, session_seen
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
-from apps.accounts.selectors import key_for
+from apps.accounts.selectors import key_shown, why_shut
 from apps.accounts.services import key_used
 from apps.api.wire.origin import client_address
+from apps.core.errors import Unauthorized
 from apps.environments.access import Actor, actor_of_key, actor_of_user
 
 Proof = tuple[User, Actor] | None
@@ -42,11 +43,14 @@ class KeyAuthentication(BaseAuthentication):
             access, _colon, secret = base64.b64decode(found, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             raise AuthenticationFailed from None
-        key = key_for(access, secret) if "\0" not in access else None
+        key = key_shown(access, secret) if "\0" not in access else None
         if key is None:
             raise AuthenticationFailed
-        key_used(key)
-        return key.account, actor_of_key(key, "api", address=client_address(request))
+        address = client_address(request)
+        if shut := why_shut(key, address):
+            raise Unauthorized(shut)
+        key_used(key, address)
+        return key.account, actor_of_key(key, "api", address=address)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
         """What a 401 asks for."""

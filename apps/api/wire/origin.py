@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from django.conf import settings
 from django.http import HttpRequest
+
+from apps.core.addresses import client, is_within
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
 
 
 def is_trusted(address: str) -> bool:
     """Whether a proxy at this address may say for whom it speaks (`settings.TRUSTED_PROXIES`)."""
-    try:
-        found = ipaddress.ip_address(address)
-        return any(found in ipaddress.ip_network(proxy, strict=False) for proxy in settings.TRUSTED_PROXIES)
-    except ValueError:
-        return False
+    return is_within(address, settings.TRUSTED_PROXIES)
 
 
 def client_address(request: HttpRequest) -> str:
     """The address of the client: the last hop that is no trusted proxy."""
-    address = str(request.META.get("REMOTE_ADDR") or "")
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    while hops and is_trusted(address):
-        address = hops.pop()
-    return address[:64]
+    peer = str(request.META.get("REMOTE_ADDR") or "")
+    return client(peer, request.headers.get("X-Forwarded-For", ""), settings.TRUSTED_PROXIES)
 
 
 def base_url(request: HttpRequest) -> str:

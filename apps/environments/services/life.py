@@ -15,6 +15,7 @@ from apps.environments.access import Actor
 from apps.environments.models import Environment
 from apps.environments.services.grants import members_apply
 from apps.environments.services.members import members_write, parse_members
+from apps.environments.services.revoking import revoking
 
 
 def _check_name(name: Any) -> str:
@@ -38,6 +39,8 @@ def environment_create(
     """
     if actor.scope is not None or actor.user is None:
         raise Forbidden("An environment key cannot create environments; use an account's key.")
+    if actor.limit is not None and "own" not in actor.limit:
+        raise Forbidden("This key's role does not let it own an environment, so it cannot create one.")
     wanted = list(members or []) or [
         {"externalId": wire_id("a", actor.user.pk), "externalIdType": "rancher_id", "role": "owner"}
     ]
@@ -60,7 +63,8 @@ def environment_update(row: Environment, *, actor: Actor, **changes: Any) -> Env
 
 def environment_act(row: Environment, action: str, *, actor: Actor) -> Environment:
     """Activate, deactivate, remove, purge or restore; removal first empties the environment."""
-    ports.ask(row, action, actor=actor)
+    with revoking(actor, environments=[row.pk]):
+        ports.ask(row, action, actor=actor)
     return row
 
 

@@ -1,0 +1,57 @@
+"""Addresses of clients: lists of networks, whether an address is in them, and who is behind a trusted proxy."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from apps.core.errors import Invalid
+
+MOST = 50
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(field: str, texts: Iterable[object]) -> list[str]:
+    """The addresses and networks in their usual form (`10.1.0.0/16`, `2001:db8::1/128`), each once.
+
+    Raises `Invalid` at `field` for what is neither, and for more than fifty.
+    """
+    found = list(dict.fromkeys(str(_network(field, text)) for text in texts))
+    if len(found) > MOST:
+        raise Invalid(field, "MaxLimitExceeded", f"At most {MOST} addresses can be given; combine some to networks.")
+    return found
+
+
+def _network(field: str, text: object) -> Network:
+    try:
+        return ipaddress.ip_network(str(text).strip(), strict=False)
+    except ValueError:
+        remedy = "write it like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32"
+        raise Invalid(field, "InvalidFormat", f"{str(text)[:60]!r} is no address or network; {remedy}.") from None
+
+
+def is_within(address: str, allowed: Iterable[str]) -> bool:
+    """Whether the address is in one of the networks; an IPv4 address may come dressed as an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+        plain = getattr(found, "ipv4_mapped", None) or found
+        return any(plain in ipaddress.ip_network(each, strict=False) for each in allowed)
+    except ValueError:
+        return False
+
+
+def covers(outer: Iterable[str], inner: str) -> bool:
+    """Whether a network lies within one of the others."""
+    small = ipaddress.ip_network(inner)
+    return any(
+        small.version == big.version and small.subnet_of(big)  # type: ignore[arg-type]
+        for big in map(ipaddress.ip_network, outer)
+    )
+
+
+def client(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
+    """The client behind `peer`: the last hop of `X-Forwarded-For` that is no trusted proxy."""
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    while hops and is_within(peer, trusted):
+        peer = hops.pop()
+    return peer[:64]

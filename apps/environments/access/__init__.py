@@ -1,0 +1,26 @@
+"""Who asks, what they may do where, and why not: `Actor`, `Verdict`, `can` and `available`."""
+
+from apps.environments.access.actor import SYSTEM, Actor, actor_of_key, actor_of_user
+from apps.environments.access.verdict import (
+    YES,
+    Verdict,
+    available,
+    can,
+    environment_of,
+    members_of,
+    verdict,
+)
+
+__all__ = [
+    "SYSTEM",
+    "YES",
+    "Actor",
+    "Verdict",
+    "actor_of_key",
+    "actor_of_user",
+    "available",
+    "can",
+    "environment_of",
+    "members_of",
+    "verdict",
+]

@@ -1,0 +1,23 @@
+"""Reads of environments, their members and what these may do."""
+
+from apps.environments.selectors.identities import (
+    accounts_of,
+    environments_among,
+    environments_of,
+    is_member,
+    members_naming,
+    person_named,
+)
+from apps.environments.selectors.rights import Holder, Rights, rights_of
+
+__all__ = [
+    "Holder",
+    "Rights",
+    "accounts_of",
+    "environments_among",
+    "environments_of",
+    "is_member",
+    "members_naming",
+    "person_named",
+    "rights_of",
+]
