@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 PERMISSIONS: dict[str, str] = {
     "view": "see what is in the environment",
@@ -38,8 +38,10 @@ def highest(roles: Iterable[str], known: Mapping[str, frozenset[str]] = ROLES) -
     return found[0] if found else None
 
 
-def named(held: frozenset[str], roles: Iterable[str] = ()) -> str:
-    """What to call these permissions: the built-in role with exactly them, else the roles that they come from."""
+def named(held: frozenset[str], roles: Collection[str] = ()) -> str:
+    """What to call these permissions: the one role that they come from, else the built-in role with exactly them."""
+    if len(roles) == 1:
+        return next(iter(roles))
     same = next((role for role, needs in ROLES.items() if needs == held), None)
     return same or " + ".join(sorted(roles)) or "less than a role"
 

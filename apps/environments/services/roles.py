@@ -90,7 +90,7 @@ def _check_name(name: Any) -> str:
 def _check_permissions(names: Any) -> list[str]:
     """The permissions in the usual order; to see the environment is part of every role."""
     wanted = [names] if isinstance(names, str) else list(names)
-    unknown = [each for each in wanted if each not in PERMISSIONS]
+    unknown = [each for each in wanted if not isinstance(each, str) or each not in PERMISSIONS]
     if unknown:
         known = ", ".join(PERMISSIONS)
         raise Invalid("permissions", "InvalidOption", f"There is no permission {str(unknown[0])[:40]!r}, only {known}.")
