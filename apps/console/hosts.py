@@ -21,6 +21,8 @@ from apps.core.errors import Invalid, Problem
 from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create, host_update
 
+_SSH = {"host_key": "hostKey", "private_key": "privateKey", "password": "password"}
+_FIELDS = {"url", "name", "labels", *_SSH.values()}
 COLUMNS = {"name": "name", "state": "shown", "created": "created"}
 
 
@@ -119,15 +121,16 @@ def remove(visit: Visit, pk: int) -> HttpResponse:
 def new(visit: Visit) -> HttpResponse:
     """Add a host by the address of its engine; it is tried before it is kept."""
     visit.need("hosts")
-    sent, errors = visit.request.POST, {}
+    sent, errors, shown = visit.request.POST, {}, ""
     if visit.request.method == "POST":
         try:
             row = _make(visit)
             return visit.done(_("Host %(name)s was added.") % {"name": row.name}, buttons.address(row, ""))
         except Problem as problem:
             name = str(problem.field or "url")
-            errors = {name if name in {"url", "name", "labels"} else "url": problem.message}
-    context = {"values": sent, "errors": errors}
+            errors = {name if name in _FIELDS else "url": problem.message}
+            shown = (name == "hostKey" and problem.detail) or ""
+    context = {"values": sent, "errors": errors, "shown_key": shown}
     return visit.show("console/host_new.html", context, status=422 if errors else 200)
 
 
@@ -136,6 +139,8 @@ def _make(visit: Visit) -> Host:
     tls = {name: sent.get(name, "").strip() for name in ("ca", "cert", "key")}
     if any(tls.values()) and not (tls["cert"] and tls["key"]):
         raise Invalid("url", "MissingRequired", _("A TLS connection needs the client's certificate and its key."))
+    keys = {name: sent.get(field, "").strip() for name, field in _SSH.items()}
+    keys["host_key"] = sent.get("confirmedKey", "").strip() or keys["host_key"]
     return host_create(
         actor=visit.actor,
         environment=visit.env,
@@ -143,5 +148,5 @@ def _make(visit: Visit) -> Host:
         name=sent.get("name", "").strip(),
         address=sent.get("address", "").strip(),
         labels=pairs("labels", sent.get("labels", "")),
-        tls={name: text + "\n" for name, text in tls.items() if text},
+        tls={name: text + "\n" for name, text in tls.items() if text} | keys,
     )
