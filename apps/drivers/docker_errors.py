@@ -58,5 +58,6 @@ def _root(error: BaseException) -> BaseException:
         seen.add(id(error))
         inner = getattr(error, "reason", None)
         wrapped = next((a for a in (inner, *reversed(error.args)) if isinstance(a, BaseException)), None)
-        error = wrapped or error.__cause__ or error.__context__ or error
+        behind = None if error.__suppress_context__ else error.__context__  # `from None`: the words are for people
+        error = wrapped or error.__cause__ or behind or error
     return error

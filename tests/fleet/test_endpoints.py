@@ -1,0 +1,88 @@
+"""Engines that no agent stands for, on machines of their own: a vanished one is noticed, a registry asks who comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from apps.drivers import ssh
+from apps.drivers.base import Endpoint, EngineDown, EngineError
+from apps.drivers.docker_engine import DockerDriver
+from tests.docker.running import until
+from tests.drivers.life import gathered
+from tests.fleet.fleet import Fleet
+from tests.fleet.registry import Registry
+from tests.fleet.sshd import Sshd
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def far(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
+    """Host 2's engine through its sshd, whose silence is noticed sooner than usual."""
+    monkeypatch.setattr(ssh, "KEEPALIVE", 0.3)
+    monkeypatch.setattr(ssh, "OPEN_TIMEOUT", 1.0)
+    monkeypatch.setattr(ssh, "LOGIN_TIMEOUT", 1.5)
+    driver = DockerDriver(Endpoint(sshd.url, host_key=sshd.host_key, private_key=sshd.private_key))
+    yield driver
+    driver.close()
+
+
+def test_a_vanished_machine_ends_its_streams_and_is_down_until_it_is_back(fleet: Fleet, far: DockerDriver):
+    host = fleet.hosts[2]
+    stream, began = far.events(), time.monotonic()
+    with gathered(stream) as seen:
+        host.cut()
+        try:
+            with pytest.raises(EngineDown):
+                far.info()
+            # The reader is a thread of its own: once its stream has ended, so has the thread.
+            until(lambda: _ended(stream), seconds=5, what="the end of the stream")
+            assert time.monotonic() - began < 8
+        finally:
+            host.mend()
+    assert seen == []
+    until(lambda: _name(far) == "h2", seconds=15, what="the engine again")
+
+
+def _ended(stream: object) -> bool:
+    return bool(stream._reply.wire._closed)  # type: ignore[attr-defined]
+
+
+def _name(driver: DockerDriver) -> str:
+    try:
+        return driver.info().name
+    except EngineError:
+        return ""
+
+
+def test_an_engine_that_restarts_is_heard_again_through_the_same_login(fleet: Fleet, far: DockerDriver):
+    assert _name(far) == "h2"
+    fleet.engines[2].end()
+    try:
+        with pytest.raises(EngineDown):  # on a connection that was at hand
+            far.ping()
+        with pytest.raises(EngineDown, match="/var/run/docker.sock cannot be opened there"):
+            far.ping()
+    finally:
+        fleet.engines[2].restart()
+    assert _name(far) == "h2"
+
+
+def test_a_registry_with_a_password_is_pulled_from_with_it_only(fleet: Fleet, private_registry: Registry):
+    one, two = fleet.hosts[1], DockerDriver(fleet.hosts[2].endpoint)
+    image, auth = f"{private_registry.name}/team/web:1", private_registry.auth
+    one.terminal.tag("bb:local", image)
+    pushed = one.terminal.push(image, auth_config=auth)
+    assert "error" not in pushed
+    for wrong in (None, {**auth, "password": "wrong"}):
+        with pytest.raises(EngineError, match="auth"):
+            list(two.pull(image, wrong))
+        assert not two.has_image(image)
+    assert list(two.pull(image, auth))[-1].percent == 100
+    assert two.has_image(image)
+    two.remove_image(image)
+    one.terminal.remove_image(image)
+    two.close()
