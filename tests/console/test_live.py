@@ -95,7 +95,7 @@ def test_words_for_people_are_marked_for_translation(path: Path):
     bare = re.sub(r"<[^>]*>", " ", text, flags=re.DOTALL)
     known = {
         "Corral", "TLS", "MiB", "tcp", "udp", "yml", "docker", "compose", "rancher", "stdout", "stderr", "json", "file",
-        "local", "journald", "syslog", "none", "Ctrl", "thinsp", "nbsp", "stack", "environment", "GitHub",
+        "local", "journald", "syslog", "none", "Ctrl", "thinsp", "nbsp", "stack", "environment", "GitHub", "SSH", "UTC",
     }  # fmt: skip
     assert {word for word in re.findall(r"[A-Za-z]{3,}", bare) if word not in known} == set()
 

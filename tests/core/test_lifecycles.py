@@ -10,11 +10,12 @@ from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.containers.lifecycle import CONTAINER, PULL
 from apps.core.lifecycle import LifeCycle, generic, step
 from apps.environments.lifecycle import ENVIRONMENT
-from apps.hosts.lifecycle import HOST, TOKEN
+from apps.hosts.lifecycle import AWAY, HOST, TOKEN
 from apps.stacks.lifecycle import SERVICE, STACK
 
 ALL = [ACCOUNT, API_KEY, CONTAINER, PULL, ENVIRONMENT, HOST, TOKEN, SERVICE, STACK]
 FIRST_WISH = {"container": ["running", "stopped"], "service": ["active", "inactive"]}
+LOOKED_UP = {"host": AWAY}
 FINAL = {"purged"}
 
 cycles = pytest.mark.parametrize("cycle", ALL, ids=lambda cycle: cycle.kind)
@@ -36,7 +37,8 @@ def walk(cycle: LifeCycle) -> set[tuple[str, str]]:
     """Every (shown state, wish) that a row can come to, birth and the loop's own states included."""
     wishes = wishes_at_birth(cycle)
     todo = [(cycle.transitions[cycle.born].doing, wish) for wish in wishes]
-    todo += [(state, wish) for state in cycle.also_transitional for wish in wishes]
+    own = cycle.also_transitional | LOOKED_UP.get(cycle.kind, frozenset())
+    todo += [(state, wish) for state in own for wish in wishes]
     seen: set[tuple[str, str]] = set()
     while todo:
         place = todo.pop()

@@ -93,7 +93,9 @@ class HostPolicyType(Resource):
 
     def listed(self, caller: Caller, asked: QueryDict) -> list[Row]:  # noqa: ARG002 - the base's signature
         """Those of the environments the caller sees."""
-        return _rows(caller.environments())
+        keys = caller.environments()
+        caller.actor.learn(keys)
+        return _rows(keys)
 
     def find(self, caller: Caller, key: int | str | None) -> Row | None:
         """The one of this environment."""
