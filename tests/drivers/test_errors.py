@@ -67,10 +67,6 @@ def test_an_error_that_is_its_own_cause_ends() -> None:
 
 
 def test_words_that_were_chosen_for_people_hide_what_is_behind_them() -> None:
-    try:
-        try:
-            raise OSError(5, "noise")
-        except OSError:
-            raise ConnectionRefusedError("the socket cannot be opened there") from None
-    except ConnectionRefusedError as error:
-        assert "the socket cannot be opened there" in str(down("ssh://h", error))
+    error = ConnectionRefusedError("the socket cannot be opened there")
+    error.__context__, error.__suppress_context__ = OSError(5, "noise"), True
+    assert "the socket cannot be opened there" in str(down("ssh://h", error))

@@ -64,7 +64,7 @@ def test_an_engine_that_restarts_is_heard_again_through_the_same_login(fleet: Fl
     try:
         with pytest.raises(EngineDown):  # on a connection that was at hand
             far.ping()
-        with pytest.raises(EngineDown, match="/var/run/docker.sock cannot be opened there"):
+        with pytest.raises(EngineDown, match=r"/var/run/docker\.sock cannot be opened there"):
             far.ping()
     finally:
         fleet.engines[2].restart()
