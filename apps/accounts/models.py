@@ -14,13 +14,23 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
-from apps.accounts.login.models import Session
+from apps.accounts.login.models import RecoveryCode, Session, Totp
 from apps.accounts.spec import CONFIGS, PERSON_KINDS, Config
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.core.errors import Conflict
 from apps.core.models import Managed
 
-__all__ = ["AccountNumber", "ApiKey", "AuthProvider", "FailedLogin", "Identity", "Session", "User"]
+__all__ = [
+    "AccountNumber",
+    "ApiKey",
+    "AuthProvider",
+    "FailedLogin",
+    "Identity",
+    "RecoveryCode",
+    "Session",
+    "Totp",
+    "User",
+]
 
 TITLES = {"openldap": "OpenLDAP", "ad": "Active Directory", "github": "GitHub"}
 

@@ -20,6 +20,17 @@ def is_set_up() -> bool:
     return User.objects.filter(kind="admin").exists()
 
 
+def is_break_glass(user: User) -> bool:
+    """Whether this is the one administrator left who gets in when log-in providers fail.
+
+    That is the last active administrator with a password kept here. No rule may keep this account out.
+    """
+    if not (user.is_admin and user.is_active and user.has_usable_password()):
+        return False
+    others = User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk)
+    return not any(other.has_usable_password() for other in others)
+
+
 def key_shown(public_value: str, secret: str) -> ApiKey | None:
     """The key with this pair, or None; whether it may be used is another question (`why_shut`)."""
     key = ApiKey.objects.select_related("account").filter(public_value=public_value).first()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from apps.accounts.login.factor import factor_of
 from apps.accounts.login.passwords import password_set
 from apps.accounts.models import User
 from apps.accounts.services import KINDS, account_act, account_create, account_update
@@ -73,7 +74,7 @@ def edit(visit: Visit, pk: int) -> HttpResponse:
             return visit.done(_("Saved."))
         except Problem as problem:
             errors = {problem.field or "name": problem.message}
-    context = {"row": row, "errors": errors, "kinds": KINDS}
+    context = {"row": row, "errors": errors, "kinds": KINDS, "factor": factor_of(row)}
     return visit.show("console/account_edit.html", context, status=422 if errors else 200)
 
 

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.login.sessions import session_seen
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
-from apps.core.errors import Forbidden, NotFound, Problem
+from apps.core.errors import Forbidden, NotFound, Problem, Stale
 from apps.environments.access import Actor, Verdict, actor_of_user, can
 from apps.environments.models import Environment
 from apps.environments.selectors import environments_of
@@ -131,6 +131,10 @@ class Visit:
         told = {"corral:toast": {"text": message, "tone": "good"}, "corral:done": {"changed": changed}}
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(told)})
 
+    def go(self, to: str) -> HttpResponse:
+        """Lead to another page."""
+        return HttpResponse(status=204, headers={"HX-Redirect": to}) if is_fragment(self.request) else redirect(to)
+
     def refused(self, problem: Problem) -> HttpResponse:
         """The answer to a change that was not taken."""
         if is_fragment(self.request):
@@ -154,8 +158,7 @@ def _stranger(request: HttpRequest) -> HttpResponse:
     else:
         path = request.get_full_path() if request.method == "GET" else "/"
         if is_fragment(request):
-            parts = urlsplit(request.headers.get("HX-Current-URL", ""))
-            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            path = came_from(request)
         target = f"{reverse('console:login')}?next={quote(path or '/')}"
     if is_fragment(request):
         return HttpResponse(status=401, headers={"HX-Redirect": target})
@@ -170,8 +173,19 @@ def _visit(request: HttpRequest) -> Visit:
 
 def _is_over(request: HttpRequest) -> bool:
     """Whether the session lay unused for too long; a page that refreshes itself is no use of it."""
-    by_itself = is_fragment(request) and "HX-Current-URL" not in request.headers
+    by_itself = "X-Corral-Refresh" in request.headers
     return not by_itself and isinstance(request.session, SessionStore) and not session_seen(request.session)
+
+
+def anybody(view: View) -> View:
+    """A page for those, too, who are not logged in."""
+    return _declared(view, "anybody")
+
+
+def _declared(view: View, access: str) -> View:
+    """Note on a view for whom it is: every address of the console says so, and a test reads it."""
+    view.access = access  # type: ignore[attr-defined]
+    return view
 
 
 def site(view: View) -> View:
@@ -184,7 +198,7 @@ def site(view: View) -> View:
         visit = _visit(request)
         return seal(_answer(visit, view, kwargs), inline_styles=visit.inline_styles)
 
-    return wrapped
+    return _declared(wrapped, "account")
 
 
 def inside(view: View) -> View:
@@ -201,7 +215,7 @@ def inside(view: View) -> View:
             response.set_cookie(LAST_ENVIRONMENT, str(environment), max_age=31_536_000, samesite="Lax", httponly=True)
         return response
 
-    return site(entered)
+    return _declared(site(entered), "environment")
 
 
 def admins(view: View) -> View:
@@ -213,7 +227,7 @@ def admins(view: View) -> View:
             raise NotFound(_("There is no such page."))
         return view(visit, **kwargs)
 
-    return site(entered)
+    return _declared(site(entered), "admin")
 
 
 def posted(view: View) -> View:
@@ -231,5 +245,22 @@ def posted(view: View) -> View:
 def _answer(visit: Visit, view: View, kwargs: dict[str, Any]) -> HttpResponse:
     try:
         return view(visit, **kwargs)
+    except Stale:
+        return _prove_first(visit.request)
     except Problem as problem:
         return visit.refused(problem)
+
+
+def _prove_first(request: HttpRequest) -> HttpResponse:
+    """To the page that asks for the password again, and from there to where the visitor was."""
+    path = request.get_full_path() if request.method == "GET" else came_from(request)
+    target = f"{reverse('console:confirm')}?next={quote(path)}"
+    if is_fragment(request):
+        return HttpResponse(status=403, headers={"HX-Redirect": target})
+    return redirect(target)
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page on which a button was pressed."""
+    parts = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"

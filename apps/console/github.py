@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.accounts.backends.arrival import arrive
 from apps.accounts.models import AuthProvider
 from apps.accounts.services import login_succeeded
-from apps.console.door import local_path
+from apps.console.door import anybody, local_path
 from apps.console.session import login_page
 from apps.control.services import record
 from apps.core.errors import NotFound, Problem
@@ -27,6 +27,7 @@ def return_address(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("console:github-return"))
 
 
+@anybody
 @never_cache
 @require_POST
 def begin(request: HttpRequest) -> HttpResponse:
@@ -40,6 +41,7 @@ def begin(request: HttpRequest) -> HttpResponse:
         return login_page(request, problem.message)
 
 
+@anybody
 @never_cache
 @require_GET
 def complete(request: HttpRequest) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth import login, logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -13,17 +13,21 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from apps.accounts.login.factor import step_after_password
 from apps.accounts.login.passwords import password_change
-from apps.accounts.models import AuthProvider, User
-from apps.accounts.selectors import is_set_up, login_wait
-from apps.accounts.services import login_failed, login_succeeded
+from apps.accounts.login.proof import authenticated
+from apps.accounts.models import AuthProvider
+from apps.accounts.selectors import is_set_up
+from apps.accounts.services import login_succeeded
 from apps.accounts.spec import Github
-from apps.console.door import Visit, is_fragment, local_path, seal, site
+from apps.console import second
+from apps.console.door import Visit, anybody, is_fragment, local_path, seal, site
 from apps.core.errors import Invalid, Problem
 
 THEMES = ("auto", "light", "dark")
 
 
+@anybody
 @sensitive_post_parameters("password")
 @never_cache
 def log_in(request: HttpRequest) -> HttpResponse:
@@ -35,8 +39,10 @@ def log_in(request: HttpRequest) -> HttpResponse:
         return redirect(wanted)
     if request.method != "POST":
         return login_page(request)
-    error = _try(request)
-    return redirect(wanted) if request.user.is_authenticated else login_page(request, error)
+    try:
+        return _enter(request, wanted)
+    except Problem as problem:
+        return login_page(request, problem.message)
 
 
 def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
@@ -54,26 +60,19 @@ def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
     return answer
 
 
-def _try(request: HttpRequest) -> str:
-    """Log in, or say why not."""
-    name, password = request.POST.get("login", "").strip(), request.POST.get("password", "")
-    address = request.META.get("REMOTE_ADDR", "")
-    wait = login_wait(name, address)
-    if wait:
-        return _("Too many failed log-ins. Try again in %(seconds)s seconds.") % {"seconds": wait}
-    try:
-        user = authenticate(request, username=name, password=password)
-    except Problem as problem:  # a directory that is down, or one that knows the person whom we keep out
-        login_failed(name, address)  # or a directory that is down would let local passwords be guessed for ever
-        return problem.message
-    if not isinstance(user, User):
-        login_failed(name, address)
-        return _("The log-in name or the password is wrong.")
+def _enter(request: HttpRequest, wanted: str) -> HttpResponse:
+    """Log in, or go on to the second step; raises the `Problem` that keeps the visitor out."""
+    name, address = request.POST.get("login", "").strip(), request.META.get("REMOTE_ADDR", "")
+    user = authenticated(request, name, request.POST.get("password", ""), address=address)
+    step = step_after_password(user, str(getattr(user, "backend", "")))
+    if step:
+        return second.ask(request, user, step, wanted)
     login(request, user)
     login_succeeded(user, address)
-    return ""
+    return redirect(wanted)
 
 
+@anybody
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
@@ -116,6 +115,7 @@ def _changed(ended: int) -> str:
     return f"{said} {more}" if ended else said
 
 
+@anybody
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Remember the theme of this browser."""

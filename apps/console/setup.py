@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 
 from apps.accounts.selectors import is_set_up
 from apps.accounts.services import first_admin_create, login_succeeded
-from apps.console.door import seal
+from apps.console.door import anybody, seal
 from apps.core.errors import Problem
 from apps.core.models import Setting
 from apps.environments.services import environment_default, owner_add
@@ -36,6 +36,7 @@ def _is_right(token: str) -> bool:
     return row is not None and hmac.compare_digest(row.value, _digest(token))
 
 
+@anybody
 def waiting(request: HttpRequest) -> HttpResponse:
     """What anybody sees before the link was used."""
     if is_set_up():
@@ -43,6 +44,7 @@ def waiting(request: HttpRequest) -> HttpResponse:
     return seal(render(request, "console/setup.html", {"is_waiting": True}))
 
 
+@anybody
 def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     """The form behind the link."""
     if is_set_up():

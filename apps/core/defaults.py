@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Default] = {
     "retention.removed.hours": Default("24"),
     "session.idle.minutes": Default("0"),
     "session.limit": Default("0"),
+    "totp.required": Default("none"),
     "help.enabled": Default("true", public=True),
     "vm.enabled": Default("false", public=True),
 }

@@ -57,6 +57,12 @@ class Forbidden(Problem):
     code = "Forbidden"
 
 
+class Stale(Forbidden):
+    """The asker is known and may, but must first prove again who they are."""
+
+    code = "ReauthenticationRequired"
+
+
 class NotFound(Problem):
     """There is no such thing, or none that the asker may know of."""
 

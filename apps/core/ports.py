@@ -25,6 +25,9 @@ class Asker(Protocol):
     @property
     def api_key(self) -> Any: ...
 
+    @property
+    def is_fresh(self) -> bool: ...
+
 
 class Ports:
     """What is plugged in: `ask`, `create`, `record`, `wake` from control, `emptiers` from every app with tenant rows.

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.core import ports
 from apps.core.defaults import DEFAULTS
-from apps.core.errors import Forbidden, Invalid
+from apps.core.errors import Forbidden, Invalid, Stale
 from apps.core.models import Setting
 from apps.core.ports import Asker
 
@@ -34,3 +34,9 @@ def setting_reset(name: str, *, actor: Asker) -> None:
 def _administrators_only(actor: Asker) -> None:
     if not actor.is_admin:
         raise Forbidden("Only administrators may change settings.")
+
+
+def insist_fresh(actor: Asker) -> None:
+    """Raise `Stale` unless the asker proved just now who they are; for what decides over the door itself."""
+    if not actor.is_fresh:
+        raise Stale("Confirm your password first; over the API, log in again or use an account key of yours.")

@@ -48,6 +48,8 @@ DEVIATIONS = {
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
     "ulimit": CONTRACT["logConfig"],  # ours
+    "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # our own type
+    "secondFactorInput": CONTRACT["changeSecretInput"],  # ours
     "loginSession": dict.fromkeys(COLUMNS, "rd") | {"nobody": "-"},  # our own type
     # v1 lets everybody make, rename and delete passwords; here an account has at most one, which administrators make.
     "password": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},

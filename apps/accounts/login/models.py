@@ -1,4 +1,4 @@
-"""The table of sessions: one row for each browser or program that is logged in."""
+"""The tables of logging in: sessions, second factors and recovery codes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import hashlib
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from apps.core.encrypted import EncryptedTextField
 
 
 class Session(models.Model):
@@ -40,3 +42,33 @@ class Session(models.Model):
 def digest_of(key: str) -> str:
     """What the table knows a session key by; no salt is needed, keys are 32 random characters."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Totp(models.Model):
+    """The second factor of a local account: the secret that its authenticator shares with us.
+
+    It counts from `confirmed` on. `last_step` is the newest time step whose code was used: none is taken twice.
+    """
+
+    account = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="totp")
+    secret = EncryptedTextField()
+    created = models.DateTimeField(default=timezone.now)
+    confirmed = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"second factor of {self.account_id}"
+
+
+class RecoveryCode(models.Model):
+    """One of the codes that stand in, once each, for an authenticator that was lost; kept as SHA-256."""
+
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "digest"], name="recovery_code_once"),)
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.account_id}"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.contrib.auth import authenticate
 from django.http import QueryDict
 
+from apps.accounts.login.factor import code_check, step_after_password
+from apps.accounts.login.proof import authenticated
 from apps.accounts.models import User
-from apps.accounts.selectors import login_wait
-from apps.accounts.services import login_failed, login_succeeded
+from apps.accounts.services import login_succeeded
 from apps.api.resources.identities import identity_of
 from apps.api.wire.auth import token_make
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
 from apps.api.wire.kinds import Data, Resource, register
 from apps.core.defaults import setting
-from apps.core.errors import Forbidden, Problem, Unauthorized
+from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.ids import wire_id
 from apps.environments.access import actor_of_user
 from apps.environments.models import Member
@@ -36,6 +36,22 @@ class Row:
         return "session" if self.user else "token"
 
 
+def _second_step(user: User, code: str | None, address: str) -> None:
+    """Ask for the second factor where the account has one."""
+    step = step_after_password(user, str(getattr(user, "backend", "")))
+    if step == "enrol":
+        message = "A second factor is required of accounts like yours: log in to the console once to set it up."
+        raise Problem(message, status=401, code="TotpEnrolmentRequired")
+    if step == "code" and not code:
+        message = "Send the code of your authenticator, or a recovery code, in the field totp."
+        raise Problem(message, status=401, code="TotpRequired", field="totp")
+    if step == "code" and code:
+        try:
+            code_check(user, code, address=address, field="totp")
+        except Invalid as problem:
+            raise Problem(problem.message, status=401, code="Unauthorized", field="totp") from None
+
+
 @register
 class TokenType(Resource):
     """POST `{"code": "<name>:<password>"}` answers `jwt`, good as a bearer token."""
@@ -44,6 +60,7 @@ class TokenType(Resource):
     sortable = False
     own = table("""
         code         string   c *
+        totp         string   c
         jwt          string   r <jwt
         security     boolean  r =true
         enabled      boolean  r =true
@@ -58,6 +75,7 @@ class TokenType(Resource):
     """)
     computed = {
         "code": lambda _seen: None,
+        "totp": lambda _seen: None,
         "security": lambda _seen: True,
         "enabled": lambda _seen: True,
         "authProvider": lambda _seen: setting("api.auth.provider.configured"),
@@ -79,17 +97,8 @@ class TokenType(Resource):
         if not colon:
             raise Forbidden('Write the code as "<name>:<password>".')
         address = caller.actor.address
-        wait = login_wait(login, address)
-        if wait:
-            raise Problem(f"Too many failed log-ins; try again in {wait} s.", status=429, code="Too Many Requests")
-        try:
-            user = authenticate(username=login, password=password)
-        except Problem:  # a directory is down, or the person may not come in: a failed try like any other
-            login_failed(login, address)
-            raise
-        if not isinstance(user, User):
-            login_failed(login, address)
-            raise Unauthorized("Unauthorized")
+        user = authenticated(None, login, password, address=address)
+        _second_step(user, data.get("totp"), address)
         login_succeeded(user, address)
         if not Member.objects.filter(account=user).exists():
             environment_create(actor=actor_of_user(user, "api", address=address), name=f"{user.login}-Default")

@@ -50,6 +50,8 @@ recreateOnQuorumStrategyConfig  -     r     r     view:r operate:c
 registrationToken               -     r     r     hosts:cr
 restartPolicy                   -     r     r     view:r operate:c
 schema                          r     r     r     view:r
+secondFactor                    -     r     r     view:r
+secondFactorInput               -     cr    cr    view:r operate:c
 secondaryLaunchConfig           -     cr    cr    view:r operate:cu
 service                         -     r     r     view:r operate:cu delete:d
 serviceConsumeMap               -     r     r     view:r

@@ -44,7 +44,9 @@ async function refresh() {
   busy = true;
   stale = false;
   try {
-    const response = await fetch(location.href, { headers: { "HX-Request": "true", Accept: "text/html" } });
+    const response = await fetch(location.href, {
+      headers: { "HX-Request": "true", "X-Corral-Refresh": "true", Accept: "text/html" },
+    });
     await show(response);
     if (badge?.dataset.pulse === "offline") tell(socket?.isOpen ? "live" : "delayed");
   } catch {

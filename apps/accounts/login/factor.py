@@ -1,0 +1,181 @@
+"""The second factor of local accounts: setting it up, asking for it, and taking it away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.login import codes
+from apps.accounts.login.sessions import LOCAL, sessions_close
+from apps.accounts.models import RecoveryCode, Totp, User
+from apps.accounts.selectors import is_break_glass, login_wait
+from apps.accounts.services import login_failed
+from apps.core import ports
+from apps.core.defaults import setting
+from apps.core.errors import Conflict, Forbidden, Invalid, Problem
+from apps.core.ports import Asker
+from apps.core.services import insist_fresh
+
+ENROL_WITHIN = timedelta(minutes=15)
+WRONG = "This code is wrong, or was used already; wait for the next one."
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an authenticator is told; shown until the first code has been confirmed, and never again."""
+
+    secret: str
+    uri: str
+
+
+def factor_of(user: User) -> Totp | None:
+    """The second factor that counts, if the account has one."""
+    return Totp.objects.filter(account=user, confirmed__isnull=False).first()
+
+
+def codes_left(user: User) -> int:
+    """How many recovery codes were not used yet."""
+    return RecoveryCode.objects.filter(account=user, used=None).count()
+
+
+def is_required(user: User) -> bool:
+    """Whether the setting `totp.required` (none, admins, all) means this account.
+
+    Never the last administrator with a password kept here: no rule may keep that account out.
+    """
+    whom = setting("totp.required")
+    meant = whom == "all" or (whom == "admins" and user.is_admin)
+    return meant and user.has_usable_password() and not is_break_glass(user)
+
+
+def step_after_password(user: User, backend: str) -> str:
+    """What a log-in still needs: `code`, `enrol` (set one up), or nothing: providers have factors of their own."""
+    if backend != LOCAL:
+        return ""
+    if factor_of(user) is not None:
+        return "code"
+    return "enrol" if is_required(user) else ""
+
+
+def code_check(user: User, code: str, *, address: str, field: str = "code") -> None:
+    """Take a code of the authenticator or a recovery code, each once.
+
+    Raises `Invalid` at `field` for a wrong one, `Problem` (429) after too many.
+    """
+    _throttle(user, address)
+    if not (_take_code(user, codes.tidy(code)) or _take_recovery(user, code)):
+        login_failed(user.login, address)
+        raise Invalid(field, "InvalidFormat", WRONG)
+
+
+def _throttle(user: User, address: str) -> None:
+    wait = login_wait(user.login, address)
+    if wait:
+        raise Problem(f"Too many wrong codes; try again in {wait} s.", status=429, code="Too Many Requests")
+
+
+def _take_code(user: User, code: str) -> bool:
+    factor = factor_of(user)
+    step = codes.step_of(factor.secret, code, after=factor.last_step) if factor else None
+    if factor is None or step is None:
+        return False
+    return bool(Totp.objects.filter(pk=factor.pk, last_step__lt=step).update(last_step=step))
+
+
+def _take_recovery(user: User, code: str) -> bool:
+    if len(code) > 64 or factor_of(user) is None:
+        return False
+    mine = RecoveryCode.objects.filter(account=user, digest=codes.recovery_digest(code), used=None)
+    taken = bool(mine.update(used=timezone.now()))
+    if taken:
+        ports.record("factor.recovery", actor=None, row=user, account=user, request={"left": codes_left(user)})
+    return taken
+
+
+def enrolment(user: User, *, actor: Asker | None = None) -> Enrolment:
+    """The secret to set an authenticator up with: the one just shown, while nothing was confirmed, or a new one.
+
+    `actor` None is a log-in whose password was right just now; anybody else must have proved who they are.
+    Raises `Conflict` when there is a factor already, `Invalid` for accounts of log-in providers.
+    """
+    if not user.has_usable_password():
+        raise Invalid("code", "InvalidState", "Your log-in provider asks for a second factor, if it wants one.")
+    if factor_of(user) is not None:
+        raise Conflict("There is a second factor already; turn it off first.")
+    if actor is not None:
+        insist_fresh(actor)
+    since = timezone.now() - ENROL_WITHIN
+    begun = Totp.objects.filter(account=user, created__gt=since).first()
+    if begun is None:
+        new = {"secret": codes.secret_make(), "created": timezone.now(), "last_step": 0}
+        begun, _made = Totp.objects.update_or_create(account=user, defaults=new)
+    return Enrolment(begun.secret, codes.uri_of(begun.secret, user.login))
+
+
+def enrol(user: User, code: str, *, actor: Asker, keep: str = "") -> list[str]:
+    """Confirm the set-up with the authenticator's first code; the ten recovery codes, which are not shown again.
+
+    Sessions but the one with the key `keep` end. Raises `Invalid` for a wrong code, `Problem` (429) after too many.
+    """
+    address = str(getattr(actor, "address", ""))
+    _throttle(user, address)
+    begun = Totp.objects.filter(account=user, confirmed=None).first()
+    step = codes.step_of(begun.secret, codes.tidy(code), after=0) if begun else None
+    if begun is None or step is None:
+        login_failed(user.login, address)
+        raise Invalid("code", "InvalidFormat", "This code is wrong. Does the clock of your device go right?")
+    with transaction.atomic():
+        Totp.objects.filter(pk=begun.pk).update(confirmed=timezone.now(), last_step=step)
+        made = _new_codes(user)
+        ended = sessions_close(user, keep=keep)
+        ports.record("factor.on", actor=actor, row=user, request={"sessionsEnded": ended})
+    return made
+
+
+def recovery_codes_renew(user: User, code: str, *, actor: Asker) -> list[str]:
+    """Ten new recovery codes against a code of the present factor; the old ones stop working."""
+    code_check(user, code, address=str(getattr(actor, "address", "")))
+    with transaction.atomic():
+        made = _new_codes(user)
+        ports.record("factor.codes", actor=actor, row=user)
+    return made
+
+
+def _new_codes(user: User) -> list[str]:
+    made = codes.recovery_codes_make()
+    RecoveryCode.objects.filter(account=user).delete()
+    RecoveryCode.objects.bulk_create([RecoveryCode(account=user, digest=codes.recovery_digest(each)) for each in made])
+    return made
+
+
+def factor_off(user: User, code: str, *, actor: Asker) -> None:
+    """Take one's own factor away, against a code of it. Raises `Forbidden` where it is required."""
+    if is_required(user):
+        raise Forbidden("An administrator requires a second factor of accounts like yours.")
+    code_check(user, code, address=str(getattr(actor, "address", "")))
+    _remove(user)
+    ports.record("factor.off", actor=actor, row=user)
+
+
+def factor_reset(user: User, *, actor: Asker | None) -> int:
+    """Take somebody's factor away who lost it; their sessions end, and are counted.
+
+    For administrators who proved just now who they are, or (None) from the machine's own command line.
+    """
+    if actor is not None:
+        if not actor.is_admin:
+            raise Forbidden("Only administrators may reset somebody's second factor.")
+        insist_fresh(actor)
+    _remove(user)
+    ended = sessions_close(user)
+    ports.record("factor.reset", actor=actor, row=user, request={"sessionsEnded": ended})
+    return ended
+
+
+def _remove(user: User) -> None:
+    with transaction.atomic():
+        Totp.objects.filter(account=user).delete()
+        RecoveryCode.objects.filter(account=user).delete()

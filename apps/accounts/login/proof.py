@@ -1,0 +1,73 @@
+"""Proving who one is: by name and password, slowed down for guessers, and again for what decides over the door."""
+
+from __future__ import annotations
+
+from django.contrib.auth import authenticate
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.login.factor import code_check, factor_of
+from apps.accounts.login.passwords import prove
+from apps.accounts.models import Session, User
+from apps.accounts.selectors import login_wait
+from apps.accounts.services import login_failed
+from apps.core import ports
+from apps.core.errors import Invalid, Problem, Unauthorized
+from apps.core.ports import Asker
+
+
+def authenticated(request: HttpRequest | None, login: str, password: str, *, address: str) -> User:
+    """The account with this name and password, noted with its backend; it is not logged in yet.
+
+    Raises `Unauthorized` for a wrong pair, `Problem` (429) after too many, and what a directory has to say.
+    """
+    wait = login_wait(login, address)
+    if wait:
+        message = _("Too many failed log-ins. Try again in %(seconds)s seconds.") % {"seconds": wait}
+        raise Problem(message, status=429, code="Too Many Requests")
+    try:
+        user = authenticate(request, username=login, password=password)
+    except Problem:  # a directory that is down, or one that knows the person whom we keep out
+        login_failed(login, address)  # or a directory that is down would let local passwords be guessed for ever
+        raise
+    if not isinstance(user, User):
+        login_failed(login, address)
+        raise Unauthorized(_("The log-in name or the password is wrong."))
+    return user
+
+
+def can_prove(user: User) -> bool:
+    """Whether the account has a password that can be asked for again: its own, or a directory's."""
+    return user.has_usable_password() or _directory_login(user) != ""
+
+
+def _directory_login(user: User) -> str:
+    person = user.identities.exclude(provider__kind="github").exclude(login="").first()
+    return person.login if person else ""
+
+
+def session_confirm(session: Session | None, password: str, code: str, *, actor: Asker) -> None:
+    """Note that the session's holder has proved again who they are, with the password and, where there is one, a code.
+
+    Raises `Invalid` at the field that is wrong.
+    """
+    user = session.account if session is not None else None
+    if session is None or user is None:
+        raise Unauthorized(_("Log in first."))
+    address = str(getattr(actor, "address", ""))
+    password_prove(user, password, actor=actor)
+    if factor_of(user) is not None:
+        code_check(user, code, address=address)
+    Session.objects.filter(pk=session.pk).update(confirmed=timezone.now())
+    ports.record("session.confirm", actor=actor, row=user)
+
+
+def password_prove(user: User, password: str, *, actor: Asker) -> None:
+    """Check the account's password again, where it is kept. Raises `Invalid` at `password`."""
+    if user.has_usable_password():
+        prove(user, password, actor=actor, field="password")
+        return
+    login = _directory_login(user)
+    if not login or authenticated(None, login, password, address=str(getattr(actor, "address", ""))) != user:
+        raise Invalid("password", "InvalidFormat", _("This is not your current password."))
