@@ -20,15 +20,14 @@ def is_set_up() -> bool:
     return User.objects.filter(kind="admin").exists()
 
 
-def is_break_glass(user: User) -> bool:
-    """Whether this is the one administrator left who gets in when log-in providers fail.
+def break_glass() -> User | None:
+    """The one administrator left who gets in when log-in providers fail; None while there are several, or none.
 
     That is the last active administrator with a password kept here. No rule may keep this account out.
     """
-    if not (user.is_admin and user.is_active and user.has_usable_password()):
-        return False
-    others = User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk)
-    return not any(other.has_usable_password() for other in others)
+    admins = User.objects.filter(kind="admin", desired="active")
+    found = [user for user in admins if user.has_usable_password()]
+    return found[0] if len(found) == 1 else None
 
 
 def key_shown(public_value: str, secret: str) -> ApiKey | None:

@@ -21,6 +21,7 @@ ACTIONS = {
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
     "host": "activate deactivate purge remove update",
     "password": "changesecret",
+    "secondFactor": "confirm disable enrol renewcodes reset",
     "project": "activate deactivate delete purge remove restore setmembers update",
     "registrationToken": "activate deactivate purge remove update",
     "service": "activate addservicelink deactivate purge remove removeservicelink setservicelinks update",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from apps.accounts.login import codes
 from apps.accounts.login.sessions import LOCAL, sessions_close
 from apps.accounts.models import RecoveryCode, Totp, User
-from apps.accounts.selectors import is_break_glass, login_wait
+from apps.accounts.selectors import break_glass, login_wait
 from apps.accounts.services import login_failed
 from apps.core import ports
 from apps.core.defaults import setting
@@ -42,13 +43,19 @@ def codes_left(user: User) -> int:
 
 
 def is_required(user: User) -> bool:
-    """Whether the setting `totp.required` (none, admins, all) means this account.
+    """Whether this account needs a second factor."""
+    return user.pk in required_of([user])
+
+
+def required_of(users: Iterable[User]) -> set[int]:
+    """Those of the accounts that need a second factor, by the setting `totp.required` (none, admins, all).
 
     Never the last administrator with a password kept here: no rule may keep that account out.
     """
     whom = setting("totp.required")
-    meant = whom == "all" or (whom == "admins" and user.is_admin)
-    return meant and user.has_usable_password() and not is_break_glass(user)
+    meant = [user for user in users if whom == "all" or (whom == "admins" and user.is_admin)]
+    excused = break_glass() if meant else None
+    return {user.pk for user in meant if user.has_usable_password() and user != excused}
 
 
 def step_after_password(user: User, backend: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Count, Q
 from django.http import QueryDict
@@ -33,6 +32,8 @@ class Row:
     """A local account, seen for its second factor."""
 
     account: User
+    required: bool
+    totp: Totp | None
 
     @property
     def pk(self) -> int:
@@ -74,15 +75,13 @@ class SecondFactor(Resource):
     own = table("""
         accountId         reference[account] r <pk
         enabled           boolean            r
-        created           date               r
+        created           date               r <totp__confirmed
         recoveryCodesLeft int                r
-        required          boolean            r
+        required          boolean            r <required
     """)
     computed = {
-        "enabled": lambda seen: seen.extra.confirmed is not None if seen.extra else False,
-        "created": lambda seen: seen.extra.confirmed if seen.extra else None,
-        "recoveryCodesLeft": lambda seen: seen.extra.left if seen.extra else 0,
-        "required": lambda seen: factor.is_required(seen.row.account),
+        "enabled": lambda seen: seen.row.totp is not None,
+        "recoveryCodesLeft": lambda seen: seen.row.totp.left if seen.row.totp else 0,
     }
     verbs = {
         "enrol": Action(_enrol, permission="keys"),
@@ -97,24 +96,27 @@ class SecondFactor(Resource):
         rows, actor = User.objects.filter(removed=None), caller.actor
         if not actor.is_admin:
             rows = rows.filter(pk=actor.user.pk) if actor.user is not None and actor.scope is None else rows.none()
-        return [Row(account) for account in rows if account.has_usable_password()]
+        required = factor.required_of(rows)
+        on = _factors(rows)
+        return [Row(each, each.pk in required, on.get(each.pk)) for each in rows if each.has_usable_password()]
 
     def find(self, caller: Caller, key: int | str | None) -> Row | None:
         """The second factor of the account with this number."""
         return next((row for row in self.listed(caller, QueryDict()) if row.pk == key), None)
 
-    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:  # noqa: ARG002 - as above
-        """The factors, with the number of recovery codes that are left."""
-        left = Count("account__recovery_codes", filter=Q(account__recovery_codes__used=None))
-        found = Totp.objects.filter(account__in=[row.pk for row in rows], confirmed__isnull=False).annotate(left=left)
-        return {each.account_id: each for each in found}
-
     def verdict(self, caller: Caller, row: Row, action: str) -> Verdict:
         """Resetting is an administrator's; everything else is one's own."""
-        is_on = factor.factor_of(row.account) is not None
+        is_on = row.totp is not None
         if action == "reset":
             return _verdict(may=caller.actor.is_admin, fits=is_on)
         return _verdict(may=caller.actor.user == row.account, fits=is_on != (action in {"enrol", "confirm"}))
+
+
+def _factors(accounts: Iterable[User]) -> dict[int, Totp]:
+    """The factors that are on, by account, with the number of recovery codes that are left."""
+    left = Count("account__recovery_codes", filter=Q(account__recovery_codes__used=None))
+    found = Totp.objects.filter(account__in=accounts, confirmed__isnull=False).annotate(left=left)
+    return {each.account_id: each for each in found}
 
 
 def _verdict(*, may: bool, fits: bool) -> Verdict:
