@@ -118,25 +118,37 @@ def provider_test(
     return Tested(claims, refusal(trial.config, claims, None))
 
 
-def provider_enable(kind: str, *, actor: Admin, login: str = "", password: str = "") -> AuthProvider:
-    """Switch a provider on, on trial; a directory first has to let the asker in with the given name and password.
+def provider_enable(
+    kind: str, *, actor: Admin, login: str = "", password: str = "", data: Mapping[str, Any] | None = None
+) -> AuthProvider:
+    """Switch a provider on, on trial, with `data` as its configuration if given.
 
-    One that is on stays on, and is confirmed by a directory's yes.
-
-    Raises `Invalid` for an incomplete configuration, `Conflict` with the reason when the test fails.
+    A directory first has to let the asker in with the given name and password. One that is on stays on, and is
+    confirmed by a directory's yes. Raises `Invalid` for an incomplete configuration or when name or password are
+    missing, `Conflict` with the reason when the test fails; then nothing is stored.
     """
     _need_admin(actor)
-    provider = provider_of(kind)
-    provider.config.check()
-    if kind != "github":
-        tested = provider_test(kind, login, password, actor=actor)
-        if not tested:
-            raise Conflict(_("Not switched on. %(reason)s") % {"reason": tested.reason})
-    if provider.is_open:
-        return provider if kind == "github" or not provider.is_on_trial else provider_confirm(kind, actor=actor)
-    provider.enabled, provider.is_change, provider.trial_until = True, False, timezone.now() + AuthProvider.TRIAL
-    _write(provider, "enable", actor, {})
+    _prove(kind, login, password, actor=actor, data=data)
+    with transaction.atomic():
+        provider = provider_of(kind) if data is None else provider_save(kind, data, actor=actor)
+        if provider.is_open:
+            return provider_confirm(kind, actor=actor) if provider.is_on_trial and kind != "github" else provider
+        provider.enabled, provider.is_change, provider.trial_until = True, False, timezone.now() + AuthProvider.TRIAL
+        _write(provider, "enable", actor, {})
     return provider
+
+
+def _prove(kind: str, login: str, password: str, *, actor: Admin, data: Mapping[str, Any] | None) -> None:
+    if kind == "github":
+        if data is None:
+            provider_of(kind).config.check()
+        return
+    for name, value in (("login", login), ("password", password)):
+        if not value:
+            raise Invalid(name, "MissingRequired", _("It is tried first: give your own name and password there."))
+    tested = provider_test(kind, login, password, actor=actor, data=data)
+    if not tested:
+        raise Conflict(_("Not switched on. %(reason)s") % {"reason": tested.reason})
 
 
 def provider_confirm(kind: str, *, actor: Admin) -> AuthProvider:

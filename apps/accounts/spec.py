@@ -10,6 +10,7 @@ from typing import Any
 from apps.core.errors import Invalid
 from apps.core.fields import Wired, integer, many, nested, option, switch, text, wire
 
+LOCAL = "rancher_id"
 UNRESTRICTED, RESTRICTED, REQUIRED = "unrestricted", "restricted", "required"
 PERSON_KINDS = {"github": "github_user", "ad": "ldap_user", "openldap": "openldap_user"}
 GROUP_KINDS = frozenset({"github_org", "github_team", "ldap_group", "openldap_group"})
@@ -69,7 +70,7 @@ def plain_dn(text: str) -> str:
 class Allowed(Wired):
     """One identity on the list of those who may come in."""
 
-    kind: str = wire("externalIdType", option(*sorted(IDENTITY_KINDS)), required=True)
+    kind: str = wire("externalIdType", option(LOCAL, *sorted(IDENTITY_KINDS)), required=True)
     external_id: str = wire("externalId", text(low=1, high=512), required=True)
 
 

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Default] = {
     "api.show.removed.for.seconds": Default("300"),
     "api.sub.ping.interval.millis": Default("5000"),
     "host.policy.default": Default("restricted"),
+    "auth.local.access": Default(""),
     "auth.resync.minutes": Default("10"),
     "bootstrap.required.image": Default("corral/agent:v" + VERSION),
     "cattle.version": Default("v0.159.8", public=True),

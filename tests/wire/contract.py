@@ -15,13 +15,17 @@ container          -  r     crud  crud  crud  r  r
 containerExec      -  r     cr    cr    cr    r  r
 containerLogs      -  r     cr    cr    cr    r  r
 environment        -  r     crud  crud  crud  r  r
+githubconfig       -  -     -     -     -     -  cru
 host               -  r     rud   rud   r     r  r
 hostAccess         -  r     r     r     r     r  r
 identity           -  r     r     r     r     r  r
 instanceHealthCheck - cr    cr    cr    cr    r  cr
 instanceStop       -  r     cr    cr    cr    r  r
 launchConfig       -  cru   cru   cru   cru   r  cru
+ldapconfig         -  -     -     -     -     -  cru
+localAuthConfig    -  -     -     -     -     -  cr
 logConfig          -  r     cr    cr    cr    r  r
+openldapconfig     -  -     -     -     -     -  cru
 processInstance    -  -     -     -     -     -  r
 project            -  crud  r     r     r     r  crud
 publicEndpoint     -  r     r     r     r     r  r
@@ -47,6 +51,7 @@ DEVIATIONS = {
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
+    "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # ours: tries a directory
     "ulimit": CONTRACT["logConfig"],  # ours
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # our own type
     "secondFactorInput": CONTRACT["changeSecretInput"],  # ours

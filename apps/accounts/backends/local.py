@@ -8,7 +8,9 @@ from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
+from apps.accounts.access import local_refusal
 from apps.accounts.models import User
+from apps.core.errors import Unauthorized
 
 
 class LocalBackend(BaseBackend):
@@ -21,12 +23,20 @@ class LocalBackend(BaseBackend):
         password: str = "",
         **_: Any,
     ) -> User | None:
-        """The active account with this name and password; an unknown name costs the same time as a wrong password."""
+        """The active account with this name and password; an unknown name costs the same time as a wrong password.
+
+        Raises `Unauthorized` when the password was right but the account may not come in.
+        """
         user = User.objects.filter(login__iexact=username, removed=None).first()
         if user is None:
             make_password(password)
             return None
-        return user if user.check_password(password) and user.is_active else None
+        if not user.check_password(password) or not user.is_active:
+            return None
+        reason = local_refusal(user)
+        if reason:
+            raise Unauthorized(reason)
+        return user
 
     def get_user(self, user_id: int) -> User | None:
         """The active account behind a session."""

@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from apps.accounts.backends.asking import ask_all, by_id, by_name
-from apps.accounts.backends.names import LOCAL, account_claim, names_known, remember
+from apps.accounts.backends.names import account_claim, names_known, remember
 from apps.accounts.models import AuthProvider, Identity, User
-from apps.accounts.spec import IDENTITY_KINDS, PERSON_KINDS, Claim, plain_dn
+from apps.accounts.spec import IDENTITY_KINDS, LOCAL, PERSON_KINDS, Claim, plain_dn
 from apps.core.errors import Forbidden, Problem
 from apps.core.ids import row_number
 

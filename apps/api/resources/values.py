@@ -85,6 +85,10 @@ _TABLES = {
         config map[string] c
         driver string      c
     """,
+    "providerTestInput": """
+        login    string   c *
+        password password c *
+    """,
     "publicEndpoint": """
         ipAddress  string              r
         port       int                 r

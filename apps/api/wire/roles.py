@@ -32,6 +32,7 @@ containerLogs                   -     r     r     view:r operate:c
 dockerHealthCheck               -     r     r     view:r operate:c
 engineEndpoint                  -     -     -     hosts:c
 environment                     -     r     r     view:r operate:cu delete:d
+githubconfig                    -     -     cru
 host                            -     r     r     view:r hosts:ud
 hostAccess                      -     r     r     view:r
 hostPolicy                      -     r     rud   view:r
@@ -39,12 +40,16 @@ identity                        -     r     r     view:r
 instanceHealthCheck             -     cr    cr    view:r operate:c
 instanceStop                    -     r     r     view:r operate:c
 launchConfig                    -     cru   cru   view:r operate:cu
+ldapconfig                      -     -     cru
+localAuthConfig                 -     -     cr
 logConfig                       -     r     r     view:r operate:c
 loginSession                    -     rd    rd    view:rd
+openldapconfig                  -     -     cru
 processInstance                 -     -     r
 project                         -     crud  crud  view:r
 projectMember                   -     r     r     view:r
 password                        -     r     cr    view:r
+providerTestInput               -     -     cr
 publicEndpoint                  -     r     r     view:r
 recreateOnQuorumStrategyConfig  -     r     r     view:r operate:c
 registrationToken               -     r     r     hosts:cr

@@ -1,0 +1,106 @@
+"""`localAuthConfig`: an administrator's password, and who may come in with a password that is kept here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.core.models import Setting
+from tests.wire.callers import Api
+
+PASSWORD = "correct horse battery staple"
+ADMIN = {"username": "chief", "password": "a brand-new password", "name": "The Chief"}
+
+
+@pytest.fixture
+def root(api_of: Any) -> Api:
+    api: Api = api_of("root")
+    return api
+
+
+def comes_in(name: str, password: str = PASSWORD) -> bool:
+    browser = Client().post("/login", {"login": name, "password": password}).status_code == 302
+    token = Client().post("/v1/token", {"code": f"{name}:{password}"}, content_type="application/json").status_code
+    assert browser == (token == 201)
+    return browser
+
+
+def test_post_makes_an_administrator(root: Api):
+    made = root.post("localauthconfigs", ADMIN)
+    assert (made.status, made["password"], made["username"]) == (201, ADMIN["password"], "chief")
+    chief = User.objects.get(login="chief")
+    assert (chief.kind, chief.name) == ("admin", "The Chief")
+    assert comes_in("chief", ADMIN["password"])
+    assert root.get("localauthconfigs")["data"][0]["password"] is None
+
+
+def test_post_renews_the_password_of_an_administrator(root: Api):
+    assert root.post("localauthconfigs", {**ADMIN, "username": "ROOT", "name": None}).status == 201
+    assert comes_in("root", ADMIN["password"])
+    assert not comes_in("root")
+    assert User.objects.get(login="root").name == "Root"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"username": None}, "username"),
+        ({"password": None}, "password"),
+        ({"password": "short"}, "password"),
+        ({"username": "alice"}, "username"),
+        ({"enabled": False}, "enabled"),
+        ({"accessMode": "open"}, "accessMode"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(root: Api, changes: dict[str, Any], field: str):
+    before = User.objects.get(login="alice").password
+    answer = root.post("localauthconfigs", {**ADMIN, **changes})
+    assert (answer.status, answer["fieldName"]) == (422, field)
+    assert User.objects.get(login="alice").password == before
+    assert not Setting.objects.filter(name="auth.local.access").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "allowed", "inside"),
+    [
+        ("unrestricted", [], {"root", "alice", "mallory"}),
+        ("restricted", [], {"root", "alice"}),
+        ("required", [], {"root"}),
+        ("required", ["mallory"], {"root", "mallory"}),
+        ("restricted", ["mallory"], {"root", "alice", "mallory"}),
+    ],
+)
+def test_who_may_come_in_is_a_matter_of_the_mode_but_for_administrators(
+    root: Api, people: Any, lab: Any, mode: str, allowed: list[str], inside: set[str]
+):
+    listed = [{"externalIdType": "rancher_id", "externalId": f"1a{getattr(people, name).pk}"} for name in allowed]
+    made = root.post("localauthconfigs", {**ADMIN, "accessMode": mode, "allowedIdentities": listed})
+    assert [each["login"] for each in made["allowedIdentities"]] == allowed
+    assert {name for name in ("root", "alice", "mallory") if comes_in(name)} == inside
+
+
+def test_those_who_may_not_come_in_any_more_are_out_at_once(root: Api, people: Any, lab: Any):
+    browsers = {}
+    for name in ("root", "alice", "mallory"):
+        browsers[name] = Client()
+        browsers[name].post("/login", {"login": name, "password": PASSWORD})
+    root.post("localauthconfigs", {**ADMIN, "accessMode": "restricted"})
+    still = {name for name, browser in browsers.items() if browser.get("/environments").status_code == 200}
+    assert still == {"root", "alice"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"accessMode": "open"}', '{"allowedIdentities": 7}'])
+def test_a_setting_that_cannot_be_read_lets_administrators_in_only(people: Any, lab: Any, text: str):
+    Setting.objects.create(name="auth.local.access", value=text)
+    assert {name for name in ("root", "alice") if comes_in(name)} == {"root"}
+
+
+def test_the_refusal_says_why_only_to_who_knows_the_password(root: Api, people: Any):
+    root.post("localauthconfigs", {**ADMIN, "accessMode": "required"})
+    told = Client().post("/login", {"login": "alice", "password": PASSWORD})
+    assert b"may log in here" in told.content
+    guessed = Client().post("/login", {"login": "alice", "password": "wrong"})
+    assert b"may log in here" not in guessed.content
