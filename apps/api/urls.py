@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import URLPattern, URLResolver, path, re_path, resolve
 
 from apps.api import resources
+from apps.api.resources.agents import RegistersView, script
 from apps.api.resources.transform import transform
 from apps.api.wire.origin import base_url
 from apps.api.wire.view import ApiView, root, scripts
@@ -29,6 +30,8 @@ scripts["transform"] = transform
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", front),
+    re_path(r"^v1/scripts/(?!transform/?$)(?P<token>[^/]+)/?$", script),
+    re_path(r"^v1/registers/?$", RegistersView.as_view()),
     re_path(r"^v1(?:/(?P<path>.*))?$", ApiView.as_view(), name="v1"),
 ]
 

@@ -29,6 +29,11 @@ def group(environment_id: int | None) -> str:
     return f"env.{environment_id}" if environment_id else "site"
 
 
+def agent_group(host_id: int) -> str:
+    """The channel group of the tunnels of one host's agent."""
+    return f"agent.{host_id}"
+
+
 class _Publisher:
     """Collects what changed and sends one message per environment every 50 ms, from a thread with its own loop."""
 
@@ -105,3 +110,8 @@ def rights_changed(environment_id: int | None) -> None:
 def account_changed(account_id: int) -> None:
     """Have the open sockets of an account check at once, after commit, whether their holder may still be there."""
     transaction.on_commit(lambda: _publisher.rights(group_of_account(account_id)))
+
+
+def agent_changed(host_id: int) -> None:
+    """Have the open tunnels of a host check at once, after commit, whether their agent may still be there."""
+    transaction.on_commit(lambda: _publisher.rights(agent_group(host_id)))

@@ -37,13 +37,6 @@ _WAITING = 12  # stopping is mostly waiting for the container, and must not keep
 _PULL_SILENCE = 300.0
 _LOG_SILENCE = 30.0
 _STATS_SILENCE = 15.0
-_EVENTS = {
-    "type": ["container", "image", "network"],
-    "event": [
-        *("create", "start", "restart", "stop", "die", "kill", "oom", "pause", "unpause", "rename", "update"),
-        *("destroy", "health_status", "pull", "tag", "untag", "delete", "import", "load"),
-    ],
-}
 
 
 class DockerDriver:
@@ -194,7 +187,9 @@ class DockerDriver:
 
     def events(self, since: float | None = None) -> Stream[EngineEvent]:
         """What happens from `since` (unix seconds) or now on, without the noise of exec and attach."""
-        query = {"filters": json.dumps(_EVENTS)} | ({} if since is None else {"since": decimal(int(since * 1e9))})
+        query = {"filters": json.dumps(docker_streams.EVENTS)} | (
+            {} if since is None else {"since": decimal(int(since * 1e9))}
+        )
         return docker_streams.Following(self._ask("GET", f"/events?{urlencode(query)}"), docker_streams.events)
 
     def logs(

@@ -14,6 +14,15 @@ from apps.drivers.docker_wire import Reply
 
 T = TypeVar("T")
 
+EVENTS = {
+    "type": ["container", "image", "network"],
+    "event": [
+        *("create", "start", "restart", "stop", "die", "kill", "oom", "pause", "unpause", "rename", "update"),
+        *("destroy", "health_status", "pull", "tag", "untag", "delete", "import", "load"),
+    ],
+}
+"""What is asked of /events, without the noise of exec and attach."""
+
 _COUNTERS = ("cpu_ns", "cpus", "memory", "memory_limit", "net_rx", "net_tx", "disk_read", "disk_write")
 
 

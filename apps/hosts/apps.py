@@ -13,9 +13,12 @@ class HostsConfig(AppConfig):
         """Register with the loop, and let environments be emptied of hosts."""
         from apps.control.reconcile import register
         from apps.core.ports import ports
+        from apps.drivers.dialing import dialers
         from apps.hosts import reconcile, services
         from apps.hosts.models import Host, RegistrationToken
+        from apps.hosts.tunnels import reach
 
         register(Host, reconcile.settle)
         register(RegistrationToken, reconcile.settle_token)
+        dialers["agent"] = reach.dial
         ports.emptiers.insert(0, services.environment_empty)

@@ -12,6 +12,7 @@ from apps.core.defaults import setting_int
 from apps.core.result import Result
 from apps.drivers import registry
 from apps.drivers.base import ContainerSeen, EngineError, EngineInfo, EngineRefused
+from apps.hosts.agents import credentials_revoke
 from apps.hosts.lifecycle import away
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.selectors import driver_of, endpoint_of
@@ -87,6 +88,7 @@ def _leave(row: Host) -> Result:
     left = sum(leave(row) for leave in leavers)
     if left:
         return Result(state="removing", message=f"Waiting for {left} containers to go", again_in=1.0)
+    credentials_revoke(row)
     registry.forget(endpoint_of(row))
     return Result(state="removed")
 

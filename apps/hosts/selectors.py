@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from django.utils import timezone
@@ -15,6 +16,8 @@ from apps.drivers.registry import driver
 from apps.hosts.models import Host, RegistrationToken
 
 _KEYS = ("ca", "cert", "key", "host_key", "private_key", "password")
+HOUR = 3600.0
+_NO_TOKEN = RegistrationToken(public_value="none", secret_value="-" * 43)
 
 
 def endpoint_of(host: Host) -> Endpoint:
@@ -43,6 +46,30 @@ def _signed(token: RegistrationToken, stamp: int) -> str:
     head = f"{token.public_value}:{stamp}"
     mac = hmac.new(token.secret_value.encode(), head.encode(), hashlib.sha1).digest()
     return f"{head}:{base64.b64encode(mac).decode().translate({47: None, 61: None, 43: None})}"
+
+
+def token_for(text: str, now: datetime | None = None) -> RegistrationToken | None:
+    """The active registration token behind a token of one of its hours, or None: bad, expired, revoked, all alike.
+
+    A token serves until 24 hours after its own hour. However it fails, one signature is computed and compared.
+    """
+    public, _, rest = text.partition(":")
+    stamp = rest.partition(":")[0]
+    rows = RegistrationToken.all_objects.select_related("environment").filter(desired="active", removed=None)
+    row = rows.filter(public_value=public, environment__desired="active").first() if "\0" not in public else None
+    when = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 16 else 0
+    expected = _signed(row or _NO_TOKEN, when)
+    age = (now or timezone.now()).timestamp() - when / 1000
+    good = hmac.compare_digest(expected.encode(), text.encode()) and -HOUR <= age < 25 * HOUR
+    return row if good else None
+
+
+def portal_base(seen: str) -> str:
+    """The portal's URL for hosts and clients: what the setting `api.host` says, else what the caller has `seen`."""
+    said = setting("api.host").strip().rstrip("/")
+    if said and "://" not in said:
+        said = f"{seen.partition('://')[0]}://{said}"
+    return said or seen.rstrip("/")
 
 
 def registration_command(token: RegistrationToken, base: str) -> dict[str, str]:

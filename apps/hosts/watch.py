@@ -9,14 +9,15 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
 from apps.control.wake import send
 from apps.drivers.base import EngineError, EngineEvent, Stream
-from apps.hosts.models import Host
+from apps.hosts.models import AGENT, Host
 from apps.hosts.selectors import driver_of
+from apps.hosts.tunnels import journal, leases
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,27 @@ ROUND = 2.0
 
 Handler = Callable[[int, EngineEvent], None]
 handlers: list[Handler] = []
+
+
+def tell(host_id: int, event: EngineEvent) -> None:
+    """Have everybody who listens hear of an event."""
+    for handle in handlers:
+        try:
+            handle(host_id, event)
+        except Exception:  # an event is only a hint; the next scan sees what it meant
+            log.exception("event %s of host %s", event.action, host_id)
+        finally:
+            close_old_connections()
+
+
+def _note(host: Host, event: EngineEvent) -> None:
+    """Write an event to the host's timeline."""
+    try:
+        journal.write(host, [journal.line(host, event.at, event.kind, event.action, event.id, event.attributes)])
+    except DatabaseError:  # the host may have gone this moment
+        log.info("event %s of host %s was not written down", event.action, host.pk, exc_info=True)
+    finally:
+        close_old_connections()
 
 
 class _Watcher(threading.Thread):
@@ -55,13 +77,8 @@ class _Watcher(threading.Thread):
     def _follow(self, stream: Stream[EngineEvent]) -> None:
         for event in stream:
             self.last = max(self.last, event.at)
-            for handle in handlers:
-                try:
-                    handle(self.host.pk, event)
-                except Exception:  # an event is only a hint; the next scan sees what it meant
-                    log.exception("event %s of host %s", event.action, self.host.pk)
-                finally:
-                    close_old_connections()
+            tell(self.host.pk, event)
+            _note(self.host, event)
             if self._stop_asked.is_set():
                 return
 
@@ -73,7 +90,8 @@ class _Watcher(threading.Thread):
 
 def let_go_all() -> None:
     """Give back every host's stream; only for a process that knows it is the only one."""
-    Host.all_objects.exclude(gateway="").update(gateway="", gateway_until=None)
+    held = Host.all_objects.exclude(gateway="", tunnel_socket="")
+    held.update(gateway="", gateway_until=None, tunnel_socket="", tunnel_address="")
 
 
 class Gateway:
@@ -107,9 +125,11 @@ class Gateway:
             self._stop_asked.wait(ROUND)
 
     def round(self) -> None:
-        """Take or renew the leases of hosts and make the threads match."""
+        """Take or renew the leases of hosts and make the threads match; agents' hosts are their tunnels' business."""
+        leases.free_expired()
         now = timezone.now()
         wanted = Host.all_objects.filter(removed=None).exclude(desired__in=("removed", "purged"))
+        wanted = wanted.exclude(url__startswith=AGENT)
         free = Q(gateway="") | Q(gateway=self.name) | Q(gateway_until__lt=now)
         wanted.filter(free).update(gateway=self.name, gateway_until=now + LEASE)
         mine = {host.pk: host for host in wanted.filter(gateway=self.name)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from channels.routing import URLRouter
 from django.urls import re_path
 
+from apps.realtime.agent import AgentSocket
 from apps.realtime.events import EventsSocket
 from apps.realtime.logs import LogsSocket, V1LogsSocket
 from apps.realtime.origin import guarded
@@ -20,6 +21,7 @@ urls = [
     re_path(r"^ws/shell$", ShellSocket.as_asgi()),
     re_path(r"^ws/stats$", StatsSocket.as_asgi()),
     re_path(r"^v1/(?:projects/(?P<project>[^/]+)/)?subscribe/?$", SubscribeSocket.as_asgi()),
+    re_path(r"^v1/agent/?$", AgentSocket.as_asgi()),
     re_path(r"^v1/logs/?$", V1LogsSocket.as_asgi()),
     re_path(r"^v1/exec/?$", V1ExecSocket.as_asgi()),
     re_path(r"^v1/(?:host|container)?stats(?:/.*)?$", V1StatsSocket.as_asgi()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,11 @@ CHANNEL_LAYERS: dict[str, Any] = {
     },
 }
 
+# Where processes elsewhere reach the agents' tunnels that this one holds; no door where there is just one process.
+TUNNEL_HOST = env("TUNNEL_HOST") or (socket.gethostname() if env("REDIS_URL") else "")
+TUNNEL_BIND = env("TUNNEL_BIND") or None
+TUNNEL_PORT = int(env("TUNNEL_PORT", "0"))
+
 WAKE_BY = env("WAKE_BY", "celery")  # or "clock": no queue, rows are found every two seconds
 CELERY_APP = app  # named here so that every process that asks for something knows where to send wake-ups
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
@@ -154,7 +160,12 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
-    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "ERROR"}, "uvicorn": {"level": "WARNING"}},
+    "loggers": {
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "ERROR"},
+        "uvicorn": {"level": "WARNING"},
+        "asyncssh": {"level": "WARNING"},
+    },
 }
 
 from portal.settings.auth import *  # noqa: E402, F403

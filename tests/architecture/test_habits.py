@@ -54,6 +54,7 @@ OWN_NAMES = {
     "accounts": {"login"},
     "environments": {"roles", "reasons"},
     "control": {"wake", "retention"},
+    "hosts": {"agents"},
     "containers": {"engine", "policy", "guard", "decisions"},
 }
 UNIVERSAL = {"management"}

@@ -34,6 +34,7 @@ class HostType(Resource):
         publicEndpoints array[publicEndpoint]   r
     """)
     computed = {
+        "agentState": lambda seen: seen.row.shown if seen.row.has_agent else None,
         "info": lambda seen: seen.row.info or None,
         "labels": lambda seen: seen.row.all_labels,
         "publicEndpoints": lambda seen: wire_endpoints(seen.extra),

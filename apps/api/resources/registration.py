@@ -11,9 +11,8 @@ from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
 from apps.api.wire.kinds import Data, Link, Resource, Seen, register
 from apps.control.services import ask
-from apps.core.defaults import setting
 from apps.hosts.models import RegistrationToken
-from apps.hosts.selectors import registration_command
+from apps.hosts.selectors import portal_base, registration_command
 from apps.hosts.services import token_create, token_ensure
 
 
@@ -23,8 +22,7 @@ def _of_command(name: str) -> Callable[[Seen], str | None]:
     def value(seen: Seen) -> str | None:
         if seen.row.shown != "active":
             return None
-        base = setting("api.host") or seen.caller.base
-        return registration_command(seen.row, f"{base.rstrip('/')}/v1")[name]
+        return registration_command(seen.row, f"{portal_base(seen.caller.base)}/v1")[name]
 
     return value
 

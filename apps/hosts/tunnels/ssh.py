@@ -1,0 +1,55 @@
+"""SSH through a line: the portal is the client, the agent the server, and each knows the other's key beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from apps.hosts.tunnels.line import Line
+
+if TYPE_CHECKING:
+    from asyncssh import SSHClientConnection
+
+ENGINE = "/var/run/docker.sock"
+KEEPALIVE, MISSES = 5, 2
+_LOGIN_TIMEOUT = 15
+_CIPHERS = ["aes128-gcm@openssh.com"]
+
+
+class _Through:
+    """What asyncssh takes for another connection to go through: it hands the protocol to the line."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def create_connection(self, factory: Callable[[], Any], _host: str, _port: int) -> tuple[None, Any]:
+        """The protocol, attached."""
+        protocol = factory()
+        self._line.attach(protocol)
+        return None, protocol
+
+
+async def dial(line: Line, private: str, host_key: str) -> SSHClientConnection:
+    """The connection to the agent behind `line`, which must have the key `host_key`; we are known by `private`.
+
+    Raises `asyncssh.Error` (another key, or ours is not the pinned one) and `OSError` (the line broke).
+    """
+    import asyncssh  # slow to load, and most of a portal's processes never need it
+
+    return await asyncssh.connect(
+        "agent",
+        22,
+        tunnel=_Through(line),
+        username="corral",
+        client_keys=[asyncssh.import_private_key(private)],
+        known_hosts=([asyncssh.import_public_key(host_key)], [], []),
+        config=None,
+        agent_path=None,
+        preferred_auth=["publickey"],
+        encryption_algs=_CIPHERS,
+        compression_algs=None,
+        server_host_key_algs=["ssh-ed25519"],
+        login_timeout=_LOGIN_TIMEOUT,
+        keepalive_interval=KEEPALIVE,
+        keepalive_count_max=MISSES,
+    )
