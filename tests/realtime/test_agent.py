@@ -277,8 +277,9 @@ def test_the_clocks_difference_is_known_and_times_are_corrected(agent: FakeAgent
 def test_events_wake_what_they_are_about_and_have_the_journal_read(agent: FakeAgent) -> None:
     async def story() -> None:
         line = await up(agent)
-        host = await asking(seen)
-        assert host.next_look > timezone.now()
+        await asking(seen)
+        await asyncio.sleep(0.3)  # what the tunnel itself had to say is said
+        await asking(lambda: Host.all_objects.update(next_look=None))
         agent.says.journal = [
             {
                 "seq": n,
@@ -293,7 +294,7 @@ def test_events_wake_what_they_are_about_and_have_the_journal_read(agent: FakeAg
         event = {"Type": "container", "Action": "start", "time": 1, "Actor": {"ID": "c0ffee", "Attributes": {}}}
         agent.says.events.put_nowait(event)
         await asking(lambda: waited_for(lambda row: row.journal_seq == 3))
-        assert (await asking(the_host)).next_look <= timezone.now()  # an unknown container has its host scanned
+        assert (await asking(the_host)).next_look is not None  # an unknown container has its host scanned
         await line.cut()
 
     run(story)
