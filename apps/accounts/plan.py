@@ -32,6 +32,18 @@ class Limits:
         return {**found, **({"addresses": list(self.addresses)} if self.addresses else {})}
 
 
+def moment(field: str, text: str) -> datetime:
+    """A time written as ISO 8601, such as `2026-12-31T23:59:00Z`; without a zone it is UTC, without a time midnight.
+
+    Raises `Invalid` at `field`.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise Invalid(field, "InvalidDateFormat", f"{text[:40]!r} is no time; write 2026-12-31T23:59:00Z.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def key_limits(
     maker: Maker | None, expires: datetime | None, addresses: Sequence[str], now: datetime | None = None
 ) -> Limits:

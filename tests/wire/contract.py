@@ -50,6 +50,9 @@ DEVIATIONS = {
     "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 tells users of a POST that it then refuses
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
+    "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # ours: administrators make roles
+    "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # ours
+    "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # ours: why somebody may do something
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # ours: tries a directory
     "ulimit": CONTRACT["logConfig"],  # ours

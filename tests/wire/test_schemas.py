@@ -24,6 +24,7 @@ ACTIONS = {
     "secondFactor": "confirm disable enrol renewcodes reset",
     "project": "activate deactivate delete purge remove restore setmembers update",
     "registrationToken": "activate deactivate purge remove update",
+    "role": "replace",
     "service": "activate addservicelink deactivate purge remove removeservicelink setservicelinks update",
 }
 

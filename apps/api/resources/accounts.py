@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.accounts.models import User
 from apps.accounts.services import account_act, account_create, account_update
+from apps.api.resources.effective import access_of_account
 from apps.api.wire.caller import Caller
 from apps.api.wire.entry import pick
 from apps.api.wire.fields import table
@@ -27,7 +28,10 @@ class Account(Resource):
         identity       reference[identity] r
     """)
     without = frozenset({"accountId"})
-    links = {"apiKeys": Link("apiKey", column="account")}
+    links = {
+        "effectiveAccess": Link(call=access_of_account, permission=""),
+        "apiKeys": Link("apiKey", column="account"),
+    }
     computed = {
         "externalIdType": lambda _seen: "rancher_id",
         "externalId": lambda seen: f"1a{seen.row.pk}",

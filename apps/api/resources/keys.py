@@ -8,24 +8,33 @@ from django.db.models import Q
 from django.http import QueryDict
 
 from apps.accounts.models import ApiKey
-from apps.accounts.services import key_act, key_create, key_update
+from apps.accounts.plan import moment
+from apps.accounts.services import key_act, key_update
+from apps.api.resources.effective import access_of_key
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Resource, Seen, register
-from apps.core.errors import Forbidden
+from apps.api.wire.kinds import Data, Link, Resource, Seen, register
 from apps.core.ids import wire_id
 from apps.environments.access import environment_of
 from apps.environments.models import Environment
-from apps.environments.services import environment_key_create
+from apps.environments.services import account_key_create, environment_key_create
 
 
 def _account_of(seen: Seen) -> str:
     return wire_id("a", environment_of(seen.row) or seen.row.account_id)
 
 
+def _role_of(seen: Seen) -> str | None:
+    scope = getattr(seen.row, "scope", None)
+    return (scope.role if scope else seen.row.role) or None
+
+
 @register
 class ApiKeyType(Resource):
-    """A key pair; the secret is in the answer that makes it and nowhere else."""
+    """A key pair; the secret is in the answer that makes it and nowhere else.
+
+    `role` (never more than its maker's), `expires` and `addresses` are ours; all three are fixed once it is made.
+    """
 
     name = "apiKey"
     root = "credential"
@@ -35,8 +44,18 @@ class ApiKeyType(Resource):
         publicValue string             r <public_value
         secretValue password           r !
         lastUsed    date               r <last_used
+        lastUsedAddress string         r <last_address
+        role        string             c 1..32
+        expires     date               c <expires
+        addresses   array[string]      c ~
     """)
-    computed = {"accountId": _account_of, "secretValue": lambda _seen: None}
+    links = {"effectiveAccess": Link(call=access_of_key, permission="")}
+    computed = {
+        "accountId": _account_of,
+        "secretValue": lambda _seen: None,
+        "role": _role_of,
+        "addresses": lambda seen: seen.row.addresses,
+    }
 
     def rows(self, caller: Caller) -> Any:
         """One's own keys and those of the environments one sees; an administrator's every account's."""
@@ -54,12 +73,12 @@ class ApiKeyType(Resource):
 
     def create(self, caller: Caller, data: Data) -> Any:
         """A new pair of the environment, or of the account outside any."""
+        if "expires" in data:
+            data["expires"] = moment("expires", data["expires"])
         if caller.environment is not None:
             made = environment_key_create(actor=caller.actor, environment=caller.environment, **data)
-        elif caller.actor.user is not None:
-            made = key_create(actor=caller.actor, account=caller.actor.user, **data)
         else:
-            raise Forbidden("Only an account can own a key.")
+            made = account_key_create(actor=caller.actor, **data)
         return made.key, {"secretValue": made.secret}
 
     def update(self, caller: Caller, row: ApiKey, data: Data) -> None:

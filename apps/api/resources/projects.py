@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.api.resources.effective import access_of_environment
 from apps.api.wire.caller import Caller
 from apps.api.wire.entry import pick
 from apps.api.wire.fields import table
@@ -64,6 +65,7 @@ class Project(Resource):
         "services": Link("service", column="environment"),
         "apiKeys": Link("apiKey", column="scope__environment"),
         "auditLogs": Link("auditLog", column="environment"),
+        "effectiveAccesses": Link(call=access_of_environment),
         "registrationTokens": Link("registrationToken", column="environment"),
     }
     computed = {"members": lambda _seen: None}

@@ -65,7 +65,7 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class Link:
     """A way to other rows: those of `target` whose `column` is this row, the one this row's `attribute` names, or,
-    with `call`, an answer made on the spot (`permission` says for whom).
+    with `call`, an answer made on the spot (`permission` says for whom; empty: for all who see the row).
     """
 
     target: str = ""

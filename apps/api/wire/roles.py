@@ -30,6 +30,7 @@ container                       -     r     r     view:r operate:cu delete:d
 containerExec                   -     r     r     view:r exec:c
 containerLogs                   -     r     r     view:r operate:c
 dockerHealthCheck               -     r     r     view:r operate:c
+effectiveAccess                 -     r     r     view:r
 engineEndpoint                  -     -     -     hosts:c
 environment                     -     r     r     view:r operate:cu delete:d
 githubconfig                    -     -     cru
@@ -53,7 +54,9 @@ providerTestInput               -     -     cr
 publicEndpoint                  -     r     r     view:r
 recreateOnQuorumStrategyConfig  -     r     r     view:r operate:c
 registrationToken               -     r     r     hosts:cr
+replaceRoleInput                -     r     cr    view:r
 restartPolicy                   -     r     r     view:r operate:c
+role                            -     r     crud  view:r
 schema                          r     r     r     view:r
 secondFactor                    -     r     r     view:r
 secondFactorInput               -     cr    cr    view:r operate:c

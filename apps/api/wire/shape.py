@@ -69,7 +69,7 @@ def _offered(resource: Resource, caller: Caller, row: Any, name: str) -> bool:
 def _links(resource: Resource, caller: Caller, row: Any) -> Iterable[str]:
     for name, link in resource.links.items():
         if link.call is not None:
-            if Seen(row, caller).may(link.permission):
+            if not link.permission or Seen(row, caller).may(link.permission):
                 yield name
         elif _leads(caller, row, link):
             yield name

@@ -18,6 +18,7 @@ from apps.api.wire.kinds import Resource
 from apps.api.wire.origin import base_url, client_address
 from apps.core.errors import NotFound, Unauthorized
 from apps.core.ids import row_key, wire_id
+from apps.core.result import Loss
 from apps.environments.access import Actor
 from apps.environments.models import Environment
 
@@ -146,9 +147,11 @@ class ApiView(APIView):
         return row
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """The headers that every answer has."""
-        found = super().finalize_response(request, response, *args, **kwargs)
+        """The headers that every answer has, and in its body what the change took from others."""
         caller = getattr(self, "caller", None) or Caller(Actor(None, "api"))
+        if caller.actor.losses and isinstance(response.data, dict):
+            response.data["revoked"] = dataclasses.asdict(sum(caller.actor.losses, Loss()))
+        found = super().finalize_response(request, response, *args, **kwargs)
         found["X-API-Schemas"] = self._schemas(caller)
         found["X-API-Account-Id"] = caller.account
         found["Cache-Control"] = "no-store"

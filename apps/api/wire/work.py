@@ -104,7 +104,7 @@ def follow(resource: Resource, caller: Caller, row: Any, name: str, url: str, as
     """What a link leads to: one row, a collection, or an answer made on the spot."""
     _name, link = _link(resource, name)
     if link.call is not None:
-        if link.permission not in caller.actor.permissions(environment_of(row) or 0):
+        if link.permission and link.permission not in caller.actor.permissions(environment_of(row) or 0):
             raise NotFound("Not Found")
         return link.call(caller, row)
     target = _target(caller, link)

@@ -8,52 +8,43 @@ from dataclasses import dataclass
 from apps.accounts.models import User
 from apps.environments.models import EnvironmentGroupPermission
 
-NOTHING: frozenset[str] = frozenset()
-
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Permissions in one environment, and the roles that they come from."""
+    """Permissions in one environment, and the roles that they come from; `desired` is the environment's own state."""
 
-    permissions: frozenset[str] = NOTHING
+    permissions: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    desired: str = ""
 
 
 NONE = Held()
 _COLUMNS = ("content_object_id", "permission__codename", "group__rolegroup__role", "content_object__desired")
 
 
-def granted(user: User, environment_ids: Collection[int]) -> dict[int, Held]:
-    """What the account holds in each of these; an environment that is not active is there for its owners only."""
-    rows = EnvironmentGroupPermission.objects.filter(group__user=user, content_object_id__in=environment_ids)
-    held: dict[int, set[str]] = {key: set() for key in environment_ids}
-    roles: dict[int, set[str]] = {key: set() for key in environment_ids}
-    active: set[int] = set()
+def granted(user: User, environment_ids: Collection[int] | None = None) -> dict[int, Held]:
+    """What the account holds in each of these environments, in one query; None: wherever it holds anything.
+
+    An environment that is not active is there for its owners only.
+    """
+    rows = EnvironmentGroupPermission.objects.filter(group__user=user)
+    if environment_ids is not None:
+        rows = rows.filter(content_object_id__in=environment_ids)
+    held: dict[int, set[str]] = {}
+    roles: dict[int, set[str]] = {}
+    states: dict[int, str] = {}
     for key, codename, role, desired in rows.values_list(*_COLUMNS):
-        held[key].add(codename)
-        roles[key] |= {role} if role else set()
-        active |= {key} if desired == "active" else set()
-    return {
-        key: Held(frozenset(found), frozenset(roles[key])) if is_open(found, active=key in active) else NONE
-        for key, found in held.items()
+        held.setdefault(key, set()).add(codename)
+        roles.setdefault(key, set()).update({role} if role else set())
+        states[key] = desired
+    found = {
+        key: Held(frozenset(names), frozenset(roles[key]), states[key])
+        for key, names in held.items()
+        if is_open(names, active=states[key] == "active")
     }
+    return {**dict.fromkeys(environment_ids or (), NONE), **found}
 
 
 def is_open(permissions: Collection[str], *, active: bool) -> bool:
     """Whether an environment is there for somebody who holds these permissions in it."""
     return active or "own" in permissions
-
-
-def environments_where(user: User, permission: str) -> list[int]:
-    """The environments where the account's groups give it `permission`, and which are there for it."""
-    wanted = {permission, "own"}
-    rows = EnvironmentGroupPermission.objects.filter(group__user=user, permission__codename__in=wanted)
-    rows = rows.exclude(content_object__desired__in=("removed", "purged"))
-    found: dict[int, set[str]] = {}
-    active: set[int] = set()
-    for key, codename, desired in rows.values_list(
-        "content_object_id", "permission__codename", "content_object__desired"
-    ):
-        found.setdefault(key, set()).add(codename)
-        active |= {key} if desired == "active" else set()
-    return sorted(key for key, held in found.items() if permission in held and is_open(held, active=key in active))

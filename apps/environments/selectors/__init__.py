@@ -1,5 +1,6 @@
 """Reads of environments, their members and what these may do."""
 
+from apps.environments.selectors.holders import holder_of_key, holders_of, people_of, places_of
 from apps.environments.selectors.identities import (
     accounts_of,
     environments_among,
@@ -16,8 +17,12 @@ __all__ = [
     "accounts_of",
     "environments_among",
     "environments_of",
+    "holder_of_key",
+    "holders_of",
     "is_member",
     "members_naming",
+    "people_of",
     "person_named",
+    "places_of",
     "rights_of",
 ]

@@ -1,0 +1,216 @@
+"""`apiKey` with limits of its own, and the door that holds to them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey
+from apps.control.reconcile import settle
+from apps.core.ids import wire_id
+from apps.environments.roles import PERMISSIONS, ROLES
+from apps.environments.services import role_create, role_update
+from tests.wire.callers import Answer, Api
+
+
+def caller(made: Answer, **headers: str) -> Api:
+    """The API through the key that was just made."""
+    return Api(f"{made['publicValue']}:{made['secretValue']}", headers=headers)
+
+
+def test_a_key_is_made_with_limits_and_shows_them(api: Api, lab: Any):
+    later = timezone.now() + timedelta(days=1)
+    body = {"name": "ci", "role": "readonly", "expires": later.isoformat(), "addresses": ["127.0.0.0/8", "::1"]}
+    made = api.post("apikeys", body)
+    assert made.status == 201
+    shown = api.get(f"apikeys/{made['id']}").body
+    assert (shown["role"], shown["addresses"]) == ("readonly", ["127.0.0.0/8", "::1/128"])
+    assert shown["expires"] == f"{later:%Y-%m-%dT%H:%M:%SZ}"
+    assert shown["expiresTS"] == int(later.timestamp() * 1000)
+    assert (shown["lastUsed"], shown["lastUsedAddress"], shown["secretValue"]) == (None, None, None)
+
+
+def test_a_key_without_limits_has_its_makers_role(api: Api):
+    made = api.post("apikeys", {"name": "ci"})
+    assert (made["role"], made["expires"], made["addresses"]) == ("owner", None, [])
+
+
+def test_an_accounts_key_has_no_role_unless_asked(api_of: Any):
+    bob = api_of("bob")
+    assert bob.post("apikeys", {})["role"] is None
+    assert bob.post("apikeys", {"role": "readonly"})["role"] == "readonly"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({"role": "king"}, "role", "InvalidOption"),
+        ({"role": "x" * 40}, "role", "MaxLengthExceeded"),
+        ({"role": 7}, "role", "InvalidOption"),
+        ({"expires": "tomorrow"}, "expires", "InvalidDateFormat"),
+        ({"expires": "2001-01-01T00:00:00Z"}, "expires", "InvalidDate"),
+        ({"expires": "0001-01-01"}, "expires", "InvalidDate"),
+        ({"expires": 7}, "expires", "InvalidDateFormat"),
+        ({"addresses": ["here"]}, "addresses", "InvalidFormat"),
+        ({"addresses": {"a": 1}}, "addresses", "InvalidFormat"),
+        ({"addresses": [None]}, "addresses", "InvalidFormat"),
+        ({"addresses": [f"10.0.0.{n}" for n in range(51)]}, "addresses", "MaxLimitExceeded"),
+    ],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_wrong_limits_are_refused_at_their_field(
+    api_of: Any, lab: Any, body: Any, field: str, code: str, *, inside: bool
+):
+    alice = api_of("alice")
+    before = ApiKey.objects.count()
+    answer = (alice.inside(lab) if inside else alice).post("apikeys", body)
+    assert (answer.status, answer["fieldName"], answer["code"]) == (422, field, code)
+    assert ApiKey.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "status"),
+    [("bob", "member", 201), ("bob", "owner", 422), ("rex", "restricted", 201), ("rex", "member", 422)],
+)
+def test_a_keys_role_is_never_above_its_makers(api_of: Any, lab: Any, who: str, role: str, status: int):
+    answer = api_of(who).inside(lab).post("apikeys", {"role": role})
+    assert answer.status == status
+    if status == 422:
+        assert answer["message"] == f"The role {role} may do more than you; choose a lower one."
+
+
+def test_the_limits_of_a_key_are_fixed(api: Api):
+    made = api.post("apikeys", {"role": "readonly", "addresses": ["127.0.0.1"]})
+    settle()
+    changed = api.put(f"apikeys/{made['id']}", {"role": "owner", "addresses": [], "expires": None, "name": "new"})
+    assert (changed["role"], changed["addresses"], changed["name"]) == ("readonly", ["127.0.0.1/32"], "new")
+
+
+def test_a_key_with_a_role_does_what_the_role_does(api_of: Any, lab: Any, stack: Any):
+    for place in (api_of("alice").inside(lab), api_of("alice")):
+        key = caller(place.post("apikeys", {"role": "readonly"})).inside(lab)
+        assert key.get("containers").status == 200
+        assert key.post("environments", {"name": "x"}).status == 405
+        assert key.delete(f"environments/{stack['stack']}").status == 405
+        assert {name for row in key.get("containers")["data"] for name in row["actions"]} == {"logs"}
+
+
+def test_an_admins_key_with_a_role_is_no_admin(api_of: Any, lab: Any):
+    key = caller(api_of("root").post("apikeys", {"role": "owner"}))
+    assert "POST" not in {each["id"]: each for each in key.get("schemas")["data"]}["account"]["collectionMethods"]
+    assert key.post("accounts", {"login": "x", "password": "correct horse battery"}).status == 405
+    assert key.inside(lab).get("containers").status == 200
+    assert key.put("settings/api.host", {"value": "x"}).status == 405
+
+
+def test_a_key_makes_no_key_that_does_more(api_of: Any, lab: Any):
+    restricted = caller(api_of("alice").post("apikeys", {"role": "restricted"}))
+    for place in (restricted, restricted.inside(lab)):
+        assert place.post("apikeys", {})["role"] == "restricted"
+        assert place.post("apikeys", {"role": "member"}).status == 422
+    reader = caller(api_of("alice").post("apikeys", {"role": "readonly"}))
+    assert reader.post("apikeys", {}).status == 403
+    assert reader.inside(lab).post("apikeys", {}).status == 405
+
+
+def test_a_readers_key_leaves_its_accounts_other_keys_alone(api_of: Any):
+    alice = api_of("alice")
+    other = alice.post("apikeys", {"name": "other"})
+    reader = caller(alice.post("apikeys", {"role": "readonly"}))
+    assert reader.put(f"apikeys/{other['id']}", {"name": "mine"}).status == 403
+    assert reader.delete(f"apikeys/{other['id']}").status == 403
+    answer = reader.post(f"apikeys/{other['id']}/?action=deactivate", {})
+    assert answer.status == 422
+    assert ApiKey.objects.get(name="other").desired == "active"
+
+
+def test_a_readers_key_makes_no_environments(api_of: Any):
+    reader = caller(api_of("alice").post("apikeys", {"role": "readonly"}))
+    assert reader.post("projects", {"name": "mine"}).status == 403
+
+
+def test_an_expired_key_says_so(api: Api):
+    made = api.post("apikeys", {"expires": (timezone.now() + timedelta(hours=1)).isoformat()})
+    assert caller(made).get("containers").status == 200
+    ApiKey.objects.filter(public_value=made["publicValue"]).update(expires=timezone.now() - timedelta(seconds=1))
+    answer = caller(made).get("containers")
+    assert (answer.status, answer["code"]) == (401, "Unauthorized")
+    assert answer["message"] == "This API key has expired; make a new one."
+    wrong = Api(f"{made['publicValue']}:{'x' * 40}").get("containers")
+    assert (wrong.status, wrong["message"]) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "status"), [(["127.0.0.1"], 200), (["127.0.0.0/8", "10.0.0.0/8"], 200), (["10.0.0.0/8"], 401)]
+)
+def test_a_key_opens_from_its_addresses_only(api: Api, addresses: list[str], status: int):
+    made = api.post("apikeys", {"addresses": addresses})
+    answer = caller(made).get("containers")
+    assert answer.status == status
+    if status == 401:
+        assert answer["message"] == "This API key may not be used from 127.0.0.1."
+
+
+def test_a_forwarded_address_counts_from_trusted_proxies_only(api: Api, settings: Any):
+    made = api.post("apikeys", {"addresses": ["203.0.113.7"]})
+    lie = caller(made, **{"X-Forwarded-For": "203.0.113.7"})
+    assert lie.get("containers").status == 401
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    assert lie.get("containers").status == 200
+    assert caller(made, **{"X-Forwarded-For": "203.0.113.7, 198.51.100.1"}).get("containers").status == 401
+    assert ApiKey.objects.get(public_value=made["publicValue"]).last_address == "203.0.113.7"
+
+
+def test_when_and_from_where_a_key_was_used_is_shown(api: Api):
+    made = api.post("apikeys", {})
+    caller(made).get("containers")
+    shown = api.get(f"apikeys/{made['id']}").body
+    assert shown["lastUsedAddress"] == "127.0.0.1"
+    assert shown["lastUsed"].endswith("Z")
+
+
+def test_a_key_is_put_out_of_use_before_it_is_deleted(api: Api):
+    made = api.post("apikeys", {})
+    settle()
+    assert api.delete(f"apikeys/{made['id']}").status == 405
+    assert api.post(f"apikeys/{made['id']}/?action=deactivate", {}).status == 202
+    assert caller(made).get("containers")["message"] == "This API key or its account is not active."
+    settle()
+    assert api.delete(f"apikeys/{made['id']}").status == 200
+
+
+@pytest.mark.parametrize("permission", [name for name in PERMISSIONS if name != "view"])
+def test_a_custom_role_of_one_permission_is_that_much(
+    permission: str, people: Any, actor_of: Any, api_of: Any, lab: Any, stack: Any
+):
+    role_create(actor=actor_of("root"), name="odd", permissions=[permission])
+    key = caller(api_of("alice").inside(lab).post("apikeys", {"role": "odd"}))
+    types = {each["id"]: each for each in key.get("schemas")["data"]}
+    row = key.get("containers")["data"][0]
+    assert ("logs" in row["actions"]) is (permission == "logs")
+    assert ("execute" in row["actions"]) is (permission == "exec")
+    assert ("remove" in types["container"]["resourceActions"]) is (permission == "delete")
+    assert ("remove" in key.get("services")["data"][0]["actions"]) is (permission == "delete")
+    assert bool({"stop", "update"} & row["actions"].keys()) is (permission == "operate")
+    assert ("POST" in types["environment"]["collectionMethods"]) is (permission == "operate")
+    assert ("DELETE" in types["environment"]["resourceMethods"]) is (permission == "delete")
+    assert ("POST" in types["apiKey"]["collectionMethods"]) is (permission == "keys")
+    assert ("PUT" in types["host"]["resourceMethods"]) is (permission == "hosts")
+    assert ("registrationToken" in types) is (permission == "hosts")
+    shown = key.get("services")["data"][0]["launchConfig"]["environment"]
+    assert bool(shown) is (permission == "values")
+    project = key.get(f"projects/{wire_id('a', lab.pk)}")
+    assert ("setmembers" in project["actions"]) is (permission == "members")
+    assert ("deactivate" in project["actions"]) is (permission == "own")
+
+
+def test_a_change_of_its_role_reaches_a_key_at_once(actor_of: Any, api_of: Any, lab: Any, stack: Any):
+    role = role_create(actor=actor_of("root"), name="odd", permissions=["operate"])
+    key = caller(api_of("alice").inside(lab).post("apikeys", {"role": "odd"}))
+    assert key.post("environments", {"name": "one"}).status == 201
+    role_update(role, actor=actor_of("root"), permissions=["logs"])
+    assert key.post("environments", {"name": "two"}).status == 405
+    assert ROLES["readonly"] == role.held

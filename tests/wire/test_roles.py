@@ -1,0 +1,235 @@
+"""`role` and `effectiveAccess`, which are ours, and what an answer says of rights that a change took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.api.wire import kinds
+from apps.api.wire.roles import OUTSIDE, letters, offered
+from apps.control.models import AuditEntry, Operation
+from apps.control.reconcile import settle
+from apps.core.ids import wire_id
+from apps.environments.models import Role
+from apps.environments.roles import PERMISSIONS, RESERVED, ROLES
+from apps.environments.services import role_create, socket_opened
+from tests.wire.callers import Api
+
+TYPES = list(kinds.everything())
+SETS = st.frozensets(st.sampled_from(list(PERMISSIONS)))
+RANK = ("readonly", "restricted", "member", "owner")
+
+
+def test_an_admin_makes_changes_and_deletes_roles(api_of: Any):
+    root = api_of("root")
+    made = root.post("roles", {"name": "runner", "label": "Runner", "permissions": ["exec"]})
+    assert (made.status, made["permissions"], made["memberCount"], made["keyCount"]) == (201, ["view", "exec"], 0, 0)
+    changed = root.put(f"roles/{made['id']}", {"permissions": ["logs"], "description": "reads", "name": "other"})
+    assert (changed["name"], changed["permissions"], changed["description"]) == ("runner", ["view", "logs"], "reads")
+    assert root.get("roles?name=runner").ids == [made["id"]]
+    assert root.delete(f"roles/{made['id']}").status == 200
+    assert root.get(f"roles/{made['id']}").status == 404
+    assert not Role.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "rita", "mallory"])
+def test_others_see_roles_and_leave_them(api_of: Any, actor_of: Any, who: str):
+    role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
+    caller = api_of(who)
+    (path,) = [f"roles/{each}" for each in caller.get("roles").ids]
+    assert caller.get(path)["permissions"] == ["view", "exec"]
+    assert caller.post("roles", {"name": "mine", "permissions": ["own"]}).status == 405
+    assert caller.put(path, {"permissions": ["own"]}).status == 405
+    assert caller.delete(path).status == 405
+    assert caller.post(f"{path}/?action=replace", {"replacement": "owner"}).status == 422
+    assert Role.every()["runner"] == {"view", "exec"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "name"),
+        ({"name": "owner"}, "name"),
+        ({"name": "No"}, "name"),
+        ({"name": "runner", "permissions": ["fly"]}, "permissions"),
+        ({"name": "runner", "permissions": {"exec": True}}, "permissions"),
+        ({"name": "runner", "label": "x" * 65}, "label"),
+        ({"name": "runner", "permissions": list(PERMISSIONS)}, "permissions"),
+    ],
+)
+def test_a_bad_role_is_refused_at_its_field(api_of: Any, body: Any, field: str):
+    answer = api_of("root").post("roles", body)
+    assert (answer.status, answer["fieldName"]) == (422, field)
+    assert not Role.objects.exists()
+
+
+def test_a_role_in_use_is_replaced_not_deleted(api_of: Any, actor_of: Any, people: Any, lab: Any):
+    role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
+    root, alice = api_of("root"), api_of("alice")
+    members = [
+        {"externalId": wire_id("a", people.alice.pk), "externalIdType": "rancher_id", "role": "owner"},
+        {"externalId": wire_id("a", people.bob.pk), "externalIdType": "rancher_id", "role": "runner"},
+    ]
+    project = f"projects/{wire_id('a', lab.pk)}"
+    assert alice.post(f"{project}/?action=setmembers", {"members": members}).status == 200
+    assert {each["role"] for each in alice.inside(lab).get("projectmembers")["data"]} == {"owner", "runner"}
+    (path,) = [f"roles/{each}" for each in root.get("roles").ids]
+    assert root.get(path)["memberCount"] == 1
+    refused = root.delete(path)
+    assert (refused.status, refused["fieldName"]) == (409, "replacement")
+    wrong = root.post(f"{path}/?action=replace", {"replacement": "nobody"})
+    assert (wrong.status, wrong["fieldName"]) == (422, "replacement")
+    done = root.post(f"{path}/?action=replace", {"replacement": "readonly"})
+    assert (done.status, done["replacement"]) == (200, "readonly")
+    assert actor_of("bob").role(lab.pk) == "readonly"
+
+
+def test_an_answer_says_what_the_change_took(api_of: Any, people: Any, lab: Any):
+    bob = api_of("bob")
+    bob.inside(lab).post("apikeys", {})
+    settle()
+    socket_opened(account=people.bob.pk, environment=lab.pk, verb="logs", permission="logs")
+    alice = api_of("alice")
+    project = f"projects/{wire_id('a', lab.pk)}"
+    only = [{"externalId": wire_id("a", people.alice.pk), "externalIdType": "rancher_id", "role": "owner"}]
+    answer = alice.post(f"{project}/?action=setmembers", {"members": only})
+    assert answer["revoked"] == {"sockets": 1, "sessions": 0, "keys": 2}
+    assert "revoked" not in alice.post(f"{project}/?action=setmembers", {"members": only}).body
+    assert "revoked" not in alice.get(project).body
+    told = AuditEntry.all_objects.get(event="rights.lost")
+    assert (told.account, told.environment_id, told.request["keys"]) == (people.alice, lab.pk, 2)
+
+
+def test_putting_an_account_out_says_what_it_took(api_of: Any, people: Any, lab: Any):
+    api_of("bob")
+    root = api_of("root")
+    account = f"accounts/{wire_id('a', people.bob.pk)}"
+    answer = root.post(f"{account}/?action=deactivate", {})
+    assert answer["revoked"] == {"sockets": 0, "sessions": 0, "keys": 1}
+
+
+def names(access: Any) -> dict[str, list[str]]:
+    return {each["name"]: [way["kind"] for way in each["from"]] for each in access["permissions"]}
+
+
+def test_everybody_is_told_why_they_may(api_of: Any, lab: Any):
+    bob = api_of("bob")
+    (me,) = bob.get("accounts")["data"]
+    access = bob.get(me["links"]["effectiveAccess"]).body
+    (place,) = access["environments"]
+    assert (place["projectId"], place["name"], access["isAdmin"]) == (wire_id("a", lab.pk), "Lab", False)
+    assert names(place) == {name: ["member"] for name in PERMISSIONS if name in ROLES["member"]}
+    assert {each["without"]["kind"] for each in access["changes"]} == {"member", "role"}
+    assert all(each["loses"][0]["permissions"] == list(names(place)) for each in access["changes"])
+
+
+def test_others_are_told_by_administrators_only(api_of: Any, people: Any):
+    path = f"accounts/{wire_id('a', people.bob.pk)}/effectiveaccess"
+    assert api_of("alice").get(path).status == 404
+    assert api_of("root").get(path)["accountId"] == wire_id("a", people.bob.pk)
+    root = api_of("root").get(f"accounts/{wire_id('a', people.root.pk)}/effectiveaccess")
+    assert root["isAdmin"] is True
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        ("alice", {"Alice", "Bob", "Rex", "Rita"}),
+        ("bob", {"Bob"}),
+        ("rita", {"Rita"}),
+        ("root", {"Alice", "Bob", "Rex", "Rita"}),
+    ],
+)
+def test_owners_are_told_of_all_members_the_rest_of_themselves(api_of: Any, lab: Any, who: str, told: set[str]):
+    access = api_of(who).inside(lab).get("effectiveaccesses")
+    assert {each["name"] for each in access["data"]} == told
+
+
+def test_strangers_are_told_nothing(api_of: Any, lab: Any):
+    assert api_of("mallory").inside(lab).get("effectiveaccesses").status == 404
+    assert api_of("mallory").get("effectiveaccesses")["data"] == []
+
+
+def test_a_key_is_explained_with_what_its_role_keeps_back(api_of: Any, lab: Any):
+    bob = api_of("bob").inside(lab)
+    made = bob.post("apikeys", {"role": "readonly"})
+    access = bob.get(made["links"]["effectiveAccess"]).body
+    (place,) = access["environments"]
+    assert (access["role"], list(names(place))) == ("readonly", ["view", "logs"])
+    assert set(place["beyondLimit"]) == ROLES["member"] - ROLES["readonly"]
+    assert access["changes"]
+    assert api_of("rita").inside(lab).get(made["links"]["effectiveAccess"])["changes"] == []
+
+
+def test_asking_why_leaves_no_trace(api_of: Any, lab: Any):
+    alice = api_of("alice").inside(lab)
+    alice.get("containers")
+    before = AuditEntry.all_objects.count(), Operation.all_objects.count()
+    alice.get("effectiveaccesses")
+    assert (AuditEntry.all_objects.count(), Operation.all_objects.count()) == before
+
+
+def _may(held: frozenset[str]) -> dict[str, tuple[set[str], set[str]]]:
+    return {each.name: (set(letters(held, each.name)), set(offered(held, each.actions, each.needs))) for each in TYPES}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_custom_role_with_a_built_in_ones_permissions_is_like_it(role: str):
+    for each in TYPES:
+        assert letters(role, each.name) == letters(ROLES[role], each.name)
+        assert offered(role, each.actions, each.needs) == offered(ROLES[role], each.actions, each.needs)
+
+
+@given(SETS, SETS)
+def test_more_permissions_never_allow_less(some: frozenset[str], others: frozenset[str]):
+    less, more = _may(some), _may(some | others)
+    for name, (methods, actions) in less.items():
+        assert methods <= more[name][0], name
+        assert actions <= more[name][1], name
+
+
+@given(SETS)
+def test_every_method_and_action_takes_a_permission(held: frozenset[str]):
+    for name, (methods, actions) in _may(held).items():
+        assert not methods - set("crud"), name
+        assert held or not (methods or actions), name
+    if "view" not in held:
+        assert all("r" not in methods or name == "registrationToken" for name, (methods, _a) in _may(held).items())
+
+
+@given(SETS)
+def test_a_custom_role_lies_between_the_built_in_ones_around_it(held: frozenset[str]):
+    mine = _may(held)
+    for role in RANK:
+        if held <= ROLES[role]:
+            above = _may(ROLES[role])
+            assert all(mine[name][0] <= above[name][0] and mine[name][1] <= above[name][1] for name in mine)
+        if held >= ROLES[role]:
+            below = _may(ROLES[role])
+            assert all(mine[name][0] >= below[name][0] and mine[name][1] >= below[name][1] for name in mine)
+
+
+def test_a_role_cannot_be_called_what_means_something_outside():
+    assert {*OUTSIDE, *ROLES} <= RESERVED
+
+
+def test_a_key_of_a_clerk_chooses_members_and_nothing_else(api_of: Any, actor_of: Any, people: Any, lab: Any):
+    role_create(actor=actor_of("root"), name="clerk", permissions=["members"])
+    made = api_of("alice").inside(lab).post("apikeys", {"role": "clerk"})
+    clerk = Api(f"{made['publicValue']}:{made['secretValue']}")
+    path = f"projects/{wire_id('a', lab.pk)}"
+    schema = clerk.get("schemas/project").body
+    assert set(schema["resourceActions"]) == {"setmembers"}
+    assert clerk.get("schemas/setProjectMembersInput")["collectionMethods"] == ["POST"]
+    assert set(clerk.get(path)["actions"]) == {"setmembers"}
+    assert clerk.post("environments", {"name": "x"}).status == 405
+    same = [
+        {"externalId": wire_id("a", getattr(people, who).pk), "externalIdType": "rancher_id", "role": role}
+        for who, role in (("alice", "owner"), ("bob", "member"), ("rex", "restricted"), ("rita", "readonly"))
+    ]
+    assert clerk.post(f"{path}/?action=setmembers", {"members": same}).status == 200
+    more = [*same, {"externalId": wire_id("a", people.mallory.pk), "externalIdType": "rancher_id", "role": "readonly"}]
+    assert clerk.post(f"{path}/?action=setmembers", {"members": more}).status == 403
