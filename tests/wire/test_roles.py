@@ -148,6 +148,13 @@ def test_owners_are_told_of_all_members_the_rest_of_themselves(api_of: Any, lab:
     assert {each["name"] for each in access["data"]} == told
 
 
+def test_one_members_access_is_found_by_its_id(api_of: Any, people: Any, lab: Any):
+    path = f"effectiveaccesses/{wire_id('ea', people.bob.pk)}"
+    assert api_of("alice").inside(lab).get(path)["name"] == "Bob"
+    assert api_of("rita").inside(lab).get(path).status == 404
+    assert api_of("alice").inside(lab).get("effectiveaccesses/x").status == 404
+
+
 def test_strangers_are_told_nothing(api_of: Any, lab: Any):
     assert api_of("mallory").inside(lab).get("effectiveaccesses").status == 404
     assert api_of("mallory").get("effectiveaccesses")["data"] == []

@@ -46,8 +46,11 @@ class EffectiveAccess(Resource):
         user = caller.actor.user
         return [access_of_account(caller, user)] if user is not None and caller.actor.api_key is None else []
 
-    def find(self, caller: Caller, key: int | str | None) -> None:
-        """None has an id."""
+    def find(self, caller: Caller, key: int | str | None) -> Data | None:
+        """That of one account, by the account's number."""
+        wanted = wire_id(self.letters, key) if isinstance(key, int) else None
+        rows: list[Data] = self.listed(caller, QueryDict())
+        return next((each for each in rows if each["id"] == wanted), None)
 
     def whole(self, caller: Caller, row: Any) -> Data:  # noqa: ARG002 - as above
         """What was told already."""
@@ -91,7 +94,11 @@ def members_access(caller: Caller, row: Environment) -> list[Data]:
 
 
 def _who(holder: Holder) -> Data:
-    return {"accountId": wire_id("a", holder.account), "isAdmin": holder.rules}
+    return {
+        "id": wire_id("ea", holder.account),
+        "accountId": wire_id("a", holder.account),
+        "isAdmin": holder.rules,
+    }
 
 
 def _told(holder: Holder) -> Data:
