@@ -43,13 +43,19 @@ FACES: dict[str, dict[str, tuple[Text, str]]] = {
     },
     "service": {"activate": _START, "deactivate": _STOP, "update": _EDIT, "remove": _DELETE},
     "environment": {"update": _EDIT, "remove": _DELETE},
-    "host": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "host": {
+        "activate": _ON,
+        "deactivate": _OFF,
+        "evacuate": (_("Evacuate"), "route"),
+        "update": _EDIT,
+        "remove": _DELETE,
+    },
     "project": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "apiKey": {"activate": _ON, "deactivate": _OFF, "remove": _DELETE},
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
 _ANY = 987654321987654321  # stands for a row's number
-_PAGES = {"update": "edit", "remove": "remove"}  # these ask something first
+_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}  # these ask something first
 
 
 @dataclass(frozen=True, slots=True)

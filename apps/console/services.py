@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from apps.console import buttons
+from apps.console import buttons, lost
 from apps.console.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers import light
 from apps.console.door import Visit, inside, posted
@@ -34,7 +34,8 @@ def find(visit: Visit, pk: int) -> Service:
 def detail(visit: Visit, pk: int) -> HttpResponse:
     """One service: scale, containers, ports, links, labels."""
     row = find(visit, pk)
-    mine = Container.objects.within([visit.env.pk]).filter(slot__service=row, removed=None)
+    here = Q(slot__service=row) | Q(succeeds__service=row)
+    mine = Container.objects.within([visit.env.pk]).filter(here, removed=None)
     rows = light(mine)
     page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", "slot"), COLUMNS))
     for each in page.rows:
@@ -46,6 +47,7 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
         "page": page,
         "ports": [each for container in page.rows for each in container.reached],
         "running": mine.filter(shown="running").count(),
+        "lost_hosts": lost.outlooks(row, page.rows),
         "links": list(links),
         "config": row.config,
         "env": _env(row.config.environment, shown=bool(sees_values)),
@@ -98,7 +100,7 @@ def scale(visit: Visit, pk: int) -> HttpResponse:
 
 @inside
 def edit(visit: Visit, pk: int) -> HttpResponse:
-    """Change name, description and scale."""
+    """Change name, description, scale and what is done about a lost host."""
     row, errors = find(visit, pk), {}
     sent = visit.request.POST
     if visit.request.method == "POST":
@@ -111,11 +113,13 @@ def edit(visit: Visit, pk: int) -> HttpResponse:
                 name=sent.get("name", "").strip(),
                 description=sent.get("description", "").strip(),
                 scale=wanted,
+                lost_host=lost.sent(sent),
             )
             return visit.done(_("Saved."))
         except Invalid as problem:
             errors = {str(problem.field): problem.message}
-    return visit.show("console/edit.html", {"row": row, "errors": errors}, status=422 if errors else 200)
+    context = {"row": row, "errors": errors, "lost": lost.form(row, sent)}
+    return visit.show("console/edit.html", context, status=422 if errors else 200)
 
 
 @inside

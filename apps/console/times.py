@@ -14,13 +14,15 @@ from django.utils.translation import gettext as _
 _SPANS = ((86400 * 365, "y"), (86400 * 30, "mo"), (86400, "d"), (3600, "h"), (60, "min"))
 
 
-def _short(seconds: float) -> str:
-    if seconds < 5:
-        return _("just now")
+def _span(seconds: float) -> str:
     for span, unit in _SPANS:
         if seconds >= span:
-            return _("%(count)d %(unit)s ago") % {"count": int(seconds // span), "unit": unit}
-    return _("%(count)d s ago") % {"count": int(seconds)}
+            return f"{int(seconds // span)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def _short(seconds: float) -> str:
+    return _("just now") if seconds < 5 else _("%(span)s ago") % {"span": _span(seconds)}
 
 
 def ago(at: datetime | str | None) -> SafeString | str:
@@ -31,6 +33,14 @@ def ago(at: datetime | str | None) -> SafeString | str:
     text = _short((timezone.now() - moment).total_seconds())
     stamp = timezone.localtime(moment).isoformat(timespec="seconds")
     return format_html('<time datetime="{}" data-ago title="{}">{}</time>', stamp, stamp, text)
+
+
+def ahead(at: datetime) -> SafeString:
+    """How soon, counted down by the browser: "in 40 s", "now" once it is due."""
+    left = (at - timezone.now()).total_seconds()
+    text = _("in %(span)s") % {"span": _span(left)} if left >= 1 else _("now")
+    stamp = timezone.localtime(at).isoformat(timespec="seconds")
+    return format_html('<time datetime="{}" data-ahead title="{}">{}</time>', stamp, stamp, text)
 
 
 def lasted(operation: Any) -> str:

@@ -65,6 +65,19 @@ def scan(host: Host, listing: list[ContainerSeen]) -> None:
             send("container", row.pk)
 
 
+def fence(host: Host, listing: list[ContainerSeen]) -> int:
+    """Have the copies removed that were given up while their host was silent; how many of them still run there."""
+    rows = {str(row.uuid): row for row in Container.all_objects.filter(host=host, removed=None, desired="removed")}
+    by_id = {row.external_id: row for row in rows.values() if row.external_id}
+    running = 0
+    for seen in listing:
+        row = by_id.get(seen.id) or rows.get(seen.labels.get(LABEL, ""))
+        if row is not None:
+            send("container", row.pk)
+            running += seen.state in {"running", "restarting", "paused"}
+    return running
+
+
 def _differs(row: Container, seen: ContainerSeen) -> bool:
     expected = _SAME.get(row.state)
     return expected is not None and seen.state not in expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,15 +40,21 @@ class Kind:
     model: Any
     reconcile: Reconcile
     deadline: float = 600.0
+    patience: Mapping[str, float] = field(default_factory=dict)
     owners: list[Owners] = field(default_factory=list)
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def register(model: Any, reconcile: Reconcile, *, deadline: float = 600.0) -> None:
-    """Put a kind under the loop; `deadline` (seconds) is how long an operation may take before it counts as failed."""
-    KINDS[model.KIND] = Kind(model.KIND, model, reconcile, deadline)
+def register(
+    model: Any, reconcile: Reconcile, *, deadline: float = 600.0, patience: Mapping[str, float] | None = None
+) -> None:
+    """Put a kind under the loop; `deadline` (seconds) is how long an operation may take before it counts as failed.
+
+    `patience` has other deadlines by operation, for those that wait for something that may take its time.
+    """
+    KINDS[model.KIND] = Kind(model.KIND, model, reconcile, deadline, dict(patience or {}))
 
 
 def owned_by(kind: str, owners: Owners) -> None:
@@ -144,7 +150,7 @@ def _pause(looks: int) -> float:
 
 
 def _differs(row: Any, sighting: dict[str, Any]) -> bool:
-    ignored = {"observed_at", "next_look", "looks"}
+    ignored = {"observed_at", "seen_at", "next_look", "looks"}
     return row.shown != sighting["state"] or any(
         getattr(row, name) != value for name, value in sighting.items() if name not in ignored
     )
@@ -184,16 +190,24 @@ def fail_late(now: datetime | None = None) -> int:
     now = now or timezone.now()
     late = 0
     for name, kind in KINDS.items():
-        limit = now - timedelta(seconds=kind.deadline)
-        for operation in Operation.all_objects.filter(kind=name, state__in=OPEN, created__lt=limit)[:BATCH]:
+        for operation, seconds in _late(kind, now):
             why = operation.message or "no reason was given"
             Operation.all_objects.filter(pk=operation.pk, state__in=OPEN).update(
-                state="failed", ended=now, message=f"Not done after {kind.deadline:.0f} s: {why}"
+                state="failed", ended=now, message=f"Not done after {seconds:.0f} s: {why}"
             )
             kind.model.all_objects.filter(pk=operation.target, generation=operation.generation).update(fault=True)
             changed(operation.environment_id, name, operation.target)
             late += 1
     return late
+
+
+def _late(kind: Kind, now: datetime) -> Iterator[tuple[Operation, float]]:
+    """The open operations that are past their deadline, with that."""
+    rows = Operation.all_objects.filter(kind=kind.name, state__in=OPEN)
+    usual = rows.exclude(name__in=kind.patience)
+    for asked, seconds in ((usual, kind.deadline), *((rows.filter(name=n), s) for n, s in kind.patience.items())):
+        for operation in asked.filter(created__lt=now - timedelta(seconds=seconds))[:BATCH]:
+            yield operation, seconds
 
 
 def release_all() -> int:

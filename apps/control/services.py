@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.control.models import OPEN, AuditEntry, AuditHead, Operation
+from apps.control.models import OPEN, AuditEntry, AuditHead, Operation, OperationLine
 from apps.control.wake import wake
 from apps.core.errors import ActionNotAvailable, Conflict, Forbidden, Invalid
 from apps.core.events import changed
@@ -214,6 +214,12 @@ def record(
         head.save(update_fields=["digest"])
         entry.save(force_insert=True)
     return entry
+
+
+def note(row: Managed, text: str) -> None:
+    """Add a line for people who watch to what is going on with the row."""
+    going = Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN)
+    OperationLine.objects.bulk_create([OperationLine(operation=each, text=text) for each in going])
 
 
 def operation_retry(operation: Operation, *, actor: Actor) -> None:

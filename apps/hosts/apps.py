@@ -18,7 +18,7 @@ class HostsConfig(AppConfig):
         from apps.hosts.models import Host, RegistrationToken
         from apps.hosts.tunnels import reach
 
-        register(Host, reconcile.settle)
+        register(Host, reconcile.settle, patience={"host.evacuate": 24 * 3600.0})
         register(RegistrationToken, reconcile.settle_token)
         dialers["agent"] = reach.dial
         ports.emptiers.insert(0, services.environment_empty)

@@ -14,8 +14,9 @@ HOST = LifeCycle(
     "host",
     {
         "create": step("active", "", "registering", "hosts"),
-        "activate": step("active", "inactive registering", "activating", "hosts"),
-        "deactivate": step("inactive", f"{_HERE} activating", "deactivating", "hosts"),
+        "activate": step("active", "inactive registering evacuating", "activating", "hosts"),
+        "deactivate": step("inactive", f"{_HERE} activating evacuating", "deactivating", "hosts"),
+        "evacuate": step("inactive", "active inactive updating-active", "evacuating", "hosts"),
         "remove": step("removed", f"{_LOST} requested inactive registering error", "removing", "hosts"),
         "purge": step("purged", "removed", "purging", "hosts"),
         "update": step("", f"{_HERE} inactive error updating-active", "updating-active", "hosts"),

@@ -20,7 +20,8 @@ class Host(TenantRow):
     """A machine with an engine, owned by one environment.
 
     `url` is where the engine listens, `tls` what opens it (ca, cert, key as PEM; host_key,
-    private_key, password for SSH), `labels` the user's.
+    private_key, password for SSH), `labels` the user's, `drain` how the host is to be emptied (empty: not at all):
+    `asked`, a mark, and `stopStandalone`.
     The sighting: `engine_id`, `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last answered) and
     `lost_at` (since when it does not). Which process holds the engine's event stream is a lease (`gateway`, until
     `gateway_until`); of a host behind an agent it holds the tunnel, with its end at `tunnel_socket` on its own machine
@@ -37,6 +38,7 @@ class Host(TenantRow):
     tls = EncryptedJSONField(default=dict)
     labels = models.JSONField(default=dict)
     address = models.CharField(max_length=255, blank=True)
+    drain = models.JSONField(default=dict)
 
     engine_id = models.CharField(max_length=128, blank=True, db_index=True)
     hostname = models.CharField(max_length=255, blank=True)
@@ -67,6 +69,11 @@ class Host(TenantRow):
     def is_away(self) -> bool:
         """Whether the engine cannot be asked just now."""
         return self.shown in AWAY
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether containers are being moved away from here."""
+        return self.desired == "inactive" and bool(self.drain) and self.status.get("drained") != self.drain["asked"]
 
     @property
     def all_labels(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
@@ -13,7 +14,9 @@ from apps.core.result import Result
 from apps.drivers import registry
 from apps.drivers.base import ContainerSeen, EngineError, EngineInfo, EngineRefused
 from apps.hosts.agents import credentials_revoke
+from apps.hosts.drain import drain
 from apps.hosts.lifecycle import away
+from apps.hosts.lost import fenced, losers
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.selectors import driver_of, endpoint_of
 
@@ -45,16 +48,20 @@ def settle(row: Host) -> Result:
         return _away(row, error)
     if row.engine_id not in {"", info.engine_id}:
         return Result(state="error", message=ANOTHER, again_in=RETRY_LATER, failed=True)
+    held = fenced(row, seen)
+    if held is not None:
+        return held
     for scan in scanners:
         scan(row, seen)
     return _seen(row, info, machine, seen)
 
 
 def _seen(row: Host, info: EngineInfo, machine: Mapping[str, Any], seen: list[ContainerSeen]) -> Result:
-    return Result(
-        state=row.desired,
-        again_in=SCAN_EVERY,
-        status={"containers": len(seen), "running": sum(s.state == "running" for s in seen)},
+    found = drain(row) if row.is_draining else _at_rest(row)
+    running = sum(each.state == "running" for each in seen)
+    return replace(
+        found,
+        status={**(found.status or {}), "containers": len(seen), "running": running},
         fields={
             "engine_id": info.engine_id,
             "hostname": info.name,
@@ -66,13 +73,25 @@ def _seen(row: Host, info: EngineInfo, machine: Mapping[str, Any], seen: list[Co
     )
 
 
+def _at_rest(row: Host) -> Result:
+    """As it is wished to be; what a finished drain found stays known until the next one."""
+    kept = {name: row.status[name] for name in ("drained", "stays") if row.drain and name in row.status}
+    return Result(state=row.desired, status=kept, again_in=SCAN_EVERY)
+
+
 def _away(row: Host, error: EngineError) -> Result:
     """The engine does not answer: what was seen last stays, and how long ago that was decides about the word for it."""
     now = timezone.now()
     if row.has_agent and row.seen_at is None:
         return Result(state="registering", message="Waiting for the agent to connect.", again_in=RETRY_LATER)
+    for loser in losers:
+        loser(row)
     since = row.lost_at or now
-    state = away((now - since).total_seconds(), setting_int("host.disconnected.after.seconds"))
+    state = (
+        "reconnecting"
+        if row.is_draining
+        else away((now - since).total_seconds(), setting_int("host.disconnected.after.seconds"))
+    )
     return Result(
         state=state,
         message=f"The engine does not answer: {error}",

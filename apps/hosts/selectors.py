@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.utils import timezone
@@ -18,6 +18,7 @@ from apps.hosts.models import Host, RegistrationToken
 _KEYS = ("ca", "cert", "key", "host_key", "private_key", "password")
 HOUR = 3600.0
 _NO_TOKEN = RegistrationToken(public_value="none", secret_value="-" * 43)
+SURE = timedelta(seconds=10)
 
 
 def endpoint_of(host: Host) -> Endpoint:
@@ -34,6 +35,23 @@ def driver_of(host: Host) -> Driver:
 def address_of(host: Host) -> str:
     """The address at which the host's published ports are reached: the user's word, else the engine's address."""
     return host.address or urlsplit(host.url).hostname or "127.0.0.1"
+
+
+def lost_since(host: Host) -> datetime | None:
+    """When a lost host was known to be there last; None while it answers."""
+    return (host.seen_at or host.lost_at) if host.lost_at else None
+
+
+def gives_up_at(host: Host, after: int | None) -> datetime | None:
+    """When a lost host's containers are replaced elsewhere, `after` seconds from the last contact (None: never).
+
+    Between two looks at a quiet engine up to 45 s pass, so the portal asks at least `SURE` seconds long itself before
+    it believes that nobody is there.
+    """
+    since = lost_since(host)
+    if since is None or after is None:
+        return None
+    return max(since + timedelta(seconds=after), (host.lost_at or since) + SURE)
 
 
 def token_value(token: RegistrationToken) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
+from django.utils import timezone
 
 from apps.control.services import ask, create
 from apps.core.errors import Forbidden, Invalid
@@ -86,8 +87,21 @@ def host_update(row: Host, *, actor: Actor, **changes: Any) -> Host:
 
 
 def host_act(row: Host, action: str, *, actor: Actor) -> Host:
-    """Activate, deactivate (no new containers), remove or purge a host."""
-    ask(row, action, actor=actor)
+    """Activate, deactivate (no new containers), evacuate, remove or purge a host; a drain that was going on ends."""
+    if action == "evacuate":
+        return host_drain(row, actor=actor)
+    ask(row, action, actor=actor, changes={"drain": {}} if action in {"activate", "deactivate"} else {})
+    return row
+
+
+def host_drain(row: Host, *, actor: Actor, stop_standalone: bool = False) -> Host:
+    """Have the containers of services leave the host, each when its replacement elsewhere runs.
+
+    No new ones come. Standalone containers stay as they are, or are stopped; the portal's and the agent's own never
+    are. Activating or deactivating the host ends it at any time: what has moved stays where it is.
+    """
+    wish = {"asked": timezone.now().isoformat(), "stopStandalone": stop_standalone}
+    ask(row, "evacuate", actor=actor, changes={"drain": wish}, request={"stopStandalone": stop_standalone})
     return row
 
 

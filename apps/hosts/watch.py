@@ -67,12 +67,19 @@ class _Watcher(threading.Thread):
                 send("host", self.host.pk)
                 pause = 0.5
                 self._follow(self._stream)
+                self._touch()
             except EngineError as error:
                 log.info("events of host %s: %s", self.host.pk, error)
             if not self._stop_asked.is_set():
                 send("host", self.host.pk)
             self._stop_asked.wait(pause)
             pause = min(5.0, pause * 2)
+
+    def _touch(self) -> None:
+        """A stream that ends is the last sign of life: a host's silence counts from here."""
+        if not self._stop_asked.is_set():
+            Host.all_objects.filter(pk=self.host.pk).update(seen_at=timezone.now())
+            close_old_connections()
 
     def _follow(self, stream: Stream[EngineEvent]) -> None:
         for event in stream:

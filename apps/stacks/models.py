@@ -34,7 +34,11 @@ class Stack(TenantRow):
 
 
 class Service(TenantRow):
-    """Containers of one launch configuration, kept at `scale` while active."""
+    """Containers of one launch configuration, kept at `scale` while active.
+
+    `lost_after` is how many seconds after the last contact with a lost host its containers are replaced elsewhere; None
+    waits for the host.
+    """
 
     KIND = "service"
     LIFECYCLE = SERVICE
@@ -46,6 +50,7 @@ class Service(TenantRow):
     metadata = models.JSONField(default=dict)
     external_id = models.CharField(max_length=255, blank=True)
     start_on_create = models.BooleanField(default=False)
+    lost_after = models.PositiveIntegerField(null=True)
 
     class Meta:
         ordering = ("id",)
@@ -61,11 +66,15 @@ class Service(TenantRow):
 
 
 class Slot(models.Model):
-    """The place `number` of a service: keeps its number when its container is replaced."""
+    """The place `number` of a service: keeps its number when its container is replaced.
+
+    While its container is to leave its host, `successor` is the one that takes over as soon as it runs.
+    """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="slots")
     number = models.PositiveIntegerField()
     container = models.OneToOneField(Container, null=True, on_delete=models.SET_NULL, related_name="slot")
+    successor = models.OneToOneField(Container, null=True, on_delete=models.SET_NULL, related_name="succeeds")
     avoid_host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:

@@ -12,12 +12,13 @@ from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
 from apps.containers.services import container_act, new_container
 from apps.control.models import OPEN, Operation
-from apps.control.services import create_all
+from apps.control.services import create_all, note
 from apps.core.errors import Problem
 from apps.core.result import Result
 from apps.environments.access import SYSTEM
+from apps.stacks.drain import view, with_outlook
 from apps.stacks.models import Service, ServiceLink, Slot, Stack
-from apps.stacks.plan import Plan, SlotView, plan
+from apps.stacks.plan import Plan, plan
 from apps.stacks.services import service_remove
 
 RECHECK = 5.0
@@ -28,18 +29,11 @@ def settle_service(row: Service) -> Result:
     """One look at one service: plan, ask the containers, say how far it is."""
     if row.desired == "purged":
         return Result(state="purged")
-    slots = list(Slot.objects.filter(service=row).select_related("container"))
-    todo = plan(row.desired, row.scale, [_view(slot) for slot in slots])
+    slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host"))
+    todo = plan(row.desired, row.scale, [view(slot, row.lost_after) for slot in slots])
     operation = _operation(row)
     _apply(row, slots, todo, operation)
-    return _outcome(row, todo, slots)
-
-
-def _view(slot: Slot) -> SlotView:
-    container = slot.container
-    if container is None:
-        return SlotView(slot.number, None)
-    return SlotView(slot.number, container.pk, container.desired, container.shown)
+    return with_outlook(_outcome(row, todo, slots), slots, row.lost_after)
 
 
 def _operation(row: Service) -> Operation | None:
@@ -48,15 +42,37 @@ def _operation(row: Service) -> Operation | None:
 
 
 def _apply(row: Service, slots: Sequence[Slot], todo: Plan, operation: Operation | None) -> None:
-    by_id = {slot.container_id: slot.container for slot in slots if slot.container is not None}
+    there = [container for slot in slots for container in (slot.container, slot.successor) if container is not None]
+    by_id = {container.pk: container for container in there}
     with transaction.atomic():
-        if todo.fill:
-            _fill(row, slots, todo.fill, operation)
+        _hand_over(slots, todo)
+        if todo.fill or todo.surge:
+            _fill(row, slots, todo, operation)
         for action, keys in (("start", todo.start), ("stop", todo.stop), ("remove", todo.remove)):
             for key in keys:
                 _ask(by_id[key], action, operation)
+        for container in _orphans(row):
+            _ask(container, "remove", operation)
         if todo.drop:
             Slot.objects.filter(service=row, number__in=todo.drop).delete()
+
+
+def _orphans(row: Service) -> Iterable[Container]:
+    """Containers of the service that have no place in it: somebody was faster when they were asked to go."""
+    mine = Container.all_objects.filter(spread_key=str(row.uuid), removed=None, kept=True).exclude(desired="removed")
+    return mine.filter(slot=None, succeeds=None)
+
+
+def _hand_over(slots: Sequence[Slot], todo: Plan) -> None:
+    """Successors that run take their slots; those that are not needed any more lose them."""
+    for slot in slots:
+        if slot.number in todo.promote:
+            before, slot.container = slot.container, slot.successor
+            if before is not None and before.host is not None and slot.container is not None:
+                note(before.host, f"{before.name} runs on {slot.container.host} now.")
+        if slot.number in todo.promote + todo.recall:
+            slot.successor = None
+            slot.save(update_fields=["container", "successor"])
 
 
 def _ask(container: Container, action: str, operation: Operation | None) -> None:
@@ -68,8 +84,9 @@ def _ask(container: Container, action: str, operation: Operation | None) -> None
             return
 
 
-def _fill(row: Service, slots: Sequence[Slot], numbers: Sequence[int], operation: Operation | None) -> None:
-    """New containers for these slot numbers, all in one go."""
+def _fill(row: Service, slots: Sequence[Slot], todo: Plan, operation: Operation | None) -> None:
+    """New containers for the slots that need one, or a successor, all in one go."""
+    numbers = todo.fill + todo.surge
     known = {slot.number: slot for slot in slots}
     made = [_new(row, number, known.get(number)) for number in numbers]
     create_all(made, actor=SYSTEM, parent=operation)
@@ -79,8 +96,9 @@ def _fill(row: Service, slots: Sequence[Slot], numbers: Sequence[int], operation
         if slot is None:
             fresh.append(Slot(service=row, number=number, container=container))
         else:
-            slot.container = container
-            slot.save(update_fields=["container"])
+            place = "successor" if number in todo.surge else "container"
+            setattr(slot, place, container)
+            slot.save(update_fields=[place])
     Slot.objects.bulk_create(fresh)
 
 
@@ -176,6 +194,7 @@ def service_of(row: Container) -> Iterable[tuple[str, int]]:
     if not row.spread_key:
         return []
     siblings = Container.all_objects.filter(spread_key=row.spread_key, removed=None).exclude(pk=row.pk)
+    siblings = siblings.exclude(desired="removed")  # on a lost host that may last for days
     busy = Q(observed_generation__lt=F("generation")) | Q(state__in=CONTAINER.transitional)
     if row.desired == "running" and siblings.filter(busy, fault=False).exists():
         return []

@@ -17,6 +17,7 @@ from apps.core.errors import Forbidden, Invalid
 from apps.environments.access import Actor, can
 from apps.environments.models import Environment
 from apps.stacks.compose import ComposeService, ComposeStack, parse
+from apps.stacks.lost import from_labels, labelled, lost_after
 from apps.stacks.models import Service, ServiceLink, Stack
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
@@ -168,8 +169,12 @@ def service_create(
     metadata: Mapping[str, Any] | None = None,
     start_on_create: bool = False,
     external_id: str = "",
+    lost_host: tuple[str | None, int | None] = (None, None),
 ) -> Service:
-    """A new service of a stack. Raises `Invalid` (name, scale, stack on its way out), `Forbidden`."""
+    """A new service of a stack; `lost_host` is its policy and seconds for lost hosts, else a label says.
+
+    Raises `Invalid` (name, scale, policy, stack on its way out), `Forbidden`.
+    """
     if stack.is_gone:
         raise Invalid("environmentId", "InvalidState", f"The stack {stack.name} is being removed.")
     row = Service(
@@ -183,6 +188,7 @@ def service_create(
         metadata=_check_metadata(metadata),
         start_on_create=start_on_create,
         external_id=external_id,
+        lost_after=lost_after(*lost_host, before=from_labels(config.labels)),
         desired="active" if start_on_create else "inactive",
     )
     insist(config, stack.environment_id, at="launchConfig.", who=row.name)
@@ -190,10 +196,17 @@ def service_create(
     return row
 
 
-def service_update(row: Service, *, actor: Actor, **changes: Any) -> Service:
-    """Change a service's scale, name, description or metadata; containers keep the name they were made with."""
+def service_update(
+    row: Service, *, actor: Actor, lost_host: tuple[str | None, int | None] = (None, None), **changes: Any
+) -> Service:
+    """Change a service's scale, name, description, metadata or its policy and seconds for lost hosts.
+
+    Containers keep the name they were made with.
+    """
     known = {"scale", "name", "description", "metadata"}
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
+    if lost_host != (None, None):
+        allowed["lost_after"] = lost_after(*lost_host, before=row.lost_after)
     if "scale" in allowed:
         allowed["scale"] = check_scale(allowed["scale"])
     if "metadata" in allowed:
@@ -259,7 +272,7 @@ def as_compose(service: Service, links: Iterable[ServiceLink]) -> ComposeService
     """A service as the compose exporter takes it."""
     return ComposeService(
         name=service.name,
-        config=service.config,
+        config=labelled(service.config, service.lost_after),
         scale=service.scale,
         links=tuple((link.target.name, link.name) for link in links),
         metadata=service.metadata,

@@ -54,8 +54,9 @@ OWN_NAMES = {
     "accounts": {"login"},
     "environments": {"roles", "reasons"},
     "control": {"wake", "retention"},
-    "hosts": {"agents"},
-    "containers": {"engine", "policy", "guard", "decisions"},
+    "containers": {"engine", "policy", "guard", "decisions", "drain"},
+    "hosts": {"agents", "drain", "lost"},
+    "stacks": {"drain", "lost"},
 }
 UNIVERSAL = {"management"}
 FORBIDDEN = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}

@@ -95,7 +95,12 @@ def test_only_the_terminal_may_style_itself(enter: Any, at: Any, box: Container)
 def test_a_restricted_member_works_with_containers_but_not_with_hosts(enter: Any, at: Any, box: Container, host: Host):
     client = enter("rex")
     assert grey(client.get(at("container", pk=box.pk)).content.decode()) == {}
-    assert set(grey(client.get(at("host", pk=host.pk)).content.decode())) == {"deactivate", "update", "remove"}
+    assert set(grey(client.get(at("host", pk=host.pk)).content.decode())) == {
+        "deactivate",
+        "evacuate",
+        "update",
+        "remove",
+    }
 
 
 def test_values_are_masked_until_revealed_and_never_for_a_reader(enter: Any, at: Any, box: Container, web: Service):

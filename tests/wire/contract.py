@@ -55,6 +55,7 @@ DEVIATIONS = {
     "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # ours: why somebody may do something
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # ours: tries a directory
+    "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # ours: how a host is emptied
     "ulimit": CONTRACT["logConfig"],  # ours
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # our own type
     "secondFactorInput": CONTRACT["changeSecretInput"],  # ours

@@ -11,15 +11,15 @@ from tests.wire.callers import Api
 SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
     "transitioningProgress uuid assignServiceIpAddress createIndex currentScale environmentId:c* externalId:c fqdn "
-    "healthState launchConfig:c metadata:cu publicEndpoints retainIp scale:cu scalePolicy secondaryLaunchConfigs:c "
-    "selectorContainer selectorLink startOnCreate:c upgrade vip"
+    "healthState launchConfig:c lostHostPolicy:cu lostHostSeconds:cu metadata:cu publicEndpoints "
+    "retainIp scale:cu scalePolicy secondaryLaunchConfigs:c selectorContainer selectorLink startOnCreate:c upgrade vip"
 )
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",
     "apiKey": "activate deactivate purge remove update",
     "container": "execute logs purge remove restart start stop update",
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
-    "host": "activate deactivate purge remove update",
+    "host": "activate deactivate evacuate purge remove update",
     "password": "changesecret",
     "secondFactor": "confirm disable enrol renewcodes reset",
     "project": "activate deactivate delete purge remove restore setmembers update",

@@ -11,10 +11,14 @@ from apps.api.resources.endpoints import wire_endpoints
 from apps.api.wire.caller import Caller
 from apps.api.wire.entry import pick
 from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Link, Resource, register
+from apps.api.wire.kinds import Action, Data, Link, Resource, register
 from apps.containers.models import Container
 from apps.hosts.models import Host
-from apps.hosts.services import host_act, host_create, host_update
+from apps.hosts.services import host_act, host_create, host_drain, host_update
+
+
+def _evacuate(caller: Caller, row: Host, data: Data) -> None:
+    host_drain(row, actor=caller.actor, stop_standalone=bool(data.get("stopStandalone")))
 
 
 @register
@@ -39,6 +43,7 @@ class HostType(Resource):
         "labels": lambda seen: seen.row.all_labels,
         "publicEndpoints": lambda seen: wire_endpoints(seen.extra),
     }
+    verbs = {"evacuate": Action(_evacuate, "evacuateInput", "host")}
     links = {
         "account": Link("project", attribute="environment_id"),
         "instances": Link("container", column="host"),

@@ -15,6 +15,7 @@ from apps.containers.spec import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.core.lifecycle import UPDATING
+from apps.stacks.lost import policy_of
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.selectors import service_views
 from apps.stacks.services import (
@@ -68,6 +69,8 @@ class ServiceType(Resource):
         fqdn                   string                       r
         healthState            string                       r
         launchConfig           launchConfig                 c
+        lostHostPolicy         enum                         cu :wait|reschedule
+        lostHostSeconds        int                          cu <lost_after 10..86400
         metadata               map[json]                    cu
         publicEndpoints        array[publicEndpoint]        r
         retainIp               boolean                      r
@@ -84,6 +87,7 @@ class ServiceType(Resource):
         "currentScale": lambda seen: len(seen.extra["view"].containers),
         "healthState": lambda seen: (seen.row.status or {}).get("health"),
         "launchConfig": lambda seen: seen.extra["config"],
+        "lostHostPolicy": lambda seen: policy_of(seen.row.lost_after),
         "metadata": lambda seen: seen.row.metadata or None,
         "publicEndpoints": lambda seen: wire_endpoints(seen.extra["view"].containers, seen.row.pk),
         "secondaryLaunchConfigs": lambda _seen: [],
@@ -136,12 +140,14 @@ class ServiceType(Resource):
             start_on_create="startOnCreate",
             external_id="externalId",
         )
+        more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
         config = LaunchConfig.from_wire(data.get("launchConfig") or {}, at="launchConfig.")
         return service_create(actor=caller.actor, stack=stack, name=data["name"], config=config, **more)
 
     def update(self, caller: Caller, row: Service, data: Data) -> None:
-        """Change scale, name, description or metadata."""
-        service_update(row, actor=caller.actor, **data)
+        """Change scale, name, description, metadata or what is done about a lost host."""
+        lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
+        service_update(row, actor=caller.actor, lost_host=lost, **data)
 
     def act(self, caller: Caller, row: Service, action: str) -> None:
         """Activate, deactivate, remove, purge."""

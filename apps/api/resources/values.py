@@ -61,6 +61,7 @@ _TABLES = {
         startPeriod int           c
         retries     int           c
     """,
+    "evacuateInput": "stopStandalone boolean c",
     "hostAccess": """
         token string r
         url   string r

@@ -33,6 +33,7 @@ dockerHealthCheck               -     r     r     view:r operate:c
 effectiveAccess                 -     r     r     view:r
 engineEndpoint                  -     -     -     hosts:c
 environment                     -     r     r     view:r operate:cu delete:d
+evacuateInput                   -     r     r     view:r hosts:c
 githubconfig                    -     -     cru
 host                            -     r     r     view:r hosts:ud
 hostAccess                      -     r     r     view:r

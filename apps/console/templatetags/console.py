@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from apps.console import buttons, states
 from apps.console.agents import agent
 from apps.console.assets import asset, head_assets, icon
-from apps.console.times import ago, lasted
+from apps.console.times import ago, ahead, lasted
 from apps.core.defaults import VERSION
 from apps.core.ids import wire_id
 from apps.environments.access import Actor
@@ -24,7 +24,7 @@ from apps.environments.models import Environment
 register = template.Library()
 for tag in (asset, head_assets, icon):
     register.simple_tag(tag)
-for words_of in (agent, ago, lasted):
+for words_of in (agent, ago, ahead, lasted):
     register.filter(words_of)
 
 
