@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 
+from corral_agent.engine import LocalEngine
 from corral_agent.enroll import CannotRegister
+from corral_agent.host import Host
 from corral_agent.options import BadOption, Options, parse
 from corral_agent.state import BadState
 
@@ -41,10 +43,12 @@ async def _run(options: Options) -> None:
 
 
 async def _work(options: Options) -> None:
-    from corral_agent.engine import LocalEngine
-    from corral_agent.host import Host
+    if options.simulate:
+        from corral_agent.sim import fleet
 
-    await Host(options, LocalEngine(options.socket), options.state).run()
+        await fleet.run(options)
+    else:
+        await Host(options, LocalEngine(options.socket), options.state).run()
 
 
 if __name__ == "__main__":

@@ -75,7 +75,9 @@ def _trusted(answer: Mapping[str, Any], pinned: str) -> dict[str, str]:
 
 def _fetch(asked: request.Request, ca: str) -> bytes:
     asked.add_header("User-Agent", f"corral-agent/{VERSION}")
-    handlers = [_Stay(), request.HTTPSHandler(context=tls(ca))]
+    handlers: list[request.BaseHandler] = [_Stay()]
+    if asked.type == "https":
+        handlers.append(request.HTTPSHandler(context=tls(ca)))
     try:
         with request.build_opener(*handlers).open(asked, timeout=_TIMEOUT) as answer:
             return bytes(answer.read(_LIMIT))

@@ -56,7 +56,9 @@ class Host:
         own = Own(engine, self.journal, self._watch, name=name, read_only=options.read_only)
         self._door = Door(engine.open, own, read_only=options.read_only)
         self._backoff = Backoff()
-        self._tls = enroll.tls(options.ca)
+        self._cable = asyncio.Event()
+        self._cable.set()
+        self._dialling: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Until cancelled. Raises `CannotRegister` when there is neither a credential nor a way to one."""
@@ -107,10 +109,26 @@ class Host:
             "simulated": self._engine.simulated,
         }
 
+    def cut(self) -> None:
+        """Pull the cable: the tunnel ends, and none is dialled until `mend`."""
+        self._cable.clear()
+        if self._dialling is not None:
+            self._dialling.cancel()
+
+    def mend(self) -> None:
+        """Put the cable back."""
+        self._cable.set()
+
     async def _stay_connected(self) -> None:
         while True:
+            pause = 0.0
             try:
-                await self._connect_once()
+                await self._cable.wait()
+                self._dialling = asyncio.ensure_future(self._connect_once())
+                await self._dialling
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
             except Refused as error:
                 self._store.note(refused=True)
                 log.warning(
@@ -131,7 +149,7 @@ class Host:
             credential=(state.access_key, state.secret_key),
             private_key=state.private_key,
             portal_key=state.portal_key,
-            tls=self._tls,
+            tls=enroll.tls(self._options.ca) if state.tunnel_url.startswith("wss:") else None,
         )
         began = float("inf")
 
@@ -157,6 +175,12 @@ class Host:
     @property
     def _tag(self) -> str:
         return f"{self._name}: " if self._name else ""
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the host that is to end, and not only its tunnel."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _sentence(error: Exception) -> str:

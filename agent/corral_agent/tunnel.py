@@ -88,7 +88,7 @@ class Tunnel:
         self._fields = {"Authorization": f"Basic {pair}"}
         self._key = keys.private(private_key)
         self._trusted = keys.public_data(portal_key)
-        self._tls = tls if url.startswith("wss:") else None
+        self._tls = tls
 
     async def run(self, serve: Serve, live: Callable[[], None]) -> None:
         """Dial, and serve until the tunnel ends: always by `Cut` or `Refused`."""

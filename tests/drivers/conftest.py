@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from apps.drivers.base import Driver, Endpoint
 from apps.drivers.docker_engine import DockerDriver
 from apps.drivers.simulated import SimulatedDriver
+from tests.agent.loops import behind_a_door
 from tests.fleet.sshd import Sshd
 
 
 @pytest.fixture(
     params=[
         "simulated",
+        "agent",
         pytest.param("docker", marks=pytest.mark.docker),
         pytest.param("ssh", marks=pytest.mark.docker),
     ]
 )
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
+    """The engine in memory, the one of simulated hosts (behind their agent's door), and real ones."""
     if request.param == "simulated":
         made = SimulatedDriver("conformance")
         made.tick = 0.05
         yield made
+        return
+    if request.param == "agent":
+        with behind_a_door(tmp_path) as path:
+            simulated = DockerDriver(Endpoint(f"unix://{path}"))
+            yield simulated
+            simulated.close()
         return
     real = DockerDriver(_endpoint(request))
     yield real

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -130,3 +131,32 @@ async def duplex(one: Reader, to_one: Sink, other: Reader, to_other: Sink) -> No
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def until_gone(reader: Reader, after: asyncio.Future[None] | None = None) -> AsyncIterator[None]:
+    """The block, broken off with `ConnectionResetError` as soon as the peer has gone."""
+    working = asyncio.current_task()
+    left = False
+
+    async def look() -> None:
+        nonlocal left
+        if after is not None:
+            await asyncio.wait([after])
+        if after is None or not isinstance(after.exception(), BadMessage):
+            await reader.gone()
+        left = True
+        if working is not None:
+            working.cancel()
+
+    looking = asyncio.ensure_future(look())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if left and working is not None:
+            working.uncancel()
+            raise ConnectionResetError("the portal has gone") from None
+        raise
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from corral_agent.door import head, path, replies, rules
-from corral_agent.door.flow import Reader, Sink, Source, duplex, pour
+from corral_agent.door.flow import Reader, Sink, Source, duplex, pour, until_gone
 from corral_agent.door.head import BadMessage, ReplyHead, RequestHead
 from corral_agent.door.rules import Body, Rule
 
@@ -100,7 +100,7 @@ class Door:
     async def _answer_self(self, asked: RequestHead, where: str, query: str, reader: Reader, sink: Sink) -> bool:
         if asked.method != "GET" or asked.length or asked.chunked or asked.upgrade:
             raise Refused(403, "This agent answers only GET here.")
-        async with _until_gone(reader):
+        async with until_gone(reader):
             await self._own(where, query, sink)
         return not asked.old and asked.first(b"connection") != b"close"
 
@@ -214,7 +214,7 @@ async def _bring_back(
 ) -> bool:
     """The engine's answer; whether the connection may serve another request."""
     reader, sink = portal
-    async with _until_gone(reader, after=sending):
+    async with until_gone(reader, after=sending):
         while True:
             data = await engine[0].head()
             if not data:
@@ -246,35 +246,6 @@ async def _reply_body(asked: RequestHead, answer: ReplyHead, reader: Reader, sin
         await pour(reader.rest(), sink)
         return False
     return answer.first(b"connection") != b"close"
-
-
-@contextlib.asynccontextmanager
-async def _until_gone(reader: Reader, after: asyncio.Future[None] | None = None) -> AsyncIterator[None]:
-    """The block, broken off with `ConnectionResetError` as soon as the peer has gone."""
-    working = asyncio.current_task()
-    left = False
-
-    async def look() -> None:
-        nonlocal left
-        if after is not None:
-            await asyncio.wait([after])
-        if after is None or not isinstance(after.exception(), BadMessage):
-            await reader.gone()
-        left = True
-        if working is not None:
-            working.cancel()
-
-    looking = asyncio.ensure_future(look())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if left and working is not None:
-            working.uncancel()
-            raise ConnectionResetError("the portal has gone") from None
-        raise
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _drain(reader: Reader, asked: RequestHead) -> None:
