@@ -12,6 +12,7 @@ from corral_agent import host as host_module
 from tests.agent.fake_engine import FakeEngine
 from tests.agent.portal import Portal
 from tests.agent.stage import Play, Stage
+from tests.agent.threshold import Knock, Threshold, threshold
 
 
 @pytest.fixture
@@ -25,6 +26,20 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
         async def main() -> None:
             async with Portal(tmp_path) as portal, FakeEngine(tmp_path) as engine:
                 await scene(Stage(tmp_path, portal, engine))
+
+        asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def knock(tmp_path: Path) -> Knock:
+    """Runs a scene in front of a door."""
+
+    def run(scene: Callable[[Threshold], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with threshold(tmp_path) as door:
+                await asyncio.wait_for(scene(door), 20)
 
         asyncio.run(main())
 

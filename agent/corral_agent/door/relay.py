@@ -49,7 +49,8 @@ class Door:
                 pass
         except BadMessage as error:
             with contextlib.suppress(OSError):
-                await replies.refuse(sink, error.status, f"This agent does not understand the request: {error}.")
+                words = "The engine's answer" if error.status == 502 else "The request"
+                await replies.refuse(sink, error.status, f"{words} is not understood: {error}.")
         except (OSError, EOFError):
             log.debug("a connection of the portal broke off")
         finally:
@@ -220,13 +221,18 @@ async def _bring_back(
             if not data:
                 raise Refused(502, "The engine ended the connection instead of answering.")
             answer = head.reply(data)
-            if answer.status == 101 and asked.upgrade:
+            if answer.status == 101:
                 break
-            sink.write(data + b"\r\n\r\n")
-            if answer.status >= 200:
-                framed = await _reply_body(asked, answer, engine[0], sink)
+            if answer.status >= 200:  # what comes before it nobody asked for
+                sink.write(data + b"\r\n\r\n")
+                try:
+                    framed = await _reply_body(asked, answer, engine[0], sink)
+                except BadMessage as error:
+                    raise ConnectionResetError(str(error)) from None
                 done = sending is None or sending.done()
                 return done and framed and not asked.old and asked.first(b"connection") != b"close"
+    if not asked.upgrade:
+        raise Refused(502, "The engine took over a connection that was not offered.")
     sink.write(data + b"\r\n\r\n")
     await sink.drain()
     await duplex(reader, sink, engine[0], engine[1])

@@ -1,0 +1,415 @@
+"""What passes the door reaches the engine as one plain request each; what does not is answered with words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from corral_agent.door import relay, rules
+from tests.agent.fake_engine import reply
+from tests.agent.threshold import Knock, Threshold, threshold
+
+ID = "f" * 64
+
+
+def test_a_request_passes_and_its_answer_comes_back_as_it_is(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        got = await door.say("GET /v1.41/info?x=%20 HTTP/1.1\nHost: docker\nX-Registry-Auth: abc\nAccept: */*\n\n")
+        assert got == reply(b"OK")
+        (asked,) = door.engine.asked
+        assert asked.startswith(b"GET /v1.41/info?x=%20 HTTP/1.1\r\nHost: engine\r\n")
+        assert b"X-Registry-Auth: abc\r\n" in asked
+
+    knock(scene)
+
+
+def test_many_requests_share_a_connection_and_each_has_its_own_to_the_engine(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        got = await door.say("GET /_ping HTTP/1.1\n\n" * 5)
+        assert got == reply(b"OK") * 5
+        assert len(door.engine.asked) == 5
+        assert door.engine.open == 0
+
+    knock(scene)
+
+
+@pytest.mark.parametrize("head", ["GET /_ping HTTP/1.0\n\n", "GET /_ping HTTP/1.1\nConnection: close\n\n"])
+def test_a_connection_that_is_to_end_ends(knock: Knock, head: str):
+    async def scene(door: Threshold) -> None:
+        assert await door.say(head + "GET /_ping HTTP/1.1\n\n") == reply(b"OK")
+        assert len(door.engine.asked) == 1
+
+    knock(scene)
+
+
+def test_words_about_the_connection_are_not_passed_on(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        await door.say(
+            "GET /_ping HTTP/1.1\nConnection: keep-alive\nKeep-Alive: 5\nTE: trailers\nTrailer: X\nHost: evil\n\n"
+        )
+        (asked,) = door.engine.asked
+        for word in (b"keep-alive", b"trailers", b"Trailer", b"evil"):
+            assert word not in asked
+
+    knock(scene)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ("GET http://engine/info HTTP/1.1\n\n", 400),
+        ("GET /containers/%2e%2e/json HTTP/1.1\n\n", 400),
+        ("GET /containers/%252e%252e/json HTTP/1.1\n\n", 400),
+        ("GET /info HTTP/1.1\nA: b\n folded\n\n", 400),
+        ("POST /containers/web/start HTTP/1.1\nContent-Length: 0\nContent-Length: 0\n\n", 400),
+        ("POST /images/load HTTP/1.1\nContent-Length: 4\nTransfer-Encoding: chunked\n\n0\n\n", 400),
+        ("GET /plugins HTTP/1.1\n\n", 403),
+        ("POST /build HTTP/1.1\nContent-Length: 3\n\nabc", 403),
+        ("GET /info HTTP/1.1\nConnection: Upgrade\nUpgrade: h2c\n\n", 403),
+        ("GET /info HTTP/1.1\nUpgrade: tcp\n\n", 403),
+        ("POST /exec/1/start HTTP/1.1\nConnection: Upgrade\nUpgrade: websocket\nContent-Length: 2\n\n{}", 403),
+        ("POST /exec/1/start HTTP/1.1\nConnection: Upgrade\nContent-Length: 2\n\n{}", 403),
+        ("POST /exec/1/start HTTP/1.0\nConnection: Upgrade\nUpgrade: tcp\nContent-Length: 2\n\n{}", 403),
+        ("POST /containers/web/start HTTP/1.1\nContent-Length: 2\n\n{}", 400),
+        ("DELETE /containers/web HTTP/1.1\nTransfer-Encoding: chunked\n\n0\n\n", 400),
+        ("GET /info HTTP/1.1\nContent-Length: 5\n\nGET /", 400),
+        ("POST /containers/create HTTP/1.1\n\n", 400),
+        ("POST /containers/create HTTP/1.1\nContent-Length: 0\n\n", 400),
+        ("POST /containers/create HTTP/1.1\nTransfer-Encoding: chunked\n\n0\n\n", 400),
+        ("POST /containers/create HTTP/1.1\nContent-Length: 4\n\nnull", 400),
+        ("POST /containers/create HTTP/1.1\nContent-Length: 2\n\n[]", 400),
+        ("POST /containers/create HTTP/1.1\nContent-Length: 3\n\n{}}", 400),
+        ("POST /containers/web/exec HTTP/1.1\nContent-Length: 9\n\nnot-json!", 400),
+        (f"POST /containers/create HTTP/1.1\nContent-Length: {rules.JSON_LIMIT + 1}\n\n{{", 413),
+        ("POST /images/load HTTP/1.1\nExpect: 100-continue\nContent-Length: 1\n\nx", 417),
+        ("POST /images/create?fromSrc=http://x HTTP/1.1\n\n", 403),
+        ("POST /corral/v1/hello HTTP/1.1\n\n", 403),
+        ("GET /corral/v1/hello HTTP/1.1\nContent-Length: 1\n\nx", 403),
+    ],
+)
+def test_what_is_refused_never_reaches_the_engine(knock: Knock, request_: str, status: int):
+    async def scene(door: Threshold) -> None:
+        found, words = await door.refused(request_)
+        assert found == status
+        assert words[0].isupper()
+        assert words.endswith(".")
+
+    knock(scene)
+
+
+def test_a_head_without_an_end_is_refused(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        status, words = await door.refused(b"GET /info HTTP/1.1\r\nX: " + b"a" * 70000)
+        assert status == 431
+        assert "65536" in words
+
+    knock(scene)
+
+
+def test_a_large_json_body_in_chunks_is_refused(knock: Knock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rules, "JSON_LIMIT", 100)
+
+    async def scene(door: Threshold) -> None:
+        chunk = "40\r\n" + "a" * 64 + "\r\n"
+        status, _ = await door.refused(
+            f"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunk * 3}0\r\n\r\n".encode()
+        )
+        assert status == 413
+
+    knock(scene)
+
+
+def test_what_follows_a_refusal_is_no_request(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        got = await door.say("GET /plugins HTTP/1.1\n\nGET /_ping HTTP/1.1\n\n")
+        assert got.count(b"HTTP/1.1") == 1
+        assert door.engine.asked == []
+
+    knock(scene)
+
+
+def test_a_body_that_looks_like_a_request_stays_a_body(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        hidden = b"POST /plugins/x HTTP/1.1\r\n\r\n"
+        seen: list[bytes] = []
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            seen.append(await reader.readexactly(len(hidden)))
+            writer.write(reply(b"taken"))
+
+        door.engine.speak = take
+        got = await door.say(b"POST /images/load HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(hidden), hidden))
+        assert got == reply(b"taken")
+        assert seen == [hidden]
+        assert len(door.engine.asked) == 1
+
+    knock(scene)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_json_arrives_whole_and_with_its_length_however_it_was_sent(knock: Knock, *, old: bool):
+    body = json.dumps({"Image": "bb", "Labels": {"a": "b" * 300}}).encode()
+
+    async def scene(door: Threshold) -> None:
+        seen: list[bytes] = []
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            seen.append(await reader.readexactly(len(body)))
+            writer.write(reply(b"{}", "201 Created"))
+
+        door.engine.speak = take
+        if old:
+            sent = b"POST /containers/create HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        else:
+            halves = (body[:100], body[100:])
+            chunks = b"".join(b"%x\r\n%b\r\n" % (len(half), half) for half in halves)
+            sent = b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%b0\r\n\r\n" % chunks
+        assert b"201 Created" in await door.say(sent)
+        assert seen == [body]
+        assert b"Content-Length: %d\r\n" % len(body) in door.engine.asked[0]
+        assert b"chunked" not in door.engine.asked[0]
+
+    knock(scene)
+
+
+def test_a_long_body_streams_through_in_chunks(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            got = await reader.readuntil(b"0\r\n\r\n")
+            writer.write(reply(str(got.count(b"x")).encode()))
+
+        door.engine.speak = take
+        chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+        got = await door.say(
+            b"POST /images/load HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 3 + b"0\r\n\r\n"
+        )
+        assert got == reply(str(3 * 0x4000).encode())
+
+    knock(scene)
+
+
+@pytest.mark.parametrize(
+    "broken", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"3;ext=1\r\nabc\r\n0\r\n\r\n", b"-1\r\n"]
+)
+def test_broken_chunks_end_both_connections(knock: Knock, broken: bytes):
+    async def scene(door: Threshold) -> None:
+        ended = asyncio.Event()
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            await reader.read()
+            ended.set()
+
+        door.engine.speak = take
+        await door.say(b"POST /images/load HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + broken, 2)
+        await asyncio.wait_for(ended.wait(), 3)
+
+    knock(scene)
+
+
+def test_a_taken_connection_carries_both_ways_and_early_bytes(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            await reader.readexactly(2)
+            writer.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly ")
+            writer.write((await reader.readexactly(4)).upper())
+            await writer.drain()
+            writer.write(b" end:" + await reader.read())
+
+        door.engine.speak = take
+        reader, writer = await door.open()
+        writer.write(
+            b"POST /exec/1/start HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}keys"
+        )
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101")
+        assert await reader.readexactly(10) == b"early KEYS"
+        writer.write(b"GET /plugins HTTP/1.1\r\n\r\n")
+        writer.write_eof()
+        assert await reader.read() == b" end:GET /plugins HTTP/1.1\r\n\r\n"
+        assert b"Upgrade: tcp" in door.engine.asked[0]
+        writer.close()
+
+    knock(scene)
+
+
+def test_a_takeover_that_the_engine_refuses_is_an_answer(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            await reader.readexactly(2)
+            writer.write(reply(b'{"message":"no such exec"}', "404 Not Found"))
+
+        door.engine.speak = refuse
+        head = "POST /exec/1/start HTTP/1.1\nConnection: Upgrade\nUpgrade: tcp\nContent-Length: 2\n\n{}"
+        assert b"404 Not Found" in await door.say(head)
+
+    knock(scene)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 101 UPGRADED\r\n\r\n", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: 1\n\r\n\r\n", b""]
+)
+def test_an_engine_that_answers_strangely_is_not_passed_on(knock: Knock, answer: bytes):
+    async def scene(door: Threshold) -> None:
+        async def strange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            writer.write(answer)
+
+        door.engine.speak = strange
+        got = await door.say("GET /info?1 HTTP/1.1\n\n")
+        assert b"SSH" not in got
+        assert b"UPGRADED" not in got
+        assert b" 502 " in got or b"200 OK" not in got
+
+    knock(scene)
+
+
+def test_chunked_and_endless_answers_come_through(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        async def chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+
+        async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            writer.write(b"HTTP/1.0 200 OK\r\n\r\nuntil the end")
+
+        door.engine.speak = chunks
+        got = await door.say("GET /containers/json HTTP/1.1\n\nGET /containers/json HTTP/1.1\nConnection: close\n\n")
+        assert got.count(b"2\r\nde\r\n0\r\n\r\n") == 2
+        door.engine.speak = endless
+        assert (await door.say("GET /containers/json HTTP/1.1\n\n")).endswith(b"until the end")
+
+    knock(scene)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nnonsense\r\n",
+    ],
+)
+def test_an_answer_that_breaks_off_breaks_off_here_too(knock: Knock, answer: bytes):
+    async def scene(door: Threshold) -> None:
+        async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            writer.write(answer)
+
+        door.engine.speak = half
+        got = await door.say("GET /info?1 HTTP/1.1\n\nGET /_ping HTTP/1.1\n\n")
+        assert got.count(b"HTTP/1.1") == 1
+        assert b"half" in got
+        assert not got.endswith(b"0\r\n\r\n")
+
+    knock(scene)
+
+
+def test_early_words_of_the_engine_are_left_out(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + reply(b"done"))
+
+        door.engine.speak = early
+        assert await door.say("GET /info?1 HTTP/1.1\n\n") == reply(b"done")
+
+    knock(scene)
+
+
+def test_a_head_request_has_no_body(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        async def only_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+
+        door.engine.speak = only_head
+        assert (await door.say("HEAD /_ping HTTP/1.1\n\n" * 2)).count(b"200 OK") == 2
+
+    knock(scene)
+
+
+def test_a_client_that_goes_ends_the_engines_stream(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        ended = asyncio.Event()
+
+        async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+            writer.write(b"HTTP/1.0 200 OK\r\n\r\nline\n")
+            await reader.read()
+            ended.set()
+
+        door.engine.speak = stream
+        reader, writer = await door.open()
+        writer.write(b"GET /containers/web/logs?follow=1 HTTP/1.0\r\n\r\n")
+        await reader.readuntil(b"line\n")
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 3)
+
+    knock(scene)
+
+
+def test_an_engine_that_is_away_is_told_with_words(tmp_path: Path, knock: Knock):
+    async def scene(door: Threshold) -> None:
+        door.engine._server.close()
+        (tmp_path / "engine.sock").unlink(missing_ok=True)
+        for request_ in ("GET /info HTTP/1.1\n\n", "POST /containers/create HTTP/1.1\nContent-Length: 2\n\n{}"):
+            status, words = await door.refused(request_)
+            assert status == 503
+            assert "cannot be reached" in words
+
+    knock(scene)
+
+
+def test_files_of_a_system_container_are_reached_under_its_full_id(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        door.engine.labels = {rules.SYSTEM_LABEL: "balancer"}
+        await door.say("PUT /v1.41/containers/web/archive?path=/etc HTTP/1.1\nContent-Length: 3\n\ntar")
+        look, put = door.engine.asked
+        assert look.startswith(b"GET /v1.41/containers/web/json ")
+        assert put.startswith(f"PUT /v1.41/containers/{ID}/archive?path=/etc ".encode())
+
+    knock(scene)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_files_of_other_containers_stay_closed(knock: Knock, method: str):
+    async def scene(door: Threshold) -> None:
+        got = await door.say(f"{method} /containers/web/archive?path=/etc HTTP/1.1\n\n")
+        assert b" 403 " in got
+        assert rules.SYSTEM_LABEL.encode() in got
+        assert len(door.engine.asked) == 1
+
+    knock(scene)
+
+
+def test_the_agents_own_paths_are_its_own(knock: Knock):
+    async def scene(door: Threshold) -> None:
+        got = await door.say("GET /corral/v1/hello?a=1 HTTP/1.1\n\n" * 2)
+        assert got.count(b'{"own":"/corral/v1/hello","query":"a=1"}') == 2
+        assert door.engine.asked == []
+
+    knock(scene)
+
+
+def test_a_reading_door_lets_nobody_write(tmp_path: Path):
+    async def main() -> None:
+        async with threshold(tmp_path, read_only=True) as door:
+            assert b"200 OK" in await door.say("GET /info?1 HTTP/1.1\n\n")
+            for request_ in (
+                "POST /containers/web/stop HTTP/1.1\n\n",
+                "DELETE /containers/web HTTP/1.1\n\n",
+                "POST /containers/web/exec HTTP/1.1\nContent-Length: 2\n\n{}",
+                "POST /containers/web/attach HTTP/1.1\nConnection: Upgrade\nUpgrade: tcp\n\n",
+            ):
+                status, words = await door.refused(request_)
+                assert status == 403
+                assert "CORRAL_READ_ONLY" in words
+
+    asyncio.run(main())
+
+
+def test_a_body_that_never_comes_is_not_waited_for_for_ever(knock: Knock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(relay, "_PATIENCE", 0.05)
+
+    async def scene(door: Threshold) -> None:
+        assert await door.say("POST /containers/create HTTP/1.1\nContent-Length: 10\n\n{", 2) == b""
+        assert door.engine.asked == []
+
+    knock(scene)
