@@ -36,7 +36,7 @@ class Journal:
         self._file = -1
         self._unsynced, self._synced_at = 0, clock()
         self._failed = False
-        self.first, self.last = 1, 0
+        self._first, self.last = 1, 0
         self._open()
 
     def _open(self) -> None:
@@ -49,8 +49,13 @@ class Journal:
             self._fail(error)
             return
         if numbers:
-            self.first, self.last = numbers[0], max(numbers) + (0 if well else _SYNC_LINES)
+            self._first, self.last = numbers[0], max(numbers) + (0 if well else _SYNC_LINES)
         self._trim()
+
+    @property
+    def first(self) -> int:
+        """The oldest number that can still be read."""
+        return max(self._first, self.last - KEPT + 1)
 
     def _segments(self) -> list[Path]:
         return sorted(self._folder.glob("*.log"))
@@ -101,8 +106,7 @@ class Journal:
             if int(following.stem) > self.last - KEPT + 1:
                 break
             path.unlink(missing_ok=True)
-            self.first = int(following.stem)
-        self.first = max(self.first, self.last - KEPT + 1)
+            self._first = int(following.stem)
 
     def _sync(self, *, force: bool) -> None:
         self._unsynced += 1

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 
-from corral_agent.door import relay, rules
 from tests.agent.fake_engine import reply
-from tests.agent.threshold import Knock, Threshold, threshold
+from tests.agent.threshold import Knock, Threshold
 
 ID = "f" * 64
 
@@ -53,80 +51,6 @@ def test_words_about_the_connection_are_not_passed_on(knock: Knock):
         (asked,) = door.engine.asked
         for word in (b"keep-alive", b"trailers", b"Trailer", b"evil"):
             assert word not in asked
-
-    knock(scene)
-
-
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        ("GET http://engine/info HTTP/1.1\n\n", 400),
-        ("GET /containers/%2e%2e/json HTTP/1.1\n\n", 400),
-        ("GET /containers/%252e%252e/json HTTP/1.1\n\n", 400),
-        ("GET /info HTTP/1.1\nA: b\n folded\n\n", 400),
-        ("POST /containers/web/start HTTP/1.1\nContent-Length: 0\nContent-Length: 0\n\n", 400),
-        ("POST /images/load HTTP/1.1\nContent-Length: 4\nTransfer-Encoding: chunked\n\n0\n\n", 400),
-        ("GET /plugins HTTP/1.1\n\n", 403),
-        ("POST /build HTTP/1.1\nContent-Length: 3\n\nabc", 403),
-        ("GET /info HTTP/1.1\nConnection: Upgrade\nUpgrade: h2c\n\n", 403),
-        ("GET /info HTTP/1.1\nUpgrade: tcp\n\n", 403),
-        ("POST /exec/1/start HTTP/1.1\nConnection: Upgrade\nUpgrade: websocket\nContent-Length: 2\n\n{}", 403),
-        ("POST /exec/1/start HTTP/1.1\nConnection: Upgrade\nContent-Length: 2\n\n{}", 403),
-        ("POST /exec/1/start HTTP/1.0\nConnection: Upgrade\nUpgrade: tcp\nContent-Length: 2\n\n{}", 403),
-        ("POST /containers/web/start HTTP/1.1\nContent-Length: 2\n\n{}", 400),
-        ("DELETE /containers/web HTTP/1.1\nTransfer-Encoding: chunked\n\n0\n\n", 400),
-        ("GET /info HTTP/1.1\nContent-Length: 5\n\nGET /", 400),
-        ("POST /containers/create HTTP/1.1\n\n", 400),
-        ("POST /containers/create HTTP/1.1\nContent-Length: 0\n\n", 400),
-        ("POST /containers/create HTTP/1.1\nTransfer-Encoding: chunked\n\n0\n\n", 400),
-        ("POST /containers/create HTTP/1.1\nContent-Length: 4\n\nnull", 400),
-        ("POST /containers/create HTTP/1.1\nContent-Length: 2\n\n[]", 400),
-        ("POST /containers/create HTTP/1.1\nContent-Length: 3\n\n{}}", 400),
-        ("POST /containers/web/exec HTTP/1.1\nContent-Length: 9\n\nnot-json!", 400),
-        (f"POST /containers/create HTTP/1.1\nContent-Length: {rules.JSON_LIMIT + 1}\n\n{{", 413),
-        ("POST /images/load HTTP/1.1\nExpect: 100-continue\nContent-Length: 1\n\nx", 417),
-        ("POST /images/create?fromSrc=http://x HTTP/1.1\n\n", 403),
-        ("POST /corral/v1/hello HTTP/1.1\n\n", 403),
-        ("GET /corral/v1/hello HTTP/1.1\nContent-Length: 1\n\nx", 403),
-    ],
-)
-def test_what_is_refused_never_reaches_the_engine(knock: Knock, request_: str, status: int):
-    async def scene(door: Threshold) -> None:
-        found, words = await door.refused(request_)
-        assert found == status
-        assert words[0].isupper()
-        assert words.endswith(".")
-
-    knock(scene)
-
-
-def test_a_head_without_an_end_is_refused(knock: Knock):
-    async def scene(door: Threshold) -> None:
-        status, words = await door.refused(b"GET /info HTTP/1.1\r\nX: " + b"a" * 70000)
-        assert status == 431
-        assert "65536" in words
-
-    knock(scene)
-
-
-def test_a_large_json_body_in_chunks_is_refused(knock: Knock, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rules, "JSON_LIMIT", 100)
-
-    async def scene(door: Threshold) -> None:
-        chunk = "40\r\n" + "a" * 64 + "\r\n"
-        status, _ = await door.refused(
-            f"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunk * 3}0\r\n\r\n".encode()
-        )
-        assert status == 413
-
-    knock(scene)
-
-
-def test_what_follows_a_refusal_is_no_request(knock: Knock):
-    async def scene(door: Threshold) -> None:
-        got = await door.say("GET /plugins HTTP/1.1\n\nGET /_ping HTTP/1.1\n\n")
-        assert got.count(b"HTTP/1.1") == 1
-        assert door.engine.asked == []
 
     knock(scene)
 
@@ -341,75 +265,5 @@ def test_a_client_that_goes_ends_the_engines_stream(knock: Knock):
         await reader.readuntil(b"line\n")
         writer.close()
         await asyncio.wait_for(ended.wait(), 3)
-
-    knock(scene)
-
-
-def test_an_engine_that_is_away_is_told_with_words(tmp_path: Path, knock: Knock):
-    async def scene(door: Threshold) -> None:
-        door.engine._server.close()
-        (tmp_path / "engine.sock").unlink(missing_ok=True)
-        for request_ in ("GET /info HTTP/1.1\n\n", "POST /containers/create HTTP/1.1\nContent-Length: 2\n\n{}"):
-            status, words = await door.refused(request_)
-            assert status == 503
-            assert "cannot be reached" in words
-
-    knock(scene)
-
-
-def test_files_of_a_system_container_are_reached_under_its_full_id(knock: Knock):
-    async def scene(door: Threshold) -> None:
-        door.engine.labels = {rules.SYSTEM_LABEL: "balancer"}
-        await door.say("PUT /v1.41/containers/web/archive?path=/etc HTTP/1.1\nContent-Length: 3\n\ntar")
-        look, put = door.engine.asked
-        assert look.startswith(b"GET /v1.41/containers/web/json ")
-        assert put.startswith(f"PUT /v1.41/containers/{ID}/archive?path=/etc ".encode())
-
-    knock(scene)
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
-def test_files_of_other_containers_stay_closed(knock: Knock, method: str):
-    async def scene(door: Threshold) -> None:
-        got = await door.say(f"{method} /containers/web/archive?path=/etc HTTP/1.1\n\n")
-        assert b" 403 " in got
-        assert rules.SYSTEM_LABEL.encode() in got
-        assert len(door.engine.asked) == 1
-
-    knock(scene)
-
-
-def test_the_agents_own_paths_are_its_own(knock: Knock):
-    async def scene(door: Threshold) -> None:
-        got = await door.say("GET /corral/v1/hello?a=1 HTTP/1.1\n\n" * 2)
-        assert got.count(b'{"own":"/corral/v1/hello","query":"a=1"}') == 2
-        assert door.engine.asked == []
-
-    knock(scene)
-
-
-def test_a_reading_door_lets_nobody_write(tmp_path: Path):
-    async def main() -> None:
-        async with threshold(tmp_path, read_only=True) as door:
-            assert b"200 OK" in await door.say("GET /info?1 HTTP/1.1\n\n")
-            for request_ in (
-                "POST /containers/web/stop HTTP/1.1\n\n",
-                "DELETE /containers/web HTTP/1.1\n\n",
-                "POST /containers/web/exec HTTP/1.1\nContent-Length: 2\n\n{}",
-                "POST /containers/web/attach HTTP/1.1\nConnection: Upgrade\nUpgrade: tcp\n\n",
-            ):
-                status, words = await door.refused(request_)
-                assert status == 403
-                assert "CORRAL_READ_ONLY" in words
-
-    asyncio.run(main())
-
-
-def test_a_body_that_never_comes_is_not_waited_for_for_ever(knock: Knock, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(relay, "_PATIENCE", 0.05)
-
-    async def scene(door: Threshold) -> None:
-        assert await door.say("POST /containers/create HTTP/1.1\nContent-Length: 10\n\n{", 2) == b""
-        assert door.engine.asked == []
 
     knock(scene)
