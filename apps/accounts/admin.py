@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,23 +16,15 @@ from apps.accounts.backends.directory import identify
 from apps.accounts.backends.preflight import tls_context
 from apps.accounts.backends.resync import ask_everybody_anew
 from apps.accounts.login.sessions import sessions_of_provider_close
-from apps.accounts.models import AuthProvider, User
+from apps.accounts.models import AuthProvider, Identity, User
 from apps.accounts.spec import CONFIGS, SECRETS, Claims, Config, Directory, read_config
 from apps.core import ports
 from apps.core.errors import Conflict, Forbidden, Invalid, Problem
+from apps.core.ports import Asker
+from apps.core.services import insist_fresh
 
 # Fields that say who may come in; every other one says how the provider is reached.
 _WHO = {"accessMode", "allowedIdentities"}
-
-
-class Admin(Protocol):
-    """Who asks, as far as is needed here."""
-
-    @property
-    def via(self) -> str: ...
-
-    @property
-    def is_admin(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +58,12 @@ def secrets_set(provider: AuthProvider) -> list[str]:
     return sorted(name for name in SECRETS if provider.stored.get(name))
 
 
-def provider_save(kind: str, data: Mapping[str, Any], *, actor: Admin) -> AuthProvider:
+def provider_save(kind: str, data: Mapping[str, Any], *, actor: Asker) -> AuthProvider:
     """Store a configuration; one that is on and is reached differently now is on trial, or it is as before again.
 
     Secrets that are left out stay. Raises `Invalid` for a wrong field.
     """
-    _need_admin(actor)
+    _may_decide(actor)
     provider = provider_of(kind)
     config = _checked(kind, data, provider.stored)
     before, stored = provider.config.to_wire(), config.to_json()
@@ -99,7 +91,7 @@ def _checked(kind: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> C
 
 
 def provider_test(
-    kind: str, login: str, password: str, *, actor: Admin, data: Mapping[str, Any] | None = None
+    kind: str, login: str, password: str, *, actor: Asker, data: Mapping[str, Any] | None = None
 ) -> Tested:
     """Try a directory with somebody's own name and password, as stored or as in `data`; nothing is changed."""
     _need_admin(actor)
@@ -119,7 +111,7 @@ def provider_test(
 
 
 def provider_enable(
-    kind: str, *, actor: Admin, login: str = "", password: str = "", data: Mapping[str, Any] | None = None
+    kind: str, *, actor: Asker, login: str = "", password: str = "", data: Mapping[str, Any] | None = None
 ) -> AuthProvider:
     """Switch a provider on, on trial, with `data` as its configuration if given.
 
@@ -127,7 +119,7 @@ def provider_enable(
     confirmed by a directory's yes. Raises `Invalid` for an incomplete configuration or when name or password are
     missing, `Conflict` with the reason when the test fails; then nothing is stored.
     """
-    _need_admin(actor)
+    _may_decide(actor)
     _prove(kind, login, password, actor=actor, data=data)
     with transaction.atomic():
         provider = provider_of(kind) if data is None else provider_save(kind, data, actor=actor)
@@ -138,7 +130,7 @@ def provider_enable(
     return provider
 
 
-def _prove(kind: str, login: str, password: str, *, actor: Admin, data: Mapping[str, Any] | None) -> None:
+def _prove(kind: str, login: str, password: str, *, actor: Asker, data: Mapping[str, Any] | None) -> None:
     if kind == "github":
         if data is None:
             provider_of(kind).config.check()
@@ -151,9 +143,9 @@ def _prove(kind: str, login: str, password: str, *, actor: Admin, data: Mapping[
         raise Conflict(_("Not switched on. %(reason)s") % {"reason": tested.reason})
 
 
-def provider_confirm(kind: str, *, actor: Admin) -> AuthProvider:
+def provider_confirm(kind: str, *, actor: Asker) -> AuthProvider:
     """End the trial of a provider that is on; `Conflict` when it is off already."""
-    _need_admin(actor)
+    _may_decide(actor)
     provider = provider_of(kind)
     if not provider.is_open:
         raise Conflict(_("%(provider)s is off; switch it on first.") % {"provider": provider})
@@ -163,20 +155,20 @@ def provider_confirm(kind: str, *, actor: Admin) -> AuthProvider:
     return provider
 
 
-def provider_disable(kind: str, *, actor: Admin | None) -> AuthProvider:
+def provider_disable(kind: str, *, actor: Asker | None) -> AuthProvider:
     """Switch a provider off: nobody logs in through it, and the sessions that began there end.
 
     `actor` None is somebody at the machine's own command line.
     """
     if actor is not None:
-        _need_admin(actor)
+        _may_decide(actor)
     provider = provider_of(kind)
     provider.enabled, provider.is_change, provider.trial_until = False, False, None
     _write(provider, "disable", actor, {"sessionsEnded": sessions_of_provider_close(kind)})
     return provider
 
 
-def provider_resync(kind: str, *, actor: Admin) -> int:
+def provider_resync(kind: str, *, actor: Asker) -> int:
     """Ask the provider anew about everybody who came through it; how many people those are.
 
     What it says counts as it comes, person by person. Raises `Conflict` while the provider is off or on trial.
@@ -189,13 +181,18 @@ def provider_resync(kind: str, *, actor: Admin) -> int:
     return ask_everybody_anew(provider)
 
 
-def _need_admin(actor: Admin) -> None:
+def _may_decide(actor: Asker) -> None:
+    _need_admin(actor)
+    insist_fresh(actor)
+
+
+def _need_admin(actor: Asker) -> None:
     if not actor.is_admin:
         raise Forbidden(_("Only administrators may do this."))
 
 
 @transaction.atomic
-def _write(provider: AuthProvider, event: str, actor: Admin | None, said: Mapping[str, Any]) -> None:
+def _write(provider: AuthProvider, event: str, actor: Asker | None, said: Mapping[str, Any]) -> None:
     provider.version += 1
     provider.save()
     secrets = [str(provider.stored[name]) for name in SECRETS if provider.stored.get(name)]
@@ -205,3 +202,9 @@ def _write(provider: AuthProvider, event: str, actor: Admin | None, said: Mappin
 def people_of(provider: AuthProvider) -> int:
     """How many accounts came through this provider."""
     return User.objects.filter(identities__provider=provider).distinct().count() if provider.pk else 0
+
+
+def people_out(provider: AuthProvider, most: int = 20) -> list[Identity]:
+    """Those whom the provider does not let in any more, with the reason in `gone`."""
+    rows = Identity.objects.filter(provider=provider).exclude(gone="") if provider.pk else Identity.objects.none()
+    return list(rows.select_related("user")[:most])

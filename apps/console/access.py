@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts import admin
+from apps.accounts.access import local_access
 from apps.accounts.models import TITLES, AuthProvider
 from apps.accounts.spec import IDENTITY_KINDS, REQUIRED, RESTRICTED, SECRETS, UNRESTRICTED
-from apps.console.door import Visit, admins, posted
+from apps.console.door import Visit, admins
 from apps.console.github import return_address
-from apps.core.errors import NotFound, Problem
+from apps.core.errors import Invalid, NotFound
 
 _t = gettext_lazy
 MODES = {
@@ -75,58 +77,35 @@ def index(visit: Visit) -> HttpResponse:
     """Every way to log in, and whether it is on."""
     providers = [admin.provider_of(kind) for kind in TITLES]
     rows = [(provider, admin.people_of(provider)) for provider in providers]
-    return visit.show("console/access.html", {"rows": rows})
+    return visit.show("console/access.html", {"rows": rows, "local": MODES[local_access().access]})
 
 
 @admins
 def provider(visit: Visit, kind: str) -> HttpResponse:
     """One provider: its configuration, its test, on and off."""
-    row, errors = _find(kind), {}
+    row, errors = find(kind), {}
     if visit.request.method == "POST":
         try:
-            admin.provider_save(kind, _sent(visit), actor=visit.actor)
-            return visit.done(_("Saved."), _here(kind))
-        except Problem as problem:
+            saved = admin.provider_save(kind, _sent(visit), actor=visit.actor)
+            return visit.done(_saved(saved), here(kind))
+        except Invalid as problem:
             errors = {problem.field or "server": problem.message}
     return visit.show("console/access_provider.html", _context(visit, row, errors), status=422 if errors else 200)
 
 
-@admins
-@posted
-def test(visit: Visit, kind: str) -> HttpResponse:
-    """Try one's own name and password against what is stored."""
-    _find(kind)
-    sent = visit.request.POST
-    tested = admin.provider_test(kind, sent.get("login", ""), sent.get("password", ""), actor=visit.actor)
-    if not tested or tested.claims is None:
-        raise Problem(tested.reason, status=422, field="login")
-    groups = ", ".join(sorted(group.name for group in tested.claims.groups)) or _("none")
-    told = _("It works: you are %(name)s there. Your groups: %(groups)s.")
-    return visit.done(told % {"name": tested.claims.person.login, "groups": groups}, changed=False)
-
-
-@admins
-@posted
-def switch(visit: Visit, kind: str, action: str) -> HttpResponse:
-    """On, confirmed, or off."""
-    row, sent = _find(kind), visit.request.POST
-    if action == "enable":
-        admin.provider_enable(kind, actor=visit.actor, login=sent.get("login", ""), password=sent.get("password", ""))
-        return visit.done(
-            _("%(name)s is on for five minutes. Log in through it, or confirm it.") % {"name": row}, _here(kind)
-        )
-    if action == "confirm":
-        admin.provider_confirm(kind, actor=visit.actor)
-        return visit.done(_("%(name)s stays on.") % {"name": row}, _here(kind))
-    admin.provider_disable(kind, actor=visit.actor)
-    return visit.done(_("%(name)s is off.") % {"name": row}, _here(kind))
-
-
-def _here(kind: str) -> str:
+def here(kind: str) -> str:
+    """The page of a provider."""
     return reverse("console:access-provider", kwargs={"kind": kind})
 
 
-def _find(kind: str) -> AuthProvider:
+def _saved(row: AuthProvider) -> str:
+    if not row.is_on_trial:
+        return _("Saved.")
+    return _("Saved, and on trial: confirm it within five minutes, or it is taken back.")
+
+
+def find(kind: str) -> AuthProvider:
+    """The provider of an address."""
     if kind not in TITLES:
         raise NotFound(_("There is no such way to log in."))
     return admin.provider_of(kind)
@@ -134,9 +113,7 @@ def _find(kind: str) -> AuthProvider:
 
 def _context(visit: Visit, row: AuthProvider, errors: Mapping[str, str]) -> dict[str, Any]:
     shown = {**admin.shown_config(row), **(visit.request.POST.dict() if errors else {})}
-    allowed = shown["allowedIdentities"]
-    if not isinstance(allowed, str):
-        allowed = "\n".join(f"{each['externalIdType']} {each['externalId']}" for each in allowed or ())
+    allowed = lines_of(shown["allowedIdentities"])
 
     def entries(labels: Mapping[str, str | Promise]) -> list[Entry]:
         return [
@@ -146,7 +123,7 @@ def _context(visit: Visit, row: AuthProvider, errors: Mapping[str, str]) -> dict
 
     is_directory = row.kind != "github"
     return {
-        "row": row,
+        **status(row),
         "is_directory": is_directory,
         "entries": entries(_DIRECTORY if is_directory else _GITHUB),
         "attributes": entries(_ATTRIBUTES) if is_directory else [],
@@ -163,16 +140,42 @@ def _context(visit: Visit, row: AuthProvider, errors: Mapping[str, str]) -> dict
     }
 
 
+def status(row: AuthProvider) -> dict[str, Any]:
+    """How a provider is, for the part of its page that keeps itself current."""
+    left = int((row.trial_until - timezone.now()).total_seconds()) if row.is_on_trial and row.trial_until else 0
+    return {
+        "row": row,
+        "left": f"{left // 60}:{left % 60:02d}",
+        "people": admin.people_of(row),
+        "out": admin.people_out(row),
+    }
+
+
+def lines_of(allowed: Any) -> str:
+    """Allowed identities as the form shows them, one to a line."""
+    if isinstance(allowed, str):
+        return allowed
+    return "\n".join(f"{each['externalIdType']} {each['externalId']}" for each in allowed or ())
+
+
+def site_access(form: QueryDict) -> dict[str, Any]:
+    """Who may log in, as the form says it: lines that were typed, and boxes that were ticked among what was found."""
+    typed = form.get("allowedIdentities", "").splitlines()
+    pairs = [line.strip().partition(" ") for line in dict.fromkeys([*typed, *form.getlist("allow")]) if line.strip()]
+    return {
+        "accessMode": form.get("accessMode", UNRESTRICTED),
+        "allowedIdentities": [{"externalIdType": kind, "externalId": name.strip()} for kind, _gap, name in pairs],
+    }
+
+
 def _sent(visit: Visit) -> dict[str, Any]:
     """The form as a v1 body: blanks are defaults, lines of allowed identities are objects."""
     form = visit.request.POST
     given = {name: form.get(name, "").strip() for name in {**_DIRECTORY, **_GITHUB, **_ATTRIBUTES}}
-    lines = [line.strip().partition(" ") for line in form.get("allowedIdentities", "").splitlines() if line.strip()]
     encryption = form.get("encryption", "")
     return {
         **{name: value for name, value in given.items() if value},
-        "accessMode": form.get("accessMode", UNRESTRICTED),
-        "allowedIdentities": [{"externalIdType": kind, "externalId": name.strip()} for kind, _gap, name in lines],
+        **site_access(form),
         "tls": encryption == "tls",
         "startTls": encryption == "startTls",
         "caCertificate": form.get("caCertificate", "").strip(),

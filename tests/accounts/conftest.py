@@ -14,7 +14,7 @@ import pytest
 from apps.accounts.admin import provider_save
 from apps.accounts.backends import asking, directory, resync
 from apps.accounts.models import AuthProvider
-from apps.environments.access import Actor
+from apps.environments.access import Actor, actor_of_user
 from tests.accounts.directory import SAMPLE, PaperDirectory
 from tests.accounts.hub import Hub
 from tests.accounts.samba import Samba
@@ -47,6 +47,12 @@ def samba() -> Iterator[Samba]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture
+def actor_of(people: Any) -> Callable[..., Actor]:
+    """People who act at the machine itself: nobody asks them for their password again."""
+    return lambda name: actor_of_user(getattr(people, name), "cli")
 
 
 @pytest.fixture

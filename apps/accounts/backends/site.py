@@ -13,7 +13,7 @@ from apps.accounts.login.sessions import sessions_close
 from apps.accounts.models import Session, User
 from apps.accounts.spec import Provider
 from apps.core.ports import Asker
-from apps.core.services import setting_write
+from apps.core.services import insist_fresh, setting_write
 
 
 def local_access_save(data: Mapping[str, Any], *, actor: Asker) -> int:
@@ -22,6 +22,7 @@ def local_access_save(data: Mapping[str, Any], *, actor: Asker) -> int:
     The sessions of those who may not come in any more end; how many that were. Raises `Forbidden` for others than
     administrators, whom the rule never holds back themselves, and `Invalid` for a wrong field.
     """
+    insist_fresh(actor)
     known = {name: value for name, value in data.items() if value is not None}
     wanted = Provider.from_wire({**local_access().to_wire(), **known})
     with transaction.atomic():

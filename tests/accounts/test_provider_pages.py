@@ -1,0 +1,166 @@
+"""The administrator's pages about providers and local site access: what they show, take and refuse."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import authenticate
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts import admin
+from apps.accounts.access import local_access
+from apps.accounts.models import AuthProvider, Identity, Session
+from apps.core.errors import Stale
+from apps.environments.access import actor_of_user
+from tests.accounts.directory import SAMPLE, PaperDirectory
+
+PAGE, PART = "/admin/access/openldap", {"HX-Request": "true"}
+FORM = {name: str(value) for name, value in SAMPLE.items()}
+
+
+@pytest.fixture
+def root(people: Any, paper: PaperDirectory) -> Client:
+    client = Client()
+    client.force_login(people.root, backend="apps.accounts.backends.LocalBackend")
+    return client
+
+
+def status(client: Client) -> str:
+    answer = client.get(f"{PAGE}/status", headers=PART)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_a_provider_that_is_on_shows_its_people_and_when_it_answered(root: Client):
+    authenticate(None, username="ann", password="ann")
+    AuthProvider.objects.update(answered_at=timezone.now() - timedelta(minutes=3))
+    shown = status(root)
+    assert "Re-sync now" in shown
+    assert "3 min ago" in shown
+    assert "<dd>1</dd>" in shown
+    assert "Confirm" not in shown
+
+
+@pytest.mark.parametrize(
+    ("is_change", "words"), [(False, "it goes off by itself"), (True, "it goes back to how it was before")]
+)
+def test_a_trial_counts_down_and_says_what_happens_then(root: Client, is_change: bool, words: str):
+    AuthProvider.objects.update(trial_until=timezone.now() + timedelta(seconds=125), is_change=is_change)
+    shown = status(root)
+    assert "In 2:0" in shown
+    assert words in shown
+    assert "Confirm: stay on" in shown
+    assert "Re-sync now" not in shown
+    assert "On trial" in root.get("/admin/access").content.decode()
+
+
+def test_a_directory_that_is_down_is_told_with_the_reason_and_the_time(root: Client):
+    AuthProvider.objects.update(trouble="Nothing listens.", trouble_at=timezone.now() - timedelta(minutes=2))
+    shown = status(root)
+    assert "nothing changes until it answers again" in shown
+    assert "Nothing listens." in shown
+    assert "2 min ago" in shown
+    assert "does not answer since" in root.get("/admin/access").content.decode()
+
+
+def test_people_who_are_out_are_named_with_the_reason(root: Client):
+    authenticate(None, username="ann", password="ann")
+    Identity.objects.filter(kind="openldap_user").update(gone="Disabled there.")
+    assert "Disabled there." in status(root)
+
+
+def test_the_buttons_do_what_they_say(root: Client, run_loop: Any, paper: PaperDirectory):
+    authenticate(None, username="ann", password="ann")
+    asked = root.post(f"{PAGE}/do/resync", headers=PART)
+    assert (asked.status_code, "1 person is asked about anew." in asked["HX-Trigger"]) == (204, True)
+    run_loop()
+    assert paper.asked == ["u-ann"]
+    assert root.post(f"{PAGE}/do/disable", headers=PART).status_code == 204
+    assert root.post(f"{PAGE}/do/resync", headers=PART).status_code == 409
+    assert root.post(f"{PAGE}/do/enable", {"login": "ann", "password": "no"}, headers=PART).status_code == 409
+    assert root.post(f"{PAGE}/do/enable", headers=PART).status_code == 422
+    assert root.post(f"{PAGE}/do/enable", {"login": "ann", "password": "ann"}, headers=PART).status_code == 204
+    assert root.post(f"{PAGE}/do/confirm", headers=PART).status_code == 204
+    assert AuthProvider.objects.get().is_open
+    assert root.post(f"{PAGE}/do/explode", headers=PART).status_code == 404
+
+
+def test_a_change_says_that_it_is_on_trial(root: Client):
+    answer = root.post(PAGE, {**FORM, "server": "b.test"})
+    assert answer.status_code == 302
+    assert "confirm it within five minutes" in root.get(PAGE).content.decode()
+
+
+@pytest.mark.parametrize("path", ["", "/status", "/do/disable", "/do/resync", "/test"])
+def test_to_others_none_of_it_is_there(people: Any, paper: PaperDirectory, path: str):
+    client = Client()
+    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    for answer in (client.get(PAGE + path), client.post(PAGE + path, headers=PART)):
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/admin/access/local", "/admin/access/identities?q=a"])
+def test_site_access_is_for_administrators(people: Any, paper: PaperDirectory, path: str):
+    client = Client()
+    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    assert client.get(path).status_code == 404
+    assert client.post(path, {"accessMode": "required"}).status_code == 404
+    assert local_access().access == "unrestricted"
+
+
+def test_people_and_groups_are_found_by_name_to_tick(root: Client, paper: PaperDirectory):
+    shown = root.get("/admin/access/identities", {"q": "cre"}, headers=PART).content.decode()
+    assert 'value="openldap_group cn=crew,ou=groups,dc=example,dc=test"' in shown
+    assert "Nobody" in root.get("/admin/access/identities", {"q": "zzz"}, headers=PART).content.decode()
+    paper.down = "It is down."
+    assert "OpenLDAP: It is down." in root.get("/admin/access/identities", {"q": "c"}, headers=PART).content.decode()
+
+
+def test_what_is_ticked_joins_what_was_typed(root: Client):
+    typed = {"allowedIdentities": "openldap_group g-crew\n\n", "accessMode": "required"}
+    ticked = ["openldap_user uid=ann,dc=x", "openldap_group g-crew"]
+    assert root.post(PAGE, {**FORM, **typed, "allow": ticked}).status_code == 302
+    listed = [(each.kind, each.external_id) for each in AuthProvider.objects.get().config.allowed]
+    assert listed == [("openldap_group", "g-crew"), ("openldap_user", "uid=ann,dc=x")]
+
+
+def test_local_site_access_is_set_and_counts_who_is_out(root: Client, people: Any, lab: Any):
+    outsider = Client()
+    outsider.post("/login", {"login": "mallory", "password": "correct horse battery staple"})
+    answer = root.post("/admin/access/local", {"accessMode": "restricted"}, headers=PART)
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, "/admin/access")
+    assert "1 session ended" in root.get("/admin/access").content.decode()
+    assert outsider.get("/environments").status_code == 302
+    assert "Members of environments" in root.get("/admin/access").content.decode()
+
+
+@pytest.mark.parametrize("form", [{"accessMode": "open"}, {"accessMode": "required", "allowedIdentities": "x y"}])
+def test_a_wrong_rule_comes_back_with_the_reason(root: Client, form: dict[str, str]):
+    answer = root.post("/admin/access/local", form)
+    assert (answer.status_code, b"must be one of" in answer.content) == (422, True)
+    assert local_access().access == "unrestricted"
+
+
+def test_what_decides_over_the_door_is_for_those_who_proved_themselves_just_now(people: Any, paper: PaperDirectory):
+    stale = actor_of_user(people.root, "console")
+    for decide in (
+        lambda: admin.provider_save("openldap", SAMPLE, actor=stale),
+        lambda: admin.provider_enable("openldap", actor=stale, login="ann", password="ann"),
+        lambda: admin.provider_confirm("openldap", actor=stale),
+        lambda: admin.provider_disable("openldap", actor=stale),
+    ):
+        with pytest.raises(Stale):
+            decide()
+    assert AuthProvider.objects.get().is_open
+
+
+def test_a_browser_is_sent_to_prove_it_and_the_provider_stays_as_it_is(root: Client):
+    Session.objects.update(confirmed=timezone.now() - timedelta(hours=1))
+    for path, form in ((PAGE, FORM), (f"{PAGE}/do/disable", {}), ("/admin/access/local", {"accessMode": "required"})):
+        answer = root.post(path, form, headers=PART)
+        assert (answer.status_code, answer["HX-Redirect"].partition("?")[0]) == (403, "/confirm")
+    assert AuthProvider.objects.get().is_open
+    assert local_access().access == "unrestricted"
