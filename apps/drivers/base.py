@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -264,10 +264,18 @@ class Driver(Protocol):
     def rename(self, container_id: str, name: str) -> None: ...
 
     def images(self) -> list[ImageSeen]: ...
-    def has_image(self, image: str) -> bool: ...
+
+    def find_image(self, image: str) -> ImageSeen | None:
+        """The image of this name or id, or None."""
 
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
         """Pull an image, with progress a few times a second at most. Raises `EngineError` with the registry's words."""
+
+    def save(self, image: str) -> Stream[bytes]:
+        """The image as an archive, piece by piece; one that breaks off raises `EngineDown`."""
+
+    def load(self, pieces: Iterable[bytes]) -> None:
+        """Take in an archive that `save` gave; a broken one leaves nothing behind."""
 
     def remove_image(self, image: str, *, force: bool = False) -> None: ...
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from apps.drivers import docker_pull, docker_streams, docker_values
+from apps.drivers import docker_load, docker_pull, docker_streams, docker_values
 from apps.drivers.base import (
     ContainerSeen,
     CreateRequest,
@@ -132,14 +132,13 @@ class DockerDriver:
         with self._line() as sdk:
             return [docker_values.image(found) for found in sdk.images()]
 
-    def has_image(self, image: str) -> bool:
-        """Whether the engine has it, by name or id."""
+    def find_image(self, image: str) -> ImageSeen | None:
+        """The image of this name or id, or None."""
         try:
             with self._line() as sdk:
-                sdk.inspect_image(image)
+                return docker_values.image(sdk.inspect_image(image))
         except EngineNotFound:
-            return False
-        return True
+            return None
 
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
         """Pull an image, yielding progress at most a few times a second."""
@@ -149,6 +148,18 @@ class DockerDriver:
             yield from docker_pull.progress(image, docker_streams.objects(reply))
         finally:
             reply.close()
+
+    def save(self, image: str) -> Stream[bytes]:
+        """The image as an archive, piece by piece."""
+        return docker_load.Saving(
+            self._ask("GET", f"/images/{quote(image, safe='/:@')}/get", idle=docker_load.PATIENCE)
+        )
+
+    def load(self, pieces: Iterable[bytes]) -> None:
+        """Take in an archive that `save` gave."""
+        with self._line() as sdk:
+            path = f"/v{sdk.api_version}/images/load?quiet=1"
+        docker_load.load(self.endpoint, path, pieces)
 
     def remove_image(self, image: str, *, force: bool = False) -> None:
         """Remove an image, or one of its names."""

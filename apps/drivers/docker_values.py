@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.drivers.base import ContainerSeen, EngineEvent, EngineInfo, ImageSeen, MountSeen, PortSeen
-from apps.drivers.docker_time import text_of_unix
+from apps.drivers.docker_time import nanoseconds_of, text_of_unix
 
 Json = Mapping[str, Any]
 _NEVER = "0001-01-01T00:00:00Z"
@@ -130,9 +130,11 @@ def _ports(found: Mapping[str, Any]) -> tuple[PortSeen, ...]:
 
 
 def image(found: Json) -> ImageSeen:
-    """One row of /images/json."""
+    """One row of /images/json, or the answer for one image."""
     tags = tuple(tag for tag in found.get("RepoTags") or () if tag != "<none>:<none>")
-    return ImageSeen(found["Id"], tags, int(found.get("Size") or 0), int(found.get("Created") or 0))
+    made = found.get("Created") or 0  # a number in lists, a text in the answer for one
+    seconds = nanoseconds_of(made) // 10**9 if isinstance(made, str) else int(made)
+    return ImageSeen(found["Id"], tags, int(found.get("Size") or 0), seconds)
 
 
 def event(found: Json) -> EngineEvent:

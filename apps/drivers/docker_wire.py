@@ -239,8 +239,8 @@ def ask(
         raise down(endpoint.url, error) from None
     try:
         wire.send(_head(method, path, body, headers or {}, upgrade=upgrade))
-        reply = _answer(wire, endpoint.url, idle)
-        _check(reply)
+        reply = answer(wire, endpoint.url, idle)
+        check(reply)
     except OSError as error:
         wire.close()
         raise down(endpoint.url, error) from None
@@ -261,9 +261,10 @@ def _head(method: str, path: str, body: Any, headers: Mapping[str, str], *, upgr
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
 
 
-def _answer(wire: Wire, url: str, idle: float | None) -> Reply:
+def answer(wire: Wire, url: str, idle: float | None, *, patience: float = ANSWER_TIMEOUT) -> Reply:
+    """The answer whose head comes within `patience` seconds. Raises `EngineDown` for none, `TimeoutError`."""
     got = b""
-    until = time.monotonic() + ANSWER_TIMEOUT
+    until = time.monotonic() + patience
     while b"\r\n\r\n" not in got:
         piece = wire.recv(timeout=max(0.0, until - time.monotonic()))
         got += piece
@@ -276,7 +277,8 @@ def _answer(wire: Wire, url: str, idle: float | None) -> Reply:
     return Reply(wire, int(words[1]), rest, url, idle)
 
 
-def _check(reply: Reply) -> None:
+def check(reply: Reply) -> None:
+    """Raise the `EngineError` that a refusal means."""
     if reply.status >= 300:
         reply.idle = _ERROR_PATIENCE
         raise refusal(reply.status, _words(reply))

@@ -6,9 +6,10 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from apps.drivers import simulated_images
 from apps.drivers.base import (
     ContainerSeen,
     CreateRequest,
@@ -232,12 +233,24 @@ class SimulatedDriver:
     def images(self) -> list[ImageSeen]:
         """Every image that is there by name."""
         self._enter("images")
-        return [ImageSeen(f"sha256:{tag}", (tag,), 4_000_000, 1_700_000_000) for tag in sorted(self.images_there)]
+        return [simulated_images.seen(tag) for tag in sorted(self.images_there)]
 
-    def has_image(self, image: str) -> bool:
-        """Whether it is there."""
-        self._enter("has_image")
-        return self._has(image)
+    def find_image(self, image: str) -> ImageSeen | None:
+        """The image of this name, or None."""
+        self._enter("find_image")
+        return simulated_images.seen(image_key(image)) if self._has(image) else None
+
+    def save(self, image: str) -> Stream[bytes]:
+        """The image as an archive, piece by piece."""
+        self._enter("save")
+        if not self._has(image):
+            raise EngineNotFound(f"No such image: {image_key(image)}")
+        return simulated_images.Archive(image_key(image), lambda: self._down)
+
+    def load(self, pieces: Iterable[bytes]) -> None:
+        """Take in an archive that `save` gave."""
+        self._enter("load")
+        self.images_there.add(simulated_images.read(pieces, lambda: self._down))
 
     def _has(self, image: str) -> bool:
         return image.startswith(_ALWAYS_THERE) or image_key(image) in self.images_there

@@ -67,6 +67,8 @@ def test_an_error_that_is_its_own_cause_ends() -> None:
 
 
 def test_words_that_were_chosen_for_people_hide_what_is_behind_them() -> None:
-    error = ConnectionRefusedError("the socket cannot be opened there")
-    error.__context__, error.__suppress_context__ = OSError(5, "noise"), True
-    assert "the socket cannot be opened there" in str(down("ssh://h", error))
+    chosen = ConnectionRefusedError("the socket cannot be opened there")
+    chosen.__context__, chosen.__suppress_context__ = OSError(5, "noise"), True
+    assert "the socket cannot be opened there" in str(down("ssh://h", chosen))
+    chosen.__suppress_context__ = False
+    assert "noise" in str(down("ssh://h", chosen))

@@ -139,7 +139,7 @@ def test_a_harmless_signal_kills_nobody(engine: SimulatedDriver) -> None:
 
 def test_an_image_is_there_after_it_was_pulled(engine: SimulatedDriver) -> None:
     engine.registry.add("redis:7")
-    assert not engine.has_image("redis:7")
+    assert engine.find_image("redis:7") is None
     assert [progress.percent for progress in engine.pull("redis:7")] == [0, 40, 70, 100]
     run(engine, image="redis:7")
     engine.remove("web")

@@ -80,9 +80,9 @@ def test_a_registry_with_a_password_is_pulled_from_with_it_only(fleet: Fleet, pr
     for wrong in (None, {**auth, "password": "wrong"}):
         with pytest.raises(EngineError, match="auth"):
             list(two.pull(image, wrong))
-        assert not two.has_image(image)
+        assert two.find_image(image) is None
     assert list(two.pull(image, auth))[-1].percent == 100
-    assert two.has_image(image)
+    assert two.find_image(image) is not None
     two.remove_image(image)
     one.terminal.remove_image(image)
     two.close()
