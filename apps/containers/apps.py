@@ -11,7 +11,7 @@ class ContainersConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with the loop, the hosts' scans and events, and the emptying of environments and hosts."""
-        from apps.containers import drain, reconcile, services, watch
+        from apps.containers import drain, fetch, reconcile, services, watch
         from apps.containers.models import Container, Pull
         from apps.control.reconcile import owned_by, register
         from apps.core.ports import ports
@@ -21,7 +21,7 @@ class ContainersConfig(AppConfig):
         from apps.hosts import watch as host_watch
 
         register(Container, reconcile.settle)
-        register(Pull, reconcile.settle_pull, deadline=1800)
+        register(Pull, fetch.settle_pull, deadline=1800)
         owned_by("pull", reconcile.waiting_for)
         owned_by("host", reconcile.without_host)
         hosts.scanners.append(watch.scan)

@@ -87,13 +87,19 @@ class HostPolicy(models.Model):
 
 
 class Pull(TenantRow):
-    """One image on its way to one host; `status` holds `percent`."""
+    """One image on its way to one host; `status` holds `percent`, and `from` while another host sends it.
+
+    `source` is the host that a person wants it copied from; without one a registry is asked first. Sighting: `sender`
+    is the host that is sending it just now, which sends to one host at a time.
+    """
 
     KIND = "pull"
     LIFECYCLE = PULL
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="pulls")
     image = models.CharField(max_length=512)
+    source = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
+    sender = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
     ended = models.DateTimeField(null=True)
 
     class Meta:

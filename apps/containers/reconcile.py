@@ -171,8 +171,9 @@ def _pull(row: Container, host: Host) -> Result:
             return Result(state="creating", message=pull.message, failed=True, fields=placed, again_in=15.0)
         return Result(state="error", message=pull.message, failed=True, fields=placed)
     pull_again(pull)
-    percent = pull.status.get("percent")
-    text = f"Pulling {pull.image}" + (f": {percent} %" if percent is not None else "")
+    percent, sender = pull.status.get("percent"), pull.status.get("from")
+    text = f"Copying {pull.image} from {sender}" if sender else f"Pulling {pull.image}"
+    text += f": {percent} %" if percent is not None else ""
     return Result(state="creating", message=text, fields=placed, again_in=5.0, progress=percent)
 
 
@@ -195,23 +196,6 @@ def _leave(row: Container) -> Result:
     except EngineError as error:
         return Result(state="removing", message=str(error))
     return Result(state="removed", fields={"external_id": ""})
-
-
-def settle_pull(row: Pull) -> Result:
-    """Pull the image, telling how far it is; the engine keeps the layers, so a repeated pull goes on where it was."""
-    try:
-        for progress in driver_of(row.host).pull(row.image):
-            if not extend(row):
-                return Result(state="pulling", message="Begun anew.")
-            Pull.all_objects.filter(pk=row.pk).update(
-                status={"percent": progress.percent}, message=progress.text, observed_at=timezone.now()
-            )
-    except EngineDown as error:
-        return Result(state="pulling", message=str(error))
-    except EngineError as error:
-        ended = {"ended": timezone.now()}
-        return Result(state="error", message=f"{row.image} could not be pulled: {error}", failed=True, fields=ended)
-    return Result(state="pulled", status={"percent": 100}, fields={"ended": timezone.now()})
 
 
 def without_host(row: Host) -> Iterable[tuple[str, int]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from apps.containers.models import Container, HostPolicy
+from apps.containers.models import Container, HostPolicy, Pull
 from apps.containers.policy import PERMISSIVE, RESTRICTED, Policy
 from apps.core.defaults import setting
 from apps.core.ids import row_number
+from apps.drivers.base import ImageSeen
 from apps.environments.access import Actor
 from apps.hosts.models import Host
-from apps.hosts.selectors import address_of
+from apps.hosts.selectors import address_of, driver_of
 
 
 def containers_of(actor: Actor, environment_id: int) -> QuerySet[Container]:
@@ -71,3 +72,15 @@ def policies_of(environment_ids: Iterable[int]) -> dict[int, tuple[Policy, HostP
     rows: dict[int, HostPolicy] = HostPolicy.objects.in_bulk(keys)
     default = policy_default() if len(rows) < len(keys) else RESTRICTED
     return {key: (Policy.from_json(rows[key].rules), rows[key]) if key in rows else (default, None) for key in keys}
+
+
+def images_of(host: Host) -> list[ImageSeen]:
+    """The named images on a host's engine, asked for now, the biggest first. Raises `EngineError`."""
+    return sorted((image for image in driver_of(host).images() if image.tags), key=lambda image: -image.size)
+
+
+def image_copies(host: Host) -> list[Pull]:
+    """The images on their way to or from a host, and the copies that failed, the newest first."""
+    rows = Pull.all_objects.filter(environment=host.environment_id).exclude(state="pulled")
+    mine = rows.filter(Q(host=host) | Q(source=host) | Q(sender=host))
+    return list(mine.select_related("host", "source").order_by("-pk"))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 
 from apps.containers.guard import insist
 from apps.containers.models import Container, Pull
 from apps.containers.spec import LaunchConfig, fixed_ports
 from apps.control.models import Operation
-from apps.control.services import ask, create
-from apps.core.errors import Invalid
+from apps.control.services import ask, create, record
+from apps.core.errors import Conflict, Forbidden, Invalid, NotFound
 from apps.core.ids import row_number
-from apps.environments.access import Actor
+from apps.drivers.base import EngineError, EngineNotFound
+from apps.environments.access import Actor, can
 from apps.environments.models import Environment
 from apps.hosts.models import Host
+from apps.hosts.selectors import driver_of
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 
@@ -125,7 +128,57 @@ def pull_ensure(container: Container, host: Host, image: str, parent: Operation 
 def pull_again(row: Pull) -> None:
     """Pull once more unless that is under way."""
     if row.shown in {"pulled", "error"}:
-        ask(row, "again", actor=None)
+        ask(row, "again", actor=None, changes={"source": None})
+
+
+def image_copy(*, actor: Actor, source: Host, image: str, targets: Sequence[Host]) -> list[Pull]:
+    """Have `source` send the image to other hosts of its environment, one after the other; the rows to watch.
+
+    Raises `Forbidden`, and `Invalid` for a host that is the source itself, not here, or already being sent it.
+    """
+    _need_hosts(actor, source)
+    if not image or len(image) > 512:
+        raise Invalid("image", "MissingRequired", "Name the image, such as web:1.")
+    if not targets:
+        raise Invalid("hostIds", "MissingRequired", "Choose the hosts to copy it to.")
+    with transaction.atomic():
+        return [_copy_to(actor, source, image, host) for host in targets]
+
+
+def _need_hosts(actor: Actor, host: Host) -> None:
+    allowed = can(actor, "hosts", host.environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+
+
+def _copy_to(actor: Actor, source: Host, image: str, host: Host) -> Pull:
+    if host.environment_id != source.environment_id or host.removed is not None:
+        raise Invalid("hostIds", "InvalidReference", "There is no such host here.")
+    if host.pk == source.pk:
+        raise Invalid("hostIds", "InvalidOption", f"{host} is where the image is.")
+    row = Pull.all_objects.filter(host=host, image=image).first()
+    told = {"image": image, "from": str(source), "to": str(host)}
+    if row is None:
+        row = Pull(environment=source.environment, host=host, image=image, name=image[:255], desired="pulled")
+        row.source = source
+        create(row, actor=actor, request=told)
+    elif row.shown not in {"pulled", "error"}:
+        raise Invalid("hostIds", "InvalidOption", f"{image} is on its way to {host} already.")
+    else:
+        ask(row, "again", actor=actor, changes={"source": source}, request=told)
+    return row
+
+
+def image_remove(*, actor: Actor, host: Host, image: str) -> None:
+    """Remove an image from a host, now. Raises `Forbidden`, `Conflict` while containers use it, `NotFound`."""
+    _need_hosts(actor, host)
+    try:
+        driver_of(host).remove_image(image)
+    except EngineNotFound:
+        raise NotFound(f"{host} does not have {image}.") from None
+    except EngineError as error:
+        raise Conflict(f"{host} keeps {image}: {error}") from None
+    record("image.remove", actor=actor, row=host, environment_id=host.environment_id, request={"image": image})
 
 
 def host_left(host: Host) -> int:
