@@ -53,6 +53,8 @@ DEVIATIONS = {
     "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # ours: administrators make roles
     "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # ours
     "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # ours: why somebody may do something
+    "imagePull": CONTRACT["logConfig"] | {"restricted": "r"},  # ours: images between hosts
+    "removeImageInput": CONTRACT["logConfig"] | {"restricted": "r"},  # ours
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # ours: tries a directory
     "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # ours: how a host is emptied

@@ -31,6 +31,7 @@ def theirs(people: Any, far: Any, key_of: Any) -> dict[str, str]:
     one = mallory.post("services", {**body, "name": "one"}).body
     other = mallory.post("services", {**body, "name": "other"}).body
     mallory.post(f"services/{one['id']}?action=addservicelink", {"serviceLink": {"serviceId": other["id"]}})
+    mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
     settle()
     assert Service.objects.within([far.pk]).count() == 2
     assert ServiceLink.objects.count() == 1

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.api.resources import images
 from apps.api.resources.access import statistics
 from apps.api.resources.endpoints import wire_endpoints
 from apps.api.wire.caller import Caller
@@ -43,13 +44,17 @@ class HostType(Resource):
         "labels": lambda seen: seen.row.all_labels,
         "publicEndpoints": lambda seen: wire_endpoints(seen.extra),
     }
-    verbs = {"evacuate": Action(_evacuate, "evacuateInput", "host")}
+    verbs = {
+        "evacuate": Action(_evacuate, "evacuateInput", "host"),
+        "removeimage": Action(images.remove, "removeImageInput", permission="hosts"),
+    }
     links = {
         "account": Link("project", attribute="environment_id"),
         "instances": Link("container", column="host"),
         "stats": Link(call=statistics("stats")),
         "hostStats": Link(call=statistics("hoststats")),
         "containerStats": Link(call=statistics("containerstats")),
+        "images": Link(call=images.images),
     }
 
     def kind_of(self, row: Any) -> str:  # noqa: ARG002 - the base's signature

@@ -107,6 +107,7 @@ _TABLES = {
         serviceId reference[service] c *
         uuid      string             r
     """,
+    "removeImageInput": "image string c * 1..512",
     "setLabelsInput": "labels json c",
     "setProjectMembersInput": "members array[projectMember] c *",
     "setServiceLinksInput": "serviceLinks array[serviceLink] c",

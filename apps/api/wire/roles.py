@@ -38,6 +38,7 @@ githubconfig                    -     -     cru
 host                            -     r     r     view:r hosts:ud
 hostAccess                      -     r     r     view:r
 hostPolicy                      -     r     rud   view:r
+imagePull                       -     r     r     view:r hosts:c
 identity                        -     r     r     view:r
 instanceHealthCheck             -     cr    cr    view:r operate:c
 instanceStop                    -     r     r     view:r operate:c
@@ -55,6 +56,7 @@ providerTestInput               -     -     cr
 publicEndpoint                  -     r     r     view:r
 recreateOnQuorumStrategyConfig  -     r     r     view:r operate:c
 registrationToken               -     r     r     hosts:cr
+removeImageInput                -     r     r     view:r hosts:c
 replaceRoleInput                -     r     cr    view:r
 restartPolicy                   -     r     r     view:r operate:c
 role                            -     r     crud  view:r

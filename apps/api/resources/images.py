@@ -1,0 +1,72 @@
+"""`imagePull`: images on their way to hosts, from a registry or from another host; and what hosts have."""
+
+from __future__ import annotations
+
+from apps.api.wire.caller import Caller
+from apps.api.wire.fields import table
+from apps.api.wire.kinds import Data, Resource, register, root_letters
+from apps.containers.models import Pull
+from apps.containers.selectors import images_of
+from apps.containers.services import image_copy, image_remove
+from apps.core.errors import Invalid, Problem
+from apps.core.ids import row_number, wire_id
+from apps.drivers.base import EngineError
+from apps.hosts.models import Host
+
+
+@register
+class ImagePull(Resource):
+    """One image on its way to one host; making one has another host send it."""
+
+    name = "imagePull"
+    model = Pull
+    own = table("""
+        name         string                 r   <name
+        description  string                 r   <description
+        image        string                 cr  <image * 1..512
+        hostId       reference[host]        r   <host_id
+        hostIds      array[reference[host]] c   *
+        sourceHostId reference[host]        cr  <source_id *
+        progress     int                    r
+        ended        date                   r   <ended
+    """)
+    computed = {"progress": lambda seen: (seen.row.status or {}).get("percent")}
+
+    def create(self, caller: Caller, data: Data) -> list[Pull]:
+        """Have `sourceHostId` send the image to each of `hostIds`; one row for each."""
+        source = _host(caller, data["sourceHostId"], "sourceHostId")
+        targets = [_host(caller, text, "hostIds") for text in dict.fromkeys(data["hostIds"])]
+        return image_copy(actor=caller.actor, source=source, image=data["image"], targets=targets)
+
+    def act(self, caller: Caller, row: Pull, action: str) -> None:  # noqa: ARG002 - the one action is `again`
+        """Get it once more, from where it came before."""
+        if row.source is None:
+            raise Invalid("sourceHostId", "MissingRequired", "It came from a registry: deploy what needs it.")
+        image_copy(actor=caller.actor, source=row.source, image=row.image, targets=[row.host])
+
+
+def _host(caller: Caller, text: str, field: str) -> Host:
+    key = row_number(text) or 0
+    found: Host | None = Host.objects.within(caller.environments()).filter(pk=key, removed=None).first()
+    if found is None:
+        raise Invalid(field, "InvalidReference", f"There is no host {text[:64]!r} here.")
+    return found
+
+
+def images(caller: Caller, row: Host) -> Data:  # noqa: ARG001 - as links are called
+    """What a host has, asked of its engine now."""
+    try:
+        found = images_of(row)
+    except EngineError as error:
+        raise Problem(str(error), status=503, code="Service Unavailable") from None
+    host = wire_id(root_letters("host"), row.pk)
+    shown = [
+        {"type": "hostImage", "id": image.id, "hostId": host, "tags": list(image.tags), "size": image.size}
+        for image in found
+    ]
+    return {"type": "collection", "resourceType": "hostImage", "links": {}, "data": shown}
+
+
+def remove(caller: Caller, row: Host, data: Data) -> None:
+    """Remove an image from the host."""
+    image_remove(actor=caller.actor, host=row, image=data["image"])
