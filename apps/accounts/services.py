@@ -167,15 +167,16 @@ def key_used(key: ApiKey, address: str = "") -> None:
         ApiKey.all_objects.filter(pk=key.pk).update(last_used=now, last_address=address)
 
 
-def login_failed(login: str, address: str) -> None:
-    """Count a refused log-in and forget old ones."""
+def login_failed(login: str, address: str, *, via: str = "console") -> None:
+    """Count a refused log-in and forget old ones; `via` is the door at which it was tried."""
     FailedLogin.objects.filter(at__lt=timezone.now() - 2 * WINDOW).delete()
     FailedLogin.objects.create(login=login.lower()[:255], address=address)
-    ports.record("login.refused", actor=None, request={"login": login}, address=address)
+    ports.record("login.refused", actor=None, request={"login": login}, address=address, via=via, code="401")
 
 
-def login_succeeded(user: User, address: str) -> None:
-    """Forget the failures of this name and write the log-in down."""
+def login_succeeded(user: User, address: str, *, via: str = "console") -> None:
+    """Forget the failures of this name and write the log-in down, with the backend that let the person in."""
     FailedLogin.objects.filter(login=user.login.lower()).delete()
     User.all_objects.filter(pk=user.pk).update(last_login=timezone.now())
-    ports.record("login", actor=None, row=user, address=address, account=user)
+    said = {"backend": str(getattr(user, "backend", "")).rpartition(".")[2]}
+    ports.record("login", actor=None, row=user, address=address, account=user, request=said, via=via, code="200")

@@ -1,4 +1,4 @@
-"""What was asked and how far it is; the audit logs."""
+"""What was asked and how far it is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.door import Visit, admins, inside, posted
 from apps.console.listing import listing, words
-from apps.control import selectors
-from apps.control.models import OPEN, AuditEntry, Operation
+from apps.control.models import OPEN, Operation
 from apps.control.services import operation_retry
 
 STATES = ("open", "failed", "succeeded", "superseded")
@@ -67,28 +66,3 @@ def retry(visit: Visit, pk: int) -> HttpResponse:
     """Have the loop look at the target again now."""
     operation_retry(visit.row(Operation.objects.within([visit.env.pk]), pk), actor=visit.actor)
     return visit.done(_("Looking again."))
-
-
-def _audit(visit: Visit, rows: Any) -> HttpResponse:
-    asked = words(visit.request, "q", "event", "address")
-    if asked["q"]:
-        rows = rows.filter(Q(target_name__icontains=asked["q"]) | Q(account__login__icontains=asked["q"]))
-    if asked["event"]:
-        rows = rows.filter(event__icontains=asked["event"])
-    if asked["address"]:
-        rows = rows.filter(address__startswith=asked["address"])
-    page = listing(visit.request, rows.select_related("account", "environment", "key"), asked)
-    return visit.show("console/audit.html", {"page": page})
-
-
-@inside
-def audit(visit: Visit) -> HttpResponse:
-    """Who did what in this environment; owners only."""
-    visit.need("own")
-    return _audit(visit, AuditEntry.objects.within([visit.env.pk]))
-
-
-@admins
-def audit_everywhere(visit: Visit) -> HttpResponse:
-    """Who did what in the whole installation, log-ins included."""
-    return _audit(visit, selectors.audit_everywhere(visit.actor))

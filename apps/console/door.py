@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -22,12 +23,14 @@ from django.utils.translation import gettext as _
 from apps.accounts.login.sessions import session_seen
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
+from apps.control.services import answered
 from apps.core.errors import Forbidden, NotFound, Problem, Stale
 from apps.environments.access import Actor, Verdict, actor_of_user, can
 from apps.environments.models import Environment
 from apps.environments.selectors import environments_of
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
+ResponseT = TypeVar("ResponseT", bound=HttpResponseBase)
 RowT = TypeVar("RowT", bound=Model)
 
 LAST_ENVIRONMENT = "corral_environment"
@@ -42,7 +45,7 @@ def is_fragment(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def seal(response: HttpResponse, *, inline_styles: bool = False) -> HttpResponse:
+def seal(response: ResponseT, *, inline_styles: bool = False) -> ResponseT:
     """The headers of every console answer; only terminals need styles of their own."""
     response["Content-Security-Policy"] = _CSP.format(styles=" 'unsafe-inline'" if inline_styles else "")
     response.headers.setdefault("Cache-Control", "private, no-cache")
@@ -64,6 +67,7 @@ class Visit:
     actor: Actor
     environment: Environment | None = None
     inline_styles: bool = False  # terminals write their own
+    told: str = ""  # what the visitor was told about a change
 
     @property
     def env(self) -> Environment:
@@ -122,6 +126,7 @@ class Visit:
 
     def done(self, message: str, to: str = "", *, changed: bool = True) -> HttpResponse:
         """The answer to a change that was taken: go to `to`, or stay and refresh."""
+        self.told = message
         if not is_fragment(self.request):
             messages.success(self.request, message)
             return redirect(to or self.back())
@@ -137,6 +142,7 @@ class Visit:
 
     def refused(self, problem: Problem) -> HttpResponse:
         """The answer to a change that was not taken."""
+        self.told = problem.message
         if is_fragment(self.request):
             told = {"corral:toast": {"text": problem.message, "tone": "bad"}}
             return HttpResponse(problem.message, status=problem.status, headers={"HX-Trigger": json.dumps(told)})
@@ -192,7 +198,7 @@ def site(view: View) -> View:
     """A page for everybody who is logged in."""
 
     @functools.wraps(view)
-    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated or _is_over(request):
             return seal(_stranger(request))
         visit = _visit(request)
@@ -205,7 +211,7 @@ def inside(view: View) -> View:
     """A page of one environment; strangers to it are told that it does not exist."""
 
     @functools.wraps(view)
-    def entered(visit: Visit, environment: int, **kwargs: Any) -> HttpResponse:
+    def entered(visit: Visit, environment: int, **kwargs: Any) -> HttpResponseBase:
         if "view" in visit.actor.permissions(environment):
             visit.environment = Environment.objects.filter(pk=environment, removed=None).first()
         if visit.environment is None:
@@ -222,7 +228,7 @@ def admins(view: View) -> View:
     """A page for administrators; to everybody else it is not there."""
 
     @functools.wraps(view)
-    def entered(visit: Visit, **kwargs: Any) -> HttpResponse:
+    def entered(visit: Visit, **kwargs: Any) -> HttpResponseBase:
         if not visit.actor.is_admin:
             raise NotFound(_("There is no such page."))
         return view(visit, **kwargs)
@@ -234,7 +240,7 @@ def posted(view: View) -> View:
     """A view that only takes POST; anything else is sent back to where it came from."""
 
     @functools.wraps(view)
-    def wrapped(visit: Visit, **kwargs: Any) -> HttpResponse:
+    def wrapped(visit: Visit, **kwargs: Any) -> HttpResponseBase:
         if visit.request.method != "POST":
             raise Problem(_("This address only takes what a button sends."), status=405)
         return view(visit, **kwargs)
@@ -242,13 +248,30 @@ def posted(view: View) -> View:
     return wrapped
 
 
-def _answer(visit: Visit, view: View, kwargs: dict[str, Any]) -> HttpResponse:
+def _answer(visit: Visit, view: View, kwargs: dict[str, Any]) -> HttpResponseBase:
     try:
-        return view(visit, **kwargs)
-    except Stale:
-        return _prove_first(visit.request)
+        response = view(visit, **kwargs)
+        code = response.status_code
+    except Stale as problem:
+        response, code = _prove_first(visit.request), problem.status
     except Problem as problem:
-        return visit.refused(problem)
+        response, code = visit.refused(problem), problem.status
+    if visit.request.method == "POST":
+        _tell(visit, code)
+    return response
+
+
+def _tell(visit: Visit, code: int) -> None:
+    """Tell the audit log how a change was answered; of a refused form only which fields it had."""
+    page = visit.request.resolver_match
+    answered(
+        visit.actor,
+        code,
+        {"message": visit.told} if visit.told else {},
+        event=f"console.{page.url_name if page else ''}",
+        environment_id=visit.environment.pk if visit.environment else None,
+        request={"fields": sorted(visit.request.POST.keys() - {"csrfmiddlewaretoken"})},
+    )
 
 
 def _prove_first(request: HttpRequest) -> HttpResponse:

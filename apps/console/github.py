@@ -57,7 +57,14 @@ def complete(request: HttpRequest) -> HttpResponse:
     try:
         user = arrive(provider, claims)
     except Problem as problem:
-        record("login.refused", actor=None, request={"login": claims.person.login, "via": "github"}, address=address)
+        record(
+            "login.refused",
+            actor=None,
+            request={"login": claims.person.login, "backend": "github"},
+            address=address,
+            via="console",
+            code="403",
+        )
         return login_page(request, problem.message)
     wanted = request.session.pop(_NEXT, "/")
     login(request, user, backend=_SESSION_OF)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -77,19 +78,44 @@ class OperationLine(models.Model):
 
 
 class AuditHead(models.Model):
-    """The newest hash of one chain: an environment's, or the system's (`environment_number` 0)."""
+    """The end of one chain: an environment's, or the system's (`environment_number` 0), and where it begins by now.
+
+    `length` counts the links ever made; `seal` is the installation's mark under the end. What retention took away is
+    told by the checkpoint: up to which link, its digest, the newest time among the lines, how many lines; marked too.
+    """
 
     environment_number = models.BigIntegerField(unique=True)
     digest = models.CharField(max_length=64, blank=True)
+    length = models.BigIntegerField(default=0)
+    seal = models.CharField(max_length=64, blank=True)
+    forgotten = models.BigIntegerField(default=0)
+    forgotten_digest = models.CharField(max_length=64, blank=True)
+    forgotten_until = models.DateTimeField(null=True)
+    forgotten_lines = models.BigIntegerField(default=0)
+    forgotten_seal = models.CharField(max_length=64, blank=True)
 
     def __str__(self) -> str:
         return f"chain {self.environment_number}"
 
+    @property
+    def end(self) -> str:
+        """What the seal is under."""
+        return f"end:{self.environment_number}:{self.length}:{self.digest}"
+
+    @property
+    def beginning(self) -> str:
+        """What the checkpoint's seal is under."""
+        until = self.forgotten_until.astimezone(UTC).isoformat() if self.forgotten_until else ""
+        told = (self.environment_number, self.forgotten, self.forgotten_digest, until, self.forgotten_lines)
+        return "begin:" + ":".join(map(str, told))
+
 
 class AuditEntry(models.Model):
-    """One line of the audit log; `digest` covers the line and the digest before it.
+    """One line of the audit log: a link of its chain, and, once it is known how the request was answered, a second one.
 
-    `account_number` outlives the account itself, so that forgetting an account breaks no chain.
+    `digest` covers the line and the digest of the link before it; `sealed` covers the answer (`code`, `response`) and
+    the digest before that; `number` and `answered` are the links' places. `account_number` and `key_number` outlive
+    the account and the key, so that forgetting one breaks no chain.
     """
 
     environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="+")
@@ -97,6 +123,7 @@ class AuditEntry(models.Model):
     account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     account_number = models.BigIntegerField(null=True)
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
+    key_number = models.BigIntegerField(null=True)
     via = models.CharField(max_length=16)
     auth_type = models.CharField(max_length=32, blank=True)
     event = models.CharField(max_length=96)
@@ -109,21 +136,35 @@ class AuditEntry(models.Model):
     code = models.CharField(max_length=8, blank=True)
     before = models.CharField(max_length=64, blank=True)
     digest = models.CharField(max_length=64)
+    number = models.BigIntegerField(null=True)
+    answered = models.BigIntegerField(null=True)
+    sealed = models.CharField(max_length=64, blank=True)
 
     all_objects: ClassVar[models.Manager[Any]] = models.Manager()
     objects: ClassVar[Any] = TenantManager()
 
     class Meta:
         ordering = ("-id",)
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["environment", "-id"])]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["environment", "-id"]),
+            models.Index(fields=["environment", "number"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event} {self.target_name}"
 
     def fingerprint(self) -> str:
-        """SHA-256 over everything that must never change, and the digest before it."""
+        """SHA-256 over everything about the line that must never change, and the digest before it."""
         told = [
             self.before, self.environment_id, self.at.isoformat(), self.account_number, self.via, self.auth_type,
-            self.event, self.kind, self.target, self.target_name, self.address, self.request, self.response, self.code,
+            self.event, self.kind, self.target, self.target_name, self.address, self.request, self.key_number,
         ]  # fmt: skip
-        return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+        return _digest(told)
+
+    def answer_fingerprint(self, before: str) -> str:
+        """SHA-256 over the answer, which line it belongs to, and the digest before it."""
+        return _digest([before, self.number, self.digest, self.code, self.response])
+
+
+def _digest(told: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,15 +1,18 @@
-"""What is thrown away when it is old: rows removed long ago and finished operations, by the retention settings."""
+"""What is thrown away when it is old, by the retention settings: removed rows, finished operations, audit lines."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
-from apps.control.models import OPEN, Operation
+from apps.control.models import OPEN, AuditEntry, AuditHead, Operation
 from apps.control.reconcile import KINDS
 from apps.core.defaults import setting_int
+from apps.core.encrypted import sign
 
 EVERY = 600.0
 BATCH = 500
@@ -35,5 +38,44 @@ def clean(now: datetime | None = None) -> int:
     for kind in reversed([kind for name, kind in KINDS.items() if name not in KEPT]):
         old = kind.model.all_objects.filter(removed__lt=gone).values_list("pk", flat=True)[:BATCH]
         count += kind.model.all_objects.filter(pk__in=list(old)).delete()[0]
+    count += sum(forget(chain, now) for chain in AuditHead.objects.values_list("environment_number", flat=True))
     finished = Operation.all_objects.exclude(state__in=OPEN).filter(ended__lt=ended).values_list("pk", flat=True)
     return count + int(Operation.all_objects.filter(pk__in=list(finished[:BATCH])).delete()[0])
+
+
+def forget(chain: int, now: datetime) -> int:
+    """Take a batch of lines that are past their time off the beginning of a chain, leaving a signed checkpoint."""
+    days = setting_int("retention.audit.days")
+    if days <= 0:
+        return 0
+    old = now - timedelta(days=days)
+    with transaction.atomic():
+        head = AuditHead.objects.select_for_update().get(environment_number=chain)
+        rows = AuditEntry.all_objects.filter(environment=chain or None).exclude(number=None).order_by("number")
+        cut = cuttable(list(rows[: BATCH + 1]), old, head.length)
+        if not cut:
+            return 0
+        head.forgotten, head.forgotten_digest = max(
+            (row.answered, row.sealed) if row.answered else (row.number or 0, row.digest) for row in cut
+        )
+        head.forgotten_until, head.forgotten_lines = max(row.at for row in cut), head.forgotten_lines + len(cut)
+        head.forgotten_seal = sign(head.beginning)
+        head.save()
+        AuditEntry.all_objects.filter(pk__in=[row.pk for row in cut]).delete()
+    return len(cut)
+
+
+def cuttable(rows: Sequence[AuditEntry], old: datetime, length: int) -> list[AuditEntry]:
+    """The longest beginning of `rows` that is all older than `old` and whose links all come before those of the rest.
+
+    `length` is where the chain ends; an answer may stand far behind its line, and then both wait for what is between.
+    """
+    best, last = 0, 0
+    for place, row in enumerate(rows[:BATCH]):
+        if row.at >= old:
+            break
+        last = max(last, row.answered or row.number or 0)
+        after = rows[place + 1].number if place + 1 < len(rows) else length + 1
+        if last < (after or 0):
+            best = place + 1
+    return list(rows[:best])

@@ -9,7 +9,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.control.models import OPEN, AuditEntry, AuditHead, Operation, OperationLine
+from apps.control import chain
+from apps.control.models import OPEN, AuditEntry, Operation, OperationLine
 from apps.control.wake import wake
 from apps.core.errors import ActionNotAvailable, Conflict, Forbidden, Invalid
 from apps.core.events import changed
@@ -17,6 +18,7 @@ from apps.core.models import Managed
 from apps.core.redact import redact
 from apps.environments.access import SYSTEM, Actor, can, environment_of, verdict
 
+UNTOLD = {401, 404, 429}
 TEXTS = {"name": 255, "description": 1024}
 
 
@@ -189,8 +191,13 @@ def record(
     address: str = "",
     account: Any = None,
     secrets: Iterable[str] = (),
+    via: str = "",
+    code: str = "",
 ) -> AuditEntry:
-    """Append one line to the environment's audit chain (or the system's), secrets blanked."""
+    """Append one line to the environment's audit chain (or the system's), secrets blanked.
+
+    How the request was answered is added by the door (`answered`); `code` says it where it is known already.
+    """
     actor = actor or SYSTEM
     who = account or actor.user
     entry = AuditEntry(
@@ -198,21 +205,21 @@ def record(
         account=who,
         account_number=who.pk if who else None,
         key=actor.api_key,
-        via=actor.via,
+        key_number=actor.api_key.pk if actor.api_key else None,
+        via=via or actor.via,
         auth_type=actor.auth_type,
         event=event,
         kind=getattr(row, "KIND", ""),
         target=getattr(row, "pk", None),
         target_name=str(getattr(row, "name", "") or "")[:255],
         address=address or actor.address,
-        request=redact(dict(request or {}), secrets),
+        request=chain.limited(redact(dict(request or {}), secrets)),
     )
-    with transaction.atomic():
-        head, _new = AuditHead.objects.select_for_update().get_or_create(environment_number=environment_id or 0)
-        entry.before = head.digest
-        entry.digest = head.digest = entry.fingerprint()
-        head.save(update_fields=["digest"])
-        entry.save(force_insert=True)
+    chain.append(entry)
+    if code:
+        chain.answer([entry], code, {})
+    elif actor.user is not None:
+        actor.written.append(entry)
     return entry
 
 
@@ -220,6 +227,23 @@ def note(row: Managed, text: str) -> None:
     """Add a line for people who watch to what is going on with the row."""
     going = Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN)
     OperationLine.objects.bulk_create([OperationLine(operation=each, text=text) for each in going])
+
+
+def answered(actor: Actor, code: int, response: Any, *, event: str, environment_id: int | None, request: Any) -> None:
+    """Tell the audit log how the change that `actor` asked for was answered, secrets blanked.
+
+    A refusal that wrote no line of its own (`event`, `request`: what was asked) gets one; what is not there for the
+    asker is nobody's business and gets none.
+    """
+    if actor.user is None:
+        return
+    told = chain.limited(redact(response))
+    done = chain.answer(actor.written, str(code), told)
+    actor.written.clear()
+    if not done and code >= 400 and code not in UNTOLD:
+        entry = record(event, actor=actor, environment_id=environment_id, request=request)
+        actor.written.clear()
+        chain.answer([entry], str(code), told)
 
 
 def operation_retry(operation: Operation, *, actor: Actor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -26,6 +27,21 @@ def encrypt(text: str) -> str:
 def decrypt(token: str) -> str:
     """The text behind `token`; raises `InvalidToken` when no key fits."""
     return _ring(tuple(settings.FIELD_KEYS)).decrypt(token.encode()).decode()
+
+
+def sign(text: str) -> str:
+    """The installation's mark under `text` (HMAC-SHA-256, hex): only who holds its keys can make it."""
+    return _mark(settings.FIELD_KEYS[0], text)
+
+
+def is_signed(text: str, mark: str) -> bool:
+    """Whether `mark` is this installation's under `text`, by any of its keys."""
+    return any(hmac.compare_digest(_mark(key, text), mark) for key in settings.FIELD_KEYS)
+
+
+def _mark(key: str, text: str) -> str:
+    own = hashlib.sha256(f"mark:{key}".encode()).digest()  # not the key that encrypts
+    return hmac.new(own, text.encode(), hashlib.sha256).hexdigest()
 
 
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
@@ -62,4 +78,4 @@ class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]
         return json.dumps(self.value_from_object(obj))
 
 
-__all__ = ["EncryptedJSONField", "EncryptedTextField", "InvalidToken", "decrypt", "encrypt"]
+__all__ = ["EncryptedJSONField", "EncryptedTextField", "InvalidToken", "decrypt", "encrypt", "is_signed", "sign"]

@@ -53,7 +53,7 @@ OWN_NAMES = {
     },
     "accounts": {"login"},
     "environments": {"roles", "reasons"},
-    "control": {"wake", "retention"},
+    "control": {"wake", "retention", "chain", "verify", "export", "cancel"},
     "containers": {"engine", "policy", "guard", "decisions", "drain"},
     "hosts": {"agents", "drain", "lost"},
     "stacks": {"drain", "lost"},

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.db import transaction
 
 from apps.accounts.models import User
+from apps.accounts.services import login_failed, login_succeeded
+from apps.control import chain
 from apps.control.models import AuditEntry, AuditHead
 from apps.control.services import record
+from apps.control.verify import chains, verify
 from apps.environments.access import Actor
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
@@ -19,6 +24,7 @@ Actors = Callable[..., Actor]
 CHANGES: dict[str, Any] = {
     "event": "host.removed",
     "account_number": None,
+    "key_number": 7,
     "via": "console",
     "auth_type": "TokenAuth ",
     "kind": "stack",
@@ -30,18 +36,15 @@ CHANGES: dict[str, Any] = {
     "code": "200",
     "before": "0" * 64,
     "digest": "0" * 64,
+    "answered": 99,
+    "sealed": "0" * 64,
+    "number": 99,
 }
 
 
 def broken(environment: int | None) -> list[int]:
-    """The lines of a chain that do not say what was written, or do not follow on the line before."""
-    bad, before = [], ""
-    for entry in AuditEntry.all_objects.filter(environment=environment).order_by("pk"):
-        if entry.before != before or entry.fingerprint() != entry.digest:
-            bad.append(entry.pk)
-        before = entry.digest
-    head = AuditHead.objects.filter(environment_number=environment or 0).first()
-    return bad if before == (head.digest if head else "") else [*bad, -1]
+    """The lines of a chain that do not say what was written, or do not follow on the line before (0: its end)."""
+    return sorted({fault.line for fault in verify(environment or 0).faults})
 
 
 @pytest.fixture
@@ -77,7 +80,8 @@ def test_a_line_taken_out_shows(lab: Environment, lines: list[AuditEntry]):
 
 def test_a_last_line_taken_off_shows(lab: Environment, lines: list[AuditEntry]):
     AuditEntry.all_objects.filter(pk=lines[2].pk).delete()
-    assert broken(lab.pk) == [-1]
+    assert broken(lab.pk) == [0]
+    assert "taken out at its end" in verify(lab.pk).faults[0].what
 
 
 def test_a_line_moved_to_another_environment_shows(lab: Environment, lines: list[AuditEntry], actor_of: Actors):
@@ -118,3 +122,182 @@ def test_a_known_secret_is_blanked_by_its_value(lab: Environment):
 def test_an_account_that_is_deleted_for_good_breaks_no_chain(people: Any, lab: Environment, lines: list[AuditEntry]):
     User.all_objects.filter(pk=people.bob.pk).delete()
     assert broken(lab.pk) == []
+
+
+@pytest.fixture
+def answered_lines(lab: Environment, lines: list[AuditEntry]) -> list[AuditEntry]:
+    """The same, the first two answered in the order in which a busy portal would: the second line's first."""
+    chain.answer([lines[1]], "201", {"id": "1h1"})
+    chain.answer([lines[0]], "422", {"message": "no"})
+    for line in lines:
+        line.refresh_from_db()
+    return lines
+
+
+def test_answers_are_links_of_the_chain_too(lab: Environment, answered_lines: list[AuditEntry]):
+    first, second, third = answered_lines
+    assert (first.number, second.number, third.number) == (2, 3, 4)  # the environment's birth is the first
+    assert (second.answered, first.answered, third.answered) == (5, 6, None)
+    assert (second.code, second.response) == ("201", {"id": "1h1"})
+    assert broken(lab.pk) == []
+    report = verify(lab.pk)
+    assert (report.lines, report.links, report.name) == (4, 6, "Lab")
+    assert report.digest == AuditHead.objects.get(environment_number=lab.pk).digest == first.sealed
+
+
+@pytest.mark.parametrize("column", CHANGES)
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_one_changed_column_of_any_line_or_answer_shows(
+    lab: Environment, answered_lines: list[AuditEntry], column: str, which: int
+):
+    AuditEntry.all_objects.filter(pk=answered_lines[which].pk).update(**{column: CHANGES[column]})
+    assert broken(lab.pk)
+
+
+@pytest.mark.parametrize(
+    "column", ["request", "event", "address", "code", "response", "target_name", "digest", "sealed"]
+)
+def test_a_changed_line_is_told_by_its_number(lab: Environment, answered_lines: list[AuditEntry], column: str):
+    victim = answered_lines[1]
+    AuditEntry.all_objects.filter(pk=victim.pk).update(**{column: CHANGES[column]})
+    assert victim.pk in broken(lab.pk)
+
+
+def test_every_single_byte_of_a_request_counts(lab: Environment, actor_of: Actors):
+    text = "abcdefgh"
+    line = record("x", actor=actor_of("bob"), environment_id=lab.pk, request={"text": text})
+    for place in range(len(text)):
+        changed = text[:place] + "X" + text[place + 1 :]
+        AuditEntry.all_objects.filter(pk=line.pk).update(request={"text": changed})
+        assert broken(lab.pk) == [line.pk]
+    AuditEntry.all_objects.filter(pk=line.pk).update(request={"text": text})
+    assert broken(lab.pk) == []
+
+
+@pytest.mark.parametrize("number", [None, 3, 4, 99])
+def test_a_line_put_in_shows(lab: Environment, answered_lines: list[AuditEntry], number: int | None):
+    forged = AuditEntry.all_objects.create(
+        environment=lab, via="api", event="host.create", number=number, before=answered_lines[0].digest, digest="0" * 64
+    )
+    assert forged.pk in broken(lab.pk)
+
+
+def test_a_line_put_in_with_a_right_digest_shows_all_the_same(lab: Environment, answered_lines: list[AuditEntry]):
+    forged = AuditEntry(environment=lab, via="api", event="forged", number=3, before=answered_lines[0].digest)
+    forged.digest = forged.fingerprint()
+    forged.save(force_insert=True)
+    assert forged.pk in broken(lab.pk)
+
+
+def test_whoever_computes_the_whole_chain_anew_lacks_the_installations_key(
+    lab: Environment, answered_lines: list[AuditEntry]
+):
+    """A forger with the database and the source, but without the keys."""
+    last = answered_lines[2]
+    AuditEntry.all_objects.filter(pk=last.pk).delete()
+    head = AuditHead.objects.get(environment_number=lab.pk)
+    assert verify(lab.pk).faults
+    AuditHead.objects.filter(pk=head.pk).update(length=head.length - 1)
+    assert verify(lab.pk).faults
+    AuditHead.objects.filter(pk=head.pk).update(length=head.length, digest="0" * 64, seal="")
+    assert [fault.what for fault in verify(lab.pk).faults if fault.line == 0]
+
+
+def test_a_broken_end_is_not_mended_by_the_next_line(lab: Environment, lines: list[AuditEntry], actor_of: Actors):
+    head = AuditHead.objects.get(environment_number=lab.pk)
+    AuditEntry.all_objects.filter(pk=lines[2].pk).delete()
+    AuditHead.objects.filter(pk=head.pk).update(length=head.length - 1, digest=lines[1].digest)
+    record("host.create", actor=actor_of("bob"), environment_id=lab.pk)
+    assert [(fault.line, fault.what) for fault in verify(lab.pk).faults] == [(0, "its end was changed")]
+
+
+def test_an_older_key_of_the_installation_still_opens_the_seal(
+    lab: Environment, lines: list[AuditEntry], settings: Any
+):
+    settings.FIELD_KEYS = ["a newer one", *settings.FIELD_KEYS]
+    assert broken(lab.pk) == []
+    record("host.create", actor=None, environment_id=lab.pk)
+    assert broken(lab.pk) == []
+    settings.FIELD_KEYS = ["a stranger's"]
+    assert broken(lab.pk) == [0]
+
+
+def test_an_answer_is_given_once(lab: Environment, answered_lines: list[AuditEntry]):
+    assert chain.answer([answered_lines[0]], "200", {"better": True}) == 0
+    answered_lines[0].refresh_from_db()
+    assert (answered_lines[0].code, answered_lines[0].response) == ("422", {"message": "no"})
+    assert broken(lab.pk) == []
+
+
+def test_a_line_taken_back_with_its_transaction_gets_no_answer(lab: Environment, actor_of: Actors):
+    kept: list[AuditEntry] = []
+
+    def breaks() -> None:
+        with transaction.atomic():
+            kept.append(record("host.create", actor=actor_of("bob"), environment_id=lab.pk))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        breaks()
+    other = record("host.other", actor=actor_of("bob"), environment_id=lab.pk)  # takes the number and the key
+    assert chain.answer(kept, "500", {}) == 0
+    other.refresh_from_db()
+    assert (other.code, broken(lab.pk)) == ("", [])
+
+
+def test_a_line_that_shows_another_account_than_it_was_written_with_is_told(
+    people: Any, lab: Environment, lines: list[AuditEntry]
+):
+    AuditEntry.all_objects.filter(pk=lines[1].pk).update(account=people.mallory)
+    assert broken(lab.pk) == [lines[1].pk]
+
+
+def test_every_chain_is_known_even_without_an_end(lab: Environment, lines: list[AuditEntry]):
+    record("login", actor=None)
+    assert chains() == [0, lab.pk]
+    assert chains([lab.pk, 5000]) == [lab.pk]
+    AuditHead.objects.filter(environment_number=lab.pk).delete()
+    assert chains() == [0, lab.pk]
+    assert broken(lab.pk) == [0]
+
+
+def test_what_is_too_long_is_not_kept_but_its_length_is(lab: Environment):
+    entry = record(
+        "x", actor=None, environment_id=lab.pk, request={"description": "x" * 100_000, "more": ["y" * 9_000] * 5}
+    )
+    assert entry.request == {"omitted": "45068 characters"}
+    assert broken(lab.pk) == []
+
+
+def test_the_command_tells_which_line_and_ends_with_one(
+    lab: Environment, answered_lines: list[AuditEntry], capsys: Any
+):
+    record("login", actor=None)
+    call_command("audit_verify")
+    told = capsys.readouterr().out
+    assert "Lab: 4 lines, whole, end " in told
+    assert "installation: " in told
+    AuditEntry.all_objects.filter(pk=answered_lines[1].pk).update(address="6.6.6.6")
+    with pytest.raises(SystemExit) as ended:
+        call_command("audit_verify", lab.pk)
+    told = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert f"line {answered_lines[1].pk} was changed" in told
+    assert "installation: " not in told
+
+
+@pytest.mark.parametrize(("via", "login"), [("console", "bob"), ("api", "bob"), ("console", "nobody")])
+def test_a_log_in_tells_its_door_its_backend_and_how_it_ended(people: Any, via: str, login: str):
+    if login == "bob":
+        people.bob.backend = "apps.accounts.backends.LocalBackend"
+        login_succeeded(people.bob, "10.0.0.9", via=via)
+    else:
+        login_failed(login, "10.0.0.9", via=via)
+    entry = AuditEntry.all_objects.filter(environment=None).order_by("-pk")[0]
+    assert (entry.via, entry.address) == (via, "10.0.0.9")
+    if login == "bob":
+        assert (entry.event, entry.code, entry.account) == ("login", "200", people.bob)
+        assert entry.request == {"backend": "LocalBackend"}
+    else:
+        assert (entry.event, entry.code, entry.account) == ("login.refused", "401", None)
+    assert broken(None) == []

@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User
 from apps.accounts.services import key_act
-from apps.control import retention
-from apps.control.models import AuditEntry, Operation, OperationLine
+from apps.control import chain, retention
+from apps.control.models import AuditEntry, AuditHead, Operation, OperationLine
 from apps.control.reconcile import look
 from apps.control.retention import clean, clean_now_and_then
+from apps.control.services import record
+from apps.control.verify import verify
 from apps.core.models import Setting
 from apps.environments.access import Actor
 from apps.environments.models import Environment, Member
@@ -97,3 +99,98 @@ def test_cleaning_is_not_done_at_every_tick(gone: ApiKey, monkeypatch: pytest.Mo
 
 def test_cleaning_twice_is_cleaning_once(gone: ApiKey):
     assert [clean(later(days=30)) > 0 for _ in range(2)] == [True, False]
+
+
+@pytest.fixture
+def history(lab: Environment, actor_of: Actors) -> list[AuditEntry]:
+    """Six lines of the lab, a day apart and all answered, the youngest an hour old."""
+    AuditEntry.all_objects.filter(environment=lab).delete()
+    AuditHead.objects.filter(environment_number=lab.pk).delete()
+    found = []
+    for age in (100, 95, 91, 89, 2, 0):
+        entry = AuditEntry(
+            environment=lab, via="api", event=f"aged.{age}", at=timezone.now() - timedelta(days=age, hours=1)
+        )
+        chain.append(entry)
+        chain.answer([entry], "200", {"age": age})
+        found.append(entry)
+    return found
+
+
+def kept(environment: Environment) -> list[str]:
+    return list(AuditEntry.objects.within([environment.pk]).order_by("pk").values_list("event", flat=True))
+
+
+def test_old_audit_lines_go_and_the_rest_of_the_chain_still_verifies(lab: Environment, history: list[AuditEntry]):
+    assert clean() > 0
+    assert kept(lab) == ["aged.89", "aged.2", "aged.0"]
+    report = verify(lab.pk)
+    assert (report.is_whole, report.lines, report.forgotten) == (True, 3, 3)
+    clean(later(days=2))
+    assert kept(lab) == ["aged.2", "aged.0"]
+    assert (verify(lab.pk).is_whole, verify(lab.pk).forgotten) == (True, 4)
+
+
+def test_a_chain_may_be_forgotten_altogether_and_goes_on(lab: Environment, history: list[AuditEntry]):
+    clean(later(days=200))
+    assert kept(lab) == []
+    assert verify(lab.pk).is_whole
+    record("next", actor=None, environment_id=lab.pk)
+    assert (kept(lab), verify(lab.pk).is_whole) == (["next"], True)
+
+
+@pytest.mark.parametrize(("days", "left"), [("0", 6), ("-1", 6), ("1000", 6), ("3", 2), ("nonsense", 3)])
+def test_how_long_the_audit_log_is_kept_is_the_admins_choice(
+    lab: Environment, history: list[AuditEntry], days: str, left: int
+):
+    Setting.objects.create(name="retention.audit.days", value=days)
+    clean()
+    assert len(kept(lab)) == left
+    assert verify(lab.pk).is_whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"forgotten": 4},
+        {"forgotten_digest": "0" * 64},
+        {"forgotten_lines": 1},
+        {"forgotten_until": None},
+        {"forgotten_seal": ""},
+    ],
+)
+def test_a_checkpoint_that_somebody_changed_is_told(lab: Environment, history: list[AuditEntry], change: Any):
+    clean()
+    AuditHead.objects.filter(environment_number=lab.pk).update(**change)
+    assert "the checkpoint at its beginning was changed" in [fault.what for fault in verify(lab.pk).faults]
+
+
+def test_more_lines_cut_off_than_the_checkpoint_says_are_told(lab: Environment, history: list[AuditEntry]):
+    clean()
+    AuditEntry.all_objects.filter(event="aged.89").delete()
+    assert [fault.what for fault in verify(lab.pk).faults] == ["follows on 2 links taken out"]
+
+
+def test_a_line_whose_answer_came_late_waits_for_those_in_between(lab: Environment, history: list[AuditEntry]):
+    old, young = (AuditEntry(environment=lab, via="api", event=name) for name in ("old", "young"))
+    old.at = timezone.now() - timedelta(days=200)
+    for entry in (old, young):
+        chain.append(entry)
+    chain.answer([old], "200", {})
+    clean(later(days=89))
+    assert kept(lab) == ["aged.0", "old", "young"]  # the old one's answer stands behind the young one
+    assert verify(lab.pk).is_whole
+    clean(later(days=91))
+    assert kept(lab) == []
+    assert verify(lab.pk).is_whole
+
+
+def test_cleaning_takes_one_batch_at_a_time(
+    lab: Environment, history: list[AuditEntry], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    clean()
+    assert len(kept(lab)) == 4
+    assert verify(lab.pk).is_whole
+    clean()
+    assert len(kept(lab)) == 3

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import time
+from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -58,6 +63,126 @@ def test_an_empty_secret_blanks_nothing():
 def test_a_known_secret_is_never_left_in_a_value(value: object, secret: str):
     told = redact({"v": value, "w": [f"x{secret}y"]}, [secret])
     assert secret not in json.dumps(values_of(told))
+
+
+SECRET = 'hush/9+"ä &<x'
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        lambda s: s,
+        lambda s: base64.b64encode(s.encode()).decode(),
+        lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
+        lambda s: base64.b64encode(f"user:{s}".encode()).decode(),
+        lambda s: base64.b64encode(f"a{s}z".encode()).decode(),
+        lambda s: base64.b64encode(f"ab{s}yz".encode()).decode(),
+        quote,
+        lambda s: quote(s, safe=""),
+        quote_plus,
+        lambda s: (
+            quote(s, safe="")
+            .replace("%2F", "%2f")
+            .replace("%C3%A4", "%c3%a4")
+            .replace("%2B", "%2b")
+            .replace("%3C", "%3c")
+        ),
+        json.dumps,
+        lambda s: json.dumps(s, ensure_ascii=False),
+        html.escape,
+    ],
+)
+def test_a_known_secret_is_blanked_in_every_disguise(disguise: Any):
+    told = redact({"text": f"before {disguise(SECRET)} behind"}, [SECRET])["text"]
+    assert BLANK in told
+    assert "hush" not in told
+    assert base64.b64encode(SECRET.encode()).decode()[4:12] not in told
+    assert told.startswith("before ")
+
+
+@given(st.binary(max_size=9), st.text(min_size=6, max_size=20), st.binary(max_size=9))
+def test_no_neighbours_hide_a_secret_in_base64(before: bytes, secret: str, behind: bytes):
+    whole = base64.b64encode(before + secret.encode() + behind).decode()
+    assert BLANK in redact({"t": whole}, [secret])["t"]
+
+
+def test_what_stands_in_a_secret_field_is_blanked_elsewhere_too():
+    told = redact({"password": "hush-hush", "command": ["login", "hush-hush"], "url": "http://h/?p=hush-hush"})
+    assert "hush-hush" not in json.dumps(told)
+    assert told["command"][0] == "login"
+
+
+def test_a_variable_that_is_called_a_secret_is_blanked_elsewhere_and_others_are_not():
+    told = redact({"environment": {"DB_PASSWORD": "s3cr3t", "USER": "postgres"}, "image": "postgres:9", "x": "s3cr3t"})
+    assert (told["image"], told["x"]) == ("postgres:9", BLANK)
+    assert told["environment"] == {"DB_PASSWORD": BLANK, "USER": BLANK}
+
+
+def test_a_very_short_value_of_a_secret_field_is_blanked_there_alone():
+    assert redact({"password": "a", "name": "banana"}) == {"password": BLANK, "name": "banana"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mysql --password=hush -u x", f"mysql --password={BLANK} -u x"),
+        ("DB_PASSWORD=hush", f"DB_PASSWORD={BLANK}"),
+        ("api-key: hush", f"api-key: {BLANK}"),
+        ('token="hush hush" more', f"token={BLANK} more"),
+        ("postgres://me:hush@db/x", f"postgres://me:{BLANK}@db/x"),
+        ("Authorization: Basic aGVsbG86d29ybGQ=", f"Authorization: Basic {BLANK}"),
+        ("Bearer abcdefghijkl.mnop", f"Bearer {BLANK}"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
+            f"-----BEGIN RSA PRIVATE KEY-----{BLANK}",
+        ),
+        ("http://host:8080/path", "http://host:8080/path"),
+        ("a passage about tokens and keys", "a passage about tokens and keys"),
+        ("nginx:1.25", "nginx:1.25"),
+    ],
+)
+def test_a_secret_that_shows_by_its_shape_is_blanked(text: str, told: str):
+    assert redact({"command": text}) == {"command": told}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "serviceAccountPassword",
+        "bind_password",
+        "clientSecret",
+        "X-Api-Key",
+        "refreshToken",
+        "private_key",
+        "Authorization",
+        "recoveryCodes",
+        "rancherComposeConfig",
+    ],
+)
+def test_a_name_that_ends_as_a_secrets_does_is_one(name: str):
+    assert redact({name: "hush"}) == {name: BLANK}
+
+
+@pytest.mark.parametrize(
+    "name", ["publicValue", "passwordAge", "keyName", "tokenCount", "accessKeyId", "monkey", "codec"]
+)
+def test_a_name_that_only_resembles_one_is_none(name: str):
+    assert redact({name: "plain"}) == {name: "plain"}
+
+
+def test_environment_pasted_as_a_text_keeps_only_the_names():
+    assert redact({"env": "A=1\nB=2=3\n# note"}) == {"env": f"A={BLANK}\nB={BLANK}\n# note"}
+
+
+@pytest.mark.parametrize("letter", ["x", "-", "0", "a-", ":", "/", "=", " "])
+def test_a_long_text_takes_no_long_time(letter: str):
+    started = time.process_time()
+    redact({"text": letter * 16_000, "longer": letter * 1_000_000})
+    assert time.process_time() - started < 2
+
+
+def test_a_very_long_text_is_told_by_its_length():
+    assert redact({"text": "x" * 20_000}) == {"text": "[20000 characters]"}
 
 
 def values_of(thing: object) -> list[object]:

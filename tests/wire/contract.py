@@ -49,6 +49,7 @@ CONTRACT = {
 DEVIATIONS = {
     "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 tells users of a POST that it then refuses
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
+    "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # ours
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
     "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # ours: administrators make roles
     "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # ours

@@ -22,17 +22,17 @@ def authenticated(request: HttpRequest | None, login: str, password: str, *, add
 
     Raises `Unauthorized` for a wrong pair, `Problem` (429) after too many, and what a directory has to say.
     """
-    wait = login_wait(login, address)
+    wait, via = login_wait(login, address), "api" if request is None else "console"
     if wait:
         message = _("Too many failed log-ins. Try again in %(seconds)s seconds.") % {"seconds": wait}
         raise Problem(message, status=429, code="Too Many Requests")
     try:
         user = authenticate(request, username=login, password=password)
     except Problem:  # a directory that is down, or one that knows the person whom we keep out
-        login_failed(login, address)  # or a directory that is down would let local passwords be guessed for ever
+        login_failed(login, address, via=via)  # or while it is down local passwords could be guessed for ever
         raise
     if not isinstance(user, User):
-        login_failed(login, address)
+        login_failed(login, address, via=via)
         raise Unauthorized(_("The log-in name or the password is wrong."))
     return user
 

@@ -3,6 +3,7 @@
 from apps.api.resources import (
     accounts,
     audit,
+    chains,
     containers,
     effective,
     factors,
@@ -30,6 +31,7 @@ from apps.api.resources import (
 __all__ = [
     "accounts",
     "audit",
+    "chains",
     "containers",
     "effective",
     "factors",

@@ -99,7 +99,7 @@ class TokenType(Resource):
         address = caller.actor.address
         user = authenticated(None, login, password, address=address)
         _second_step(user, data.get("totp"), address)
-        login_succeeded(user, address)
+        login_succeeded(user, address, via="api")
         if not Member.objects.filter(account=user).exists():
             environment_create(actor=actor_of_user(user, "api", address=address), name=f"{user.login}-Default")
         return Row(user, token_make(user, address=address, agent=caller.agent))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
 
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import Field, table
@@ -150,6 +151,10 @@ class Resource:
     def listed(self, caller: Caller, asked: QueryDict) -> Any:  # noqa: ARG002 - subclasses look
         """What a collection shows: a query set, or a list of rows that no table holds."""
         return self.rows(caller)
+
+    def download(self, caller: Caller, request: HttpRequest, asked: QueryDict) -> HttpResponseBase | None:  # noqa: ARG002
+        """The collection as a file, if that is asked for and there is such a thing."""
+        return None
 
     def find(self, caller: Caller, key: int | str | None) -> Any:
         """The row with this key, or None."""

@@ -140,7 +140,7 @@ def _value(column: Field, text: str) -> Any:
         number = row_number(text)
         return _whole(text) if number is None and column.name == "id" else number
     if column.type == "int":
-        number = _whole(text)
+        number = _whole(text) if _whole(text) is not None else row_number(text)  # an id, where v1 calls one a number
         return number if number is not None and abs(number) <= LARGEST else None
     if column.name == "uuid":
         return text if len(text.replace("-", "")) == 32 and text.replace("-", "").isalnum() else None

@@ -22,6 +22,7 @@ addOutputsInput                 -     r     r     view:r
 addRemoveServiceLinkInput       -     r     r     view:r operate:c
 apiKey                          -     crud  crud  view:r keys:cud
 auditLog                        -     r     r     view:r
+auditVerification               -     r     r     own:r
 blkioDeviceOption               -     r     r     view:r operate:c
 changeSecretInput               -     cr    cr    view:r operate:c
 composeConfig                   -     r     r     view:r

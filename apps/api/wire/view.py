@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.api.wire import entry, kinds, query, shape, work
+from apps.api.wire import entry, kinds, query, shape, told, work
 from apps.api.wire.caller import Caller, enter
 from apps.api.wire.formats import Form, form_of, wants_html
 from apps.api.wire.kinds import Resource
@@ -52,9 +53,10 @@ class ApiView(APIView):
         self.caller.agent = request.headers.get("User-Agent", "")
         self.url = base + request.path
 
-    def get(self, request: Request, **_: Any) -> Response:
+    def get(self, request: Request, **_: Any) -> HttpResponseBase:
         """Read, list, or follow a link."""
-        return Response(self._read(request))
+        found = self._read(request)
+        return found if isinstance(found, HttpResponseBase) else Response(found)
 
     def post(self, request: Request, **_: Any) -> Response:
         """Make something, or do an action; browsers' forms say here that they mean PUT or DELETE."""
@@ -93,7 +95,7 @@ class ApiView(APIView):
             return work.update(resource, self.caller, row, body)
         return work.remove(resource, self.caller, row)
 
-    def _read(self, request: Request) -> dict[str, Any]:
+    def _read(self, request: Request) -> dict[str, Any] | HttpResponseBase:
         if not self.path:
             return self._version()
         resource = self._resource()
@@ -106,10 +108,13 @@ class ApiView(APIView):
             return shape.one(resource, self.caller, row)
         return work.follow(resource, self.caller, row, self.path[2], self.url, request.query_params)
 
-    def _list(self, resource: Resource, request: Request) -> dict[str, Any]:
+    def _list(self, resource: Resource, request: Request) -> dict[str, Any] | HttpResponseBase:
         if not (resource.listable and resource.may(self.caller, "r")):
             raise entry.refuse_method("GET")
         asked = request.query_params
+        file = resource.download(self.caller, request._request, asked)  # noqa: SLF001 - Django's own request
+        if file is not None:
+            return file
         found = query.page(resource, resource.listed(self.caller, asked), asked)
         data = shape.resources(resource, self.caller, found.rows)
         work.include(resource, self.caller, found.rows, data, asked.getlist("include"))
@@ -152,6 +157,7 @@ class ApiView(APIView):
         if caller.actor.losses and isinstance(response.data, dict):
             response.data["revoked"] = dataclasses.asdict(sum(caller.actor.losses, Loss()))
         found = super().finalize_response(request, response, *args, **kwargs)
+        told.tell(self, request, found)
         found["X-API-Schemas"] = self._schemas(caller)
         found["X-API-Account-Id"] = caller.account
         found["Cache-Control"] = "no-store"

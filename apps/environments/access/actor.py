@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -24,7 +25,8 @@ class Actor:
 
     `user` is None for the loop itself. `session` is the log-in that a person acts through. `scope` pins an environment
     key to its environment, `limit` is what a key's role leaves of its maker's permissions (None: all of them). What was
-    found out about permissions is kept for the actor's (one request's) life; `losses` collects what its changes took.
+    found out about permissions is kept for the actor's (one request's) life; `losses` collects what its changes took,
+    `written` the audit lines that the door completes when it has answered.
     """
 
     user: User | None
@@ -37,6 +39,7 @@ class Actor:
     session: Session | None = field(default=None, compare=False, repr=False)
     limit: frozenset[str] | None = None
     losses: list[Loss] = field(default_factory=list, compare=False, repr=False)
+    written: list[Any] = field(default_factory=list, compare=False, repr=False)
     _known: dict[int, Held] = field(default_factory=dict, compare=False, repr=False)
 
     @property
