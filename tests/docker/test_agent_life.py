@@ -1,0 +1,132 @@
+"""A host behind a real agent: registered by the command's URL, used through the tunnel, lost, healed, removed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.docker.agent import Agent
+from tests.docker.running import Api, Portal, until
+from tests.engine import PrivateEngine
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def portal(new_portal: Callable[..., Portal]) -> Iterator[Portal]:
+    """A portal that knows no engine of its own."""
+    running = new_portal("unix:///nonexistent.sock")
+    running.start()
+    yield running
+    if running.process is not None:
+        running.end()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, engine: PrivateEngine) -> Iterator[Agent]:
+    made = Agent(tmp_path, engine, CATTLE_HOST_LABELS="zone=a&disk=ssd")
+    yield made
+    made.end(signal.SIGKILL)
+
+
+def registration_url(api: Api) -> str:
+    """The last word of the command, as a playbook reads it."""
+
+    def look() -> str:
+        rows = api.get("registrationtokens")["data"]
+        return str(rows[0]["command"].split(" ")[-1]) if rows and rows[0]["command"] else ""
+
+    return until(look, seconds=5, what="a registration command")
+
+
+def the_host(api: Api) -> Any:
+    rows = api.get("hosts?removed_null=1")["data"]
+    return rows[0] if rows else None
+
+
+def until_host(api: Api, state: str, seconds: float = 10) -> Any:
+    def look() -> Any:
+        row = the_host(api)
+        return row if row and row["agentState"] == state else None
+
+    return until(look, seconds=seconds, what=f"a host that is {state}")
+
+
+@pytest.fixture
+def host(api: Api, agent: Agent) -> Iterator[Any]:
+    """The engine, as a host through the agent."""
+    agent.start(registration_url(api))
+    yield until_host(api, "active")
+    agent.end(signal.SIGCONT)
+    row = the_host(api)
+    if row is not None and row["state"] == "active":
+        api.act(row, "deactivate")
+        row = api.until_state(row, "inactive")
+    if row is not None:
+        api.act(api.again(row), "remove")
+        api.until_state(row, "removed")
+
+
+def test_a_registered_agent_is_an_active_host_within_seconds(api: Api, agent: Agent) -> None:
+    began = time.monotonic()
+    agent.start(registration_url(api))
+    host = until_host(api, "active")
+    assert time.monotonic() - began < 8
+    assert (host["labels"]["zone"], host["labels"]["disk"]) == ("a", "ssd")
+    assert host["labels"]["io.rancher.host.docker_version"]
+    assert host["info"]["memoryInfo"]["memAvailable"] > 0
+    assert host["info"]["cpuInfo"]["loadAvg"]
+    assert host["info"]["diskInfo"]["mountPoints"]["/"]["total"] > 0
+    api.act(host, "deactivate")
+    api.until_state(host, "inactive")
+    api.act(api.again(host), "remove")
+    api.until_state(host, "removed")
+    until(
+        lambda: "removed" in agent.said().lower() or "refused" in agent.said().lower(), seconds=5, what="a word of it"
+    )
+    assert agent.process is not None
+    assert agent.process.poll() is None
+
+
+def test_containers_run_through_the_tunnel(api: Api, host: Any, terminal: docker.APIClient) -> None:
+    stack, _service = api.deploy("Far", "web", 3)
+    rows = api.until_running("Far_web_", 3)
+    assert len(terminal.containers()) == 3
+    logs = api.act(rows[0], "logs", follow=False, lines=10)
+    assert logs["url"].startswith("ws://")
+    api.delete(stack)
+    api.until_state(stack, "removed", "purged")
+    assert terminal.containers(all=True) == []
+
+
+def test_a_killed_agent_is_reconnecting_at_once_and_what_happened_meanwhile_is_told_late(
+    api: Api, portal: Portal, host: Any, agent: Agent, terminal: docker.APIClient
+) -> None:
+    api.create("containers", name="solo", imageUuid="docker:bb:local")
+    (row,) = api.until_running("solo", 1)
+    agent.end(signal.SIGKILL)
+    until_host(api, "reconnecting", seconds=3)
+    assert api.again(row)["state"] == "running"
+    agent.start()
+    until_host(api, "active")
+    terminal.remove_container(row["externalId"], force=True)
+    api.until_running("solo", 1)
+
+
+def test_a_silent_line_is_noticed_and_heals(api: Api, host: Any, agent: Agent) -> None:
+    agent.end(signal.SIGSTOP)
+    until_host(api, "reconnecting", seconds=20)
+    agent.end(signal.SIGCONT)
+    until_host(api, "active", seconds=30)
+
+
+def test_a_portal_that_comes_back_finds_its_host_again(portal: Portal, api: Api, host: Any) -> None:
+    portal.end(signal.SIGKILL)
+    portal.start()
+    until_host(api, "active", seconds=40)
