@@ -42,7 +42,7 @@ def _pages(visit: Visit, text: str) -> list[Hit]:
         (_("API & keys"), "keys", "key"),
         (_("Add stack"), "stack-new", "plus"),
         (_("Add container"), "container-new", "plus"),
-        (_("Add host"), "host-new", "plus"),
+        (_("Add host"), "host-add", "plus"),
     ]
     return [
         Hit(title, visit.url(name), icon, _("Go to")) for title, name, icon in pages if text.lower() in title.lower()

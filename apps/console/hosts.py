@@ -49,7 +49,7 @@ def index(visit: Visit) -> HttpResponse:
     }
     for row in page.rows:
         row.total, row.running = table.get(row.pk, (0, 0))
-    add = buttons.plain(gettext_lazy("Add host"), "plus", visit.url("host-new"), visit.can("hosts"))
+    add = buttons.plain(gettext_lazy("Add host"), "plus", visit.url("host-add"), visit.can("hosts"))
     return visit.show("console/hosts.html", {"page": page, "add": add})
 
 

@@ -21,6 +21,7 @@ from apps.console import (
     github,
     hosts,
     identities,
+    joining,
     keys,
     making,
     policy,
@@ -30,6 +31,7 @@ from apps.console import (
     sessions,
     setup,
     stacks,
+    timeline,
 )
 
 app_name = "console"
@@ -74,8 +76,11 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("containers/<key:pk>/remove", containers.remove, name="container-remove"),
     path("containers/<key:pk>/do/<slug:action>", containers.do, name="container-do"),
     path("hosts", hosts.index, name="hosts"),
-    path("hosts/new", hosts.new, name="host-new"),
+    path("hosts/new", joining.add, name="host-add"),
+    path("hosts/new/token/<slug:action>", joining.token_do, name="token-do"),
+    path("hosts/new/address", hosts.new, name="host-new"),
     path("hosts/<key:pk>", hosts.detail, name="host"),
+    path("hosts/<key:pk>/timeline", timeline.timeline, name="host-timeline"),
     path("hosts/<key:pk>/edit", hosts.edit, name="host-edit"),
     path("hosts/<key:pk>/evacuate", draining.evacuate, name="host-evacuate"),
     path("hosts/<key:pk>/remove", hosts.remove, name="host-remove"),

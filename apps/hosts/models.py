@@ -12,6 +12,8 @@ from apps.environments.models import TenantRow
 from apps.hosts.lifecycle import AWAY, HOST, TOKEN
 
 AGENT = "agent://"
+SKEWED = 5.0
+"""By how many seconds a host's clock may differ before people are told."""
 LATE = 10.0
 """How old (seconds) an event may be when it is learned before it counts as learned late."""
 
@@ -64,6 +66,11 @@ class Host(TenantRow):
     def has_agent(self) -> bool:
         """Whether an agent on the machine dials out to the portal."""
         return self.url.startswith(AGENT)
+
+    @property
+    def is_skewed(self) -> bool:
+        """Whether its clock differs so much from the portal's that people should know."""
+        return abs(self.skew) > SKEWED
 
     @property
     def is_away(self) -> bool:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ipaddress
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from shlex import quote
+from urllib.parse import urlencode, urlsplit
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.core.defaults import setting
 from apps.drivers.base import Driver, Endpoint
 from apps.drivers.registry import driver
-from apps.hosts.models import Host, RegistrationToken
+from apps.hosts.models import Host, HostEvent, RegistrationToken
 
 _KEYS = ("ca", "cert", "key", "host_key", "private_key", "password")
 HOUR = 3600.0
@@ -90,12 +94,47 @@ def portal_base(seen: str) -> str:
     return said or seen.rstrip("/")
 
 
-def registration_command(token: RegistrationToken, base: str) -> dict[str, str]:
-    """The v1 fields `token`, `image`, `registrationUrl` and `command`; `base` is the API's root URL."""
+def nearness(base: str) -> str:
+    """Who reaches a portal at this URL: `local` only its own machine, `private` only its network, else ""."""
+    host = (urlsplit(base).hostname or "").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return "local"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "" if "." in host.strip(".") and not host.endswith((".local", ".internal", ".lan")) else "private"
+    if address.is_loopback or address.is_unspecified:
+        return "local"
+    return "private" if address.is_private or address.is_link_local else ""
+
+
+def registration_command(
+    token: RegistrationToken, base: str, *, labels: Mapping[str, str] | None = None, address: str = ""
+) -> dict[str, str]:
+    """The v1 fields `token`, `image`, `registrationUrl` and `command`, and the command's other forms.
+
+    `base` is the API's root URL; `labels` and `address` are what the host is to have, woven into the commands.
+    """
     value, image = token_value(token), setting("bootstrap.required.image")
     url = f"{base.rstrip('/')}/scripts/{value}"
+    told = {"CATTLE_AGENT_IP": address, "CATTLE_HOST_LABELS": urlencode(labels or {}, safe=":/.")}
+    pairs = [quote(f"{name}={text}") for name, text in told.items() if text]
+    options = "".join(f"-e {pair} " for pair in pairs)
     command = (
-        "sudo docker run -d --privileged -v /var/run/docker.sock:/var/run/docker.sock "
+        f"sudo docker run -d --privileged {options}-v /var/run/docker.sock:/var/run/docker.sock "
         f"-v /var/lib/rancher:/var/lib/rancher {image} {url}"
     )
-    return {"token": value, "image": image, "registrationUrl": url, "command": command}
+    before = "".join(f"{pair} " for pair in pairs)
+    return {
+        "token": value,
+        "image": image,
+        "registrationUrl": url,
+        "command": command,
+        "script": f"curl -fsS {url} | sudo {before}sh",
+        "process": f"sudo {before}python3 -m corral_agent {url}",
+    }
+
+
+def events_of(host: Host) -> QuerySet[HostEvent]:
+    """The host's timeline, the newest first; whoever may see the host may see it."""
+    return HostEvent.objects.filter(host=host)

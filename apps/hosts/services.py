@@ -109,12 +109,27 @@ def token_create(*, actor: Actor, environment: Environment) -> RegistrationToken
     """A new registration token of an environment."""
     row = RegistrationToken(
         environment=environment,
-        public_value=secrets.token_hex(10).upper(),
-        secret_value=secrets.token_urlsafe(32),
+        **_token_values(),
         desired="active",
     )
     create(row, actor=actor, request={})
     return row
+
+
+def token_rotate(row: RegistrationToken, *, actor: Actor) -> RegistrationToken:
+    """Give a token new values: what it gave out before ends, hosts that registered with it stay."""
+    ask(row, "update", actor=actor, changes=_token_values(), request={"rotated": True})
+    return row
+
+
+def token_act(row: RegistrationToken, action: str, *, actor: Actor) -> RegistrationToken:
+    """Activate, deactivate (no more hosts), remove or purge a token."""
+    ask(row, action, actor=actor)
+    return row
+
+
+def _token_values() -> dict[str, str]:
+    return {"public_value": secrets.token_hex(10).upper(), "secret_value": secrets.token_urlsafe(32)}
 
 
 def token_ensure(*, actor: Actor, environment: Environment) -> None:

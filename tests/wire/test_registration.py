@@ -289,3 +289,14 @@ def test_restricted_members_see_no_token(api_of: Callable[..., Api], lab: Enviro
     for who in ("rex", "rita", "mallory"):
         assert api_of(who).inside(lab).get("registrationtokens").status == 404
     assert RegistrationToken.all_objects.count() == 0
+
+
+def test_a_rotated_token_is_another_and_the_old_one_ends(api: Api, listed: dict[str, Any]) -> None:
+    said = post(listed["token"], CLAIM).json()
+    assert api.call("POST", listed["actions"]["rotate"]).status == 202
+    settle()
+    (shown,) = api.get("registrationtokens")["data"]
+    assert (shown["id"], shown["token"] != listed["token"]) == (listed["id"], True)
+    assert post(listed["token"], CLAIM).status_code == 401
+    assert AgentCredential.objects.get(access_key=said["accessKey"]).revoked is None
+    assert post(shown["token"], CLAIM).status_code == 201

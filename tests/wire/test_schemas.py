@@ -24,7 +24,7 @@ ACTIONS = {
     "password": "changesecret",
     "secondFactor": "confirm disable enrol renewcodes reset",
     "project": "activate deactivate delete purge remove restore setmembers update",
-    "registrationToken": "activate deactivate purge remove update",
+    "registrationToken": "activate deactivate purge remove rotate update",
     "role": "replace",
     "service": "activate addservicelink deactivate purge remove removeservicelink setservicelinks update",
 }

@@ -9,11 +9,11 @@ from django.http import QueryDict
 
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Link, Resource, Seen, register
+from apps.api.wire.kinds import Action, Data, Link, Resource, Seen, register
 from apps.control.services import ask
 from apps.hosts.models import RegistrationToken
 from apps.hosts.selectors import portal_base, registration_command
-from apps.hosts.services import token_create, token_ensure
+from apps.hosts.services import token_act, token_create, token_ensure, token_rotate
 
 
 def _of_command(name: str) -> Callable[[Seen], str | None]:
@@ -25,6 +25,10 @@ def _of_command(name: str) -> Callable[[Seen], str | None]:
         return registration_command(seen.row, f"{portal_base(seen.caller.base)}/v1")[name]
 
     return value
+
+
+def _rotate(caller: Caller, row: RegistrationToken, _data: Data) -> None:
+    token_rotate(row, actor=caller.actor)
 
 
 @register
@@ -41,6 +45,7 @@ class RegistrationTokenType(Resource):
         token           string r
     """)
     computed = {name: _of_command(name) for name in ("command", "image", "registrationUrl", "token")}
+    verbs = {"rotate": Action(_rotate, permission="hosts", states=frozenset({"active"}))}
     links = {"account": Link("project", attribute="environment_id")}
 
     def rows(self, caller: Caller) -> Any:
@@ -63,4 +68,4 @@ class RegistrationTokenType(Resource):
 
     def act(self, caller: Caller, row: RegistrationToken, action: str) -> None:
         """Activate, deactivate, remove, purge."""
-        ask(row, action, actor=caller.actor)
+        token_act(row, action, actor=caller.actor)
