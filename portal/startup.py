@@ -14,6 +14,7 @@ def prepare() -> None:
 
     Only the embedded portal calls this: it is the one process, so every lease is a dead one's.
     """
+    from apps.accounts.login.open_mode import WARNING, is_open
     from apps.accounts.selectors import is_set_up
     from apps.console.setup import setup_link_make
     from apps.control.reconcile import release_all
@@ -23,6 +24,8 @@ def prepare() -> None:
     release_all()
     let_go_all()
     environment_default()
+    if is_open():
+        say(WARNING)
     if not is_set_up():
         say(f"Set up the first administrator: {base_url()}/setup/{setup_link_make()}")
 

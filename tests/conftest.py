@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
 from apps.accounts.models import User
@@ -108,11 +110,11 @@ def people(db: None, house: dict[int, Rows]) -> Any:
 
 @pytest.fixture
 def actor_of(people: Any) -> Callable[..., Actor]:
-    """Makes the actor of an account (or of the person with that name), anew at each call as a door does."""
+    """Makes the actor of an account (or of the person with that name), anew at each call as after a log-in."""
 
     def make(who: User | str, via: str = "api") -> Actor:
         user = getattr(people, who) if isinstance(who, str) else who
-        return actor_of_user(user, via)
+        return replace(actor_of_user(user, via), proved=timezone.now())
 
     return make
 

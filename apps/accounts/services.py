@@ -77,7 +77,7 @@ def first_admin_create(*, login: str, password: str, name: str = "") -> User:
         return account_create(actor=None, login=login, password=password, name=name, kind="admin", number=number)
 
 
-def account_update(user: User, *, actor: Asker, **changes: Any) -> User:
+def account_update(user: User, *, actor: Asker | None, **changes: Any) -> User:
     """Change name, description or kind."""
     allowed = {k: v for k, v in changes.items() if k in {"name", "description", "kind"} and v is not None}
     if allowed.get("kind", "user") not in KINDS:
@@ -92,7 +92,7 @@ def account_update(user: User, *, actor: Asker, **changes: Any) -> User:
     return user
 
 
-def account_act(user: User, action: str, *, actor: Asker) -> User:
+def account_act(user: User, action: str, *, actor: Asker | None) -> User:
     """Activate, deactivate, remove, purge or restore an account; the last active admin stays."""
     if action in {"deactivate", "remove"} and user.is_admin:
         _keep_one_admin(user)

@@ -20,12 +20,13 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
+from apps.accounts.login.open_mode import is_open, stand_in
 from apps.accounts.login.sessions import session_seen
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
 from apps.control.services import answered
 from apps.core.errors import Forbidden, NotFound, Problem, Stale
-from apps.environments.access import Actor, Verdict, actor_of_user, can
+from apps.environments.access import Actor, Verdict, actor_of_stranger, actor_of_user, can
 from apps.environments.models import Environment
 from apps.environments.selectors import environments_of
 
@@ -106,6 +107,7 @@ class Visit:
             "environment": self.environment or (None if is_fragment(self.request) else self.around()),
             "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
             "switcher": self._switcher,
+            "open_mode": self.actor.is_admin and not is_fragment(self.request) and is_open(),
         }
         text = render_to_string(template, {**known, **(context or {})}, self.request)
         return HttpResponse(text, status=status)
@@ -171,6 +173,17 @@ def _stranger(request: HttpRequest) -> HttpResponse:
     return redirect(target)
 
 
+def _enter(request: HttpRequest) -> Visit | None:
+    """The visit of who is logged in, or of a stranger while access control is off; None for anybody else."""
+    if request.user.is_authenticated and not _is_over(request):
+        return _visit(request)
+    user = stand_in()
+    if user is None:
+        return None
+    request.user = user
+    return Visit(request, actor_of_stranger(user, "console", address=request.META.get("REMOTE_ADDR", "")))
+
+
 def _visit(request: HttpRequest) -> Visit:
     address, store = request.META.get("REMOTE_ADDR", ""), request.session
     session = store.row if isinstance(store, SessionStore) else None
@@ -199,9 +212,9 @@ def site(view: View) -> View:
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated or _is_over(request):
+        visit = _enter(request)
+        if visit is None:
             return seal(_stranger(request))
-        visit = _visit(request)
         return seal(_answer(visit, view, kwargs), inline_styles=visit.inline_styles)
 
     return _declared(wrapped, "account")

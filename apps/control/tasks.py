@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import close_old_connections
 
+from apps.accounts.login.open_mode import warn_now_and_then
 from apps.control import reconcile as loop
 from apps.control import retention
 from apps.control.wake import send
@@ -24,4 +25,5 @@ def resync() -> None:
     for kind, key in loop.due():
         send(kind, key)
     loop.fail_late()
+    warn_now_and_then()
     retention.clean_now_and_then()

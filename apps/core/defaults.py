@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from apps.core.models import Setting
 
 VERSION = "0.1.0"
+OPEN_MODE = "api.security.enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Default:
 
 
 DEFAULTS: dict[str, Default] = {
-    "api.security.enabled": Default("true"),
+    OPEN_MODE: Default("true"),
     "api.auth.provider.configured": Default("localauthconfig"),
     "api.host": Default(""),
     "api.auth.jwt.token.expiry": Default("57600000"),

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from apps.core import ports
-from apps.core.defaults import DEFAULTS
+from apps.core.defaults import DEFAULTS, OPEN_MODE
 from apps.core.errors import Forbidden, Invalid, Stale
 from apps.core.models import Setting
 from apps.core.ports import Asker
 
 LONGEST = 65_536
+OVER_THE_DOOR = ("api.security.", "api.auth.", "auth.", "session.", "totp.")
+"""Settings whose names begin so decide who gets in."""
 
 
 def setting_write(name: str, value: Any, *, actor: Asker) -> None:
     """Set a known setting. Raises `Forbidden` for others than administrators, `Invalid` for a name or value."""
-    _administrators_only(actor)
+    _may_set(name, actor)
     if name not in DEFAULTS:
         raise Invalid("name", "InvalidOption", f"There is no setting {name[:100]!r}.")
     if not isinstance(value, str) or len(value) > LONGEST:
@@ -26,14 +28,18 @@ def setting_write(name: str, value: Any, *, actor: Asker) -> None:
 
 def setting_reset(name: str, *, actor: Asker) -> None:
     """Give a setting its default back. Raises `Forbidden` for others than administrators."""
-    _administrators_only(actor)
+    _may_set(name, actor)
     Setting.objects.filter(name=name).delete()
     ports.record("setting.delete", actor=actor, request={"name": name})
 
 
-def _administrators_only(actor: Asker) -> None:
+def _may_set(name: str, actor: Asker) -> None:
     if not actor.is_admin:
         raise Forbidden("Only administrators may change settings.")
+    if name == OPEN_MODE:
+        raise Forbidden("Access control has a page, and on the API a type (openMode), of its own.")
+    if name.startswith(OVER_THE_DOOR):
+        insist_fresh(actor)
 
 
 def insist_fresh(actor: Asker) -> None:

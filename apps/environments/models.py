@@ -12,7 +12,7 @@ from django.db import models
 from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
-from apps.accounts.models import AccountNumber, ApiKey
+from apps.accounts.models import AccountNumber, ApiKey, Session
 from apps.core.models import Managed, TenantManager
 from apps.environments.lifecycle import ENVIRONMENT
 from apps.environments.roles import PERMISSIONS, ROLES
@@ -159,13 +159,17 @@ class OpenSocket(models.Model):
 
 
 class SocketTicket(models.Model):
-    """A one-time right to open one WebSocket: bound to who, where, which verb on which thing; only its hash is kept."""
+    """A one-time right to open one WebSocket: bound to who, where, which verb on which thing; only its hash is kept.
+
+    It is worth no more than what it was got with: `session`, or (`is_open`) nothing but open mode."""
 
     LIFE = timedelta(seconds=30)
 
     digest = models.CharField(max_length=64, unique=True)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.CASCADE, related_name="+")
+    session = models.ForeignKey(Session, null=True, on_delete=models.CASCADE, related_name="+")
+    is_open = models.BooleanField(default=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
     verb = models.CharField(max_length=32)
     kind = models.CharField(max_length=32)

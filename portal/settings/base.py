@@ -138,6 +138,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "apps.api.wire.auth.KeyAuthentication",
         "apps.api.wire.auth.BearerAuthentication",
         "apps.api.wire.auth.SessionAuthentication",
+        "apps.api.wire.auth.OpenAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [],  # the view itself: what a caller may not know of is not there
     "DEFAULT_RENDERER_CLASSES": ["apps.api.wire.formats.V1Renderer", "apps.api.wire.browse.PageRenderer"],

@@ -119,7 +119,7 @@ def test_who_is_fresh_without_a_session(people: Any, actor_of: Any):
     assert not Actor(None, "api").is_fresh
     insist_fresh(actor_of_key(key, "api"))
     with pytest.raises(Stale):
-        insist_fresh(actor_of("root"))
+        insist_fresh(actor_of_user(people.root, "console"))
 
 
 def test_a_fragment_is_led_to_the_page_and_back_to_where_the_visitor_was(people: Any, stale: Any):

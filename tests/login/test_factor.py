@@ -13,6 +13,7 @@ from apps.accounts.models import FailedLogin, RecoveryCode, Session, Totp
 from apps.accounts.services import account_create, login_failed
 from apps.control.models import AuditEntry
 from apps.core.errors import Conflict, Forbidden, Invalid, Problem, Stale
+from apps.environments.access import actor_of_user
 
 PASSWORD = "correct horse battery staple"
 HX = {"HX-Request": "true"}
@@ -288,7 +289,7 @@ def test_setting_up_is_for_who_proved_who_they_are(people: Any, browser: Any, la
     assert answer["Location"] == "/confirm?next=/account/factor/new"
     assert not Totp.objects.exists()
     with pytest.raises(Stale):
-        factor.enrolment(people.bob, actor=actor_of("bob"))
+        factor.enrolment(people.bob, actor=actor_of_user(people.bob, "console"))
 
 
 def test_there_is_one_factor_and_none_for_provider_accounts(people: Any, phone: Any):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.http import QueryDict
 
 from apps.accounts.login.factor import code_check, step_after_password
+from apps.accounts.login.open_mode import is_open
 from apps.accounts.login.proof import authenticated
 from apps.accounts.models import User
 from apps.accounts.services import login_succeeded
@@ -62,8 +63,8 @@ class TokenType(Resource):
         code         string   c *
         totp         string   c
         jwt          string   r <jwt
-        security     boolean  r =true
-        enabled      boolean  r =true
+        security     boolean  r
+        enabled      boolean  r
         authProvider string   r
         user         string   r <user__login
         userIdentity identity r
@@ -76,8 +77,8 @@ class TokenType(Resource):
     computed = {
         "code": lambda _seen: None,
         "totp": lambda _seen: None,
-        "security": lambda _seen: True,
-        "enabled": lambda _seen: True,
+        "security": lambda _seen: not is_open(),
+        "enabled": lambda _seen: not is_open(),
         "authProvider": lambda _seen: setting("api.auth.provider.configured"),
         "userIdentity": lambda seen: identity_of(seen.row.user) if seen.row.user else None,
         "accountId": lambda seen: wire_id("a", seen.row.user.pk) if seen.row.user else None,

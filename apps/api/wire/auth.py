@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 from types import SimpleNamespace
+from typing import NoReturn
+from urllib.parse import urlsplit
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
 from rest_framework.authentication import BaseAuthentication, CSRFCheck, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle
 
+from apps.accounts.login.open_mode import stand_in
 from apps.accounts.login.sessions import LOCAL, make_room, provider_of, session_seen
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
@@ -19,7 +22,7 @@ from apps.accounts.selectors import key_shown, why_shut
 from apps.accounts.services import key_used
 from apps.api.wire.origin import client_address
 from apps.core.errors import Unauthorized
-from apps.environments.access import Actor, actor_of_key, actor_of_user
+from apps.environments.access import Actor, actor_of_key, actor_of_stranger, actor_of_user
 
 Proof = tuple[User, Actor] | None
 
@@ -42,13 +45,13 @@ class KeyAuthentication(BaseAuthentication):
         try:
             access, _colon, secret = base64.b64decode(found, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise AuthenticationFailed from None
+            return _wrong(request)
         key = key_shown(access, secret) if "\0" not in access else None
         if key is None:
-            raise AuthenticationFailed
+            return _wrong(request)
         address = client_address(request)
         if shut := why_shut(key, address):
-            raise Unauthorized(shut)
+            return _as_stranger(request) or _refuse(shut)
         key_used(key, address)
         return key.account, actor_of_key(key, "api", address=address)
 
@@ -68,7 +71,7 @@ class BearerAuthentication(BaseAuthentication):
         store = SessionStore(token)
         user = _user_of(store) if token.isalnum() and len(token) <= 64 else None
         if user is None or not session_seen(store):
-            raise AuthenticationFailed
+            return _wrong(request)
         return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
 
 
@@ -94,6 +97,39 @@ class SessionAuthentication(BaseAuthentication):
         check.process_request(request)
         if check.process_view(request, None, (), {}):  # type: ignore[arg-type]
             raise PermissionDenied("The CSRF token is missing; send the cookie's in X-API-CSRF.", "InvalidCSRFToken")
+
+
+class OpenAuthentication(BaseAuthentication):
+    """While access control is off, whoever proved nothing is the administrator."""
+
+    def authenticate(self, request: Request) -> Proof:
+        """The account that strangers act as."""
+        return _as_stranger(request)
+
+
+def _as_stranger(request: Request) -> Proof:
+    """The administrator while open mode is on, unless the request asks to be checked or another site's page sent it."""
+    if request.headers.get("X-Enforce-Authentication", "").lower() == "true" or not _is_ours(request):
+        return None
+    user = stand_in()
+    if user is None:
+        return None
+    return user, actor_of_stranger(user, "api", address=client_address(request))
+
+
+def _is_ours(request: Request) -> bool:
+    """Whether the request comes from no browser, or from a page of this portal."""
+    origin = request.headers.get("Origin", "")
+    return not origin or urlsplit(origin).netloc.lower() == request.get_host().lower()
+
+
+def _wrong(request: Request) -> Proof:
+    """A credential that is not right: nobody, or anybody while access control is off."""
+    return _as_stranger(request) or _refuse("Unauthorized")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise Unauthorized(reason)
 
 
 class AnonymousThrottle(AnonRateThrottle):

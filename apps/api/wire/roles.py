@@ -52,6 +52,7 @@ openldapconfig                  -     -     cru
 processInstance                 -     -     r
 project                         -     crud  crud  view:r
 projectMember                   -     r     r     view:r
+openMode                        -     -     cr
 password                        -     r     cr    view:r
 providerTestInput               -     -     cr
 publicEndpoint                  -     r     r     view:r

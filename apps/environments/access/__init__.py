@@ -1,6 +1,6 @@
 """Who asks, what they may do where, and why not: `Actor`, `Verdict`, `can` and `available`."""
 
-from apps.environments.access.actor import SYSTEM, Actor, actor_of_key, actor_of_user
+from apps.environments.access.actor import SYSTEM, Actor, actor_of_key, actor_of_stranger, actor_of_user
 from apps.environments.access.verdict import (
     YES,
     Verdict,
@@ -17,6 +17,7 @@ __all__ = [
     "Actor",
     "Verdict",
     "actor_of_key",
+    "actor_of_stranger",
     "actor_of_user",
     "available",
     "can",

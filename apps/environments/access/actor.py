@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -16,6 +16,7 @@ from apps.environments.models import Environment, KeyScope, Role
 from apps.environments.roles import PERMISSIONS, named
 
 FRESH = timedelta(minutes=10)
+STRANGER = "open"
 _EVERYTHING = Held(frozenset(PERMISSIONS), frozenset({"owner"}))
 
 
@@ -23,10 +24,11 @@ _EVERYTHING = Held(frozenset(PERMISSIONS), frozenset({"owner"}))
 class Actor:
     """Who asks and by which door: made at the door (API, console, WebSocket, loop), passed down, never looked up.
 
-    `user` is None for the loop itself. `session` is the log-in that a person acts through. `scope` pins an environment
-    key to its environment, `limit` is what a key's role leaves of its maker's permissions (None: all of them). What was
-    found out about permissions is kept for the actor's (one request's) life; `losses` collects what its changes took,
-    `written` the audit lines that the door completes when it has answered.
+    `user` is None for the loop itself. `session` is the log-in that a person acts through, `proved` when they typed
+    their password last. `scope` pins an environment key to its environment, `limit` is what a key's role leaves of its
+    maker's permissions (None: all of them). What was found out about permissions is kept for the actor's (one
+    request's) life; `losses` collects what its changes took, `written` the audit lines that the door completes when it
+    has answered.
     """
 
     user: User | None
@@ -37,6 +39,7 @@ class Actor:
     request_id: str = ""
     auth_type: str = ""
     session: Session | None = field(default=None, compare=False, repr=False)
+    proved: datetime | None = field(default=None, compare=False, repr=False)
     limit: frozenset[str] | None = None
     losses: list[Loss] = field(default_factory=list, compare=False, repr=False)
     written: list[Any] = field(default_factory=list, compare=False, repr=False)
@@ -57,6 +60,11 @@ class Actor:
         return self.user is None and self.via in {"system", "clock"}
 
     @property
+    def is_stranger(self) -> bool:
+        """Whether nothing but open mode lets the asker in."""
+        return self.auth_type == STRANGER
+
+    @property
     def is_fresh(self) -> bool:
         """Whether the asker proved just now who they are: by a key, at the machine itself, or by a recent password.
 
@@ -64,8 +72,7 @@ class Actor:
         """
         if self.user is None or self.api_key is not None or self.via == "cli":
             return self.is_system or self.api_key is not None or self.via == "cli"
-        proved = self.session.confirmed if self.session is not None else None
-        return proved is not None and timezone.now() - proved < FRESH
+        return self.proved is not None and timezone.now() - self.proved < FRESH
 
     def permissions(self, environment_id: int) -> frozenset[str]:
         """What this actor may do in an environment; empty when it is foreign."""
@@ -139,7 +146,15 @@ def actor_of_user(
     user: User, via: str, *, address: str = "", request_id: str = "", session: Session | None = None
 ) -> Actor:
     """The actor behind a log-in session, or who acts as an account without one."""
-    return Actor(user, via, address=address, request_id=request_id, auth_type="TokenAuth", session=session)
+    proved = session.confirmed if session is not None else None
+    return Actor(
+        user, via, address=address, request_id=request_id, auth_type="TokenAuth", session=session, proved=proved
+    )
+
+
+def actor_of_stranger(user: User, via: str, *, address: str = "") -> Actor:
+    """Who proved nothing and acts as `user` because access control is off."""
+    return Actor(user, via, address=address, auth_type=STRANGER)
 
 
 def actor_of_key(key: ApiKey, via: str, *, address: str = "", request_id: str = "") -> Actor:

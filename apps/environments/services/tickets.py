@@ -23,6 +23,8 @@ def ticket_issue(
         digest=ApiKey.digest(token),
         account=actor.user,
         key=actor.api_key,
+        session=actor.session,
+        is_open=actor.is_stranger,
         environment_id=environment_id,
         verb=verb,
         kind=kind,
