@@ -19,6 +19,7 @@ from apps.accounts.selectors import WINDOW, break_glass, is_set_up
 from apps.core import ports
 from apps.core.errors import Conflict, Invalid
 from apps.core.ports import Asker
+from apps.core.services import insist_fresh
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
 KINDS = ("user", "admin")
@@ -55,10 +56,13 @@ def account_create(
 ) -> User:
     """A new local account.
 
-    Raises `Invalid` for a weak password, a name in use or an unknown kind.
+    Raises `Invalid` for a weak password, a name in use or an unknown kind, `Stale` for an administrator who is made
+    by somebody that did not prove lately who they are.
     """
     if kind not in KINDS:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
+    if kind == "admin" and actor is not None:
+        insist_fresh(actor)
     user = User(login=_check_login(login), name=name or login, kind=kind, description=description, desired="active")
     user.pk = number
     password_check(password, user)
@@ -85,6 +89,8 @@ def account_update(user: User, *, actor: Asker | None, **changes: Any) -> User:
     if user.is_admin and allowed.get("kind") == "user":
         _keep_one_admin(user)
     is_other_kind = allowed.get("kind", user.kind) != user.kind
+    if is_other_kind and actor is not None:
+        insist_fresh(actor)
     with ports.revoking(actor, accounts=[user.pk] if is_other_kind else []):
         ports.ask(user, "update", actor=actor, changes=allowed, request=allowed)
         if is_other_kind:

@@ -298,3 +298,19 @@ def test_a_stale_actor_is_fresh_again_with_a_proof(people: Any):
     actor = actor_of_user(people.root, "console")
     assert not actor.is_fresh
     assert replace(actor, proved=timezone.now()).is_fresh
+
+
+def test_strangers_give_themselves_no_lasting_way_in(people: Any, opened: None, nobody: Any):
+    """Rancher's open mode let anybody make an administrator; what outlives open mode takes a proof here."""
+    new = {"login": "eve", "password": PASSWORD, "name": "Eve"}
+    tries = [
+        nobody.post("accounts", {**new, "kind": "admin"}),
+        nobody.call("PUT", f"accounts/1a{people.bob.pk}", {"kind": "admin"}),
+        nobody.post("passwords", {"publicValue": "root", "secretValue": "another quite long phrase"}),
+    ]
+    assert [(each.status, each.body["code"]) for each in tries] == [(403, "ReauthenticationRequired")] * 3
+    assert nobody.post("accounts", {**new, "kind": "user"}).status == 201
+    people.bob.refresh_from_db()
+    people.root.refresh_from_db()
+    assert not people.bob.is_admin
+    assert people.root.check_password(PASSWORD)

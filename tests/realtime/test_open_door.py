@@ -24,7 +24,7 @@ from tests.realtime.wire import ORIGIN, Wire, run, session_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ENFORCE = {"x-enforce-authentication": "true"}
-NOBODY = (
+NOBODY: tuple[dict[str, str], ...] = (
     {},
     {"origin": ORIGIN},
     {"authorization": "Basic d3Jvbmc6a2V5"},

@@ -10,15 +10,19 @@ from apps.accounts.services import login_failed
 from apps.core import ports
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.ports import Asker
+from apps.core.services import insist_fresh
 
 
 def password_set(user: User, password: str, *, actor: Asker | None) -> int:
     """Give an account a new password, as an administrator or (None) from the machine's own command line.
 
-    Its sessions end; how many that were. Raises `Forbidden` for others, `Invalid` for a weak password.
+    Its sessions end; how many that were. Raises `Forbidden` for others, `Stale` without a recent proof, `Invalid` for
+    a weak password.
     """
-    if actor is not None and not actor.is_admin:
-        raise Forbidden("Only administrators may set somebody's password.")
+    if actor is not None:
+        if not actor.is_admin:
+            raise Forbidden("Only administrators may set somebody's password.")
+        insist_fresh(actor)
     return _write(user, password, actor=actor, keep="")
 
 
