@@ -40,6 +40,10 @@ run: $(RUN_STAMP) ldap assets ## Start the portal in the foreground (PORT=8080 D
 demo: $(RUN_STAMP) assets ## Put a sample stack of ten containers to work, in a data folder of its own (data-demo)
 	@DATA_DIR="$${DATA_DIR:-data-demo}" exec $(BIN)/python -m portal demo
 
+.PHONY: agent-image
+agent-image: $(RUN_STAMP) ## Put the host agent's image into this machine's Docker engine, without a registry (TAG= ENGINE=)
+	@exec $(BIN)/python -m portal.agent_image $(TAG) $(ENGINE)
+
 ##@ To work on it
 
 .PHONY: test

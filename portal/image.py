@@ -108,7 +108,7 @@ def _tree(busybox: Path) -> bytes:
         for name in _FOLDERS:
             _add(tar, name, kind=tarfile.DIRTYPE, mode=0o1777 if name == "tmp" else 0o755)
         _add(tar, "bin/busybox", busybox.read_bytes())
-        for library in _libraries(busybox):
+        for library in libraries(busybox):
             _add(tar, str(library).lstrip("/"), library.resolve().read_bytes())
         for applet in sorted(set(applets) - {"busybox"}):
             _add(tar, f"bin/{applet}", kind=tarfile.SYMTYPE, target="/bin/busybox")
@@ -117,7 +117,7 @@ def _tree(busybox: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _libraries(program: Path) -> Iterable[Path]:
+def libraries(program: Path) -> Iterable[Path]:
     """What the dynamic linker would load, under the names it asks for."""
     listed = _run(["ldd", str(program)], program.parent).stdout
     return [Path(name) for name in dict.fromkeys(re.findall(r"(/\S+)", listed)) if Path(name).is_file()]

@@ -1,0 +1,212 @@
+"""A real engine through the whole tunnel: an agent process, its door, SSH in a WebSocket, and the portal's driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from apps.drivers.base import CreateRequest, Endpoint, EngineConflict, EngineDown
+from apps.drivers.docker_engine import DockerDriver
+from portal import agent_image
+from tests.agent.loops import Loop
+from tests.agent.portal import Portal
+from tests.drivers.life import STAY, eventually, gathered, make, say, until_end, until_holds
+from tests.engine import PrivateEngine
+
+pytestmark = pytest.mark.docker
+
+MEGABYTES = 60
+
+
+@dataclass
+class Scene:
+    loop: Loop
+    portal: Portal
+    agent: subprocess.Popen[bytes]
+    folder: Path
+    driver: DockerDriver
+    path: str
+    log: Path
+
+    def ask(self, target: str) -> bytes:
+        return ask(self.path, target)
+
+
+def ask(path: str, target: str) -> bytes:
+    """The body of a GET."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(path)
+        client.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
+        got = b"".join(iter(lambda: client.recv(65536), b""))
+    return got.partition(b"\r\n\r\n")[2]
+
+
+@pytest.fixture(scope="module")
+def scene(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("agent")
+    source = Path(__file__).resolve().parents[2] / "agent"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source), "CORRAL_STATE": str(folder / "state")}
+    log = folder / "log"
+    with Loop() as loop:
+        portal = Portal(folder)
+        loop(portal.__aenter__())
+        with log.open("wb") as out:
+            agent = subprocess.Popen(
+                [sys.executable, "-m", "corral_agent", portal.url],
+                env=environment | {"DOCKER_SOCKET": engine.url, "CORRAL_SECRET_TEST": "1"},
+                stdout=out,
+                stderr=out,
+            )
+        path = loop(portal.forwarded())
+        driver = DockerDriver(Endpoint(f"unix://{path}"))
+        yield Scene(loop, portal, agent, folder, driver, path, log)
+        driver.close()
+        if agent.poll() is None:
+            agent.kill()
+        agent.wait()
+        loop(portal.__aexit__())
+
+
+@pytest.fixture
+def driver(scene: Scene) -> Iterator[DockerDriver]:
+    yield scene.driver
+    for seen in scene.driver.containers():
+        scene.driver.remove(seen.id)
+
+
+def test_containers_live_behind_the_tunnel(driver: DockerDriver):
+    made = make(driver)
+    assert [seen.id for seen in driver.containers()] == [made]
+    driver.stop(made, timeout=5)
+    assert driver.inspect(made).exit_code == 0
+    with pytest.raises(EngineConflict, match="already in use"):
+        make(driver, start=False)
+
+
+def test_logs_and_events_follow(driver: DockerDriver):
+    with gathered(driver.events()) as events:
+        made = make(driver)
+        with gathered(driver.logs(made)) as lines:
+            say(driver, made, "hello")
+            eventually(lambda: [line.text for line in lines] == ["hello"])
+        driver.kill(made)
+        eventually(lambda: {"create", "start", "die"} <= {event.action for event in events})
+
+
+def test_a_shell_takes_keys_and_gives_its_code(driver: DockerDriver):
+    session = driver.exec(make(driver), ["sh"])
+    until_holds(session, b"/ # ")
+    session.resize(132, 43)
+    session.write(b"stty size; exit 7\r")
+    until_holds(session, b"43 132")
+    until_end(session)
+    assert session.exit_code() == 7
+    session.close()
+
+
+def test_an_image_goes_out_and_in(driver: DockerDriver, scene: Scene):
+    archive = scene.ask("/images/get?names=bb:local")
+    assert len(archive) > 1_000_000
+    with driver._line() as sdk:
+        answer = "".join(str(line) for line in sdk.load_image(archive))
+    assert "Loaded image: bb:local" in answer
+
+
+def test_a_reader_that_stalls_blocks_nobody(driver: DockerDriver):
+    made = make(driver, Cmd=["sh", "-c", "yes yesyesyesyesyesyesyesyes"])
+    stalled = driver.logs(made)
+    next(iter(stalled))  # and nothing more is read
+    time.sleep(0.5)
+    begun = time.monotonic()
+    for _ in range(20):
+        driver.ping()
+    assert time.monotonic() - begun < 5
+    stalled.close()
+
+
+def test_what_corral_does_not_need_stays_closed(scene: Scene):
+    for target in ("/plugins", "/swarm", "/system/df", "/v1.41/containers/%2e%2e/plugins"):
+        assert "message" in json.loads(scene.ask(target))
+
+
+def test_the_agent_tells_of_the_machine_and_its_containers(driver: DockerDriver, scene: Scene):
+    made = make(driver)
+    found = json.loads(scene.ask("/corral/v1/containers/stats"))
+    assert found[made]["memory"] > 0
+    assert found[made]["pids"] > 0
+    machine = json.loads(scene.ask("/corral/v1/machine"))
+    assert machine["osInfo"]["dockerVersion"]
+    assert machine["memoryInfo"]["memTotal"] > 100
+
+
+def test_the_agent_is_small_and_keeps_its_secrets_to_itself(scene: Scene):
+    process = Path(f"/proc/{scene.agent.pid}")
+    rows = (row.split() for row in (process / "smaps_rollup").read_text().splitlines()[1:])
+    sizes = {row[0]: int(row[1]) // 1024 for row in rows}
+    assert sizes["Pss:"] <= MEGABYTES
+    state = json.loads((scene.folder / "state" / "agent.json").read_text())
+    shown = (process / "environ").read_bytes() + scene.log.read_bytes()
+    for secret in (state["secret_key"], state["private_key"], scene.portal.token):
+        assert secret.encode() not in shown
+    assert state["secret_key"].encode() not in (process / "cmdline").read_bytes()
+
+
+def test_a_cut_is_mended_and_what_happened_meanwhile_is_told(scene: Scene, engine: PrivateEngine):
+    before = json.loads(scene.ask("/corral/v1/journal?after=0&limit=1"))["last"]
+    port = scene.portal.port
+    scene.loop(scene.portal.close_tunnels())
+    with pytest.raises(EngineDown):
+        scene.driver.ping()
+    local = DockerDriver(engine.endpoint)
+    unseen = local.create(CreateRequest("unseen", {"Image": "bb:local", "Cmd": STAY}))
+    local.start(unseen)
+    local.remove(unseen)
+    local.close()
+    scene.loop(scene.portal.open_tunnels(port))
+    path = scene.loop(scene.portal.forwarded(2), 60)
+    told = json.loads(ask(path, f"/corral/v1/journal?after={before}"))["events"]
+    assert [line["action"] for line in told if line["id"] == unseen][:2] == ["create", "start"]
+    assert {"disconnected", "connected"} <= {line["action"] for line in told if line["kind"] == "agent"}
+
+
+def test_an_agent_that_is_told_to_stop_ends_well(scene: Scene):
+    scene.agent.send_signal(signal.SIGTERM)
+    assert scene.agent.wait(5) == 0
+    assert (scene.folder / "state" / "journal" / "closed").exists()
+
+
+def test_the_image_without_a_registry_runs_as_the_command_says(engine: PrivateEngine, tmp_path: Path):
+    agent_image.build(engine.url, agent_image.TAG)
+    local = DockerDriver(engine.endpoint)
+    binds = [f"{engine.folder}/docker.sock:/var/run/docker.sock", f"{tmp_path}/rancher:/var/lib/rancher"]
+    with Loop() as loop:
+        portal = Portal(tmp_path)
+        loop(portal.__aenter__())
+        host = {"Binds": binds, "NetworkMode": "host"}  # --privileged asks for more than test machines may give
+        body = {"Image": agent_image.TAG, "Cmd": [portal.url], "HostConfig": host}
+        made = local.create(CreateRequest("agent", body))
+        local.start(made)
+        hello = json.loads(ask(loop(portal.forwarded()), "/corral/v1/hello"))
+        assert hello["engine"] is True
+        pid = local.inspect(made).raw["State"]["Pid"]
+        rows = (row.split() for row in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+        sizes = {row[0]: int(row[1]) // 1024 for row in rows}
+        assert sizes["Rss:"] <= MEGABYTES
+        begun = time.monotonic()
+        local.stop(made, timeout=10)
+        assert time.monotonic() - begun < 5
+        assert local.inspect(made).exit_code == 0
+        local.remove(made)
+        loop(portal.__aexit__())
+    local.close()
