@@ -11,12 +11,12 @@ class ContainersConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with the loop, the hosts' scans and events, and the emptying of environments and hosts."""
-        from apps.containers import drain, fetch, reconcile, services, watch
+        from apps.containers import drain, fetch, reconcile, selectors, services, watch
         from apps.containers.models import Container, Pull
         from apps.control.reconcile import owned_by, register
         from apps.core.ports import ports
         from apps.hosts import drain as host_drain
-        from apps.hosts import lost
+        from apps.hosts import history, lost
         from apps.hosts import reconcile as hosts
         from apps.hosts import watch as host_watch
 
@@ -26,6 +26,7 @@ class ContainersConfig(AppConfig):
         owned_by("host", reconcile.without_host)
         hosts.scanners.append(watch.scan)
         hosts.leavers.append(services.host_left)
+        history.namers.append(selectors.running_on)
         lost.fences.append(watch.fence)
         host_drain.drainers.append(drain.standalone)
         host_watch.handlers.append(watch.handle)

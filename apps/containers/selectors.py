@@ -32,6 +32,12 @@ def counts_by_host(environment_id: int) -> dict[int, int]:
     return dict(rows.values_list("host").annotate(Count("pk")).order_by())
 
 
+def running_on(host: Host) -> dict[str, int]:
+    """The rows of what runs on a host, by the engine's ids."""
+    rows = Container.all_objects.filter(host=host, removed=None).exclude(external_id="")
+    return dict(rows.values_list("external_id", "pk"))
+
+
 def endpoints(row: Container) -> list[dict[str, Any]]:
     """Where the container's published ports are reached: address, port, host and container keys."""
     host: Host | None = row.host

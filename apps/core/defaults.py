@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Default] = {
     "retention.events.days": Default("14"),
     "retention.operations.days": Default("14"),
     "retention.removed.hours": Default("24"),
+    "retention.stats.hours": Default("48"),
     "session.idle.minutes": Default("0"),
     "session.limit": Default("0"),
     "totp.required": Default("none"),

@@ -205,6 +205,14 @@ class StatsSample:
     pids: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One sample of a whole machine (None: it does not tell) and of its running containers, by the engine's ids."""
+
+    machine: StatsSample | None
+    containers: Mapping[str, StatsSample]
+
+
 class Stream(Protocol[T_co]):
     """Things that arrive over time; `close` may be called from another thread and ends the iteration."""
 
@@ -305,3 +313,6 @@ class Driver(Protocol):
 
     def host_stats(self) -> Stream[StatsSample]:
         """About one sample a second of the whole machine (its own counters if local, else its containers' sum)."""
+
+    def measure(self) -> Measured:
+        """One sample of everything, now."""

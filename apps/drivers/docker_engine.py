@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from apps.drivers import docker_load, docker_pull, docker_streams, docker_values
+from apps.drivers import docker_load, docker_measure, docker_pull, docker_streams, docker_values
 from apps.drivers.base import (
     ContainerSeen,
     CreateRequest,
@@ -22,6 +22,7 @@ from apps.drivers.base import (
     ExecSession,
     ImageSeen,
     LogLine,
+    Measured,
     PullProgress,
     StatsSample,
     Stream,
@@ -30,7 +31,7 @@ from apps.drivers.docker_exec import DockerExec
 from apps.drivers.docker_sdk import Line
 from apps.drivers.docker_time import decimal, nanoseconds_of
 from apps.drivers.docker_wire import Reply, ask, let_go
-from apps.drivers.host_stats import FleetStats, MachineStats
+from apps.drivers.host_stats import FleetStats, MachineStats, read_machine
 
 _AT_WORK = 4  # more at once only slow each other down: making and starting containers is the engine's CPU time
 _WAITING = 12  # stopping is mostly waiting for the container, and must not keep others from starting
@@ -233,6 +234,25 @@ class DockerDriver:
         if self.endpoint.url.startswith("unix://"):
             return MachineStats()
         return FleetStats(self)
+
+    def measure(self) -> Measured:
+        """One sample of everything: of the agent in one call, else of the engine, container by container."""
+        if self._has_agent:
+            with self._line() as sdk:
+                samples = docker_measure.by_agent(sdk.agent("containers/stats"))
+            return Measured(docker_measure.first(self.host_stats()), samples)
+        running = [seen.id for seen in self.containers() if seen.state == "running"]
+        samples = docker_measure.one_by_one(running, self._one_shot)
+        if self.endpoint.url.startswith("unix://"):
+            return Measured(read_machine(), samples)
+        return docker_measure.together(samples, self.info())
+
+    def _one_shot(self, container_id: str) -> bytes:
+        reply = self._ask("GET", _of(container_id, docker_measure.ONE_SHOT), idle=_STATS_SILENCE)
+        try:
+            return b"".join(reply)
+        finally:
+            reply.close()
 
     def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession:
         """Run a command inside a running container."""

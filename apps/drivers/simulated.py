@@ -23,6 +23,7 @@ from apps.drivers.base import (
     ImageMissing,
     ImageSeen,
     LogLine,
+    Measured,
     PullProgress,
     StatsSample,
     Stream,
@@ -343,3 +344,10 @@ class SimulatedDriver:
             return total((sample(box, MEMORY) for box in running), at=time.time(), cpus=4, memory_limit=MEMORY)
 
         return StatsStream(take, self._over(), self.tick)
+
+    def measure(self) -> Measured:
+        """One sample of everything."""
+        boxes = self._enter("measure")
+        with boxes.lock:
+            found = {box.id: sample(box, MEMORY) for box in boxes.by_id.values() if box.running}
+        return Measured(total(found.values(), at=time.time(), cpus=4, memory_limit=MEMORY), found)

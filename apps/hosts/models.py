@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
-from apps.environments.models import TenantRow
+from apps.environments.models import Environment, TenantRow
 from apps.hosts.lifecycle import AWAY, HOST, TOKEN
 
 AGENT = "agent://"
@@ -25,9 +25,9 @@ class Host(TenantRow):
     private_key, password for SSH), `labels` the user's, `drain` how the host is to be emptied (empty: not at all):
     `asked`, a mark, and `stopStandalone`.
     The sighting: `engine_id`, `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last answered) and
-    `lost_at` (since when it does not). Which process holds the engine's event stream is a lease (`gateway`, until
-    `gateway_until`); of a host behind an agent it holds the tunnel, with its end at `tunnel_socket` on its own machine
-    and behind the door at `tunnel_address` for others.
+    `lost_at` (since when it does not), `sampled_at` (its last minute of statistics). Which process holds the engine's
+    event stream is a lease (`gateway`, until `gateway_until`); of a host behind an agent it holds the tunnel, with its
+    end at `tunnel_socket` on its own machine and behind the door at `tunnel_address` for others.
 
     What the agent told: `agent` (version, readOnly, simulated), `skew` (how many seconds its clock is ahead of the
     portal's), `journal_seq` (up to where its journal was read).
@@ -50,6 +50,7 @@ class Host(TenantRow):
     gateway_until = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
     lost_at = models.DateTimeField(null=True)
+    sampled_at = models.DateTimeField(null=True)
     tunnel_socket = models.CharField(max_length=255, blank=True)
     tunnel_address = models.CharField(max_length=255, blank=True)
     agent = models.JSONField(default=dict)
@@ -173,3 +174,25 @@ class PortalKey(models.Model):
 
     def __str__(self) -> str:
         return self.public
+
+
+class StatsHour(models.Model):
+    """An hour of one thing's statistics, a point a minute.
+
+    `kind` and `target` are a host's or a container's, `points` packed as `hosts.history` says, `counters` the sample
+    that the next point is counted from.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=16)
+    target = models.BigIntegerField()
+    hour = models.DateTimeField(db_index=True)
+    points = models.BinaryField(default=bytes)
+    counters = models.BinaryField(default=bytes)
+
+    class Meta:
+        ordering = ("hour",)
+        constraints = (models.UniqueConstraint(fields=["kind", "target", "hour"], name="one_hour_of_statistics"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target} {self.hour:%H:%M}"

@@ -16,6 +16,7 @@ from django.utils import timezone
 from apps.control.wake import send
 from apps.drivers.base import EngineError, EngineEvent, Stream
 from apps.hosts.models import AGENT, Host
+from apps.hosts.recorder import Recorder
 from apps.hosts.selectors import driver_of
 from apps.hosts.tunnels import journal, leases
 
@@ -109,14 +110,17 @@ class Gateway:
         self._watchers: dict[int, _Watcher] = {}
         self._stop_asked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+        self._recorder = Recorder()
 
     def start(self) -> None:
         """Begin in a thread of its own."""
         self._thread.start()
+        self._recorder.start()
 
     def stop(self) -> None:
         """Close every stream and give the leases back."""
         self._stop_asked.set()
+        self._recorder.stop()
         for watcher in self._watchers.values():
             watcher.stop()
         Host.all_objects.filter(gateway=self.name).update(gateway="", gateway_until=None)

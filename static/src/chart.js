@@ -4,6 +4,7 @@ import uPlot from "uplot";
 import { Socket } from "./parts/socket.js";
 
 const SPAN = 120;
+const AGAIN = 60_000;
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 function size(value) {
@@ -28,6 +29,13 @@ const KINDS = {
   disk: { of: ["disk_read", "disk_write"], text: (p) => `↓ ${size(p.disk_read)}/s  ↑ ${size(p.disk_write)}/s`, axis: size, low: 1000 },
 };
 
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];
+
+function clock(at, short) {
+  const shape = short ? { hour: "2-digit", minute: "2-digit", hour12: false } : { hour12: false };
+  return new Date(at * 1000).toLocaleTimeString([], shape);
+}
+
 function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -37,6 +45,7 @@ class Chart {
     this.box = box;
     this.kind = KINDS[box.dataset.chart];
     this.points = [];
+    this.past = null;
     this.out = box.querySelector("output");
     this.plot = box.querySelector(".plot");
     this.waiting = this.plot.textContent;
@@ -57,7 +66,7 @@ class Chart {
         padding: [8, 14, 0, 0],
         scales: { y: { range: (_u, _low, high) => [0, Math.max(this.kind.low, (high ?? 0) * 1.15)] } },
         axes: [
-          { ...axis, size: 18, space: 90, incrs: [1, 2, 5, 10, 15, 30, 60, 120], values: (_u, marks) => marks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false })) },
+          { ...axis, size: 18, space: 90, incrs: STEPS, values: (_u, marks) => marks.map((at) => clock(at, Boolean(this.past))) },
           { ...axis, size: 48, space: 26, values: (_u, marks) => marks.map((value) => this.kind.axis(value)) },
         ],
         series: [{}, ...this.kind.of.map((_name, at) => ({ stroke: colours[at], width: 1.5, fill: at ? undefined : `${colours[at]}1f`, points: { show: false } }))],
@@ -67,18 +76,45 @@ class Chart {
     );
   }
 
+  get shown() {
+    return this.past ?? this.points;
+  }
+
   data() {
-    return [this.points.map((p) => p.at), ...this.kind.of.map((name) => this.points.map((p) => p[name] ?? null))];
+    return [this.shown.map((p) => p.at), ...this.kind.of.map((name) => this.shown.map((p) => p[name] ?? null))];
   }
 
   add(points) {
     const last = this.points.at(-1)?.at ?? 0;
     this.points.push(...points.filter((p) => p.at > last));
     this.points.splice(0, this.points.length - SPAN);
-    if (!this.points.length) return;
+    if (!this.past) this.draw();
+  }
+
+  // What was recorded while nobody watched goes before, never among, what came live.
+  fill(points) {
+    const first = this.points[0]?.at ?? Infinity;
+    const since = Date.now() / 1000 - SPAN;
+    this.points.unshift(...points.filter((p) => p.at > since && p.at < first));
+    if (!this.past) this.draw();
+  }
+
+  look(past) {
+    this.past = past;
+    this.chart?.destroy();
+    this.chart = null;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.shown.length) return this.rest(this.past ? this.nothing : "");
     if (this.chart) this.chart.setData(this.data());
     else this.build();
-    this.out.textContent = this.kind.text(this.points.at(-1));
+    this.out.textContent = this.kind.text(this.shown.at(-1));
+  }
+
+  get nothing() {
+    return this.box.closest("[data-source]").dataset.nothing;
   }
 
   fit() {
@@ -94,27 +130,87 @@ class Chart {
   rest(text) {
     this.out.textContent = "";
     if (this.chart) return;
+    this.box.classList.add("is-waiting");
     this.plot.textContent = text || this.waiting;
   }
 }
 
-function feed(source, charts) {
-  let socket = null;
-  const start = () => {
-    socket = new Socket(`/ws/stats?${source}`, {
+// One thing's charts: a socket while they show what is live, what was recorded for an hour or a day.
+class Feed {
+  constructor(source, charts, host) {
+    this.source = source;
+    this.charts = charts;
+    this.address = host.dataset.history;
+    this.ranges = host.previousElementSibling?.matches(".ranges") ? host.previousElementSibling : null;
+    this.hours = 0;
+    this.ranges?.addEventListener("click", (event) => this.choose(event.target.closest("[data-range]")));
+    // A hidden tab watches nothing; history and the feed's last two minutes fill the gap when it is shown again.
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.stop() : this.start()));
+    addEventListener("pagehide", () => this.stop());
+    if (!document.hidden) this.start();
+  }
+
+  start() {
+    if (this.hours) this.recall();
+    else this.listen();
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.socket?.close();
+    this.socket = null;
+  }
+
+  listen() {
+    this.stop();
+    this.recorded(1).then((points) => points && this.each((chart) => chart.fill(points)));
+    this.socket = new Socket(`/ws/stats?${this.source}`, {
       message: (data) => {
         const said = JSON.parse(data);
-        if (said.type === "points") charts.forEach((chart) => chart.add(said.points));
-        if (said.type === "end") charts.forEach((chart) => chart.rest(said.reason));
+        if (said.type === "points") this.each((chart) => chart.add(said.points));
+        if (said.type === "end") this.each((chart) => chart.rest(said.reason));
       },
-      closed: (event) => charts.forEach((chart) => chart.rest(event.reason)),
+      closed: (event) => this.each((chart) => chart.rest(event.reason)),
     });
-  };
-  const stop = () => socket?.close();
-  // A hidden tab watches nothing; the first frame after it is shown again fills the gap.
-  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
-  addEventListener("pagehide", stop);
-  if (!document.hidden) start();
+  }
+
+  async recall() {
+    const { hours } = this;
+    const points = await this.recorded(hours);
+    if (hours !== this.hours || document.hidden) return;
+    if (points) this.each((chart) => chart.look(points));
+    this.timer = setTimeout(() => this.recall(), AGAIN);
+  }
+
+  async recorded(hours) {
+    if (!this.address) return null;
+    try {
+      const answer = await fetch(`${this.address}?hours=${hours}`, { headers: { Accept: "application/json" } });
+      return answer.ok ? (await answer.json()).points : null;
+    } catch {
+      return null;
+    }
+  }
+
+  choose(button) {
+    if (!button) return;
+    for (const each of this.ranges.querySelectorAll("[data-range]")) {
+      each.setAttribute("aria-pressed", String(each === button));
+    }
+    this.stop();
+    this.hours = Number(button.dataset.range);
+    if (!this.hours) this.each((chart) => chart.look(null));
+    this.start();
+  }
+
+  each(change) {
+    this.charts.forEach(change);
+    const last = this.charts[0]?.shown.at(-1)?.at;
+    const seen = this.ranges?.querySelector("[data-asof]");
+    if (!seen || !last) return;
+    seen.dateTime = new Date(last * 1000).toISOString();
+    seen.textContent = clock(last, false);
+  }
 }
 
 export function mount(boxes) {
@@ -123,7 +219,7 @@ export function mount(boxes) {
     const source = box.closest("[data-source]").dataset.source;
     bySource.set(source, [...(bySource.get(source) ?? []), new Chart(box)]);
   }
-  for (const [source, charts] of bySource) feed(source, charts);
+  for (const [source, charts] of bySource) new Feed(source, charts, charts[0].box.closest("[data-source]"));
   const repaint = () => [...bySource.values()].flat().forEach((chart) => chart.repaint());
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);

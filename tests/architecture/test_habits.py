@@ -55,7 +55,7 @@ OWN_NAMES = {
     "environments": {"roles", "reasons"},
     "control": {"wake", "retention", "chain", "verify", "export", "cancel"},
     "containers": {"engine", "policy", "guard", "decisions", "drain"},
-    "hosts": {"agents", "drain", "lost"},
+    "hosts": {"agents", "drain", "lost", "history", "packing", "recorder"},
     "stacks": {"drain", "lost"},
 }
 UNIVERSAL = {"management"}

@@ -156,3 +156,12 @@ def test_the_machine_has_statistics_of_its_own(driver: Driver) -> None:
         eventually(lambda: len(samples) >= 2)
     assert samples[1].at > samples[0].at
     assert 0 < samples[0].memory < samples[0].memory_limit
+
+
+def test_everything_is_measured_in_one_go(driver: Driver) -> None:
+    up, off = make(driver), make(driver, "off", start=False)
+    found = driver.measure()
+    assert found.machine is not None
+    assert found.containers[up].memory > 0
+    assert found.containers[up].cpus > 0
+    assert off not in found.containers

@@ -59,6 +59,7 @@ DEVIATIONS = {
     "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # ours: tries a directory
     "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # ours: how a host is emptied
+    "statsHistory": CONTRACT["statsAccess"],  # ours: charts of the past
     "ulimit": CONTRACT["logConfig"],  # ours
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # our own type
     "secondFactorInput": CONTRACT["changeSecretInput"],  # ours

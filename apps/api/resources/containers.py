@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.api.resources import launch
 from apps.api.resources.access import host_access, statistics
+from apps.api.resources.history import stats_history
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
 from apps.api.wire.kinds import Action, Data, Link, Resource, Seen, register
@@ -86,6 +87,7 @@ class ContainerType(Resource):
         "hosts": Link("host", column="containers"),
         "services": Link("service", column="slots__container"),
         "stats": Link(call=statistics("stats")),
+        "statsHistory": Link(asks=stats_history),
         "containerStats": Link(call=statistics("containerstats")),
     }
 

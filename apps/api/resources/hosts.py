@@ -9,6 +9,7 @@ from typing import Any
 from apps.api.resources import images
 from apps.api.resources.access import statistics
 from apps.api.resources.endpoints import wire_endpoints
+from apps.api.resources.history import stats_history
 from apps.api.wire.caller import Caller
 from apps.api.wire.entry import pick
 from apps.api.wire.fields import table
@@ -52,6 +53,7 @@ class HostType(Resource):
         "account": Link("project", attribute="environment_id"),
         "instances": Link("container", column="host"),
         "stats": Link(call=statistics("stats")),
+        "statsHistory": Link(asks=stats_history),
         "hostStats": Link(call=statistics("hoststats")),
         "containerStats": Link(call=statistics("containerstats")),
         "images": Link(call=images.images),

@@ -115,6 +115,13 @@ _TABLES = {
         token string r
         url   string r
     """,
+    "statsHistory": """
+        asOf         date   r
+        hours        int    r
+        points       json   r
+        resourceId   string r
+        resourceType string r
+    """,
     "ulimit": """
         name string c *
         soft int    c *
@@ -126,6 +133,7 @@ _PLURALS = {
     "hostAccess": "hostAccesses",
     "restartPolicy": "restartPolicys",
     "statsAccess": "statsAccesses",
+    "statsHistory": "statsHistories",
 }
 
 for _name, _rows in _TABLES.items():

@@ -74,6 +74,12 @@ class Link:
     attribute: str = ""
     call: Callable[[Caller, Any], Data] | None = None
     permission: str = "view"
+    asks: Callable[[Caller, Any, QueryDict], Data] | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it leads to an answer instead of to rows."""
+        return self.call is not None or self.asks is not None
 
 
 class Resource:

@@ -74,6 +74,7 @@ setProjectMembersInput          -     r     r     view:r operate|members:c
 setServiceLinksInput            -     r     r     view:r operate:c
 setting                         -     r     crud  view:r
 statsAccess                     -     r     r     view:r
+statsHistory                    -     r     r     view:r
 token                           cr    -     -
 ulimit                          -     r     r     view:r operate:c
 """

@@ -40,7 +40,7 @@ def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
         "collectionActions": {},
         "collectionFields": {},
         "collectionFilters": _filters(resource),
-        "includeableLinks": [name.lower() for name, link in resource.links.items() if link.call is None],
+        "includeableLinks": [name.lower() for name, link in resource.links.items() if not link.is_made],
     }
 
 

@@ -68,7 +68,7 @@ def _offered(resource: Resource, caller: Caller, row: Any, name: str) -> bool:
 
 def _links(resource: Resource, caller: Caller, row: Any) -> Iterable[str]:
     for name, link in resource.links.items():
-        if link.call is not None:
+        if link.is_made:
             if not link.permission or Seen(row, caller).may(link.permission):
                 yield name
         elif _leads(caller, row, link):

@@ -103,10 +103,10 @@ def _link(resource: Resource, name: str) -> tuple[str, Link]:
 def follow(resource: Resource, caller: Caller, row: Any, name: str, url: str, asked: QueryDict) -> Answer:
     """What a link leads to: one row, a collection, or an answer made on the spot."""
     _name, link = _link(resource, name)
-    if link.call is not None:
+    if link.is_made:
         if link.permission and link.permission not in caller.actor.permissions(environment_of(row) or 0):
             raise NotFound("Not Found")
-        return link.call(caller, row)
+        return link.asks(caller, row, asked) if link.asks else link.call(caller, row) if link.call else {}
     target = _target(caller, link)
     if link.attribute:
         found = target.find(caller, getattr(row, link.attribute))
