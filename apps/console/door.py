@@ -24,6 +24,7 @@ from apps.accounts.login.open_mode import is_open, stand_in
 from apps.accounts.login.sessions import session_seen
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
+from apps.console.losses import told
 from apps.control.services import answered
 from apps.core.errors import Forbidden, NotFound, Problem, Stale
 from apps.environments.access import Actor, Verdict, actor_of_stranger, actor_of_user, can
@@ -127,16 +128,16 @@ class Visit:
         return mine
 
     def done(self, message: str, to: str = "", *, changed: bool = True) -> HttpResponse:
-        """The answer to a change that was taken: go to `to`, or stay and refresh."""
-        self.told = message
+        """The answer to a change that was taken: go to `to`, or stay and refresh; tells what it took from others."""
+        self.told = message = " ".join(filter(None, (message, told(self.actor.losses))))
         if not is_fragment(self.request):
             messages.success(self.request, message)
             return redirect(to or self.back())
         if to:
             messages.success(self.request, message)
             return HttpResponse(status=204, headers={"HX-Redirect": to})
-        told = {"corral:toast": {"text": message, "tone": "good"}, "corral:done": {"changed": changed}}
-        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(told)})
+        events = {"corral:toast": {"text": message, "tone": "good"}, "corral:done": {"changed": changed}}
+        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
 
     def go(self, to: str) -> HttpResponse:
         """Lead to another page."""
@@ -146,8 +147,8 @@ class Visit:
         """The answer to a change that was not taken."""
         self.told = problem.message
         if is_fragment(self.request):
-            told = {"corral:toast": {"text": problem.message, "tone": "bad"}}
-            return HttpResponse(problem.message, status=problem.status, headers={"HX-Trigger": json.dumps(told)})
+            events = {"corral:toast": {"text": problem.message, "tone": "bad"}}
+            return HttpResponse(problem.message, status=problem.status, headers={"HX-Trigger": json.dumps(events)})
         if self.request.method == "POST" and problem.status != 404:
             messages.error(self.request, problem.message)
             return redirect(self.back())

@@ -8,18 +8,15 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from apps.accounts.models import AuthProvider, User
-from apps.accounts.spec import IDENTITY_KINDS
 from apps.console import buttons
 from apps.console.door import Visit, posted, site
 from apps.containers.models import Container
-from apps.core.errors import Invalid, NotFound, Problem
-from apps.core.ids import wire_id
+from apps.core.errors import Invalid, NotFound
 from apps.environments.access import Verdict, can, members_of
 from apps.environments.models import Environment
-from apps.environments.roles import PERMISSIONS, ROLES
-from apps.environments.selectors import environments_of
-from apps.environments.services import environment_act, environment_create, environment_update, members_set
+from apps.environments.roles import PERMISSIONS
+from apps.environments.selectors import environments_of, role_choices
+from apps.environments.services import environment_act, environment_create, environment_update
 from apps.hosts.models import Host
 from apps.stacks.models import Stack
 
@@ -82,13 +79,14 @@ def new(visit: Visit) -> HttpResponse:
 def detail(visit: Visit, pk: int) -> HttpResponse:
     """One environment: its members and what each role may do."""
     row = find(visit, pk)
+    choices = role_choices()
     context = {
         "row": row,
         "people": [(m, m.account_id if m.identity_type == "rancher_id" else 0) for m in members_of([row.pk])[row.pk]],
-        "kinds": sorted(IDENTITY_KINDS) if AuthProvider.objects.open().exists() else [],
-        "own": can(visit.actor, "own", row.pk),
-        "roles": list(ROLES),
-        "matrix": [(name, text, [name in ROLES[role] for role in ROLES]) for name, text in PERMISSIONS.items()],
+        "own": can(visit.actor, "members", row.pk),
+        "roles": [each.name for each in choices],
+        "choices": choices,
+        "matrix": [(name, text, [name in each.permissions for each in choices]) for name, text in PERMISSIONS.items()],
     }
     return visit.show("console/environment.html", context)
 
@@ -127,58 +125,3 @@ def remove(visit: Visit, pk: int) -> HttpResponse:
     counts = [(model.objects.within([row.pk]).filter(removed=None).count(), word) for model, word in kinds]
     goes = [f"{count} {word}" for count, word in counts if count]
     return visit.show("console/remove.html", {"row": row, "goes": goes, "kind": _("environment")})
-
-
-@site
-@posted
-def member_add(visit: Visit, pk: int) -> HttpResponse:
-    """Add an account by its log-in name, or a person or group of a log-in provider by its id."""
-    row, sent = find(visit, pk), visit.request.POST
-    name, kind = sent.get("login", "").strip(), sent.get("kind", "rancher_id")
-    said = _("%(name)s is a member now.") % {"name": name}
-    if kind != "rancher_id":
-        return _put(visit, row, (kind, name), sent.get("role", "member"), said)
-    account = User.objects.filter(login__iexact=name, removed=None).first() if name else None
-    allowed = can(visit.actor, "own", row.pk)
-    if account is None and allowed:
-        raise Problem(_("There is no account %(name)r.") % {"name": name[:60]}, status=422, field="login")
-    who = ("rancher_id", wire_id("a", account.pk)) if account else ("", "")
-    return _put(visit, row, who, sent.get("role", "member"), said)
-
-
-@site
-@posted
-def member_role(visit: Visit, pk: int, account: int) -> HttpResponse:
-    """Give a member another role."""
-    row, role = find(visit, pk), visit.request.POST.get("role", "")
-    return _put(visit, row, _meant(visit, account), role, _("Saved."))
-
-
-@site
-@posted
-def member_remove(visit: Visit, pk: int, account: int) -> HttpResponse:
-    """Take a member out."""
-    return _put(visit, find(visit, pk), _meant(visit, account), None, _("Saved."))
-
-
-def _meant(visit: Visit, account: int) -> tuple[str, str]:
-    """The kind and id of the entry that is meant: an account (0: the person or group that the form names)."""
-    sent = visit.request.POST
-    return ("rancher_id", wire_id("a", account)) if account else (sent.get("kind", ""), sent.get("identity", ""))
-
-
-def _put(visit: Visit, row: Environment, who: tuple[str, str], role: str | None, said: str) -> HttpResponse:
-    """The member list with one entry in this role, or without it."""
-    members = [each for each in _entries(row) if (each["externalIdType"], each["externalId"]) != who]
-    if role is not None and any(who):
-        members.append({"externalId": who[1], "externalIdType": who[0], "role": role})
-    members_set(row, members, actor=visit.actor)
-    return visit.done(said)
-
-
-def _entries(row: Environment) -> list[dict[str, str]]:
-    """The members as they are."""
-    return [
-        {"externalId": member.identity, "externalIdType": member.identity_type, "role": member.role}
-        for member in members_of([row.pk])[row.pk]
-    ]

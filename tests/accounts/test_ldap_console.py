@@ -153,7 +153,7 @@ def test_a_group_is_put_on_the_member_list_and_taken_off_in_the_browser(
     client, page = Client(), f"/environments/{lab.pk}"
     client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
     group = {"kind": "github_org", "identity": "7"}
-    assert client.post(f"{page}/members", {"kind": "github_org", "login": "7", "role": "member"}).status_code == 302
+    assert client.post(f"{page}/members", {"pick": "github_org:7", "role": "member"}).status_code == 302
     shown = client.get(page)
     assert (shown.status_code, b"github_org" in shown.content) == (200, True)
     assert client.post(f"{page}/members/0", {**group, "role": "readonly"}).status_code == 302
@@ -166,7 +166,7 @@ def test_a_group_is_put_on_the_member_list_and_taken_off_in_the_browser(
 def test_a_member_list_with_groups_keeps_them_when_an_account_changes(people: Any, lab: Any):
     client, page = Client(), f"/environments/{lab.pk}"
     client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
-    client.post(f"{page}/members", {"kind": "github_org", "login": "7", "role": "member"})
+    client.post(f"{page}/members", {"pick": "github_org:7", "role": "member"})
     client.post(f"{page}/members/{people.bob.pk}", {"role": "readonly"})
     client.post(f"{page}/members", {"login": "mallory", "role": "member"})
     listed = set(Member.objects.filter(environment=lab).values_list("identity_type", "identity", "role"))

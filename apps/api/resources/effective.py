@@ -13,7 +13,6 @@ from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
 from apps.api.wire.kinds import Data, Resource, register
 from apps.core.ids import wire_id
-from apps.environments.access import environment_of
 from apps.environments.models import Environment
 from apps.environments.reasons import Access, Cut, Holder, Place, Tie, cuts, explain, loses
 from apps.environments.roles import PERMISSIONS
@@ -66,13 +65,10 @@ def access_of_account(_caller: Caller, row: User) -> Data:
     return _answer(name=str(row), **_told(holders_of([row])[row.pk]))
 
 
-def access_of_key(caller: Caller, row: ApiKey) -> Data:
-    """A key's access; whoever meets the key in an environment is told of that environment only."""
+def access_of_key(_caller: Caller, row: ApiKey) -> Data:
+    """A key's access; one of an environment is told of that environment only."""
     holder = holder_of_key(row)
-    place = environment_of(row)
-    own = row.account == caller.actor.user or caller.actor.is_admin
-    changes: Data = {} if own or place is None else {"changes": []}
-    return _answer(**{**_told(holder), "role": holder.limit.role if holder.limit else "", **changes})
+    return _answer(name=str(row), **{**_told(holder), "role": holder.limit.role if holder.limit else ""})
 
 
 def access_of_environment(caller: Caller, row: Environment) -> Data:

@@ -1,5 +1,6 @@
 """Reads of environments, their members and what these may do."""
 
+from apps.environments.selectors.choices import Choice, role_choices
 from apps.environments.selectors.holders import holder_of_key, holders_of, people_of, places_of
 from apps.environments.selectors.identities import (
     accounts_of,
@@ -10,10 +11,13 @@ from apps.environments.selectors.identities import (
     person_named,
 )
 from apps.environments.selectors.rights import Holder, Rights, rights_of
+from apps.environments.selectors.usage import Usage, role_usage
 
 __all__ = [
+    "Choice",
     "Holder",
     "Rights",
+    "Usage",
     "accounts_of",
     "environments_among",
     "environments_of",
@@ -25,4 +29,6 @@ __all__ = [
     "person_named",
     "places_of",
     "rights_of",
+    "role_choices",
+    "role_usage",
 ]

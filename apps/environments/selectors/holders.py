@@ -61,7 +61,7 @@ def _tie(member: Member, known: dict[str, frozenset[str]]) -> Tie:
 
 
 def holder_of_key(key: ApiKey) -> Holder:
-    """The account of a key, as far as the key lets it."""
+    """The account of a key, as far as the key lets it; ties elsewhere do not matter to a key of one environment."""
     scope = getattr(key, "scope", None)
     role = scope.role if scope else key.role
     limit = Limit(
@@ -71,7 +71,8 @@ def holder_of_key(key: ApiKey) -> Holder:
         is_usable=key.desired == "active" and not key.is_expired,
     )
     account = holders_of([key.account])[key.account_id]
-    return Holder(account.account, account.is_active, account.is_admin, account.ties, limit)
+    ties = tuple(tie for tie in account.ties if limit.environment in (None, tie.environment))
+    return Holder(account.account, account.is_active, account.is_admin, ties, limit)
 
 
 def places_of(holders: Iterable[Holder]) -> list[Place]:
