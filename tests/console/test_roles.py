@@ -1,0 +1,296 @@
+"""Roles, limits of keys, members that are looked for, and why somebody may do something: the pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.backends.search import Found
+from apps.accounts.models import ApiKey
+from apps.accounts.spec import Claim
+from apps.console.losses import told
+from apps.core.result import Loss
+from apps.environments.models import Environment, Member, Role
+from apps.environments.services import environment_create, environment_key_create, role_create, socket_opened
+
+HX = {"HX-Request": "true"}
+
+
+def toast(answer: Any) -> str:
+    return str(json.loads(answer["HX-Trigger"])["corral:toast"]["text"])
+
+
+@pytest.fixture
+def runner(actor_of: Any) -> Role:
+    """A custom role: look and open shells."""
+    return role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
+
+
+def test_an_admin_makes_changes_and_deletes_a_role(enter: Any):
+    client = enter("root")
+    answer = client.post("/admin/roles/new", {"name": "runner", "label": "Runner", "permissions": ["exec"]}, headers=HX)
+    role = Role.objects.get()
+    assert (answer.status_code, role.permissions, role.label) == (204, ["view", "exec"], "Runner")
+    client.post(f"/admin/roles/{role.pk}/edit", {"label": "R", "permissions": ["logs", "values"]}, headers=HX)
+    role.refresh_from_db()
+    assert (role.permissions, role.label) == (["view", "logs", "values"], "R")
+    page = client.get("/admin/roles").content.decode()
+    assert "runner" in page
+    assert "built in" in page
+    assert client.post(f"/admin/roles/{role.pk}/remove", headers=HX).status_code == 204
+    assert not Role.objects.exists()
+    assert client.get(f"/admin/roles/{role.pk}/edit").status_code == 404
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "rita", "mallory"])
+@pytest.mark.parametrize("path", ["", "/new", "/{pk}/edit", "/{pk}/remove"])
+def test_roles_are_not_there_for_others(who: str, path: str, enter: Any, runner: Role):
+    client, url = enter(who), f"/admin/roles{path.format(pk=runner.pk)}"
+    assert client.get(url).status_code == 404
+    assert client.post(url, {"name": "x1", "permissions": ["own"]}).status_code == 404
+    assert Role.objects.get().permissions == ["view", "exec"]
+    assert b"/admin/roles" not in client.get("/environments").content
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"name": "owner"}, "is taken"),
+        ({"name": "No Good"}, "small letters"),
+        ({"name": "x1", "permissions": ["fly"]}, "There is no permission"),
+        ({"name": "x1", "label": "x" * 65}, "at most 64"),
+    ],
+)
+def test_a_bad_role_is_refused_beside_its_field(enter: Any, data: Any, words: str):
+    answer = enter("root").post("/admin/roles/new", data, headers=HX)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+
+
+def test_a_role_in_use_asks_what_comes_in_its_place(enter: Any, lab: Environment, runner: Role, people: Any):
+    owner = enter("alice")
+    owner.post(f"/environments/{lab.pk}/members/{people.bob.pk}", {"role": "runner"}, headers=HX)
+    client = enter("root")
+    page = client.get(f"/admin/roles/{runner.pk}/remove").content.decode()
+    assert "1 members and 0 keys have it" in page
+    refused = client.post(f"/admin/roles/{runner.pk}/remove", headers=HX)
+    assert (refused.status_code, b"say which role replaces it" in refused.content) == (422, True)
+    done = client.post(f"/admin/roles/{runner.pk}/remove", {"replacement": "readonly"}, headers=HX)
+    assert done.status_code == 204
+    assert Member.objects.get(environment=lab, account=people.bob).role == "readonly"
+
+
+def test_a_custom_role_decides_over_buttons_and_pages(
+    enter: Any, at: Any, lab: Environment, box: Any, runner: Role, people: Any
+):
+    enter("alice").post(f"/environments/{lab.pk}/members/{people.bob.pk}", {"role": "runner"}, headers=HX)
+    client = enter("bob")
+    assert client.get(at("container-shell", pk=box.pk)).status_code == 200
+    page = client.get(at("container", pk=box.pk)).content.decode()
+    assert "Your role here (runner) may not do this." in page
+    assert client.post(at("container-do", pk=box.pk, action="stop"), headers=HX).status_code == 403
+    assert client.post(at("key-new"), {"name": "x"}, headers=HX).status_code == 403
+    assert "s3cret-value" not in page
+
+
+@pytest.mark.parametrize("role", ["owner", "runner", "readonly"])
+def test_members_get_any_role_there_is(enter: Any, lab: Environment, runner: Role, people: Any, role: str):
+    client = enter("alice")
+    client.post(f"/environments/{lab.pk}/members", {"login": "mallory", "role": role}, headers=HX)
+    assert Member.objects.get(environment=lab, account=people.mallory).role == role
+    assert b"<option >runner</option>" in re.sub(rb"\s+>", b" >", client.get(f"/environments/{lab.pk}").content)
+
+
+def test_a_toast_says_what_a_change_took(enter: Any, lab: Environment, people: Any, actor_of: Any):
+    environment_key_create(actor=actor_of("bob"), environment=lab)
+    for permission in ("logs", "exec"):
+        socket_opened(account=people.bob.pk, environment=lab.pk, verb="x", permission=permission)
+    answer = enter("alice").post(f"/environments/{lab.pk}/members/{people.bob.pk}/remove", headers=HX)
+    assert toast(answer) == "Saved. Closed 2 sockets. 1 key lost rights."
+
+
+def test_putting_an_account_out_says_what_it_took(enter: Any, people: Any):
+    enter("bob")
+    answer = enter("root").post(f"/admin/accounts/{people.bob.pk}/do/deactivate", headers=HX)
+    assert toast(answer) == "Done. Closed 1 session."
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([], ""),
+        ([Loss()], ""),
+        ([Loss(1), Loss(1)], "Closed 2 sockets."),
+        ([Loss(0, 1)], "Closed 1 session."),
+        ([Loss(1, 2, 3)], "Closed 1 socket, 2 sessions. 3 keys lost rights."),
+        ([Loss(keys=1)], "1 key lost rights."),
+    ],
+)
+def test_losses_are_told_in_words(losses: list[Loss], words: str):
+    assert told(losses) == words
+
+
+def test_a_key_is_made_with_limits_and_listed_with_them(enter: Any, at: Any, lab: Environment):
+    client = enter("bob")
+    sent = {"name": "ci", "role": "readonly", "expires": "30", "addresses": "10.0.0.0/8, 2001:db8::1"}
+    page = client.post(at("key-new"), sent, headers=HX)
+    key = ApiKey.objects.get(name="ci")
+    assert f"curl -u {key.public_value} http://testserver/v1/projects/1a{lab.pk}/containers" in page.content.decode()
+    assert key.addresses == ["10.0.0.0/8", "2001:db8::1/128"]
+    assert key.expires is not None
+    assert timedelta(days=29) < key.expires - timezone.now() < timedelta(days=31)
+    shown = client.get(at("keys")).content.decode()
+    assert f"{key.expires:%Y-%m-%d %H:%M}" in shown
+    assert "10.0.0.0/8 2001:db8::1/128" in shown
+    ApiKey.objects.update(
+        expires=timezone.now() - timedelta(seconds=1), last_address="10.1.1.1", last_used=timezone.now()
+    )
+    shown = client.get(at("keys")).content.decode()
+    assert "expired" in shown
+    assert "10.1.1.1" in shown
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"role": "owner"}, "may do more than you"),
+        ({"role": "king"}, "There is no role"),
+        ({"expires": "at"}, "Say when"),
+        ({"expires": "at", "until": "2001-01-01T00:00"}, "cannot expire in the past"),
+        ({"expires": "at", "until": "soon"}, "is no time"),
+        ({"expires": "12"}, "Choose one of the spans"),
+        ({"addresses": "here"}, "is no address or network"),
+        ({"name": "x" * 256}, "at most 255"),
+    ],
+)
+def test_wrong_limits_are_refused_beside_their_field(enter: Any, at: Any, sent: Any, words: str):
+    answer = enter("bob").post(at("key-new"), sent, headers=HX)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_a_time_of_ones_own_is_utc(enter: Any):
+    enter("bob").post("/account/keys/new", {"name": "k", "expires": "at", "until": "2099-05-01T12:30"}, headers=HX)
+    key = ApiKey.objects.get(name="k")
+    assert key.expires is not None
+    assert key.expires.isoformat() == "2099-05-01T12:30:00+00:00"
+
+
+def test_only_roles_within_ones_own_are_offered(enter: Any, at: Any, runner: Role):
+    page = enter("rex").get(at("key-new")).content.decode()
+    assert "yours (restricted)" in page
+    assert [each for each in ("owner", "member", "restricted", "readonly", "runner") if f'value="{each}"' in page] == [
+        "restricted",
+        "readonly",
+        "runner",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "names"),
+    [
+        ("alice", 200, {"Alice", "Bob", "Rex", "Rita"}),
+        ("bob", 200, {"Bob"}),
+        ("root", 200, {"Alice", "Bob", "Rex", "Rita"}),
+        ("mallory", 404, set()),
+    ],
+)
+def test_who_may_do_what_is_for_those_who_choose(enter: Any, lab: Environment, who: str, status: int, names: set[str]):
+    answer = enter(who).get(f"/environments/{lab.pk}/access", headers=HX)
+    assert answer.status_code == status
+    page = answer.content.decode()
+    assert {name for name in ("Alice", "Bob", "Rex", "Rita") if f'class="name">{name}<' in page} == names
+
+
+def test_everybody_finds_their_own_reasons(enter: Any, lab: Environment):
+    page = enter("bob").get("/account/access", headers=HX).content.decode()
+    assert "What Bob may do" in page
+    assert "as a member" in page
+    assert "open a shell in a container" in page
+    assert "choose the environment" not in page
+    assert "Lab" in page
+    assert "view, logs, values, operate, delete, exec, keys, hosts" in page
+    assert "No environments" in enter("mallory").get("/account/access").content.decode()
+    assert "An administrator: everything" in enter("root").get("/account/access").content.decode()
+
+
+def test_an_accounts_reasons_are_for_administrators(enter: Any, people: Any):
+    path = f"/admin/accounts/{people.bob.pk}/access"
+    assert b"What Bob may do" in enter("root").get(path).content
+    for who in ("alice", "bob"):
+        assert enter(who).get(path).status_code == 404
+    assert enter("root").get("/admin/accounts/99999/access").status_code == 404
+
+
+def test_a_keys_reasons_say_what_its_role_holds_back(enter: Any, at: Any, lab: Environment, actor_of: Any):
+    environment_create(actor=actor_of("bob"), name="Elsewhere")
+    key = environment_key_create(actor=actor_of("bob"), environment=lab, name="ci", role="readonly").key
+    path = at("environment-key-why", pk=key.pk)
+    page = enter("rita").get(path, headers=HX).content.decode()
+    assert "at most the role readonly" in page
+    assert page.count("held back by the key") == 6
+    assert "Elsewhere" not in page
+    assert enter("mallory").get(path).status_code == 404
+    assert enter("alice").get(f"/account/keys/{key.pk}/why").status_code == 404
+
+
+def test_an_accounts_own_key_is_explained_to_it(enter: Any):
+    client = enter("bob")
+    client.post("/account/keys/new", {"name": "laptop", "role": "readonly"}, headers=HX)
+    key = ApiKey.objects.get(name="laptop")
+    assert b"at most the role readonly" in client.get(f"/account/keys/{key.pk}/why").content
+    assert enter("alice").get(f"/account/keys/{key.pk}/why").status_code == 404
+
+
+def test_people_and_groups_are_found_and_added(enter: Any, lab: Environment, monkeypatch: Any, people: Any):
+    claims = (
+        Claim("rancher_id", f"1a{people.mallory.pk}", "mallory", "Mallory"),
+        Claim("rancher_id", f"1a{people.bob.pk}", "bob", "Bob"),
+        Claim("openldap_group", "g1", "ops", "Operators", "cn=ops,ou=groups"),
+    )
+    monkeypatch.setattr(
+        "apps.console.members.identities_search", lambda _a, _t: Found(claims, ("AD does not answer.",))
+    )
+    client = enter("alice")
+    found = client.get(f"/environments/{lab.pk}/members/search?login=o", headers=HX).content.decode()
+    assert "AD does not answer." in found
+    assert 'value="openldap_group:cn=ops,ou=groups"' in found
+    assert found.count("disabled") == 1  # bob is a member
+    sent = {
+        "pick": "openldap_group:cn=ops,ou=groups",
+        "name:openldap_group:cn=ops,ou=groups": "Operators",
+        "role": "readonly",
+    }
+    answer = client.post(f"/environments/{lab.pk}/members", sent, headers=HX)
+    assert toast(answer) == "Operators is a member now."
+    assert Member.objects.get(environment=lab, identity_type="openldap_group").identity == "cn=ops,ou=groups"
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("bob", 403), ("rita", 403), ("mallory", 404), ("alice", 200), ("root", 200)]
+)
+def test_only_who_chooses_members_looks_for_them(who: str, status: int, enter: Any, lab: Environment):
+    answer = enter(who).get(f"/environments/{lab.pk}/members/search?login=mal", headers=HX)
+    assert answer.status_code == status
+    assert (b"Mallory" in answer.content) is (status == 200)
+
+
+def test_nobody_of_that_name_is_said_so(enter: Any, lab: Environment):
+    client: Client = enter("alice")
+    assert "Nobody is called “zz”" in client.get(f"/environments/{lab.pk}/members/search?login=zz").content.decode()
+    assert client.get(f"/environments/{lab.pk}/members/search?login=").content.strip() == b""
+
+
+@pytest.mark.parametrize("pick", ["pigeon:x", "openldap_group:", "rancher_id:1a99999", ":", "github_org"])
+def test_a_pick_that_is_nobody_is_refused(enter: Any, lab: Environment, pick: str):
+    before = Member.objects.filter(environment=lab).count()
+    answer = enter("alice").post(f"/environments/{lab.pk}/members", {"pick": pick, "role": "member"}, headers=HX)
+    assert answer.status_code in {400, 422}
+    assert Member.objects.filter(environment=lab).count() == before
