@@ -18,6 +18,9 @@ _PAUSE = 0.2
 class ChangesSocket(Socket):
     """Collects what changed: a slow reader gets fewer, bigger messages, and the first change goes out at once."""
 
+    verb = "events"
+    permission = "view"
+
     async def begin(self) -> None:
         """Start the sender, and show at once that the line is alive."""
         self._pending: set[tuple[str, int]] = set()

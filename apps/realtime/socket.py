@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
@@ -80,8 +80,8 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
     browser cannot read others.
     """
 
-    verb = "events"
-    permission = "view"
+    verb: ClassVar[str]
+    permission: ClassVar[str]
     ping_every = 15.0
 
     caller: Caller

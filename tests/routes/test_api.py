@@ -1,0 +1,99 @@
+"""Every type of the API, read off its register: a standing for each, and nothing of others for anybody."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.accounts.services import key_create
+from apps.api.wire import kinds
+from apps.api.wire.roles import OUTSIDE, letters
+from apps.core.ids import wire_id
+from apps.environments.models import Environment
+from apps.environments.roles import PERMISSIONS
+
+LISTED = [each for each in kinds.everything() if each.listable]
+FOR_ALL = {
+    "identity": "who has an account is no secret among accounts: anybody may be made a member",
+    "schema": "what a role may know of a type is its standing",
+    "setting": "the public ones are everybody's, and of others the name only, which the asker brought",
+    "token": "how one logs in",
+    "role": "the names of roles are everybody's, as members carry them",
+    "permission": "what roles are made of is everybody's",
+}
+
+
+class Caller:
+    """One account's key, outside any environment or in one."""
+
+    def __init__(self, user: Any, actor: Any, environment: Environment | None = None) -> None:
+        made = key_create(actor=actor, account=user, name="test")
+        self.key = base64.b64encode(f"{made.key.public_value}:{made.secret}".encode()).decode()
+        self.base = f"/v1/projects/{wire_id('a', environment.pk)}" if environment else "/v1"
+
+    def ask(self, method: str, path: str) -> tuple[int, Any]:
+        headers = {"Authorization": f"Basic {self.key}", "Accept": "application/json"}
+        answer = Client().generic(
+            method, f"{self.base}/{path}", b"{}", content_type="application/json", headers=headers
+        )
+        return answer.status_code, json.loads(answer.content) if answer.content else None
+
+    def ids(self, each: Any) -> set[str]:
+        code, body = self.ask("GET", f"{each.plural_name.lower()}?limit=-1")
+        return {row["id"] for row in body["data"]} if code == 200 else set()
+
+
+@pytest.mark.parametrize("each", list(kinds.everything()), ids=lambda each: each.name)
+def test_every_type_says_who_may_do_what(each: Any):
+    """A type without a row in `api.wire.roles` is known to nobody: that must not be by mistake."""
+    standings = (*OUTSIDE, frozenset(PERMISSIONS))
+    assert any(letters(who, each.name) for who in standings), f"{each.name} has no row in api.wire.roles"
+
+
+@pytest.mark.parametrize("each", [each for each in kinds.everything() if each.actions], ids=lambda each: each.name)
+def test_every_action_says_which_permission_it_takes(each: Any):
+    assert set(each.needs) == set(each.actions)
+    assert set(each.needs.values()) <= {*PERMISSIONS, "admin"}, each.needs
+
+
+@pytest.mark.parametrize("each", list(kinds.everything()), ids=lambda each: each.name)
+def test_every_link_that_computes_says_which_permission_it_takes(each: Any):
+    for name, link in each.links.items():
+        assert link.call is None or link.permission in {*PERMISSIONS, ""}, name  # empty: whoever sees the row
+
+
+def ways(each: Any, path: str) -> list[tuple[str, str]]:
+    found = [(method, path) for method in ("GET", "PUT", "DELETE", "POST")]
+    found += [("POST", f"{path}/?action={action}") for action in each.actions]
+    return found + [("GET", f"{path}/{link.lower()}") for link in each.links]
+
+
+@pytest.mark.parametrize("where", ["outside", "inside"])
+def test_whatever_is_somebody_else_s_is_not_there_on_any_way(
+    people: Any, den: Environment, foreign: Any, actor_of: Any, run_loop: Any, where: str
+):
+    """All that an administrator finds, or the lab's owner, and mallory does not, is 404 for mallory."""
+    mallory = Caller(people.mallory, actor_of("mallory"), den if where == "inside" else None)
+    finders = [
+        Caller(people.root, actor_of("root")),
+        Caller(people.alice, actor_of("alice")),
+        Caller(people.alice, actor_of("alice"), foreign.lab),
+    ]
+    run_loop()
+    tried, wrong = 0, []
+    for each in LISTED:
+        if each.name in FOR_ALL:
+            continue
+        theirs = set().union(*(finder.ids(each) for finder in finders)) - mallory.ids(each)
+        for found in sorted(theirs)[:1]:
+            for method, path in ways(each, f"{each.plural_name.lower()}/{found}"):
+                code, _body = mallory.ask(method, path)
+                tried += 1
+                if code != 404:
+                    wrong.append((method, path, code))
+    assert wrong == []
+    assert tried > 100
