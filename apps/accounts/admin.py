@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -202,6 +203,11 @@ def _write(provider: AuthProvider, event: str, actor: Asker | None, said: Mappin
 def people_of(provider: AuthProvider) -> int:
     """How many accounts came through this provider."""
     return User.objects.filter(identities__provider=provider).distinct().count() if provider.pk else 0
+
+
+def local_people() -> int:
+    """How many accounts have their password here."""
+    return User.objects.filter(removed=None).exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX).count()
 
 
 def people_out(provider: AuthProvider, most: int = 20) -> list[Identity]:

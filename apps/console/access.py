@@ -27,6 +27,7 @@ MODES = {
     RESTRICTED: _t("Members of environments, and the people and groups below"),
     REQUIRED: _t("Only the people and groups below"),
 }
+LOCAL_MODES = {**MODES, UNRESTRICTED: _t("Everybody with a password here")}
 _GITHUB = {
     "clientId": _t("Client id"),
     "clientSecret": _t("Client secret"),
@@ -76,8 +77,9 @@ class Entry:
 def index(visit: Visit) -> HttpResponse:
     """Every way to log in, and whether it is on."""
     providers = [admin.provider_of(kind) for kind in TITLES]
-    rows = [(provider, admin.people_of(provider)) for provider in providers]
-    return visit.show("console/access.html", {"rows": rows, "local": MODES[local_access().access]})
+    rows = [(each, admin.people_of(each), MODES[each.config.access] if each.pk else "") for each in providers]
+    local = LOCAL_MODES[local_access().access]
+    return visit.show("console/access.html", {"rows": rows, "local": local, "local_people": admin.local_people()})
 
 
 @admins

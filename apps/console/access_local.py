@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from apps.accounts.access import local_access
 from apps.accounts.backends.site import local_access_save
 from apps.accounts.spec import IDENTITY_KINDS, LOCAL
-from apps.console.access import MODES, lines_of, site_access
+from apps.console.access import LOCAL_MODES, lines_of, site_access
 from apps.console.door import Visit, admins
 from apps.core.errors import Invalid
 
@@ -27,7 +27,7 @@ def index(visit: Visit) -> HttpResponse:
             errors = {problem.field or "accessMode": problem.message}
     context = {
         "mode": shown["accessMode"],
-        "modes": MODES,
+        "modes": LOCAL_MODES,
         "allowed": lines_of(shown["allowedIdentities"]),
         "identity_kinds": sorted({LOCAL, *IDENTITY_KINDS}),
         "stray": list(errors.values()),

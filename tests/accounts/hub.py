@@ -60,6 +60,19 @@ class Hub:
         self.tokens.add(token)
         return {"access_token": token, "token_type": "bearer", "scope": "read:org"}
 
+    def reply(self, path: str, query: dict[str, str], token: str) -> tuple[Any, int]:
+        """What is answered to a question about oneself (with a token), or about others (also as the OAuth app)."""
+        if path in self.refuses:
+            status, body = self.refuses[path]
+            return body, status
+        if self.broken:
+            return {"message": "no"}, 500
+        app = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        if token not in (self.tokens if path in OWN else {app, *self.tokens}):
+            return {"message": "no"}, 401
+        found = self.answer(path, query) if path in OWN else self.public(path, query)
+        return (found, 200) if found is not None else ({"message": "no"}, 404)
+
     def answer(self, path: str, query: dict[str, str]) -> Any:
         page = int(query.get("page", "1")) - 1
         known = {"/api/v3/user": self.person}
@@ -89,6 +102,13 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
+        def _send_back(self, query: dict[str, str]) -> None:
+            """As after the person's yes: with a code and the state that was given."""
+            self.send_response(302)
+            self.send_header("Location", f"{query['redirect_uri']}?code=good&state={query['state']}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def do_POST(self) -> None:
             hub.asked.append(self.path)
             size = int(self.headers.get("Content-Length", "0"))
@@ -99,19 +119,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             hub.asked.append(self.path)
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-            if parts.path in hub.refuses:
-                status, body = hub.refuses[parts.path]
-                self._send(body, status)
+            if parts.path == "/login/oauth/authorize":
+                self._send_back(query)
                 return
-            basic = base64.b64encode(f"{hub.client_id}:{hub.client_secret}".encode()).decode()
-            if not hub.broken and (scheme == "Basic" or token in hub.tokens) and parts.path not in OWN:
-                found = hub.public(parts.path, query) if token in {basic, *hub.tokens} else None
-                self._send(found or {"message": "no"}, 200 if found else 404 if token in {basic, *hub.tokens} else 401)
-                return
-            if hub.broken or scheme != "token" or token not in hub.tokens:
-                self._send({"message": "no"}, 500 if hub.broken else 401)
-                return
-            self._send(hub.answer(parts.path, query))
+            _scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+            self._send(*hub.reply(parts.path, query, token))
 
     return Handler
