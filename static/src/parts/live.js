@@ -84,6 +84,13 @@ function gone() {
   if (parent) setTimeout(() => location.assign(parent), 1200);
 }
 
+// Whose right to be here was taken away sees that now, not at the next poll.
+async function leaveIfLost() {
+  const headers = { "HX-Request": "true", "X-Corral-Refresh": "1", Accept: "text/html" };
+  const response = await fetch(location.href, { headers }).catch(() => null);
+  if (response?.status === 404) location.reload();
+}
+
 function polling(on) {
   clearInterval(poll);
   poll = on ? setInterval(() => refreshSoon(0), POLL) : 0;
@@ -115,8 +122,9 @@ function connect() {
     },
     closed: (event) => {
       tell("offline");
-      if (event.code === 4401) location.reload();
-      else polling(true);
+      if (event.code === 4401) return location.reload();
+      polling(true);
+      return event.code === 4403 ? leaveIfLost() : undefined;
     },
   });
 }
