@@ -7,11 +7,13 @@ import logging
 import random
 import socket
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from corral_agent import enroll, keys
+from corral_agent.aside import aside
 from corral_agent.door.relay import Door
 from corral_agent.engine import Engine, EngineAway, get
 from corral_agent.enroll import CannotRegister, PortalAway
@@ -95,7 +97,7 @@ class Host:
         if not options.url:
             raise CannotRegister("This host is not registered: give the registration URL that the portal shows.")
         facts = await self._facts()
-        answer = await asyncio.to_thread(enroll.register, options.url, options.ca, state.private_key, facts)
+        answer = await aside(partial(enroll.register, options.url, options.ca, state.private_key, facts))
         state = self._store.note(**answer, engine_id=facts["engineId"], refused=False)
         log.info("%sregistered as host %s", self._tag, state.host_id)
 
