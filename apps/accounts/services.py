@@ -129,11 +129,12 @@ def key_create(
     role: str = "",
     expires: datetime | None = None,
     addresses: Iterable[str] = (),
+    environment: Any = None,
 ) -> NewKey:
     """A new access key and secret (20 upper-case hex digits, 40 unmistakable letters); the secret is stored hashed.
 
     Raises `Invalid` for an `expires` that is past and for `addresses` that are none. A key that makes a key passes its
-    own limits on; `role` is checked by `environments.services`.
+    own limits on; `role` is checked by `environments.services`, which also say to which `environment` it belongs.
     """
     limits = key_limits(actor.api_key, expires, list(addresses))
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(40))
@@ -148,7 +149,8 @@ def key_create(
         expires=limits.expires,
         addresses=list(limits.addresses),
     )
-    ports.create(key, actor=actor, request={"name": name, "description": description, "role": role, **limits.told})
+    told = {"name": name, "description": description, "role": role, **limits.told}
+    ports.create(key, actor=actor, request=told, environment=environment)
     return NewKey(key, secret)
 
 

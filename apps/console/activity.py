@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from apps.console.door import Visit, admins, inside, posted
 from apps.console.listing import listing, words
+from apps.control.cancel import cancellable, operation_cancel, operation_retry, repeatable
 from apps.control.models import OPEN, Operation
-from apps.control.services import operation_retry
 
-STATES = ("open", "failed", "succeeded", "superseded")
+STATES = ("open", "failed", "succeeded", "superseded", "cancelled")
 
 
 def _narrowed(rows: QuerySet[Operation], asked: dict[str, str]) -> QuerySet[Operation]:
@@ -33,7 +33,7 @@ def _narrowed(rows: QuerySet[Operation], asked: dict[str, str]) -> QuerySet[Oper
 def _operations(visit: Visit, rows: Any, title: str) -> HttpResponse:
     asked = words(visit.request, "q", "state", "kind", "who")
     page = listing(visit.request, _narrowed(rows, asked).select_related("account", "environment"), asked)
-    context = {"page": page, "title": title, "states": STATES, "retry": visit.can("operate")}
+    context = {"page": page, "title": title, "states": STATES}
     return visit.show("console/activity.html", context)
 
 
@@ -56,13 +56,34 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
     rows = Operation.objects.within([visit.env.pk])
     row = visit.row(rows.select_related("account", "parent"), pk)
     children = list(rows.filter(parent=row).select_related("account").order_by("pk")[:200])
-    context = {"row": row, "lines": list(row.lines.all()[:500]), "children": children, "retry": visit.can("operate")}
+    context = {
+        "row": row,
+        "lines": list(row.lines.all()[:500]),
+        "children": children,
+        "retry": repeatable(row, visit.actor),
+        "cancel": cancellable(row, visit.actor),
+    }
     return visit.show("console/operation.html", context)
 
 
 @inside
 @posted
 def retry(visit: Visit, pk: int) -> HttpResponse:
-    """Have the loop look at the target again now."""
-    operation_retry(visit.row(Operation.objects.within([visit.env.pk]), pk), actor=visit.actor)
-    return visit.done(_("Looking again."))
+    """Have what failed tried again, and what is going on looked at now."""
+    row = visit.row(Operation.objects.within([visit.env.pk]), pk)
+    made = operation_retry(row, actor=visit.actor)
+    if made == row:
+        return visit.done(_("Looking again."))
+    return visit.done(_("Trying again."), visit.url("operation", pk=made.pk))
+
+
+@inside
+def cancel(visit: Visit, pk: int) -> HttpResponse:
+    """Say what becomes of it; then take the wish back."""
+    row = visit.row(Operation.objects.within([visit.env.pk]), pk)
+    if visit.request.method == "POST":
+        operation_cancel(row, actor=visit.actor)
+        return visit.done(_("Cancelled."), visit.url("operation", pk=row.pk))
+    answer = cancellable(row, visit.actor)
+    birth = row.name.endswith((".create", ".register"))
+    return visit.show("console/operation_cancel.html", {"row": row, "answer": answer, "birth": birth})

@@ -94,6 +94,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("hosts/<key:pk>/do/<slug:action>", hosts.do, name="host-do"),
     path("activity", activity.index, name="activity"),
     path("activity/<key:pk>", activity.detail, name="operation"),
+    path("activity/<key:pk>/cancel", activity.cancel, name="operation-cancel"),
     path("activity/<key:pk>/retry", activity.retry, name="operation-retry"),
     path("policy", policy.index, name="policy"),
     path("policy/reset", policy.reset, name="policy-reset"),

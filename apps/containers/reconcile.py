@@ -15,6 +15,7 @@ from apps.containers.lifecycle import Want, crash_pause, next_step
 from apps.containers.models import Container, Pull
 from apps.containers.services import pull_again, pull_ensure
 from apps.control.reconcile import extend
+from apps.control.services import note
 from apps.core.result import Result
 from apps.drivers.base import ContainerSeen, Driver, EngineDown, EngineError, EngineNotFound, ImageMissing
 from apps.hosts.models import Host
@@ -33,6 +34,7 @@ def settle(row: Container) -> Result:
         if isinstance(placed, Result):
             return placed
         row.host = placed
+        note(row, f"Placed on {placed}.")
     try:
         return _towards(row, driver_of(row.host))
     except ImageMissing:
@@ -63,7 +65,16 @@ def _towards(row: Container, engine: Driver) -> Result:
     if pause:
         return _told(row, seen, "restarting", f"It keeps ending; next try in {pause:.0f} s.", again_in=pause)
     found = _act(row, engine, seen, step)
+    note(row, *_steps(row, step))
     return _settled(row, seen, found, healed=step in {"start", "create"} and not want.fresh)
+
+
+def _steps(row: Container, step: str) -> list[str]:
+    """What was done, for people who watch."""
+    done = {"start": "Started.", "stop": "Stopped.", "restart": "Restarted."}
+    if step == "create":
+        return [f"Created on {row.host}.", *(["Started."] if row.desired == "running" else [])]
+    return [done[step]] if step in done else []
 
 
 def _find(row: Container, engine: Driver) -> ContainerSeen | None:
@@ -193,6 +204,7 @@ def _leave(row: Container) -> Result:
             if seen.state == "running":
                 engine.stop(seen.id, timeout=grace)
             engine.remove(seen.id)
+            note(row, f"Removed from {row.host}.")
     except EngineError as error:
         return Result(state="removing", message=str(error))
     return Result(state="removed", fields={"external_id": ""})

@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey
+from apps.core.encrypted import EncryptedTextField
 from apps.core.models import TenantManager
 from apps.environments.models import Environment
 
@@ -21,6 +22,7 @@ OPEN = ("pending", "running")
 class Operation(models.Model):
     """One change somebody asked for: the v1 `processInstance`, the progress bar and the activity feed.
 
+    `before` holds (as JSON) the columns that the wish replaced, for whoever takes it back.
     States: pending -> running -> succeeded | failed; superseded when a newer wish came first, cancelled by a person.
     """
 
@@ -38,6 +40,7 @@ class Operation(models.Model):
     message = models.TextField(blank=True)
     attempts = models.PositiveIntegerField(default=0)
     input = models.JSONField(default=dict)
+    before = EncryptedTextField(blank=True)
     result = models.JSONField(default=dict)
     request_id = models.CharField(max_length=64, blank=True)
     created = models.DateTimeField(default=timezone.now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ def ask(
     _refuse(row, action, actor)
     _check_texts(changes or {})
     wish = {**(changes or {}), **_wish(row, action)}
+    before = _before(row, [*(changes or {}), "desired"])
     with transaction.atomic():
         rows = type(row).all_objects.filter(pk=row.pk, generation=row.generation)
         if not rows.update(generation=F("generation") + 1, **wish):
@@ -48,6 +50,7 @@ def ask(
         row.refresh_from_db()
         _supersede(row)
         operation = _operation(row, action, actor, request, parent, environment)
+        operation.before = before
         operation.save(force_insert=True)
         _audit(row, action, actor, operation)
         wake(row.KIND, row.pk)
@@ -61,6 +64,12 @@ def _wish(row: Managed, action: str) -> dict[str, Any]:
     wish = {"fault": False, "message": "", "looks": 0, "next_look": timezone.now()}
     wanted = {"desired": transition.wish} if transition.wish else {}
     return {**wish, **wanted, "doing": transition.doing_from(row.shown)}
+
+
+def _before(row: Managed, names: Iterable[str]) -> str:
+    """What the wish replaces, as JSON, for whoever takes it back."""
+    columns = {row._meta.get_field(name).attname for name in names}  # type: ignore[union-attr]  # noqa: SLF001
+    return json.dumps({name: getattr(row, name) for name in sorted(columns)}, default=str)
 
 
 def _refuse(row: Managed, action: str, actor: Actor) -> None:
@@ -91,13 +100,15 @@ def create(
     request: Mapping[str, Any] | None = None,
     parent: Operation | None = None,
     permission: str | None = None,
+    environment: Any = None,
 ) -> Operation:
     """Save a new row with its first wish; `actor` None is the installation itself.
 
-    Raises `Forbidden` when the actor lacks `permission` (default: what the birth transition says) in the row's
-    environment; site-wide kinds check their own callers.
+    `environment` is where the wish belongs to when the row does not tell yet. Raises `Forbidden` when the actor lacks
+    `permission` (default: what the birth transition says) there; site-wide kinds check their own callers.
     """
-    return create_all([row], actor=actor, request=request, parent=parent, permission=permission)[0]
+    told: dict[str, Any] = {"request": request, "parent": parent, "permission": permission, "environment": environment}
+    return create_all([row], actor=actor, **told)[0]
 
 
 def create_all(
@@ -107,6 +118,7 @@ def create_all(
     request: Mapping[str, Any] | None = None,
     parent: Operation | None = None,
     permission: str | None = None,
+    environment: Any = None,
 ) -> list[Operation]:
     """Save several new rows of one kind with their first wishes, in a constant number of queries."""
     actor = actor or SYSTEM
@@ -122,7 +134,7 @@ def create_all(
             _check_texts({"name": row.name, "description": row.description})
             row.doing, row.desired = transition.doing, row.desired or transition.wish
         _insert(rows)
-        operations = [_operation(row, born, actor, request, parent, None) for row in rows]
+        operations = [_operation(row, born, actor, request, parent, environment) for row in rows]
         Operation.all_objects.bulk_create(operations)
         for row, operation in zip(rows, operations, strict=True):
             _audit(row, born, actor, operation)
@@ -223,10 +235,12 @@ def record(
     return entry
 
 
-def note(row: Managed, text: str) -> None:
-    """Add a line for people who watch to what is going on with the row."""
-    going = Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN)
-    OperationLine.objects.bulk_create([OperationLine(operation=each, text=text) for each in going])
+def note(row: Managed, *texts: str) -> None:
+    """Add lines for people who watch to what is going on with the row."""
+    going = list(Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN)) if texts else []
+    if going:
+        lines = [OperationLine(operation=each, text=text) for each in going for text in texts]
+        OperationLine.objects.bulk_create(lines)
 
 
 def answered(actor: Actor, code: int, response: Any, *, event: str, environment_id: int | None, request: Any) -> None:
@@ -244,11 +258,3 @@ def answered(actor: Actor, code: int, response: Any, *, event: str, environment_
         entry = record(event, actor=actor, environment_id=environment_id, request=request)
         actor.written.clear()
         chain.answer([entry], str(code), told)
-
-
-def operation_retry(operation: Operation, *, actor: Actor) -> None:
-    """Have the loop look at the operation's target again now."""
-    allowed = can(actor, "operate", operation.environment_id)
-    if not allowed:
-        raise Forbidden(allowed.reason)
-    wake(operation.kind, operation.target)

@@ -9,9 +9,10 @@ import pytest
 from django.db import transaction
 
 from apps.accounts.models import ApiKey
+from apps.control.cancel import operation_retry
 from apps.control.models import AuditEntry, Operation, OperationLine
 from apps.control.reconcile import look
-from apps.control.services import ask, create, create_all, operation_retry
+from apps.control.services import ask, create, create_all
 from apps.core.errors import ActionNotAvailable, Conflict, Forbidden
 from apps.environments.access import SYSTEM, Actor
 from apps.environments.models import Environment
@@ -222,7 +223,7 @@ def test_a_retry_wakes_the_target(
 ):
     operation = ask(host, "deactivate", actor=actor_of("bob"))
     with django_capture_on_commit_callbacks(execute=True):
-        operation_retry(operation, actor=actor_of("rex"))
+        operation_retry(operation, actor=actor_of("bob"))
     assert wakes == [("host", host.pk)]
     with pytest.raises(Forbidden):
         operation_retry(operation, actor=actor_of("rita"))

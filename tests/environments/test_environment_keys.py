@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import ApiKey, User
 from apps.accounts.services import key_act
+from apps.control.models import AuditEntry, Operation
 from apps.core.errors import Forbidden
 from apps.environments.access import Actor, actor_of_key, can, verdict
 from apps.environments.models import Environment, KeyScope, Member, SocketTicket
@@ -162,3 +163,11 @@ def test_a_ticket_expires_and_is_swept(lab: Environment, actor_of: Actors):
 def test_the_database_does_not_know_the_ticket(lab: Environment, actor_of: Actors):
     token = ticket(actor_of("bob"), lab)
     assert token not in str(list(SocketTicket.objects.values()))
+
+
+def test_a_new_keys_line_stands_in_the_environments_log(lab: Environment, actor_of: Callable[..., Actor]):
+    made = environment_key_create(actor=actor_of("alice"), environment=lab, name="ci")
+    entry = AuditEntry.objects.within([lab.pk]).order_by("-pk")[0]
+    assert (entry.event, entry.target, entry.environment_id) == ("apiKey.create", made.key.pk, lab.pk)
+    assert not AuditEntry.all_objects.filter(environment=None, event="apiKey.create", target=made.key.pk).exists()
+    assert Operation.all_objects.get(name="apiKey.create", target=made.key.pk).environment_id == lab.pk

@@ -26,7 +26,6 @@ ldapconfig         -  -     -     -     -     -  cru
 localAuthConfig    -  -     -     -     -     -  cr
 logConfig          -  r     cr    cr    cr    r  r
 openldapconfig     -  -     -     -     -     -  cru
-processInstance    -  -     -     -     -     -  r
 project            -  crud  r     r     r     r  crud
 publicEndpoint     -  r     r     r     r     r  r
 registrationToken  -  r     cr    cr    -     -  r
@@ -50,6 +49,7 @@ DEVIATIONS = {
     "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 tells users of a POST that it then refuses
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
     "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # ours
+    "processInstance": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1: administrators only; who asks may watch
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
     "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # ours: administrators make roles
     "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # ours

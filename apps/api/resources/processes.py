@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Resource, Seen, register, root_letters
-from apps.control.models import Operation
-from apps.control.services import operation_retry
+from apps.api.wire.kinds import Action, Data, Link, Resource, Seen, register, root_letters
+from apps.control.cancel import cancellable, operation_cancel, operation_retry, repeatable
+from apps.control.models import Operation, OperationLine
 from apps.core.ids import wire_id
-from apps.environments.access import Verdict, can
+from apps.environments.access import Verdict
 
 _RESULT = {"succeeded": "SUCCESS", "failed": "FAILED", "superseded": "SUPERSEDED", "cancelled": "CANCELED"}
 
 
 def _retry(caller: Caller, row: Operation, _data: Data) -> None:
     operation_retry(row, actor=caller.actor)
+
+
+def _cancel(caller: Caller, row: Operation, _data: Data) -> None:
+    operation_cancel(row, actor=caller.actor)
 
 
 def _resource(seen: Seen) -> str:
@@ -33,7 +38,10 @@ class ProcessInstance(Resource):
         accountId              reference[account] r <environment_id
         startTime              date               r <created
         endTime                date               r <ended
+        authenticatedAsAccountId reference[account] r <account_id
         exitReason             string             r <message
+        lines                  array[json]        r
+        parentId               reference[processInstance] r <parent_id
         phase                  string             r <state
         priority               int                r
         processName            string             r <name
@@ -45,17 +53,28 @@ class ProcessInstance(Resource):
         startProcessServerId   string             r
     """)
     computed = {
+        "lines": lambda seen: seen.extra,
         "resourceId": _resource,
         "result": lambda seen: _RESULT.get(seen.row.state),
     }
-    verbs = {"retry": Action(_retry)}
+    verbs = {"retry": Action(_retry), "cancel": Action(_cancel)}
+    links = {"children": Link("processInstance", column="parent")}
 
     def rows(self, caller: Caller) -> Any:
-        """The operations of every environment, the newest first."""
+        """The operations of the environments the caller sees."""
         return Operation.objects.within(caller.environments())
 
-    def verdict(self, caller: Caller, row: Any, action: str) -> Verdict:  # noqa: ARG002 - the base's signature
-        """Retrying makes sense for what failed."""
-        if row.state != "failed":
+    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:  # noqa: ARG002 - the base's signature
+        """The steps that were told of each, in one query."""
+        found: dict[int, list[Data]] = {row.pk: [] for row in rows}
+        for line in OperationLine.objects.filter(operation__in=list(found)):
+            found[line.operation_id].append({"at": line.at.isoformat(), "text": line.text})
+        return found
+
+    def verdict(self, caller: Caller, row: Any, action: str) -> Verdict:
+        """What is going on may be cancelled, what failed tried again."""
+        if action == "cancel":
+            return cancellable(row, caller.actor)
+        if row.is_open:
             return Verdict(allowed=False, reason=f"Not possible while it is {row.state}.")
-        return can(caller.actor, "operate", row.environment_id)
+        return repeatable(row, caller.actor)

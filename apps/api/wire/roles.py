@@ -49,7 +49,7 @@ localAuthConfig                 -     -     cr
 logConfig                       -     r     r     view:r operate:c
 loginSession                    -     rd    rd    view:rd
 openldapconfig                  -     -     cru
-processInstance                 -     -     r
+processInstance                 -     r     r     view:r
 project                         -     crud  crud  view:r
 projectMember                   -     r     r     view:r
 openMode                        -     -     cr

@@ -23,7 +23,7 @@ def environment_key_create(*, actor: Actor, environment: Environment, role: str 
         raise Forbidden(allowed.reason or "Only an account can own a key.")
     with transaction.atomic():
         limit = _role_of_key(actor.permissions(environment.pk), role)
-        made = key_create(actor=actor, account=actor.user, **more)
+        made = key_create(actor=actor, account=actor.user, environment=environment, **more)
         KeyScope.objects.create(key=made.key, environment=environment, role=limit)
     return made
 
