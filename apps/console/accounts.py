@@ -12,10 +12,7 @@ from apps.accounts.services import KINDS, account_act, account_create, account_u
 from apps.console import buttons
 from apps.console.door import Visit, admins, posted
 from apps.console.listing import listing, ordered, words
-from apps.core.defaults import DEFAULTS
 from apps.core.errors import NotFound, Problem
-from apps.core.models import Setting
-from apps.core.services import setting_reset, setting_write
 from apps.environments.access import Verdict
 
 COLUMNS = {"name": "name", "login": "login", "kind": "kind", "state": "shown", "created": "created"}
@@ -96,25 +93,3 @@ def remove(visit: Visit, pk: int) -> HttpResponse:
         return visit.done(_("Account %(name)s was deleted.") % {"name": row.login})
     goes = [_("Its sessions end and its API keys are refused.")]
     return visit.show("console/remove.html", {"row": row, "goes": goes, "kind": _("account")})
-
-
-@admins
-def settings(visit: Visit) -> HttpResponse:
-    """The installation's settings: what is in force, and what it would be by itself."""
-    stored = {row.name: row.value for row in Setting.objects.filter(name__in=list(DEFAULTS))}
-    rows = [(name, stored.get(name, each.value), each.value, name in stored) for name, each in sorted(DEFAULTS.items())]
-    return visit.show("console/settings.html", {"rows": rows})
-
-
-@admins
-@posted
-def setting_save(visit: Visit, name: str) -> HttpResponse:
-    """Set one setting, or (empty) put it back to its default."""
-    if name not in DEFAULTS:
-        raise NotFound(_("There is no such setting."))
-    value = visit.request.POST.get("value", "").strip()[:4096]
-    if value in {"", DEFAULTS[name].value}:
-        setting_reset(name, actor=visit.actor)
-    else:
-        setting_write(name, value, actor=visit.actor)
-    return visit.done(_("Saved."))

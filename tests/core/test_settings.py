@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from apps.control.models import AuditEntry
-from apps.core.defaults import DEFAULTS, setting
+from apps.core.defaults import DEFAULTS, LONGEST, setting
 from apps.core.errors import Forbidden, Invalid
 from apps.core.models import Setting
-from apps.core.services import LONGEST, setting_reset, setting_write
+from apps.core.services import setting_reset, setting_write
 
 NAME = "api.host"
 
@@ -38,3 +38,56 @@ def test_a_bad_name_or_value_is_refused(name: str, value: Any, actor_of: Any) ->
     with pytest.raises(Invalid):
         setting_write(name, value, actor=actor_of("root"))
     assert Setting.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retention.audit.days", "-1"),
+        ("retention.audit.days", "soon"),
+        ("retention.audit.days", ""),
+        ("retention.operations.days", "0"),
+        ("retention.removed.hours", "1.5"),
+        ("host.policy.default", "open"),
+        ("host.policy.default", ""),
+        ("help.enabled", "yes"),
+        ("api.host", "not an address"),
+        ("api.host", "ftp://x"),
+        ("rancher.compose.linux.url", "a b"),
+        ("bootstrap.required.image", "an image"),
+        ("api.sub.ping.interval.millis", "1"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_what_it_may_be(name: str, value: str, actor_of: Any) -> None:
+    with pytest.raises(Invalid) as refused:
+        setting_write(name, value, actor=actor_of("root"))
+    assert refused.value.field == "value"
+    assert len(refused.value.message) > 10
+    assert Setting.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retention.audit.days", "0"),
+        ("retention.audit.days", "36500"),
+        ("host.policy.default", "permissive"),
+        ("api.host", ""),
+        ("api.host", "portal.example:8080"),
+        ("api.host", "https://[2001:db8::1]:8443/corral"),
+        ("bootstrap.required.image", "registry.example/corral/agent@sha256:" + "0" * 64),
+    ],
+)
+def test_a_value_of_the_right_kind_is_kept(name: str, value: str, actor_of: Any) -> None:
+    setting_write(name, value, actor=actor_of("root"))
+    assert setting(name) == value
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_every_default_is_a_value_that_could_be_set(name: str) -> None:
+    assert DEFAULTS[name].check(DEFAULTS[name].value) == DEFAULTS[name].value
+
+
+@pytest.mark.parametrize("name", [name for name, known in DEFAULTS.items() if not known.advanced and not known.public])
+def test_every_setting_that_people_change_says_what_it_does(name: str) -> None:
+    assert DEFAULTS[name].about

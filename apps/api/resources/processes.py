@@ -64,8 +64,9 @@ class ProcessInstance(Resource):
         """The operations of the environments the caller sees."""
         return Operation.objects.within(caller.environments())
 
-    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:  # noqa: ARG002 - the base's signature
-        """The steps that were told of each, in one query."""
+    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:
+        """The steps that were told of each, in one query, and in one what the caller may do where they are."""
+        caller.actor.learn({row.environment_id for row in rows if row.environment_id})
         found: dict[int, list[Data]] = {row.pk: [] for row in rows}
         for line in OperationLine.objects.filter(operation__in=list(found)):
             found[line.operation_id].append({"at": line.at.isoformat(), "text": line.text})
