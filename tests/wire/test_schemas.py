@@ -23,6 +23,7 @@ ACTIONS = {
     "imagePull": "again",
     "password": "changesecret",
     "secondFactor": "confirm disable enrol renewcodes reset",
+    "processInstance": "cancel retry",
     "project": "activate deactivate delete purge remove restore setmembers update",
     "registrationToken": "activate deactivate purge remove rotate update",
     "role": "replace",
