@@ -99,6 +99,20 @@ def test_a_custom_role_decides_over_buttons_and_pages(
     assert "s3cret-value" not in page
 
 
+def test_who_may_operate_but_not_see_values_finds_them_in_no_form(
+    enter: Any, at: Any, lab: Environment, web: Any, box: Any, people: Any, actor_of: Any
+):
+    role_create(actor=actor_of("root"), name="ops", permissions=["operate", "delete", "exec", "logs"])
+    enter("alice").post(f"/environments/{lab.pk}/members/{people.bob.pk}", {"role": "ops"}, headers=HX)
+    client, owner = enter("bob"), enter("alice")
+    pages = [at(name, pk=web.pk) for name in ("service-clone", "service-edit", "service")]
+    pages += [at(name, pk=box.pk) for name in ("container", "container-edit")]
+    pages += [at(name, pk=web.stack_id) for name in ("stack-compose", "stack-edit")]
+    for page in pages:
+        assert b"s3cret-value" not in client.get(page).content, page
+    assert b"s3cret-value" in owner.get(at("stack-compose", pk=web.stack_id)).content
+
+
 @pytest.mark.parametrize("role", ["owner", "runner", "readonly"])
 def test_members_get_any_role_there_is(enter: Any, lab: Environment, runner: Role, people: Any, role: str):
     client = enter("alice")
