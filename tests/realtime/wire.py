@@ -29,7 +29,7 @@ class Wire:
         raw = [(name.lower().encode(), value.encode()) for name, value in {"host": "portal.test", **headers}.items()]
         where, _, query = path.partition("?")
         scope = {"type": "websocket", "path": where, "query_string": query.encode(), "headers": raw, "subprotocols": []}
-        self._line = ApplicationCommunicator(websocket_application, scope)
+        self._line = ApplicationCommunicator(websocket_application, {**scope, "client": ("127.0.0.1", 40_000)})
 
     async def open(self) -> bool:
         """Shake hands; False when the portal refuses to."""

@@ -69,3 +69,18 @@ DEVIATIONS = {
     "password": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},
 }
 """Types that are ours, or where what v1 does differs from what its schema says."""
+
+
+def actions_of(role: str, name: str, known: set[str]) -> set[str]:
+    """Which of a type's actions exist for a role: the contract's words below its table, in code.
+
+    "user/owner/member/restricted/admin all have the full list of section 4 (restricted: none on host/physicalHost);
+    readonly: only container.logs". A type that the table does not give a role has none.
+    """
+    if (CONTRACT.get(name) or DEVIATIONS.get(name, {})).get(role, "-") == "-":
+        return set()
+    if role == "readonly":
+        return known & {"logs"} if name == "container" else set()
+    if role == "restricted" and name == "host":
+        return set()
+    return known
