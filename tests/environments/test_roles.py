@@ -96,7 +96,7 @@ def test_what_shows_as_possible_is_what_state_and_role_allow(lab: Environment, a
         environment=lab, url="sim://1", desired="active", state="active", observed_generation=1
     )
     mine = available(host, actor_of("bob"))
-    assert {name for name, answer in mine.items() if answer} == {"deactivate", "update"}
+    assert {name for name, answer in mine.items() if answer} == {"deactivate", "evacuate", "update"}
     assert mine["activate"].reason == "Not possible while it is active."
     assert "create" not in mine
     assert not any(available(host, actor_of("rex")).values())
