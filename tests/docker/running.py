@@ -126,13 +126,14 @@ class Api:
 
 
 class Portal:
-    """`python -m portal serve` with a data folder and a port of its own."""
+    """`python -m portal serve` with a data folder and a port of its own; `BIND` is where others reach it too."""
 
-    def __init__(self, data_dir: Path, engine_url: str, **extra: str) -> None:
-        self.data_dir, self.port = data_dir, free_port()
-        self.base = f"http://127.0.0.1:{self.port}"
+    def __init__(self, data_dir: Path, engine_url: str, *, port: int = 0, **extra: str) -> None:
+        self.data_dir, self.port = data_dir, port or free_port()
+        self.address = extra.get("BIND", "127.0.0.1")
+        self.base = f"http://{self.address}:{self.port}"
         ours = {"DATA_DIR": str(data_dir), "PORT": str(self.port), "BIND": "127.0.0.1", "INSTALL_DOCKER": "0"}
-        self.environment = clean_environment(**ours, DOCKER_HOST=engine_url, **extra)
+        self.environment = clean_environment(**{**ours, "DOCKER_HOST": engine_url, **extra})
         self.log = data_dir.parent / f"{data_dir.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -148,7 +149,7 @@ class Portal:
     def _is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection(self.address, self.port, timeout=5)
         try:
             connection.request("GET", "/login")
             return connection.getresponse().status != 503

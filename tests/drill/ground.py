@@ -1,0 +1,147 @@
+"""The drill ground: a portal, three hosts with agents, and a service of six containers that must survive it all."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from tests.docker.running import Api, Portal, until
+from tests.drill.agents import Agent
+from tests.fleet.fleet import Fleet
+
+STACK, SERVICE, SCALE = "drill", "web", 6
+PREFIX = f"{STACK}_{SERVICE}_"
+
+
+@dataclass
+class Ground:
+    """Everything a drill acts on; `api` speaks to the portal that stands now."""
+
+    fleet: Fleet
+    portal: Portal
+    api: Api
+    agents: dict[int, Agent] = field(default_factory=dict)
+
+    @classmethod
+    def prepared(cls, fleet: Fleet, folder: Path) -> Ground:
+        """A portal and three registered hosts."""
+        folder.mkdir()
+        portal = Portal(folder, "unix:///nonexistent.sock", BIND=fleet.switch.portal)
+        portal.start()
+        made = cls(fleet, portal, portal.api(), {n: Agent(host) for n, host in fleet.hosts.items()})
+        made.register()
+        return made
+
+    def register(self) -> None:
+        """Paste the command on every host, and wait until all are there."""
+        url = registration_url(self.api)
+        for agent in self.agents.values():
+            agent.end()
+            agent.start(url)
+        self.until_hosts(active=len(self.agents), seconds=30)
+
+    def deploy(self) -> None:
+        """The service, two containers to a host."""
+        self.api.deploy(STACK, SERVICE, SCALE)
+        self.whole(seconds=60)
+
+    def service(self) -> Any:
+        return next(row for row in self.api.get("services")["data"] if row["name"] == SERVICE)
+
+    def scale(self, count: int) -> None:
+        row = self.service()
+        self.api.ask("PUT", row["links"]["self"], {"scale": count})
+
+    def hosts(self) -> dict[str, Any]:
+        """The hosts as the portal shows them, by name."""
+        rows = self.api.get("hosts?removed_null=1")["data"]
+        return {row["hostname"] or row["name"]: row for row in rows}
+
+    def until_hosts(self, *, active: int, seconds: float = 40) -> dict[str, Any]:
+        """The hosts, once exactly so many are active."""
+
+        def look() -> dict[str, Any]:
+            rows = self.hosts()
+            there = [row for row in rows.values() if row["agentState"] == "active" and row["state"] == "active"]
+            return rows if len(there) == active else {}
+
+        try:
+            return until(look, seconds=seconds, what=f"{active} active hosts", pause=0.2)
+        except AssertionError:
+            shown = {name: (row["state"], row["agentState"]) for name, row in self.hosts().items()}
+            said = {number: agent.said()[-300:] for number, agent in self.agents.items()}
+            raise AssertionError(f"{active} hosts should be active: {shown}; {said}") from None
+
+    def until_lost(self, name: str, *, seconds: float = 40) -> Any:
+        """The host, once the portal shows that it is away."""
+
+        def look() -> Any:
+            row = self.hosts()[name]
+            return row if {row["state"], row["agentState"]} & {"reconnecting", "disconnected"} else None
+
+        return until(look, seconds=seconds, what=f"{name} lost", pause=0.2)
+
+    def manageable(self, count: int = SCALE) -> None:
+        """One container more and one less: what is asked for is done, and the others stay as they are."""
+        before = self.on_engines()
+        self.scale(count + 1)
+        more = self.whole(count + 1)
+        self.scale(count)
+        assert self.whole(count) == before
+        assert {name: more[name] for name in before} == before
+
+    def on_engines(self, prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
+        """What the engines themselves say, by name: id, host, state, when it was started."""
+        found: dict[str, dict[str, Any]] = {}
+        for host in self.fleet.hosts.values():
+            for each in host.terminal.containers(all=True, filters={"name": prefix}):
+                name = each["Names"][0].lstrip("/")
+                assert name not in found, f"{name} is on {host.name} and on {found[name]['host']}"
+                with contextlib.suppress(docker.errors.NotFound):  # it is just leaving
+                    started = host.terminal.inspect_container(each["Id"])["State"]["StartedAt"]
+                    found[name] = {"id": each["Id"], "host": host.name, "state": each["State"], "started": started}
+        return found
+
+    def whole(self, count: int = SCALE, *, seconds: float = 60) -> dict[str, dict[str, Any]]:
+        """What the engines have, once it is what the portal shows: so many, all running, none beside them."""
+        why: list[str] = []
+
+        def look() -> dict[str, dict[str, Any]]:
+            why[:] = [self._difference(count)]
+            return {} if why[0] else self.on_engines()
+
+        try:
+            return until(look, seconds=seconds, what="everything whole", pause=0.3)
+        except AssertionError:
+            raise AssertionError(f"not whole within {seconds} s: {why[0]}") from None
+
+    def _difference(self, count: int) -> str:
+        rows = {row["name"]: row for row in self.api.containers(PREFIX)}
+        names = {row["id"]: row["hostname"] for row in self.api.get("hosts")["data"]}
+        shown = {name: (row["externalId"], names.get(row["hostId"]), row["state"]) for name, row in rows.items()}
+        there = {name: (each["id"], each["host"], each["state"]) for name, each in self.on_engines().items()}
+        if len(shown) != count:
+            return f"the portal shows {len(shown)} and not {count}: {shown}"
+        return "" if shown == there and {s for _, _, s in there.values()} == {"running"} else f"{shown} != {there}"
+
+    def close(self) -> None:
+        """End everything that was started."""
+        for agent in self.agents.values():
+            agent.end(signal.SIGKILL)
+        if self.portal.process is not None:
+            self.portal.end(signal.SIGKILL)
+
+
+def registration_url(api: Api) -> str:
+    """The last word of the command, as people paste it."""
+
+    def look() -> str:
+        rows = api.get("registrationtokens")["data"]
+        return str(rows[0]["command"].split(" ")[-1]) if rows and rows[0]["command"] else ""
+
+    return until(look, seconds=10, what="a registration command")
