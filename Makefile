@@ -56,6 +56,10 @@ else
 	if [ $$code -ne 5 ]; then exit $$code; fi
 endif
 
+.PHONY: drill
+drill: $(DEV_STAMP) assets tools ## Put three machines through the seven destructive tests and a bad day
+	@exec $(BIN)/python -m pytest -q -m drill tests/drill tests/servers
+
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrations
 	@$(BIN)/ruff check --quiet .

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,15 +21,14 @@ Tell = Callable[[str, str, str], AbstractContextManager[None]]
 @pytest.fixture(scope="session")
 def ground(fleet: Fleet) -> Iterator[Ground]:
     """A portal, three hosts with agents, and the service deployed."""
-    with tempfile.TemporaryDirectory(prefix="corral-drill-") as folder:
-        made = Ground.prepared(fleet, Path(folder) / "portal")
-        try:
-            made.deploy()
-            yield made
-        finally:
-            made.close()
-            for engine in fleet.engines.values():
-                engine.empty()
+    made = Ground.prepared(fleet, fleet.folder / "disk")
+    try:
+        made.deploy()
+        yield made
+    finally:
+        made.close()
+        for engine in fleet.engines.values():
+            engine.empty()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import docker
 
 from tests.docker.running import Api, Portal, until
 from tests.drill.agents import Agent
+from tests.fleet.commands import run
 from tests.fleet.fleet import Fleet
 
 STACK, SERVICE, SCALE = "drill", "web", 6
@@ -30,8 +31,8 @@ class Ground:
     @classmethod
     def prepared(cls, fleet: Fleet, folder: Path) -> Ground:
         """A portal and three registered hosts."""
-        folder.mkdir()
-        portal = Portal(folder, "unix:///nonexistent.sock", BIND=fleet.switch.portal)
+        portal = Portal(_small_disk(folder) / "portal", "unix:///nonexistent.sock", BIND=fleet.switch.portal)
+        portal.data_dir.mkdir()
         portal.start()
         made = cls(fleet, portal, portal.api(), {n: Agent(host) for n, host in fleet.hosts.items()})
         made.register()
@@ -86,14 +87,13 @@ class Ground:
 
         return until(look, seconds=seconds, what=f"{name} lost", pause=0.2)
 
-    def manageable(self, count: int = SCALE) -> None:
-        """One container more and one less: what is asked for is done, and the others stay as they are."""
-        before = self.on_engines()
-        self.scale(count + 1)
-        more = self.whole(count + 1)
-        self.scale(count)
-        assert self.whole(count) == before
-        assert {name: more[name] for name in before} == before
+    def obeys(self) -> None:
+        """What is asked for is done: a container restarts when it is told to."""
+        row = self.api.containers(PREFIX)[0]
+        self.api.until_state(self.api.act(row, "restart"), "running")
+        more = lambda: [r for r in self.api.containers(row["name"]) if r["startCount"] > row["startCount"]]  # noqa: E731
+        now = until(more, seconds=20, what="a restart")
+        assert self.whole()[row["name"]]["id"] == now[0]["externalId"]
 
     def on_engines(self, prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
         """What the engines themselves say, by name: id, host, state, when it was started."""
@@ -145,3 +145,10 @@ def registration_url(api: Api) -> str:
         return str(rows[0]["command"].split(" ")[-1]) if rows and rows[0]["command"] else ""
 
     return until(look, seconds=10, what="a registration command")
+
+
+def _small_disk(folder: Path) -> Path:
+    """A disk that can be filled without harm to anybody else; it goes with the fleet."""
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=96m", "portal", str(folder))
+    return folder

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import signal
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.docker.running import Portal, until
+from tests.drill.agents import Agent
 from tests.drill.ground import PREFIX, SCALE, Ground
 
 pytestmark = [pytest.mark.docker, pytest.mark.drill]
@@ -32,8 +34,8 @@ def test_d1_the_portal_is_stopped_and_started(ground: Ground, drill: Any):
         assert ground.on_engines() == before
         ground.portal.start()
         ground.until_hosts(active=3)
-        ground.manageable()
         assert ground.whole() == before
+        ground.obeys()
 
 
 def test_d3_the_portal_is_lost_and_its_data_are_not(ground: Ground, drill: Any):
@@ -46,8 +48,8 @@ def test_d3_the_portal_is_lost_and_its_data_are_not(ground: Ground, drill: Any):
         ground.portal = Portal(moved, "unix:///nonexistent.sock", port=old.port, BIND=old.address)
         ground.portal.start()
         ground.until_hosts(active=3)
-        ground.manageable()
         assert ground.whole() == before
+        ground.obeys()
         assert {row["id"]: row["name"] for row in ground.api.containers()} == names
         assert ground.service()["currentScale"] == SCALE
 
@@ -133,13 +135,16 @@ def test_d2_the_portal_is_lost_with_its_data(ground: Ground, drill: Any):
 
 def _refused(ground: Ground, before: dict[str, Any]) -> None:
     """Nobody follows a portal only because it answers at the old address."""
-    told = ("refused", "credential", "key")
     for agent in ground.agents.values():
-        until(lambda: any(word in agent.said().lower() for word in told), seconds=40, what=f"a refusal: {agent.said()}")
+        until(partial(_told, agent), seconds=40, what="a refusal")
         assert agent.program is not None
         assert agent.program.alive
     assert ground.api.get("hosts")["data"] == []
     assert ground.on_engines() == before
+
+
+def _told(agent: Agent) -> bool:
+    return any(word in agent.said().lower() for word in ("refused", "credential", "key"))
 
 
 def _home(ground: Ground, old: Portal) -> None:

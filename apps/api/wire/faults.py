@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404
 from rest_framework.exceptions import (
     APIException,
@@ -31,18 +32,28 @@ class TooLarge(Problem):
     code = "MaxLimitExceeded"
 
 
+_FORESEEN: dict[type[Exception], Problem] = {
+    RequestDataTooBig: TooLarge("The body is too large."),
+    Http404: Problem("Not Found", status=404, code="Not Found"),
+    SuspiciousOperation: Problem("The request is malformed.", status=400, code="Bad Request"),
+    OperationalError: Problem(
+        "The portal cannot use its database: make room where it keeps its data, or look whether the database is there, "
+        "then try again. What runs on the hosts is not touched.",
+        status=503,
+        code="Service Unavailable",
+    ),
+}
+
+
 def problem_of(error: Exception) -> Problem:
     """Any exception as a refusal; what nobody foresaw is logged with its trace."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, RequestDataTooBig):
-        return TooLarge("The body is too large.")
-    if isinstance(error, Http404):
-        return Problem("Not Found", status=404, code="Not Found")
     if isinstance(error, APIException):
         return _from_framework(error)
-    if isinstance(error, SuspiciousOperation):
-        return Problem("The request is malformed.", status=400, code="Bad Request")
+    for kind, foreseen in _FORESEEN.items():
+        if isinstance(error, kind):
+            return foreseen
     return Problem("The portal made a mistake; its log tells more under this id.", status=500)
 
 
