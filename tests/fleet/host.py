@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from functools import cached_property
@@ -37,8 +38,8 @@ class Host:
 
     def power_on(self) -> None:
         """Start its process 1 (from the main thread: the host dies with the thread that started it)."""
-        for each in ("booted", "docker.pid", "docker.sock"):  # /run is empty after a boot
-            (self.folder / "run" / each).unlink(missing_ok=True)
+        for each in (self.folder / "run").iterdir():  # /run is empty after a boot
+            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
         lone = ("setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/run/netns/{self.space}")
         own = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child")
         script = ("sh", str(_BOOT), str(self.folder), self.name, self.address, self.switch.portal)
