@@ -128,8 +128,8 @@ class Api:
 class Portal:
     """`python -m portal serve` with a data folder and a port of its own; `BIND` is where others reach it too."""
 
-    def __init__(self, data_dir: Path, engine_url: str, *, port: int = 0, **extra: str) -> None:
-        self.data_dir, self.port = data_dir, port or free_port()
+    def __init__(self, data_dir: Path, engine_url: str, **extra: str) -> None:
+        self.data_dir, self.port = data_dir, int(extra.get("PORT") or free_port())
         self.address = extra.get("BIND", "127.0.0.1")
         self.base = f"http://{self.address}:{self.port}"
         ours = {"DATA_DIR": str(data_dir), "PORT": str(self.port), "BIND": "127.0.0.1", "INSTALL_DOCKER": "0"}

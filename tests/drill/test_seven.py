@@ -45,7 +45,7 @@ def test_d3_the_portal_is_lost_and_its_data_are_not(ground: Ground, drill: Any):
         moved = ground.portal.data_dir.with_name("moved")
         shutil.move(ground.portal.data_dir, moved)
         old = ground.portal
-        ground.portal = Portal(moved, "unix:///nonexistent.sock", port=old.port, BIND=old.address)
+        ground.portal = Portal(moved, "unix:///nonexistent.sock", PORT=str(old.port), BIND=old.address)
         ground.portal.start()
         ground.until_hosts(active=3)
         assert ground.whole() == before
@@ -115,7 +115,7 @@ def test_d2_the_portal_is_lost_with_its_data(ground: Ground, drill: Any):
     with drill("D2", "portal and data lost, a new one there", "refused until the command is pasted; then adopted"):
         old.end(signal.SIGKILL)
         stranger = Portal(
-            old.data_dir.with_name("stranger"), "unix:///nonexistent.sock", port=old.port, BIND=old.address
+            old.data_dir.with_name("stranger"), "unix:///nonexistent.sock", PORT=str(old.port), BIND=old.address
         )
         stranger.data_dir.mkdir()
         stranger.start()
