@@ -39,7 +39,7 @@ def add(visit: Visit) -> HttpResponse:
     except Invalid as problem:
         labels, errors = {}, {"labels": problem.message}
     said = {}
-    if token is not None and token.shown == "active":
+    if token is not None and token.desired == "active":
         said = registration_command(token, f"{base}/v1", labels=labels, address=asked["address"])
     since = timezone.now() - RECENT
     arrived = Host.objects.within([visit.env.pk]).filter(removed=None, credentials__created__gt=since).defer("tls")

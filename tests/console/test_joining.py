@@ -38,9 +38,9 @@ def command_of(text: str) -> str:
 
 @pytest.fixture
 def ready(enter: Any, at: Any) -> Any:
-    """Bob's browser, after the token that his first visit made has settled."""
+    """Bob's browser, after his first visit has made a token, which counts at once."""
     bob = enter("bob")
-    assert "Preparing the command" in page(bob, at("host-add"))
+    assert command_of(page(bob, at("host-add")))
     settle()
     return bob
 
