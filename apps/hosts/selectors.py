@@ -138,3 +138,8 @@ def registration_command(
 def events_of(host: Host) -> QuerySet[HostEvent]:
     """The host's timeline, the newest first; whoever may see the host may see it."""
     return HostEvent.objects.filter(host=host)
+
+
+def events_within(hosts: QuerySet[Host]) -> QuerySet[HostEvent]:
+    """The timelines of several hosts."""
+    return HostEvent.objects.filter(host__in=hosts.values("pk"))

@@ -331,3 +331,45 @@ def test_a_dead_holders_lease_runs_out(agent: FakeAgent) -> None:
     host = the_host()
     assert (host.gateway, host.tunnel_socket) == ("", "")
     assert host.next_look is not None
+
+
+def test_another_process_reaches_the_host_through_the_holders_door(
+    agent: FakeAgent, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TUNNEL_HOST, settings.TUNNEL_BIND = "127.0.0.1", "127.0.0.1"
+
+    def elsewhere() -> list[Any]:
+        """As a process without the tunnel, on a machine without its socket."""
+        monkeypatch.setattr("apps.hosts.tunnels.reach.held.tunnel_of", lambda _key: None)
+        monkeypatch.setattr("apps.hosts.tunnels.reach.Path.exists", lambda _path: False)
+        host = the_host()
+        registry.forget(endpoint_of(host))
+        try:
+            return driver_of(host).containers()
+        finally:
+            monkeypatch.undo()
+            registry.forget(endpoint_of(host))
+
+    async def story() -> None:
+        line = await up(agent)
+        host = await asking(lambda: waited_for(lambda row: row.tunnel_address != ""))
+        assert host.tunnel_address.startswith("127.0.0.1:")
+        through = held.tunnel_of
+        calls: list[str] = []
+        monkeypatch.setattr("apps.hosts.tunnels.door.held", Counting(through, calls))
+        assert await asking(elsewhere) == []
+        assert calls
+        await line.cut()
+
+    run(story)
+
+
+class Counting:
+    """Stands for `held` where the door looks, and counts."""
+
+    def __init__(self, through: Callable[[str], Any], calls: list[str]) -> None:
+        self._through, self._calls = through, calls
+
+    def tunnel_of(self, key: str) -> Any:
+        self._calls.append(key)
+        return self._through(key)

@@ -50,6 +50,7 @@ DEVIATIONS = {
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
     "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # ours
     "processInstance": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1: administrators only; who asks may watch
+    "hostEvent": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # ours: a host's timeline
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
     "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # ours: administrators make roles
     "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # ours

@@ -52,6 +52,7 @@ class HostType(Resource):
     links = {
         "account": Link("project", attribute="environment_id"),
         "instances": Link("container", column="host"),
+        "hostEvents": Link("hostEvent", column="host"),
         "stats": Link(call=statistics("stats")),
         "statsHistory": Link(asks=stats_history),
         "hostStats": Link(call=statistics("hoststats")),

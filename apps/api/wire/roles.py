@@ -38,6 +38,7 @@ evacuateInput                   -     r     r     view:r hosts:c
 githubconfig                    -     -     cru
 host                            -     r     r     view:r hosts:ud
 hostAccess                      -     r     r     view:r
+hostEvent                       -     r     r     view:r
 hostPolicy                      -     r     rud   view:r
 imagePull                       -     r     r     view:r hosts:c
 identity                        -     r     r     view:r

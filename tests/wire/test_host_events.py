@@ -1,0 +1,60 @@
+"""`hostEvent` on the wire: a host's timeline, for those who see the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.environments.models import Environment
+from apps.hosts.models import Host, HostEvent
+from tests.wire.callers import Api
+
+
+@pytest.fixture
+def told(host: Host) -> HostEvent:
+    """Something that the portal learned late."""
+    return HostEvent.objects.create(
+        host=host,
+        seq=7,
+        at=timezone.now() - timedelta(minutes=5),
+        kind="container",
+        action="die",
+        subject="c0ffee",
+        name="web",
+        details={"exitCode": "137"},
+    )
+
+
+def test_a_hosts_link_leads_to_its_timeline(api: Api, host: Host, told: HostEvent) -> None:
+    (shown,) = api.get("hosts")["data"]
+    (event,) = api.get(shown["links"]["hostEvents"])["data"]
+    assert (event["type"], event["hostId"], event["sequence"]) == ("hostEvent", shown["id"], 7)
+    assert (event["eventKind"], event["action"], event["name"], event["late"]) == ("container", "die", "web", True)
+    assert event["details"] == {"exitCode": "137"}
+    assert event["learnedAt"] > event["at"]
+    assert api.get(event["links"]["self"])["id"] == event["id"]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "rex", "rita"])
+def test_every_member_reads_it_and_nobody_writes_it(who: str, api_of: Any, lab: Environment, told: HostEvent) -> None:
+    caller = api_of(who).inside(lab)
+    (event,) = caller.get("hostevents")["data"]
+    assert event["actions"] == {}
+    assert caller.post("hostevents", {"action": "die"}).status == 405
+    assert caller.delete(event["links"]["self"]).status == 405
+
+
+def test_foreigners_find_nothing(key_of: Callable[..., Api], far: Environment, told: HostEvent, api_of: Any) -> None:
+    theirs = key_of("mallory", far)
+    assert theirs.get("hostevents")["data"] == []
+    assert theirs.get(f"hostevents/1he{told.pk}").status == 404
+    assert api_of("nobody").get("hostevents").status == 401
+
+
+def test_the_timeline_goes_with_its_host(api: Api, host: Host, told: HostEvent) -> None:
+    Host.all_objects.filter(pk=host.pk).update(removed=timezone.now())
+    assert api.get("hostevents")["data"] == []
