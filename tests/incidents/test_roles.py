@@ -1,0 +1,95 @@
+"""Incidents about roles and keys in products of this kind, and the rule that each one taught."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apps.accounts.services import account_update
+from apps.core.errors import Forbidden
+from apps.core.result import Loss
+from apps.environments.access import actor_of_key
+from apps.environments.models import Environment
+from apps.environments.roles import ROLES
+from apps.environments.services import (
+    account_key_create,
+    environment_key_create,
+    members_set,
+    role_create,
+    role_update,
+    socket_opened,
+)
+
+
+def entry(user: Any, role: str) -> dict[str, str]:
+    return {"externalId": f"1a{user.pk}", "externalIdType": "rancher_id", "role": role}
+
+
+def test_cve_2021_36775_a_key_does_not_outlive_the_membership(people: Any, lab: Environment, actor_of: Any):
+    """Access survived removal from a project: keys and sockets go with the right, at once, and are counted."""
+    inside = environment_key_create(actor=actor_of("bob"), environment=lab).key
+    outside = account_key_create(actor=actor_of("bob")).key
+    socket_opened(account=people.bob.pk, key=inside.pk, environment=lab.pk, verb="exec", permission="exec")
+    alice = actor_of("alice")
+    members_set(lab, [entry(people.alice, "owner")], actor=alice)
+    for key in (inside, outside):
+        assert actor_of_key(key, "api").permissions(lab.pk) == frozenset()
+        assert actor_of_key(key, "api").environments() == []
+    assert alice.losses == [Loss(sockets=1, keys=2)]
+
+
+def test_cve_2023_22650_a_key_falls_with_the_role(people: Any, lab: Environment, actor_of: Any):
+    """A token kept what its user had lost: a key is its maker's rights now, never those at its birth."""
+    key = environment_key_create(actor=actor_of("bob"), environment=lab).key
+    members_set(lab, [entry(people.alice, "owner"), entry(people.bob, "readonly")], actor=actor_of("alice"))
+    assert actor_of_key(key, "api").permissions(lab.pk) == ROLES["readonly"]
+
+
+def test_a_key_of_an_administrator_falls_with_the_kind(people: Any, lab: Environment, actor_of: Any, run_loop: Any):
+    """The same for those who ruled the installation."""
+    account_update(people.mallory, actor=actor_of("root"), kind="admin")
+    run_loop()
+    people.mallory.refresh_from_db()
+    key = account_key_create(actor=actor_of(people.mallory)).key
+    assert actor_of_key(key, "api").is_admin
+    account_update(people.mallory, actor=actor_of("root"), kind="user")
+    key.refresh_from_db()
+    assert not actor_of_key(key, "api").is_admin
+    assert actor_of_key(key, "api").permissions(lab.pk) == frozenset()
+
+
+def test_cve_2025_23391_nobody_edits_a_higher_role(people: Any, lab: Environment, actor_of: Any):
+    """A restricted administrator took over an administrator: who may choose members is below those who may do more."""
+    role_create(actor=actor_of("root"), name="clerk", permissions=["members"])
+    owner, clerk = entry(people.alice, "owner"), entry(people.bob, "clerk")
+    members_set(lab, [owner, clerk], actor=actor_of("alice"))
+    for listed in (
+        [owner, entry(people.bob, "owner")],
+        [entry(people.bob, "owner")],
+        [owner, clerk, entry(people.rex, "member")],
+    ):
+        with pytest.raises(Forbidden):
+            members_set(lab, listed, actor=actor_of("bob"))
+    assert actor_of("alice").role(lab.pk) == "owner"
+    assert actor_of("bob").role(lab.pk) == "clerk"
+
+
+def test_a_role_that_changes_is_changed_for_who_has_it_already(people: Any, lab: Environment, actor_of: Any):
+    """Escalation by stale bindings (Rancher 2's role templates): grants are never a copy of what a role once was."""
+    role = role_create(actor=actor_of("root"), name="ops", permissions=["operate", "exec"])
+    members_set(lab, [entry(people.alice, "owner"), entry(people.bob, "ops")], actor=actor_of("alice"))
+    key = environment_key_create(actor=actor_of("alice"), environment=lab, role="ops").key
+    role_update(role, actor=actor_of("root"), permissions=["logs"])
+    assert actor_of("bob").permissions(lab.pk) == actor_of_key(key, "api").permissions(lab.pk) == {"view", "logs"}
+
+
+def test_rancher_6229_a_bots_key_does_no_more_than_it_must(people: Any, lab: Environment, actor_of: Any):
+    """Only keys with all rights were offered: a key can be held to a role, and cannot make itself a wider one."""
+    key = environment_key_create(actor=actor_of("alice"), environment=lab, role="readonly").key
+    actor = actor_of_key(key, "api")
+    assert actor.permissions(lab.pk) == ROLES["readonly"]
+    with pytest.raises(Forbidden):
+        environment_key_create(actor=actor, environment=lab)
+    with pytest.raises(Forbidden):
+        account_key_create(actor=actor)
