@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts.access import refusal
-from apps.accounts.backends.directory import identify
+from apps.accounts.backends.directory import identify, told_inside
 from apps.accounts.backends.preflight import tls_context
 from apps.accounts.backends.resync import ask_everybody_anew
 from apps.accounts.login.sessions import sessions_of_provider_close
@@ -105,7 +105,7 @@ def provider_test(
     try:
         claims = identify(trial, login, password)
     except Problem as problem:
-        return Tested(None, problem.message)
+        return Tested(None, told_inside(problem))
     if claims is None:
         return Tested(None, _("The directory does not know this name with this password, or the person is disabled."))
     return Tested(claims, refusal(trial.config, claims, None))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from apps.environments.access import Actor, actor_of_user
 from tests.accounts.directory import SAMPLE, PaperDirectory
 from tests.accounts.hub import Hub
 from tests.accounts.samba import Samba
+from tests.accounts.silence import silent_server
 from tests.accounts.slapd import Slapd
 
 Configure = Callable[..., AuthProvider]
@@ -82,25 +81,8 @@ def paper(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> PaperDirecto
 @pytest.fixture
 def silent() -> Iterator[int]:
     """The port of a server that accepts connections and says nothing."""
-    held: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.1)
-        is_over = threading.Event()
-
-        def hold() -> None:
-            while not is_over.is_set():
-                try:
-                    held.append(server.accept()[0])
-                except TimeoutError:
-                    continue
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        yield server.getsockname()[1]
-        is_over.set()
-        thread.join()
-    for connection in held:
-        connection.close()
+    with silent_server() as port:
+        yield port
 
 
 @pytest.fixture

@@ -16,10 +16,19 @@ LONGEST = 1024
 
 
 class DirectoryDown(Problem):
-    """A directory could not be asked; the message says why."""
+    """A directory could not be asked; the message says why, and `inside` says it with addresses, for administrators."""
 
     status = 500
     code = "LdapDown"
+
+    def __init__(self, message: str, *, inside: str = "") -> None:
+        super().__init__(message)
+        self.inside = inside or message
+
+
+def told_inside(problem: Problem) -> str:
+    """What administrators are told of a provider that could not be asked."""
+    return problem.inside if isinstance(problem, DirectoryDown) else problem.message
 
 
 class DirectoryBackend(BaseBackend):
@@ -37,8 +46,6 @@ class DirectoryBackend(BaseBackend):
         Raises `DirectoryDown` when none knows them and one could not be asked, `Unauthorized` when the password was
         right but the person may not come in.
         """
-        if not username or not password or max(len(username), len(password)) > LONGEST or "\0" in username + password:
-            return None
         refusal: Problem | None = None
         for provider in AuthProvider.objects.open().exclude(kind="github"):
             try:
@@ -59,7 +66,12 @@ class DirectoryBackend(BaseBackend):
 
 
 def identify(provider: AuthProvider, username: str, password: str) -> Claims | None:
-    """Ask one directory; None means that it does not know this name with this password."""
+    """Ask one directory; None means that it does not know this name with this password.
+
+    An empty password is never sent: many directories take it for a wish to be nobody, and say yes.
+    """
+    if not username or not password or max(len(username), len(password)) > LONGEST or "\0" in username + password:
+        return None
     config = provider.config
     assert isinstance(config, Directory)  # noqa: S101 - GitHub never comes here
     found: Claims | None = reader().identify(provider.kind, config, username, password)

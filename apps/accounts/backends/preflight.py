@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
 
 from apps.accounts.backends.directory import DirectoryDown
 from apps.accounts.spec import Directory
@@ -25,14 +24,19 @@ def first_server(config: Directory) -> tuple[str, int]:
         try:
             _knock(config, host, port)
         except (OSError, ValueError) as error:
-            reasons.append(f"{host}:{port}: {_words(error, config.patience)}")
+            reasons.append((f"{host}:{port}", _words(error, config.patience)))
         else:
             return host, port
-    raise DirectoryDown(_joined(reasons))
+    raise _down(reasons)
 
 
-def _joined(reasons: Iterable[str]) -> str:
-    return f"The directory cannot be reached. {'; '.join(reasons)}"
+def _down(reasons: list[tuple[str, str]]) -> DirectoryDown:
+    """Where its servers are is not for everybody who stands before the door."""
+    words = "; ".join(dict.fromkeys(word for _address, word in reasons))
+    places = "; ".join(f"{address}: {word}" for address, word in reasons)
+    return DirectoryDown(
+        f"The directory cannot be reached: {words}.", inside=f"The directory cannot be reached. {places}"
+    )
 
 
 def _knock(config: Directory, host: str, port: int) -> None:

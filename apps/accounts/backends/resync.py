@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.accounts.backends.directory import reader
+from apps.accounts.backends.directory import reader, told_inside
 from apps.accounts.backends.taking import take
 from apps.accounts.models import AuthProvider, Identity, User
 from apps.accounts.spec import PERSON_KINDS, Claims, Github
@@ -47,7 +47,7 @@ def ask_again(user: User) -> Heard:
     try:
         told = _ask(person.provider, person)
     except Problem as problem:
-        _note(person.provider, problem.message)
+        _note(person.provider, told_inside(problem))
         return Heard(RETRY, person.gone)
     _note(person.provider)
     return Heard(every * random.uniform(0.9, 1.0), take(person, told))  # noqa: S311 - spread, not secrecy

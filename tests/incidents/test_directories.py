@@ -1,0 +1,291 @@
+"""What went wrong elsewhere between a portal and its directories, and must not here."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import authenticate
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts import admin
+from apps.accounts.backends import asking, directory, resync
+from apps.accounts.models import AuthProvider, Identity, User
+from apps.accounts.spec import Claim, Claims, Directory
+from apps.control.models import AuditEntry
+from apps.core.errors import Invalid
+from apps.environments.access import actor_of_user
+from apps.environments.models import Environment
+from apps.environments.services import members_set
+from tests.accounts.authority import certificate_authority
+from tests.accounts.directory import SAMPLE, PaperDirectory
+from tests.accounts.hub import Hub
+from tests.accounts.silence import silent_server
+from tests.accounts.slapd import PASSWORD, Slapd
+
+SECRET = SAMPLE["serviceAccountPassword"]
+
+
+@pytest.fixture
+def root(people: Any) -> Any:
+    return actor_of_user(people.root, "cli")
+
+
+@pytest.fixture
+def switch_on(root: Any) -> Callable[..., AuthProvider]:
+    def make(kind: str, data: dict[str, Any]) -> AuthProvider:
+        admin.provider_save(kind, data, actor=root)
+        AuthProvider.objects.filter(kind=kind).update(enabled=True)
+        return AuthProvider.objects.get(kind=kind)
+
+    return make
+
+
+@pytest.fixture
+def paper(switch_on: Any, monkeypatch: pytest.MonkeyPatch) -> PaperDirectory:
+    made = PaperDirectory()
+    made.add("ann", "crew")
+    for module in (directory, resync, asking):
+        monkeypatch.setattr(module, "reader", lambda: made)
+    switch_on("openldap", SAMPLE)
+    return made
+
+
+@pytest.fixture
+def hub(switch_on: Any) -> Iterator[Hub]:
+    made = Hub()
+    switch_on("github", made.config())
+    yield made
+    made.close()
+
+
+def through_github(client: Client) -> User | None:
+    told = client.post("/login/github")["Location"]
+    client.get("/login/github/return", {"code": "good", "state": told.rpartition("state=")[2][:32]})
+    number = client.session.get("_auth_user_id")
+    return User.objects.filter(pk=number or 0).first()
+
+
+INJECTIONS = (
+    "*",
+    "ann)(uid=*",
+    "*)(uid=*))(|(uid=*",
+    "ann)(objectClass=*",
+    "*)(|(userPassword=*)",
+    "ann\\2a",
+    "%(user)s",
+)
+
+
+@pytest.mark.servers
+def test_liteops_16_what_people_type_never_becomes_a_part_of_the_filter(switch_on: Any, tmp_path: Any, root: Any):
+    """opsre/LiteOps #16: the filter of the log-in was put together with the name as it was typed."""
+    pytest.importorskip("ldap")
+    server = Slapd(tmp_path)
+    server.start()
+    try:
+        switch_on("openldap", server.config())
+        assert authenticate(None, username="ann", password=PASSWORD) is not None
+        for typed in INJECTIONS:
+            assert authenticate(None, username=typed, password=PASSWORD) is None, typed
+            assert not admin.provider_test("openldap", typed, PASSWORD, actor=root), typed
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("field", ["userSearchField", "userObjectClass", "groupSearchField", "userMemberAttribute"])
+@pytest.mark.parametrize("value", ["uid)(x", "*", "uid=*", "%s", "uid\n", "a b"])
+def test_liteops_16_not_even_administrators_can_make_a_filter_of_an_attribute(root: Any, field: str, value: str):
+    with pytest.raises(Invalid):
+        admin.provider_save("openldap", {**SAMPLE, field: value}, actor=root)
+
+
+def test_cve_2018_19466_the_bind_password_is_never_given_back(people: Any, paper: PaperDirectory, client: Client):
+    """Portainer's settings API returned the password of the service account in clear."""
+    client.force_login(people.root, backend="apps.accounts.backends.LocalBackend")
+    client.post("/admin/access/openldap", {**{k: str(v) for k, v in SAMPLE.items()}, "serviceAccountPassword": ""})
+    pages = (
+        "/admin/access",
+        "/admin/access/openldap",
+        "/admin/access/openldap/status",
+        "/admin/audit",
+        "/admin/settings",
+    )
+    wire = ("/v1/openldapconfigs", "/v1/openldapconfigs/openldapconfig", "/v1/settings", "/v1/auditlogs", "/v1/token")
+    for path in (*pages, *wire):
+        answer = client.get(path, headers={"Accept": "application/json" if path.startswith("/v1") else "text/html"})
+        assert answer.status_code == 200, path
+        assert SECRET not in answer.content.decode(), path
+    assert AuthProvider.objects.get().stored["serviceAccountPassword"] == SECRET
+    assert SECRET not in str(list(AuditEntry.all_objects.values()))
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize("door", ["page", "token"])
+def test_a_silent_directory_answers_within_five_seconds_with_the_reason_and_without_its_address(
+    switch_on: Any, people: Any, door: str
+):
+    """libldap waits for ever in a TLS handshake; many portals take that for a wrong password."""
+    pytest.importorskip("ldap")
+    with silent_server() as port:
+        switch_on("openldap", {**SAMPLE, "server": "127.0.0.1", "port": port, "tls": True, "connectionTimeout": 60000})
+        began = time.monotonic()
+        if door == "page":
+            answer = Client().post("/login", {"login": "ann", "password": "x"})
+        else:
+            answer = Client().post("/v1/token", {"code": "ann:x"}, content_type="application/json")
+        assert time.monotonic() - began < 5
+    text = answer.content.decode()
+    assert "no answer within 3.5 s" in text
+    assert "127.0.0.1" not in text
+    assert str(port) not in text
+
+
+def test_a_certificate_of_another_authority_is_refused_by_that_name(switch_on: Any, root: Any, tmp_path: Any):
+    import ssl
+    import threading
+
+    from tests.accounts.authority import certify
+
+    certify(tmp_path, "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+
+    def serve(listener: socket.socket) -> None:
+        plain, _address = listener.accept()
+        with plain, pytest.raises((ssl.SSLError, OSError)):
+            context.wrap_socket(plain, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        other = certificate_authority()[0]
+        data = {**SAMPLE, "server": "127.0.0.1", "port": listener.getsockname()[1], "tls": True, "caCertificate": other}
+        pytest.importorskip("ldap")
+        tested = admin.provider_test("openldap", "ann", "x", actor=root, data=data)
+        thread.join()
+    assert "its certificate was refused" in tested.reason
+
+
+@pytest.mark.parametrize("password", ["", "\0", "x" * 2000])
+def test_an_empty_password_is_never_sent_to_a_directory_that_would_say_yes(
+    paper: PaperDirectory, root: Any, monkeypatch: pytest.MonkeyPatch, password: str
+):
+    """An LDAP bind with a name and no password succeeds, as nobody."""
+    asked: list[str] = []
+
+    def yes(kind: str, config: Directory, login: str, given: str) -> Claims:
+        asked.append(given)
+        return paper.claims("ann")
+
+    monkeypatch.setattr(paper, "identify", yes)
+    assert authenticate(None, username="ann", password=password) is None
+    assert not admin.provider_test("openldap", "ann", password, actor=root)
+    with pytest.raises(Invalid) if not password else pytest.raises(Exception, match="Not switched on"):
+        admin.provider_enable("openldap", actor=root, login="ann", password=password)
+    assert asked == []
+
+
+def test_cve_2026_41053_teams_count_by_their_number_on_every_page(
+    hub: Hub, people: Any, lab: Environment, client: Client
+):
+    """Rancher 2 took more GitHub teams for a member's than the person was in."""
+    hub.teams = [{"id": 1000 + each, "slug": "ops", "name": "Ops"} for each in range(65)]
+    hub.orgs = [{"id": 7, "login": "acme"}]
+
+    def lab_is_for(kind: str, name: str) -> None:
+        owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
+        member = {"externalId": name, "externalIdType": kind, "role": "member"}
+        members_set(lab, [owner, member], actor=actor_of_user(people.alice, "api"))
+
+    octo = through_github(client)
+    assert octo is not None
+    held = {}
+    for kind, name in (
+        ("github_team", "1064"),
+        ("github_team", "1065"),
+        ("github_team", "ops"),
+        ("github_team", "7"),
+        ("github_org", "1001"),
+        ("github_org", "acme"),
+        ("github_org", "7"),
+        ("github_user", "octo"),
+    ):
+        lab_is_for(kind, name)
+        held[kind, name] = actor_of_user(octo, "api").role(lab.pk)
+    assert {pair for pair, role in held.items() if role} == {("github_team", "1064"), ("github_org", "7")}
+
+
+@pytest.mark.parametrize("name", ["root", "alice", "ROOT"])
+def test_cve_2025_23389_nobody_comes_in_as_an_account_by_having_its_name(
+    hub: Hub, paper: PaperDirectory, people: Any, client: Client, name: str
+):
+    """A first log-in through a provider could bind to somebody else's account."""
+    hub.person = {"id": 99, "login": name, "name": name, "email": f"{name}@example.test"}
+    octo = through_github(client)
+    paper.add(name)
+    ann = authenticate(None, username=name, password=name)
+    assert octo is not None
+    assert ann is not None
+    before = {people.root.pk, people.alice.pk}
+    assert len({octo.pk, ann.pk} | before) == 4
+    assert not octo.is_admin
+    assert not ann.is_admin
+
+
+def test_a_person_made_anew_under_an_old_name_does_not_inherit(paper: PaperDirectory, people: Any, lab: Environment):
+    """Accounts are found by entryUUID, objectGUID or GitHub's number, never by a name or a DN that is used again."""
+    first = authenticate(None, username="ann", password="ann")
+    assert first is not None
+    owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
+    named = {"externalId": paper.claims("ann").person.dn, "externalIdType": "openldap_user", "role": "member"}
+    members_set(lab, [owner, named], actor=actor_of_user(people.alice, "api"))
+    assert actor_of_user(first, "api").role(lab.pk) == "member"
+    old, new = paper.claims("ann").person, Claim("openldap_user", "u-ann2", "ann", "Ann", paper.claims("ann").person.dn)
+    del paper.groups["ann"]
+    paper.groups["ann2"], paper.logins = [], {"ann2": "ann"}
+    paper.identify = lambda *_: Claims(new)  # type: ignore[method-assign]
+    second = authenticate(None, username="ann", password="ann")
+    assert second is not None
+    assert second.pk != first.pk
+    assert actor_of_user(second, "api").role(lab.pk) is None
+    assert old.dn == new.dn
+
+
+@pytest.mark.parametrize("how", ["left", "gone", "disabled"])
+def test_cve_2021_36775_access_ends_with_what_it_was_given_for(
+    paper: PaperDirectory, people: Any, lab: Environment, run_loop: Any, how: str
+):
+    """Rancher 2 (CVE-2021-36775, -2019-6287, -2023-32199, -2023-22650): access outlived group, project or provider."""
+    owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
+    crew = {"externalId": "g-crew", "externalIdType": "openldap_group", "role": "member"}
+    members_set(lab, [owner, crew], actor=actor_of_user(people.alice, "api"))
+    browser = Client()
+    browser.post("/login", {"login": "ann", "password": "ann"})
+    page = f"/env/{lab.pk}/stacks"
+    assert browser.get(page).status_code == 200
+    if how == "left":
+        paper.groups["ann"] = []
+    elif how == "gone":
+        del paper.groups["ann"]
+    else:
+        paper.out["ann"] = "This person is disabled in the directory."
+    Identity.objects.update(asked_at=None)
+    User.all_objects.exclude(next_look=None).update(next_look=timezone.now())
+    run_loop()
+    assert browser.get(page).status_code == (404 if how == "left" else 302)
+    paper.add("ann")
+    assert browser.get(page).status_code == (404 if how == "left" else 302)
+
+
+def test_a_provider_s_lock_out_never_reaches_the_local_administrator(paper: PaperDirectory, root: Any, people: Any):
+    """rancher #14748, #15113: site access of a provider also kept the local administrator out."""
+    paper.down = "It is down."
+    admin.provider_save("openldap", {**SAMPLE, "accessMode": "required"}, actor=root)
+    people.root.set_password("the way back in")
+    people.root.save()
+    assert authenticate(None, username="root", password="the way back in") == people.root
