@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,9 +13,9 @@ from apps.console import buttons
 from apps.console.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers import light, narrowed
 from apps.console.door import Visit, inside, posted
+from apps.console.dots import dotted
 from apps.console.launch import pairs
 from apps.console.listing import listing, ordered, words
-from apps.containers.models import Container
 from apps.containers.selectors import containers_of, endpoints
 from apps.core.errors import Invalid, Problem
 from apps.hosts.models import Host
@@ -41,14 +41,7 @@ def index(visit: Visit) -> HttpResponse:
     if asked["state"]:
         rows = rows.filter(shown=asked["state"])
     page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", ""), COLUMNS), asked)
-    keys = [row.pk for row in page.rows]
-    counts = Container.objects.within([visit.env.pk]).filter(host__in=keys, removed=None).order_by().values_list("host")
-    table = {
-        key: (total, running)
-        for key, total, running in counts.annotate(total=Count("pk"), alive=Count("pk", filter=Q(shown="running")))
-    }
-    for row in page.rows:
-        row.total, row.running = table.get(row.pk, (0, 0))
+    dotted(page.rows, visit.env.pk)
     add = buttons.plain(gettext_lazy("Add host"), "plus", visit.url("host-add"), visit.can("hosts"))
     return visit.show("console/hosts.html", {"page": page, "add": add})
 

@@ -46,6 +46,7 @@ class Chart {
     this.kind = KINDS[box.dataset.chart];
     this.points = [];
     this.past = null;
+    this.older = null;
     this.out = box.querySelector("output");
     this.plot = box.querySelector(".plot");
     this.waiting = this.plot.textContent;
@@ -88,14 +89,22 @@ class Chart {
     const last = this.points.at(-1)?.at ?? 0;
     this.points.push(...points.filter((p) => p.at > last));
     this.points.splice(0, this.points.length - SPAN);
+    this.join();
     if (!this.past) this.draw();
   }
 
-  // What was recorded while nobody watched goes before, never among, what came live.
+  // What was recorded while nobody watched goes before, never among, what came live, and only beside it.
   fill(points) {
-    const first = this.points[0]?.at ?? Infinity;
+    this.older = points;
+    this.join();
+  }
+
+  join() {
+    if (!this.older || !this.points.length) return;
+    const [{ at: first }] = this.points;
     const since = Date.now() / 1000 - SPAN;
-    this.points.unshift(...points.filter((p) => p.at > since && p.at < first));
+    this.points.unshift(...this.older.filter((p) => p.at > since && p.at < first));
+    this.older = null;
     if (!this.past) this.draw();
   }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import RequestFactory
+from django.urls import reverse
 
 from apps.console.listing import SIZE, listing, words
 from apps.console.states import face_of, tone
@@ -177,3 +178,26 @@ def test_words_of_the_address_are_cut_and_cleaned():
 def test_an_empty_list_is_one_page_of_nothing():
     page = listing(RequestFactory().get("/"), Host.objects.within([]))
     assert (page.total, page.pages, page.first, page.last, page.before, page.after) == (0, 1, 0, 0, 0, 0)
+
+
+def test_a_list_of_hosts_shows_a_dot_for_each_container(web: Service, host: Host, enter: Any):
+    url = reverse("console:hosts", kwargs={"environment": host.environment_id})
+    assert enter("rita").get(url).content.decode().count('<i class="is-good">') == 2
+    Container.all_objects.filter(name="shop_web_1").update(fault=True)
+    Container.all_objects.filter(name="shop_web_2").update(state="stopped", observed_generation=99)
+    text = enter("rita").get(url).content.decode()
+    assert (text.count('<i class="is-bad">'), text.count('<i class="is-off">')) == (1, 1)
+    assert text.index('<i class="is-bad">') < text.index('<i class="is-off">')
+
+
+def test_more_containers_than_dots_are_counted(web: Service, host: Host, enter: Any, monkeypatch: Any):
+    monkeypatch.setattr("apps.console.dots.MOST", 1)
+    text = enter("rita").get(reverse("console:hosts", kwargs={"environment": host.environment_id})).content.decode()
+    assert (text.count('<i class="is-good">'), "<small>+1</small>" in text) == (1, True)
+
+
+def test_what_was_on_a_lost_host_is_greyed(web: Service, host: Host, enter: Any):
+    url = reverse("console:hosts", kwargs={"environment": host.environment_id})
+    assert 'class="dots"' in enter("rita").get(url).content.decode()
+    Host.all_objects.filter(pk=host.pk).update(state="disconnected", observed_generation=99)
+    assert 'class="dots is-stale"' in enter("rita").get(url).content.decode()
