@@ -199,5 +199,6 @@ def test_a_host_is_put_out_of_use_and_back(enter: Any, at: Any, host: Host, run_
 def test_an_operation_is_looked_at_again_on_request(enter: Any, at: Any, web: Service, lab: Environment):
     operation = Operation.all_objects.filter(environment=lab, kind="service").first()
     assert operation is not None
+    Operation.all_objects.filter(pk=operation.pk).update(state="running")
     assert enter("bob").post(at("operation-retry", pk=operation.pk), headers=HX).status_code == 204
     assert enter("rita").post(at("operation-retry", pk=operation.pk), headers=HX).status_code == 403
