@@ -87,13 +87,13 @@ class Ground:
 
         return until(look, seconds=seconds, what=f"{name} lost", pause=0.2)
 
-    def obeys(self) -> None:
+    def obeys(self, count: int = SCALE) -> None:
         """What is asked for is done: a container restarts when it is told to."""
         row = self.api.containers(PREFIX)[0]
         self.api.until_state(self.api.act(row, "restart"), "running")
         more = lambda: [r for r in self.api.containers(row["name"]) if r["startCount"] > row["startCount"]]  # noqa: E731
         now = until(more, seconds=20, what="a restart")
-        assert self.whole()[row["name"]]["id"] == now[0]["externalId"]
+        assert self.whole(count)[row["name"]]["id"] == now[0]["externalId"]
 
     def on_engines(self, prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
         """What the engines themselves say, by name: id, host, state, when it was started."""

@@ -15,7 +15,7 @@ from tests.docker.running import DEFAULT_ENVIRONMENT, PASSWORD, ROOT, Api, clean
 
 _CELERY = ("celery", "-A", "celery_app")
 COMMANDS = {
-    "web": ("uvicorn", "portal.asgi:application", "--host", "127.0.0.1", "--lifespan", "off", "--port"),
+    "web": ("uvicorn", "portal.asgi:application", "--lifespan", "off", "--port"),
     "gateway": ("manage.py", "gateway"),
     "worker": (*_CELERY, "worker", "-P", "threads", "-c", "4", "-l", "warning"),
     "beat": (*_CELERY, "beat", "-l", "warning", "--schedule"),
@@ -27,10 +27,16 @@ class Roles:
 
     def __init__(self, home: Path, database_url: str, redis_url: str) -> None:
         self.home, self.port = home, free_port()
-        self.base = f"http://127.0.0.1:{self.port}"
+        self.listen("127.0.0.1")
         self._redis_url = redis_url
-        self._environment = clean_environment(DATA_DIR=str(home), DATABASE_URL=database_url, REDIS_URL=redis_url)
+        self._environment = clean_environment(
+            DATA_DIR=str(home), DATABASE_URL=database_url, REDIS_URL=redis_url, TUNNEL_HOST="127.0.0.1"
+        )
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def listen(self, address: str) -> None:
+        """Have the web role answer there, for others to reach it."""
+        self.address, self.base = address, f"http://{address}:{self.port}"
 
     def manage(self, *arguments: str, said: str = "") -> str:
         done = subprocess.run(
@@ -46,18 +52,21 @@ class Roles:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def prepare(self, engine_url: str) -> Api:
-        """An empty database brought to a portal with one host; a client with an environment key."""
+    def prepare(self, engine_url: str = "") -> Api:
+        """An empty database brought to a portal with one host (or none); a client with an environment key."""
         self.manage("migrate", "--verbosity", "0")
         self.manage("first_admin", "--login", "root", said=f"{PASSWORD}\n")
-        self.manage("shell", "-c", _FIRST_HOST.format(url=engine_url))
+        if engine_url:
+            self.manage("shell", "-c", _FIRST_HOST.format(url=engine_url))
         key = json.loads(self.manage("api_key", "--login", "root", "--environment", DEFAULT_ENVIRONMENT))
         return Api(self.base, key["accessKey"], key["secretKey"])
 
     def start(self, name: str) -> None:
         """Start a role; the web role is waited for."""
         command = list(COMMANDS[name])
-        command += {"web": [str(self.port)], "beat": [str(self.home / "schedule")]}.get(name, [])
+        command += {"web": [str(self.port), "--host", self.address], "beat": [str(self.home / "schedule")]}.get(
+            name, []
+        )
         start = [sys.executable] if command[0] == "manage.py" else [sys.executable, "-m"]
         with self.log(name).open("ab") as log:
             process = subprocess.Popen([*start, *command], cwd=ROOT, env=self._environment, stdout=log, stderr=log)
@@ -69,7 +78,7 @@ class Roles:
         return self.home / f"{name}.log"
 
     def _answers(self) -> bool:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection(self.address, self.port, timeout=5)
         try:
             connection.request("GET", "/login")
             return connection.getresponse().status < 500
