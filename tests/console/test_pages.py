@@ -24,7 +24,7 @@ OF_CONTAINER = (
     "container-edit",
     "container-remove",
 )
-OF_HOST = ("host", "host-timeline", "host-edit", "host-remove")
+OF_HOST = ("host", "host-timeline", "host-images", "host-edit", "host-remove")
 MAKERS = ("stack-new", "container-new")
 ADMIN = ("/admin/accounts", "/admin/accounts/new", "/admin/settings", "/admin/audit", "/admin/processes")
 
