@@ -48,11 +48,14 @@ def test_many_silent_servers_together_are_given_up_as_soon(people: Any, silent: 
     assert caught.value.inside.count(f"127.0.0.1:{silent}: no answer within") == 4
 
 
-def test_a_port_where_nothing_listens_is_named(people: Any, configure: Configure):
+def test_a_port_where_nothing_listens_is_named_to_administrators_only(people: Any, configure: Configure):
     pytest.importorskip("ldap")
     port = free_port()
     configure("openldap", plain(port))
-    assert f"127.0.0.1:{port}: nothing listens there" in reason()
+    assert reason() == "The directory cannot be reached: nothing listens there."
+    with pytest.raises(DirectoryDown) as caught:
+        authenticate(None, username="ann", password=PASSWORD)
+    assert f"127.0.0.1:{port}: nothing listens there" in caught.value.inside
 
 
 def test_a_server_that_is_no_directory_is_told(people: Any, hub: Any, configure: Configure):
