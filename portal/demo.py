@@ -17,6 +17,7 @@ from typing import Any
 
 from portal.boot.console import CannotStart, say
 from portal.boot.folder import open_data_dir
+from portal.demo_hosts import ENVIRONMENT, NUMBER, SimulatedHosts
 from portal.engine import local_engine
 
 _HERE = Path(__file__).resolve().parents[1]
@@ -60,6 +61,7 @@ class Demo:
         self._known: Json = json.loads(self._notes.read_text()) if self._notes.exists() else {}
         self._base = f"http://localhost:{os.environ.get('PORT', '').strip() or '8080'}"
         self._portal: subprocess.Popen[bytes] | None = None
+        self._simulated = SimulatedHosts(self._ask_as_account, folder)
 
     def run(self) -> None:
         """Bring everything up, then wait until the portal ends."""
@@ -78,6 +80,7 @@ class Demo:
             self._deploy()
         except CannotStart as reason:
             say(f"The sample stack is not up: {reason} The portal runs on.")
+        self._simulate()
         say(f"\nConsole   {self._base}/   log in as admin with the password {self._known['password']}")
         self._portal.wait()
 
@@ -86,6 +89,7 @@ class Demo:
         portal = self._portal
         if portal is None:
             return 1
+        self._simulated.end()
         try:
             if portal.poll() is None and os.environ.get("DEMO_CLEAN", "").strip() == "1":
                 self._clean()
@@ -110,10 +114,29 @@ class Demo:
                 raise CannotStart(f"the portal does not answer on {self._base}.")
             time.sleep(0.05)
 
+    def _simulate(self) -> None:
+        """Simulated hosts beside the real one."""
+        try:
+            if "accountKey" not in self._known:
+                made = json.loads(_manage("api_key", "--login", "admin", "--name", "demonstration"))
+                self._note(accountKey=f"{made['accessKey']}:{made['secretKey']}")
+            self._simulated.begin()
+        except CannotStart as reason:
+            say(f"The simulated hosts are not up: {reason} The portal runs on.")
+            return
+        say(f"{NUMBER} simulated hosts are in the environment {ENVIRONMENT}.")
+
     def _ask(self, path: str, body: Json | None = None, method: str | None = None) -> Json:
-        """One request to the API with the demonstration's key."""
+        """One request to the API with the demonstration's key for its environment."""
+        return self._request(f"{self._known['accessKey']}:{self._known['secretKey']}", path, body, method)
+
+    def _ask_as_account(self, path: str, body: Json | None = None) -> Json:
+        """One request with the administrator's key, which sees every environment."""
+        return self._request(self._known["accountKey"], path, body)
+
+    def _request(self, key: str, path: str, body: Json | None = None, method: str | None = None) -> Json:
         url = path if path.startswith("http") else f"{self._base}/v1/{path}"
-        pair = base64.b64encode(f"{self._known['accessKey']}:{self._known['secretKey']}".encode()).decode()
+        pair = base64.b64encode(key.encode()).decode()
         headers = {"Authorization": f"Basic {pair}", "Accept": "application/json", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - our own portal
