@@ -109,7 +109,7 @@ class ProjectMember(Resource):
     own = table("""
         externalId     string             r <identity
         externalIdType enum               r <identity_type :rancher_id
-        role           string             r <role
+        role           enum               r <role :owner|member|restricted|readonly
         projectId      reference[project] r <environment_id
         accountId      reference[account] r <environment_id
         name           string             r
