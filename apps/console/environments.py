@@ -15,7 +15,7 @@ from apps.core.errors import Invalid, NotFound
 from apps.environments.access import Verdict, can, members_of
 from apps.environments.models import Environment
 from apps.environments.roles import PERMISSIONS
-from apps.environments.selectors import environments_of, role_choices
+from apps.environments.selectors import environments_of, role_choices, titles_of
 from apps.environments.services import environment_act, environment_create, environment_update
 from apps.hosts.models import Host
 from apps.stacks.models import Stack
@@ -79,10 +79,11 @@ def new(visit: Visit) -> HttpResponse:
 def detail(visit: Visit, pk: int) -> HttpResponse:
     """One environment: its members and what each role may do."""
     row = find(visit, pk)
-    choices = role_choices()
+    choices, members = role_choices(), members_of([row.pk])[row.pk]
+    titles = titles_of(members)
     context = {
         "row": row,
-        "people": [(m, m.account_id if m.identity_type == "rancher_id" else 0) for m in members_of([row.pk])[row.pk]],
+        "people": [(m, m.account_id if m.identity_type == "rancher_id" else 0, titles[m.pk]) for m in members],
         "own": can(visit.actor, "members", row.pk),
         "roles": [each.name for each in choices],
         "choices": choices,

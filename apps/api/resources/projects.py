@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.resources.effective import access_of_environment
@@ -12,12 +13,14 @@ from apps.api.wire.kinds import Action, Data, Link, Resource, register
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict, verdict
 from apps.environments.models import Environment, Member
+from apps.environments.selectors import titles_of
 from apps.environments.services import environment_act, environment_create, environment_update, members_set
 
 
 def _set_members(caller: Caller, row: Environment, data: Data) -> Data:
     members = members_set(row, data["members"], actor=caller.actor)
-    shown = [{"type": "projectMember", **_member(member)} for member in members]
+    titles = titles_of(members)
+    shown = [{"type": "projectMember", **_member(member), "name": titles[member.pk]} for member in members]
     return {"type": "setProjectMembersInput", "links": {}, "actions": {}, "members": shown}
 
 
@@ -28,7 +31,6 @@ def _member(member: Member) -> Data:
         "externalIdType": member.identity_type,
         "role": member.role,
         "projectId": wire_id("a", member.environment_id),
-        "name": str(member.account or member.identity),
     }
 
 
@@ -120,7 +122,7 @@ class ProjectMember(Resource):
         transitioningProgress int r
     """)
     computed = {
-        "name": lambda seen: str(seen.row.account or seen.row.identity),
+        "name": lambda seen: seen.extra,
         "state": lambda _seen: "active",
         "transitioning": lambda _seen: "no",
         "transitioningMessage": lambda _seen: None,
@@ -131,3 +133,7 @@ class ProjectMember(Resource):
     def rows(self, caller: Caller) -> Any:
         """The members of the environments the caller sees."""
         return Member.objects.filter(environment__in=caller.environments()).select_related("account")
+
+    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[int, str]:  # noqa: ARG002 - the base's signature
+        """What each is called, also those who were never here."""
+        return titles_of(rows)

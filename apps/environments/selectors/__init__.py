@@ -9,6 +9,7 @@ from apps.environments.selectors.identities import (
     is_member,
     members_naming,
     person_named,
+    titles_of,
 )
 from apps.environments.selectors.rights import Holder, Rights, rights_of
 from apps.environments.selectors.usage import Usage, role_usage
@@ -31,4 +32,5 @@ __all__ = [
     "rights_of",
     "role_choices",
     "role_usage",
+    "titles_of",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Q, QuerySet
 
+from apps.accounts.backends.names import names_known
 from apps.accounts.models import Identity, User
-from apps.accounts.spec import GROUP_KINDS, IDENTITY_KINDS, names_of, plain_dn
+from apps.accounts.spec import GROUP_KINDS, IDENTITY_KINDS, Claim, names_of, plain_dn
 from apps.environments.access import Actor
 from apps.environments.models import Environment, Member
 
@@ -61,3 +62,15 @@ def is_member(names: set[tuple[str, str]], user: User | None) -> bool:
         return True
     listed = living.filter(account=None, identity_type__in=IDENTITY_KINDS).values_list("identity_type", "identity")
     return any((kind, plain_dn(name)) in names for kind, name in listed)
+
+
+def titles_of(members: Iterable[Member]) -> dict[int, str]:
+    """What each entry of a member list is called: the account, else the person or group as far as it is known."""
+    listed = list(members)
+    known = names_known([(each.identity_type, each.identity) for each in listed if each.account_id is None])
+    return {each.pk: str(each.account) if each.account_id else _title(each, known) for each in listed}
+
+
+def _title(member: Member, known: Mapping[tuple[str, str], Claim]) -> str:
+    claim = known.get((member.identity_type, plain_dn(member.identity)))
+    return (claim.name or claim.login if claim else "") or member.identity
