@@ -13,6 +13,7 @@ from apps.api.wire import kinds
 from apps.control.reconcile import settle
 from apps.core.ids import wire_id
 from apps.environments.access import actor_of_user
+from apps.hosts.models import HostEvent
 from apps.hosts.services import host_create, token_ensure
 from apps.stacks.models import Service, ServiceLink
 from tests.wire.callers import FOREIGN, Api
@@ -23,7 +24,8 @@ TENANT = [each for each in kinds.everything() if each.listable and each.model is
 @pytest.fixture
 def theirs(people: Any, far: Any, key_of: Any) -> dict[str, str]:
     """One thing of every type in mallory's environment, by type."""
-    host_create(actor=actor_of_user(people.root, "api"), environment=far, url=FOREIGN, name="far-1")
+    host = host_create(actor=actor_of_user(people.root, "api"), environment=far, url=FOREIGN, name="far-1")
+    HostEvent.objects.create(host=host, at=timezone.now(), kind="container", action="start")
     token_ensure(actor=actor_of_user(people.mallory, "api"), environment=far)
     mallory = key_of("mallory", far)
     made = mallory.post("environments", {"name": "their"}).body
