@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.containers.models import Container, Pull
 from apps.control.reconcile import extend
 from apps.control.services import note
+from apps.core.events import changed
 from apps.core.result import Result
 from apps.drivers.base import EngineDown, EngineError, ImageSeen, Stream
 from apps.hosts.models import Host
@@ -56,6 +57,7 @@ def _tell(row: Pull, percent: int, text: str, sender: str = "") -> None:
         raise _Lost
     status = {"percent": percent} | ({"from": sender} if sender else {})
     Pull.all_objects.filter(pk=row.pk).update(status=status, message=text, observed_at=timezone.now())
+    changed(row.environment_id, "pull", row.pk)
 
 
 def _arrived() -> Result:
