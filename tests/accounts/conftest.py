@@ -51,7 +51,7 @@ def samba() -> Iterator[Samba]:
 @pytest.fixture
 def actor_of(people: Any) -> Callable[..., Actor]:
     """People who act at the machine itself: nobody asks them for their password again."""
-    return lambda name: actor_of_user(getattr(people, name), "cli")
+    return lambda who: actor_of_user(getattr(people, who) if isinstance(who, str) else who, "cli")
 
 
 @pytest.fixture
