@@ -34,7 +34,7 @@ def ours(page: Page, base: str) -> list[str]:
 
 def visit(page: Page, path: str) -> int:
     """The status of a page that is opened, or of a file that would be kept."""
-    if "file=" in path:
+    if "file=" in path or "export=" in path:
         return page.request.get(path).status
     answer = page.goto(path)
     return answer.status if answer else 0
