@@ -97,5 +97,5 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(code, reason.encode()[:_MOST_REASON].decode(errors="ignore"))
 
     async def _leave(self, tunnel: Tunnel) -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, asyncio.CancelledError):  # nothing comes after this, also at a stop
             await self.channel_layer.group_discard(agent_group(tunnel.host_id), self.channel_name)

@@ -105,8 +105,8 @@ def test_containers_run_through_the_tunnel(api: Api, host: Any, terminal: docker
     assert terminal.containers(all=True) == []
 
 
-def test_a_killed_agent_is_reconnecting_at_once_and_what_happened_meanwhile_is_told_late(
-    api: Api, portal: Portal, host: Any, agent: Agent, terminal: docker.APIClient
+def test_a_killed_agent_is_reconnecting_at_once_and_its_host_heals(
+    api: Api, host: Any, agent: Agent, terminal: docker.APIClient
 ) -> None:
     api.create("containers", name="solo", imageUuid="docker:bb:local")
     (row,) = api.until_running("solo", 1)
@@ -126,7 +126,18 @@ def test_a_silent_line_is_noticed_and_heals(api: Api, host: Any, agent: Agent) -
     until_host(api, "active", seconds=30)
 
 
-def test_a_portal_that_comes_back_finds_its_host_again(portal: Portal, api: Api, host: Any) -> None:
+def test_a_portal_that_comes_back_finds_its_host_and_what_it_missed(
+    portal: Portal, api: Api, host: Any, terminal: docker.APIClient
+) -> None:
     portal.end(signal.SIGKILL)
+    made = terminal.create_container("bb:local", name="brief")
+    terminal.remove_container(made["Id"], force=True)
+    time.sleep(9)  # with the start of the portal longer than what counts as at once
     portal.start()
     until_host(api, "active", seconds=40)
+
+    def missed() -> list[str]:
+        rows = api.get(f"hostevents?name=brief&hostId={host['id']}")["data"]
+        return sorted(row["action"] for row in rows if row["late"])
+
+    until(lambda: missed() == ["create", "destroy"], seconds=10, what="what happened meanwhile, learned late")

@@ -45,10 +45,15 @@ class Follower:
         await in_thread(_greeted, self.host_id, hello, float(hello.get("clock") or now) - (asked + now) / 2)
 
     async def run(self) -> None:
-        """Follow until cancelled; an engine that is away is tried again and again."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_journal())
-            tasks.create_task(self._keep_following())
+        """Follow until the line breaks; an engine that is away is tried again and again."""
+        import asyncssh
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_journal())
+                tasks.create_task(self._keep_following())
+        except* (asyncssh.Error, OSError) as broken:
+            log.info("the line to host %s broke: %s", self.host_id, broken.exceptions[0])
 
     async def _keep_following(self) -> None:
         tries = 0
