@@ -15,7 +15,7 @@ from apps.accounts.login.policy import password_check
 from apps.accounts.login.sessions import sessions_close
 from apps.accounts.models import AccountNumber, ApiKey, FailedLogin, User
 from apps.accounts.plan import key_limits
-from apps.accounts.selectors import WINDOW, break_glass, is_set_up
+from apps.accounts.selectors import WINDOW, is_set_up, local_admins
 from apps.core import ports
 from apps.core.errors import Conflict, Invalid
 from apps.core.ports import Asker
@@ -113,10 +113,10 @@ def _keep_one_admin(user: User) -> None:
     """One administrator stays who can get in whatever becomes of log-in providers: with a password kept here."""
     if not User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk).exists():
         raise Conflict("This is the last active administrator; make another one first.")
-    if break_glass() == user:
+    if not any(other != user for other in local_admins()):
         raise Conflict(
-            "This is the last active administrator with a password kept here, who gets in when log-in providers fail; "
-            "make another one first."
+            "No other active administrator has a password kept here, with which to get in when log-in providers fail; "
+            "make one first."
         )
 
 
