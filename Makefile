@@ -77,7 +77,9 @@ format: $(DEV_STAMP) ## Bring Python and templates into the house's form
 
 .PHONY: bench
 bench: $(DEV_STAMP) assets tools ## Measure start, memory and deployments, and compare them with their limits
-	@exec $(BIN)/python -m bench
+	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.tunnel
+	@$(BIN)/python -m bench.agents
 
 .PHONY: assets
 assets: $(DIST_STAMP) ## Build the console's scripts and styles into static/dist

@@ -53,6 +53,7 @@ def test_a_cable_is_cut_and_mended(ground: Ground, drill: Any):
         try:
             row = ground.until_lost("h3")
             assert row["agentState"] in {"reconnecting", "disconnected"}
+            assert "This host cannot be asked just now" in host_page(ground, "h3")
             ground.fleet.hosts[3].terminal.remove_container(before[name]["id"], force=True)
             time.sleep(2)
             assert {each["state"] for each in ground.api.containers(PREFIX)} == {"running"}, "the last that was seen"

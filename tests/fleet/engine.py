@@ -14,6 +14,7 @@ from tests.fleet.commands import NoFleet, tail, wait
 from tests.fleet.host import Host
 
 IMAGE = "bb:local"
+_RUNTIME = Path(__file__).with_name("runtime.sh")
 
 
 class Engine:
@@ -31,6 +32,7 @@ class Engine:
             f"--cgroup-parent=/{switch.prefix}/{self.host.name}",
             f"--insecure-registry={switch.net}",
             f"--config-file={self._config()}",
+            *("--add-runtime", f"limited={_RUNTIME}", "--default-runtime=limited"),
         ]
         if self.tls:
             files = (f"--tlscacert={self.tls.ca}", f"--tlscert={self.tls.cert}", f"--tlskey={self.tls.key}")

@@ -1,0 +1,80 @@
+"""`python -m bench.agents`: 200 simulated agents in four processes on one embedded portal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.ground import cpu, memory, portal_at, registration_url
+from tests.docker.running import ROOT, Portal, clean_environment, until
+
+PROCESSES, EACH, WATCHED = 4, 50, 30.0
+_HELD = "SELECT gateway FROM hosts_host WHERE tunnel_socket != '' AND removed IS NULL"
+
+
+def main() -> None:
+    """Enrol them, watch them rest, lose the portal and have them all come back."""
+    with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
+        portal, agents = portal_at(Path(folder) / "portal", "127.0.0.1"), []
+        try:
+            url = registration_url(portal.api())
+            began = time.monotonic()
+            agents = [_agents(Path(folder), number, url) for number in range(PROCESSES)]
+            _until_active(portal)
+            print(
+                f"  {PROCESSES * EACH} agents enrolled and active             {time.monotonic() - began:6.1f} s",
+                flush=True,
+            )
+            _rest(portal, [each.pid for each in agents])
+            _reconnect(portal)
+        finally:
+            for each in agents:
+                each.kill()
+                each.wait()
+            portal.end(signal.SIGKILL)
+
+
+def _agents(folder: Path, number: int, url: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "corral_agent", "--simulate", str(EACH), "--name", f"sim{number}", url]
+    env = clean_environment(PYTHONPATH=str(ROOT / "agent"), CORRAL_STATE=str(folder / f"state{number}"))
+    with (folder / f"agents{number}.log").open("wb") as log:
+        return subprocess.Popen(command, env=env, stdout=log, stderr=log)
+
+
+def _until_active(portal: Portal) -> None:
+    query = "SELECT count(*) FROM hosts_host WHERE state = 'active' AND tunnel_socket != ''"
+    until(lambda: portal.rows(query)[0][0] == PROCESSES * EACH, seconds=240, what="all active", pause=0.5)
+
+
+def _rest(portal: Portal, agents: list[int]) -> None:
+    time.sleep(10)
+    for what, pids in (("portal", portal.family()), ("agents", agents)):
+        before, began = cpu(pids), time.monotonic()
+        time.sleep(WATCHED)
+        share = 100 * (cpu(pids) - before) / (time.monotonic() - began)
+        print(f"  at rest, {what:8} processor, % of one core     {share:6.1f} %")
+        print(f"  at rest, {what:8} memory (PSS)                 {memory(pids):6.0f} MB", flush=True)
+
+
+def _reconnect(portal: Portal) -> None:
+    """The portal is killed and started: every agent has to come back."""
+    old = {row[0] for row in portal.rows(_HELD)}
+    portal.end(signal.SIGKILL)
+    portal.start()
+    began = time.monotonic()
+
+    def back() -> bool:
+        return sum(row[0] not in old for row in portal.rows(_HELD)) == PROCESSES * EACH
+
+    until(back, seconds=240, what="everybody back", pause=0.2)
+    print(f"  all back after the portal was killed and started    {time.monotonic() - began:6.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.test")
+    main()

@@ -1,0 +1,41 @@
+"""What the benchmarks of hosts stand on: a portal that hosts reach, and how much work its processes do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.docker.running import Api, Portal, until
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def portal_at(folder: Path, address: str) -> Portal:
+    """A started portal without an engine of its own."""
+    made = Portal(folder, "unix:///nonexistent.sock", BIND=address)
+    made.data_dir.mkdir()
+    made.start()
+    return made
+
+
+def registration_url(api: Api) -> str:
+    """The last word of the command that adds a host."""
+
+    def look() -> str:
+        rows = api.get("registrationtokens")["data"]
+        return str(rows[0]["command"].split(" ")[-1]) if rows and rows[0]["command"] else ""
+
+    return until(look, seconds=10, what="a registration command")
+
+
+def cpu(pids: Iterable[int]) -> float:
+    """Seconds of processor time that the processes have used."""
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(words[11]) + int(words[12]) for words in stats) / _TICK
+
+
+def memory(pids: Iterable[int]) -> float:
+    """Their memory in MB (PSS)."""
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
