@@ -19,9 +19,10 @@ HOST = LifeCycle(
         "evacuate": step("inactive", "active inactive updating-active", "evacuating", "hosts"),
         "remove": step("removed", f"{_LOST} requested inactive registering error", "removing", "hosts"),
         "purge": step("purged", "removed", "purging", "hosts"),
-        "update": step("", f"{_HERE} inactive error updating-active", "updating-active", "hosts"),
+        # Only a host at work shows `updating-active`, which the scheduler takes for fit.
+        "update": step("", f"{_HERE} inactive error updating-active updating-inactive", "updating-inactive", "hosts"),
     },
-    also_transitional=frozenset({"reconnecting", "requested", "updating-inactive"}),
+    also_transitional=frozenset({"reconnecting", "requested", "updating-active"}),
 )
 TOKEN = generic("registrationToken", "hosts", restore=False)
 

@@ -75,8 +75,8 @@ class Host(TenantRow):
 
     @property
     def is_away(self) -> bool:
-        """Whether the engine cannot be asked just now."""
-        return self.shown in AWAY
+        """Whether the engine cannot be asked just now, whatever a wish of this moment makes the host show."""
+        return self.lost_at is not None or self.shown in AWAY
 
     @property
     def is_draining(self) -> bool:
