@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from tests.docker.running import ROOT
+
 FILE_CAP, FILE_MEDIAN, FILE_P90 = 400, 75, 200
 FUNCTION_CAP, FUNCTION_MEDIAN, FUNCTION_P90 = 40, 7, 25
 TESTS_PER_SOURCE = 0.8
@@ -56,3 +58,9 @@ def test_most_functions_are_short(source: Any):
 def test_tests_outweigh_the_source(source: Any, test_modules: Any):
     tested, testing = sum(m.lines for m in source), sum(m.lines for m in test_modules)
     assert testing >= TESTS_PER_SOURCE * tested, f"{testing} lines of tests for {tested} lines: {testing / tested:.2f}"
+
+
+def test_no_script_or_style_sheet_is_too_long():
+    sources = [path for path in (ROOT / "static/src").rglob("*") if path.suffix in {".js", ".css"}]
+    assert sources
+    assert over({path.name: len(path.read_text().splitlines()) for path in sources}, FILE_CAP) == []
