@@ -77,9 +77,7 @@ format: $(DEV_STAMP) ## Bring Python and templates into the house's form
 
 .PHONY: bench
 bench: $(DEV_STAMP) assets tools ## Measure start, memory and deployments, and compare them with their limits
-	@$(BIN)/python -m bench
-	@$(BIN)/python -m bench.tunnel
-	@$(BIN)/python -m bench.agents
+	@exec $(BIN)/python -m bench
 
 .PHONY: assets
 assets: $(DIST_STAMP) ## Build the console's scripts and styles into static/dist
