@@ -142,7 +142,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     ],
     "DEFAULT_PERMISSION_CLASSES": [],  # the view itself: what a caller may not know of is not there
     "DEFAULT_RENDERER_CLASSES": ["apps.api.wire.formats.V1Renderer", "apps.api.wire.browse.PageRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["apps.api.wire.formats.V1Parser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.wire.bodies.V1Parser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.api.wire.formats.Negotiation",
     "DEFAULT_THROTTLE_CLASSES": ["apps.api.wire.auth.AnonymousThrottle"],
     "DEFAULT_THROTTLE_RATES": {"anon": env("API_ANONYMOUS_RATE", "600/min")},

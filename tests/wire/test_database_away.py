@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from apps.api.wire.faults import problem_of
+from apps.api.wire.problems import problem_of
 
 WORDS = ["database or disk is full", "disk I/O error", "server closed the connection unexpectedly"]
 

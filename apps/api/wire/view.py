@@ -13,8 +13,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.api.wire import entry, kinds, query, shape, told, work
-from apps.api.wire.caller import Caller, enter
-from apps.api.wire.formats import Form, form_of, wants_html
+from apps.api.wire.bodies import Form, form_of
+from apps.api.wire.caller import Caller
+from apps.api.wire.entering import enter
+from apps.api.wire.formats import wants_html
 from apps.api.wire.kinds import Resource
 from apps.api.wire.origin import base_url, client_address
 from apps.core.errors import NotFound, Unauthorized

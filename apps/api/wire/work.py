@@ -9,8 +9,8 @@ from django.db import transaction
 from django.http import QueryDict
 
 from apps.api.wire import entry, query, shape
+from apps.api.wire.bodies import Form
 from apps.api.wire.caller import Caller
-from apps.api.wire.formats import Form
 from apps.api.wire.kinds import Link, Resource, named
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid, NotAllowed, NotFound
 from apps.environments.access import environment_of

@@ -1,15 +1,9 @@
 """Who asks, what they may do where, and why not: `Actor`, `Verdict`, `can` and `available`."""
 
 from apps.environments.access.actor import SYSTEM, Actor, actor_of_key, actor_of_stranger, actor_of_user
-from apps.environments.access.verdict import (
-    YES,
-    Verdict,
-    available,
-    can,
-    environment_of,
-    members_of,
-    verdict,
-)
+from apps.environments.access.membership import members_of
+from apps.environments.access.owned import environment_of
+from apps.environments.access.verdict import YES, Verdict, available, can, verdict
 
 __all__ = [
     "SYSTEM",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from apps.accounts.models import ApiKey
 from apps.core.models import Managed
 from apps.environments.access.actor import Actor
-from apps.environments.models import Environment, Member
+from apps.environments.access.owned import environment_of, is_own_thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +44,12 @@ def _no(reason: str) -> Verdict:
     return Verdict(allowed=False, reason=reason, by_role=True)
 
 
-def environment_of(row: Managed) -> int | None:
-    """The environment a row belongs to: its own key for an environment, None for site-wide rows."""
-    if isinstance(row, Environment):
-        return row.pk
-    scope = getattr(row, "scope", None) if isinstance(row, ApiKey) else None
-    return scope.environment_id if scope else getattr(row, "environment_id", None)
-
-
-def _own_thing(actor: Actor, row: Managed) -> bool:
-    """Account keys are their account's own; a key that is held to less than managing keys leaves them alone."""
-    mine = isinstance(row, ApiKey) and environment_of(row) is None and actor.user == row.account and not actor.scope
-    return mine and (actor.limit is None or "keys" in actor.limit)
-
-
 def verdict(actor: Actor, action: str, row: Managed) -> Verdict:
     """Whether `action` is possible on `row` now, for this actor: life cycle and role together."""
     transition = row.LIFECYCLE.transitions.get(action)
     if transition is None:
         return Verdict(allowed=False, reason=_("There is no such action."))
-    if not _own_thing(actor, row):
+    if not is_own_thing(actor, row):
         allowed = can(actor, transition.permission, environment_of(row))
         if not allowed:
             return allowed
@@ -77,11 +61,3 @@ def verdict(actor: Actor, action: str, row: Managed) -> Verdict:
 def available(row: Managed, actor: Actor) -> dict[str, Verdict]:
     """Every action of the row's life cycle but its birth, with a verdict: feeds API actions, buttons and refusals."""
     return {name: verdict(actor, name, row) for name in row.LIFECYCLE.transitions if name != row.LIFECYCLE.born}
-
-
-def members_of(environment_ids: Iterable[int]) -> dict[int, list[Member]]:
-    """The members of several environments in one query."""
-    found: dict[int, list[Member]] = {key: [] for key in environment_ids}
-    for member in Member.objects.filter(environment__in=list(found)).select_related("account"):
-        found[member.environment_id].append(member)
-    return found

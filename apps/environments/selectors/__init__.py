@@ -1,6 +1,7 @@
 """Reads of environments, their members and what these may do."""
 
 from apps.environments.selectors.choices import Choice, role_choices
+from apps.environments.selectors.granted import Holder
 from apps.environments.selectors.holders import holder_of_key, holders_of, people_of, places_of
 from apps.environments.selectors.identities import (
     accounts_of,
@@ -11,7 +12,7 @@ from apps.environments.selectors.identities import (
     person_named,
     titles_of,
 )
-from apps.environments.selectors.rights import Holder, Rights, rights_of
+from apps.environments.selectors.rights import Rights, rights_of
 from apps.environments.selectors.usage import Usage, role_usage
 
 __all__ = [

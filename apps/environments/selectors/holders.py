@@ -6,18 +6,16 @@ from collections.abc import Collection, Iterable
 
 from django.db.models import Q
 
-from apps.accounts.models import ApiKey, Identity, User
-from apps.accounts.spec import GROUP_KINDS, names_of, plain_dn
+from apps.accounts.models import ApiKey, User
 from apps.environments.models import Environment, Member, Role
-from apps.environments.reasons import Holder, Limit, Place, Tie
+from apps.environments.reasons import Holder, Limit, Place
 from apps.environments.selectors.identities import accounts_of
-
-Names = set[tuple[str, str]]
+from apps.environments.selectors.ties import means, names_by_account, tie_of
 
 
 def holders_of(accounts: Collection[User], environments: Collection[int] | None = None) -> dict[int, Holder]:
     """The accounts with the member lists' entries that mean them (in these environments; None: in all)."""
-    names = _names_of(accounts)
+    names = names_by_account(accounts)
     kinds = {kind for found in names.values() for kind, _name in found}
     rows = Member.objects.filter(Q(account__in=accounts) | Q(account=None, identity_type__in=kinds))
     rows = rows.exclude(environment__desired__in=("removed", "purged")).select_related("account")
@@ -28,36 +26,10 @@ def holders_of(accounts: Collection[User], environments: Collection[int] | None 
             user.pk,
             user.is_active,
             user.is_admin,
-            tuple(_tie(each, known) for each in members if _means(each, user, names[user.pk])),
+            tuple(tie_of(each, known) for each in members if means(each, user, names[user.pk])),
         )
         for user in accounts
     }
-
-
-def _names_of(accounts: Collection[User]) -> dict[int, Names]:
-    found: dict[int, Names] = {user.pk: set() for user in accounts}
-    for identity in Identity.objects.filter(user__in=accounts):
-        found[identity.user_id] |= names_of(identity.kind, identity)
-    return found
-
-
-def _means(member: Member, user: User, names: Names) -> bool:
-    if member.account_id is not None:
-        return member.account_id == user.pk
-    return (member.identity_type, plain_dn(member.identity)) in names
-
-
-def _tie(member: Member, known: dict[str, frozenset[str]]) -> Tie:
-    return Tie(
-        member=member.pk,
-        environment=member.environment_id,
-        role=member.role,
-        permissions=known.get(member.role, frozenset()),
-        kind=member.identity_type,
-        identity=plain_dn(member.identity),
-        shown=str(member.account or member.identity),
-        is_group=member.identity_type in GROUP_KINDS,
-    )
 
 
 def holder_of_key(key: ApiKey) -> Holder:

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from apps.accounts.models import ApiKey, User
-from apps.environments.access.held import is_open
-from apps.environments.models import EnvironmentGroupPermission, Role
+from apps.environments.models import Role
 from apps.environments.roles import PERMISSIONS
-
-Right = tuple[int | None, str]
-
-
-class Holder(NamedTuple):
-    """An account, or one of its keys."""
-
-    account: int
-    key: int | None = None
-
+from apps.environments.selectors.granted import Holder, Right, granted_to
 
 Rights = dict[Holder, frozenset[Right]]
 _SITE: Right = (None, "admin")
@@ -32,7 +21,7 @@ def rights_of(holders: Collection[Holder], environments: Collection[int]) -> Rig
     """
     accounts = {holder.account for holder in holders}
     users = {user.pk: user for user in User.objects.filter(pk__in=accounts)}
-    granted = _granted(accounts, environments)
+    granted = granted_to(accounts, environments)
     everything = {(place, name) for place in environments for name in PERMISSIONS}
     of_account: dict[int, frozenset[Right]] = {}
     for number in accounts:
@@ -71,19 +60,4 @@ def _limits(keys: Collection[int]) -> dict[int, tuple[int | None, frozenset[str]
         scope = getattr(key, "scope", None)
         name = scope.role if scope else key.role
         found[key.pk] = (scope.environment_id if scope else None, known.get(name, frozenset()) if name else None)
-    return found
-
-
-def _granted(accounts: Collection[int], environments: Collection[int]) -> dict[int, set[Right]]:
-    rows = EnvironmentGroupPermission.objects.filter(group__user__in=accounts, content_object__in=environments)
-    held: dict[tuple[int, int], set[str]] = {}
-    active: dict[int, bool] = {}
-    columns = ("group__user", "content_object", "permission__codename", "content_object__desired")
-    for account, place, name, desired in rows.values_list(*columns):
-        held.setdefault((account, place), set()).add(name)
-        active[place] = desired == "active"
-    found: dict[int, set[Right]] = {}
-    for (account, place), names in held.items():
-        if is_open(names, active=active[place]):
-            found.setdefault(account, set()).update((place, name) for name in names)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, QuerySet
 
 from apps.accounts.models import ApiKey
-from apps.environments.models import KeyScope, Member
+from apps.environments.models import KeyScope, Member, RoleGroup
 
 GONE = ("removed", "purged")
 
@@ -41,3 +41,14 @@ def role_usage(names: Collection[str]) -> dict[str, Usage]:
         dict(rows.filter(role__in=names).order_by().values_list("role").annotate(count=Count("pk"))) for rows in tables
     )
     return {name: Usage(members.get(name, 0), inside.get(name, 0) + outside.get(name, 0)) for name in names}
+
+
+def environments_with(name: str) -> set[int]:
+    """The environments where members or keys may have the role."""
+    groups = RoleGroup.objects.filter(role=name).values_list("environment", flat=True)
+    return {*groups, *KeyScope.objects.filter(role=name).values_list("environment", flat=True)}
+
+
+def accounts_with(name: str) -> set[int]:
+    """The accounts with account keys that have the role."""
+    return set(ApiKey.objects.filter(role=name).values_list("account", flat=True))

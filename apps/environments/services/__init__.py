@@ -1,14 +1,11 @@
 """Changes to environments, their members, roles and keys."""
 
-from apps.environments.services.grants import members_apply, memberships_of_account
+from apps.environments.services.default import environment_default
+from apps.environments.services.grants import members_apply
 from apps.environments.services.keys import account_key_create, environment_key_create
-from apps.environments.services.life import (
-    environment_act,
-    environment_create,
-    environment_default,
-    environment_update,
-)
+from apps.environments.services.life import environment_act, environment_create, environment_update
 from apps.environments.services.members import members_set, owner_add
+from apps.environments.services.memberships import memberships_of_account
 from apps.environments.services.revoking import revoking
 from apps.environments.services.roles import role_create, role_remove, role_update
 from apps.environments.services.sockets import socket_closed, socket_opened, sockets_seen

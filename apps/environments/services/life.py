@@ -7,14 +7,13 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.accounts.models import AccountNumber
 from apps.core import ports
 from apps.core.errors import Forbidden, Invalid
 from apps.core.ids import wire_id
 from apps.environments.access import Actor
 from apps.environments.models import Environment
-from apps.environments.services.grants import members_apply
-from apps.environments.services.members import members_write, parse_members
+from apps.environments.services.entries import parse_members
+from apps.environments.services.members import members_write
 from apps.environments.services.revoking import revoking
 
 
@@ -65,17 +64,4 @@ def environment_act(row: Environment, action: str, *, actor: Actor) -> Environme
     """Activate, deactivate, remove, purge or restore; removal first empties the environment."""
     with revoking(actor, environments=[row.pk]):
         ports.ask(row, action, actor=actor)
-    return row
-
-
-def environment_default() -> Environment:
-    """The environment "Default" that every installation has, made on first need with a full set of role groups."""
-    found: Environment | None = Environment.objects.filter(wire_uuid="adminProject").first()
-    if found is not None:
-        return found
-    with transaction.atomic():
-        number = AccountNumber.DEFAULT_ENVIRONMENT
-        row = Environment(pk=number, name="Default", desired="active", wire_uuid="adminProject")
-        ports.create(row, actor=None, request={"name": "Default"})
-        members_apply(row)
     return row

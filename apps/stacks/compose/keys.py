@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from apps.containers.spec import image_uuid
-from apps.stacks.compose import units
+from apps.stacks.compose import lists, ports, units
 
 Fields = dict[str, Any]
 Reader = Callable[[Any], Fields]
@@ -43,7 +43,7 @@ def _network(value: Any) -> Fields:
 
 def _volumes(value: Any) -> Fields:
     found: Fields = {"dataVolumes": [], "tmpfs": {}}
-    for each in units.listed(value):
+    for each in lists.listed(value):
         if not isinstance(each, Mapping):
             found["dataVolumes"].append(_absolute(str(each)))
         elif each.get("type") == "tmpfs":
@@ -78,13 +78,13 @@ def _map(value: Any) -> Mapping[str, Any]:
 
 
 def _tmpfs(value: Any) -> Fields:
-    return {"tmpfs": {path: options or "" for path, options in units.pairs(value, ":").items()}}
+    return {"tmpfs": {path: options or "" for path, options in lists.pairs(value, ":").items()}}
 
 
 def _extra_hosts(value: Any) -> Fields:
     if isinstance(value, Mapping):
         return {"extraHosts": [f"{name}:{address}" for name, address in value.items()]}
-    texts = [str(each) for each in units.listed(value)]
+    texts = [str(each) for each in lists.listed(value)]
     return {"extraHosts": [text.replace("=", ":", 1) if "=" in text else text for text in texts]}
 
 
@@ -113,7 +113,7 @@ def _health(value: Any) -> Fields:
 def _blkio(value: Any) -> Fields:
     devices: dict[str, Fields] = {}
     for field, key in BLOCK_KEYS.items():
-        for each in map(_map, units.listed(_map(value).get(key) or [])):
+        for each in map(_map, lists.listed(_map(value).get(key) or [])):
             number = each.get("weight") if field == "weight" else units.size(each.get("rate"))
             devices.setdefault(str(each.get("path")), {})[field] = number
     return {"blkioWeight": _map(value).get("weight"), "blkioDeviceOptions": devices}
@@ -141,11 +141,11 @@ def _pull(value: Any) -> Fields:
 
 
 def _environment(value: Any) -> Fields:
-    return {"environment": units.pairs(value)}
+    return {"environment": lists.pairs(value)}
 
 
 def _ports(value: Any) -> list[str]:
-    return [port for each in units.listed(value) for port in units.ports(each)]
+    return [port for each in lists.listed(value) for port in ports.ports(each)]
 
 
 BLOCK_KEYS = {
@@ -200,11 +200,11 @@ READERS: dict[str, Reader] = {
     **{key: _named(field, units.size) for key, field in SIZES.items()},
     **{key: _named(field, units.yes) for key, field in SWITCHES.items()},
     "image": _named("imageUuid", lambda value: image_uuid(str(value))),
-    "command": _named("command", units.words),
-    "entrypoint": _named("entryPoint", units.words),
+    "command": _named("command", lists.words),
+    "entrypoint": _named("entryPoint", lists.words),
     "environment": _environment,
-    "labels": _named("labels", units.pairs),
-    "sysctls": _named("sysctls", units.pairs),
+    "labels": _named("labels", lists.pairs),
+    "sysctls": _named("sysctls", lists.pairs),
     "ports": _named("ports", _ports),
     "expose": _named("expose", _ports),
     "volumes": _volumes,

@@ -9,71 +9,14 @@ from typing import Any, cast
 import yaml
 
 from apps.core.errors import Invalid
+from apps.stacks.compose.bounded import Bounded
+from apps.stacks.compose.lined import Lined, wrong
 
 MAX_TEXT = 1024 * 1024
-MAX_NODES = 20_000
-MAX_DEPTH = 24
-MAX_ALIASES = 100
-MAX_MERGED = 2000
 
 
-class Lined(dict[str, Any]):
-    """A map that knows in which line each of its keys stands."""
-
-    __slots__ = ("lines",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: dict[str, int] = {}
-
-    def line(self, key: str) -> int:
-        """The line of a key, 1 when unknown."""
-        return self.lines.get(key, 1)
-
-
-def wrong(field: str, line: int, message: str, code: str = "InvalidFormat") -> Invalid:
-    """A refusal that points at a line."""
-    return Invalid(field, code, f"line {line}: {message}")
-
-
-class _Texts(yaml.SafeLoader):
+class _Texts(Bounded):
     """Reads every plain scalar but null as text: `yes`, `22:22` and `1.10` mean what they look like."""
-
-    yaml_implicit_resolvers = {}
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._nodes = self._aliases = self._depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Count before building, so that a bomb is refused while it is small."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        self._nodes += 1
-        self._aliases += isinstance(event, yaml.AliasEvent)
-        self._depth += 1
-        if self._nodes > MAX_NODES or self._aliases > MAX_ALIASES or self._depth > MAX_DEPTH:
-            raise yaml.composer.ComposerError(None, None, "the file is too large or too deep", event.start_mark)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Refuse a key that stands twice (later ones would win unseen)."""
-        node = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            twice = isinstance(key, yaml.ScalarNode) and key.value in seen
-            if twice or not isinstance(key, yaml.ScalarNode):
-                problem = f"the key {key.value[:60]!r} stands twice" if twice else "a key must be a text"
-                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return node
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Merge `<<` keys, within bounds."""
-        super().flatten_mapping(node)
-        if len(node.value) > MAX_MERGED:
-            raise yaml.constructor.ConstructorError(None, None, "too much is merged with <<", node.start_mark)
 
 
 class _Typed(_Texts):

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from apps.containers.spec import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.fields import integer
-from apps.stacks.compose import units
+from apps.stacks.compose import lists
+from apps.stacks.compose.extras import Extras
 from apps.stacks.compose.keys import READERS, Fields, Refused
-from apps.stacks.compose.loading import Lined, load, wrong
+from apps.stacks.compose.lined import Lined, wrong
+from apps.stacks.compose.loading import load
 from apps.stacks.compose.model import ComposeService, ComposeStack
-from apps.stacks.compose.rancher import Extras, read_rancher
+from apps.stacks.compose.rancher import read_rancher
 from apps.stacks.compose.variables import Variables
 
 DOCKER = "dockerCompose"
@@ -160,7 +162,7 @@ class _Service:
     def _links(self) -> Iterator[tuple[str, str]]:
         waits = self._body.get("depends_on") or []
         names = list(waits) if isinstance(waits, Mapping) else waits
-        for name in self._guard("depends_on", partial(units.listed, names)):
+        for name in self._guard("depends_on", partial(lists.listed, names)):
             self._known(str(name), "depends_on")
         if waits:
             self._warnings.append(
@@ -177,7 +179,7 @@ class _Service:
             )
 
     def _aliases(self, key: str) -> Iterator[tuple[str, str]]:
-        for each in self._guard(key, partial(units.listed, self._body.get(key) or [])):
+        for each in self._guard(key, partial(lists.listed, self._body.get(key) or [])):
             target, _, alias = str(each).partition(":")
             if not _ALIAS.fullmatch(target) or not _ALIAS.fullmatch(alias or target):
                 raise self._wrong(self._body.line(key), f"{str(each)[:80]!r} is not a link: write service:alias")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-MAX_PORTS = 1000
-MAX_COMMAND = 64 * 1024
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TIMES = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000), "m": Decimal(60_000), "h": Decimal(3_600_000)}
 
@@ -43,62 +39,3 @@ def yes(value: Any) -> Any:
     """A YAML 1.1 truth as one that everybody knows; anything else stays for the check."""
     words = {"yes": True, "on": True, "y": True, "true": True, "no": False, "off": False, "n": False, "false": False}
     return words.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def words(value: Any) -> Any:
-    """A command: a text is split as a shell would, a list is taken as it is."""
-    if isinstance(value, str) and len(value) > MAX_COMMAND:
-        raise ValueError(f"a command has at most {MAX_COMMAND} characters")
-    return shlex.split(value) if isinstance(value, str) else value
-
-
-def listed(value: Any) -> list[Any]:
-    """A list, or one text."""
-    if isinstance(value, list):
-        return value
-    if isinstance(value, str | int):
-        return [value]
-    raise ValueError("write a list")
-
-
-def pairs(value: Any, separator: str = "=") -> dict[str, Any]:
-    """A map, or a list of `name=value`; None where a name has no value."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    found = {}
-    for each in listed(value):
-        name, equals, rest = str(each).partition(separator)
-        found[name] = rest if equals else None
-    return found
-
-
-def ports(value: Any) -> Iterator[str]:
-    """The single ports of `3000-3005`, `9090-9091:8080-8081/udp` or the long form."""
-    text = _long_port(value) if isinstance(value, Mapping) else str(value)
-    numbers, slash, protocol = text.partition("/")
-    rest, _, private = numbers.rpartition(":")
-    address, colon, public = rest.rpartition(":")
-    inside, outside = _span(private), _span(public)
-    if len(outside) not in {0, 1, len(inside)} or (len(outside) == 1 and len(inside) > 1):
-        raise ValueError(f"{text!r}: both ranges must have the same length")
-    for at, each in enumerate(inside):
-        front = f"{address}{colon}{outside[at] if outside else public}:" if ":" in numbers else ""
-        yield f"{front}{each}{slash}{protocol}"
-
-
-def _span(text: str) -> list[str]:
-    """The numbers of a range; a text that is none stays for the check."""
-    found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
-    if not found:
-        return [text] if text else []
-    first, last = int(found[1]), int(found[2])
-    if not first <= last < first + MAX_PORTS:
-        raise ValueError(f"{text!r} is not a range of at most {MAX_PORTS} ports")
-    return [str(number) for number in range(first, last + 1)]
-
-
-def _long_port(value: Mapping[str, Any]) -> str:
-    address, public = value.get("host_ip") or "", value.get("published") or ""
-    address = f"[{address}]" if ":" in str(address) else address
-    front = f"{address}:{public}:" if address else f"{public}:" if public else ""
-    return f"{front}{value.get('target') or ''}/{value.get('protocol') or 'tcp'}"

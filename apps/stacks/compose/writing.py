@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from apps.containers.spec import HealthCheck, LaunchConfig, RestartPolicy
+from apps.stacks.compose.extras import HEALTH_KEYS
 from apps.stacks.compose.keys import BLOCK_KEYS, SAME, SIZES, SWITCHES
 from apps.stacks.compose.model import ComposeService
-from apps.stacks.compose.rancher import HEALTH_KEYS
 
 
 class _Dumper(yaml.SafeDumper):
