@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from apps.containers.models import Container
@@ -16,6 +16,7 @@ from apps.drivers.base import ContainerSeen, Driver, EngineNotFound, EngineRefus
 _OWN = "managed"
 _SIDEKICK = "sidekick"
 _DEEPEST = 8
+_STANDING_REMEDY = "It can be stopped and removed; an administrator can allow it (Environment, Host policy)."
 
 
 def insist(config: LaunchConfig, environment_id: int, *, at: str = "", who: str = "") -> None:
@@ -25,8 +26,7 @@ def insist(config: LaunchConfig, environment_id: int, *, at: str = "", who: str 
     """
     found = refusals(config, environment_id, policy_of(environment_id))
     if found:
-        told = "; ".join(f"{each.option}: {each.why}" for each in found[:5])
-        message = f"{who + ': ' if who else ''}The host policy of this environment does not allow it: {told}. "
+        message = f"{who + ': ' if who else ''}The host policy of this environment does not allow it: {_told(found)}. "
         remedy = "Leave it out, or ask an administrator to allow it (Environment, Host policy)."
         raise Invalid(at + found[0].option, "PolicyViolation", message + remedy)
 
@@ -43,6 +43,28 @@ def refusals(config: LaunchConfig, environment_id: int, policy: Policy) -> tuple
         volumes_from=config.data_volumes_from,
     )
     return check(body, policy, network=_OWN, lenders={_SIDEKICK: Lender(), **lenders})
+
+
+def standing_insist(row: Container, what: str) -> None:
+    """Raise `Invalid` where a container that is there, whoever made it, stands against the policy as it is now.
+
+    `what` is what may not be done with it then: "started", "entered".
+    """
+    found = refusals(row.config, row.environment_id, policy_of(row.environment_id))
+    if found:
+        message = f"{row} may not be {what}: the host policy of this environment does not allow it ({_told(found)}). "
+        raise Invalid(found[0].option, "PolicyViolation", message + _STANDING_REMEDY)
+
+
+def start_insist(row: Container) -> None:
+    """Raise `EngineRefused` unless the policy as it is now lets the container be started again."""
+    found = refusals(row.config, row.environment_id, policy_of(row.environment_id))
+    if found:
+        raise EngineRefused(f"Not started: the host policy of {row.environment} does not allow it ({_told(found)}).")
+
+
+def _told(found: Sequence[Refusal]) -> str:
+    return "; ".join(f"{each.option}: {each.why}" for each in found[:5])
 
 
 def not_allowed(environment_id: int) -> list[tuple[Container, tuple[Refusal, ...]]]:
@@ -76,8 +98,7 @@ def body_insist(row: Container, body: Mapping[str, Any], engine: Driver, network
     lenders = {name: lender for name in names if (lender := _lender_seen(engine, name)) is not None}
     found = check(body, policy_of(row.environment_id), network=network, lenders=lenders)
     if found:
-        told = "; ".join(f"{each.option}: {each.why}" for each in found[:5])
-        raise EngineRefused(f"Not made: the host policy of {row.environment} does not allow it ({told}).")
+        raise EngineRefused(f"Not made: the host policy of {row.environment} does not allow it ({_told(found)}).")
 
 
 def _lender_seen(engine: Driver, reference: str) -> Lender | None:

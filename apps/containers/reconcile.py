@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from apps.containers import placement
 from apps.containers.engine import LABEL, make, network, sighting
+from apps.containers.guard import start_insist
 from apps.containers.lifecycle import Want, crash_pause, next_step
 from apps.containers.models import Container, Pull
 from apps.containers.services import pull_again, pull_ensure
@@ -64,6 +65,8 @@ def _towards(row: Container, engine: Driver) -> Result:
     pause = _crash_pause(row, seen) if step == "start" and seen and dying else 0.0
     if pause:
         return _told(row, seen, "restarting", f"It keeps ending; next try in {pause:.0f} s.", again_in=pause)
+    if step in {"start", "restart"}:
+        start_insist(row)
     found = _act(row, engine, seen, step)
     note(row, *_steps(row, step))
     return _settled(row, seen, found, healed=step in {"start", "create"} and not want.fresh)

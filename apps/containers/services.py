@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from apps.containers.guard import insist
+from apps.containers.guard import insist, standing_insist
 from apps.containers.models import Container, Pull
 from apps.containers.spec import LaunchConfig, fixed_ports
 from apps.control.models import Operation
@@ -17,7 +17,7 @@ from apps.control.services import ask, create, record
 from apps.core.errors import Conflict, Forbidden, Invalid, NotFound
 from apps.core.ids import row_number
 from apps.drivers.base import EngineError, EngineNotFound
-from apps.environments.access import Actor, can
+from apps.environments.access import SYSTEM, Actor, can
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
@@ -97,7 +97,13 @@ def _check_references(config: LaunchConfig, environment_id: int) -> None:
 def container_act(
     row: Container, action: str, *, actor: Actor, parent: Operation | None = None, timeout: int | None = None
 ) -> Container:
-    """Start, stop, restart, remove or purge a container; `timeout` is the grace of a stop in seconds."""
+    """Start, stop, restart, remove or purge a container; `timeout` is the grace of a stop in seconds.
+
+    Raises `Invalid` for a start of one that stands against the host policy; what the portal itself asks for is refused
+    by the loop instead.
+    """
+    if action in {"start", "restart"} and actor is not SYSTEM:
+        standing_insist(row, f"{action}ed")
     changes: dict[str, Any] = {"restart_mark": F("restart_mark") + 1} if action == "restart" else {}
     if timeout is not None and action in {"stop", "restart"}:
         changes["spec"] = {**row.spec, "stopTimeout": max(0, min(timeout, 600))}

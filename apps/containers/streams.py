@@ -6,6 +6,7 @@ import shlex
 
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.guard import standing_insist
 from apps.containers.models import Container
 from apps.core.errors import Conflict, Invalid
 from apps.drivers.base import Driver, EngineError, EngineNotFound, ExecSession, LogLine, Stream
@@ -40,8 +41,14 @@ def logs_open(row: Container, *, tail: int | None = 500, since: str = "", follow
     return engine.logs(name, follow=follow, tail=tail, since=since)
 
 
+def shell_insist(row: Container) -> None:
+    """Raise `Invalid` where the container stands against the host policy: a shell in it would be one on its host."""
+    standing_insist(row, "entered by a shell")
+
+
 def shell_open(row: Container, command: list[str]) -> ExecSession:
-    """A command with a terminal inside the container."""
+    """A command with a terminal inside the container; raises `Invalid` for one that the host policy does not allow."""
+    shell_insist(row)
     engine, name = _engine(row)
     return engine.exec(name, command, tty=True)
 

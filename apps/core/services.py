@@ -10,8 +10,8 @@ from apps.core.errors import Forbidden, Invalid, Stale
 from apps.core.models import Setting
 from apps.core.ports import Asker
 
-OVER_THE_DOOR = ("api.security.", "api.auth.", "auth.", "session.", "totp.")
-"""Settings whose names begin so decide who gets in."""
+OVER_THE_DOOR = ("api.security.", "api.auth.", "auth.", "session.", "totp.", "host.policy.")
+"""Settings whose names begin so decide who gets in, or how far from a container to its host."""
 
 
 def setting_write(name: str, value: Any, *, actor: Asker) -> None:

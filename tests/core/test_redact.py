@@ -22,7 +22,9 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", ["password", "Password", "secretValue", "token", "tlsKey", "oldSecret", "code"])
+@pytest.mark.parametrize(
+    "name", ["password", "Password", "secretValue", "token", "tlsKey", "oldSecret", "code", "codes"]
+)
 def test_a_secret_field_is_blanked_at_any_depth(name: str):
     assert redact({"a": [{name: "hush", "user": "u"}]}) == {"a": [{name: BLANK, "user": "u"}]}
 

@@ -257,7 +257,7 @@ def test_the_command_line_switches_it_off(people: Any, opened: None, capsys: Any
     assert AuditEntry.all_objects.get(event="security.closed").account is None
 
 
-GUARDED = ["session.limit", "session.idle.minutes", "totp.required", "api.auth.jwt.token.expiry"]
+GUARDED = ["session.limit", "session.idle.minutes", "totp.required", "api.auth.jwt.token.expiry", "host.policy.default"]
 
 
 @pytest.mark.parametrize("name", GUARDED)

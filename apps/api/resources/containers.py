@@ -15,6 +15,7 @@ from apps.api.wire.work import together
 from apps.containers.models import Container
 from apps.containers.services import container_act, container_create, container_update
 from apps.containers.spec import LaunchConfig
+from apps.containers.streams import shell_insist
 from apps.core.errors import Invalid
 from apps.core.ids import wire_id
 
@@ -34,6 +35,7 @@ def _logs(caller: Caller, row: Container, data: Data) -> Data:
 
 
 def _execute(caller: Caller, row: Container, data: Data) -> Data:
+    shell_insist(row)
     return host_access(caller, row, "exec", "exec/", command=list(data["command"]), tty=data.get("tty"))
 
 

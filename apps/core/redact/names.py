@@ -7,6 +7,7 @@ import re
 _SECRET = frozenset(
     {
         "code",
+        "codes",
         "csrfmiddlewaretoken",
         "dockercompose",  # the files may hold the values of environment variables
         "dockercomposeconfig",
