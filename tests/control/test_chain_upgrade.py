@@ -52,7 +52,7 @@ def _old_installation() -> dict[int, list[int]]:
     kept: dict[int, list[int]] = {}
     lab = environment.objects.get(name="Lab").pk
     for number in (0, lab, 0, lab, lab):  # as they were written: one chain's lines between another's
-        line = entry.objects.create(
+        line = entry.all_objects.create(
             environment_id=number or None,
             at=datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC),
             account_number=77,

@@ -15,7 +15,7 @@ def number(apps: Any, _editor: Any) -> None:
     Entry, Head = apps.get_model("control", "AuditEntry"), apps.get_model("control", "AuditHead")
     for head in Head.objects.all():
         before, place = "", 0
-        for row in Entry.objects.filter(environment=head.environment_number or None).order_by("pk").iterator():
+        for row in Entry.all_objects.filter(environment=head.environment_number or None).order_by("pk").iterator():
             place += 1
             told = [
                 before,
@@ -33,7 +33,7 @@ def number(apps: Any, _editor: Any) -> None:
                 row.key_id,
             ]
             digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
-            Entry.objects.filter(pk=row.pk).update(
+            Entry.all_objects.filter(pk=row.pk).update(
                 number=place, before=before, digest=digest, key_number=row.key_id, code="", response={}
             )
             before = digest
