@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
-from django.http.request import validate_host
+from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 
 from apps.core.addresses import client
@@ -41,10 +41,11 @@ def origin_refused(scope: Scope) -> str:
     """
     host = header(scope, "host").lower()
     origin = header(scope, "origin").lower()
+    name = split_domain_port(host)[0]
+    if not name or not validate_host(name, settings.ALLOWED_HOSTS):
+        return f"{host!r} is not a name of this portal"
     try:
         page, ours = urlsplit(origin), urlsplit(f"//{host}")
-        if not ours.hostname or not validate_host(ours.hostname, settings.ALLOWED_HOSTS):
-            return f"{host!r} is not a name of this portal"
         if not origin or any(_matches(page, urlsplit(trusted)) for trusted in settings.CSRF_TRUSTED_ORIGINS):
             return ""
         default = _PORTS.get(page.scheme)

@@ -101,6 +101,13 @@ def test_what_is_no_event_is_refused_whole(bad: dict[str, Any], host: Host) -> N
     assert HostEvent.objects.count() == 0
 
 
+@pytest.mark.parametrize("at", [1e30, -1e30, float("inf"), float("nan"), 1e12])
+def test_a_time_that_no_calendar_knows_is_no_event_either(at: float, host: Host) -> None:
+    with pytest.raises(ValueError, match="time"):
+        journal.keep(host.pk, answer(event(1, at=at)))
+    assert HostEvent.objects.count() == 0
+
+
 def test_the_oldest_lines_make_room(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "KEEP", 5)
     now = timezone.now().timestamp()

@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 LIFE = 30
 _PATIENCE = 10.0
-_LINE = 200
 _PIECE = 65536
+# What somebody who is no process of ours, or a connection that ends in the middle, looks like.
+_BROKEN = (OSError, ValueError, EOFError, asyncio.LimitOverrunError)
 
 _open: dict[asyncio.AbstractEventLoop, asyncio.Server] = {}
 
@@ -70,13 +71,16 @@ async def address() -> str:
 
 
 async def _enter(keys: PortalKey, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, TimeoutError, ValueError):
+    try:
         async with asyncio.timeout(_PATIENCE):
             host = admitted(keys, await reader.readuntil(b"\n")) if not reader.at_eof() else None
             tunnel = held.tunnel_of(host) if host else None
         if tunnel is not None:
             await _join(reader, writer, *await tunnel.open_engine())
-    writer.close()
+    except* _BROKEN as broken:
+        log.debug("the door: %r", broken.exceptions[0])
+    finally:
+        writer.close()
 
 
 async def _join(reader: Any, writer: Any, engine_reader: Any, engine_writer: Any) -> None:

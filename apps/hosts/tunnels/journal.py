@@ -47,17 +47,24 @@ def write(host: Host, rows: Sequence[HostEvent]) -> None:
 
 
 def line(host: Host, at: float, kind: str, action: str, subject: str, attributes: Mapping[str, Any]) -> HostEvent:
-    """One line; `at` is unix time by the host's clock."""
+    """One line; `at` is unix time by the host's clock. Raises `ValueError` for one that no calendar knows."""
     details = {name: str(attributes[name])[:255] for name in _TOLD if attributes.get(name)}
     return HostEvent(
         host=host,
-        at=datetime.fromtimestamp(at - host.skew, UTC),
+        at=_moment(at - host.skew),
         kind=kind[:32],
         action=action[:64],
         subject=subject[:128],
         name=str(attributes.get("name") or "")[:255],
         details=details,
     )
+
+
+def _moment(at: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(at, UTC)
+    except (OverflowError, OSError, ValueError):
+        raise ValueError(f"{at} is no time") from None
 
 
 def _row(host: Host, event: Mapping[str, Any]) -> HostEvent:
