@@ -74,8 +74,9 @@ class Own:
         found = self._journal.after(after, min(max(limit, 1), _MOST))
         return {"events": found, "first": self._journal.first, "last": self._journal.last}
 
-    async def _containers(self, _: dict[str, str]) -> Any:
-        return {key: asdict(sample) for key, sample in self._engine.containers().items()}
+    async def _containers(self, query: dict[str, str]) -> Any:
+        found = {key: asdict(sample) for key, sample in self._engine.containers().items()}
+        return found | ({"machine": _plain(self._engine.machine())} if query.get("machine") == "1" else {})
 
     async def _machine(self, _: dict[str, str]) -> Any:
         try:

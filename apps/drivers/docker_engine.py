@@ -239,8 +239,9 @@ class DockerDriver:
         """One sample of everything: of the agent in one call, else of the engine, container by container."""
         if self._has_agent:
             with self._line() as sdk:
-                samples = docker_measure.by_agent(sdk.agent("containers/stats"))
-            return Measured(docker_measure.first(self.host_stats()), samples)
+                samples = docker_measure.by_agent(sdk.agent("containers/stats?machine=1"))
+            machine = samples.pop("machine", None)  # older agents tell it as a stream only
+            return Measured(machine or docker_measure.first(self.host_stats()), samples)
         running = [seen.id for seen in self.containers() if seen.state == "running"]
         samples = docker_measure.one_by_one(running, self._one_shot)
         if self.endpoint.url.startswith("unix://"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ from apps.hosts.selectors import driver_of, endpoint_of
 
 log = logging.getLogger(__name__)
 
-SCAN_EVERY = 45.0
+SCAN_EVERY = (45.0, 55.0)
 RETRY_EVERY = 3.0
 RETRY_LATER = 15.0
 
@@ -36,7 +37,7 @@ leavers: list[Leaver] = []
 
 
 def settle(row: Host) -> Result:
-    """Look at the engine and everything on it, again every 45 s; events only make it faster."""
+    """Look at the engine and everything on it, again within a minute; events only make it faster."""
     if row.desired in {"removed", "purged"}:
         return _leave(row)
     try:
@@ -76,7 +77,8 @@ def _seen(row: Host, info: EngineInfo, machine: Mapping[str, Any], seen: list[Co
 def _at_rest(row: Host) -> Result:
     """As it is wished to be; what a finished drain found stays known until the next one."""
     kept = {name: row.status[name] for name in ("drained", "stays") if row.drain and name in row.status}
-    return Result(state=row.desired, status=kept, again_in=SCAN_EVERY)
+    again_in = random.uniform(*SCAN_EVERY)  # noqa: S311 - spread, not secrecy
+    return Result(state=row.desired, status=kept, again_in=again_in)
 
 
 def _away(row: Host, error: EngineError) -> Result:

@@ -49,8 +49,8 @@ def lost_since(host: Host) -> datetime | None:
 def gives_up_at(host: Host, after: int | None) -> datetime | None:
     """When a lost host's containers are replaced elsewhere, `after` seconds from the last contact (None: never).
 
-    Between two looks at a quiet engine up to 45 s pass, so the portal asks at least `SURE` seconds long itself before
-    it believes that nobody is there.
+    Between two looks at a quiet engine up to a minute passes, so the portal asks at least `SURE` seconds long itself
+    before it believes that nobody is there.
     """
     since = lost_since(host)
     if since is None or after is None:

@@ -112,6 +112,10 @@ def test_counters_of_containers_and_machine_come_together(asked: Callable[[Scene
         assert set(found) == {running.id}
         assert set(found[running.id]) == set(Sample.__dataclass_fields__)
         assert still.id not in found
+        _, found = await ask("containers/stats?machine=1")
+        assert set(found) == {running.id, "machine"}
+        assert set(found["machine"]) == set(Sample.__dataclass_fields__) - {"pids"}
+        assert found["machine"]["memory"] > found[running.id]["memory"]
         _, machine = await ask("machine")
         assert set(machine) == {"osInfo", "cpuInfo", "memoryInfo", "diskInfo"}
         assert machine["osInfo"]["hostname"] == "s1"

@@ -18,6 +18,7 @@ from apps.drivers.base import CreateRequest, EngineInfo
 from apps.drivers.simulated import SimulatedDriver
 from apps.environments.models import Environment
 from apps.environments.services import environment_act
+from apps.hosts import reconcile
 from apps.hosts.lifecycle import away
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.reconcile import wire_info
@@ -34,6 +35,12 @@ def test_a_host_tells_what_its_machine_is(host: Host) -> None:
     assert host.info["cpuInfo"]["count"] == 4
     assert host.all_labels["io.rancher.host.docker_version"] == "20.10"
     assert host.next_look is not None
+
+
+def test_looks_at_a_settled_host_are_spread_and_a_minute_apart_at_most(host: Host) -> None:
+    pauses = {reconcile.settle(host).again_in for _ in range(20)}
+    assert len(pauses) > 1
+    assert all(45 <= (pause or 0) <= 55 for pause in pauses)  # and the clock finds it within two seconds
 
 
 def test_a_silent_engine_is_refused_before_anything_is_saved(lab: Environment, sim: SimulatedDriver) -> None:

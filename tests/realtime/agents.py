@@ -51,6 +51,8 @@ class Answers:
     """What the fake engine says; a test changes it as it goes."""
 
     machine: dict[str, Any] = field(default_factory=dict)
+    stats: dict[str, Any] = field(default_factory=dict)
+    stream: dict[str, Any] = field(default_factory=dict)
     journal: list[dict[str, Any]] = field(default_factory=list)
     first: int = 1
     clock: Callable[[], float] = time.time
@@ -219,6 +221,8 @@ def _body(says: Answers, path: str, target: str) -> Any:
         "/info": INFO,
         "/containers/json": says.containers,
         "/corral/v1/machine": says.machine,
+        "/corral/v1/containers/stats": says.stats,
+        "/corral/v1/stats": says.stream,
         "/corral/v1/hello": {"agent": "0.1.0", "clock": says.clock(), "engine": says.is_up, "readOnly": False},
         "/corral/v1/journal": {
             "events": [event for event in says.journal if event["seq"] > after][:2],

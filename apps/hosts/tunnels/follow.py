@@ -36,6 +36,7 @@ class Follower:
         self.host_id = host_id
         self._connection = connection
         self._news = asyncio.Event()
+        self._read: int | None = None  # up to where the journal was read; the row says it too
 
     async def greet(self) -> None:
         """Ask the agent for its clock and version; raises as `get_json`."""
@@ -85,11 +86,15 @@ class Follower:
             self._news.clear()
 
     async def _catch_up(self) -> None:
-        after, more = await in_thread(_read_up_to, self.host_id), True
+        after = await in_thread(_read_up_to, self.host_id) if self._read is None else self._read
+        more = True
         try:
             while more:
                 found = await get_json(self._connection, f"/corral/v1/journal?after={after}&limit={_PAGE}")
-                after, more = await in_thread(journal.keep, self.host_id, found)
+                more = not journal.is_at_end(found, after)
+                if more:  # seldom: else the database is left in peace
+                    after, more = await in_thread(journal.keep, self.host_id, found)
+                self._read = after
         except (NoAnswer, TimeoutError, KeyError, TypeError, ValueError) as error:
             log.warning("journal of host %s: %r", self.host_id, error)
 

@@ -16,6 +16,11 @@ KEEP = 2000
 _TOLD = ("image", "exitCode", "signal", "oldName", "reason")
 
 
+def is_at_end(found: Mapping[str, Any], after: int) -> bool:
+    """Whether this answer of the journal tells nothing beyond `after`, and no other journal began."""
+    return not found.get("events") and int(found.get("last") or 0) == after
+
+
 def keep(host_id: int, found: Mapping[str, Any]) -> tuple[int, bool]:
     """Write down one answer of the journal; up to where it is read now, and whether there is more to ask for.
 

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from asyncssh import SSHClientConnection
 
 ENGINE = "/var/run/docker.sock"
-KEEPALIVE, MISSES = 5, 2
+KEEPALIVE, MISSES = 7, 1
+"""Seconds of silence until we ask, and how many questions may stay open: a loss is noticed after 14 s. The agent asks
+after 5 s of silence, and what it asks is a sign of life here, so that on a healthy line only one side asks."""
 _LOGIN_TIMEOUT = 15
 _CIPHERS = ["aes128-gcm@openssh.com"]
 
