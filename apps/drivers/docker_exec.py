@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from apps.drivers.base import EngineDown, EngineError
-from apps.drivers.docker_logs import Frames
+from apps.drivers.docker_frames import Frames
 from apps.drivers.docker_wire import Reply
 
 _HANG_UP = (b"\x03", b"\x04")  # Ctrl-C for what runs, Ctrl-D for the shell around it

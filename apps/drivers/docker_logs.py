@@ -1,78 +1,12 @@
-"""Log bytes as whole lines: frames of a container without a terminal told apart, pieces of long lines joined."""
+"""Log bytes as whole lines, of containers with and without a terminal."""
 
 from __future__ import annotations
 
-import re
-import struct
 from collections.abc import Iterator
 
-from apps.drivers.base import LogLine, StreamName
-
-LINE_LIMIT = 256 * 1024
-_HEADER = struct.Struct(">BxxxL")
-_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ")
-_NAMES: dict[int, StreamName] = {0: "stdout", 1: "stdout", 2: "stderr"}
-
-
-class Frames:
-    """Cuts the engine's multiplexed stream into (stream, payload), wherever the network cut it."""
-
-    def __init__(self) -> None:
-        self._pending = b""
-
-    def feed(self, data: bytes) -> Iterator[tuple[StreamName, bytes]]:
-        """The frames that are whole now."""
-        data = self._pending + data if self._pending else data
-        at, end = 0, len(data)
-        while end - at >= 8:
-            kind, size = _HEADER.unpack_from(data, at)
-            if at + 8 + size > end:
-                break
-            yield _NAMES.get(kind, "stderr"), data[at + 8 : at + 8 + size]
-            at += 8 + size
-        self._pending = data[at:]
-
-
-class Lines:
-    """Joins one stream's messages into lines.
-
-    The engine cuts a line at 16 KiB and puts a time before each piece; only the last piece ends the line. The line
-    gets the last piece's time, so that following on from it skips all of its pieces.
-    """
-
-    def __init__(self, stream: StreamName) -> None:
-        self._stream = stream
-        self._at = ""
-        self._text = b""
-        self._open = False
-
-    def frame(self, payload: bytes) -> Iterator[LogLine]:
-        """One frame: a message with its time, or a piece of one."""
-        *whole, rest = payload.split(b"\n")
-        for piece in whole:
-            self._add(piece)
-            yield self._line()
-        if rest:
-            self._add(rest)
-            if len(self._text) >= LINE_LIMIT:
-                yield self._line()
-
-    def end(self) -> Iterator[LogLine]:
-        """What is left when the stream is over."""
-        if self._open:
-            yield self._line()
-
-    def _add(self, piece: bytes) -> None:
-        found = _STAMP.match(piece)
-        if found:
-            self._at = found[1].decode()
-            piece = piece[found.end() :]
-        self._text = self._text + piece if self._open else piece
-        self._open = True
-
-    def _line(self) -> LogLine:
-        text, self._text, self._open = self._text, b"", False
-        return LogLine(self._stream, self._at, text.decode("utf-8", "replace"))
+from apps.drivers.base import LogLine
+from apps.drivers.docker_frames import Frames
+from apps.drivers.docker_lines import LINE_LIMIT, STAMP, Lines
 
 
 class Terminal:
@@ -99,7 +33,7 @@ class Terminal:
     def _line(self, data: bytes) -> LogLine:
         at, texts = "", []
         data = data.removesuffix(b"\r")
-        while found := _STAMP.match(data):
+        while found := STAMP.match(data):
             at = found[1].decode()
             data = data[found.end() :]
             texts.append(data[: self._PIECE])

@@ -1,4 +1,4 @@
-"""Pulling an image: what to ask the engine for, and how its layers' lines become one percentage; pure."""
+"""Pulling an image: what to ask the engine for, and its answer as progress; pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from urllib.parse import urlencode
 
 from apps.drivers.base import EngineError, EngineNotFound, PullProgress
 from apps.drivers.docker_errors import refusal
+from apps.drivers.docker_layers import Layers
 
 _EVERY = 0.25
-_FETCHED = 70.0  # of a layer's hundred; unpacking it is the rest
-_STEPS = {
-    "Pulling fs layer": 0.0,
-    "Waiting": 0.0,
-    "Verifying Checksum": _FETCHED,
-    "Download complete": _FETCHED,
-    "Pull complete": 100.0,
-    "Already exists": 100.0,
-}
 
 
 def split(image: str) -> tuple[str, str]:
@@ -44,33 +36,6 @@ def auth_header(auth: Mapping[str, str] | None) -> dict[str, str]:
     if not auth:
         return {}
     return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(dict(auth)).encode()).decode()}
-
-
-class Layers:
-    """How far each layer is, and all of them together."""
-
-    def __init__(self) -> None:
-        self._done: dict[str, float] = {}
-        self._best = 0
-
-    def tell(self, found: Mapping[str, Any]) -> None:
-        """Take in one line of the engine's answer."""
-        layer, status = str(found.get("id", "")), str(found.get("status", ""))
-        detail = found.get("progressDetail") or {}
-        part = (detail.get("current") or 0) / max(detail.get("total") or 0, 1)
-        if status in _STEPS:
-            self._done[layer] = _STEPS[status]
-        elif status == "Downloading":
-            self._done[layer] = min(part, 1.0) * _FETCHED
-        elif status == "Extracting":
-            self._done[layer] = _FETCHED + min(part, 1.0) * (100.0 - _FETCHED)
-
-    @property
-    def percent(self) -> int:
-        """Never falls, though new layers may turn up."""
-        if self._done:
-            self._best = max(self._best, int(sum(self._done.values()) / len(self._done)))
-        return self._best
 
 
 def progress(image: str, lines: Iterable[Mapping[str, Any]]) -> Iterator[PullProgress]:

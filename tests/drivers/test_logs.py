@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.drivers.base import LogLine
-from apps.drivers.docker_logs import LINE_LIMIT, Demultiplexer, Frames, Terminal
+from apps.drivers.docker_frames import Frames
+from apps.drivers.docker_lines import LINE_LIMIT
+from apps.drivers.docker_logs import Demultiplexer, Terminal
 
 PIECE = 16 * 1024
 TEXT = st.text(st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=40)

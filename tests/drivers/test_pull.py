@@ -10,6 +10,7 @@ import pytest
 
 from apps.drivers import docker_pull
 from apps.drivers.base import EngineError, EngineNotFound, PullProgress
+from apps.drivers.docker_layers import Layers
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def layer(name: str, status: str, current: int = 0, total: int = 0) -> dict[str,
 
 
 def test_layers_share_the_percentage_and_it_never_falls() -> None:
-    layers = docker_pull.Layers()
+    layers = Layers()
     seen = []
     for found in (
         layer("a", "Pulling fs layer"),

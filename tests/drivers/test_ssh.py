@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from apps.drivers import ssh, ssh_keys
+from apps.drivers import ssh_keys, ssh_login
 from apps.drivers.base import CredentialRefused, Endpoint, EngineDown, EngineRefused, HostKeyRefused
 from apps.drivers.docker_engine import DockerDriver
 from apps.drivers.docker_wire import ask, connect, let_go
@@ -278,7 +278,7 @@ def test_nobody_there_is_an_engine_that_is_down(server: SshServer):
 
 
 def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch, server: SshServer):
-    monkeypatch.setattr(ssh, "LOGIN_TIMEOUT", 0.2)
+    monkeypatch.setattr(ssh_login, "LOGIN_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = Endpoint(f"ssh://ops@127.0.0.1:{silent.getsockname()[1]}", host_key=server.public)
         began = time.monotonic()

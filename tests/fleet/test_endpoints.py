@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.drivers import ssh
+from apps.drivers import ssh, ssh_login
 from apps.drivers.base import Endpoint, EngineDown, EngineError
 from apps.drivers.docker_engine import DockerDriver
 from tests.docker.running import until
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def far(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
     """Host 2's engine through its sshd, whose silence is noticed sooner than usual."""
-    monkeypatch.setattr(ssh, "KEEPALIVE", 0.3)
+    monkeypatch.setattr(ssh_login, "KEEPALIVE", 0.3)
     monkeypatch.setattr(ssh, "OPEN_TIMEOUT", 1.0)
-    monkeypatch.setattr(ssh, "LOGIN_TIMEOUT", 1.5)
+    monkeypatch.setattr(ssh_login, "LOGIN_TIMEOUT", 1.5)
     driver = DockerDriver(Endpoint(sshd.url, host_key=sshd.host_key, private_key=sshd.private_key))
     yield driver
     driver.close()

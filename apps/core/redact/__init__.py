@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.core.redact.disguises import disguises
-from apps.core.redact.names import holds_values, is_secret, is_telling
+from apps.core.redact.found import found_in
+from apps.core.redact.names import holds_values, is_secret
 from apps.core.redact.shapes import without_shapes
 
 __all__ = ["BLANK", "redact"]
@@ -22,44 +23,9 @@ def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
     `secrets` are further values to be blanked wherever and however they stand: plain, in base64, URL-encoded or
     escaped for JSON or HTML.
     """
-    known = {*(each for each in secrets if each), *(each for each in _found(value) if len(each) >= SHORTEST)}
+    known = {*(each for each in secrets if each), *(each for each in found_in(value) if len(each) >= SHORTEST)}
     forms = sorted({form for secret in known for form in disguises(secret)}, key=len, reverse=True)
     return _redact(value, tuple(forms))
-
-
-def _found(value: Any) -> Iterator[str]:
-    """The texts in secret fields, and environment values whose names tell that they are secrets."""
-    if isinstance(value, Mapping):
-        for name, each in value.items():
-            if is_secret(str(name)):
-                yield from _texts(each)
-            elif holds_values(str(name)):
-                yield from (text for key, text in _pairs(each) if is_telling(key))
-            else:
-                yield from _found(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _found(each)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
-
-
-def _pairs(value: Any) -> Iterator[tuple[str, str]]:
-    """Environment variables, however they are written."""
-    if isinstance(value, Mapping):
-        yield from ((str(key), str(each)) for key, each in value.items())
-        return
-    lines = value.splitlines() if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
-    yield from (str(line).partition("=")[::2] for line in lines)
 
 
 def _redact(value: Any, forms: tuple[str, ...]) -> Any:

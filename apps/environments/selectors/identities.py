@@ -1,27 +1,15 @@
-"""Reads of environments, and who is meant by the names on their member lists."""
+"""Who is meant by the names on member lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from apps.accounts.backends.names import names_known
 from apps.accounts.models import Identity, User
 from apps.accounts.spec import GROUP_KINDS, IDENTITY_KINDS, Claim, names_of, plain_dn
-from apps.environments.access import Actor
-from apps.environments.models import Environment, Member
-
-
-def environments_of(actor: Actor, *, everything: bool = False) -> QuerySet[Environment]:
-    """The environments the actor is a member of, or all of them for an admin that asks for `everything`."""
-    keys = actor.environments("view", everything=everything)
-    return Environment.objects.filter(pk__in=keys)
-
-
-def environments_among(keys: Iterable[int]) -> list[Environment]:
-    """The environments with these numbers, of which the caller knows that the actor sees them."""
-    return list(Environment.objects.filter(pk__in=list(keys)).order_by("pk"))
+from apps.environments.models import Member
 
 
 def members_naming(user: User) -> list[Member]:
