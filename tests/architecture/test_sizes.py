@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.docker.running import ROOT
 
-FILE_CAP, FILE_MEDIAN, FILE_P90 = 400, 75, 200
+FILE_CAP, FILE_MEDIAN, FILE_P90 = 400, 70, 200
 FUNCTION_CAP, FUNCTION_MEDIAN, FUNCTION_P90 = 40, 7, 25
 TESTS_PER_SOURCE = 0.8
 
