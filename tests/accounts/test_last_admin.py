@@ -28,9 +28,10 @@ def admin(people: Any) -> Make:
         user = account_create(actor=None, login=login, password=PASSWORD, kind="admin")
         if not has_password:
             user.set_unusable_password()
-        user.desired = desired
-        user.save()
+            user.save()
         look("account", user.pk)
+        User.objects.filter(pk=user.pk).update(desired=desired)
+        user.refresh_from_db()
         return user
 
     return make
