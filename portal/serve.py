@@ -38,7 +38,7 @@ def serve() -> int:
 def listen() -> socket.socket:
     """The portal's listening socket, on BIND (all IPv4 addresses) and PORT (8080)."""
     host, port = os.environ.get("BIND", "").strip() or "0.0.0.0", os.environ.get("PORT", "").strip() or "8080"  # noqa: S104 (a portal is for others)
-    if not port.isdigit() or int(port) > 65535:
+    if not port.isdecimal() or int(port) > 65535:
         raise CannotStart(f"PORT={port} is not a port number.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

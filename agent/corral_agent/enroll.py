@@ -8,6 +8,7 @@ import re
 import ssl
 import uuid
 from collections.abc import Mapping
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 from urllib import request
 from urllib.error import HTTPError
@@ -80,13 +81,16 @@ def _fetch(asked: request.Request, ca: str) -> bytes:
         handlers.append(request.HTTPSHandler(context=tls(ca)))
     try:
         with request.build_opener(*handlers).open(asked, timeout=_TIMEOUT) as answer:
-            return bytes(answer.read(_LIMIT))
+            data = bytes(answer.read(_LIMIT))
+            if len(data) < _LIMIT and answer.length:  # what is left of the length that was told
+                raise IncompleteRead(data, answer.length)
+            return data
     except HTTPError as error:
         with error:
             raise _refusal(error.code, error.read(_LIMIT)) from None
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise PortalAway(f"The portal does not answer: {reason}.") from None
+        raise PortalAway(f"The portal does not answer: {str(reason).strip() or type(error).__name__}.") from None
 
 
 class _Stay(request.HTTPRedirectHandler):

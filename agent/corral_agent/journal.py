@@ -154,7 +154,7 @@ def _numbered(path: Path) -> Iterator[tuple[int, Json]]:
             try:
                 entry = json.loads(line)
                 yield int(entry["seq"]), entry
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
 
 

@@ -38,8 +38,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
     """The options out of both. Raises `BadOption`; exits where argparse does."""
     found = _parser().parse_args(arguments)
     told = {key: value.strip() for key, value in environment.items()}
-    if found.url and urlsplit(found.url).scheme not in {"http", "https"}:
-        raise BadOption("The registration URL must begin with http:// or https://: copy the command from the portal.")
+    if found.url:
+        _check_url(found.url)
     if not 0 <= found.simulate <= 1000:
         raise BadOption("--simulate takes 1 to 1000 agents in one process.")
     return Options(
@@ -54,6 +54,18 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         name=found.name,
         control=found.control,
     )
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
+    except ValueError:
+        raise BadOption("The registration URL names no host or port: copy the command from the portal.") from None
+    if parts.scheme not in {"http", "https"}:
+        raise BadOption("The registration URL must begin with http:// or https://: copy the command from the portal.")
+    if not whole:
+        raise BadOption("The registration URL names no host or port: copy the command from the portal.")
 
 
 def _parser() -> argparse.ArgumentParser:

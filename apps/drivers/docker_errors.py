@@ -39,7 +39,7 @@ def _message(text: str) -> str:
         found = json.loads(text)
     except ValueError:
         return text.strip()
-    return str(found.get("message", "")).strip() if isinstance(found, dict) else text.strip()
+    return str(found.get("message") or "").strip() if isinstance(found, dict) else text.strip()
 
 
 def down(url: str, error: BaseException) -> EngineDown:

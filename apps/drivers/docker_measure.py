@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from apps.drivers import docker_stats
 from apps.drivers.base import EngineError, EngineInfo, Measured, StatsSample, Stream
 from apps.drivers.docker_stats import sample, total
 
 THREADS = 4
 ONE_SHOT = "stats?stream=0&one-shot=1"
-_COUNTERS = ("cpu_ns", "cpus", "memory", "memory_limit", "net_rx", "net_tx", "disk_read", "disk_write")
 
 
 def first(stream: Stream[StatsSample]) -> StatsSample | None:
@@ -29,10 +29,8 @@ def by_agent(found: Any) -> dict[str, StatsSample]:
     """An agent's answer about all containers; what lacks a counter is left out."""
     samples: dict[str, StatsSample] = {}
     for key, told in (found if isinstance(found, Mapping) else {}).items():
-        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
-            at = float(told.get("at") or time.time())
-            counters = {name: int(told[name]) for name in _COUNTERS}
-            samples[str(key)] = StatsSample(at=at, **counters, pids=int(told.get("pids") or 0))
+        with contextlib.suppress(*docker_stats.UNTOLD):
+            samples[str(key)] = docker_stats.told(told)
     return samples
 
 

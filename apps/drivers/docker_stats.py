@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,10 @@ from apps.drivers.base import StatsSample
 from apps.drivers.docker_time import nanoseconds_of
 
 Json = Mapping[str, Any]
+UNTOLD = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+"""What `told` raises for a sample that is none."""
+
+_COUNTERS = ("cpu_ns", "cpus", "memory", "memory_limit", "net_rx", "net_tx", "disk_read", "disk_write")
 
 
 def sample(found: Json) -> StatsSample | None:
@@ -49,6 +54,15 @@ def _disk(entries: Iterable[Json]) -> tuple[int, int]:
         if kind in sums:
             sums[kind] += int(entry.get("value") or 0)
     return sums["read"], sums["write"]
+
+
+def told(found: Json) -> StatsSample:
+    """An agent's own sample. Raises for one that lacks a counter, or whose numbers are none."""
+    at = float(found["at"])
+    if not math.isfinite(at):
+        raise ValueError("a time that is no number")
+    counters = {name: int(found[name]) for name in _COUNTERS}
+    return StatsSample(at=at, **counters, pids=int(found.get("pids") or 0))
 
 
 def total(samples: Iterable[StatsSample], *, at: float, cpus: int, memory_limit: int) -> StatsSample:

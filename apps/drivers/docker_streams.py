@@ -23,8 +23,6 @@ EVENTS = {
 }
 """What is asked of /events, without the noise of exec and attach."""
 
-_COUNTERS = ("cpu_ns", "cpus", "memory", "memory_limit", "net_rx", "net_tx", "disk_read", "disk_write")
-
 
 class Following(Generic[T]):
     """A stream over one engine answer; it ends quietly when the connection does."""
@@ -61,8 +59,8 @@ def samples(reply: Reply) -> Iterator[StatsSample]:
 def machine_samples(reply: Reply) -> Iterator[StatsSample]:
     """The lines of an agent's /corral/v1/stats; what lacks a counter is left out."""
     for found in objects(reply):
-        with contextlib.suppress(KeyError, TypeError, ValueError):
-            yield StatsSample(at=float(found["at"]), **{name: int(found[name]) for name in _COUNTERS})
+        with contextlib.suppress(*docker_stats.UNTOLD):
+            yield docker_stats.told(found)
 
 
 def lines(reply: Reply, *, tty: bool) -> Iterator[LogLine]:

@@ -41,7 +41,7 @@ def _check_process(body: Json) -> None:
 def _check_ports(bindings: Json) -> None:
     for key, binds in bindings.items():
         for port in (key.partition("/")[0], *(str(bind.get("HostPort") or "0") for bind in binds or ())):
-            if not port.isdigit() or int(port) > 65535:
+            if not port.isdecimal() or int(port) > 65535:
                 raise EngineRefused(f'invalid port specification: "{port}"')
 
 

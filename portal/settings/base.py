@@ -9,7 +9,7 @@ from typing import Any
 
 from celery_app import app
 from portal.settings.database import database
-from portal.settings.env import env, env_bool, env_list, env_path
+from portal.settings.env import env, env_bool, env_list, env_path, env_port
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR = env_path("DATA_DIR", BASE_DIR / "data")
@@ -105,7 +105,7 @@ CHANNEL_LAYERS: dict[str, Any] = {
 # Where processes elsewhere reach the agents' tunnels that this one holds; no door where there is just one process.
 TUNNEL_HOST = env("TUNNEL_HOST") or (socket.gethostname() if env("REDIS_URL") else "")
 TUNNEL_BIND = env("TUNNEL_BIND") or None
-TUNNEL_PORT = int(env("TUNNEL_PORT", "0"))
+TUNNEL_PORT = env_port("TUNNEL_PORT")
 
 WAKE_BY = env("WAKE_BY", "celery")  # or "clock": no queue, rows are found every two seconds
 CELERY_APP = app  # named here so that every process that asks for something knows where to send wake-ups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,7 +16,10 @@ _SQLITE_OPTIONS = {
 
 
 def database(url: str, data_dir: Path) -> dict[str, Any]:
-    """Django's settings for `url` (postgres://user:password@host:port/name), or for the embedded SQLite when empty."""
+    """Django's settings for `url`, or for the embedded SQLite when empty.
+
+    A url is postgres://user:password@host:port/name, with libpq's own words (sslmode=require) after a question mark.
+    """
     if not url:
         return {
             "ENGINE": "django.db.backends.sqlite3",
@@ -26,12 +29,16 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(f"DATABASE_URL: {parts.scheme}:// is not supported; use postgres://.")
+    try:
+        port = str(parts.port or "")
+    except ValueError:
+        raise ImproperlyConfigured("DATABASE_URL: its port is no number from 1 to 65535.") from None
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/"),
+        "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 10}},
+        "PORT": port,
+        "OPTIONS": {**dict(parse_qsl(parts.query)), "pool": {"min_size": 1, "max_size": 12, "timeout": 10}},
     }

@@ -12,8 +12,8 @@ _FALSE = {"0", "false", "no", "off", ""}
 
 
 def env(name: str, default: str = "") -> str:
-    """The variable `name` without surrounding blanks, else `default`."""
-    return os.environ.get(name, default).strip()
+    """The variable `name` without surrounding blanks; `default` where it is not set, or blank."""
+    return os.environ.get(name, "").strip() or default
 
 
 def env_bool(name: str, *, default: bool) -> bool:
@@ -26,6 +26,14 @@ def env_bool(name: str, *, default: bool) -> bool:
     if word.strip().lower() in _FALSE:
         return False
     raise ImproperlyConfigured(f"{name}={word!r}: use 1 or 0.")
+
+
+def env_port(name: str) -> int:
+    """A port, 0 where none is named; raises `ImproperlyConfigured` on anything else."""
+    word = env(name, "0")
+    if not word.isdecimal() or int(word) > 65535:
+        raise ImproperlyConfigured(f"{name}={word!r}: use a port number.")
+    return int(word)
 
 
 def env_list(name: str) -> list[str]:

@@ -190,7 +190,7 @@ def test_listings_are_chosen_by_label_state_and_name():
         ("POST", "/containers/create", {"Image": "sim:a", "Env": [5]}, 400),
         ("POST", "/containers/create", {"Image": "sim:a", "HostConfig": {"Binds": "x"}}, 400),
         ("GET", "/containers/json?filters={", None, 400),
-        ("GET", "/containers/web/logs?since=yesterday&stdout=1", None, 200),
+        ("GET", "/containers/web/logs?since=yesterday&stdout=1", None, 400),
         ("GET", "/events?since=x", None, 400),
         ("POST", "/containers/web/exec", {"Cmd": []}, 400),
         ("POST", "/exec/nobody/start", {}, 404),

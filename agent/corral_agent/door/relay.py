@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from corral_agent.door import head, path, replies, rules
 from corral_agent.door.flow import Reader, Sink, Source, duplex, pour, until_gone
@@ -17,6 +19,7 @@ log = logging.getLogger("corral_agent")
 
 _PATIENCE = 30.0  # for a head or a JSON body that has begun; an idle connection may wait for ever
 _DRAIN = 1024 * 1024
+_FULL_ID = re.compile(r"[0-9a-f]{64}")
 _NOT_PASSED_ON = {b"connection", b"keep-alive", b"host", b"te", b"trailer", b"upgrade", b"content-length"} | {
     b"transfer-encoding"
 }
@@ -121,15 +124,25 @@ class Door:
             reader = Reader(source)
             seen = head.reply(await reader.head())
             found = json.loads(b"".join([piece async for piece in reader.rest()]) or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused(502, "The engine's answer is no JSON.") from None
         finally:
             sink.close()
-        if seen.status != 200:
-            raise Refused(seen.status, str((found or {}).get("message", "no such container")))
-        if rules.SYSTEM_LABEL not in ((found.get("Config") or {}).get("Labels") or {}):
-            raise Refused(403, f"This agent opens files of containers labelled {rules.SYSTEM_LABEL} only.")
-        return where.replace(f"/{name}/", f"/{found['Id']}/", 1)
+        return where.replace(f"/{name}/", f"/{_own_id(seen.status, found)}/", 1)
+
+
+def _own_id(status: int, found: Any) -> str:
+    """The id in an engine's answer about one of Corral's own containers. Raises `Refused`."""
+    told = found if isinstance(found, dict) else {}
+    if status != 200:
+        raise Refused(status, str(told.get("message") or "no such container"))
+    config = told.get("Config")
+    labels = config.get("Labels") if isinstance(config, dict) else None
+    if not isinstance(labels, dict) or rules.SYSTEM_LABEL not in labels:
+        raise Refused(403, f"This agent opens files of containers labelled {rules.SYSTEM_LABEL} only.")
+    if not _FULL_ID.fullmatch(str(told.get("Id"))):
+        raise Refused(502, "The engine names no id of the container.")
+    return str(told["Id"])
 
 
 def _check(asked: RequestHead, rule: Rule) -> None:
@@ -160,7 +173,7 @@ async def _body(asked: RequestHead, rule: Rule, reader: Reader) -> AsyncIterator
                 raise BadMessage(f"the JSON body is larger than {rules.JSON_LIMIT} bytes", 413)
     try:
         whole = isinstance(json.loads(data), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = False
     if not whole:
         raise BadMessage("the body is no JSON object")

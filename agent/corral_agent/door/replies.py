@@ -11,7 +11,8 @@ from corral_agent.door.flow import Sink
 
 def head(status: int, *fields: str) -> bytes:
     """Status line and header fields with the blank line."""
-    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    known = status in HTTPStatus.__members__.values()  # an engine's own status may be any
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase if known else 'Refused'}"
     return "\r\n".join([line, *fields, "", ""]).encode()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tarfile
 import time
@@ -15,7 +14,8 @@ from corral_agent.sim.hub import Hub
 from corral_agent.sim.refusals import Refusal, bad, conflict, missing
 
 _ALWAYS_THERE = ("sim/", "sim:")
-_SIZE = 4_000_000
+_SIZE, _PIECES = 4_000_000, 8
+_LAYER = "layer.tar"
 _LARGEST_MANIFEST = 1024 * 1024
 
 Json = dict[str, Any]
@@ -85,15 +85,10 @@ class Images:
         self._hub.tell("image", "delete", id_of(name), {"name": id_of(name)})
         return [{"Untagged": name}, {"Deleted": id_of(name)}]
 
-    def save(self, names: Iterable[str]) -> bytes:
-        """An archive that another simulated engine loads. Raises `Refusal`."""
-        manifest = json.dumps([{"RepoTags": [self.need(name)], "Layers": []} for name in names]).encode()
-        out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w") as tar:
-            entry = tarfile.TarInfo("manifest.json")
-            entry.size = len(manifest)
-            tar.addfile(entry, io.BytesIO(manifest))
-        return out.getvalue()
+    def save(self, names: Iterable[str]) -> Iterator[bytes]:
+        """An archive that another simulated engine loads, in pieces. Raises `Refusal`."""
+        found = [{"RepoTags": [self.need(name)], "Layers": [_LAYER]} for name in names]
+        return _archive(json.dumps(found).encode())  # a refusal comes before the answer begins
 
     def load(self, file: IO[bytes]) -> Iterator[Json]:
         """Take the images of an archive, also a real engine's: their names count here. Raises `Refusal`."""
@@ -103,6 +98,21 @@ class Images:
                 yield {"stream": f"Loaded image: {name}\n"}
         except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError):
             raise bad("the archive holds no images") from None
+
+
+def _archive(manifest: bytes) -> Iterator[bytes]:
+    """As large as the images say that they are, and empty."""
+    yield _entry("manifest.json", len(manifest)) + manifest + bytes(-len(manifest) % tarfile.BLOCKSIZE)
+    yield _entry(_LAYER, _SIZE)
+    for _ in range(_PIECES):
+        yield bytes(_SIZE // _PIECES)
+    yield bytes(-_SIZE % tarfile.BLOCKSIZE) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _entry(name: str, size: int) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry.tobuf()
 
 
 def _names(file: IO[bytes]) -> list[str]:

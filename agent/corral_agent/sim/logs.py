@@ -12,9 +12,13 @@ from corral_agent.sim.shown import stamp
 _STREAMS = {"stdout": 1, "stderr": 2}
 
 
-async def said(box: Box, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-    """The lines that were asked for, then new ones while it runs if they are to be followed."""
-    after, times = _since(query.get("since", "")), query.get("timestamps") in {"1", "true"}
+def said(box: Box, query: Mapping[str, str]) -> AsyncIterator[bytes]:
+    """The lines that were asked for, then new ones while it runs if they are to be followed. Raises `Refusal`."""
+    return _said(box, query, _since(query.get("since", "")))  # a refusal comes before the answer begins
+
+
+async def _said(box: Box, query: Mapping[str, str], after: int) -> AsyncIterator[bytes]:
+    times = query.get("timestamps") in {"1", "true"}
     wanted = {number for name, number in _STREAMS.items() if query.get(name) in {"1", "true"}}
     follow = query.get("follow") in {"1", "true"}
     next_one = box.said - _tail(query.get("tail", "all"), len(box.lines))
@@ -38,11 +42,11 @@ def _bytes(box: Box, line: Line, *, times: bool) -> bytes:
 
 
 def _tail(text: str, there: int) -> int:
-    return min(int(text), there) if text.isdigit() else there
+    return min(int(text), there) if text.isdecimal() else there
 
 
 def _since(text: str) -> int:
     whole, _, part = text.partition(".")
-    if not (whole + (part or "0")).isdigit() and text:
+    if not (whole + (part or "0")).isdecimal() and text:
         raise bad(f"invalid value for since: {text}")
     return int(whole or 0) * 10**9 + int(part.ljust(9, "0")[:9] or 0)

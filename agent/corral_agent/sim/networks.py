@@ -91,11 +91,15 @@ class Networks:
     def join(self, box: Box) -> None:
         """Addresses and ports for a container that starts, all or none. Raises what the engine would."""
         networks = [self.get(name) for name in box.addresses or self.names(box)]
-        published = {} if box.mode in {"host", "none"} else self._publish(box)
-        box.addresses = {
-            n.name: "" if n.name in {"host", "none"} else n.join(box.id, _wanted(box, n)) for n in networks
-        }
-        box.ports = published
+        box.addresses = dict.fromkeys((network.name for network in networks), "")
+        try:
+            box.ports = {} if box.mode in {"host", "none"} else self._publish(box)
+            for network in networks:
+                if network.name not in {"host", "none"}:
+                    box.addresses[network.name] = network.join(box.id, _wanted(box, network))
+        except Refusal:
+            self.leave(box)
+            raise
 
     def leave(self, box: Box) -> None:
         """Take back what a container that ended had."""

@@ -61,7 +61,7 @@ def _nanoseconds(text: str) -> int | None:
     whole, _, part = text.partition(".")
     if not text:
         return None
-    if not (whole + (part or "0")).isdigit():
+    if not (whole + (part or "0")).isdecimal():
         raise bad(f"invalid time: {text}")
     return int(whole or 0) * 10**9 + int(part.ljust(9, "0")[:9])
 

@@ -47,10 +47,11 @@ async def _get(call: Call) -> Reply:
     names = [call.keys[0]] if call.keys else call.query.get("names", "").split(",")
     archive = call.engine.images.save(names)
 
-    async def once() -> AsyncIterator[bytes]:
-        yield archive
+    async def told() -> AsyncIterator[bytes]:
+        for piece in archive:
+            yield piece
 
-    return Reply(pieces=once(), kind="application/x-tar")
+    return Reply(pieces=told(), kind="application/x-tar")
 
 
 async def _load(call: Call) -> Reply:

@@ -26,7 +26,7 @@ def outcome(command: list[str], size: tuple[int, int] = (80, 24), hostname: str 
     known: dict[str, Callable[[], tuple[str, int]]] = {
         "true": lambda: ("", 0),
         "false": lambda: ("", 1),
-        "exit": lambda: ("", int(words[0]) if words and words[0].isdigit() else 0),
+        "exit": lambda: ("", int(words[0]) if words and words[0].isdecimal() else 0),
         "echo": lambda: (f"{' '.join(words)}\n", 0),
         "hostname": lambda: (f"{hostname}\n", 0),
         "stty": lambda: (f"{size[1]} {size[0]}\n", 0),
@@ -128,7 +128,7 @@ class Exec:
         except ValueError:
             words = ["sh:", line]
         if words[:1] == ["exit"]:
-            self.end(int(words[1]) if words[1:] and words[1].isdigit() else 0)
+            self.end(int(words[1]) if words[1:] and words[1].isdecimal() else 0)
             return
         if words:
             done = outcome(words, self.size, self.box.id[:12]) or (f"sh: {words[0]}: not found\n", 127)
