@@ -18,6 +18,7 @@ KEPT = 5000
 _SEGMENT = 1000
 _LINE_LIMIT = 4096
 _VALUE_LIMIT = 256
+_NAMED = "[0-9]" * 16 + ".log"
 _SYNC_LINES, _SYNC_SECONDS = 100, 5.0
 
 Json = dict[str, Any]
@@ -42,14 +43,14 @@ class Journal:
     def _open(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            numbers = [seq for path in self._segments() for seq, _ in _numbered(path)]
-            well = self._clean.exists() or not numbers
+            segments = self._segments()
+            numbers = [seq for path in segments for seq, _ in _numbered(path)]
+            well = self._clean.exists() or not segments
             self._clean.unlink(missing_ok=True)
         except OSError as error:
             self._fail(error)
             return
-        if numbers:
-            self._first, self.last = numbers[0], max(numbers) + (0 if well else _SYNC_LINES)
+        self._first, self.last = min(numbers, default=1), max(numbers, default=0) + (0 if well else _SYNC_LINES)
         self._trim()
 
     @property
@@ -58,7 +59,7 @@ class Journal:
         return max(self._first, self.last - KEPT + 1)
 
     def _segments(self) -> list[Path]:
-        return sorted(self._folder.glob("*.log"))
+        return sorted(self._folder.glob(_NAMED))
 
     def add(
         self,

@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 _FILE = "agent.json"
 
@@ -36,6 +37,15 @@ def source_of(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()
 
 
+def _state(found: dict[str, Any]) -> State:
+    """Out of a file's JSON. Raises `TypeError` or `AttributeError` for one that we did not write."""
+    known = {one.name: type(one.default) for one in fields(State)}
+    told = {key: value for key, value in found.items() if key in known}
+    if not all(type(value) is known[key] for key, value in told.items()):
+        raise TypeError("a value of another kind")
+    return State(**told)
+
+
 class Store:
     """The state and its file."""
 
@@ -47,14 +57,12 @@ class Store:
     def _load(self) -> State:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            found = json.loads(self._path.read_text())
-            known = {one.name for one in fields(State)}
-            return State(**{key: value for key, value in found.items() if key in known})
+            return _state(json.loads(self._path.read_text()))
         except FileNotFoundError:
             return State()
         except OSError as error:
             raise BadState(f"The state folder {self.folder} cannot be used: {error.strerror}.") from None
-        except (ValueError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             raise BadState(f"{self._path} is damaged: remove it and register this host again.") from None
 
     def note(self, **changed: str | bool) -> State:

@@ -1,0 +1,115 @@
+"""What an agent remembers is whole or said to be damaged, and never anybody else's to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from corral_agent import enroll
+from corral_agent.state import BadState, State, Store, source_of
+
+TEXTS = st.text(max_size=40).filter(lambda text: not any(0xD800 <= ord(sign) < 0xE000 for sign in text))
+NAMES = [one.name for one in fields(State) if one.name != "refused"]
+
+
+@settings(max_examples=8)  # each waits for the disk a few times
+@given(changed=st.lists(st.dictionaries(st.sampled_from(NAMES), TEXTS, max_size=4), max_size=4), refused=st.booleans())
+def test_what_was_noted_is_there_the_next_time(changed: list[dict[str, str]], *, refused: bool):
+    with tempfile.TemporaryDirectory() as folder:
+        store, wanted = Store(Path(folder)), asdict(State())
+        for step in changed:
+            store.note(**step)
+            wanted |= step
+        store.note(refused=refused)
+        assert asdict(Store(Path(folder)).state) == wanted | {"refused": refused}
+        assert sorted(os.listdir(folder)) == ["agent.json"]  # noqa: PTH208  # names are what counts
+
+
+@given(data=st.binary(max_size=120))
+@example(data=b"")
+@example(data=b"[]")
+@example(data=b"null")
+@example(data=b'"x"')
+@example(data=b"5")
+@example(data=b"\xff\xfe{")
+@example(data=b"[" * 100_000)
+@example(data=b'{"private_key": 5}')
+@example(data=b'{"host_id": null}')
+@example(data=b'{"refused": "yes"}')
+@example(data=b'{"access_key": ["AK"]}')
+def test_any_file_is_a_state_or_is_said_to_be_damaged(data: bytes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "agent.json")
+        path.write_bytes(data)
+        try:
+            state = Store(Path(folder)).state
+        except BadState as error:
+            assert "remove it and register this host again" in str(error)  # noqa: PT017  # either way is right
+        else:
+            told = json.loads(data)
+            assert all(isinstance(getattr(state, name), str) for name in NAMES)
+            assert isinstance(state.refused, bool)
+            assert all(getattr(state, name) == told[name] for name in NAMES if name in told)
+        assert path.read_bytes() == data, "reading changes nothing"
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_nobody_else_reads_it_whatever_the_mask(tmp_path: Path, mask: int):
+    before = os.umask(mask)
+    try:
+        Store(tmp_path / "deep" / "state").note(secret_key="s")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "deep" / "state" / "agent.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "deep" / "state").stat().st_mode) & 0o077 == 0
+
+
+def test_a_link_that_waits_for_the_secret_is_not_followed(tmp_path: Path):
+    trap = tmp_path / "trap"
+    trap.write_text("")
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "agent.part").symlink_to(trap)
+    Store(state).note(secret_key="precious")
+    assert trap.read_text() == ""
+    assert not (state / "agent.json").is_symlink()
+
+
+def test_a_field_that_is_none_is_a_mistake_of_ours(tmp_path: Path):
+    store = Store(tmp_path)
+    with pytest.raises(TypeError):
+        store.note(password="x")
+    assert not (tmp_path / "agent.json").exists()
+
+
+def test_what_cannot_be_kept_is_told_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = Store(tmp_path)
+    store.note(host_id="1h1")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("corral_agent.state.os.fsync", full)
+    with pytest.raises(BadState, match="cannot be written: No space left"):
+        store.note(host_id="1h2")
+    assert Store(tmp_path).state.host_id == "1h1"
+
+
+@given(one=TEXTS, other=TEXTS)
+def test_registration_urls_are_told_apart_without_being_kept(one: str, other: str):
+    assert (source_of(one) == source_of(other)) == (one == other)
+    assert len(source_of(one)) == 64
+    assert enroll.needed(State(access_key="AK", source=source_of(one)), other) == (bool(other) and one != other)
+
+
+@pytest.mark.parametrize("field", ["private_key", "secret_key"])
+def test_secrets_are_not_shown(field: str):
+    assert "precious" not in repr(replace(State(), **{field: "precious"}))  # type: ignore[arg-type]
