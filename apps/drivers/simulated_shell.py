@@ -16,9 +16,7 @@ def outcome(command: list[str], size: tuple[int, int] = (80, 24), hostname: str 
     """Output and exit code of a command that ends by itself; None for one that stays."""
     name, words = command[0].rpartition("/")[2], command[1:]
     if name in {"sh", "ash", "bash"} and len(words) > 1 and words[0] == "-c":
-        parts = [outcome(shlex.split(part) or ["true"], size, hostname) for part in words[1].split(";")]
-        done = [part for part in parts if part is not None]
-        return ("".join(text for text, _ in done), done[-1][1]) if len(done) == len(parts) else None
+        return _script(words[1], size, hostname)
     known: dict[str, Callable[[], tuple[str, int]]] = {
         "true": lambda: ("", 0),
         "false": lambda: ("", 1),
@@ -28,6 +26,15 @@ def outcome(command: list[str], size: tuple[int, int] = (80, 24), hostname: str 
         "stty": lambda: (f"{size[1]} {size[0]}\n", 0),
     }
     return known[name]() if name in known else None
+
+
+def _script(text: str, size: tuple[int, int], hostname: str) -> tuple[str, int] | None:
+    try:
+        parts = [outcome(shlex.split(part) or ["true"], size, hostname) for part in text.split(";")]
+    except ValueError:
+        return f"sh: syntax error: {text}\n", 2
+    done = [part for part in parts if part is not None]
+    return ("".join(words for words, _ in done), done[-1][1]) if len(done) == len(parts) else None
 
 
 class SimulatedExec:

@@ -1,0 +1,191 @@
+"""Both engines in memory, the portal's own and that of simulated hosts, refuse what Docker refuses, in its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.drivers import simulated_rules, simulated_shell
+from apps.drivers.base import EngineRefused
+from apps.drivers.simulated_rules import clashes, image_key
+from corral_agent.sim import checks, images, shell
+from corral_agent.sim.refusals import Refusal
+
+Check = Callable[[str, dict[str, Any]], None]
+Run = Callable[..., tuple[str, int] | None]
+MIB = 1024 * 1024
+
+
+def of_the_portal(name: str, body: dict[str, Any]) -> None:
+    simulated_rules.check(name, body)
+
+
+def of_simulated_hosts(name: str, body: dict[str, Any]) -> None:
+    checks.name(name)
+    checks.body(body)
+
+
+BOTH = pytest.mark.parametrize("check", [of_the_portal, of_simulated_hosts])
+SHELLS = pytest.mark.parametrize("outcome", [simulated_shell.outcome, shell.outcome], ids=["portal", "host"])
+
+
+def host(**config: Any) -> dict[str, Any]:
+    return {"HostConfig": config}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"HostConfig": None, "Env": None, "WorkingDir": None},
+        {"Env": ["A=b", "EMPTY=", "BARE"]},
+        {"WorkingDir": "/srv"},
+        host(PortBindings={"80/tcp": [{"HostPort": "65535"}], "53/udp": None, "1": []}),
+        host(PortBindings={"80/tcp": [{"HostIp": "10.0.0.1", "HostPort": ""}]}),
+        host(Binds=["/a:/b", "/a:/c:ro", "data:/d:rw,z", "my.vol-1:/e:nocopy"]),
+        host(Memory=6 * MIB, MemorySwap=6 * MIB),
+        host(Memory=6 * MIB, MemorySwap=-1),
+        host(MemorySwap=1),
+        host(RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 3}),
+        host(RestartPolicy=None, AutoRemove=True),
+        host(RestartPolicy={"Name": "no"}, AutoRemove=True),
+    ],
+)
+def test_what_docker_takes_is_taken(check: Check, body: dict[str, Any]) -> None:
+    check("web-1", {"Image": "sim/app", **body})
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"Image": ""}, "No command specified"),
+        ({"Image": None}, "No command specified"),
+        ({"Env": [""]}, "invalid environment variable: "),
+        ({"Env": ["=x"]}, "invalid environment variable: =x"),
+        ({"WorkingDir": "srv"}, "needs to be an absolute path"),
+        (host(PortBindings={"http/tcp": None}), 'invalid port specification: "http"'),
+        (host(PortBindings={"65536/tcp": None}), 'invalid port specification: "65536"'),
+        (host(PortBindings={"-1/tcp": None}), 'invalid port specification: "-1"'),
+        (host(PortBindings={"/tcp": None}), 'invalid port specification: ""'),
+        (host(PortBindings={"²/tcp": None}), 'invalid port specification: "²"'),
+        (host(PortBindings={"80/tcp": [{"HostPort": "eighty"}]}), 'invalid port specification: "eighty"'),
+        (host(PortBindings={"80/tcp": [{"HostPort": "99999"}]}), 'invalid port specification: "99999"'),
+        (host(PortBindings={"80/tcp": [{"HostPort": "8080-8090"}]}), "invalid port specification"),
+        (host(Binds=["/a"]), "mount path must be absolute"),
+        (host(Binds=["/a:b"]), "mount path must be absolute"),
+        (host(Binds=["./a:/b"]), "invalid characters for a local volume name"),
+        (host(Binds=[":/b"]), "invalid characters for a local volume name"),
+        (host(Binds=["/a:/b:wx"]), "invalid mode: wx"),
+        (host(Binds=["/a:/b:ro,none"]), "invalid mode: ro,none"),
+        (host(Binds=["/a:/b", "data:/b"]), "Duplicate mount point: /b"),
+        (host(Memory=6 * MIB - 1), "Minimum memory limit allowed is 6MB"),
+        (host(Memory=8 * MIB, MemorySwap=7 * MIB), "memoryswap limit should be larger"),
+        (host(RestartPolicy={"Name": "sometimes"}), "invalid restart policy 'sometimes'"),
+        (host(RestartPolicy={"Name": "always"}, AutoRemove=True), "with restart policy"),
+    ],
+)
+def test_what_docker_refuses_is_refused_in_its_words(check: Check, body: dict[str, Any], words: str) -> None:
+    with pytest.raises((EngineRefused, Refusal)) as error:
+        check("web-1", {"Image": "sim/app", **body})
+    assert words in str(error.value)
+    assert getattr(error.value, "status", 400) == 400
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["web", "/web", "Web_1.a-b", "00", "a" * 200])
+def test_a_name_may_be_so(check: Check, name: str) -> None:
+    check(name, {"Image": "sim/app"})
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "name", ["", "/", "a", "-web", "_web", ".web", "we b", "//web", "we/b", "wéb", "web\n", "web;rm"]
+)
+def test_a_name_may_not_be_so(check: Check, name: str) -> None:
+    with pytest.raises((EngineRefused, Refusal), match="Invalid container name"):
+        check(name, {"Image": "sim/app"})
+
+
+@pytest.mark.parametrize("key", [image_key, images.key_of], ids=["portal", "host"])
+@pytest.mark.parametrize(
+    ("image", "whole"),
+    [
+        ("app", "app:latest"),
+        ("app:1", "app:1"),
+        ("team/app", "team/app:latest"),
+        ("host:5000/app", "host:5000/app:latest"),
+        ("host:5000/app:1", "host:5000/app:1"),
+        ("app@sha256:abc", "app@sha256:abc"),
+        ("host:5000/app@sha256:abc", "host:5000/app@sha256:abc"),
+    ],
+)
+def test_an_image_has_a_tag(key: Callable[[str], str], image: str, whole: str) -> None:
+    assert key(image) == whole
+    assert key(whole) == whole
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        (("", 80, "tcp"), ("", 80, "tcp"), True),
+        (("0.0.0.0", 80, "tcp"), ("10.0.0.1", 80, "tcp"), True),  # noqa: S104  # nothing listens
+        (("::", 80, "tcp"), ("10.0.0.1", 80, "tcp"), True),
+        (("10.0.0.1", 80, "tcp"), ("10.0.0.1", 80, "tcp"), True),
+        (("10.0.0.1", 80, "tcp"), ("10.0.0.2", 80, "tcp"), False),
+        (("", 80, "tcp"), ("", 80, "udp"), False),
+        (("", 80, "tcp"), ("", 81, "tcp"), False),
+    ],
+)
+def test_ports_clash_on_the_same_or_on_every_address(
+    one: tuple[str, int, str], other: tuple[str, int, str], *, clash: bool
+) -> None:
+    assert clashes(one, other) is clash
+    assert clashes(other, one) is clash
+
+
+@SHELLS
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        (["true"], ("", 0)),
+        (["false"], ("", 1)),
+        (["/bin/echo", "a  b", "c"], ("a  b c\n", 0)),
+        (["echo"], ("\n", 0)),
+        (["exit", "7"], ("", 7)),
+        (["exit"], ("", 0)),
+        (["exit", "²"], ("", 0)),
+        (["exit", "-1"], ("", 0)),
+        (["hostname"], ("box\n", 0)),
+        (["stty", "size"], ("50 100\n", 0)),
+        (["sh", "-c", ""], ("", 0)),
+        (["sh", "-c", "echo a; echo b"], ("a\nb\n", 0)),
+        (["/bin/bash", "-c", "false; true"], ("", 0)),
+        (["ash", "-c", "echo 'a b'; false"], ("a b\n", 1)),
+        (["sh", "-c", "echo a; nginx"], None),
+        (["sh"], None),
+        (["cat"], None),
+        (["sleep", "5"], None),
+        (["serve"], None),
+    ],
+)
+def test_a_command_ends_by_itself_or_stays(outcome: Run, command: list[str], found: tuple[str, int] | None) -> None:
+    assert outcome(command, (100, 50), "box") == found
+
+
+@SHELLS
+@given(words=st.lists(st.text(max_size=12), max_size=4))
+def test_echo_says_what_it_is_told(outcome: Run, words: list[str]) -> None:
+    assert outcome(["echo", *words]) == (" ".join(words) + "\n", 0)
+
+
+@SHELLS
+@given(script=st.text(alphabet="abc;'\" \\echotrue", max_size=30))
+def test_no_script_breaks_a_shell(outcome: Run, script: str) -> None:
+    found = outcome(["sh", "-c", script])
+    assert found is None or 0 <= found[1] <= 255
