@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from corral_agent.sim.engine import SimEngine
-from tests.agent.test_sim_engine import ask, made, play
+from tests.agent.sim_stage import ask, made, play
 
 
 def test_what_was_not_given_when_a_start_failed_is_free_again():
