@@ -4,6 +4,7 @@ import uPlot from "uplot";
 import { Socket } from "./parts/socket.js";
 
 const SPAN = 120;
+const NEAR = 3;
 const AGAIN = 60_000;
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
@@ -85,25 +86,33 @@ class Chart {
     return [this.shown.map((p) => p.at), ...this.kind.of.map((name) => this.shown.map((p) => p[name] ?? null))];
   }
 
+  // The feed starts, maybe again after a while in which nobody looked.
+  begin() {
+    this.isLive = false;
+    this.older = null;
+  }
+
   add(points) {
     const last = this.points.at(-1)?.at ?? 0;
-    this.points.push(...points.filter((p) => p.at > last));
-    this.points.splice(0, this.points.length - SPAN);
+    const since = (points.at(-1)?.at ?? 0) - SPAN;
+    this.isLive ||= points.length > 0;
+    this.points = [...this.points, ...points.filter((p) => p.at > last)].filter((p) => p.at > since).slice(-SPAN);
     this.join();
     if (!this.past) this.draw();
   }
 
-  // What was recorded while nobody watched goes before, never among, what came live, and only beside it.
+  // What was recorded while nobody watched fills the gaps, before and between: never among what came live, and only
+  // once that is there.
   fill(points) {
     this.older = points;
     this.join();
   }
 
   join() {
-    if (!this.older || !this.points.length) return;
-    const [{ at: first }] = this.points;
-    const since = Date.now() / 1000 - SPAN;
-    this.points.unshift(...this.older.filter((p) => p.at > since && p.at < first));
+    if (!this.older || !this.isLive) return;
+    const { at: last } = this.points.at(-1);
+    const isGap = ({ at }) => at > last - SPAN && at < last && !this.points.some((p) => Math.abs(p.at - at) < NEAR);
+    this.points = [...this.older.filter(isGap), ...this.points].sort((a, b) => a.at - b.at);
     this.older = null;
     if (!this.past) this.draw();
   }
@@ -153,7 +162,7 @@ class Feed {
     this.ranges = host.previousElementSibling?.matches(".ranges") ? host.previousElementSibling : null;
     this.hours = 0;
     this.ranges?.addEventListener("click", (event) => this.choose(event.target.closest("[data-range]")));
-    // A hidden tab watches nothing; history and the feed's last two minutes fill the gap when it is shown again.
+    // A hidden tab watches nothing; what was recorded and what others watched meanwhile fill the gap when it is shown again.
     document.addEventListener("visibilitychange", () => (document.hidden ? this.stop() : this.start()));
     addEventListener("pagehide", () => this.stop());
     if (!document.hidden) this.start();
@@ -172,6 +181,7 @@ class Feed {
 
   listen() {
     this.stop();
+    this.each((chart) => chart.begin());
     this.recorded(1).then((points) => points && this.each((chart) => chart.fill(points)));
     this.socket = new Socket(`/ws/stats?${this.source}`, {
       message: (data) => {
