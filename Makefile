@@ -46,13 +46,16 @@ agent-image: $(RUN_STAMP) ## Put the host agent's image into this machine's Dock
 
 ##@ To work on it
 
+REAL := docker or servers or browser or sockets
+
 .PHONY: test
 test: $(DEV_STAMP) ldap assets tools ## Run every test, or only those of T=path
 ifdef T
 	@exec $(BIN)/python -m pytest $(T)
 else
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not docker and not servers and not browser and not sockets"
-	@code=0; $(BIN)/python -m pytest -q -m "docker or servers or browser or sockets" || code=$$?; \
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not ($(REAL)) and not faces"
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "faces and not ($(REAL))"
+	@code=0; $(BIN)/python -m pytest -q -m "$(REAL)" || code=$$?; \
 	if [ $$code -ne 5 ]; then exit $$code; fi
 endif
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,6 +52,17 @@ PASSWORD = "correct horse battery staple"
 ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}
 
 Rows = list[tuple[str, list[tuple[Any, ...]]]]
+
+# What goes through a whole face: many requests for each assertion, and a good deal slower than a unit.
+HERE = Path(__file__).parent
+THROUGH_A_FACE = frozenset({"agent", "console", "incidents", "login", "routes", "wire"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the tests that go through a face apart from the unit suite, by their folder."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in THROUGH_A_FACE:
+            item.add_marker("faces")
 
 
 def _settle_in() -> None:
