@@ -202,7 +202,7 @@ def test_an_administrator_with_a_password_of_ones_own_always_stays(people: Any, 
         lambda: account_act(people.root, "deactivate", actor=actor_of("root")),
         lambda: account_update(people.root, actor=actor_of("root"), kind="user"),
     ):
-        with pytest.raises(Conflict, match="with a password kept here"):
+        with pytest.raises(Conflict, match="has a password kept here"):
             ask()
     account_act(cloud, "deactivate", actor=actor_of("root"))
     assert not User.objects.get(pk=cloud.pk).is_active
