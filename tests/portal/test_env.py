@@ -1,0 +1,163 @@
+"""Settings out of the environment: blank is not set, and what cannot be meant stops the start with words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from portal.settings.database import database
+from portal.settings.env import env, env_bool, env_list, env_path, env_port
+from portal.startup import base_url
+
+NAME = "CORRAL_TEST_VARIABLE"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def tell(value: str | None) -> None:
+        if value is None:
+            monkeypatch.delenv(NAME, raising=False)
+        else:
+            monkeypatch.setenv(NAME, value)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(None, "usual"), ("", "usual"), ("   ", "usual"), ("\t\n", "usual"), ("x", "x"), ("  x y ", "x y"), ("0", "0")],
+)
+def test_a_blank_variable_is_none(told: Any, value: str | None, found: str) -> None:
+    told(value)
+    assert env(NAME, "usual") == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        *((word, True) for word in ("1", "true", "TRUE", " yes ", "On")),
+        *((word, False) for word in ("0", "false", "No", "off", "", "  ")),
+    ],
+)
+@pytest.mark.parametrize("default", [True, False])
+def test_a_switch_is_on_or_off(told: Any, value: str, *, found: bool, default: bool) -> None:
+    told(value)
+    assert env_bool(NAME, default=default) is found
+
+
+@pytest.mark.parametrize("default", [True, False])
+def test_a_switch_that_nobody_touched_is_as_usual(told: Any, *, default: bool) -> None:
+    told(None)
+    assert env_bool(NAME, default=default) is default
+
+
+@pytest.mark.parametrize("value", ["2", "maybe", "tru", "1 0", "enabled"])
+def test_a_switch_that_says_nothing_clear_stops_the_start(told: Any, value: str) -> None:
+    told(value)
+    with pytest.raises(ImproperlyConfigured, match=f"{NAME}='{value}': use 1 or 0"):
+        env_bool(NAME, default=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "port"), [(None, 0), ("", 0), (" ", 0), ("0", 0), (" 8443 ", 8443), ("65535", 65535)]
+)
+def test_a_port_is_a_number_or_none(told: Any, value: str | None, port: int) -> None:
+    told(value)
+    assert env_port(NAME) == port
+
+
+@pytest.mark.parametrize("value", ["65536", "-1", "http", "80.0", "0x50", "8 0", "²", "1e3"])
+def test_a_port_that_is_none_stops_the_start(told: Any, value: str) -> None:
+    told(value)
+    with pytest.raises(ImproperlyConfigured, match="use a port number"):
+        env_port(NAME)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, []),
+        ("", []),
+        (",, ,", []),
+        ("a", ["a"]),
+        (" a , b,", ["a", "b"]),
+        ("10.0.0.0/8,::1", ["10.0.0.0/8", "::1"]),
+    ],
+)
+def test_a_list_has_no_empty_parts(told: Any, value: str | None, found: list[str]) -> None:
+    told(value)
+    assert env_list(NAME) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(None, "/usual"), ("", "/usual"), ("/a/../b", "/b"), ("~/c", "/home/me/c"), ("d", "/here/d")],
+)
+def test_a_path_is_absolute(
+    told: Any, value: str | None, found: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    told(value)
+    assert env_path(NAME, Path("/usual")) == Path(found.replace("/here", str(tmp_path.resolve())))
+
+
+@pytest.mark.parametrize(
+    ("port", "url"), [("", "http://localhost:8080"), ("  ", "http://localhost:8080"), ("9", "http://localhost:9")]
+)
+def test_the_set_up_link_leads_to_the_port_that_is_listened_on(
+    monkeypatch: pytest.MonkeyPatch, port: str, url: str
+) -> None:
+    monkeypatch.setenv("PORT", port)
+    assert base_url() == url
+
+
+def test_without_a_url_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
+    found = database("", tmp_path)
+    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["NAME"] == str(tmp_path / "corral.sqlite3")
+    assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    found["OPTIONS"].clear()
+    assert database("", tmp_path)["OPTIONS"], "nobody changes another's options"
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("postgres://corral:secret@db:5432/corral", ("corral", "corral", "secret", "db", "5432")),
+        ("postgresql://corral@db/corral", ("corral", "corral", "", "db", "")),
+        ("postgres://u%40x:p%3A%2F%40@db/my%20base", ("my base", "u@x", "p:/@", "db", "")),
+        ("postgres://u:p@[::1]:6000/x", ("x", "u", "p", "::1", "6000")),
+        ("postgres:///local", ("local", "", "", "", "")),
+    ],
+)
+def test_a_url_names_a_postgresql(url: str, parts: tuple[str, ...], tmp_path: Path) -> None:
+    found = database(url, tmp_path)
+    assert found["ENGINE"] == "django.db.backends.postgresql"
+    assert tuple(found[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")) == parts
+    assert found["OPTIONS"]["pool"]["max_size"] > found["OPTIONS"]["pool"]["min_size"]
+
+
+def test_what_the_url_asks_of_the_connection_is_not_dropped(tmp_path: Path) -> None:
+    options = database("postgres://u@db/x?sslmode=verify-full&sslrootcert=%2Fca.pem&pool=no", tmp_path)["OPTIONS"]
+    assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/ca.pem")
+    assert isinstance(options["pool"], dict), "the pool is ours to choose"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://u:p@db/x", "mysql:// is not supported; use postgres://"),
+        ("sqlite:///x", "sqlite:// is not supported"),
+        ("db.sqlite3", "is not supported"),
+        ("postgres://u:precious@db:http/x", "port is no number"),
+        ("postgres://u:precious@db:70000/x", "port is no number"),
+    ],
+)
+def test_a_url_that_cannot_be_meant_stops_the_start_without_its_password(url: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ImproperlyConfigured, match=words) as error:
+        database(url, tmp_path)
+    assert "precious" not in str(error.value)
