@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +22,8 @@ from playwright.sync_api import Page
 
 from tests.browser.desk import Desk, send
 from tests.docker.running import Api, Portal, until
+
+log = logging.getLogger(__name__)
 
 pytestmark = pytest.mark.browser
 
@@ -138,41 +142,79 @@ def unrest(places: list[Place]) -> Iterator[None]:
             thread.join(30)
 
 
-def test_nothing_of_one_environment_reaches_a_page_or_socket_of_the_other(apart: tuple[Desk, list[Place]]):
-    desk, (north, south) = apart
-    both = [path for pair in zip(north.paths, south.paths, strict=True) for path in pair]
-    marks = {str(place.number): place.mark for place in (north, south)}
-    heard = []
-    with unrest([north, south]):
-        for paths in (both, [*both[1:], both[0]]):  # one is always where the other is not
-            page, mine = desk.window("root"), Heard()
-            mine.follow(page)
-            page.add_init_script(f"{HOPPING.strip()}({json.dumps({'paths': paths, 'marks': marks})})")
-            page.goto(paths[-1], wait_until="commit")
-            heard.append((page, mine))
-        until_time = time.monotonic() + SECONDS
-        while time.monotonic() < until_time:
-            for page, _mine in heard:
-                page.wait_for_timeout(50)
-    for page, _mine in heard:
-        page.context.close()
-    points = 0
-    for _page, mine in heard:
-        assert mine.leaks == []
-        assert min(mine.shown[number] for number in marks) > SECONDS / 10, mine.shown
-        points += check_frames(desk.portal, mine, {str(place.number): place for place in (north, south)})
-    assert points > 0
+@dataclass(frozen=True)
+class Pace:
+    """How two windows hop: `burst` hops 50 ms apart, then a rest (ms) on a list or on a page with charts."""
+
+    seconds: float
+    burst: int
+    lists: int
+    charts: int
+
+    def script(self, paths: list[str], marks: dict[str, str]) -> str:
+        """What every page of a window runs, from now on."""
+        end, rests = (time.time() + self.seconds) * 1000, {"lists": self.lists, "charts": self.charts}
+        told = {"paths": paths, "marks": marks, "end": end, "burst": self.burst, "rests": rests}
+        return f"{HOPPING.strip()}({json.dumps(told)})"
+
+
+FAST = Pace(SECONDS, burst=39, lists=400, charts=400)  # 39 and the 14 paths have no divisor in common
+SLOW = Pace(max(20, SECONDS / 2), burst=1, lists=900, charts=3000)  # charts rest as long as two samples take
+
+
+@pytest.mark.parametrize("pace", [FAST, SLOW], ids=["fast", "slow"])
+def test_nothing_of_one_environment_reaches_the_other(apart: tuple[Desk, list[Place]], pace: Pace):
+    desk, places = apart
+    marks = {str(place.number): place.mark for place in places}
+    with unrest(places):
+        windows = hop_about(desk, places, pace)
+    told, points = Counter[str](), 0
+    for gaps, heard in windows:
+        log.info("%s hops, median %s ms; pages %s", len(gaps), median(gaps or [0]), dict(heard.shown))
+        assert heard.leaks == []
+        assert set(heard.shown) == set(marks), heard.shown
+        assert pace is SLOW or median(gaps) < 75, gaps
+        points += check_frames(desk.portal, heard, {str(place.number): place for place in places}, told)
+    assert set(told) == set(marks)
+    assert points > 0 or pace is FAST
     desk.close_windows()
 
 
-def check_frames(portal: Portal, heard: Heard, places: dict[str, Place]) -> int:
-    """Every frame that a socket received is about the environment whose page had opened it; how many had statistics."""
+def hop_about(desk: Desk, places: list[Place], pace: Pace) -> list[tuple[list[int], Heard]]:
+    """The pauses (ms) between the hops of each of two windows, one where the other is not, and what it heard."""
+    both = [path for pair in zip(*(place.paths for place in places), strict=True) for path in pair]
+    windows = [(desk.window("root"), paths, Heard()) for paths in (both, [*both[1:], both[0]])]
+    marks = {str(place.number): place.mark for place in places}
+    for page, paths, heard in windows:
+        heard.follow(page)
+        page.add_init_script(pace.script(paths, marks))
+        page.goto(paths[0], wait_until="commit")
+    until_time = time.monotonic() + pace.seconds
+    while time.monotonic() < until_time:
+        windows[0][0].wait_for_timeout(200)
+    return [(pauses_of(page), heard) for page, _paths, heard in windows]
+
+
+def pauses_of(page: Page) -> list[int]:
+    """The milliseconds between hops of a burst, once the window has come to rest; it is closed then."""
+    page.wait_for_timeout(500)
+    page.wait_for_load_state()
+    gaps = str(page.evaluate("sessionStorage.getItem('gaps') ?? ''"))
+    page.context.close()
+    return [int(gap) for gap in gaps.split()]
+
+
+def check_frames(portal: Portal, heard: Heard, places: dict[str, Place], told: Counter[str]) -> int:
+    """Every frame that a socket received is about the environment whose page had opened it; how many had statistics.
+
+    `told` counts the changes by environment.
+    """
     owners = {
         (kind, key): str(environment)
         for kind, table in TABLES.items()
         for key, environment in portal.rows(f"SELECT id, environment_id FROM {table}")  # noqa: S608 - our own tables
     }
-    told, points = Counter[str](), 0
+    points = 0
     for where, url, text in heard.frames:
         number = (re.match(r"/env/(\d+)/", where) or ["", ""])[1]
         asked, said = parse_qs(urlsplit(url).query), json.loads(text)
@@ -185,5 +227,4 @@ def check_frames(portal: Portal, heard: Heard, places: dict[str, Place]) -> int:
             owner = owners["container", int(asked["container"][0])]
             assert {point["memory_limit"] for point in said["points"]} == {places[owner].memory}
             points += 1
-    assert set(told) == set(places), told
     return points
