@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -52,6 +53,7 @@ class Api:
 
     def __init__(self, base: str, access: str, secret: str) -> None:
         self.base = base
+        self.authorization = f"Basic {base64.b64encode(f'{access}:{secret}'.encode()).decode()}"
         self._session = requests.Session()
         self._session.auth = (access, secret)
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.docker.agent import Agent
 from tests.docker.running import Api, Portal, until
+from tests.docker.sockets import opened
 from tests.engine import PrivateEngine
 
 pytestmark = pytest.mark.docker
@@ -62,7 +63,7 @@ def until_host(api: Api, state: str, seconds: float = 10) -> Any:
 def host(api: Api, agent: Agent) -> Iterator[Any]:
     """The engine, as a host through the agent."""
     agent.start(registration_url(api))
-    yield until_host(api, "active")
+    yield until_host(api, "active", seconds=30)
     agent.end(signal.SIGCONT)
     row = the_host(api)
     if row is not None and row["state"] == "active":
@@ -103,6 +104,54 @@ def test_containers_run_through_the_tunnel(api: Api, host: Any, terminal: docker
     api.delete(stack)
     api.until_state(stack, "removed", "purged")
     assert terminal.containers(all=True) == []
+
+
+def test_logs_shell_and_statistics_come_through_the_tunnel(api: Api, host: Any) -> None:
+    talk = "trap 'exit 0' TERM; i=0; while true; do i=$((i+1)); echo word $i; sleep 0.2; done"
+    api.create("containers", name="talker", imageUuid="docker:bb:local", command=["sh", "-c", talk])
+    (talker,) = api.until_running("talker", 1)
+    logs_are_followed(api, talker)
+    a_shell_has_a_terminal_of_the_windows_size(api, talker)
+    statistics_flow(api, host, talker)
+
+
+def logs_are_followed(api: Api, talker: Any) -> None:
+    def words(frames: list[Any]) -> list[str]:
+        return [str(text) for frame in frames for _stream, _at, text in frame["lines"]]
+
+    with opened(api, f"/ws/logs?container={talker['id']}&tail=1000") as logs:
+        frames = logs.frames("lines", lambda found: len(words(found)) >= 8 and len(found) >= 4)
+    assert words(frames) == [f"word {number}" for number in range(1, len(words(frames)) + 1)]
+    assert {stream for frame in frames for stream, _at, _text in frame["lines"]} == {"stdout"}
+
+
+def a_shell_has_a_terminal_of_the_windows_size(api: Api, talker: Any) -> None:
+    with opened(api, f"/ws/shell?container={talker['id']}&command=sh") as shell:
+        shell.orders(type="resize", columns=97, rows=31)
+        shell.types("tty; stty size\n")
+        assert "/dev/pts/" in shell.shows("31 97")
+        shell.orders(type="resize", columns=120, rows=40)
+        shell.types("stty size\n")
+        shell.shows("40 120")
+        shell.types("exit 7\n")
+        shell.ends(7)
+
+
+def statistics_flow(api: Api, host: Any, talker: Any) -> None:
+    def points(frames: list[Any]) -> list[Any]:
+        return [point for frame in frames for point in frame["points"]]
+
+    def two(frames: list[Any]) -> bool:
+        return len(points(frames)) >= 2
+
+    one, whole = f"/ws/stats?container={talker['id']}", f"/ws/stats?host={host['id']}"
+    with opened(api, one) as box, opened(api, whole) as machine:
+        of_box, of_machine = (points(socket.frames("points", two)) for socket in (box, machine))
+    total = api.again(host)["info"]["memoryInfo"]["memTotal"] * 1024**2
+    assert abs(of_machine[-1]["memory_limit"] - total) < total / 20
+    assert 0 < of_box[-1]["memory"] < of_machine[-1]["memory"] < of_machine[-1]["memory_limit"]
+    assert of_machine[-1]["cpu"] > 0
+    assert of_box[0]["at"] < of_box[-1]["at"]
 
 
 def test_a_killed_agent_is_reconnecting_at_once_and_its_host_heals(
