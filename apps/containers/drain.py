@@ -23,10 +23,15 @@ def is_system(row: Container) -> bool:
     """Whether this is a part of Corral itself: marked as such, an agent, or the container this very process is in."""
     if SYSTEM_LABEL in row.config.labels:
         return True
-    image, mine = row.image.partition(":")[0], socket.gethostname()
-    if image in {_AGENT, setting("bootstrap.required.image").partition(":")[0]}:
+    mine = socket.gethostname()
+    if _untagged(row.image) in {_AGENT, _untagged(setting("bootstrap.required.image"))}:
         return True
     return bool(_OWN_ID.fullmatch(mine)) and row.external_id.startswith(mine)
+
+
+def _untagged(image: str) -> str:
+    """An image without tag and digest; the colon of a registry's port is none of a tag's."""
+    return re.sub(r"(:[^:/@]*)?(@.*)?$", "", image)
 
 
 def standalone(host: Host) -> Leaving:

@@ -12,7 +12,7 @@ from django.db import transaction
 from apps.containers.guard import insist
 from apps.containers.spec import LaunchConfig
 from apps.control.models import OperationLine
-from apps.control.services import ask, create
+from apps.control.services import ask, create, record
 from apps.core.errors import Forbidden, Invalid
 from apps.environments.access import Actor, can
 from apps.environments.models import Environment
@@ -236,6 +236,7 @@ def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Acto
         ServiceLink.objects.filter(service=row).delete()
         for target, name in wanted:
             _link(row, target, name)
+        _told(row, "set", actor, serviceLinks=[_named(target, name) for target, name in wanted])
 
 
 def link_add(row: Service, target: Service, name: str, *, actor: Actor) -> None:
@@ -243,13 +244,26 @@ def link_add(row: Service, target: Service, name: str, *, actor: Actor) -> None:
     _may_link(row, [target], actor)
     with transaction.atomic():
         _link(row, target, name)
+        _told(row, "add", actor, serviceLink=_named(target, name))
 
 
 def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> None:
     """Unlink a service; an empty name removes every link to it."""
     _may_link(row, [target], actor)
     found = ServiceLink.objects.filter(service=row, target=target)
-    (found.filter(name=name) if name else found).delete()
+    with transaction.atomic():
+        (found.filter(name=name) if name else found).delete()
+        _told(row, "remove", actor, serviceLink=_named(target, name))
+
+
+def _told(row: Service, how: str, actor: Actor, **request: Any) -> None:
+    """Write a change of links down, under the name of v1's action."""
+    event = f"service.{how}servicelink{'s' if how == 'set' else ''}"
+    record(event, actor=actor, row=row, environment_id=row.environment_id, request=request)
+
+
+def _named(target: Service, name: str) -> dict[str, str]:
+    return {"service": target.name, "name": name}
 
 
 def _may_link(row: Service, targets: Sequence[Service], actor: Actor) -> None:

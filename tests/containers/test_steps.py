@@ -1,0 +1,130 @@
+"""The next step towards a wish, for every wish and everything that an engine may show."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.containers.lifecycle import CONTAINER, PULL, RUNNING, Want, crash_pause, next_step
+
+SEEN = (None, "created", "running", "paused", "restarting", "removing", "exited", "dead")
+WANTS = [Want(*each) for each in itertools.product((True, False), repeat=4)]
+wants = st.builds(Want, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+
+
+def want(words: str) -> Want:
+    given_words = set(words.split())
+    return Want("running" in given_words, "fresh" in given_words, "kept" in given_words, "restart" in given_words)
+
+
+@pytest.mark.parametrize(
+    ("words", "seen", "step"),
+    [
+        ("running fresh", None, "create"),
+        ("fresh", None, "create"),
+        ("running fresh", "created", "start"),
+        ("fresh", "created", "rest"),
+        ("running fresh", "exited", "start"),
+        ("running fresh", "dead", "start"),
+        ("running fresh", "running", "rest"),
+        ("running", "running", "rest"),
+        ("running", "exited", "rest"),
+        ("running", None, "gone"),
+        ("", None, "gone"),
+        ("fresh", "running", "stop"),
+        ("", "running", "rest"),
+        ("", "paused", "rest"),
+        ("fresh", "restarting", "stop"),
+        ("running kept", None, "create"),
+        ("running kept", "exited", "start"),
+        ("running kept", "created", "start"),
+        ("kept", "running", "stop"),
+        ("kept", None, "rest"),
+        ("kept fresh", None, "rest"),
+        ("kept", "exited", "rest"),
+        ("running restart", "running", "restart"),
+        ("running fresh restart", "running", "restart"),
+        ("running restart", "exited", "rest"),
+        ("running restart kept", "exited", "start"),
+        ("restart", "running", "rest"),
+        ("running fresh", "removing", "wait"),
+        ("kept", "removing", "wait"),
+    ],
+)
+def test_one_step(words: str, seen: str | None, step: str):
+    assert next_step(want(words), seen) == step
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_what_came_true_once_and_is_not_kept_is_never_touched_again(seen: str | None):
+    for running in (True, False):
+        assert next_step(Want(running, fresh=False, kept=False), seen) in {"rest", "gone", "wait"}
+
+
+@given(wants, st.sampled_from(SEEN))
+def test_steps_fit_what_is_there(wish: Want, seen: str | None):
+    step = next_step(wish, seen)
+    if step in {"create", "gone"}:
+        assert seen is None
+    if step in {"stop", "restart"}:
+        assert seen in RUNNING
+    if step == "start":
+        assert wish.running
+        assert seen not in RUNNING
+
+
+@given(wants)
+def test_a_step_leads_to_rest(wish: Want):
+    leads = {"create": "running" if wish.running else "created", "start": "running", "stop": "exited", "wait": None}
+    seen: str | None = "removing"
+    for _ in range(4):
+        step = next_step(wish, seen)
+        if step in {"rest", "gone"}:
+            return
+        if step == "restart":
+            wish = Want(wish.running, wish.fresh, wish.kept)  # the mark is seen
+            continue
+        seen = leads[step]
+    pytest.fail(f"{wish} does not come to rest")
+
+
+@pytest.mark.parametrize(("crashes", "seconds"), [(0, 0), (1, 0), (2, 1), (3, 2), (4, 4), (7, 32), (8, 60), (500, 60)])
+def test_the_pause_between_tries(crashes: int, seconds: float):
+    assert crash_pause(crashes) == seconds
+
+
+@given(st.integers(0, 2000))
+def test_the_pause_never_shrinks_and_ends_at_a_minute(crashes: int):
+    assert 0 <= crash_pause(crashes) <= crash_pause(crashes + 1) <= 60
+
+
+@pytest.mark.parametrize(
+    ("action", "states"),
+    [
+        ("start", {"stopped", "error"}),
+        ("restart", {"running"}),
+        ("purge", {"removed"}),
+        ("update", {"running", "stopped", "updating-running", "updating-stopped"}),
+    ],
+)
+def test_when_an_action_is_there(action: str, states: set[str]):
+    everything = {*CONTAINER.transitional, "running", "stopped", "error", "removed", "purged"}
+    assert {state for state in everything if CONTAINER.allows(action, state)} == states
+
+
+@pytest.mark.parametrize("state", ["creating", "running", "starting", "restarting", "updating-running"])
+def test_what_is_under_way_can_be_stopped_and_removed(state: str):
+    assert CONTAINER.allows("stop", state)
+    assert CONTAINER.allows("remove", state)
+
+
+@pytest.mark.parametrize("state", ["removed", "purged", "purging"])
+def test_what_is_gone_comes_back_by_no_action(state: str):
+    assert not any(CONTAINER.allows(action, state) for action in ("start", "stop", "restart", "remove", "update"))
+
+
+def test_a_pull_is_asked_for_again_only_when_it_is_over():
+    assert [state for state in ("pulling", "pulled", "error") if PULL.allows("again", state)] == ["pulled", "error"]
