@@ -79,9 +79,10 @@ def why_ended(row: Container) -> tuple[str, bool]:
 
 def _is_time(text: str) -> bool:
     try:
-        return parse_datetime(text) is not None
+        found = parse_datetime(text)
     except ValueError:
         return False
+    return found is not None and found.tzinfo is not None  # engines take no day alone, and no time of nowhere
 
 
 def _engine(row: Container) -> tuple[Driver, str]:

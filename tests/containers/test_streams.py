@@ -72,13 +72,20 @@ def test_who_follows_gets_five_thousand_old_lines_at_most(
 ):
     seen: list[Any] = []
     real = sim.logs
-    monkeypatch.setattr(sim, "logs", lambda *a, **more: (seen.append(more["tail"]), real(*a, **more))[1])
+
+    def logs(name: str, **how: Any) -> Any:
+        seen.append(how["tail"])
+        return real(name, **how)
+
+    monkeypatch.setattr(sim, "logs", logs)
     logs_open(box, tail=asked, follow=True).close()
     logs_open(box, tail=asked, follow=False).close()
     assert seen == [told, asked]
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-13-01T00:00:00Z", "12:00", "2026-01-31", "1769860800", " "])
+@pytest.mark.parametrize(
+    "since", ["yesterday", "2026-13-01T00:00:00Z", "12:00", "2026-01-31", "2026-01-31T12:00:00", "1769860800", " "]
+)
 def test_a_time_that_is_none_is_refused_with_an_example(since: str, box: Container, sim: SimulatedDriver):
     before = sim.calls["logs"]
     with pytest.raises(Invalid, match="2026-01-31T12:00:00Z") as caught:
