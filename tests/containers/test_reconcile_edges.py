@@ -1,0 +1,352 @@
+"""Looks at a container when the engine is in the middle of something, and what a kept one does about its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.containers.engine import LABEL, network_name, sighting
+from apps.containers.models import Container
+from apps.containers.reconcile import settle as look_at
+from apps.containers.services import container_act, container_create
+from apps.containers.spec import LaunchConfig
+from apps.control.models import OperationLine
+from apps.control.reconcile import look, settle
+from apps.drivers.base import (
+    ContainerSeen,
+    CreateRequest,
+    EngineConflict,
+    EngineDown,
+    EngineError,
+    EngineNotFound,
+    EngineRefused,
+)
+from apps.drivers.simulated import SimulatedDriver
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+
+
+@pytest.fixture
+def make(lab: Environment, host: Host, actor_of: Any) -> Callable[..., Container]:
+    """Asks for a container, does not yet run the loop."""
+
+    def ask(name: str = "web", **fields: Any) -> Container:
+        config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", **fields})
+        return container_create(actor=actor_of("bob"), environment=lab, config=config, name=name)
+
+    return ask
+
+
+@pytest.fixture
+def box(make: Any) -> Container:
+    """A container that runs."""
+    row = make()
+    settle()
+    return fresh(row)
+
+
+def fresh(row: Container) -> Container:
+    return Container.all_objects.select_related("host").get(pk=row.pk)
+
+
+def kept(row: Container, **status: Any) -> Container:
+    """The row as one of a service's."""
+    Container.all_objects.filter(pk=row.pk).update(kept=True, status={**row.status, **status})
+    return fresh(row)
+
+
+def ago(seconds: float) -> str:
+    return (timezone.now() - timedelta(seconds=seconds)).isoformat()
+
+
+def lines(row: Container) -> list[str]:
+    found = OperationLine.objects.filter(operation__kind="container", operation__target=row.pk).order_by("pk")
+    return list(found.values_list("text", flat=True))
+
+
+def test_what_the_engine_is_removing_is_waited_for(
+    box: Container, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+):
+    seen = replace(sim.inspect(box.external_id), state="removing")
+    monkeypatch.setattr(sim, "inspect", lambda _key: seen)
+    found = look_at(box)
+    assert (found.state, found.message) == ("running", "The engine is removing it.")
+    assert found.again_in is not None
+    assert found.again_in <= 1
+
+
+def test_a_stopped_one_of_a_service_that_is_gone_from_the_engine_stays_away(
+    box: Container, sim: SimulatedDriver, actor_of: Any
+):
+    container_act(box, "stop", actor=actor_of("bob"))
+    settle()
+    sim.remove("web")
+    found = look_at(kept(fresh(box)))
+    assert (found.state, dict(found.fields), sim.containers()) == ("stopped", {"external_id": ""}, [])
+
+
+def test_a_restart_of_one_that_was_removed_behind_our_back_makes_it_anew(
+    box: Container, sim: SimulatedDriver, actor_of: Any
+):
+    sim.remove("web")
+    container_act(box, "restart", actor=actor_of("bob"))
+    settle()
+    assert (fresh(box).shown, [seen.state for seen in sim.containers()]) == ("running", ["running"])
+    assert fresh(box).external_id != box.external_id
+
+
+def test_the_environment_s_network_is_made_again_for_a_start(
+    box: Container, sim: SimulatedDriver, actor_of: Any, lab: Environment
+):
+    container_act(box, "stop", actor=actor_of("bob"))
+    settle()
+    before = sim.calls["ensure_network"]
+    sim.fail_next("start", EngineNotFound(f"network {network_name(lab.uuid)} not found"))
+    container_act(fresh(box), "start", actor=actor_of("bob"))
+    settle()
+    assert (fresh(box).shown, sim.calls["ensure_network"]) == ("running", before + 1)
+
+
+def test_it_is_not_made_for_who_does_not_use_it(make: Any, sim: SimulatedDriver):
+    row = make(networkMode="none")
+    before = sim.calls["ensure_network"]
+    sim.fail_next("start", EngineNotFound("no such file"), times=9)
+    look("container", row.pk)
+    assert (fresh(row).shown, sim.calls["ensure_network"]) == ("error", before)
+    assert "no such file" in fresh(row).message
+
+
+def test_the_network_is_made_again_for_a_creation_and_only_once(make: Any, sim: SimulatedDriver):
+    sim.fail_next("create", EngineNotFound("network not found"))
+    row = make()
+    settle()
+    assert fresh(row).shown == "running"
+    sim.fail_next("create", EngineNotFound("network not found"), times=2)
+    other = make("other")
+    look("container", other.pk)
+    assert fresh(other).shown in {"error", "creating"}
+    assert [seen.name for seen in sim.containers()] == ["web"]
+
+
+def test_both_names_taken_by_somebody_else_is_told(make: Any, sim: SimulatedDriver):
+    row = make()
+    for name in ("web", f"web_{str(row.uuid)[:8]}"):
+        sim.create(CreateRequest(name, {"Image": "bb:local"}))
+    for _ in range(4):
+        look("container", row.pk)
+    assert "are both in use on h1" in fresh(row).message
+    assert len(sim.containers()) == 2
+
+
+def test_a_twin_that_a_killed_look_made_is_taken_up(make: Any, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
+    row = make()
+    made = sim.create(CreateRequest("web", {"Image": "bb:local", "Labels": {LABEL: str(row.uuid)}}))
+    monkeypatch.setattr(sim, "find", lambda _label, _value: None)  # an engine whose listing lags
+    settle()
+    assert (fresh(row).external_id, fresh(row).shown, len(sim.containers())) == (made, "running", 1)
+
+
+@pytest.mark.parametrize("field", ["dataVolumesFrom", "networkContainerId"])
+def test_one_that_leans_on_another_host_s_container_is_refused_by_name(field: str, make: Any, sim: SimulatedDriver):
+    base = make("base")
+    settle()
+    shared: dict[str, Any] = {"dataVolumesFrom": [f"1i{base.pk}"]}
+    if field == "networkContainerId":
+        shared = {"networkMode": "container", "networkContainerId": f"1i{base.pk}"}
+    row = make("leaning", **shared)
+    Container.all_objects.filter(pk=base.pk).update(host=None)
+    look("container", row.pk)
+    assert fresh(row).shown == "error"
+    assert "base that this one leans on is on another host" in fresh(row).message
+
+
+def test_one_whose_base_was_not_made_yet_is_told(make: Any, sim: SimulatedDriver):
+    base = make("base", startOnCreate=False)
+    row = make("leaning", dataVolumesFrom=[f"1i{base.pk}"])
+    look("container", row.pk)
+    assert "that this one leans on is not there" in fresh(row).message
+    assert sim.containers() == []
+
+
+@pytest.mark.parametrize(
+    ("lived", "crashes", "state"),
+    [
+        (1, 0, "running"),
+        (1, 1, "restarting"),
+        (1, 6, "restarting"),
+        (60, 6, "running"),
+    ],
+    ids=["first crash", "second", "seventh", "after a long life"],
+)
+def test_a_kept_one_that_dies_young_again_and_again_waits_longer(
+    lived: float, crashes: int, state: str, box: Container, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+):
+    sim.crash("web")
+    ended = replace(sim.inspect(box.external_id), started_at=ago(lived), finished_at=ago(0))
+    answers = iter([ended])
+    real = sim.inspect
+    monkeypatch.setattr(sim, "inspect", lambda key: next(answers, None) or real(key))
+    found = look_at(kept(box, crashes=crashes))
+    assert found.state == state
+    if state == "restarting":
+        assert "It keeps ending; next try in" in found.message
+        assert 0 < (found.again_in or 0) <= 60
+        assert [seen.state for seen in sim.containers()] == ["exited"]
+
+
+def test_the_wait_ends(box: Container, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
+    sim.crash("web")
+    ended = replace(sim.inspect(box.external_id), started_at=ago(100), finished_at=ago(99))
+    answers = iter([ended])
+    real = sim.inspect
+    monkeypatch.setattr(sim, "inspect", lambda key: next(answers, None) or real(key))
+    found = look_at(kept(box, crashes=8))
+    assert (found.state, (found.status or {})["crashes"]) == ("running", 9)
+
+
+def test_a_kept_one_that_the_engine_refuses_is_tried_again_and_a_person_s_fails(
+    make: Any, sim: SimulatedDriver, run_loop: Any
+):
+    row = make()
+    Container.all_objects.filter(pk=row.pk).update(kept=True)
+    sim.fail_next("create", EngineRefused("no"), times=3)
+    for _ in range(3):
+        look("container", row.pk)
+        assert (fresh(row).shown, fresh(row).message) == ("creating", "no")
+    look("container", row.pk)
+    assert fresh(row).shown == "running"
+
+
+@pytest.mark.parametrize("error", [EngineError("busy"), EngineConflict("busy")])
+def test_what_may_pass_is_tried_three_times(error: EngineError, box: Container, sim: SimulatedDriver, actor_of: Any):
+    container_act(box, "stop", actor=actor_of("bob"))
+    sim.fail_next("stop", error, times=9)
+    states = []
+    for _ in range(4):
+        look("container", box.pk)
+        states.append(fresh(box).shown)
+    assert states == ["stopping", "stopping", "stopping", "error"]
+
+
+def test_a_removal_waits_for_a_silent_engine_however_long(box: Container, sim: SimulatedDriver, actor_of: Any):
+    container_act(box, "remove", actor=actor_of("bob"))
+    sim.down = True
+    for _ in range(5):
+        look("container", box.pk)
+        assert (fresh(box).shown, fresh(box).removed) == ("removing", None)
+    sim.down = False
+    look("container", box.pk)
+    assert (fresh(box).shown, sim.containers()) == ("removed", [])
+
+
+def test_a_removal_stops_with_the_container_s_own_grace(
+    make: Any, sim: SimulatedDriver, actor_of: Any, monkeypatch: pytest.MonkeyPatch
+):
+    told: list[int] = []
+    real = sim.stop
+
+    def stop(key: str, timeout: int = 10) -> None:
+        told.append(timeout)
+        real(key, timeout)
+
+    monkeypatch.setattr(sim, "stop", stop)
+    for name, fields in (("usual", {}), ("none", {"stopTimeout": 0}), ("own", {"stopTimeout": 33})):
+        row = make(name, **fields)
+        settle()
+        container_act(fresh(row), "remove", actor=actor_of("bob"))
+        settle()
+    assert told == [10, 0, 33]
+
+
+@pytest.mark.parametrize(("asked", "kept_as"), [(5, 5), (0, 0), (-4, 0), (9999, 600)])
+def test_a_stop_s_grace_is_bounded(asked: int, kept_as: int, box: Container, actor_of: Any):
+    container_act(box, "stop", actor=actor_of("bob"), timeout=asked)
+    assert fresh(box).spec["stopTimeout"] == kept_as
+
+
+def test_a_removed_host_lets_go_without_a_word_to_its_engine(box: Container, sim: SimulatedDriver, actor_of: Any):
+    container_act(box, "remove", actor=actor_of("bob"))
+    Host.all_objects.filter(pk=box.host_id).update(desired="removed")
+    sim.down = True
+    look("container", box.pk)
+    assert fresh(box).shown == "removed"
+
+
+def test_what_was_removed_is_purged(box: Container, actor_of: Any):
+    for action, state in (("remove", "removed"), ("purge", "purged")):
+        container_act(fresh(box), action, actor=actor_of("bob"))
+        settle()
+        assert fresh(box).shown == state
+
+
+def test_each_step_is_told_to_people_who_watch(box: Container, actor_of: Any):
+    for action in ("restart", "stop", "start"):
+        container_act(fresh(box), action, actor=actor_of("bob"))
+        settle()
+    told = lines(box)
+    assert told[:3] == ["Placed on h1.", "Created on h1.", "Started."]
+    assert told[3:] == ["Restarted.", "Stopped.", "Started."]
+
+
+SEEN = ContainerSeen(id="c0ffee", name="web", image="bb:local", image_id="i", state="exited", labels={})
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "message"),
+    [
+        ({"state": "running"}, "running", ""),
+        ({"state": "paused"}, "running", ""),
+        ({"state": "restarting"}, "restarting", ""),
+        ({"state": "created"}, "stopped", ""),
+        ({"exit_code": 0}, "stopped", ""),
+        ({"exit_code": 137}, "stopped", "Ended with exit code 137."),
+        ({"exit_code": 137, "oom_killed": True}, "stopped", "Killed because it ran out of memory."),
+        ({"exit_code": 127, "error": "no such file"}, "stopped", "no such file"),
+        ({"state": "dead"}, "stopped", ""),
+        ({"state": "something new"}, "stopped", ""),
+        ({"state": "running", "exit_code": 1, "error": "old"}, "running", ""),
+    ],
+)
+def test_what_an_engine_shows_in_our_words(seen: dict[str, Any], state: str, message: str):
+    found = sighting(Container(), replace(SEEN, **seen))
+    assert (found.state, found.message) == (state, message)
+
+
+@pytest.mark.parametrize(
+    ("said", "health"),
+    [("", ""), ("starting", "initializing"), ("healthy", "healthy"), ("unhealthy", "unhealthy"), ("?", "")],
+)
+def test_health_in_our_words(said: str, health: str):
+    assert sighting(Container(), replace(SEEN, state="running", health=said)).fields["health"] == health
+
+
+def test_a_start_is_counted_once_for_each_time_it_began():
+    row = Container(start_count=3)
+    first = replace(SEEN, state="running", started_at="2026-01-01T00:00:00Z")
+    found = sighting(row, first)
+    assert found.fields["start_count"] == 4
+    row.start_count, row.status = 4, dict(found.status or {})
+    assert "start_count" not in sighting(row, first).fields
+    assert sighting(row, replace(first, started_at="2026-01-01T00:00:09Z")).fields["start_count"] == 5
+
+
+@pytest.mark.parametrize("never", ["", "0001-01-01T00:00:00Z", "nonsense"])
+def test_what_never_began_is_not_counted(never: str):
+    assert "start_count" not in sighting(Container(), replace(SEEN, state="running", started_at=never)).fields
+
+
+def test_the_first_network_with_an_address_is_the_container_s():
+    found = sighting(Container(), replace(SEEN, networks={"none": "", "corral": "10.0.0.2", "other": "10.0.0.3"}))
+    assert found.fields["address"] == "10.0.0.2"
+    assert sighting(Container(), SEEN).fields["address"] == ""
+
+
+def test_a_silent_engine_changes_nothing_that_was_seen(box: Container, sim: SimulatedDriver):
+    sim.fail_next("inspect", EngineDown("cut"))
+    found = look_at(box)
+    assert (found.state, found.failed, found.message) == ("running", False, "h1 does not answer: cut")
