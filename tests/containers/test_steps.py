@@ -54,7 +54,7 @@ def want(words: str) -> Want:
         ("kept", "removing", "wait"),
     ],
 )
-def test_one_step(words: str, seen: str | None, step: str):
+def test_the_next_step_from_everything_an_engine_shows(words: str, seen: str | None, step: str):
     assert next_step(want(words), seen) == step
 
 

@@ -42,7 +42,9 @@ def filled(text: str, values: Mapping[str, str] = VALUES) -> str:
 
 @pytest.mark.parametrize(("operator", "expected"), OPERATORS.items(), ids=OPERATORS.keys())
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["set", "empty", "missing"])
-def test_each_operator(which: int, operator: str, expected: tuple[str | None, str | None, str | None]):
+def test_each_operator_on_a_variable_set_empty_and_missing(
+    which: int, operator: str, expected: tuple[str | None, str | None, str | None]
+):
     text = f"<${{{('SET', 'EMPTY', 'NO')[which]}{operator}}}>"
     wanted = expected[which]
     if wanted is not None:
@@ -75,7 +77,7 @@ def test_each_operator(which: int, operator: str, expected: tuple[str | None, st
         ("é$SET☃", "év☃"),
     ],
 )
-def test_texts(text: str, expected: str):
+def test_variables_in_a_text_are_filled_in(text: str, expected: str):
     assert filled(text) == expected
 
 
