@@ -207,7 +207,9 @@ def test_the_automatic_labels_are_versions_of_two_numbers() -> None:
 
 def test_an_engine_that_answers_is_looked_at_again_in_a_while(host: Host) -> None:
     found = settle(host)
-    assert (found.state, found.again_in) == ("active", SCAN_EVERY)
+    soonest, latest = SCAN_EVERY
+    assert found.state == "active"
+    assert soonest <= (found.again_in or 0) <= latest
     assert (found.status or {})["containers"] == 0
     assert (found.fields or {})["lost_at"] is None
 
