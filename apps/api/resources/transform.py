@@ -107,11 +107,19 @@ def _ports(bindings: Any) -> list[str]:
         return []
     found = []
     for private in sorted(bindings):
-        for each in bindings[private] or [{}]:
+        for each in _bound(bindings[private]):
             address, public = (str(each.get(key) or "") for key in ("HostIp", "HostPort"))
             front = f"{address}:" if address else ""
             found.append(f"{front}{public}:{private}" if public or address else private)
     return found
+
+
+def _bound(found: Any) -> list[Mapping[str, Any]]:
+    """What a private port is bound to; nothing when the engine is to choose."""
+    rows = found or [{}]
+    if not isinstance(rows, list) or not all(isinstance(each, Mapping) for each in rows):
+        raise Invalid("HostConfig.PortBindings", "InvalidFormat", "A port is bound to a list of HostIp and HostPort.")
+    return rows
 
 
 def _devices(devices: Any) -> list[str]:
@@ -129,7 +137,7 @@ def _restart(policy: Mapping[str, Any]) -> dict[str, Any] | None:
 def _log(config: Mapping[str, Any]) -> dict[str, Any] | None:
     if not config.get("Type"):
         return None
-    return {"driver": config["Type"], "config": dict(config.get("Config") or {})}
+    return {"driver": config["Type"], "config": dict(_part(config, "Config"))}
 
 
 def _network(mode: Any) -> str:

@@ -1,0 +1,274 @@
+"""The launch form read without a portal: what people type, as v1 says it, and back again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.console.launch import config_of, errors_of, pairs, ports, typed, values_of, wire_of
+from apps.containers.spec import LaunchConfig
+from apps.core.errors import Conflict, Invalid
+
+
+def form(**fields: Any) -> QueryDict:
+    """A posted form; lists are repeated fields."""
+    sent = QueryDict(mutable=True)
+    for name, value in ({"image": "nginx"} | fields).items():
+        sent.setlist(name, value if isinstance(value, list) else [value])
+    return sent
+
+
+def refused(**fields: Any) -> Invalid:
+    """The refusal of a form."""
+    with pytest.raises(Invalid) as refusal:
+        wire_of(form(**fields))
+    return refusal.value
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", {}),
+        ("A=1", {"A": "1"}),
+        ("A=1\r\nB=2", {"A": "1", "B": "2"}),
+        ("  A = 1  ", {"A": "1"}),
+        ("A=", {"A": ""}),
+        ("A=x=y", {"A": "x=y"}),
+        ("# A=1\nB=2", {"B": "2"}),
+        ("export A=1", {"A": "1"}),
+        ('A="two words"', {"A": "two words"}),
+        ("A='x'", {"A": "x"}),
+        ("A='x\"", {"A": "'x\""}),
+        ('A="', {"A": '"'}),
+        ('A=""', {"A": ""}),
+        ("A=1\nA=2", {"A": "2"}),
+        ("\n\nA=1\n\n", {"A": "1"}),
+    ],
+)
+def test_pairs_are_read_as_people_paste_them(text: str, found: dict[str, str]):
+    assert pairs("env", text) == found
+
+
+@pytest.mark.parametrize("text", ["word", "=1", " = 1", "A=1\nword", "export =1"])
+def test_a_line_that_is_no_pair_is_quoted_back(text: str):
+    with pytest.raises(Invalid, match="write KEY=value") as refusal:
+        pairs("labels", text)
+    assert refusal.value.field == "labels"
+
+
+def test_a_long_line_is_not_quoted_whole():
+    with pytest.raises(Invalid) as refusal:
+        pairs("env", "x" * 5000)
+    assert len(refusal.value.message) < 200
+
+
+_KEYS = st.text("ABC_xyz", min_size=1, max_size=5)
+_VALUES = st.text("abc =:/#$", max_size=8).map(str.strip)
+
+
+@given(st.dictionaries(_KEYS, _VALUES, max_size=4))
+def test_pairs_written_out_are_read_back(wanted: dict[str, str]):
+    assert pairs("env", "\n".join(f"{key}={value}" for key, value in wanted.items())) == wanted
+
+
+def rows(*each: tuple[str, str, str]) -> QueryDict:
+    """A table of ports."""
+    return form(
+        portPublic=[row[0] for row in each], portPrivate=[row[1] for row in each], portProtocol=[row[2] for row in each]
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        (("", "80", "tcp"), ["80/tcp"]),
+        (("8080", "80", "tcp"), ["8080:80/tcp"]),
+        ((" 8080 ", " 80 ", " udp "), ["8080:80/udp"]),
+        (("", "80", ""), ["80/tcp"]),
+        (("127.0.0.1:8080", "80", "tcp"), ["127.0.0.1:8080:80/tcp"]),
+        (("", "", "tcp"), []),
+        (("  ", "  ", "udp"), []),
+    ],
+)
+def test_a_row_of_ports_is_written_as_v1_does(row: tuple[str, str, str], found: list[str]):
+    assert ports(rows(row)) == found
+
+
+def test_rows_of_ports_keep_their_order_and_empty_ones_drop_out():
+    assert ports(rows(("2", "20", "tcp"), ("", "", ""), ("1", "10", "udp"))) == ["2:20/tcp", "1:10/udp"]
+
+
+def test_a_public_port_leads_somewhere():
+    with pytest.raises(Invalid, match="8080 leads to") as refusal:
+        ports(rows(("8080", " ", "tcp")))
+    assert refusal.value.field == "ports"
+
+
+def test_a_table_with_a_column_cut_short_is_no_mistake_of_ours():
+    assert ports(form(portPublic=["1", "2"], portPrivate=["80"], portProtocol=["tcp"])) == ["1:80/tcp"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "value"),
+    [
+        ({"command": "sh -c 'echo hi'"}, "command", ["sh", "-c", "echo hi"]),
+        ({"entryPoint": "/init --x"}, "entryPoint", ["/init", "--x"]),
+        ({"env": "A=1"}, "environment", {"A": "1"}),
+        ({"volumes": "data:/x\n\n /srv:/y "}, "dataVolumes", ["data:/x", "/srv:/y"]),
+        ({"dns": "10.0.0.1, 10.0.0.2\n10.0.0.3"}, "dns", ["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
+        ({"capAdd": "NET_ADMIN,SYS_TIME"}, "capAdd", ["NET_ADMIN", "SYS_TIME"]),
+        ({"memory": "64"}, "memory", 64 * 1024 * 1024),
+        ({"memory": "0.5"}, "memory", 512 * 1024),
+        ({"memory": "0,5"}, "memory", 512 * 1024),
+        ({"cpus": "1.5"}, "nanoCpus", 1_500_000_000),
+        ({"cpus": "0,25"}, "nanoCpus", 250_000_000),
+        ({"cpuShares": "512"}, "cpuShares", 512),
+        ({"shmSize": "1"}, "shmSize", 1024 * 1024),
+        ({"host": "1h7"}, "requestedHostId", "1h7"),
+        ({"privileged": "on"}, "privileged", True),
+        ({"stdin": "on"}, "stdinOpen", True),
+        ({"init": "on"}, "runInit", True),
+        ({"restart": "always"}, "restartPolicy", {"name": "always"}),
+        ({"logDriver": " json-file "}, "logConfig", {"driver": "json-file", "config": {}}),
+        ({"image": " nginx:1 "}, "imageUuid", "docker:nginx:1"),
+    ],
+)
+def test_a_field_of_the_form_is_one_of_v1(fields: dict[str, Any], name: str, value: Any):
+    assert wire_of(form(**fields))[name] == value
+
+
+def test_a_form_without_anything_but_an_image_says_nothing_else():
+    assert {name for name, value in wire_of(form()).items() if value} == {"imageUuid"}
+
+
+@pytest.mark.parametrize("name", ["command", "env", "volumes", "memory", "cpus", "dns", "hostname", "host", "labels"])
+def test_blanks_were_not_filled_in(name: str):
+    assert wire_of(form(**{name: "  \n "})) == wire_of(form())
+
+
+@pytest.mark.parametrize(
+    ("fields", "check"),
+    [
+        ({"check": "none", "checkPort": "80"}, {}),
+        ({"check": "command", "checkCommand": " "}, {}),
+        ({"check": "odd", "checkPort": "80"}, {}),
+        ({"check": "tcp", "checkPort": " 80 "}, {"healthCheck": {"port": "80"}}),
+        ({"check": "http", "checkPort": "80"}, {"healthCheck": {"port": "80", "requestLine": "GET / HTTP/1.0"}}),
+        ({"check": "http", "checkPort": "80", "checkPath": "/up"},
+         {"healthCheck": {"port": "80", "requestLine": "GET /up HTTP/1.0"}}),
+        ({"check": "command", "checkCommand": "true"}, {"dockerHealthCheck": {"test": ["CMD-SHELL", "true"]}}),
+        ({"check": "command", "checkCommand": "true", "checkInterval": "2.5"},
+         {"dockerHealthCheck": {"test": ["CMD-SHELL", "true"], "interval": 2500}}),
+    ],
+)  # fmt: skip
+def test_how_health_is_checked(fields: dict[str, str], check: dict[str, Any]):
+    found = wire_of(form(**fields))
+    assert {name: found[name] for name in ("healthCheck", "dockerHealthCheck") if name in found} == check
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"image": " "}, "image"),
+        ({"command": "sh 'open"}, "command"),
+        ({"entryPoint": '"'}, "entryPoint"),
+        ({"memory": "nan"}, "memory"),
+        ({"memory": "inf"}, "memory"),
+        ({"cpus": "two"}, "cpus"),
+        ({"pidsLimit": "1 2"}, "pidsLimit"),
+        ({"check": "command", "checkCommand": "true", "checkInterval": "soon"}, "checkCommand"),
+        ({"check": "http", "checkPort": " "}, "checkPort"),
+        ({"env": "word"}, "env"),
+        ({"labels": "word"}, "labels"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_at_its_field(fields: dict[str, str], where: str):
+    assert refused(**fields).field == where
+
+
+@pytest.mark.parametrize(
+    ("field", "where"),
+    [
+        ("imageUuid", "image"),
+        ("launchConfig.imageUuid", "image"),
+        ("launchConfig", "image"),
+        ("dataVolumes", "volumes"),
+        ("launchConfig.healthCheck.port", "checkPort"),
+        ("dockerHealthCheck.test", "checkCommand"),
+        ("nanoCpus", "cpus"),
+        ("requestedHostId", "host"),
+        ("serviceId", "links"),
+        ("ports", "ports"),
+        ("restartPolicy.name", "form"),
+        ("unheard", "form"),
+        ("", "form"),
+    ],
+)
+def test_a_refusal_is_shown_where_it_can_be_mended(field: str, where: str):
+    assert errors_of(Invalid(field, "InvalidFormat", "No.")) == {where: "No."}
+
+
+def test_a_refusal_without_a_field_is_shown_on_top():
+    assert errors_of(Conflict("Busy.")) == {"form": "Busy."}
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_whether_it_starts_at_once_is_asked_apart(start: bool):
+    assert config_of(form(), start=start).start_on_create is start
+
+
+def shown(**wire: Any) -> dict[str, Any]:
+    """A launch config as the form shows it."""
+    return values_of(LaunchConfig.from_wire({"imageUuid": "docker:nginx:1", **wire}))
+
+
+@pytest.mark.parametrize(
+    ("wire", "name", "value"),
+    [
+        ({}, "image", "nginx:1"),
+        ({"imageUuid": "sim:x"}, "image", "sim:x"),
+        ({"command": ["sh", "-c", "echo 'hi'"]}, "command", "sh -c 'echo '\"'\"'hi'\"'\"''"),
+        ({"environment": {"A": "1", "B": ""}}, "env", "A=1\nB="),
+        ({"memory": 64 * 1024 * 1024}, "memory", "64"),
+        ({"memory": 6 * 1024 * 1024 + 512 * 1024}, "memory", "6.5"),
+        ({"nanoCpus": 250_000_000}, "cpus", "0.25"),
+        ({"cpuShares": 512}, "cpuShares", "512"),
+        ({"dns": ["10.0.0.1", "10.0.0.2"]}, "dns", "10.0.0.1\n10.0.0.2"),
+        ({"ports": ["8080:80/tcp", "53/udp"]}, "portRows", [(8080, 80, "tcp"), ("", 53, "udp")]),
+        ({}, "portRows", []),
+        ({"restartPolicy": {"name": "always"}}, "restart", "always"),
+        ({}, "restart", ""),
+        ({"logConfig": {"driver": "json-file"}}, "logDriver", "json-file"),
+        ({}, "check", "none"),
+        ({"healthCheck": {"port": 80}}, "check", "tcp"),
+        ({"healthCheck": {"port": 80, "requestLine": "GET /up HTTP/1.0"}}, "check", "http"),
+        ({"healthCheck": {"port": 80, "requestLine": "GET /up HTTP/1.0"}}, "checkPath", "/up"),
+        ({"dockerHealthCheck": {"test": ["CMD-SHELL", "true"]}}, "checkCommand", "true"),
+        ({"readOnly": True}, "readOnly", True),
+    ],
+)
+def test_a_clone_shows_what_the_other_one_has(wire: dict[str, Any], name: str, value: Any):
+    assert shown(**wire)[name] == value
+
+
+@pytest.mark.parametrize("name", ["privileged", "readOnly", "tty", "stdin", "init", "memory", "env", "host"])
+def test_a_clone_does_not_show_what_the_other_one_has_not(name: str):
+    assert name not in shown()
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=8), min_size=1, max_size=4))
+def test_a_command_shown_and_read_again_is_the_same(words: list[str]):
+    text = shown(command=words)["command"]
+    assert wire_of(form(command=text))["command"] == words
+
+
+def test_what_was_typed_is_kept_as_it_was_typed():
+    kept = typed(form(name=" a ", memory="lots", portPublic=["x"], portPrivate=[""], portProtocol=["tcp"],
+                      linkService=["7", "8"], linkName=["db", ""]))  # fmt: skip
+    assert (kept["name"], kept["memory"]) == (" a ", "lots")
+    assert kept["portRows"] == [("x", "", "tcp")]
+    assert kept["linkRows"] == [("7", "db"), ("8", "")]

@@ -1,0 +1,281 @@
+"""Bodies as they come and go: JSON and forms, v1's dates, pages for browsers, addresses behind proxies, refusals."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404
+from django.test import RequestFactory
+from hypothesis import given
+from hypothesis import strategies as st
+from rest_framework import exceptions
+
+from apps.api.wire.bodies import Form, V1Parser, form_of, loads
+from apps.api.wire.browse import steps
+from apps.api.wire.faults import body_of
+from apps.api.wire.formats import V1Renderer, dated, wants_html
+from apps.api.wire.linking import linked
+from apps.api.wire.origin import base_url, client_address, is_trusted
+from apps.api.wire.problems import problem_of
+from apps.core.errors import Conflict, Invalid, Problem
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [(b"", {}), (b"  \n", {}), (b"null", None), (b'{"a":1}', {"a": 1}), (b"[1]", [1]), ('"\u2603"', "\u2603"),
+     (b"1e2", 100.0)],
+)  # fmt: skip
+def test_json_is_read(raw: bytes | str, value: Any):
+    assert loads(raw) == value
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{", b"{'a':1}", b"NaN", b"[Infinity]", b"-Infinity", b'{"a":1,}', b"\xff\xfe\xfd", b"x", b"[" * 100_000]
+)
+def test_what_is_no_strict_json_is_refused(raw: bytes):
+    with pytest.raises(Problem) as refusal:
+        loads(raw)
+    assert (refusal.value.status, refusal.value.code) == (422, "InvalidBodyContent")
+
+
+@pytest.mark.parametrize("kind", [None, "", "application/json", "text/plain", "application/JSON; charset=utf-8", "x/y"])
+def test_a_body_is_json_whatever_its_label(kind: str | None):
+    assert V1Parser().parse(io.BytesIO(b'{"a": 1}'), kind) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [(b"a=1&b=x+y", {"a": "1", "b": "x y"}), (b"a=1&a=2", {"a": "2"}), (b"a=", {"a": ""}), (b"", {})],
+)
+def test_a_form_is_read_as_texts(raw: bytes, value: dict[str, str]):
+    found = V1Parser().parse(io.BytesIO(raw), FORM + "; charset=utf-8")
+    assert isinstance(found, Form)
+    assert found == value
+
+
+@pytest.mark.parametrize("raw", [b'{"a": 1}', b'  {"a": 1}'])
+def test_json_under_a_forms_label_is_json(raw: bytes):
+    found = V1Parser().parse(io.BytesIO(raw), FORM)
+    assert not isinstance(found, Form)
+    assert found == {"a": 1}
+
+
+@pytest.mark.parametrize("kind", ["application/json", FORM])
+def test_a_body_over_the_limit_is_refused_unread(settings: Any, kind: str):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 2048
+    stream = io.BytesIO(b"a" * 10_000)
+    with pytest.raises(Problem, match="at most 2 KB") as refusal:
+        V1Parser().parse(stream, kind)
+    assert refusal.value.status == 413
+    assert stream.tell() == 2049
+
+
+def test_a_body_as_long_as_the_limit_is_read(settings: Any):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 9
+    assert V1Parser().parse(io.BytesIO(b'{"a":"b"}'), "") == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (Form(_body='{"a": [1]}', other="x"), {"a": [1]}),
+        (Form(_body="  ", a="x"), {"_body": "  ", "a": "x"}),
+        (Form(a="x"), {"a": "x"}),
+        ({"_body": "{}"}, {"_body": "{}"}),
+        ([1], [1]),
+    ],
+)
+def test_the_json_box_of_a_form_counts_before_its_fields(body: Any, value: Any):
+    assert form_of(body) == value
+
+
+def test_broken_json_in_the_box_is_refused():
+    with pytest.raises(Problem, match="no valid JSON"):
+        form_of(Form(_body="{"))
+
+
+MOMENT = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (MOMENT, "2026-03-04T05:06:07Z"),
+        ({"a": [MOMENT, {"b": MOMENT}]}, {"a": ["2026-03-04T05:06:07Z", {"b": "2026-03-04T05:06:07Z"}]}),
+        ((1, "x", None), [1, "x", None]),
+        (date(2026, 3, 4), "2026-03-04T00:00:00Z"),
+        ("2026", "2026"),
+    ],
+)
+def test_moments_are_written_as_v1_does(value: Any, shown: Any):
+    assert dated(value) == shown
+
+
+def test_nothing_is_rendered_as_no_byte_and_null_inside_as_null():
+    assert V1Renderer().render(None) == b""
+    assert json.loads(V1Renderer().render({"a": None, "at": MOMENT})) == {"a": None, "at": "2026-03-04T05:06:07Z"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "agent", "is_page"),
+    [
+        ("text/html,*/*", "Mozilla/5.0", True),
+        ("text/html", "curl/8", False),
+        ("*/*", "Mozilla/5.0", False),
+        ("application/json", "Mozilla/5.0", False),
+        ("", "", False),
+    ],
+)
+def test_only_browsers_that_ask_for_pages_get_pages(accept: str, agent: str, is_page: bool):
+    asked = RequestFactory().get("/v1", headers={"Accept": accept, "User-Agent": agent})
+    assert wants_html(asked) is is_page
+
+
+PROXY, STRANGER = "10.9.0.1", "198.51.100.7"
+
+
+def asked(peer: str, **said: str) -> Any:
+    """A request from a peer with `X-Forwarded-...` headers."""
+    headers = {f"X-Forwarded-{name}": value for name, value in said.items()}
+    return RequestFactory().get("/v1", headers={"Host": "portal.test", **headers}, REMOTE_ADDR=peer)
+
+
+@pytest.fixture
+def proxied(settings: Any) -> None:
+    """One network of proxies is trusted."""
+    settings.TRUSTED_PROXIES = ["10.9.0.0/24"]
+    settings.ALLOWED_HOSTS = ["*"]
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ({}, "http://portal.test"),
+        ({"Proto": "https"}, "https://portal.test"),
+        ({"Proto": "https", "Host": "c.example"}, "https://c.example"),
+        ({"Proto": "https, http", "Host": "c.example, inner"}, "https://c.example"),
+        ({"Host": "c.example", "Port": "8443"}, "http://c.example:8443"),
+        ({"Host": "c.example:1", "Port": "8443"}, "http://c.example:8443"),
+        ({"Proto": "https", "Host": "c.example:1", "Port": "443"}, "https://c.example"),
+        ({"Host": "c.example", "Port": "80"}, "http://c.example"),
+        ({"Proto": "https", "Host": "c.example", "Port": "80"}, "https://c.example:80"),
+        ({"Host": "[2001:db8::1]:8080"}, "http://[2001:db8::1]:8080"),
+        ({"Proto": "javascript"}, "http://portal.test"),
+        ({"Host": "evil/<script>"}, "http://portal.test"),
+        ({"Host": "a b"}, "http://portal.test"),
+        ({"Port": "80/../x"}, "http://portal.test"),
+        ({"Port": "123456"}, "http://portal.test"),
+    ],
+)
+def test_a_trusted_proxy_says_how_it_was_reached_if_it_makes_sense(proxied: None, said: dict[str, str], url: str):
+    assert base_url(asked(PROXY, **said)) == url
+    assert base_url(asked(STRANGER, **said)) == "http://portal.test"
+
+
+@pytest.mark.parametrize(
+    ("peer", "hops", "client"),
+    [
+        (STRANGER, "", STRANGER),
+        (STRANGER, "203.0.113.1", STRANGER),
+        (PROXY, "203.0.113.1", "203.0.113.1"),
+        (PROXY, "1.1.1.1, 203.0.113.1", "203.0.113.1"),
+        (PROXY, "203.0.113.1, 10.9.0.2", "203.0.113.1"),
+        (PROXY, "", PROXY),
+        (PROXY, " , ,", PROXY),
+        (PROXY, "10.9.0.3", "10.9.0.3"),
+        (PROXY, "x" * 100, "x" * 64),
+    ],
+)
+def test_the_client_is_the_last_hop_that_is_no_proxy_of_ours(proxied: None, peer: str, hops: str, client: str):
+    assert client_address(asked(peer, **({"For": hops} if hops else {}))) == client
+
+
+@pytest.mark.parametrize(
+    ("address", "answer"), [("10.9.0.255", True), ("::ffff:10.9.0.1", True), ("10.9.1.0", False),
+     ("", False), ("x", False)]
+)  # fmt: skip
+def test_who_is_trusted(proxied: None, address: str, answer: bool):
+    assert is_trusted(address) is answer
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Invalid("name", "NotUnique", "Taken."), 422, "NotUnique"),
+        (RequestDataTooBig(), 413, "MaxLimitExceeded"),
+        (Http404(), 404, "Not Found"),
+        (DisallowedHost("x"), 400, "Bad Request"),
+        (OperationalError("disk full"), 503, "Service Unavailable"),
+        (exceptions.NotAuthenticated(), 401, "Unauthorized"),
+        (exceptions.AuthenticationFailed(), 401, "Unauthorized"),
+        (exceptions.ParseError("secret detail"), 422, "InvalidBodyContent"),
+        (exceptions.PermissionDenied(), 403, "permission_denied"),
+        (exceptions.Throttled(5), 429, "Too Many Requests"),
+        (exceptions.MethodNotAllowed("PATCH"), 405, "Method not allowed"),
+        (exceptions.NotAcceptable(), 406, "Not Acceptable"),
+        (exceptions.UnsupportedMediaType("x/y"), 415, "Unsupported Media Type"),
+    ],
+)  # fmt: skip
+def test_every_failure_has_its_status_and_code(error: Exception, status: int, code: str):
+    found = problem_of(error)
+    assert (found.status, found.code) == (status, code)
+
+
+def test_what_nobody_foresaw_is_a_mistake_of_ours():
+    assert problem_of(KeyError("a")).status == 500
+
+
+@pytest.mark.parametrize("error", [KeyError("s3cret"), OperationalError("s3cret"), exceptions.ParseError("s3cret")])
+def test_what_went_wrong_inside_is_not_told_outside(error: Exception):
+    assert "s3cret" not in json.dumps(body_of(problem_of(error), "k"))
+
+
+def test_an_error_names_its_field_only_if_it_has_one():
+    body = body_of(Invalid("ports", "InvalidFormat", "No port."), "key-1")
+    assert (body["id"], body["type"], body["fieldName"], body["message"]) == ("key-1", "error", "ports", "No port.")
+    assert "fieldName" not in body_of(Conflict("Busy."), "key-2")
+
+
+@pytest.mark.parametrize(
+    ("path", "urls"),
+    [
+        ("/v1", ["/v1"]),
+        ("/v1/projects/1a5", ["/v1", "/v1/projects", "/v1/projects/1a5"]),
+        ("/", []),
+        ("//v1//", ["/v1"]),
+    ],
+)
+def test_a_pages_path_is_a_way_back(path: str, urls: list[str]):
+    assert [each["url"] for each in steps(path)] == urls
+
+
+def test_urls_in_a_page_are_links_and_nothing_else_is_markup():
+    shown = linked({"self": "http://h/v1?a=1&b=2", "x": "<b>&\"'"})
+    assert '<a href="http://h/v1?a=1&amp;b=2">http://h/v1?a=1&amp;b=2</a>' in shown
+    assert "<b>" not in shown
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_no_text_gets_out_of_its_quotes_in_a_page(text: str):
+    shown = str(linked({"x": "http://h/" + text}))
+    assert shown.count("<") == 2
+    assert shown.count("<a href=") == 1
+    assert "\0" not in shown
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://h/x", "//h/x", "http//h"])
+def test_other_addresses_are_no_links(url: str):
+    assert "<a" not in linked({"x": url})
+
+
+def test_an_odd_value_is_shown_as_text():
+    assert "namespace(a=1)" in linked({"x": SimpleNamespace(a=1)})

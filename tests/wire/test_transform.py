@@ -1,0 +1,200 @@
+"""What an engine says of a container, as the launch configuration that rancher-compose hashes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.api.resources.transform import transform
+from apps.core.errors import Invalid
+from tests.wire.callers import Api
+
+
+def told(config: dict[str, Any] | None = None, host: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """The transformed description of a container of `nginx`."""
+    return transform({"Config": {"Image": "nginx", **(config or {})}, "HostConfig": host or {}, **more})
+
+
+def test_the_least_description_is_an_image():
+    assert transform({"Config": {"Image": "nginx"}}) == {
+        "type": "container",
+        "imageUuid": "docker:nginx",
+        "networkMode": "bridge",
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "uuid"),
+    [
+        ("nginx", "docker:nginx"),
+        ("docker:nginx", "docker:nginx"),
+        ("sim:x", "sim:x"),
+        ("a.b:5/c:1", "docker:a.b:5/c:1"),
+    ],
+)
+def test_an_image_gets_its_kind_once(image: str, uuid: str):
+    assert told({"Image": image})["imageUuid"] == uuid
+
+
+@pytest.mark.parametrize("image", [None, "", 7, ["nginx"], {}])
+def test_a_description_without_an_image_is_none(image: Any):
+    with pytest.raises(Invalid) as refusal:
+        told({"Image": image})
+    assert refusal.value.field == "Config.Image"
+
+
+@pytest.mark.parametrize("body", [[], "nginx", 3, None])
+def test_a_description_is_an_object(body: Any):
+    with pytest.raises(Invalid) as refusal:
+        transform(body)
+    assert refusal.value.field == "body"
+
+
+@pytest.mark.parametrize("part", ["Config", "HostConfig"])
+@pytest.mark.parametrize("value", ["text", [1], 5])
+def test_its_parts_are_objects(part: str, value: Any):
+    with pytest.raises(Invalid) as refusal:
+        transform({"Config": {"Image": "nginx"}, part: value})
+    assert refusal.value.field == part
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "value"),
+    [
+        ({"Hostname": "web"}, "hostname", "web"),
+        ({"Domainname": "example.org"}, "domainName", "example.org"),
+        ({"User": "1000:1000"}, "user", "1000:1000"),
+        ({"WorkingDir": "/srv"}, "workingDir", "/srv"),
+        ({"Cmd": ["sh", "-c", "true"]}, "command", ["sh", "-c", "true"]),
+        ({"Entrypoint": ["/init"]}, "entryPoint", ["/init"]),
+        ({"Labels": {"a": "b"}}, "labels", {"a": "b"}),
+        ({"Tty": True}, "tty", True),
+        ({"OpenStdin": True}, "stdinOpen", True),
+        ({"StopSignal": "SIGINT"}, "stopSignal", "SIGINT"),
+        ({"Env": ["A=1", "B=x=y", "C"]}, "environment", {"A": "1", "B": "x=y", "C": ""}),
+        ({"Volumes": {"/b": {}, "/a": {}}}, "dataVolumes", ["/a", "/b"]),
+        ({"ExposedPorts": {"53/udp": {}, "443/tcp": {}}}, "expose", ["443/tcp", "53/udp"]),
+    ],
+)
+def test_what_its_config_says(config: dict[str, Any], name: str, value: Any):
+    assert told(config)[name] == value
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "value"),
+    [
+        ({"Memory": 64}, "memory", 64),
+        ({"MemorySwap": -1}, "memorySwap", -1),
+        ({"CpuShares": 512}, "cpuShares", 512),
+        ({"CpusetCpus": "0-1"}, "cpuSet", "0-1"),
+        ({"CapAdd": ["NET_ADMIN"]}, "capAdd", ["NET_ADMIN"]),
+        ({"CapDrop": ["ALL"]}, "capDrop", ["ALL"]),
+        ({"Dns": ["10.0.0.2"]}, "dns", ["10.0.0.2"]),
+        ({"ExtraHosts": ["db:10.0.0.3"]}, "extraHosts", ["db:10.0.0.3"]),
+        ({"Privileged": True}, "privileged", True),
+        ({"ReadonlyRootfs": True}, "readOnly", True),
+        ({"PidMode": "host"}, "pidMode", "host"),
+        ({"Binds": ["/srv:/x:ro"]}, "dataVolumes", ["/srv:/x:ro"]),
+        ({"NetworkMode": "host"}, "networkMode", "host"),
+        ({"NetworkMode": "default"}, "networkMode", "bridge"),
+        ({"RestartPolicy": {"Name": "always"}}, "restartPolicy", {"name": "always", "maximumRetryCount": 0}),
+        ({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}, "logConfig",
+         {"driver": "json-file", "config": {"max-size": "1m"}}),
+        ({"Devices": [{"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "rwm"}]}, "devices",
+         ["/dev/a:/dev/b:rwm"]),
+        ({"Devices": [{"PathOnHost": "/dev/a"}, "odd"]}, "devices", ["/dev/a"]),
+        ({"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}, "ports", ["8080:80/tcp"]),
+        ({"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "1"}]}}, "ports", ["127.0.0.1:1:80/tcp"]),
+        ({"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1"}]}}, "ports", ["127.0.0.1::80/tcp"]),
+        ({"PortBindings": {"80/tcp": None, "53/udp": []}}, "ports", ["53/udp", "80/tcp"]),
+        ({"PortBindings": {"80/tcp": [{"HostPort": "1"}, {"HostPort": "2"}]}}, "ports", ["1:80/tcp", "2:80/tcp"]),
+    ],
+)  # fmt: skip
+def test_what_its_host_config_says(host: dict[str, Any], name: str, value: Any):
+    assert told(host=host)[name] == value
+
+
+@pytest.mark.parametrize("name", ["Memory", "CpuShares"])
+def test_a_limit_of_the_host_config_goes_before_the_old_place(name: str):
+    found = told({name: 1}, {name: 2})
+    assert found["memory" if name == "Memory" else "cpuShares"] == 2
+    assert told({name: 1})["memory" if name == "Memory" else "cpuShares"] == 1
+
+
+def test_a_published_port_is_not_exposed_once_more():
+    found = told({"ExposedPorts": {"80/tcp": {}, "81/tcp": {}}}, {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}})
+    assert (found["ports"], found["expose"]) == (["8080:80/tcp"], ["81/tcp"])
+
+
+@pytest.mark.parametrize(
+    ("config", "host"),
+    [
+        ({"Hostname": "", "Cmd": None, "Env": [], "Labels": {}, "Tty": False}, {}),
+        ({}, {"Memory": 0, "CapAdd": None, "Binds": None, "PortBindings": None, "Devices": None}),
+        ({}, {"RestartPolicy": {"Name": ""}, "LogConfig": {"Type": ""}, "NetworkMode": ""}),
+        ({"Volumes": None, "ExposedPorts": None, "Env": "A=1"}, {"PortBindings": [], "Devices": {}}),
+    ],
+)
+def test_what_is_empty_is_left_out(config: dict[str, Any], host: dict[str, Any]):
+    assert set(told(config, host)) == {"type", "imageUuid", "networkMode"}
+
+
+@pytest.mark.parametrize(("name", "shown"), [("/web", "web"), ("web", "web"), ("//odd", "/odd")])
+def test_a_name_loses_the_engines_stroke(name: str, shown: str):
+    assert told(Name=name)["name"] == shown
+
+
+@pytest.mark.parametrize("name", ["", "/", None])
+def test_no_name_is_no_field(name: Any):
+    assert "name" not in told(Name=name)
+
+
+def test_another_containers_network_cannot_be_taken_over():
+    with pytest.raises(Invalid) as refusal:
+        told(host={"NetworkMode": "container:abc"})
+    assert refusal.value.field == "HostConfig.NetworkMode"
+
+
+@pytest.mark.parametrize("part", ["RestartPolicy", "LogConfig"])
+def test_a_policy_that_is_no_object_is_refused_at_its_name(part: str):
+    with pytest.raises(Invalid) as refusal:
+        told(host={part: "always"})
+    assert refusal.value.field == part
+
+
+BROKEN = [
+    {"PortBindings": {"80/tcp": ["8080"]}},
+    {"PortBindings": {"80/tcp": {"HostPort": "8080"}}},
+    {"PortBindings": {"80/tcp": 5}},
+    {"LogConfig": {"Type": "json-file", "Config": "text"}},
+    {"LogConfig": {"Type": "json-file", "Config": [1]}},
+]
+
+
+@pytest.mark.parametrize("host", BROKEN)
+def test_what_no_engine_says_is_refused_and_no_mistake_of_ours(host: dict[str, Any]):
+    with pytest.raises(Invalid):
+        told(host=host)
+
+
+def test_a_broken_description_is_answered_with_422(api: Api):
+    for host in BROKEN:
+        answer = api.post("/v1/scripts/transform", {"Config": {"Image": "nginx"}, "HostConfig": host})
+        assert (answer.status, answer["type"]) == (422, "error"), host
+
+
+@given(st.permutations(["80/tcp", "443/tcp", "53/udp", "8/tcp"]))
+def test_the_same_container_is_the_same_to_the_byte(order: list[str]):
+    host = {"PortBindings": {port: [{"HostPort": "1" + port.partition("/")[0]}] for port in order}}
+    first = {"PortBindings": dict(sorted(host["PortBindings"].items()))}
+    config: dict[str, Any] = {
+        "Volumes": {f"/{port}": {} for port in order},
+        "ExposedPorts": {port: {} for port in order},
+    }
+    assert json.dumps(told(config, host)) == json.dumps(
+        told({name: dict(sorted(each.items())) for name, each in config.items()}, first)
+    )
