@@ -74,7 +74,7 @@ def test_the_exact_time_is_there_for_browser_and_tooltip(noon: None):
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(40, "in 40 s"), (1, "in 1 s"), (0.9, "now"), (0, "now"), (-60, "now"), (7200, "in 2 h")]
 )
-def test_how_soon(noon: None, seconds: float, shown: str):
+def test_how_soon_it_will_be(noon: None, seconds: float, shown: str):
     assert text_of(times.ahead(NOW + timedelta(seconds=seconds))) == shown
 
 

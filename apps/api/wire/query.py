@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from apps.core.fields import LARGEST
 from apps.core.ids import row_number
 
 LIMIT, MOST = 100, 3000
+_UUID = re.compile("[0-9A-Fa-f]{32}")
 _COMPARE = {"lt", "lte", "gt", "gte"}
 
 
@@ -143,7 +145,7 @@ def _value(column: Field, text: str) -> Any:
         number = _whole(text) if _whole(text) is not None else row_number(text)  # an id, where v1 calls one a number
         return number if number is not None and abs(number) <= LARGEST else None
     if column.name == "uuid":
-        return text if len(text.replace("-", "")) == 32 and text.replace("-", "").isalnum() else None
+        return text if _UUID.fullmatch(text.replace("-", "")) else None
     return None if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) else text
 
 
