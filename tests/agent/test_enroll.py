@@ -132,6 +132,7 @@ def test_two_registrations_are_told_apart_by_their_key(meet: Meet):
         f"set -e\n\tCORRAL_PORTAL_KEY='{PORTAL}'; run",
         f"\xff\nCORRAL_PORTAL_KEY='{PORTAL}'",
     ],
+    ids=["bare", "with a comment", "exported", "among other lines", "after noise"],
 )
 def test_the_scripts_key_is_found_however_it_is_written(meet: Meet, script: str):
     assert register(meet(http(script.encode("latin-1")), http(json.dumps(ANSWER))))["portal_key"] == PORTAL

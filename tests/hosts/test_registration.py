@@ -83,7 +83,11 @@ def test_texts_have_their_lengths(name: str, limit: int) -> None:
     assert (refused.value.field, refused.value.code) == (name, "MaxLengthExceeded")
 
 
-@pytest.mark.parametrize("key", ["", None, 7, "ssh-rsa AAAA", "nonsense", f"{KEY}\n{KEY}", KEY[:-4], "x" * 2000])
+@pytest.mark.parametrize(
+    "key",
+    ["", None, 7, "ssh-rsa AAAA", "nonsense", f"{KEY}\n{KEY}", KEY[:-4], "x" * 2000],
+    ids=["none", "null", "number", "rsa", "nonsense", "two", "cut", "long"],
+)
 def test_only_an_ed25519_key_will_do(key: Any) -> None:
     with pytest.raises(Invalid) as refused:
         Claim.read(saying(publicKey=key))
