@@ -11,7 +11,7 @@ from tests.docker.running import ROOT
 
 FILE_CAP, FILE_MEDIAN, FILE_P90 = 400, 70, 200
 FUNCTION_CAP, FUNCTION_MEDIAN, FUNCTION_P90 = 40, 7, 25
-TESTS_PER_SOURCE = 0.8
+TESTS_PER_SOURCE = 1.3
 
 
 def p90(sizes: Sequence[int]) -> int:
