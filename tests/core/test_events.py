@@ -10,6 +10,8 @@ import pytest
 from django.db import transaction
 
 from apps.core import events
+from apps.core.events import publisher as publishing
+from apps.core.events import sending
 
 Sent = list[tuple[str, dict[str, Any]]]
 
@@ -27,7 +29,7 @@ class Layer:
         self.sent.append((name, message))
 
 
-class Publisher(events._Publisher):
+class Publisher(publishing.Publisher):
     """Without its thread: the test takes what was collected."""
 
     def _begin(self) -> None:
@@ -37,7 +39,7 @@ class Publisher(events._Publisher):
 @pytest.fixture
 def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
     found = Layer()
-    monkeypatch.setattr(events, "get_channel_layer", lambda: found)
+    monkeypatch.setattr(sending, "get_channel_layer", lambda: found)
     return found
 
 
@@ -54,7 +56,7 @@ def send(publisher: Publisher, layer: Layer) -> Callable[[], Sent]:
 
     def flush() -> Sent:
         layer.sent.clear()
-        asyncio.run(events._send_all(*publisher._take()))
+        asyncio.run(sending.send_all(*publisher._take()))
         return list(layer.sent)
 
     return flush
@@ -114,9 +116,9 @@ def test_a_group_that_cannot_be_reached_is_in_nobody_s_way(
 
 
 def test_without_a_layer_nothing_is_sent_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch, publisher: Publisher):
-    monkeypatch.setattr(events, "get_channel_layer", lambda: None)
+    monkeypatch.setattr(sending, "get_channel_layer", lambda: None)
     publisher.row(7, "host", 1)
-    asyncio.run(events._send_all(*publisher._take()))
+    asyncio.run(sending.send_all(*publisher._take()))
     assert publisher._take() == ({}, set())
 
 

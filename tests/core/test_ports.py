@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core import ports
-from apps.core.ports import Ports
+from apps.core.ports import calls
+from apps.core.ports.sockets import Ports
 from apps.core.result import Loss, Result
 
 
@@ -20,7 +21,7 @@ from apps.core.result import Loss, Result
 def plugged(monkeypatch: pytest.MonkeyPatch) -> Ports:
     """Nothing plugged in."""
     found = Ports()
-    monkeypatch.setattr(ports, "ports", found)
+    monkeypatch.setattr(calls, "ports", found)
     return found
 
 
