@@ -17,7 +17,7 @@ from tests.fleet.sshd import Sshd
 @pytest.fixture(
     params=[
         "simulated",
-        "agent",
+        pytest.param("agent", marks=pytest.mark.faces),
         pytest.param("docker", marks=pytest.mark.docker),
         pytest.param("ssh", marks=pytest.mark.docker),
     ]
