@@ -131,7 +131,7 @@ def test_a_bad_name_of_a_stack_is_refused_at_the_field(page: Page, desk: Desk, a
 
 def test_an_engine_that_does_not_answer_is_refused_at_the_field(page: Page, desk: Desk, api: Api):
     desk.forgive("status of 422")
-    page.goto("/env/5/hosts/new")
+    page.goto("/env/5/hosts/new/address")
     for url in ("nonsense", "tcp://127.0.0.1:1"):
         page.fill("[name=url]", url)
         page.get_by_role("button", name="Connect").click()
