@@ -53,9 +53,9 @@ ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "read
 
 Rows = list[tuple[str, list[tuple[Any, ...]]]]
 
-# What goes through a whole face: many requests for each assertion, and a good deal slower than a unit.
+# What goes through a whole face or plays whole histories: many steps for each assertion, a good deal slower than a unit.
 HERE = Path(__file__).parent
-THROUGH_A_FACE = frozenset({"agent", "console", "incidents", "login", "routes", "wire"})
+THROUGH_A_FACE = frozenset({"agent", "console", "incidents", "login", "loop", "routes", "wire"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
