@@ -53,7 +53,7 @@ ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "read
 
 Rows = list[tuple[str, list[tuple[Any, ...]]]]
 
-# What goes through a whole face or plays whole histories: many steps for each assertion, a good deal slower than a unit.
+# What goes through a whole face or plays whole histories: many steps for each assertion, a good deal slower.
 HERE = Path(__file__).parent
 THROUGH_A_FACE = frozenset({"agent", "console", "incidents", "login", "loop", "routes", "wire"})
 
