@@ -81,7 +81,7 @@ def provider_save(kind: str, data: Mapping[str, Any], *, actor: Asker) -> AuthPr
 
 def _checked(kind: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> Config:
     config = read_config(kind, data, before)
-    if isinstance(config, Directory):
+    if isinstance(config, Directory) and config.ca:
         try:
             tls_context(config)
         except (ssl.SSLError, ValueError):

@@ -34,7 +34,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture(scope="session")
 def lasting(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[ExitStack]:
-    """What is to be ended after the last browser test, and before the database: the browser runs a loop in this thread."""
+    """What is to be ended after the last browser test, and before the database: the browser has a loop here."""
     yield request.config.stash.setdefault(WHAT_LASTS, ExitStack())
     request.config.stash[WHAT_LASTS].close()
 

@@ -154,7 +154,8 @@ def test_both_ways_at_once_without_losses() -> None:
         while got := theirs.recv(4096):
             theirs.sendall(got)
 
-    threading.Thread(target=echo, daemon=True).start()
+    echoing = threading.Thread(target=echo, daemon=True)
+    echoing.start()
     payload = bytes(range(256)) * 8192
     writer = threading.Thread(target=wire.send, args=(payload,))
     writer.start()
@@ -164,6 +165,7 @@ def test_both_ways_at_once_without_losses() -> None:
     writer.join(5)
     assert bytes(got) == payload
     wire.close()
+    echoing.join(5)
     theirs.close()
 
 

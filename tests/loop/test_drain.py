@@ -18,7 +18,7 @@ from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_drain, host_update
 from apps.stacks.models import Slot, Stack
 from apps.stacks.services import service_act, service_update
-from tests.stacks.yard import CONFIG, Fleet, container_of
+from tests.loop.yard import CONFIG, Fleet, container_of
 
 
 def drained(fleet: Fleet, number: int = 1, **how: Any) -> Host:

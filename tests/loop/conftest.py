@@ -15,7 +15,7 @@ from apps.environments.models import Environment
 from apps.hosts.services import host_create
 from apps.stacks.models import Stack
 from apps.stacks.services import stack_create
-from tests.stacks.yard import Clock, Fleet
+from tests.loop.yard import Clock, Fleet
 
 
 @pytest.fixture

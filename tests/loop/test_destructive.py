@@ -12,7 +12,7 @@ from apps.hosts.models import Host
 from apps.hosts.services import host_act
 from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_update
-from tests.stacks.yard import Fleet, container_of
+from tests.loop.yard import Fleet, container_of
 
 
 def place(fleet: Fleet, service: Service) -> int:

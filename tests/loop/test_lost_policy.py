@@ -11,7 +11,7 @@ from apps.stacks.lost import LABEL, from_labels, labelled, policy_of
 from apps.stacks.models import Service
 from apps.stacks.selectors import stack_export
 from apps.stacks.services import service_update, stack_create
-from tests.stacks.yard import Fleet
+from tests.loop.yard import Fleet
 
 COMPOSE = """
 version: "2"

@@ -17,7 +17,7 @@ from apps.hosts.selectors import gives_up_at
 from apps.hosts.services import host_create
 from apps.stacks.models import Service, Slot, Stack
 from apps.stacks.services import service_update
-from tests.stacks.yard import Clock, Fleet, container_of
+from tests.loop.yard import Clock, Fleet, container_of
 
 RESCHEDULE = ("reschedule", 60)
 
