@@ -18,6 +18,7 @@ from tests.docker.running import ROOT, Api, Portal, clean_environment
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 STARTS = 3
+CHILD_PATIENCE = 600
 
 
 def say(line: str = "") -> None:
@@ -52,6 +53,10 @@ def main() -> int:
         finally:
             engines.stop(engine)
         kept &= _pages(Path(folder) / "pages")
+    kept &= _child("bench.agents", "200 simulated agents in four processes on one portal")
+    kept &= _child(
+        "bench.tunnel", "The agent's tunnel against the engine's own socket, one engine, medians of 3 in turns"
+    )
     say(f"\n{'Every limit holds.' if kept else 'A limit is broken.'} ({time.monotonic() - began:.0f} s)")
     return 0 if kept else 1
 
@@ -147,6 +152,19 @@ def _healing(api: Api, url: str) -> bool:
         worst = max(worst, *times)
         told(f"{words}, 5 runs (worst {max(times):.2f} s)", f"{statistics.median(times):.2f} s", "<= 2 s")
     return worst <= 2
+
+
+def _child(module: str, heading: str) -> bool:
+    """A benchmark that needs a process of its own, and prints for itself."""
+    say(f"\n{heading}")
+    env = clean_environment() | {"DJANGO_SETTINGS_MODULE": "portal.settings.test"}
+    with subprocess.Popen([sys.executable, "-u", "-W", "ignore", "-m", module], cwd=ROOT, env=env) as running:
+        try:
+            return running.wait(CHILD_PATIENCE) == 0
+        except subprocess.TimeoutExpired:
+            say(f"  not done within {CHILD_PATIENCE} s")
+            running.send_signal(signal.SIGINT)  # it ends what it started
+            return False
 
 
 def _pages(data: Path) -> bool:

@@ -26,10 +26,7 @@ def main() -> None:
             began = time.monotonic()
             agents = [_agents(Path(folder), number, url) for number in range(PROCESSES)]
             _until_active(portal)
-            print(
-                f"  {PROCESSES * EACH} agents enrolled and active             {time.monotonic() - began:6.1f} s",
-                flush=True,
-            )
+            _told("from starting them to all hosts active, registration included", time.monotonic() - began, "s")
             _rest(portal, [each.pid for each in agents])
             _reconnect(portal)
         finally:
@@ -57,22 +54,26 @@ def _rest(portal: Portal, agents: list[int]) -> None:
         before, began = cpu(pids), time.monotonic()
         time.sleep(WATCHED)
         share = 100 * (cpu(pids) - before) / (time.monotonic() - began)
-        print(f"  at rest, {what:8} processor, % of one core     {share:6.1f} %")
-        print(f"  at rest, {what:8} memory (PSS)                 {memory(pids):6.0f} MB", flush=True)
+        _told(f"{what} at rest, mean of {WATCHED:.0f} s, of one core", share, "%")
+        _told(f"{what} at rest, memory of all processes (PSS)", memory(pids), "MB")
 
 
 def _reconnect(portal: Portal) -> None:
     """The portal is killed and started: every agent has to come back."""
     old = {row[0] for row in portal.rows(_HELD)}
     portal.end(signal.SIGKILL)
-    portal.start()
     began = time.monotonic()
+    portal.start()
 
     def back() -> bool:
         return sum(row[0] not in old for row in portal.rows(_HELD)) == PROCESSES * EACH
 
     until(back, seconds=240, what="everybody back", pause=0.2)
-    print(f"  all back after the portal was killed and started    {time.monotonic() - began:6.1f} s", flush=True)
+    _told("mass reconnect: from the portal's kill -9 and start to all back", time.monotonic() - began, "s")
+
+
+def _told(what: str, figure: float, unit: str) -> None:
+    print(f"  {what:<66} {figure:8.1f} {unit}", flush=True)
 
 
 if __name__ == "__main__":

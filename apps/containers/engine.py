@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -26,6 +28,10 @@ _networks: set[tuple[str, str]] = set()
 _network_lock = threading.Lock()
 LABEL = "io.rancher.container.uuid"
 
+# What this process is doing on engines at this moment, by the container's uuid: its events are no news.
+_STARTING: set[str] = set()
+_LEAVING: set[str] = set()
+
 _STATES = {"running": "running", "paused": "running", "restarting": "restarting", "removing": "removing"}
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
 
@@ -33,6 +39,34 @@ _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhea
 def network_name(environment_uuid: Any) -> str:
     """The bridge network of an environment on each of its engines."""
     return f"corral-{str(environment_uuid)[:13]}"
+
+
+@contextmanager
+def starting(row: Container) -> Iterator[None]:
+    """While it is made or started here; the look that does it sees the outcome."""
+    with _among(_STARTING, row):
+        yield
+
+
+@contextmanager
+def leaving(row: Container) -> Iterator[None]:
+    """While it is taken off its engine here."""
+    with _among(_LEAVING, row):
+        yield
+
+
+@contextmanager
+def _among(doing: set[str], row: Container) -> Iterator[None]:
+    doing.add(str(row.uuid))
+    try:
+        yield
+    finally:
+        doing.discard(str(row.uuid))
+
+
+def is_ours(uuid: str, action: str) -> bool:
+    """Whether an event only tells what this process is doing; the end of one that is being started is news."""
+    return uuid in _LEAVING or (action in {"create", "start"} and uuid in _STARTING)
 
 
 def make(row: Container, engine: Driver) -> str:

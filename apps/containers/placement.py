@@ -6,10 +6,9 @@ from collections import defaultdict
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
 
 from apps.containers.models import Container
-from apps.containers.selectors import counts_by_host
+from apps.containers.selectors import Counts, counts_by_host
 from apps.core.result import Result
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -24,9 +23,10 @@ def assign(row: Container) -> Host | Result:
     One placement at a time per environment, so that two containers never take the same port or crowd one host.
     """
     with transaction.atomic():
-        Environment.objects.select_for_update().get(pk=row.environment_id)
+        row.environment = Environment.objects.select_for_update().get(pk=row.environment_id)
         hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
-        answer = place(_demand(row), views(row.environment_id, list(hosts.values())))
+        counts = counts_by_host(row.environment_id, row.spread_key)
+        answer = place(_demand(row, counts), _views(row, list(hosts.values()), counts))
         if not isinstance(answer, Unplaced):
             Container.all_objects.filter(pk=row.pk).update(host=answer.host_id, placement=answer.trace)
             row.placement = answer.trace
@@ -42,35 +42,27 @@ def assign(row: Container) -> Host | Result:
     )
 
 
-def _demand(row: Container) -> Demand:
-    siblings: dict[int, int] = {}
-    if row.spread_key:
-        rows = Container.all_objects.filter(
-            environment=row.environment_id, spread_key=row.spread_key, removed=None, host__isnull=False
-        ).exclude(desired="removed")
-        siblings = dict(rows.values_list("host").annotate(Count("pk")).order_by())
-    config = row.config
+def _demand(row: Container, counts: Counts) -> Demand:
     return Demand(
         ports=frozenset((p[0], p[1], p[2]) for p in row.fixed_ports),
         requested_host_id=row.requested_host_id,
-        labels=dict(config.labels),
+        labels=dict(row.config.labels),
         avoid=frozenset({row.avoid_host_id} if row.avoid_host_id else set()),
-        spread=siblings,
+        spread={key: alike for key, (_all, alike) in counts.items() if alike},
     )
 
 
-def views(environment_id: int, hosts: list[Host]) -> list[HostView]:
-    """The hosts of an environment as the scheduler sees them."""
-    counts = counts_by_host(environment_id)
-    ports = _ports_by_host(environment_id)
+def _views(row: Container, hosts: list[Host], counts: Counts) -> list[HostView]:
+    """The hosts of an environment as the scheduler sees them for this row; ports only where it wants any."""
+    ports = _ports_by_host(row.environment_id) if row.fixed_ports else {}
     return [
         HostView(
             id=host.pk,
             name=host.name or host.hostname or host.url,
             state=host.shown,
             labels=host.all_labels,
-            ports_used=frozenset(ports[host.pk]),
-            containers=counts.get(host.pk, 0),
+            ports_used=frozenset(ports.get(host.pk, ())),
+            containers=counts.get(host.pk, (0, 0))[0],
         )
         for host in hosts
     ]

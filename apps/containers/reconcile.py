@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers import placement
-from apps.containers.engine import LABEL, make, network, sighting
+from apps.containers.engine import LABEL, leaving, make, network, sighting, starting
 from apps.containers.guard import start_insist
 from apps.containers.lifecycle import Want, crash_pause, next_step
 from apps.containers.models import Container, Pull
@@ -30,23 +30,26 @@ def settle(row: Container) -> Result:
     """One look at one container."""
     if row.desired in {"removed", "purged"}:
         return _leave(row)
+    said = []
     if row.host is None:
         placed = placement.assign(row)
         if isinstance(placed, Result):
             return placed
         row.host = placed
-        note(row, f"Placed on {placed}.")
+        said.append(f"Placed on {placed}.")
     try:
-        return _towards(row, driver_of(row.host))
+        return _towards(row, driver_of(row.host), said)
     except ImageMissing:
         return _pull(row, row.host)
     except EngineDown as error:
         return Result(state=row.shown, message=f"{row.host} does not answer: {error}", again_in=2.0)
     except EngineError as error:
         return _refused(row, error)
+    finally:
+        note(row, *said)
 
 
-def _towards(row: Container, engine: Driver) -> Result:
+def _towards(row: Container, engine: Driver, said: list[str]) -> Result:
     seen = _find(row, engine)
     want = Want(
         running=row.desired == "running",
@@ -67,8 +70,9 @@ def _towards(row: Container, engine: Driver) -> Result:
         return _told(row, seen, "restarting", f"It keeps ending; next try in {pause:.0f} s.", again_in=pause)
     if step in {"start", "restart"}:
         start_insist(row)
-    found = _act(row, engine, seen, step)
-    note(row, *_steps(row, step))
+    with starting(row):
+        found = _act(row, engine, seen, step)
+    said += _steps(row, step)
     return _settled(row, seen, found, healed=step in {"start", "create"} and not want.fresh)
 
 
@@ -204,9 +208,10 @@ def _leave(row: Container) -> Result:
             timeout = row.spec.get("stopTimeout")
             grace = GRACE if timeout is None else int(timeout)
             extend(row, grace + 90)
-            if seen.state == "running":
-                engine.stop(seen.id, timeout=grace)
-            engine.remove(seen.id)
+            with leaving(row):
+                if seen.state == "running":
+                    engine.stop(seen.id, timeout=grace)
+                engine.remove(seen.id)
             note(row, f"Removed from {row.host}.")
     except EngineError as error:
         return Result(state="removing", message=str(error))

@@ -16,6 +16,8 @@ from apps.environments.access import Actor
 from apps.hosts.models import Host
 from apps.hosts.selectors import address_of, driver_of
 
+Counts = dict[int, tuple[int, int]]
+
 
 def containers_of(actor: Actor, environment_id: int) -> QuerySet[Container]:
     """The containers of one environment that are not removed, with their hosts."""
@@ -24,12 +26,14 @@ def containers_of(actor: Actor, environment_id: int) -> QuerySet[Container]:
     return rows
 
 
-def counts_by_host(environment_id: int) -> dict[int, int]:
-    """How many containers that are not leaving stand on each host."""
+def counts_by_host(environment_id: int, spread_key: str = "") -> Counts:
+    """How many containers that are not leaving stand on each host, and how many of them have this spread key."""
     rows = Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False).exclude(
         desired="removed"
     )
-    return dict(rows.values_list("host").annotate(Count("pk")).order_by())
+    alike = Count("pk", filter=Q(spread_key=spread_key) & ~Q(spread_key=""))
+    counted = rows.values_list("host").annotate(everything=Count("pk"), same=alike).order_by()
+    return {host: (everything, same) for host, everything, same in counted}
 
 
 def running_on(host: Host) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.containers.engine import LABEL
+from apps.containers.engine import LABEL, is_ours
 from apps.containers.models import Container
 from apps.containers.plan import config_from_inspect
 from apps.control.services import create
@@ -28,6 +28,8 @@ def handle(host_id: int, event: EngineEvent) -> None:
     if event.kind != "container":
         return
     action = event.action.split(":")[0]
+    if is_ours(event.attributes.get(LABEL, ""), action):
+        return
     if action not in _TELLING and action not in {"create", "health_status"}:
         return
     known = Q(external_id=event.id) | Q(uuid__in=[v for v in [event.attributes.get(LABEL)] if _is_uuid(v)])

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -40,14 +41,32 @@ def tell(host_id: int, event: EngineEvent) -> None:
             close_old_connections()
 
 
-def _note(host: Host, event: EngineEvent) -> None:
-    """Write an event to the host's timeline."""
-    try:
-        journal.write(host, [journal.line(host, event.at, event.kind, event.action, event.id, event.attributes)])
-    except DatabaseError:  # the host may have gone this moment
-        log.info("event %s of host %s was not written down", event.action, host.pk, exc_info=True)
-    finally:
-        close_old_connections()
+class Notes:
+    """What is to be written to one host's timeline: many events at once, for a burst must not write line by line."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._waiting: deque[EngineEvent] = deque(maxlen=journal.KEEP)
+
+    def add(self, event: EngineEvent) -> None:
+        """Remember an event; from any thread."""
+        self._waiting.append(event)
+
+    def write(self) -> None:
+        """Write down what has been added since."""
+        lines = []
+        while self._waiting:
+            event = self._waiting.popleft()
+            try:
+                line = journal.line(self._host, event.at, event.kind, event.action, event.id, event.attributes)
+            except ValueError as error:
+                log.info("event %s of host %s: %s", event.action, self._host.pk, error)
+            else:
+                lines.append(line)
+        try:
+            journal.write(self._host, lines)
+        except DatabaseError:  # the host may have gone this moment
+            log.info("%d events of host %s were not written down", len(lines), self._host.pk, exc_info=True)
 
 
 class _Watcher(threading.Thread):
@@ -57,6 +76,7 @@ class _Watcher(threading.Thread):
         super().__init__(name=f"watch-{host.pk}", daemon=True)
         self.host = host
         self.last = time.time()
+        self.notes = Notes(host)
         self._stop_asked = threading.Event()
         self._stream: Stream[EngineEvent] | None = None
 
@@ -86,7 +106,7 @@ class _Watcher(threading.Thread):
         for event in stream:
             self.last = max(self.last, event.at)
             tell(self.host.pk, event)
-            _note(self.host, event)
+            self.notes.add(event)
             if self._stop_asked.is_set():
                 return
 
@@ -123,6 +143,7 @@ class Gateway:
         self._recorder.stop()
         for watcher in self._watchers.values():
             watcher.stop()
+            watcher.notes.write()
         Host.all_objects.filter(gateway=self.name).update(gateway="", gateway_until=None)
 
     def _run(self) -> None:
@@ -146,6 +167,7 @@ class Gateway:
         mine = {host.pk: host for host in wanted.filter(gateway=self.name)}
         for key, watcher in list(self._watchers.items()):
             host = mine.get(key)
+            watcher.notes.write()
             if host is None or not watcher.is_alive() or watcher.host.url != host.url:
                 watcher.stop()
                 del self._watchers[key]

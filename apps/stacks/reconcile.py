@@ -88,7 +88,8 @@ def _fill(row: Service, slots: Sequence[Slot], todo: Plan, operation: Operation 
     """New containers for the slots that need one, or a successor, all in one go."""
     numbers = todo.fill + todo.surge
     known = {slot.number: slot for slot in slots}
-    made = [_new(row, number, known.get(number)) for number in numbers]
+    names = _link_names(row)
+    made = [_new(row, number, known.get(number), names) for number in numbers]
     create_all(made, actor=SYSTEM, parent=operation)
     fresh = []
     for number, container in zip(numbers, made, strict=True):
@@ -102,7 +103,7 @@ def _fill(row: Service, slots: Sequence[Slot], todo: Plan, operation: Operation 
     Slot.objects.bulk_create(fresh)
 
 
-def _new(row: Service, number: int, slot: Slot | None) -> Container:
+def _new(row: Service, number: int, slot: Slot | None, names: Sequence[str]) -> Container:
     before = slot.container if slot else None
     stack = row.stack
     name = f"{stack.name}_{row.name}_{number}"
@@ -113,7 +114,7 @@ def _new(row: Service, number: int, slot: Slot | None) -> Container:
         kept=True,
         spread_key=str(row.uuid),
         avoid_host=before.host if before else None,
-        aliases=[row.name, f"{row.name}.{stack.name}", *_link_names(row)],
+        aliases=[row.name, f"{row.name}.{stack.name}", *names],
         tags={
             "io.rancher.stack.name": stack.name,
             "io.rancher.project.name": stack.name,

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 _SQLITE_OPTIONS = {
     "timeout": 20,
     "transaction_mode": "IMMEDIATE",
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4000;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000;",
 }
 
 
@@ -22,7 +22,7 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
     """
     if not url:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "portal.pooled_sqlite3",
             "NAME": str(data_dir / "corral.sqlite3"),
             "OPTIONS": dict(_SQLITE_OPTIONS),
         }

@@ -122,9 +122,30 @@ def test_lines_older_than_the_setting_says_are_thrown_away(host: Host, actor_of:
     assert [seq for seq, _ in lines()] == [2]
 
 
-def test_hosts_without_an_agent_have_a_timeline_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "close_old_connections", lambda: None)  # this is no thread of its own
+def test_hosts_without_an_agent_have_a_timeline_too(host: Host) -> None:
     now = timezone.now().timestamp()
-    watch._note(host, EngineEvent(now, "container", "die", "c0ffee", {"name": "web", "exitCode": "1"}))
+    notes = watch.Notes(host)
+    notes.add(EngineEvent(now, "container", "die", "c0ffee", {"name": "web", "exitCode": "1"}))
+    notes.write()
     row = HostEvent.objects.get()
     assert (row.host, row.seq, row.action, row.name, row.details) == (host, None, "die", "web", {"exitCode": "1"})
+
+
+def test_a_burst_is_written_at_once_and_once(host: Host, django_assert_num_queries: Any) -> None:
+    now = timezone.now().timestamp()
+    notes = watch.Notes(host)
+    for number in range(100):
+        notes.add(EngineEvent(now + number, "container", "start", f"c{number}", {}))
+    with django_assert_num_queries(4):
+        notes.write()
+    with django_assert_num_queries(0):
+        notes.write()
+    assert HostEvent.objects.count() == 100
+
+
+def test_a_time_that_no_calendar_knows_costs_that_line_only(host: Host) -> None:
+    notes = watch.Notes(host)
+    notes.add(EngineEvent(1e30, "container", "die", "c0ffee", {}))
+    notes.add(EngineEvent(timezone.now().timestamp(), "container", "start", "c0ffee", {}))
+    notes.write()
+    assert [row.action for row in HostEvent.objects.all()] == ["start"]

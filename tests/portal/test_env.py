@@ -117,7 +117,7 @@ def test_the_set_up_link_leads_to_the_port_that_is_listened_on(
 
 def test_without_a_url_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
     found = database("", tmp_path)
-    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["ENGINE"] == "portal.pooled_sqlite3"
     assert found["NAME"] == str(tmp_path / "corral.sqlite3")
     assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     found["OPTIONS"].clear()

@@ -1,0 +1,120 @@
+"""A connection that was given back serves the next thread, as if it were new."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal.pooled_sqlite3 import base
+from portal.settings.database import database
+
+
+@pytest.fixture(autouse=True)
+def own_pool(monkeypatch: pytest.MonkeyPatch, django_db_blocker: Any) -> Iterator[None]:
+    """Nobody else's connections; the databases are the test's own files."""
+    monkeypatch.setattr(base, "_idle", type(base._idle)())
+    with django_db_blocker.unblock():
+        yield
+    base.close_idle()
+
+
+@pytest.fixture
+def connect(tmp_path: Path) -> Callable[..., Any]:
+    """A wrapper of one thread for a database file, connected."""
+
+    def make(name: str = "corral.sqlite3") -> base.DatabaseWrapper:
+        settings = database("", tmp_path) | {"NAME": str(tmp_path / name)}
+        usual = {"TIME_ZONE": None, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False, "AUTOCOMMIT": True}
+        made = base.DatabaseWrapper({**usual, "ATOMIC_REQUESTS": False, **settings}, "other")
+        made.ensure_connection()
+        return made
+
+    return make
+
+
+def test_what_is_closed_is_taken_again(connect: Any):
+    first = connect()
+    raw = first.connection
+    first.close()
+    assert connect().connection is raw
+
+
+def test_another_thread_may_take_it(connect: Any):
+    first = connect()
+    raw = first.connection
+    first.close()
+    found = []
+
+    def elsewhere() -> None:
+        second = connect()
+        with second.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            found.append((second.connection, cursor.fetchone()))
+        second.close()
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join(10)
+    assert found == [(raw, (1,))]
+
+
+def test_two_at_once_have_one_each(connect: Any):
+    first, second = connect(), connect()
+    assert first.connection is not second.connection
+    first.close()
+    second.close()
+    assert len(base._idle) == 2
+
+
+def test_half_a_transaction_is_not_handed_on(connect: Any):
+    first = connect()
+    with first.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (n integer)")
+    first.connection.execute("BEGIN IMMEDIATE")
+    first.connection.execute("INSERT INTO t VALUES (1)")
+    first.close()
+    second = connect()
+    assert second.connection.in_transaction is False
+    with second.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM t")
+        assert cursor.fetchone() == (0,)
+
+
+def test_foreign_keys_are_watched_again(connect: Any):
+    first = connect()
+    first.disable_constraint_checking()
+    first.close()
+    with connect().cursor() as cursor:
+        cursor.execute("PRAGMA foreign_keys")
+        assert cursor.fetchone() == (1,)
+
+
+def test_one_of_another_file_is_not_taken(connect: Any):
+    first = connect("one.sqlite3")
+    raw = first.connection
+    first.close()
+    second = connect("two.sqlite3")
+    assert second.connection is not raw
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        raw.execute("SELECT 1")
+
+
+def test_no_more_are_kept_than_agreed(connect: Any):
+    for made in [connect() for _ in range(base._KEPT + 3)]:
+        made.close()
+    assert len(base._idle) == base._KEPT
+
+
+def test_the_last_one_folds_the_log_into_the_database(connect: Any, tmp_path: Path):
+    made = connect()
+    with made.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (n integer)")
+    assert (tmp_path / "corral.sqlite3-wal").exists()
+    made.close()
+    base.close_idle()
+    assert not (tmp_path / "corral.sqlite3-wal").exists()
