@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from apps.containers import watch
-from apps.containers.engine import LABEL
+from apps.containers.engine import LABEL, leaving, starting
 from apps.containers.models import Container
 from apps.containers.services import container_act, container_create
 from apps.containers.spec import LaunchConfig
@@ -132,6 +132,40 @@ def test_an_event_of_a_stranger_has_the_host_scanned(host: Host, woken: list[Any
     watch.handle(host.pk, event("start", "f" * 64))
     watch.handle(host.pk, event("destroy", "e" * 64))
     assert woken == [("host", host.pk)]
+
+
+def test_what_we_start_ourselves_is_no_news_but_its_end_is(
+    host: Host, sim: SimulatedDriver, woken: list[Any], django_assert_num_queries: Any
+) -> None:
+    made = outside(sim)
+    look("host", host.pk)
+    row = Container.all_objects.get()
+    mine = {LABEL: str(row.uuid)}
+    with starting(row):
+        with django_assert_num_queries(0):
+            watch.handle(host.pk, event("create", made, **mine))
+            watch.handle(host.pk, event("start", made, **mine))
+        assert woken == []
+        watch.handle(host.pk, event("die", made, **mine))
+        assert woken == [("container", row.pk)]
+    watch.handle(host.pk, event("start", made, **mine))
+    assert woken == [("container", row.pk)] * 2
+
+
+def test_what_we_take_away_ourselves_is_no_news_until_we_gave_up(
+    host: Host, sim: SimulatedDriver, woken: list[Any]
+) -> None:
+    made = outside(sim)
+    look("host", host.pk)
+    row = Container.all_objects.get()
+    mine = {LABEL: str(row.uuid)}
+    with pytest.raises(RuntimeError), leaving(row):
+        for action in ("kill", "die", "destroy"):
+            watch.handle(host.pk, event(action, made, **mine))
+        assert woken == []
+        raise RuntimeError
+    watch.handle(host.pk, event("destroy", made, **mine))
+    assert woken == [("container", row.pk)]
 
 
 @pytest.mark.parametrize("action", ["exec_create: sh", "attach", "top", "resize"])
