@@ -180,7 +180,7 @@ class Demo:
     def _containers(self) -> list[Json]:
         prefix = f"{_STACK}_{_SERVICE}_"
         rows: list[Json] = self._ask("containers?limit=1000&removed_null=1")["data"]
-        return [row for row in rows if row["name"].startswith(prefix)]
+        return [row for row in rows if row["name"].startswith(prefix) and not row.get("nativeContainer")]
 
     def _await_running(self) -> None:
         deadline = time.monotonic() + _WORK_PATIENCE

@@ -154,7 +154,8 @@ def test_containers_that_do_not_come_are_told_with_their_reason(
 
 
 def test_other_containers_are_not_counted(show: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    answering(monkeypatch, show, {"data": [{"name": "web"}, {"name": "WEB-Server_nginx-cluster_1"}]})
+    taken_in = {"name": "WEB-Server_nginx-cluster_2", "nativeContainer": True}
+    answering(monkeypatch, show, {"data": [{"name": "web"}, {"name": "WEB-Server_nginx-cluster_1"}, taken_in]})
     assert [row["name"] for row in show._containers()] == ["WEB-Server_nginx-cluster_1"]
 
 
