@@ -229,9 +229,10 @@ def service_remove(row: Service, *, actor: Actor) -> Service:
 
 
 def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor) -> None:
-    """Replace the services that `row` links to; an empty list removes all links."""
+    """Replace the services that `row` links to; an empty list removes all links, one name twice is `Invalid`."""
     wanted = list(links)
     _may_link(row, [target for target, _name in wanted], actor)
+    _names_differ([name or target.name for target, name in wanted])
     with transaction.atomic():
         ServiceLink.objects.filter(service=row).delete()
         for target, name in wanted:
@@ -273,6 +274,13 @@ def _may_link(row: Service, targets: Sequence[Service], actor: Actor) -> None:
     for target in targets:
         if target.environment_id != row.environment_id or target.is_gone:
             raise Invalid("serviceId", "InvalidReference", "There is no such service here.")
+
+
+def _names_differ(names: Sequence[str]) -> None:
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        why = f"Two links are called {twice!r}, and a name leads to one service; give one of them another name."
+        raise Invalid("serviceLinks", "NotUnique", why)
 
 
 def _link(row: Service, target: Service, name: str) -> None:

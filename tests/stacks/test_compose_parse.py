@@ -198,6 +198,11 @@ def test_the_file_s_own_lost_settings_are_said() -> None:
     assert parse(text).warnings == ("The settings under `volumes` are not carried over.", "`more` is not known.")
 
 
+def test_a_link_that_is_written_twice_is_one_name_for_one_service() -> None:
+    stack = parse("db:\n  image: a\nweb:\n  image: b\n  links: [db, 'db:db']\n")
+    assert set(stack.services[1].links) == {("db", "db")}
+
+
 def test_external_links_are_kept() -> None:
     service = one("external_links: [shop/db:db, other]")
     assert service.external_links == (("shop/db", "db"), ("other", "other"))

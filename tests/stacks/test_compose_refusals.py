@@ -73,6 +73,8 @@ WRONG: list[tuple[str, int, str, str]] = [
     ("web:\n  image: a\n  restart: maybe\n", 3, "InvalidOption", "always"),
     ("web:\n  image: a\n  links: ['db']\n", 3, "InvalidReference", "db"),
     ("web:\n  image: a\n  links: ['web:']\n  depends_on: [db]\n", 4, "InvalidReference", "db"),
+    ("web:\n  image: a\n  links: ['web:x', 'db:x']\ndb:\n  image: a\n", 3, "NotUnique", "'x'"),
+    ("web:\n  image: a\n  links: ['db', 'web:db']\ndb:\n  image: a\n", 3, "NotUnique", "'db'"),
     ("web:\n  image: a\n  external_links: [' ']\n", 3, "InvalidFormat", "link"),
     ("web:\n  image: a\n  hostname: ${}\n", 3, "InvalidFormat", "variable"),
     ("web:\n  image: a\n  hostname: ${A b}\n", 3, "InvalidFormat", "variable"),

@@ -317,6 +317,29 @@ def test_one_bad_link_leaves_the_old_ones(serve: Any, actor_of: Any):
     assert links_of(web) == [("kept", "db")]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [(("db", "x"), ("cache", "x"), "x"), (("db", ""), ("cache", "db"), "db"), (("db", ""), ("db", ""), "db")],
+    ids=["both named", "one by its service", "the same twice"],
+)
+def test_two_links_of_one_name_are_refused_and_the_old_ones_stay(
+    first: tuple[str, str], second: tuple[str, str], name: str, serve: Any, actor_of: Any
+):
+    web, others = serve("web"), {"db": serve("db"), "cache": serve("cache")}
+    link_add(web, others["db"], "kept", actor=actor_of("bob"))
+    with pytest.raises(Invalid, match=f"Two links are called '{name}'") as caught:
+        links_set(web, [(others[first[0]], first[1]), (others[second[0]], second[1])], actor=actor_of("bob"))
+    assert (caught.value.field, caught.value.code) == ("serviceLinks", "NotUnique")
+    assert links_of(web) == [("kept", "db")]
+    assert not AuditEntry.all_objects.filter(event="service.setservicelinks").exists()
+
+
+def test_a_service_may_be_linked_under_two_names(serve: Any, actor_of: Any):
+    web, db = serve("web"), serve("db")
+    links_set(web, [(db, ""), (db, "store")], actor=actor_of("bob"))
+    assert links_of(web) == [("db", "db"), ("store", "db")]
+
+
 def test_every_change_of_links_is_in_the_audit_log(serve: Any, actor_of: Any, people: Any):
     web, db = serve("web"), serve("db")
     links_set(web, [(db, "a")], actor=actor_of("bob"))

@@ -247,6 +247,16 @@ def test_links_between_services(api: Api, stack: Any):
     assert api.get("serviceconsumemaps")["data"] == []
 
 
+def test_two_links_of_one_name_in_one_request_are_refused(api: Api, stack: Any):
+    front, back = stack["front"], stack["back"]
+    for twice in ({"name": "db"}, {"name": "db", "serviceId": front}):
+        wanted = [{"serviceId": back, "name": "db"}, {"serviceId": back, **twice}]
+        refused = api.post(f"services/{front}/?action=setservicelinks", {"serviceLinks": wanted})
+        assert (refused.status, refused["code"], refused["fieldName"]) == (422, "NotUnique", "serviceLinks")
+        assert "'db'" in refused["message"]
+    assert [each["name"] for each in api.get("serviceconsumemaps")["data"]] == ["back"]
+
+
 def test_stacks_export_and_act_on_all_services(api: Api, stack: Any):
     path = f"environments/{stack['stack']}"
     files = api.post(f"{path}?action=exportconfig", {"serviceIds": None})

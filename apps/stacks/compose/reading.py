@@ -168,8 +168,12 @@ class _Service:
             self._warnings.append(
                 f"{self._name}: `depends_on` does not delay the start; services must wait themselves."
             )
+        taken: dict[str, str] = {}
         for target, alias in self._aliases("links"):
             self._known(target, "links")
+            if taken.setdefault(alias, target) != target:
+                message = f"two links are called {alias!r}; give one of them another name"
+                raise self._wrong(self._body.line("links"), message, "NotUnique")
             yield target, alias
 
     def _known(self, name: str, key: str) -> None:
