@@ -13,17 +13,17 @@ from apps.core.ports import Asker
 from apps.core.services import insist_fresh
 
 
-def password_set(user: User, password: str, *, actor: Asker | None) -> int:
+def password_set(user: User, password: str, *, actor: Asker | None, field: str = "password") -> int:
     """Give an account a new password, as an administrator or (None) from the machine's own command line.
 
-    Its sessions end; how many that were. Raises `Forbidden` for others, `Stale` without a recent proof, `Invalid` for
-    a weak password.
+    Its sessions end; how many that were. Raises `Forbidden` for others, `Stale` without a recent proof, `Invalid` at
+    `field` for a weak password.
     """
     if actor is not None:
         if not actor.is_admin:
             raise Forbidden("Only administrators may set somebody's password.")
         insist_fresh(actor)
-    return _write(user, password, actor=actor, keep="")
+    return _write(user, password, actor=actor, keep="", field=field)
 
 
 def password_change(

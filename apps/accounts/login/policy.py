@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.password_validation import UserAttributeSimilarityValidator, validate_password
 from django.core.exceptions import ValidationError
 
 from apps.accounts.models import User
 from apps.core.errors import Invalid
 
 LONGEST = 1024
+
+
+class UnlikeTheName(UserAttributeSimilarityValidator):
+    """Refuses passwords that are nearly the account's own log-in name or name, or a word of it."""
+
+    def __init__(self) -> None:
+        super().__init__(user_attributes=("login", "name"))
+
+    def get_error_message(self) -> str:
+        """What is wrong, whichever of the two it was."""
+        return "The password is too similar to the account's log-in name or name; choose another."
 
 
 def password_check(password: str, user: User | None = None, *, field: str = "password") -> None:

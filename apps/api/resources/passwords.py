@@ -87,5 +87,5 @@ class PasswordType(Resource):
         row = rows.filter(pk=number).first() if number else rows.filter(login__iexact=login).first()
         if row is None or not caller.actor.is_admin:
             raise Invalid("accountId", "InvalidReference", "There is no such account.")
-        password_set(row, data["secretValue"], actor=caller.actor)
+        password_set(row, data["secretValue"], actor=caller.actor, field="secretValue")
         return Row(row)
