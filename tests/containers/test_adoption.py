@@ -159,11 +159,16 @@ def test_what_we_take_away_ourselves_is_no_news_until_we_gave_up(
     look("host", host.pk)
     row = Container.all_objects.get()
     mine = {LABEL: str(row.uuid)}
-    with pytest.raises(RuntimeError), leaving(row):
-        for action in ("kill", "die", "destroy"):
-            watch.handle(host.pk, event(action, made, **mine))
-        assert woken == []
-        raise RuntimeError
+
+    def fail_at_it() -> None:
+        with leaving(row):
+            for action in ("kill", "die", "destroy"):
+                watch.handle(host.pk, event(action, made, **mine))
+            assert woken == []
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_at_it()
     watch.handle(host.pk, event("destroy", made, **mine))
     assert woken == [("container", row.pk)]
 
