@@ -160,7 +160,7 @@ def test_an_administrator_gives_an_account_a_password(people: Any, program: Any,
         ({"accountId": "1a999999", "secretValue": NEW}, "accountId"),
         ({"publicValue": "nobody", "secretValue": NEW}, "accountId"),
         ({"publicValue": "bob"}, "secretValue"),
-        ({"publicValue": "bob", "secretValue": "short"}, "password"),
+        ({"publicValue": "bob", "secretValue": "short"}, "secretValue"),
     ],
 )
 def test_a_password_that_cannot_be_given_is_refused_at_its_field(
