@@ -16,19 +16,27 @@ from typing import Any
 
 from apps.containers.models import Container
 from apps.containers.streams import command_of, shell_open
-from apps.control.services import record
-from apps.core.errors import Invalid
-from apps.drivers.base import EngineError, ExecSession
+from apps.control.services import answered, record
+from apps.core.errors import Forbidden, Invalid, Problem, Unauthorized
+from apps.drivers.base import EngineConflict, EngineError, ExecSession
 from apps.environments.access import Actor
 from apps.realtime import targets
 from apps.realtime.reader import Reader
-from apps.realtime.socket import NOT_FOUND, Refusal, Socket, in_thread
+from apps.realtime.socket import NOT_ALLOWED, NOT_FOUND, Refusal, Socket
 
+EVENT = "container.shell"
 _QUEUE = 32
 _MOST_FRAME = 1_000_000
 _PATIENCE = 10.0
 
 Order = Callable[[ExecSession], None]
+
+
+def _status(error: EngineError | Problem) -> int:
+    """What a request that ended so would be answered with."""
+    if isinstance(error, Problem):
+        return error.status
+    return 409 if isinstance(error, EngineConflict) else 502
 
 
 class _Output:
@@ -108,25 +116,47 @@ class ShellSocket(Socket):
         return self.row.environment_id
 
     async def begin(self) -> None:
-        """Note who opens a shell, then open it."""
+        """Have a thread open the shell and read it."""
         self._loop = asyncio.get_running_loop()
         self._opened = asyncio.Event()
         self._sending: Future[None] | None = None
         self._session: ExecSession | None = None
         self._input: _Input | None = None
-        await in_thread(self._record)
         reader = Reader(f"shell-{self.row.pk}", self._open, self._take, self._done)
         self.hold(self._let_go)
         self.hold(reader.close)
         reader.start()
 
-    def _record(self) -> None:
+    def refused(self, refusal: Refusal) -> None:
+        """Write down who asked for a shell in a container that they may see, but not enter."""
+        if refusal.code == NOT_ALLOWED:
+            with contextlib.suppress(Forbidden), self._told():
+                raise Forbidden(str(refusal))
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Write a line before anything is opened, and how it went after that."""
         actor = self.caller.actor()
-        request = {"command": self.command}
-        record("container.shell", actor=actor, row=self.row, environment_id=self.environment, request=request)
+        if actor is None:
+            raise Unauthorized("You are logged out.")
+        place, request = self.environment, {"command": self.command}
+        record(EVENT, actor=actor, row=self.row, environment_id=place, request=request)
+        code, said = 200, ""
+        try:
+            yield
+        except (EngineError, Problem) as error:
+            code, said = _status(error), str(error)
+            raise
+        except Exception as error:
+            code, said = 500, type(error).__name__
+            raise
+        finally:
+            told = {"message": said} if said else {}
+            answered(actor, code, told, event=EVENT, environment_id=place, request=request)
 
     def _open(self) -> _Output:
-        self._session = shell_open(self.row, self.command)
+        with self._told():
+            self._session = shell_open(self.row, self.command)
         if not self.ended:
             self._input = _Input(self._session)
             self._loop.call_soon_threadsafe(self._opened.set)

@@ -100,6 +100,9 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Find what the caller wants (in a thread) and say in which environment it is; raises `Refusal`."""
         raise NotImplementedError
 
+    def refused(self, refusal: Refusal) -> None:
+        """Called (in a thread) with the refusal of whoever is not let in; most of them need no word."""
+
     async def begin(self) -> None:
         """Start sending; the handshake is done and the caller may be here."""
         raise NotImplementedError
@@ -137,7 +140,10 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._count()
         except Refusal as refusal:
             await self.accept()
-            await self.end(refusal.code, str(refusal))
+            try:
+                await in_thread(self.refused, refusal)
+            finally:
+                await self.end(refusal.code, str(refusal))
             return
         await self.accept()
         for name in (group(self.environment), group_of_account(self._account)):

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from apps.containers.models import Container
-from apps.containers.streams import DEFAULT_SHELL
-from apps.control.models import AuditEntry
 from apps.drivers.base import EngineConflict, EngineDown
 from apps.environments.services import ticket_issue
 from apps.realtime import shell
@@ -38,20 +36,6 @@ def test_keys_go_in_and_output_comes_out(people: Any, box: Container, engine: Sc
     assert engine.asked == [("exec", "c0ffee", ["cat", "a b"])]
     assert engine.session.got == b"typed ahead and on\xff\n"
     assert engine.session.sizes == [(132, 50)]
-
-
-def test_opening_a_shell_is_written_down(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    headers = session_of(people.rex)
-
-    async def story() -> None:
-        async with Wire(f"/ws/shell?container={box.pk}", headers) as wire:
-            engine.session.feed(b"$ ")
-            await wire.frame()
-
-    run(story)
-    entry = AuditEntry.all_objects.get(event="container.shell")
-    assert (entry.account_id, entry.target, entry.environment_id) == (people.rex.pk, box.pk, box.environment_id)
-    assert entry.request == {"command": DEFAULT_SHELL}
 
 
 def test_the_end_tells_the_exit_code(people: Any, box: Container, engine: ScriptedEngine) -> None:

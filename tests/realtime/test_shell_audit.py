@@ -1,0 +1,170 @@
+"""The audit log says of every shell whether it was opened, and why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apps.accounts.services import key_create
+from apps.containers.models import Container
+from apps.containers.streams import DEFAULT_SHELL
+from apps.control.models import AuditEntry, AuditHead
+from apps.control.verify import verify
+from apps.core.errors import Invalid
+from apps.drivers.base import EngineConflict, EngineDown
+from apps.environments.services import ticket_issue
+from apps.realtime import socket
+from tests.realtime.scripted import ScriptedEngine
+from tests.realtime.wire import Wire, basic, eventually, run, session_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def lines() -> list[AuditEntry]:
+    return list(AuditEntry.all_objects.filter(event__startswith="container.shell"))
+
+
+def the_line() -> AuditEntry:
+    """The one line there is, once it was answered."""
+    assert eventually(lambda: any(row.answered for row in lines()))
+    (found,) = lines()
+    return found
+
+
+def try_it(path: str, headers: dict[str, str]) -> int:
+    """Ask for a shell that will not come; the code of the close."""
+    found: list[int] = []
+
+    async def story() -> None:
+        async with Wire(path, headers) as wire:
+            found.append(await wire.code())
+
+    run(story)
+    return found[0]
+
+
+def test_a_shell_that_was_opened_is_written_down_as_done(people: Any, box: Container, engine: ScriptedEngine) -> None:
+    headers = session_of(people.rex)
+
+    async def story() -> None:
+        async with Wire(f"/ws/shell?container={box.pk}", headers) as wire:
+            engine.session.feed(b"$ ")
+            await wire.frame()
+
+    run(story)
+    entry = the_line()
+    assert (entry.account_id, entry.target, entry.environment_id) == (people.rex.pk, box.pk, box.environment_id)
+    assert (entry.request, entry.code, entry.response) == ({"command": DEFAULT_SHELL}, "200", {})
+
+
+def test_the_line_is_there_before_the_engine_is_asked(
+    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def look(*_args: Any, **_more: Any) -> Any:
+        seen.append(len(lines()))
+        return engine.session
+
+    monkeypatch.setattr(engine, "exec", look)
+    engine.session.finish()
+    try_it(f"/ws/shell?container={box.pk}", session_of(people.rex))
+    assert seen == [1]
+    assert the_line().code == "200"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (EngineConflict("container is not running"), "409"),
+        (EngineDown("h1 does not answer"), "502"),
+        (Invalid("privileged", "PolicyViolation", "web may not be entered by a shell"), "422"),
+    ],
+)
+def test_what_was_not_opened_is_written_down_as_refused_with_the_reason(
+    error: Any, code: str, people: Any, box: Container, engine: ScriptedEngine
+) -> None:
+    engine.error = error
+    assert try_it(f"/ws/shell?container={box.pk}&command=ls", session_of(people.rex)) == 1000
+    entry = the_line()
+    assert (entry.code, entry.response) == (code, {"message": str(error)})
+    assert (entry.account_id, entry.request) == (people.rex.pk, {"command": ["ls"]})
+    assert engine.asked == []
+
+
+def test_the_host_policy_s_refusal_is_written_down(people: Any, box: Container, engine: ScriptedEngine) -> None:
+    box.spec = {**box.spec, "privileged": True}
+    box.save()
+    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.alice)) == 1000
+    entry = the_line()
+    assert (entry.code, entry.target) == ("422", box.pk)
+    assert "may not be entered by a shell" in entry.response["message"]
+    assert engine.asked == []
+
+
+def test_a_container_that_is_nowhere_yet(people: Any, box: Container, engine: ScriptedEngine) -> None:
+    Container.all_objects.update(external_id="")
+    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rex)) == 1000
+    assert (the_line().code, engine.asked) == ("409", [])
+
+
+def test_a_portal_that_fails_says_so_without_details(
+    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any, **_more: Any) -> Any:
+        raise ValueError("secret")
+
+    monkeypatch.setattr(engine, "exec", fail)
+    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rex)) == 1000
+    assert (the_line().code, the_line().response) == ("500", {"message": "ValueError"})
+
+
+def test_a_role_that_may_not_is_written_down_as_refused(people: Any, box: Container, engine: ScriptedEngine) -> None:
+    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rita)) == 4403
+    entry = the_line()
+    assert (entry.account_id, entry.code, entry.environment_id) == (people.rita.pk, "403", box.environment_id)
+    assert entry.response == {"message": "Your role here may not do this."}
+    assert engine.asked == []
+
+
+def test_a_key_that_may_not_is_named(people: Any, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    made = key_create(actor=actor_of("rita"), account=people.rita, name="looker")
+    made.key.state = "active"
+    made.key.save()
+    assert try_it(f"/ws/shell?container={box.pk}", basic(made)) == 4403
+    assert (the_line().key_id, the_line().code) == (made.key.pk, "403")
+
+
+def test_one_connection_too_many_is_a_refusal_too(
+    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "MOST_SOCKETS", 0)
+    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rex)) == 4403
+    assert (the_line().code, engine.asked) == ("403", [])
+
+
+def test_what_is_not_there_for_the_asker_is_nobody_s_business(
+    people: Any, box: Container, engine: ScriptedEngine
+) -> None:
+    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.mallory)) == 4404
+    assert try_it(f"/ws/shell?container={box.pk}", {}) == 4401
+    assert try_it("/ws/shell?container=999999", session_of(people.rex)) == 4404
+    assert lines() == []
+
+
+def test_other_sockets_that_are_refused_write_nothing(people: Any, box: Container, engine: ScriptedEngine) -> None:
+    before = AuditEntry.all_objects.count()
+    assert try_it(f"/ws/logs?container={box.pk}", session_of(people.mallory)) == 4404
+    assert AuditEntry.all_objects.count() == before
+
+
+def test_the_chain_holds(people: Any, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    ticket = ticket_issue(
+        actor=actor_of("rex"), environment_id=box.environment_id, verb="exec", kind="container", target=box.pk
+    )
+    engine.error = EngineConflict("container is not running")
+    assert try_it(f"/v1/exec/?token={ticket}", {}) == 1000
+    assert the_line().code == "409"
+    assert AuditHead.objects.filter(environment_number=box.environment_id).exists()
+    assert not verify(box.environment_id).faults
