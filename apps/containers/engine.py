@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers.guard import body_insist
@@ -27,6 +29,7 @@ from apps.drivers.base import (
 _networks: set[tuple[str, str]] = set()
 _network_lock = threading.Lock()
 LABEL = "io.rancher.container.uuid"
+NAME_PATIENCE = timedelta(seconds=30)
 
 # What this process is doing on engines at this moment, by the container's uuid: its events are no news.
 _STARTING: set[str] = set()
@@ -34,6 +37,10 @@ _LEAVING: set[str] = set()
 
 _STATES = {"running": "running", "paused": "running", "restarting": "restarting", "removing": "removing"}
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
+
+
+class NameStillTaken(Exception):
+    """The container that had the name before is being stopped."""
 
 
 def network_name(environment_uuid: Any) -> str:
@@ -73,6 +80,7 @@ def make(row: Container, engine: Driver) -> str:
     """Make the row's container and return its engine id; finds the one made before by a look that was killed.
 
     The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
+    Raises `NameStillTaken` while one of ours that is on its way out holds it.
     """
     body = _body(row, engine)
     body_insist(row, body, engine, network_name(row.environment.uuid))
@@ -83,7 +91,17 @@ def make(row: Container, engine: Driver) -> str:
             twin = _by_name(engine, name)
             if twin is not None and twin.labels.get(LABEL) == str(row.uuid):
                 return twin.id
+            if twin is not None and _is_leaving(row, twin):
+                raise NameStillTaken(f"Waits for the earlier {row.name} to go.") from None
     raise EngineConflict(f"The names {row.name} and {row.name}_{str(row.uuid)[:8]} are both in use on {row.host}.")
+
+
+def _is_leaving(row: Container, twin: ContainerSeen) -> bool:
+    """Whether the name is held by one of ours on its way out; one that takes very long is not waited for."""
+    if timezone.now() - row.created > NAME_PATIENCE:
+        return False
+    leaving = Container.all_objects.filter(environment=row.environment_id, desired="removed", removed=None)
+    return leaving.filter(external_id=twin.id).exists()
 
 
 def _by_name(engine: Driver, name: str) -> ContainerSeen | None:

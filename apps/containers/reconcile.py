@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers import placement
-from apps.containers.engine import LABEL, leaving, make, network, sighting, starting
+from apps.containers.engine import LABEL, NameStillTaken, leaving, make, network, sighting, starting
 from apps.containers.guard import start_insist
 from apps.containers.lifecycle import Want, crash_pause, next_step
 from apps.containers.models import Container, Pull
@@ -41,12 +41,18 @@ def settle(row: Container) -> Result:
         return _towards(row, driver_of(row.host), said)
     except ImageMissing:
         return _pull(row, row.host)
-    except EngineDown as error:
-        return Result(state=row.shown, message=f"{row.host} does not answer: {error}", again_in=2.0)
+    except (EngineDown, NameStillTaken) as reason:
+        return _later(row, reason)
     except EngineError as error:
         return _refused(row, error)
     finally:
         note(row, *said)
+
+
+def _later(row: Container, reason: Exception) -> Result:
+    if isinstance(reason, NameStillTaken):
+        return Result(state=row.shown, message=str(reason), again_in=1.0)
+    return Result(state=row.shown, message=f"{row.host} does not answer: {reason}", again_in=2.0)
 
 
 def _towards(row: Container, engine: Driver, said: list[str]) -> Result:

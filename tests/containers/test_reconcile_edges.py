@@ -143,6 +143,39 @@ def test_both_names_taken_by_somebody_else_is_told(make: Any, sim: SimulatedDriv
     assert len(sim.containers()) == 2
 
 
+@pytest.fixture
+def namesake(box: Container, make: Any) -> Container:
+    """Another with the name of the box, as a service asks for it when a number is free again."""
+    row = make("other")
+    Container.all_objects.filter(pk=row.pk).update(name=box.name)
+    return fresh(row)
+
+
+def test_a_name_is_waited_for_while_the_one_that_had_it_is_on_its_way_out(
+    box: Container, namesake: Container, sim: SimulatedDriver, actor_of: Any
+):
+    container_act(box, "remove", actor=actor_of("bob"))
+    look("container", namesake.pk)
+    seen = fresh(namesake)
+    assert (seen.shown, seen.message, seen.fault) == ("creating", "Waits for the earlier web to go.", False)
+    look("container", box.pk)
+    look("container", namesake.pk)
+    assert (fresh(namesake).shown, [seen.name for seen in sim.containers()]) == ("running", ["web"])
+
+
+def test_a_name_is_not_waited_for_for_ever(box: Container, namesake: Container, sim: SimulatedDriver, actor_of: Any):
+    container_act(box, "remove", actor=actor_of("bob"))
+    Container.all_objects.filter(pk=namesake.pk).update(created=timezone.now() - timedelta(seconds=31))
+    look("container", namesake.pk)
+    assert fresh(namesake).shown == "running"
+    assert sorted(seen.name for seen in sim.containers()) == ["web", f"web_{str(namesake.uuid)[:8]}"]
+
+
+def test_a_name_that_stays_taken_is_not_waited_for(box: Container, namesake: Container, sim: SimulatedDriver):
+    look("container", namesake.pk)
+    assert sorted(seen.name for seen in sim.containers()) == ["web", f"web_{str(namesake.uuid)[:8]}"]
+
+
 def test_a_twin_that_a_killed_look_made_is_taken_up(make: Any, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
     row = make()
     made = sim.create(CreateRequest("web", {"Image": "bb:local", "Labels": {LABEL: str(row.uuid)}}))
