@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.accounts.spec import GROUP_KINDS
 from apps.api.wire import kinds
 from apps.api.wire.roles import OUTSIDE, letters, offered
 from apps.control.models import AuditEntry, Operation
@@ -240,3 +241,48 @@ def test_a_key_of_a_clerk_chooses_members_and_nothing_else(api_of: Any, actor_of
     assert clerk.post(f"{path}/?action=setmembers", {"members": same}).status == 200
     more = [*same, {"externalId": wire_id("a", people.mallory.pk), "externalIdType": "rancher_id", "role": "readonly"}]
     assert clerk.post(f"{path}/?action=setmembers", {"members": more}).status == 403
+
+
+def _options(api: Api, name: str = "role") -> list[str]:
+    fields = api.get("schemas/projectMember")["resourceFields"]
+    assert fields[name]["type"] == "enum"
+    return list(fields[name]["options"])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("who", ["root", "alice", "rita", "mallory"])
+def test_the_schema_of_members_names_the_roles_there_are(api_of: Any, actor_of: Any, lab: Any, who: str, inside: bool):
+    api = api_of(who).inside(lab) if inside and who != "mallory" else api_of(who)
+    assert _options(api) == list(ROLES)
+    role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
+    role_create(actor=actor_of("root"), name="auditor", permissions=["logs"])
+    assert _options(api) == [*ROLES, "auditor", "runner"]
+    Role.objects.get(name="runner").delete()
+    assert _options(api) == [*ROLES, "auditor"]
+
+
+def test_the_list_of_schemas_names_them_too_and_v1_s_four_stay(api_of: Any, actor_of: Any):
+    api = api_of("alice")
+    role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
+    (found,) = [each for each in api.get("schemas")["data"] if each["id"] == "projectMember"]
+    assert found == {**api.get("schemas/projectMember").body, "links": found["links"]}
+    assert set(found["resourceFields"]["role"]["options"]) >= {"owner", "member", "restricted", "readonly"}
+    assert found["resourceFields"]["transitioning"]["options"] == ["yes", "no", "error"]
+
+
+def test_every_role_and_identity_that_a_member_has_is_an_option(api_of: Any, actor_of: Any, lab: Any, people: Any):
+    role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
+    alice = api_of("alice")
+    members = [
+        {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"},
+        {"externalId": f"1a{people.bob.pk}", "externalIdType": "rancher_id", "role": "runner"},
+    ]
+    assert alice.post(f"projects/1a{lab.pk}?action=setmembers", {"members": members}).status == 200
+    shown = alice.get(f"projects/1a{lab.pk}/projectmembers")["data"]
+    assert {each["role"] for each in shown} == {"owner", "runner"} <= set(_options(alice))
+    assert {each["externalIdType"] for each in shown} <= set(_options(alice, "externalIdType"))
+
+
+def test_the_schema_of_members_names_the_identities_of_every_provider(api_of: Any):
+    people = {"rancher_id", "github_user", "ldap_user", "openldap_user"}
+    assert set(_options(api_of("alice"), "externalIdType")) == people | GROUP_KINDS

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from apps.accounts.spec import IDENTITY_KINDS, LOCAL
 from apps.api.resources.effective import access_of_environment
 from apps.api.wire.caller import Caller
 from apps.api.wire.entry import pick
@@ -12,7 +13,7 @@ from apps.api.wire.fields import table
 from apps.api.wire.kinds import Action, Data, Link, Resource, register
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict, verdict
-from apps.environments.models import Environment, Member
+from apps.environments.models import Environment, Member, Role
 from apps.environments.selectors import titles_of
 from apps.environments.services import environment_act, environment_create, environment_update, members_set
 
@@ -110,8 +111,8 @@ class ProjectMember(Resource):
     model = Member
     own = table("""
         externalId     string             r <identity
-        externalIdType enum               r <identity_type :rancher_id
-        role           enum               r <role :owner|member|restricted|readonly
+        externalIdType enum               r <identity_type
+        role           enum               r <role
         projectId      reference[project] r <environment_id
         accountId      reference[account] r <environment_id
         name           string             r
@@ -129,6 +130,10 @@ class ProjectMember(Resource):
         "transitioningProgress": lambda _seen: None,
     }
     links = {"project": Link("project", attribute="environment_id")}
+
+    def options(self, caller: Caller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - roles are the same for everybody
+        """The four roles of v1, then those that administrators made; identities of every provider."""
+        return {"role": Role.every(), "externalIdType": (LOCAL, *sorted(IDENTITY_KINDS))}
 
     def rows(self, caller: Caller) -> Any:
         """The members of the environments the caller sees."""

@@ -170,6 +170,10 @@ class Resource:
         """What rows need beside themselves, by key, in a constant number of queries."""
         return {}
 
+    def options(self, caller: Caller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - as above
+        """The options of fields, by name, that depend on what there is; for the schema only."""
+        return {}
+
     def whole(self, caller: Caller, row: Any) -> Data | None:  # noqa: ARG002 - as above
         """The whole resource, for types that fields do not describe."""
         return None

@@ -23,6 +23,9 @@ def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
     held = letters(caller.standing, resource.name)
     collection, item = methods(resource, caller)
     fields = [f for f in resource.fields if caller.role == "admin" or not f.admin]
+    shown = {f.name: f.schema(writable=held) for f in fields}
+    for name, options in resource.options(caller).items():
+        shown[name]["options"] = list(options)
     plural = resource.plural_name
     links = {"self": caller.url("schemas", resource.name)}
     if resource.listable and collection:
@@ -35,7 +38,7 @@ def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
         "pluralName": plural,
         "resourceMethods": item,
         "collectionMethods": collection,
-        "resourceFields": {**_id_field(resource), **{f.name: f.schema(writable=held) for f in fields}},
+        "resourceFields": {**_id_field(resource), **shown},
         "resourceActions": {name: _action(resource, name) for name in resource.actions_for(caller)},
         "collectionActions": {},
         "collectionFields": {},
