@@ -16,6 +16,10 @@ from apps.containers.selectors import policies_of
 from apps.core.errors import Invalid
 from apps.environments.access import can
 
+GROUPS: dict[str | Promise, tuple[str, ...]] = {
+    gettext_lazy("Power over the machine"): ("privileged", "bindMounts", "devices", "securityOpt"),
+    gettext_lazy("Shared with the host"): ("hostNetwork", "hostPid", "hostIpc", "hostUts", "hostUserns"),
+}
 SWITCHES: dict[str, tuple[str | Promise, str | Promise]] = {
     "privileged": (gettext_lazy("Privileged containers"), gettext_lazy("root on the host, without further steps")),
     "bindMounts": (gettext_lazy("Any folder of the host"), gettext_lazy("also the engine's socket, which is root")),
@@ -49,7 +53,9 @@ def index(visit: Visit) -> HttpResponse:
         except Invalid as problem:
             errors = {str(problem.field): problem.message}
     context = {
-        "switches": [(name, *words, shown[name]) for name, words in SWITCHES.items()],
+        "groups": [
+            (title, [(name, *SWITCHES[name], shown[name]) for name in names]) for title, names in GROUPS.items()
+        ],
         "lists": [(name, *words, "\n".join(shown[name]), errors.get(name, "")) for name, words in LISTS.items()],
         "errors": errors,
         "decision": decision,

@@ -1,4 +1,4 @@
-"""A walk along every link of the console: each page answers, and none makes the browser complain."""
+"""A walk along every link of the console: each page answers, fits its window, and none makes the browser complain."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ pytestmark = pytest.mark.browser
 MANY = 150
 LINKS = """() => [...document.querySelectorAll("a[href], template")].flatMap((each) =>
     each.content ? [...each.content.querySelectorAll("a[href]")] : [each]).map((each) => each.href)"""
+
+WINDOWS = ((390, 844), (1440, 900))
+MATRIX = ".kinds"  # what each role may do: on a phone it scrolls in its frame, beside its first column
+TOO_WIDE = """(matrix) => [document.documentElement, ...document.querySelectorAll(".sheet")]
+    .filter((each) => each === document.documentElement || !each.querySelector(matrix))
+    .filter((each) => each.scrollWidth > each.clientWidth)
+    .map((each) => `${each.className || "the page"}: ${each.scrollWidth} > ${each.clientWidth}`)"""
 
 
 def shape(path: str) -> str:
@@ -40,6 +47,15 @@ def visit(page: Page, path: str) -> int:
     return answer.status if answer else 0
 
 
+def too_wide(page: Page) -> list[str]:
+    """What has to be scrolled sideways to be read, on a phone or at a desk."""
+    found: list[str] = []
+    for width, height in WINDOWS:
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"at {width} px {each}" for each in page.evaluate(TOO_WIDE, MATRIX)]
+    return found
+
+
 @pytest.mark.parametrize("login", ["root", "walker"])
 def test_every_link_of_the_console_answers_and_no_page_complains(
     window: Window, shop: Any, portal: Any, api: Any, login: str
@@ -47,7 +63,7 @@ def test_every_link_of_the_console_answers_and_no_page_complains(
     if login == "walker":
         become_member(window)
     page = window(login)
-    todo, done, wrong = ["/"], set[str](), {}
+    todo, done, wrong, wide = ["/"], set[str](), {}, dict[str, list[str]]()
     while todo and len(done) < MANY:
         path = todo.pop(0)
         if shape(path) in done:
@@ -56,8 +72,11 @@ def test_every_link_of_the_console_answers_and_no_page_complains(
         status = visit(page, path)
         if status >= 400:
             wrong[path] = status
+        if found := too_wide(page):
+            wide[path] = found
         todo += ours(page, portal.base)
     assert wrong == {}
+    assert wide == {}
     assert len(done) > 25, sorted(done)
     assert not todo or all(shape(path) in done for path in todo)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps.console.policy import GROUPS, SWITCHES
 from apps.containers.decisions import policy_set
 from apps.containers.models import HostPolicy
 from apps.containers.selectors import policy_of
@@ -77,3 +78,23 @@ def test_the_form_of_a_container_names_the_rule_that_is_in_the_way(enter: Any, a
     text = enter("bob").post(at("container-new"), sent, headers=HX).content.decode()
     assert "The host policy of this environment does not allow it" in text
     assert "/etc:/e</textarea>" in text
+
+
+def test_every_rule_stands_once_under_a_heading_and_says_what_it_does(enter: Any, at: Any, lab: Any):
+    page = html.unescape(enter("root").get(at("policy")).content.decode())
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(SWITCHES)
+    for title in GROUPS:
+        assert f"<h2>{title}</h2>" in page
+    for name, (label, hint) in SWITCHES.items():
+        assert page.count(f'name="{name}"') == 1
+        assert f"<span>{label}<small>{hint}</small></span>" in page
+
+
+def test_the_page_says_whose_rules_it_shows(enter: Any, at: Any, lab: Any, actor_of: Any):
+    assert "These are the installation's default." in html.unescape(enter("rita").get(at("policy")).content.decode())
+    policy_set(lab, {"devices": True}, actor=actor_of("root"))
+    page = enter("rita").get(at("policy")).content.decode()
+    assert "for this environment." in page
+    assert "These are the installation" not in page
+    boxes = {name: f'name="{name}" checked' in " ".join(page.split()) for name in SWITCHES}
+    assert [name for name, on in boxes.items() if on] == ["devices"]
