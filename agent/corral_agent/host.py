@@ -63,7 +63,8 @@ class Host:
         self._dialling: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
-        """Until cancelled. Raises `CannotRegister` when there is neither a credential nor a way to one."""
+        """Until cancelled. Raises `BadState`, and `CannotRegister` with neither a credential nor a way to one."""
+        self._store.check()
         self.journal.add("agent", "started")
         watching = asyncio.ensure_future(self._watch.run())
         try:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from corral_agent import keys
+
 _FILE = "agent.json"
 
 
@@ -63,7 +65,24 @@ class Store:
         except OSError as error:
             raise BadState(f"The state folder {self.folder} cannot be used: {error.strerror}.") from None
         except (ValueError, TypeError, AttributeError, RecursionError):
-            raise BadState(f"{self._path} is damaged: remove it and register this host again.") from None
+            raise self._damaged("is damaged") from None
+
+    def check(self) -> None:
+        """Raise `BadState` unless the keys can be used, and all that a registered host needs is there."""
+        state = self.state
+        try:
+            if state.private_key or state.access_key:
+                keys.private(state.private_key)
+            if state.portal_key or state.access_key:
+                keys.public_data(state.portal_key)
+        except keys.BadKey as error:
+            raise self._damaged(f"is damaged, {error}") from None
+
+    def _damaged(self, words: str) -> BadState:
+        return BadState(
+            f"{self._path} {words}: remove it and register this host again,"
+            " with the command of the portal's Add Host page."
+        )
 
     def note(self, **changed: str | bool) -> State:
         """Change something and keep it: whole or not at all, even if the power fails. Raises `BadState`."""
