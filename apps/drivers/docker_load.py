@@ -68,7 +68,6 @@ def _send(wire: Wire, path: str, pieces: Iterable[bytes]) -> OSError | None:
 
 
 def _read(reply: Reply) -> None:
-    """The body comes in chunks, whose sizes are lines of their own and no objects."""
     done = False
     for found in objects(reply):
         if "error" in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import select
 import socket
 import ssl
@@ -18,11 +19,13 @@ from urllib.parse import urlsplit
 
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
 from apps.drivers.dialing import dialers
+from apps.drivers.docker_chunks import Chunks
 from apps.drivers.docker_errors import down, refusal
 
 CONNECT_TIMEOUT = 4.0
 ANSWER_TIMEOUT = 30.0
 _CHUNK = 65536
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
 _HEAD_LIMIT = 65536
 _ERROR_LIMIT = 65536
 _ERROR_PATIENCE = 2.0
@@ -190,9 +193,21 @@ class Reply:
         self._rest = rest
         self._url = url
         self.idle = idle
+        self.chunks: Chunks | None = None
 
     def read(self, size: int = _CHUNK) -> bytes:
         """Some of the body, b"" at its end. Raises `EngineDown` when nothing comes for the agreed time."""
+        if self.chunks is None:
+            return self._read(size)
+        try:
+            while not self.chunks.ended and (piece := self._read(size)):
+                if body := self.chunks.feed(piece):
+                    return body
+        except ValueError as error:
+            raise EngineDown(f"The engine at {self._url} does not answer in HTTP: {error}.") from None
+        return b""
+
+    def _read(self, size: int) -> bytes:
         if self._rest:
             piece, self._rest = self._rest[:size], self._rest[size:]
             return piece
@@ -274,7 +289,9 @@ def answer(wire: Wire, url: str, idle: float | None, *, patience: float = ANSWER
     words = head.split(b"\r\n", 1)[0].split()
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
         raise EngineDown(f"What answers at {url} is not a Docker engine.")
-    return Reply(wire, int(words[1]), rest, url, idle)
+    reply = Reply(wire, int(words[1]), rest, url, idle)
+    reply.chunks = Chunks() if _CHUNKED.search(head) else None
+    return reply
 
 
 def check(reply: Reply) -> None:

@@ -108,11 +108,23 @@ def test_an_archive_arrives_as_it_was(meet: Meet, pieces: list[bytes]) -> None:
     [
         chunked(LOADED),
         chunked(b'{"status":"Loading layer"}\r\n', LOADED, b'{"stream":"Loaded image ID: x"}\r\n'),
+        chunked(LOADED[:14], LOADED[14:]),
+        chunked(*(bytes([byte]) for byte in LOADED)),
+        chunked(LOADED).replace(b"Transfer-Encoding: chunked", b"transfer-encoding:Chunked"),
         plain(LOADED),
         b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + LOADED,
         plain(b'{"stream":"Loaded image ID: sha256:1"}'),
     ],
-    ids=["its last word", "among others", "with a length", "until the end", "without a name"],
+    ids=[
+        "its last word",
+        "among others",
+        "cut over two chunks",
+        "byte by byte",
+        "in small letters",
+        "with a length",
+        "until the end",
+        "without a name",
+    ],
 )
 def test_the_engines_last_word_counts(meet: Meet, said: bytes) -> None:
     load(meet(said).endpoint, "/images/load", [b"tar"])
@@ -129,6 +141,9 @@ def test_the_engines_last_word_counts(meet: Meet, said: bytes) -> None:
         (chunked(b'{"error":"bad","errorDetail":{"code":400,"message":"bad tar"}}\r\n'), EngineRefused, "bad tar"),
         (chunked(LOADED, b'{"error":"disk full"}\r\n'), EngineError, "disk full"),
         (plain(b'{"message":"no archive"}', b"400 Bad"), EngineRefused, "no archive"),
+        (chunked(b'{"error":"no sp', b'ace left"}\r\n'), EngineError, "no space left"),
+        (chunked(LOADED).replace(b"0\r\n\r\n", b"!\r\n"), EngineDown, "does not answer in HTTP"),
+        (chunked(b'{"message":"bad tar"}').replace(b"200 OK", b"400 Bad"), EngineRefused, "bad tar"),
         (plain(b'{"message":null}', b"500 Oops"), EngineError, "HTTP status 500 and no reason"),
         (plain(b"", b"503 Away"), EngineDown, "503"),
         (b"", EngineDown, "cannot be reached|ended|closed"),
