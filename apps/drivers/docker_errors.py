@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from apps.drivers.base import EngineConflict, EngineDown, EngineError, EngineNotFound, EngineRefused, ImageMissing
+from apps.drivers.docker_words import storable
 
 _BUSY = ("port is already allocated", "address already in use", "has active endpoints")
 # Some wrong requests are answered with status 500, as if the engine had failed.
@@ -20,7 +21,7 @@ _NO_IMAGE = ("no such image", "pull access denied", "manifest unknown", "manifes
 
 def refusal(status: int, text: str) -> EngineError:
     """The error of an HTTP answer; `text` is its body or the message from it."""
-    words = _message(text) or f"The engine refused with HTTP status {status} and no reason."
+    words = storable(_message(text)) or f"The engine refused with HTTP status {status} and no reason."
     lowered = words.lower()
     kind = EngineError
     if status == 404:

@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
 from apps.drivers.docker_errors import down, refusal
 from apps.drivers.docker_wire import CONNECT_TIMEOUT, connect
+from apps.drivers.docker_words import understood
 
 NEWEST = "1.44"  # the newest API this was written for; older engines are spoken to in theirs
 _TIMEOUT = 60.0
@@ -45,6 +46,16 @@ class Sdk(docker.APIClient):  # type: ignore[misc]  # the SDK is not typed
 
     def _plain(self, path: str) -> Any:
         return self._get(self._url(path, versioned_api=False), timeout=_PING_TIMEOUT)
+
+    def _result(self, response: Any, json: bool = False, binary: bool = False) -> Any:  # noqa: FBT001, FBT002  # as the SDK
+        """What the engine says goes into the database sooner or later."""
+        if not json:
+            return super()._result(response, json, binary)
+        self._raise_for_status(response)
+        try:
+            return understood(response.content)
+        except ValueError as error:
+            raise requests.JSONDecodeError(str(error), "", 0) from None
 
     def agent(self, name: str) -> Any:
         """The JSON that the agent beside the engine answers at `/corral/v1/<name>`; None where there is none."""

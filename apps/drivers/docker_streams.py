@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +10,7 @@ from apps.drivers import docker_stats, docker_values
 from apps.drivers.base import EngineEvent, LogLine, StatsSample
 from apps.drivers.docker_logs import Demultiplexer, Terminal
 from apps.drivers.docker_wire import Reply
+from apps.drivers.docker_words import understood
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ def objects(reply: Reply) -> Iterator[dict[str, Any]]:
     """JSON objects, one a line; what a broken connection cut in two is left out."""
     for line in reply.lines():
         try:
-            found = json.loads(line)
+            found = understood(line)
         except ValueError:
             continue
         if isinstance(found, dict):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+from apps.drivers.docker_words import understood
 from apps.hosts.tunnels.ssh import ENGINE
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Answer:
                 if len(body) > _LIMIT:
                     raise NoAnswer("The agent's answer is too long.")
         try:
-            return json.loads(bytes(body))
+            return understood(bytes(body))
         except ValueError:
             raise NoAnswer("The agent's answer is no JSON.") from None
 
@@ -48,7 +48,7 @@ class Answer:
             *lines, pending = pending.split(b"\n")
             for line in lines:
                 with contextlib.suppress(ValueError):
-                    found = json.loads(line)
+                    found = understood(line)
                     if isinstance(found, dict):
                         yield found
             piece = await self._reader.read(65536)

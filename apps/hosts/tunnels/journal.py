@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.core.defaults import setting_int
 from apps.core.events import changed
+from apps.drivers.docker_words import storable
 from apps.hosts.models import Host, HostEvent
 
 KEEP = 2000
@@ -53,16 +54,21 @@ def write(host: Host, rows: Sequence[HostEvent]) -> None:
 
 def line(host: Host, at: float, kind: str, action: str, subject: str, attributes: Mapping[str, Any]) -> HostEvent:
     """One line; `at` is unix time by the host's clock. Raises `ValueError` for one that no calendar knows."""
-    details = {name: str(attributes[name])[:255] for name in _TOLD if attributes.get(name)}
+    details = {name: _text(attributes[name], 255) for name in _TOLD if attributes.get(name)}
     return HostEvent(
         host=host,
         at=_moment(at - host.skew),
-        kind=kind[:32],
-        action=action[:64],
-        subject=subject[:128],
-        name=str(attributes.get("name") or "")[:255],
+        kind=_text(kind, 32),
+        action=_text(action, 64),
+        subject=_text(subject, 128),
+        name=_text(attributes.get("name") or "", 255),
         details=details,
     )
+
+
+def _text(found: object, size: int) -> str:
+    """As every database takes it: PostgreSQL refuses NULs."""
+    return str(storable(str(found)))[:size]
 
 
 def _moment(at: float) -> datetime:

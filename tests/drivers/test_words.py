@@ -1,0 +1,110 @@
+"""What engines and agents say can be kept by every database, and is untouched otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.drivers import docker_streams, docker_values
+from apps.drivers.docker_errors import refusal
+from apps.drivers.docker_sdk import Sdk
+from apps.drivers.docker_words import MARK, storable, understood
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.text("\x00\\u0d8f\ud800\udc00a"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(found=ANY)
+def test_whatever_is_said_can_be_kept(found: Any) -> None:
+    kept = json.dumps(understood(json.dumps(found).encode()), ensure_ascii=False)
+    assert "\x00" not in kept
+    assert not any(0xD800 <= ord(sign) < 0xE000 for sign in kept)
+    kept.encode()
+
+
+@given(
+    found=st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), st.integers())
+)
+def test_what_can_be_kept_is_kept_as_it_is(found: dict[str, int]) -> None:
+    for ascii_only in (True, False):
+        assert understood(json.dumps(found, ensure_ascii=ascii_only).encode()) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (rb'"a\u0000b"', f"a{MARK}b"),
+        (rb'"\u0000"', MARK),
+        (rb'{"\u0000k": [{"v": "\u0000"}]}', {f"{MARK}k": [{"v": MARK}]}),
+        (rb'"\ud800"', MARK),
+        (rb'"\uDC00x"', f"{MARK}x"),
+        (rb'"\ud83d\ude00"', "\U0001f600"),
+        (rb'"\\u0000"', r"\u0000"),
+        (b'"\xed\xa0\x80"', MARK * 3),
+        (b'"\xff"', MARK),
+        (b"[1, 2.5, null, true]", [1, 2.5, None, True]),
+    ],
+)
+def test_a_mark_stands_for_what_cannot_be_kept(said: bytes, meant: Any) -> None:
+    assert understood(said) == meant
+
+
+@pytest.mark.parametrize("said", [b"", b"{", b'"\x00"', b"[" * 100_000, b"\xfe\xff\x00\x31"])
+def test_what_is_no_json_is_refused(said: bytes) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|Invalid|nested|Extra"):
+        understood(said)
+
+
+@pytest.mark.parametrize("found", [5, 2.5, None, True, "text", [], {}])
+def test_what_is_harmless_passes(found: Any) -> None:
+    assert storable(found) == found
+
+
+def answer(body: bytes, status: int = 200) -> requests.Response:
+    found = requests.Response()
+    found.status_code, found._content = status, body
+    return found
+
+
+def sdk() -> Sdk:
+    return Sdk.__new__(Sdk)
+
+
+def test_an_inspection_is_clean_when_it_comes_in() -> None:
+    raw = {"Id": "c1", "Name": "/we\x00b", "Config": {"Labels": {"a\x00": "\x00"}}, "State": {"Error": "no\x00"}}
+    seen = docker_values.inspected(sdk()._result(answer(json.dumps(raw).encode()), True))
+    assert (seen.name, seen.labels, seen.error) == (f"we{MARK}b", {f"a{MARK}": MARK}, f"no{MARK}")
+    assert "\\u0000" not in json.dumps(seen.raw)
+
+
+def test_an_answer_that_is_no_json_is_the_librarys_error() -> None:
+    with pytest.raises(requests.JSONDecodeError):
+        sdk()._result(answer(b"<html>"), True)
+
+
+@pytest.mark.parametrize(("options", "found"), [({"binary": True}, b"a\x00b"), ({}, "a\x00b")])
+def test_an_answer_that_is_no_json_by_agreement_is_left_alone(options: dict[str, bool], found: bytes | str) -> None:
+    assert sdk()._result(answer(b"a\x00b"), **options) == found
+
+
+def test_an_event_is_clean_when_it_comes_in() -> None:
+    class Body:
+        def lines(self) -> Iterator[bytes]:
+            yield rb'{"Action": "die\u0000", "time": 1, "Actor": {"ID": "c\u0000", "Attributes": {"name": "\u0000"}}}'
+
+    (event,) = docker_streams.events(Body())  # type: ignore[arg-type]  # it has what is used
+    assert (event.action, event.id, event.attributes) == (f"die{MARK}", f"c{MARK}", {"name": MARK})
+
+
+@pytest.mark.parametrize("text", ['{"message": "bad\\u0000 name"}', "bad\x00 name"])
+def test_a_refusal_is_clean_too(text: str) -> None:
+    assert str(refusal(500, text)) == f"bad{MARK} name"
