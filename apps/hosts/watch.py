@@ -59,14 +59,16 @@ class Notes:
             event = self._waiting.popleft()
             try:
                 line = journal.line(self._host, event.at, event.kind, event.action, event.id, event.attributes)
-            except ValueError as error:
-                log.info("event %s of host %s: %s", event.action, self._host.pk, error)
+            except Exception as error:  # noqa: BLE001  # whatever an engine says costs its own line at most
+                log.info("event %s of host %s: %r", event.action, self._host.pk, error)
             else:
                 lines.append(line)
         try:
             journal.write(self._host, lines)
         except DatabaseError:  # the host may have gone this moment
             log.info("%d events of host %s were not written down", len(lines), self._host.pk, exc_info=True)
+        except Exception:  # its timeline is one host's business, and others wait for their turn
+            log.exception("%d events of host %s were not written down", len(lines), self._host.pk)
 
 
 class _Watcher(threading.Thread):
@@ -165,13 +167,21 @@ class Gateway:
         free = Q(gateway="") | Q(gateway=self.name) | Q(gateway_until__lt=now)
         wanted.filter(free).update(gateway=self.name, gateway_until=now + LEASE)
         mine = {host.pk: host for host in wanted.filter(gateway=self.name)}
-        for key, watcher in list(self._watchers.items()):
-            host = mine.get(key)
+        for key in {*self._watchers, *mine}:
+            try:
+                self._tend(key, mine.get(key))
+            except Exception:  # one host's trouble is no other's
+                log.exception("gateway of host %s", key)
+
+    def _tend(self, key: int, host: Host | None) -> None:
+        """Write down what one host's thread has heard; end it when it is not wanted any more, begin it when it is."""
+        if watcher := self._watchers.get(key):
             watcher.notes.write()
-            if host is None or not watcher.is_alive() or watcher.host.url != host.url:
-                watcher.stop()
-                del self._watchers[key]
-        for key, host in mine.items():
-            if key not in self._watchers:
-                self._watchers[key] = _Watcher(host)
-                self._watchers[key].start()
+            if host is not None and watcher.is_alive() and watcher.host.url == host.url:
+                return
+            del self._watchers[key]
+            watcher.stop()
+        if host is not None:
+            watcher = _Watcher(host)
+            watcher.start()
+            self._watchers[key] = watcher
