@@ -1,11 +1,11 @@
-"""The limits of a new key: checked, and never wider than those of the key that makes it."""
+"""The limits of a key: checked, and never wider than those of the key that makes or changes it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 from apps.core.addresses import covers, networks
 from apps.core.errors import Invalid
@@ -62,3 +62,35 @@ def key_limits(
     if outside:
         raise Invalid("addresses", "InvalidOption", f"The key that makes it may not be used from {outside[0]} itself.")
     return Limits(expires or maker.expires, tuple(asked or maker.addresses))
+
+
+def limits_changed(
+    key: Maker, maker: Maker | None, wish: Mapping[str, Any], now: datetime | None = None
+) -> dict[str, Any]:
+    """What of `expires` (None: never) and `addresses` in `wish` is another than the key has, checked as for a new key.
+
+    What a key was given back as it is, is no change: an expired key may still be renamed.
+    """
+    found: dict[str, Any] = {}
+    if "expires" in wish and not _is_same(wish["expires"], key.expires):
+        found["expires"] = key_limits(maker, wish["expires"], (), now).expires
+    if "addresses" in wish:
+        allowed = list(key_limits(maker, None, wish["addresses"], now).addresses)
+        found |= {"addresses": allowed} if allowed != list(key.addresses) else {}
+    return found
+
+
+def is_wider(key: Maker, changed: Mapping[str, Any]) -> bool:
+    """Whether these new limits let a key do something later, or from somewhere else, than it could."""
+    ends = changed.get("expires", key.expires)
+    is_longer = key.expires is not None and (ends is None or ends > key.expires)
+    places = changed.get("addresses", key.addresses)
+    has_more = bool(key.addresses) and (not places or not all(covers(key.addresses, each) for each in places))
+    return is_longer or has_more
+
+
+def _is_same(one: datetime | None, other: datetime | None) -> bool:
+    """The same moment, as far as the wire tells."""
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) < timedelta(seconds=1)

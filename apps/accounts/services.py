@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -161,10 +161,16 @@ def key_act(key: ApiKey, action: str, *, actor: Asker, environment: Any = None) 
     return key
 
 
-def key_update(key: ApiKey, *, actor: Asker, environment: Any = None, **changes: Any) -> ApiKey:
-    """Change a key's name or description."""
-    allowed = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
-    ports.ask(key, "update", actor=actor, environment=environment, changes=allowed, request=allowed)
+def key_update(
+    key: ApiKey, *, actor: Asker, environment: Any = None, told: Mapping[str, Any] | None = None, **changes: Any
+) -> ApiKey:
+    """Change a key's name, description or limits (checked by `environments.services`); `told` is for the record too."""
+    texts = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
+    limits = {k: v for k, v in changes.items() if k in {"role", "expires", "addresses"}}
+    request = {**texts, **limits, **(told or {})}
+    if request.get("expires") is not None:
+        request["expires"] = request["expires"].isoformat()
+    ports.ask(key, "update", actor=actor, environment=environment, changes={**texts, **limits}, request=request)
     return key
 
 

@@ -51,7 +51,7 @@ FACES: dict[str, dict[str, tuple[Text, str]]] = {
         "remove": _DELETE,
     },
     "project": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
-    "apiKey": {"activate": _ON, "deactivate": _OFF, "remove": _DELETE},
+    "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
 _ANY = 987654321987654321  # stands for a row's number

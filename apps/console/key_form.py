@@ -80,12 +80,13 @@ def read(sent: QueryDict) -> dict[str, Any]:
         "name": name,
         "description": description,
         "role": sent.get("role", ""),
-        "expires": _expires(sent.get("expires", ""), sent.get("until", "")),
+        "expires": expires(sent.get("expires", ""), sent.get("until", "")),
         "addresses": [each for each in re.split(r"[\s,;]+", sent.get("addresses", "")) if each],
     }
 
 
-def _expires(span: str, until: str) -> datetime | None:
+def expires(span: str, until: str) -> datetime | None:
+    """The moment that the form means; None is never. Raises `Invalid`."""
     if span == "at":
         if not until:
             raise Invalid("expires", "MissingRequired", _("Say when, or choose one of the spans."))

@@ -11,6 +11,7 @@ from apps.accounts.models import ApiKey
 from apps.accounts.services import key_act
 from apps.console import buttons
 from apps.console.door import Visit, inside, posted, site
+from apps.console.key_edit import edit
 from apps.console.key_form import endpoint, example, form
 from apps.environments.access import Verdict
 
@@ -58,6 +59,19 @@ def environment_key_new(visit: Visit) -> HttpResponse:
 def account_key_new(visit: Visit) -> HttpResponse:
     """Make a key of this account."""
     return form(visit)
+
+
+@inside
+def environment_key_edit(visit: Visit, pk: int) -> HttpResponse:
+    """Change the limits of a key of this environment."""
+    visit.need("keys")
+    return edit(visit, visit.row(of_environment(visit), pk))
+
+
+@site
+def account_key_edit(visit: Visit, pk: int) -> HttpResponse:
+    """Change the limits of a key of this account."""
+    return edit(visit, visit.row(of_account(visit), pk))
 
 
 def _act(visit: Visit, row: ApiKey, action: str) -> HttpResponse:

@@ -109,6 +109,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("keys", keys.environment_keys, name="keys"),
     path("keys/new", keys.environment_key_new, name="key-new"),
     path("keys/<key:pk>/why", why.environment_key, name="environment-key-why"),
+    path("keys/<key:pk>/edit", keys.environment_key_edit, name="environment-key-edit"),
     path("keys/<key:pk>/remove", keys.environment_key_remove, name="environment-key-remove"),
     path("keys/<key:pk>/do/<slug:action>", keys.environment_key_do, name="environment-key-do"),
 ]
@@ -137,6 +138,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/keys/new", keys.account_key_new, name="account-key-new"),
     path("account/access", why.own, name="why"),
     path("account/keys/<key:pk>/why", why.account_key, name="key-why"),
+    path("account/keys/<key:pk>/edit", keys.account_key_edit, name="key-edit"),
     path("account/keys/<key:pk>/remove", keys.account_key_remove, name="key-remove"),
     path("account/keys/<key:pk>/do/<slug:action>", keys.account_key_do, name="key-do"),
     path("environments", environments.index, name="environments"),

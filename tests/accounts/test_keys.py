@@ -103,7 +103,7 @@ def test_an_admin_may_take_a_key_away(made: NewKey, actor_of: Actors):
     assert key_for(made.key.public_value, made.secret) is None
 
 
-def test_only_name_and_description_can_be_changed(made: NewKey, actor_of: Actors):
+def test_what_is_secret_about_a_key_cannot_be_changed(made: NewKey, actor_of: Actors):
     before = made.key.public_value
     key_update(made.key, actor=actor_of("bob"), name="cd", description="d", public_value="X", secret_hash="X")
     key = ApiKey.objects.get()

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from apps.accounts.models import Session
+from apps.accounts.models import ApiKey, Session
 from apps.accounts.services import account_act, key_act, key_create
 from apps.containers.models import Container
 from apps.core.events import changed
 from apps.core.ports import ports
 from apps.environments.models import Environment
-from apps.environments.services import members_apply, members_set
+from apps.environments.services import environment_key_create, key_change, members_apply, members_set
 from apps.realtime import door, socket
 from tests.realtime.scripted import ScriptedEngine, line
 from tests.realtime.wire import Wire, basic, eventually, run, session_of, threads_named
@@ -54,6 +54,21 @@ def test_a_member_put_out_is_disconnected_at_once(
     assert code == 4403
     assert seconds < 0.5
     assert eventually(lambda: not threads_named("logs-", "shell-"))
+
+
+@pytest.mark.parametrize("change", [{"role": "readonly"}, {"addresses": ["192.0.2.0/24"]}])
+def test_a_key_that_is_held_to_less_is_disconnected_at_once(
+    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any, change: dict[str, Any]
+) -> None:
+    made = environment_key_create(actor=actor_of("alice"), environment=lab, name="ci")
+    ApiKey.all_objects.update(state="active")
+    key, actor = ApiKey.objects.select_related("scope").get(pk=made.key.pk), actor_of("alice")
+    code, seconds = seconds_until_closed(
+        f"/ws/shell?container={box.pk}", basic(made), lambda: key_change(key, actor=actor, **change)
+    )
+    assert code in {4401, 4403}
+    assert seconds < 0.5
+    assert [loss.sockets for loss in actor.losses] == [1]
 
 
 def test_the_others_stay(people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:

@@ -82,11 +82,54 @@ def test_a_keys_role_is_never_above_its_makers(api_of: Any, lab: Any, who: str, 
         assert answer["message"] == f"The role {role} may do more than you; choose a lower one."
 
 
-def test_the_limits_of_a_key_are_fixed(api: Api):
-    made = api.post("apikeys", {"role": "readonly", "addresses": ["127.0.0.1"]})
+def test_the_limits_of_a_key_are_changed(api: Api):
+    made = api.post("apikeys", {"addresses": ["127.0.0.1"], "expires": "2040-01-01"})
     settle()
-    changed = api.put(f"apikeys/{made['id']}", {"role": "owner", "addresses": [], "expires": None, "name": "new"})
-    assert (changed["role"], changed["addresses"], changed["name"]) == ("readonly", ["127.0.0.1/32"], "new")
+    path = f"apikeys/{made['id']}"
+    changed = api.put(path, {"role": "restricted", "addresses": ["10.0.0.0/8"], "expires": "2041-05-06", "name": "new"})
+    assert (changed.status, changed["role"], changed["addresses"]) == (200, "restricted", ["10.0.0.0/8"])
+    assert (changed["expires"][:10], changed["name"]) == ("2041-05-06", "new")
+    settle()
+    freed = api.put(path, {"addresses": [], "expires": ""})
+    assert (freed["addresses"], freed["expires"], freed["role"]) == ([], None, "restricted")
+
+
+def test_a_key_that_is_sent_back_as_it_was_read_stays(api: Api):
+    made = api.post("apikeys", {"role": "restricted", "addresses": ["127.0.0.1"], "expires": "2040-01-01T10:11:12Z"})
+    settle()
+    read = api.get(f"apikeys/{made['id']}").body
+    changed = api.put(f"apikeys/{made['id']}", read)
+    same = ("role", "addresses", "expires", "name", "publicValue")
+    assert [changed[each] for each in same] == [read[each] for each in same]
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({"role": "owner"}, "role", "InvalidOption"),
+        ({"role": "member"}, "role", "InvalidOption"),
+        ({"role": "king"}, "role", "InvalidOption"),
+        ({"expires": "2020-01-01"}, "expires", "InvalidDate"),
+        ({"expires": "soon"}, "expires", "InvalidDateFormat"),
+        ({"addresses": ["here"]}, "addresses", "InvalidFormat"),
+        ({"addresses": [{}], "role": "readonly"}, "addresses", "InvalidFormat"),
+    ],
+)
+def test_wrong_changes_of_limits_are_refused_at_their_field(api: Api, body: dict[str, Any], field: str, code: str):
+    made = api.post("apikeys", {"role": "restricted", "addresses": ["127.0.0.1"]})
+    settle()
+    refused = api.put(f"apikeys/{made['id']}", body)
+    kept = api.get(f"apikeys/{made['id']}")
+    assert (kept["role"], kept["addresses"], kept["expires"]) == ("restricted", ["127.0.0.1/32"], None)
+    assert (refused.status, refused["fieldName"], refused["code"]) == (422, field, code)
+
+
+def test_others_do_not_change_a_key(api: Api, api_of: Any, lab: Any):
+    made = api.post("apikeys", {"role": "restricted"})
+    settle()
+    for who, status in (("rita", 405), ("mallory", 404)):
+        assert api_of(who).inside(lab).put(f"apikeys/{made['id']}", {"role": "readonly"}).status == status
+    assert api.get(f"apikeys/{made['id']}")["role"] == "restricted"
 
 
 def test_a_key_with_a_role_does_what_the_role_does(api_of: Any, lab: Any, stack: Any):

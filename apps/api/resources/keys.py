@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from apps.accounts.models import ApiKey
 from apps.accounts.plan import moment
-from apps.accounts.services import key_act, key_update
+from apps.accounts.services import key_act
 from apps.api.resources.effective import access_of_key
 from apps.api.wire.caller import Caller
 from apps.api.wire.fields import table
@@ -17,7 +17,7 @@ from apps.api.wire.kinds import Data, Link, Resource, Seen, register
 from apps.core.ids import wire_id
 from apps.environments.access import environment_of
 from apps.environments.models import Environment
-from apps.environments.services import account_key_create, environment_key_create
+from apps.environments.services import account_key_create, environment_key_create, key_change
 
 
 def _account_of(seen: Seen) -> str:
@@ -33,7 +33,7 @@ def _role_of(seen: Seen) -> str | None:
 class ApiKeyType(Resource):
     """A key pair; the secret is in the answer that makes it and nowhere else.
 
-    `role` (never more than its maker's), `expires` and `addresses` are ours; all three are fixed once it is made.
+    `role` (never more than its maker's, and only narrowed later), `expires` (empty: never) and `addresses` are ours.
     """
 
     name = "apiKey"
@@ -45,9 +45,9 @@ class ApiKeyType(Resource):
         secretValue password           r !
         lastUsed    date               r <last_used
         lastUsedAddress string         r <last_address
-        role        string             c 1..32
-        expires     date               c <expires
-        addresses   array[string]      c ~
+        role        string             cu 1..32
+        expires     date               cu <expires
+        addresses   array[string]      cu ~
     """)
     links = {"effectiveAccess": Link(call=access_of_key, permission="")}
     computed = {
@@ -73,8 +73,7 @@ class ApiKeyType(Resource):
 
     def create(self, caller: Caller, data: Data) -> Any:
         """A new pair of the environment, or of the account outside any."""
-        if "expires" in data:
-            data["expires"] = moment("expires", data["expires"])
+        _read_time(data)
         if caller.environment is not None:
             made = environment_key_create(actor=caller.actor, environment=caller.environment, **data)
         else:
@@ -82,12 +81,19 @@ class ApiKeyType(Resource):
         return made.key, {"secretValue": made.secret}
 
     def update(self, caller: Caller, row: ApiKey, data: Data) -> None:
-        """Change name or description."""
-        key_update(row, actor=caller.actor, environment=_environment(row), **data)
+        """Change name, description and limits."""
+        _read_time(data)
+        key_change(row, actor=caller.actor, **data)
 
     def act(self, caller: Caller, row: ApiKey, action: str) -> None:
         """Activate, deactivate, remove, purge."""
         key_act(row, action, actor=caller.actor, environment=_environment(row))
+
+
+def _read_time(data: Data) -> None:
+    """What `expires` says as a moment; empty is never."""
+    if "expires" in data:
+        data["expires"] = moment("expires", data["expires"]) if data["expires"].strip() else None
 
 
 def _environment(row: ApiKey) -> Environment | None:

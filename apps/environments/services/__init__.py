@@ -2,7 +2,7 @@
 
 from apps.environments.services.default import environment_default
 from apps.environments.services.grants import members_apply
-from apps.environments.services.keys import account_key_create, environment_key_create
+from apps.environments.services.keys import account_key_create, environment_key_create, key_change
 from apps.environments.services.life import environment_act, environment_create, environment_update
 from apps.environments.services.members import members_set, owner_add
 from apps.environments.services.memberships import memberships_of_account
@@ -18,6 +18,7 @@ __all__ = [
     "environment_default",
     "environment_key_create",
     "environment_update",
+    "key_change",
     "members_apply",
     "members_set",
     "memberships_of_account",

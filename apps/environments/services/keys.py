@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
 
-from apps.accounts.services import NewKey, key_create
+from apps.accounts.models import ApiKey
+from apps.accounts.plan import is_wider, limits_changed
+from apps.accounts.services import NewKey, key_create, key_update
 from apps.core.errors import Forbidden, Invalid
 from apps.environments.access import Actor, can
 from apps.environments.models import Environment, KeyScope, Role
 from apps.environments.roles import PERMISSIONS, largest_within
+from apps.environments.services.revoking import revoking
 
 
 def environment_key_create(*, actor: Actor, environment: Environment, role: str = "", **more: Any) -> NewKey:
@@ -41,6 +45,54 @@ def account_key_create(*, actor: Actor, role: str = "", **more: Any) -> NewKey:
     elif role:
         role = _role_of_key(frozenset(PERMISSIONS), role)
     return key_create(actor=actor, account=actor.user, role=role, **more)
+
+
+def key_change(key: ApiKey, *, actor: Actor, **changes: Any) -> ApiKey:
+    """Change a key's `name`, `description`, `expires` (None: never) or `addresses`, or narrow its `role`.
+
+    What it opened and may not any more closes at once. Raises `Forbidden`, and `Invalid` for a role that is more than
+    the key has, for limits that are none, and for wider ones than the asker could give.
+    """
+    scope: KeyScope | None = getattr(key, "scope", None)
+    role = _narrower(scope.role if scope else key.role, changes.pop("role", None))
+    texts = {name: changes[name] for name in ("name", "description") if name in changes}
+    limits = limits_changed(key, actor.api_key, changes)
+    if is_wider(key, limits):
+        _may_widen(key, actor, next(iter(limits)))
+    column = {"role": role} if role and scope is None else {}
+    with revoking(actor, keys=[key.pk]):
+        told = {"role": role} if role else {}
+        place = scope.environment if scope else None
+        key_update(key, actor=actor, environment=place, told=told, **texts, **limits, **column)
+        if role and scope is not None:
+            scope.role = role
+            scope.save(update_fields=["role"])
+    return key
+
+
+def _narrower(has: str, wanted: str | None) -> str:
+    """The wanted role if it is less than the key has; empty where nothing else is wanted."""
+    if not wanted or wanted == has:
+        return ""
+    known = Role.every()
+    if wanted not in known:
+        raise Invalid("role", "InvalidOption", f"There is no role {wanted[:40]!r}; there are {', '.join(known)}.")
+    if not known[wanted] <= _held_to(has, known):
+        raise Invalid("role", "InvalidOption", f"The role {wanted} may do more than this key; make another key for it.")
+    return wanted
+
+
+def _may_widen(key: ApiKey, actor: Actor, field: str) -> None:
+    """A key works longer, or from elsewhere, only by the word of somebody who may do as much as the key."""
+    scope: KeyScope | None = getattr(key, "scope", None)
+    mine = actor.permissions(scope.environment_id) if scope else actor.limit
+    if mine is not None and not _held_to(scope.role if scope else key.role, Role.every()) <= mine:
+        why = "This key may do more than you: you can limit it further, not give it more time or addresses."
+        raise Invalid(field, "InvalidOption", why)
+
+
+def _held_to(role: str, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    return known.get(role, frozenset()) if role else frozenset(PERMISSIONS)
 
 
 def _may_make_keys(limit: frozenset[str]) -> None:

@@ -14,7 +14,7 @@ from apps.core import ports
 from apps.core.result import Loss
 from apps.environments.access import Actor
 from apps.environments.selectors.rights import rights_of
-from apps.environments.services.touching import is_ended, lost_right, sessions_of, touched_by
+from apps.environments.services.touching import addresses_of, is_ended, is_outside, lost_right, sessions_of, touched_by
 
 
 @contextmanager
@@ -32,7 +32,9 @@ def revoking(
         yield
         after, left = rights_of(touched.holders, touched.places), sessions_of(given[1])
         ended = sessions.keys() - left.keys()
-        lost = [each for each in touched.sockets if is_ended(each, ended) or lost_right(each, before, after)]
+        places = addresses_of(given[2])
+        gone = [each for each in touched.sockets if is_ended(each, ended) or is_outside(each, places)]
+        lost = [each for each in touched.sockets if each in gone or lost_right(each, before, after)]
         closed = sum(sessions.values()) - sum(left.values())
         loss = Loss(len(lost), max(0, closed), sum(bool(before[each] - after[each]) for each in touched.others))
         for place in {*given[0], *(each.environment for each in lost)}:

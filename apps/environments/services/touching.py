@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, Session
+from apps.core.addresses import is_within
 from apps.environments.models import KeyScope, OpenSocket, RoleGroup
 from apps.environments.selectors.granted import Holder
 from apps.environments.selectors.rights import Rights
@@ -57,6 +58,18 @@ def sessions_of(accounts: frozenset[int]) -> dict[int, int]:
     """How many log-in sessions each of these accounts has, without those that have none."""
     alive = Session.objects.filter(account__in=accounts, expires__gt=timezone.now())
     return dict(alive.order_by().values_list("account").annotate(count=Count("pk"))) if accounts else {}
+
+
+def addresses_of(keys: frozenset[int]) -> dict[int, list[str]]:
+    """The networks that each of these keys is held to, without those that are held to none."""
+    rows = ApiKey.objects.filter(pk__in=keys).values_list("pk", "addresses") if keys else ()
+    return {key: list(places) for key, places in rows if places}
+
+
+def is_outside(socket: OpenSocket, allowed: Mapping[int, Collection[str]]) -> bool:
+    """Whether a socket was opened from where its key may not be used (any more)."""
+    places = allowed.get(socket.key or 0)
+    return places is not None and not is_within(socket.address, places)
 
 
 def is_ended(socket: OpenSocket, accounts: Collection[int]) -> bool:

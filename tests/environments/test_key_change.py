@@ -1,0 +1,162 @@
+"""Changing a key that is there: who may, how far, what is written down, and what closes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey
+from apps.accounts.services import NewKey
+from apps.control.models import AuditEntry
+from apps.core import ports
+from apps.core.errors import Forbidden, Invalid
+from apps.environments.access import Actor, actor_of_key
+from apps.environments.models import Environment, KeyScope, OpenSocket
+from apps.environments.services import (
+    account_key_create,
+    environment_key_create,
+    key_change,
+    role_create,
+    socket_opened,
+)
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def make(lab: Environment, actor_of: Any, run_loop: Any) -> Callable[..., NewKey]:
+    """Makes a settled key of the lab."""
+
+    def made(who: str = "alice", **limits: Any) -> NewKey:
+        found = environment_key_create(actor=actor_of(who), environment=lab, name="ci", **limits)
+        run_loop()
+        return found
+
+    return made
+
+
+def again(key: ApiKey) -> ApiKey:
+    return ApiKey.objects.select_related("scope", "account").get(pk=key.pk)
+
+
+def open_one(key: ApiKey, lab: Environment, permission: str, address: str = "10.0.0.1") -> int:
+    return socket_opened(
+        account=key.account_id, key=key.pk, environment=lab.pk, verb="exec", permission=permission, address=address
+    )
+
+
+def test_the_role_of_an_environment_s_key_is_narrowed_in_its_scope(make: Any, actor_of: Any, lab: Environment):
+    made = make()
+    key_change(again(made.key), actor=actor_of("bob"), role="readonly", name="reader")
+    key = again(made.key)
+    assert (key.scope.role, key.role, key.name) == ("readonly", "", "reader")
+    assert "exec" not in actor_of_key(key, "api").permissions(lab.pk)
+
+
+def test_the_role_of_an_account_s_key_is_narrowed(actor_of: Any, run_loop: Any):
+    made = account_key_create(actor=actor_of("bob"), name="all")
+    run_loop()
+    key_change(again(made.key), actor=actor_of("bob"), role="restricted")
+    assert again(made.key).role == "restricted"
+    assert not KeyScope.objects.filter(key=made.key).exists()
+    with pytest.raises(Invalid, match="may do more than this key"):
+        key_change(again(made.key), actor=actor_of("bob"), role="owner")
+
+
+@pytest.mark.parametrize("role", ["owner", "member", "hosts-too"])
+def test_a_role_is_never_widened_not_even_by_an_owner(role: str, make: Any, actor_of: Any):
+    role_create(actor=actor_of("root"), name="hosts-too", permissions=["hosts"])
+    made = make(role="restricted")
+    with pytest.raises(Invalid) as refusal:
+        key_change(again(made.key), actor=actor_of("alice"), role=role, name="x")
+    assert (refusal.value.field, refusal.value.code) == ("role", "InvalidOption")
+    assert (again(made.key).scope.role, again(made.key).name) == ("restricted", "ci")
+
+
+def test_a_key_whose_role_is_gone_gets_none(make: Any, actor_of: Any):
+    made = make()
+    KeyScope.objects.update(role="gone")
+    with pytest.raises(Invalid, match="may do more than this key"):
+        key_change(again(made.key), actor=actor_of("alice"), role="readonly")
+
+
+@pytest.mark.parametrize("who", ["rita", "mallory"])
+def test_who_may_not_manage_keys_changes_none(who: str, make: Any, actor_of: Any):
+    made = make(addresses=["10.0.0.0/8"])
+    for change in ({"addresses": ["10.1.0.0/16"]}, {"role": "readonly"}, {"expires": timezone.now() + HOUR}):
+        with pytest.raises(Forbidden):
+            key_change(again(made.key), actor=actor_of(who), **change)
+    assert again(made.key).addresses == ["10.0.0.0/8"]
+
+
+@pytest.mark.parametrize(("change", "field"), [({"expires": None}, "expires"), ({"addresses": []}, "addresses")])
+def test_a_key_that_may_do_more_gets_no_more_from_a_smaller_role(
+    change: dict[str, Any], field: str, make: Any, actor_of: Any
+):
+    made = make("alice", expires=timezone.now() + HOUR, addresses=["10.0.0.0/8"])
+    with pytest.raises(Invalid, match="may do more than you") as refusal:
+        key_change(again(made.key), actor=actor_of("rex"), **change)
+    assert refusal.value.field == field
+    key_change(again(made.key), actor=actor_of("rex"), addresses=["10.1.0.0/16"])
+    assert again(made.key).addresses == ["10.1.0.0/16"]
+    key_change(again(made.key), actor=actor_of("alice"), **change)
+    assert getattr(again(made.key), field) in (None, [])
+
+
+def test_a_key_does_not_free_itself(make: Any):
+    made = make("alice", expires=timezone.now() + HOUR, addresses=["10.0.0.0/8"])
+    me: Actor = actor_of_key(again(made.key), "api")
+    before = again(made.key)
+    key_change(again(made.key), actor=me, expires=None, addresses=[])
+    assert (again(made.key).expires, again(made.key).addresses) == (before.expires, before.addresses)
+    with pytest.raises(Invalid):
+        key_change(again(made.key), actor=replace(me), expires=timezone.now() + 2 * HOUR)
+    with pytest.raises(Invalid):
+        key_change(again(made.key), actor=me, addresses=["0.0.0.0/0"])
+
+
+def test_a_change_is_written_down_with_what_it_became(make: Any, actor_of: Any, people: Any, lab: Environment):
+    made = make()
+    until = timezone.now() + HOUR
+    key_change(again(made.key), actor=actor_of("bob"), role="readonly", addresses=["10.0.0.1"], expires=until)
+    line = AuditEntry.all_objects.filter(event="apiKey.update").get()
+    assert (line.account, line.target, line.environment_id) == (people.bob, made.key.pk, lab.pk)
+    assert (line.request["role"], line.request["addresses"]) == ("readonly", ["10.0.0.1/32"])
+    assert line.request["expires"].startswith(f"{until:%Y-%m-%d}")
+
+
+def test_sockets_that_lost_their_right_are_told_and_counted(
+    make: Any, actor_of: Any, lab: Environment, monkeypatch: pytest.MonkeyPatch
+):
+    made, other = make(), make()
+    open_one(made.key, lab, "exec")
+    open_one(made.key, lab, "logs")
+    open_one(other.key, lab, "exec")
+    told: list[Any] = []
+    monkeypatch.setattr(ports.ports, "rights_changed", [told.append])
+    actor = actor_of("alice")
+    key_change(again(made.key), actor=actor, role="readonly")
+    assert [loss.sockets for loss in actor.losses] == [1]
+    assert told == [{"environment": lab.pk}]
+    assert AuditEntry.all_objects.get(event="rights.lost").request["sockets"] == 1
+
+
+@pytest.mark.parametrize(
+    ("addresses", "closed"),
+    [(["10.0.0.0/8"], 1), (["10.0.0.1", "192.0.2.7"], 0), (["2001:db8::1"], 2), ([], 0)],
+)
+def test_sockets_from_elsewhere_are_told_and_counted(
+    addresses: list[str], closed: int, make: Any, actor_of: Any, lab: Environment
+):
+    made = make()
+    open_one(made.key, lab, "exec", "10.0.0.1")
+    open_one(made.key, lab, "view", "192.0.2.7")
+    actor = actor_of("alice")
+    key_change(again(made.key), actor=actor, addresses=addresses)
+    assert sum(loss.sockets for loss in actor.losses) == closed
+    assert OpenSocket.objects.count() == 2
