@@ -61,6 +61,8 @@ class Host:
         self._cable = asyncio.Event()
         self._cable.set()
         self._dialling: asyncio.Future[None] | None = None
+        self._tunnel: Tunnel | None = None
+        self._loose_end: socket.socket | None = None
 
     async def run(self) -> None:
         """Until cancelled. Raises `BadState`, and `CannotRegister` with neither a credential nor a way to one."""
@@ -73,6 +75,7 @@ class Host:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+            self._let_go()
             self.journal.add("agent", "stopped")
             self.journal.close()
 
@@ -113,14 +116,22 @@ class Host:
         }
 
     def cut(self) -> None:
-        """Pull the cable: the tunnel ends, and none is dialled until `mend`."""
+        """Pull the cable: both sides hear nothing more of each other, and no tunnel is dialled until `mend`."""
         self._cable.clear()
+        if self._tunnel is not None:
+            self._loose_end = self._tunnel.fall_silent() or self._loose_end
         if self._dialling is not None:
             self._dialling.cancel()
 
     def mend(self) -> None:
-        """Put the cable back."""
+        """Put the cable back: what is left of the old connection is told to be gone, and a new one dialled."""
+        self._let_go()
         self._cable.set()
+
+    def _let_go(self) -> None:
+        if self._loose_end is not None:
+            self._loose_end.close()
+            self._loose_end = None
 
     async def _stay_connected(self) -> None:
         while True:
@@ -147,7 +158,7 @@ class Host:
 
     async def _connect_once(self) -> None:
         state, loop = self._store.state, asyncio.get_running_loop()
-        tunnel = Tunnel(
+        tunnel = self._tunnel = Tunnel(
             url=state.tunnel_url,
             credential=(state.access_key, state.secret_key),
             private_key=state.private_key,
@@ -164,6 +175,7 @@ class Host:
         try:
             await tunnel.run(self._door.serve, live)
         finally:
+            self._tunnel = None
             if began < float("inf"):
                 self.journal.add("agent", "disconnected")
             if loop.time() - began > _STEADY:

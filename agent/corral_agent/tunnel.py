@@ -50,7 +50,11 @@ class _Gate(asyncssh.SSHServer):
 
     def __init__(self, trusted: bytes, serve: Serve) -> None:
         self._trusted, self._serve = trusted, serve
-        self.stranger = False
+        self.stranger = self.taken = False
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:  # noqa: ARG002  # asyncssh's word
+        """From here on the socket is asyncssh's to close."""
+        self.taken = True
 
     def begin_auth(self, username: str) -> bool:  # noqa: ARG002  # asyncssh's word
         """Everybody must prove who they are."""
@@ -89,11 +93,21 @@ class Tunnel:
         self._key = keys.private(private_key)
         self._trusted = keys.public_data(portal_key)
         self._tls = tls
+        self._line: ClientConnection | None = None
+
+    def fall_silent(self) -> socket.socket | None:
+        """End as a pulled cable does: the portal is told nothing, and hears nothing while what is given is open."""
+        if self._line is None or self._line.transport.is_closing():
+            return None
+        kept: socket.socket = self._line.transport.get_extra_info("socket").dup()
+        self._line.transport.abort()
+        return kept
 
     async def run(self, serve: Serve, live: Callable[[], None]) -> None:
         """Dial, and serve until the tunnel ends: always by `Cut` or `Refused`."""
         try:
             async with self._dialled() as line:
+                self._line = line
                 await self._speak(line, serve, live)
         except InvalidStatus as error:
             raise _not_let_in(error) from None
@@ -139,6 +153,9 @@ class Tunnel:
             if gate.stranger:
                 raise Refused("the portal's key changed: it is not the one this host was registered with") from None
             raise Cut(f"the portal did not log in: {error or 'it took too long'}") from None
+        finally:
+            if not gate.taken:
+                sock.close()
         try:
             live()
             await session.wait_closed()

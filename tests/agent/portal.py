@@ -39,6 +39,8 @@ class Portal:
         self.answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda found: found
         self.revoked: set[str] = set()
         self.lines: list[ServerConnection] = []
+        self.under: dict[asyncssh.SSHClientConnection, ServerConnection] = {}
+        self.answered = 0  # how often the API was asked
         self.changed = asyncio.Event()
         self._servers: list[Any] = []
         self.base = self.tunnel_url = ""
@@ -71,7 +73,7 @@ class Portal:
     def url(self) -> str:
         return f"{self.base}/scripts/{self.token}"
 
-    async def until(self, told: Callable[[], Any], seconds: float = 10.0) -> Any:
+    async def until(self, told: Callable[[], Any], seconds: float = 60.0) -> Any:
         async with asyncio.timeout(seconds):
             while not (found := told()):
                 self.changed.clear()
@@ -84,6 +86,7 @@ class Portal:
         fields = {k.lower(): v.strip() for k, _, v in (row.partition(":") for row in head.split("\r\n")[1:])}
         body = await reader.readexactly(int(fields.get("content-length", 0)))
         method, path = head.split()[:2]
+        self.answered += 1
         status, text = self._respond(method, path, fields, body)
         extra = "Location: http://127.0.0.1:9/stolen\r\n" if 300 <= status < 400 else ""
         writer.write(
@@ -140,14 +143,18 @@ class Portal:
                 await line.send(piece)
 
         async def down() -> None:
-            async for piece in line:
-                writer.write(piece if isinstance(piece, bytes) else piece.encode())
-                await writer.drain()
-            writer.close()
+            try:
+                async for piece in line:
+                    writer.write(piece if isinstance(piece, bytes) else piece.encode())
+                    await writer.drain()
+            finally:  # also of a line that broke, or who logs in would wait for ever
+                writer.close()
 
         carrying = [asyncio.ensure_future(up()), asyncio.ensure_future(down())]
         try:
-            self.tunnels.append(await asyncssh.run_client(theirs, **self._ssh(agent_key)))
+            tunnel = await asyncssh.run_client(theirs, **self._ssh(agent_key))
+            self.tunnels.append(tunnel)
+            self.under[tunnel] = line
             self.changed.set()
             await asyncio.wait(carrying, return_when=asyncio.FIRST_COMPLETED)
             await line.close()
@@ -174,6 +181,10 @@ class Portal:
         """The tunnel that was made as the `number`-th."""
         await self.until(lambda: len(self.tunnels) >= number)
         return self.tunnels[number - 1]
+
+    async def line(self, number: int = 1) -> ServerConnection:
+        """The WebSocket under that tunnel; dials that came to nothing have lines too."""
+        return self.under[await self.tunnel(number)]
 
     async def forwarded(self, number: int = 1) -> str:
         """A unix socket that leads through it to the agent's door."""

@@ -28,7 +28,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scene], N
     def run(scene: Scene) -> None:
         async def main() -> None:
             async with Portal(tmp_path) as portal:
-                await asyncio.wait_for(scene(portal, tmp_path), 30)
+                await asyncio.wait_for(scene(portal, tmp_path), 120)
 
         asyncio.run(main())
 
@@ -121,11 +121,12 @@ def test_orders_are_obeyed(play: Callable[[Scene], None]):
             assert "cannot be reached" in (await ask(portal, at, "GET", "/_ping"))["message"]
             await order(folder, agent=2, do="engine-up")
             assert (await ask(portal, at, "GET", "/info"))["Name"] == "sim-2"
-            await order(folder, agent=2, do="cut")
+            assert await order(folder, agent=2, do="cut") == {"ok": True}
+            portal.tunnels[at - 1].set_keepalive(0.05, 3)
             await portal.until(portal.tunnels[at - 1].is_closed)
-            await asyncio.sleep(0.1)
-            assert len(portal.tunnels) == 3
-            await order(folder, agent=2, do="mend")
+            assert not any(other.is_closed() for other in portal.tunnels if other is not portal.tunnels[at - 1])
+            assert (len(portal.tunnels), len(portal.dials)) == (3, 3)
+            assert await order(folder, agent=2, do="mend") == {"ok": True}
             await portal.tunnel(4)
 
     play(scene)
