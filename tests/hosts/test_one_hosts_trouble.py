@@ -21,7 +21,13 @@ Made = dict[int, "Paper"]
 
 
 def event(**said: Any) -> EngineEvent:
-    told = {"at": timezone.now().timestamp(), "kind": "container", "action": "start", "id": "c1", "attributes": {}}
+    told: dict[str, Any] = {
+        "at": timezone.now().timestamp(),
+        "kind": "container",
+        "action": "start",
+        "id": "c1",
+        "attributes": {},
+    }
     return EngineEvent(**told | said)
 
 
@@ -83,7 +89,8 @@ class Paper:
     troubles: dict[int, str] = {}
 
     def __init__(self, host: Host) -> None:
-        self.host, self.notes, self.done = host, self, []
+        self.host, self.notes = host, self
+        self.done: list[str] = []
 
     def _do(self, what: str) -> None:
         self.done.append(what)
