@@ -25,7 +25,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     def run(scene: Callable[[Stage], Awaitable[None]]) -> None:
         async def main() -> None:
             async with Portal(tmp_path) as portal, FakeEngine(tmp_path) as engine:
-                await scene(Stage(tmp_path, portal, engine))
+                await asyncio.wait_for(scene(Stage(tmp_path, portal, engine)), 120)
 
         asyncio.run(main())
 

@@ -41,7 +41,7 @@ class Stage:
     async def ask(self, head: str, number: int = 1) -> bytes:
         reader, writer = await (await self.portal.tunnel(number)).open_unix_connection(SOCKET)
         writer.write(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 60)
 
 
 Play = Callable[[Callable[[Stage], Awaitable[None]]], None]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import stat
 
 import asyncssh
 import pytest
 
+from corral_agent import keys
 from corral_agent.enroll import CannotRegister
+from corral_agent.tunnel import Cut, Tunnel
 from tests.agent.portal import SOCKET, public
 from tests.agent.stage import Play, Stage
 
@@ -77,21 +80,21 @@ def test_a_cut_tunnel_is_dialled_again(play: Play):
         async with stage.agent():
             (await stage.portal.tunnel()).abort()
             await stage.portal.tunnel(2)
-            await stage.portal.lines[1].close(1012)
+            await (await stage.portal.line(2)).close(1012)
             await stage.portal.tunnel(3)
-            stage.portal.lines[2].transport.abort()
+            (await stage.portal.line(3)).transport.abort()
             await stage.portal.tunnel(4)
         assert len(stage.portal.registrations) == 1
 
     play(scene)
 
 
-def test_an_agent_waits_for_a_portal_that_is_away(play: Play):
+def test_an_agent_waits_for_a_portal_that_is_away(play: Play, caplog: pytest.LogCaptureFixture):
     async def scene(stage: Stage) -> None:
         async with stage.agent():
             await stage.portal.tunnel()
             await stage.portal.close_tunnels()
-            await asyncio.sleep(0.1)
+            await stage.portal.until(lambda: "the portal cannot be reached" in caplog.text.lower())
             await stage.portal.open_tunnels(stage.portal.port)
             await stage.portal.tunnel(2)
 
@@ -103,7 +106,7 @@ def test_a_revoked_credential_is_never_traded_for_a_new_one(play: Play, caplog: 
         async with stage.agent():
             await stage.portal.tunnel()
             stage.portal.revoked.add("A1")
-            await stage.portal.lines[0].close(4401)
+            await (await stage.portal.line()).close(4401)
             await stage.portal.until(lambda: len(stage.portal.dials) >= 3)
             assert stage.state["refused"] is True
         assert len(stage.portal.registrations) == 1
@@ -121,7 +124,7 @@ def test_a_refused_agent_whose_url_has_expired_says_so_and_stays(play: Play, cap
         async with stage.agent():
             await stage.portal.tunnel()
             stage.portal.revoked.add("A1")
-            await stage.portal.lines[0].close(4401)
+            await (await stage.portal.line()).close(4401)
             await stage.portal.until(lambda: stage.state["refused"])
         url, stage.portal.token = stage.portal.url, "another"
         dials = len(stage.portal.dials)
@@ -157,7 +160,7 @@ def test_an_answer_with_another_key_than_the_scripts_is_refused(play: Play, kind
         }[kind]
         async with stage.agent() as running:
             with pytest.raises(CannotRegister, match="Registration refused"):
-                await asyncio.wait_for(running, 10)
+                await asyncio.wait_for(running, 60)
         assert "secret" not in stage.state["access_key"]
         assert stage.portal.dials == []
 
@@ -173,7 +176,7 @@ def test_a_refused_registration_ends_the_agent_with_words(play: Play, status: in
         stage.portal.status = status
         async with stage.agent() as running:
             with pytest.raises(CannotRegister, match=words):
-                await asyncio.wait_for(running, 10)
+                await asyncio.wait_for(running, 60)
 
     play(scene)
 
@@ -182,7 +185,8 @@ def test_a_portal_that_is_not_ready_is_asked_again(play: Play):
     async def scene(stage: Stage) -> None:
         stage.portal.status = 503
         async with stage.agent():
-            await asyncio.sleep(0.1)
+            await stage.portal.until(lambda: stage.portal.answered >= 2)
+            assert stage.portal.registrations == []
             stage.portal.status = 0
             await stage.portal.tunnel()
 
@@ -195,7 +199,7 @@ def test_an_answer_without_what_is_needed_is_refused(play: Play, missing: str):
         stage.portal.answer = lambda found: found | {missing: None}
         async with stage.agent() as running:
             with pytest.raises(CannotRegister, match="is not understood"):
-                await asyncio.wait_for(running, 10)
+                await asyncio.wait_for(running, 60)
 
     play(scene)
 
@@ -224,13 +228,13 @@ def test_the_tunnel_carries_nothing_but_the_engine(play: Play):
                 tunnel.start_sftp_client,
             ):
                 with pytest.raises((asyncssh.ChannelOpenError, asyncssh.SFTPError, asyncssh.ProcessError)):
-                    await asyncio.wait_for(attempt(), 5)
+                    await asyncio.wait_for(attempt(), 60)
             for forward in (
                 tunnel.forward_remote_port("127.0.0.1", 0, "127.0.0.1", 1),
                 tunnel.forward_remote_path(str(stage.folder / "x"), "/y"),
             ):
                 with pytest.raises(asyncssh.ChannelListenError):
-                    await asyncio.wait_for(forward, 5)
+                    await asyncio.wait_for(forward, 60)
             assert b"200 OK" in await stage.ask("GET /_ping HTTP/1.0")
 
     play(scene)
@@ -249,3 +253,27 @@ def test_what_connects_is_told_in_the_journal(play: Play):
         assert [line["seq"] for line in found["events"]] == list(range(1, len(actions) + 1))
 
     play(scene)
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "refused"])
+def test_a_log_in_that_never_began_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch, ending: str):
+    async def never(*_: object, **__: object) -> None:
+        if ending == "refused":
+            raise OSError("no")
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        key = keys.make()
+        tunnel = Tunnel(url="", credential=("A", "S"), private_key=key, portal_key=keys.public_text(key), tls=None)
+        ours, theirs = socket.socketpair()
+        with ours:
+            speaking = asyncio.ensure_future(tunnel._session(theirs, lambda *_: asyncio.sleep(0), lambda: None))
+            await asyncio.sleep(0)
+            speaking.cancel()
+            assert isinstance(
+                (await asyncio.gather(speaking, return_exceptions=True))[0], (asyncio.CancelledError, Cut)
+            )
+            assert theirs.fileno() == -1
+
+    monkeypatch.setattr(asyncssh, "run_server", never)
+    asyncio.run(main())
