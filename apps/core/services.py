@@ -45,4 +45,6 @@ def _may_set(name: str, actor: Asker) -> None:
 def insist_fresh(actor: Asker) -> None:
     """Raise `Stale` unless the asker proved just now who they are; for what decides over the door itself."""
     if not actor.is_fresh:
-        raise Stale("Confirm your password first; over the API, log in again or use an account key of yours.")
+        raise Stale(
+            "Confirm your password first; over the API, `confirm` your loginSession or use an account key of yours."
+        )

@@ -8,6 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from tests.browser.desk import Desk
 from tests.docker.running import Portal
 
 pytestmark = pytest.mark.browser
@@ -54,3 +55,32 @@ def test_the_life_of_a_key(page: Page, portal: Portal, path: str, project: str):
     page.locator("#dialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
     assert knock(portal, key, project) == 401
+
+
+def test_a_key_is_held_to_less_later(page: Page, portal: Portal, desk: Desk):
+    desk.forgive("status of 422")
+    page.goto("/env/5/keys")
+    page.get_by_role("link", name="Add key").first.click()
+    page.fill("#dialog [name=name]", "roamer")
+    page.locator("#dialog").get_by_role("button", name="Create").click()
+    pair = [page.locator(f"[data-{each}] code") for each in ("access", "secret")]
+    expect(pair[1]).to_have_text(re.compile(r"^\w{40}$"))
+    key = (pair[0].inner_text(), pair[1].inner_text())
+    page.goto("/env/5/keys")
+    row = page.locator("tr[id^=key-]").filter(has_text="roamer")
+    row.get_by_role("link", name="Edit").click()
+    dialog = page.locator("#dialog")
+    expect(dialog.locator("[name=until]")).to_be_hidden()
+    dialog.locator("[name=role]").select_option("readonly")
+    dialog.locator("[name=expires]").select_option("at")
+    expect(dialog.locator("[name=until]")).to_be_visible()
+    dialog.locator("[name=until]").fill("2090-01-02T03:04")
+    dialog.locator("[name=addresses]").fill("nowhere")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.locator(".wrong")).to_contain_text("is no address")
+    dialog.locator("[name=addresses]").fill("192.0.2.0/24")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("192.0.2.0/24")
+    expect(row).to_contain_text("readonly")
+    expect(row).to_contain_text("2090-01-02 03:04")
+    assert knock(portal, key, "1a5") == 401

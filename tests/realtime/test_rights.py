@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from apps.accounts.models import ApiKey, Session
 from apps.accounts.services import account_act, key_act, key_create
 from apps.containers.models import Container
+from apps.control.reconcile import settle
 from apps.core.events import changed
 from apps.core.ports import ports
 from apps.environments.models import Environment
@@ -61,7 +62,7 @@ def test_a_key_that_is_held_to_less_is_disconnected_at_once(
     people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any, change: dict[str, Any]
 ) -> None:
     made = environment_key_create(actor=actor_of("alice"), environment=lab, name="ci")
-    ApiKey.all_objects.update(state="active")
+    settle()
     key, actor = ApiKey.objects.select_related("scope").get(pk=made.key.pk), actor_of("alice")
     code, seconds = seconds_until_closed(
         f"/ws/shell?container={box.pk}", basic(made), lambda: key_change(key, actor=actor, **change)

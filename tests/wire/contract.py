@@ -64,6 +64,7 @@ DEVIATIONS = {
     "ulimit": CONTRACT["logConfig"],  # ours
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # our own type
     "secondFactorInput": CONTRACT["changeSecretInput"],  # ours
+    "sessionConfirmInput": CONTRACT["changeSecretInput"],  # ours
     "openMode": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # our own type
     "loginSession": dict.fromkeys(COLUMNS, "rd") | {"nobody": "-"},  # our own type
     # v1 lets everybody make, rename and delete passwords; here an account has at most one, which administrators make.

@@ -21,6 +21,7 @@ ACTIONS = {
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",
+    "loginSession": "confirm",
     "password": "changesecret",
     "secondFactor": "confirm disable enrol renewcodes reset",
     "processInstance": "cancel retry",

@@ -67,6 +67,7 @@ schema                          r     r     r     view:r
 secondFactor                    -     r     r     view:r
 secondFactorInput               -     cr    cr    view:r operate:c
 secondaryLaunchConfig           -     cr    cr    view:r operate:cu
+sessionConfirmInput             -     cr    cr    view:r operate:c
 service                         -     r     r     view:r operate:cu delete:d
 serviceConsumeMap               -     r     r     view:r
 serviceLink                     -     cr    cr    view:r operate:c
