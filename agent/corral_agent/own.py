@@ -78,12 +78,13 @@ class Own:
         found = {key: asdict(sample) for key, sample in self._engine.containers().items()}
         return found | ({"machine": _plain(self._engine.machine())} if query.get("machine") == "1" else {})
 
-    async def _machine(self, _: dict[str, str]) -> Any:
+    async def _machine(self, query: dict[str, str]) -> Any:
+        """With `engine=1` the engine's own words too, which are fetched anyway: empty while it is away."""
         try:
             info = await get(self._engine, "/info")
         except EngineAway:
             info = {}
-        return self._engine.facts(info)
+        return self._engine.facts(info) | ({"engine": info} if query.get("engine") == "1" else {})
 
     async def _stream(self, sink: Sink) -> None:
         """One sample a second, for as long as somebody listens."""

@@ -240,8 +240,8 @@ class Driver(Protocol):
 
     def info(self) -> EngineInfo: ...
 
-    def machine(self) -> Mapping[str, Any]:
-        """What an agent beside the engine tells of the machine (parts of v1 `host.info`); empty without one."""
+    def about(self) -> tuple[EngineInfo, Mapping[str, Any]]:
+        """`info`, and what an agent beside the engine tells of the machine (parts of v1 `host.info`), in one call."""
 
     def close(self) -> None: ...
 

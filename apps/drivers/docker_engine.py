@@ -61,13 +61,17 @@ class DockerDriver:
         with self._line() as sdk:
             return docker_values.info(sdk.info(), sdk.engine_api)
 
-    def machine(self) -> Mapping[str, Any]:
-        """What the host's agent tells of its machine; nothing where there is none."""
+    def about(self) -> tuple[EngineInfo, Mapping[str, Any]]:
+        """The engine, and what the host's agent tells of its machine; nothing where there is none."""
         if not self._has_agent:
-            return {}
+            return self.info(), {}
         with self._line() as sdk:
-            found = sdk.agent("machine")
-        return found if isinstance(found, dict) else {}
+            found = sdk.agent("machine?engine=1")
+            told = found if isinstance(found, dict) else {}
+            engine = told.pop("engine", None)
+            if not isinstance(engine, dict) or not engine.get("ID"):
+                engine = sdk.info()  # older agents do not tell it, and why an engine is away it says best itself
+            return docker_values.info(engine, sdk.engine_api), told
 
     def close(self) -> None:
         """Let the idle connections go."""

@@ -151,9 +151,9 @@ class SimulatedDriver:
             storage_driver="memory",
         )
 
-    def machine(self) -> Mapping[str, Any]:
+    def about(self) -> tuple[EngineInfo, Mapping[str, Any]]:
         """No agent stands beside it."""
-        return {}
+        return self.info(), {}
 
     def close(self) -> None:
         """Nothing to let go of: the engine lives on."""

@@ -42,7 +42,7 @@ def settle(row: Host) -> Result:
         return _leave(row)
     try:
         engine = driver_of(row)
-        info, machine, seen = engine.info(), engine.machine(), engine.containers()
+        (info, machine), seen = engine.about(), engine.containers()
     except EngineRefused as error:
         return Result(state="error", message=str(error), again_in=RETRY_LATER, failed=True)
     except EngineError as error:

@@ -119,9 +119,12 @@ def test_counters_of_containers_and_machine_come_together(asked: Callable[[Scene
         _, machine = await ask("machine")
         assert set(machine) == {"osInfo", "cpuInfo", "memoryInfo", "diskInfo"}
         assert machine["osInfo"]["hostname"] == "s1"
+        _, more = await ask("machine?engine=1")
+        assert set(more) == {*machine, "engine"}
+        assert (more["engine"]["ID"], more["engine"]["Name"]) == ("SIM:1", "s1")
         engine.down = True
-        _, machine = await ask("machine")
-        assert machine["cpuInfo"]["count"] == 4
+        _, machine = await ask("machine?engine=1")
+        assert (machine["cpuInfo"]["count"], machine["engine"]) == (4, {})
 
     asked(scene)
 

@@ -30,8 +30,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         path = path[path.index("/", 1) :] if path.startswith("/v1.") else path
-        known = path in _ANSWERS
-        body = json.dumps(_ANSWERS[path] if known else {"message": f"page not found: {path}"}).encode()
+        told = (self.server.asked, self.server.answers)  # type: ignore[attr-defined]  # it is a paper engine
+        told[0].append(path)
+        known = path in told[1]
+        body = json.dumps(told[1][path] if known else {"message": f"page not found: {path}"}).encode()
         self.send_response(200 if known else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -45,12 +47,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class PaperEngine(ThreadingMixIn, UnixStreamServer):
-    """Answers until it is stopped."""
+    """Answers until it is stopped; `asked` are the paths that were asked for, `answers` what it says to them."""
 
     daemon_threads = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), _Handler)
+        self.asked: list[str] = []
+        self.answers = dict(_ANSWERS)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def stop(self) -> None:

@@ -1,0 +1,110 @@
+"""A look at a host asks as little as it honestly can, and what an agent does not tell the engine is asked itself."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.drivers import dialing
+from apps.drivers.base import Endpoint, EngineError
+from apps.drivers.docker_engine import DockerDriver
+from apps.drivers.simulated import SimulatedDriver
+from tests.drivers.paper_engine import PaperEngine
+
+MACHINE = "/corral/v1/machine"
+FACTS = {"cpuInfo": {"modelName": "Xeon"}, "memoryInfo": {"memFree": 7}}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[PaperEngine]:
+    made = PaperEngine(tmp_path / "paper.sock")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def agents(engine: PaperEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
+    """The engine behind an agent."""
+
+    def dial(_: Endpoint) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(tmp_path / "paper.sock"))
+        return sock
+
+    monkeypatch.setitem(dialing.dialers, "agent", dial)
+    driver = DockerDriver(Endpoint("agent://h1"))
+    yield driver
+    driver.close()
+
+
+def look(driver: DockerDriver) -> tuple[str, Any]:
+    info, machine = driver.about()
+    assert driver.containers() == []
+    return info.engine_id, machine
+
+
+def test_a_look_through_a_tunnel_is_two_calls(engine: PaperEngine, agents: DockerDriver) -> None:
+    engine.answers[MACHINE] = {**FACTS, "engine": engine.answers["/info"]}
+    assert look(agents) == ("PAPER", FACTS)
+    assert engine.asked == ["/version", MACHINE, "/containers/json"], "the version once for each connection"
+    engine.asked.clear()
+    assert look(agents) == ("PAPER", FACTS)
+    assert engine.asked == [MACHINE, "/containers/json"]
+
+
+def test_what_is_told_is_what_the_engine_says_itself(engine: PaperEngine, agents: DockerDriver) -> None:
+    engine.answers[MACHINE] = {**FACTS, "engine": engine.answers["/info"]}
+    assert agents.about()[0] == agents.info()
+
+
+def test_nothing_is_remembered(engine: PaperEngine, agents: DockerDriver) -> None:
+    for key in ("ONE", "OTHER"):
+        engine.answers[MACHINE] = {"engine": {**engine.answers["/info"], "ID": key}}
+        assert look(agents) == (key, {})
+
+
+@pytest.mark.parametrize(
+    ("told", "facts"),
+    [
+        (FACTS, FACTS),
+        ({**FACTS, "engine": {}}, FACTS),
+        ({**FACTS, "engine": None}, FACTS),
+        ({**FACTS, "engine": "x"}, FACTS),
+        ({**FACTS, "engine": {"Name": "no id"}}, FACTS),
+        ([], {}),
+        (None, {}),
+        ("text", {}),
+    ],
+)
+def test_an_engine_that_its_agent_does_not_tell_of_is_asked(
+    engine: PaperEngine, agents: DockerDriver, told: Any, facts: Any
+) -> None:
+    engine.answers[MACHINE] = told
+    assert look(agents) == ("PAPER", facts)
+    assert engine.asked[-3:] == [MACHINE, "/info", "/containers/json"]
+
+
+def test_an_agent_that_knows_no_machines_is_no_hindrance(engine: PaperEngine, agents: DockerDriver) -> None:
+    assert look(agents) == ("PAPER", {})
+
+
+def test_an_engine_that_is_away_is_away_though_its_agent_answers(engine: PaperEngine, agents: DockerDriver) -> None:
+    engine.answers[MACHINE] = {**FACTS, "engine": {}}
+    del engine.answers["/info"]
+    with pytest.raises(EngineError, match="page not found: /info"):
+        agents.about()
+
+
+def test_an_engine_without_an_agent_is_asked_for_no_machine(engine: PaperEngine, tmp_path: Path) -> None:
+    driver = DockerDriver(Endpoint(f"unix://{tmp_path}/paper.sock"))
+    assert look(driver) == ("PAPER", {})
+    assert engine.asked == ["/version", "/info", "/containers/json"]
+    driver.close()
+
+
+def test_the_simulated_engine_has_no_agent_either(sim: SimulatedDriver) -> None:
+    assert sim.about() == (sim.info(), {})
