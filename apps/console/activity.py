@@ -12,6 +12,7 @@ from apps.console.door import Visit, admins, inside, posted
 from apps.console.listing import listing, words
 from apps.control.cancel import cancellable, operation_cancel, operation_retry, repeatable
 from apps.control.models import OPEN, Operation
+from apps.control.selectors import tree_below
 
 STATES = ("open", "failed", "succeeded", "superseded", "cancelled")
 
@@ -55,11 +56,10 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
     """One operation with its steps and what it led to."""
     rows = Operation.objects.within([visit.env.pk])
     row = visit.row(rows.select_related("account", "parent"), pk)
-    children = list(rows.filter(parent=row).select_related("account").order_by("pk")[:200])
     context = {
         "row": row,
         "lines": list(row.lines.all()[:500]),
-        "children": children,
+        "children": tree_below(row, rows.select_related("account")),
         "retry": repeatable(row, visit.actor),
         "cancel": cancellable(row, visit.actor),
     }

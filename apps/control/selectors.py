@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from collections.abc import Iterator, Mapping, Sequence
+
+from django.db.models import QuerySet, Value
 
 from apps.control.models import AuditEntry, Operation
 from apps.environments.access import Actor
+
+DEEPEST, MOST = 5, 200
+
+
+def tree_below(row: Operation, rows: QuerySet[Operation]) -> list[Operation]:
+    """What of `rows` an operation led to, and that in turn: each before its own, with its `depth` (0: led to at once).
+
+    One query a level; five levels and 200 operations at most, those of the upper levels first.
+    """
+    below: dict[int | None, list[Operation]] = {}
+    level, left = [row.pk], MOST
+    for depth in range(DEEPEST):
+        found = list(rows.filter(parent__in=level).annotate(depth=Value(depth)).order_by("pk")[:left])
+        for each in found:
+            below.setdefault(each.parent_id, []).append(each)
+        level, left = [each.pk for each in found], left - len(found)
+        if not level or not left:
+            break
+    return list(_in_order(row.pk, below))
+
+
+def _in_order(parent: int, below: Mapping[int | None, Sequence[Operation]]) -> Iterator[Operation]:
+    for each in below.get(parent, ()):
+        yield each
+        yield from _in_order(each.pk, below)
 
 
 def audit_everywhere(actor: Actor) -> QuerySet[AuditEntry]:

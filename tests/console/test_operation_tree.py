@@ -1,0 +1,28 @@
+"""An operation's page shows the whole tree of what it led to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.control.models import Operation
+from apps.environments.models import Environment
+from apps.stacks.models import Stack
+
+
+def test_a_stack_s_end_shows_what_became_of_its_containers(enter: Any, at: Any, lab: Environment):
+    root = Operation.all_objects.create(environment=lab, name="stack.x", kind="environment", target=1, generation=1)
+    mid = Operation.all_objects.create(
+        environment=lab, name="service.x", kind="service", target=2, generation=1, parent=root
+    )
+    leaf = Operation.all_objects.create(
+        environment=lab, name="container.x", kind="container", target=3, generation=1, parent=mid
+    )
+    page = enter("rita").get(at("operation", pk=root.pk)).content.decode()
+    assert page.index(f'id="operation-{mid.pk}"') < page.index(f'id="operation-{leaf.pk}"')
+    assert 'aria-label="level 1"' in page
+    assert 'aria-label="level 2"' not in page
+    assert enter("mallory").get(at("operation", pk=root.pk)).status_code == 404
+
+
+def test_lists_of_operations_have_no_levels(enter: Any, at: Any, shop: Stack):
+    assert 'aria-label="level' not in enter("alice").get(at("activity")).content.decode()
