@@ -7,27 +7,35 @@ const SPAN = 120;
 const NEAR = 3;
 const AGAIN = 60_000;
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
+const BINARY = ["B", "KiB", "MiB", "GiB", "TiB"];
+const POWERS = Array.from({ length: 48 }, (_none, at) => 2 ** at);
 
-function size(value) {
+function size(value, step = 1000, units = UNITS) {
   let at = 0;
   let left = value ?? 0;
-  while (left >= 1000 && at < UNITS.length - 1) {
-    left /= 1000;
+  while (left >= step && at < units.length - 1) {
+    left /= step;
     at += 1;
   }
-  return `${left >= 100 || at === 0 ? Math.round(left) : left.toFixed(1)} ${UNITS[at]}`;
+  return `${left >= 100 || at === 0 ? Math.round(left) : left.toFixed(1)} ${units[at]}`;
+}
+
+// Memory is bought and limited in powers of two; what flows is counted in powers of ten.
+function memory(value) {
+  return size(value, 1024, BINARY);
 }
 
 const KINDS = {
   cpu: { of: ["cpu"], text: (p) => `${p.cpu.toFixed(1)} %`, axis: (v) => `${v} %`, low: 5 },
   memory: {
     of: ["memory"],
-    text: (p) => (p.memory_limit > 0 ? `${size(p.memory)} / ${size(p.memory_limit)}` : size(p.memory)),
-    axis: size,
-    low: 1e6,
+    text: (p) => (p.memory_limit > 0 ? `${memory(p.memory)} / ${memory(p.memory_limit)}` : memory(p.memory)),
+    axis: memory,
+    steps: POWERS,
+    low: 2 ** 20,
   },
-  network: { of: ["net_rx", "net_tx"], text: (p) => `↓ ${size(p.net_rx)}/s  ↑ ${size(p.net_tx)}/s`, axis: size, low: 1000 },
-  disk: { of: ["disk_read", "disk_write"], text: (p) => `↓ ${size(p.disk_read)}/s  ↑ ${size(p.disk_write)}/s`, axis: size, low: 1000 },
+  network: { of: ["net_rx", "net_tx"], text: (p) => `↓ ${size(p.net_rx)}/s  ↑ ${size(p.net_tx)}/s`, axis: (v) => size(v), low: 1000 },
+  disk: { of: ["disk_read", "disk_write"], text: (p) => `↓ ${size(p.disk_read)}/s  ↑ ${size(p.disk_write)}/s`, axis: (v) => size(v), low: 1000 },
 };
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];
@@ -69,7 +77,7 @@ class Chart {
         scales: { y: { range: (_u, _low, high) => [0, Math.max(this.kind.low, (high ?? 0) * 1.15)] } },
         axes: [
           { ...axis, size: 18, space: 90, incrs: STEPS, values: (_u, marks) => marks.map((at) => clock(at, Boolean(this.past))) },
-          { ...axis, size: 48, space: 26, values: (_u, marks) => marks.map((value) => this.kind.axis(value)) },
+          { ...axis, ...(this.kind.steps && { incrs: this.kind.steps }), size: 48, space: 26, values: (_u, marks) => marks.map((value) => this.kind.axis(value)) },
         ],
         series: [{}, ...this.kind.of.map((_name, at) => ({ stroke: colours[at], width: 1.5, fill: at ? undefined : `${colours[at]}1f`, points: { show: false } }))],
       },

@@ -204,7 +204,16 @@ def test_a_filter_is_trimmed_and_bounded(sent: str, word: str):
 
 
 @pytest.mark.parametrize(
-    ("count", "shown"), [(None, "–"), (0, "–"), (1, "1.0\xa0MB"), ("64", "64.0\xa0MB"), (2048, "2.0\xa0GB")]
+    ("count", "shown"),
+    [
+        (None, "–"),
+        (0, "–"),
+        (1, "1.0\xa0MiB"),
+        ("64", "64.0\xa0MiB"),
+        (2048, "2.0\xa0GiB"),
+        (24_094, "23.5\xa0GiB"),
+        (3 * 1024**2, "3.0\xa0TiB"),
+    ],
 )
 def test_a_size_in_mebibytes(count: Any, shown: str):
     assert tags.mebibytes(count) == shown

@@ -60,8 +60,8 @@ def dot(row: Any) -> SafeString:
 
 @register.filter
 def mebibytes(count: Any) -> str:
-    """A size that is given in MiB."""
-    return filesizeformat(int(count) * 1024 * 1024) if count else "–"
+    """A size that is given in MiB, named for the powers of two that it is counted in."""
+    return filesizeformat(int(count) * 1024 * 1024).replace("B", "iB") if count else "–"
 
 
 @register.simple_tag
