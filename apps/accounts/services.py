@@ -170,7 +170,11 @@ def key_update(
     request = {**texts, **limits, **(told or {})}
     if request.get("expires") is not None:
         request["expires"] = request["expires"].isoformat()
-    ports.ask(key, "update", actor=actor, environment=environment, changes={**texts, **limits}, request=request)
+    with transaction.atomic():
+        ports.ask(key, "update", actor=actor, environment=environment, changes=texts, request=request)
+        if limits:  # not among what cancelling brings back: a limit counts from now on
+            ApiKey.all_objects.filter(pk=key.pk).update(**limits)
+            key.refresh_from_db()
     return key
 
 

@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.accounts.services import NewKey
-from apps.control.models import AuditEntry
+from apps.control.cancel import operation_cancel
+from apps.control.models import AuditEntry, Operation
+from apps.control.reconcile import settle
 from apps.core import ports
 from apps.core.errors import Forbidden, Invalid
 from apps.environments.access import Actor, actor_of_key
@@ -128,6 +130,19 @@ def test_a_change_is_written_down_with_what_it_became(make: Any, actor_of: Any, 
     assert (line.account, line.target, line.environment_id) == (people.bob, made.key.pk, lab.pk)
     assert (line.request["role"], line.request["addresses"]) == ("readonly", ["10.0.0.1/32"])
     assert line.request["expires"].startswith(f"{until:%Y-%m-%d}")
+
+
+def test_cancelling_a_change_brings_no_right_back(make: Any, actor_of: Any):
+    ours, own = make(), account_key_create(actor=actor_of("bob"), name="own")
+    settle()
+    for made, who in ((ours, "rex"), (own, "bob")):
+        key_change(again(made.key), actor=actor_of(who), name="new", role="readonly", addresses=["10.0.0.1"])
+        (operation,) = Operation.all_objects.filter(kind="apiKey", target=made.key.pk, name="apiKey.update")
+        operation_cancel(operation, actor=actor_of("root"))
+        key = again(made.key)
+        scope = getattr(key, "scope", None)
+        assert (key.name, key.addresses) == (made.key.name, ["10.0.0.1/32"])
+        assert (scope.role if scope else key.role) == "readonly"
 
 
 def test_sockets_that_lost_their_right_are_told_and_counted(
