@@ -73,14 +73,15 @@ lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrat
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary apps portal celery_app agent tests manage.py
 	@$(BIN)/lint-imports --no-logo
-	@if find templates apps -name '*.html' | grep -q .; then $(BIN)/djlint --quiet --lint templates && $(BIN)/djlint --quiet --check templates; fi
+	@$(BIN)/djlint --quiet --lint templates
+	@$(BIN)/djlint --quiet --check templates || { echo "Templates are not in the house's form: make format"; exit 1; }
 	@DJANGO_SETTINGS_MODULE=portal.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
 
 .PHONY: format
 format: $(DEV_STAMP) ## Bring Python and templates into the house's form
 	@$(BIN)/ruff check --quiet --fix . || true
 	@$(BIN)/ruff format --quiet .
-	@if find templates -name '*.html' | grep -q .; then $(BIN)/djlint --quiet --reformat templates || true; fi
+	@$(BIN)/djlint --quiet --reformat templates || true
 
 .PHONY: bench
 bench: $(DEV_STAMP) assets tools ## Measure start, memory and deployments, and compare them with their limits
