@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-_KEPT = 12
+_KEPT = 8
 _idle: deque[tuple[str, sqlite3.Connection]] = deque(maxlen=_KEPT)
 
 

@@ -10,8 +10,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 _SQLITE_OPTIONS = {
     "timeout": 20,
+    "cached_statements": 16,  # each keeps its memory, in every connection
     "transaction_mode": "IMMEDIATE",
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1000;",
 }
 
 
