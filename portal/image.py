@@ -63,9 +63,9 @@ def image_tar() -> bytes:
     with tempfile.TemporaryDirectory(prefix="corral-image-") as work:
         data = _tree(_busybox(Path(work)))
     kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(f".{os.getpid()}")
-    part.write_bytes(data)
-    part.replace(kept)
+    with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=kept.stem, delete=False) as part:  # several may make it
+        part.write(data)
+    Path(part.name).replace(kept)
     return data
 
 

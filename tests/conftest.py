@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -56,7 +57,8 @@ Rows = list[tuple[str, list[tuple[Any, ...]]]]
 
 # What goes through a whole face or plays whole histories: many steps for each assertion, a good deal slower.
 HERE = Path(__file__).parent
-THROUGH_A_FACE = frozenset({"agent", "console", "incidents", "login", "loop", "routes", "wire"})
+PAGES_OF_PROVIDERS = {f"accounts/test_{name}.py" for name in ("ldap_console", "provider_pages", "github_login")}
+THROUGH_A_FACE = PAGES_OF_PROVIDERS | {"agent", "console", "incidents", "login", "loop", "routes", "wire"}
 
 # Most objects live as long as the run: walking them again and again would take a tenth of its time.
 gc.set_threshold(50_000, 20, 20)
@@ -65,13 +67,20 @@ gc.set_threshold(50_000, 20, 20)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """A run without the faces need not even read their folders."""
     part = config.option.markexpr.endswith("and not faces")
-    return True if part and collection_path.parent == HERE and collection_path.name in THROUGH_A_FACE else None
+    return True if part and _is_a_face(collection_path) else None
+
+
+@functools.cache
+def _is_a_face(path: Path) -> bool:
+    """Whether a file or folder is named among them, or stands in one that is."""
+    inside = path.relative_to(HERE) if path.is_relative_to(HERE) else Path()
+    return any(str(each) in THROUGH_A_FACE for each in (inside, *inside.parents))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the tests that go through a face apart from the unit suite, by their folder."""
+    """Set the tests that go through a face apart from the unit suite, by their folder or file."""
     for item in items:
-        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in THROUGH_A_FACE:
+        if _is_a_face(item.path):
             item.add_marker("faces")
 
 

@@ -7,12 +7,15 @@ import shutil
 import tarfile
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from apps.drivers.base import CreateRequest
 from apps.drivers.docker_engine import DockerDriver
+from portal import image
 from portal.image import ImageUnavailable, build_image, image_tar
 from tests.engine import PrivateEngine
 
@@ -22,6 +25,17 @@ def test_a_machine_without_busybox_is_told_the_remedy(monkeypatch: pytest.Monkey
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(ImageUnavailable, match="install the package busybox"):
         image_tar()
+
+
+def test_several_may_make_it_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    together = Barrier(8)
+    monkeypatch.setattr(image, "_busybox", lambda work: work)
+    monkeypatch.setattr(image, "_tree", lambda _: b"the image" if together.wait(10) >= 0 else b"")
+    with ThreadPoolExecutor(8) as pool:
+        made = [each.result(20) for each in [pool.submit(image_tar) for _ in range(8)]]
+    assert made == [b"the image"] * 8
+    assert [path.read_bytes() for path in (tmp_path / "corral").iterdir()] == [b"the image"]
 
 
 @pytest.mark.docker
