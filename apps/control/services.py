@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -18,6 +19,8 @@ from apps.core.events import changed
 from apps.core.models import Managed
 from apps.core.redact import redact
 from apps.environments.access import SYSTEM, Actor, can, environment_of, verdict
+
+log = logging.getLogger(__name__)
 
 UNTOLD = {401, 404, 429}
 TEXTS = {"name": 255, "description": 1024}
@@ -252,9 +255,16 @@ def answered(actor: Actor, code: int, response: Any, *, event: str, environment_
     if actor.user is None:
         return
     told = chain.limited(redact(response))
+    try:
+        _complete(actor, code, told, event=event, environment_id=environment_id, request=request)
+    except OperationalError:  # what was asked is done or refused by now, and that is what the answer must say
+        log.exception("the answer %s to %s is missing in the audit log", code, event)
+    finally:
+        actor.written.clear()
+
+
+def _complete(actor: Actor, code: int, told: Any, *, event: str, environment_id: int | None, request: Any) -> None:
     done = chain.answer(actor.written, str(code), told)
-    actor.written.clear()
     if not done and code >= 400 and code not in UNTOLD:
         entry = record(event, actor=actor, environment_id=environment_id, request=request)
-        actor.written.clear()
         chain.answer([entry], str(code), told)

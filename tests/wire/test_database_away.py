@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, OperationalError
 
 from apps.api.wire.problems import problem_of
+from apps.control import chain
 
 WORDS = ["database or disk is full", "disk I/O error", "server closed the connection unexpectedly"]
 
@@ -23,6 +24,35 @@ def test_the_remedy_is_told(words: str):
 
 def test_a_mistake_stays_a_mistake():
     assert problem_of(IntegrityError("UNIQUE constraint failed")).status == 500
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit log takes nothing more."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError(WORDS[0])
+
+    monkeypatch.setattr(chain, "answer", fail)
+    monkeypatch.setattr(chain, "append", fail)
+
+
+def test_a_refusal_that_cannot_be_noted_is_the_same_refusal(api: Any, full: None, caplog: pytest.LogCaptureFixture):
+    answer = api.post("environments", {"name": "x"})
+    assert (answer.status, answer["code"]) == (503, "Service Unavailable")
+    assert "the answer 503 to environment.create is missing in the audit log" in caplog.text
+
+
+def test_what_is_done_is_not_called_refused(
+    api: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fail(*_: Any) -> None:
+        raise OperationalError(WORDS[0])
+
+    monkeypatch.setattr(chain, "answer", fail)
+    answer = api.post("environments", {"name": "x"})
+    assert (answer.status, answer["name"]) == (201, "x")
+    assert "the answer 201 to environment.create is missing" in caplog.text
 
 
 def test_the_caller_hears_it(api: Any, monkeypatch: pytest.MonkeyPatch):
