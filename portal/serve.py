@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -115,6 +116,7 @@ class Portal:
         host, port = listener.getsockname()[:2]
         shown = "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 (only compared)
         say(f"Corral is ready: http://{shown}:{port}/ ({time.monotonic() - self._began:.1f} s). Ctrl-C stops it.")
+        gc.freeze()
         self._server.run(sockets=[listener])
         say("Corral is stopping.")
 
@@ -140,11 +142,15 @@ def _load() -> Any:
     from django.core.exceptions import ImproperlyConfigured
     from django.utils.module_loading import import_string
 
+    gc.disable()  # what loading makes stays: going through it again and again would take longer than loading it
     try:
         django.setup()
         return import_string(settings.ASGI_APPLICATION)
     except ImproperlyConfigured as error:
         raise CannotStart(str(error)) from error
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _prepare_database() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.containers.models import Container
 from apps.containers.plan import engine_body
-from apps.containers.policy import Lender, Policy, Refusal, check
+from apps.containers.policy import CLOSED, Lender, Policy, Refusal, check
 from apps.containers.selectors import find_container, policy_of
 from apps.containers.spec import LaunchConfig
 from apps.core.errors import Invalid
@@ -24,7 +24,7 @@ def insist(config: LaunchConfig, environment_id: int, *, at: str = "", who: str 
 
     `at` is what fields are called in the request (`launchConfig.`), `who` the service or container it is about.
     """
-    found = refusals(config, environment_id, policy_of(environment_id))
+    found = _refused_now(config, environment_id)
     if found:
         message = f"{who + ': ' if who else ''}The host policy of this environment does not allow it: {_told(found)}. "
         remedy = "Leave it out, or ask an administrator to allow it (Environment, Host policy)."
@@ -45,12 +45,19 @@ def refusals(config: LaunchConfig, environment_id: int, policy: Policy) -> tuple
     return check(body, policy, network=_OWN, lenders={_SIDEKICK: Lender(), **lenders})
 
 
+def _refused_now(config: LaunchConfig, environment_id: int) -> tuple[Refusal, ...]:
+    """What the environment's policy forbids; of most configurations it can be told without reading it."""
+    if not refusals(config, environment_id, CLOSED):
+        return ()
+    return refusals(config, environment_id, policy_of(environment_id))
+
+
 def standing_insist(row: Container, what: str) -> None:
     """Raise `Invalid` where a container that is there, whoever made it, stands against the policy as it is now.
 
     `what` is what may not be done with it then: "started", "entered".
     """
-    found = refusals(row.config, row.environment_id, policy_of(row.environment_id))
+    found = _refused_now(row.config, row.environment_id)
     if found:
         message = f"{row} may not be {what}: the host policy of this environment does not allow it ({_told(found)}). "
         raise Invalid(found[0].option, "PolicyViolation", message + _STANDING_REMEDY)
@@ -58,7 +65,7 @@ def standing_insist(row: Container, what: str) -> None:
 
 def start_insist(row: Container) -> None:
     """Raise `EngineRefused` unless the policy as it is now lets the container be started again."""
-    found = refusals(row.config, row.environment_id, policy_of(row.environment_id))
+    found = _refused_now(row.config, row.environment_id)
     if found:
         raise EngineRefused(f"Not started: the host policy of {row.environment} does not allow it ({_told(found)}).")
 
@@ -96,6 +103,8 @@ def body_insist(row: Container, body: Mapping[str, Any], engine: Driver, network
     if mode.startswith("container:"):
         names.append(mode.partition(":")[2])
     lenders = {name: lender for name in names if (lender := _lender_seen(engine, name)) is not None}
+    if not check(body, CLOSED, network=network, lenders=lenders):
+        return
     found = check(body, policy_of(row.environment_id), network=network, lenders=lenders)
     if found:
         raise EngineRefused(f"Not made: the host policy of {row.environment} does not allow it ({_told(found)}).")

@@ -16,7 +16,6 @@ from apps.containers.lifecycle import Want, crash_pause, next_step
 from apps.containers.models import Container, Pull
 from apps.containers.services import pull_again, pull_ensure
 from apps.control.reconcile import extend
-from apps.control.services import note
 from apps.core.result import Result
 from apps.drivers.base import ContainerSeen, Driver, EngineDown, EngineError, EngineNotFound, ImageMissing
 from apps.hosts.models import Host
@@ -30,7 +29,8 @@ def settle(row: Container) -> Result:
     """One look at one container."""
     if row.desired in {"removed", "purged"}:
         return _leave(row)
-    said = []
+    said: list[str] = []
+    newborn = row.host is None and row.avoid_host_id is None and not row.looks
     if row.host is None:
         placed = placement.assign(row)
         if isinstance(placed, Result):
@@ -38,15 +38,14 @@ def settle(row: Container) -> Result:
         row.host = placed
         said.append(f"Placed on {placed}.")
     try:
-        return _towards(row, driver_of(row.host), said)
+        result = _towards(row, driver_of(row.host), said, newborn=newborn)
     except ImageMissing:
-        return _pull(row, row.host)
+        result = _pull(row, row.host)
     except (EngineDown, NameStillTaken) as reason:
-        return _later(row, reason)
+        result = _later(row, reason)
     except EngineError as error:
-        return _refused(row, error)
-    finally:
-        note(row, *said)
+        result = _refused(row, error)
+    return replace(result, notes=tuple(said))
 
 
 def _later(row: Container, reason: Exception) -> Result:
@@ -55,8 +54,9 @@ def _later(row: Container, reason: Exception) -> Result:
     return Result(state=row.shown, message=f"{row.host} does not answer: {reason}", again_in=2.0)
 
 
-def _towards(row: Container, engine: Driver, said: list[str]) -> Result:
-    seen = _find(row, engine)
+def _towards(row: Container, engine: Driver, said: list[str], *, newborn: bool) -> Result:
+    """The next step; `newborn` is a row that no look before this one can have made a container for."""
+    seen = None if newborn else _find(row, engine)
     want = Want(
         running=row.desired == "running",
         fresh=row.status.get("achieved") != row.generation,
@@ -207,6 +207,7 @@ def _leave(row: Container) -> Result:
         return Result(state="purged")
     if row.host is None or row.host.is_gone:
         return Result(state="removed", fields={"external_id": ""})
+    said: tuple[str, ...] = ()
     try:
         engine = driver_of(row.host)
         seen = _find(row, engine)
@@ -218,10 +219,10 @@ def _leave(row: Container) -> Result:
                 if seen.state == "running":
                     engine.stop(seen.id, timeout=grace)
                 engine.remove(seen.id)
-            note(row, f"Removed from {row.host}.")
+            said = (f"Removed from {row.host}.",)
     except EngineError as error:
         return Result(state="removing", message=str(error))
-    return Result(state="removed", fields={"external_id": ""})
+    return Result(state="removed", fields={"external_id": ""}, notes=said)
 
 
 def without_host(row: Host) -> Iterable[tuple[str, int]]:

@@ -55,6 +55,7 @@ class Operation(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["kind", "target", "state"]),
             models.Index(fields=["environment", "-id"]),
+            models.Index(fields=["created"], condition=models.Q(state__in=OPEN), name="control_operation_open"),
         ]
 
     def __str__(self) -> str:

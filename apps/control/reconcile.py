@@ -12,9 +12,10 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from apps.control.models import OPEN, Operation
+from apps.control.models import OPEN, Operation, OperationLine
 from apps.control.wake import taken, wake
 from apps.core.events import changed
 from apps.core.models import Managed
@@ -87,8 +88,9 @@ def _lease(kind: Kind, key: int) -> Any:
         now = timezone.now()
         token = f"{HOLDER}:{uuid.uuid4().hex[:12]}"
         free = Q(lease="") | Q(lease_until__lte=now)
-        if rows.filter(free).update(lease=token, lease_until=now + LEASE, next_look=now + LEASE, woken=False):
-            return rows.get()
+        with transaction.atomic():
+            if rows.filter(free).update(lease=token, lease_until=now + LEASE, next_look=now + LEASE, woken=False):
+                return rows.get()
         if rows.exclude(lease="").update(woken=True):
             return None
     return None
@@ -158,6 +160,10 @@ def _differs(row: Any, sighting: dict[str, Any]) -> bool:
 
 def _settle_operation(kind: Kind, row: Any, result: Result, now: datetime) -> None:
     mine = Operation.all_objects.filter(kind=kind.name, target=row.pk, generation__lte=row.generation, state__in=OPEN)
+    if result.notes:
+        keys = list(mine.values_list("pk", flat=True))
+        lines = [OperationLine(operation_id=key, text=text) for key in keys for text in result.notes]
+        OperationLine.objects.bulk_create(lines)
     said: dict[str, Any] = {"message": result.message}
     if result.progress is not None:
         said["progress"] = result.progress
@@ -166,8 +172,8 @@ def _settle_operation(kind: Kind, row: Any, result: Result, now: datetime) -> No
     elif result.state not in row.LIFECYCLE.transitional:
         mine.update(state="succeeded", ended=now, progress=100, message="")
     else:
-        mine.filter(state="pending").update(state="running", started=now)
-        mine.update(attempts=F("attempts") + 1, **said)
+        begun: Any = Coalesce("started", now)
+        mine.update(state="running", started=begun, attempts=F("attempts") + 1, **said)
 
 
 def due(now: datetime | None = None) -> list[tuple[str, int]]:
@@ -189,25 +195,26 @@ def fail_late(now: datetime | None = None) -> int:
     """Fail the operations that are past their kind's deadline, keeping the reason; the loop goes on trying."""
     now = now or timezone.now()
     late = 0
-    for name, kind in KINDS.items():
-        for operation, seconds in _late(kind, now):
-            why = operation.message or "no reason was given"
-            Operation.all_objects.filter(pk=operation.pk, state__in=OPEN).update(
-                state="failed", ended=now, message=f"Not done after {seconds:.0f} s: {why}"
-            )
-            kind.model.all_objects.filter(pk=operation.target, generation=operation.generation).update(fault=True)
-            changed(operation.environment_id, name, operation.target)
-            late += 1
+    for operation, kind, seconds in _late(now):
+        why = operation.message or "no reason was given"
+        Operation.all_objects.filter(pk=operation.pk, state__in=OPEN).update(
+            state="failed", ended=now, message=f"Not done after {seconds:.0f} s: {why}"
+        )
+        kind.model.all_objects.filter(pk=operation.target, generation=operation.generation).update(fault=True)
+        changed(operation.environment_id, kind.name, operation.target)
+        late += 1
     return late
 
 
-def _late(kind: Kind, now: datetime) -> Iterator[tuple[Operation, float]]:
-    """The open operations that are past their deadline, with that."""
-    rows = Operation.all_objects.filter(kind=kind.name, state__in=OPEN)
-    usual = rows.exclude(name__in=kind.patience)
-    for asked, seconds in ((usual, kind.deadline), *((rows.filter(name=n), s) for n, s in kind.patience.items())):
-        for operation in asked.filter(created__lt=now - timedelta(seconds=seconds))[:BATCH]:
-            yield operation, seconds
+def _late(now: datetime) -> Iterator[tuple[Operation, Kind, float]]:
+    """The open operations that are past their deadline, with their kind and that."""
+    soonest = min(kind.deadline for kind in KINDS.values())
+    old = Operation.all_objects.filter(state__in=OPEN, created__lt=now - timedelta(seconds=soonest))
+    for operation in old.filter(kind__in=KINDS).order_by("created").iterator(BATCH):
+        kind = KINDS[operation.kind]
+        seconds = kind.patience.get(operation.name, kind.deadline)
+        if operation.created < now - timedelta(seconds=seconds):
+            yield operation, kind, seconds
 
 
 def release_all() -> int:

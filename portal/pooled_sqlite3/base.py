@@ -1,21 +1,55 @@
-"""The backend: opening SQLite costs more than most questions put to it, so a closed connection is kept for the next."""
+"""The backend: a closed connection is kept for the next to ask, and who wants to write waits in line."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import sqlite3
-from collections import deque
+import threading
+from collections import defaultdict, deque
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-_KEPT = 8
+_KEPT = 8  # opening one costs more than most questions put to it
+_PATIENCE = 20.0
 _idle: deque[tuple[str, sqlite3.Connection]] = deque(maxlen=_KEPT)
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """SQLite whose `close` gives the connection back; every process has a pool of its own."""
+    """SQLite whose `close` gives the connection back; every process has a pool, and a line of writers, of its own.
+
+    SQLite lets one write and has the others ask again ever less often, up to a tenth of a second later; threads of one
+    process are called when it is their turn.
+    """
+
+    _turn: threading.Lock | None = None
+
+    def _start_transaction_under_autocommit(self) -> None:
+        turn = _turns[str(self.settings_dict["NAME"])]
+        if turn.acquire(timeout=_PATIENCE):  # else SQLite says what is to be said
+            self._turn = turn
+        try:
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+        except BaseException:
+            self._end_turn()
+            raise
+
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.release()
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]
+        self._end_turn()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]
+        finally:
+            self._end_turn()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One that somebody gave back, or a new one."""
@@ -28,6 +62,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_new_connection(conn_params)
 
     def _close(self) -> None:
+        self._end_turn()
         kept = self.connection
         if kept is None or self.is_in_memory_db():
             super()._close()  # type: ignore[misc]

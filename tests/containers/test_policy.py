@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.containers.plan import engine_body
-from apps.containers.policy import PERMISSIVE, RESTRICTED, Lender, Policy, check
+from apps.containers.policy import CLOSED, PERMISSIVE, RESTRICTED, Lender, Policy, check
 from apps.containers.policy.known import HARMLESS, PROCESS, RULED
 from apps.containers.spec import LaunchConfig
 from apps.core.errors import Invalid
@@ -130,6 +130,36 @@ def test_every_other_rule_may_be_open_without_opening_this_one(
 )
 def test_what_opens_nothing_is_allowed_to_everybody(host: dict[str, Any]):
     assert check(body(**host), RESTRICTED, network="own") == ()
+
+
+POLICIES = st.builds(
+    lambda switches, lists: Policy.from_wire({**dict.fromkeys(switches, True), **lists}),
+    st.sets(st.sampled_from([name for name, value in PERMISSIVE.to_json().items() if value is True])),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "bindFolders": st.lists(st.sampled_from(["/", "/srv", "/var/run"])),
+            "capAdd": st.lists(st.sampled_from(["ALL", "CHOWN", "NET_ADMIN"])),
+            "sysctls": st.lists(st.sampled_from(["*", "kernel.*"])),
+            "volumeDrivers": st.lists(st.sampled_from(["*", "local", "rex*"])),
+        },
+    ),
+)
+ASKED = [way[1] for way in WAYS] + [
+    {"CapAdd": ["CHOWN"]},
+    {"VolumeDriver": "local"},
+    {"Binds": ["data:/data"]},
+    {"NetworkMode": "none"},
+    {"VolumesFrom": ["a"]},
+    {"LogConfig": {"Type": "json-file"}},
+]
+
+
+@given(POLICIES, st.lists(st.sampled_from(ASKED), max_size=4))
+def test_no_policy_refuses_what_the_closed_one_allows(policy: Policy, asked: list[dict[str, Any]]):
+    wanted = body(**{name: value for each in asked for name, value in each.items()})
+    lenders = {"a": Lender(("/srv",))}
+    assert set(check(wanted, policy, lenders=lenders)) <= set(check(wanted, CLOSED, lenders=lenders))
 
 
 UNLISTED = (

@@ -16,7 +16,7 @@ from apps.containers.reconcile import settle as look_at
 from apps.containers.services import container_act, container_create
 from apps.containers.spec import LaunchConfig
 from apps.control.models import OperationLine
-from apps.control.reconcile import look, settle
+from apps.control.reconcile import look, release_all, settle
 from apps.drivers.base import (
     ContainerSeen,
     CreateRequest,
@@ -62,6 +62,12 @@ def kept(row: Container, **status: Any) -> Container:
 
 def ago(seconds: float) -> str:
     return (timezone.now() - timedelta(seconds=seconds)).isoformat()
+
+
+def settle_later(row: Container) -> None:
+    """Looks again now, whatever the back-off says."""
+    for _ in range(5):
+        look("container", row.pk)
 
 
 def lines(row: Container) -> list[str]:
@@ -182,6 +188,41 @@ def test_a_twin_that_a_killed_look_made_is_taken_up(make: Any, sim: SimulatedDri
     monkeypatch.setattr(sim, "find", lambda _label, _value: None)  # an engine whose listing lags
     settle()
     assert (fresh(row).external_id, fresh(row).shown, len(sim.containers())) == (made, "running", 1)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_one_that_a_killed_look_made_under_the_longer_name_is_found_even_when_its_own_is_free_again(
+    make: Any, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+):
+    theirs = sim.create(CreateRequest("web", {"Image": "bb:local"}))
+    row = make()
+    with monkeypatch.context() as now:
+        now.setattr(sim, "start", lambda _key: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            look("container", row.pk)
+    sim.remove(theirs)
+    release_all()
+    settle()
+    assert (fresh(row).shown, [seen.name for seen in sim.containers()]) == ("running", [f"web_{str(row.uuid)[:8]}"])
+
+
+def test_only_a_first_look_knows_that_there_is_nothing_to_find(make: Any, sim: SimulatedDriver):
+    row = make()
+    settle()
+    assert (fresh(row).shown, sim.calls["find"]) == ("running", 0)
+    late = make("late")
+    sim.fail_next("create", EngineDown("cut"))
+    look("container", late.pk)
+    assert sim.calls["find"] == 0
+    settle_later(late)
+    assert (fresh(late).shown, sim.calls["find"]) == ("running", 1)
+    again = make("again")
+    Container.all_objects.filter(pk=again.pk).update(looks=1)
+    settle()
+    assert (fresh(again).shown, sim.calls["find"]) == ("running", 2)
 
 
 @pytest.mark.parametrize("field", ["dataVolumesFrom", "networkContainerId"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from portal.pooled_sqlite3 import base
 from portal.settings.database import database
@@ -118,3 +119,56 @@ def test_the_last_one_folds_the_log_into_the_database(connect: Any, tmp_path: Pa
     made.close()
     base.close_idle()
     assert not (tmp_path / "corral.sqlite3-wal").exists()
+
+
+def begin(wrapper: Any) -> None:
+    wrapper.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+
+
+def end(wrapper: Any, how: str) -> None:
+    getattr(wrapper, how)()
+    if wrapper.connection is not None:
+        wrapper.set_autocommit(True)
+
+
+@pytest.mark.parametrize("how", ["commit", "rollback", "close"])
+def test_writers_wait_in_line(connect: Any, how: str):
+    first, second = connect(), connect()
+    begin(first)
+    second.inc_thread_sharing()
+    waiting = threading.Thread(target=begin, args=(second,))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    assert not second.connection.in_transaction
+    end(first, how)
+    waiting.join(10)
+    assert second.connection.in_transaction
+    end(second, "rollback")
+    assert not any(turn.locked() for turn in base._turns.values())
+
+
+def test_another_process_is_still_waited_for(connect: Any, tmp_path: Path):
+    """Its turn in this process is not enough; what SQLite says then leaves the line free."""
+    wrapper = connect()
+    wrapper.connection.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(tmp_path / "corral.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError, match="locked"):
+        begin(wrapper)
+    other.rollback()
+    begin(wrapper)
+    end(wrapper, "commit")
+    other.close()
+
+
+def test_who_waits_too_long_is_told_by_sqlite(connect: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(base, "_PATIENCE", 0.01)
+    first, second = connect(), connect()
+    begin(first)
+    second.connection.execute("PRAGMA busy_timeout = 10")
+    with pytest.raises(OperationalError, match="locked"):
+        begin(second)
+    end(first, "commit")
+    begin(second)
+    end(second, "commit")

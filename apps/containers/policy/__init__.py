@@ -1,6 +1,6 @@
 """What containers may ask of their hosts: the rules, and the one check of everything that is sent to an engine."""
 
 from apps.containers.policy.check import Lender, Refusal, check
-from apps.containers.policy.rules import PERMISSIVE, RESTRICTED, Policy
+from apps.containers.policy.rules import CLOSED, PERMISSIVE, RESTRICTED, Policy
 
-__all__ = ["PERMISSIVE", "RESTRICTED", "Lender", "Policy", "Refusal", "check"]
+__all__ = ["CLOSED", "PERMISSIVE", "RESTRICTED", "Lender", "Policy", "Refusal", "check"]

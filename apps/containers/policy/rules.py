@@ -82,6 +82,7 @@ class Policy(Wired):
         return "ALL" in self.cap_add or capability.upper().removeprefix("CAP_") in self.cap_add
 
 
+CLOSED = Policy(cap_add=(), volume_drivers=())  # what even this allows, every policy does
 RESTRICTED = Policy()
 PERMISSIVE = Policy(
     bind_mounts=True,
