@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from bench.deploy import COUNT, Ways, has_compose, heal
+from bench.ground import quiet
 from tests import engine as engines
 from tests.docker.running import ROOT, Api, Portal, clean_environment
 
@@ -105,7 +106,7 @@ def _deployments(portal: Portal, api: Api, url: str, folder: Path) -> bool:
     for number in range(ROUNDS):
         order = list(runs)[number % len(runs) :] + list(runs)[: number % len(runs)]
         for name in order:
-            time.sleep(1)
+            quiet()
             times[name].append(runs[name]())
         say(f"  round {number + 1}: " + "   ".join(f"{name} {times[name][-1]:.2f} s" for name in runs))
     ways.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from tests.docker.running import Api, Portal, until
 
 _TICK = os.sysconf("SC_CLK_TCK")
+_IDLE = 0.1
 
 
 def portal_at(folder: Path, address: str) -> Portal:
@@ -33,6 +35,26 @@ def cpu(pids: Iterable[int]) -> float:
     """Seconds of processor time that the processes have used."""
     stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
     return sum(int(words[11]) + int(words[12]) for words in stats) / _TICK
+
+
+def quiet(seconds: float = 20.0) -> None:
+    """Wait until this machine has next to nothing to do: what one run leaves behind is not the next one's work."""
+    deadline = time.monotonic() + seconds
+    while _busy(0.5) > _IDLE and time.monotonic() < deadline:
+        pass
+
+
+def _busy(seconds: float) -> float:
+    """The part of all processors that was used over so long, from 0 to 1."""
+    before = _ticks()
+    time.sleep(seconds)
+    spent = [after - was for after, was in zip(_ticks(), before, strict=True)]
+    return 1 - sum(spent[3:5]) / max(sum(spent), 1)
+
+
+def _ticks() -> list[int]:
+    """What /proc/stat counts since the start: user, nice, system, idle, waiting for disks, and so on."""
+    return [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
 
 
 def memory(pids: Iterable[int]) -> float:
