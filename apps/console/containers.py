@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.console import buttons
 from apps.console.door import Visit, inside, posted
-from apps.console.listing import listing, ordered, words
+from apps.console.listing import listing, natural, ordered, words
 from apps.containers.models import Container
 from apps.containers.selectors import containers_of, endpoints
 from apps.containers.services import container_act, container_update
@@ -66,11 +66,11 @@ def index(visit: Visit) -> HttpResponse:
     for row in page.rows:
         row.reached = endpoints(row)
     states = everything.order_by().values_list("shown").annotate(count=Count("pk"))
-    hosts = Host.objects.within([visit.env.pk]).filter(removed=None).order_by("name").values_list("pk", "name")
+    hosts = Host.objects.within([visit.env.pk]).filter(removed=None).order_by(*natural("name"))
     context = {
         "page": page,
         "states": sorted(states, key=lambda pair: -pair[1]),
-        "hosts": list(hosts),
+        "hosts": list(hosts.values_list("pk", "name")),
         "add": buttons.plain(gettext_lazy("Add container"), "plus", visit.url("container-new"), visit.can("operate")),
     }
     return visit.show("console/containers.html", context)

@@ -24,6 +24,7 @@ from apps.accounts.login.open_mode import is_open, stand_in
 from apps.accounts.login.sessions import session_seen
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
+from apps.console.listing import natural
 from apps.console.losses import told
 from apps.control.services import answered
 from apps.core.errors import Forbidden, NotFound, Problem, Stale
@@ -122,7 +123,7 @@ class Visit:
 
     def _switcher(self) -> list[Environment]:
         """The environments of the switcher: one's own, and the one an administrator looks into."""
-        mine = list(environments_of(self.actor).order_by("name"))
+        mine = list(environments_of(self.actor).order_by(*natural("name")))
         if self.environment is not None and self.environment not in mine:
             mine.append(self.environment)
         return mine

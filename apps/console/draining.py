@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.door import Visit, inside
 from apps.console.hosts import find
+from apps.console.listing import natural
 from apps.containers.selectors import containers_of
 from apps.environments.access import verdict
 from apps.hosts.services import host_drain
@@ -21,7 +22,7 @@ def evacuate(visit: Visit, pk: int) -> HttpResponse:
     if visit.request.method == "POST":
         host_drain(row, actor=visit.actor, stop_standalone=visit.request.POST.get("stop") == "on")
         return visit.done(_("Moving everything away from %(name)s.") % {"name": row.name})
-    there = list(containers_of(visit.actor, visit.env.pk).filter(host=row).order_by("name"))
+    there = list(containers_of(visit.actor, visit.env.pk).filter(host=row).order_by(*natural("name")))
     moves, stays = [each for each in there if each.kept], [each for each in there if not each.kept]
     context = {
         "row": row,

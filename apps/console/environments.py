@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.console import buttons
 from apps.console.door import Visit, posted, site
+from apps.console.listing import natural
 from apps.containers.models import Container
 from apps.core.errors import Invalid, NotFound
 from apps.environments.access import Verdict, can, members_of
@@ -24,7 +25,7 @@ from apps.stacks.models import Stack
 @site
 def index(visit: Visit) -> HttpResponse:
     """The list: one's own, or all of them for an administrator."""
-    rows = list(environments_of(visit.actor, everything=True).filter(removed=None).order_by("name"))
+    rows = list(environments_of(visit.actor, everything=True).filter(removed=None).order_by(*natural("name")))
     keys = [row.pk for row in rows]
     people = members_of(keys)
     counts = {

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from apps.console import buttons
 from apps.console.containers import light
 from apps.console.door import Visit, inside
+from apps.console.listing import natural
 from apps.console.states import Face, bad_first, face_of
 from apps.containers.selectors import containers_of
 from apps.hosts.models import Host
@@ -64,7 +65,7 @@ def _rows(visit: Visit, text: str) -> list[Hit]:
     ]
     found = []
     for group, icon, rows in groups:
-        for row in rows.order_by(bad_first(), "name")[:EACH]:
+        for row in rows.order_by(bad_first(), *natural("name"))[:EACH]:
             note = getattr(row, "image", "") or row.description
             found.append(Hit(row.name, buttons.address(row, ""), icon, group, note, face_of(row)))
     return found

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.door import Visit, inside, posted
 from apps.console.hosts import find
+from apps.console.listing import natural
 from apps.containers.selectors import image_copies, images_of
 from apps.containers.services import image_copy, image_remove
 from apps.drivers.base import EngineError
@@ -36,7 +37,8 @@ def index(visit: Visit, pk: int) -> HttpResponse:
 
 
 def _others(visit: Visit, row: Host) -> list[Host]:
-    return list(Host.objects.within([visit.env.pk]).filter(removed=None).exclude(pk=row.pk).order_by("name", "pk"))
+    rows = Host.objects.within([visit.env.pk]).filter(removed=None).exclude(pk=row.pk)
+    return list(rows.order_by(*natural("name"), "pk"))
 
 
 @inside

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from apps.console.door import Visit
+from apps.console.listing import natural
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints
 from apps.stacks.models import Service, ServiceLink, Slot
@@ -31,7 +32,8 @@ class Line:
 def lines(visit: Visit, **which: Any) -> dict[int, list[Line]]:
     """The services of this environment that match, by stack; four queries however many there are."""
     rows = Service.objects.within([visit.env.pk]).filter(removed=None, **which).defer("spec", "metadata")
-    found = {row.pk: Line(row) for row in rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY))}
+    rows = rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY))
+    found = {row.pk: Line(row) for row in rows.order_by(*natural("name"))}
     slots = Slot.objects.filter(service__in=list(found), container__removed=None)
     alive = Count("pk", filter=Q(container__shown="running"))
     for key, total, running in slots.order_by().values_list("service").annotate(total=Count("pk"), alive=alive):
@@ -40,7 +42,7 @@ def lines(visit: Visit, **which: Any) -> dict[int, list[Line]]:
         found[link.service_id].links.append(link)
     _ports(visit, found)
     by_stack: dict[int, list[Line]] = defaultdict(list)
-    for line in sorted(found.values(), key=lambda each: each.service.name):
+    for line in found.values():
         by_stack[line.service.stack_id].append(line)
     return by_stack
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import CharField, F, Func, OrderBy, QuerySet, Value
+from django.db.models.functions import Length
 from django.http import HttpRequest
 
 from apps.console.states import bad_first
 
 SIZE = 100
+_COUNTED = ("name", "address", "image", "login")
 
 
 @dataclass
@@ -60,9 +62,24 @@ def ordered(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_he
     """Sort by a known column (`-` in front: downwards); by default the bad states come first, then names."""
     column = columns.get(sort.lstrip("-"))
     if column is None:
-        return rows.order_by(bad_first(by_health=by_health), "name", "pk")
-    way = F(column).desc(nulls_last=True) if sort.startswith("-") else F(column).asc(nulls_last=True)
-    return rows.order_by(way, "pk")
+        return rows.order_by(bad_first(by_health=by_health), *natural("name"), "pk")
+    down = sort.startswith("-")
+    ways = natural(column, down=down) if column.endswith(_COUNTED) else [_way(F(column), down=down)]
+    return rows.order_by(*ways, "pk")
+
+
+def natural(column: str, *, down: bool = False) -> list[OrderBy]:
+    """An ordering of texts as people count (a1, a2, a10): without the digits at their end, then by length.
+
+    Every database has these two functions, and nothing is turned into a number that could be too big.
+    """
+    stem = Func(F(column), Value("0123456789"), function="RTRIM", output_field=CharField())
+    return [_way(each, down=down) for each in (stem, Length(column), F(column))]
+
+
+def _way(what: Any, *, down: bool) -> OrderBy:
+    way: OrderBy = what.desc(nulls_last=True) if down else what.asc(nulls_last=True)
+    return way
 
 
 def listing(request: HttpRequest, rows: QuerySet[Any], asked: Mapping[str, str] | None = None) -> Listing:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.console import buttons
 from apps.console.door import Visit, inside, posted
 from apps.console.launch import config_of, errors_of, typed, values_of
+from apps.console.listing import natural
 from apps.console.services import find
 from apps.console.stacks import find as find_stack
 from apps.containers.models import Container
@@ -66,10 +67,11 @@ def _form(visit: Visit, stack: Stack, values: dict[str, Any]) -> HttpResponse:
 def choices(visit: Visit) -> dict[str, Any]:
     """What the form offers: services to link to, hosts to run on."""
     services = Service.objects.within([visit.env.pk]).filter(removed=None).select_related("stack")
+    services = services.defer("spec", "metadata", "stack__docker_compose")
     hosts = Host.objects.within([visit.env.pk]).filter(removed=None).defer("tls", "info")
     return {
-        "services": list(services.defer("spec", "metadata", "stack__docker_compose").order_by("stack__name", "name")),
-        "hosts": list(hosts.order_by("name")),
+        "services": list(services.order_by(*natural("stack__name"), *natural("name"))),
+        "hosts": list(hosts.order_by(*natural("name"))),
     }
 
 

@@ -130,6 +130,7 @@ def remove(visit: Visit, pk: int) -> HttpResponse:
         service_act(row, "remove", actor=visit.actor)
         return visit.done(_("Deleting service %(name)s.") % {"name": row.name}, buttons.address(row.stack, ""))
     names = Container.objects.within([visit.env.pk]).filter(slot__service=row, removed=None)
+    names = names.order_by("slot__number")
     goes = [_("container %(name)s") % {"name": name} for name in names.values_list("name", flat=True)[:12]]
     more = max(0, names.count() - len(goes))
     linked = [link.service.name for link in ServiceLink.objects.filter(target=row).select_related("service")]
