@@ -11,10 +11,10 @@ from django.db import transaction
 
 from apps.control.models import AuditEntry, AuditHead
 from apps.core.encrypted import is_signed, sign
+from apps.core.texts import storable
 
 log = logging.getLogger(__name__)
 
-NUL, MARK = "\\u0000", "\\ufffd"
 LONGEST = 32_768  # characters of JSON that a request or an answer takes up at most
 
 
@@ -72,7 +72,7 @@ def is_whole(head: AuditHead) -> bool:
 
 def limited(value: Any) -> Any:
     """`value` as JSON that every database takes, if it is not too long to be kept, else how long it was."""
-    text = json.dumps(value, default=str, ensure_ascii=False).encode(errors="replace").decode().replace(NUL, MARK)
+    text = json.dumps(value, default=str, ensure_ascii=False)
     if len(text) > LONGEST:
         return {"omitted": f"{len(text)} characters"}
-    return json.loads(text, parse_constant=lambda _word: None)
+    return storable(json.loads(text, parse_constant=lambda _word: None))

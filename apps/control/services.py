@@ -18,6 +18,7 @@ from apps.core.errors import ActionNotAvailable, Conflict, Forbidden, Invalid
 from apps.core.events import changed
 from apps.core.models import Managed
 from apps.core.redact import redact
+from apps.core.texts import is_storable
 from apps.environments.access import SYSTEM, Actor, can, environment_of, verdict
 
 log = logging.getLogger(__name__)
@@ -92,8 +93,8 @@ def _check_texts(values: Mapping[str, Any]) -> None:
             raise Invalid(field, "InvalidFormat", f"{field} is a text.")
         if value and len(value) > limit:
             raise Invalid(field, "MaxLengthExceeded", f"{field} has at most {limit} characters.")
-        if value and "\0" in value:
-            raise Invalid(field, "InvalidCharacters", f"{field} must not contain NUL.")
+        if value and not is_storable(value):
+            raise Invalid(field, "InvalidCharacters", f"{field} must not contain NUL or broken Unicode.")
 
 
 def create(

@@ -8,6 +8,7 @@ from dataclasses import MISSING, Field, field, fields
 from typing import Any, ClassVar, Self
 
 from apps.core.errors import Invalid
+from apps.core.texts import is_storable
 
 Check = Callable[[str, Any], Any]
 LARGEST = 2**63 - 1
@@ -43,7 +44,7 @@ def plain_text(name: str, value: Any) -> str:
         return str(value)
     if not isinstance(value, str):
         raise Invalid(name, "InvalidFormat", f"{name} must be a text.")
-    if "\0" in value or (not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)):
+    if not is_storable(value):
         raise Invalid(name, "InvalidCharacters", f"{name} must not contain NUL or broken Unicode.")
     return value
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from apps.core.texts import storable
 from apps.drivers.base import EngineConflict, EngineDown, EngineError, EngineNotFound, EngineRefused, ImageMissing
-from apps.drivers.docker_words import storable
 
 _BUSY = ("port is already allocated", "address already in use", "has active endpoints")
 # Some wrong requests are answered with status 500, as if the engine had failed.

@@ -1,4 +1,4 @@
-"""The engine's and agents' JSON, with texts that every database takes: no NULs, no halves of surrogate pairs; pure."""
+"""The engine's and agents' JSON, with texts that every database takes; pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-MARK = "\ufffd"
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+from apps.core.texts import storable
+
 _ESCAPED = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 
@@ -19,14 +19,3 @@ def understood(data: bytes) -> Any:
         return storable(found) if _ESCAPED.search(text) else found
     except RecursionError:
         raise ValueError("it is nested beyond measure") from None
-
-
-def storable(found: Any) -> Any:
-    """The same with a mark in the place of each sign that cannot be kept."""
-    if isinstance(found, str):
-        return _UNSTORABLE.sub(MARK, found)
-    if isinstance(found, dict):
-        return {storable(key): storable(value) for key, value in found.items()}
-    if isinstance(found, list):
-        return [storable(each) for each in found]
-    return found

@@ -16,6 +16,7 @@ from django.utils import timezone
 from apps.control.services import ask, create, record
 from apps.core.errors import Invalid
 from apps.core.events import agent_changed
+from apps.core.texts import is_storable
 from apps.drivers import registry
 from apps.environments.access import Actor
 from apps.hosts.models import AGENT, AgentCredential, Host, RegistrationToken
@@ -180,7 +181,7 @@ def credentials_revoke(row: Host) -> int:
 
 def agent_of(access_key: str, secret: str) -> AgentCredential | None:
     """The credential in force with this pair, and its host; None for a wrong, ended or removed host's one."""
-    found = _in_force().filter(access_key=access_key).first() if "\0" not in access_key else None
+    found = _in_force().filter(access_key=access_key).first() if is_storable(access_key) else None
     same = hmac.compare_digest(found.secret_hash if found else "", _digest(secret))
     return found if found and same else None
 
@@ -197,5 +198,5 @@ def _in_force() -> Any:
 def registered(token: RegistrationToken, request: str) -> AgentCredential | None:
     """What an agent that registered under this random key got, while it counts."""
     mine = _in_force().filter(host__environment=token.environment_id)
-    found: AgentCredential | None = mine.filter(request=request).last() if request and "\0" not in request else None
+    found: AgentCredential | None = mine.filter(request=request).last() if request and is_storable(request) else None
     return found

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.core.defaults import setting
+from apps.core.texts import is_storable
 from apps.drivers.base import Driver, Endpoint
 from apps.drivers.registry import driver
 from apps.hosts.models import Host, HostEvent, RegistrationToken
@@ -78,7 +79,7 @@ def token_for(text: str, now: datetime | None = None) -> RegistrationToken | Non
     public, _, rest = text.partition(":")
     stamp = rest.partition(":")[0]
     rows = RegistrationToken.all_objects.select_related("environment").filter(desired="active", removed=None)
-    row = rows.filter(public_value=public, environment__desired="active").first() if "\0" not in public else None
+    row = rows.filter(public_value=public, environment__desired="active").first() if is_storable(public) else None
     when = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 16 else 0
     expected = _signed(row or _NO_TOKEN, when)
     age = (now or timezone.now()).timestamp() - when / 1000

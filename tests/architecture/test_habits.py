@@ -49,6 +49,7 @@ OWN_NAMES = {
         "ports",
         "redact",
         "result",
+        "texts",
         "urls",
     },
     "accounts": {"login"},

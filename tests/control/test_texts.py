@@ -15,7 +15,13 @@ from apps.stacks.services import stack_create
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("x" * 1025, "MaxLengthExceeded"), ("a\0b", "InvalidCharacters"), (7, "InvalidFormat"), (["x"], "InvalidFormat")],
+    [
+        ("x" * 1025, "MaxLengthExceeded"),
+        ("a\0b", "InvalidCharacters"),
+        ("\ud800", "InvalidCharacters"),
+        (7, "InvalidFormat"),
+        (["x"], "InvalidFormat"),
+    ],
 )
 def test_a_description_that_does_not_fit_is_refused_and_nothing_is_written(
     text: Any, code: str, lab: Environment, actor_of: Any

@@ -30,10 +30,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         path = path[path.index("/", 1) :] if path.startswith("/v1.") else path
-        told = (self.server.asked, self.server.answers)  # type: ignore[attr-defined]  # it is a paper engine
+        told = (self.server.asked, self.server.answers, self.server.refusal)  # type: ignore[attr-defined]  # it is a paper engine
         told[0].append(path)
         known = path in told[1]
-        body = json.dumps(told[1][path] if known else {"message": f"page not found: {path}"}).encode()
+        body = json.dumps(told[1][path] if known else {"message": f"{told[2]}: {path}"}).encode()
         self.send_response(200 if known else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -47,14 +47,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class PaperEngine(ThreadingMixIn, UnixStreamServer):
-    """Answers until it is stopped; `asked` are the paths that were asked for, `answers` what it says to them."""
+    """Answers until it is stopped; `asked` are the paths that were asked for, `answers` what it says to them,
+    `refusal` what to any other."""
 
     daemon_threads = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), _Handler)
         self.asked: list[str] = []
-        self.answers = dict(_ANSWERS)
+        self.answers, self.refusal = dict(_ANSWERS), "page not found"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def stop(self) -> None:

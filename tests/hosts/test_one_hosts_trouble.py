@@ -10,8 +10,8 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
+from apps.core.texts import MARK
 from apps.drivers.base import EngineEvent
-from apps.drivers.docker_words import MARK
 from apps.environments.models import Environment
 from apps.hosts import watch
 from apps.hosts.models import Host, HostEvent

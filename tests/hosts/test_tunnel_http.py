@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.drivers.docker_words import storable
+from apps.core.texts import storable
 from apps.hosts.tunnels import http
 from apps.hosts.tunnels.http import NoAnswer, get, get_json
 from apps.hosts.tunnels.ssh import ENGINE

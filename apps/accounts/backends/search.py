@@ -14,6 +14,7 @@ from apps.accounts.models import AuthProvider, Identity, User
 from apps.accounts.spec import IDENTITY_KINDS, LOCAL, PERSON_KINDS, Claim, plain_dn
 from apps.core.errors import Forbidden, Problem
 from apps.core.ids import row_number
+from apps.core.texts import is_storable
 
 MOST, LONGEST = 50, 255
 
@@ -44,7 +45,7 @@ def identities_search(actor: Asker, text: str, *, exact: bool = False) -> Found:
     if actor.user is None:
         raise Forbidden(_("Log in to search for people and groups."))
     text = text.strip()[:LONGEST]
-    if not text or "\0" in text:
+    if not text or not is_storable(text):
         return Found()
     token = _token_of(actor.user)
     open_ones = AuthProvider.objects.open()
@@ -61,7 +62,7 @@ def identity_find(kind: str, external_id: str) -> Claim | None:
     if kind == LOCAL:
         user = User.objects.filter(pk=row_number(external_id) or 0, removed=None).first()
         return account_claim(user) if user else None
-    if kind not in IDENTITY_KINDS or not external_id or "\0" in external_id:
+    if kind not in IDENTITY_KINDS or not external_id or not is_storable(external_id):
         return None
     known = names_known([(kind, external_id)]).get((kind, plain_dn(external_id)))
     if known is not None:

@@ -22,6 +22,7 @@ from apps.accounts.selectors import key_shown, why_shut
 from apps.accounts.services import key_used
 from apps.api.wire.origin import client_address
 from apps.core.errors import Unauthorized
+from apps.core.texts import is_storable
 from apps.environments.access import Actor, actor_of_key, actor_of_stranger, actor_of_user
 
 Proof = tuple[User, Actor] | None
@@ -46,7 +47,7 @@ class KeyAuthentication(BaseAuthentication):
             access, _colon, secret = base64.b64decode(found, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return _wrong(request)
-        key = key_shown(access, secret) if "\0" not in access else None
+        key = key_shown(access, secret) if is_storable(access) else None
         if key is None:
             return _wrong(request)
         address = client_address(request)

@@ -18,6 +18,7 @@ from apps.api.wire.kinds import Resource
 from apps.core.defaults import setting_int
 from apps.core.fields import LARGEST
 from apps.core.ids import row_number
+from apps.core.texts import is_storable
 
 LIMIT, MOST = 100, 3000
 _UUID = re.compile("[0-9A-Fa-f]{32}")
@@ -146,7 +147,7 @@ def _value(column: Field, text: str) -> Any:
         return number if number is not None and abs(number) <= LARGEST else None
     if column.name == "uuid":
         return text if _UUID.fullmatch(text.replace("-", "")) else None
-    return None if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text) else text
+    return text if is_storable(text) else None
 
 
 def _moment(text: str) -> datetime | None:

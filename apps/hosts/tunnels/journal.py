@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.core.defaults import setting_int
 from apps.core.events import changed
-from apps.drivers.docker_words import storable
+from apps.core.texts import storable
 from apps.hosts.models import Host, HostEvent
 
 KEEP = 2000

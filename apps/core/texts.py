@@ -1,0 +1,25 @@
+"""Texts that every database takes: no NUL, no half of a surrogate pair; pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+MARK = "\ufffd"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database takes the text as it is."""
+    return not _UNSTORABLE.search(text)
+
+
+def storable(found: Any) -> Any:
+    """The same text, list or mapping with a mark in the place of each sign that cannot be kept."""
+    if isinstance(found, str):
+        return _UNSTORABLE.sub(MARK, found)
+    if isinstance(found, dict):
+        return {storable(key): storable(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [storable(each) for each in found]
+    return found

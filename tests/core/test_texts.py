@@ -1,0 +1,59 @@
+"""What no database takes is told apart, and a mark can stand for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.core.texts import MARK, is_storable, storable
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.text("\x00\ud800\udfffa"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("\x00a"), inner, max_size=3),
+    max_leaves=8,
+)
+KEPT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+
+
+def texts(found: Any) -> list[str]:
+    """Every text in it, the keys of its mappings too."""
+    if isinstance(found, dict):
+        return [text for pair in found.items() for each in pair for text in texts(each)]
+    if isinstance(found, list):
+        return [text for each in found for text in texts(each)]
+    return [found] if isinstance(found, str) else []
+
+
+@pytest.mark.parametrize("text", ["", "text", "é☃", "\U0001f600", "\ud7ff", "\ue000", "\x01\n\x7f", r"\u0000", MARK])
+def test_what_can_be_kept_is_known(text: str) -> None:
+    assert is_storable(text)
+    assert storable(text) == text
+
+
+@pytest.mark.parametrize("number", [0, 0xD800, 0xDBFF, 0xDC00, 0xDFFF])
+def test_a_mark_stands_for_each_sign_that_cannot(number: int) -> None:
+    sign = chr(number)
+    assert not any(map(is_storable, (sign, f"a{sign}", f"{sign}a")))
+    assert storable(f"a{sign}b{sign}") == f"a{MARK}b{MARK}"
+
+
+@pytest.mark.parametrize("found", [5, 2.5, None, True, "text", [], {}, {"a": [{"b": None}]}])
+def test_what_is_harmless_passes(found: Any) -> None:
+    assert storable(found) == found
+
+
+@given(found=ANY)
+def test_nothing_is_left_that_cannot_be_kept(found: Any) -> None:
+    kept = texts(storable(found))
+    assert all(map(is_storable, kept))
+    for text in kept:
+        text.encode()
+        assert "\x00" not in text
+
+
+@given(found=st.dictionaries(KEPT, st.lists(KEPT | st.integers())))
+def test_what_can_be_kept_stays_as_it_is(found: dict[str, Any]) -> None:
+    assert storable(found) == found
