@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
@@ -13,6 +13,7 @@ from apps.console.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers import light
 from apps.console.door import Visit, inside, posted
 from apps.console.listing import listing, ordered
+from apps.console.seeing import seen_together
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints
 from apps.control.models import Operation
@@ -22,6 +23,7 @@ from apps.stacks.models import Service, ServiceLink
 from apps.stacks.services import service_act, service_update
 
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
+_STANDING = ("shown", "external_id", "observed_at", "host__shown", "host__seen_at", "host__lost_at")
 
 
 def find(visit: Visit, pk: int) -> Service:
@@ -30,14 +32,20 @@ def find(visit: Visit, pk: int) -> Service:
     return visit.row(rows, pk)
 
 
+def _containers(visit: Visit, row: Service) -> QuerySet[Container]:
+    """The service's containers, those that are about to take the place of others too, with their hosts."""
+    here = Q(slot__service=row) | Q(succeeds__service=row)
+    rows: QuerySet[Container] = Container.objects.within([visit.env.pk]).filter(here, removed=None)
+    return rows.select_related("host")
+
+
 @inside
 def detail(visit: Visit, pk: int) -> HttpResponse:
     """One service: scale, containers, ports, links, labels."""
     row = find(visit, pk)
-    here = Q(slot__service=row) | Q(succeeds__service=row)
-    mine = Container.objects.within([visit.env.pk]).filter(here, removed=None)
-    rows = light(mine)
-    page = listing(visit.request, ordered(rows, visit.request.GET.get("sort", "slot"), COLUMNS))
+    mine = _containers(visit, row)
+    everyone = list(mine.only(*_STANDING))
+    page = listing(visit.request, ordered(light(mine), visit.request.GET.get("sort", "slot"), COLUMNS))
     for each in page.rows:
         each.reached = endpoints(each)
     links = ServiceLink.objects.filter(Q(service=row) | Q(target=row)).select_related("service__stack", "target__stack")
@@ -46,7 +54,8 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
         "row": row,
         "page": page,
         "ports": [each for container in page.rows for each in container.reached],
-        "running": mine.filter(shown="running").count(),
+        "running": sum(each.shown == "running" for each in everyone),
+        "seen": seen_together(everyone),
         "lost_hosts": lost.outlooks(row, page.rows),
         "links": list(links),
         "config": row.config,
@@ -69,7 +78,8 @@ def activity(visit: Visit, pk: int) -> HttpResponse:
     containers = Container.objects.within([visit.env.pk]).filter(spread_key=str(row.uuid)).values("pk")
     mine = Q(kind="service", target=row.pk) | Q(kind="container", target__in=containers)
     rows = Operation.objects.within([visit.env.pk]).filter(mine).select_related("account")[:50]
-    return visit.show("console/service_activity.html", {"row": row, "operations": rows})
+    standing = seen_together(_containers(visit, row).only(*_STANDING))
+    return visit.show("console/service_activity.html", {"row": row, "operations": rows, "seen": standing})
 
 
 @inside

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 _SPANS = ((86400 * 365, "y"), (86400 * 30, "mo"), (86400, "d"), (3600, "h"), (60, "min"))
@@ -25,14 +25,18 @@ def _short(seconds: float) -> str:
     return _("just now") if seconds < 5 else _("%(span)s ago") % {"span": _span(seconds)}
 
 
-def ago(at: datetime | str | None) -> SafeString | str:
-    """How long ago, with the exact time in the tooltip; the browser keeps it current."""
+def ago(at: datetime | str | None, *, renewed: bool = False) -> SafeString | str:
+    """How long ago, with the exact time in the tooltip; the browser keeps it current.
+
+    What is `renewed` moves on without any other change; a page that shows it asks for it again every minute.
+    """
     moment = parse_datetime(at) if isinstance(at, str) and at else at
     if not isinstance(moment, datetime) or moment.year < 1971:
         return "–"
     text = _short((timezone.now() - moment).total_seconds())
     stamp = timezone.localtime(moment).isoformat(timespec="seconds")
-    return format_html('<time datetime="{}" data-ago title="{}">{}</time>', stamp, stamp, text)
+    mark = mark_safe(" data-renew") if renewed else ""
+    return format_html('<time datetime="{}" data-ago{} title="{}">{}</time>', stamp, mark, stamp, text)
 
 
 def ahead(at: datetime) -> SafeString:

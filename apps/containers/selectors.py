@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -59,6 +60,22 @@ def endpoints(row: Container) -> list[dict[str, Any]]:
         for port in row.engine_state.get("ports", [])
         if port.get("public") and port["address"] != "::"
     ]
+
+
+def last_seen(row: Container) -> datetime | None:
+    """When the portal last saw the container as it is shown; None if it never did.
+
+    A look at its host confirms all that the engine is known to hold. While nobody answers there, looks at the
+    container itself see nothing either, and nothing is newer than the host's last answer.
+    """
+    host = row.host
+    if host is None or host.seen_at is None:
+        return row.observed_at
+    if not host.answers:
+        return host.seen_at if row.external_id else None
+    if not row.external_id or (row.observed_at and row.observed_at > host.seen_at):
+        return row.observed_at
+    return host.seen_at
 
 
 def find_container(environment_id: int, reference: str) -> Container | None:

@@ -79,6 +79,11 @@ class Host(TenantRow):
         return self.lost_at is not None or self.shown in AWAY
 
     @property
+    def answers(self) -> bool:
+        """Whether the last look at the engine was answered, so that the next one is expected to be."""
+        return self.seen_at is not None and not self.is_away and self.shown != "error"
+
+    @property
     def is_draining(self) -> bool:
         """Whether containers are being moved away from here."""
         return self.desired == "inactive" and bool(self.drain) and self.status.get("drained") != self.drain["asked"]

@@ -15,11 +15,13 @@ from django.utils.translation import gettext as _
 from apps.console import buttons, states
 from apps.console.agents import agent
 from apps.console.assets import asset, head_assets, icon
+from apps.console.seeing import Seen, seen
 from apps.console.times import ago, ahead, lasted
 from apps.core.defaults import VERSION
 from apps.core.ids import wire_id
 from apps.environments.access import Actor
 from apps.environments.models import Environment
+from apps.hosts.models import Host
 
 register = template.Library()
 for tag in (asset, head_assets, icon):
@@ -56,6 +58,20 @@ def dot(row: Any) -> SafeString:
     """A state as a mere dot."""
     face = states.face_of(row)
     return format_html('<i class="dot is-{}" title="{}"></i>', face.tone, f"{row.name}: {face.word}")
+
+
+@register.simple_tag
+def as_of(what: Any) -> SafeString | str:
+    """When a host, a container, or what was `Seen` of several, was seen last; nothing if it never was."""
+    known = what if isinstance(what, Seen) else seen(what)
+    return format_html("{} {}", _("as of"), ago(known.at, renewed=known.goes_on)) if known.at else ""
+
+
+@register.simple_tag
+def seen_ago(host: Host) -> SafeString | str:
+    """How long ago a host was seen last, for lists."""
+    known = seen(host)
+    return ago(known.at, renewed=known.goes_on)
 
 
 @register.filter

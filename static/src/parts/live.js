@@ -8,6 +8,7 @@ import { toast } from "./toasts.js";
 const PAUSE = 150;
 const POLL = 5000;
 const RETRY = 1000;
+const LOOK = 60_000;
 const region = document.getElementById("main");
 const badge = document.getElementById("pulse");
 const environment = document.body.dataset.environment;
@@ -139,6 +140,8 @@ export function startLive() {
     return;
   }
   connect();
+  // That something was seen again is no change that anybody is told of.
+  setInterval(() => region?.querySelector("time[data-renew]") && refreshSoon(0), LOOK);
   // What belongs to no environment is not told on an environment's socket.
   if (isSiteWide && kinds.size) polling(true);
   addEventListener("pagehide", () => {
