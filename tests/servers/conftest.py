@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -53,7 +54,7 @@ def _ended(process: subprocess.Popen[Any], number: signal.Signals) -> None:
 
 @pytest.fixture(scope="session")
 def postgres(folder: Path) -> Iterator[str]:
-    """The URL of an empty database."""
+    """The URL of a server without databases."""
     home, port = folder / "postgres", free_port()
     home.mkdir(mode=0o700)
     user, data = _unprivileged(home), home / "data"
@@ -65,8 +66,7 @@ def postgres(folder: Path) -> Iterator[str]:
     ready = [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     try:
         until(lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=30, what="PostgreSQL")
-        _run([_binary("createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "corral", "corral"], home)
-        yield f"postgres://corral@127.0.0.1:{port}/corral"
+        yield f"postgres://corral@127.0.0.1:{port}"
     finally:
         _ended(server, signal.SIGINT)  # the fast stop: sessions are ended
 
@@ -92,10 +92,17 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def roles(folder: Path, postgres: str, redis: str) -> Iterator[Roles]:
+def database(postgres: str, folder: Path, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database, the test's own."""
+    name = re.sub(r"\W", "_", request.node.name)[-60:]
+    _run([_binary("createdb"), "--maintenance-db", f"{postgres}/postgres", name], folder)
+    return f"{postgres}/{name}"
+
+
+@pytest.fixture
+def roles(tmp_path: Path, database: str, redis: str) -> Iterator[Roles]:
     """The portal's roles as processes of their own, on those servers."""
-    home = folder / "portal"
-    home.mkdir(exist_ok=True)
-    made = Roles(home, postgres, redis)
+    made = Roles(tmp_path, database, redis)
+    made.empty_queue()
     yield made
     made.end_all()
