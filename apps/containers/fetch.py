@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.containers.models import Container, Pull
+from apps.containers.retries import Tries
 from apps.control.reconcile import extend
 from apps.control.services import note
 from apps.core.events import changed
@@ -28,13 +29,26 @@ class _Lost(Exception):
 
 
 def settle_pull(row: Pull) -> Result:
-    """Get the image there; engines keep the layers they have, so that a repetition goes on where it was."""
+    """Get the image there; engines keep the layers they have, so that a repetition goes on where it was.
+
+    While containers of services wait for it, what failed is tried again, ever less often, as the same operation.
+    """
+    tries = Tries.of(row)
+    if tries.failed and not is_waited_for(row):
+        return tries.given_up()
     try:
-        return _send(row, row.source, "") if row.source else _pull(row)
+        result = _send(row, row.source, "") if row.source and not tries.failed else _pull(row)
+        return tries.counting(result, going_on=is_waited_for(row))
     except _Lost:
         return _BEGUN_ANEW
     except EngineDown as error:
         return Result(state="pulling", message=str(error), fields={"sender": None})
+
+
+def is_waited_for(row: Pull) -> bool:
+    """Whether a container that is kept alive needs this image on this host."""
+    waiting = Container.all_objects.filter(host=row.host_id, image=row.image, removed=None, state="creating", kept=True)
+    return bool(waiting.exists())
 
 
 def _pull(row: Pull) -> Result:
@@ -55,8 +69,9 @@ def _tell(row: Pull, percent: int, text: str, sender: str = "") -> None:
     """Keep the lease and say how far it is. Raises `_Lost`."""
     if not (extend(row, HOLD) if sender else extend(row)):
         raise _Lost
-    status = {"percent": percent} | ({"from": sender} if sender else {})
-    Pull.all_objects.filter(pk=row.pk).update(status=status, message=text, observed_at=timezone.now())
+    status = {**Tries.of(row).status, "percent": percent} | ({"from": sender} if sender else {})
+    told = {"state": "pulling", "status": status, "message": text, "observed_at": timezone.now()}
+    Pull.all_objects.filter(pk=row.pk).update(**told)
     changed(row.environment_id, "pull", row.pk)
 
 

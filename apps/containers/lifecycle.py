@@ -69,6 +69,11 @@ def next_step(want: Want, seen: str | None) -> Step:
     return "start" if want.running and active else "rest"
 
 
+def pull_pause(tries: int) -> float:
+    """Seconds to wait before an image is asked for again after `tries` failures: 15, 30, 60 ... up to five minutes."""
+    return float(min(300, 15 * 2 ** min(tries - 1, 5)))
+
+
 def crash_pause(crashes: int) -> float:
     """Seconds to wait before a container that keeps dying is started again: none, then 1, 2, 4 ... up to a minute."""
     return 0.0 if crashes <= 1 else float(min(60, 2 ** (crashes - 2)))

@@ -191,7 +191,7 @@ def _pull(row: Container, host: Host) -> Result:
     placed = {"host": host}
     if pull.shown == "error" and pull.ended and pull.ended > row.created and row.looks:
         if row.kept:
-            pull_again(pull) if row.looks % 5 == 0 else None
+            pull_again(pull) if pull.next_look is None else None  # it is not trying by itself: nobody waited then
             return Result(state="creating", message=pull.message, failed=True, fields=placed, again_in=15.0)
         return Result(state="error", message=pull.message, failed=True, fields=placed)
     pull_again(pull)

@@ -122,12 +122,12 @@ def container_update(row: Container, *, actor: Actor, **changes: Any) -> Contain
     return row
 
 
-def pull_ensure(container: Container, host: Host, image: str, parent: Operation | None = None) -> Pull:
-    """The pull of `image` to `host`, asked for (again, after a failure) if it is not under way."""
+def pull_ensure(container: Container, host: Host, image: str) -> Pull:
+    """The pull of `image` to `host`, asked for if nobody ever did."""
     row = Pull.all_objects.filter(host=host, image=image).first()
     if row is None:
         row = Pull(environment=container.environment, host=host, image=image, name=image[:255], desired="pulled")
-        create(row, actor=None, parent=parent, request={"image": image})
+        create(row, actor=None, request={"image": image})
     return row
 
 

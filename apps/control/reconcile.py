@@ -159,7 +159,10 @@ def _differs(row: Any, sighting: dict[str, Any]) -> bool:
 
 
 def _settle_operation(kind: Kind, row: Any, result: Result, now: datetime) -> None:
-    mine = Operation.all_objects.filter(kind=kind.name, target=row.pk, generation__lte=row.generation, state__in=OPEN)
+    told = Q(generation__lte=row.generation, state__in=OPEN)
+    if result.retried:
+        told |= Q(generation=row.generation, state="failed")
+    mine = Operation.all_objects.filter(told, kind=kind.name, target=row.pk)
     if result.notes:
         keys = list(mine.values_list("pk", flat=True))
         lines = [OperationLine(operation_id=key, text=text) for key in keys for text in result.notes]
@@ -168,7 +171,7 @@ def _settle_operation(kind: Kind, row: Any, result: Result, now: datetime) -> No
     if result.progress is not None:
         said["progress"] = result.progress
     if result.failed:
-        mine.update(state="failed", ended=now, **said)
+        mine.update(state="failed", ended=now, attempts=F("attempts") + 1, **said)
     elif result.state not in row.LIFECYCLE.transitional:
         mine.update(state="succeeded", ended=now, progress=100, message="")
     else:

@@ -13,8 +13,9 @@ class Result:
 
     `state` is where the row is now; a transitional one means that more looks are needed, the next in `again_in`
     seconds at the latest. `failed` ends the running operation with `message`; the row still keeps being looked at
-    when `again_in` is set. `fields` are further sighting columns of the model, `progress` is 0 to 100, `notes` are
-    what was done, in words for people who watch.
+    when `again_in` is set. `retried` says that this look was one more try of what had failed: its operation is told how
+    that went. `fields` are further sighting columns of the model, `progress` is 0 to 100, `notes` are what was done, in
+    words for people who watch.
     """
 
     state: str
@@ -22,6 +23,7 @@ class Result:
     message: str = ""
     again_in: float | None = None
     failed: bool = False
+    retried: bool = False
     progress: int | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -55,7 +55,7 @@ OWN_NAMES = {
     "accounts": {"login"},
     "environments": {"roles", "reasons"},
     "control": {"wake", "retention", "chain", "verify", "export", "cancel"},
-    "containers": {"engine", "policy", "guard", "decisions", "drain"},
+    "containers": {"engine", "policy", "guard", "decisions", "drain", "retries"},
     "hosts": {"agents", "drain", "lost", "history", "packing", "recorder"},
     "stacks": {"drain", "lost"},
 }

@@ -1,0 +1,282 @@
+"""A pull that fails while containers of services wait for it is tried again, ever less often, as one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.containers.lifecycle import pull_pause
+from apps.containers.models import Container, Pull
+from apps.containers.retries import Tries
+from apps.containers.services import container_act, container_create, image_copy
+from apps.containers.spec import LaunchConfig
+from apps.control.cancel import operation_retry
+from apps.control.models import Operation, OperationLine
+from apps.control.reconcile import fail_late, look
+from apps.core.result import Result
+from apps.drivers import simulated
+from apps.drivers.base import EngineDown, EngineError, PullProgress
+from apps.drivers.simulated import SimulatedDriver
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.hosts.services import host_create
+from apps.stacks.models import Service
+from apps.stacks.services import service_act, service_create, service_update, stack_create
+
+IMAGE = "nowhere/web:1"
+Later = Callable[..., None]
+
+
+@pytest.fixture
+def later(run_loop: Callable[[], None]) -> Later:
+    """Lets time pass, some times over: whatever waits for its next look is looked at."""
+
+    def wait(times: int = 1) -> None:
+        for _ in range(times):
+            for model in (Service, Container, Pull):
+                model.all_objects.exclude(next_look=None).update(next_look=timezone.now())
+            run_loop()
+
+    return wait
+
+
+@pytest.fixture
+def service(lab: Environment, host: Host, actor_of: Any, later: Later) -> Service:
+    """A service of two containers whose image nobody has."""
+    made = service_create(
+        actor=actor_of("alice"),
+        stack=stack_create(actor=actor_of("alice"), environment=lab, name="shop"),
+        name="web",
+        config=LaunchConfig.from_wire({"imageUuid": f"docker:{IMAGE}"}),
+        scale=2,
+        start_on_create=True,
+    )
+    later()
+    return made
+
+
+def again(row: Any) -> Any:
+    return type(row).all_objects.get(pk=row.pk)
+
+
+def the_pull() -> Pull:
+    row: Pull = Pull.all_objects.get(image=IMAGE)
+    return row
+
+
+def operations() -> list[tuple[str, str]]:
+    rows = Operation.all_objects.filter(kind="pull").order_by("pk")
+    return [(each.name, each.state) for each in rows]
+
+
+def lines() -> list[str]:
+    return list(OperationLine.objects.filter(operation__kind="pull").order_by("pk").values_list("text", flat=True))
+
+
+def states() -> set[str]:
+    return set(Container.all_objects.filter(removed=None).values_list("shown", flat=True))
+
+
+def test_it_is_one_operation_however_often_it_is_tried(service: Service, later: Later, sim: SimulatedDriver):
+    before = Operation.all_objects.count()
+    later(times=20)
+    assert sim.calls["pull"] >= 20
+    assert operations() == [("pull.create", "failed")]
+    assert Operation.all_objects.count() == before
+
+
+def test_it_tells_how_often_since_when_why_and_when_it_is_tried_next(service: Service, later: Later):
+    later(times=9)
+    row, operation = the_pull(), Operation.all_objects.get(kind="pull")
+    tries = Tries.of(row)
+    assert operation.message == row.message == tries.told(going_on=True)
+    assert tries.failed == operation.attempts >= 9
+    assert row.message.startswith(f"{IMAGE} could not be pulled: pull access denied")
+    assert operation.ended
+    assert operation.ended.isoformat() >= tries.last
+    assert {each.message for each in Container.all_objects.all()} == {row.message}
+
+
+def test_the_tries_come_ever_less_often(service: Service, later: Later):
+    pauses = []
+    for _ in range(8):
+        row = the_pull()
+        assert row.next_look
+        assert row.observed_at
+        pauses.append(round((row.next_look - row.observed_at).total_seconds()))
+        Pull.all_objects.update(next_look=timezone.now())
+        look("pull", row.pk)
+    assert pauses[0] <= 30
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 300
+
+
+@pytest.mark.parametrize(
+    ("tries", "seconds"), [(1, 15), (2, 30), (3, 60), (4, 120), (5, 240), (6, 300), (7, 300), (10**9, 300)]
+)
+def test_the_pause_between_two_tries(tries: int, seconds: float):
+    assert pull_pause(tries) == seconds
+
+
+def test_it_succeeds_as_the_same_operation_once_the_image_is_there(
+    service: Service, later: Later, sim: SimulatedDriver
+):
+    later(times=3)
+    failed = Tries.of(the_pull()).failed
+    sim.registry.add(IMAGE)
+    later(times=2)
+    assert operations() == [("pull.create", "succeeded")]
+    assert (the_pull().shown, the_pull().status, the_pull().next_look) == ("pulled", {"percent": 100}, None)
+    assert lines()[-1] == f"Done at try {failed + 1}."
+    assert states() == {"running"}
+
+
+def test_a_line_is_added_when_the_reason_is_another(service: Service, later: Later, sim: SimulatedDriver):
+    later(times=3)
+    sim.fail_next("pull", EngineError("toomanyrequests"), times=3)
+    later(times=3)
+    first, second = lines()[:2]
+    assert first.startswith(f"Try 1: {IMAGE} could not be pulled: pull access denied")
+    assert second.endswith(f"{IMAGE} could not be pulled: toomanyrequests")
+    assert len(lines()) <= 3
+
+
+def test_who_asks_for_it_again_gets_an_operation_of_its_own(service: Service, later: Later, actor_of: Any):
+    later(times=3)
+    operation_retry(Operation.all_objects.get(kind="pull"), actor=actor_of("alice"))
+    later(times=3)
+    assert operations() == [("pull.create", "failed"), ("pull.create", "failed")]
+    newest = Operation.all_objects.filter(kind="pull").latest("pk")
+    assert newest == Operation.all_objects.get(kind="pull", account__login="alice")
+    assert Tries.of(the_pull()).failed == newest.attempts < 6
+
+
+def test_containers_that_come_later_ask_once(service: Service, later: Later, actor_of: Any):
+    later(times=3)
+    service_update(again(service), actor=actor_of("alice"), scale=5)
+    later(times=12)
+    assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]
+
+
+def test_it_ends_when_nothing_waits_for_it_any_more(
+    service: Service, later: Later, actor_of: Any, sim: SimulatedDriver
+):
+    later(times=2)
+    service_act(again(service), "remove", actor=actor_of("alice"))
+    later(times=3)
+    asked = sim.calls["pull"]
+    later(times=5)
+    assert sim.calls["pull"] == asked
+    row = the_pull()
+    assert (row.shown, row.next_look) == ("error", None)
+    assert row.message.endswith(" UTC) Nothing waits for it any more.")
+    assert Operation.all_objects.get(kind="pull").message == row.message
+
+
+def test_what_a_person_asked_for_is_tried_once(
+    lab: Environment, host: Host, actor_of: Any, later: Later, sim: SimulatedDriver
+):
+    config = LaunchConfig.from_wire({"imageUuid": f"docker:{IMAGE}"})
+    row = container_create(actor=actor_of("bob"), environment=lab, config=config, name="once")
+    later(times=5)
+    assert (again(row).shown, sim.calls["pull"], the_pull().next_look) == ("error", 1, None)
+    assert "(tried" not in again(row).message
+    container_act(again(row), "start", actor=actor_of("bob"))
+    later(times=5)
+    assert (again(row).shown, sim.calls["pull"]) == ("error", 2)
+    assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]
+
+
+def test_a_silent_engine_in_between_forgets_nothing(service: Service, later: Later, sim: SimulatedDriver):
+    later(times=2)
+    failed = Tries.of(the_pull()).failed
+    sim.fail_next("pull", EngineDown("cut"))
+    look("pull", the_pull().pk)
+    assert (the_pull().shown, the_pull().message) == ("pulling", "cut")
+    assert operations() == [("pull.create", "failed")]
+    look("pull", the_pull().pk)
+    assert Tries.of(the_pull()).failed == failed + 1
+    assert operations() == [("pull.create", "failed")]
+
+
+def test_a_try_that_breaks_off_half_way_forgets_nothing(
+    service: Service, later: Later, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+):
+    def half(_image: str) -> Iterator[PullProgress]:
+        yield PullProgress(40, "Downloading")
+        assert the_pull().shown == "pulling"
+        raise EngineDown("cut")
+
+    later(times=2)
+    failed = Tries.of(the_pull()).failed
+    with monkeypatch.context() as now:
+        now.setattr(sim, "pull", half)
+        look("pull", the_pull().pk)
+    row = the_pull()
+    assert (row.status["percent"], Tries.of(row).failed) == (40, failed)
+    look("pull", row.pk)
+    assert (the_pull().shown, Tries.of(the_pull()).failed) == ("error", failed + 1)
+
+
+def test_a_failure_is_not_told_over_by_the_clock(service: Service, later: Later):
+    later(times=2)
+    Operation.all_objects.filter(kind="pull").update(created=timezone.now() - timedelta(days=1))
+    fail_late()
+    assert Operation.all_objects.get(kind="pull").message == the_pull().message
+
+
+def test_what_could_not_be_copied_is_asked_of_the_registry_next(
+    lab: Environment, host: Host, service: Service, later: Later, actor_of: Any, sim: SimulatedDriver
+):
+    other = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
+    later()
+    simulated.engine("lab2").images_there.add(IMAGE)
+    sim.fail_next("load", EngineError("no space left on device"))
+    image_copy(actor=actor_of("alice"), source=again(other), image=IMAGE, targets=[host])
+    look("pull", the_pull().pk)
+    assert "no space left" in the_pull().message
+    asked = sim.calls["pull"]
+    look("pull", the_pull().pk)
+    assert (the_pull().shown, sim.calls["pull"]) == ("pulled", asked + 1)
+
+
+def test_one_that_nobody_waited_for_is_asked_for_again_by_who_does(service: Service, later: Later):
+    """A failure that no container saw, because they came and went: the next look finds that nothing goes on."""
+    Pull.all_objects.update(next_look=None)
+    later(times=4)
+    assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]
+    assert the_pull().next_look is not None
+
+
+def test_a_look_that_is_no_further_try_leaves_what_failed_alone(host: Host, service: Service):
+    row = the_pull()
+    tries = Tries(row.generation)
+    assert tries.counting(Result(state="pulling"), going_on=True) == Result(state="pulling")
+    assert tries.counting(Result(state="pulled"), going_on=True) == Result(state="pulled")
+    assert tries.counting(Result(state="error", message="no", failed=True), going_on=False).message == "no"
+
+
+def test_another_wish_begins_to_count_anew(service: Service):
+    row = the_pull()
+    assert Tries.of(row).failed >= 1
+    row.generation += 1
+    assert Tries.of(row) == Tries(row.generation)
+    assert Tries.of(row).status == {}
+
+
+@pytest.mark.parametrize(
+    ("failed", "going_on", "text"),
+    [
+        (1, False, "no (tried once, at 2026-01-02 09:00:05 UTC)"),
+        (1, True, "no (tried once, at 2026-01-02 09:00:05, next at 09:00:20 UTC)"),
+        (3, False, "no (tried 3 times from 2026-01-01 08:00 to 2026-01-02 09:00:05 UTC)"),
+        (9, True, "no (tried 9 times from 2026-01-01 08:00 to 2026-01-02 09:00:05, next at 09:05:05 UTC)"),
+    ],
+)
+def test_the_words_for_it(failed: int, going_on: bool, text: str):
+    tries = Tries(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no")
+    assert tries.told(going_on=going_on) == text
