@@ -204,7 +204,7 @@ def test_no_spelling_of_a_path_leads_out_of_an_open_folder(parts: list[str]):
 
     path = "/" + "/".join(parts)
     if Policy(bind_folders=("/srv/data",)).opens(path):
-        real = posixpath.normpath(path.replace("//", "/"))
+        real = posixpath.normpath("/" + path.lstrip("/"))  # two slashes at the front would be kept
         assert real == "/srv/data" or real.startswith("/srv/data/")
 
 
