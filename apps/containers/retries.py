@@ -62,9 +62,13 @@ class Tries:
         return Tries(self.wish, self.failed + 1, self.since or now, now, why)
 
     def told(self, *, going_on: bool) -> str:
-        """The last reason, how often and from when to when, and when the next try is due."""
+        """How often it was tried and when it is next, the last reason, the first and the last try's time.
+
+        Lists cut long texts off, so that what tells it from a failure for good stands first.
+        """
         first, last = datetime.fromisoformat(self.since), datetime.fromisoformat(self.last)
-        often = f"{self.failed} times from {first:%Y-%m-%d %H:%M} to" if self.failed > 1 else "once, at"
         due = last + timedelta(seconds=pull_pause(self.failed))
-        after = f", next at {due:%H:%M:%S}" if going_on else ""
-        return f"{self.why} (tried {often} {last:%Y-%m-%d %H:%M:%S}{after} UTC)"
+        often = "once" if self.failed == 1 else f"{self.failed} times"
+        head = f"Try {self.failed} failed, next at {due:%H:%M:%S} UTC" if going_on else f"Tried {often}"
+        since = f"since {first:%Y-%m-%d %H:%M}, last " if self.failed > 1 else ""
+        return f"{head}: {self.why} ({since}at {last:%Y-%m-%d %H:%M:%S} UTC)"
