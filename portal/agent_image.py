@@ -14,10 +14,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from apps.drivers.base import Endpoint, EngineError
-from apps.drivers.docker_sdk import Line
 from portal.engine import local_engine
-from portal.image import ImageUnavailable, libraries
+from portal.image import ImageUnavailable, give, libraries
 
 TAG = "corral/agent:v0.1.0"
 _AGENT = Path(__file__).resolve().parents[1] / "agent" / "corral_agent"
@@ -67,17 +65,7 @@ def main(arguments: list[str]) -> int:
 
 def build(url: str, tag: str) -> None:
     """Import the image into the engine at `url`. Raises `ImageUnavailable`."""
-    repository, _, version = tag.rpartition(":")
-    line = Line(Endpoint(url))
-    try:
-        with line() as sdk:
-            answer = str(sdk.import_image_from_data(tree(), repository, version, _CHANGES))
-    except EngineError as error:
-        raise ImageUnavailable(f"The engine at {url} did not take the image {tag}: {error}") from error
-    finally:
-        line.close()
-    if '"error"' in answer:
-        raise ImageUnavailable(f"The engine at {url} did not take the image {tag}: {answer.strip()}")
+    give(url, tag, tree(), _CHANGES)
 
 
 def tree() -> bytes:

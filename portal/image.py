@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from apps.drivers.base import Endpoint, EngineError
@@ -40,19 +40,31 @@ class ImageUnavailable(Exception):
 
 def build_image(docker_url: str, tag: str = "bb:local") -> None:
     """Import the image into the engine at `docker_url`. Raises `ImageUnavailable`."""
-    data = image_tar()
-    repository, _, version = tag.partition(":")
-    changes = ['CMD ["serve"]', f"ENV PATH={_PATH}", "EXPOSE 80"]
-    line = Line(Endpoint(docker_url))
+    give(docker_url, tag, image_tar(), ['CMD ["serve"]', f"ENV PATH={_PATH}", "EXPOSE 80"])
+
+
+def give(url: str, tag: str, tree: bytes, changes: Sequence[str]) -> None:
+    """Have the engine at `url` make an image of a file tree (a tar archive), with these lines of a Dockerfile.
+
+    Raises `ImageUnavailable`.
+    """
+    repository, version = parted(tag)
+    line = Line(Endpoint(url))
     try:
         with line() as sdk:
-            answer = str(sdk.import_image_from_data(data, repository, version or "latest", changes))
+            answer = str(sdk.import_image_from_data(tree, repository, version, list(changes)))
     except EngineError as error:
-        raise ImageUnavailable(f"The engine at {docker_url} did not take the image {tag}: {error}") from error
+        raise ImageUnavailable(f"The engine at {url} did not take the image {tag}: {error}") from error
     finally:
         line.close()
     if '"error"' in answer:
-        raise ImageUnavailable(f"The engine at {docker_url} did not take the image {tag}: {answer.strip()}")
+        raise ImageUnavailable(f"The engine at {url} did not take the image {tag}: {answer.strip()}")
+
+
+def parted(tag: str) -> tuple[str, str]:
+    """Repository and version of an image's name; a colon before a slash is a registry's port."""
+    repository, _, version = tag.rpartition(":")
+    return (repository, version) if repository and "/" not in version else (tag, "latest")
 
 
 def image_tar() -> bytes:

@@ -10,12 +10,13 @@ from django.utils.translation import gettext_lazy
 from apps.console import buttons
 from apps.console.door import Visit, inside, posted
 from apps.console.listing import listing, natural, ordered, words
+from apps.console.renaming import rename
 from apps.containers.models import Container
 from apps.containers.selectors import containers_of, endpoints
 from apps.containers.services import container_act, container_update
 from apps.control.models import Operation
 from apps.control.services import record
-from apps.core.errors import Invalid, Problem
+from apps.core.errors import Problem
 from apps.hosts.models import Host
 
 COLUMNS = {
@@ -183,15 +184,7 @@ def bulk(visit: Visit) -> HttpResponse:
 @inside
 def edit(visit: Visit, pk: int) -> HttpResponse:
     """Rename or describe."""
-    row, errors = find(visit, pk), {}
-    if visit.request.method == "POST":
-        try:
-            changes = {name: visit.request.POST.get(name, "").strip() for name in ("name", "description")}
-            container_update(row, actor=visit.actor, **changes)
-            return visit.done(_("Saved."))
-        except Invalid as problem:
-            errors = {str(problem.field): problem.message}
-    return visit.show("console/edit.html", {"row": row, "errors": errors}, status=422 if errors else 200)
+    return rename(visit, find(visit, pk), container_update)
 
 
 @inside

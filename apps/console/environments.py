@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.console import buttons
 from apps.console.door import Visit, posted, site
 from apps.console.listing import natural
+from apps.console.renaming import rename
 from apps.containers.models import Container
 from apps.core.errors import Invalid, NotFound
 from apps.environments.access import Verdict, can, members_of
@@ -96,15 +97,7 @@ def detail(visit: Visit, pk: int) -> HttpResponse:
 @site
 def edit(visit: Visit, pk: int) -> HttpResponse:
     """Rename or describe."""
-    row, errors = find(visit, pk), {}
-    if visit.request.method == "POST":
-        try:
-            changes = {name: visit.request.POST.get(name, "").strip() for name in ("name", "description")}
-            environment_update(row, actor=visit.actor, **changes)
-            return visit.done(_("Saved."))
-        except Invalid as problem:
-            errors = {problem.field or "name": problem.message}
-    return visit.show("console/edit.html", {"row": row, "errors": errors}, status=422 if errors else 200)
+    return rename(visit, find(visit, pk), environment_update)
 
 
 @site

@@ -13,6 +13,7 @@ from apps.console import buttons
 from apps.console.door import Visit, inside, posted
 from apps.console.lines import HEAVY, Line, lines
 from apps.console.listing import listing, ordered, words
+from apps.console.renaming import rename
 from apps.control.models import Operation
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
@@ -160,15 +161,7 @@ def check(visit: Visit) -> HttpResponse:
 @inside
 def edit(visit: Visit, pk: int) -> HttpResponse:
     """Rename or describe a stack."""
-    row, errors = find(visit, pk), {}
-    if visit.request.method == "POST":
-        try:
-            changes = {name: visit.request.POST.get(name, "").strip() for name in ("name", "description")}
-            stack_update(row, actor=visit.actor, **changes)
-            return visit.done(_("Saved."))
-        except Invalid as problem:
-            errors = {str(problem.field): problem.message}
-    return visit.show("console/edit.html", {"row": row, "errors": errors}, status=422 if errors else 200)
+    return rename(visit, find(visit, pk), stack_update)
 
 
 @inside

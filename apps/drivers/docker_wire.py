@@ -72,7 +72,7 @@ def connect(endpoint: Endpoint) -> socket.socket:
     if dial := dialers.get(scheme):
         return dial(endpoint)
     if scheme == "unix":
-        return _local(endpoint.url.removeprefix("unix://"))
+        return local(endpoint.url.removeprefix("unix://"))
     if scheme == "ssh":
         from apps.drivers import ssh  # slow to load, and most portals need none
 
@@ -88,7 +88,8 @@ def let_go(endpoint: Endpoint) -> None:
         ssh.let_go(endpoint)
 
 
-def _local(path: str) -> socket.socket:
+def local(path: str) -> socket.socket:
+    """A socket connected to one of this machine's. Raises `OSError`."""
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(CONNECT_TIMEOUT)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import tarfile
@@ -10,13 +11,14 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
-from apps.drivers.base import CreateRequest
+from apps.drivers.base import CreateRequest, EngineError
 from apps.drivers.docker_engine import DockerDriver
 from portal import image
-from portal.image import ImageUnavailable, build_image, image_tar
+from portal.image import ImageUnavailable, build_image, give, image_tar
 from tests.engine import PrivateEngine
 
 
@@ -36,6 +38,61 @@ def test_several_may_make_it_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         made = [each.result(20) for each in [pool.submit(image_tar) for _ in range(8)]]
     assert made == [b"the image"] * 8
     assert [path.read_bytes() for path in (tmp_path / "corral").iterdir()] == [b"the image"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "repository", "version"),
+    [
+        ("bb:local", "bb", "local"),
+        ("bb", "bb", "latest"),
+        ("corral/agent:v1", "corral/agent", "v1"),
+        ("registry:5000/corral/agent", "registry:5000/corral/agent", "latest"),
+        ("registry:5000/corral/agent:v1", "registry:5000/corral/agent", "v1"),
+    ],
+)
+def test_a_name_is_parted_as_engines_do(tag: str, repository: str, version: str) -> None:
+    assert image.parted(tag) == (repository, version)
+
+
+class Deaf:
+    """A line to an engine that says one thing; `told` are what it was given."""
+
+    def __init__(self, said: str | EngineError) -> None:
+        self.said, self.closed = said, False
+        self.told: list[Any] = []
+
+    def __call__(self, endpoint: Any = None) -> Any:
+        return self if endpoint else contextlib.nullcontext(self)
+
+    def import_image_from_data(self, *told: Any) -> str:
+        self.told.append(told)
+        if isinstance(self.said, EngineError):
+            raise self.said
+        return self.said
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_an_engine_is_given_the_tree_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Deaf('{"status": "sha256:1"}')
+    monkeypatch.setattr(image, "Line", line)
+    give("tcp://here:1", "a/b:c", b"tree", ("EXPOSE 80",))
+    assert (line.told, line.closed) == ([(b"tree", "a/b", "c", ["EXPOSE 80"])], True)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(EngineError("no space left"), "no space left"), ('{"error": "bad archive"}', "bad archive")],
+)
+def test_an_engine_that_does_not_take_it_is_quoted_and_hung_up(
+    said: str | EngineError, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Deaf(said)
+    monkeypatch.setattr(image, "Line", line)
+    with pytest.raises(ImageUnavailable, match=f"tcp://here:1 did not take the image a/b:c: .*{words}"):
+        give("tcp://here:1", "a/b:c", b"tree", ())
+    assert line.closed
 
 
 @pytest.mark.docker

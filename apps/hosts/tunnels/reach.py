@@ -11,12 +11,11 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from apps.drivers.base import Endpoint, EngineDown
+from apps.drivers.docker_wire import CONNECT_TIMEOUT, local
 from apps.hosts.models import AGENT, Host
 from apps.hosts.tunnels import door, held
 from apps.hosts.tunnels.certificates import client_context
 from apps.hosts.tunnels.keys import portal_key
-
-_TIMEOUT = 4.0
 
 
 def dial(endpoint: Endpoint) -> socket.socket:
@@ -24,7 +23,7 @@ def dial(endpoint: Endpoint) -> socket.socket:
     key = endpoint.url.removeprefix(AGENT)
     mine = held.tunnel_of(key)
     if mine is not None:
-        return _local(mine.socket)
+        return local(mine.socket)
     try:
         return _elsewhere(key, _holder(key))
     finally:
@@ -43,27 +42,16 @@ def _elsewhere(key: str, holder: tuple[str, str] | None) -> socket.socket:
     path, address = holder
     if Path(path).exists():
         with contextlib.suppress(OSError):  # a process that is gone left it behind, or it is another machine's path
-            return _local(path)
+            return local(path)
     if not address:
         raise EngineDown("The host's agent is connected to a process that others cannot reach (TUNNEL_HOST is unset).")
     return _through(address, key)
 
 
-def _local(path: str) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX)
-    made.settimeout(_TIMEOUT)
-    try:
-        made.connect(path)
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
 def _through(address: str, key: str) -> socket.socket:
     keys = portal_key()
     host, _, port = address.rpartition(":")
-    plain = socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT)
+    plain = socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT)
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made = client_context(keys.door_certificate).wrap_socket(plain, server_hostname=host)

@@ -1,0 +1,62 @@
+"""Whatever has a name and a description is renamed and described by one dialog."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from apps.containers.models import Container
+from apps.environments.models import Environment
+from apps.stacks.models import Stack
+
+HX = {"HX-Request": "true"}
+KINDS = ("container", "stack", "environment")
+
+
+@pytest.fixture(params=KINDS)
+def row(request: pytest.FixtureRequest, box: Container, shop: Stack, lab: Environment) -> Any:
+    return dict(zip(KINDS, (box, shop, lab), strict=True))[request.param]
+
+
+@pytest.fixture
+def path(row: Any, at: Any) -> str:
+    if isinstance(row, Environment):
+        return reverse("console:environment-edit", kwargs={"pk": row.pk})
+    return str(at("stack-edit" if isinstance(row, Stack) else "container-edit", pk=row.pk))
+
+
+def test_it_shows_what_is_there(enter: Any, path: str, row: Any):
+    answer = enter("alice").get(path, headers=HX)
+    assert answer.status_code == 200
+    assert f'value="{row.name}"' in answer.content.decode()
+
+
+def test_what_is_typed_is_saved_without_the_spaces_around_it(enter: Any, path: str, row: Any):
+    answer = enter("alice").post(path, {"name": " renamed ", "description": " for tests "}, headers=HX)
+    assert answer.status_code == 204
+    row.refresh_from_db()
+    assert (row.name, row.description) == ("renamed", "for tests")
+
+
+@pytest.mark.parametrize(("field", "text"), [("name", "x" * 256), ("description", "x" * 1025)])
+def test_what_does_not_fit_comes_back_with_its_reason(enter: Any, path: str, row: Any, field: str, text: str):
+    before = row.name
+    answer = enter("alice").post(path, {"name": before, "description": "", field: text}, headers=HX)
+    assert answer.status_code == 422
+    assert 'class="wrong" role="alert"' in answer.content.decode()
+    row.refresh_from_db()
+    assert (row.name, row.description) == (before, "")
+
+
+def test_who_only_reads_is_refused(enter: Any, path: str, row: Any):
+    before = row.name
+    answer = enter("rita").post(path, {"name": "renamed", "description": ""}, headers=HX)
+    assert answer.status_code == 403
+    row.refresh_from_db()
+    assert row.name == before
+
+
+def test_strangers_find_nothing(enter: Any, path: str):
+    assert enter("mallory").get(path, headers=HX).status_code == 404
