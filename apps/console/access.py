@@ -58,6 +58,9 @@ _ATTRIBUTES = {
 }
 
 
+_LONG = frozenset({"server", "domain", "serviceAccountUsername"})
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One field of the form."""
@@ -71,6 +74,11 @@ class Entry:
     def is_secret(self) -> bool:
         """Whether what is stored is not shown."""
         return self.name in SECRETS
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether it holds what is long: names of machines, DNs."""
+        return self.name in _LONG
 
 
 @admins

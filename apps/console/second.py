@@ -64,7 +64,8 @@ def code(request: HttpRequest) -> HttpResponse:
             return redirect(_enter(request, user))
         except Problem as problem:
             error = problem.message
-    return seal(render(request, "console/login_code.html", {"error": error}, status=403 if error else 200))
+    context = {"error": error, "login": user.login}
+    return seal(render(request, "console/login_code.html", context, status=403 if error else 200))
 
 
 @anybody
@@ -83,6 +84,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
     told = enrolment(user)
     context = {
         "error": error,
+        "login": user.login,
         "secret": told.secret,
         "picture": qr(told.uri),
     }

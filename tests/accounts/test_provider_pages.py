@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -63,7 +64,38 @@ def test_a_directory_that_is_down_is_told_with_the_reason_and_the_time(root: Cli
     assert "nothing changes until it answers again" in shown
     assert "Nothing listens." in shown
     assert "2 min ago" in shown
-    assert "does not answer since" in root.get("/admin/access").content.decode()
+    assert "is-bad" in shown
+    listed = root.get("/admin/access").content.decode()
+    assert "On, does not answer" in listed
+    assert re.search(r"since <time[^>]*>2 min ago", listed)
+
+
+@pytest.mark.parametrize(
+    ("row", "word", "tone"),
+    [
+        ({}, "On", "good"),
+        ({"trouble_at": timezone.now(), "trouble": "Nothing listens."}, "On, does not answer", "bad"),
+        ({"trial_until": timezone.now() + timedelta(minutes=4)}, "On trial", "busy"),
+        ({"enabled": False}, "Off", "off"),
+        ({"enabled": False, "trouble_at": timezone.now()}, "Off", "off"),
+    ],
+)
+def test_its_state_is_the_same_badge_on_its_page_and_in_the_list(root: Client, row: Any, word: str, tone: str):
+    AuthProvider.objects.update(**row)
+    badge = rf'<span class="state is-{tone}"><svg.*?</svg><span>{word}</span></span>'
+    assert re.search(badge, status(root))
+    assert re.search(badge, root.get("/admin/access").content.decode())
+
+
+def test_one_that_never_answered_says_so(root: Client):
+    AuthProvider.objects.update(answered_at=None)
+    assert "none yet" in status(root)
+
+
+def test_what_is_long_has_room(root: Client):
+    page = root.get(PAGE).content.decode()
+    broad = re.findall(r'is-broad">\s*<span>([^<]+)</span>', page)
+    assert broad == ["Servers", "Search base", "Service account"]
 
 
 def test_people_who_are_out_are_named_with_the_reason(root: Client):

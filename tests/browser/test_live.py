@@ -9,7 +9,7 @@ import docker
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.desk import is_marked, mark, sockets
+from tests.browser.desk import is_live, is_marked, mark, sockets
 from tests.docker.running import Api, until
 
 pytestmark = pytest.mark.browser
@@ -120,3 +120,14 @@ def test_charts_move_over_a_socket(page: Page, address: str, api: Api, of: str):
 def count(frames: list[Any]) -> int:
     """How many points came."""
     return sum(len(frame["points"]) for frame in frames if frame["type"] == "points")
+
+
+def test_a_page_asks_again_for_what_is_seen_again_without_a_change(page: Page, shop: Any):
+    page.clock.install()
+    page.goto(f"/env/5/services/{shop[1]['id'].removeprefix('1s')}")
+    expect(page.locator(".seen time[data-renew]")).to_be_visible()
+    is_live(page)
+    mark(page)
+    with page.expect_request(lambda asked: "x-corral-refresh" in asked.headers, timeout=5_000):
+        page.clock.fast_forward(61_000)
+    assert is_marked(page)
