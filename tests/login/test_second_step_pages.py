@@ -10,8 +10,7 @@ import pyotp
 import pytest
 from django.test import Client
 
-from tests.login.conftest import PASSWORD
-
+PASSWORD = "correct horse battery staple"
 KEYPAD = 'inputmode="numeric"'
 
 
