@@ -59,41 +59,36 @@ def test_what_an_engine_says_can_be_saved(roles: Roles, engine: Callable[[str], 
     assert seen["audit"] == {KEPT: KEPT}
 
 
-# Nothing is left behind: other tests have the database after this one.
 _LOOK = """
 import json
 import time
-from django.db import transaction
 from apps.containers.models import Container
 from apps.control.reconcile import look
 from apps.control.services import record
-from apps.drivers.base import EngineEvent
 from apps.environments.services import environment_default
 from apps.hosts.models import Host, HostEvent
 from apps.hosts.services import host_create
 from apps.hosts.tunnels import journal
 
 BAD = "a\\0b\\ud800"
-with transaction.atomic():
-    talks, refuses = (
-        host_create(actor=None, environment=environment_default(), url=url, probe=False) for url in addresses
-    )
-    for host in (talks, refuses):
-        look("host", host.pk)
-    container = Container.all_objects.get(host=talks)
-    look("container", container.pk)
-    container.refresh_from_db()
-    journal.write(talks, [journal.line(talks, time.time(), "container", "die", BAD, {"name": BAD})])
-    event = HostEvent.objects.get(host=talks)
-    entry = record("text.told", actor=None, request={BAD: BAD})
-    entry.refresh_from_db()
-    refuses.refresh_from_db()
-    print(json.dumps({
-        "container": container.name,
-        "message": container.message,
-        "refusal": refuses.message,
-        "event": [event.subject, event.name],
-        "audit": entry.request,
-    }))
-    transaction.set_rollback(True)
+talks, refuses = (
+    host_create(actor=None, environment=environment_default(), url=url, probe=False) for url in addresses
+)
+for host in (talks, refuses):
+    look("host", host.pk)
+container = Container.all_objects.get(host=talks)
+look("container", container.pk)
+container.refresh_from_db()
+journal.write(talks, [journal.line(talks, time.time(), "container", "die", BAD, {"name": BAD})])
+event = HostEvent.objects.get(host=talks)
+entry = record("text.told", actor=None, request={BAD: BAD})
+entry.refresh_from_db()
+refuses.refresh_from_db()
+print(json.dumps({
+    "container": container.name,
+    "message": container.message,
+    "refusal": refuses.message,
+    "event": [event.subject, event.name],
+    "audit": entry.request,
+}))
 """
