@@ -34,8 +34,10 @@ def settle_pull(row: Pull) -> Result:
     While containers of services wait for it, what failed is tried again, ever less often, as the same operation.
     """
     tries = Tries.of(row)
-    if tries.failed and not is_waited_for(row):
+    if tries.due and not is_waited_for(row):
         return tries.given_up()
+    if tries.left != 0:  # a wake-up too many: it is over, or the next try is not due yet
+        return Result(state="error", message=row.message, failed=True, again_in=tries.left)
     try:
         result = _send(row, row.source, "") if row.source and not tries.failed else _pull(row)
         return tries.counting(result, going_on=is_waited_for(row))

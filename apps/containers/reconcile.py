@@ -14,6 +14,7 @@ from apps.containers.engine import LABEL, NameStillTaken, leaving, make, network
 from apps.containers.guard import start_insist
 from apps.containers.lifecycle import Want, crash_pause, next_step
 from apps.containers.models import Container, Pull
+from apps.containers.retries import Tries
 from apps.containers.services import pull_again, pull_ensure
 from apps.control.reconcile import extend
 from apps.core.result import Result
@@ -189,16 +190,22 @@ def _pull(row: Container, host: Host) -> Result:
     """The image is not on the host: wait for its pull, and fail with the pull's words."""
     pull = pull_ensure(row, host, row.config.image)
     placed = {"host": host}
-    if pull.shown == "error" and pull.ended and pull.ended > row.created and row.looks:
+    if pull.shown == "error" and _is_answered(row, pull):
+        tries = Tries.of(pull)
         if row.kept:
             pull_again(pull) if pull.next_look is None else None  # it is not trying by itself: nobody waited then
-            return Result(state="creating", message=pull.message, failed=True, fields=placed, again_in=15.0)
-        return Result(state="error", message=pull.message, failed=True, fields=placed)
+            return Result(state="creating", message=tries.seen, failed=True, fields=placed, again_in=15.0)
+        return Result(state="error", message=tries.why, failed=True, fields=placed)
     pull_again(pull)
     percent, sender = pull.status.get("percent"), pull.status.get("from")
     text = f"Copying {pull.image} from {sender}" if sender else f"Pulling {pull.image}"
     text += f": {percent} %" if percent is not None else ""
     return Result(state="creating", message=text, fields=placed, again_in=5.0, progress=percent)
+
+
+def _is_answered(row: Container, pull: Pull) -> bool:
+    """Whether the pull failed after this container was asked for; one that was asked for anew asks once more itself."""
+    return bool(pull.ended and pull.ended > row.created and (row.looks or row.generation == 1))
 
 
 def _leave(row: Container) -> Result:

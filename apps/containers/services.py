@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from apps.containers.guard import insist, standing_insist
@@ -124,17 +125,23 @@ def container_update(row: Container, *, actor: Actor, **changes: Any) -> Contain
 
 def pull_ensure(container: Container, host: Host, image: str) -> Pull:
     """The pull of `image` to `host`, asked for if nobody ever did."""
-    row = Pull.all_objects.filter(host=host, image=image).first()
-    if row is None:
-        row = Pull(environment=container.environment, host=host, image=image, name=image[:255], desired="pulled")
+    rows = Pull.all_objects.filter(host=host, image=image)
+    known: Pull | None = rows.first()
+    if known is not None:
+        return known
+    row = Pull(environment=container.environment, host=host, image=image, name=image[:255], desired="pulled")
+    try:
         create(row, actor=None, request={"image": image})
+    except IntegrityError:  # another container's look asked for it in the same moment
+        row = rows.get()
     return row
 
 
 def pull_again(row: Pull) -> None:
-    """Pull once more unless that is under way."""
+    """Pull once more unless that is under way, or somebody asked for it in the same moment."""
     if row.shown in {"pulled", "error"}:
-        ask(row, "again", actor=None, changes={"source": None})
+        with suppress(Conflict):
+            ask(row, "again", actor=None, changes={"source": None})
 
 
 def image_copy(*, actor: Actor, source: Host, image: str, targets: Sequence[Host]) -> list[Pull]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from apps.containers import services
 from apps.containers.lifecycle import pull_pause
 from apps.containers.models import Container, Pull
 from apps.containers.retries import Tries
-from apps.containers.services import container_act, container_create, image_copy
+from apps.containers.services import container_act, container_create, image_copy, pull_again
 from apps.containers.spec import LaunchConfig
+from apps.control import services as control
 from apps.control.cancel import operation_retry
 from apps.control.models import Operation, OperationLine
 from apps.control.reconcile import fail_late, look
@@ -37,8 +39,7 @@ def later(run_loop: Callable[[], None]) -> Later:
 
     def wait(times: int = 1) -> None:
         for _ in range(times):
-            for model in (Service, Container, Pull):
-                model.all_objects.exclude(next_look=None).update(next_look=timezone.now())
+            make_due()
             run_loop()
 
     return wait
@@ -57,6 +58,22 @@ def service(lab: Environment, host: Host, actor_of: Any, later: Later) -> Servic
     )
     later()
     return made
+
+
+def make_due() -> None:
+    """As if all had waited for as long as they wanted to."""
+    now = timezone.now()
+    for model in (Service, Container, Pull):
+        model.all_objects.exclude(next_look=None).update(next_look=now)
+    for row in Pull.all_objects.exclude(status={}):
+        tries = row.status.get("tries", {})
+        row.status = {**row.status, "tries": {**tries, "due": now.isoformat()}} if tries.get("due") else row.status
+        row.save(update_fields=["status"])
+
+
+def try_now() -> None:
+    make_due()
+    look("pull", the_pull().pk)
 
 
 def again(row: Any) -> Any:
@@ -93,12 +110,12 @@ def test_it_tells_how_often_since_when_why_and_when_it_is_tried_next(service: Se
     later(times=9)
     row, operation = the_pull(), Operation.all_objects.get(kind="pull")
     tries = Tries.of(row)
-    assert operation.message == row.message == tries.told(going_on=True)
+    assert operation.message == row.message == tries.told
     assert tries.failed == operation.attempts >= 9
     assert f" UTC: {IMAGE} could not be pulled: pull access denied" in row.message
     assert operation.ended
     assert operation.ended.isoformat() >= tries.last
-    assert {each.message for each in Container.all_objects.all()} == {row.message}
+    assert {each.message for each in Container.all_objects.all()} == {tries.seen}
 
 
 def test_the_tries_come_ever_less_often(service: Service, later: Later):
@@ -108,8 +125,7 @@ def test_the_tries_come_ever_less_often(service: Service, later: Later):
         assert row.next_look
         assert row.observed_at
         pauses.append(round((row.next_look - row.observed_at).total_seconds()))
-        Pull.all_objects.update(next_look=timezone.now())
-        look("pull", row.pk)
+        try_now()
     assert pauses[0] <= 30
     assert pauses == sorted(pauses)
     assert pauses[-1] == 300
@@ -162,6 +178,46 @@ def test_containers_that_come_later_ask_once(service: Service, later: Later, act
     assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]
 
 
+def test_one_that_looks_for_the_first_time_when_it_has_failed_already_does_not_ask_anew(
+    service: Service, sim: SimulatedDriver
+):
+    late = Container.all_objects.latest("pk")
+    Container.all_objects.filter(pk=late.pk).update(looks=0, fault=False, state="requested", observed_generation=0)
+    look("container", late.pk)
+    assert again(late).fault
+    assert operations() == [("pull.create", "failed")]
+
+
+def test_what_ends_an_operation_stays_true(service: Service, later: Later):
+    later(times=4)
+    ended = Operation.all_objects.filter(kind__in=("container", "service"), state="failed")
+    assert {each.kind for each in ended} == {"container", "service"}
+    assert not [each.message for each in ended if "next at" in each.message]
+    assert all(f"{IMAGE} could not be pulled: pull access denied" in each.message for each in ended)
+
+
+def test_two_that_ask_again_in_the_same_moment_ask_once(service: Service):
+    first, second = the_pull(), the_pull()
+    pull_again(first)
+    pull_again(second)
+    assert operations() == [("pull.create", "failed"), ("pull.again", "pending")]
+
+
+def test_two_that_ask_first_in_the_same_moment_have_one_pull(
+    service: Service, host: Host, monkeypatch: pytest.MonkeyPatch
+):
+    box, real = Container.all_objects.latest("pk"), control.create
+
+    def overtaken(row: Pull, **told: Any) -> Operation:
+        real(Pull(environment=row.environment, host=row.host, image=row.image, desired="pulled"), **told)
+        return real(row, **told)
+
+    monkeypatch.setattr(services, "create", overtaken)
+    found = services.pull_ensure(box, host, "another:1")
+    assert found == Pull.all_objects.get(image="another:1")
+    assert Operation.all_objects.filter(kind="pull", target=found.pk).count() == 1
+
+
 def test_it_ends_when_nothing_waits_for_it_any_more(
     service: Service, later: Later, actor_of: Any, sim: SimulatedDriver
 ):
@@ -184,7 +240,7 @@ def test_what_a_person_asked_for_is_tried_once(
     row = container_create(actor=actor_of("bob"), environment=lab, config=config, name="once")
     later(times=5)
     assert (again(row).shown, sim.calls["pull"], the_pull().next_look) == ("error", 1, None)
-    assert "ried " not in again(row).message
+    assert again(row).message == Tries.of(the_pull()).why == the_pull().message
     container_act(again(row), "start", actor=actor_of("bob"))
     later(times=5)
     assert (again(row).shown, sim.calls["pull"]) == ("error", 2)
@@ -195,10 +251,10 @@ def test_a_silent_engine_in_between_forgets_nothing(service: Service, later: Lat
     later(times=2)
     failed = Tries.of(the_pull()).failed
     sim.fail_next("pull", EngineDown("cut"))
-    look("pull", the_pull().pk)
+    try_now()
     assert (the_pull().shown, the_pull().message) == ("pulling", "cut")
     assert operations() == [("pull.create", "failed")]
-    look("pull", the_pull().pk)
+    try_now()
     assert Tries.of(the_pull()).failed == failed + 1
     assert operations() == [("pull.create", "failed")]
 
@@ -215,10 +271,10 @@ def test_a_try_that_breaks_off_half_way_forgets_nothing(
     failed = Tries.of(the_pull()).failed
     with monkeypatch.context() as now:
         now.setattr(sim, "pull", half)
-        look("pull", the_pull().pk)
+        try_now()
     row = the_pull()
     assert (row.status["percent"], Tries.of(row).failed) == (40, failed)
-    look("pull", row.pk)
+    try_now()
     assert (the_pull().shown, Tries.of(the_pull()).failed) == ("error", failed + 1)
 
 
@@ -240,7 +296,7 @@ def test_what_could_not_be_copied_is_asked_of_the_registry_next(
     look("pull", the_pull().pk)
     assert "no space left" in the_pull().message
     asked = sim.calls["pull"]
-    look("pull", the_pull().pk)
+    try_now()
     assert (the_pull().shown, sim.calls["pull"]) == ("pulled", asked + 1)
 
 
@@ -268,15 +324,32 @@ def test_another_wish_begins_to_count_anew(service: Service):
     assert Tries.of(row).status == {}
 
 
+def test_a_wake_up_too_many_is_no_try(service: Service, sim: SimulatedDriver):
+    before, asked = the_pull(), sim.calls["pull"]
+    for _ in range(3):
+        look("pull", before.pk)
+    after = the_pull()
+    assert sim.calls["pull"] == asked
+    assert (after.shown, after.status, after.message) == ("error", before.status, before.message)
+    assert after.next_look
+    assert abs(after.next_look - datetime.fromisoformat(Tries.of(before).due)) < timedelta(seconds=1)
+    assert Operation.all_objects.get(kind="pull").attempts == Tries.of(before).failed
+
+
 @pytest.mark.parametrize(
-    ("failed", "going_on", "text"),
+    ("failed", "due", "text"),
     [
-        (1, False, "Tried once: no (at 2026-01-02 09:00:05 UTC)"),
-        (1, True, "Try 1 failed, next at 09:00:20 UTC: no (at 2026-01-02 09:00:05 UTC)"),
-        (3, False, "Tried 3 times: no (since 2026-01-01 08:00, last at 2026-01-02 09:00:05 UTC)"),
-        (9, True, "Try 9 failed, next at 09:05:05 UTC: no (since 2026-01-01 08:00, last at 2026-01-02 09:00:05 UTC)"),
+        (1, "", "Tried once: no (at 2026-01-02 09:00:05 UTC)"),
+        (1, "2026-01-02T09:00:20+00:00", "Try 1 failed, next at 09:00:20 UTC: no (at 2026-01-02 09:00:05 UTC)"),
+        (3, "", "Tried 3 times: no (since 2026-01-01 08:00, last at 2026-01-02 09:00:05 UTC)"),
+        (
+            9,
+            "2026-01-02T09:05:05+00:00",
+            "Try 9 failed, next at 09:05:05 UTC: no (since 2026-01-01 08:00, last at 2026-01-02 09:00:05 UTC)",
+        ),
     ],
 )
-def test_the_words_for_it(failed: int, going_on: bool, text: str):
-    tries = Tries(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no")
-    assert tries.told(going_on=going_on) == text
+def test_the_words_for_it(failed: int, due: str, text: str):
+    tries = Tries(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no", due)
+    assert tries.told == text
+    assert tries.seen == f"no (try {failed} failed at 2026-01-02 09:00:05 UTC)"
