@@ -60,3 +60,11 @@ def test_who_only_reads_is_refused(enter: Any, path: str, row: Any):
 
 def test_strangers_find_nothing(enter: Any, path: str):
     assert enter("mallory").get(path, headers=HX).status_code == 404
+
+
+def test_what_was_typed_or_cleared_stands_there_beside_a_refusal(enter: Any, path: str, row: Any):
+    type(row).all_objects.filter(pk=row.pk).update(description="the old words")
+    answer = enter("alice").post(path, {"name": "x" * 256, "description": ""}, headers=HX)
+    assert answer.status_code == 422
+    assert f'value="{"x" * 256}"' in answer.content.decode()
+    assert "the old words" not in answer.content.decode()

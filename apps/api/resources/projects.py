@@ -10,7 +10,7 @@ from apps.api.resources.effective import access_of_environment
 from apps.api.wire.caller import Caller
 from apps.api.wire.entry import pick
 from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Link, Resource, register
+from apps.api.wire.kinds import STEADY, Action, Data, Link, Resource, register
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict, verdict
 from apps.environments.models import Environment, Member, Role
@@ -123,11 +123,8 @@ class ProjectMember(Resource):
         transitioningProgress int r
     """)
     computed = {
+        **STEADY,
         "name": lambda seen: seen.extra,
-        "state": lambda _seen: "active",
-        "transitioning": lambda _seen: "no",
-        "transitioningMessage": lambda _seen: None,
-        "transitioningProgress": lambda _seen: None,
     }
     links = {"project": Link("project", attribute="environment_id")}
 

@@ -10,7 +10,7 @@ from apps.api.resources.endpoints import wire_endpoints
 from apps.api.wire.caller import Caller
 from apps.api.wire.entry import pick, read
 from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Link, Resource, named, register
+from apps.api.wire.kinds import STEADY, Action, Data, Link, Resource, named, register
 from apps.containers.spec import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
@@ -174,10 +174,7 @@ class ServiceConsumeMap(Resource):
         transitioningProgress int r
     """)
     computed = {
-        "state": lambda _seen: "active",
-        "transitioning": lambda _seen: "no",
-        "transitioningMessage": lambda _seen: None,
-        "transitioningProgress": lambda _seen: None,
+        **STEADY,
         "ports": lambda _seen: [],
     }
     links = {

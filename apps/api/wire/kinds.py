@@ -49,6 +49,15 @@ class Seen:
         return bool(can(self.caller.actor, permission, environment_of(self.row)))
 
 
+# What types say whose rows have no life of their own: they are there, and nothing is ever under way.
+STEADY: Mapping[str, Callable[[Seen], Any]] = {
+    "state": lambda _seen: "active",
+    "transitioning": lambda _seen: "no",
+    "transitioningMessage": lambda _seen: None,
+    "transitioningProgress": lambda _seen: None,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """A verb of a type. One that its life cycle has takes states and permission from there.
