@@ -138,7 +138,8 @@ def shell(visit: Visit, pk: int) -> HttpResponse:
 def menu(visit: Visit, pk: int) -> HttpResponse:
     """What else can be done with a row of the list."""
     row = find(visit, pk)
-    return visit.show("console/parts/container_menu.html", {"row": row, "api_url": buttons.api_address(row)})
+    context = {"row": row, "api_url": buttons.api_address(row), "exec": visit.can("exec")}
+    return visit.show("console/parts/container_menu.html", context)
 
 
 @inside

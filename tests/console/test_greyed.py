@@ -148,3 +148,13 @@ def test_start_and_stop_share_one_place(box: Container, visit_of: Any, actor_of:
 def test_start_all_is_grey_when_everything_runs(enter: Any, at: Any, web: Service):
     page = enter("alice").get(at("stack", pk=web.stack_id)).content.decode()
     assert grey(page) == {"activate": "Start all: No service is in a state for this."}
+
+
+@pytest.mark.parametrize(("who", "opens"), [("alice", True), ("bob", True), ("rex", True), ("rita", False)])
+def test_the_menu_of_a_row_offers_a_shell_to_who_may_open_one(
+    who: str, opens: bool, enter: Any, at: Any, box: Container
+):
+    menu = enter(who).get(at("container-menu", pk=box.pk)).content.decode()
+    assert (f'href="{at("container-shell", pk=box.pk)}"' in menu) == opens
+    assert (f'title="{REASON}"' in menu) == (not opens)
+    assert f'href="{at("container-logs", pk=box.pk)}"' in menu
