@@ -74,6 +74,15 @@ def test_jumps_and_the_list_of_keys(page: Page):
     expect(page).to_have_url(re.compile("/hosts$"))
 
 
+def test_a_key_that_meets_a_dialog_which_just_closed_is_not_lost(page: Page):
+    page.goto("/env/5/stacks")
+    is_live(page)
+    for key in "gh":  # the focus leaves a closed dialog only with the next frame
+        press = "(button, key) => button.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}))"
+        page.locator("#keys button").first.evaluate(press, key)
+    expect(page).to_have_url(re.compile("/hosts$"))
+
+
 def background(page: Page) -> int:
     """How bright the page is, 0 to 765."""
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -60,7 +60,7 @@ document.addEventListener("keydown", (event) => {
     openPalette();
     return;
   }
-  const typing = event.target.closest?.("input, textarea, select, [contenteditable], .xterm, dialog");
+  const typing = event.target.closest?.("input, textarea, select, [contenteditable], .xterm, dialog[open]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") {
     event.preventDefault();
