@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 import os
 import shutil
 import signal
@@ -25,6 +26,9 @@ _NETS = [f"10.{byte}.0.0/16" for byte in range(201, 250)]
 
 class NoEngine(Exception):
     """No engine can be started here; `str()` says why."""
+
+
+_numbers = itertools.count()
 
 
 @dataclass
@@ -49,7 +53,7 @@ def start() -> PrivateEngine:
     if shutil.which("dockerd") is None:
         raise NoEngine("dockerd is not installed")
     folder = Path(tempfile.mkdtemp(prefix="corral-engine-"))
-    bridge, net = f"crl{os.getpid()}", _free_net()
+    bridge, net = f"crl{os.getpid()}-{next(_numbers)}", _free_net()
     _ip("link", "add", bridge, "type", "bridge")
     _ip("addr", "add", f"{ipaddress.ip_network(net)[1]}/24", "dev", bridge)
     _ip("link", "set", bridge, "up")
@@ -115,6 +119,7 @@ def stop(engine: PrivateEngine) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(engine.process.pid, signal.SIGKILL)
             engine.process.wait()
+    _end_survivors(engine.folder)
     _unmount(engine.folder)
     _let_through(engine.net, "-D")
     for name in (engine.bridge, *_own_bridges(engine.net)):
@@ -123,6 +128,16 @@ def stop(engine: PrivateEngine) -> None:
         with contextlib.suppress(OSError):
             controller.rmdir()
     shutil.rmtree(engine.folder, ignore_errors=True)
+
+
+def _end_survivors(folder: Path) -> None:
+    """End the containers that outlived their engine, because it was killed while somebody still made them."""
+    for keeper in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (keeper / "cmdline").read_bytes().split(b"\0")
+            if b"containerd-shim" in words[0] and any(each.startswith(bytes(folder)) for each in words):
+                for process in [*(keeper / "task" / keeper.name / "children").read_text().split(), keeper.name]:
+                    os.kill(int(process), signal.SIGKILL)
 
 
 def _remove_all(endpoint: Endpoint) -> None:

@@ -1,0 +1,36 @@
+"""The engines of the tests leave nothing behind, however they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests import engine as engines
+from tests.docker.running import until
+
+pytestmark = pytest.mark.docker
+
+
+def keepers(folder: Path) -> list[str]:
+    """The processes that keep containers of the engine in this folder."""
+    listed = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
+    return [words.decode() for words in listed if b"containerd-shim" in words and bytes(folder) in words]
+
+
+def test_a_killed_engine_s_containers_end_with_it():
+    made = engines.start()
+    try:
+        terminal = docker.APIClient(base_url=made.url, version="auto")
+        terminal.start(terminal.create_container("bb:local", name="orphan"))
+        assert keepers(made.folder)
+        os.killpg(made.process.pid, signal.SIGKILL)
+        made.process.wait()
+        assert keepers(made.folder)
+    finally:
+        engines.stop(made)
+    until(lambda: not keepers(made.folder), seconds=5, what="its containers are gone")
+    assert not made.folder.exists()
