@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from apps.drivers.base import Endpoint, EngineError
+from apps.drivers.docker_pull import split
 from apps.drivers.docker_sdk import Line
 
 _PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
@@ -48,7 +49,7 @@ def give(url: str, tag: str, tree: bytes, changes: Sequence[str]) -> None:
 
     Raises `ImageUnavailable`.
     """
-    repository, version = parted(tag)
+    repository, version = split(tag)
     line = Line(Endpoint(url))
     try:
         with line() as sdk:
@@ -59,12 +60,6 @@ def give(url: str, tag: str, tree: bytes, changes: Sequence[str]) -> None:
         line.close()
     if '"error"' in answer:
         raise ImageUnavailable(f"The engine at {url} did not take the image {tag}: {answer.strip()}")
-
-
-def parted(tag: str) -> tuple[str, str]:
-    """Repository and version of an image's name; a colon before a slash is a registry's port."""
-    repository, _, version = tag.rpartition(":")
-    return (repository, version) if repository and "/" not in version else (tag, "latest")
 
 
 def image_tar() -> bytes:

@@ -40,20 +40,6 @@ def test_several_may_make_it_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert [path.read_bytes() for path in (tmp_path / "corral").iterdir()] == [b"the image"]
 
 
-@pytest.mark.parametrize(
-    ("tag", "repository", "version"),
-    [
-        ("bb:local", "bb", "local"),
-        ("bb", "bb", "latest"),
-        ("corral/agent:v1", "corral/agent", "v1"),
-        ("registry:5000/corral/agent", "registry:5000/corral/agent", "latest"),
-        ("registry:5000/corral/agent:v1", "registry:5000/corral/agent", "v1"),
-    ],
-)
-def test_a_name_is_parted_as_engines_do(tag: str, repository: str, version: str) -> None:
-    assert image.parted(tag) == (repository, version)
-
-
 class Deaf:
     """A line to an engine that says one thing; `told` are what it was given."""
 
