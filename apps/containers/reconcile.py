@@ -192,10 +192,11 @@ def _pull(row: Container, host: Host) -> Result:
     placed = {"host": host}
     if pull.shown == "error" and _is_answered(row, pull):
         tries = Tries.of(pull)
+        words = (tries.seen if row.kept else tries.why) or pull.message
         if row.kept:
             pull_again(pull) if pull.next_look is None else None  # it is not trying by itself: nobody waited then
-            return Result(state="creating", message=tries.seen, failed=True, fields=placed, again_in=15.0)
-        return Result(state="error", message=tries.why, failed=True, fields=placed)
+            return Result(state="creating", message=words, failed=True, fields=placed, again_in=15.0)
+        return Result(state="error", message=words, failed=True, fields=placed)
     pull_again(pull)
     percent, sender = pull.status.get("percent"), pull.status.get("from")
     text = f"Copying {pull.image} from {sender}" if sender else f"Pulling {pull.image}"

@@ -60,8 +60,11 @@ class Tries:
 
     @property
     def seen(self) -> str:
-        """The last failure in words that stay true, whatever comes of it: they end operations of those that wait."""
-        return f"{self.why} (try {self.failed} failed at {_time(self.last):{_SECOND}} UTC)"
+        """The last failure in words that stay true, whatever comes of it: they end operations of those that wait.
+
+        Nothing where none was counted.
+        """
+        return f"{self.why} (try {self.failed} failed at {_time(self.last):{_SECOND}} UTC)" if self.failed else ""
 
     def counting(self, result: Result, *, going_on: bool) -> Result:
         """How one more try ended, told to whoever watches; `going_on` when a failure is not to be the last."""

@@ -316,6 +316,17 @@ def test_a_look_that_is_no_further_try_leaves_what_failed_alone(host: Host, serv
     assert tries.counting(Result(state="error", message="no", failed=True), going_on=False).message == "no"
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_failure_of_a_time_before_tries_were_counted_is_told_in_its_own_words(service: Service, kept: bool):
+    soon = timezone.now() + timedelta(hours=1)
+    Pull.all_objects.update(status={}, message="no such image", next_look=soon)
+    Container.all_objects.update(kept=kept, looks=1)
+    row = Container.all_objects.order_by("pk")[0]
+    look("container", row.pk)
+    row.refresh_from_db()
+    assert (row.message, row.fault) == ("no such image", True)
+
+
 def test_another_wish_begins_to_count_anew(service: Service):
     row = the_pull()
     assert Tries.of(row).failed >= 1
