@@ -42,7 +42,7 @@ demo: $(RUN_STAMP) assets ## Put a sample stack of ten containers to work, in a 
 
 .PHONY: agent-image
 agent-image: $(RUN_STAMP) ## Put the host agent's image into this machine's Docker engine, without a registry (TAG= ENGINE=)
-	@exec $(BIN)/python -m portal.agent_image $(TAG) $(ENGINE)
+	@exec $(BIN)/python -m portal.tools.agent_image $(TAG) $(ENGINE)
 
 ##@ To work on it
 

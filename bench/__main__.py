@@ -12,14 +12,24 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.deploy import COUNT, Ways, has_compose, heal
-from bench.ground import quiet
+from bench.deploy import (
+    COUNT,
+    DeploymentMethods,
+    has_compose,
+    measure_recovery,
+)
+from bench.measurement import wait_until_idle
 from tests import engine as engines
-from tests.docker.running import ROOT, Api, Portal, clean_environment
+from tests.docker.portal_process import (
+    ROOT,
+    Api,
+    PortalProcess,
+    clean_environment,
+)
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
-STARTS = 3
-CHILD_PATIENCE = 600
+START_COUNT = 3
+CHILD_TIMEOUT = 600
 
 
 def say(line: str = "") -> None:
@@ -27,12 +37,12 @@ def say(line: str = "") -> None:
     print(line, flush=True)
 
 
-def told(what: str, figure: str, limit: str = "") -> None:
+def report(what: str, figure: str, limit: str = "") -> None:
     """One figure, and its limit if there is one."""
     say(f"  {what:<58} {figure:>12}   {limit}")
 
 
-def alone() -> None:
+def isolate_network() -> None:
     """Begin anew in a network of our own: another engine here takes ports from the same range, and ours would fail."""
     if os.geteuid() != 0 or os.environ.get("BENCH_ALONE"):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=False)
@@ -44,34 +54,34 @@ def alone() -> None:
 
 def main() -> int:
     """Everything, in order; the exit code says whether the limits hold."""
-    alone()
+    isolate_network()
     began = time.monotonic()
     say(f"Corral's benchmark on {os.cpu_count()} cores; seconds are wall-clock, medians unless said otherwise.\n")
     with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
         engine = engines.start()
         try:
-            kept = _on_an_engine(engine.url, Path(folder))
+            passed = _on_an_engine(engine.url, Path(folder))
         finally:
             engines.stop(engine)
-        kept &= _pages(Path(folder) / "pages")
-    kept &= _child("bench.agents", "200 simulated agents in four processes on one portal")
-    kept &= _child(
+        passed &= _pages(Path(folder) / "pages")
+    passed &= _child("bench.agents", "200 simulated agents in four processes on one portal")
+    passed &= _child(
         "bench.tunnel", "The agent's tunnel against the engine's own socket, one engine, medians of 3 in turns"
     )
-    say(f"\n{'Every limit holds.' if kept else 'A limit is broken.'} ({time.monotonic() - began:.0f} s)")
-    return 0 if kept else 1
+    say(f"\n{'Every limit holds.' if passed else 'A limit is broken.'} ({time.monotonic() - began:.0f} s)")
+    return 0 if passed else 1
 
 
 def _on_an_engine(url: str, folder: Path) -> bool:
     data = folder / "portal"
     data.mkdir()
-    portal = Portal(data, url)
+    portal = PortalProcess(data, url)
     try:
-        kept = _starts(portal)
+        passed = _starts(portal)
         api = portal.api()
-        kept &= _deployments(portal, api, url, folder)
-        kept &= _memory(portal, api)
-        return kept & _healing(api, url)
+        passed &= _deployments(portal, api, url, folder)
+        passed &= _memory(portal, api)
+        return passed & _healing(api, url)
     except BaseException:
         sys.stderr.write(portal.log.read_text()[-4000:])
         raise
@@ -80,24 +90,24 @@ def _on_an_engine(url: str, folder: Path) -> bool:
             portal.end(signal.SIGTERM)
 
 
-def _starts(portal: Portal) -> bool:
+def _starts(portal: PortalProcess) -> bool:
     say("Start")
-    told("first start, empty data folder, to the log-in page", f"{portal.start():.2f} s")
+    report("first start, empty data folder, to the log-in page", f"{portal.start():.2f} s")
     times = []
-    for _ in range(STARTS):
+    for _ in range(START_COUNT):
         portal.end(signal.SIGTERM)
         times.append(portal.start())
     middle = statistics.median(times)
-    told(f"later start to the log-in page ({STARTS} runs)", f"{middle:.2f} s", "<= 2 s")
+    report(f"later start to the log-in page ({START_COUNT} runs)", f"{middle:.2f} s", "<= 2 s")
     return middle <= 2
 
 
-def _deployments(portal: Portal, api: Api, url: str, folder: Path) -> bool:
+def _deployments(portal: PortalProcess, api: Api, url: str, folder: Path) -> bool:
     say(f"\nDeploying {COUNT} containers of a local image, {ROUNDS} interleaved rounds")
-    ways = Ways(portal, api, url, folder)
-    runs = {"Corral": ways.corral, "SDK": ways.sdk}
+    methods = DeploymentMethods(portal, api, url, folder)
+    runs = {"Corral": methods.corral, "SDK": methods.sdk}
     if has_compose():
-        runs["compose"] = ways.compose
+        runs["compose"] = methods.compose
     else:
         say("  docker-compose is not installed and cannot be: left out.")
     for run in runs.values():
@@ -106,11 +116,11 @@ def _deployments(portal: Portal, api: Api, url: str, folder: Path) -> bool:
     for number in range(ROUNDS):
         order = list(runs)[number % len(runs) :] + list(runs)[: number % len(runs)]
         for name in order:
-            quiet()
+            wait_until_idle()
             times[name].append(runs[name]())
         say(f"  round {number + 1}: " + "   ".join(f"{name} {times[name][-1]:.2f} s" for name in runs))
-    ways.close()
-    told("Corral: until its API says so too", f"{statistics.median(ways.seen[1:]):.2f} s")
+    methods.close()
+    report("Corral: until its API says so too", f"{statistics.median(methods.api_times[1:]):.2f} s")
     middle = {name: statistics.median(each) for name, each in times.items()}
     labels = {
         "Corral": "from the API call until all run",
@@ -118,13 +128,13 @@ def _deployments(portal: Portal, api: Api, url: str, folder: Path) -> bool:
         "compose": "docker-compose 1.29 up",
     }
     for name, figure in middle.items():
-        told(f"{name}: {labels[name]}", f"{figure:.2f} s")
+        report(f"{name}: {labels[name]}", f"{figure:.2f} s")
     limit = _ratio(times, "SDK")
-    told("Corral / SDK, median of the rounds' ratios", f"{limit:.2f} x", "<= 1.20 x")
+    report("Corral / SDK, median of the rounds' ratios", f"{limit:.2f} x", "<= 1.20 x")
     if "compose" not in times:
         return limit <= 1.2
     other = _ratio(times, "compose")
-    told("Corral / docker-compose, likewise", f"{other:.2f} x", "< 1 x")
+    report("Corral / docker-compose, likewise", f"{other:.2f} x", "< 1 x")
     return limit <= 1.2 and other < 1
 
 
@@ -133,13 +143,13 @@ def _ratio(times: dict[str, list[float]], other: str) -> float:
     return statistics.median(ours / theirs for ours, theirs in zip(times["Corral"], times[other], strict=True))
 
 
-def _memory(portal: Portal, api: Api) -> bool:
+def _memory(portal: PortalProcess, api: Api) -> bool:
     stack, service = api.deploy("ten", "web", 10)
     api.until_state(service, "active")
     time.sleep(5)
     used = portal.memory() / 1e6
     say("\nMemory (PSS of all processes of the portal, broker included)")
-    told("with ten containers running", f"{used:.0f} MB", "<= 150 MB")
+    report("with ten containers running", f"{used:.0f} MB", "<= 150 MB")
     api.delete(stack)
     api.until_state(stack, "removed", "purged", seconds=60)
     return used <= 150
@@ -149,9 +159,9 @@ def _healing(api: Api, url: str) -> bool:
     say("\nFrom the engine's loss to a running container")
     worst = 0.0
     for how, words in (("kill", "docker kill"), ("rm", "docker rm -f")):
-        times = heal(api, url, how)
+        times = measure_recovery(api, url, how)
         worst = max(worst, *times)
-        told(f"{words}, 5 runs (worst {max(times):.2f} s)", f"{statistics.median(times):.2f} s", "<= 2 s")
+        report(f"{words}, 5 runs (worst {max(times):.2f} s)", f"{statistics.median(times):.2f} s", "<= 2 s")
     return worst <= 2
 
 
@@ -161,9 +171,9 @@ def _child(module: str, heading: str) -> bool:
     env = clean_environment() | {"DJANGO_SETTINGS_MODULE": "portal.settings.test"}
     with subprocess.Popen([sys.executable, "-u", "-W", "ignore", "-m", module], cwd=ROOT, env=env) as running:
         try:
-            return running.wait(CHILD_PATIENCE) == 0
+            return running.wait(CHILD_TIMEOUT) == 0
         except subprocess.TimeoutExpired:
-            say(f"  not done within {CHILD_PATIENCE} s")
+            say(f"  not done within {CHILD_TIMEOUT} s")
             running.send_signal(signal.SIGINT)  # it ends what it started
             return False
 
@@ -183,12 +193,12 @@ def _pages(data: Path) -> bool:
     if done.returncode:
         say(done.stderr[-2000:])
         return False
-    kept = True
+    passed = True
     for path, cost in json.loads(done.stdout.splitlines()[-1]).items():
         figure = f"{cost['milliseconds']:.0f} ms"
-        told(f"{path}: {cost['queries']} queries, {cost['bytes'] / 1000:.0f} kB", figure)
-        kept &= cost["queries"] <= 20
-    return kept
+        report(f"{path}: {cost['queries']} queries, {cost['bytes'] / 1000:.0f} kB", figure)
+        passed &= cost["queries"] <= 20
+    return passed
 
 
 if __name__ == "__main__":

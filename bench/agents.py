@@ -10,11 +10,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.ground import cpu, memory, portal_at, registration_url
-from tests.docker.running import ROOT, Portal, clean_environment, until
+from bench.measurement import (
+    cpu_seconds,
+    memory_mb,
+    portal_at,
+    registration_url,
+)
+from tests.docker.portal_process import (
+    ROOT,
+    PortalProcess,
+    clean_environment,
+    wait_until,
+)
 
-PROCESSES, EACH, WATCHED = 4, 50, 30.0
-_HELD = "SELECT gateway FROM hosts_host WHERE tunnel_socket != '' AND removed IS NULL"
+PROCESSES, AGENTS_PER_PROCESS, IDLE_SECONDS = 4, 50, 30.0
+_CONNECTED_QUERY = "SELECT gateway FROM hosts_host WHERE tunnel_socket != '' AND removed IS NULL"
 
 
 def main() -> None:
@@ -24,11 +34,11 @@ def main() -> None:
         try:
             url = registration_url(portal.api())
             began = time.monotonic()
-            agents = [_agents(Path(folder), number, url) for number in range(PROCESSES)]
+            agents = [_start_agents(Path(folder), number, url) for number in range(PROCESSES)]
             _until_active(portal)
-            _told("from starting them to all hosts active, registration included", time.monotonic() - began, "s")
-            _rest(portal, [each.pid for each in agents])
-            _reconnect(portal)
+            _report("from starting them to all hosts active, registration included", time.monotonic() - began, "s")
+            _measure_idle(portal, [each.pid for each in agents])
+            _measure_reconnect(portal)
         finally:
             for each in agents:
                 each.kill()
@@ -36,43 +46,54 @@ def main() -> None:
             portal.end(signal.SIGKILL)
 
 
-def _agents(folder: Path, number: int, url: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "corral_agent", "--simulate", str(EACH), "--name", f"sim{number}", url]
+def _start_agents(folder: Path, number: int, url: str) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "corral_agent",
+        "--simulate",
+        str(AGENTS_PER_PROCESS),
+        "--name",
+        f"sim{number}",
+        url,
+    ]
     env = clean_environment(PYTHONPATH=str(ROOT / "agent"), CORRAL_STATE=str(folder / f"state{number}"))
     with (folder / f"agents{number}.log").open("wb") as log:
         return subprocess.Popen(command, env=env, stdout=log, stderr=log)
 
 
-def _until_active(portal: Portal) -> None:
+def _until_active(portal: PortalProcess) -> None:
     query = "SELECT count(*) FROM hosts_host WHERE state = 'active' AND tunnel_socket != ''"
-    until(lambda: portal.rows(query)[0][0] == PROCESSES * EACH, seconds=240, what="all active", pause=0.5)
+    wait_until(
+        lambda: portal.rows(query)[0][0] == PROCESSES * AGENTS_PER_PROCESS, seconds=240, what="all active", pause=0.5
+    )
 
 
-def _rest(portal: Portal, agents: list[int]) -> None:
+def _measure_idle(portal: PortalProcess, agents: list[int]) -> None:
     time.sleep(10)
-    for what, pids in (("portal", portal.family()), ("agents", agents)):
-        before, began = cpu(pids), time.monotonic()
-        time.sleep(WATCHED)
-        share = 100 * (cpu(pids) - before) / (time.monotonic() - began)
-        _told(f"{what} at rest, mean of {WATCHED:.0f} s, of one core", share, "%")
-        _told(f"{what} at rest, memory of all processes (PSS)", memory(pids), "MB")
+    for what, pids in (("portal", portal.process_ids()), ("agents", agents)):
+        before, began = cpu_seconds(pids), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        share = 100 * (cpu_seconds(pids) - before) / (time.monotonic() - began)
+        _report(f"{what} at rest, mean of {IDLE_SECONDS:.0f} s, of one core", share, "%")
+        _report(f"{what} at rest, memory of all processes (PSS)", memory_mb(pids), "MB")
 
 
-def _reconnect(portal: Portal) -> None:
+def _measure_reconnect(portal: PortalProcess) -> None:
     """The portal is killed and started: every agent has to come back."""
-    old = {row[0] for row in portal.rows(_HELD)}
+    old = {row[0] for row in portal.rows(_CONNECTED_QUERY)}
     portal.end(signal.SIGKILL)
     began = time.monotonic()
     portal.start()
 
     def back() -> bool:
-        return sum(row[0] not in old for row in portal.rows(_HELD)) == PROCESSES * EACH
+        return sum(row[0] not in old for row in portal.rows(_CONNECTED_QUERY)) == PROCESSES * AGENTS_PER_PROCESS
 
-    until(back, seconds=240, what="everybody back", pause=0.2)
-    _told("mass reconnect: from the portal's kill -9 and start to all back", time.monotonic() - began, "s")
+    wait_until(back, seconds=240, what="everybody back", pause=0.2)
+    _report("mass reconnect: from the portal's kill -9 and start to all back", time.monotonic() - began, "s")
 
 
-def _told(what: str, figure: float, unit: str) -> None:
+def _report(what: str, figure: float, unit: str) -> None:
     print(f"  {what:<66} {figure:8.1f} {unit}", flush=True)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import docker
 
-from tests.docker.running import Api, Portal, until
+from tests.docker.portal_process import Api, PortalProcess, wait_until
 
 COUNT = 20
 IMAGE = "bb:local"
@@ -30,14 +30,14 @@ services:
 
 
 @dataclass
-class Ways:
+class DeploymentMethods:
     """The three ways, warm: networks are made and programs are in the page cache before anything is measured."""
 
-    portal: Portal
+    portal: PortalProcess
     api: Api
     engine_url: str
     folder: Path
-    seen: list[float] = field(default_factory=list)
+    api_times: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count()
@@ -49,7 +49,7 @@ class Ways:
         """From the request that makes the service until the engine has started them all.
 
         The engine's events tell, because asking the API all the time would be a load of its own; how much later the
-        API says so is kept in `seen`.
+        API says so is kept in `api_times`.
         """
         number = next(self._numbers)
         stack = self.api.create("environments", name=f"bench{number}")
@@ -63,8 +63,8 @@ class Ways:
             service = self.api.create("services", startOnCreate=True, **wanted)
             took = last.result(120) - began
             events.close()
-        until(lambda: self.api.again(service)["state"] == "active", seconds=60, what="active", pause=0.02)
-        self.seen.append(time.perf_counter() - began)
+        wait_until(lambda: self.api.reload(service)["state"] == "active", seconds=60, what="active", pause=0.02)
+        self.api_times.append(time.perf_counter() - began)
         self._all_run(f"bench{number}_web_")
         self.api.delete(stack)
         self.api.until_state(stack, "removed", "purged", seconds=60)
@@ -144,7 +144,7 @@ def has_compose() -> bool:
     return shutil.which("docker-compose") is not None
 
 
-def heal(api: Api, engine_url: str, how: str, runs: int = 5) -> list[float]:
+def measure_recovery(api: Api, engine_url: str, how: str, runs: int = 5) -> list[float]:
     """Seconds from the return of `docker kill` or `docker rm -f` to a running container of the same name."""
     client = docker.APIClient(base_url=engine_url, version="auto")
     stack, service = api.deploy(f"heal-{how}", "web", 3)
@@ -161,7 +161,12 @@ def heal(api: Api, engine_url: str, how: str, runs: int = 5) -> list[float]:
             client.kill(name)
         else:
             client.remove_container(name, force=True)
-        until(lambda was=before: _is_anew(client, name, was), seconds=20, what=f"{name} runs again", pause=0.01)
+        wait_until(
+            lambda previous=before: _was_restarted(client, name, previous),
+            seconds=20,
+            what=f"{name} runs again",
+            pause=0.01,
+        )
         found.append(time.perf_counter() - began)
     api.delete(stack)
     api.until_state(stack, "removed", "purged", seconds=60)
@@ -169,9 +174,9 @@ def heal(api: Api, engine_url: str, how: str, runs: int = 5) -> list[float]:
     return found
 
 
-def _is_anew(client: docker.APIClient, name: str, was: dict[str, Any]) -> bool:
+def _was_restarted(client: docker.APIClient, name: str, previous: dict[str, Any]) -> bool:
     try:
         now = client.inspect_container(name)
     except docker.errors.NotFound:
         return False
-    return bool(now["State"]["Running"]) and now["State"]["StartedAt"] != was["State"]["StartedAt"]
+    return bool(now["State"]["Running"]) and now["State"]["StartedAt"] != previous["State"]["StartedAt"]

@@ -22,31 +22,31 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0, skip_checks=True)
-    auth, session, number = _fill()
+    auth, session, number = _fill_database()
     pages = {
         "/v1/containers?limit=100": {"HTTP_AUTHORIZATION": auth, "HTTP_ACCEPT": "application/json"},
         f"/env/{number}/containers": {"HTTP_COOKIE": session},
     }
-    print(json.dumps({path: _cost(path, headers) for path, headers in pages.items()}))
+    print(json.dumps({path: _measure_page(path, headers) for path, headers in pages.items()}))
 
 
-def _fill() -> tuple[str, str, int]:
+def _fill_database() -> tuple[str, str, int]:
     from django.conf import settings
     from django.test import Client
 
     from apps.accounts.services import first_admin_create
-    from apps.control.reconcile import settle
-    from apps.environments.access import actor_of_user
-    from apps.environments.services import environment_default, environment_key_create, owner_add
+    from apps.control.reconcile import reconcile_until_idle
+    from apps.environments.actor import actor_of_user
+    from apps.environments.services import ensure_default_environment, environment_key_create, owner_add
     from apps.hosts.services import host_create
 
     admin = first_admin_create(login="root", password=PASSWORD)
-    environment = environment_default()
+    environment = ensure_default_environment()
     owner_add(environment, admin)
     host = host_create(actor=None, environment=environment, url="sim://bench", name="sim")
     made = environment_key_create(actor=actor_of_user(admin, "cli"), environment=environment, name="bench")
-    settle()
-    _rows(environment, host)
+    reconcile_until_idle()
+    _create_containers(environment, host)
     pair = f"{made.key.public_value}:{made.secret}".encode()
     browser = Client()
     browser.force_login(admin, backend=settings.AUTHENTICATION_BACKENDS[0])
@@ -54,9 +54,9 @@ def _fill() -> tuple[str, str, int]:
     return f"Basic {base64.b64encode(pair).decode()}", cookie, environment.pk
 
 
-def _rows(environment: Any, host: Any) -> None:
+def _create_containers(environment: Any, host: Any) -> None:
+    from apps.containers.launch.config import LaunchConfig
     from apps.containers.models import Container
-    from apps.containers.spec import LaunchConfig
 
     spec = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "ports": ["80/tcp"], "labels": {"a": "b"}}).to_json()
     Container.all_objects.bulk_create(
@@ -81,7 +81,7 @@ def _rows(environment: Any, host: Any) -> None:
     )
 
 
-def _cost(path: str, headers: dict[str, str]) -> dict[str, float]:
+def _measure_page(path: str, headers: dict[str, str]) -> dict[str, float]:
     """Median milliseconds and the number of queries of one request."""
     from django.db import connection
     from django.test import Client
@@ -89,16 +89,16 @@ def _cost(path: str, headers: dict[str, str]) -> dict[str, float]:
 
     client = Client()
 
-    def ask() -> Any:
+    def request() -> Any:
         answer = client.get(path, **headers)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.content[:300]!r}"
         return answer
 
-    ask()
+    request()
     with CaptureQueriesContext(connection) as queries:
-        answer = ask()
+        answer = request()
         count = len(queries)
-    times = [_timed(ask) for _ in range(RUNS)]
+    times = [_timed(request) for _ in range(RUNS)]
     return {"milliseconds": 1000 * statistics.median(times), "queries": count, "bytes": len(answer.content)}
 
 

@@ -22,8 +22,8 @@ IMAGE = "bench:big"
 def main() -> None:
     """Measure both ways in turns, print medians."""
     django.setup()
-    from bench.ground import portal_at, registration_url
-    from tests.docker.running import ROOT, until
+    from bench.measurement import portal_at, registration_url
+    from tests.docker.portal_process import ROOT, wait_until
     from tests.fleet.fleet import fleet
 
     with fleet(1) as made, tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
@@ -32,7 +32,7 @@ def main() -> None:
             url, env = registration_url(portal.api()), {"PYTHONPATH": str(ROOT / "agent")}
             agent = host.spawn("agent", sys.executable, "-m", "corral_agent", url, **env)
             query = "SELECT tunnel_socket FROM hosts_host WHERE tunnel_socket != '' AND state = 'active'"
-            sock = until(lambda: portal.rows(query), seconds=20, what="the tunnel")[0][0]
+            sock = wait_until(lambda: portal.rows(query), seconds=20, what="the tunnel")[0][0]
             _compare(host.url, f"unix://{sock}")
             print(f"  the agent's memory after it (PSS)                  {agent.memory() / 1e6:.0f} MB")
         finally:
@@ -41,22 +41,22 @@ def main() -> None:
 
 def _compare(direct: str, tunnel: str) -> None:
     from apps.drivers.base import Endpoint
-    from apps.drivers.docker_engine import DockerDriver
+    from apps.drivers.docker.engine import DockerDriver
 
     ways = {"direct": DockerDriver(Endpoint(direct)), "tunnel": DockerDriver(Endpoint(tunnel))}
     print(f"{'':50} {'direct':>10} {'tunnel':>10}")
-    pings = {name: _pings(way) for name, way in ways.items()}
-    _told("ping p50, ms", {name: statistics.median(times) for name, times in pings.items()})
-    _told("ping p99, ms", {name: sorted(times)[int(len(times) * 0.99)] for name, times in pings.items()})
+    pings = {name: _measure_pings(way) for name, way in ways.items()}
+    _report("ping p50, ms", {name: statistics.median(times) for name, times in pings.items()})
+    _report("ping p99, ms", {name: sorted(times)[int(len(times) * 0.99)] for name, times in pings.items()})
     archive = _archive(ways["direct"])
-    _told(f"load of an image of {MEGABYTES} MB, s", _medians(ways, lambda way: _load(way, archive)))
-    talk = _talker(ways["direct"])
-    _told("log of 50 MB, MB/s", {n: 50 / t for n, t in _medians(ways, lambda way: _log(way, talk)).items()})
+    _report(f"load of an image of {MEGABYTES} MB, s", _medians(ways, lambda way: _measure_load(way, archive)))
+    talk = _create_log_container(ways["direct"])
+    _report("log of 50 MB, MB/s", {n: 50 / t for n, t in _medians(ways, lambda way: _measure_log(way, talk)).items()})
     for way in ways.values():
         way.close()
 
 
-def _told(what: str, figures: dict[str, float]) -> None:
+def _report(what: str, figures: dict[str, float]) -> None:
     print(f"  {what:48} {figures['direct']:10.2f} {figures['tunnel']:10.2f}", flush=True)
 
 
@@ -71,49 +71,49 @@ def _timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _pings(way: Any) -> list[float]:
+def _measure_pings(way: Any) -> list[float]:
     way.ping()
     return [1000 * _timed(way.ping) for _ in range(PINGS)]
 
 
 def _archive(way: Any) -> list[bytes]:
     """A new image's archive; what is in it cannot be pressed."""
-    from apps.drivers.docker_sdk import Line
+    from apps.drivers.docker.sdk import EngineConnection
 
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         entry = tarfile.TarInfo("blob")
         entry.size = MEGABYTES * 1_000_000
         tar.addfile(entry, io.BytesIO(os.urandom(entry.size)))
-    line = Line(way.endpoint)
+    line = EngineConnection(way.endpoint)
     with line() as sdk:
         sdk.import_image_from_data(buffer.getvalue(), *IMAGE.split(":"))
     line.close()
     return list(way.save(IMAGE))
 
 
-def _load(way: Any, archive: list[bytes]) -> float:
+def _measure_load(way: Any, archive: list[bytes]) -> float:
     way.remove_image(IMAGE, force=True)
     return _timed(lambda: way.load(archive))
 
 
-def _talker(way: Any) -> str:
+def _create_log_container(way: Any) -> str:
     """A container that has said 50 MB."""
     from apps.drivers.base import CreateRequest
-    from tests.docker.running import until
+    from tests.docker.portal_process import wait_until
 
     words = f"yes {'x' * 99} | head -n {LINES}"
     made = way.create(CreateRequest("talker", {"Image": "bb:local", "Cmd": ["sh", "-c", words]}))
     way.start(made)
-    until(lambda: way.inspect(made).state == "exited", seconds=120, what="the end of the talk")
+    wait_until(lambda: way.inspect(made).state == "exited", seconds=120, what="the end of the talk")
     return made
 
 
-def _log(way: Any, container: str) -> float:
-    from apps.drivers.docker_wire import ask
+def _measure_log(way: Any, container: str) -> float:
+    from apps.drivers.docker.http import send_request
 
     path = f"/containers/{container}/logs?stdout=1"
-    return _timed(lambda: sum(len(piece) for piece in ask(way.endpoint, "GET", f"/v1.41{path}")))
+    return _timed(lambda: sum(len(piece) for piece in send_request(way.endpoint, "GET", f"/v1.41{path}")))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ USAGE = """usage: python -m portal serve    everything in one process: pages, AP
        python -m portal demo     put a sample stack of ten containers into the running portal"""
 
 
-def leave_at_once(code: int) -> NoReturn:
+def exit_immediately(code: int) -> NoReturn:
     """End without waiting for threads: a worker may sit in an engine call, and the loop does such work again."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -20,11 +20,11 @@ def leave_at_once(code: int) -> NoReturn:
 def main(arguments: list[str]) -> int:
     """Run the named command and answer its exit code."""
     if arguments == ["serve"]:
-        from portal.serve import serve
+        from portal.boot.serve import serve
 
-        leave_at_once(serve())
+        exit_immediately(serve())
     if arguments == ["demo"]:
-        from portal.demo import demo
+        from portal.tools.demo import demo
 
         return demo()
     print(USAGE, file=sys.stderr)

@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, settings
 
 from apps.accounts.models import User
 from apps.accounts.services import account_create
-from apps.control.reconcile import look, settle
-from apps.drivers import registry, simulated
+from apps.control.reconcile import reconcile_one, reconcile_until_idle
+from apps.drivers import registry
 from apps.drivers.base import Endpoint
-from apps.drivers.simulated import SimulatedDriver
-from apps.environments.access import Actor, actor_of_user
+from apps.drivers.simulated import engine as simulated_engines
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.actor import Actor, actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
 from apps.hosts.models import Host
@@ -41,14 +42,14 @@ from tests.fleet.sshd import sshd as start_sshd
 # A busy machine is no failure, and where changes are judged the same examples are tried every time.
 SLOW_MACHINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
 settings.register_profile(
-    "house",
+    "corral",
     deadline=None,
     database=None,
     max_examples=25,
     suppress_health_check=SLOW_MACHINE,
     derandomize=bool(os.environ.get("CI")),
 )
-settings.load_profile("house")
+settings.load_profile("corral")
 
 PASSWORD = "correct horse battery staple"
 ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}
@@ -56,9 +57,9 @@ ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "read
 Rows = list[tuple[str, list[tuple[Any, ...]]]]
 
 # What goes through a whole face or plays whole histories: many steps for each assertion, a good deal slower.
-HERE = Path(__file__).parent
-PAGES_OF_PROVIDERS = {f"accounts/test_{name}.py" for name in ("ldap_console", "provider_pages", "github_login")}
-THROUGH_A_FACE = PAGES_OF_PROVIDERS | {"agent", "console", "incidents", "login", "loop", "routes", "wire"}
+TESTS_DIR = Path(__file__).parent
+PROVIDER_PAGE_TESTS = {f"accounts/test_{name}.py" for name in ("ldap_console", "provider_pages", "github_login")}
+INTERFACE_TESTS = PROVIDER_PAGE_TESTS | {"agent", "console", "incidents", "login", "loop", "routes", "wire"}
 
 # Most objects live as long as the run: walking them again and again would take a tenth of its time.
 gc.set_threshold(50_000, 20, 20)
@@ -67,20 +68,20 @@ gc.set_threshold(50_000, 20, 20)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """A run without the faces need not even read their folders."""
     part = config.option.markexpr.endswith("and not faces")
-    return True if part and _is_a_face(collection_path) else None
+    return True if part and _is_interface_test(collection_path) else None
 
 
 @functools.cache
-def _is_a_face(path: Path) -> bool:
+def _is_interface_test(path: Path) -> bool:
     """Whether a file or folder is named among them, or stands in one that is."""
-    inside = path.relative_to(HERE) if path.is_relative_to(HERE) else Path()
-    return any(str(each) in THROUGH_A_FACE for each in (inside, *inside.parents))
+    inside = path.relative_to(TESTS_DIR) if path.is_relative_to(TESTS_DIR) else Path()
+    return any(str(each) in INTERFACE_TESTS for each in (inside, *inside.parents))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set the tests that go through a face apart from the unit suite, by their folder or file."""
     for item in items:
-        if _is_a_face(item.path):
+        if _is_interface_test(item.path):
             item.add_marker("faces")
 
 
@@ -90,19 +91,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def _settle_in() -> None:
+def _create_accounts_and_lab() -> None:
     """The people and their lab, made by the services and seen by the loop."""
     people = {}
     for name in ("root", *ROLE_OF, "mallory"):
         kind = "admin" if name == "root" else "user"
         people[name] = account_create(actor=None, login=name, password=PASSWORD, name=name.title(), kind=kind)
-        look("account", people[name].pk)
+        reconcile_one("account", people[name].pk)
     members = [
         {"externalId": f"1a{people[name].pk}", "externalIdType": "rancher_id", "role": role}
         for name, role in ROLE_OF.items()
     ]
     lab = environment_create(actor=actor_of_user(people["alice"], "api"), name="Lab", members=members)
-    look("project", lab.pk)
+    reconcile_one("project", lab.pk)
 
 
 def _copy_tables() -> Rows:
@@ -122,25 +123,25 @@ def _copy_tables() -> Rows:
 
 
 @pytest.fixture(scope="session")
-def house() -> dict[int, Rows]:
+def cached_rows() -> dict[int, Rows]:
     """The rows of a settled house by the number of the first permission, which a flushed database gives anew."""
     return {}
 
 
 @pytest.fixture
-def people(db: None, house: dict[int, Rows]) -> Any:
+def people(db: None, cached_rows: dict[int, Rows]) -> Any:
     """Accounts by name: alice (owner of the lab), bob (member), rex (restricted), rita (readonly), mallory, root.
 
     They are made by the services once; every further test gets a copy of the rows.
     """
     mark = Permission.objects.order_by("pk").values_list("pk", flat=True)[0]
     with transaction.atomic():
-        if mark not in house:
-            _settle_in()
-            house[mark] = _copy_tables()
+        if mark not in cached_rows:
+            _create_accounts_and_lab()
+            cached_rows[mark] = _copy_tables()
         else:
             with connection.cursor() as cursor:
-                for insert, rows in house[mark]:
+                for insert, rows in cached_rows[mark]:
                     cursor.executemany(insert, rows)
     return SimpleNamespace(**{user.login: user for user in User.objects.all()})
 
@@ -151,7 +152,7 @@ def actor_of(people: Any) -> Callable[..., Actor]:
 
     def make(who: User | str, via: str = "api") -> Actor:
         user = getattr(people, who) if isinstance(who, str) else who
-        return replace(actor_of_user(user, via), proved=timezone.now())
+        return replace(actor_of_user(user, via), password_confirmed_at=timezone.now())
 
     return make
 
@@ -165,22 +166,22 @@ def lab(people: Any) -> Environment:
 @pytest.fixture
 def sim() -> Iterator[SimulatedDriver]:
     """The in-memory engine behind `sim://lab`, fresh for this test."""
-    _forget_engines()
-    yield simulated.engine("lab")
-    _forget_engines()
+    _reset_engines()
+    yield simulated_engines.simulated_engine("lab")
+    _reset_engines()
 
 
-def _forget_engines() -> None:
-    simulated.reset()
+def _reset_engines() -> None:
+    simulated_engines.reset_engines()
     for name in ("lab", "lab2"):
-        registry.forget(Endpoint(f"sim://{name}"))
+        registry.discard_driver(Endpoint(f"sim://{name}"))
 
 
 @pytest.fixture
 def host(lab: Environment, sim: SimulatedDriver) -> Host:
     """A host of the lab on the in-memory engine, seen by the loop."""
     row = host_create(actor=None, environment=lab, url=f"sim://{sim.name}", name="h1")
-    settle()
+    reconcile_until_idle()
     row.refresh_from_db()
     return row
 
@@ -191,9 +192,9 @@ def run_loop(django_capture_on_commit_callbacks: Any) -> Callable[[], None]:
 
     def run() -> None:
         for _ in range(50):
-            with django_capture_on_commit_callbacks(execute=True) as woken:
-                settle()
-            if not woken:
+            with django_capture_on_commit_callbacks(execute=True) as enqueued:
+                reconcile_until_idle()
+            if not enqueued:
                 return
         raise AssertionError("the loop does not come to rest")
 

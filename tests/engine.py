@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.drivers.base import Endpoint, EngineError
-from portal.image import build_image
+from portal.tools.busybox_image import build_image
 
 IMAGE = "bb:local"
 _START_TIMEOUT = 60.0
@@ -54,13 +54,13 @@ def start() -> PrivateEngine:
         raise NoEngine("dockerd is not installed")
     folder = Path(tempfile.mkdtemp(prefix="corral-engine-"))
     bridge, net = f"crl{os.getpid()}-{next(_numbers)}", _free_net()
-    _ip("link", "add", bridge, "type", "bridge")
-    _ip("addr", "add", f"{ipaddress.ip_network(net)[1]}/24", "dev", bridge)
-    _ip("link", "set", bridge, "up")
-    _let_through(net, "-I")
+    _run_ip("link", "add", bridge, "type", "bridge")
+    _run_ip("addr", "add", f"{ipaddress.ip_network(net)[1]}/24", "dev", bridge)
+    _run_ip("link", "set", bridge, "up")
+    _set_forwarding_rule(net, "-I")
     engine = PrivateEngine(f"unix://{folder}/docker.sock", folder, bridge, net, _dockerd(folder, bridge, net))
     try:
-        _await(engine)
+        _wait_until_ready(engine)
         build_image(engine.url, IMAGE)
     except BaseException:
         stop(engine)
@@ -91,16 +91,16 @@ def _dockerd(folder: Path, bridge: str, net: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _await(engine: PrivateEngine) -> None:
+def _wait_until_ready(engine: PrivateEngine) -> None:
     until = time.monotonic() + _START_TIMEOUT
-    while not _answers(engine.folder / "docker.sock"):
+    while not _is_responding(engine.folder / "docker.sock"):
         if time.monotonic() > until or engine.process.poll() is not None:
             last = (engine.folder / "log").read_text(errors="replace").splitlines()[-3:]
             raise NoEngine("dockerd did not come up: " + " / ".join(last))
         time.sleep(0.05)
 
 
-def _answers(path: Path) -> bool:
+def _is_responding(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
         client.settimeout(2)
         client.connect(str(path))
@@ -111,7 +111,7 @@ def _answers(path: Path) -> bool:
 
 def stop(engine: PrivateEngine) -> None:
     """Remove the engine's containers, end it, and take away everything it left."""
-    _remove_all(engine.endpoint)
+    _remove_all_containers(engine.endpoint)
     if engine.process.poll() is None:
         engine.process.send_signal(signal.SIGTERM)
         try:
@@ -119,18 +119,18 @@ def stop(engine: PrivateEngine) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(engine.process.pid, signal.SIGKILL)
             engine.process.wait()
-    _end_survivors(engine.folder)
+    _kill_orphaned_containers(engine.folder)
     _unmount(engine.folder)
-    _let_through(engine.net, "-D")
-    for name in (engine.bridge, *_own_bridges(engine.net)):
-        _ip("link", "del", name)
+    _set_forwarding_rule(engine.net, "-D")
+    for name in (engine.bridge, *_leftover_bridges(engine.net)):
+        _run_ip("link", "del", name)
     for controller in Path("/sys/fs/cgroup").glob(f"*/{engine.bridge}"):
         with contextlib.suppress(OSError):
             controller.rmdir()
     shutil.rmtree(engine.folder, ignore_errors=True)
 
 
-def _end_survivors(folder: Path) -> None:
+def _kill_orphaned_containers(folder: Path) -> None:
     """End the containers that outlived their engine, because it was killed while somebody still made them."""
     for keeper in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -140,8 +140,8 @@ def _end_survivors(folder: Path) -> None:
                     os.kill(int(process), signal.SIGKILL)
 
 
-def _remove_all(endpoint: Endpoint) -> None:
-    from apps.drivers.docker_engine import DockerDriver
+def _remove_all_containers(endpoint: Endpoint) -> None:
+    from apps.drivers.docker.engine import DockerDriver
 
     engine = DockerDriver(endpoint)
     with contextlib.suppress(EngineError):
@@ -158,28 +158,30 @@ def _unmount(folder: Path) -> None:
 
 def _free_net() -> str:
     taken = [
-        ipaddress.ip_network(line.split()[0], strict=False) for line in _ip("-4", "route").splitlines() if _is_net(line)
+        ipaddress.ip_network(line.split()[0], strict=False)
+        for line in _run_ip("-4", "route").splitlines()
+        if _is_network_route(line)
     ]
     return next(net for net in _NETS if not any(ipaddress.ip_network(net).overlaps(other) for other in taken))
 
 
-def _is_net(line: str) -> bool:
+def _is_network_route(line: str) -> bool:
     return line[:1].isdigit()
 
 
-def _own_bridges(net: str) -> list[str]:
+def _leftover_bridges(net: str) -> list[str]:
     """Bridges of networks that the engine had made and did not take along."""
     inside = ipaddress.ip_network(net)
-    rows = [line.split() for line in _ip("-4", "-o", "addr").splitlines()]
+    rows = [line.split() for line in _run_ip("-4", "-o", "addr").splitlines()]
     return [row[1] for row in rows if ipaddress.ip_interface(row[3]).ip in inside and row[1].startswith("br-")]
 
 
-def _let_through(net: str, how: str) -> None:
+def _set_forwarding_rule(net: str, how: str) -> None:
     """Another engine's firewall would drop what our containers say to each other."""
     command = ["iptables", "-w", how, "FORWARD", "-s", net, "-d", net, "-j", "ACCEPT"]
     with contextlib.suppress(OSError):
         subprocess.run(command, check=False, timeout=10, capture_output=True)
 
 
-def _ip(*arguments: str) -> str:
+def _run_ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], check=False, timeout=10, capture_output=True, text=True).stdout

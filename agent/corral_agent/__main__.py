@@ -10,9 +10,9 @@ import signal
 import sys
 
 from corral_agent.engine import LocalEngine
-from corral_agent.enroll import CannotRegister
-from corral_agent.host import Host
+from corral_agent.host_agent import HostAgent
 from corral_agent.options import BadOption, Options, parse
+from corral_agent.registration import CannotRegister
 from corral_agent.state import BadState
 
 log = logging.getLogger("corral_agent")
@@ -34,21 +34,21 @@ def main() -> int:
 
 async def _run(options: Options) -> None:
     """Until SIGTERM or SIGINT."""
-    working = asyncio.ensure_future(_work(options))
+    task = asyncio.ensure_future(_run_agents(options))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, working.cancel)
+        loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await working
+        await task
 
 
-async def _work(options: Options) -> None:
+async def _run_agents(options: Options) -> None:
     if options.simulate:
-        from corral_agent.sim import fleet
+        from corral_agent.simulated import fleet
 
         await fleet.run(options)
     else:
-        await Host(options, LocalEngine(options.socket), options.state).run()
+        await HostAgent(options, LocalEngine(options.socket), options.state).run()
 
 
 if __name__ == "__main__":

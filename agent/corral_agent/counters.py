@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SECTOR = 512
-_INNER = ("lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "vxlan", "rnet", "vx")
-_VIRTUAL = ("loop", "ram", "dm-", "md", "zram", "sr", "nbd")
+_INTERNAL_INTERFACES = ("lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "vxlan", "rnet", "vx")
+_VIRTUAL_DISKS = ("loop", "ram", "dm-", "md", "zram", "sr", "nbd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class Sample:
     pids: int = 0
 
 
-def machine(proc: Path = Path("/proc"), blocks: Path = Path("/sys/block")) -> Sample:
+def read_machine(proc: Path = Path("/proc"), blocks: Path = Path("/sys/block")) -> Sample:
     """One sample of the whole machine out of the kernel's files. Raises `OSError`."""
     read, written = _disks((proc / "diskstats").read_text(), blocks)
-    received, sent = networks((proc / "net/dev").read_text(), _INNER)
-    used, size = _memory(meminfo(proc))
+    received, sent = sum_interfaces((proc / "net/dev").read_text(), _INTERNAL_INTERFACES)
+    used, size = _memory(read_meminfo(proc))
     cpu = _cpu((proc / "stat").read_text())
     return Sample(time.time(), cpu, os.cpu_count() or 1, used, size, received, sent, read, written)
 
@@ -43,7 +43,7 @@ def _cpu(text: str) -> int:
     return (user + nice + system + irq + softirq + steal) * 10**9 // os.sysconf("SC_CLK_TCK")
 
 
-def meminfo(proc: Path) -> dict[str, int]:
+def read_meminfo(proc: Path) -> dict[str, int]:
     """The machine's memory by the kernel's names, in bytes."""
     rows = (row.partition(":") for row in (proc / "meminfo").read_text().splitlines())
     return {name: int(rest.split()[0]) * 1024 for name, _, rest in rows if rest}
@@ -54,7 +54,7 @@ def _memory(found: dict[str, int]) -> tuple[int, int]:
     return size - found.get("MemAvailable", found.get("MemFree", 0)), size
 
 
-def networks(text: str, inner: tuple[str, ...]) -> tuple[int, int]:
+def sum_interfaces(text: str, inner: tuple[str, ...]) -> tuple[int, int]:
     """Bytes in and out of all interfaces of /proc/net/dev whose names do not begin with one of `inner`."""
     received = sent = 0
     for row in text.splitlines()[2:]:
@@ -71,6 +71,6 @@ def _disks(text: str, blocks: Path) -> tuple[int, int]:
     read = written = 0
     for words in map(str.split, text.splitlines()):
         name = words[2]
-        if not name.startswith(_VIRTUAL) and (whole is None or name in whole):
+        if not name.startswith(_VIRTUAL_DISKS) and (whole is None or name in whole):
             read, written = read + int(words[5]) * _SECTOR, written + int(words[9]) * _SECTOR
     return read, written

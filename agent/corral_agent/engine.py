@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from corral_agent import counters, machine
-from corral_agent.cgroups import Groups
+from corral_agent.cgroups import ContainerCgroups
 from corral_agent.counters import Sample
-from corral_agent.door import head
-from corral_agent.door.flow import Reader, Sink, Source
+from corral_agent.engine_proxy import http_head
+from corral_agent.engine_proxy.streams import MessageReader, Sink, Source
 
 _TIMEOUT = 10.0
 _CONNECT_TIMEOUT = 5.0
 
 
-class EngineAway(Exception):
+class EngineUnreachable(Exception):
     """The engine does not answer; `str()` says what happened."""
 
 
@@ -33,7 +33,7 @@ class Engine(Protocol):
     def machine(self) -> Sample:
         """The whole machine's counters. Raises `OSError`."""
 
-    def containers(self) -> dict[str, Sample]:
+    def sample_containers(self) -> dict[str, Sample]:
         """The running containers' counters, as far as they can be seen from here."""
 
     def facts(self, info: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class LocalEngine:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._groups = Groups()
+        self._groups = ContainerCgroups()
 
     async def open(self) -> tuple[Source, Sink]:
         """A new connection. Raises `OSError`."""
@@ -56,44 +56,44 @@ class LocalEngine:
 
     def machine(self) -> Sample:
         """The machine's own counters."""
-        return counters.machine()
+        return counters.read_machine()
 
-    def containers(self) -> dict[str, Sample]:
+    def sample_containers(self) -> dict[str, Sample]:
         """Out of their control groups."""
         return self._groups.samples()
 
     def facts(self, info: dict[str, Any]) -> dict[str, Any]:
         """Out of the kernel's files and the engine's answer."""
-        return machine.facts(info)
+        return machine.read_host_facts(info)
 
 
 @contextlib.asynccontextmanager
-async def opened(engine: Engine, path: str) -> AsyncIterator[Reader]:
-    """A GET whose good answer has begun; what can be read is its body. Raises `EngineAway`."""
+async def stream_get(engine: Engine, path: str) -> AsyncIterator[MessageReader]:
+    """A GET whose good answer has begun; what can be read is its body. Raises `EngineUnreachable`."""
     try:
         source, sink = await engine.open()
     except OSError as error:
-        raise EngineAway(f"the engine cannot be reached: {error.strerror or error}") from None
+        raise EngineUnreachable(f"the engine cannot be reached: {error.strerror or error}") from None
     try:
         sink.write(f"GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n".encode())
         await sink.drain()
-        reader = Reader(source)
+        reader = MessageReader(source)
         async with asyncio.timeout(_TIMEOUT):
-            status = head.reply(await reader.head()).status
+            status = http_head.parse_response(await reader.head()).status
         if status != 200:
-            raise EngineAway(f"the engine answered with HTTP status {status}")
+            raise EngineUnreachable(f"the engine answered with HTTP status {status}")
         yield reader
-    except (OSError, head.BadMessage) as error:
-        raise EngineAway(f"the engine does not answer: {error or 'nothing came in time'}") from None
+    except (OSError, http_head.BadMessage) as error:
+        raise EngineUnreachable(f"the engine does not answer: {error or 'nothing came in time'}") from None
     finally:
         sink.close()
 
 
-async def get(engine: Engine, path: str) -> Any:
-    """A short JSON answer of the engine. Raises `EngineAway`."""
-    async with opened(engine, path) as reader:
+async def get_json(engine: Engine, path: str) -> Any:
+    """A short JSON answer of the engine. Raises `EngineUnreachable`."""
+    async with stream_get(engine, path) as reader:
         try:
             async with asyncio.timeout(_TIMEOUT):
-                return json.loads(b"".join([piece async for piece in reader.rest()]))
+                return json.loads(b"".join([piece async for piece in reader.read_to_end()]))
         except ValueError:
-            raise EngineAway("the engine's answer is no JSON") from None
+            raise EngineUnreachable("the engine's answer is no JSON") from None

@@ -14,11 +14,11 @@ from typing import Any
 
 log = logging.getLogger("corral_agent")
 
-KEPT = 5000
-_SEGMENT = 1000
+MAX_ENTRIES = 5000
+_SEGMENT_SIZE = 1000
 _LINE_LIMIT = 4096
 _VALUE_LIMIT = 256
-_NAMED = "[0-9]" * 16 + ".log"
+_SEGMENT_GLOB = "[0-9]" * 16 + ".log"
 _SYNC_LINES, _SYNC_SECONDS = 100, 5.0
 
 Json = dict[str, Any]
@@ -32,7 +32,7 @@ class Journal:
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder / "journal"
-        self._clean = self._folder / "closed"
+        self._closed_marker = self._folder / "closed"
         self._clock = clock
         self._file = -1
         self._unsynced, self._synced_at = 0, clock()
@@ -44,22 +44,25 @@ class Journal:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             segments = self._segments()
-            numbers = [seq for path in segments for seq, _ in _numbered(path)]
-            well = self._clean.exists() or not segments
-            self._clean.unlink(missing_ok=True)
+            numbers = [seq for path in segments for seq, _ in _read_entries(path)]
+            closed_cleanly = self._closed_marker.exists() or not segments
+            self._closed_marker.unlink(missing_ok=True)
         except OSError as error:
-            self._fail(error)
+            self._report_failure(error)
             return
-        self._first, self.last = min(numbers, default=1), max(numbers, default=0) + (0 if well else _SYNC_LINES)
+        self._first, self.last = (
+            min(numbers, default=1),
+            max(numbers, default=0) + (0 if closed_cleanly else _SYNC_LINES),
+        )
         self._trim()
 
     @property
     def first(self) -> int:
         """The oldest number that can still be read."""
-        return max(self._first, self.last - KEPT + 1)
+        return max(self._first, self.last - MAX_ENTRIES + 1)
 
     def _segments(self) -> list[Path]:
-        return sorted(self._folder.glob(_NAMED))
+        return sorted(self._folder.glob(_SEGMENT_GLOB))
 
     def add(
         self,
@@ -73,19 +76,19 @@ class Journal:
         """Write a line; `at` is now unless told. A disk that is full costs the line, not the agent."""
         seq = self.last + 1
         entry = {"seq": seq, "at": self._clock() if at is None else at, "kind": kind, "action": action, "id": key}
-        data = _line(entry, attributes or {})
+        data = _encode_entry(entry, attributes or {})
         try:
-            if self._file < 0 or seq % _SEGMENT == 0:
+            if self._file < 0 or seq % _SEGMENT_SIZE == 0:
                 self._rotate(seq)
-            self._put(data, seq)
+            self._write(data, seq)
             self._sync(force=kind == "agent")
         except OSError as error:
-            self._fail(error)
+            self._report_failure(error)
         else:
             self._failed = False
         self.last = seq
 
-    def _put(self, data: bytes, seq: int) -> None:
+    def _write(self, data: bytes, seq: int) -> None:
         """Write it whole; what is torn ends its file, where readers skip it."""
         if os.write(self._file, data) < len(data):
             self._rotate(seq + 1)
@@ -104,7 +107,7 @@ class Journal:
         """Drop the oldest files while the others hold enough."""
         segments = self._segments()
         for path, following in itertools.pairwise(segments):
-            if int(following.stem) > self.last - KEPT + 1:
+            if int(following.stem) > self.last - MAX_ENTRIES + 1:
                 break
             path.unlink(missing_ok=True)
             self._first = int(following.stem)
@@ -116,7 +119,7 @@ class Journal:
             os.fdatasync(self._file)
             self._unsynced, self._synced_at = 0, now
 
-    def _fail(self, error: OSError) -> None:
+    def _report_failure(self, error: OSError) -> None:
         if not self._failed:
             log.warning("the journal cannot be written: %s", error.strerror or error)
         self._failed = True
@@ -128,8 +131,8 @@ class Journal:
         for path, following in itertools.zip_longest(segments, segments[1:]):
             if following is not None and int(following.stem) <= seq + 1:
                 continue
-            for number, entry in _numbered(path):
-                if max(seq, self.last - KEPT) < number:
+            for number, entry in _read_entries(path):
+                if max(seq, self.last - MAX_ENTRIES) < number:
                     found.append(entry)
                     if len(found) >= limit:
                         return found
@@ -141,14 +144,14 @@ class Journal:
             return
         try:
             os.fsync(self._file)
-            self._clean.touch(mode=0o600)
+            self._closed_marker.touch(mode=0o600)
         except OSError as error:
-            self._fail(error)
+            self._report_failure(error)
         os.close(self._file)
         self._file = -1
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, Json]]:
+def _read_entries(path: Path) -> Iterator[tuple[int, Json]]:
     """The whole lines of a file; what a crash cut in two is left out."""
     with path.open("rb") as file:
         for line in file:
@@ -159,7 +162,7 @@ def _numbered(path: Path) -> Iterator[tuple[int, Json]]:
                 continue
 
 
-def _line(entry: Json, attributes: Mapping[str, str]) -> bytes:
+def _encode_entry(entry: Json, attributes: Mapping[str, str]) -> bytes:
     """One line no longer than the limit: long values are cut, and many of them left out."""
     short = {str(key)[:_VALUE_LIMIT]: str(value)[:_VALUE_LIMIT] for key, value in attributes.items()}
     entry = entry | {"id": str(entry["id"])[:_VALUE_LIMIT], "attributes": short}

@@ -11,12 +11,12 @@ class BadKey(Exception):
     """A text that is no public key of the kind we use."""
 
 
-def make() -> str:
+def create_private_key() -> str:
     """A new private key."""
     return asyncssh.generate_private_key(KIND).export_private_key().decode()
 
 
-def private(text: str) -> asyncssh.SSHKey:
+def load_private_key(text: str) -> asyncssh.SSHKey:
     """The key of a private key's text. Raises `BadKey`."""
     try:
         return asyncssh.import_private_key(text)
@@ -24,12 +24,12 @@ def private(text: str) -> asyncssh.SSHKey:
         raise BadKey("the agent's own key cannot be read") from None
 
 
-def public_text(text: str) -> str:
+def public_key_line(text: str) -> str:
     """The public half of a private key, without a comment."""
-    return " ".join(private(text).export_public_key().decode().split()[:2])
+    return " ".join(load_private_key(text).export_public_key().decode().split()[:2])
 
 
-def public_data(text: str) -> bytes:
+def load_public_key_data(text: str) -> bytes:
     """What identifies a public key. Raises `BadKey`."""
     try:
         key = asyncssh.import_public_key(text)

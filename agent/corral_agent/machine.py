@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from corral_agent.counters import meminfo
+from corral_agent.counters import read_meminfo
 
 _MIB = 1024 * 1024
 _MEMORY = {
@@ -22,22 +22,22 @@ _MEMORY = {
 }
 
 
-def facts(engine: Mapping[str, Any], proc: Path = Path("/proc")) -> dict[str, Any]:
+def read_host_facts(engine: Mapping[str, Any], proc: Path = Path("/proc")) -> dict[str, Any]:
     """Everything; `engine` is the engine's own /info, empty while it is away."""
     return {
-        "osInfo": system(engine),
-        "cpuInfo": processors(proc),
-        "memoryInfo": {name: meminfo(proc).get(key, 0) // _MIB for name, key in _MEMORY.items()},
-        "diskInfo": {"mountPoints": disks()},
+        "osInfo": read_os_info(engine),
+        "cpuInfo": read_cpu_info(proc),
+        "memoryInfo": {name: read_meminfo(proc).get(key, 0) // _MIB for name, key in _MEMORY.items()},
+        "diskInfo": {"mountPoints": read_disk_info()},
     }
 
 
-def system(engine: Mapping[str, Any], release: Path = Path("/etc/os-release")) -> dict[str, Any]:
+def read_os_info(engine: Mapping[str, Any], release: Path = Path("/etc/os-release")) -> dict[str, Any]:
     """The host's system: as the engine sees it, which is right inside a container too."""
     uname = os.uname()
-    own = _release(release).get("PRETTY_NAME", uname.sysname)
+    os_name = _read_os_release(release).get("PRETTY_NAME", uname.sysname)
     return {
-        "operatingSystem": str(engine.get("OperatingSystem") or own),
+        "operatingSystem": str(engine.get("OperatingSystem") or os_name),
         "kernelVersion": str(engine.get("KernelVersion") or uname.release),
         "dockerVersion": str(engine.get("ServerVersion") or ""),
         "architecture": str(engine.get("Architecture") or uname.machine),
@@ -45,7 +45,7 @@ def system(engine: Mapping[str, Any], release: Path = Path("/etc/os-release")) -
     }
 
 
-def _release(path: Path) -> dict[str, str]:
+def _read_os_release(path: Path) -> dict[str, str]:
     try:
         rows = [row.partition("=") for row in path.read_text().splitlines() if "=" in row]
         return {key: " ".join(shlex.split(value)) for key, _, value in rows}
@@ -53,19 +53,21 @@ def _release(path: Path) -> dict[str, str]:
         return {}
 
 
-def processors(proc: Path) -> dict[str, Any]:
+def read_cpu_info(proc: Path) -> dict[str, Any]:
     """How many of what kind, how fast, and how busy lately."""
     text = (proc / "cpuinfo").read_text()
-    told = {key.strip(): value.strip() for key, _, value in (row.partition(":") for row in text.splitlines())}
+    fields = {key.strip(): value.strip() for key, _, value in (row.partition(":") for row in text.splitlines())}
     return {
         "count": os.cpu_count() or 1,
-        "modelName": told.get("model name", ""),
-        "mhz": float(told.get("cpu MHz") or 0),
+        "modelName": fields.get("model name", ""),
+        "mhz": float(fields.get("cpu MHz") or 0),
         "loadAvg": [float(word) for word in (proc / "loadavg").read_text().split()[:3]],
     }
 
 
-def disks(paths: tuple[str, ...] = ("/", "/var/lib/docker", "/var/lib/rancher")) -> dict[str, dict[str, float]]:
+def read_disk_info(
+    paths: tuple[str, ...] = ("/", "/var/lib/docker", "/var/lib/rancher"),
+) -> dict[str, dict[str, float]]:
     """The file systems that matter here, each once; seen from inside a container, `/` is the engine's disk."""
     found: dict[str, dict[str, float]] = {}
     seen = set()
@@ -76,11 +78,11 @@ def disks(paths: tuple[str, ...] = ("/", "/var/lib/docker", "/var/lib/rancher"))
             continue
         if device not in seen:
             seen.add(device)
-            found[path] = _disk(stat)
+            found[path] = _disk_usage(stat)
     return found
 
 
-def _disk(stat: os.statvfs_result) -> dict[str, float]:
+def _disk_usage(stat: os.statvfs_result) -> dict[str, float]:
     total, free = stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize
     used = total - stat.f_bfree * stat.f_frsize
     percent = round(100 * used / (used + free), 2) if used + free else 0.0

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from corral_agent import VERSION
 
-STATE, SOCKET = "/var/lib/rancher/corral", "/var/run/docker.sock"
-_ON = {"1", "true", "yes", "on"}
+DEFAULT_STATE, DEFAULT_SOCKET = "/var/lib/rancher/corral", "/var/run/docker.sock"
+_TRUE_VALUES = {"1", "true", "yes", "on"}
 
 
 class BadOption(Exception):
@@ -23,8 +23,8 @@ class Options:
     """How to run. `url` is the registration URL ("" when the host is registered already)."""
 
     url: str = field(repr=False, default="")
-    state: Path = Path(STATE)
-    socket: str = SOCKET
+    state: Path = Path(DEFAULT_STATE)
+    socket: str = DEFAULT_SOCKET
     address: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     ca: str = ""
@@ -37,19 +37,19 @@ class Options:
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
     """The options out of both. Raises `BadOption`; exits where argparse does."""
     found = _parser().parse_args(arguments)
-    told = {key: value.strip() for key, value in environment.items()}
+    values = {key: value.strip() for key, value in environment.items()}
     if found.url:
         _check_url(found.url)
     if not 0 <= found.simulate <= 1000:
         raise BadOption("--simulate takes 1 to 1000 agents in one process.")
     return Options(
         url=found.url,
-        state=Path(told.get("CORRAL_STATE") or STATE),
-        socket=(told.get("DOCKER_SOCKET") or SOCKET).removeprefix("unix://"),
-        address=told.get("CATTLE_AGENT_IP", ""),
-        labels=labels(told.get("CATTLE_HOST_LABELS", "")),
-        ca=told.get("CORRAL_CA", ""),
-        read_only=told.get("CORRAL_READ_ONLY", "").lower() in _ON,
+        state=Path(values.get("CORRAL_STATE") or DEFAULT_STATE),
+        socket=(values.get("DOCKER_SOCKET") or DEFAULT_SOCKET).removeprefix("unix://"),
+        address=values.get("CATTLE_AGENT_IP", ""),
+        labels=parse_labels(values.get("CATTLE_HOST_LABELS", "")),
+        ca=values.get("CORRAL_CA", ""),
+        read_only=values.get("CORRAL_READ_ONLY", "").lower() in _TRUE_VALUES,
         simulate=found.simulate,
         name=found.name,
         control=found.control,
@@ -59,12 +59,14 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        whole = bool(parts.hostname) and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
+        is_complete = (
+            bool(parts.hostname) and parts.port != 0 and url.isascii() and url.isprintable() and " " not in url
+        )
     except ValueError:
         raise BadOption("The registration URL names no host or port: copy the command from the portal.") from None
     if parts.scheme not in {"http", "https"}:
         raise BadOption("The registration URL must begin with http:// or https://: copy the command from the portal.")
-    if not whole:
+    if not is_complete:
         raise BadOption("The registration URL names no host or port: copy the command from the portal.")
 
 
@@ -78,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def labels(text: str) -> dict[str, str]:
+def parse_labels(text: str) -> dict[str, str]:
     """`a=b&c=d` as a dictionary. Raises `BadOption`."""
     try:
         return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=100))

@@ -34,18 +34,18 @@ class State:
     refused: bool = False
 
 
-def source_of(url: str) -> str:
+def url_fingerprint(url: str) -> str:
     """A fingerprint of a registration URL."""
     return hashlib.sha256(url.encode()).hexdigest()
 
 
-def _state(found: dict[str, Any]) -> State:
+def _parse_state(found: dict[str, Any]) -> State:
     """Out of a file's JSON. Raises `TypeError` or `AttributeError` for one that we did not write."""
     known = {one.name: type(one.default) for one in fields(State)}
-    told = {key: value for key, value in found.items() if key in known}
-    if not all(type(value) is known[key] for key, value in told.items()):
+    values = {key: value for key, value in found.items() if key in known}
+    if not all(type(value) is known[key] for key, value in values.items()):
         raise TypeError("a value of another kind")
-    return State(**told)
+    return State(**values)
 
 
 class Store:
@@ -59,7 +59,7 @@ class Store:
     def _load(self) -> State:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return _state(json.loads(self._path.read_text()))
+            return _parse_state(json.loads(self._path.read_text()))
         except FileNotFoundError:
             return State()
         except OSError as error:
@@ -72,19 +72,19 @@ class Store:
         state = self.state
         try:
             if state.private_key or state.access_key:
-                keys.private(state.private_key)
+                keys.load_private_key(state.private_key)
             if state.portal_key or state.access_key:
-                keys.public_data(state.portal_key)
+                keys.load_public_key_data(state.portal_key)
         except keys.BadKey as error:
             raise self._damaged(f"is damaged, {error}") from None
 
-    def _damaged(self, words: str) -> BadState:
+    def _damaged(self, message: str) -> BadState:
         return BadState(
-            f"{self._path} {words}: remove it and register this host again,"
+            f"{self._path} {message}: remove it and register this host again,"
             " with the command of the portal's Add Host page."
         )
 
-    def note(self, **changed: str | bool) -> State:
+    def update(self, **changed: str | bool) -> State:
         """Change something and keep it: whole or not at all, even if the power fails. Raises `BadState`."""
         self.state = replace(self.state, **changed)  # type: ignore[arg-type]  # names are checked by replace itself
         part = self._path.with_suffix(".part")

@@ -13,8 +13,8 @@ class AccountsConfig(AppConfig):
         """Have every log-in begin a session, and tell higher apps how to end them."""
         from django.contrib.auth.signals import user_logged_in
 
-        from apps.accounts.login.sessions import login_noted, sessions_close
-        from apps.core.ports import ports
+        from apps.accounts.login.sessions import on_user_logged_in, sessions_close
+        from apps.core.hooks import hooks
 
-        user_logged_in.connect(login_noted, dispatch_uid="sessions")
-        ports.sessions_close = sessions_close
+        user_logged_in.connect(on_user_logged_in, dispatch_uid="sessions")
+        hooks.sessions_close = sessions_close

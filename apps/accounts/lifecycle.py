@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.core.lifecycle import generic
+from apps.core.lifecycle import default_lifecycle
 
-ACCOUNT = generic("account", "admin")
-API_KEY = generic("apiKey", "keys", restore=False)
+ACCOUNT = default_lifecycle("account", "admin")
+API_KEY = default_lifecycle("apiKey", "keys", restore=False)

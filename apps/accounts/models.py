@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.accounts.login.models import RecoveryCode, Session, Totp
-from apps.accounts.spec import CONFIGS, PERSON_KINDS, Config
+from apps.accounts.provider_config import CONFIGS, PERSON_KINDS, LoginProviderConfig
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.core.errors import Conflict
 from apps.core.models import Managed
@@ -32,7 +32,7 @@ __all__ = [
     "User",
 ]
 
-TITLES = {"openldap": "OpenLDAP", "ad": "Active Directory", "github": "GitHub"}
+PROVIDER_TITLES = {"openldap": "OpenLDAP", "ad": "Active Directory", "github": "GitHub"}
 
 
 class AccountNumber(models.Model):
@@ -44,7 +44,7 @@ class AccountNumber(models.Model):
     DEFAULT_ENVIRONMENT = 5
 
     @classmethod
-    def take(cls) -> int:
+    def allocate(cls) -> int:
         """The next free number; the first five are Rancher's well-known rows."""
         if not cls.objects.exists():
             numbers = range(1, cls.DEFAULT_ENVIRONMENT + 1)
@@ -85,7 +85,7 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give a new account its number."""
         if self.pk is None:
-            self.pk = AccountNumber.take()
+            self.pk = AccountNumber.allocate()
             kwargs["force_insert"] = True
         super().save(*args, **kwargs)
 
@@ -96,12 +96,12 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
         Somebody without a password here lives through a log-in provider: while it is off, or does not know the
         person any more, the account's sessions, sockets and keys do nothing.
         """
-        return self.desired == "active" and (self.has_usable_password() or self._is_vouched_for())
+        return self.desired == "active" and (self.has_usable_password() or self._is_known_to_provider())
 
-    def _is_vouched_for(self) -> bool:
+    def _is_known_to_provider(self) -> bool:
         persons = self.identities.filter(kind__in=PERSON_KINDS.values()).select_related("provider")
         known = list(persons)
-        return not known or any(not each.gone and each.provider.is_open for each in known)
+        return not known or any(not each.rejection_reason and each.provider.accepts_logins for each in known)
 
     @property
     def is_admin(self) -> bool:
@@ -173,33 +173,33 @@ class FailedLogin(models.Model):
 class ProviderQuerySet(models.QuerySet["AuthProvider"]):
     """Log-in providers."""
 
-    def open(self) -> ProviderQuerySet:
+    def accepting_logins(self) -> ProviderQuerySet:
         """Those that people may log in through now: on, and confirmed, still on trial, or back at what they were."""
         on_trial = models.Q(trial_until=None) | models.Q(trial_until__gt=timezone.now())
-        return self.filter(on_trial | models.Q(is_change=True), enabled=True)
+        return self.filter(on_trial | models.Q(is_reconfigured=True), enabled=True)
 
 
 class AuthProvider(models.Model):
     """GitHub, Active Directory or OpenLDAP: how it is reached and who may come in through it.
 
     A provider that was just switched on is on trial: unless somebody logs in through it before `trial_until`, or an
-    administrator confirms it, it counts as off again. One that was on and is now reached differently (`is_change`) is
-    on trial, too, and goes back to its `former` configuration. `answered_at` and `trouble` are what the last
-    re-syncs met.
+    administrator confirms it, it counts as off again. One that was on and is now reached differently
+    (`is_reconfigured`) is on trial, too, and goes back to its `previous_config` configuration. `answered_at` and
+    `last_error` are what the last re-syncs met.
     """
 
     TRIAL = timedelta(minutes=5)
 
-    kind = models.CharField(max_length=16, unique=True, choices=list(TITLES.items()))
+    kind = models.CharField(max_length=16, unique=True, choices=list(PROVIDER_TITLES.items()))
     enabled = models.BooleanField(default=False)
     trial_until = models.DateTimeField(null=True)
     stored = EncryptedJSONField(default=dict)
-    former = EncryptedJSONField(default=dict)
-    is_change = models.BooleanField(default=False)
+    previous_config = EncryptedJSONField(default=dict)
+    is_reconfigured = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=0)
     answered_at = models.DateTimeField(null=True)
-    trouble = models.TextField(blank=True)
-    trouble_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+    last_error_at = models.DateTimeField(null=True)
 
     objects = ProviderQuerySet.as_manager()
 
@@ -207,40 +207,42 @@ class AuthProvider(models.Model):
         ordering = ("id",)
 
     def __str__(self) -> str:
-        return TITLES[self.kind]
+        return PROVIDER_TITLES[self.kind]
 
     @property
-    def config(self) -> Config:
+    def config(self) -> LoginProviderConfig:
         """The configuration in force, typed."""
-        return CONFIGS[self.kind].from_json(self.former if self.is_change and self.is_overdue else self.stored)
+        return CONFIGS[self.kind].from_json(
+            self.previous_config if self.is_reconfigured and self.is_trial_over else self.stored
+        )
 
     @property
-    def is_overdue(self) -> bool:
+    def is_trial_over(self) -> bool:
         """Whether a trial ended and nobody confirmed."""
         return self.trial_until is not None and self.trial_until <= timezone.now()
 
     @property
-    def is_open(self) -> bool:
+    def accepts_logins(self) -> bool:
         """Whether people may log in through it now."""
-        return self.enabled and (not self.is_overdue or self.is_change)
+        return self.enabled and (not self.is_trial_over or self.is_reconfigured)
 
     @property
     def is_on_trial(self) -> bool:
         """Whether it is on and waits to be confirmed."""
-        return self.enabled and self.trial_until is not None and not self.is_overdue
+        return self.enabled and self.trial_until is not None and not self.is_trial_over
 
     def end_trial(self) -> None:
         """Make an unconfirmed trial's end so in the row, before something else is changed; the caller saves."""
-        if self.is_overdue:
-            self.stored, self.enabled = (self.former, True) if self.is_change else (self.stored, False)
-            self.former, self.is_change, self.trial_until = {}, False, None
+        if self.is_trial_over:
+            self.stored, self.enabled = (self.previous_config, True) if self.is_reconfigured else (self.stored, False)
+            self.previous_config, self.is_reconfigured, self.trial_until = {}, False, None
 
 
 class Identity(models.Model):
     """What a provider said last about an account: the person, and each group.
 
-    A person's row also says when the provider was last asked (`asked_at`), why the person may not come in any more
-    (`gone`, empty while there), and keeps GitHub's token, without which nobody tells the person's teams.
+    A person's row also says when the provider was last asked (`refreshed_at`), why the person may not come in any more
+    (`rejection_reason`, empty while there), and keeps GitHub's token, without which nobody tells the person's teams.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
@@ -250,8 +252,8 @@ class Identity(models.Model):
     login = models.CharField(max_length=255, blank=True)
     name = models.CharField(max_length=255, blank=True)
     dn = models.CharField(max_length=1024, blank=True)
-    asked_at = models.DateTimeField(null=True)
-    gone = models.CharField(max_length=255, blank=True)
+    refreshed_at = models.DateTimeField(null=True)
+    rejection_reason = models.CharField(max_length=255, blank=True)
     token = EncryptedTextField(blank=True)
 
     class Meta:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from apps.accounts.backends.resync import ask_again
 from apps.accounts.models import User
+from apps.accounts.providers.resync import resync_account
 from apps.core.models import Managed
-from apps.core.result import Result
+from apps.core.result import ReconcileResult
 
 
-def settle(row: Managed) -> Result:
+def reconcile_api_key(row: Managed) -> ReconcileResult:
     """The wish, seen."""
-    return Result(state=row.desired)
+    return ReconcileResult(state=row.desired)
 
 
-def settle_account(row: User) -> Result:
+def reconcile_account(row: User) -> ReconcileResult:
     """The wish, seen; for somebody of a provider also whether they are still there, and in which groups."""
     if row.desired != "active":
-        return Result(state=row.desired)
-    heard = ask_again(row)
-    return Result(state=row.desired, message=heard.gone, again_in=heard.again_in)
+        return ReconcileResult(state=row.desired)
+    outcome = resync_account(row)
+    return ReconcileResult(state=row.desired, message=outcome.rejection_reason, requeue_after=outcome.requeue_after)

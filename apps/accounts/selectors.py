@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import ApiKey, FailedLogin, User
 from apps.core.addresses import is_within
 
-WINDOW = timedelta(minutes=5)
+FAILED_LOGIN_WINDOW = timedelta(minutes=5)
 TRIES_PER_NAME = 8
 TRIES_PER_ADDRESS = 40
 
@@ -35,8 +35,8 @@ def local_admins() -> list[User]:
     return [user for user in admins if user.has_usable_password()]
 
 
-def key_shown(public_value: str, secret: str) -> ApiKey | None:
-    """The key with this pair, or None; whether it may be used is another question (`why_shut`)."""
+def key_by_credentials(public_value: str, secret: str) -> ApiKey | None:
+    """The key with this pair, or None; whether it may be used is another question (`key_refusal`)."""
     key = ApiKey.objects.select_related("account").filter(public_value=public_value).first()
     if key is None:
         ApiKey.digest(secret)
@@ -44,13 +44,13 @@ def key_shown(public_value: str, secret: str) -> ApiKey | None:
     return key if key.accepts(secret) else None
 
 
-def key_for(public_value: str, secret: str, address: str = "") -> ApiKey | None:
+def find_usable_key(public_value: str, secret: str, address: str = "") -> ApiKey | None:
     """The key with this pair, if it may be used from this address now."""
-    key = key_shown(public_value, secret)
-    return None if key is None or why_shut(key, address) else key
+    key = key_by_credentials(public_value, secret)
+    return None if key is None or key_refusal(key, address) else key
 
 
-def why_shut(key: ApiKey, address: str) -> str:
+def key_refusal(key: ApiKey, address: str) -> str:
     """Why a key may not be used from this address now, or nothing."""
     if key.desired != "active" or not key.account.is_active:
         return _("This API key or its account is not active.")
@@ -61,9 +61,9 @@ def why_shut(key: ApiKey, address: str) -> str:
     return ""
 
 
-def login_wait(login: str, address: str) -> int:
+def login_retry_after(login: str, address: str) -> int:
     """Seconds until this name or address may try to log in again; 0 means now."""
-    since = timezone.now() - WINDOW
+    since = timezone.now() - FAILED_LOGIN_WINDOW
     recent = FailedLogin.objects.filter(at__gt=since)
     by_name = recent.filter(login=login.lower()).count()
     by_address = recent.filter(address=address).count()

@@ -1,4 +1,4 @@
-"""Changes to accounts and keys; every one is asked and recorded through `core.ports`."""
+"""Changes to accounts and keys; every one is asked and recorded through `core.hooks`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts.login.policy import password_check
+from apps.accounts.key_limits import key_limits
+from apps.accounts.login.password_policy import password_check
 from apps.accounts.login.sessions import sessions_close
-from apps.accounts.models import AccountNumber, ApiKey, FailedLogin, User
-from apps.accounts.plan import key_limits
-from apps.accounts.selectors import WINDOW, is_set_up, local_admins
-from apps.core import ports
+from apps.accounts.models import (
+    AccountNumber,
+    ApiKey,
+    FailedLogin,
+    User,
+)
+from apps.accounts.selectors import FAILED_LOGIN_WINDOW, is_set_up, local_admins
+from apps.core import hooks
 from apps.core.errors import Conflict, Invalid
-from apps.core.ports import Asker
-from apps.core.services import insist_fresh
+from apps.core.hooks import ActorProtocol
+from apps.core.services import require_recent_auth
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
 KINDS = ("user", "admin")
@@ -46,7 +51,7 @@ def _check_login(login: str) -> str:
 
 def account_create(
     *,
-    actor: Asker | None,
+    actor: ActorProtocol | None,
     login: str,
     password: str,
     name: str = "",
@@ -62,12 +67,12 @@ def account_create(
     if kind not in KINDS:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
     if kind == "admin" and actor is not None:
-        insist_fresh(actor)
+        require_recent_auth(actor)
     user = User(login=_check_login(login), name=name or login, kind=kind, description=description, desired="active")
     user.pk = number
     password_check(password, user)
     user.set_password(password)
-    ports.create(user, actor=actor, request={"login": login, "name": name, "kind": kind, "password": password})
+    hooks.create(user, actor=actor, request={"login": login, "name": name, "kind": kind, "password": password})
     return user
 
 
@@ -81,35 +86,35 @@ def first_admin_create(*, login: str, password: str, name: str = "") -> User:
         return account_create(actor=None, login=login, password=password, name=name, kind="admin", number=number)
 
 
-def account_update(user: User, *, actor: Asker | None, **changes: Any) -> User:
+def account_update(user: User, *, actor: ActorProtocol | None, **changes: Any) -> User:
     """Change name, description or kind."""
     allowed = {k: v for k, v in changes.items() if k in {"name", "description", "kind"} and v is not None}
     if allowed.get("kind", "user") not in KINDS:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
     if user.is_admin and allowed.get("kind") == "user":
-        _keep_one_admin(user)
+        _require_another_admin(user)
     is_other_kind = allowed.get("kind", user.kind) != user.kind
     if is_other_kind and actor is not None:
-        insist_fresh(actor)
-    with ports.revoking(actor, accounts=[user.pk] if is_other_kind else []):
-        ports.ask(user, "update", actor=actor, changes=allowed, request=allowed)
+        require_recent_auth(actor)
+    with hooks.revoking(actor, accounts=[user.pk] if is_other_kind else []):
+        hooks.request_change(user, "update", actor=actor, changes=allowed, request=allowed)
         if is_other_kind:
             sessions_close(user)
     return user
 
 
-def account_act(user: User, action: str, *, actor: Asker | None) -> User:
+def account_act(user: User, action: str, *, actor: ActorProtocol | None) -> User:
     """Activate, deactivate, remove, purge or restore an account; the last active admin stays."""
     if action in {"deactivate", "remove"} and user.is_admin:
-        _keep_one_admin(user)
-    with ports.revoking(actor, accounts=[user.pk]):
-        ports.ask(user, action, actor=actor)
+        _require_another_admin(user)
+    with hooks.revoking(actor, accounts=[user.pk]):
+        hooks.request_change(user, action, actor=actor)
         if not user.is_active:
             sessions_close(user)
     return user
 
 
-def _keep_one_admin(user: User) -> None:
+def _require_another_admin(user: User) -> None:
     """One administrator stays who can get in whatever becomes of log-in providers: with a password kept here."""
     if not User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk).exists():
         raise Conflict("This is the last active administrator; make another one first.")
@@ -122,7 +127,7 @@ def _keep_one_admin(user: User) -> None:
 
 def key_create(
     *,
-    actor: Asker,
+    actor: ActorProtocol,
     account: User,
     name: str = "",
     description: str = "",
@@ -149,52 +154,59 @@ def key_create(
         expires=limits.expires,
         addresses=list(limits.addresses),
     )
-    told = {"name": name, "description": description, "role": role, **limits.told}
-    ports.create(key, actor=actor, request=told, environment=environment)
+    details = {"name": name, "description": description, "role": role, **limits.details}
+    hooks.create(key, actor=actor, request=details, environment=environment)
     return NewKey(key, secret)
 
 
-def key_act(key: ApiKey, action: str, *, actor: Asker, environment: Any = None) -> ApiKey:
+def key_act(key: ApiKey, action: str, *, actor: ActorProtocol, environment: Any = None) -> ApiKey:
     """Activate, deactivate, remove or purge a key; the sockets that it opened close at once."""
-    with ports.revoking(actor, keys=[key.pk]):
-        ports.ask(key, action, actor=actor, environment=environment)
+    with hooks.revoking(actor, keys=[key.pk]):
+        hooks.request_change(key, action, actor=actor, environment=environment)
     return key
 
 
 def key_update(
-    key: ApiKey, *, actor: Asker, environment: Any = None, told: Mapping[str, Any] | None = None, **changes: Any
+    key: ApiKey,
+    *,
+    actor: ActorProtocol,
+    environment: Any = None,
+    details: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> ApiKey:
-    """Change a key's name, description or limits (checked by `environments.services`); `told` is for the record too."""
+    """Change a key's name, description or limits (checked by `environments.services`); `details` is for the record
+    too.
+    """
     texts = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
     limits = {k: v for k, v in changes.items() if k in {"role", "expires", "addresses"}}
-    request = {**texts, **limits, **(told or {})}
+    request = {**texts, **limits, **(details or {})}
     if request.get("expires") is not None:
         request["expires"] = request["expires"].isoformat()
     with transaction.atomic():
-        ports.ask(key, "update", actor=actor, environment=environment, changes=texts, request=request)
+        hooks.request_change(key, "update", actor=actor, environment=environment, changes=texts, request=request)
         if limits:  # not among what cancelling brings back: a limit counts from now on
             ApiKey.all_objects.filter(pk=key.pk).update(**limits)
             key.refresh_from_db()
     return key
 
 
-def key_used(key: ApiKey, address: str = "") -> None:
+def record_key_use(key: ApiKey, address: str = "") -> None:
     """Note when and from where a key was used: at most once a minute, but every change of address."""
     now = timezone.now()
     if key.last_used is None or (now - key.last_used).total_seconds() > 60 or key.last_address != address:
         ApiKey.all_objects.filter(pk=key.pk).update(last_used=now, last_address=address)
 
 
-def login_failed(login: str, address: str, *, via: str = "console") -> None:
+def record_failed_login(login: str, address: str, *, via: str = "console") -> None:
     """Count a refused log-in and forget old ones; `via` is the door at which it was tried."""
-    FailedLogin.objects.filter(at__lt=timezone.now() - 2 * WINDOW).delete()
+    FailedLogin.objects.filter(at__lt=timezone.now() - 2 * FAILED_LOGIN_WINDOW).delete()
     FailedLogin.objects.create(login=login.lower()[:255], address=address)
-    ports.record("login.refused", actor=None, request={"login": login}, address=address, via=via, code="401")
+    hooks.record("login.refused", actor=None, request={"login": login}, address=address, via=via, code="401")
 
 
-def login_succeeded(user: User, address: str, *, via: str = "console") -> None:
+def record_login(user: User, address: str, *, via: str = "console") -> None:
     """Forget the failures of this name and write the log-in down, with the backend that let the person in."""
     FailedLogin.objects.filter(login=user.login.lower()).delete()
     User.all_objects.filter(pk=user.pk).update(last_login=timezone.now())
-    said = {"backend": str(getattr(user, "backend", "")).rpartition(".")[2]}
-    ports.record("login", actor=None, row=user, address=address, account=user, request=said, via=via, code="200")
+    details = {"backend": str(getattr(user, "backend", "")).rpartition(".")[2]}
+    hooks.record("login", actor=None, row=user, address=address, account=user, request=details, via=via, code="200")

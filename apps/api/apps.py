@@ -11,7 +11,7 @@ class ApiConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the types, and the renderer that sockets use."""
-        from apps.api.events import render
-        from apps.core.ports import ports
+        from apps.api.socket_render import render
+        from apps.core.hooks import hooks
 
-        ports.render = render
+        hooks.render = render

@@ -6,21 +6,21 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import URLPattern, URLResolver, path, re_path, resolve
 
 from apps.api import resources
-from apps.api.resources.agents import RegistersView, script
+from apps.api.resources.agent_registration import AgentRegistrationView, registration_script
 from apps.api.resources.transform import transform
 from apps.api.wire.origin import base_url
-from apps.api.wire.view import ApiView, root, scripts
+from apps.api.wire.view import ApiView, scripts, version_index
 
-_PAGES = "apps.console.urls"
+_CONSOLE_URLS = "apps.console.urls"
 
 
-def front(request: HttpRequest) -> HttpResponseBase:
+def root_page(request: HttpRequest) -> HttpResponseBase:
     """`/`: the versions of the API to who asks for JSON, the console to everybody else."""
     accept = request.headers.get("Accept", "")
     if "application/json" in accept and "text/html" not in accept:
         base = base_url(request)
-        return JsonResponse(root(base), headers={"X-API-Schemas": f"{base}/v1/schemas"})
-    found = resolve("/", urlconf=_PAGES)
+        return JsonResponse(version_index(base), headers={"X-API-Schemas": f"{base}/v1/schemas"})
+    found = resolve("/", urlconf=_CONSOLE_URLS)
     request.resolver_match = found
     answer: HttpResponseBase = found.func(request, *found.args, **found.kwargs)
     return answer
@@ -29,9 +29,9 @@ def front(request: HttpRequest) -> HttpResponseBase:
 scripts["transform"] = transform
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", front),
-    re_path(r"^v1/scripts/(?!transform/?$)(?P<token>[^/]+)/?$", script),
-    re_path(r"^v1/registers/?$", RegistersView.as_view()),
+    path("", root_page),
+    re_path(r"^v1/scripts/(?!transform/?$)(?P<token>[^/]+)/?$", registration_script),
+    re_path(r"^v1/registers/?$", AgentRegistrationView.as_view()),
     re_path(r"^v1(?:/(?P<path>.*))?$", ApiView.as_view(), name="v1"),
 ]
 

@@ -9,45 +9,45 @@ from apps.containers.models import Container
 from apps.containers.services import container_act
 from apps.core.defaults import setting
 from apps.core.errors import Problem
-from apps.environments.access import SYSTEM
-from apps.hosts.drain import Leaving
+from apps.environments.actor import SYSTEM
+from apps.hosts.drain import DrainProgress
 from apps.hosts.models import Host
 
 SYSTEM_LABEL = "io.corral.system"
-_AGENT = "corral/agent"
-_AT_REST = frozenset({"stopped", "updating-stopped", "error"})
-_OWN_ID = re.compile(r"[0-9a-f]{12}")
+_AGENT_IMAGE = "corral/agent"
+_STOPPED_STATES = frozenset({"stopped", "updating-stopped", "error"})
+_CONTAINER_ID = re.compile(r"[0-9a-f]{12}")
 
 
-def is_system(row: Container) -> bool:
+def is_system_container(row: Container) -> bool:
     """Whether this is a part of Corral itself: marked as such, an agent, or the container this very process is in."""
     if SYSTEM_LABEL in row.config.labels:
         return True
-    mine = socket.gethostname()
-    if _untagged(row.image) in {_AGENT, _untagged(setting("bootstrap.required.image"))}:
+    hostname = socket.gethostname()
+    if _without_tag(row.image) in {_AGENT_IMAGE, _without_tag(setting("bootstrap.required.image"))}:
         return True
-    return bool(_OWN_ID.fullmatch(mine)) and row.external_id.startswith(mine)
+    return bool(_CONTAINER_ID.fullmatch(hostname)) and row.external_id.startswith(hostname)
 
 
-def _untagged(image: str) -> str:
+def _without_tag(image: str) -> str:
     """An image without tag and digest; the colon of a registry's port is none of a tag's."""
     return re.sub(r"(:[^:/@]*)?(@.*)?$", "", image)
 
 
-def standalone(host: Host) -> Leaving:
+def drain_standalone(host: Host) -> DrainProgress:
     """The host's containers that no service can replace: they stay, or are stopped if that was asked for."""
-    rows = list(Container.all_objects.filter(host=host, removed=None, kept=False).exclude(desired="removed"))
+    rows = list(Container.all_objects.filter(host=host, removed=None, keep_running=False).exclude(desired="removed"))
     if not host.drain.get("stopStandalone"):
-        return Leaving(stays=tuple(row.name for row in rows))
-    ours = {row.pk for row in rows if is_system(row)}
-    left = [row for row in rows if row.pk not in ours and row.shown not in _AT_REST]
-    for row in left:
+        return DrainProgress(staying=tuple(row.name for row in rows))
+    system_ids = {row.pk for row in rows if is_system_container(row)}
+    remaining = [row for row in rows if row.pk not in system_ids and row.display_state not in _STOPPED_STATES]
+    for row in remaining:
         _stop(row)
-    return Leaving(len(left), stays=tuple(row.name for row in rows if row.pk in ours))
+    return DrainProgress(len(remaining), staying=tuple(row.name for row in rows if row.pk in system_ids))
 
 
 def _stop(row: Container) -> None:
-    if row.LIFECYCLE.allows("stop", row.shown):
+    if row.LIFECYCLE.allows("stop", row.display_state):
         try:
             container_act(row, "stop", actor=SYSTEM)
         except Problem:

@@ -11,29 +11,29 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from apps.containers.guard import body_insist
+from apps.containers.launch.engine_body import engine_body
 from apps.containers.models import Container
-from apps.containers.plan import engine_body
+from apps.containers.policy.enforce import enforce_body_policy
 from apps.containers.selectors import find_container
-from apps.core.result import Result
+from apps.core.result import ReconcileResult
 from apps.drivers.base import (
-    ContainerSeen,
     CreateRequest,
     Driver,
     EngineConflict,
+    EngineContainer,
     EngineNotFound,
     EngineRefused,
     ImageMissing,
 )
 
-_networks: set[tuple[str, str]] = set()
+_known_networks: set[tuple[str, str]] = set()
 _network_lock = threading.Lock()
-LABEL = "io.rancher.container.uuid"
-NAME_PATIENCE = timedelta(seconds=30)
+UUID_LABEL = "io.rancher.container.uuid"
+NAME_WAIT = timedelta(seconds=30)
 
 # What this process is doing on engines at this moment, by the container's uuid: its events are no news.
 _STARTING: set[str] = set()
-_LEAVING: set[str] = set()
+_REMOVING: set[str] = set()
 
 _STATES = {"running": "running", "paused": "running", "restarting": "restarting", "removing": "removing"}
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
@@ -49,62 +49,62 @@ def network_name(environment_uuid: Any) -> str:
 
 
 @contextmanager
-def starting(row: Container) -> Iterator[None]:
+def track_starting(row: Container) -> Iterator[None]:
     """While it is made or started here; the look that does it sees the outcome."""
-    with _among(_STARTING, row):
+    with _tracked_in(_STARTING, row):
         yield
 
 
 @contextmanager
-def leaving(row: Container) -> Iterator[None]:
+def track_removing(row: Container) -> Iterator[None]:
     """While it is taken off its engine here."""
-    with _among(_LEAVING, row):
+    with _tracked_in(_REMOVING, row):
         yield
 
 
 @contextmanager
-def _among(doing: set[str], row: Container) -> Iterator[None]:
-    doing.add(str(row.uuid))
+def _tracked_in(in_progress: set[str], row: Container) -> Iterator[None]:
+    in_progress.add(str(row.uuid))
     try:
         yield
     finally:
-        doing.discard(str(row.uuid))
+        in_progress.discard(str(row.uuid))
 
 
-def is_ours(uuid: str, action: str) -> bool:
+def is_own_action(uuid: str, action: str) -> bool:
     """Whether an event only tells what this process is doing; the end of one that is being started is news."""
-    return uuid in _LEAVING or (action in {"create", "start"} and uuid in _STARTING)
+    return uuid in _REMOVING or (action in {"create", "start"} and uuid in _STARTING)
 
 
-def make(row: Container, engine: Driver) -> str:
+def create_container(row: Container, engine: Driver) -> str:
     """Make the row's container and return its engine id; finds the one made before by a look that was killed.
 
     The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
     Raises `NameStillTaken` while one of ours that is on its way out holds it.
     """
-    body = _body(row, engine)
-    body_insist(row, body, engine, network_name(row.environment.uuid))
+    body = _build_body(row, engine)
+    enforce_body_policy(row, body, engine, network_name(row.environment.uuid))
     for name in (row.name, f"{row.name[:100]}_{str(row.uuid)[:8]}"):
         try:
             return _create(row, engine, CreateRequest(name, body))
         except EngineConflict:
-            twin = _by_name(engine, name)
-            if twin is not None and twin.labels.get(LABEL) == str(row.uuid):
-                return twin.id
-            if twin is not None and _is_leaving(row, twin):
+            existing = _find_by_name(engine, name)
+            if existing is not None and existing.labels.get(UUID_LABEL) == str(row.uuid):
+                return existing.id
+            if existing is not None and _is_being_removed(row, existing):
                 raise NameStillTaken(f"Waits for the earlier {row.name} to go.") from None
     raise EngineConflict(f"The names {row.name} and {row.name}_{str(row.uuid)[:8]} are both in use on {row.host}.")
 
 
-def _is_leaving(row: Container, twin: ContainerSeen) -> bool:
+def _is_being_removed(row: Container, existing: EngineContainer) -> bool:
     """Whether the name is held by one of ours on its way out; one that takes very long is not waited for."""
-    if timezone.now() - row.created > NAME_PATIENCE:
+    if timezone.now() - row.created > NAME_WAIT:
         return False
     leaving = Container.all_objects.filter(environment=row.environment_id, desired="removed", removed=None)
-    return leaving.filter(external_id=twin.id).exists()
+    return leaving.filter(external_id=existing.id).exists()
 
 
-def _by_name(engine: Driver, name: str) -> ContainerSeen | None:
+def _find_by_name(engine: Driver, name: str) -> EngineContainer | None:
     try:
         return engine.inspect(name)
     except EngineNotFound:
@@ -117,45 +117,45 @@ def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
     except ImageMissing:
         raise
     except EngineNotFound:
-        network(row, engine, known=False)
+        ensure_environment_network(row, engine, known=False)
         return engine.create(request)
 
 
-def _body(row: Container, engine: Driver) -> dict[str, Any]:
+def _build_body(row: Container, engine: Driver) -> dict[str, Any]:
     config = row.config
     managed = config.network_mode == "managed"
     return engine_body(
         config,
-        labels={LABEL: str(row.uuid), "io.rancher.container.name": row.name, **row.tags},
-        network=network(row, engine) if managed else None,
+        labels={UUID_LABEL: str(row.uuid), "io.rancher.container.name": row.name, **row.tags},
+        network=ensure_environment_network(row, engine) if managed else None,
         aliases=[row.name, *row.aliases],
-        peer=_engine_id(row, config.network_container_id) if config.network_container_id else None,
-        volumes_from=[_engine_id(row, reference) for reference in config.data_volumes_from],
+        peer=_resolve_engine_id(row, config.network_container_id) if config.network_container_id else None,
+        volumes_from=[_resolve_engine_id(row, reference) for reference in config.data_volumes_from],
     )
 
 
-def network(row: Container, engine: Driver, *, known: bool = True) -> str:
+def ensure_environment_network(row: Container, engine: Driver, *, known: bool = True) -> str:
     """The environment's network on the row's host, made on first need; `known` False asks the engine again."""
     name = network_name(row.environment.uuid)
-    place = (row.host.url if row.host else "", name)
+    cache_key = (row.host.url if row.host else "", name)
     with _network_lock:
-        if not known or place not in _networks:
+        if not known or cache_key not in _known_networks:
             engine.ensure_network(name, {"io.corral.environment": str(row.environment.uuid)})
-            _networks.add(place)
+            _known_networks.add(cache_key)
     return name
 
 
-def _engine_id(row: Container, reference: str) -> str:
+def _resolve_engine_id(row: Container, reference: str) -> str:
     """The engine's id of another container of the environment, which must stand on the same host."""
-    other = find_container(row.environment_id, reference)
-    if other is None or not other.external_id:
+    referenced = find_container(row.environment_id, reference)
+    if referenced is None or not referenced.external_id:
         raise EngineRefused(f"The container {reference} that this one leans on is not there.")
-    if other.host_id != row.host_id:
-        raise EngineRefused(f"The container {other.name} that this one leans on is on another host.")
-    return str(other.external_id)
+    if referenced.host_id != row.host_id:
+        raise EngineRefused(f"The container {referenced.name} that this one leans on is on another host.")
+    return str(referenced.external_id)
 
 
-def sighting(row: Container, seen: ContainerSeen) -> Result:
+def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
     """The engine's answer as a sighting of the row."""
     state = _STATES.get(seen.state, "stopped")
     address = next((a for a in seen.networks.values() if a), "")
@@ -168,16 +168,16 @@ def sighting(row: Container, seen: ContainerSeen) -> Result:
     started = parse_datetime(seen.started_at or "")
     if state == "running" and started and started.year > 1 and row.status.get("started_at") != seen.started_at:
         fields |= {"start_count": row.start_count + 1, "first_running": row.first_running or started}
-    return Result(
+    return ReconcileResult(
         state=state,
-        message=_ending(seen) if state == "stopped" else "",
-        status={**row.status, **_details(seen)},
+        message=_exit_message(seen) if state == "stopped" else "",
+        status={**row.status, **_observed_details(seen)},
         fields=fields,
-        again_in=2.0 if state == "restarting" else None,
+        requeue_after=2.0 if state == "restarting" else None,
     )
 
 
-def _ending(seen: ContainerSeen) -> str:
+def _exit_message(seen: EngineContainer) -> str:
     if seen.oom_killed:
         return "Killed because it ran out of memory."
     if seen.error:
@@ -185,7 +185,7 @@ def _ending(seen: ContainerSeen) -> str:
     return f"Ended with exit code {seen.exit_code}." if seen.exit_code else ""
 
 
-def _details(seen: ContainerSeen) -> dict[str, Any]:
+def _observed_details(seen: EngineContainer) -> dict[str, Any]:
     return {
         "engine_state": seen.state,
         "exit_code": seen.exit_code,

@@ -7,8 +7,8 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import CONTAINER, PULL
-from apps.containers.spec import LaunchConfig
 from apps.core.encrypted import EncryptedJSONField
 from apps.environments.models import Environment, TenantRow
 from apps.hosts.models import Host
@@ -17,9 +17,9 @@ from apps.hosts.models import Host
 class Container(TenantRow):
     """One container: `spec` (a stored `LaunchConfig`) is what is wanted of it.
 
-    `kept` ones belong to something that wants them alive: the loop starts them again and makes them anew when they
-    vanish; the others are as the engine shows them. `native` ones were made outside Corral. `aliases` and `tags` are
-    the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
+    `keep_running` ones belong to something that wants them alive: the loop starts them again and makes them anew when
+    they vanish; the others are as the engine shows them. `native` ones were made outside Corral. `aliases` and `tags`
+    are the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
     `restart_mark` counts the restarts asked for. Sighting: `host` (the scheduler's), `external_id`, `address`,
     `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
     """
@@ -29,7 +29,7 @@ class Container(TenantRow):
 
     spec = EncryptedJSONField(default=dict)
     image = models.CharField(max_length=512, blank=True)
-    kept = models.BooleanField(default=False)
+    keep_running = models.BooleanField(default=False)
     native = models.BooleanField(default=False)
     aliases = models.JSONField(default=list)
     tags = models.JSONField(default=dict)

@@ -9,15 +9,20 @@ from django.db import transaction
 
 from apps.containers.models import Container
 from apps.containers.selectors import Counts, counts_by_host
-from apps.core.result import Result
+from apps.core.result import ReconcileResult
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from apps.hosts.placement import Demand, HostView, Unplaced, place
+from apps.hosts.placement import (
+    HostView,
+    PlacementRequirements,
+    Unplaced,
+    choose_host,
+)
 
-RETRY = 5.0
+RETRY_SECONDS = 5.0
 
 
-def assign(row: Container) -> Host | Result:
+def assign_host(row: Container) -> Host | ReconcileResult:
     """Give the row a host and return it, or the sighting that says why there is none.
 
     One placement at a time per environment, so that two containers never take the same port or crowd one host.
@@ -26,24 +31,24 @@ def assign(row: Container) -> Host | Result:
         row.environment = Environment.objects.select_for_update().get(pk=row.environment_id)
         hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
         counts = counts_by_host(row.environment_id, row.spread_key)
-        answer = place(_demand(row, counts), _views(row, list(hosts.values()), counts))
+        answer = choose_host(_requirements(row, counts), _host_views(row, list(hosts.values()), counts))
         if not isinstance(answer, Unplaced):
             Container.all_objects.filter(pk=row.pk).update(host=answer.host_id, placement=answer.trace)
             row.placement = answer.trace
             chosen: Host = hosts[answer.host_id]
             return chosen
     reasons = "; ".join(answer.reasons)
-    return Result(
-        state=row.shown,
+    return ReconcileResult(
+        state=row.display_state,
         message=f"Scheduling failed: {reasons}",
-        failed=row.looks > 0,
-        again_in=RETRY,
+        failed=row.attempts > 0,
+        requeue_after=RETRY_SECONDS,
         fields={"placement": answer.trace},
     )
 
 
-def _demand(row: Container, counts: Counts) -> Demand:
-    return Demand(
+def _requirements(row: Container, counts: Counts) -> PlacementRequirements:
+    return PlacementRequirements(
         ports=frozenset((p[0], p[1], p[2]) for p in row.fixed_ports),
         requested_host_id=row.requested_host_id,
         labels=dict(row.config.labels),
@@ -52,14 +57,14 @@ def _demand(row: Container, counts: Counts) -> Demand:
     )
 
 
-def _views(row: Container, hosts: list[Host], counts: Counts) -> list[HostView]:
+def _host_views(row: Container, hosts: list[Host], counts: Counts) -> list[HostView]:
     """The hosts of an environment as the scheduler sees them for this row; ports only where it wants any."""
     ports = _ports_by_host(row.environment_id) if row.fixed_ports else {}
     return [
         HostView(
             id=host.pk,
             name=host.name or host.hostname or host.url,
-            state=host.shown,
+            state=host.display_state,
             labels=host.all_labels,
             ports_used=frozenset(ports.get(host.pk, ())),
             containers=counts.get(host.pk, (0, 0))[0],
@@ -81,7 +86,7 @@ def _ports_by_host(environment_id: int) -> dict[int, set[tuple[str, int, str]]]:
     return found
 
 
-def elsewhere(row: Container, why: str) -> dict[str, Any]:
+def reassignment_fields(row: Container, why: str) -> dict[str, Any]:
     """The columns that send a kept container back to the scheduler when its host cannot take it and another might."""
     others = Host.all_objects.filter(environment=row.environment_id, state="active", removed=None).exclude(
         pk=row.host_id

@@ -10,80 +10,99 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers import placement
-from apps.containers.engine import LABEL, NameStillTaken, leaving, make, network, sighting, starting
-from apps.containers.guard import start_insist
-from apps.containers.lifecycle import Want, crash_pause, next_step
+from apps.containers.engine import (
+    UUID_LABEL,
+    NameStillTaken,
+    create_container,
+    ensure_environment_network,
+    observed_result,
+    track_removing,
+    track_starting,
+)
+from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, next_step
 from apps.containers.models import Container, Pull
-from apps.containers.retries import Tries
+from apps.containers.policy.enforce import enforce_start_policy
+from apps.containers.pull_attempts import PullAttempts
 from apps.containers.services import pull_again, pull_ensure
-from apps.control.reconcile import extend
-from apps.core.result import Result
-from apps.drivers.base import ContainerSeen, Driver, EngineDown, EngineError, EngineNotFound, ImageMissing
+from apps.control.reconcile import extend_lease
+from apps.core.result import ReconcileResult
+from apps.drivers.base import (
+    Driver,
+    EngineContainer,
+    EngineDown,
+    EngineError,
+    EngineNotFound,
+    ImageMissing,
+)
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
 
-GRACE = 10
-SHORT_LIFE = 10.0
+STOP_GRACE = 10
+MIN_LIFETIME = 10.0
 
 
-def settle(row: Container) -> Result:
+def reconcile_container(row: Container) -> ReconcileResult:
     """One look at one container."""
     if row.desired in {"removed", "purged"}:
-        return _leave(row)
-    said: list[str] = []
-    newborn = row.host is None and row.avoid_host_id is None and not row.looks
+        return _remove(row)
+    notes: list[str] = []
+    is_new = row.host is None and row.avoid_host_id is None and not row.attempts
     if row.host is None:
-        placed = placement.assign(row)
-        if isinstance(placed, Result):
+        placed = placement.assign_host(row)
+        if isinstance(placed, ReconcileResult):
             return placed
         row.host = placed
-        said.append(f"Placed on {placed}.")
+        notes.append(f"Placed on {placed}.")
     try:
-        result = _towards(row, driver_of(row.host), said, newborn=newborn)
+        result = _take_next_step(row, driver_of(row.host), notes, is_new=is_new)
     except ImageMissing:
-        result = _pull(row, row.host)
+        result = _await_pull(row, row.host)
     except (EngineDown, NameStillTaken) as reason:
-        result = _later(row, reason)
+        result = _retry_later(row, reason)
     except EngineError as error:
-        result = _refused(row, error)
-    return replace(result, notes=tuple(said))
+        result = _refused_result(row, error)
+    return replace(result, notes=tuple(notes))
 
 
-def _later(row: Container, reason: Exception) -> Result:
+def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
     if isinstance(reason, NameStillTaken):
-        return Result(state=row.shown, message=str(reason), again_in=1.0)
-    return Result(state=row.shown, message=f"{row.host} does not answer: {reason}", again_in=2.0)
+        return ReconcileResult(state=row.display_state, message=str(reason), requeue_after=1.0)
+    return ReconcileResult(state=row.display_state, message=f"{row.host} does not answer: {reason}", requeue_after=2.0)
 
 
-def _towards(row: Container, engine: Driver, said: list[str], *, newborn: bool) -> Result:
-    """The next step; `newborn` is a row that no look before this one can have made a container for."""
-    seen = None if newborn else _find(row, engine)
-    want = Want(
+def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new: bool) -> ReconcileResult:
+    """The next step; `is_new` is a row that no look before this one can have made a container for."""
+    seen = None if is_new else _find(row, engine)
+    desired = DesiredContainer(
         running=row.desired == "running",
-        fresh=row.status.get("achieved") != row.generation,
-        kept=row.kept and not row.status.get("once"),
+        pending=row.status.get("achieved") != row.generation,
+        keep_running=row.keep_running and not row.status.get("once"),
         restart=row.restart_mark > row.status.get("restart_mark", 0),
     )
-    step = next_step(want, seen.state if seen else None)
+    step = next_step(desired, seen.state if seen else None)
     if step == "gone":
-        return Result(state="removed", message="It was removed on the host.", fields={"external_id": ""})
+        return ReconcileResult(state="removed", message="It was removed on the host.", fields={"external_id": ""})
     if seen is None and step == "rest":
-        return Result(state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""})
+        return ReconcileResult(
+            state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""}
+        )
     if step == "wait":
-        return Result(state=row.shown, message="The engine is removing it.", again_in=0.5)
-    dying = row.kept and (not want.fresh or row.status.get("crashes"))
-    pause = _crash_pause(row, seen) if step == "start" and seen and dying else 0.0
-    if pause:
-        return _told(row, seen, "restarting", f"It keeps ending; next try in {pause:.0f} s.", again_in=pause)
+        return ReconcileResult(state=row.display_state, message="The engine is removing it.", requeue_after=0.5)
+    is_crashing = row.keep_running and (not desired.pending or row.status.get("crashes"))
+    delay = _crash_delay_left(row, seen) if step == "start" and seen and is_crashing else 0.0
+    if delay:
+        return _waiting_result(
+            row, seen, "restarting", f"It keeps ending; next try in {delay:.0f} s.", requeue_after=delay
+        )
     if step in {"start", "restart"}:
-        start_insist(row)
-    with starting(row):
-        found = _act(row, engine, seen, step)
-    said += _steps(row, step)
-    return _settled(row, seen, found, healed=step in {"start", "create"} and not want.fresh)
+        enforce_start_policy(row)
+    with track_starting(row):
+        found = _perform(row, engine, seen, step)
+    notes += _step_notes(row, step)
+    return _step_result(row, seen, found, restarted=step in {"start", "create"} and not desired.pending)
 
 
-def _steps(row: Container, step: str) -> list[str]:
+def _step_notes(row: Container, step: str) -> list[str]:
     """What was done, for people who watch."""
     done = {"start": "Started.", "stop": "Stopped.", "restart": "Restarted."}
     if step == "create":
@@ -91,7 +110,7 @@ def _steps(row: Container, step: str) -> list[str]:
     return [done[step]] if step in done else []
 
 
-def _find(row: Container, engine: Driver) -> ContainerSeen | None:
+def _find(row: Container, engine: Driver) -> EngineContainer | None:
     """By id while it is known, by our label otherwise: a look that was killed half-way may have made it already."""
     if row.external_id:
         try:
@@ -99,15 +118,15 @@ def _find(row: Container, engine: Driver) -> ContainerSeen | None:
         except EngineNotFound:
             if row.native:
                 return None
-    return engine.find(LABEL, str(row.uuid))
+    return engine.find(UUID_LABEL, str(row.uuid))
 
 
-def _act(row: Container, engine: Driver, seen: ContainerSeen | None, step: str) -> ContainerSeen:
+def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step: str) -> EngineContainer:
     timeout = row.spec.get("stopTimeout")
-    grace = GRACE if timeout is None else int(timeout)
-    external_id = seen.id if seen else make(row, engine)
+    grace = STOP_GRACE if timeout is None else int(timeout)
+    external_id = seen.id if seen else create_container(row, engine)
     if step in {"stop", "restart"}:
-        extend(row, grace + 90)
+        extend_lease(row, grace + 90)
     if step == "start" or (step == "create" and row.desired == "running"):
         _start(row, engine, external_id)
     elif step == "stop":
@@ -126,122 +145,130 @@ def _start(row: Container, engine: Driver, external_id: str) -> None:
     except EngineNotFound:
         if row.config.network_mode != "managed":
             raise
-        network(row, engine, known=False)
+        ensure_environment_network(row, engine, known=False)
         engine.start(external_id)
 
 
-def _settled(row: Container, before: ContainerSeen | None, now: ContainerSeen, *, healed: bool) -> Result:
+def _step_result(
+    row: Container, before: EngineContainer | None, now: EngineContainer, *, restarted: bool
+) -> ReconcileResult:
     """Say what the engine shows; a kept container that ended at once is still on its way."""
-    result = sighting(row, now)
+    result = observed_result(row, now)
     reached = (result.state == "running") == (row.desired == "running")
     once = row.config.labels.get("io.rancher.container.start_once") == "true"
     status: dict[str, Any] = {**(result.status or {}), "restart_mark": row.restart_mark}
     status["once"] = bool(row.status.get("once")) or (once and reached)
-    status["crashes"] = _crashes(row, before, healed=healed, reached=reached)
-    if reached or not row.kept or once:
+    status["crashes"] = _count_crashes(row, before, restarted=restarted, reached=reached)
+    if reached or not row.keep_running or once:
         return replace(result, status=status | {"achieved": row.generation})
     status["achieved"] = row.status.get("achieved")
     message = result.message or "It ended as soon as it was started."
-    return replace(result, state="starting", message=message, status=status, again_in=1.0)
+    return replace(result, state="starting", message=message, status=status, requeue_after=1.0)
 
 
-def _crashes(row: Container, before: ContainerSeen | None, *, healed: bool, reached: bool) -> int:
+def _count_crashes(row: Container, before: EngineContainer | None, *, restarted: bool, reached: bool) -> int:
     """How often in a row it died young."""
     known = int(row.status.get("crashes", 0))
     if not reached:
         return known + 1
-    if not healed:
+    if not restarted:
         return known
-    return known + 1 if before and _lifetime(before) < SHORT_LIFE else 0
+    return known + 1 if before and _lifetime(before) < MIN_LIFETIME else 0
 
 
-def _lifetime(seen: ContainerSeen) -> float:
+def _lifetime(seen: EngineContainer) -> float:
     started, finished = parse_datetime(seen.started_at or ""), parse_datetime(seen.finished_at or "")
-    return (finished - started).total_seconds() if started and finished and finished > started else SHORT_LIFE
+    return (finished - started).total_seconds() if started and finished and finished > started else MIN_LIFETIME
 
 
-def _crash_pause(row: Container, seen: ContainerSeen) -> float:
+def _crash_delay_left(row: Container, seen: EngineContainer) -> float:
     """How much longer to wait before a container that died young several times is started again."""
     finished = parse_datetime(seen.finished_at or "")
-    if finished is None or _lifetime(seen) >= SHORT_LIFE:
+    if finished is None or _lifetime(seen) >= MIN_LIFETIME:
         return 0.0
-    left = crash_pause(row.status.get("crashes", 0) + 1) - (timezone.now() - finished).total_seconds()
+    left = crash_restart_delay(row.status.get("crashes", 0) + 1) - (timezone.now() - finished).total_seconds()
     return max(0.0, left)
 
 
-def _told(row: Container, seen: ContainerSeen | None, state: str, message: str, *, again_in: float) -> Result:
-    base = sighting(row, seen) if seen else Result(state=state)
+def _waiting_result(
+    row: Container, seen: EngineContainer | None, state: str, message: str, *, requeue_after: float
+) -> ReconcileResult:
+    base = observed_result(row, seen) if seen else ReconcileResult(state=state)
     status = {**row.status, **(base.status or {})}
-    return replace(base, state=state, status=status, message=message, again_in=again_in)
+    return replace(base, state=state, status=status, message=message, requeue_after=requeue_after)
 
 
-def _refused(row: Container, error: EngineError) -> Result:
+def _refused_result(row: Container, error: EngineError) -> ReconcileResult:
     """The engine said no: a person's container fails with its words, a kept one is tried again, ever less often."""
-    if row.kept:
-        back = placement.elsewhere(row, str(error))
-        return Result(state=row.shown, message=str(error), failed=row.looks > 0, fields=back)
-    if error.retry and row.looks < 3:
-        return Result(state=row.shown, message=str(error))
+    if row.keep_running:
+        reassignment = placement.reassignment_fields(row, str(error))
+        return ReconcileResult(
+            state=row.display_state, message=str(error), failed=row.attempts > 0, fields=reassignment
+        )
+    if error.retry and row.attempts < 3:
+        return ReconcileResult(state=row.display_state, message=str(error))
     status = {**row.status, "achieved": row.generation}
-    return Result(state="error", message=str(error), failed=True, status=status)
+    return ReconcileResult(state="error", message=str(error), failed=True, status=status)
 
 
-def _pull(row: Container, host: Host) -> Result:
+def _await_pull(row: Container, host: Host) -> ReconcileResult:
     """The image is not on the host: wait for its pull, and fail with the pull's words."""
     pull = pull_ensure(row, host, row.config.image)
     placed = {"host": host}
-    if pull.shown == "error" and _is_answered(row, pull):
-        tries = Tries.of(pull)
-        words = (tries.seen if row.kept else tries.why) or pull.message
-        if row.kept:
-            pull_again(pull) if pull.next_look is None else None  # it is not trying by itself: nobody waited then
-            return Result(state="creating", message=words, failed=True, fields=placed, again_in=15.0)
-        return Result(state="error", message=words, failed=True, fields=placed)
+    if pull.display_state == "error" and _has_current_failure(row, pull):
+        attempts = PullAttempts.from_pull(pull)
+        explanation = (attempts.seen if row.keep_running else attempts.reason) or pull.message
+        if row.keep_running:
+            pull_again(pull) if pull.next_attempt_at is None else None  # it is not trying by itself: nobody waited then
+            return ReconcileResult(
+                state="creating", message=explanation, failed=True, fields=placed, requeue_after=15.0
+            )
+        return ReconcileResult(state="error", message=explanation, failed=True, fields=placed)
     pull_again(pull)
     percent, sender = pull.status.get("percent"), pull.status.get("from")
     text = f"Copying {pull.image} from {sender}" if sender else f"Pulling {pull.image}"
     text += f": {percent} %" if percent is not None else ""
-    return Result(state="creating", message=text, fields=placed, again_in=5.0, progress=percent)
+    return ReconcileResult(state="creating", message=text, fields=placed, requeue_after=5.0, progress=percent)
 
 
-def _is_answered(row: Container, pull: Pull) -> bool:
+def _has_current_failure(row: Container, pull: Pull) -> bool:
     """Whether the pull failed after this container was asked for; one that was asked for anew asks once more itself."""
-    return bool(pull.ended and pull.ended > row.created and (row.looks or row.generation == 1))
+    return bool(pull.ended and pull.ended > row.created and (row.attempts or row.generation == 1))
 
 
-def _leave(row: Container) -> Result:
+def _remove(row: Container) -> ReconcileResult:
     """Take the container off its engine: a stop with grace first, then away."""
     if row.desired == "purged":
-        return Result(state="purged")
-    if row.host is None or row.host.is_gone:
-        return Result(state="removed", fields={"external_id": ""})
-    said: tuple[str, ...] = ()
+        return ReconcileResult(state="purged")
+    if row.host is None or row.host.removal_requested:
+        return ReconcileResult(state="removed", fields={"external_id": ""})
+    notes: tuple[str, ...] = ()
     try:
         engine = driver_of(row.host)
         seen = _find(row, engine)
         if seen is not None:
             timeout = row.spec.get("stopTimeout")
-            grace = GRACE if timeout is None else int(timeout)
-            extend(row, grace + 90)
-            with leaving(row):
+            grace = STOP_GRACE if timeout is None else int(timeout)
+            extend_lease(row, grace + 90)
+            with track_removing(row):
                 if seen.state == "running":
                     engine.stop(seen.id, timeout=grace)
                 engine.remove(seen.id)
-            said = (f"Removed from {row.host}.",)
+            notes = (f"Removed from {row.host}.",)
     except EngineError as error:
-        return Result(state="removing", message=str(error))
-    return Result(state="removed", fields={"external_id": ""}, notes=said)
+        return ReconcileResult(state="removing", message=str(error))
+    return ReconcileResult(state="removed", fields={"external_id": ""}, notes=notes)
 
 
-def without_host(row: Host) -> Iterable[tuple[str, int]]:
+def containers_awaiting_host(row: Host) -> Iterable[tuple[str, int]]:
     """The containers that wait for a host, when one has become fit for them."""
-    if row.desired != "active" or row.shown == "active":
+    if row.desired != "active" or row.display_state == "active":
         return []
     waiting = Container.all_objects.filter(environment=row.environment_id, host=None, removed=None)
     return [("container", key) for key in waiting.exclude(desired="removed").values_list("pk", flat=True)]
 
 
-def waiting_for(row: Pull) -> Iterable[tuple[str, int]]:
+def containers_awaiting_pull(row: Pull) -> Iterable[tuple[str, int]]:
     """The containers that wait for this pull."""
     waiting = Container.all_objects.filter(host=row.host_id, image=row.image, removed=None, state="creating")
     return [("container", key) for key in waiting.values_list("pk", flat=True)]

@@ -12,8 +12,8 @@ from apps.containers.models import Container, HostPolicy, Pull
 from apps.containers.policy import PERMISSIVE, RESTRICTED, Policy
 from apps.core.defaults import setting
 from apps.core.ids import row_number
-from apps.drivers.base import ImageSeen
-from apps.environments.access import Actor
+from apps.drivers.base import EngineImage
+from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.hosts.selectors import address_of, driver_of
 
@@ -37,7 +37,7 @@ def counts_by_host(environment_id: int, spread_key: str = "") -> Counts:
     return {host: (everything, same) for host, everything, same in counted}
 
 
-def running_on(host: Host) -> dict[str, int]:
+def container_ids_on(host: Host) -> dict[str, int]:
     """The rows of what runs on a host, by the engine's ids."""
     rows = Container.all_objects.filter(host=host, removed=None).exclude(external_id="")
     return dict(rows.values_list("external_id", "pk"))
@@ -46,7 +46,7 @@ def running_on(host: Host) -> dict[str, int]:
 def endpoints(row: Container) -> list[dict[str, Any]]:
     """Where the container's published ports are reached: address, port, host and container keys."""
     host: Host | None = row.host
-    if host is None or row.shown not in {"running", "restarting", "stopping"}:
+    if host is None or row.display_state not in {"running", "restarting", "stopping"}:
         return []
     return [
         {
@@ -71,7 +71,7 @@ def last_seen(row: Container) -> datetime | None:
     host = row.host
     if host is None or host.seen_at is None:
         return row.observed_at
-    if not host.answers:
+    if not host.is_responding:
         return host.seen_at if row.external_id else None
     if not row.external_id or (row.observed_at and row.observed_at > host.seen_at):
         return row.observed_at
@@ -101,7 +101,7 @@ def policies_of(environment_ids: Iterable[int]) -> dict[int, tuple[Policy, HostP
     return {key: (Policy.from_json(rows[key].rules), rows[key]) if key in rows else (default, None) for key in keys}
 
 
-def images_of(host: Host) -> list[ImageSeen]:
+def images_of(host: Host) -> list[EngineImage]:
     """The named images on a host's engine, asked for now, the biggest first. Raises `EngineError`."""
     return sorted((image for image in driver_of(host).images() if image.tags), key=lambda image: -image.size)
 

@@ -10,15 +10,21 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from apps.containers.guard import insist, standing_insist
+from apps.containers.launch.config import LaunchConfig, fixed_ports
 from apps.containers.models import Container, Pull
-from apps.containers.spec import LaunchConfig, fixed_ports
+from apps.containers.policy.enforce import enforce_current_policy, enforce_policy
 from apps.control.models import Operation
-from apps.control.services import ask, create, record
-from apps.core.errors import Conflict, Forbidden, Invalid, NotFound
+from apps.control.services import create, record, request_change
+from apps.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+)
 from apps.core.ids import row_number
 from apps.drivers.base import EngineError, EngineNotFound
-from apps.environments.access import SYSTEM, Actor, can
+from apps.environments.access import can
+from apps.environments.actor import SYSTEM, Actor
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
@@ -39,7 +45,7 @@ def check_name(name: Any, environment_id: int) -> str:
     return name
 
 
-def new_container(
+def build_container(
     *, environment: Environment, config: LaunchConfig, name: str, description: str = "", **columns: Any
 ) -> Container:
     """An unsaved row for `config`; `columns` are further wish columns of the model."""
@@ -60,9 +66,9 @@ def container_create(
 ) -> Container:
     """A new standalone container. Raises `Invalid` for a bad or taken name and for references to nothing."""
     _check_references(config, environment.pk)
-    insist(config, environment.pk)
+    enforce_policy(config, environment.pk)
     host = _requested_host(config, environment.pk)
-    row = new_container(
+    row = build_container(
         environment=environment,
         config=config,
         name=check_name(name, environment.pk) if name else "",
@@ -104,11 +110,13 @@ def container_act(
     by the loop instead.
     """
     if action in {"start", "restart"} and actor is not SYSTEM:
-        standing_insist(row, f"{action}ed")
+        enforce_current_policy(row, f"{action}ed")
     changes: dict[str, Any] = {"restart_mark": F("restart_mark") + 1} if action == "restart" else {}
     if timeout is not None and action in {"stop", "restart"}:
         changes["spec"] = {**row.spec, "stopTimeout": max(0, min(timeout, 600))}
-    ask(row, action, actor=actor, changes=changes, request={"timeout": timeout} if timeout else {}, parent=parent)
+    request_change(
+        row, action, actor=actor, changes=changes, request={"timeout": timeout} if timeout else {}, parent=parent
+    )
     return row
 
 
@@ -119,7 +127,7 @@ def container_update(row: Container, *, actor: Actor, **changes: Any) -> Contain
         allowed["name"] = check_name(allowed["name"], row.environment_id)
     else:
         allowed.pop("name", None)
-    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+    request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
 
@@ -139,9 +147,9 @@ def pull_ensure(container: Container, host: Host, image: str) -> Pull:
 
 def pull_again(row: Pull) -> None:
     """Pull once more unless that is under way, or somebody asked for it in the same moment."""
-    if row.shown in {"pulled", "error"}:
+    if row.display_state in {"pulled", "error"}:
         with suppress(Conflict):
-            ask(row, "again", actor=None, changes={"source": None})
+            request_change(row, "again", actor=None, changes={"source": None})
 
 
 def image_copy(*, actor: Actor, source: Host, image: str, targets: Sequence[Host]) -> list[Pull]:
@@ -149,42 +157,42 @@ def image_copy(*, actor: Actor, source: Host, image: str, targets: Sequence[Host
 
     Raises `Forbidden`, and `Invalid` for a host that is the source itself, not here, or already being sent it.
     """
-    _need_hosts(actor, source)
+    _require_hosts_permission(actor, source)
     if not image or len(image) > 512:
         raise Invalid("image", "MissingRequired", "Name the image, such as web:1.")
     if not targets:
         raise Invalid("hostIds", "MissingRequired", "Choose the hosts to copy it to.")
     with transaction.atomic():
-        return [_copy_to(actor, source, image, host) for host in targets]
+        return [_request_copy(actor, source, image, host) for host in targets]
 
 
-def _need_hosts(actor: Actor, host: Host) -> None:
+def _require_hosts_permission(actor: Actor, host: Host) -> None:
     allowed = can(actor, "hosts", host.environment_id)
     if not allowed:
         raise Forbidden(allowed.reason)
 
 
-def _copy_to(actor: Actor, source: Host, image: str, host: Host) -> Pull:
+def _request_copy(actor: Actor, source: Host, image: str, host: Host) -> Pull:
     if host.environment_id != source.environment_id or host.removed is not None:
         raise Invalid("hostIds", "InvalidReference", "There is no such host here.")
     if host.pk == source.pk:
         raise Invalid("hostIds", "InvalidOption", f"{host} is where the image is.")
     row = Pull.all_objects.filter(host=host, image=image).first()
-    told = {"image": image, "from": str(source), "to": str(host)}
+    details = {"image": image, "from": str(source), "to": str(host)}
     if row is None:
         row = Pull(environment=source.environment, host=host, image=image, name=image[:255], desired="pulled")
         row.source = source
-        create(row, actor=actor, request=told)
-    elif row.shown not in {"pulled", "error"}:
+        create(row, actor=actor, request=details)
+    elif row.display_state not in {"pulled", "error"}:
         raise Invalid("hostIds", "InvalidOption", f"{image} is on its way to {host} already.")
     else:
-        ask(row, "again", actor=actor, changes={"source": source}, request=told)
+        request_change(row, "again", actor=actor, changes={"source": source}, request=details)
     return row
 
 
 def image_remove(*, actor: Actor, host: Host, image: str) -> None:
     """Remove an image from a host, now. Raises `Forbidden`, `Conflict` while containers use it, `NotFound`."""
-    _need_hosts(actor, host)
+    _require_hosts_permission(actor, host)
     try:
         driver_of(host).remove_image(image)
     except EngineNotFound:
@@ -194,7 +202,7 @@ def image_remove(*, actor: Actor, host: Host, image: str) -> None:
     record("image.remove", actor=actor, row=host, environment_id=host.environment_id, request={"image": image})
 
 
-def host_left(host: Host) -> int:
+def remove_host_containers(host: Host) -> int:
     """Have the containers of a host that is being removed let go of it; how many are still there.
 
     Nothing is touched on the engine, which may be gone: `reconcile` skips it for a removed host.
@@ -202,7 +210,7 @@ def host_left(host: Host) -> int:
     return _remove_all(Container.all_objects.filter(host=host, removed=None))
 
 
-def environment_empty(environment_id: int) -> int:
+def remove_environment_containers(environment_id: int) -> int:
     """Ask for the removal of every container that Corral made for a dying environment; how many are left.
 
     Those made outside Corral stay on their engines: they are forgotten with their host.
@@ -214,6 +222,6 @@ def _remove_all(rows: Iterable[Container]) -> int:
     left = 0
     for row in rows:
         left += 1
-        if not row.is_gone:
-            ask(row, "remove", actor=None)
+        if not row.removal_requested:
+            request_change(row, "remove", actor=None)
     return left

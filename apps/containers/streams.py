@@ -6,12 +6,19 @@ import shlex
 
 from django.utils.dateparse import parse_datetime
 
-from apps.containers.guard import standing_insist
 from apps.containers.models import Container
+from apps.containers.policy.enforce import enforce_current_policy
 from apps.core.errors import Conflict, Invalid
-from apps.drivers.base import Driver, EngineError, EngineNotFound, ExecSession, LogLine, Stream
-from apps.hosts.metrics import Listener, Viewer, watch_container
+from apps.drivers.base import (
+    Driver,
+    EngineError,
+    EngineNotFound,
+    ExecSession,
+    LogLine,
+    Stream,
+)
 from apps.hosts.selectors import driver_of
+from apps.hosts.stats.live import StatsListener, StatsSubscription, watch_container
 
 MOST_LINES = 5000
 DEFAULT_SHELL = [
@@ -23,7 +30,7 @@ DEFAULT_SHELL = [
 _RUNNING = ("running", "restarting", "paused")
 
 
-def command_of(text: str) -> list[str]:
+def parse_command(text: str) -> list[str]:
     """The words of a typed command, the best shell of the container when it is empty; raises `Invalid`."""
     try:
         return shlex.split(text) or DEFAULT_SHELL
@@ -41,25 +48,25 @@ def logs_open(row: Container, *, tail: int | None = 500, since: str = "", follow
     return engine.logs(name, follow=follow, tail=tail, since=since)
 
 
-def shell_insist(row: Container) -> None:
+def enforce_shell_policy(row: Container) -> None:
     """Raise `Invalid` where the container stands against the host policy: a shell in it would be one on its host."""
-    standing_insist(row, "entered by a shell")
+    enforce_current_policy(row, "entered by a shell")
 
 
 def shell_open(row: Container, command: list[str]) -> ExecSession:
     """A command with a terminal inside the container; raises `Invalid` for one that the host policy does not allow."""
-    shell_insist(row)
+    enforce_shell_policy(row)
     engine, name = _engine(row)
     return engine.exec(name, command, tty=True)
 
 
-def stats_watch(row: Container, listener: Listener) -> Viewer:
+def stats_watch(row: Container, listener: StatsListener) -> StatsSubscription:
     """Statistics of the container, shared with everybody else who watches it."""
     engine, name = _engine(row)
     return watch_container(row.pk, engine, name, listener)
 
 
-def why_ended(row: Container) -> tuple[str, bool]:
+def stream_end_reason(row: Container) -> tuple[str, bool]:
     """Why a stream of this container ended, in words, and whether the container is gone for good.
 
     A stream ends without an error when the connection to the engine dies, so this looks again.

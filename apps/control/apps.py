@@ -12,15 +12,15 @@ class ControlConfig(AppConfig):
     def ready(self) -> None:
         """Fill the ports and register accounts, keys and environments."""
         from apps.accounts.models import ApiKey, User
-        from apps.accounts.reconcile import settle, settle_account
+        from apps.accounts.reconcile import reconcile_account, reconcile_api_key
         from apps.control import reconcile, services
-        from apps.control.wake import wake
-        from apps.core.ports import ports
+        from apps.control.queue import enqueue_after_commit
+        from apps.core.hooks import hooks
         from apps.environments.models import Environment
-        from apps.environments.reconcile import settle as settle_environment
+        from apps.environments.reconcile import reconcile_environment as settle_environment
 
-        ports.ask, ports.create, ports.record = services.ask, services.create, services.record
-        ports.wake = wake
-        reconcile.register(User, settle_account)
-        reconcile.register(ApiKey, settle)
+        hooks.ask, hooks.create, hooks.record = services.request_change, services.create, services.record
+        hooks.wake = enqueue_after_commit
+        reconcile.register(User, reconcile_account)
+        reconcile.register(ApiKey, reconcile_api_key)
         reconcile.register(Environment, settle_environment)

@@ -16,13 +16,13 @@ from apps.core.encrypted import EncryptedTextField
 from apps.core.models import TenantManager
 from apps.environments.models import Environment
 
-OPEN = ("pending", "running")
+PENDING_STATES = ("pending", "running")
 
 
 class Operation(models.Model):
     """One change somebody asked for: the v1 `processInstance`, the progress bar and the activity feed.
 
-    `before` holds (as JSON) the columns that the wish replaced, for whoever takes it back.
+    `previous_values` holds (as JSON) the columns that the wish replaced, for whoever takes it back.
     States: pending -> running -> succeeded | failed; superseded when a newer wish came first, cancelled by a person.
     """
 
@@ -40,7 +40,7 @@ class Operation(models.Model):
     message = models.TextField(blank=True)
     attempts = models.PositiveIntegerField(default=0)
     input = models.JSONField(default=dict)
-    before = EncryptedTextField(blank=True)
+    previous_values = EncryptedTextField(blank=True)
     result = models.JSONField(default=dict)
     request_id = models.CharField(max_length=64, blank=True)
     created = models.DateTimeField(default=timezone.now)
@@ -55,16 +55,18 @@ class Operation(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["kind", "target", "state"]),
             models.Index(fields=["environment", "-id"]),
-            models.Index(fields=["created"], condition=models.Q(state__in=OPEN), name="control_operation_open"),
+            models.Index(
+                fields=["created"], condition=models.Q(state__in=PENDING_STATES), name="control_operation_open"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.target_name}"
 
     @property
-    def is_open(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether it is still going on."""
-        return self.state in OPEN
+        return self.state in PENDING_STATES
 
 
 class OperationLine(models.Model):
@@ -92,11 +94,11 @@ class AuditHead(models.Model):
     digest = models.CharField(max_length=64, blank=True)
     length = models.BigIntegerField(default=0)
     seal = models.CharField(max_length=64, blank=True)
-    forgotten = models.BigIntegerField(default=0)
-    forgotten_digest = models.CharField(max_length=64, blank=True)
-    forgotten_until = models.DateTimeField(null=True)
-    forgotten_lines = models.BigIntegerField(default=0)
-    forgotten_seal = models.CharField(max_length=64, blank=True)
+    pruned = models.BigIntegerField(default=0)
+    pruned_digest = models.CharField(max_length=64, blank=True)
+    pruned_until = models.DateTimeField(null=True)
+    pruned_lines = models.BigIntegerField(default=0)
+    pruned_seal = models.CharField(max_length=64, blank=True)
 
     def __str__(self) -> str:
         return f"chain {self.environment_number}"
@@ -109,17 +111,17 @@ class AuditHead(models.Model):
     @property
     def beginning(self) -> str:
         """What the checkpoint's seal is under."""
-        until = self.forgotten_until.astimezone(UTC).isoformat() if self.forgotten_until else ""
-        told = (self.environment_number, self.forgotten, self.forgotten_digest, until, self.forgotten_lines)
-        return "begin:" + ":".join(map(str, told))
+        until = self.pruned_until.astimezone(UTC).isoformat() if self.pruned_until else ""
+        values = (self.environment_number, self.pruned, self.pruned_digest, until, self.pruned_lines)
+        return "begin:" + ":".join(map(str, values))
 
 
 class AuditEntry(models.Model):
     """One line of the audit log: a link of its chain, and, once it is known how the request was answered, a second one.
 
-    `digest` covers the line and the digest of the link before it; `sealed` covers the answer (`code`, `response`) and
-    the digest before that; `number` and `answered` are the links' places. `account_number` and `key_number` outlive
-    the account and the key, so that forgetting one breaks no chain.
+    `digest` covers the line and the digest of the link before it; `answer_digest` covers the answer (`code`,
+    `response`) and the digest before that; `number` and `answer_number` are the links' places. `account_number` and
+    `key_number` outlive the account and the key, so that forgetting one breaks no chain.
     """
 
     environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="+")
@@ -138,11 +140,11 @@ class AuditEntry(models.Model):
     request = models.JSONField(default=dict)
     response = models.JSONField(default=dict)
     code = models.CharField(max_length=8, blank=True)
-    before = models.CharField(max_length=64, blank=True)
+    previous_digest = models.CharField(max_length=64, blank=True)
     digest = models.CharField(max_length=64)
     number = models.BigIntegerField(null=True)
-    answered = models.BigIntegerField(null=True)
-    sealed = models.CharField(max_length=64, blank=True)
+    answer_number = models.BigIntegerField(null=True)
+    answer_digest = models.CharField(max_length=64, blank=True)
 
     all_objects: ClassVar[models.Manager[Any]] = models.Manager()
     objects: ClassVar[Any] = TenantManager()
@@ -159,16 +161,17 @@ class AuditEntry(models.Model):
 
     def fingerprint(self) -> str:
         """SHA-256 over everything about the line that must never change, and the digest before it."""
-        told = [
-            self.before, self.environment_id, self.at.isoformat(), self.account_number, self.via, self.auth_type,
-            self.event, self.kind, self.target, self.target_name, self.address, self.request, self.key_number,
+        values = [
+            self.previous_digest, self.environment_id, self.at.isoformat(), self.account_number, self.via,
+            self.auth_type, self.event, self.kind, self.target, self.target_name, self.address, self.request,
+            self.key_number,
         ]  # fmt: skip
-        return _digest(told)
+        return _digest(values)
 
-    def answer_fingerprint(self, before: str) -> str:
+    def answer_fingerprint(self, previous_digest: str) -> str:
         """SHA-256 over the answer, which line it belongs to, and the digest before it."""
-        return _digest([before, self.number, self.digest, self.code, self.response])
+        return _digest([previous_digest, self.number, self.digest, self.code, self.response])
 
 
-def _digest(told: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+def _digest(values: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()

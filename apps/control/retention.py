@@ -9,41 +9,50 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from apps.control.models import OPEN, AuditEntry, AuditHead, Operation
+from apps.control.models import (
+    PENDING_STATES,
+    AuditEntry,
+    AuditHead,
+    Operation,
+)
 from apps.control.reconcile import KINDS
 from apps.core.defaults import setting_int
 from apps.core.encrypted import sign
 
-EVERY = 600.0
+CLEAN_INTERVAL = 600.0
 BATCH = 500
-KEPT = frozenset({"project"})  # its audit log would go with it
-_last = 0.0
+PERMANENT_KINDS = frozenset({"project"})  # its audit log would go with it
+_last_cleaned = 0.0
 
 
-def clean_now_and_then() -> int:
+def clean_if_due() -> int:
     """Clean at most every ten minutes in this process; how many rows went."""
-    global _last  # noqa: PLW0603 - the clock of this process
-    if time.monotonic() - _last < EVERY:
+    global _last_cleaned  # noqa: PLW0603 - one clock of this process
+    if time.monotonic() - _last_cleaned < CLEAN_INTERVAL:
         return 0
-    _last = time.monotonic()
+    _last_cleaned = time.monotonic()
     return clean()
 
 
 def clean(now: datetime | None = None) -> int:
     """Delete one batch of everything that is past its time; how many rows went."""
     now = now or timezone.now()
-    gone = now - timedelta(hours=setting_int("retention.removed.hours"))
-    ended = now - timedelta(days=setting_int("retention.operations.days"))
+    removed_before = now - timedelta(hours=setting_int("retention.removed.hours"))
+    ended_before = now - timedelta(days=setting_int("retention.operations.days"))
     count = 0
-    for kind in reversed([kind for name, kind in KINDS.items() if name not in KEPT]):
-        old = kind.model.all_objects.filter(removed__lt=gone).values_list("pk", flat=True)[:BATCH]
+    for kind in reversed([kind for name, kind in KINDS.items() if name not in PERMANENT_KINDS]):
+        old = kind.model.all_objects.filter(removed__lt=removed_before).values_list("pk", flat=True)[:BATCH]
         count += kind.model.all_objects.filter(pk__in=list(old)).delete()[0]
-    count += sum(forget(chain, now) for chain in AuditHead.objects.values_list("environment_number", flat=True))
-    finished = Operation.all_objects.exclude(state__in=OPEN).filter(ended__lt=ended).values_list("pk", flat=True)
+    count += sum(prune_chain(chain, now) for chain in AuditHead.objects.values_list("environment_number", flat=True))
+    finished = (
+        Operation.all_objects.exclude(state__in=PENDING_STATES)
+        .filter(ended__lt=ended_before)
+        .values_list("pk", flat=True)
+    )
     return count + int(Operation.all_objects.filter(pk__in=list(finished[:BATCH])).delete()[0])
 
 
-def forget(chain: int, now: datetime) -> int:
+def prune_chain(chain: int, now: datetime) -> int:
     """Take a batch of lines that are past their time off the beginning of a chain, leaving a signed checkpoint."""
     days = setting_int("retention.audit.days")
     if days <= 0:
@@ -52,20 +61,21 @@ def forget(chain: int, now: datetime) -> int:
     with transaction.atomic():
         head = AuditHead.objects.select_for_update().get(environment_number=chain)
         rows = AuditEntry.all_objects.filter(environment=chain or None).exclude(number=None).order_by("number")
-        cut = cuttable(list(rows[: BATCH + 1]), old, head.length)
-        if not cut:
+        prunable = prunable_entries(list(rows[: BATCH + 1]), old, head.length)
+        if not prunable:
             return 0
-        head.forgotten, head.forgotten_digest = max(
-            (row.answered, row.sealed) if row.answered else (row.number or 0, row.digest) for row in cut
+        head.pruned, head.pruned_digest = max(
+            (row.answer_number, row.answer_digest) if row.answer_number else (row.number or 0, row.digest)
+            for row in prunable
         )
-        head.forgotten_until, head.forgotten_lines = max(row.at for row in cut), head.forgotten_lines + len(cut)
-        head.forgotten_seal = sign(head.beginning)
+        head.pruned_until, head.pruned_lines = max(row.at for row in prunable), head.pruned_lines + len(prunable)
+        head.pruned_seal = sign(head.beginning)
         head.save()
-        AuditEntry.all_objects.filter(pk__in=[row.pk for row in cut]).delete()
-    return len(cut)
+        AuditEntry.all_objects.filter(pk__in=[row.pk for row in prunable]).delete()
+    return len(prunable)
 
 
-def cuttable(rows: Sequence[AuditEntry], old: datetime, length: int) -> list[AuditEntry]:
+def prunable_entries(rows: Sequence[AuditEntry], old: datetime, length: int) -> list[AuditEntry]:
     """The longest beginning of `rows` that is all older than `old` and whose links all come before those of the rest.
 
     `length` is where the chain ends; an answer may stand far behind its line, and then both wait for what is between.
@@ -74,7 +84,7 @@ def cuttable(rows: Sequence[AuditEntry], old: datetime, length: int) -> list[Aud
     for place, row in enumerate(rows[:BATCH]):
         if row.at >= old:
             break
-        last = max(last, row.answered or row.number or 0)
+        last = max(last, row.answer_number or row.number or 0)
         after = rows[place + 1].number if place + 1 < len(rows) else length + 1
         if last < (after or 0):
             best = place + 1

@@ -7,35 +7,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from django.db.models import QuerySet, Value
 
 from apps.control.models import AuditEntry, Operation
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 
-DEEPEST, MOST = 5, 200
+MAX_DEPTH, MAX_DESCENDANTS = 5, 200
 
 
-def tree_below(row: Operation, rows: QuerySet[Operation]) -> list[Operation]:
+def descendants_of(row: Operation, rows: QuerySet[Operation]) -> list[Operation]:
     """What of `rows` an operation led to, and that in turn: each before its own, with its `depth` (0: led to at once).
 
     One query a level; five levels and 200 operations at most, those of the upper levels first.
     """
     below: dict[int | None, list[Operation]] = {}
-    level, left = [row.pk], MOST
-    for depth in range(DEEPEST):
+    level, left = [row.pk], MAX_DESCENDANTS
+    for depth in range(MAX_DEPTH):
         found = list(rows.filter(parent__in=level).annotate(depth=Value(depth)).order_by("pk")[:left])
         for each in found:
             below.setdefault(each.parent_id, []).append(each)
         level, left = [each.pk for each in found], left - len(found)
         if not level or not left:
             break
-    return list(_in_order(row.pk, below))
+    return list(_depth_first(row.pk, below))
 
 
-def _in_order(parent: int, below: Mapping[int | None, Sequence[Operation]]) -> Iterator[Operation]:
+def _depth_first(parent: int, below: Mapping[int | None, Sequence[Operation]]) -> Iterator[Operation]:
     for each in below.get(parent, ()):
         yield each
-        yield from _in_order(each.pk, below)
+        yield from _depth_first(each.pk, below)
 
 
-def audit_everywhere(actor: Actor) -> QuerySet[AuditEntry]:
+def visible_audit_entries(actor: Actor) -> QuerySet[AuditEntry]:
     """Every audit line, those of no environment (log-ins, accounts) included, for administrators; else the actor's."""
     if actor.is_admin:
         rows: QuerySet[AuditEntry] = AuditEntry.all_objects.all()
@@ -44,7 +44,7 @@ def audit_everywhere(actor: Actor) -> QuerySet[AuditEntry]:
     return seen
 
 
-def kept(actor: Actor) -> dict[str, int]:
+def retained_counts(actor: Actor) -> dict[str, int]:
     """How many rows each retention setting of audit lines and operations holds now; administrators only."""
     if not actor.is_admin:
         return {}

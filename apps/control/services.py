@@ -11,23 +11,34 @@ from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.control import chain
-from apps.control.models import OPEN, AuditEntry, Operation, OperationLine
-from apps.control.wake import wake
-from apps.core.errors import ActionNotAvailable, Conflict, Forbidden, Invalid
-from apps.core.events import changed
+from apps.control.audit import chain
+from apps.control.models import (
+    PENDING_STATES,
+    AuditEntry,
+    Operation,
+    OperationLine,
+)
+from apps.control.queue import enqueue_after_commit
+from apps.core.errors import (
+    ActionNotAvailable,
+    Conflict,
+    Forbidden,
+    Invalid,
+)
+from apps.core.events import row_changed
 from apps.core.models import Managed
 from apps.core.redact import redact
 from apps.core.texts import is_storable
-from apps.environments.access import SYSTEM, Actor, can, environment_of, verdict
+from apps.environments.access import can, environment_of, verdict
+from apps.environments.actor import SYSTEM, Actor
 
 log = logging.getLogger(__name__)
 
-UNTOLD = {401, 404, 429}
-TEXTS = {"name": 255, "description": 1024}
+UNAUDITED_STATUSES = {401, 404, 429}
+TEXT_LIMITS = {"name": 255, "description": 1024}
 
 
-def ask(
+def request_change(
     row: Managed,
     action: str,
     *,
@@ -43,51 +54,51 @@ def ask(
     yet when this returns: the loop does it.
     """
     actor = actor or SYSTEM
-    _refuse(row, action, actor)
+    _require_allowed(row, action, actor)
     _check_texts(changes or {})
-    wish = {**(changes or {}), **_wish(row, action)}
-    before = _before(row, [*(changes or {}), "desired"])
+    desired = {**(changes or {}), **_desired_columns(row, action)}
+    previous_values = _previous_values(row, [*(changes or {}), "desired"])
     with transaction.atomic():
         rows = type(row).all_objects.filter(pk=row.pk, generation=row.generation)
-        if not rows.update(generation=F("generation") + 1, **wish):
+        if not rows.update(generation=F("generation") + 1, **desired):
             raise Conflict(f"{row.name or row.KIND} was changed by somebody else just now; look again and retry.")
         row.refresh_from_db()
         _supersede(row)
         operation = _operation(row, action, actor, request, parent, environment)
-        operation.before = before
+        operation.previous_values = previous_values
         operation.save(force_insert=True)
         _audit(row, action, actor, operation)
-        wake(row.KIND, row.pk)
-    changed(operation.environment_id, row.KIND, row.pk)
+        enqueue_after_commit(row.KIND, row.pk)
+    row_changed(operation.environment_id, row.KIND, row.pk)
     return operation
 
 
-def _wish(row: Managed, action: str) -> dict[str, Any]:
+def _desired_columns(row: Managed, action: str) -> dict[str, Any]:
     """The columns that every wish sets: what is wanted, what shows meanwhile, a clean slate, a look due at once."""
     transition = row.LIFECYCLE.transitions[action]
-    wish = {"fault": False, "message": "", "looks": 0, "next_look": timezone.now()}
-    wanted = {"desired": transition.wish} if transition.wish else {}
-    return {**wish, **wanted, "doing": transition.doing_from(row.shown)}
+    desired = {"fault": False, "message": "", "attempts": 0, "next_attempt_at": timezone.now()}
+    wanted = {"desired": transition.desired} if transition.desired else {}
+    return {**desired, **wanted, "transition_state": transition.transition_state_from(row.display_state)}
 
 
-def _before(row: Managed, names: Iterable[str]) -> str:
+def _previous_values(row: Managed, names: Iterable[str]) -> str:
     """What the wish replaces, as JSON, for whoever takes it back."""
     columns = {row._meta.get_field(name).attname for name in names}  # type: ignore[union-attr]  # noqa: SLF001
     return json.dumps({name: getattr(row, name) for name in sorted(columns)}, default=str)
 
 
-def _refuse(row: Managed, action: str, actor: Actor) -> None:
+def _require_allowed(row: Managed, action: str, actor: Actor) -> None:
     answer = verdict(actor, action, row)
     if answer:
         return
-    if answer.by_role:
+    if answer.is_forbidden:
         raise Forbidden(answer.reason)
     raise ActionNotAvailable(f"{action}: {answer.reason}", field="action")
 
 
 def _check_texts(values: Mapping[str, Any]) -> None:
     """What every kind has in common must fit its column; PostgreSQL would refuse it later and less kindly."""
-    for field, limit in TEXTS.items():
+    for field, limit in TEXT_LIMITS.items():
         value = values.get(field)
         if value is not None and not isinstance(value, str):
             raise Invalid(field, "InvalidFormat", f"{field} is a text.")
@@ -111,8 +122,13 @@ def create(
     `environment` is where the wish belongs to when the row does not tell yet. Raises `Forbidden` when the actor lacks
     `permission` (default: what the birth transition says) there; site-wide kinds check their own callers.
     """
-    told: dict[str, Any] = {"request": request, "parent": parent, "permission": permission, "environment": environment}
-    return create_all([row], actor=actor, **told)[0]
+    payload: dict[str, Any] = {
+        "request": request,
+        "parent": parent,
+        "permission": permission,
+        "environment": environment,
+    }
+    return create_all([row], actor=actor, **payload)[0]
 
 
 def create_all(
@@ -126,8 +142,8 @@ def create_all(
 ) -> list[Operation]:
     """Save several new rows of one kind with their first wishes, in a constant number of queries."""
     actor = actor or SYSTEM
-    born = rows[0].LIFECYCLE.born
-    transition = rows[0].LIFECYCLE.transitions[born]
+    create_action = rows[0].LIFECYCLE.create_action
+    transition = rows[0].LIFECYCLE.transitions[create_action]
     with transaction.atomic():
         for row in rows:
             environment_id = environment_of(row) if hasattr(row, "environment_id") else None
@@ -136,15 +152,15 @@ def create_all(
                 if not allowed:
                     raise Forbidden(allowed.reason)
             _check_texts({"name": row.name, "description": row.description})
-            row.doing, row.desired = transition.doing, row.desired or transition.wish
+            row.transition_state, row.desired = transition.transition_state, row.desired or transition.desired
         _insert(rows)
-        operations = [_operation(row, born, actor, request, parent, environment) for row in rows]
+        operations = [_operation(row, create_action, actor, request, parent, environment) for row in rows]
         Operation.all_objects.bulk_create(operations)
         for row, operation in zip(rows, operations, strict=True):
-            _audit(row, born, actor, operation)
-            wake(row.KIND, row.pk)
+            _audit(row, create_action, actor, operation)
+            enqueue_after_commit(row.KIND, row.pk)
     for row, operation in zip(rows, operations, strict=True):
-        changed(operation.environment_id, row.KIND, row.pk)
+        row_changed(operation.environment_id, row.KIND, row.pk)
     return operations
 
 
@@ -156,7 +172,7 @@ def _insert(rows: Sequence[Managed]) -> None:
 
 
 def _supersede(row: Managed) -> None:
-    Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN).update(
+    Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=PENDING_STATES).update(
         state="superseded", ended=timezone.now()
     )
 
@@ -212,7 +228,7 @@ def record(
 ) -> AuditEntry:
     """Append one line to the environment's audit chain (or the system's), secrets blanked.
 
-    How the request was answered is added by the door (`answered`); `code` says it where it is known already.
+    How the request was answered is added by the door (`record_response`); `code` says it where it is known already.
     """
     actor = actor or SYSTEM
     who = account or actor.user
@@ -229,25 +245,29 @@ def record(
         target=getattr(row, "pk", None),
         target_name=str(getattr(row, "name", "") or "")[:255],
         address=address or actor.address,
-        request=chain.limited(redact(dict(request or {}), secrets)),
+        request=chain.limit_size(redact(dict(request or {}), secrets)),
     )
-    chain.append(entry)
+    chain.append_entry(entry)
     if code:
-        chain.answer([entry], code, {})
+        chain.record_answers([entry], code, {})
     elif actor.user is not None:
-        actor.written.append(entry)
+        actor.audit_entries.append(entry)
     return entry
 
 
-def note(row: Managed, *texts: str) -> None:
+def note_progress(row: Managed, *texts: str) -> None:
     """Add lines for people who watch to what is going on with the row."""
-    going = list(Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=OPEN)) if texts else []
-    if going:
-        lines = [OperationLine(operation=each, text=text) for each in going for text in texts]
+    pending = (
+        list(Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=PENDING_STATES)) if texts else []
+    )
+    if pending:
+        lines = [OperationLine(operation=each, text=text) for each in pending for text in texts]
         OperationLine.objects.bulk_create(lines)
 
 
-def answered(actor: Actor, code: int, response: Any, *, event: str, environment_id: int | None, request: Any) -> None:
+def record_response(
+    actor: Actor, code: int, response: Any, *, event: str, environment_id: int | None, request: Any
+) -> None:
     """Tell the audit log how the change that `actor` asked for was answered, secrets blanked.
 
     A refusal that wrote no line of its own (`event`, `request`: what was asked) gets one; what is not there for the
@@ -255,17 +275,19 @@ def answered(actor: Actor, code: int, response: Any, *, event: str, environment_
     """
     if actor.user is None:
         return
-    told = chain.limited(redact(response))
+    payload = chain.limit_size(redact(response))
     try:
-        _complete(actor, code, told, event=event, environment_id=environment_id, request=request)
+        _complete_audit_entries(actor, code, payload, event=event, environment_id=environment_id, request=request)
     except OperationalError:  # what was asked is done or refused by now, and that is what the answer must say
         log.exception("the answer %s to %s is missing in the audit log", code, event)
     finally:
-        actor.written.clear()
+        actor.audit_entries.clear()
 
 
-def _complete(actor: Actor, code: int, told: Any, *, event: str, environment_id: int | None, request: Any) -> None:
-    done = chain.answer(actor.written, str(code), told)
-    if not done and code >= 400 and code not in UNTOLD:
+def _complete_audit_entries(
+    actor: Actor, code: int, payload: Any, *, event: str, environment_id: int | None, request: Any
+) -> None:
+    done = chain.record_answers(actor.audit_entries, str(code), payload)
+    if not done and code >= 400 and code not in UNAUDITED_STATUSES:
         entry = record(event, actor=actor, environment_id=environment_id, request=request)
-        chain.answer([entry], str(code), told)
+        chain.record_answers([entry], str(code), payload)

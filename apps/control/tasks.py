@@ -5,25 +5,25 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import close_old_connections
 
-from apps.accounts.login.open_mode import warn_now_and_then
+from apps.accounts.login.open_mode import warn_if_open_mode
 from apps.control import reconcile as loop
 from apps.control import retention
-from apps.control.wake import send
+from apps.control.queue import enqueue
 
 
 @shared_task(name="control.reconcile", ignore_result=True)  # type: ignore[untyped-decorator]
 def reconcile(kind: str, key: int) -> None:
     """Look at one row."""
     close_old_connections()
-    loop.look(kind, key)
+    loop.reconcile_one(kind, key)
 
 
 @shared_task(name="control.resync", ignore_result=True)  # type: ignore[untyped-decorator]
 def resync() -> None:
     """Wake what is due and fail what is late."""
     close_old_connections()
-    for kind, key in loop.due():
-        send(kind, key)
-    loop.fail_late()
-    warn_now_and_then()
-    retention.clean_now_and_then()
+    for kind, key in loop.due_rows():
+        enqueue(kind, key)
+    loop.fail_overdue()
+    warn_if_open_mode()
+    retention.clean_if_due()

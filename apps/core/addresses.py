@@ -7,22 +7,24 @@ from collections.abc import Iterable, Sequence
 
 from apps.core.errors import Invalid
 
-MOST = 50
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+MAX_ADDRESSES = 50
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def networks(field: str, texts: Iterable[object]) -> list[str]:
+def parse_networks(field: str, texts: Iterable[object]) -> list[str]:
     """The addresses and networks in their usual form (`10.1.0.0/16`, `2001:db8::1/128`), each once.
 
     Raises `Invalid` at `field` for what is neither, and for more than fifty.
     """
-    found = list(dict.fromkeys(str(_network(field, text)) for text in texts))
-    if len(found) > MOST:
-        raise Invalid(field, "MaxLimitExceeded", f"At most {MOST} addresses can be given; combine some to networks.")
+    found = list(dict.fromkeys(str(_parse_network(field, text)) for text in texts))
+    if len(found) > MAX_ADDRESSES:
+        raise Invalid(
+            field, "MaxLimitExceeded", f"At most {MAX_ADDRESSES} addresses can be given; combine some to networks."
+        )
     return found
 
 
-def _network(field: str, text: object) -> Network:
+def _parse_network(field: str, text: object) -> IPNetwork:
     try:
         return ipaddress.ip_network(str(text).strip(), strict=False)
     except ValueError:
@@ -49,7 +51,7 @@ def covers(outer: Iterable[str], inner: str) -> bool:
     )
 
 
-def client(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
+def client_behind_proxies(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
     """The client behind `peer`: the last hop of `X-Forwarded-For` that is no trusted proxy."""
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     while hops and is_within(peer, trusted):

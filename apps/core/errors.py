@@ -57,7 +57,7 @@ class Forbidden(Problem):
     code = "Forbidden"
 
 
-class Stale(Forbidden):
+class ReauthenticationRequired(Forbidden):
     """The asker is known and may, but must first prove again who they are."""
 
     code = "ReauthenticationRequired"
@@ -70,7 +70,7 @@ class NotFound(Problem):
     code = "Not Found"
 
 
-class NotAllowed(Problem):
+class MethodNotAllowed(Problem):
     """The asker may see the thing but not use this method on it."""
 
     status = 405

@@ -11,7 +11,7 @@ from apps.core.errors import Invalid
 from apps.core.texts import is_storable
 
 Check = Callable[[str, Any], Any]
-LARGEST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 
 
 def text(
@@ -63,7 +63,7 @@ def map_text(high: int = 131072) -> Check:
     return check
 
 
-def integer(low: int = -LARGEST, high: int = LARGEST) -> Check:
+def integer(low: int = -MAX_INTEGER, high: int = MAX_INTEGER) -> Check:
     """A whole number, or its decimal text (forms send those)."""
 
     def check(name: str, value: Any) -> int:
@@ -103,7 +103,7 @@ def option(*choices: str) -> Check:
     return check
 
 
-def many(item: Check, high: int = 1000) -> Check:
+def list_of(item: Check, high: int = 1000) -> Check:
     """A list; a single value counts as a list of one."""
 
     def check(name: str, value: Any) -> tuple[Any, ...]:
@@ -131,10 +131,10 @@ def mapping(item: Check, key: Check | None = None, high: int = 2000) -> Check:
     return check
 
 
-def nested(kind: type[Wired]) -> Check:
+def nested(kind: type[WireObject]) -> Check:
     """An object inside the object; its fields are named `outer.inner` in refusals."""
 
-    def check(name: str, value: Any) -> Wired:
+    def check(name: str, value: Any) -> WireObject:
         return kind.from_wire(value, at=f"{name}.")
 
     return check
@@ -153,12 +153,12 @@ def wire(name: str, check: Check, default: Any = None, *, required: bool = False
     return field(default=default, metadata=metadata)
 
 
-def switch(name: str, *, on: bool = False) -> Any:
+def flag(name: str, *, on: bool = False) -> Any:
     """Declare a field that is true or false, never null."""
     return wire(name, boolean, on)
 
 
-class Wired:
+class WireObject:
     """Base of frozen dataclasses whose fields are declared with `wire`: read from and written to v1 JSON."""
 
     __slots__ = ()
@@ -190,11 +190,11 @@ class Wired:
         return found
 
     @classmethod
-    def salvage(cls, data: Mapping[str, Any]) -> Self:
+    def from_wire_lenient(cls, data: Mapping[str, Any]) -> Self:
         """Take over what is right and leave the rest (only for kinds without required fields); never raises."""
         found = {}
         for each in fields(cls):
-            value = salvaged(each.metadata["check"], each.metadata["wire"], data.get(each.metadata["wire"]))
+            value = check_lenient(each.metadata["check"], each.metadata["wire"], data.get(each.metadata["wire"]))
             if value is not None:
                 found[each.name] = value
         return cls(**found)
@@ -202,34 +202,36 @@ class Wired:
     def to_wire(self) -> dict[str, Any]:
         """The v1 JSON with every field; what is absent is null."""
         return {
-            each.metadata["wire"]: plain(getattr(self, each.name), nullable=each.metadata["nullable"])
+            each.metadata["wire"]: to_json_value(getattr(self, each.name), nullable=each.metadata["nullable"])
             for each in fields(self)
         }
 
     def to_json(self) -> dict[str, Any]:
         """The v1 JSON with only the fields that differ from their defaults: what is stored."""
         return {
-            each.metadata["wire"]: plain(value)
+            each.metadata["wire"]: to_json_value(value)
             for each in fields(self)
             if (value := getattr(self, each.name)) != default_of(each)
         }
 
 
-def salvaged(check: Check, name: str, value: Any) -> Any:
+def check_lenient(check: Check, name: str, value: Any) -> Any:
     """The checked value, of a list or map the entries that are right, or None."""
     try:
         return None if value is None else check(name, value)
     except Invalid:
         if isinstance(value, list) and len(value) != 1:
-            right = [each for each in value if salvaged(check, name, [each]) is not None]
-            return salvaged(check, name, right) if len(right) < len(value) else None
+            valid = [each for each in value if check_lenient(check, name, [each]) is not None]
+            return check_lenient(check, name, valid) if len(valid) < len(value) else None
         if isinstance(value, Mapping) and len(value) != 1:
-            kept = {key: each for key, each in value.items() if salvaged(check, name, {key: each}) is not None}
-            return salvaged(check, name, kept) if len(kept) < len(value) else None
+            valid_items = {
+                key: each for key, each in value.items() if check_lenient(check, name, {key: each}) is not None
+            }
+            return check_lenient(check, name, valid_items) if len(valid_items) < len(value) else None
         return None
 
 
-def fields_of(kind: type[Wired]) -> list[str]:
+def wire_names_of(kind: type[WireObject]) -> list[str]:
     """The wire names of a kind's fields."""
     return [each.metadata["wire"] for each in fields(kind)]
 
@@ -239,12 +241,12 @@ def default_of(declared: Field[Any]) -> Any:
     return declared.default_factory() if declared.default_factory is not MISSING else declared.default
 
 
-def plain(value: Any, *, nullable: bool = True) -> Any:
+def to_json_value(value: Any, *, nullable: bool = True) -> Any:
     """A typed value as JSON; values with a grammar of their own become their text."""
-    if isinstance(value, Wired):
+    if isinstance(value, WireObject):
         return value.to_wire()
     if isinstance(value, tuple):
-        return [plain(each) for each in value] or None
+        return [to_json_value(each) for each in value] or None
     if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()} or (None if nullable else {})
+        return {name: to_json_value(each) for name, each in value.items()} or (None if nullable else {})
     return value if value is None or isinstance(value, bool | int | str) else str(value)

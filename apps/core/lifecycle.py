@@ -6,42 +6,46 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-UPDATING = ("updating-active", "updating-inactive")
-RESTING = frozenset({"active", "inactive", "running", "stopped"})
+UPDATING_STATES = ("updating-active", "updating-inactive")
+STEADY_STATES = frozenset({"active", "inactive", "running", "stopped"})
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One action of a life cycle.
 
-    `wish` is the desired value it records (empty: the wish stays), `start` the shown states it may be asked in,
-    `doing` the state shown until the loop has looked, `permission` what the asker needs in the environment.
+    `desired` is the desired value it records (empty: the wish stays), `start` the shown states it may be asked in,
+    `transition_state` the state shown until the loop has looked, `permission` what the asker needs in the environment.
     """
 
-    wish: str
+    desired: str
     start: frozenset[str]
-    doing: str
+    transition_state: str
     permission: str = "operate"
 
-    def doing_from(self, state: str) -> str:
+    def transition_state_from(self, state: str) -> str:
         """What shows after asking in `state`: an update keeps a resting state's own name (`updating-stopped`)."""
         rest = state.removeprefix("updating-")
-        return f"updating-{rest}" if self.doing.startswith("updating-") and rest in RESTING else self.doing
+        return (
+            f"updating-{rest}"
+            if self.transition_state.startswith("updating-") and rest in STEADY_STATES
+            else self.transition_state
+        )
 
 
 @dataclass(frozen=True)
 class LifeCycle:
-    """Everything that can happen to one kind of row; `born` names the transition that makes it."""
+    """Everything that can happen to one kind of row; `create_action` names the transition that makes it."""
 
     kind: str
     transitions: Mapping[str, Transition]
-    born: str = "create"
+    create_action: str = "create"
     also_transitional: frozenset[str] = field(default_factory=frozenset)
 
     @functools.cached_property
     def transitional(self) -> frozenset[str]:
         """The states in which work is still to be done."""
-        return frozenset(t.doing for t in self.transitions.values()) | self.also_transitional
+        return frozenset(t.transition_state for t in self.transitions.values()) | self.also_transitional
 
     def allowed(self, state: str) -> list[str]:
         """The actions that may start from `state`, in the table's order."""
@@ -53,21 +57,27 @@ class LifeCycle:
         return transition is not None and state in transition.start
 
 
-def step(wish: str, start: str, doing: str, permission: str = "operate") -> Transition:
+def transition_to(desired: str, start: str, transition_state: str, permission: str = "operate") -> Transition:
     """A transition with its start states written as one text of words."""
-    return Transition(wish, frozenset(start.split()), doing, permission)
+    return Transition(desired, frozenset(start.split()), transition_state, permission)
 
 
-def generic(kind: str, permission: str, *, born: str = "registering", restore: bool = True) -> LifeCycle:
+def default_lifecycle(
+    kind: str, permission: str, *, create_action: str = "registering", restore: bool = True
+) -> LifeCycle:
     """Rancher's default life cycle (v1 contract, section 5): what keys, accounts, environments and hosts share."""
     table = {
-        "create": step("active", "", born, permission),
-        "activate": step("active", "inactive registering", "activating", permission),
-        "deactivate": step("inactive", "registering active activating updating-active", "deactivating", permission),
-        "remove": step("removed", "requested inactive registering error updating-inactive", "removing", permission),
-        "purge": step("purged", "removed", "purging", permission),
-        "update": step("", "active inactive updating-active", "updating-active", permission),
+        "create": transition_to("active", "", create_action, permission),
+        "activate": transition_to("active", "inactive registering", "activating", permission),
+        "deactivate": transition_to(
+            "inactive", "registering active activating updating-active", "deactivating", permission
+        ),
+        "remove": transition_to(
+            "removed", "requested inactive registering error updating-inactive", "removing", permission
+        ),
+        "purge": transition_to("purged", "removed", "purging", permission),
+        "update": transition_to("", "active inactive updating-active", "updating-active", permission),
     }
     if restore:
-        table["restore"] = step("inactive", "removed", "restoring", permission)
-    return LifeCycle(kind, table, also_transitional=frozenset({*UPDATING, "requested"}))
+        table["restore"] = transition_to("inactive", "removed", "restoring", permission)
+    return LifeCycle(kind, table, also_transitional=frozenset({*UPDATING_STATES, "requested"}))

@@ -19,9 +19,9 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 class Managed(models.Model):
     """A row that the loop keeps true.
 
-    The wish (`desired`, `doing`, `generation` and the subclass's own columns) is written through
-    `control.services.ask` only, the sighting (from `state` on) by the loop only. `shown` is what everybody reads:
-    the sighting's state, or the transition's own word until the loop has looked at the newest wish.
+    The wish (`desired`, `transition_state`, `generation` and the subclass's own columns) is written through
+    `control.services.request_change` only, the sighting (from `state` on) by the loop only. `display_state` is what
+    everybody reads: the sighting's state, or the transition's own word until the loop has looked at the newest wish.
     """
 
     KIND: ClassVar[str] = ""
@@ -33,7 +33,7 @@ class Managed(models.Model):
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     desired = models.CharField(max_length=24)
-    doing = models.CharField(max_length=32, blank=True)
+    transition_state = models.CharField(max_length=32, blank=True)
     generation = models.PositiveIntegerField(default=1)
 
     state = models.CharField(max_length=32, default="requested")
@@ -43,15 +43,15 @@ class Managed(models.Model):
     fault = models.BooleanField(default=False)
     observed_at = models.DateTimeField(null=True, blank=True)
     removed = models.DateTimeField(null=True, blank=True)
-    looks = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
     lease = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    next_look = models.DateTimeField(default=timezone.now, null=True, blank=True, db_index=True)
-    woken = models.BooleanField(default=False)
+    next_attempt_at = models.DateTimeField(default=timezone.now, null=True, blank=True, db_index=True)
+    requeue_requested = models.BooleanField(default=False)
 
-    shown = models.GeneratedField(
+    display_state = models.GeneratedField(
         expression=Case(
-            When(~Q(doing="") & Q(generation__gt=F("observed_generation")), then=F("doing")),
+            When(~Q(transition_state="") & Q(generation__gt=F("observed_generation")), then=F("transition_state")),
             default=F("state"),
         ),
         output_field=models.CharField(max_length=32),
@@ -66,12 +66,12 @@ class Managed(models.Model):
     @property
     def transitioning(self) -> str:
         """`yes` while work is under way, `error` after it failed, else `no` (v1 contract, section 1.4)."""
-        if self.fault or self.shown == "error":
+        if self.fault or self.display_state == "error":
             return "error"
-        return "yes" if self.shown in self.LIFECYCLE.transitional else "no"
+        return "yes" if self.display_state in self.LIFECYCLE.transitional else "no"
 
     @property
-    def is_gone(self) -> bool:
+    def removal_requested(self) -> bool:
         """Whether the row is removed or on its way out."""
         return self.desired in {"removed", "purged"}
 
@@ -96,61 +96,61 @@ class TenantQuerySet(models.QuerySet[ModelT]):
         clone.scoped = self.scoped
         return clone
 
-    def insist(self) -> None:
+    def require_scope(self) -> None:
         """Raise `UnscopedRead` unless `within` was called."""
         if not self.scoped:
             raise UnscopedRead(f"{self.model.__name__}: say for which environments, with .within(...)")
 
     def _fetch_all(self) -> None:
-        self.insist()
+        self.require_scope()
         super()._fetch_all()
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[ModelT]:
         """As Django's, scoped."""
-        self.insist()
+        self.require_scope()
         return super().iterator(chunk_size=chunk_size or 2000)
 
     def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[ModelT]:
         """As Django's, scoped."""
-        self.insist()
+        self.require_scope()
         return super().aiterator(chunk_size=chunk_size)
 
     def __or__(self, other: Any) -> Self:
-        other.insist()
+        other.require_scope()
         return super().__or__(other)
 
     def __xor__(self, other: Any) -> Self:
-        other.insist()
+        other.require_scope()
         return super().__xor__(other)  # type: ignore[misc,no-any-return]
 
     def union(self, *others: Any, all: bool = False) -> Self:  # noqa: A002 - Django's signature
         """As Django's, every part scoped."""
         for other in others:
-            other.insist()
+            other.require_scope()
         return super().union(*others, all=all)
 
     def count(self) -> int:
         """As Django's, scoped."""
-        self.insist()
+        self.require_scope()
         return super().count()
 
     def exists(self) -> bool:
         """As Django's, scoped."""
-        self.insist()
+        self.require_scope()
         return super().exists()
 
     def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As Django's, scoped."""
-        self.insist()
+        self.require_scope()
         return super().aggregate(*args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:  # noqa: ARG002 - Django's signature
         """Refused: faces ask, they do not write."""
-        raise UnscopedRead(f"{self.model.__name__}: wishes are written by control.services.ask")
+        raise UnscopedRead(f"{self.model.__name__}: desired states are written by control.services.request_change")
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Refused: deleting is a wish."""
-        raise UnscopedRead(f"{self.model.__name__}: deleting is a wish, see control.services.ask")
+        raise UnscopedRead(f"{self.model.__name__}: deleting is a desired state, see control.services.request_change")
 
 
 TenantManager = models.Manager.from_queryset(TenantQuerySet)

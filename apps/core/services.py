@@ -4,47 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.core import ports
+from apps.core import hooks
 from apps.core.defaults import DEFAULTS, OPEN_MODE
-from apps.core.errors import Forbidden, Invalid, Stale
+from apps.core.errors import Forbidden, Invalid, ReauthenticationRequired
+from apps.core.hooks import ActorProtocol
 from apps.core.models import Setting
-from apps.core.ports import Asker
 
-OVER_THE_DOOR = ("api.security.", "api.auth.", "auth.", "session.", "totp.", "host.policy.")
+SENSITIVE_PREFIXES = ("api.security.", "api.auth.", "auth.", "session.", "totp.", "host.policy.")
 """Settings whose names begin so decide who gets in, or how far from a container to its host."""
 
 
-def setting_write(name: str, value: Any, *, actor: Asker) -> None:
+def setting_write(name: str, value: Any, *, actor: ActorProtocol) -> None:
     """Set a known setting. Raises `Forbidden` for others than administrators, `Invalid` for a name or value."""
-    _may_set(name, actor)
+    _require_may_set(name, actor)
     if name not in DEFAULTS:
         raise Invalid("name", "InvalidOption", f"There is no setting {name[:100]!r}.")
     if not isinstance(value, str):
         raise Invalid("value", "InvalidFormat", "A setting's value is a text.")
     checked = DEFAULTS[name].check(value)
     Setting.objects.update_or_create(name=name, defaults={"value": checked})
-    ports.record("setting.update", actor=actor, request={"name": name, "value": checked})
+    hooks.record("setting.update", actor=actor, request={"name": name, "value": checked})
 
 
-def setting_reset(name: str, *, actor: Asker) -> None:
+def setting_reset(name: str, *, actor: ActorProtocol) -> None:
     """Give a setting its default back. Raises `Forbidden` for others than administrators."""
-    _may_set(name, actor)
+    _require_may_set(name, actor)
     Setting.objects.filter(name=name).delete()
-    ports.record("setting.delete", actor=actor, request={"name": name})
+    hooks.record("setting.delete", actor=actor, request={"name": name})
 
 
-def _may_set(name: str, actor: Asker) -> None:
+def _require_may_set(name: str, actor: ActorProtocol) -> None:
     if not actor.is_admin:
         raise Forbidden("Only administrators may change settings.")
     if name == OPEN_MODE:
         raise Forbidden("Access control has a page, and on the API a type (openMode), of its own.")
-    if name.startswith(OVER_THE_DOOR):
-        insist_fresh(actor)
+    if name.startswith(SENSITIVE_PREFIXES):
+        require_recent_auth(actor)
 
 
-def insist_fresh(actor: Asker) -> None:
-    """Raise `Stale` unless the asker proved just now who they are; for what decides over the door itself."""
-    if not actor.is_fresh:
-        raise Stale(
+def require_recent_auth(actor: ActorProtocol) -> None:
+    """Raise `ReauthenticationRequired` unless the asker proved just now who they are; for what decides over the
+    door itself.
+    """
+    if not actor.recently_authenticated:
+        raise ReauthenticationRequired(
             "Confirm your password first; over the API, `confirm` your loginSession or use an account key of yours."
         )

@@ -9,21 +9,21 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
-_AT_ONCE = 200
+_LINES_PER_CHUNK = 200
 
 
-def download(request: HttpRequest, name: str, kind: str, lines: Iterable[str]) -> StreamingHttpResponse:
+def streaming_download(request: HttpRequest, name: str, kind: str, lines: Iterable[str]) -> StreamingHttpResponse:
     """A file of the type `kind` for the browser to keep, a few hundred lines at a time."""
-    whole = _pieces(lines) if isinstance(request, ASGIRequest) else lines
-    answer = StreamingHttpResponse(whole, content_type=f"{kind}; charset=utf-8")
+    content = _chunks(lines) if isinstance(request, ASGIRequest) else lines
+    answer = StreamingHttpResponse(content, content_type=f"{kind}; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     answer["Cache-Control"] = "no-store"
     return answer
 
 
-async def _pieces(lines: Iterable[str]) -> AsyncIterator[str]:
+async def _chunks(lines: Iterable[str]) -> AsyncIterator[str]:
     """The same for a server that waits for nobody: the database is asked in the request's own thread."""
-    left = iter(lines)
-    take = sync_to_async(lambda: "".join(itertools.islice(left, _AT_ONCE)))
-    while piece := await take():
-        yield piece
+    remaining = iter(lines)
+    read_chunk = sync_to_async(lambda: "".join(itertools.islice(remaining, _LINES_PER_CHUNK)))
+    while chunk := await read_chunk():
+        yield chunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-MARK = "\ufffd"
+REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -14,12 +14,12 @@ def is_storable(text: str) -> bool:
     return not _UNSTORABLE.search(text)
 
 
-def storable(found: Any) -> Any:
+def strip_unstorable(found: Any) -> Any:
     """The same text, list or mapping with a mark in the place of each sign that cannot be kept."""
     if isinstance(found, str):
-        return _UNSTORABLE.sub(MARK, found)
+        return _UNSTORABLE.sub(REPLACEMENT, found)
     if isinstance(found, dict):
-        return {storable(key): storable(value) for key, value in found.items()}
+        return {strip_unstorable(key): strip_unstorable(value) for key, value in found.items()}
     if isinstance(found, list):
-        return [storable(each) for each in found]
+        return [strip_unstorable(each) for each in found]
     return found

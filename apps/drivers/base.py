@@ -40,18 +40,20 @@ class EngineRefused(EngineError):
 
 
 class HostKeyRefused(EngineRefused):
-    """The SSH server's key is not the pinned one, or none is pinned yet; `seen` is the key it showed, as one line."""
+    """The SSH server's key is not the pinned one, or none is pinned yet; `presented_key` is the key it showed, as
+    one line.
+    """
 
-    def __init__(self, words: str, seen: str = "") -> None:
-        super().__init__(words)
-        self.seen = seen
+    def __init__(self, message: str, presented_key: str = "") -> None:
+        super().__init__(message)
+        self.presented_key = presented_key
 
 
 class CredentialRefused(EngineRefused):
     """The SSH key or password cannot be used, or is not accepted; `field` is private_key or password."""
 
-    def __init__(self, words: str, field: str = "private_key") -> None:
-        super().__init__(words)
+    def __init__(self, message: str, field: str = "private_key") -> None:
+        super().__init__(message)
         self.field = field
 
 
@@ -94,7 +96,7 @@ class EngineInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class PortSeen:
+class EnginePort:
     """One port of a container; `public` is None while it is only exposed."""
 
     private: int
@@ -104,7 +106,7 @@ class PortSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class MountSeen:
+class EngineMount:
     """One mount of a container: `kind` is bind, volume or tmpfs."""
 
     kind: str
@@ -115,7 +117,7 @@ class MountSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerSeen:
+class EngineContainer:
     """A container as the engine shows it.
 
     `state` is the engine's own word: created, running, paused, restarting, removing, exited or dead. `exit_code`,
@@ -137,9 +139,9 @@ class ContainerSeen:
     error: str = ""
     health: str = ""
     command: str = ""
-    ports: tuple[PortSeen, ...] = ()
+    ports: tuple[EnginePort, ...] = ()
     networks: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[MountSeen, ...] = ()
+    mounts: tuple[EngineMount, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -171,7 +173,7 @@ class PullProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSeen:
+class EngineImage:
     """An image on the engine; `size` in bytes, `created` unix time in seconds."""
 
     id: str
@@ -206,7 +208,7 @@ class StatsSample:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """One sample of a whole machine (None: it does not tell) and of its running containers, by the engine's ids."""
 
     machine: StatsSample | None
@@ -240,18 +242,18 @@ class Driver(Protocol):
 
     def info(self) -> EngineInfo: ...
 
-    def about(self) -> tuple[EngineInfo, Mapping[str, Any]]:
+    def describe_host(self) -> tuple[EngineInfo, Mapping[str, Any]]:
         """`info`, and what an agent beside the engine tells of the machine (parts of v1 `host.info`), in one call."""
 
     def close(self) -> None: ...
 
-    def containers(self) -> list[ContainerSeen]:
+    def containers(self) -> list[EngineContainer]:
         """Every container on the engine, running or not, in one cheap call."""
 
-    def inspect(self, container_id: str) -> ContainerSeen:
+    def inspect(self, container_id: str) -> EngineContainer:
         """One container in full; by id or name. Raises `EngineNotFound`."""
 
-    def find(self, label: str, value: str) -> ContainerSeen | None:
+    def find(self, label: str, value: str) -> EngineContainer | None:
         """The container that carries this label, in full, or None."""
 
     def create(self, request: CreateRequest) -> str:
@@ -271,9 +273,9 @@ class Driver(Protocol):
 
     def rename(self, container_id: str, name: str) -> None: ...
 
-    def images(self) -> list[ImageSeen]: ...
+    def images(self) -> list[EngineImage]: ...
 
-    def find_image(self, image: str) -> ImageSeen | None:
+    def find_image(self, image: str) -> EngineImage | None:
         """The image of this name or id, or None."""
 
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
@@ -314,5 +316,5 @@ class Driver(Protocol):
     def host_stats(self) -> Stream[StatsSample]:
         """About one sample a second of the whole machine (its own counters if local, else its containers' sum)."""
 
-    def measure(self) -> Measured:
+    def measure(self) -> Measurement:
         """One sample of everything, now."""

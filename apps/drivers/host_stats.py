@@ -8,14 +8,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from apps.drivers.base import Driver, EngineError, StatsSample, Stream
-from apps.drivers.docker_stats import total
+from apps.drivers.base import (
+    Driver,
+    EngineError,
+    StatsSample,
+    Stream,
+)
+from apps.drivers.docker.container_stats import sum_samples
 
-EVERY = 1.0
-LIST_EVERY = 10.0
+SAMPLE_INTERVAL = 1.0
+LIST_INTERVAL = 10.0
 _SECTOR = 512
-_INNER = ("lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "vxlan")
-_VIRTUAL = ("loop", "ram", "dm-", "md", "zram", "sr", "nbd")
+_INTERNAL_INTERFACES = ("lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "vxlan")
+_VIRTUAL_DISKS = ("loop", "ram", "dm-", "md", "zram", "sr", "nbd")
 
 
 def read_machine(proc: Path = Path("/proc"), blocks: Path = Path("/sys/block")) -> StatsSample:
@@ -43,9 +48,9 @@ def _cpu(text: str) -> int:
 
 
 def _memory(text: str) -> tuple[int, int]:
-    found = {name: int(rest.split()[0]) * 1024 for name, _, rest in (row.partition(":") for row in text.splitlines())}
-    size = found.get("MemTotal", 0)
-    return size - found.get("MemAvailable", found.get("MemFree", 0)), size
+    values = {name: int(rest.split()[0]) * 1024 for name, _, rest in (row.partition(":") for row in text.splitlines())}
+    size = values.get("MemTotal", 0)
+    return size - values.get("MemAvailable", values.get("MemFree", 0)), size
 
 
 def _networks(text: str) -> tuple[int, int]:
@@ -53,7 +58,7 @@ def _networks(text: str) -> tuple[int, int]:
     received = sent = 0
     for row in text.splitlines()[2:]:
         name, _, rest = row.partition(":")
-        if not name.strip().startswith(_INNER):
+        if not name.strip().startswith(_INTERNAL_INTERFACES):
             numbers = rest.split()
             received, sent = received + int(numbers[0]), sent + int(numbers[8])
     return received, sent
@@ -66,7 +71,7 @@ def _disks(text: str, blocks: Path) -> tuple[int, int]:
     for row in text.splitlines():
         words = row.split()
         name = words[2]
-        if not name.startswith(_VIRTUAL) and (whole is None or name in whole):
+        if not name.startswith(_VIRTUAL_DISKS) and (whole is None or name in whole):
             read, written = read + int(words[5]) * _SECTOR, written + int(words[9]) * _SECTOR
     return read, written
 
@@ -80,14 +85,14 @@ class MachineStats:
     def __iter__(self) -> Iterator[StatsSample]:
         while not self._closed.is_set():
             yield read_machine()
-            self._closed.wait(EVERY)
+            self._closed.wait(SAMPLE_INTERVAL)
 
     def close(self) -> None:
         """End the iteration, whichever thread it is in."""
         self._closed.set()
 
 
-class FleetStats:
+class ContainerSumStats:
     """The running containers of an engine elsewhere, added up once a second.
 
     Counters of containers that have gone stay in the sum, so that it never falls.
@@ -96,19 +101,19 @@ class FleetStats:
     def __init__(self, engine: Driver) -> None:
         self._engine = engine
         self._closed = threading.Event()
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._latest: dict[str, StatsSample] = {}
         self._streams: dict[str, Stream[StatsSample]] = {}
         self._info = engine.info()
 
     def __iter__(self) -> Iterator[StatsSample]:
-        due = 0.0
+        next_listing = 0.0
         try:
             while not self._closed.is_set():
-                if time.monotonic() >= due:
-                    self._join_new()
-                    due = time.monotonic() + LIST_EVERY
-                self._closed.wait(EVERY)
+                if time.monotonic() >= next_listing:
+                    self._follow_new_containers()
+                    next_listing = time.monotonic() + LIST_INTERVAL
+                self._closed.wait(SAMPLE_INTERVAL)
                 yield self._sum()
         except EngineError:
             return
@@ -118,12 +123,12 @@ class FleetStats:
     def close(self) -> None:
         """End the iteration, whichever thread it is in."""
         self._closed.set()
-        with self._guard:
+        with self._lock:
             streams = list(self._streams.values())
         for stream in streams:
             stream.close()
 
-    def _join_new(self) -> None:
+    def _follow_new_containers(self) -> None:
         running = {seen.id for seen in self._engine.containers() if seen.state == "running"}
         for key in running - self._streams.keys():
             threading.Thread(target=self._follow, args=(key,), name=f"stats-{key[:12]}", daemon=True).start()
@@ -133,24 +138,24 @@ class FleetStats:
             stream = self._engine.stats(key)
         except EngineError:
             return
-        with self._guard:
+        with self._lock:
             self._streams[key] = stream
         if self._closed.is_set():
             stream.close()
         for sample in stream:
             self._latest[key] = sample
-        with self._guard:
+        with self._lock:
             self._streams.pop(key, None)
 
     def _sum(self) -> StatsSample:
-        with self._guard:
+        with self._lock:
             live = set(self._streams)
         # A container that ended holds no memory any more; what it had counted stays counted.
-        samples = [s if key in live else _ended(s) for key, s in list(self._latest.items())]
-        return total(samples, at=time.time(), cpus=self._info.cpus, memory_limit=self._info.memory)
+        samples = [s if key in live else _without_memory(s) for key, s in list(self._latest.items())]
+        return sum_samples(samples, at=time.time(), cpus=self._info.cpus, memory_limit=self._info.memory)
 
 
-def _ended(sample: StatsSample) -> StatsSample:
+def _without_memory(sample: StatsSample) -> StatsSample:
     return StatsSample(
         sample.at,
         sample.cpu_ns,

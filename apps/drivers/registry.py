@@ -11,16 +11,16 @@ _drivers: dict[Endpoint, Driver] = {}
 _lock = threading.Lock()
 
 
-def driver(endpoint: Endpoint) -> Driver:
+def get_driver(endpoint: Endpoint) -> Driver:
     """The shared driver of this engine; making it does not connect. Raises `EngineRefused` for an unknown scheme."""
     found = _drivers.get(endpoint)
     if found is None:
         with _lock:
-            found = _drivers.get(endpoint) or _drivers.setdefault(endpoint, _make(endpoint))
+            found = _drivers.get(endpoint) or _drivers.setdefault(endpoint, _create_driver(endpoint))
     return found
 
 
-def forget(endpoint: Endpoint) -> None:
+def discard_driver(endpoint: Endpoint) -> None:
     """Let go of the driver and its connections; the next asker gets a new one."""
     with _lock:
         found = _drivers.pop(endpoint, None)
@@ -28,17 +28,17 @@ def forget(endpoint: Endpoint) -> None:
         found.close()
 
 
-def _make(endpoint: Endpoint) -> Driver:
+def _create_driver(endpoint: Endpoint) -> Driver:
     # Imported where they are needed: the SDK is slow to load, and most of a portal's processes may never speak it.
     scheme, _, rest = endpoint.url.partition("://")
     if (scheme in {"unix", "tcp", "ssh"} or scheme in dialers) and rest:
-        from apps.drivers.docker_engine import DockerDriver
+        from apps.drivers.docker.engine import DockerDriver
 
         return DockerDriver(endpoint)
     if scheme == "sim" and rest:
-        from apps.drivers.simulated import engine
+        from apps.drivers.simulated.engine import simulated_engine
 
-        return engine(rest)
+        return simulated_engine(rest)
     raise EngineRefused(
         f"{endpoint.url!r} is no engine address: use unix:///path/to/docker.sock, tcp://host:2376, ssh://user@host "
         "or sim://name."

@@ -11,8 +11,8 @@ class EnvironmentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the log-in what it needs to know of members."""
-        from apps.core.ports import ports
+        from apps.core.hooks import hooks
         from apps.environments.selectors import is_member
-        from apps.environments.services import memberships_of_account, revoking
+        from apps.environments.services import memberships_sync, revoking
 
-        ports.identified, ports.is_member, ports.revoking = memberships_of_account, is_member, revoking
+        hooks.on_identity_updated, hooks.is_member, hooks.revoking = memberships_sync, is_member, revoking

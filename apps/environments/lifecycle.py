@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from apps.core.lifecycle import LifeCycle, generic, step
+from apps.core.lifecycle import LifeCycle, default_lifecycle, transition_to
 
-_GENERIC = generic("project", "own")
+_GENERIC = default_lifecycle("project", "own")
 ENVIRONMENT: LifeCycle = replace(
     _GENERIC,
     transitions={
         **_GENERIC.transitions,
-        "remove": step("removed", "requested registering active deactivating inactive error", "removing", "own"),
+        "remove": transition_to(
+            "removed", "requested registering active deactivating inactive error", "removing", "own"
+        ),
     },
 )

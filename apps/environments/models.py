@@ -36,7 +36,7 @@ class Environment(Managed):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give a new environment its number."""
         if self.pk is None:
-            self.pk = AccountNumber.take()
+            self.pk = AccountNumber.allocate()
             self.wire_uuid = self.wire_uuid or str(self.uuid or uuid.uuid4())
             kwargs["force_insert"] = True
         super().save(*args, **kwargs)
@@ -77,7 +77,7 @@ class Role(models.Model):
         return frozenset(self.permissions) & PERMISSIONS.keys()
 
     @classmethod
-    def every(cls) -> dict[str, frozenset[str]]:
+    def permissions_by_role(cls) -> dict[str, frozenset[str]]:
         """All roles: the built-in ones, then those that were made here."""
         return {**ROLES, **{role.name: role.held for role in cls.objects.all()}}
 
@@ -141,7 +141,7 @@ class OpenSocket(models.Model):
     confirmed for `STALE` belongs to a process that died.
     """
 
-    BEAT = timedelta(seconds=20)
+    HEARTBEAT = timedelta(seconds=20)
     STALE = timedelta(seconds=60)
 
     process = models.CharField(max_length=64, db_index=True)
@@ -161,7 +161,7 @@ class OpenSocket(models.Model):
 class SocketTicket(models.Model):
     """A one-time right to open one WebSocket: bound to who, where, which verb on which thing; only its hash is kept.
 
-    It is worth no more than what it was got with: `session`, or (`is_open`) nothing but open mode."""
+    It is worth no more than what it was got with: `session`, or (`via_open_mode`) nothing but open mode."""
 
     LIFE = timedelta(seconds=30)
 
@@ -169,7 +169,7 @@ class SocketTicket(models.Model):
     account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.CASCADE, related_name="+")
     session = models.ForeignKey(Session, null=True, on_delete=models.CASCADE, related_name="+")
-    is_open = models.BooleanField(default=False)
+    via_open_mode = models.BooleanField(default=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
     verb = models.CharField(max_length=32)
     kind = models.CharField(max_length=32)

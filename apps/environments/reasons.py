@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 from apps.environments.roles import PERMISSIONS
 
-NOTHING: frozenset[str] = frozenset()
+NO_PERMISSIONS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EnvironmentRef:
     """An environment; one that is not active is there for its owners only."""
 
     environment: int
@@ -23,7 +23,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Tie:
+class MembershipMatch:
     """An entry of a member list that means the account: itself, its person, or a group that it is in."""
 
     member: int
@@ -32,12 +32,12 @@ class Tie:
     permissions: frozenset[str]
     kind: str = "rancher_id"
     identity: str = ""
-    shown: str = ""
+    display_name: str = ""
     is_group: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class KeyLimit:
     """What a key leaves of its account's rights: a role (None: all of it), and one environment (None: any)."""
 
     role: str = ""
@@ -47,23 +47,23 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class Subject:
     """An account, seen by itself or through one of its keys."""
 
     account: int
     is_active: bool = True
     is_admin: bool = False
-    ties: tuple[Tie, ...] = ()
-    limit: Limit | None = None
+    matches: tuple[MembershipMatch, ...] = ()
+    limit: KeyLimit | None = None
 
     @property
-    def rules(self) -> bool:
+    def is_unrestricted_admin(self) -> bool:
         """Whether the whole installation is open: an administrator, not through a key that is held to less."""
         free = self.limit is None or (self.limit.permissions is None and self.limit.environment is None)
-        return self.is_there and self.is_admin and free
+        return self.is_effective and self.is_admin and free
 
     @property
-    def is_there(self) -> bool:
+    def is_effective(self) -> bool:
         """Whether account and key count at all."""
         return self.is_active and (self.limit is None or self.limit.is_usable)
 
@@ -72,10 +72,10 @@ class Holder:
 class Access:
     """What is held in one environment: for each permission its paths (None: being an administrator), and the rest."""
 
-    place: Place
-    paths: Mapping[str, tuple[Tie | None, ...]] = field(default_factory=dict)
+    ref: EnvironmentRef
+    paths: Mapping[str, tuple[MembershipMatch | None, ...]] = field(default_factory=dict)
     refused: str = ""
-    beyond_limit: frozenset[str] = NOTHING
+    beyond_limit: frozenset[str] = NO_PERMISSIONS
 
     @property
     def held(self) -> frozenset[str]:
@@ -84,7 +84,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Revocation:
     """Something that could be taken away: a membership, a group, a role, or being an administrator (`kind`)."""
 
     kind: str
@@ -92,67 +92,78 @@ class Cut:
     key: int = 0
 
 
-def explain(holder: Holder, place: Place) -> Access:
+def explain(subject: Subject, ref: EnvironmentRef) -> Access:
     """What the holder may do in the environment, and why; `refused` is why it is nothing at all.
 
     `refused` is one word: `inactive` (account or key), `elsewhere` (a key of another environment), `stranger`,
     `asleep` (the environment is not active and the holder no owner), `limit` (the key's role covers none of it).
     """
-    if not holder.is_there:
-        return Access(place, refused="inactive")
-    limit = holder.limit
-    if limit is not None and limit.environment not in (None, place.environment):
-        return Access(place, refused="elsewhere")
-    paths = _granted(holder, place)
+    if not subject.is_effective:
+        return Access(ref, refused="inactive")
+    limit = subject.limit
+    if limit is not None and limit.environment not in (None, ref.environment):
+        return Access(ref, refused="elsewhere")
+    paths = _permission_paths(subject, ref)
     if not paths:
-        return Access(place, refused="stranger")
-    if not (place.is_active or holder.is_admin or "own" in paths):
-        return Access(place, refused="asleep")
+        return Access(ref, refused="stranger")
+    if not (ref.is_active or subject.is_admin or "own" in paths):
+        return Access(ref, refused="asleep")
     covered = frozenset(paths) if limit is None or limit.permissions is None else frozenset(paths) & limit.permissions
-    kept = {name: found for name, found in paths.items() if name in covered}
-    return Access(place, kept, "" if kept else "limit", frozenset(paths) - covered)
+    held_paths = {name: found for name, found in paths.items() if name in covered}
+    return Access(ref, held_paths, "" if held_paths else "limit", frozenset(paths) - covered)
 
 
-def _granted(holder: Holder, place: Place) -> dict[str, tuple[Tie | None, ...]]:
+def _permission_paths(subject: Subject, ref: EnvironmentRef) -> dict[str, tuple[MembershipMatch | None, ...]]:
     """The paths of each permission, in the usual order of permissions."""
-    ties = [tie for tie in holder.ties if tie.environment == place.environment]
-    found: dict[str, tuple[Tie | None, ...]] = {}
+    matches = [match for match in subject.matches if match.environment == ref.environment]
+    found: dict[str, tuple[MembershipMatch | None, ...]] = {}
     for name in PERMISSIONS:
-        by: list[Tie | None] = [None] if holder.is_admin else []
-        by += [tie for tie in ties if name in tie.permissions]
+        by: list[MembershipMatch | None] = [None] if subject.is_admin else []
+        by += [match for match in matches if name in match.permissions]
         if by:
             found[name] = tuple(by)
     return found
 
 
-def cuts(holder: Holder) -> list[Cut]:
+def possible_revocations(subject: Subject) -> list[Revocation]:
     """Everything that could be taken from the holder, each once."""
-    found: list[Cut] = [Cut("admin")] if holder.is_admin else []
-    for tie in holder.ties:
-        found += [Cut("group", tie.identity, tie.member) if tie.is_group else Cut("member", tie.shown, tie.member)]
-    return [*_once(found), *_once(Cut("role", tie.role) for tie in holder.ties)]
+    found: list[Revocation] = [Revocation("admin")] if subject.is_admin else []
+    for match in subject.matches:
+        found += [
+            Revocation("group", match.identity, match.member)
+            if match.is_group
+            else Revocation("member", match.display_name, match.member)
+        ]
+    return [*_unique(found), *_unique(Revocation("role", match.role) for match in subject.matches)]
 
 
-def _once(found: Iterable[Cut]) -> list[Cut]:
+def _unique(found: Iterable[Revocation]) -> list[Revocation]:
     """A group is one thing to lose, on however many member lists it is."""
-    return list({(cut.kind, cut.name if cut.kind != "member" else cut.key): cut for cut in found}.values())
+    return list(
+        {
+            (revocation.kind, revocation.name if revocation.kind != "member" else revocation.key): revocation
+            for revocation in found
+        }.values()
+    )
 
 
-def without(holder: Holder, cut: Cut) -> Holder:
+def after_revocation(subject: Subject, revocation: Revocation) -> Subject:
     """The holder after the cut."""
-    if cut.kind == "admin":
-        return replace(holder, is_admin=False)
-    return replace(holder, ties=tuple(tie for tie in holder.ties if not _is_cut(tie, cut)))
+    if revocation.kind == "admin":
+        return replace(subject, is_admin=False)
+    return replace(subject, matches=tuple(match for match in subject.matches if not _is_revoked(match, revocation)))
 
 
-def _is_cut(tie: Tie, cut: Cut) -> bool:
-    if cut.kind == "group":
-        return tie.is_group and tie.identity == cut.name
-    return tie.role == cut.name if cut.kind == "role" else tie.member == cut.key
+def _is_revoked(match: MembershipMatch, revocation: Revocation) -> bool:
+    if revocation.kind == "group":
+        return match.is_group and match.identity == revocation.name
+    return match.role == revocation.name if revocation.kind == "role" else match.member == revocation.key
 
 
-def loses(holder: Holder, cut: Cut, places: Iterable[Place]) -> dict[int, frozenset[str]]:
+def lost_permissions(
+    subject: Subject, revocation: Revocation, refs: Iterable[EnvironmentRef]
+) -> dict[int, frozenset[str]]:
     """The permissions that the cut would take, by environment; environments that keep everything are left out."""
-    less = without(holder, cut)
-    gone = {place.environment: explain(holder, place).held - explain(less, place).held for place in places}
+    less = after_revocation(subject, revocation)
+    gone = {ref.environment: explain(subject, ref).held - explain(less, ref).held for ref in refs}
     return {key: names for key, names in gone.items() if names}

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from apps.core.ports import ports
-from apps.core.result import Result
+from apps.core.hooks import hooks
+from apps.core.result import ReconcileResult
 from apps.environments.models import Environment, RoleGroup
-from apps.environments.services import members_apply
+from apps.environments.services import role_groups_sync
 
 
-def settle(row: Environment) -> Result:
+def reconcile_environment(row: Environment) -> ReconcileResult:
     """The wish, seen; a removed environment first empties itself."""
     if row.desired != "removed":
         if row.removed is not None and row.desired != "purged":
-            members_apply(row)  # its groups went when it was removed
-        return Result(state=row.desired)
-    for empty in ports.emptiers:  # from the top down: stacks, then containers, then the hosts they stand on
+            role_groups_sync(row)  # its groups went when it was removed
+        return ReconcileResult(state=row.desired)
+    for (
+        empty
+    ) in hooks.on_environment_removed:  # from the top down: stacks, then containers, then the hosts they stand on
         left = empty(row.pk)
         if left:
-            return Result(state="removing", message=f"Waiting for {left} things inside to go", again_in=1.0)
+            return ReconcileResult(
+                state="removing", message=f"Waiting for {left} things inside to go", requeue_after=1.0
+            )
     for role in RoleGroup.objects.filter(environment=row).select_related("group"):
         role.group.delete()
-    return Result(state="removed")
+    return ReconcileResult(state="removed")

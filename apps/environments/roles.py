@@ -28,17 +28,17 @@ ROLES: dict[str, frozenset[str]] = {
 }
 RANK = {role: rank for rank, role in enumerate(ROLES)}
 
-RESERVED = frozenset({*ROLES, "user", "admin", "readAdmin", "token", "service", "agent", "register", "none"})
+RESERVED_NAMES = frozenset({*ROLES, "user", "admin", "readAdmin", "token", "service", "agent", "register", "none"})
 """Names that mean something already, here or on the v1 wire."""
 
 
-def highest(roles: Iterable[str], known: Mapping[str, frozenset[str]] = ROLES) -> str | None:
+def highest_role(roles: Iterable[str], known: Mapping[str, frozenset[str]] = ROLES) -> str | None:
     """The role that outranks the others (owner first, then whoever holds more), or None for no role at all."""
     found = sorted({role for role in roles if role in known}, key=lambda role: (-len(known[role]), role))
     return found[0] if found else None
 
 
-def named(held: frozenset[str], roles: Collection[str] = ()) -> str:
+def permissions_label(held: frozenset[str], roles: Collection[str] = ()) -> str:
     """What to call these permissions: the one role that they come from, else the built-in role with exactly them."""
     if len(roles) == 1:
         return next(iter(roles))
@@ -46,6 +46,6 @@ def named(held: frozenset[str], roles: Collection[str] = ()) -> str:
     return same or " + ".join(sorted(roles)) or "less than a role"
 
 
-def largest_within(held: frozenset[str], known: Mapping[str, frozenset[str]]) -> str | None:
+def largest_role_within(held: frozenset[str], known: Mapping[str, frozenset[str]]) -> str | None:
     """The role with the most permissions among those that `held` covers."""
-    return highest([role for role, needs in known.items() if needs <= held], known)
+    return highest_role([role for role, needs in known.items() if needs <= held], known)

@@ -13,21 +13,26 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.control.services import ask, create, record
+from apps.control.services import create, record, request_change
 from apps.core.errors import Invalid
 from apps.core.events import agent_changed
 from apps.core.texts import is_storable
 from apps.drivers import registry
-from apps.environments.access import Actor
-from apps.hosts.models import AGENT, AgentCredential, Host, RegistrationToken
+from apps.environments.actor import Actor
+from apps.hosts.models import (
+    AGENT_SCHEME,
+    AgentCredential,
+    Host,
+    RegistrationToken,
+)
 from apps.hosts.selectors import endpoint_of
-from apps.hosts.tunnels.keys import ssh_key
+from apps.hosts.tunnels.keys import normalize_ssh_key
 
-_LABELS, _LABEL = 100, 255
+_MAX_LABELS, _MAX_LABEL_LENGTH = 100, 255
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class IssuedCredential:
     """A new credential; `secret` is known here and now only."""
 
     credential: AgentCredential
@@ -35,7 +40,7 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class AgentRegistration:
     """What an agent says of itself when it registers."""
 
     request: str
@@ -48,123 +53,129 @@ class Claim:
     simulated: bool
 
     @classmethod
-    def read(cls, said: Any) -> Claim:
+    def parse(cls, body: Any) -> AgentRegistration:
         """The claim in a request's body; raises `Invalid` naming the field."""
-        if not isinstance(said, Mapping):
+        if not isinstance(body, Mapping):
             raise Invalid("body", "InvalidFormat", "The body must be a JSON object.")
-        key = ssh_key(_text(said, "publicKey", 1000))
+        key = normalize_ssh_key(_read_text(body, "publicKey", 1000))
         if key is None:
             raise Invalid("publicKey", "InvalidFormat", "publicKey is an ed25519 key in OpenSSH's form.")
         return cls(
-            request=_text(said, "key", 128),
+            request=_read_text(body, "key", 128),
             public_key=key,
-            hostname=_text(said, "hostname", 255),
-            address=_text(said, "address", 64, needed=False),
-            labels=_labels(said.get("labels") or {}),
-            engine_id=_text(said, "engineId", 128),
-            version=_text(said, "agentVersion", 32, needed=False),
-            simulated=said.get("simulated") is True,
+            hostname=_read_text(body, "hostname", 255),
+            address=_read_text(body, "address", 64, required=False),
+            labels=_read_labels(body.get("labels") or {}),
+            engine_id=_read_text(body, "engineId", 128),
+            version=_read_text(body, "agentVersion", 32, required=False),
+            simulated=body.get("simulated") is True,
         )
 
 
-def _text(said: Mapping[str, Any], name: str, limit: int, *, needed: bool = True) -> str:
-    value = said.get(name) or ""
+def _read_text(body: Mapping[str, Any], name: str, limit: int, *, required: bool = True) -> str:
+    value = body.get(name) or ""
     value = value.strip() if isinstance(value, str) else value
     if not isinstance(value, str) or not value.isprintable():
         raise Invalid(name, "InvalidFormat", f"{name} is a text of one line.")
-    if needed and not value:
+    if required and not value:
         raise Invalid(name, "MissingRequired", f"{name} is required.")
     if len(value) > limit:
         raise Invalid(name, "MaxLengthExceeded", f"{name} has at most {limit} characters.")
     return value
 
 
-def _labels(said: Any) -> dict[str, str]:
-    if not isinstance(said, Mapping) or len(said) > _LABELS:
-        raise Invalid("labels", "InvalidFormat", f"labels is a map of at most {_LABELS} texts.")
-    for pair in said.items():
-        if not all(isinstance(part, str) and part.isprintable() and len(part) <= _LABEL for part in pair):
-            raise Invalid("labels", "InvalidFormat", f"Labels are texts of at most {_LABEL} characters.")
-    return dict(said)
+def _read_labels(body: Any) -> dict[str, str]:
+    if not isinstance(body, Mapping) or len(body) > _MAX_LABELS:
+        raise Invalid("labels", "InvalidFormat", f"labels is a map of at most {_MAX_LABELS} texts.")
+    for pair in body.items():
+        if not all(isinstance(part, str) and part.isprintable() and len(part) <= _MAX_LABEL_LENGTH for part in pair):
+            raise Invalid("labels", "InvalidFormat", f"Labels are texts of at most {_MAX_LABEL_LENGTH} characters.")
+    return dict(body)
 
 
-def agent_register(token: RegistrationToken, said: Any, *, address: str) -> Registered:
-    """A credential for the agent that says `said`, calling from `address`; its host is made unless it is there.
+def agent_register(token: RegistrationToken, body: Any, *, address: str) -> IssuedCredential:
+    """A credential for the agent that says `body`, calling from `address`; its host is made unless it is there.
 
     The same engine in the same environment is the same host: its older credentials end. Raises `Invalid`, also for
     an engine that is a host of another environment.
     """
-    claim = Claim.read(said)
+    registration = AgentRegistration.parse(body)
     with transaction.atomic():
         RegistrationToken.all_objects.select_for_update().get(
             pk=token.pk
         )  # one at a time: a repetition finds the first
-        row = _twin(token, claim)
-        row = _returning(row, claim) if row else _new_host(token, claim, address)
+        row = _find_existing_host(token, registration)
+        row = _update_returning_host(row, registration) if row else _create_host(token, registration, address)
         credentials_revoke(row)
-        made = _credential(row, claim, address)
+        issued = _issue_credential(row, registration, address)
         actor = Actor(None, "agent", address=address)
-        told = {"hostname": claim.hostname, "address": claim.address, "labels": dict(claim.labels)}
-        record("host.register", actor=actor, row=row, environment_id=row.environment_id, request=told)
-    return made
+        details = {
+            "hostname": registration.hostname,
+            "address": registration.address,
+            "labels": dict(registration.labels),
+        }
+        record("host.register", actor=actor, row=row, environment_id=row.environment_id, request=details)
+    return issued
 
 
-def _twin(token: RegistrationToken, claim: Claim) -> Host | None:
-    rows = Host.all_objects.filter(engine_id=claim.engine_id, removed=None).exclude(desired__in=("removed", "purged"))
-    twin: Host | None = rows.filter(environment=token.environment_id).first()
-    if twin is None and rows.exists():
+def _find_existing_host(token: RegistrationToken, registration: AgentRegistration) -> Host | None:
+    rows = Host.all_objects.filter(engine_id=registration.engine_id, removed=None).exclude(
+        desired__in=("removed", "purged")
+    )
+    existing: Host | None = rows.filter(environment=token.environment_id).first()
+    if existing is None and rows.exists():
         raise Invalid(
             "engineId", "NotUnique", "This engine is a host of another environment already; remove it there first."
         )
-    return twin
+    return existing
 
 
-def _new_host(token: RegistrationToken, claim: Claim, address: str) -> Host:
+def _create_host(token: RegistrationToken, registration: AgentRegistration, address: str) -> Host:
     key = uuid.uuid4()
     row = Host(
         environment=token.environment,
         uuid=key,
-        url=f"{AGENT}{key}",
-        name=claim.hostname,
-        labels=dict(claim.labels),
-        address=claim.address or address,
-        engine_id=claim.engine_id,
-        hostname=claim.hostname,
-        agent=_facts(claim),
+        url=f"{AGENT_SCHEME}{key}",
+        name=registration.hostname,
+        labels=dict(registration.labels),
+        address=registration.address or address,
+        engine_id=registration.engine_id,
+        hostname=registration.hostname,
+        agent=_agent_info(registration),
         desired="active",
     )
-    create(row, actor=None, request={"hostname": claim.hostname, "labels": dict(claim.labels)})
+    create(row, actor=None, request={"hostname": registration.hostname, "labels": dict(registration.labels)})
     return row
 
 
-def _returning(row: Host, claim: Claim) -> Host:
+def _update_returning_host(row: Host, registration: AgentRegistration) -> Host:
     """The host of an engine that registers again: what the command says anew wins, also over another way to it."""
-    wanted = {"url": f"{AGENT}{row.uuid}", "labels": {**row.labels, **claim.labels}}
-    if claim.address:
-        wanted["address"] = claim.address
+    wanted = {"url": f"{AGENT_SCHEME}{row.uuid}", "labels": {**row.labels, **registration.labels}}
+    if registration.address:
+        wanted["address"] = registration.address
     changes = {name: value for name, value in wanted.items() if getattr(row, name) != value}
-    Host.all_objects.filter(pk=row.pk).update(agent=_facts(claim))
+    Host.all_objects.filter(pk=row.pk).update(agent=_agent_info(registration))
     if changes:
-        registry.forget(endpoint_of(row))
-        ask(row, "update", actor=None, changes=changes, request=changes)
+        registry.discard_driver(endpoint_of(row))
+        request_change(row, "update", actor=None, changes=changes, request=changes)
     return row
 
 
-def _facts(claim: Claim) -> dict[str, Any]:
-    return {"version": claim.version, "simulated": claim.simulated}
+def _agent_info(registration: AgentRegistration) -> dict[str, Any]:
+    return {"version": registration.version, "simulated": registration.simulated}
 
 
-def _credential(row: Host, claim: Claim, address: str) -> Registered:
+def _issue_credential(row: Host, registration: AgentRegistration, address: str) -> IssuedCredential:
     secret = secrets.token_urlsafe(40)
-    made = AgentCredential.objects.create(
+    issued = AgentCredential.objects.create(
         host=row,
         access_key=secrets.token_hex(10).upper(),
         secret_hash=_digest(secret),
-        public_key=claim.public_key,
-        request=claim.request,
+        public_key=registration.public_key,
+        request=registration.request,
         address=address,
     )
-    return Registered(made, secret)
+    return IssuedCredential(issued, secret)
 
 
 def _digest(secret: str) -> str:
@@ -179,24 +190,24 @@ def credentials_revoke(row: Host) -> int:
     return ended
 
 
-def agent_of(access_key: str, secret: str) -> AgentCredential | None:
+def authenticate_agent(access_key: str, secret: str) -> AgentCredential | None:
     """The credential in force with this pair, and its host; None for a wrong, ended or removed host's one."""
-    found = _in_force().filter(access_key=access_key).first() if is_storable(access_key) else None
+    found = _valid_credentials().filter(access_key=access_key).first() if is_storable(access_key) else None
     same = hmac.compare_digest(found.secret_hash if found else "", _digest(secret))
     return found if found and same else None
 
 
-def is_in_force(credential_id: int) -> bool:
+def is_credential_valid(credential_id: int) -> bool:
     """Whether the credential still counts."""
-    return bool(_in_force().filter(pk=credential_id).exists())
+    return bool(_valid_credentials().filter(pk=credential_id).exists())
 
 
-def _in_force() -> Any:
+def _valid_credentials() -> Any:
     return AgentCredential.objects.select_related("host").filter(revoked=None, host__removed=None)
 
 
-def registered(token: RegistrationToken, request: str) -> AgentCredential | None:
+def find_registration(token: RegistrationToken, request: str) -> AgentCredential | None:
     """What an agent that registered under this random key got, while it counts."""
-    mine = _in_force().filter(host__environment=token.environment_id)
+    mine = _valid_credentials().filter(host__environment=token.environment_id)
     found: AgentCredential | None = mine.filter(request=request).last() if request and is_storable(request) else None
     return found

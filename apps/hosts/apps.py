@@ -12,13 +12,13 @@ class HostsConfig(AppConfig):
     def ready(self) -> None:
         """Register with the loop, and let environments be emptied of hosts."""
         from apps.control.reconcile import register
-        from apps.core.ports import ports
+        from apps.core.hooks import hooks
         from apps.drivers.dialing import dialers
         from apps.hosts import reconcile, services
         from apps.hosts.models import Host, RegistrationToken
-        from apps.hosts.tunnels import reach
+        from apps.hosts.tunnels import dialer
 
-        register(Host, reconcile.settle, patience={"host.evacuate": 24 * 3600.0})
-        register(RegistrationToken, reconcile.settle_token)
-        dialers["agent"] = reach.dial
-        ports.emptiers.insert(0, services.environment_empty)
+        register(Host, reconcile.reconcile_host, operation_deadlines={"host.evacuate": 24 * 3600.0})
+        register(RegistrationToken, reconcile.reconcile_token)
+        dialers["agent"] = dialer.dial
+        hooks.on_environment_removed.insert(0, services.remove_environment_hosts)

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from apps.core.lifecycle import LifeCycle, generic, step
+from apps.core.lifecycle import LifeCycle, default_lifecycle, transition_to
 
 AWAY = frozenset({"reconnecting", "disconnected"})
 """The states of a host whose engine cannot be asked just now: what is known of it is what was seen last."""
 
 _LOST = "reconnecting disconnected"
-_HERE = f"registering active {_LOST}"
+_PRESENT = f"registering active {_LOST}"
 
 HOST = LifeCycle(
     "host",
     {
-        "create": step("active", "", "registering", "hosts"),
-        "activate": step("active", "inactive registering evacuating", "activating", "hosts"),
-        "deactivate": step("inactive", f"{_HERE} activating evacuating", "deactivating", "hosts"),
-        "evacuate": step("inactive", "active inactive updating-active", "evacuating", "hosts"),
-        "remove": step("removed", f"{_LOST} requested inactive registering error", "removing", "hosts"),
-        "purge": step("purged", "removed", "purging", "hosts"),
+        "create": transition_to("active", "", "registering", "hosts"),
+        "activate": transition_to("active", "inactive registering evacuating", "activating", "hosts"),
+        "deactivate": transition_to("inactive", f"{_PRESENT} activating evacuating", "deactivating", "hosts"),
+        "evacuate": transition_to("inactive", "active inactive updating-active", "evacuating", "hosts"),
+        "remove": transition_to("removed", f"{_LOST} requested inactive registering error", "removing", "hosts"),
+        "purge": transition_to("purged", "removed", "purging", "hosts"),
         # Only a host at work shows `updating-active`, which the scheduler takes for fit.
-        "update": step("", f"{_HERE} inactive error updating-active updating-inactive", "updating-inactive", "hosts"),
+        "update": transition_to(
+            "", f"{_PRESENT} inactive error updating-active updating-inactive", "updating-inactive", "hosts"
+        ),
     },
     also_transitional=frozenset({"reconnecting", "requested", "updating-active"}),
 )
-TOKEN = generic("registrationToken", "hosts", restore=False)
+TOKEN = default_lifecycle("registrationToken", "hosts", restore=False)
 
 
-def away(lost_for: float, patience: float) -> str:
-    """The state of a host that has not answered for `lost_for` seconds: disconnected once `patience` is over."""
-    return "disconnected" if lost_for >= patience else "reconnecting"
+def unreachable_state(lost_for: float, disconnected_after: float) -> str:
+    """The state of a host that has not answered for `lost_for` seconds: disconnected once `disconnected_after` is
+    over.
+    """
+    return "disconnected" if lost_for >= disconnected_after else "reconnecting"

@@ -11,10 +11,10 @@ from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.environments.models import Environment, TenantRow
 from apps.hosts.lifecycle import AWAY, HOST, TOKEN
 
-AGENT = "agent://"
-SKEWED = 5.0
+AGENT_SCHEME = "agent://"
+MAX_CLOCK_SKEW = 5.0
 """By how many seconds a host's clock may differ before people are told."""
-LATE = 10.0
+LATE_AFTER_SECONDS = 10.0
 """How old (seconds) an event may be when it is learned before it counts as learned late."""
 
 
@@ -66,22 +66,22 @@ class Host(TenantRow):
     @property
     def has_agent(self) -> bool:
         """Whether an agent on the machine dials out to the portal."""
-        return self.url.startswith(AGENT)
+        return self.url.startswith(AGENT_SCHEME)
 
     @property
     def is_skewed(self) -> bool:
         """Whether its clock differs so much from the portal's that people should know."""
-        return abs(self.skew) > SKEWED
+        return abs(self.skew) > MAX_CLOCK_SKEW
 
     @property
-    def is_away(self) -> bool:
+    def is_unreachable(self) -> bool:
         """Whether the engine cannot be asked just now, whatever a wish of this moment makes the host show."""
-        return self.lost_at is not None or self.shown in AWAY
+        return self.lost_at is not None or self.display_state in AWAY
 
     @property
-    def answers(self) -> bool:
+    def is_responding(self) -> bool:
         """Whether the last look at the engine was answered, so that the next one is expected to be."""
-        return self.seen_at is not None and not self.is_away and self.shown != "error"
+        return self.seen_at is not None and not self.is_unreachable and self.display_state != "error"
 
     @property
     def is_draining(self) -> bool:
@@ -161,21 +161,21 @@ class HostEvent(models.Model):
     @property
     def is_late(self) -> bool:
         """Whether the portal learned of it only afterwards, after it had lost sight of the host."""
-        return (self.learned_at - self.at).total_seconds() > LATE
+        return (self.learned_at - self.at).total_seconds() > LATE_AFTER_SECONDS
 
 
 class PortalKey(models.Model):
     """The installation's keys for agents, one row shared by all processes: made once, never shown.
 
-    `private` is the ed25519 key (OpenSSH) that agents pin; `door_key` and `door_certificate` (PEM) are what processes
+    `private` is the ed25519 key (OpenSSH) that agents pin; `relay_key` and `relay_certificate` (PEM) are what processes
     that hold tunnels show to those that reach hosts through them.
     """
 
     name = models.CharField(max_length=32, unique=True)
     private = EncryptedTextField()
     public = models.TextField()
-    door_key = EncryptedTextField()
-    door_certificate = models.TextField()
+    relay_key = EncryptedTextField()
+    relay_certificate = models.TextField()
 
     def __str__(self) -> str:
         return self.public
@@ -184,8 +184,8 @@ class PortalKey(models.Model):
 class StatsHour(models.Model):
     """An hour of one thing's statistics, a point a minute.
 
-    `kind` and `target` are a host's or a container's, `points` packed as `hosts.history` says, `counters` the sample
-    that the next point is counted from.
+    `kind` and `target` are a host's or a container's, `points` packed as `hosts.stats.history` says, `counters` the
+    sample that the next point is counted from.
     """
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 AFFINITY = "io.rancher.scheduler.affinity:host_label"
-NAMED = 5  # how many hosts a reason names before it counts the rest
+MAX_NAMED_HOSTS = 5  # how many hosts a reason names before it counts the rest
 
 HostPort = tuple[str, int, str]
 
@@ -25,7 +25,7 @@ class HostView:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class PlacementRequirements:
     """What a container needs; `avoid` and `spread` (containers of the same service by host) are only wishes."""
 
     ports: frozenset[HostPort] = frozenset()
@@ -51,56 +51,61 @@ class Unplaced:
     trace: list[dict[str, Any]]
 
 
-def place(demand: Demand, hosts: Iterable[HostView]) -> Placed | Unplaced:
+def choose_host(requirements: PlacementRequirements, hosts: Iterable[HostView]) -> Placed | Unplaced:
     """The best host that meets every condition: the same question always gets the same answer."""
-    known = sorted(hosts, key=lambda host: host.id)
-    refused = {host.id: [why for each in FILTERS if (why := each(demand, host))] for host in known}
-    ranked = sorted((host for host in known if not refused[host.id]), key=lambda host: rank(demand, host))
+    ordered = sorted(hosts, key=lambda host: host.id)
+    refused = {host.id: [why for each in FILTERS if (why := each(requirements, host))] for host in ordered}
+    ranked = sorted((host for host in ordered if not refused[host.id]), key=lambda host: rank(requirements, host))
     best = ranked[0].id if ranked else None
-    trace = [_line(demand, host, refused[host.id], chosen=host.id == best) for host in known]
+    trace = [_trace_entry(requirements, host, refused[host.id], chosen=host.id == best) for host in ordered]
     if best is not None:
         return Placed(best, trace)
-    return Unplaced(tuple(_summary(demand, known, refused)), trace)
+    return Unplaced(tuple(_summarize(requirements, ordered, refused)), trace)
 
 
-def rank(demand: Demand, host: HostView) -> tuple[int, ...]:
+def rank(requirements: PlacementRequirements, host: HostView) -> tuple[int, ...]:
     """Lower is better: soft rules broken, to be avoided, of the same service, containers in all, id."""
     return (
-        sum(1 for _ in _broken(demand, host, soft=True)),
-        int(host.id in demand.avoid),
-        demand.spread.get(host.id, 0),
+        sum(1 for _ in _violated_rules(requirements, host, soft=True)),
+        int(host.id in requirements.avoid),
+        requirements.spread.get(host.id, 0),
         host.containers,
         host.id,
     )
 
 
-def is_active(_demand: Demand, host: HostView) -> str | None:
+def check_active(_demand: PlacementRequirements, host: HostView) -> str | None:
     """Only hosts at work take containers."""
     return None if host.state in {"active", "updating-active"} else f"the host is {host.state}"
 
 
-def is_requested(demand: Demand, host: HostView) -> str | None:
+def check_requested_host(requirements: PlacementRequirements, host: HostView) -> str | None:
     """A named host leaves no choice."""
-    return None if demand.requested_host_id in {None, host.id} else "another host was asked for"
+    return None if requirements.requested_host_id in {None, host.id} else "another host was asked for"
 
 
-def has_free_ports(demand: Demand, host: HostView) -> str | None:
+def check_free_ports(requirements: PlacementRequirements, host: HostView) -> str | None:
     """A port of a host is given once, to all its addresses or to one."""
-    taken = sorted({(port, protocol) for _, port, protocol in _clashes(demand.ports, host.ports_used)})
+    taken = sorted({(port, protocol) for _, port, protocol in _port_conflicts(requirements.ports, host.ports_used)})
     if not taken:
         return None
     return f"port {', '.join(f'{port}/{protocol}' for port, protocol in taken)} is in use"
 
 
-def fits_labels(demand: Demand, host: HostView) -> str | None:
+def check_labels(requirements: PlacementRequirements, host: HostView) -> str | None:
     """The hard rules about labels of hosts."""
-    return "; ".join(_broken(demand, host, soft=False)) or None
+    return "; ".join(_violated_rules(requirements, host, soft=False)) or None
 
 
-FILTERS: tuple[Callable[[Demand, HostView], str | None], ...] = (is_active, is_requested, has_free_ports, fits_labels)
+FILTERS: tuple[Callable[[PlacementRequirements, HostView], str | None], ...] = (
+    check_active,
+    check_requested_host,
+    check_free_ports,
+    check_labels,
+)
 
 
-def _clashes(wanted: Iterable[HostPort], used: frozenset[HostPort]) -> Iterator[HostPort]:
+def _port_conflicts(wanted: Iterable[HostPort], used: frozenset[HostPort]) -> Iterator[HostPort]:
     everywhere = {"", "0.0.0.0", "::"}  # noqa: S104
     for address, port, protocol in wanted:
         for other, *rest in used:
@@ -108,18 +113,18 @@ def _clashes(wanted: Iterable[HostPort], used: frozenset[HostPort]) -> Iterator[
                 yield address, port, protocol
 
 
-def _broken(demand: Demand, host: HostView, *, soft: bool) -> Iterator[str]:
+def _violated_rules(requirements: PlacementRequirements, host: HostView, *, soft: bool) -> Iterator[str]:
     """The rules that the host breaks, in words."""
     kind = "_soft" if soft else ""
-    for pair in _pairs(demand.labels.get(f"{AFFINITY}{kind}", "")):
-        if not _carries(host, *pair):
-            yield f"the label {_written(*pair)} is missing"
-    for pair in _pairs(demand.labels.get(f"{AFFINITY}{kind}_ne", "")):
-        if _carries(host, *pair):
-            yield f"the label {_written(*pair)} is not wanted"
+    for pair in _parse_rule(requirements.labels.get(f"{AFFINITY}{kind}", "")):
+        if not _has_label(host, *pair):
+            yield f"the label {_format_label(*pair)} is missing"
+    for pair in _parse_rule(requirements.labels.get(f"{AFFINITY}{kind}_ne", "")):
+        if _has_label(host, *pair):
+            yield f"the label {_format_label(*pair)} is not wanted"
 
 
-def _pairs(rule: str) -> Iterator[tuple[str, str | None]]:
+def _parse_rule(rule: str) -> Iterator[tuple[str, str | None]]:
     """Read `a=b,c=d`; a name alone asks for any value."""
     for part in rule.split(","):
         name, equals, value = part.strip().partition("=")
@@ -127,32 +132,36 @@ def _pairs(rule: str) -> Iterator[tuple[str, str | None]]:
             yield name.strip(), value.strip() if equals else None
 
 
-def _carries(host: HostView, name: str, value: str | None) -> bool:
+def _has_label(host: HostView, name: str, value: str | None) -> bool:
     return name in host.labels and (value is None or str(host.labels[name]) == value)
 
 
-def _written(name: str, value: str | None) -> str:
+def _format_label(name: str, value: str | None) -> str:
     return name if value is None else f"{name}={value}"
 
 
-def _line(demand: Demand, host: HostView, reasons: Sequence[str], *, chosen: bool) -> dict[str, Any]:
+def _trace_entry(
+    requirements: PlacementRequirements, host: HostView, reasons: Sequence[str], *, chosen: bool
+) -> dict[str, Any]:
     verdict = "refused" if reasons else "chosen" if chosen else "possible"
-    ranking = [] if reasons else list(rank(demand, host))
+    ranking = [] if reasons else list(rank(requirements, host))
     return {"host": host.id, "name": host.name, "verdict": verdict, "reasons": list(reasons), "rank": ranking}
 
 
-def _summary(demand: Demand, hosts: Sequence[HostView], refused: Mapping[int, Sequence[str]]) -> Iterator[str]:
+def _summarize(
+    requirements: PlacementRequirements, hosts: Sequence[HostView], refused: Mapping[int, Sequence[str]]
+) -> Iterator[str]:
     if not hosts:
         yield "there is no host; add one"
         return
-    asked = [host for host in hosts if demand.requested_host_id in {None, host.id}]
-    if not asked:
+    candidates = [host for host in hosts if requirements.requested_host_id in {None, host.id}]
+    if not candidates:
         yield "the requested host is gone"
         return
     by_reason: dict[str, list[str]] = {}
-    for host in asked:
+    for host in candidates:
         for reason in refused[host.id]:
             by_reason.setdefault(reason, []).append(host.name)
     for reason, names in sorted(by_reason.items(), key=lambda entry: (-len(entry[1]), entry[0])):
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        yield f"{reason} ({', '.join(names[:NAMED])}{more})"
+        more = f" and {len(names) - MAX_NAMED_HOSTS} more" if len(names) > MAX_NAMED_HOSTS else ""
+        yield f"{reason} ({', '.join(names[:MAX_NAMED_HOSTS])}{more})"

@@ -17,24 +17,24 @@ from django.utils import timezone
 from apps.core.defaults import setting
 from apps.core.texts import is_storable
 from apps.drivers.base import Driver, Endpoint
-from apps.drivers.registry import driver
+from apps.drivers.registry import get_driver
 from apps.hosts.models import Host, HostEvent, RegistrationToken
 
-_KEYS = ("ca", "cert", "key", "host_key", "private_key", "password")
+_CREDENTIAL_FIELDS = ("ca", "cert", "key", "host_key", "private_key", "password")
 HOUR = 3600.0
-_NO_TOKEN = RegistrationToken(public_value="none", secret_value="-" * 43)
-SURE = timedelta(seconds=10)
+_DUMMY_TOKEN = RegistrationToken(public_value="none", secret_value="-" * 43)
+MIN_CONFIRMED_LOSS = timedelta(seconds=10)
 
 
 def endpoint_of(host: Host) -> Endpoint:
     """Where the host's engine listens, with what opens it."""
     tls = host.tls or {}
-    return Endpoint(host.url, **{name: tls.get(name, "") for name in _KEYS})
+    return Endpoint(host.url, **{name: tls.get(name, "") for name in _CREDENTIAL_FIELDS})
 
 
 def driver_of(host: Host) -> Driver:
     """The (shared) driver of the host's engine."""
-    return driver(endpoint_of(host))
+    return get_driver(endpoint_of(host))
 
 
 def address_of(host: Host) -> str:
@@ -47,55 +47,57 @@ def lost_since(host: Host) -> datetime | None:
     return (host.seen_at or host.lost_at) if host.lost_at else None
 
 
-def gives_up_at(host: Host, after: int | None) -> datetime | None:
+def reschedules_at(host: Host, after: int | None) -> datetime | None:
     """When a lost host's containers are replaced elsewhere, `after` seconds from the last contact (None: never).
 
-    Between two looks at a quiet engine up to a minute passes, so the portal asks at least `SURE` seconds long itself
-    before it believes that nobody is there.
+    Between two looks at a quiet engine up to a minute passes, so the portal asks at least `MIN_CONFIRMED_LOSS` seconds
+    long itself before it believes that nobody is there.
     """
     since = lost_since(host)
     if since is None or after is None:
         return None
-    return max(since + timedelta(seconds=after), (host.lost_at or since) + SURE)
+    return max(since + timedelta(seconds=after), (host.lost_at or since) + MIN_CONFIRMED_LOSS)
 
 
 def token_value(token: RegistrationToken) -> str:
     """The token of the current hour: `<public value>:<epoch ms of the UTC hour>:<HMAC>` (v1 contract, 4.1)."""
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    return _signed(token, int(hour.timestamp() * 1000))
+    return _sign(token, int(hour.timestamp() * 1000))
 
 
-def _signed(token: RegistrationToken, stamp: int) -> str:
-    head = f"{token.public_value}:{stamp}"
+def _sign(token: RegistrationToken, timestamp_ms: int) -> str:
+    head = f"{token.public_value}:{timestamp_ms}"
     mac = hmac.new(token.secret_value.encode(), head.encode(), hashlib.sha1).digest()
     return f"{head}:{base64.b64encode(mac).decode().translate({47: None, 61: None, 43: None})}"
 
 
-def token_for(text: str, now: datetime | None = None) -> RegistrationToken | None:
+def verify_token(text: str, now: datetime | None = None) -> RegistrationToken | None:
     """The active registration token behind a token of one of its hours, or None: bad, expired, revoked, all alike.
 
     A token serves until 24 hours after its own hour. However it fails, one signature is computed and compared.
     """
     public, _, rest = text.partition(":")
-    stamp = rest.partition(":")[0]
+    timestamp_ms = rest.partition(":")[0]
     rows = RegistrationToken.all_objects.select_related("environment").filter(desired="active", removed=None)
     row = rows.filter(public_value=public, environment__desired="active").first() if is_storable(public) else None
-    when = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 16 else 0
-    expected = _signed(row or _NO_TOKEN, when)
+    when = int(timestamp_ms) if timestamp_ms.isascii() and timestamp_ms.isdigit() and len(timestamp_ms) < 16 else 0
+    expected = _sign(row or _DUMMY_TOKEN, when)
     age = (now or timezone.now()).timestamp() - when / 1000
-    good = hmac.compare_digest(expected.encode(), text.encode()) and -HOUR <= age < 25 * HOUR
-    return row if good else None
+    is_valid = hmac.compare_digest(expected.encode(), text.encode()) and -HOUR <= age < 25 * HOUR
+    return row if is_valid else None
 
 
-def portal_base(seen: str) -> str:
-    """The portal's URL for hosts and clients: what the setting `api.host` says, else what the caller has `seen`."""
-    said = setting("api.host").strip().rstrip("/")
-    if said and "://" not in said:
-        said = f"{seen.partition('://')[0]}://{said}"
-    return said or seen.rstrip("/")
+def portal_base_url(request_base: str) -> str:
+    """The portal's URL for hosts and clients: what the setting `api.host` says, else what the caller has
+    `request_base`.
+    """
+    configured = setting("api.host").strip().rstrip("/")
+    if configured and "://" not in configured:
+        configured = f"{request_base.partition('://')[0]}://{configured}"
+    return configured or request_base.rstrip("/")
 
 
-def nearness(base: str) -> str:
+def network_scope(base: str) -> str:
     """Who reaches a portal at this URL: `local` only its own machine, `private` only its network, else ""."""
     host = (urlsplit(base).hostname or "").lower()
     if host == "localhost" or host.endswith(".localhost"):
@@ -118,21 +120,21 @@ def registration_command(
     """
     value, image = token_value(token), setting("bootstrap.required.image")
     url = f"{base.rstrip('/')}/scripts/{value}"
-    told = {"CATTLE_AGENT_IP": address, "CATTLE_HOST_LABELS": urlencode(labels or {}, safe=":/.")}
-    pairs = [quote(f"{name}={text}") for name, text in told.items() if text]
+    variables = {"CATTLE_AGENT_IP": address, "CATTLE_HOST_LABELS": urlencode(labels or {}, safe=":/.")}
+    pairs = [quote(f"{name}={text}") for name, text in variables.items() if text]
     options = "".join(f"-e {pair} " for pair in pairs)
     command = (
         f"sudo docker run -d --privileged {options}-v /var/run/docker.sock:/var/run/docker.sock "
         f"-v /var/lib/rancher:/var/lib/rancher {image} {url}"
     )
-    before = "".join(f"{pair} " for pair in pairs)
+    prefix = "".join(f"{pair} " for pair in pairs)
     return {
         "token": value,
         "image": image,
         "registrationUrl": url,
         "command": command,
-        "script": f"curl -fsS {url} | sudo {before}sh",
-        "process": f"sudo {before}python3 -m corral_agent {url}",
+        "script": f"curl -fsS {url} | sudo {prefix}sh",
+        "process": f"sudo {prefix}python3 -m corral_agent {url}",
     }
 
 

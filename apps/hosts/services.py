@@ -10,13 +10,19 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.utils import timezone
 
-from apps.control.services import ask, create
+from apps.control.services import create, request_change
 from apps.core.errors import Forbidden, Invalid
-from apps.environments.access import Actor, can
+from apps.environments.access import can
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
-from apps.hosts.fetch import engine_behind
 from apps.hosts.models import Host, RegistrationToken
-from apps.hosts.spec import REMOTE, checked_keys, checked_url, with_user
+from apps.hosts.probe import probe_engine
+from apps.hosts.validation import (
+    REMOTE_SCHEMES,
+    add_user,
+    validate_credentials,
+    validate_url,
+)
 
 
 def _check_labels(labels: Any) -> dict[str, str]:
@@ -45,8 +51,8 @@ def host_create(
     administrators (or the portal itself) may add them.
     Raises `Invalid` (bad address, engine does not answer), `Forbidden`.
     """
-    checked = with_user(checked_url(url), user)
-    if actor is not None and urlsplit(checked).scheme not in REMOTE and not actor.is_admin:
+    checked = add_user(validate_url(url), user)
+    if actor is not None and urlsplit(checked).scheme not in REMOTE_SCHEMES and not actor.is_admin:
         raise Forbidden(
             "Only administrators may add an engine of the portal's own machine; use tcp:// with TLS or ssh://."
         )
@@ -55,7 +61,7 @@ def host_create(
         name=name,
         description=description,
         url=checked,
-        tls=checked_keys(checked, tls or {}),
+        tls=validate_credentials(checked, tls or {}),
         labels=_check_labels(labels or {}),
         address=address,
         desired="active",
@@ -70,11 +76,11 @@ def _probe(row: Host, actor: Actor | None) -> None:
     """Refuse before anything is saved, but tell a stranger nothing about what answers where."""
     if actor is not None and not can(actor, "hosts", row.environment_id):
         raise Forbidden(can(actor, "hosts", row.environment_id).reason)
-    info = engine_behind(row)
+    info = probe_engine(row)
     row.name = row.name or info.name
-    twin = Host.all_objects.filter(engine_id=info.engine_id, removed=None, environment=row.environment).first()
-    if info.engine_id and twin is not None:
-        raise Invalid("url", "NotUnique", f"This engine is already here as the host {twin.name!r}.")
+    existing = Host.all_objects.filter(engine_id=info.engine_id, removed=None, environment=row.environment).first()
+    if info.engine_id and existing is not None:
+        raise Invalid("url", "NotUnique", f"This engine is already here as the host {existing.name!r}.")
 
 
 def host_update(row: Host, *, actor: Actor, **changes: Any) -> Host:
@@ -82,7 +88,7 @@ def host_update(row: Host, *, actor: Actor, **changes: Any) -> Host:
     allowed = {k: v for k, v in changes.items() if k in {"name", "description", "labels", "address"} and v is not None}
     if "labels" in allowed:
         allowed["labels"] = _check_labels(allowed["labels"])
-    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+    request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
 
@@ -90,7 +96,7 @@ def host_act(row: Host, action: str, *, actor: Actor) -> Host:
     """Activate, deactivate (no new containers), evacuate, remove or purge a host; a drain that was going on ends."""
     if action == "evacuate":
         return host_drain(row, actor=actor)
-    ask(row, action, actor=actor, changes={"drain": {}} if action in {"activate", "deactivate"} else {})
+    request_change(row, action, actor=actor, changes={"drain": {}} if action in {"activate", "deactivate"} else {})
     return row
 
 
@@ -100,8 +106,10 @@ def host_drain(row: Host, *, actor: Actor, stop_standalone: bool = False) -> Hos
     No new ones come. Standalone containers stay as they are, or are stopped; the portal's and the agent's own never
     are. Activating or deactivating the host ends it at any time: what has moved stays where it is.
     """
-    wish = {"asked": timezone.now().isoformat(), "stopStandalone": stop_standalone}
-    ask(row, "evacuate", actor=actor, changes={"drain": wish}, request={"stopStandalone": stop_standalone})
+    drain_request = {"asked": timezone.now().isoformat(), "stopStandalone": stop_standalone}
+    request_change(
+        row, "evacuate", actor=actor, changes={"drain": drain_request}, request={"stopStandalone": stop_standalone}
+    )
     return row
 
 
@@ -118,13 +126,13 @@ def token_create(*, actor: Actor, environment: Environment) -> RegistrationToken
 
 def token_rotate(row: RegistrationToken, *, actor: Actor) -> RegistrationToken:
     """Give a token new values: what it gave out before ends, hosts that registered with it stay."""
-    ask(row, "update", actor=actor, changes=_token_values(), request={"rotated": True})
+    request_change(row, "update", actor=actor, changes=_token_values(), request={"rotated": True})
     return row
 
 
 def token_act(row: RegistrationToken, action: str, *, actor: Actor) -> RegistrationToken:
     """Activate, deactivate (no more hosts), remove or purge a token."""
-    ask(row, action, actor=actor)
+    request_change(row, action, actor=actor)
     return row
 
 
@@ -142,15 +150,15 @@ def token_ensure(*, actor: Actor, environment: Environment) -> None:
             token_create(actor=actor, environment=environment)
 
 
-def environment_empty(environment_id: int) -> int:
+def remove_environment_hosts(environment_id: int) -> int:
     """Ask for the removal of every host of a dying environment; how many are left."""
     left = 0
     for row in Host.all_objects.filter(environment=environment_id).exclude(state__in=("removed", "purged")):
         left += 1
-        if row.is_gone:
+        if row.removal_requested:
             continue
-        if row.shown not in row.LIFECYCLE.transitions["remove"].start:
-            ask(row, "deactivate", actor=None) if row.desired == "active" else None
+        if row.display_state not in row.LIFECYCLE.transitions["remove"].start:
+            request_change(row, "deactivate", actor=None) if row.desired == "active" else None
         else:
-            ask(row, "remove", actor=None)
+            request_change(row, "remove", actor=None)
     return left

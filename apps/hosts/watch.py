@@ -14,23 +14,23 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.control.wake import send
+from apps.control.queue import enqueue
 from apps.drivers.base import EngineError, EngineEvent, Stream
-from apps.hosts.models import AGENT, Host
-from apps.hosts.recorder import Recorder
+from apps.hosts.models import AGENT_SCHEME, Host
 from apps.hosts.selectors import driver_of
+from apps.hosts.stats.recorder import StatsRecorder
 from apps.hosts.tunnels import journal, leases
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=15)
-ROUND = 2.0
+LEASE_DURATION = timedelta(seconds=15)
+ROUND_SECONDS = 2.0
 
 Handler = Callable[[int, EngineEvent], None]
 handlers: list[Handler] = []
 
 
-def tell(host_id: int, event: EngineEvent) -> None:
+def notify_handlers(host_id: int, event: EngineEvent) -> None:
     """Have everybody who listens hear of an event."""
     for handle in handlers:
         try:
@@ -41,12 +41,12 @@ def tell(host_id: int, event: EngineEvent) -> None:
             close_old_connections()
 
 
-class Notes:
+class TimelineBuffer:
     """What is to be written to one host's timeline: many events at once, for a burst must not write line by line."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._waiting: deque[EngineEvent] = deque(maxlen=journal.KEEP)
+        self._waiting: deque[EngineEvent] = deque(maxlen=journal.MAX_EVENTS)
 
     def add(self, event: EngineEvent) -> None:
         """Remember an event; from any thread."""
@@ -58,7 +58,7 @@ class Notes:
         while self._waiting:
             event = self._waiting.popleft()
             try:
-                line = journal.line(self._host, event.at, event.kind, event.action, event.id, event.attributes)
+                line = journal.build_event(self._host, event.at, event.kind, event.action, event.id, event.attributes)
             except Exception as error:  # noqa: BLE001  # whatever an engine says costs its own line at most
                 log.info("event %s of host %s: %r", event.action, self._host.pk, error)
             else:
@@ -77,51 +77,51 @@ class _Watcher(threading.Thread):
     def __init__(self, host: Host) -> None:
         super().__init__(name=f"watch-{host.pk}", daemon=True)
         self.host = host
-        self.last = time.time()
-        self.notes = Notes(host)
-        self._stop_asked = threading.Event()
+        self.last_event_at = time.time()
+        self.timeline = TimelineBuffer(host)
+        self._stop_requested = threading.Event()
         self._stream: Stream[EngineEvent] | None = None
 
     def run(self) -> None:
         pause = 0.5
-        while not self._stop_asked.is_set():
+        while not self._stop_requested.is_set():
             try:
-                self._stream = driver_of(self.host).events(since=self.last)
-                send("host", self.host.pk)
+                self._stream = driver_of(self.host).events(since=self.last_event_at)
+                enqueue("host", self.host.pk)
                 pause = 0.5
                 self._follow(self._stream)
-                self._touch()
+                self._mark_seen()
             except EngineError as error:
                 log.info("events of host %s: %s", self.host.pk, error)
-            if not self._stop_asked.is_set():
-                send("host", self.host.pk)
-            self._stop_asked.wait(pause)
+            if not self._stop_requested.is_set():
+                enqueue("host", self.host.pk)
+            self._stop_requested.wait(pause)
             pause = min(5.0, pause * 2)
 
-    def _touch(self) -> None:
+    def _mark_seen(self) -> None:
         """A stream that ends is the last sign of life: a host's silence counts from here."""
-        if not self._stop_asked.is_set():
+        if not self._stop_requested.is_set():
             Host.all_objects.filter(pk=self.host.pk).update(seen_at=timezone.now())
             close_old_connections()
 
     def _follow(self, stream: Stream[EngineEvent]) -> None:
         for event in stream:
-            self.last = max(self.last, event.at)
-            tell(self.host.pk, event)
-            self.notes.add(event)
-            if self._stop_asked.is_set():
+            self.last_event_at = max(self.last_event_at, event.at)
+            notify_handlers(self.host.pk, event)
+            self.timeline.add(event)
+            if self._stop_requested.is_set():
                 return
 
     def stop(self) -> None:
-        self._stop_asked.set()
+        self._stop_requested.set()
         if self._stream is not None:
             self._stream.close()
 
 
-def let_go_all() -> None:
+def release_all_streams() -> None:
     """Give back every host's stream; only for a process that knows it is the only one."""
-    held = Host.all_objects.exclude(gateway="", tunnel_socket="")
-    held.update(gateway="", gateway_until=None, tunnel_socket="", tunnel_address="")
+    leased = Host.all_objects.exclude(gateway="", tunnel_socket="")
+    leased.update(gateway="", gateway_until=None, tunnel_socket="", tunnel_address="")
 
 
 class Gateway:
@@ -130,9 +130,9 @@ class Gateway:
     def __init__(self) -> None:
         self.name = f"gw-{uuid.uuid4().hex[:12]}"
         self._watchers: dict[int, _Watcher] = {}
-        self._stop_asked = threading.Event()
+        self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
-        self._recorder = Recorder()
+        self._recorder = StatsRecorder()
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -141,42 +141,42 @@ class Gateway:
 
     def stop(self) -> None:
         """Close every stream and give the leases back."""
-        self._stop_asked.set()
+        self._stop_requested.set()
         self._recorder.stop()
         for watcher in self._watchers.values():
             watcher.stop()
-            watcher.notes.write()
+            watcher.timeline.write()
         Host.all_objects.filter(gateway=self.name).update(gateway="", gateway_until=None)
 
     def _run(self) -> None:
-        while not self._stop_asked.is_set():
+        while not self._stop_requested.is_set():
             try:
-                self.round()
+                self.run_once()
             except Exception:  # the database may be away for a moment
                 log.exception("gateway")
             finally:
                 close_old_connections()
-            self._stop_asked.wait(ROUND)
+            self._stop_requested.wait(ROUND_SECONDS)
 
-    def round(self) -> None:
+    def run_once(self) -> None:
         """Take or renew the leases of hosts and make the threads match; agents' hosts are their tunnels' business."""
-        leases.free_expired()
+        leases.release_expired()
         now = timezone.now()
         wanted = Host.all_objects.filter(removed=None).exclude(desired__in=("removed", "purged"))
-        wanted = wanted.exclude(url__startswith=AGENT)
+        wanted = wanted.exclude(url__startswith=AGENT_SCHEME)
         free = Q(gateway="") | Q(gateway=self.name) | Q(gateway_until__lt=now)
-        wanted.filter(free).update(gateway=self.name, gateway_until=now + LEASE)
+        wanted.filter(free).update(gateway=self.name, gateway_until=now + LEASE_DURATION)
         mine = {host.pk: host for host in wanted.filter(gateway=self.name)}
         for key in {*self._watchers, *mine}:
             try:
-                self._tend(key, mine.get(key))
+                self._sync_watcher(key, mine.get(key))
             except Exception:  # one host's trouble is no other's
                 log.exception("gateway of host %s", key)
 
-    def _tend(self, key: int, host: Host | None) -> None:
+    def _sync_watcher(self, key: int, host: Host | None) -> None:
         """Write down what one host's thread has heard; end it when it is not wanted any more, begin it when it is."""
         if watcher := self._watchers.get(key):
-            watcher.notes.write()
+            watcher.timeline.write()
             if host is not None and watcher.is_alive() and watcher.host.url == host.url:
                 return
             del self._watchers[key]

@@ -13,19 +13,19 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.events import agent_group
-from apps.hosts.agents import agent_of, is_in_force
+from apps.hosts.agents import authenticate_agent, is_credential_valid
 from apps.hosts.models import AgentCredential
-from apps.hosts.tunnels.held import REVOKED
-from apps.hosts.tunnels.tunnel import Tunnel
+from apps.hosts.tunnels.open_tunnels import REVOKED
+from apps.hosts.tunnels.tunnel import AgentTunnel
+from apps.realtime.base_socket import run_in_thread
 from apps.realtime.origin import Scope, header
-from apps.realtime.socket import in_thread
 
 _MOST_REASON = 120
 
 _running: set[asyncio.Task[None]] = set()
 
 
-def credential_of(scope: Scope) -> AgentCredential | None:
+def agent_of_handshake(scope: Scope) -> AgentCredential | None:
     """Whose agent this is, by the Authorization header; a browser's page (it has an Origin) is nobody's."""
     scheme, _, coded = header(scope, "authorization").partition(" ")
     if scheme.lower() != "basic" or header(scope, "origin"):
@@ -34,7 +34,7 @@ def credential_of(scope: Scope) -> AgentCredential | None:
         access, _, secret = base64.b64decode(coded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return agent_of(access, secret)
+    return authenticate_agent(access, secret)
 
 
 class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -42,7 +42,7 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.tunnel: Tunnel | None = None
+        self.tunnel: AgentTunnel | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """As the base's; whatever ends the socket ends the line, and the tunnel cleans up after itself."""
@@ -50,30 +50,30 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await super().__call__(scope, receive, send)
         finally:
             if self.tunnel is not None:
-                self.tunnel.line.lost()
-                await self._leave(self.tunnel)
+                self.tunnel.transport.mark_lost()
+                await self._leave_group(self.tunnel)
 
     async def connect(self) -> None:
         """Take the agent in, or tell it why not: a close after the handshake is what it can read."""
-        credential = await in_thread(credential_of, self.scope)
+        credential = await run_in_thread(agent_of_handshake, self.scope)
         await self.accept()
         if credential is None:
             await self.close(REVOKED, "This credential does not count: the host was removed, or registered anew.")
             return
-        self.tunnel = Tunnel(credential, peer=(self.scope.get("client") or ("",))[0])
+        self.tunnel = AgentTunnel(credential, peer=(self.scope.get("client") or ("",))[0])
         await self.channel_layer.group_add(agent_group(credential.host_id), self.channel_name)
-        self._spawn(self._send_out(self.tunnel))
+        self._spawn(self._send_outgoing(self.tunnel))
         self._spawn(self._run(self.tunnel))
         await self.rights_changed({})  # between the look and the group's door it may have ended
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002 - as the base's
         """A frame of SSH."""
         if self.tunnel is not None and bytes_data:
-            self.tunnel.line.feed(bytes_data)
+            self.tunnel.transport.feed(bytes_data)
 
     async def rights_changed(self, _message: Mapping[str, Any]) -> None:
         """From the channel layer: the host's credentials are not what they were."""
-        if self.tunnel is not None and not await in_thread(is_in_force, self.tunnel.credential_id):
+        if self.tunnel is not None and not await run_in_thread(is_credential_valid, self.tunnel.credential_id):
             self.tunnel.end(REVOKED, "The host was removed from the portal, or its agent registered anew.")
 
     async def websocket_disconnect(self, _message: Mapping[str, Any]) -> None:
@@ -86,16 +86,16 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         _running.add(task)
         task.add_done_callback(_running.discard)
 
-    async def _send_out(self, tunnel: Tunnel) -> None:
+    async def _send_outgoing(self, tunnel: AgentTunnel) -> None:
         with contextlib.suppress(OSError, RuntimeError):  # a peer that has just gone is no error
-            while data := await tunnel.line.taken():
+            while data := await tunnel.transport.next_frame():
                 await self.send(bytes_data=data)
 
-    async def _run(self, tunnel: Tunnel) -> None:
+    async def _run(self, tunnel: AgentTunnel) -> None:
         code, reason = await tunnel.run()
         with contextlib.suppress(OSError, RuntimeError):
             await self.close(code, reason.encode()[:_MOST_REASON].decode(errors="ignore"))
 
-    async def _leave(self, tunnel: Tunnel) -> None:
+    async def _leave_group(self, tunnel: AgentTunnel) -> None:
         with contextlib.suppress(Exception, asyncio.CancelledError):  # nothing comes after this, also at a stop
             await self.channel_layer.group_discard(agent_group(tunnel.host_id), self.channel_name)

@@ -16,19 +16,19 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with the port that membership changes call."""
-        from apps.core.ports import ports
+        from apps.core.hooks import hooks
 
-        ports.rights_changed.append(tell_sockets)
+        hooks.rights_changed.append(notify_sockets)
 
 
-def tell_sockets(what: Mapping[str, Any]) -> int:
-    """Have the sockets of the environment or account in `what` check their holders' rights; how many groups heard."""
+def notify_sockets(change: Mapping[str, Any]) -> int:
+    """Have the sockets of the environment or account in `change` check their holders' rights; how many groups heard."""
     from apps.core.events import account_changed, rights_changed
 
-    account_id = what.get("account")
+    account_id = change.get("account")
     if account_id is not None:
         account_changed(account_id)
         return 1
 
-    rights_changed(what["environment"])
+    rights_changed(change["environment"])
     return 1

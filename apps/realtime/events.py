@@ -7,15 +7,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 from apps.realtime import targets
-from apps.realtime.bell import Bell
-from apps.realtime.socket import Socket
+from apps.realtime.base_socket import BaseSocket
+from apps.realtime.threadsafe_event import ThreadsafeEvent
 
-_PAUSE = 0.2
+_BATCH_INTERVAL = 0.2
 
 
-class ChangesSocket(Socket):
+class ChangesSocket(BaseSocket):
     """Collects what changed: a slow reader gets fewer, bigger messages, and the first change goes out at once."""
 
     verb = "events"
@@ -24,26 +24,26 @@ class ChangesSocket(Socket):
     async def begin(self) -> None:
         """Start the sender, and show at once that the line is alive."""
         self._pending: set[tuple[str, int]] = set()
-        self._bell = Bell()
-        self.spawn(self._send_changes())
-        await self.ping_out()
+        self._data_ready = ThreadsafeEvent()
+        self.spawn(self._send_loop())
+        await self.send_ping()
 
     async def rows_changed(self, message: Mapping[str, Any]) -> None:
         """From the channel layer: remember, and return at once."""
-        if not self.ended and hasattr(self, "_bell"):
+        if not self.ended and hasattr(self, "_data_ready"):
             self._pending.update((str(kind), int(key)) for kind, key in message["changes"])
-            self._bell.ring()
+            self._data_ready.set()
 
-    async def _send_changes(self) -> None:
+    async def _send_loop(self) -> None:
         while True:
-            await self._bell.wait()
+            await self._data_ready.wait()
             if not await self.check():
                 return
             changes, self._pending = sorted(self._pending), set()
-            await self.changes_out(changes)
-            await asyncio.sleep(_PAUSE)
+            await self.send_changes(changes)
+            await asyncio.sleep(_BATCH_INTERVAL)
 
-    async def changes_out(self, changes: list[tuple[str, int]]) -> None:
+    async def send_changes(self, changes: list[tuple[str, int]]) -> None:
         """Tell the client."""
         raise NotImplementedError
 
@@ -51,16 +51,16 @@ class ChangesSocket(Socket):
 class EventsSocket(ChangesSocket):
     """`/ws/events?environment=`: names of rows, never their contents; without an environment the site's, for admins."""
 
-    def aim(self, actor: Actor) -> int | None:
+    def resolve_target(self, actor: Actor) -> int | None:
         """The environment in the query; one that the actor may not see is not there."""
-        key = targets.number(self.scope["query"], "environment")
+        key = targets.row_id_from_query(self.scope["query"], "environment")
         if key is not None and "view" not in actor.permissions(key):
-            raise targets.missing("environment")
-        ticket = self.caller.ticket
+            raise targets.not_found("environment")
+        ticket = self.credentials.ticket
         if ticket is not None and ticket.environment_id != key:
-            raise targets.missing("environment")
+            raise targets.not_found("environment")
         return key
 
-    async def changes_out(self, changes: list[tuple[str, int]]) -> None:
+    async def send_changes(self, changes: list[tuple[str, int]]) -> None:
         """One message for all."""
-        await self.say({"type": "changed", "changes": changes, "at": time.time()})
+        await self.send_json({"type": "changed", "changes": changes, "at": time.time()})

@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 
-from apps.core.addresses import client
+from apps.core.addresses import client_behind_proxies
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -22,18 +22,18 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 def header(scope: Scope, name: str) -> str:
     """A request header's value, empty when absent."""
-    wanted = name.encode()
-    return next((value.decode("latin1") for key, value in scope.get("headers", []) if key == wanted), "")
+    encoded_name = name.encode()
+    return next((value.decode("latin1") for key, value in scope.get("headers", []) if key == encoded_name), "")
 
 
 def client_address(scope: Scope) -> str:
     """The address of the client: the last hop that is no trusted proxy."""
     peer = str((scope.get("client") or ("",))[0] or "")
-    said = [value.decode("latin1") for key, value in scope.get("headers", []) if key == b"x-forwarded-for"]
-    return client(peer, ",".join(said), settings.TRUSTED_PROXIES)
+    forwarded = [value.decode("latin1") for key, value in scope.get("headers", []) if key == b"x-forwarded-for"]
+    return client_behind_proxies(peer, ",".join(forwarded), settings.TRUSTED_PROXIES)
 
 
-def origin_refused(scope: Scope) -> str:
+def origin_rejection(scope: Scope) -> str:
     """Why a handshake is refused before anything else is looked at; empty when it is not.
 
     Django checks host names and origins for pages, but WebSockets pass its middleware by. A program (no Origin) goes
@@ -63,18 +63,18 @@ def _matches(page: SplitResult, trusted: SplitResult) -> bool:
     return page.netloc == pattern or (pattern.startswith("*.") and is_same_domain(page.netloc, pattern[1:]))
 
 
-def guarded(application: Application) -> Application:
+def require_same_origin(application: Application) -> Application:
     """The application behind the Origin check; it finds the parsed query in `scope["query"]`."""
 
     async def guard(scope: Scope, receive: Any, send: Any) -> None:
         try:
             scope["query"] = QueryDict(scope.get("query_string", b""))
-            refused = origin_refused(scope)
+            reason = origin_rejection(scope)
         except SuspiciousOperation:
-            refused = "the query is too long"
-        if refused:
+            reason = "the query is too long"
+        if reason:
             await receive()
-            await send({"type": "websocket.close", "code": 4403, "reason": refused[:100]})
+            await send({"type": "websocket.close", "code": 4403, "reason": reason[:100]})
             return
         await application(scope, receive, send)
 

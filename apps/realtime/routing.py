@@ -6,14 +6,14 @@ from channels.routing import URLRouter
 from django.urls import re_path
 
 from apps.realtime.agent import AgentSocket
+from apps.realtime.base_socket import UnknownPathSocket
 from apps.realtime.events import EventsSocket
 from apps.realtime.logs import LogsSocket, V1LogsSocket
-from apps.realtime.origin import guarded
+from apps.realtime.origin import require_same_origin
 from apps.realtime.shell import ShellSocket, V1ExecSocket
-from apps.realtime.socket import Nowhere
 from apps.realtime.stats import StatsSocket
 from apps.realtime.subscribe import SubscribeSocket
-from apps.realtime.v1stats import V1StatsSocket
+from apps.realtime.v1_stats import V1StatsSocket
 
 urls = [
     re_path(r"^ws/events$", EventsSocket.as_asgi()),
@@ -25,7 +25,7 @@ urls = [
     re_path(r"^v1/logs/?$", V1LogsSocket.as_asgi()),
     re_path(r"^v1/exec/?$", V1ExecSocket.as_asgi()),
     re_path(r"^v1/(?:host|container)?stats(?:/.*)?$", V1StatsSocket.as_asgi()),
-    re_path(r"", Nowhere.as_asgi()),
+    re_path(r"", UnknownPathSocket.as_asgi()),
 ]
 
-websocket_application = guarded(URLRouter(urls))
+websocket_application = require_same_origin(URLRouter(urls))

@@ -15,24 +15,34 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from apps.containers.models import Container
-from apps.containers.streams import command_of, shell_open
-from apps.control.services import answered, record
-from apps.core.errors import Forbidden, Invalid, Problem, Unauthorized
+from apps.containers.streams import parse_command, shell_open
+from apps.control.services import record, record_response
+from apps.core.errors import (
+    Forbidden,
+    Invalid,
+    Problem,
+    Unauthorized,
+)
 from apps.drivers.base import EngineConflict, EngineError, ExecSession
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 from apps.realtime import targets
-from apps.realtime.reader import Reader
-from apps.realtime.socket import NOT_ALLOWED, NOT_FOUND, Refusal, Socket
+from apps.realtime.base_socket import (
+    NOT_ALLOWED,
+    NOT_FOUND,
+    BaseSocket,
+    SocketRejected,
+)
+from apps.realtime.stream_reader import EngineStreamReader
 
 EVENT = "container.shell"
 _QUEUE = 32
 _MOST_FRAME = 1_000_000
-_PATIENCE = 10.0
+_INPUT_TIMEOUT = 10.0
 
-Order = Callable[[ExecSession], None]
+InputAction = Callable[[ExecSession], None]
 
 
-def _status(error: EngineError | Problem) -> int:
+def _status_of(error: EngineError | Problem) -> int:
     """What a request that ended so would be answered with."""
     if isinstance(error, Problem):
         return error.status
@@ -57,19 +67,19 @@ class _Input:
 
     def __init__(self, session: ExecSession) -> None:
         self._session = session
-        self._orders: queue.Queue[Order | None] = queue.Queue(_QUEUE)
+        self._actions: queue.Queue[InputAction | None] = queue.Queue(_QUEUE)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="shell-input", daemon=True)
         self._thread.start()
 
-    async def add(self, order: Order) -> bool:
+    async def add(self, action: InputAction) -> bool:
         """Queue one order, waiting for room; False when the command has not read anything for ten seconds."""
-        until = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _INPUT_TIMEOUT
         while not self._closed:
             with contextlib.suppress(queue.Full):
-                self._orders.put_nowait(order)
+                self._actions.put_nowait(action)
                 return True
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.02)
         return True
@@ -78,19 +88,19 @@ class _Input:
         """End the thread once the session is closed."""
         self._closed = True
         with contextlib.suppress(queue.Full):
-            self._orders.put_nowait(None)
+            self._actions.put_nowait(None)
 
     def _run(self) -> None:
         while not self._closed:
-            order = self._orders.get()
-            if order is None:
+            action = self._actions.get()
+            if action is None:
                 return
             # What cannot be written ends the output too, and that is what the person is told about.
             with contextlib.suppress(EngineError, OSError):
-                order(self._session)
+                action(self._session)
 
 
-class ShellSocket(Socket):
+class ShellSocket(BaseSocket):
     """`/ws/shell?container=&command=`: binary frames both ways, `{"type":"resize"}` from the client, `end` to it.
 
     Output is read only as fast as the browser takes it.
@@ -98,21 +108,23 @@ class ShellSocket(Socket):
 
     verb = "exec"
     permission = "exec"
-    ping_every = 0
+    ping_interval = 0
 
     row: Container
     command: list[str]
 
-    def aim(self, actor: Actor) -> int:
+    def resolve_target(self, actor: Actor) -> int:
         """The container and the command, through the query or the ticket."""
-        _kind, key = targets.wanted(self.caller, self.scope["query"], "container")
-        self.row = targets.container(actor, key)
-        ticket = self.caller.ticket
-        given = ticket.details.get("command") if ticket else None
+        _kind, key = targets.requested_target(self.credentials, self.scope["query"], "container")
+        self.row = targets.get_container(actor, key)
+        ticket = self.credentials.ticket
+        ticket_command = ticket.details.get("command") if ticket else None
         try:
-            self.command = list(given) if given else command_of(self.scope["query"].get("command", ""))
+            self.command = (
+                list(ticket_command) if ticket_command else parse_command(self.scope["query"].get("command", ""))
+            )
         except Invalid as error:
-            raise Refusal(NOT_FOUND, error.message) from None
+            raise SocketRejected(NOT_FOUND, error.message) from None
         return self.row.environment_id
 
     async def begin(self) -> None:
@@ -122,54 +134,54 @@ class ShellSocket(Socket):
         self._sending: Future[None] | None = None
         self._session: ExecSession | None = None
         self._input: _Input | None = None
-        reader = Reader(f"shell-{self.row.pk}", self._open, self._take, self._done)
-        self.hold(self._let_go)
-        self.hold(reader.close)
+        reader = EngineStreamReader(f"shell-{self.row.pk}", self._open, self._on_output, self._on_end)
+        self.add_close_callback(self._stop_io)
+        self.add_close_callback(reader.close)
         reader.start()
 
-    def refused(self, refusal: Refusal) -> None:
+    def on_rejected(self, rejection: SocketRejected) -> None:
         """Write down who asked for a shell in a container that they may see, but not enter."""
-        if refusal.code == NOT_ALLOWED:
-            with contextlib.suppress(Forbidden), self._told():
-                raise Forbidden(str(refusal))
+        if rejection.code == NOT_ALLOWED:
+            with contextlib.suppress(Forbidden), self._audited():
+                raise Forbidden(str(rejection))
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _audited(self) -> Iterator[None]:
         """Write a line before anything is opened, and how it went after that."""
-        actor = self.caller.actor()
+        actor = self.credentials.actor()
         if actor is None:
             raise Unauthorized("You are logged out.")
-        place, request = self.environment, {"command": self.command}
-        record(EVENT, actor=actor, row=self.row, environment_id=place, request=request)
-        code, said = 200, ""
+        environment_id, request = self.environment, {"command": self.command}
+        record(EVENT, actor=actor, row=self.row, environment_id=environment_id, request=request)
+        code, message = 200, ""
         try:
             yield
         except (EngineError, Problem) as error:
-            code, said = _status(error), str(error)
+            code, message = _status_of(error), str(error)
             raise
         except Exception as error:
-            code, said = 500, type(error).__name__
+            code, message = 500, type(error).__name__
             raise
         finally:
-            told = {"message": said} if said else {}
-            answered(actor, code, told, event=EVENT, environment_id=place, request=request)
+            details = {"message": message} if message else {}
+            record_response(actor, code, details, event=EVENT, environment_id=environment_id, request=request)
 
     def _open(self) -> _Output:
-        with self._told():
+        with self._audited():
             self._session = shell_open(self.row, self.command)
         if not self.ended:
             self._input = _Input(self._session)
             self._loop.call_soon_threadsafe(self._opened.set)
         return _Output(self._session)
 
-    def _take(self, data: bytes) -> None:
-        self._sending = asyncio.run_coroutine_threadsafe(self.output(data), self._loop)
+    def _on_output(self, data: bytes) -> None:
+        self._sending = asyncio.run_coroutine_threadsafe(self.send_output(data), self._loop)
         if self.ended:
             self._sending.cancel()
         with contextlib.suppress(CancelledError):
             self._sending.result()
 
-    def _done(self, reason: str) -> None:
+    def _on_end(self, reason: str) -> None:
         code = None
         if self._session is not None:
             with contextlib.suppress(EngineError):
@@ -177,10 +189,10 @@ class ShellSocket(Socket):
         asyncio.run_coroutine_threadsafe(self._finish(code, reason), self._loop)
 
     async def _finish(self, code: int | None, reason: str) -> None:
-        await self.last_words(code, reason)
+        await self.send_end(code, reason)
         await self.end(1000, reason)
 
-    def _let_go(self) -> None:
+    def _stop_io(self) -> None:
         self._opened.set()
         if self._sending is not None:
             self._sending.cancel()
@@ -190,37 +202,37 @@ class ShellSocket(Socket):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Keys as bytes, orders as JSON; anything else is ignored."""
         if bytes_data is not None:
-            await self.keys(bytes_data)
+            await self.send_keys(bytes_data)
         elif text_data:
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                order = json.loads(text_data)
-                if order["type"] == "resize":
-                    columns, rows = (max(1, min(int(order[name]), 1000)) for name in ("columns", "rows"))
-                    await self._do(lambda session: session.resize(columns, rows))
+                action = json.loads(text_data)
+                if action["type"] == "resize":
+                    columns, rows = (max(1, min(int(action[name]), 1000)) for name in ("columns", "rows"))
+                    await self._queue_input(lambda session: session.resize(columns, rows))
 
-    async def keys(self, data: bytes) -> None:
+    async def send_keys(self, data: bytes) -> None:
         """Pass input on to the command."""
         if len(data) > _MOST_FRAME:
             await self.end(1009, "A frame of input has at most a megabyte.")
         elif data:
-            await self._do(lambda session: session.write(data))
+            await self._queue_input(lambda session: session.write(data))
 
-    async def _do(self, order: Order) -> None:
+    async def _queue_input(self, action: InputAction) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_INPUT_TIMEOUT):
                 await self._opened.wait()  # typed ahead, while the engine starts the command
         if self.ended or self._input is None:
             return
-        if not await self._input.add(order):
+        if not await self._input.add(action):
             await self.end(1009, "The command does not read its input.")
 
-    async def output(self, data: bytes) -> None:
+    async def send_output(self, data: bytes) -> None:
         """Send output."""
         await self.put(bytes_data=data)
 
-    async def last_words(self, code: int | None, reason: str) -> None:
+    async def send_end(self, code: int | None, reason: str) -> None:
         """Say how it ended."""
-        await self.say({"type": "end", "code": code, **({"reason": reason} if reason else {})})
+        await self.send_json({"type": "end", "code": code, **({"reason": reason} if reason else {})})
 
 
 class V1ExecSocket(ShellSocket):
@@ -229,13 +241,13 @@ class V1ExecSocket(ShellSocket):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Keys; a frame that is no base64 is ignored."""
         with contextlib.suppress(binascii.Error, ValueError):
-            await self.keys(base64.b64decode(text_data or bytes_data or b"", validate=True))
+            await self.send_keys(base64.b64decode(text_data or bytes_data or b"", validate=True))
 
-    async def output(self, data: bytes) -> None:
+    async def send_output(self, data: bytes) -> None:
         """Send output."""
         await self.put(text_data=base64.b64encode(data).decode())
 
-    async def last_words(self, code: int | None, reason: str) -> None:
+    async def send_end(self, code: int | None, reason: str) -> None:
         """Show a failure in the terminal; v1 has no other place for it."""
         if reason and code is None:
-            await self.output(f"{reason}\r\n".encode())
+            await self.send_output(f"{reason}\r\n".encode())

@@ -11,18 +11,18 @@ class StacksConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with the loop and the emptying of environments."""
-        from apps.control.reconcile import owned_by, register
-        from apps.core.ports import ports
+        from apps.control.reconcile import register, requeue_owners
+        from apps.core.hooks import hooks
         from apps.hosts import drain as host_drain
         from apps.hosts import lost
         from apps.stacks import drain, reconcile, services
         from apps.stacks.models import Service, Stack
 
-        register(Stack, reconcile.settle_stack)
-        register(Service, reconcile.settle_service)
-        host_drain.drainers.append(drain.leaving)
-        lost.losers.append(drain.lost)
-        owned_by("host", drain.when_back)
-        owned_by("container", reconcile.service_of)
-        owned_by("service", reconcile.stack_of)
-        ports.emptiers.insert(0, services.environment_empty)
+        register(Stack, reconcile.reconcile_stack)
+        register(Service, reconcile.reconcile_service)
+        host_drain.drainers.append(drain.drain_services)
+        lost.losers.append(drain.requeue_services_of_lost_host)
+        requeue_owners("host", drain.services_of_returned_host)
+        requeue_owners("container", reconcile.services_to_requeue)
+        requeue_owners("service", reconcile.stacks_to_requeue)
+        hooks.on_environment_removed.insert(0, services.remove_environment_stacks)

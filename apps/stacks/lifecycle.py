@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from apps.core.lifecycle import LifeCycle, step
+from apps.core.lifecycle import LifeCycle, transition_to
 
 STACK = LifeCycle(
     "environment",
     {
-        "create": step("active", "", "activating"),
-        "update": step("", "active updating-active", "updating-active"),
-        "remove": step("removed", "requested activating active updating-active error", "removing", "delete"),
-        "purge": step("purged", "removed", "purging", "delete"),
+        "create": transition_to("active", "", "activating"),
+        "update": transition_to("", "active updating-active", "updating-active"),
+        "remove": transition_to("removed", "requested activating active updating-active error", "removing", "delete"),
+        "purge": transition_to("purged", "removed", "purging", "delete"),
     },
     also_transitional=frozenset({"requested"}),
 )
@@ -20,16 +20,16 @@ _ALIVE = "requested registering inactive activating active deactivating updating
 SERVICE = LifeCycle(
     "service",
     {
-        "create": step("inactive", "", "registering"),
-        "activate": step("active", "inactive error", "activating"),
-        "deactivate": step(
+        "create": transition_to("inactive", "", "registering"),
+        "activate": transition_to("active", "inactive error", "activating"),
+        "deactivate": transition_to(
             "inactive", "registering active activating updating-active updating-inactive", "deactivating"
         ),
-        "update": step(
+        "update": transition_to(
             "", "registering inactive active activating updating-active updating-inactive", "updating-active"
         ),
-        "remove": step("removed", _ALIVE, "removing", "delete"),
-        "purge": step("purged", "removed", "purging", "delete"),
+        "remove": transition_to("removed", _ALIVE, "removing", "delete"),
+        "purge": transition_to("purged", "removed", "purging", "delete"),
     },
     also_transitional=frozenset({"requested", "updating-inactive"}),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.containers.spec import LaunchConfig
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.environments.models import TenantRow
 from apps.hosts.models import Host

@@ -11,10 +11,16 @@ from django.db.models import QuerySet
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints
 from apps.core.errors import Forbidden
-from apps.environments.access import Actor, can
+from apps.environments.access import can
+from apps.environments.actor import Actor
 from apps.stacks.compose import export
-from apps.stacks.models import Service, ServiceLink, Slot, Stack
-from apps.stacks.services import as_compose
+from apps.stacks.models import (
+    Service,
+    ServiceLink,
+    Slot,
+    Stack,
+)
+from apps.stacks.services import to_compose_service
 
 
 @dataclass
@@ -28,7 +34,7 @@ class ServiceView:
     @property
     def running(self) -> int:
         """How many of its containers run."""
-        return sum(container.shown == "running" for container in self.containers)
+        return sum(container.display_state == "running" for container in self.containers)
 
     @property
     def endpoints(self) -> list[dict[str, Any]]:
@@ -63,4 +69,4 @@ def stack_export(actor: Actor, stack: Stack, services: Sequence[int] = ()) -> tu
     rows = Service.all_objects.filter(stack=stack, removed=None).order_by("name")
     if services:
         rows = rows.filter(pk__in=services)
-    return export([as_compose(view.service, view.links) for view in service_views(rows)])
+    return export([to_compose_service(view.service, view.links) for view in service_views(rows)])

@@ -9,15 +9,16 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.containers.guard import insist
-from apps.containers.spec import LaunchConfig
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.policy.enforce import enforce_policy
 from apps.control.models import OperationLine
-from apps.control.services import ask, create, record
+from apps.control.services import create, record, request_change
 from apps.core.errors import Forbidden, Invalid
-from apps.environments.access import Actor, can
+from apps.environments.access import can
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.stacks.compose import ComposeService, ComposeStack, parse
-from apps.stacks.lost import from_labels, labelled, lost_after
+from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after, with_lost_host_label
 from apps.stacks.models import Service, ServiceLink, Stack
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
@@ -35,17 +36,19 @@ def _check_name(name: Any) -> str:
     return name
 
 
-def _stack_name(name: Any, environment_id: int, but: int | None = None) -> str:
+def _check_stack_name(name: Any, environment_id: int, exclude_pk: int | None = None) -> str:
     checked = _check_name(name)
-    taken = Stack.all_objects.filter(environment=environment_id, name__iexact=checked, removed=None).exclude(pk=but)
+    taken = Stack.all_objects.filter(environment=environment_id, name__iexact=checked, removed=None).exclude(
+        pk=exclude_pk
+    )
     if taken.exists():
         raise Invalid("name", "NotUnique", f"There is a stack {checked!r} already; choose another name.")
     return checked
 
 
-def _service_name(name: Any, stack: Stack, but: int | None = None) -> str:
+def _check_service_name(name: Any, stack: Stack, exclude_pk: int | None = None) -> str:
     checked = _check_name(name)
-    if Service.all_objects.filter(stack=stack, name__iexact=checked, removed=None).exclude(pk=but).exists():
+    if Service.all_objects.filter(stack=stack, name__iexact=checked, removed=None).exclude(pk=exclude_pk).exists():
         raise Invalid("name", "NotUnique", f"The stack has a service {checked!r} already; choose another name.")
     return checked
 
@@ -90,7 +93,7 @@ def stack_create(
     parsed = parse(docker_compose, rancher_compose, dict(variables or {})) if docker_compose else None
     row = Stack(
         environment=environment,
-        name=_stack_name(name, environment.pk),
+        name=_check_stack_name(name, environment.pk),
         description=description,
         docker_compose=docker_compose,
         rancher_compose=rancher_compose,
@@ -114,9 +117,9 @@ def _warnings(parsed: ComposeStack) -> list[str]:
 
 
 def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> None:
-    made: dict[str, Service] = {}
+    created: dict[str, Service] = {}
     for each in parsed.services:
-        made[each.name] = service_create(
+        created[each.name] = service_create(
             actor=actor,
             stack=stack,
             name=each.name,
@@ -128,7 +131,7 @@ def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start:
         )
     for each in parsed.services:
         for target, alias in each.links:
-            _link(made[each.name], made[target], alias)
+            _save_link(created[each.name], created[target], alias)
 
 
 def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
@@ -136,14 +139,14 @@ def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
     known = {"name", "description", "outputs", "external_id"}
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
     if allowed.get("name", row.name) != row.name:
-        allowed["name"] = _stack_name(allowed["name"], row.environment_id, but=row.pk)
-    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+        allowed["name"] = _check_stack_name(allowed["name"], row.environment_id, exclude_pk=row.pk)
+    request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
 
 def stack_act(row: Stack, action: str, *, actor: Actor) -> Stack:
     """Remove or purge a stack."""
-    ask(row, action, actor=actor)
+    request_change(row, action, actor=actor)
     return row
 
 
@@ -153,7 +156,7 @@ def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
     if not allowed:
         raise Forbidden(allowed.reason)
     for service in Service.all_objects.filter(stack=row, removed=None):
-        if service.LIFECYCLE.allows(action, service.shown):
+        if service.LIFECYCLE.allows(action, service.display_state):
             service_act(service, action, actor=actor)
     return row
 
@@ -175,12 +178,12 @@ def service_create(
 
     Raises `Invalid` (name, scale, policy, stack on its way out), `Forbidden`.
     """
-    if stack.is_gone:
+    if stack.removal_requested:
         raise Invalid("environmentId", "InvalidState", f"The stack {stack.name} is being removed.")
     row = Service(
         environment=stack.environment,
         stack=stack,
-        name=_service_name(name, stack),
+        name=_check_service_name(name, stack),
         description=description,
         scale=check_scale(scale),
         spec=config.to_json(),
@@ -188,10 +191,10 @@ def service_create(
         metadata=_check_metadata(metadata),
         start_on_create=start_on_create,
         external_id=external_id,
-        lost_after=lost_after(*lost_host, before=from_labels(config.labels)),
+        lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
         desired="active" if start_on_create else "inactive",
     )
-    insist(config, stack.environment_id, at="launchConfig.", who=row.name)
+    enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name)
     create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})
     return row
 
@@ -206,20 +209,20 @@ def service_update(
     known = {"scale", "name", "description", "metadata"}
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
     if lost_host != (None, None):
-        allowed["lost_after"] = lost_after(*lost_host, before=row.lost_after)
+        allowed["lost_after"] = parse_lost_after(*lost_host, current=row.lost_after)
     if "scale" in allowed:
         allowed["scale"] = check_scale(allowed["scale"])
     if "metadata" in allowed:
         allowed["metadata"] = _check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:
-        allowed["name"] = _service_name(allowed["name"], row.stack, but=row.pk)
-    ask(row, "update", actor=actor, changes=allowed, request=allowed)
+        allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
+    request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
 
 def service_act(row: Service, action: str, *, actor: Actor) -> Service:
     """Activate, deactivate, remove or purge a service."""
-    ask(row, action, actor=actor)
+    request_change(row, action, actor=actor)
     return row
 
 
@@ -231,70 +234,70 @@ def service_remove(row: Service, *, actor: Actor) -> Service:
 def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor) -> None:
     """Replace the services that `row` links to; an empty list removes all links, one name twice is `Invalid`."""
     wanted = list(links)
-    _may_link(row, [target for target, _name in wanted], actor)
-    _names_differ([name or target.name for target, name in wanted])
+    _check_can_link(row, [target for target, _name in wanted], actor)
+    _check_names_unique([name or target.name for target, name in wanted])
     with transaction.atomic():
         ServiceLink.objects.filter(service=row).delete()
         for target, name in wanted:
-            _link(row, target, name)
-        _told(row, "set", actor, serviceLinks=[_named(target, name) for target, name in wanted])
+            _save_link(row, target, name)
+        _record_link_change(row, "set", actor, serviceLinks=[_describe_link(target, name) for target, name in wanted])
 
 
 def link_add(row: Service, target: Service, name: str, *, actor: Actor) -> None:
     """Link to one more service."""
-    _may_link(row, [target], actor)
+    _check_can_link(row, [target], actor)
     with transaction.atomic():
-        _link(row, target, name)
-        _told(row, "add", actor, serviceLink=_named(target, name))
+        _save_link(row, target, name)
+        _record_link_change(row, "add", actor, serviceLink=_describe_link(target, name))
 
 
 def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> None:
     """Unlink a service; an empty name removes every link to it."""
-    _may_link(row, [target], actor)
+    _check_can_link(row, [target], actor)
     found = ServiceLink.objects.filter(service=row, target=target)
     with transaction.atomic():
         (found.filter(name=name) if name else found).delete()
-        _told(row, "remove", actor, serviceLink=_named(target, name))
+        _record_link_change(row, "remove", actor, serviceLink=_describe_link(target, name))
 
 
-def _told(row: Service, how: str, actor: Actor, **request: Any) -> None:
+def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -> None:
     """Write a change of links down, under the name of v1's action."""
-    event = f"service.{how}servicelink{'s' if how == 'set' else ''}"
+    event = f"service.{verb}servicelink{'s' if verb == 'set' else ''}"
     record(event, actor=actor, row=row, environment_id=row.environment_id, request=request)
 
 
-def _named(target: Service, name: str) -> dict[str, str]:
+def _describe_link(target: Service, name: str) -> dict[str, str]:
     return {"service": target.name, "name": name}
 
 
-def _may_link(row: Service, targets: Sequence[Service], actor: Actor) -> None:
+def _check_can_link(row: Service, targets: Sequence[Service], actor: Actor) -> None:
     allowed = can(actor, "operate", row.environment_id)
     if not allowed:
         raise Forbidden(allowed.reason)
     for target in targets:
-        if target.environment_id != row.environment_id or target.is_gone:
+        if target.environment_id != row.environment_id or target.removal_requested:
             raise Invalid("serviceId", "InvalidReference", "There is no such service here.")
 
 
-def _names_differ(names: Sequence[str]) -> None:
-    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
-    if twice is not None:
-        why = f"Two links are called {twice!r}, and a name leads to one service; give one of them another name."
+def _check_names_unique(names: Sequence[str]) -> None:
+    duplicate = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if duplicate is not None:
+        why = f"Two links are called {duplicate!r}, and a name leads to one service; give one of them another name."
         raise Invalid("serviceLinks", "NotUnique", why)
 
 
-def _link(row: Service, target: Service, name: str) -> None:
+def _save_link(row: Service, target: Service, name: str) -> None:
     text = name or target.name
     if len(text) > 255:
         raise Invalid("name", "MaxLengthExceeded", "A link's name has at most 255 characters.")
     ServiceLink.objects.update_or_create(service=row, name=text, defaults={"target": target})
 
 
-def as_compose(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
+def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
     """A service as the compose exporter takes it."""
     return ComposeService(
         name=service.name,
-        config=labelled(service.config, service.lost_after),
+        config=with_lost_host_label(service.config, service.lost_after),
         scale=service.scale,
         links=tuple((link.target.name, link.name) for link in links),
         metadata=service.metadata,
@@ -302,11 +305,11 @@ def as_compose(service: Service, links: Iterable[ServiceLink]) -> ComposeService
     )
 
 
-def environment_empty(environment_id: int) -> int:
+def remove_environment_stacks(environment_id: int) -> int:
     """Ask for the removal of every stack of a dying environment; how many are left."""
     left = 0
     for row in Stack.all_objects.filter(environment=environment_id, removed=None):
         left += 1
-        if not row.is_gone:
-            ask(row, "remove", actor=None)
+        if not row.removal_requested:
+            request_change(row, "remove", actor=None)
     return left

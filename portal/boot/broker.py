@@ -13,7 +13,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from portal.boot.console import CannotStart
+from portal.boot.terminal import CannotStart
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _OPTIONS = (
 
 # Runs as its own small program and becomes the server: the kernel kills it when the thread that started it ends,
 # so also after a kill -9 of the portal. Not a preexec_fn: forking a threaded process to run Python may deadlock.
-_LEASH = """
+_LAUNCHER = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -50,7 +50,7 @@ def server_binary() -> str:
     return system
 
 
-def answers(path: Path, *, message: bytes = b"PING\r\n") -> bool:
+def is_responding(path: Path, *, message: bytes = b"PING\r\n") -> bool:
     """Whether a server on the socket `path` takes `message` and says something back."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1)
@@ -72,17 +72,17 @@ class Broker:
         self._environment = dict(os.environ)  # a copy: exec fails with EFAULT while another thread sets a variable
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._keep, name="broker", daemon=True)
+        self._thread = threading.Thread(target=self._supervise, name="broker", daemon=True)
 
     def start(self) -> None:
         """Begin to start the child; `wait` says when it answers."""
-        self._bury_orphan()
+        self._stop_orphan()
         self._thread.start()
 
     def wait(self) -> None:
         """Return when the child answers; raises `CannotStart` when it does not."""
         deadline = time.monotonic() + _START_TIMEOUT
-        while not answers(self.socket):
+        while not is_responding(self.socket):
             if time.monotonic() > deadline:
                 raise CannotStart(f"The embedded broker does not answer on {self.socket}; see {self._log}.")
             time.sleep(0.01)
@@ -101,12 +101,12 @@ class Broker:
         """The child's process id."""
         return self._child.pid if self._child else None
 
-    def _bury_orphan(self) -> None:
+    def _stop_orphan(self) -> None:
         """We hold the data folder, so whatever sits on our socket was left by a portal that was killed."""
-        answers(self.socket, message=b"SHUTDOWN NOSAVE\r\n")
+        is_responding(self.socket, message=b"SHUTDOWN NOSAVE\r\n")
         self.socket.unlink(missing_ok=True)
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         # All children start from this one thread: the leash is bound to the thread, not to the process.
         while not self._stopping.is_set():
             self._child = self._spawn()
@@ -116,11 +116,11 @@ class Broker:
                 self._stopping.wait(_RESTART_PAUSE)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        leash = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid())]
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
         # A session of its own: Ctrl-C in the terminal is for the portal, which then stops its children in order.
         with self._log.open("wb") as log:
             child = subprocess.Popen(
-                [*leash, *self._command],
+                [*launcher, *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

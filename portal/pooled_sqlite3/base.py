@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-_KEPT = 8  # opening one costs more than most questions put to it
-_PATIENCE = 20.0
-_idle: deque[tuple[str, sqlite3.Connection]] = deque(maxlen=_KEPT)
-_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_POOL_SIZE = 8  # opening one costs more than most questions put to it
+_WRITE_TIMEOUT = 20.0
+_idle: deque[tuple[str, sqlite3.Connection]] = deque(maxlen=_POOL_SIZE)
+_write_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -24,32 +24,32 @@ class DatabaseWrapper(base.DatabaseWrapper):
     process are called when it is their turn.
     """
 
-    _turn: threading.Lock | None = None
+    _write_lock: threading.Lock | None = None
 
     def _start_transaction_under_autocommit(self) -> None:
-        turn = _turns[str(self.settings_dict["NAME"])]
-        if turn.acquire(timeout=_PATIENCE):  # else SQLite says what is to be said
-            self._turn = turn
+        lock = _write_locks[str(self.settings_dict["NAME"])]
+        if lock.acquire(timeout=_WRITE_TIMEOUT):  # else SQLite says what is to be said
+            self._write_lock = lock
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
-            self._end_turn()
+            self._release_write_lock()
             raise
 
-    def _end_turn(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.release()
+    def _release_write_lock(self) -> None:
+        lock, self._write_lock = self._write_lock, None
+        if lock is not None:
+            lock.release()
 
     def _commit(self) -> None:
         super()._commit()  # type: ignore[misc]
-        self._end_turn()
+        self._release_write_lock()
 
     def _rollback(self) -> None:
         try:
             super()._rollback()  # type: ignore[misc]
         finally:
-            self._end_turn()
+            self._release_write_lock()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One that somebody gave back, or a new one."""
@@ -62,18 +62,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_new_connection(conn_params)
 
     def _close(self) -> None:
-        self._end_turn()
-        kept = self.connection
-        if kept is None or self.is_in_memory_db():
+        self._release_write_lock()
+        raw = self.connection
+        if raw is None or self.is_in_memory_db():
             super()._close()  # type: ignore[misc]
             return
         with self.wrap_database_errors:
-            if kept.in_transaction:
-                kept.rollback()
-            if len(_idle) < _KEPT:
-                _idle.append((str(self.settings_dict["NAME"]), kept))
+            if raw.in_transaction:
+                raw.rollback()
+            if len(_idle) < _POOL_SIZE:
+                _idle.append((str(self.settings_dict["NAME"]), raw))
             else:
-                kept.close()
+                raw.close()
 
 
 @atexit.register

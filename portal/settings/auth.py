@@ -6,8 +6,8 @@ from portal.settings.env import env_bool
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
-    "apps.accounts.backends.LocalBackend",
-    "apps.accounts.backends.DirectoryBackend",
+    "apps.accounts.providers.LocalBackend",
+    "apps.accounts.providers.DirectoryBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
 PASSWORD_HASHERS = [
@@ -17,7 +17,7 @@ PASSWORD_HASHERS = [
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "apps.accounts.login.policy.UnlikeTheName"},
+    {"NAME": "apps.accounts.login.password_policy.NameSimilarityValidator"},
 ]
 
 LOGIN_URL = "/login"

@@ -9,14 +9,20 @@ from typing import Any
 
 from celery_app import app
 from portal.settings.database import database
-from portal.settings.env import env, env_bool, env_list, env_path, env_port
+from portal.settings.env import (
+    env,
+    env_bool,
+    env_list,
+    env_path,
+    env_port,
+)
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR = env_path("DATA_DIR", BASE_DIR / "data")
 RUN_DIR = env_path("RUN_DIR", DATA_DIR)
 
 
-def _kept_secret(name: str) -> str:
+def _persistent_secret(name: str) -> str:
     """The installation's secret `name`: from the environment, else made once and kept in the data folder."""
     given = env(name.upper())
     if given:
@@ -30,8 +36,8 @@ def _kept_secret(name: str) -> str:
 
 
 DEBUG = env_bool("DEBUG", default=False)
-SECRET_KEY = _kept_secret("secret_key")
-FIELD_KEYS = env_list("FIELD_KEYS") or [_kept_secret("field")]
+SECRET_KEY = _persistent_secret("secret_key")
+FIELD_KEYS = env_list("FIELD_KEYS") or [_persistent_secret("field")]
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or ["*"]
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
@@ -138,16 +144,16 @@ REST_FRAMEWORK: dict[str, Any] = {
         "apps.api.wire.auth.KeyAuthentication",
         "apps.api.wire.auth.BearerAuthentication",
         "apps.api.wire.auth.SessionAuthentication",
-        "apps.api.wire.auth.OpenAuthentication",
+        "apps.api.wire.auth.OpenModeAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [],  # the view itself: what a caller may not know of is not there
-    "DEFAULT_RENDERER_CLASSES": ["apps.api.wire.formats.V1Renderer", "apps.api.wire.browse.PageRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["apps.api.wire.bodies.V1Parser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.api.wire.formats.Negotiation",
+    "DEFAULT_RENDERER_CLASSES": ["apps.api.wire.formats.V1Renderer", "apps.api.wire.browsable.BrowsableRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.wire.input.V1Parser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.api.wire.formats.V1ContentNegotiation",
     "DEFAULT_THROTTLE_CLASSES": ["apps.api.wire.auth.AnonymousThrottle"],
     "DEFAULT_THROTTLE_RATES": {"anon": env("API_ANONYMOUS_RATE", "600/min")},
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "apps.api.wire.faults.answer",
+    "EXCEPTION_HANDLER": "apps.api.wire.errors.exception_handler",
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

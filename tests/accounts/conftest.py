@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from apps.accounts.admin import provider_save
-from apps.accounts.backends import asking, directory, resync
 from apps.accounts.models import AuthProvider
-from apps.environments.access import Actor, actor_of_user
-from tests.accounts.directory import SAMPLE, PaperDirectory
-from tests.accounts.hub import Hub
+from apps.accounts.providers import directory, resync, search_pool
+from apps.accounts.providers.services import provider_save
+from apps.environments.actor import Actor, actor_of_user
+from tests.accounts.fake_directory import SAMPLE, FakeDirectory
+from tests.accounts.fake_github import FakeGitHub
 from tests.accounts.samba import Samba
-from tests.accounts.silence import silent_server
+from tests.accounts.silent_server import silent_server
 from tests.accounts.slapd import Slapd
 
 Configure = Callable[..., AuthProvider]
@@ -67,13 +67,13 @@ def configure(actor_of: Callable[..., Actor]) -> Configure:
 
 
 @pytest.fixture
-def paper(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> PaperDirectory:
+def fake_directory(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> FakeDirectory:
     """An OpenLDAP in memory that is on: ann is in crew and fleet, ben is in fleet."""
-    made = PaperDirectory()
+    made = FakeDirectory()
     made.add("ann", "crew", "fleet")
     made.add("ben", "fleet")
-    for module in (directory, resync, asking):
-        monkeypatch.setattr(module, "reader", lambda: made)
+    for module in (directory, resync, search_pool):
+        monkeypatch.setattr(module, "ldap_lookup", lambda: made)
     configure("openldap", SAMPLE)
     return made
 
@@ -86,8 +86,8 @@ def silent() -> Iterator[int]:
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def fake_github() -> Iterator[FakeGitHub]:
     """A make-believe GitHub Enterprise."""
-    made = Hub()
+    made = FakeGitHub()
     yield made
     made.close()

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.accounts.authority import certify
+from tests.accounts.certificate_authority import certify
 
 ADDRESS, REALM, DOMAIN = "127.0.0.3", "AD.TEST", "ADT"
 BASE = "DC=ad,DC=test"

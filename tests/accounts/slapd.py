@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.accounts.authority import certify
+from tests.accounts.certificate_authority import certify
 
 BASE = "dc=example,dc=test"
 SERVICE, SERVICE_PASSWORD = f"cn=reader,{BASE}", "reader-password-8"

@@ -13,9 +13,9 @@ from apps.accounts.models import AccountNumber, User
 from apps.accounts.selectors import is_set_up
 from apps.accounts.services import account_create, first_admin_create
 from apps.control.models import AuditEntry, Operation
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core.errors import Conflict, Invalid
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 
 GOOD = "a long enough phrase"
 
@@ -43,9 +43,9 @@ def test_a_good_password_is_kept_as_a_hash_only(db: None):
 
 def test_the_password_is_in_no_operation_and_no_audit_line(people: Any, actor_of: Callable[..., Actor]):
     account_create(actor=actor_of("root"), login="zoe", password=GOOD)
-    told = [str(row.input) for row in Operation.all_objects.all()]
-    told += [str(row.request) for row in AuditEntry.all_objects.all()]
-    assert not [text for text in told if GOOD in text]
+    recorded = [str(row.input) for row in Operation.all_objects.all()]
+    recorded += [str(row.request) for row in AuditEntry.all_objects.all()]
+    assert not [text for text in recorded if GOOD in text]
 
 
 @pytest.mark.parametrize("login", ["", "   "])
@@ -80,10 +80,10 @@ def test_a_new_account_is_called_by_its_login_until_it_has_a_name(db: None):
 
 def test_the_loop_makes_a_new_account_active(db: None):
     user = make()
-    assert (user.shown, user.transitioning) == ("registering", "yes")
-    assert look("account", user.pk)
+    assert (user.display_state, user.transitioning) == ("registering", "yes")
+    assert reconcile_one("account", user.pk)
     user = User.objects.get()
-    assert (user.shown, user.transitioning, user.is_active) == ("active", "no", True)
+    assert (user.display_state, user.transitioning, user.is_active) == ("active", "no", True)
 
 
 def test_accounts_begin_after_the_well_known_numbers(db: None):

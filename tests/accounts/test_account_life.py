@@ -8,21 +8,26 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.backends import LocalBackend
 from apps.accounts.models import User
+from apps.accounts.providers import LocalBackend
 from apps.accounts.services import account_act, account_create, account_update
-from apps.control.reconcile import look
-from apps.core.errors import ActionNotAvailable, Conflict, Forbidden, Invalid
-from apps.environments.access import Actor
+from apps.control.reconcile import reconcile_one
+from apps.core.errors import (
+    ActionNotAvailable,
+    Conflict,
+    Forbidden,
+    Invalid,
+)
+from apps.environments.actor import Actor
 
 PASSWORD = "correct horse battery staple"
 
 Actors = Callable[..., Actor]
 
 
-def again(user: User) -> User:
+def reload(user: User) -> User:
     """The account as it is now, after a look of the loop."""
-    look("account", user.pk)
+    reconcile_one("account", user.pk)
     return User.objects.get(pk=user.pk)
 
 
@@ -38,8 +43,8 @@ def test_only_admins_change_accounts(people: Any, actor_of: Actors, who: str, ac
 
 def test_an_admin_changes_names_and_kinds(people: Any, actor_of: Actors):
     account_update(people.rita, actor=actor_of("root"), name="R.", kind="admin", password="x", desired="removed")
-    rita = again(people.rita)
-    assert (rita.name, rita.is_admin, rita.desired, rita.shown) == ("R.", True, "active", "active")
+    rita = reload(people.rita)
+    assert (rita.name, rita.is_admin, rita.desired, rita.display_state) == ("R.", True, "active", "active")
 
 
 def test_an_unknown_kind_is_refused(people: Any, actor_of: Actors):
@@ -85,13 +90,13 @@ def test_an_account_lives_through_its_whole_life(people: Any, actor_of: Actors):
     root = actor_of("root")
     with pytest.raises(ActionNotAvailable):
         account_act(people.rita, "remove", actor=root)
-    rita = again(account_act(people.rita, "deactivate", actor=root))
-    assert rita.shown == "inactive"
-    rita = again(account_act(rita, "remove", actor=root))
-    assert rita.shown == "removed"
+    rita = reload(account_act(people.rita, "deactivate", actor=root))
+    assert rita.display_state == "inactive"
+    rita = reload(account_act(rita, "remove", actor=root))
+    assert rita.display_state == "removed"
     assert rita.removed is not None
     assert authenticate(username="rita", password=PASSWORD) is None
-    rita = again(account_act(rita, "restore", actor=root))
-    assert (rita.shown, rita.removed) == ("inactive", None)
-    rita = again(account_act(rita, "activate", actor=root))
+    rita = reload(account_act(rita, "restore", actor=root))
+    assert (rita.display_state, rita.removed) == ("inactive", None)
+    rita = reload(account_act(rita, "activate", actor=root))
     assert authenticate(username="rita", password=PASSWORD) == rita

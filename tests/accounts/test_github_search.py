@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 import requests
 
-from apps.accounts.backends import hub as github_api
-from apps.accounts.backends.hubapi import GithubDown
-from apps.accounts.backends.search import identities_search, identity_find
 from apps.accounts.models import Identity, KnownIdentity
-from apps.accounts.spec import Claims, Github
-from tests.accounts.hub import Hub
+from apps.accounts.provider_config import Claims, GithubProviderConfig
+from apps.accounts.providers.github import lookup as github_api
+from apps.accounts.providers.github.api import GithubDown
+from apps.accounts.providers.search import identities_search, identity_find
+from tests.accounts.fake_github import FakeGitHub
 
 TOKEN = "gho_of_octo"
 
 
 @pytest.fixture(autouse=True)
-def provider(people: Any, hub: Hub, configure: Callable[..., Any]) -> Any:
-    hub.tokens.add(TOKEN)
-    return configure("github", hub.config())
+def provider(people: Any, fake_github: FakeGitHub, configure: Callable[..., Any]) -> Any:
+    fake_github.tokens.add(TOKEN)
+    return configure("github", fake_github.config())
 
 
 @pytest.fixture
-def config(provider: Any) -> Github:
-    assert isinstance(provider.config, Github)
+def config(provider: Any) -> GithubProviderConfig:
+    assert isinstance(provider.config, GithubProviderConfig)
     return provider.config
 
 
@@ -79,31 +79,31 @@ def test_what_github_tells_nobody_is_not_found(kind: str, number: str):
     assert identity_find(kind, number) is None
 
 
-def test_asked_again_github_tells_person_organizations_and_teams(config: Github):
+def test_asked_again_github_tells_person_organizations_and_teams(config: GithubProviderConfig):
     read = github_api.person(config, "42", TOKEN)
     assert isinstance(read, Claims)
     assert read.names() == {("github_user", "42"), ("github_org", "7"), ("github_team", "70")}
 
 
-def test_every_page_is_read_when_asked_again(hub: Hub, config: Github):
-    hub.orgs = [{"id": number, "login": f"org{number}"} for number in range(1, 76)]
-    hub.teams = [{"id": number, "slug": f"t{number}", "name": f"T{number}"} for number in range(1, 32)]
+def test_every_page_is_read_when_asked_again(fake_github: FakeGitHub, config: GithubProviderConfig):
+    fake_github.orgs = [{"id": number, "login": f"org{number}"} for number in range(1, 76)]
+    fake_github.teams = [{"id": number, "slug": f"t{number}", "name": f"T{number}"} for number in range(1, 32)]
     read = github_api.person(config, "42", TOKEN)
     assert isinstance(read, Claims)
     assert len(read.groups) == 75 + 31
 
 
 @pytest.mark.parametrize("token", ["", "taken back"])
-def test_without_a_good_token_the_person_counts_as_out(config: Github, token: str):
+def test_without_a_good_token_the_person_counts_as_out(config: GithubProviderConfig, token: str):
     assert "logging in again" in str(github_api.person(config, "42", token))
 
 
-def test_the_token_of_somebody_else_says_nothing_about_a_person(config: Github):
+def test_the_token_of_somebody_else_says_nothing_about_a_person(config: GithubProviderConfig):
     assert "any more" in str(github_api.person(config, "43", TOKEN))
 
 
-def test_a_suspended_person_is_out(hub: Hub, config: Github):
-    hub.refuses["/api/v3/user"] = (403, {"message": "Sorry. Your account was suspended."})
+def test_a_suspended_person_is_out(fake_github: FakeGitHub, config: GithubProviderConfig):
+    fake_github.refuses["/api/v3/user"] = (403, {"message": "Sorry. Your account was suspended."})
     assert "any more" in str(github_api.person(config, "42", TOKEN))
 
 
@@ -117,22 +117,24 @@ def test_a_suspended_person_is_out(hub: Hub, config: Github):
         ("/api/v3/user/orgs", 200, [{"no": "id"}]),
     ],
 )
-def test_a_github_that_cannot_answer_takes_nothing_away(hub: Hub, config: Github, path: str, status: int, body: Any):
-    hub.refuses[path] = (status, body)
+def test_a_github_that_cannot_answer_takes_nothing_away(
+    fake_github: FakeGitHub, config: GithubProviderConfig, path: str, status: int, body: Any
+):
+    fake_github.refuses[path] = (status, body)
     with pytest.raises(GithubDown):
         github_api.person(config, "42", TOKEN)
 
 
-def test_a_github_that_is_down_is_told_beside_what_was_found(actor_of: Any, hub: Hub):
-    hub.refuses["/api/v3/search/users"] = (503, {})
+def test_a_github_that_is_down_is_reported_beside_what_was_found(actor_of: Any, fake_github: FakeGitHub):
+    fake_github.refuses["/api/v3/search/users"] = (503, {})
     found = identities_search(actor_of("rita"), "alice")
     assert [claim.login for claim in found.claims] == ["alice"]
-    assert found.troubles == ("GitHub: GitHub answers 503; it is asked again later.",)
+    assert found.errors == ("GitHub: GitHub answers 503; it is asked again later.",)
 
 
-def test_a_wrong_client_secret_is_told(actor_of: Any, hub: Hub, configure: Any):
-    configure("github", hub.config(clientSecret="old"))
-    assert identities_search(actor_of("rita"), "oct").troubles == ("GitHub: GitHub refuses the client id and secret.",)
+def test_a_wrong_client_secret_is_reported(actor_of: Any, fake_github: FakeGitHub, configure: Any):
+    configure("github", fake_github.config(clientSecret="old"))
+    assert identities_search(actor_of("rita"), "oct").errors == ("GitHub: GitHub refuses the client id and secret.",)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +145,8 @@ def test_a_wrong_client_secret_is_told(actor_of: Any, hub: Hub, configure: Any):
         (requests.ConnectionError(), "nothing answers there"),
     ],
 )
-def test_why_github_cannot_be_reached_is_told(
-    monkeypatch: pytest.MonkeyPatch, config: Github, error: Exception, words: str
+def test_why_github_cannot_be_reached_is_reported(
+    monkeypatch: pytest.MonkeyPatch, config: GithubProviderConfig, error: Exception, words: str
 ):
     def fail(*_: Any, **__: Any) -> Any:
         raise error

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apps.accounts.plan import is_wider, limits_changed
+from apps.accounts.key_limits import changed_limits, widens_limits
 from apps.core.errors import Invalid
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -20,7 +20,7 @@ def key(expires: datetime | None = None, *addresses: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("has", "wish"),
+    ("has", "requested"),
     [
         (key(), {}),
         (key(NOON - HOUR), {"expires": NOON - HOUR}),
@@ -29,12 +29,12 @@ def key(expires: datetime | None = None, *addresses: str) -> Any:
         (key(None, "10.0.0.1/32"), {"addresses": ["10.0.0.1"]}),
     ],
 )
-def test_what_is_given_back_as_it_was_is_no_change(has: Any, wish: dict[str, Any]):
-    assert limits_changed(has, None, wish, NOON) == {}
+def test_what_is_given_back_as_it_was_is_no_change(has: Any, requested: dict[str, Any]):
+    assert changed_limits(has, None, requested, NOON) == {}
 
 
 @pytest.mark.parametrize(
-    ("has", "wish", "found"),
+    ("has", "requested", "found"),
     [
         (key(), {"expires": NOON + HOUR}, {"expires": NOON + HOUR}),
         (key(NOON + HOUR), {"expires": None}, {"expires": None}),
@@ -43,12 +43,12 @@ def test_what_is_given_back_as_it_was_is_no_change(has: Any, wish: dict[str, Any
         (key(None, "10.0.0.1/32"), {"addresses": []}, {"addresses": []}),
     ],
 )
-def test_a_person_changes_limits_freely(has: Any, wish: dict[str, Any], found: dict[str, Any]):
-    assert limits_changed(has, None, wish, NOON) == found
+def test_a_person_changes_limits_freely(has: Any, requested: dict[str, Any], found: dict[str, Any]):
+    assert changed_limits(has, None, requested, NOON) == found
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("requested", "field"),
     [
         ({"expires": NOON}, "expires"),
         ({"expires": NOON + 3 * HOUR}, "expires"),
@@ -56,14 +56,14 @@ def test_a_person_changes_limits_freely(has: Any, wish: dict[str, Any], found: d
         ({"addresses": ["x"]}, "addresses"),
     ],
 )
-def test_a_key_gives_no_more_than_it_has(wish: dict[str, Any], field: str):
+def test_a_key_gives_no_more_than_it_has(requested: dict[str, Any], field: str):
     with pytest.raises(Invalid) as refusal:
-        limits_changed(key(), key(NOON + 2 * HOUR, "10.0.0.0/8"), wish, NOON)
+        changed_limits(key(), key(NOON + 2 * HOUR, "10.0.0.0/8"), requested, NOON)
     assert refusal.value.field == field
 
 
 def test_a_key_that_takes_limits_away_leaves_its_own():
-    found = limits_changed(
+    found = changed_limits(
         key(NOON + HOUR, "10.1.0.0/16"), key(NOON + 2 * HOUR, "10.0.0.0/8"), {"expires": None, "addresses": []}, NOON
     )
     assert found == {"expires": NOON + 2 * HOUR, "addresses": ["10.0.0.0/8"]}
@@ -85,4 +85,4 @@ def test_a_key_that_takes_limits_away_leaves_its_own():
     ],
 )
 def test_what_is_wider(has: Any, changed: dict[str, Any], *, wider: bool):
-    assert is_wider(has, changed) is wider
+    assert widens_limits(has, changed) is wider

@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.accounts.key_limits import key_limits
 from apps.accounts.models import ApiKey
-from apps.accounts.plan import key_limits
-from apps.accounts.selectors import key_for, key_shown, why_shut
-from apps.accounts.services import NewKey, account_act, key_act, key_create, key_used
+from apps.accounts.selectors import find_usable_key, key_by_credentials, key_refusal
+from apps.accounts.services import (
+    NewKey,
+    account_act,
+    key_act,
+    key_create,
+    record_key_use,
+)
 from apps.control.models import AuditEntry
 from apps.core.errors import Invalid
-from apps.environments.access import Actor, actor_of_key
+from apps.environments.actor import Actor, actor_of_key
 
 Actors = Callable[..., Actor]
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -31,7 +37,7 @@ def test_a_person_chooses_limits_freely():
     found = key_limits(None, NOON + HOUR, ["10.0.0.1"], NOON)
     assert (found.expires, found.addresses) == (NOON + HOUR, ("10.0.0.1/32",))
     none = key_limits(None, None, [], NOON)
-    assert (none.expires, none.addresses, none.told) == (None, (), {})
+    assert (none.expires, none.addresses, none.details) == (None, (), {})
 
 
 @pytest.mark.parametrize("late", [timedelta(0), HOUR, timedelta(days=900)])
@@ -65,7 +71,7 @@ def test_a_key_may_make_one_with_narrower_limits():
     found = key_limits(maker(NOON + 2 * HOUR, ["10.0.0.0/8"]), NOON + HOUR, ["10.1.0.0/16"], NOON)
     assert (found.expires, found.addresses) == (NOON + HOUR, ("10.1.0.0/16",))
     free = key_limits(maker(), NOON + HOUR, ["10.1.0.0/16"], NOON)
-    assert free.told == {"expires": "2030-01-01T13:00:00+00:00", "addresses": ["10.1.0.0/16"]}
+    assert free.details == {"expires": "2030-01-01T13:00:00+00:00", "addresses": ["10.1.0.0/16"]}
 
 
 @pytest.fixture
@@ -86,12 +92,12 @@ def later(made: NewKey, **columns: Any) -> ApiKey:
 
 def test_a_key_works_until_its_time_is_over(make: Any):
     made = make(expires=timezone.now() + HOUR)
-    assert key_for(made.key.public_value, made.secret) == made.key
+    assert find_usable_key(made.key.public_value, made.secret) == made.key
     key = later(made, expires=timezone.now() - timedelta(seconds=1))
     assert key.is_expired
-    assert key_for(made.key.public_value, made.secret) is None
-    assert "expired" in why_shut(key, "")
-    assert key_shown(made.key.public_value, made.secret) == key
+    assert find_usable_key(made.key.public_value, made.secret) is None
+    assert "expired" in key_refusal(key, "")
+    assert key_by_credentials(made.key.public_value, made.secret) == key
 
 
 @pytest.mark.parametrize(
@@ -100,46 +106,46 @@ def test_a_key_works_until_its_time_is_over(make: Any):
 )
 def test_a_key_works_from_its_addresses_only(make: Any, address: str, *, opens: bool):
     made = make(addresses=["10.0.0.0/8", "2001:db8::/64"])
-    found = key_for(made.key.public_value, made.secret, address)
+    found = find_usable_key(made.key.public_value, made.secret, address)
     assert (found is not None) is opens
-    assert bool(why_shut(made.key, address)) is not opens
+    assert bool(key_refusal(made.key, address)) is not opens
     if not opens:
-        assert (address or "an unknown address") in why_shut(made.key, address)
+        assert (address or "an unknown address") in key_refusal(made.key, address)
 
 
 def test_a_key_without_addresses_works_from_everywhere(make: Any):
     made = make()
     for address in ("", "10.0.0.1", "2001:db8::1", "a unix socket"):
-        assert key_for(made.key.public_value, made.secret, address) is not None
+        assert find_usable_key(made.key.public_value, made.secret, address) is not None
 
 
 def test_a_key_that_is_not_active_says_so_to_its_holder_only(make: Any, people: Any, actor_of: Actors):
     made = make()
     key_act(made.key, "deactivate", actor=actor_of("bob"))
-    found = key_shown(made.key.public_value, made.secret)
+    found = key_by_credentials(made.key.public_value, made.secret)
     assert found is not None
-    assert "not active" in why_shut(found, "")
-    assert key_shown(made.key.public_value, "x" * 40) is None
+    assert "not active" in key_refusal(found, "")
+    assert key_by_credentials(made.key.public_value, "x" * 40) is None
     other = make()
     account_act(people.bob, "deactivate", actor=actor_of("root"))
-    assert key_for(other.key.public_value, other.secret) is None
+    assert find_usable_key(other.key.public_value, other.secret) is None
 
 
 def test_where_a_key_was_used_from_is_kept(make: Any):
     made = make()
-    key_used(made.key, "10.0.0.1")
+    record_key_use(made.key, "10.0.0.1")
     key = ApiKey.objects.get(pk=made.key.pk)
     assert (key.last_address, key.last_used is not None) == ("10.0.0.1", True)
-    key_used(key, "10.0.0.2")
+    record_key_use(key, "10.0.0.2")
     assert ApiKey.objects.get(pk=key.pk).last_address == "10.0.0.2"
 
 
 def test_a_use_from_the_same_place_is_written_once_a_minute(make: Any, django_assert_num_queries: Any):
     made = make()
-    key_used(made.key, "10.0.0.1")
+    record_key_use(made.key, "10.0.0.1")
     key = ApiKey.objects.get(pk=made.key.pk)
     with django_assert_num_queries(0):
-        key_used(key, "10.0.0.1")
+        record_key_use(key, "10.0.0.1")
 
 
 def test_a_key_that_makes_a_key_hands_its_limits_down(make: Any, people: Any):

@@ -12,12 +12,19 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey
-from apps.accounts.selectors import key_for
-from apps.accounts.services import NewKey, account_act, key_act, key_create, key_update, key_used
+from apps.accounts.selectors import find_usable_key
+from apps.accounts.services import (
+    NewKey,
+    account_act,
+    key_act,
+    key_create,
+    key_update,
+    record_key_use,
+)
 from apps.control.models import AuditEntry, Operation
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core.errors import Forbidden
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 
 Actors = Callable[..., Actor]
 
@@ -26,7 +33,7 @@ Actors = Callable[..., Actor]
 def made(people: Any, actor_of: Actors) -> NewKey:
     """Bob's key, settled."""
     new = key_create(actor=actor_of("bob"), account=people.bob, name="ci")
-    look("apiKey", new.key.pk)
+    reconcile_one("apiKey", new.key.pk)
     new.key.refresh_from_db()
     return new
 
@@ -50,43 +57,43 @@ def test_the_secret_is_nowhere_in_the_database(made: NewKey):
 
 
 def test_the_right_pair_opens(made: NewKey):
-    assert key_for(made.key.public_value, made.secret) == made.key
+    assert find_usable_key(made.key.public_value, made.secret) == made.key
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "é", "0" * 40])
 def test_a_wrong_pair_does_not(made: NewKey, wrong: str):
-    assert key_for(made.key.public_value, wrong) is None
-    assert key_for(wrong, made.secret) is None
+    assert find_usable_key(made.key.public_value, wrong) is None
+    assert find_usable_key(wrong, made.secret) is None
 
 
-def test_a_new_key_works_before_the_loop_has_looked(people: Any, actor_of: Actors):
+def test_a_new_key_works_before_the_first_reconcile(people: Any, actor_of: Actors):
     new = key_create(actor=actor_of("bob"), account=people.bob)
-    assert new.key.shown == "registering"
-    assert key_for(new.key.public_value, new.secret) == new.key
+    assert new.key.display_state == "registering"
+    assert find_usable_key(new.key.public_value, new.secret) == new.key
 
 
 def test_a_deactivated_key_is_refused_at_once_and_accepted_again_when_activated(made: NewKey, actor_of: Actors):
     pair = made.key.public_value, made.secret
     key_act(made.key, "deactivate", actor=actor_of("bob"))
-    assert key_for(*pair) is None
-    look("apiKey", made.key.pk)
+    assert find_usable_key(*pair) is None
+    reconcile_one("apiKey", made.key.pk)
     made.key.refresh_from_db()
-    assert key_for(*pair) is None
+    assert find_usable_key(*pair) is None
     key_act(made.key, "activate", actor=actor_of("bob"))
-    assert key_for(*pair) == made.key
+    assert find_usable_key(*pair) == made.key
 
 
 def test_a_removed_key_is_refused_at_once(made: NewKey, actor_of: Actors):
     key_act(made.key, "deactivate", actor=actor_of("bob"))
-    look("apiKey", made.key.pk)
+    reconcile_one("apiKey", made.key.pk)
     made.key.refresh_from_db()
     key_act(made.key, "remove", actor=actor_of("bob"))
-    assert key_for(made.key.public_value, made.secret) is None
+    assert find_usable_key(made.key.public_value, made.secret) is None
 
 
 def test_the_key_of_a_deactivated_account_is_refused_at_once(people: Any, made: NewKey, actor_of: Actors):
     account_act(people.bob, "deactivate", actor=actor_of("root"))
-    assert key_for(made.key.public_value, made.secret) is None
+    assert find_usable_key(made.key.public_value, made.secret) is None
 
 
 def test_nobody_touches_the_keys_of_another(made: NewKey, actor_of: Actors):
@@ -95,12 +102,12 @@ def test_nobody_touches_the_keys_of_another(made: NewKey, actor_of: Actors):
             key_act(made.key, "deactivate", actor=actor_of(who))
         with pytest.raises(Forbidden):
             key_update(made.key, actor=actor_of(who), name="mine")
-    assert key_for(made.key.public_value, made.secret) == made.key
+    assert find_usable_key(made.key.public_value, made.secret) == made.key
 
 
 def test_an_admin_may_take_a_key_away(made: NewKey, actor_of: Actors):
     key_act(made.key, "deactivate", actor=actor_of("root"))
-    assert key_for(made.key.public_value, made.secret) is None
+    assert find_usable_key(made.key.public_value, made.secret) is None
 
 
 def test_what_is_secret_about_a_key_cannot_be_changed(made: NewKey, actor_of: Actors):
@@ -112,13 +119,13 @@ def test_what_is_secret_about_a_key_cannot_be_changed(made: NewKey, actor_of: Ac
 
 
 def test_using_a_key_is_noted_at_most_once_a_minute(made: NewKey):
-    key_used(made.key)
+    record_key_use(made.key)
     first = ApiKey.objects.get()
     assert first.last_used is not None
-    key_used(first)
+    record_key_use(first)
     assert ApiKey.objects.get().last_used == first.last_used
     ApiKey.all_objects.update(last_used=timezone.now() - timedelta(seconds=61))
-    key_used(ApiKey.objects.get())
+    record_key_use(ApiKey.objects.get())
     assert (timezone.now() - (ApiKey.objects.get().last_used or first.last_used)).total_seconds() < 60
 
 

@@ -10,9 +10,9 @@ import pytest
 from apps.accounts.models import User
 from apps.accounts.selectors import break_glass, local_admins
 from apps.accounts.services import account_act, account_create, account_update
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core.errors import Conflict
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 
 PASSWORD = "correct horse battery staple"
 
@@ -29,7 +29,7 @@ def admin(people: Any) -> Make:
         if not has_password:
             user.set_unusable_password()
             user.save()
-        look("account", user.pk)
+        reconcile_one("account", user.pk)
         User.objects.filter(pk=user.pk).update(desired=desired)
         user.refresh_from_db()
         return user
@@ -37,7 +37,7 @@ def admin(people: Any) -> Make:
     return make
 
 
-def part(user: User, how: str, actor: Actor) -> None:
+def remove_admin(user: User, how: str, actor: Actor) -> None:
     """Take an administrator away: stop, remove or demote."""
     if how == "demote":
         account_update(user, actor=actor, kind="user")
@@ -56,7 +56,7 @@ def test_an_admin_of_a_directory_is_no_replacement_for_another_of_the_directory(
     admin("staying", has_password=False)
     User.objects.filter(pk=people.root.pk).update(kind="user")
     with pytest.raises(Conflict, match="password kept here"):
-        part(leaving, how, actor_of(leaving))
+        remove_admin(leaving, how, actor_of(leaving))
     leaving.refresh_from_db()
     assert (leaving.desired, leaving.kind) == ("active", "admin")
 
@@ -67,7 +67,7 @@ def test_an_admin_of_a_directory_is_no_replacement_for_the_last_with_a_password(
 ):
     admin("remote", has_password=False)
     with pytest.raises(Conflict, match="password kept here"):
-        part(people.root, how, actor_of("root"))
+        remove_admin(people.root, how, actor_of("root"))
     assert break_glass() == people.root
 
 
@@ -75,13 +75,13 @@ def test_an_admin_of_a_directory_is_no_replacement_for_the_last_with_a_password(
 def test_one_who_is_off_or_gone_is_no_replacement(people: Any, actor_of: Actors, admin: Make, desired: str):
     admin("away", desired=desired)
     with pytest.raises(Conflict, match="last active administrator"):
-        part(people.root, "deactivate", actor_of("root"))
+        remove_admin(people.root, "deactivate", actor_of("root"))
 
 
 def test_one_of_a_directory_who_is_off_does_not_change_what_is_said(people: Any, actor_of: Actors, admin: Make):
     admin("remote", has_password=False, desired="inactive")
     with pytest.raises(Conflict, match="last active administrator; make another one first"):
-        part(people.root, "demote", actor_of("root"))
+        remove_admin(people.root, "demote", actor_of("root"))
 
 
 @pytest.mark.parametrize("how", ["deactivate", "demote"])
@@ -89,7 +89,7 @@ def test_an_admin_of_a_directory_may_go_while_one_with_a_password_stays(
     people: Any, actor_of: Actors, admin: Make, how: str
 ):
     remote = admin("remote", has_password=False)
-    part(remote, how, actor_of("root"))
+    remove_admin(remote, how, actor_of("root"))
     remote.refresh_from_db()
     assert (remote.desired, remote.kind) != ("active", "admin")
     assert local_admins() == [people.root]
@@ -98,7 +98,7 @@ def test_an_admin_of_a_directory_may_go_while_one_with_a_password_stays(
 @pytest.mark.parametrize("how", ["deactivate", "demote"])
 def test_of_two_with_a_password_one_may_go(people: Any, actor_of: Actors, admin: Make, how: str):
     second = admin("second")
-    part(second, how, actor_of("root"))
+    remove_admin(second, how, actor_of("root"))
     assert local_admins() == [people.root]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.backends.directory import DirectoryDown
-from apps.environments.access import actor_of_user
+from apps.accounts.providers.directory import DirectoryDown
+from apps.environments.actor import actor_of_user
 from apps.environments.services import members_set
 from tests.accounts.samba import PASSWORD, Samba
 
@@ -82,7 +82,7 @@ def test_passwords_do_not_travel_in_clear(people: Any, samba: Samba, configure: 
     assert log_in("ann") is not None
 
 
-def test_a_wrong_service_account_is_told(people: Any, samba: Samba, configure: Configure):
+def test_a_wrong_service_account_is_reported(people: Any, samba: Samba, configure: Configure):
     configure("ad", samba.config(serviceAccountPassword="wrong"))
     with pytest.raises(DirectoryDown, match="service account"):
         log_in("ann")

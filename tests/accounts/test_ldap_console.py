@@ -11,7 +11,12 @@ from django.test import Client
 from apps.accounts.models import AuthProvider
 from apps.accounts.selectors import TRIES_PER_NAME
 from apps.environments.models import Member
-from tests.accounts.slapd import PASSWORD, SERVICE_PASSWORD, Slapd, free_port
+from tests.accounts.slapd import (
+    PASSWORD,
+    SERVICE_PASSWORD,
+    Slapd,
+    free_port,
+)
 
 PAGES = ["/admin/access", "/admin/access/openldap", "/admin/access/ad", "/admin/access/github"]
 BUTTONS = ["/admin/access/openldap/test", *[f"/admin/access/ad/do/{act}" for act in ("enable", "confirm", "disable")]]
@@ -20,7 +25,7 @@ BUTTONS = ["/admin/access/openldap/test", *[f"/admin/access/ad/do/{act}" for act
 @pytest.fixture
 def root(people: Any) -> Client:
     client = Client()
-    client.force_login(people.root, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
     return client
 
 
@@ -38,7 +43,7 @@ def test_an_administrator_sees_every_way_in(root: Client, path: str):
 def test_nobody_else_sees_or_does_anything_there(people: Any, path: str, who: str | None):
     client = Client()
     if who:
-        client.force_login(getattr(people, who), backend="apps.accounts.backends.LocalBackend")
+        client.force_login(getattr(people, who), backend="apps.accounts.providers.LocalBackend")
     for answer in (client.get(path), client.post(path, {"server": "x"})):
         assert answer.status_code in {302, 404}
     assert not AuthProvider.objects.exists()
@@ -54,9 +59,9 @@ def test_an_unknown_way_in_is_not_there(root: Client, path: str):
 def test_set_up_tested_switched_on_used_and_switched_off_in_the_browser(root: Client, slapd: Slapd):
     page, part = "/admin/access/openldap", {"HX-Request": "true"}
     assert root.post(page, form(slapd), headers=part).status_code == 204
-    shown = root.get(page).content.decode()
-    assert SERVICE_PASSWORD not in shown
-    assert "stored; empty keeps it" in shown
+    page_text = root.get(page).content.decode()
+    assert SERVICE_PASSWORD not in page_text
+    assert "stored; empty keeps it" in page_text
 
     me = {"login": "ann", "password": PASSWORD}
     tested = root.post(f"{page}/test", me, headers=part)
@@ -109,22 +114,22 @@ def test_the_log_in_page_tells_that_a_directory_is_down(people: Any, silent: int
     assert b"The directory cannot be reached" in answer.content
 
 
-@pytest.mark.parametrize("door", ["console", "api"])
+@pytest.mark.parametrize("interface", ["console", "api"])
 def test_a_directory_that_is_down_does_not_let_local_passwords_be_guessed(
-    people: Any, configure: Callable[..., Any], door: str
+    people: Any, configure: Callable[..., Any], interface: str
 ):
     pytest.importorskip("ldap")
     known = {"server": "127.0.0.1", "port": free_port(), "domain": "dc=x"}
     configure("openldap", {**known, "serviceAccountUsername": "cn=x", "serviceAccountPassword": "y"})
 
     def guess() -> Any:
-        if door == "console":
+        if interface == "console":
             return Client().post("/login", {"login": "root", "password": "a guess"})
         return Client().post("/v1/token", {"code": "root:a guess"}, content_type="application/json")
 
-    told = [guess() for _ in range(TRIES_PER_NAME)]
-    assert {answer.status_code for answer in told} == {403 if door == "console" else 500}
-    assert b"nothing listens there" in told[0].content
+    answers = [guess() for _ in range(TRIES_PER_NAME)]
+    assert {answer.status_code for answer in answers} == {403 if interface == "console" else 500}
+    assert b"nothing listens there" in answers[0].content
     assert b"Too many failed log-ins" in guess().content
 
 
@@ -151,11 +156,11 @@ def test_a_group_is_put_on_the_member_list_and_taken_off_in_the_browser(
 ):
     configure("github", {"clientId": "a", "clientSecret": "b"})
     client, page = Client(), f"/environments/{lab.pk}"
-    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, backend="apps.accounts.providers.LocalBackend")
     group = {"kind": "github_org", "identity": "7"}
     assert client.post(f"{page}/members", {"pick": "github_org:7", "role": "member"}).status_code == 302
-    shown = client.get(page)
-    assert (shown.status_code, b"github_org" in shown.content) == (200, True)
+    page_text = client.get(page)
+    assert (page_text.status_code, b"github_org" in page_text.content) == (200, True)
     assert client.post(f"{page}/members/0", {**group, "role": "readonly"}).status_code == 302
     assert Member.objects.get(environment=lab, identity_type="github_org").role == "readonly"
     assert client.post(f"{page}/members/0/remove", group).status_code == 302
@@ -165,7 +170,7 @@ def test_a_group_is_put_on_the_member_list_and_taken_off_in_the_browser(
 
 def test_a_member_list_with_groups_keeps_them_when_an_account_changes(people: Any, lab: Any):
     client, page = Client(), f"/environments/{lab.pk}"
-    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, backend="apps.accounts.providers.LocalBackend")
     client.post(f"{page}/members", {"pick": "github_org:7", "role": "member"})
     client.post(f"{page}/members/{people.bob.pk}", {"role": "readonly"})
     client.post(f"{page}/members", {"login": "mallory", "role": "member"})

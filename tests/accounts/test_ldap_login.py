@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.backends import DirectoryBackend
 from apps.accounts.models import Identity, User
+from apps.accounts.providers import DirectoryBackend
 from apps.control.models import AuditEntry
 from apps.core.errors import Unauthorized
 from tests.accounts.slapd import PASSWORD, Slapd

@@ -15,12 +15,18 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from apps.accounts import admin, backends
-from apps.accounts.backends.directory import DirectoryDown
 from apps.accounts.models import AuthProvider
-from apps.accounts.spec import ActiveDirectory, Directory
+from apps.accounts.provider_config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
+from apps.accounts.providers import ldap as ldap_package
+from apps.accounts.providers import services
+from apps.accounts.providers.directory import DirectoryDown
 from apps.control.models import AuditEntry
-from apps.core.errors import Conflict, Forbidden, Invalid, Unauthorized
+from apps.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Unauthorized,
+)
 from tests.accounts.slapd import PASSWORD, SERVICE_PASSWORD, Slapd
 
 Actors = Callable[..., Any]
@@ -37,7 +43,7 @@ def stored(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_defaults_are_those_of_the_contract():
-    ldap, ad = Directory.from_wire({}).to_wire(), ActiveDirectory.from_wire({}).to_wire()
+    ldap, ad = DirectoryProviderConfig.from_wire({}).to_wire(), ActiveDirectoryProviderConfig.from_wire({}).to_wire()
     assert (ldap["userSearchField"], ldap["groupObjectClass"], ldap["userMemberAttribute"]) == (
         "uid",
         "posixGroup",
@@ -50,8 +56,8 @@ def test_the_defaults_are_those_of_the_contract():
     )
     assert ldap["accessMode"] == ad["accessMode"] == "unrestricted"
     assert ldap["connectionTimeout"] == ad["connectionTimeout"] == 1000
-    assert Directory.from_wire({"server": "a b:700,c"}).servers == [("a", 389), ("b", 700), ("c", 389)]
-    assert Directory.from_wire({"server": "a", "tls": True}).servers == [("a", 636)]
+    assert DirectoryProviderConfig.from_wire({"server": "a b:700,c"}).servers == [("a", 389), ("b", 700), ("c", 389)]
+    assert DirectoryProviderConfig.from_wire({"server": "a", "tls": True}).servers == [("a", 636)]
 
 
 @pytest.mark.parametrize(
@@ -73,25 +79,25 @@ def test_the_defaults_are_those_of_the_contract():
 )
 def test_a_wrong_field_is_refused_by_name(people: Any, actor_of: Actors, changes: dict[str, Any], field: str):
     with pytest.raises(Invalid) as caught:
-        admin.provider_save("openldap", stored(**changes), actor=actor_of("root"))
+        services.provider_save("openldap", stored(**changes), actor=actor_of("root"))
     assert caught.value.field == field
     assert not AuthProvider.objects.exists()
 
 
 def test_a_kind_that_nobody_knows_is_refused(people: Any, actor_of: Actors):
     with pytest.raises(Invalid):
-        admin.provider_save("saml", {}, actor=actor_of("root"))
+        services.provider_save("saml", {}, actor=actor_of("root"))
 
 
 @pytest.mark.parametrize("who", ["alice", "mallory"])
 def test_only_administrators_decide_about_logging_in(people: Any, actor_of: Actors, who: str):
     actor = actor_of(who)
     for decide in (
-        lambda: admin.provider_save("openldap", stored(), actor=actor),
-        lambda: admin.provider_test("openldap", "x", "y", actor=actor),
-        lambda: admin.provider_enable("openldap", actor=actor),
-        lambda: admin.provider_confirm("openldap", actor=actor),
-        lambda: admin.provider_disable("openldap", actor=actor),
+        lambda: services.provider_save("openldap", stored(), actor=actor),
+        lambda: services.provider_test("openldap", "x", "y", actor=actor),
+        lambda: services.provider_enable("openldap", actor=actor),
+        lambda: services.provider_confirm("openldap", actor=actor),
+        lambda: services.provider_disable("openldap", actor=actor),
     ):
         with pytest.raises(Forbidden):
             decide()
@@ -99,9 +105,9 @@ def test_only_administrators_decide_about_logging_in(people: Any, actor_of: Acto
 
 
 def test_secrets_are_kept_encrypted_and_never_shown_again(people: Any, actor_of: Actors):
-    provider = admin.provider_save("openldap", stored(), actor=actor_of("root"))
-    assert admin.shown_config(provider)["serviceAccountPassword"] is None
-    assert admin.secrets_set(provider) == ["serviceAccountPassword"]
+    provider = services.provider_save("openldap", stored(), actor=actor_of("root"))
+    assert services.masked_config(provider)["serviceAccountPassword"] is None
+    assert services.secrets_set(provider) == ["serviceAccountPassword"]
     with connection.cursor() as cursor:
         cursor.execute("SELECT stored FROM accounts_authprovider")
         assert SERVICE_PASSWORD not in cursor.fetchone()[0]
@@ -109,18 +115,18 @@ def test_secrets_are_kept_encrypted_and_never_shown_again(people: Any, actor_of:
 
 
 def test_a_secret_left_out_stays_and_a_new_one_replaces_it(people: Any, actor_of: Actors):
-    admin.provider_save("openldap", stored(), actor=actor_of("root"))
-    again = admin.provider_save(
+    services.provider_save("openldap", stored(), actor=actor_of("root"))
+    again = services.provider_save(
         "openldap", stored(serviceAccountPassword="", server="b.example.test"), actor=actor_of("root")
     )
     assert (again.config.to_wire()["serviceAccountPassword"], again.version) == (SERVICE_PASSWORD, 2)
-    changed = admin.provider_save("openldap", stored(serviceAccountPassword="another"), actor=actor_of("root"))
+    changed = services.provider_save("openldap", stored(serviceAccountPassword="another"), actor=actor_of("root"))
     assert changed.config.to_wire()["serviceAccountPassword"] == "another"
 
 
 @pytest.mark.servers
 def test_a_test_tells_the_identities_and_changes_nothing(people: Any, slapd: Slapd, actor_of: Actors):
-    tested = admin.provider_test("openldap", "ann", PASSWORD, actor=actor_of("root"), data=slapd.config())
+    tested = services.provider_test("openldap", "ann", PASSWORD, actor=actor_of("root"), data=slapd.config())
     assert tested
     assert tested.claims is not None
     assert tested.claims.person.login == "ann"
@@ -139,7 +145,7 @@ def test_a_test_tells_the_identities_and_changes_nothing(people: Any, slapd: Sla
     ],
 )
 def test_a_failed_test_tells_why(people: Any, slapd: Slapd, actor_of: Actors, changes: dict[str, Any], words: str):
-    tested = admin.provider_test("openldap", "ann", "wrong", actor=actor_of("root"), data=slapd.config(**changes))
+    tested = services.provider_test("openldap", "ann", "wrong", actor=actor_of("root"), data=slapd.config(**changes))
     assert not tested
     assert words in tested.reason
 
@@ -147,37 +153,37 @@ def test_a_failed_test_tells_why(people: Any, slapd: Slapd, actor_of: Actors, ch
 @pytest.mark.servers
 def test_a_directory_goes_on_only_with_a_password_that_works(people: Any, slapd: Slapd, actor_of: Actors):
     root = actor_of("root")
-    admin.provider_save("openldap", slapd.config(), actor=root)
+    services.provider_save("openldap", slapd.config(), actor=root)
     with pytest.raises(Conflict, match="does not know this name"):
-        admin.provider_enable("openldap", actor=root, login="ann", password="wrong")
+        services.provider_enable("openldap", actor=root, login="ann", password="wrong")
     assert authenticate(None, username="ann", password=PASSWORD) is None
-    assert admin.provider_enable("openldap", actor=root, login="ann", password=PASSWORD).is_open
+    assert services.provider_enable("openldap", actor=root, login="ann", password=PASSWORD).accepts_logins
     assert authenticate(None, username="ann", password=PASSWORD) is not None
 
 
 @pytest.mark.servers
 def test_a_provider_that_nobody_confirms_goes_off_again(people: Any, slapd: Slapd, actor_of: Actors):
     root = actor_of("root")
-    admin.provider_save("openldap", slapd.config(), actor=root)
-    admin.provider_enable("openldap", actor=root, login="ann", password=PASSWORD)
+    services.provider_save("openldap", slapd.config(), actor=root)
+    services.provider_enable("openldap", actor=root, login="ann", password=PASSWORD)
     AuthProvider.objects.update(trial_until=timezone.now() - timedelta(seconds=1))
     assert authenticate(None, username="ann", password=PASSWORD) is None
     with pytest.raises(Conflict, match="is off"):
-        admin.provider_confirm("openldap", actor=root)
+        services.provider_confirm("openldap", actor=root)
 
 
 @pytest.mark.servers
 @pytest.mark.parametrize("how", ["log-in", "button"])
 def test_a_log_in_or_an_administrator_confirms(people: Any, slapd: Slapd, actor_of: Actors, how: str):
     root = actor_of("root")
-    admin.provider_save("openldap", slapd.config(), actor=root)
-    admin.provider_enable("openldap", actor=root, login="ann", password=PASSWORD)
+    services.provider_save("openldap", slapd.config(), actor=root)
+    services.provider_enable("openldap", actor=root, login="ann", password=PASSWORD)
     if how == "log-in":
         assert authenticate(None, username="ben", password=PASSWORD) is not None
     else:
-        admin.provider_confirm("openldap", actor=root)
+        services.provider_confirm("openldap", actor=root)
     assert AuthProvider.objects.get().trial_until is None
-    moved = admin.provider_save("openldap", slapd.config(connectionTimeout=2000), actor=root)
+    moved = services.provider_save("openldap", slapd.config(connectionTimeout=2000), actor=root)
     assert moved.trial_until is not None
 
 
@@ -193,7 +199,7 @@ def test_a_log_in_or_an_administrator_confirms(people: Any, slapd: Slapd, actor_
         ("required", ["ops"], False),
     ],
 )
-def test_site_access_keeps_strangers_out(
+def test_site_access_keeps_unlisted_people_out(
     people: Any, slapd: Slapd, configure: Any, access: str, allowed: list[str], is_in: bool
 ):
     dns = {"crew": slapd.crew, "fleet": slapd.fleet, "ops": f"cn=ops,ou=groups,{slapd.config()['domain']}"}
@@ -225,10 +231,10 @@ def test_restricted_access_lets_members_of_environments_in(
 
 def test_the_locked_out_switch_a_provider_off_at_the_machine(people: Any, configure: Any):
     configure("openldap", stored())
-    said = StringIO()
-    call_command("provider_disable", "--kind", "openldap", stdout=said)
-    assert "OpenLDAP is off" in said.getvalue()
-    assert not AuthProvider.objects.get().is_open
+    output = StringIO()
+    call_command("provider_disable", "--kind", "openldap", stdout=output)
+    assert "OpenLDAP is off" in output.getvalue()
+    assert not AuthProvider.objects.get().accepts_logins
     assert AuditEntry.all_objects.filter(event="provider.disable").exists()
 
 
@@ -237,9 +243,9 @@ def test_the_command_knows_only_real_kinds(db: None):
         call_command("provider_disable", "--kind", "saml")
 
 
-def test_without_the_library_the_reason_is_told(people: Any, configure: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "apps.accounts.backends.reader", None)
-    monkeypatch.delattr(backends, "reader", raising=False)
+def test_without_the_library_the_reason_is_reported(people: Any, configure: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "apps.accounts.providers.ldap.lookup", None)
+    monkeypatch.delattr(ldap_package, "lookup", raising=False)
     configure("openldap", stored())
     with pytest.raises(DirectoryDown, match=r"not installed here \(requirements-ldap.txt\)"):
         authenticate(None, username="ann", password=PASSWORD)

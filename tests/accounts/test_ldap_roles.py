@@ -10,10 +10,10 @@ from django.contrib.auth import authenticate
 
 from apps.accounts.models import User
 from apps.core.errors import Problem
-from apps.core.ports import ports
-from apps.environments.access import actor_of_user
+from apps.core.hooks import hooks
+from apps.environments.actor import actor_of_user
 from apps.environments.models import Environment, Member
-from apps.environments.services import members_apply, members_set, memberships_of_account
+from apps.environments.services import members_set, memberships_sync, role_groups_sync
 from tests.accounts.slapd import PASSWORD, Slapd
 
 pytestmark = pytest.mark.servers
@@ -38,17 +38,17 @@ def listed(people: Any, lab: Environment, actor_of: Callable[..., Any]) -> Calla
 
 
 @pytest.fixture
-def told() -> Iterator[list[Any]]:
+def notified() -> Iterator[list[Any]]:
     """The environments whose sockets were told to look again."""
-    heard: list[Any] = []
+    notified_environments: list[Any] = []
 
     def hear(what: Any) -> int:
-        heard.append(what["environment"])
+        notified_environments.append(what["environment"])
         return 1
 
-    ports.rights_changed.append(hear)
-    yield heard
-    ports.rights_changed.remove(hear)
+    hooks.rights_changed.append(hear)
+    yield notified_environments
+    hooks.rights_changed.remove(hear)
 
 
 def log_in(name: str) -> User:
@@ -86,16 +86,16 @@ def test_the_highest_of_several_roles_counts(listed: Any, lab: Environment, slap
 
 
 def test_a_group_that_was_left_takes_the_role_away_at_the_next_log_in(
-    listed: Any, lab: Environment, slapd: Slapd, told: list[Any]
+    listed: Any, lab: Environment, slapd: Slapd, notified: list[Any]
 ):
     listed(("openldap_group", slapd.crew, "member"))
     ann = log_in("ann")
-    assert told.count(lab.pk) == 2
+    assert notified.count(lab.pk) == 2
     slapd.change(slapd.crew, "member", slapd.people["dora"])
     try:
         log_in("ann")
         assert role(ann, lab) is None
-        assert told.count(lab.pk) == 3
+        assert notified.count(lab.pk) == 3
     finally:
         slapd.change(slapd.crew, "member", slapd.people["ann"], slapd.people["dora"])
     assert role(log_in("ann"), lab) == "member"
@@ -129,17 +129,17 @@ def test_a_new_person_of_an_old_name_does_not_inherit_the_role(listed: Any, lab:
     slapd.remove(dn)
 
 
-def test_materialising_twice_changes_nothing(listed: Any, lab: Environment, slapd: Slapd, told: list[Any]):
+def test_materialising_twice_changes_nothing(listed: Any, lab: Environment, slapd: Slapd, notified: list[Any]):
     listed(("openldap_group", slapd.crew, "member"))
     ann = log_in("ann")
-    told.clear()
-    assert memberships_of_account(ann) == []
-    members_apply(lab)
-    assert (role(ann, lab), told) == ("member", [])
+    notified.clear()
+    assert memberships_sync(ann) == []
+    role_groups_sync(lab)
+    assert (role(ann, lab), notified) == ("member", [])
 
 
 def test_members_of_a_local_kind_keep_their_roles(listed: Any, people: Any, lab: Environment):
-    assert memberships_of_account(people.alice) == []
+    assert memberships_sync(people.alice) == []
     assert role(people.alice, lab) == "owner"
 
 

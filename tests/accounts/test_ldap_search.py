@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from apps.accounts.backends import reader
-from apps.accounts.backends.directory import DirectoryDown
-from apps.accounts.backends.search import Found, identities_search, identity_find
 from apps.accounts.models import KnownIdentity
-from apps.accounts.spec import Claims
+from apps.accounts.provider_config import Claims
+from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.ldap import lookup
+from apps.accounts.providers.search import IdentitySearchResult, identities_search, identity_find
 from tests.accounts.slapd import Slapd
 
 pytestmark = pytest.mark.servers
@@ -24,11 +24,11 @@ def directory(people: Any, slapd: Slapd, configure: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def search(actor_of: Callable[..., Any]) -> Callable[..., Found]:
+def search(actor_of: Callable[..., Any]) -> Callable[..., IdentitySearchResult]:
     return lambda text, **how: identities_search(actor_of("rita"), text, **how)
 
 
-def pairs(found: Found) -> set[tuple[str, str]]:
+def pairs(found: IdentitySearchResult) -> set[tuple[str, str]]:
     return {(claim.kind, claim.login) for claim in found.claims}
 
 
@@ -45,7 +45,7 @@ def pairs(found: Found) -> set[tuple[str, str]]:
 )
 def test_a_part_of_a_name_finds_people_and_groups(search: Any, text: str, wanted: set[Any]):
     found = search(text)
-    assert (pairs(found), found.troubles) == (wanted, ())
+    assert (pairs(found), found.errors) == (wanted, ())
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("an", set()), ("ann", {("openldap_user", "ann")}), ("fleet", None)])
@@ -58,7 +58,7 @@ def test_an_exact_search_takes_whole_names_only(search: Any, text: str, wanted: 
 def test_what_is_searched_for_is_never_a_filter(search: Any, text: str, exact: bool):
     found = search(text, exact=exact)
     names = {claim.login for claim in found.claims}
-    assert found.troubles == ()
+    assert found.errors == ()
     assert names <= {"o'neil (ops) *", "\\back,slash"}
 
 
@@ -93,13 +93,13 @@ def test_who_is_not_there_is_not_found(kind: str, name: str):
 
 
 def test_the_most_that_is_wanted_is_all_that_is_read(slapd: Slapd, directory: Any):
-    found = reader.by_name("openldap", directory.config, "a", 2, exact=False)
+    found = lookup.by_name("openldap", directory.config, "a", 2, exact=False)
     assert len([each for each in found if each.kind == "openldap_user"]) == 2
 
 
 def test_a_person_is_read_by_the_lasting_id_with_nested_groups(slapd: Slapd, directory: Any, search: Any):
     ann = next(claim for claim in search("ann").claims if claim.kind == "openldap_user")
-    read = reader.person("openldap", directory.config, ann.external_id)
+    read = lookup.person("openldap", directory.config, ann.external_id)
     assert isinstance(read, Claims)
     assert read.person == ann
     assert {group.name for group in read.groups} == {"crew", "fleet", "loop"}
@@ -107,21 +107,21 @@ def test_a_person_is_read_by_the_lasting_id_with_nested_groups(slapd: Slapd, dir
 
 def test_a_person_renamed_is_read_and_one_removed_is_said_to_be_gone(slapd: Slapd, directory: Any):
     dn = slapd.person("kim")
-    kim = reader.by_id("openldap", directory.config, "openldap_user", dn)
+    kim = lookup.by_id("openldap", directory.config, "openldap_user", dn)
     assert kim is not None
     moved = slapd.rename(dn, "uid=kimberley")
-    read = reader.person("openldap", directory.config, kim.external_id)
+    read = lookup.person("openldap", directory.config, kim.external_id)
     assert isinstance(read, Claims)
     assert read.person.login == "kimberley"
     slapd.remove(moved)
-    assert "does not know this person" in str(reader.person("openldap", directory.config, kim.external_id))
+    assert "does not know this person" in str(lookup.person("openldap", directory.config, kim.external_id))
 
 
 def test_a_disabled_person_is_said_to_be_disabled(slapd: Slapd, configure: Any):
     config = configure("openldap", slapd.config(userEnabledAttribute="employeeNumber", userDisabledBitMask=2)).config
-    dora = reader.by_id("openldap", config, "openldap_user", slapd.people["dora"])
+    dora = lookup.by_id("openldap", config, "openldap_user", slapd.people["dora"])
     assert dora is not None
-    assert "disabled" in str(reader.person("openldap", config, dora.external_id))
+    assert "disabled" in str(lookup.person("openldap", config, dora.external_id))
 
 
 @pytest.mark.parametrize("how", ["tls", "startTls"])
@@ -139,16 +139,16 @@ def test_reading_is_encrypted_where_logging_in_is(slapd: Slapd, configure: Any, 
         ({"domain": "dc=elsewhere,dc=test"}, "search base"),
     ],
 )
-def test_a_directory_that_cannot_be_read_is_told_beside_what_was_found(
+def test_a_directory_that_cannot_be_read_is_reported_beside_what_was_found(
     slapd: Slapd, configure: Any, search: Any, changes: dict[str, Any], words: str
 ):
     config = configure("openldap", slapd.config(**changes)).config
     found = search("alice")
     assert pairs(found) == {("rancher_id", "alice")}
-    assert found.troubles[0].startswith("OpenLDAP: ")
-    assert words in found.troubles[0]
+    assert found.errors[0].startswith("OpenLDAP: ")
+    assert words in found.errors[0]
     with pytest.raises(DirectoryDown):
-        reader.person("openldap", config, "00000000-0000-0000-0000-000000000000")
+        lookup.person("openldap", config, "00000000-0000-0000-0000-000000000000")
 
 
 def test_a_silent_directory_holds_nobody_up_for_five_seconds(silent: int, slapd: Slapd, configure: Any, search: Any):
@@ -157,7 +157,7 @@ def test_a_silent_directory_holds_nobody_up_for_five_seconds(silent: int, slapd:
     found = search("alice")
     assert time.monotonic() - began < 5
     assert pairs(found) == {("rancher_id", "alice")}
-    assert "no answer within" in found.troubles[0]
+    assert "no answer within" in found.errors[0]
 
 
 def test_what_was_found_is_known_by_name_while_the_directory_is_down(slapd: Slapd, configure: Any, search: Any):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.backends.directory import DirectoryDown
-from tests.accounts.authority import certificate_authority
+from apps.accounts.providers.directory import DirectoryDown
+from tests.accounts.certificate_authority import certificate_authority
 from tests.accounts.slapd import PASSWORD, Slapd, free_port
 
 pytestmark = pytest.mark.servers  # not for a server of their own, but for the seconds they wait
@@ -45,7 +45,7 @@ def test_many_silent_servers_together_are_given_up_as_soon(people: Any, silent: 
     with pytest.raises(DirectoryDown) as caught:
         authenticate(None, username="ann", password=PASSWORD)
     assert caught.value.message.count("no answer within") == 1
-    assert caught.value.inside.count(f"127.0.0.1:{silent}: no answer within") == 4
+    assert caught.value.admin_detail.count(f"127.0.0.1:{silent}: no answer within") == 4
 
 
 def test_a_port_where_nothing_listens_is_named_to_administrators_only(people: Any, configure: Configure):
@@ -55,10 +55,10 @@ def test_a_port_where_nothing_listens_is_named_to_administrators_only(people: An
     assert reason() == "The directory cannot be reached: nothing listens there."
     with pytest.raises(DirectoryDown) as caught:
         authenticate(None, username="ann", password=PASSWORD)
-    assert f"127.0.0.1:{port}: nothing listens there" in caught.value.inside
+    assert f"127.0.0.1:{port}: nothing listens there" in caught.value.admin_detail
 
 
-def test_a_server_that_is_no_directory_is_told(people: Any, hub: Any, configure: Configure):
+def test_a_server_that_is_no_directory_is_reported(people: Any, hub: Any, configure: Configure):
     pytest.importorskip("ldap")
     configure("openldap", plain(int(hub.host.partition(":")[2])))
     assert "LDAP server" in reason() or "no answer" in reason()
@@ -98,7 +98,7 @@ def test_without_a_certificate_authority_the_system_s_are_asked(people: Any, sla
     assert "its certificate was refused" in reason()
 
 
-def test_tls_to_a_port_without_it_is_told(people: Any, slapd: Slapd, configure: Configure):
+def test_tls_to_a_port_without_it_is_reported(people: Any, slapd: Slapd, configure: Configure):
     configure("openldap", slapd.config(tls=True, caCertificate=slapd.ca))
     assert "TLS" in reason() or "hung up" in reason()
 

@@ -9,50 +9,55 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import FailedLogin
-from apps.accounts.selectors import TRIES_PER_ADDRESS, TRIES_PER_NAME, WINDOW, login_wait
-from apps.accounts.services import login_failed, login_succeeded
+from apps.accounts.selectors import (
+    FAILED_LOGIN_WINDOW,
+    TRIES_PER_ADDRESS,
+    TRIES_PER_NAME,
+    login_retry_after,
+)
+from apps.accounts.services import record_failed_login, record_login
 from apps.control.models import AuditEntry
 
 
 def fail(times: int, login: str = "bob", address: str = "10.0.0.1") -> None:
     for _ in range(times):
-        login_failed(login, address)
+        record_failed_login(login, address)
 
 
-def test_a_stranger_need_not_wait(db: None):
-    assert login_wait("bob", "10.0.0.1") == 0
+def test_another_address_need_not_wait(db: None):
+    assert login_retry_after("bob", "10.0.0.1") == 0
 
 
 def test_a_few_mistakes_cost_nothing(db: None):
     fail(TRIES_PER_NAME - 1)
-    assert login_wait("bob", "10.0.0.1") == 0
+    assert login_retry_after("bob", "10.0.0.1") == 0
 
 
 @pytest.mark.parametrize("login", ["bob", "BOB"])
 def test_too_many_for_one_name_must_wait_from_anywhere(db: None, login: str):
     fail(TRIES_PER_NAME, "Bob")
-    assert 0 < login_wait(login, "10.9.9.9") <= WINDOW.total_seconds()
-    assert login_wait("alice", "10.0.0.1") == 0
+    assert 0 < login_retry_after(login, "10.9.9.9") <= FAILED_LOGIN_WINDOW.total_seconds()
+    assert login_retry_after("alice", "10.0.0.1") == 0
 
 
 def test_too_many_from_one_address_must_wait_for_any_name(db: None):
     for number in range(TRIES_PER_ADDRESS):
         fail(1, f"user{number}")
-    assert login_wait("alice", "10.0.0.1") > 0
-    assert login_wait("alice", "10.0.0.2") == 0
+    assert login_retry_after("alice", "10.0.0.1") > 0
+    assert login_retry_after("alice", "10.0.0.2") == 0
 
 
 def test_the_wait_ends(db: None):
     fail(TRIES_PER_NAME)
-    FailedLogin.objects.update(at=timezone.now() - WINDOW + timedelta(seconds=10))
-    assert 1 <= login_wait("bob", "10.0.0.1") <= 10
-    FailedLogin.objects.update(at=timezone.now() - WINDOW)
-    assert login_wait("bob", "10.0.0.1") == 0
+    FailedLogin.objects.update(at=timezone.now() - FAILED_LOGIN_WINDOW + timedelta(seconds=10))
+    assert 1 <= login_retry_after("bob", "10.0.0.1") <= 10
+    FailedLogin.objects.update(at=timezone.now() - FAILED_LOGIN_WINDOW)
+    assert login_retry_after("bob", "10.0.0.1") == 0
 
 
 def test_old_failures_are_forgotten(db: None):
     fail(2)
-    FailedLogin.objects.update(at=timezone.now() - 3 * WINDOW)
+    FailedLogin.objects.update(at=timezone.now() - 3 * FAILED_LOGIN_WINDOW)
     fail(1, "other")
     assert FailedLogin.objects.count() == 1
 
@@ -60,8 +65,8 @@ def test_old_failures_are_forgotten(db: None):
 def test_a_log_in_clears_the_name_but_not_the_address(people: Any):
     fail(TRIES_PER_NAME)
     fail(1, "other")
-    login_succeeded(people.bob, "10.0.0.1")
-    assert login_wait("bob", "10.0.0.1") == 0
+    record_login(people.bob, "10.0.0.1")
+    assert login_retry_after("bob", "10.0.0.1") == 0
     assert FailedLogin.objects.filter(address="10.0.0.1").count() == 1
     people.bob.refresh_from_db()
     assert people.bob.last_login is not None
@@ -69,9 +74,9 @@ def test_a_log_in_clears_the_name_but_not_the_address(people: Any):
 
 def test_both_outcomes_are_written_down_with_the_address(people: Any):
     fail(1, "nobody", "10.0.0.7")
-    login_succeeded(people.bob, "10.0.0.8")
-    told = AuditEntry.all_objects.filter(event__startswith="login").order_by("pk")
-    assert [(e.event, e.address, e.account_id) for e in told] == [
+    record_login(people.bob, "10.0.0.8")
+    entries = AuditEntry.all_objects.filter(event__startswith="login").order_by("pk")
+    assert [(e.event, e.address, e.account_id) for e in entries] == [
         ("login.refused", "10.0.0.7", None),
         ("login", "10.0.0.8", people.bob.pk),
     ]

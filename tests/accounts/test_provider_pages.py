@@ -11,21 +11,21 @@ from django.contrib.auth import authenticate
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts import admin
-from apps.accounts.access import local_access
 from apps.accounts.models import AuthProvider, Identity, Session
-from apps.core.errors import Stale
-from apps.environments.access import actor_of_user
-from tests.accounts.directory import SAMPLE, PaperDirectory
+from apps.accounts.providers import services
+from apps.accounts.site_access import local_access
+from apps.core.errors import ReauthenticationRequired
+from apps.environments.actor import actor_of_user
+from tests.accounts.fake_directory import SAMPLE, FakeDirectory
 
 PAGE, PART = "/admin/access/openldap", {"HX-Request": "true"}
 FORM = {name: str(value) for name, value in SAMPLE.items()}
 
 
 @pytest.fixture
-def root(people: Any, paper: PaperDirectory) -> Client:
+def root(people: Any, fake_directory: FakeDirectory) -> Client:
     client = Client()
-    client.force_login(people.root, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
     return client
 
 
@@ -38,33 +38,33 @@ def status(client: Client) -> str:
 def test_a_provider_that_is_on_shows_its_people_and_when_it_answered(root: Client):
     authenticate(None, username="ann", password="ann")
     AuthProvider.objects.update(answered_at=timezone.now() - timedelta(minutes=3))
-    shown = status(root)
-    assert "Re-sync now" in shown
-    assert "3 min ago" in shown
-    assert "<dd>1</dd>" in shown
-    assert "Confirm" not in shown
+    page_text = status(root)
+    assert "Re-sync now" in page_text
+    assert "3 min ago" in page_text
+    assert "<dd>1</dd>" in page_text
+    assert "Confirm" not in page_text
 
 
 @pytest.mark.parametrize(
-    ("is_change", "words"), [(False, "it goes off by itself"), (True, "it goes back to how it was before")]
+    ("is_reconfigured", "words"), [(False, "it goes off by itself"), (True, "it goes back to how it was before")]
 )
-def test_a_trial_counts_down_and_says_what_happens_then(root: Client, is_change: bool, words: str):
-    AuthProvider.objects.update(trial_until=timezone.now() + timedelta(seconds=125), is_change=is_change)
-    shown = status(root)
-    assert "In 2:0" in shown
-    assert words in shown
-    assert "Confirm: stay on" in shown
-    assert "Re-sync now" not in shown
+def test_a_trial_counts_down_and_says_what_happens_then(root: Client, is_reconfigured: bool, words: str):
+    AuthProvider.objects.update(trial_until=timezone.now() + timedelta(seconds=125), is_reconfigured=is_reconfigured)
+    page_text = status(root)
+    assert "In 2:0" in page_text
+    assert words in page_text
+    assert "Confirm: stay on" in page_text
+    assert "Re-sync now" not in page_text
     assert "On trial" in root.get("/admin/access").content.decode()
 
 
-def test_a_directory_that_is_down_is_told_with_the_reason_and_the_time(root: Client):
-    AuthProvider.objects.update(trouble="Nothing listens.", trouble_at=timezone.now() - timedelta(minutes=2))
-    shown = status(root)
-    assert "nothing changes until it answers again" in shown
-    assert "Nothing listens." in shown
-    assert "2 min ago" in shown
-    assert "is-bad" in shown
+def test_a_directory_that_is_down_is_reported_with_the_reason_and_the_time(root: Client):
+    AuthProvider.objects.update(last_error="Nothing listens.", last_error_at=timezone.now() - timedelta(minutes=2))
+    page_text = status(root)
+    assert "nothing changes until it answers again" in page_text
+    assert "Nothing listens." in page_text
+    assert "2 min ago" in page_text
+    assert "is-bad" in page_text
     listed = root.get("/admin/access").content.decode()
     assert "On, does not answer" in listed
     assert re.search(r"since <time[^>]*>2 min ago", listed)
@@ -74,10 +74,10 @@ def test_a_directory_that_is_down_is_told_with_the_reason_and_the_time(root: Cli
     ("row", "word", "tone"),
     [
         ({}, "On", "good"),
-        ({"trouble_at": timezone.now(), "trouble": "Nothing listens."}, "On, does not answer", "bad"),
+        ({"last_error_at": timezone.now(), "last_error": "Nothing listens."}, "On, does not answer", "bad"),
         ({"trial_until": timezone.now() + timedelta(minutes=4)}, "On trial", "busy"),
         ({"enabled": False}, "Off", "off"),
-        ({"enabled": False, "trouble_at": timezone.now()}, "Off", "off"),
+        ({"enabled": False, "last_error_at": timezone.now()}, "Off", "off"),
     ],
 )
 def test_its_state_is_the_same_badge_on_its_page_and_in_the_list(root: Client, row: Any, word: str, tone: str):
@@ -100,23 +100,23 @@ def test_what_is_long_has_room(root: Client):
 
 def test_people_who_are_out_are_named_with_the_reason(root: Client):
     authenticate(None, username="ann", password="ann")
-    Identity.objects.filter(kind="openldap_user").update(gone="Disabled there.")
+    Identity.objects.filter(kind="openldap_user").update(rejection_reason="Disabled there.")
     assert "Disabled there." in status(root)
 
 
-def test_the_buttons_do_what_they_say(root: Client, run_loop: Any, paper: PaperDirectory):
+def test_the_buttons_do_what_they_say(root: Client, run_loop: Any, fake_directory: FakeDirectory):
     authenticate(None, username="ann", password="ann")
-    asked = root.post(f"{PAGE}/do/resync", headers=PART)
-    assert (asked.status_code, "1 person is asked about anew." in asked["HX-Trigger"]) == (204, True)
+    requested = root.post(f"{PAGE}/do/resync", headers=PART)
+    assert (requested.status_code, "1 person is asked about anew." in requested["HX-Trigger"]) == (204, True)
     run_loop()
-    assert paper.asked == ["u-ann"]
+    assert fake_directory.requested == ["u-ann"]
     assert root.post(f"{PAGE}/do/disable", headers=PART).status_code == 204
     assert root.post(f"{PAGE}/do/resync", headers=PART).status_code == 409
     assert root.post(f"{PAGE}/do/enable", {"login": "ann", "password": "no"}, headers=PART).status_code == 409
     assert root.post(f"{PAGE}/do/enable", headers=PART).status_code == 422
     assert root.post(f"{PAGE}/do/enable", {"login": "ann", "password": "ann"}, headers=PART).status_code == 204
     assert root.post(f"{PAGE}/do/confirm", headers=PART).status_code == 204
-    assert AuthProvider.objects.get().is_open
+    assert AuthProvider.objects.get().accepts_logins
     assert root.post(f"{PAGE}/do/explode", headers=PART).status_code == 404
 
 
@@ -127,27 +127,27 @@ def test_a_change_says_that_it_is_on_trial(root: Client):
 
 
 @pytest.mark.parametrize("path", ["", "/status", "/do/disable", "/do/resync", "/test"])
-def test_to_others_none_of_it_is_there(people: Any, paper: PaperDirectory, path: str):
+def test_to_others_none_of_it_is_there(people: Any, fake_directory: FakeDirectory, path: str):
     client = Client()
-    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, backend="apps.accounts.providers.LocalBackend")
     for answer in (client.get(PAGE + path), client.post(PAGE + path, headers=PART)):
         assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/admin/access/local", "/admin/access/identities?q=a"])
-def test_site_access_is_for_administrators(people: Any, paper: PaperDirectory, path: str):
+def test_site_access_is_for_administrators(people: Any, fake_directory: FakeDirectory, path: str):
     client = Client()
-    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, backend="apps.accounts.providers.LocalBackend")
     assert client.get(path).status_code == 404
     assert client.post(path, {"accessMode": "required"}).status_code == 404
     assert local_access().access == "unrestricted"
 
 
-def test_people_and_groups_are_found_by_name_to_tick(root: Client, paper: PaperDirectory):
-    shown = root.get("/admin/access/identities", {"q": "cre"}, headers=PART).content.decode()
-    assert 'value="openldap_group cn=crew,ou=groups,dc=example,dc=test"' in shown
+def test_people_and_groups_are_found_by_name_to_tick(root: Client, fake_directory: FakeDirectory):
+    page_text = root.get("/admin/access/identities", {"q": "cre"}, headers=PART).content.decode()
+    assert 'value="openldap_group cn=crew,ou=groups,dc=example,dc=test"' in page_text
     assert "Nobody" in root.get("/admin/access/identities", {"q": "zzz"}, headers=PART).content.decode()
-    paper.down = "It is down."
+    fake_directory.down = "It is down."
     assert "OpenLDAP: It is down." in root.get("/admin/access/identities", {"q": "c"}, headers=PART).content.decode()
 
 
@@ -176,17 +176,17 @@ def test_a_wrong_rule_comes_back_with_the_reason(root: Client, form: dict[str, s
     assert local_access().access == "unrestricted"
 
 
-def test_what_decides_over_the_door_is_for_those_who_proved_themselves_just_now(people: Any, paper: PaperDirectory):
-    stale = actor_of_user(people.root, "console")
+def test_access_settings_require_recent_authentication(people: Any, fake_directory: FakeDirectory):
+    outdated = actor_of_user(people.root, "console")
     for decide in (
-        lambda: admin.provider_save("openldap", SAMPLE, actor=stale),
-        lambda: admin.provider_enable("openldap", actor=stale, login="ann", password="ann"),
-        lambda: admin.provider_confirm("openldap", actor=stale),
-        lambda: admin.provider_disable("openldap", actor=stale),
+        lambda: services.provider_save("openldap", SAMPLE, actor=outdated),
+        lambda: services.provider_enable("openldap", actor=outdated, login="ann", password="ann"),
+        lambda: services.provider_confirm("openldap", actor=outdated),
+        lambda: services.provider_disable("openldap", actor=outdated),
     ):
-        with pytest.raises(Stale):
+        with pytest.raises(ReauthenticationRequired):
             decide()
-    assert AuthProvider.objects.get().is_open
+    assert AuthProvider.objects.get().accepts_logins
 
 
 def test_a_browser_is_sent_to_prove_it_and_the_provider_stays_as_it_is(root: Client):
@@ -194,5 +194,5 @@ def test_a_browser_is_sent_to_prove_it_and_the_provider_stays_as_it_is(root: Cli
     for path, form in ((PAGE, FORM), (f"{PAGE}/do/disable", {}), ("/admin/access/local", {"accessMode": "required"})):
         answer = root.post(path, form, headers=PART)
         assert (answer.status_code, answer["HX-Redirect"].partition("?")[0]) == (403, "/confirm")
-    assert AuthProvider.objects.get().is_open
+    assert AuthProvider.objects.get().accepts_logins
     assert local_access().access == "unrestricted"

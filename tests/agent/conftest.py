@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from corral_agent import host as host_module
+from corral_agent import host_agent as host_module
 from tests.agent.fake_engine import FakeEngine
-from tests.agent.portal import Portal
-from tests.agent.stage import Play, Stage
-from tests.agent.threshold import Knock, Threshold, threshold
+from tests.agent.fake_portal import FakePortal
+from tests.agent.harness import AgentHarness, RunScenario
+from tests.agent.proxy_client import ProxyClient, RunProxyScenario, serve_proxy
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+def run_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunScenario:
     """Runs a scene on a fresh stage; pauses are short."""
-    monkeypatch.setattr(host_module, "_FIRST", 0.01)
-    monkeypatch.setattr(host_module, "_LONGEST", 0.05)
-    monkeypatch.setattr(host_module, "_REFUSED_AGAIN", 0.05)
+    monkeypatch.setattr(host_module, "_MIN_PAUSE", 0.01)
+    monkeypatch.setattr(host_module, "_MAX_PAUSE", 0.05)
+    monkeypatch.setattr(host_module, "_REFUSED_RETRY_DELAY", 0.05)
 
-    def run(scene: Callable[[Stage], Awaitable[None]]) -> None:
+    def run(scenario: Callable[[AgentHarness], Awaitable[None]]) -> None:
         async def main() -> None:
-            async with Portal(tmp_path) as portal, FakeEngine(tmp_path) as engine:
-                await asyncio.wait_for(scene(Stage(tmp_path, portal, engine)), 120)
+            async with FakePortal(tmp_path) as portal, FakeEngine(tmp_path) as engine:
+                await asyncio.wait_for(scenario(AgentHarness(tmp_path, portal, engine)), 120)
 
         asyncio.run(main())
 
@@ -33,13 +33,13 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
 
 
 @pytest.fixture
-def knock(tmp_path: Path) -> Knock:
+def run_proxy_scenario(tmp_path: Path) -> RunProxyScenario:
     """Runs a scene in front of a door."""
 
-    def run(scene: Callable[[Threshold], Awaitable[None]]) -> None:
+    def run(scenario: Callable[[ProxyClient], Awaitable[None]]) -> None:
         async def main() -> None:
-            async with threshold(tmp_path) as door:
-                await asyncio.wait_for(scene(door), 20)
+            async with serve_proxy(tmp_path) as engine_proxy:
+                await asyncio.wait_for(scenario(engine_proxy), 20)
 
         asyncio.run(main())
 

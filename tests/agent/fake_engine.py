@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bytes], Awaitable[None]]
 
 
 def reply(body: bytes, status: str = "200 OK", *fields: str) -> bytes:
@@ -17,14 +17,14 @@ def reply(body: bytes, status: str = "200 OK", *fields: str) -> bytes:
 
 
 class FakeEngine:
-    """On a unix socket; `asked` holds the heads it got with what came at once after them."""
+    """On a unix socket; `requests` holds the heads it got with what came at once after them."""
 
     def __init__(self, folder: Path) -> None:
         self.path = str(folder / "engine.sock")
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         self.info: dict[str, Any] = {"ID": "ENGINE:1", "Name": "box", "ServerVersion": "20.10.24"}
         self.labels: dict[str, str] = {}
-        self.speak: Speak | None = None
+        self.respond: Respond | None = None
         self.open = 0
 
     async def __aenter__(self) -> FakeEngine:
@@ -52,11 +52,11 @@ class FakeEngine:
         if target == "/info":
             writer.write(reply(json.dumps(self.info).encode(), "200 OK", "Connection: close"))
             return
-        self.asked.append(head)
+        self.requests.append(head)
         if target.endswith("/containers/web/json"):
             writer.write(reply(json.dumps({"Id": "f" * 64, "Config": {"Labels": self.labels}}).encode()))
-        elif self.speak is not None:
-            await self.speak(reader, writer, head)
+        elif self.respond is not None:
+            await self.respond(reader, writer, head)
         else:
             writer.write(reply(b"OK"))
         await writer.drain()

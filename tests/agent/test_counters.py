@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from corral_agent import counters, machine
-from corral_agent.cgroups import Groups
+from corral_agent.cgroups import ContainerCgroups
 
 TICK = 10**9 // os.sysconf("SC_CLK_TCK")
 ONE, TWO = "1" * 64, "2" * 64
@@ -41,7 +41,7 @@ def proc(tmp_path: Path) -> Path:
 
 
 def test_the_machines_counters_leave_out_what_would_count_twice(proc: Path, tmp_path: Path):
-    found = counters.machine(proc, tmp_path / "block")
+    found = counters.read_machine(proc, tmp_path / "block")
     assert found.cpu_ns == (100 + 5 + 50 + 3 + 2 + 1) * TICK
     assert (found.memory, found.memory_limit) == (400_000 * 1024, 1_000_000 * 1024)
     assert (found.net_rx, found.net_tx) == (100, 200)
@@ -49,13 +49,13 @@ def test_the_machines_counters_leave_out_what_would_count_twice(proc: Path, tmp_
 
 
 def test_this_machine_can_be_read():
-    found = counters.machine()
+    found = counters.read_machine()
     assert 0 < found.memory < found.memory_limit
     assert found.cpu_ns > 0
 
 
 def test_a_machine_says_what_it_is(proc: Path):
-    found = machine.facts({"OperatingSystem": "Debian", "ServerVersion": "20.10", "Name": "h1"}, proc)
+    found = machine.read_host_facts({"OperatingSystem": "Debian", "ServerVersion": "20.10", "Name": "h1"}, proc)
     assert found["osInfo"]["operatingSystem"] == "Debian"
     assert found["osInfo"]["hostname"] == "h1"
     assert found["cpuInfo"]["modelName"] == "Fast One"
@@ -70,14 +70,14 @@ def test_a_machine_says_what_it_is(proc: Path):
 def test_a_machine_without_its_engine_speaks_for_itself(tmp_path: Path):
     release = tmp_path / "os-release"
     release.write_text('NAME="X"\nPRETTY_NAME="My Linux 1"\nODD=it\'s\n')
-    assert machine.system({}, release)["operatingSystem"]
+    assert machine.read_os_info({}, release)["operatingSystem"]
     release.write_text('PRETTY_NAME="My Linux 1"\n')
-    assert machine.system({}, release)["operatingSystem"] == "My Linux 1"
-    assert machine.system({}, tmp_path / "none")["kernelVersion"] == os.uname().release
+    assert machine.read_os_info({}, release)["operatingSystem"] == "My Linux 1"
+    assert machine.read_os_info({}, tmp_path / "none")["kernelVersion"] == os.uname().release
 
 
 def test_a_file_system_is_shown_once():
-    assert list(machine.disks(("/", "/", "/nowhere"))) == ["/"]
+    assert list(machine.read_disk_info(("/", "/", "/nowhere"))) == ["/"]
 
 
 def first(key: str) -> dict[str, str]:
@@ -109,7 +109,7 @@ def second(key: str) -> dict[str, str]:
 
 def test_the_first_generation_is_read(tmp_path: Path, proc: Path):
     write(tmp_path / "cg", first(ONE) | first(TWO))
-    found = Groups(tmp_path / "cg", proc).samples()
+    found = ContainerCgroups(tmp_path / "cg", proc).samples()
     assert set(found) == {ONE, TWO}
     one = found[ONE]
     assert (one.cpu_ns, one.memory, one.memory_limit, one.pids) == (123456, 4000, 1_000_000 * 1024, 4)
@@ -118,25 +118,25 @@ def test_the_first_generation_is_read(tmp_path: Path, proc: Path):
 
 def test_the_second_generation_is_read(tmp_path: Path, proc: Path):
     write(tmp_path / "cg", second(ONE))
-    one = Groups(tmp_path / "cg", proc).samples()[ONE]
+    one = ContainerCgroups(tmp_path / "cg", proc).samples()[ONE]
     assert (one.cpu_ns, one.memory, one.memory_limit, one.pids) == (50_000, 5000, 1_000_000 * 1024, 6)
     assert (one.disk_read, one.disk_write) == (11, 22)
 
 
-@pytest.mark.parametrize("gone", ["memory.current", "cpu.stat", "memory.stat"])
-def test_a_container_that_ends_while_it_is_read_is_left_out(tmp_path: Path, proc: Path, gone: str):
+@pytest.mark.parametrize("missing", ["memory.current", "cpu.stat", "memory.stat"])
+def test_a_container_that_ends_while_it_is_read_is_left_out(tmp_path: Path, proc: Path, missing: str):
     write(tmp_path / "cg", second(ONE) | second(TWO))
-    (tmp_path / "cg" / f"system.slice/docker-{ONE}.scope" / gone).unlink()
-    assert set(Groups(tmp_path / "cg", proc).samples()) == {TWO}
+    (tmp_path / "cg" / f"system.slice/docker-{ONE}.scope" / missing).unlink()
+    assert set(ContainerCgroups(tmp_path / "cg", proc).samples()) == {TWO}
 
 
 def test_a_network_that_cannot_be_seen_counts_nothing(tmp_path: Path, proc: Path):
     write(tmp_path / "cg", second(ONE))
     (tmp_path / "proc/77/net/dev").unlink()
-    one = Groups(tmp_path / "cg", proc).samples()[ONE]
+    one = ContainerCgroups(tmp_path / "cg", proc).samples()[ONE]
     assert (one.net_rx, one.net_tx) == (0, 0)
 
 
 def test_without_control_groups_there_are_no_containers(tmp_path: Path, proc: Path):
-    assert Groups(tmp_path / "nothing", proc).samples() == {}
-    assert Groups(tmp_path / "nothing", tmp_path / "no-proc").samples() == {}
+    assert ContainerCgroups(tmp_path / "nothing", proc).samples() == {}
+    assert ContainerCgroups(tmp_path / "nothing", tmp_path / "no-proc").samples() == {}

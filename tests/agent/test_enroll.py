@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from corral_agent import enroll, keys
-from corral_agent.enroll import CannotRegister, PortalAway
-from corral_agent.state import source_of
+from corral_agent import keys, registration
+from corral_agent.registration import CannotRegister, PortalUnreachable
+from corral_agent.state import url_fingerprint
 
-OURS = keys.make()
-PORTAL, STRANGER = (keys.public_text(keys.make()) for _ in range(2))
+OURS = keys.create_private_key()
+PORTAL, STRANGER = (keys.public_key_line(keys.create_private_key()) for _ in range(2))
 SCRIPT = f"#!/bin/sh\nexport CORRAL_PORTAL_KEY='{PORTAL}'\n"
 ANSWER = {
     "accessKey": "AK",
@@ -33,12 +33,12 @@ def http(body: str | bytes, status: str = "200 OK", *fields: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(data)}", *fields, "", ""]).encode() + data
 
 
-class Portal:
-    """Says what it is told to, a connection each; `heard` is what it was asked."""
+class ScriptedPortal:
+    """Says what it is told to, a connection each; `requests` is what it was asked."""
 
     def __init__(self, *answers: bytes) -> None:
         self._answers = answers
-        self.heard: list[bytes] = []
+        self.requests: list[bytes] = []
         self._door = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}/v1/scripts/tok%3A1%3Ax"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -50,7 +50,7 @@ class Portal:
             except OSError:
                 return
             with line:
-                self.heard.append(_request(line))
+                self.requests.append(_request(line))
                 line.sendall(answer)
 
     def close(self) -> None:
@@ -62,21 +62,21 @@ def _request(line: socket.socket) -> bytes:
     while b"\r\n\r\n" not in got:
         got += line.recv(65536)
     head, _, body = got.partition(b"\r\n\r\n")
-    told = [int(row.split(b":")[1]) for row in head.split(b"\r\n") if row.lower().startswith(b"content-length")]
-    while len(body) < sum(told):
+    parsed = [int(row.split(b":")[1]) for row in head.split(b"\r\n") if row.lower().startswith(b"content-length")]
+    while len(body) < sum(parsed):
         body += line.recv(65536)
     return head + b"\r\n\r\n" + body
 
 
-Meet = Callable[..., Portal]
+ServeAnswers = Callable[..., ScriptedPortal]
 
 
 @pytest.fixture
-def meet() -> Iterator[Meet]:
-    made: list[Portal] = []
+def serve_answers() -> Iterator[ServeAnswers]:
+    made: list[ScriptedPortal] = []
 
-    def make(*answers: bytes) -> Portal:
-        made.append(Portal(*answers))
+    def make(*answers: bytes) -> ScriptedPortal:
+        made.append(ScriptedPortal(*answers))
         return made[-1]
 
     yield make
@@ -84,42 +84,42 @@ def meet() -> Iterator[Meet]:
         portal.close()
 
 
-def register(portal: Portal, url: str = "") -> dict[str, str]:
-    return enroll.register(url or portal.url, "", OURS, FACTS)
+def register(portal: ScriptedPortal, url: str = "") -> dict[str, str]:
+    return registration.register(url or portal.url, "", OURS, FACTS)
 
 
-def test_a_host_gets_a_credential_and_pins_the_key_that_the_script_named(meet: Meet):
-    portal = meet(http(SCRIPT), http(json.dumps(ANSWER | {"more": 5})))
+def test_a_host_gets_a_credential_and_pins_the_key_that_the_script_named(serve_answers: ServeAnswers):
+    portal = serve_answers(http(SCRIPT), http(json.dumps(ANSWER | {"more": 5})))
     assert register(portal) == {
         "access_key": "AK",
         "secret_key": "SK",
         "portal_key": PORTAL,
         "tunnel_url": "ws://portal/v1/tunnel",
         "host_id": "1h1",
-        "source": source_of(portal.url),
+        "source": url_fingerprint(portal.url),
     }
 
 
-def test_the_token_travels_in_a_header_and_the_private_key_not_at_all(meet: Meet):
-    portal = meet(http(SCRIPT), http(json.dumps(ANSWER)))
+def test_the_token_travels_in_a_header_and_the_private_key_not_at_all(serve_answers: ServeAnswers):
+    portal = serve_answers(http(SCRIPT), http(json.dumps(ANSWER)))
     register(portal)
-    script, registration = portal.heard
+    script, registration = portal.requests
     assert script.startswith(b"GET /v1/scripts/tok%3A1%3Ax HTTP/1.1\r\n")
     head, _, body = registration.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/registers HTTP/1.1\r\n")
     assert base64.b64encode(b"registrationToken:tok:1:x") in head
-    told = json.loads(body)
-    assert told["publicKey"] == keys.public_text(OURS)
-    assert told["hostname"] == "box"
-    assert told["labels"] == {"a": "b"}
+    parsed = json.loads(body)
+    assert parsed["publicKey"] == keys.public_key_line(OURS)
+    assert parsed["hostname"] == "box"
+    assert parsed["labels"] == {"a": "b"}
     assert b"PRIVATE KEY" not in body
 
 
-def test_two_registrations_are_told_apart_by_their_key(meet: Meet):
-    portal = meet(*[http(SCRIPT), http(json.dumps(ANSWER))] * 2)
+def test_two_registrations_are_distinguished_by_their_key(serve_answers: ServeAnswers):
+    portal = serve_answers(*[http(SCRIPT), http(json.dumps(ANSWER))] * 2)
     register(portal)
     register(portal)
-    first, second = (json.loads(heard.partition(b"\r\n\r\n")[2]) for heard in portal.heard[1::2])
+    first, second = (json.loads(requests.partition(b"\r\n\r\n")[2]) for requests in portal.requests[1::2])
     assert first["key"] != second["key"]
 
 
@@ -134,8 +134,8 @@ def test_two_registrations_are_told_apart_by_their_key(meet: Meet):
     ],
     ids=["bare", "with a comment", "exported", "among other lines", "after noise"],
 )
-def test_the_scripts_key_is_found_however_it_is_written(meet: Meet, script: str):
-    assert register(meet(http(script.encode("latin-1")), http(json.dumps(ANSWER))))["portal_key"] == PORTAL
+def test_the_scripts_key_is_found_however_it_is_written(serve_answers: ServeAnswers, script: str):
+    assert register(serve_answers(http(script.encode("latin-1")), http(json.dumps(ANSWER))))["portal_key"] == PORTAL
 
 
 @pytest.mark.parametrize(
@@ -148,15 +148,15 @@ def test_the_scripts_key_is_found_however_it_is_written(meet: Meet, script: str)
         "CORRAL_PORTAL_KEY='ssh-rsa AAAA'",
     ],
 )
-def test_what_is_no_script_of_ours_is_a_stranger(meet: Meet, script: str):
-    portal = meet(http(script))
+def test_what_is_no_script_of_ours_is_rejected(serve_answers: ServeAnswers, script: str):
+    portal = serve_answers(http(script))
     with pytest.raises(CannotRegister, match="no Corral portal"):
         register(portal)
-    assert len(portal.heard) == 1, "a stranger never sees the token"
+    assert len(portal.requests) == 1, "a stranger never sees the token"
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("parsed", "words"),
     [
         ({"portalKey": STRANGER}, "another key than its script named"),
         ({"portalKey": "ssh-ed25519 AAAA"}, "cannot be read"),
@@ -167,15 +167,17 @@ def test_what_is_no_script_of_ours_is_a_stranger(meet: Meet, script: str):
         ({"tunnelUrl": ""}, "not understood"),
     ],
 )
-def test_an_answer_that_is_not_whole_or_not_true_is_refused(meet: Meet, told: dict[str, Any], words: str):
+def test_an_answer_that_is_not_whole_or_not_true_is_refused(
+    serve_answers: ServeAnswers, parsed: dict[str, Any], words: str
+):
     with pytest.raises(CannotRegister, match=words):
-        register(meet(http(SCRIPT), http(json.dumps(ANSWER | told))))
+        register(serve_answers(http(SCRIPT), http(json.dumps(ANSWER | parsed))))
 
 
 @pytest.mark.parametrize("body", ["", "null", "[]", '"x"', "{", "<html>"])
-def test_an_answer_that_is_no_object_is_refused(meet: Meet, body: str):
+def test_an_answer_that_is_no_object_is_refused(serve_answers: ServeAnswers, body: str):
     with pytest.raises(CannotRegister, match="not understood"):
-        register(meet(http(SCRIPT), http(body)))
+        register(serve_answers(http(SCRIPT), http(body)))
 
 
 @pytest.mark.parametrize(
@@ -187,33 +189,33 @@ def test_an_answer_that_is_no_object_is_refused(meet: Meet, body: str):
         ("422 No", '{"message": null}', CannotRegister, "status 422.$"),
         ("409 No", "[]", CannotRegister, "status 409.$"),
         ("400 No", "\x00", CannotRegister, "status 400.$"),
-        ("408 Slow", "", PortalAway, "not ready.*408"),
-        ("425 Early", "", PortalAway, "not ready.*425"),
-        ("429 Many", "", PortalAway, "not ready.*429"),
-        ("500 Oops", "", PortalAway, "not ready.*500"),
-        ("503 Starting", '{"message": "x"}', PortalAway, "not ready.*503"),
+        ("408 Slow", "", PortalUnreachable, "not ready.*408"),
+        ("425 Early", "", PortalUnreachable, "not ready.*425"),
+        ("429 Many", "", PortalUnreachable, "not ready.*429"),
+        ("500 Oops", "", PortalUnreachable, "not ready.*500"),
+        ("503 Starting", '{"message": "x"}', PortalUnreachable, "not ready.*503"),
     ],
 )
 @pytest.mark.parametrize("first", [True, False], ids=["script", "registers"])
 def test_a_refusal_is_final_or_worth_another_try(
-    meet: Meet, status: str, body: str, error: type[Exception], words: str, *, first: bool
+    serve_answers: ServeAnswers, status: str, body: str, error: type[Exception], words: str, *, first: bool
 ):
     refusal = http(body, status)
     with pytest.raises(error, match=words):
-        register(meet(refusal) if first else meet(http(SCRIPT), refusal))
+        register(serve_answers(refusal) if first else serve_answers(http(SCRIPT), refusal))
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Later", "308 Moved"])
-def test_a_redirect_is_not_followed_with_the_token(meet: Meet, status: str):
-    elsewhere = meet(http(json.dumps(ANSWER)))
-    portal = meet(http(SCRIPT), http("", status, f"Location: {elsewhere.url}"))
+def test_a_redirect_is_not_followed_with_the_token(serve_answers: ServeAnswers, status: str):
+    elsewhere = serve_answers(http(json.dumps(ANSWER)))
+    portal = serve_answers(http(SCRIPT), http("", status, f"Location: {elsewhere.url}"))
     with pytest.raises(CannotRegister, match=f"HTTP status {status[:3]}"):
         register(portal)
-    assert elsewhere.heard == []
+    assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
-    "said",
+    "raw_answer",
     [
         pytest.param(b"", id="hangs up"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="speaks SSH"),
@@ -224,15 +226,15 @@ def test_a_redirect_is_not_followed_with_the_token(meet: Meet, status: str):
         pytest.param(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", id="says too much"),
     ],
 )
-def test_what_does_not_speak_http_is_tried_again_and_ends_nobody(meet: Meet, said: bytes):
-    with pytest.raises(PortalAway, match=r"does not answer: .+"):
-        register(meet(said))
+def test_what_does_not_speak_http_is_tried_again_and_ends_nobody(serve_answers: ServeAnswers, raw_answer: bytes):
+    with pytest.raises(PortalUnreachable, match=r"does not answer: .+"):
+        register(serve_answers(raw_answer))
 
 
-def test_a_portal_that_is_not_there_is_tried_again(meet: Meet):
-    portal = meet()
+def test_a_portal_that_is_not_there_is_tried_again(serve_answers: ServeAnswers):
+    portal = serve_answers()
     portal.close()
-    with pytest.raises(PortalAway, match="does not answer"):
+    with pytest.raises(PortalUnreachable, match="does not answer"):
         register(portal)
 
 
@@ -246,18 +248,18 @@ def test_a_portal_that_is_not_there_is_tried_again(meet: Meet):
         "http://127.0.0.1:9/v1/projects/1a5/hosts",
     ],
 )
-def test_a_url_without_a_token_is_not_even_asked(meet: Meet, url: str):
+def test_a_url_without_a_token_is_not_even_asked(serve_answers: ServeAnswers, url: str):
     with pytest.raises(CannotRegister, match="has no token"):
-        register(meet(), url)
+        register(serve_answers(), url)
 
 
-def test_a_portal_below_a_path_is_found(meet: Meet):
-    portal = meet(http(SCRIPT), http(json.dumps(ANSWER)))
+def test_a_portal_below_a_path_is_found(serve_answers: ServeAnswers):
+    portal = serve_answers(http(SCRIPT), http(json.dumps(ANSWER)))
     register(portal, portal.url.replace("/v1/", "/corral/v2-beta/"))
-    assert portal.heard[1].startswith(b"POST /corral/v2-beta/registers ")
+    assert portal.requests[1].startswith(b"POST /corral/v2-beta/registers ")
 
 
-def test_an_answer_without_an_end_is_not_read_for_ever(meet: Meet):
+def test_an_answer_without_an_end_is_not_read_for_ever(serve_answers: ServeAnswers):
     endless = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"#" * 300_000
     with pytest.raises(CannotRegister, match="no Corral portal"):
-        register(meet(endless))
+        register(serve_answers(endless))

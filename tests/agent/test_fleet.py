@@ -12,23 +12,23 @@ from typing import Any
 
 import pytest
 
-from corral_agent import host as host_module
+from corral_agent import host_agent as host_module
 from corral_agent.options import Options
-from corral_agent.sim import fleet
-from tests.agent.portal import SOCKET, Portal
+from corral_agent.simulated import fleet
+from tests.agent.fake_portal import SOCKET, FakePortal
 
-Scene = Callable[[Portal, Path], Awaitable[None]]
+Scenario = Callable[[FakePortal, Path], Awaitable[None]]
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scene], None]:
-    monkeypatch.setattr(host_module, "_FIRST", 0.01)
-    monkeypatch.setattr(host_module, "_LONGEST", 0.05)
+def run_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario], None]:
+    monkeypatch.setattr(host_module, "_MIN_PAUSE", 0.01)
+    monkeypatch.setattr(host_module, "_MAX_PAUSE", 0.05)
 
-    def run(scene: Scene) -> None:
+    def run(scenario: Scenario) -> None:
         async def main() -> None:
-            async with Portal(tmp_path) as portal:
-                await asyncio.wait_for(scene(portal, tmp_path), 120)
+            async with FakePortal(tmp_path) as portal:
+                await asyncio.wait_for(scenario(portal, tmp_path), 120)
 
         asyncio.run(main())
 
@@ -36,7 +36,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scene], N
 
 
 @contextlib.asynccontextmanager
-async def three(portal: Portal, folder: Path) -> AsyncIterator[asyncio.Future[None]]:
+async def three_hosts(portal: FakePortal, folder: Path) -> AsyncIterator[asyncio.Future[None]]:
     options = Options(url=portal.url, state=folder / "state", simulate=3, control=str(folder / "control"))
     running = asyncio.ensure_future(fleet.run(options))
     try:
@@ -46,11 +46,11 @@ async def three(portal: Portal, folder: Path) -> AsyncIterator[asyncio.Future[No
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def order(folder: Path, **found: Any) -> dict[str, Any]:
-    return await orders(folder, json.dumps(found))
+async def send_order(folder: Path, **found: Any) -> dict[str, Any]:
+    return await send_line(folder, json.dumps(found))
 
 
-async def orders(folder: Path, line: str) -> dict[str, Any]:
+async def send_line(folder: Path, line: str) -> dict[str, Any]:
     reader, writer = await asyncio.open_unix_connection(str(folder / "control"))
     writer.write(f"{line}\n".encode())
     answer: dict[str, Any] = json.loads(await reader.readline())
@@ -58,7 +58,7 @@ async def orders(folder: Path, line: str) -> dict[str, Any]:
     return answer
 
 
-async def ask(portal: Portal, number: int, method: str, path: str, body: Any = None) -> Any:
+async def request(portal: FakePortal, number: int, method: str, path: str, body: Any = None) -> Any:
     reader, writer = await (await portal.tunnel(number)).open_unix_connection(SOCKET)
     data = b"" if body is None else json.dumps(body).encode()
     writer.write(f"{method} {path} HTTP/1.0\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
@@ -66,70 +66,70 @@ async def ask(portal: Portal, number: int, method: str, path: str, body: Any = N
     return json.loads(found) if found else None
 
 
-def test_each_is_a_host_of_its_own(play: Callable[[Scene], None]):
-    async def scene(portal: Portal, folder: Path) -> None:
-        async with three(portal, folder):
+def test_each_is_a_host_of_its_own(run_scenario: Callable[[Scenario], None]):
+    async def scenario(portal: FakePortal, folder: Path) -> None:
+        async with three_hosts(portal, folder):
             await portal.tunnel(3)
-            hellos = [await ask(portal, number, "GET", "/corral/v1/hello") for number in (1, 2, 3)]
+            hellos = [await request(portal, number, "GET", "/corral/v1/hello") for number in (1, 2, 3)]
         assert {hello["hostname"] for hello in hellos} == {"sim-1", "sim-2", "sim-3"}
         assert all(hello["simulated"] for hello in hellos)
         for field in ("publicKey", "engineId", "hostname", "key"):
             assert len({body[field] for body in portal.registrations}) == 3
         assert all(body["simulated"] for body in portal.registrations)
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_a_fleet_that_is_started_again_is_the_same(play: Callable[[Scene], None]):
-    async def scene(portal: Portal, folder: Path) -> None:
-        async with three(portal, folder):
+def test_a_fleet_that_is_started_again_is_the_same(run_scenario: Callable[[Scenario], None]):
+    async def scenario(portal: FakePortal, folder: Path) -> None:
+        async with three_hosts(portal, folder):
             await portal.tunnel(3)
-        async with three(portal, folder):
+        async with three_hosts(portal, folder):
             await portal.tunnel(6)
-            infos = [await ask(portal, number, "GET", "/info") for number in (4, 5, 6)]
+            infos = [await request(portal, number, "GET", "/info") for number in (4, 5, 6)]
         assert len(portal.registrations) == 3
         assert {info["ID"] for info in infos} == {body["engineId"] for body in portal.registrations}
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_containers_of_one_host_are_unknown_to_another(play: Callable[[Scene], None]):
-    async def scene(portal: Portal, folder: Path) -> None:
-        async with three(portal, folder):
+def test_containers_of_one_host_are_unknown_to_another(run_scenario: Callable[[Scenario], None]):
+    async def scenario(portal: FakePortal, folder: Path) -> None:
+        async with three_hosts(portal, folder):
             await portal.tunnel(3)
-            await ask(portal, 1, "POST", "/containers/create?name=web", {"Image": "sim:a"})
-            await ask(portal, 1, "POST", "/containers/web/start")
-            assert len(await ask(portal, 1, "GET", "/containers/json")) == 1
-            assert await ask(portal, 2, "GET", "/containers/json") == []
+            await request(portal, 1, "POST", "/containers/create?name=web", {"Image": "sim:a"})
+            await request(portal, 1, "POST", "/containers/web/start")
+            assert len(await request(portal, 1, "GET", "/containers/json")) == 1
+            assert await request(portal, 2, "GET", "/containers/json") == []
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_orders_are_obeyed(play: Callable[[Scene], None]):
-    async def scene(portal: Portal, folder: Path) -> None:
-        async with three(portal, folder):
+def test_orders_are_obeyed(run_scenario: Callable[[Scenario], None]):
+    async def scenario(portal: FakePortal, folder: Path) -> None:
+        async with three_hosts(portal, folder):
             await portal.tunnel(3)
             assert stat.S_IMODE((folder / "control").stat().st_mode) == 0o600
-            names = [(await ask(portal, number, "GET", "/info"))["Name"] for number in (1, 2, 3)]
+            names = [(await request(portal, number, "GET", "/info"))["Name"] for number in (1, 2, 3)]
             at = names.index("sim-2") + 1
-            await ask(portal, at, "POST", "/containers/create?name=web", {"Image": "sim:a"})
-            await ask(portal, at, "POST", "/containers/web/start")
-            assert await order(folder, agent=2, do="kill", container="web") == {"ok": True}
-            seen = await ask(portal, at, "GET", "/containers/web/json")
+            await request(portal, at, "POST", "/containers/create?name=web", {"Image": "sim:a"})
+            await request(portal, at, "POST", "/containers/web/start")
+            assert await send_order(folder, agent=2, do="kill", container="web") == {"ok": True}
+            seen = await request(portal, at, "GET", "/containers/web/json")
             assert seen["State"]["ExitCode"] == 137
-            await order(folder, agent=2, do="engine-down")
-            assert "cannot be reached" in (await ask(portal, at, "GET", "/_ping"))["message"]
-            await order(folder, agent=2, do="engine-up")
-            assert (await ask(portal, at, "GET", "/info"))["Name"] == "sim-2"
-            assert await order(folder, agent=2, do="cut") == {"ok": True}
+            await send_order(folder, agent=2, do="engine-down")
+            assert "cannot be reached" in (await request(portal, at, "GET", "/_ping"))["message"]
+            await send_order(folder, agent=2, do="engine-up")
+            assert (await request(portal, at, "GET", "/info"))["Name"] == "sim-2"
+            assert await send_order(folder, agent=2, do="cut") == {"ok": True}
             portal.tunnels[at - 1].set_keepalive(0.05, 3)
             await portal.until(portal.tunnels[at - 1].is_closed)
             assert not any(other.is_closed() for other in portal.tunnels if other is not portal.tunnels[at - 1])
-            assert (len(portal.tunnels), len(portal.dials)) == (3, 3)
-            assert await order(folder, agent=2, do="mend") == {"ok": True}
+            assert (len(portal.tunnels), len(portal.dial_requests)) == (3, 3)
+            assert await send_order(folder, agent=2, do="mend") == {"ok": True}
             await portal.tunnel(4)
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,14 @@ def test_orders_are_obeyed(play: Callable[[Scene], None]):
         ('{"agent": 1, "do": "kill"}', "No such container"),
     ],
 )
-def test_an_order_that_cannot_be_obeyed_is_answered_with_words(play: Callable[[Scene], None], line: str, words: str):
-    async def scene(portal: Portal, folder: Path) -> None:
-        async with three(portal, folder):
+def test_an_order_that_cannot_be_obeyed_is_answered_with_words(
+    run_scenario: Callable[[Scenario], None], line: str, words: str
+):
+    async def scenario(portal: FakePortal, folder: Path) -> None:
+        async with three_hosts(portal, folder):
             await portal.tunnel(3)
-            found = await orders(folder, line)
+            found = await send_line(folder, line)
             assert found["ok"] is False
             assert words in found["error"]
 
-    play(scene)
+    run_scenario(scenario)

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral_agent.door.flow import CHUNK, Reader, duplex, pour, until_gone
-from corral_agent.door.head import HEAD_LIMIT, BadMessage
-from tests.agent.bytes_and_sinks import Heard, Said, cut
+from corral_agent.engine_proxy.http_head import HEAD_LIMIT, BadMessage
+from corral_agent.engine_proxy.streams import (
+    CHUNK,
+    MessageReader,
+    cancel_on_disconnect,
+    duplex,
+    forward,
+)
+from tests.agent.memory_streams import RecordingSink, ScriptedSource, split_at
 
 PLACES = st.lists(st.integers(0, 10_000), max_size=6)
 
@@ -20,7 +26,7 @@ async def whole(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
 
 
-async def given_out(pieces: list[bytes]) -> AsyncIterator[bytes]:
+async def delivered_pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
 
@@ -33,56 +39,56 @@ def chunked(payloads: list[bytes]) -> bytes:
 def test_a_chunked_body_is_its_payloads_and_not_a_byte_of_what_follows(
     payloads: list[bytes], after: bytes, places: list[int]
 ):
-    async def scene() -> None:
-        reader = Reader(Said(cut(chunked(payloads) + after, places)))
-        assert await whole(reader.chunks()) == b"".join(payloads)
-        assert await whole(reader.rest()) == after
+    async def scenario() -> None:
+        reader = MessageReader(ScriptedSource(split_at(chunked(payloads) + after, places)))
+        assert await whole(reader.read_chunked()) == b"".join(payloads)
+        assert await whole(reader.read_to_end()) == after
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @given(data=st.binary(max_size=60), more=st.binary(max_size=20), places=PLACES)
 def test_a_counted_body_is_as_long_as_was_said(data: bytes, more: bytes, places: list[int]):
-    async def scene() -> None:
-        reader = Reader(Said(cut(data + more, places)))
-        assert await whole(reader.counted(len(data))) == data
-        assert await whole(reader.rest()) == more
+    async def scenario() -> None:
+        reader = MessageReader(ScriptedSource(split_at(data + more, places)))
+        assert await whole(reader.read_exactly(len(data))) == data
+        assert await whole(reader.read_to_end()) == more
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @given(
     heads=st.lists(st.binary(min_size=1, max_size=30).filter(lambda text: b"\r" not in text), max_size=4),
     places=PLACES,
 )
-def test_heads_are_told_apart_wherever_they_are_cut(heads: list[bytes], places: list[int]):
-    async def scene() -> None:
-        reader = Reader(Said(cut(b"".join(head + b"\r\n\r\n" for head in heads), places)))
+def test_heads_are_distinguished_wherever_they_are_cut(heads: list[bytes], places: list[int]):
+    async def scenario() -> None:
+        reader = MessageReader(ScriptedSource(split_at(b"".join(head + b"\r\n\r\n" for head in heads), places)))
         assert [await reader.head() for _ in heads] == heads
         assert await reader.head() == b""
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @given(payloads=st.lists(st.binary(min_size=1, max_size=40), max_size=5), places=PLACES)
 def test_what_is_poured_in_chunks_is_read_again(payloads: list[bytes], places: list[int]):
-    async def scene() -> None:
-        sink = Heard()
-        await pour(given_out(payloads), sink, chunked=True)
-        reader = Reader(Said(cut(sink.data, places)))
-        assert await whole(reader.chunks()) == b"".join(payloads)
+    async def scenario() -> None:
+        sink = RecordingSink()
+        await forward(delivered_pieces(payloads), sink, chunked=True)
+        reader = MessageReader(ScriptedSource(split_at(sink.data, places)))
+        assert await whole(reader.read_chunked()) == b"".join(payloads)
         assert sink.drained == len(payloads) + 1, "who pours waits for room after every piece"
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_what_is_poured_plainly_has_nothing_around_it():
-    async def scene() -> None:
-        sink = Heard()
-        await pour(given_out([b"ab", b"c"]), sink)
+    async def scenario() -> None:
+        sink = RecordingSink()
+        await forward(delivered_pieces([b"ab", b"c"]), sink)
         assert (sink.data, sink.ended, sink.closed) == (b"abc", False, False)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -108,28 +114,28 @@ def test_what_is_poured_plainly_has_nothing_around_it():
     ],
 )
 def test_a_chunked_body_with_two_readings_is_refused(body: bytes):
-    async def scene() -> None:
+    async def scenario() -> None:
         with pytest.raises(BadMessage):
-            await whole(Reader(Said([body])).chunks())
+            await whole(MessageReader(ScriptedSource([body])).read_chunked())
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("there", [0, 1, 9])
 def test_a_body_that_ends_early_is_no_body(there: int):
-    async def scene() -> None:
+    async def scenario() -> None:
         with pytest.raises(BadMessage, match="in the middle of a body"):
-            await whole(Reader(Said([b"x" * there])).counted(10))
+            await whole(MessageReader(ScriptedSource([b"x" * there])).read_exactly(10))
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
     ("size", "refused"), [(HEAD_LIMIT - 1, False), (HEAD_LIMIT, False), (HEAD_LIMIT + 1, True), (HEAD_LIMIT * 3, True)]
 )
 def test_a_head_has_a_longest_size(size: int, *, refused: bool):
-    async def scene() -> None:
-        reader = Reader(Said(cut(b"h" * size + b"\r\n\r\n", range(0, size, CHUNK))))
+    async def scenario() -> None:
+        reader = MessageReader(ScriptedSource(split_at(b"h" * size + b"\r\n\r\n", range(0, size, CHUNK))))
         if refused:
             with pytest.raises(BadMessage) as error:
                 await reader.head()
@@ -137,45 +143,45 @@ def test_a_head_has_a_longest_size(size: int, *, refused: bool):
         else:
             assert len(await reader.head()) == size
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_head_without_an_end_is_given_up_before_it_fills_the_memory():
-    async def scene() -> None:
-        source = Said([b"h" * CHUNK] * 100)
+    async def scenario() -> None:
+        source = ScriptedSource([b"h" * CHUNK] * 100)
         with pytest.raises(BadMessage):
-            await Reader(source).head()
+            await MessageReader(source).head()
         assert len(await source.read(CHUNK)) == CHUNK, "the rest was left with the peer"
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_a_peer_that_ends_in_a_head_says_so():
-    async def scene() -> None:
+    async def scenario() -> None:
         with pytest.raises(BadMessage, match="in the middle of a message"):
-            await Reader(Said([b"GET / HT"])).head()
+            await MessageReader(ScriptedSource([b"GET / HT"])).head()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
 def test_a_piece_is_no_larger_than_asked_for(limit: int):
-    async def scene() -> None:
-        reader = Reader(Said([b"abcdefgh"]))
+    async def scenario() -> None:
+        reader = MessageReader(ScriptedSource([b"abcdefgh"]))
         got = b""
-        while piece := await reader.some(limit):
+        while piece := await reader.read_some(limit):
             assert len(piece) <= limit
             got += piece
         assert got == b"abcdefgh"
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_both_directions_are_carried_and_our_end_is_passed_on():
-    async def scene() -> None:
-        engine_says, portal_hears, engine_hears = asyncio.StreamReader(), Heard(), Heard()
+    async def scenario() -> None:
+        engine_says, portal_hears, engine_hears = asyncio.StreamReader(), RecordingSink(), RecordingSink()
         carrying = asyncio.ensure_future(
-            duplex(Reader(Said([b"keys"])), portal_hears, Reader(engine_says), engine_hears)
+            duplex(MessageReader(ScriptedSource([b"keys"])), portal_hears, MessageReader(engine_says), engine_hears)
         )
         while not engine_hears.ended:  # noqa: ASYNC110  # a handful of turns
             await asyncio.sleep(0)
@@ -186,55 +192,55 @@ def test_both_directions_are_carried_and_our_end_is_passed_on():
         await asyncio.wait_for(carrying, 5)
         assert portal_hears.data == b"shown"
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def limited(scene: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scene(), 5))
+def limited(scenario: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), 5))
 
 
 def test_work_for_a_peer_that_has_gone_is_broken_off():
-    async def scene() -> None:
-        reader = Reader(Said([]))
+    async def scenario() -> None:
+        reader = MessageReader(ScriptedSource([]))
         with pytest.raises(ConnectionResetError, match="gone"):
-            async with until_gone(reader):
+            async with cancel_on_disconnect(reader):
                 await asyncio.Event().wait()
         await asyncio.sleep(0)  # the task itself goes on as if nothing had been cancelled
 
-    limited(scene)
+    limited(scenario)
 
 
 def test_work_for_a_peer_that_stays_is_done_and_what_it_said_meanwhile_is_kept():
-    async def scene() -> None:
+    async def scenario() -> None:
         source = asyncio.StreamReader()
-        reader = Reader(source)
-        async with until_gone(reader):
+        reader = MessageReader(source)
+        async with cancel_on_disconnect(reader):
             source.feed_data(b"next\r\n\r\n")
             for _ in range(5):
                 await asyncio.sleep(0)
         assert await reader.head() == b"next"
 
-    limited(scene)
+    limited(scenario)
 
 
 def test_a_peer_that_pours_on_is_not_read_into_memory_without_end():
-    async def scene() -> None:
-        source = Said([b"x" * CHUNK] * 50)
-        reader = Reader(source)
-        async with until_gone(reader):
+    async def scenario() -> None:
+        source = ScriptedSource([b"x" * CHUNK] * 50)
+        reader = MessageReader(source)
+        async with cancel_on_disconnect(reader):
             for _ in range(200):
                 await asyncio.sleep(0)
         assert len(source._pieces) >= 47
 
-    limited(scene)
+    limited(scenario)
 
 
 def test_a_cancellation_from_elsewhere_is_not_taken_for_a_gone_peer():
-    async def scene() -> None:
+    async def scenario() -> None:
         source = asyncio.StreamReader()
 
         async def work() -> None:
-            async with until_gone(Reader(source)):
+            async with cancel_on_disconnect(MessageReader(source)):
                 await asyncio.Event().wait()
 
         working = asyncio.ensure_future(work())
@@ -243,17 +249,17 @@ def test_a_cancellation_from_elsewhere_is_not_taken_for_a_gone_peer():
         with pytest.raises(asyncio.CancelledError):
             await working
 
-    limited(scene)
+    limited(scenario)
 
 
 def test_a_body_of_the_wrong_shape_breaks_the_work_off_though_its_peer_stays():
-    async def scene() -> None:
+    async def scenario() -> None:
         async def broken() -> None:
             raise BadMessage("a chunk's size is no number")
 
         sending = asyncio.ensure_future(broken())
         with pytest.raises(ConnectionResetError):
-            async with until_gone(Reader(asyncio.StreamReader()), after=sending):
+            async with cancel_on_disconnect(MessageReader(asyncio.StreamReader()), after=sending):
                 await asyncio.Event().wait()
 
-    limited(scene)
+    limited(scenario)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from corral_agent.door import head
-from corral_agent.door.head import BadMessage
+from corral_agent.engine_proxy import http_head
+from corral_agent.engine_proxy.http_head import BadMessage
 
 
 def lines(*rows: str) -> bytes:
@@ -13,23 +13,23 @@ def lines(*rows: str) -> bytes:
 
 
 def test_a_plain_request_is_read_as_it_is():
-    asked = head.request(lines("POST /v1.41/images/load?quiet=1 HTTP/1.1", "Host: x", "Content-Length: 12"))
-    assert (asked.method, asked.target) == ("POST", "/v1.41/images/load?quiet=1")
-    assert (asked.length, asked.chunked, asked.old, asked.upgrade) == (12, False, False, False)
+    parsed = http_head.parse_request(lines("POST /v1.41/images/load?quiet=1 HTTP/1.1", "Host: x", "Content-Length: 12"))
+    assert (parsed.method, parsed.target) == ("POST", "/v1.41/images/load?quiet=1")
+    assert (parsed.length, parsed.chunked, parsed.is_http10, parsed.upgrade) == (12, False, False, False)
 
 
 def test_chunks_and_upgrades_are_noticed():
-    assert head.request(lines("PUT /x HTTP/1.1", "Transfer-Encoding: Chunked")).chunked
-    asked = head.request(lines("POST /x HTTP/1.1", "Connection: keep-alive, Upgrade", "Upgrade: TCP"))
-    assert asked.upgrade
-    assert asked.first(b"upgrade") == b"tcp"
-    assert head.request(lines("GET /x HTTP/1.0")).old
+    assert http_head.parse_request(lines("PUT /x HTTP/1.1", "Transfer-Encoding: Chunked")).chunked
+    parsed = http_head.parse_request(lines("POST /x HTTP/1.1", "Connection: keep-alive, Upgrade", "Upgrade: TCP"))
+    assert parsed.upgrade
+    assert parsed.first(b"upgrade") == b"tcp"
+    assert http_head.parse_request(lines("GET /x HTTP/1.0")).is_http10
 
 
 def test_fields_keep_their_order_and_lose_blanks_around():
-    asked = head.request(lines("GET / HTTP/1.1", "B:  two\t", "A:one", "C:"))
-    assert asked.headers == ((b"B", b"two"), (b"A", b"one"), (b"C", b""))
-    assert asked.first(b"nothing") == b""
+    parsed = http_head.parse_request(lines("GET / HTTP/1.1", "B:  two\t", "A:one", "C:"))
+    assert parsed.headers == ((b"B", b"two"), (b"A", b"one"), (b"C", b""))
+    assert parsed.first(b"nothing") == b""
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_fields_keep_their_order_and_lose_blanks_around():
         "ABCDEFGHIJKLMNOPQ / HTTP/1.1",
     ],
 )
-def test_a_strange_request_line_is_refused(line: str):
+def test_an_odd_request_line_is_refused(line: str):
     with pytest.raises(BadMessage, match="request line"):
-        head.request(lines(line, "Host: x"))
+        http_head.parse_request(lines(line, "Host: x"))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_strange_request_line_is_refused(line: str):
 )
 def test_a_malformed_field_is_refused(field: str):
     with pytest.raises(BadMessage, match="malformed"):
-        head.request(lines("GET / HTTP/1.1", field, "Host: x"))
+        http_head.parse_request(lines("GET / HTTP/1.1", field, "Host: x"))
 
 
 @pytest.mark.parametrize(
@@ -115,19 +115,19 @@ def test_a_malformed_field_is_refused(field: str):
 )
 def test_framing_that_two_readers_could_see_differently_is_refused(fields: tuple[str, ...]):
     with pytest.raises(BadMessage):
-        head.request(lines("POST /x HTTP/1.1", *fields))
+        http_head.parse_request(lines("POST /x HTTP/1.1", *fields))
 
 
 def test_chunks_in_the_old_protocol_are_refused():
     with pytest.raises(BadMessage, match="no chunks"):
-        head.request(lines("POST /x HTTP/1.0", "Transfer-Encoding: chunked"))
+        http_head.parse_request(lines("POST /x HTTP/1.0", "Transfer-Encoding: chunked"))
 
 
 @pytest.mark.parametrize(
     ("line", "status"), [("HTTP/1.1 200 OK", 200), ("HTTP/1.0 404", 404), ("HTTP/1.1 101 X Y", 101)]
 )
 def test_an_answers_status_is_read(line: str, status: int):
-    assert head.reply(lines(line, "Content-Length: 3")).status == status
+    assert http_head.parse_response(lines(line, "Content-Length: 3")).status == status
 
 
 @pytest.mark.parametrize(
@@ -135,5 +135,5 @@ def test_an_answers_status_is_read(line: str, status: int):
 )
 def test_an_answer_that_is_none_is_refused_as_the_engines_fault(line: str):
     with pytest.raises(BadMessage, match="no HTTP/1") as refusal:
-        head.reply(lines(line))
+        http_head.parse_response(lines(line))
     assert refusal.value.status == 502

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from corral_agent import journal as journal_module
-from corral_agent.journal import KEPT, Journal
+from corral_agent.journal import MAX_ENTRIES, Journal
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def test_reading_goes_on_where_it_ended(journal: Journal, after: int, limit: int
 
 
 def test_only_the_last_lines_are_kept_and_their_files_stay_few(journal: Journal, tmp_path: Path):
-    for _ in range(KEPT + 2500):
+    for _ in range(MAX_ENTRIES + 2500):
         journal.add("container", "start")
-    assert journal.last == KEPT + 2500
-    assert numbers(journal) == list(range(2501, KEPT + 2501))
+    assert journal.last == MAX_ENTRIES + 2500
+    assert numbers(journal) == list(range(2501, MAX_ENTRIES + 2501))
     assert journal.first == 2501
     assert len(list((tmp_path / "journal").glob("*.log"))) <= 7
 
@@ -157,8 +157,8 @@ def test_the_journal_is_for_its_owner_only(journal: Journal, tmp_path: Path):
 
 
 def test_a_smaller_ring_turns_the_same_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal_module, "KEPT", 10)
-    monkeypatch.setattr(journal_module, "_SEGMENT", 4)
+    monkeypatch.setattr(journal_module, "MAX_ENTRIES", 10)
+    monkeypatch.setattr(journal_module, "_SEGMENT_SIZE", 4)
     journal = Journal(tmp_path)
     for last in range(1, 60):
         journal.add("container", "start")

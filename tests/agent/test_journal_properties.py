@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corral_agent import journal as module
-from corral_agent.journal import KEPT, Journal
+from corral_agent.journal import MAX_ENTRIES, Journal
 
 LINES = st.integers(0, 12)
 WORDS = st.text(max_size=20)
@@ -92,12 +92,12 @@ def test_rubbish_in_a_file_costs_no_other_line(rubbish: bytes, *, well: bool, nu
         (where / "journal").mkdir(exist_ok=True)
         with (where / "journal" / f"{1:016}.log").open("ab") as file:
             file.write(rubbish)
-        again = opened(where)
-        told = set(numbers(again))
-        assert set(written) <= told
-        again.add("agent", "here")
-        assert again.last == max(numbers(again)), "what is written after rubbish can be read"
-        assert again.last not in told
+        reopened = opened(where)
+        read_numbers = set(numbers(reopened))
+        assert set(written) <= read_numbers
+        reopened.add("agent", "here")
+        assert reopened.last == max(numbers(reopened)), "what is written after rubbish can be read"
+        assert reopened.last not in read_numbers
 
 
 @given(
@@ -124,48 +124,48 @@ def test_any_event_is_one_short_line_that_reads_the_same_again(
 
 @pytest.mark.parametrize("extra", [0, 1, 37, 99, 100, 101, 250])
 def test_a_ring_keeps_the_last_and_tells_where_it_begins(extra: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "KEPT", 100)
-    monkeypatch.setattr(module, "_SEGMENT", 25)
+    monkeypatch.setattr(module, "MAX_ENTRIES", 100)
+    monkeypatch.setattr(module, "_SEGMENT_SIZE", 25)
     journal = opened(tmp_path)
     written = fill(journal, 100 + extra)
-    kept = numbers(journal)
-    assert kept == written[-100:]
-    assert journal.first == kept[0]
+    remaining = numbers(journal)
+    assert remaining == written[-100:]
+    assert journal.first == remaining[0]
     assert len(list((tmp_path / "journal").glob("*.log"))) <= 6
     journal.close()
-    again = opened(tmp_path)
-    assert numbers(again)[-1] == written[-1]
-    assert again.first <= again.last
+    reopened = opened(tmp_path)
+    assert numbers(reopened)[-1] == written[-1]
+    assert reopened.first <= reopened.last
 
 
 @pytest.mark.parametrize("after", [0, 1, 49, 50, 51, 98, 99, 100, 1000, -1, 10**30])
 def test_reading_begins_anywhere_across_files(after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_SEGMENT", 10)
+    monkeypatch.setattr(module, "_SEGMENT_SIZE", 10)
     journal = opened(tmp_path)
     fill(journal, 99)
     assert [entry["seq"] for entry in journal.after(after, 1000)] == list(range(max(after, 0) + 1, 100))
 
 
-def test_a_stranger_in_the_folder_is_left_alone(tmp_path: Path):
+def test_an_unknown_file_in_the_folder_is_left_alone(tmp_path: Path):
     journal = opened(tmp_path)
     fill(journal, 3)
     journal.close()
-    stranger = tmp_path / "journal" / "notes.txt"
-    stranger.write_text("mine")
-    again = opened(tmp_path)
-    assert numbers(again) == [1, 2, 3]
-    assert stranger.read_text() == "mine"
+    foreign_file = tmp_path / "journal" / "notes.txt"
+    foreign_file.write_text("mine")
+    reopened = opened(tmp_path)
+    assert numbers(reopened) == [1, 2, 3]
+    assert foreign_file.read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["notes.log", "0.log", "-1.log", "99999999999999999999.log"])
-def test_a_file_with_a_strange_name_is_no_end(name: str, tmp_path: Path):
+def test_a_file_with_an_odd_name_does_no_harm(name: str, tmp_path: Path):
     journal = opened(tmp_path)
     fill(journal, 3)
     (tmp_path / "journal" / name).write_text("mine\n")
-    again = opened(tmp_path)
-    again.add("agent", "started")
-    assert [entry["action"] for entry in again.after(0, 100)][-1] == "started"
-    assert {1, 2, 3} <= set(numbers(again))
+    reopened = opened(tmp_path)
+    reopened.add("agent", "started")
+    assert [entry["action"] for entry in reopened.after(0, 100)][-1] == "started"
+    assert {1, 2, 3} <= set(numbers(reopened))
 
 
 def test_a_journal_behind_a_link_is_not_followed(tmp_path: Path):
@@ -179,7 +179,7 @@ def test_a_journal_behind_a_link_is_not_followed(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("read_numbers", "expected"),
     [
         ({"name": "web", "x": "y" * 5000}, {"name": "web", "x": "y" * 256}),
         ({"n" * 300: "v"}, {"n" * 256: "v"}),
@@ -188,18 +188,20 @@ def test_a_journal_behind_a_link_is_not_followed(tmp_path: Path):
         ({"ü": "\n"}, {"ü": "\n"}),
     ],
 )
-def test_attributes_are_texts_of_a_bearable_length(told: dict[str, Any], shown: dict[str, str], tmp_path: Path):
+def test_attributes_are_texts_of_a_bearable_length(
+    read_numbers: dict[str, Any], expected: dict[str, str], tmp_path: Path
+):
     journal = opened(tmp_path)
-    journal.add("container", "start", attributes=told)
-    assert journal.after(0, 1)[0]["attributes"] == shown
+    journal.add("container", "start", attributes=read_numbers)
+    assert journal.after(0, 1)[0]["attributes"] == expected
 
 
-@pytest.mark.parametrize("kept", ["name", "image", "exitCode"])
-def test_what_tells_most_is_left_out_last(kept: str, tmp_path: Path):
+@pytest.mark.parametrize("remaining", ["name", "image", "exitCode"])
+def test_what_tells_most_is_left_out_last(remaining: str, tmp_path: Path):
     journal = opened(tmp_path)
-    journal.add("container", "die", attributes={kept: "v" * 200, **{f"label-{n}": "w" * 250 for n in range(40)}})
+    journal.add("container", "die", attributes={remaining: "v" * 200, **{f"label-{n}": "w" * 250 for n in range(40)}})
     entry = journal.after(0, 1)[0]
-    assert entry["attributes"][kept] == "v" * 200
+    assert entry["attributes"][remaining] == "v" * 200
     assert 1 < len(entry["attributes"]) < 41
 
 
@@ -221,5 +223,5 @@ def test_a_file_that_is_full_is_followed_by_one_that_begins_where_it_ended(tmp_p
     for path in (tmp_path / "journal").glob("*.log"):
         first = json.loads(path.read_text().splitlines()[0])
         assert first["seq"] == int(path.stem)
-    assert KEPT >= 2500
+    assert MAX_ENTRIES >= 2500
     assert numbers(journal) == list(range(1, 2501))

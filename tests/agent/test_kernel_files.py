@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corral_agent import counters, machine
-from corral_agent.cgroups import Groups
+from corral_agent.cgroups import ContainerCgroups
 from corral_agent.counters import Sample
 
 TICK = 10**9 // os.sysconf("SC_CLK_TCK")
@@ -51,7 +51,7 @@ def proc(root: Path, **changed: str) -> Path:
 
 
 def read(root: Path, **changed: str) -> Sample:
-    return counters.machine(proc(root, **changed), root / "block")
+    return counters.read_machine(proc(root, **changed), root / "block")
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,16 @@ def test_disks_count_whole_and_once(
     assert (found.disk_read, found.disk_write) == (read_ * 512, written * 512)
 
 
-def test_where_the_kernel_lists_no_disks_partitions_are_not_told_apart(tmp_path: Path):
+def test_where_the_kernel_lists_no_disks_partitions_are_not_distinguished(tmp_path: Path):
     found = read(tmp_path, diskstats=disk("sda", 1, 1) + disk("loop0", 9, 9))
     assert (found.disk_read, found.disk_write) == (512, 512)
 
 
-@pytest.mark.parametrize("gone", ["stat", "meminfo", "net/dev", "diskstats"])
-def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path, gone: str):
-    (proc(tmp_path) / gone).unlink()
+@pytest.mark.parametrize("missing", ["stat", "meminfo", "net/dev", "diskstats"])
+def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path, missing: str):
+    (proc(tmp_path) / missing).unlink()
     with pytest.raises(OSError, match="No such file"):
-        counters.machine(tmp_path / "proc", tmp_path / "block")
+        counters.read_machine(tmp_path / "proc", tmp_path / "block")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path, gone
     ids=["Intel", "ARM", "nothing", "two", "empty"],
 )
 def test_processors_say_what_they_are_as_far_as_they_know(tmp_path: Path, text: str, model: str, mhz: float):
-    found = machine.processors(proc(tmp_path, cpuinfo=text, loadavg="1.50 2.00 12.34 3/999 4\n"))
+    found = machine.read_cpu_info(proc(tmp_path, cpuinfo=text, loadavg="1.50 2.00 12.34 3/999 4\n"))
     assert (found["modelName"], found["mhz"]) == (model, mhz)
     assert found["loadAvg"] == [1.5, 2.0, 12.34]
 
@@ -181,11 +181,11 @@ def test_processors_say_what_they_are_as_far_as_they_know(tmp_path: Path, text: 
 )  # fmt: skip
 def test_a_system_has_a_name(tmp_path: Path, text: str, name: str):
     (tmp_path / "os-release").write_text(text)
-    assert machine.system({}, tmp_path / "os-release")["operatingSystem"] == name
+    assert machine.read_os_info({}, tmp_path / "os-release")["operatingSystem"] == name
 
 
 @pytest.mark.parametrize(
-    ("told", "key", "value"),
+    ("engine_info", "key", "value"),
     [
         ({"OperatingSystem": "Flatcar"}, "operatingSystem", "Flatcar"),
         ({"OperatingSystem": ""}, "operatingSystem", os.uname().sysname),
@@ -198,13 +198,15 @@ def test_a_system_has_a_name(tmp_path: Path, text: str, name: str):
     ],
 )
 def test_the_engine_knows_the_host_better_than_a_container_does(
-    tmp_path: Path, told: dict[str, Any], key: str, value: str
+    tmp_path: Path, engine_info: dict[str, Any], key: str, value: str
 ):
-    assert machine.system(told, tmp_path / "none")[key] == value
+    assert machine.read_os_info(engine_info, tmp_path / "none")[key] == value
 
 
-def test_memory_is_told_in_mebibytes_and_what_is_unknown_is_nothing(tmp_path: Path):
-    found = machine.facts({}, proc(tmp_path, meminfo="MemTotal: 2097152 kB\nSwapTotal: 1023 kB\nCached: 1024 kB\n"))
+def test_memory_is_reported_in_mebibytes_and_what_is_unknown_is_omitted(tmp_path: Path):
+    found = machine.read_host_facts(
+        {}, proc(tmp_path, meminfo="MemTotal: 2097152 kB\nSwapTotal: 1023 kB\nCached: 1024 kB\n")
+    )
     assert found["memoryInfo"] == {
         **dict.fromkeys(("memFree", "memAvailable", "buffers", "swapFree", "swapTotal"), 0),
         "memTotal": 2048,
@@ -221,7 +223,7 @@ def group(root: Path, place: str, **files: str) -> None:
 
 
 def samples(root: Path) -> dict[str, Sample]:
-    return Groups(root / "cg", proc(root)).samples()
+    return ContainerCgroups(root / "cg", proc(root)).samples()
 
 
 @pytest.mark.parametrize(
@@ -297,7 +299,7 @@ def test_a_group_counts(tmp_path: Path, files: dict[str, str], field: str, value
     [{"memory_current": "\n"}, {"memory_current": "many\n"}, {"cpu_stat": "usage_usec\n"}, {"pids_current": "-\n"}],
     ids=["empty", "a word", "no value", "a dash"],
 )
-def test_a_group_that_reads_strangely_is_left_out_and_its_neighbour_is_not(tmp_path: Path, files: dict[str, str]):
+def test_a_malformed_control_group_is_left_out_and_its_neighbour_is_not(tmp_path: Path, files: dict[str, str]):
     group(tmp_path, f"docker/{ID}", **files)
     group(tmp_path, f"docker/{OTHER}")
     assert set(samples(tmp_path)) == {OTHER}
@@ -307,4 +309,4 @@ def test_a_group_that_reads_strangely_is_left_out_and_its_neighbour_is_not(tmp_p
 def test_a_network_is_the_sum_of_what_is_not_inner(rows: list[tuple[str, int]]):
     text = HEADER + "".join(interface(name, number, number * 2) for name, number in rows)
     outer = sum(number for name, number in rows if name in {"eth0", "wlan0"})
-    assert counters.networks(text, ("lo", "veth")) == (outer, outer * 2)
+    assert counters.sum_interfaces(text, ("lo", "veth")) == (outer, outer * 2)

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from corral_agent import enroll, keys
-from corral_agent.enroll import CannotRegister
-from corral_agent.host import Backoff
+from corral_agent import keys, registration
+from corral_agent.host_agent import Backoff
 from corral_agent.options import BadOption, Options, parse
-from corral_agent.state import BadState, State, Store, source_of
+from corral_agent.registration import CannotRegister
+from corral_agent.state import (
+    BadState,
+    State,
+    Store,
+    url_fingerprint,
+)
 
 URL = "http://portal:8080/v1/scripts/t:1:x"
 
@@ -25,7 +30,7 @@ def test_a_registration_url_is_enough():
 
 
 def test_the_environment_says_the_rest():
-    told = {
+    variables = {
         "CORRAL_STATE": "/x",
         "DOCKER_SOCKET": "unix:///run/d.sock",
         "CATTLE_AGENT_IP": " 10.0.0.1 ",
@@ -33,7 +38,7 @@ def test_the_environment_says_the_rest():
         "CORRAL_CA": "/ca.pem",
         "CORRAL_READ_ONLY": "True",
     }
-    found = parse([URL], told)
+    found = parse([URL], variables)
     assert (str(found.state), found.socket, found.address, found.ca) == ("/x", "/run/d.sock", "10.0.0.1", "/ca.pem")
     assert found.labels == {"a": "b", "c": "d e"}
     assert found.read_only
@@ -81,8 +86,8 @@ def test_options_do_not_show_the_token():
 def test_a_state_is_kept_for_its_owner_only(tmp_path: Path):
     store = Store(tmp_path / "deep" / "state")
     assert store.state == State()
-    store.note(access_key="A", secret_key="S")
-    store.note(refused=True)
+    store.update(access_key="A", secret_key="S")
+    store.update(refused=True)
     path = tmp_path / "deep" / "state" / "agent.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -94,11 +99,11 @@ def test_a_state_shows_no_secret():
     assert "hidden" not in repr(State(private_key="hidden", secret_key="hidden"))
 
 
-def test_a_left_over_part_and_a_stranger_field_are_no_hindrance(tmp_path: Path):
+def test_a_left_over_part_and_an_unknown_field_are_ignored(tmp_path: Path):
     (tmp_path / "agent.part").write_text("half")
     (tmp_path / "agent.json").write_text(json.dumps({"access_key": "A", "of_tomorrow": 1}))
     store = Store(tmp_path)
-    assert store.note(host_id="1h1").access_key == "A"
+    assert store.update(host_id="1h1").access_key == "A"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
@@ -118,7 +123,7 @@ def test_a_state_that_cannot_be_written_says_so(tmp_path: Path):
     store = Store(tmp_path / "state")
     store._path = tmp_path / "gone" / "agent.json"
     with pytest.raises(BadState, match="cannot be written"):
-        store.note(host_id="1h1")
+        store.update(host_id="1h1")
 
 
 @pytest.mark.parametrize(
@@ -126,33 +131,33 @@ def test_a_state_that_cannot_be_written_says_so(tmp_path: Path):
     [
         (State(), "", True),
         (State(), URL, True),
-        (State(access_key="A", source=source_of(URL)), URL, False),
-        (State(access_key="A", source=source_of(URL)), "", False),
+        (State(access_key="A", source=url_fingerprint(URL)), URL, False),
+        (State(access_key="A", source=url_fingerprint(URL)), "", False),
         (State(access_key="A", source="other"), URL, True),
-        (State(access_key="A", source=source_of(URL), refused=True), URL, True),
-        (State(access_key="A", source=source_of(URL), refused=True), "", False),
+        (State(access_key="A", source=url_fingerprint(URL), refused=True), URL, True),
+        (State(access_key="A", source=url_fingerprint(URL), refused=True), "", False),
     ],
 )
 def test_a_host_registers_when_it_must(state: State, url: str, *, needed: bool):
-    assert enroll.needed(state, url) is needed
+    assert registration.is_registration_needed(state, url) is needed
 
 
 @pytest.mark.parametrize("url", ["http://portal/v1/", "http://portal/v1/scripts/", "http://portal/x/scripts/t"])
 def test_a_url_without_a_token_is_refused(url: str):
     with pytest.raises(CannotRegister, match="has no token"):
-        enroll.register(url, "", keys.make(), {})
+        registration.register(url, "", keys.create_private_key(), {})
 
 
 def test_keys_are_of_one_kind():
-    private = keys.make()
-    public = keys.public_text(private)
+    private = keys.create_private_key()
+    public = keys.public_key_line(private)
     assert public.split()[0] == "ssh-ed25519"
-    assert keys.public_data(public) == keys.private(private).public_data
+    assert keys.load_public_key_data(public) == keys.load_private_key(private).public_data
     for text in ("", "ssh-ed25519 AAAA", "nonsense"):
         with pytest.raises(keys.BadKey):
-            keys.public_data(text)
+            keys.load_public_key_data(text)
     with pytest.raises(keys.BadKey):
-        keys.private("nonsense")
+        keys.load_private_key("nonsense")
 
 
 def test_pauses_double_up_to_half_a_minute_and_spread():
@@ -173,4 +178,4 @@ def test_a_certificate_file_that_is_none_is_refused(tmp_path: Path):
     (tmp_path / "ca.pem").write_text("nothing")
     for path in (tmp_path / "ca.pem", tmp_path / "none.pem"):
         with pytest.raises(CannotRegister, match="CORRAL_CA"):
-            enroll.tls(str(path))
+            registration.tls_context(str(path))

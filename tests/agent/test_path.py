@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral_agent.door import path
-from corral_agent.door.head import BadMessage
+from corral_agent.engine_proxy import path
+from corral_agent.engine_proxy.http_head import BadMessage
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from corral_agent.door.head import BadMessage
     ],
 )
 def test_a_path_is_taken_apart(target: str, found: tuple[str, str, str]):
-    assert path.split(target) == found
+    assert path.split_target(target) == found
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,16 @@ def test_a_path_is_taken_apart(target: str, found: tuple[str, str, str]):
 )
 def test_a_path_with_a_second_reading_is_refused(target: str):
     with pytest.raises(BadMessage):
-        path.split(target)
+        path.split_target(target)
 
 
 @given(st.text(alphabet="abz09._:@+~=,-%/2eEfF5cv", max_size=40))
 def test_what_is_let_through_reads_the_same_again(text: str):
     try:
-        found = path.split(f"/{text}")
+        found = path.split_target(f"/{text}")
     except BadMessage:
         return
-    again = path.join(*found)
+    again = path.join_target(*found)
     assert "%" not in again.partition("?")[0]
-    assert path.split(again)[1] == found[1]
+    assert path.split_target(again)[1] == found[1]
     assert not {"", ".", ".."} & set(found[1].split("/")[1:])

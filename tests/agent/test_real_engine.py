@@ -15,12 +15,25 @@ from pathlib import Path
 
 import pytest
 
-from apps.drivers.base import CreateRequest, Endpoint, EngineConflict, EngineDown
-from apps.drivers.docker_engine import DockerDriver
-from portal import agent_image
-from tests.agent.loops import Loop
-from tests.agent.portal import Portal
-from tests.drivers.life import STAY, eventually, gathered, make, say, until_end, until_holds
+from apps.drivers.base import (
+    CreateRequest,
+    Endpoint,
+    EngineConflict,
+    EngineDown,
+)
+from apps.drivers.docker.engine import DockerDriver
+from portal.tools import agent_image
+from tests.agent.fake_portal import FakePortal
+from tests.agent.loop_thread import LoopThread
+from tests.drivers.conformance import (
+    SLEEP_FOREVER,
+    collected,
+    make,
+    read_until_contains,
+    read_until_end,
+    wait_until,
+    write_log,
+)
 from tests.engine import PrivateEngine
 
 pytestmark = pytest.mark.docker
@@ -30,19 +43,19 @@ MEGABYTES = 60
 
 @dataclass
 class Scene:
-    loop: Loop
-    portal: Portal
+    loop: LoopThread
+    portal: FakePortal
     agent: subprocess.Popen[bytes]
     folder: Path
     driver: DockerDriver
     path: str
     log: Path
 
-    def ask(self, target: str) -> bytes:
-        return ask(self.path, target)
+    def request(self, target: str) -> bytes:
+        return request(self.path, target)
 
 
-def ask(path: str, target: str) -> bytes:
+def request(path: str, target: str) -> bytes:
     """The body of a GET."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
@@ -58,8 +71,8 @@ def scene(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> It
     source = Path(__file__).resolve().parents[2] / "agent"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source), "CORRAL_STATE": str(folder / "state")}
     log = folder / "log"
-    with Loop() as loop:
-        portal = Portal(folder)
+    with LoopThread() as loop:
+        portal = FakePortal(folder)
         loop(portal.__aenter__())
         with log.open("wb") as out:
             agent = subprocess.Popen(
@@ -95,30 +108,30 @@ def test_containers_live_behind_the_tunnel(driver: DockerDriver):
 
 
 def test_logs_and_events_follow(driver: DockerDriver):
-    with gathered(driver.events()) as events:
+    with collected(driver.events()) as events:
         made = make(driver)
-        with gathered(driver.logs(made)) as lines:
-            say(driver, made, "hello")
-            eventually(lambda: [line.text for line in lines] == ["hello"])
+        with collected(driver.logs(made)) as lines:
+            write_log(driver, made, "hello")
+            wait_until(lambda: [line.text for line in lines] == ["hello"])
         driver.kill(made)
-        eventually(lambda: {"create", "start", "die"} <= {event.action for event in events})
+        wait_until(lambda: {"create", "start", "die"} <= {event.action for event in events})
 
 
 def test_a_shell_takes_keys_and_gives_its_code(driver: DockerDriver):
     session = driver.exec(make(driver), ["sh"])
-    until_holds(session, b"/ # ")
+    read_until_contains(session, b"/ # ")
     session.resize(132, 43)
     session.write(b"stty size; exit 7\r")
-    until_holds(session, b"43 132")
-    until_end(session)
+    read_until_contains(session, b"43 132")
+    read_until_end(session)
     assert session.exit_code() == 7
     session.close()
 
 
 def test_an_image_goes_out_and_in(driver: DockerDriver, scene: Scene):
-    archive = scene.ask("/images/get?names=bb:local")
+    archive = scene.request("/images/get?names=bb:local")
     assert len(archive) > 1_000_000
-    with driver._line() as sdk:
+    with driver._connection() as sdk:
         answer = "".join(str(line) for line in sdk.load_image(archive))
     assert "Loaded image: bb:local" in answer
 
@@ -137,15 +150,15 @@ def test_a_reader_that_stalls_blocks_nobody(driver: DockerDriver):
 
 def test_what_corral_does_not_need_stays_closed(scene: Scene):
     for target in ("/plugins", "/swarm", "/system/df", "/v1.41/containers/%2e%2e/plugins"):
-        assert "message" in json.loads(scene.ask(target))
+        assert "message" in json.loads(scene.request(target))
 
 
 def test_the_agent_tells_of_the_machine_and_its_containers(driver: DockerDriver, scene: Scene):
     made = make(driver)
-    found = json.loads(scene.ask("/corral/v1/containers/stats"))
+    found = json.loads(scene.request("/corral/v1/containers/stats"))
     assert found[made]["memory"] > 0
     assert found[made]["pids"] > 0
-    machine = json.loads(scene.ask("/corral/v1/machine"))
+    machine = json.loads(scene.request("/corral/v1/machine"))
     assert machine["osInfo"]["dockerVersion"]
     assert machine["memoryInfo"]["memTotal"] > 100
 
@@ -156,31 +169,31 @@ def test_the_agent_is_small_and_keeps_its_secrets_to_itself(scene: Scene):
     sizes = {row[0]: int(row[1]) // 1024 for row in rows}
     assert sizes["Pss:"] <= MEGABYTES
     state = json.loads((scene.folder / "state" / "agent.json").read_text())
-    shown = (process / "environ").read_bytes() + scene.log.read_bytes()
+    visible = (process / "environ").read_bytes() + scene.log.read_bytes()
     for secret in (state["secret_key"], state["private_key"], scene.portal.token):
-        assert secret.encode() not in shown
+        assert secret.encode() not in visible
     assert state["secret_key"].encode() not in (process / "cmdline").read_bytes()
 
 
-def test_a_cut_is_mended_and_what_happened_meanwhile_is_told(scene: Scene, engine: PrivateEngine):
-    before = json.loads(scene.ask("/corral/v1/journal?after=0&limit=1"))["last"]
+def test_a_broken_connection_is_restored_and_what_happened_meanwhile_is_reported(scene: Scene, engine: PrivateEngine):
+    before = json.loads(scene.request("/corral/v1/journal?after=0&limit=1"))["last"]
     port = scene.portal.port
     scene.loop(scene.portal.close_tunnels())
     with pytest.raises(EngineDown):
         scene.driver.ping()
     local = DockerDriver(engine.endpoint)
-    unseen = local.create(CreateRequest("unseen", {"Image": "bb:local", "Cmd": STAY}))
+    unseen = local.create(CreateRequest("unseen", {"Image": "bb:local", "Cmd": SLEEP_FOREVER}))
     local.start(unseen)
     local.remove(unseen)
     local.close()
     scene.loop(scene.portal.open_tunnels(port))
     path = scene.loop(scene.portal.forwarded(2), 60)
-    told = json.loads(ask(path, f"/corral/v1/journal?after={before}"))["events"]
-    assert [line["action"] for line in told if line["id"] == unseen][:2] == ["create", "start"]
-    assert {"disconnected", "connected"} <= {line["action"] for line in told if line["kind"] == "agent"}
+    entries = json.loads(request(path, f"/corral/v1/journal?after={before}"))["events"]
+    assert [line["action"] for line in entries if line["id"] == unseen][:2] == ["create", "start"]
+    assert {"disconnected", "connected"} <= {line["action"] for line in entries if line["kind"] == "agent"}
 
 
-def test_an_agent_that_is_told_to_stop_ends_well(scene: Scene):
+def test_an_agent_that_is_asked_to_stop_ends_well(scene: Scene):
     scene.agent.send_signal(signal.SIGTERM)
     assert scene.agent.wait(5) == 0
     assert (scene.folder / "state" / "journal" / "closed").exists()
@@ -190,14 +203,14 @@ def test_the_image_without_a_registry_runs_as_the_command_says(engine: PrivateEn
     agent_image.build(engine.url, agent_image.TAG)
     local = DockerDriver(engine.endpoint)
     binds = [f"{engine.folder}/docker.sock:/var/run/docker.sock", f"{tmp_path}/rancher:/var/lib/rancher"]
-    with Loop() as loop:
-        portal = Portal(tmp_path)
+    with LoopThread() as loop:
+        portal = FakePortal(tmp_path)
         loop(portal.__aenter__())
         host = {"Binds": binds, "NetworkMode": "host"}  # --privileged asks for more than test machines may give
         body = {"Image": agent_image.TAG, "Cmd": [portal.url], "HostConfig": host}
         made = local.create(CreateRequest("agent", body))
         local.start(made)
-        hello = json.loads(ask(loop(portal.forwarded()), "/corral/v1/hello"))
+        hello = json.loads(request(loop(portal.forwarded()), "/corral/v1/hello"))
         assert hello["engine"] is True
         pid = local.inspect(made).raw["State"]["Pid"]
         rows = (row.split() for row in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])

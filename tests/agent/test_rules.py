@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from corral_agent.door import rules
-from corral_agent.door.rules import Body, Rule
+from corral_agent.engine_proxy import rules
+from corral_agent.engine_proxy.rules import Body, Rule
 
 ALLOWED = """
 GET /_ping
@@ -113,19 +113,19 @@ def calls(text: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("method", "path"), calls(ALLOWED))
 def test_what_corral_needs_passes(method: str, path: str):
-    assert isinstance(rules.find(method, path, ""), Rule)
+    assert isinstance(rules.find_rule(method, path, ""), Rule)
 
 
 @pytest.mark.parametrize(("method", "path"), calls(REFUSED))
 def test_everything_else_is_refused_with_words(method: str, path: str):
-    words = rules.find(method, path, "")
+    words = rules.find_rule(method, path, "")
     assert isinstance(words, str)
     assert f"{method} {path}" in words
 
 
 @pytest.mark.parametrize(("method", "path"), calls(ALLOWED))
 def test_a_reading_agent_lets_only_reading_through(method: str, path: str):
-    found = rules.find(method, path, "", read_only=True)
+    found = rules.find_rule(method, path, "", read_only=True)
     assert isinstance(found, Rule) is (method in {"GET", "HEAD"})
 
 
@@ -145,7 +145,7 @@ def test_a_reading_agent_lets_only_reading_through(method: str, path: str):
     ],
 )
 def test_images_are_not_fetched_from_urls(query: str, passes: bool):
-    assert isinstance(rules.find("POST", "/images/create", query), Rule) is passes
+    assert isinstance(rules.find_rule("POST", "/images/create", query), Rule) is passes
 
 
 def test_only_commands_and_attaching_may_take_a_connection_over():
@@ -159,7 +159,7 @@ def test_files_are_for_systems_containers_only():
 
 
 def test_what_takes_json_is_known():
-    found = rules.find("POST", "/containers/create", "")
+    found = rules.find_rule("POST", "/containers/create", "")
     assert isinstance(found, Rule)
     assert found.body is Body.JSON
 
@@ -169,4 +169,4 @@ def test_what_takes_json_is_known():
     [("/containers/web/archive", "web"), ("/containers/web/json", "web"), ("/info", ""), ("/elsewhere/web", "")],
 )
 def test_a_path_names_its_container(path: str, name: str):
-    assert rules.container(path) == name
+    assert rules.container_in_path(path) == name

@@ -8,132 +8,132 @@ from typing import Any
 
 import pytest
 
-from corral_agent.sim import images, pipe
-from corral_agent.sim.box import Box
-from corral_agent.sim.engine import SimEngine
-from corral_agent.sim.fate import LABEL, Fate
-from corral_agent.sim.hub import Hub
-from corral_agent.sim.images import Images
-from corral_agent.sim.refusals import Refusal
-from corral_agent.sim.shell import outcome
-from tests.agent.sim_stage import ask, made, play
+from corral_agent.simulated import images, memory_pipe
+from corral_agent.simulated.container import SimulatedContainer
+from corral_agent.simulated.engine import SimulatedEngine
+from corral_agent.simulated.errors import EngineApiError
+from corral_agent.simulated.event_bus import EventBus
+from corral_agent.simulated.failure import LABEL, FailureScript
+from corral_agent.simulated.images import SimulatedImages
+from corral_agent.simulated.shell import run_command
+from tests.agent.simulated_engine import request, run_engine_scenario, start_container
 
 
-async def until(told: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not told():  # noqa: ASYNC110  # a clock makes it true
+        while not condition():  # noqa: ASYNC110  # a clock makes it true
             await asyncio.sleep(0.002)
 
 
 @pytest.mark.parametrize(
     ("label", "fate"),
     [
-        ("", Fate()),
-        ("create", Fate("create")),
-        ("start", Fate("start")),
-        ("exit:1.5", Fate("exit", 1.5)),
-        ("oom:0", Fate("oom", 0.0)),
-        ("unhealthy:3", Fate("unhealthy", 3.0)),
-        ("exit", Fate()),
-        ("exit:soon", Fate()),
-        ("exit:-1", Fate()),
-        ("exit:nan", Fate()),
-        ("exit:1e99", Fate()),
-        ("explode:1", Fate()),
+        ("", FailureScript()),
+        ("create", FailureScript("create")),
+        ("start", FailureScript("start")),
+        ("exit:1.5", FailureScript("exit", 1.5)),
+        ("oom:0", FailureScript("oom", 0.0)),
+        ("unhealthy:3", FailureScript("unhealthy", 3.0)),
+        ("exit", FailureScript()),
+        ("exit:soon", FailureScript()),
+        ("exit:-1", FailureScript()),
+        ("exit:nan", FailureScript()),
+        ("exit:1e99", FailureScript()),
+        ("explode:1", FailureScript()),
     ],
 )
-def test_a_label_tells_a_fate(label: str, fate: Fate):
-    async def scene(engine: SimEngine) -> None:
-        assert Fate.of(Box("1", "web", {"Labels": {LABEL: label}})) == fate
+def test_a_label_tells_a_fate(label: str, fate: FailureScript):
+    async def scene(engine: SimulatedEngine) -> None:
+        assert FailureScript.of(SimulatedContainer("1", "web", {"Labels": {LABEL: label}})) == fate
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
-def test_making_and_starting_fail_when_told_to():
-    async def scene(engine: SimEngine) -> None:
+def test_making_and_starting_fail_on_request():
+    async def scene(engine: SimulatedEngine) -> None:
         body = {"Image": "sim:a", "Labels": {LABEL: "create"}}
-        status, found = await ask(engine, "POST", "/containers/create?name=web", body)
-        assert (status, engine.boxes.by_id) == (500, {})
+        status, found = await request(engine, "POST", "/containers/create?name=web", body)
+        assert (status, engine.containers.by_id) == (500, {})
         assert "told to fail" in found["message"]
         body["Labels"] = {LABEL: "start"}
-        assert (await ask(engine, "POST", "/containers/create?name=web", body))[0] == 201
-        assert (await ask(engine, "POST", "/containers/web/start"))[0] == 500
-        _, seen = await ask(engine, "GET", "/containers/web/json")
+        assert (await request(engine, "POST", "/containers/create?name=web", body))[0] == 201
+        assert (await request(engine, "POST", "/containers/web/start"))[0] == 500
+        _, seen = await request(engine, "GET", "/containers/web/json")
         assert (seen["State"]["Status"], seen["State"]["ExitCode"]) == ("created", 128)
         assert "told to fail" in seen["State"]["Error"]
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 @pytest.mark.parametrize(("fail", "code", "oom"), [("exit:0.01", 1, False), ("oom:0.01", 137, True)])
-def test_a_process_ends_when_told_to(fail: str, code: int, *, oom: bool):
-    async def scene(engine: SimEngine) -> None:
-        box = await made(engine, fail=fail)
+def test_a_process_ends_on_request(fail: str, code: int, *, oom: bool):
+    async def scene(engine: SimulatedEngine) -> None:
+        box = await start_container(engine, fail=fail)
         await until(lambda: not box.running)
         assert (box.status, box.exit_code, box.oom_killed) == ("exited", code, oom)
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_a_restart_policy_brings_back_what_ended_by_itself():
-    async def scene(engine: SimEngine) -> None:
-        box = await made(engine, fail="exit:0.01", HostConfig={"RestartPolicy": {"Name": "always"}})
+    async def scene(engine: SimulatedEngine) -> None:
+        box = await start_container(engine, fail="exit:0.01", HostConfig={"RestartPolicy": {"Name": "always"}})
         await until(lambda: box.restarts >= 2)
-        engine.boxes.kill(box, "KILL")
+        engine.containers.kill(box, "KILL")
         assert box.status == "exited"
-        few = await made(
+        few = await start_container(
             engine, "few", "exit:0.001", HostConfig={"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}}
         )
         await until(lambda: not few.running)
         assert few.restarts == 2
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_a_container_that_was_stopped_does_not_meet_its_old_fate():
-    async def scene(engine: SimEngine) -> None:
-        box = await made(engine, fail="exit:0.03")
-        engine.boxes.stop(box)
+    async def scene(engine: SimulatedEngine) -> None:
+        box = await start_container(engine, fail="exit:0.03")
+        engine.containers.stop(box)
         assert box.exit_code == 0
         await asyncio.sleep(0.05)
         assert (box.exit_code, box.status) == (0, "exited")
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
-def test_health_turns_when_told_to():
-    async def scene(engine: SimEngine) -> None:
-        box = await made(engine, fail="unhealthy:0.01", Healthcheck={"Test": ["CMD", "true"]})
+def test_health_turns_on_request():
+    async def scene(engine: SimulatedEngine) -> None:
+        box = await start_container(engine, fail="unhealthy:0.01", Healthcheck={"Test": ["CMD", "true"]})
         assert box.health == "healthy"
         await until(lambda: box.health == "unhealthy")
-        _, rows = await ask(engine, "GET", "/containers/json")
+        _, rows = await request(engine, "GET", "/containers/json")
         assert rows[0]["Status"].endswith("(unhealthy)")
-        engine.boxes.stop(box)
+        engine.containers.stop(box)
         assert box.health == ""
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_a_container_that_removes_itself_is_gone():
-    async def scene(engine: SimEngine) -> None:
-        box = await made(engine, HostConfig={"AutoRemove": True})
-        waiting = asyncio.ensure_future(ask(engine, "POST", "/containers/web/wait"))
+    async def scene(engine: SimulatedEngine) -> None:
+        box = await start_container(engine, HostConfig={"AutoRemove": True})
+        waiting = asyncio.ensure_future(request(engine, "POST", "/containers/web/wait"))
         await asyncio.sleep(0.02)
-        engine.boxes.kill(box, "TERM")
+        engine.containers.kill(box, "TERM")
         assert (await waiting)[1]["StatusCode"] == 143
-        assert engine.boxes.by_id == {}
+        assert engine.containers.by_id == {}
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_listings_are_chosen_by_label_state_and_name():
-    async def scene(engine: SimEngine) -> None:
-        await made(engine, "one", Labels={"team": "red"})
-        two = await made(engine, "two", Labels={"team": "blue"})
-        engine.boxes.stop(two)
+    async def scene(engine: SimulatedEngine) -> None:
+        await start_container(engine, "one", Labels={"team": "red"})
+        two = await start_container(engine, "two", Labels={"team": "blue"})
+        engine.containers.stop(two)
 
         async def names(query: str) -> list[str]:
-            return [row["Names"][0] for row in (await ask(engine, "GET", f"/containers/json?{query}"))[1]]
+            return [row["Names"][0] for row in (await request(engine, "GET", f"/containers/json?{query}"))[1]]
 
         assert await names("") == ["/one"]
         assert await names("all=1") == ["/one", "/two"]
@@ -142,7 +142,7 @@ def test_listings_are_chosen_by_label_state_and_name():
         assert await names('filters={"status":["exited"]}') == ["/two"]
         assert await names('all=1&filters={"name":["on"]}') == ["/one"]
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 @pytest.mark.parametrize(
@@ -176,76 +176,76 @@ def test_listings_are_chosen_by_label_state_and_name():
     ],
 )
 def test_a_wrong_call_is_refused_as_an_engine_does(method: str, path: str, body: Any, status: int):
-    async def scene(engine: SimEngine) -> None:
-        await made(engine)
-        found, answer = await ask(engine, method, path, body)
+    async def scene(engine: SimulatedEngine) -> None:
+        await start_container(engine)
+        found, answer = await request(engine, method, path, body)
         assert found == status
         assert status == 200 or answer["message"]
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_networks_and_volumes_come_and_go():
-    async def scene(engine: SimEngine) -> None:
-        await made(engine)
-        _, net = await ask(engine, "POST", "/networks/create", {"Name": "lab", "Labels": {"a": "b"}})
-        assert (await ask(engine, "POST", "/networks/lab/connect", {"Container": "web"}))[0] == 200
-        _, seen = await ask(engine, "GET", f"/networks/{net['Id']}")
+    async def scene(engine: SimulatedEngine) -> None:
+        await start_container(engine)
+        _, net = await request(engine, "POST", "/networks/create", {"Name": "lab", "Labels": {"a": "b"}})
+        assert (await request(engine, "POST", "/networks/lab/connect", {"Container": "web"}))[0] == 200
+        _, seen = await request(engine, "GET", f"/networks/{net['Id']}")
         assert len(seen["Containers"]) == 1
-        assert (await ask(engine, "DELETE", "/networks/lab"))[0] == 403
-        assert (await ask(engine, "POST", "/networks/lab/disconnect", {"Container": "web"}))[0] == 200
-        assert (await ask(engine, "DELETE", "/networks/lab"))[0] == 204
-        await ask(engine, "POST", "/volumes/create", {"Name": "data"})
-        _, volumes = await ask(engine, "GET", "/volumes")
+        assert (await request(engine, "DELETE", "/networks/lab"))[0] == 403
+        assert (await request(engine, "POST", "/networks/lab/disconnect", {"Container": "web"}))[0] == 200
+        assert (await request(engine, "DELETE", "/networks/lab"))[0] == 204
+        await request(engine, "POST", "/volumes/create", {"Name": "data"})
+        _, volumes = await request(engine, "GET", "/volumes")
         assert [one["Name"] for one in volumes["Volumes"]] == ["data"]
-        engine.boxes.make("user", {"Image": "sim:a", "HostConfig": {"Binds": ["data:/data"]}})
-        assert (await ask(engine, "DELETE", "/volumes/data"))[0] == 409
-        engine.boxes.remove(engine.boxes.get("user"), force=True)
-        assert (await ask(engine, "DELETE", "/volumes/data"))[0] == 204
+        engine.containers.make("user", {"Image": "sim:a", "HostConfig": {"Binds": ["data:/data"]}})
+        assert (await request(engine, "DELETE", "/volumes/data"))[0] == 409
+        engine.containers.remove(engine.containers.get("user"), force=True)
+        assert (await request(engine, "DELETE", "/volumes/data"))[0] == 204
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_a_wanted_address_is_given_once():
-    async def scene(engine: SimEngine) -> None:
-        engine.boxes.networks.make("lab", {})
+    async def scene(engine: SimulatedEngine) -> None:
+        engine.containers.networks.make("lab", {})
         points = {"EndpointsConfig": {"lab": {"IPAMConfig": {"IPv4Address": "172.18.7.7"}}}}
         body: dict[str, Any] = {"HostConfig": {"NetworkMode": "lab"}, "NetworkingConfig": points}
-        one = await made(engine, "one", **body)
+        one = await start_container(engine, "one", **body)
         assert one.addresses == {"lab": "172.18.7.7"}
-        with pytest.raises(Refusal, match="already in use"):
-            await made(engine, "two", **body)
+        with pytest.raises(EngineApiError, match="already in use"):
+            await start_container(engine, "two", **body)
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_images_travel_from_engine_to_engine():
-    async def scene(engine: SimEngine) -> None:
+    async def scene(engine: SimulatedEngine) -> None:
         engine.images.add("app:1")
-        status, archive = await ask(engine, "GET", "/images/get?names=app:1")
+        status, archive = await request(engine, "GET", "/images/get?names=app:1")
         assert status == 200
-        other = SimEngine("s2", "SIM:2")
-        _, told = await ask(other, "POST", "/images/load", archive)
-        assert told["stream"] == "Loaded image: app:1\n"
-        assert (await ask(other, "GET", "/images/app:1/json"))[1]["RepoTags"] == ["app:1"]
-        assert (await ask(other, "DELETE", "/images/app:1"))[0] == 200
+        other = SimulatedEngine("s2", "SIM:2")
+        _, condition = await request(other, "POST", "/images/load", archive)
+        assert condition["stream"] == "Loaded image: app:1\n"
+        assert (await request(other, "GET", "/images/app:1/json"))[1]["RepoTags"] == ["app:1"]
+        assert (await request(other, "DELETE", "/images/app:1"))[0] == 200
         assert not other.images.has("app:1")
         assert other.images.has("sim:anything")
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_a_pull_ends_with_the_image_there():
-    hub = Hub()
-    there = Images(hub)
-    steps = list(images.pull("team/app"))
+    hub = EventBus()
+    there = SimulatedImages(hub)
+    steps = list(images.pull_steps("team/app"))
     assert steps[-1]["status"] == "Status: Downloaded newer image for team/app:latest"
     assert {step["id"] for step in steps if step["status"] == "Pull complete"} == {
         step["id"] for step in steps if step["status"] == "Pulling fs layer"
     }
     assert there.add("team/app") == "team/app:latest"
     assert there.has("team/app:latest")
-    assert there.has(images.id_of("team/app"))
+    assert there.has(images.image_id("team/app"))
 
 
 @pytest.mark.parametrize(
@@ -262,11 +262,11 @@ def test_a_pull_ends_with_the_image_there():
     ],
 )
 def test_a_command_ends_or_stays(command: list[str], found: tuple[str, int] | None):
-    assert outcome(command) == found
+    assert run_command(command) == found
 
 
 def test_an_engine_that_goes_down_cuts_everybody_off():
-    async def scene(engine: SimEngine) -> None:
+    async def scene(engine: SimulatedEngine) -> None:
         source, sink = await engine.open()
         sink.write(b"GET /events HTTP/1.0\r\n\r\n")
         await source.read(10)
@@ -276,14 +276,14 @@ def test_an_engine_that_goes_down_cuts_everybody_off():
         with pytest.raises(ConnectionRefusedError):
             await engine.open()
         engine.down = False
-        assert (await ask(engine, "GET", "/_ping"))[0] == 200
+        assert (await request(engine, "GET", "/_ping"))[0] == 200
 
-    play(scene)
+    run_engine_scenario(scene)
 
 
 def test_a_pipe_is_patient_and_notices_its_end():
     async def main() -> None:
-        (source, sink), (other, to_us) = pipe.pair()
+        (source, sink), (other, to_us) = memory_pipe.connection_pair()
         sink.write(b"x" * 300_000)
         waiting = asyncio.ensure_future(sink.drain())
         await asyncio.sleep(0)

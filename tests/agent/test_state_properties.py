@@ -13,8 +13,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from corral_agent import enroll
-from corral_agent.state import BadState, State, Store, source_of
+from corral_agent import registration
+from corral_agent.state import (
+    BadState,
+    State,
+    Store,
+    url_fingerprint,
+)
 
 TEXTS = st.text(max_size=40).filter(lambda text: not any(0xD800 <= ord(sign) < 0xE000 for sign in text))
 NAMES = [one.name for one in fields(State) if one.name != "refused"]
@@ -26,9 +31,9 @@ def test_what_was_noted_is_there_the_next_time(changed: list[dict[str, str]], *,
     with tempfile.TemporaryDirectory() as folder:
         store, wanted = Store(Path(folder)), asdict(State())
         for step in changed:
-            store.note(**step)
+            store.update(**step)
             wanted |= step
-        store.note(refused=refused)
+        store.update(refused=refused)
         assert asdict(Store(Path(folder)).state) == wanted | {"refused": refused}
         assert sorted(os.listdir(folder)) == ["agent.json"]  # noqa: PTH208  # names are what counts
 
@@ -54,10 +59,10 @@ def test_any_file_is_a_state_or_is_said_to_be_damaged(data: bytes):
         except BadState as error:
             assert "remove it and register this host again" in str(error)  # noqa: PT017  # either way is right
         else:
-            told = json.loads(data)
+            stored = json.loads(data)
             assert all(isinstance(getattr(state, name), str) for name in NAMES)
             assert isinstance(state.refused, bool)
-            assert all(getattr(state, name) == told[name] for name in NAMES if name in told)
+            assert all(getattr(state, name) == stored[name] for name in NAMES if name in stored)
         assert path.read_bytes() == data, "reading changes nothing"
 
 
@@ -65,7 +70,7 @@ def test_any_file_is_a_state_or_is_said_to_be_damaged(data: bytes):
 def test_nobody_else_reads_it_whatever_the_mask(tmp_path: Path, mask: int):
     before = os.umask(mask)
     try:
-        Store(tmp_path / "deep" / "state").note(secret_key="s")
+        Store(tmp_path / "deep" / "state").update(secret_key="s")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "deep" / "state" / "agent.json").stat().st_mode) == 0o600
@@ -78,7 +83,7 @@ def test_a_link_that_waits_for_the_secret_is_not_followed(tmp_path: Path):
     state = tmp_path / "state"
     state.mkdir()
     (state / "agent.part").symlink_to(trap)
-    Store(state).note(secret_key="precious")
+    Store(state).update(secret_key="precious")
     assert trap.read_text() == ""
     assert not (state / "agent.json").is_symlink()
 
@@ -86,28 +91,30 @@ def test_a_link_that_waits_for_the_secret_is_not_followed(tmp_path: Path):
 def test_a_field_that_is_none_is_a_mistake_of_ours(tmp_path: Path):
     store = Store(tmp_path)
     with pytest.raises(TypeError):
-        store.note(password="x")
+        store.update(password="x")
     assert not (tmp_path / "agent.json").exists()
 
 
-def test_what_cannot_be_kept_is_told_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_cannot_be_stored_is_reported_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     store = Store(tmp_path)
-    store.note(host_id="1h1")
+    store.update(host_id="1h1")
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("corral_agent.state.os.fsync", full)
     with pytest.raises(BadState, match="cannot be written: No space left"):
-        store.note(host_id="1h2")
+        store.update(host_id="1h2")
     assert Store(tmp_path).state.host_id == "1h1"
 
 
 @given(one=TEXTS, other=TEXTS)
-def test_registration_urls_are_told_apart_without_being_kept(one: str, other: str):
-    assert (source_of(one) == source_of(other)) == (one == other)
-    assert len(source_of(one)) == 64
-    assert enroll.needed(State(access_key="AK", source=source_of(one)), other) == (bool(other) and one != other)
+def test_registration_urls_are_distinguished_without_being_kept(one: str, other: str):
+    assert (url_fingerprint(one) == url_fingerprint(other)) == (one == other)
+    assert len(url_fingerprint(one)) == 64
+    assert registration.is_registration_needed(State(access_key="AK", source=url_fingerprint(one)), other) == (
+        bool(other) and one != other
+    )
 
 
 @pytest.mark.parametrize("field", ["private_key", "secret_key"])

@@ -14,52 +14,6 @@ PAST_THE_GUARD = re.compile(
     r"\b(all_objects|_base_manager|_default_manager|get_object_or_404|get_list_or_404|\.raw\(|SYSTEM)\b"
 )
 
-NAMES = {
-    "models",
-    "lifecycle",
-    "spec",
-    "plan",
-    "placement",
-    "compose",
-    "balancer",
-    "selectors",
-    "access",
-    "services",
-    "reconcile",
-    "watch",
-    "streams",
-    "tunnels",
-    "metrics",
-    "tasks",
-    "apps",
-    "admin",
-    "backends",
-    "fetch",
-    "__init__",
-}
-OWN_NAMES = {
-    "core": {
-        "addresses",
-        "defaults",
-        "encrypted",
-        "errors",
-        "events",
-        "fields",
-        "ids",
-        "ports",
-        "redact",
-        "result",
-        "texts",
-        "urls",
-    },
-    "accounts": {"login"},
-    "environments": {"roles", "reasons"},
-    "control": {"wake", "retention", "chain", "verify", "export", "cancel"},
-    "containers": {"engine", "policy", "guard", "decisions", "drain", "retries"},
-    "hosts": {"agents", "drain", "lost", "history", "packing", "recorder"},
-    "stacks": {"drain", "lost"},
-}
-UNIVERSAL = {"management"}
 FORBIDDEN = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 
 
@@ -82,16 +36,6 @@ def test_a_face_reads_through_the_guard_only(source: Any, face: str):
 def test_every_module_begins_by_saying_what_it_is(source: Any, test_modules: Any):
     silent = [module.name for module in [*source, *test_modules] if not ast.get_docstring(module.tree)]
     assert not silent
-
-
-def test_file_names_come_from_the_list(source: Any):
-    strange = [
-        module.name
-        for module in source
-        if (app := app_of(module.path)) and app not in {*FACES, "drivers"} and module.path.parts[2] not in UNIVERSAL
-        if not {module.path.stem, module.path.parent.name} & (NAMES | OWN_NAMES.get(app, set()))
-    ]
-    assert not strange
 
 
 def test_no_module_is_a_drawer_of_odds_and_ends(source: Any, test_modules: Any):

@@ -15,8 +15,8 @@ import docker
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.browser.desk import Desk, Window
-from tests.docker.running import ROOT, Api, Portal
+from tests.browser.browser_session import BrowserSession, OpenWindow
+from tests.docker.portal_process import ROOT, Api, PortalProcess
 from tests.engine import PrivateEngine
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.fixture(scope="session")
-def lasting(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[ExitStack]:
+def session_stack(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[ExitStack]:
     """What is to be ended after the last browser test, and before the database: the browser has a loop here."""
     yield request.config.stash.setdefault(WHAT_LASTS, ExitStack())
     request.config.stash[WHAT_LASTS].close()
@@ -48,32 +48,34 @@ def front_end() -> None:
 
 
 @pytest.fixture(scope="session")
-def new_portal(lasting: ExitStack, front_end: None) -> Callable[[str], Portal]:
+def new_portal(session_stack: ExitStack, front_end: None) -> Callable[[str], PortalProcess]:
     """Makes portals, each with an empty data folder."""
-    folder = Path(lasting.enter_context(tempfile.TemporaryDirectory(prefix="corral-browser-")))
-    made: list[Portal] = []
+    folder = Path(session_stack.enter_context(tempfile.TemporaryDirectory(prefix="corral-browser-")))
+    made: list[PortalProcess] = []
 
-    def make(engine_url: str) -> Portal:
-        portal = Portal(folder / f"portal{len(made)}", engine_url)
+    def make(engine_url: str) -> PortalProcess:
+        portal = PortalProcess(folder / f"portal{len(made)}", engine_url)
         portal.data_dir.mkdir()
         made.append(portal)
-        lasting.callback(lambda: portal.process is None or portal.end(signal.SIGKILL))
+        session_stack.callback(lambda: portal.process is None or portal.end(signal.SIGKILL))
         return portal
 
     return make
 
 
 @pytest.fixture(scope="session")
-def portal(engine: PrivateEngine, new_portal: Callable[[str], Portal], lasting: ExitStack) -> Portal:
+def portal(
+    engine: PrivateEngine, new_portal: Callable[[str], PortalProcess], session_stack: ExitStack
+) -> PortalProcess:
     """A running portal that knows the engine, with the administrator `root`."""
     running = new_portal(engine.url)
     running.start()
-    lasting.callback(lambda: running.process is None or running.end())
+    session_stack.callback(lambda: running.process is None or running.end())
     return running
 
 
 @pytest.fixture(scope="session")
-def api(portal: Portal) -> Api:
+def api(portal: PortalProcess) -> Api:
     """A client with a key of the environment Default, once its host is there."""
     client = portal.api()
     client.until_state(_host(client), "active")
@@ -81,62 +83,64 @@ def api(portal: Portal) -> Api:
 
 
 def _host(client: Api) -> Any:
-    from tests.docker.running import until
+    from tests.docker.portal_process import wait_until
 
-    return until(lambda: client.get("hosts")["data"], seconds=20, what="a host")[0]
+    return wait_until(lambda: client.get("hosts")["data"], seconds=20, what="a host")[0]
 
 
 @pytest.fixture(scope="session")
-def terminal(engine: PrivateEngine, lasting: ExitStack) -> docker.APIClient:
+def terminal(engine: PrivateEngine, session_stack: ExitStack) -> docker.APIClient:
     """The engine as somebody at its own console uses it, past the portal."""
     client = docker.APIClient(base_url=engine.url, version="auto", timeout=60)
-    lasting.callback(client.close)
+    session_stack.callback(client.close)
     return client
 
 
 @pytest.fixture(scope="session")
-def chromium(lasting: ExitStack) -> Callable[[Portal], Desk]:
+def open_browser(session_stack: ExitStack) -> Callable[[PortalProcess], BrowserSession]:
     """Opens Chromium in front of a portal."""
     assert shutil.which("chromium"), "Chromium is not installed (Debian's package chromium)."
-    playwright = lasting.enter_context(sync_playwright())
+    playwright = session_stack.enter_context(sync_playwright())
 
-    def open_at(portal: Portal) -> Desk:
-        made = Desk(playwright, portal)
-        lasting.callback(made.close)
+    def open_at(portal: PortalProcess) -> BrowserSession:
+        made = BrowserSession(playwright, portal)
+        session_stack.callback(made.close)
         return made
 
     return open_at
 
 
 @pytest.fixture(scope="session")
-def the_desk(chromium: Callable[[Portal], Desk], portal: Portal, api: Api) -> Desk:
+def shared_browser_session(
+    open_browser: Callable[[PortalProcess], BrowserSession], portal: PortalProcess, api: Api
+) -> BrowserSession:
     """The browser in front of the portal."""
-    return chromium(portal)
+    return open_browser(portal)
 
 
 @pytest.fixture
-def desk(the_desk: Desk) -> Iterator[Desk]:
+def browser_session(shared_browser_session: BrowserSession) -> Iterator[BrowserSession]:
     """The browser; no page may have complained by the end of a test."""
-    the_desk.begin()
-    yield the_desk
-    the_desk.close_windows()
-    assert the_desk.unforgiven() == []
+    shared_browser_session.start_test()
+    yield shared_browser_session
+    shared_browser_session.close_windows()
+    assert shared_browser_session.unexpected_complaints() == []
 
 
 @pytest.fixture
-def window(desk: Desk) -> Window:
+def window(browser_session: BrowserSession) -> OpenWindow:
     """Opens a window for somebody: `window("root")`."""
-    return desk.window
+    return browser_session.window
 
 
 @pytest.fixture
-def page(window: Window) -> Page:
+def page(window: OpenWindow) -> Page:
     """The administrator's window."""
     return window("root")
 
 
 @pytest.fixture(scope="session")
-def shop(api: Api, lasting: ExitStack) -> Any:
+def shop(api: Api, session_stack: ExitStack) -> Any:
     """A stack with a service of two running containers: its row and its service's."""
     stack, service = api.deploy("shop", "web", 2, environment={"TOKEN": "s3cret-value"})
     api.until_running("shop_web_", 2)

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.desk import Desk, Window
-from tests.docker.running import Api, until
+from tests.browser.browser_session import BrowserSession, OpenWindow
+from tests.docker.portal_process import Api, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -26,11 +26,11 @@ def test_a_stack_is_made_and_deleted_by_the_api_s_forms(page: Page, api: Api):
     page.goto(f"/v1/projects/1a5/environments/{made['id']}")
     page.locator("#delete-form").get_by_role("button").click()
     expect(page.locator("#content")).to_contain_text(re.compile('"state": "(removing|removed|purg\\w+)"'))
-    until(lambda: api.again(made)["state"] in {"removed", "purged"}, seconds=10, what="removed")
+    wait_until(lambda: api.reload(made)["state"] in {"removed", "purged"}, seconds=10, what="removed")
 
 
-def test_a_refusal_is_shown_on_the_page(page: Page, desk: Desk, api: Api):
-    desk.forgive("status of 422")
+def test_a_refusal_is_shown_on_the_page(page: Page, browser_session: BrowserSession, api: Api):
+    browser_session.allow_complaints("status of 422")
     page.goto("/v1/projects/1a5/environments")
     form = page.locator("#create-form")
     form.locator("[name=name]").fill("with spaces")
@@ -48,8 +48,8 @@ def test_every_object_s_page_leads_to_it_in_the_api(page: Page, api: Api, shop: 
     expect(page.locator("#content")).to_contain_text('"name": "shop"')
 
 
-def test_a_stranger_is_led_to_the_log_in(window: Window, desk: Desk):
-    desk.forgive("status of 401")
+def test_an_anonymous_visitor_is_led_to_the_log_in(window: OpenWindow, browser_session: BrowserSession):
+    browser_session.allow_complaints("status of 401")
     page = window()
     page.goto("/v1/projects/1a5/environments")
     page.get_by_role("link", name="Log in").click()

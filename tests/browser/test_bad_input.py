@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.desk import Desk
-from tests.docker.running import Api
+from tests.browser.browser_session import BrowserSession
+from tests.docker.portal_process import Api
 
 pytestmark = pytest.mark.browser
 
@@ -53,9 +53,9 @@ def type_in(page: Page, name: str, text: str) -> None:
 
 
 @pytest.fixture
-def form(page: Page, shop: Any, desk: Desk) -> Page:
+def form(page: Page, shop: Any, browser_session: BrowserSession) -> Page:
     """The form for a service of the shop, filled in well."""
-    desk.forgive("status of 422")
+    browser_session.allow_complaints("status of 422")
     page.goto(f"/env/5/stacks/{shop[0]['id'].removeprefix('1e')}/services/new")
     for name, text in SERVICE.items():
         type_in(page, name, text)
@@ -71,8 +71,8 @@ def test_a_bad_field_of_a_service_is_named_and_nothing_is_made(form: Page, api: 
         assert wrong.is_visible(), (name, text[:20])
         assert 0 < len(wrong.inner_text()) < 500
         assert form.locator(f".field:has(.wrong) [name^={field.rstrip('s')}]").count() >= 1, (name, text[:20])
-        kept = {each: form.locator(f"main [name={each}]").first.input_value() for each in {*SERVICE, name}}
-        assert kept == SERVICE | {name: text}, (name, text[:20])
+        typed_values = {each: form.locator(f"main [name={each}]").first.input_value() for each in {*SERVICE, name}}
+        assert typed_values == SERVICE | {name: text}, (name, text[:20])
         type_in(form, name, SERVICE.get(name, ""))
     assert standing(api, "services") == ["web"]
 
@@ -104,8 +104,10 @@ def test_after_the_field_is_mended_the_form_works(form: Page, api: Api):
     expect(form).to_have_url(re.compile(r"/stacks/\d+$"))
 
 
-def test_bad_yaml_is_told_with_its_line_while_typed_and_on_sending(page: Page, desk: Desk, api: Api):
-    desk.forgive("status of 422")
+def test_bad_yaml_is_reported_with_its_line_while_typed_and_on_sending(
+    page: Page, browser_session: BrowserSession, api: Api
+):
+    browser_session.allow_complaints("status of 422")
     page.goto("/env/5/stacks/new")
     page.fill("[name=name]", "broken")
     page.locator("[name=dockerCompose]").press_sequentially(" ")
@@ -119,8 +121,10 @@ def test_bad_yaml_is_told_with_its_line_while_typed_and_on_sending(page: Page, d
 
 
 @pytest.mark.parametrize("name", ["with spaces", "under_score!", LONG], ids=["spaces", "signs", "long"])
-def test_a_bad_name_of_a_stack_is_refused_at_the_field(page: Page, desk: Desk, api: Api, name: str):
-    desk.forgive("status of 422")
+def test_a_bad_name_of_a_stack_is_refused_at_the_field(
+    page: Page, browser_session: BrowserSession, api: Api, name: str
+):
+    browser_session.allow_complaints("status of 422")
     page.goto("/env/5/stacks/new")
     type_in(page, "name", name)
     page.get_by_role("button", name="Create").click()
@@ -129,8 +133,8 @@ def test_a_bad_name_of_a_stack_is_refused_at_the_field(page: Page, desk: Desk, a
     assert standing(api, "environments") == ["shop"]
 
 
-def test_an_engine_that_does_not_answer_is_refused_at_the_field(page: Page, desk: Desk, api: Api):
-    desk.forgive("status of 422")
+def test_an_engine_that_does_not_answer_is_refused_at_the_field(page: Page, browser_session: BrowserSession, api: Api):
+    browser_session.allow_complaints("status of 422")
     page.goto("/env/5/hosts/new/address")
     for url in ("nonsense", "tcp://127.0.0.1:1"):
         page.fill("[name=url]", url)

@@ -16,11 +16,21 @@ from playwright.sync_api import Page, expect
 
 from tests.accounts import samba as ad
 from tests.accounts import slapd as openldap
-from tests.accounts.hub import Hub
+from tests.accounts.fake_github import FakeGitHub
 from tests.accounts.samba import Samba
 from tests.accounts.slapd import Slapd
-from tests.browser.desk import Desk, Window, is_live, log_in
-from tests.docker.running import PASSWORD, Api, Portal, until
+from tests.browser.browser_session import (
+    BrowserSession,
+    OpenWindow,
+    log_in,
+    wait_until_live,
+)
+from tests.docker.portal_process import (
+    PASSWORD,
+    Api,
+    PortalProcess,
+    wait_until,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -28,10 +38,10 @@ SOON = 2000
 CREW = f"cn=crew,ou=groups,{openldap.BASE}"
 
 
-class Root:
+class AdminSession:
     """The administrator at the API, logged in with a password just now."""
 
-    def __init__(self, portal: Portal) -> None:
+    def __init__(self, portal: PortalProcess) -> None:
         self.base = portal.base
         answer = requests.post(f"{self.base}/v1/token", json={"code": f"root:{PASSWORD}"}, timeout=30)
         self._headers = {"Authorization": f"Bearer {answer.json()['jwt']}", "Accept": "application/json"}
@@ -62,7 +72,7 @@ def servers() -> Iterator[dict[str, Any]]:
     """A real OpenLDAP, a real Active Directory where that is possible, a make-believe GitHub."""
     pytest.importorskip("ldap")
     with ExitStack() as stack:
-        made: dict[str, Any] = {"github": Hub()}
+        made: dict[str, Any] = {"github": FakeGitHub()}
         stack.callback(made["github"].close)
         for name, kind in (("openldap", Slapd), ("ad", Samba)):
             if name == "ad" and os.geteuid() != 0:
@@ -75,12 +85,12 @@ def servers() -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def root(portal: Portal, api: Api) -> Iterator[Root]:
-    made = Root(portal)
+def root(portal: PortalProcess, api: Api) -> Iterator[AdminSession]:
+    made = AdminSession(portal)
     before = made.get("projects/1a5/projectmembers")["data"]
     yield made
-    kept = [{name: each[name] for name in ("externalId", "externalIdType", "role")} for each in before]
-    made.post("projects/1a5/?action=setmembers", {"members": kept})
+    members_before = [{name: each[name] for name in ("externalId", "externalIdType", "role")} for each in before]
+    made.post("projects/1a5/?action=setmembers", {"members": members_before})
     for plural in ("openldapconfigs", "ldapconfigs", "githubconfigs"):
         made.off(plural)
 
@@ -96,7 +106,7 @@ def follow(page: Page, logs: str) -> None:
     page.goto(logs)
     expect(page.locator("#logs [data-status]")).to_have_text("Following")
     expect(page.locator("#logs .lines")).to_contain_text("serves port 80")
-    is_live(page)
+    wait_until_live(page)
 
 
 def closes(page: Page, tab: Page, take_away: Callable[[], Any]) -> None:
@@ -117,18 +127,18 @@ def try_out(page: Page, logs: str, take_away: Callable[[], Any]) -> None:
     tab = page.context.new_page()
     tab.goto("/env/5/stacks")
     expect(tab.locator("main")).to_contain_text("shop")
-    is_live(tab)
+    wait_until_live(tab)
     follow(page, logs)
     closes(page, tab, take_away)
 
 
 @pytest.fixture
-def tolerant(desk: Desk) -> None:
+def tolerant(browser_session: BrowserSession) -> None:
     """What browsers say of pages that are not there any more."""
-    desk.forgive("status of 404", "status of 403", "status of 401", "WebSocket")
+    browser_session.allow_complaints("status of 404", "status of 403", "status of 401", "WebSocket")
 
 
-def resync(window: Window, kind: str) -> Callable[[], None]:
+def resync(window: OpenWindow, kind: str) -> Callable[[], None]:
     """The administrator's page of the provider, ready for the button."""
     page = window("root")
     page.goto(f"/admin/access/{kind}")
@@ -137,7 +147,9 @@ def resync(window: Window, kind: str) -> Callable[[], None]:
     return button.click
 
 
-def test_a_local_account_loses_what_is_open_with_its_membership(window: Window, root: Root, logs: str, tolerant: None):
+def test_a_local_account_loses_what_is_open_with_its_membership(
+    window: OpenWindow, root: AdminSession, logs: str, tolerant: None
+):
     made = root.post("accounts", {"login": "lola", "name": "Lola", "password": PASSWORD, "kind": "user"})
     root.members(("rancher_id", made["id"]))
     page = window()
@@ -146,7 +158,7 @@ def test_a_local_account_loses_what_is_open_with_its_membership(window: Window, 
 
 
 def test_openldap_is_set_up_tried_and_confirmed_in_the_console_and_lets_a_group_in(
-    window: Window, root: Root, servers: dict[str, Any], logs: str, tolerant: None
+    window: OpenWindow, root: AdminSession, servers: dict[str, Any], logs: str, tolerant: None
 ):
     slapd: Slapd = servers["openldap"]
     admin = window("root")
@@ -179,7 +191,7 @@ def test_openldap_is_set_up_tried_and_confirmed_in_the_console_and_lets_a_group_
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the ports of Active Directory are below 1024")
 def test_a_nested_group_left_in_active_directory_takes_what_is_open(
-    window: Window, root: Root, servers: dict[str, Any], logs: str, tolerant: None
+    window: OpenWindow, root: AdminSession, servers: dict[str, Any], logs: str, tolerant: None
 ):
     samba: Samba = servers["ad"]
     me = {"login": "ann", "password": ad.PASSWORD}
@@ -193,7 +205,7 @@ def test_a_nested_group_left_in_active_directory_takes_what_is_open(
 
 
 def test_somebody_of_a_github_team_loses_what_is_open_with_the_team_s_membership(
-    window: Window, root: Root, servers: dict[str, Any], logs: str, tolerant: None
+    window: OpenWindow, root: AdminSession, servers: dict[str, Any], logs: str, tolerant: None
 ):
     root.post("githubconfigs", {**servers["github"].config(), "enabled": True})
     root.members(("github_team", "70"))
@@ -202,4 +214,4 @@ def test_somebody_of_a_github_team_loses_what_is_open_with_the_team_s_membership
     page.get_by_role("button", name="Log in with GitHub").click()
     page.wait_for_url(lambda url: "/login" not in url)
     try_out(page, logs, root.members)
-    until(lambda: root.get("githubconfigs")["data"][0]["state"] == "on", seconds=5, what="the log-in confirms")
+    wait_until(lambda: root.get("githubconfigs")["data"][0]["state"] == "on", seconds=5, what="the log-in confirms")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.desk import Window
+from tests.browser.browser_session import OpenWindow
 
 pytestmark = pytest.mark.browser
 
@@ -58,7 +58,7 @@ def too_wide(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("login", ["root", "walker"])
 def test_every_link_of_the_console_answers_and_no_page_complains(
-    window: Window, shop: Any, portal: Any, api: Any, login: str
+    window: OpenWindow, shop: Any, portal: Any, api: Any, login: str
 ):
     if login == "walker":
         become_member(window)
@@ -81,9 +81,9 @@ def test_every_link_of_the_console_answers_and_no_page_complains(
     assert not todo or all(shape(path) in done for path in todo)
 
 
-def become_member(window: Window) -> None:
+def become_member(window: OpenWindow) -> None:
     """An account of the kind most people have: a member who reads."""
-    from tests.docker.running import PASSWORD
+    from tests.docker.portal_process import PASSWORD
 
     page = window("root")
     page.goto("/admin/accounts/new")

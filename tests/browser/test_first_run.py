@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.desk import Desk, Window, is_live
-from tests.docker.running import PASSWORD, Portal, until
+from tests.browser.browser_session import BrowserSession, OpenWindow, wait_until_live
+from tests.docker.portal_process import PASSWORD, PortalProcess, wait_until
 from tests.engine import PrivateEngine
 
 pytestmark = pytest.mark.browser
@@ -18,7 +18,7 @@ PAGES = ("/", "/login", "/environments", "/account/keys", "/admin/accounts", "/e
 
 
 @pytest.fixture(scope="module")
-def fresh(engine: PrivateEngine, new_portal: Callable[[str], Portal]) -> Iterator[Portal]:
+def new_installation(engine: PrivateEngine, new_portal: Callable[[str], PortalProcess]) -> Iterator[PortalProcess]:
     """A portal that nobody has set up."""
     portal = new_portal(engine.url)
     portal.start()
@@ -27,22 +27,26 @@ def fresh(engine: PrivateEngine, new_portal: Callable[[str], Portal]) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def link(fresh: Portal) -> str:
+def link(new_installation: PortalProcess) -> str:
     """The set-up link that the portal printed."""
-    found = until(lambda: re.search(r"http://\S+(/setup/\S+)", fresh.log.read_text()), seconds=5, what="the link")
+    found = wait_until(
+        lambda: re.search(r"http://\S+(/setup/\S+)", new_installation.log.read_text()), seconds=5, what="the link"
+    )
     assert found is not None
     return found.group(1)
 
 
 @pytest.fixture(scope="module")
-def the_desk(fresh: Portal, chromium: Callable[[Portal], Desk]) -> Iterator[Desk]:
-    made = chromium(fresh)
+def shared_browser_session(
+    new_installation: PortalProcess, open_browser: Callable[[PortalProcess], BrowserSession]
+) -> Iterator[BrowserSession]:
+    made = open_browser(new_installation)
     yield made
     made.close()
 
 
 @pytest.fixture
-def visitor(window: Window) -> Page:
+def visitor(window: OpenWindow) -> Page:
     return window()
 
 
@@ -60,8 +64,8 @@ def test_before_set_up_the_api_answers_nobody(visitor: Page):
         assert answer.status == 401, path
 
 
-def test_a_wrong_link_opens_nothing(visitor: Page, desk: Desk):
-    desk.forgive("status of 404")
+def test_a_wrong_link_opens_nothing(visitor: Page, browser_session: BrowserSession):
+    browser_session.allow_complaints("status of 404")
     answer = visitor.goto("/setup/guessed-token")
     assert answer is not None
     assert answer.status == 404
@@ -69,12 +73,12 @@ def test_a_wrong_link_opens_nothing(visitor: Page, desk: Desk):
     expect(visitor.locator("form")).to_have_count(0)
 
 
-def test_the_link_makes_the_administrator_once(visitor: Page, desk: Desk, link: str):
+def test_the_link_makes_the_administrator_once(visitor: Page, browser_session: BrowserSession, link: str):
     visitor.goto(link)
     visitor.fill("[name=login]", "root")
     visitor.fill("[name=password]", "short")
     visitor.evaluate("document.forms[0].noValidate = true")
-    desk.forgive("status of 422")
+    browser_session.allow_complaints("status of 422")
     visitor.click("button[type=submit]")
     expect(visitor.locator(".wrong")).to_contain_text("8 characters")
     expect(visitor.locator("[name=login]")).to_have_value("root")
@@ -83,19 +87,19 @@ def test_the_link_makes_the_administrator_once(visitor: Page, desk: Desk, link: 
     visitor.click("button[type=submit]")
     expect(visitor).to_have_url(re.compile(r"/env/\d+/stacks$"))
     expect(visitor.get_by_role("heading", name="No stacks yet")).to_be_visible()
-    is_live(visitor)
+    wait_until_live(visitor)
 
-    stranger = desk.window()
-    stranger.goto(link)
-    expect(stranger).to_have_url(re.compile("/login"))
+    visitor_page = browser_session.window()
+    visitor_page.goto(link)
+    expect(visitor_page).to_have_url(re.compile("/login"))
 
 
-def test_after_set_up_pages_ask_for_the_log_in_and_lead_back(visitor: Page, desk: Desk):
+def test_after_set_up_pages_ask_for_the_log_in_and_lead_back(visitor: Page, browser_session: BrowserSession):
     visitor.goto("/env/5/hosts")
     expect(visitor).to_have_url(re.compile(r"/login\?next="))
     visitor.fill("[name=login]", "root")
     visitor.fill("[name=password]", "wrong")
-    desk.forgive("status of 403")
+    browser_session.allow_complaints("status of 403")
     visitor.click("button[type=submit]")
     expect(visitor.get_by_role("alert")).to_contain_text("wrong")
     visitor.fill("[name=password]", PASSWORD)

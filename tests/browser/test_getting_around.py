@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.desk import Window, is_live, mark
-from tests.docker.running import Api
+from tests.browser.browser_session import OpenWindow, mark, wait_until_live
+from tests.docker.portal_process import Api
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +49,7 @@ def switch_back(page: Page) -> None:
 
 def test_the_keyboard_finds_and_opens_a_service(page: Page, shop: Any):
     page.goto("/env/5/hosts")
-    is_live(page)
+    wait_until_live(page)
     page.keyboard.press("/")
     palette = page.locator("#palette")
     expect(palette).to_be_visible()
@@ -64,7 +64,7 @@ def test_the_keyboard_finds_and_opens_a_service(page: Page, shop: Any):
 
 def test_jumps_and_the_list_of_keys(page: Page):
     page.goto("/env/5/stacks")
-    is_live(page)
+    wait_until_live(page)
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     page.keyboard.press("Escape")
@@ -76,7 +76,7 @@ def test_jumps_and_the_list_of_keys(page: Page):
 
 def test_a_key_that_meets_a_dialog_which_just_closed_is_not_lost(page: Page):
     page.goto("/env/5/stacks")
-    is_live(page)
+    wait_until_live(page)
     for key in "gh":  # the focus leaves a closed dialog only with the next frame
         press = "(button, key) => button.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}))"
         page.locator("#keys button").first.evaluate(press, key)
@@ -91,7 +91,7 @@ def background(page: Page) -> int:
 
 def test_the_theme_is_switched_at_once_and_kept(page: Page):
     page.goto("/env/5/stacks")
-    is_live(page)
+    wait_until_live(page)
     assert background(page) > 600
     mark(page)
     for theme, is_dark in (("dark", True), ("light", False), ("dark", True)):
@@ -103,13 +103,13 @@ def test_the_theme_is_switched_at_once_and_kept(page: Page):
     assert background(page) < 200
 
 
-def test_without_a_choice_the_system_s_theme_is_taken(window: Window):
+def test_without_a_choice_the_system_s_theme_is_taken(window: OpenWindow):
     page = window("root", color_scheme="dark")
     page.goto("/env/5/stacks")
     assert background(page) < 200
 
 
-def test_on_a_phone_no_page_scrolls_sideways(window: Window, shop: Any, api: Api):
+def test_on_a_phone_no_page_scrolls_sideways(window: OpenWindow, shop: Any, api: Api):
     stack, service = shop
     container = api.containers("shop_web_")[0]["id"].removeprefix("1i")
     host = api.get("hosts")["data"][0]["id"].removeprefix("1h")
@@ -134,10 +134,10 @@ def test_on_a_phone_no_page_scrolls_sideways(window: Window, shop: Any, api: Api
     assert wide == {}
 
 
-def test_on_a_phone_the_drawer_leads_around(window: Window):
+def test_on_a_phone_the_drawer_leads_around(window: OpenWindow):
     page = window("root", viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     page.goto("/env/5/stacks")
-    is_live(page)
+    wait_until_live(page)
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Hosts").click()
     expect(page).to_have_url(re.compile("/hosts$"))

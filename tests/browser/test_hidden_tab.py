@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.desk import is_marked, mark
-from tests.docker.running import Api, until
+from tests.browser.browser_session import is_marked, mark
+from tests.docker.portal_process import Api, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -45,12 +45,12 @@ def remember(page: Page, gap: list[float]) -> None:
     """The history that the page is told has one high point in the middle of the `gap`, beside what it really has."""
 
     def answer(route: Route) -> None:
-        told = route.fetch()
-        points = told.json()["points"]
+        fetched = route.fetch()
+        points = fetched.json()["points"]
         if len(gap) == 2:
             high = dict.fromkeys(("cpu", "memory", "memory_limit", "net_tx", "disk_read", "disk_write"), 1.0)
             points.append({**high, "at": sum(gap) / 2, "net_rx": HIGH})
-        route.fulfill(response=told, json={**told.json(), "points": points})
+        route.fulfill(response=fetched, json={**fetched.json(), "points": points})
 
     page.route("**/history*", answer)
 
@@ -78,16 +78,16 @@ def test_charts_pause_in_a_hidden_tab_and_fill_the_gap_on_return(page: Page, sho
     mark(page)
     plot = page.locator("[data-chart=network] .u-over")
     expect(plot).to_be_visible()
-    until(lambda: page.wait_for_timeout(100) or watched.frames > 3, seconds=15, what="points")
+    wait_until(lambda: page.wait_for_timeout(100) or watched.frames > 3, seconds=15, what="points")
     gap.append(now(page))
     page.evaluate(HIDE, arg=True)
-    until(lambda: page.wait_for_timeout(50) or watched.closed == 1, seconds=5, what="the socket closed")
+    wait_until(lambda: page.wait_for_timeout(50) or watched.closed == 1, seconds=5, what="the socket closed")
     before = watched.frames
     page.wait_for_timeout(AWAY)
     assert (watched.frames, watched.opened) == (before, 1)
     gap.append(now(page))
     page.evaluate(HIDE, arg=False)
-    until(lambda: page.wait_for_timeout(100) or watched.frames > before + 3, seconds=15, what="points again")
+    wait_until(lambda: page.wait_for_timeout(100) or watched.frames > before + 3, seconds=15, what="points again")
     assert watched.opened == 2
     heights = [height_at(page, plot, share / 40) for share in range(1, 40)]
     assert max(heights) > 0.8, heights

@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.desk import Desk, send
-from tests.docker.running import Api, Portal, until
+from tests.browser.browser_session import BrowserSession, post_form
+from tests.docker.portal_process import Api, PortalProcess, wait_until
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ TABLES = {
 
 
 @dataclass
-class Place:
+class Tenant:
     """One environment: its things carry `mark` in their names, its containers have `memory` bytes at most."""
 
     mark: str
@@ -58,11 +58,11 @@ class Place:
 
 
 @dataclass
-class Heard:
+class WindowRecord:
     """What a window showed and its sockets received."""
 
     leaks: list[str] = field(default_factory=list)
-    shown: Counter[str] = field(default_factory=Counter)
+    display_state: Counter[str] = field(default_factory=Counter)
     frames: list[tuple[str, str, str]] = field(default_factory=list)
 
     def follow(self, page: Page) -> None:
@@ -74,64 +74,66 @@ class Heard:
 
         page.on("websocket", opened)
         page.expose_function("leaked", self._leaked)
-        page.expose_function("shown", lambda number: self.shown.update([number]))
+        page.expose_function("shown", lambda number: self.display_state.update([number]))
 
     def _leaked(self, text: str) -> None:
         self.leaks.append(text)
 
 
 @pytest.fixture(scope="module")
-def apart(new_portal: Callable[[str], Portal], chromium: Callable[[Portal], Desk]) -> tuple[Desk, list[Place]]:
+def two_environments(
+    new_portal: Callable[[str], PortalProcess], open_browser: Callable[[PortalProcess], BrowserSession]
+) -> tuple[BrowserSession, list[Tenant]]:
     """A portal with two environments, each with a simulated engine of its own, and the browser before it."""
     portal = new_portal("unix:///nowhere/docker.sock")
     portal.start()
     portal.api()
-    desk = chromium(portal)
-    page = desk.window("root")
-    places = [Place("alphamark", 64 << 20), Place("betamark", 128 << 20)]
-    for name, place in zip(("North", "South"), places, strict=True):
-        settle_in(portal, page, name, place)
+    browser_session = open_browser(portal)
+    page = browser_session.window("root")
+    tenants = [Tenant("alphamark", 64 << 20), Tenant("betamark", 128 << 20)]
+    for name, tenant in zip(("North", "South"), tenants, strict=True):
+        prepare_environment(portal, page, name, tenant)
     page.context.close()
-    desk.close_windows()
-    return desk, places
+    browser_session.close_windows()
+    return browser_session, tenants
 
 
-def settle_in(portal: Portal, page: Page, name: str, place: Place) -> None:
+def prepare_environment(portal: PortalProcess, page: Page, name: str, tenant: Tenant) -> None:
     """Make the environment, its host, a service and a container of its own."""
     page.goto("/environments/new")
     page.fill("[name=name]", name)
     page.get_by_role("button", name="Create").click()
     page.wait_for_url(lambda url: not url.endswith("/new"))
-    ((place.number,),) = until(
+    ((tenant.number,),) = wait_until(
         lambda: portal.rows(f"SELECT id FROM environments_environment WHERE name = '{name}'"),  # noqa: S608 - ours
         seconds=20,
         what=name,
     )
-    page.goto(f"/env/{place.number}/hosts")
-    sent = {"url": f"sim://{place.mark}", "name": f"{place.mark}-host"}
-    assert send(page, f"/env/{place.number}/hosts/new/address", sent) == 204
-    key = json.loads(portal.manage("api_key", "--login", "root", "--environment", str(place.number)))
-    place.api = Api(portal.base, key["accessKey"], key["secretKey"])
-    place.host = int(until(lambda: place.api.get("hosts")["data"], seconds=20, what="a host")[0]["id"][2:])
-    _stack, service = place.api.deploy(place.mark, f"{place.mark}-web", 2)
-    place.service = int(service["id"][2:])
-    memory = {"imageUuid": "docker:bb:local", "memory": place.memory}
-    place.box = int(place.api.create("containers", name=f"{place.mark}-box", **memory)["id"][2:])
-    place.api.until_running(place.mark, 3)
+    page.goto(f"/env/{tenant.number}/hosts")
+    sent = {"url": f"sim://{tenant.mark}", "name": f"{tenant.mark}-host"}
+    assert post_form(page, f"/env/{tenant.number}/hosts/new/address", sent) == 204
+    key = json.loads(portal.manage("api_key", "--login", "root", "--environment", str(tenant.number)))
+    tenant.api = Api(portal.base, key["accessKey"], key["secretKey"])
+    tenant.host = int(wait_until(lambda: tenant.api.get("hosts")["data"], seconds=20, what="a host")[0]["id"][2:])
+    _stack, service = tenant.api.deploy(tenant.mark, f"{tenant.mark}-web", 2)
+    tenant.service = int(service["id"][2:])
+    memory = {"imageUuid": "docker:bb:local", "memory": tenant.memory}
+    tenant.box = int(tenant.api.create("containers", name=f"{tenant.mark}-box", **memory)["id"][2:])
+    tenant.api.until_running(tenant.mark, 3)
 
 
 @contextmanager
-def unrest(places: list[Place]) -> Iterator[None]:
+def scaling_services(tenants: list[Tenant]) -> Iterator[None]:
     """Services of both environments grow and shrink meanwhile, so that there is always something to tell."""
     over = threading.Event()
 
-    def stir(place: Place) -> None:
+    def stir(tenant: Tenant) -> None:
         scale = 2
         while not over.wait(0.3):
             scale = 5 - scale
-            place.api.call("PUT", f"services/1s{place.service}", {"scale": scale})
+            tenant.api.call("PUT", f"services/1s{tenant.service}", {"scale": scale})
 
-    threads = [threading.Thread(target=stir, args=(place,), daemon=True) for place in places]
+    threads = [threading.Thread(target=stir, args=(tenant,), daemon=True) for tenant in tenants]
     for thread in threads:
         thread.start()
     try:
@@ -154,8 +156,8 @@ class Pace:
     def script(self, paths: list[str], marks: dict[str, str]) -> str:
         """What every page of a window runs, from now on."""
         end, rests = (time.time() + self.seconds) * 1000, {"lists": self.lists, "charts": self.charts}
-        told = {"paths": paths, "marks": marks, "end": end, "burst": self.burst, "rests": rests}
-        return f"{HOPPING.strip()}({json.dumps(told)})"
+        events_seen = {"paths": paths, "marks": marks, "end": end, "burst": self.burst, "rests": rests}
+        return f"{HOPPING.strip()}({json.dumps(events_seen)})"
 
 
 FAST = Pace(SECONDS, burst=39, lists=400, charts=400)  # 39 and the 14 paths have no divisor in common
@@ -163,36 +165,42 @@ SLOW = Pace(max(20, SECONDS / 2), burst=1, lists=900, charts=3000)  # charts res
 
 
 @pytest.mark.parametrize("pace", [FAST, SLOW], ids=["fast", "slow"])
-def test_nothing_of_one_environment_reaches_the_other(apart: tuple[Desk, list[Place]], pace: Pace):
-    desk, places = apart
-    marks = {str(place.number): place.mark for place in places}
-    with unrest(places):
-        windows = hop_about(desk, places, pace)
-    told, points = Counter[str](), 0
-    for gaps, heard in windows:
-        log.info("%s hops, median %s ms; pages %s", len(gaps), median(gaps or [0]), dict(heard.shown))
-        assert heard.leaks == []
-        assert set(heard.shown) == set(marks), heard.shown
+def test_nothing_of_one_environment_reaches_the_other(
+    two_environments: tuple[BrowserSession, list[Tenant]], pace: Pace
+):
+    browser_session, tenants = two_environments
+    marks = {str(tenant.number): tenant.mark for tenant in tenants}
+    with scaling_services(tenants):
+        windows = hop_pages(browser_session, tenants, pace)
+    events_seen, points = Counter[str](), 0
+    for gaps, record in windows:
+        log.info("%s hops, median %s ms; pages %s", len(gaps), median(gaps or [0]), dict(record.display_state))
+        assert record.leaks == []
+        assert set(record.display_state) == set(marks), record.display_state
         assert pace is SLOW or median(gaps) < 75, gaps
-        points += check_frames(desk.portal, heard, {str(place.number): place for place in places}, told)
-    assert set(told) == set(marks)
+        points += check_frames(
+            browser_session.portal, record, {str(tenant.number): tenant for tenant in tenants}, events_seen
+        )
+    assert set(events_seen) == set(marks)
     assert points > 0 or pace is FAST
-    desk.close_windows()
+    browser_session.close_windows()
 
 
-def hop_about(desk: Desk, places: list[Place], pace: Pace) -> list[tuple[list[int], Heard]]:
+def hop_pages(
+    browser_session: BrowserSession, tenants: list[Tenant], pace: Pace
+) -> list[tuple[list[int], WindowRecord]]:
     """The pauses (ms) between the hops of each of two windows, one where the other is not, and what it heard."""
-    both = [path for pair in zip(*(place.paths for place in places), strict=True) for path in pair]
-    windows = [(desk.window("root"), paths, Heard()) for paths in (both, [*both[1:], both[0]])]
-    marks = {str(place.number): place.mark for place in places}
-    for page, paths, heard in windows:
-        heard.follow(page)
+    both = [path for pair in zip(*(tenant.paths for tenant in tenants), strict=True) for path in pair]
+    windows = [(browser_session.window("root"), paths, WindowRecord()) for paths in (both, [*both[1:], both[0]])]
+    marks = {str(tenant.number): tenant.mark for tenant in tenants}
+    for page, paths, record in windows:
+        record.follow(page)
         page.add_init_script(pace.script(paths, marks))
         page.goto(paths[0], wait_until="commit")
     until_time = time.monotonic() + pace.seconds
     while time.monotonic() < until_time:
         windows[0][0].wait_for_timeout(200)
-    return [(pauses_of(page), heard) for page, _paths, heard in windows]
+    return [(pauses_of(page), record) for page, _paths, record in windows]
 
 
 def pauses_of(page: Page) -> list[int]:
@@ -204,10 +212,12 @@ def pauses_of(page: Page) -> list[int]:
     return [int(gap) for gap in gaps.split()]
 
 
-def check_frames(portal: Portal, heard: Heard, places: dict[str, Place], told: Counter[str]) -> int:
+def check_frames(
+    portal: PortalProcess, record: WindowRecord, tenants: dict[str, Tenant], events_seen: Counter[str]
+) -> int:
     """Every frame that a socket received is about the environment whose page had opened it; how many had statistics.
 
-    `told` counts the changes by environment.
+    `events_seen` counts the changes by environment.
     """
     owners = {
         (kind, key): str(environment)
@@ -215,16 +225,16 @@ def check_frames(portal: Portal, heard: Heard, places: dict[str, Place], told: C
         for key, environment in portal.rows(f"SELECT id, environment_id FROM {table}")  # noqa: S608 - our own tables
     }
     points = 0
-    for where, url, text in heard.frames:
+    for where, url, text in record.frames:
         number = (re.match(r"/env/(\d+)/", where) or ["", ""])[1]
-        asked, said = parse_qs(urlsplit(url).query), json.loads(text)
-        foreign = [place.mark for other, place in places.items() if other != number and place.mark in text]
+        parameters, message = parse_qs(urlsplit(url).query), json.loads(text)
+        foreign = [tenant.mark for other, tenant in tenants.items() if other != number and tenant.mark in text]
         assert foreign == [], (where, url, text)
-        for kind, key in said.get("changes", ()):
-            assert owners.get((kind, key), number) == asked["environment"][0], (where, url, text)
-            told[asked["environment"][0]] += 1
-        if "container" in asked and said.get("points"):
-            owner = owners["container", int(asked["container"][0])]
-            assert {point["memory_limit"] for point in said["points"]} == {places[owner].memory}
+        for kind, key in message.get("changes", ()):
+            assert owners.get((kind, key), number) == parameters["environment"][0], (where, url, text)
+            events_seen[parameters["environment"][0]] += 1
+        if "container" in parameters and message.get("points"):
+            owner = owners["container", int(parameters["container"][0])]
+            assert {point["memory_limit"] for point in message["points"]} == {tenants[owner].memory}
             points += 1
     return points

@@ -8,13 +8,13 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.desk import Desk
-from tests.docker.running import Portal
+from tests.browser.browser_session import BrowserSession
+from tests.docker.portal_process import PortalProcess
 
 pytestmark = pytest.mark.browser
 
 
-def knock(portal: Portal, key: tuple[str, str], project: str = "") -> int:
+def request_status(portal: PortalProcess, key: tuple[str, str], project: str = "") -> int:
     """The status that a program with that key gets."""
     with requests.Session() as program:
         program.trust_env = False
@@ -25,7 +25,7 @@ def knock(portal: Portal, key: tuple[str, str], project: str = "") -> int:
 @pytest.mark.parametrize(
     ("path", "project"), [("/env/5/keys", "1a5"), ("/account/keys", "")], ids=["environment", "account"]
 )
-def test_the_life_of_a_key(page: Page, portal: Portal, path: str, project: str):
+def test_the_life_of_a_key(page: Page, portal: PortalProcess, path: str, project: str):
     page.goto(path)
     page.get_by_role("link", name="Add key").first.click()
     page.fill("#dialog [name=name]", "robot")
@@ -37,7 +37,7 @@ def test_the_life_of_a_key(page: Page, portal: Portal, path: str, project: str):
     page.locator("[data-secret] button").click()
     assert page.evaluate("navigator.clipboard.readText()") == secret.inner_text()
     key = (page.locator("[data-access] code").inner_text(), secret.inner_text())
-    assert knock(portal, key, project) == 200
+    assert request_status(portal, key, project) == 200
 
     page.goto(path)  # shown once
     row = page.locator("tr[id^=key-]").filter(has_text="robot")
@@ -45,20 +45,20 @@ def test_the_life_of_a_key(page: Page, portal: Portal, path: str, project: str):
     assert key[1] not in page.content()
     row.get_by_role("button", name="Deactivate").click()
     expect(row.locator(".state")).to_have_text("inactive")
-    assert knock(portal, key, project) == 401
+    assert request_status(portal, key, project) == 401
     row.get_by_role("button", name="Activate").click()
     expect(row.locator(".state")).to_have_text("active")
-    assert knock(portal, key, project) == 200
+    assert request_status(portal, key, project) == 200
     expect(row.locator("[data-action=remove]")).to_have_attribute("title", re.compile("Delete: .*active"))
     row.get_by_role("button", name="Deactivate").click()
     row.get_by_role("link", name="Delete").click()
     page.locator("#dialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
-    assert knock(portal, key, project) == 401
+    assert request_status(portal, key, project) == 401
 
 
-def test_a_key_is_held_to_less_later(page: Page, portal: Portal, desk: Desk):
-    desk.forgive("status of 422")
+def test_a_key_is_held_to_less_later(page: Page, portal: PortalProcess, browser_session: BrowserSession):
+    browser_session.allow_complaints("status of 422")
     page.goto("/env/5/keys")
     page.get_by_role("link", name="Add key").first.click()
     page.fill("#dialog [name=name]", "roamer")
@@ -83,4 +83,4 @@ def test_a_key_is_held_to_less_later(page: Page, portal: Portal, desk: Desk):
     expect(row).to_contain_text("192.0.2.0/24")
     expect(row).to_contain_text("readonly")
     expect(row).to_contain_text("2090-01-02 03:04")
-    assert knock(portal, key, "1a5") == 401
+    assert request_status(portal, key, "1a5") == 401

@@ -9,8 +9,13 @@ import docker
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests.browser.desk import is_live, is_marked, mark, sockets
-from tests.docker.running import Api, until
+from tests.browser.browser_session import (
+    is_marked,
+    mark,
+    record_frames,
+    wait_until_live,
+)
+from tests.docker.portal_process import Api, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -104,7 +109,7 @@ def sizes(page: Page) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("of", ["host", "container"])
 def test_charts_move_over_a_socket(page: Page, address: str, api: Api, of: str):
-    frames = sockets(page, "/ws/stats")
+    frames = record_frames(page, "/ws/stats")
     host = api.get("hosts")["data"][0]["id"].removeprefix("1h")
     page.goto(f"/env/5/hosts/{host}" if of == "host" else address)
     mark(page)
@@ -113,7 +118,7 @@ def test_charts_move_over_a_socket(page: Page, address: str, api: Api, of: str):
     expect(page.locator("[data-chart=cpu] output")).to_have_text(re.compile(r"\d %"))
     expect(page.locator("[data-chart=memory] output")).to_have_text(re.compile(r"\d ([KMGT]i)?B"))
     first = count(frames)
-    until(lambda: page.wait_for_timeout(200) or count(frames) >= first + 2, seconds=10, what="more points")
+    wait_until(lambda: page.wait_for_timeout(200) or count(frames) >= first + 2, seconds=10, what="more points")
     assert is_marked(page)
 
 
@@ -122,19 +127,19 @@ def count(frames: list[Any]) -> int:
     return sum(len(frame["points"]) for frame in frames if frame["type"] == "points")
 
 
-def is_refresh(asked: Request) -> bool:
-    return "x-corral-refresh" in asked.headers
+def is_refresh(request: Request) -> bool:
+    return "x-corral-refresh" in request.headers
 
 
 def test_a_page_asks_again_for_what_is_seen_again_without_a_change(page: Page, shop: Any):
     page.clock.install()
     page.goto(f"/env/5/services/{shop[1]['id'].removeprefix('1s')}")
     expect(page.locator(".seen time[data-renew]")).to_be_visible()
-    is_live(page)
+    wait_until_live(page)
     mark(page)
     with page.expect_request(is_refresh, timeout=10_000):
         page.clock.fast_forward(41_000)  # a socket that was silent for so long is opened anew, and what was missed read
-    is_live(page)
+    wait_until_live(page)
     with page.expect_request(is_refresh, timeout=5_000):
         page.clock.fast_forward(20_000)  # the minute is over
     assert is_marked(page)

@@ -12,8 +12,13 @@ import docker
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.desk import Desk, is_live, is_marked, mark
-from tests.docker.running import Portal, until
+from tests.browser.browser_session import (
+    BrowserSession,
+    is_marked,
+    mark,
+    wait_until_live,
+)
+from tests.docker.portal_process import PortalProcess, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -21,9 +26,9 @@ PREFIX = "WEB-Server_nginx-cluster_"
 
 
 @pytest.fixture(scope="module")
-def cluster(the_desk: Desk) -> Iterator[str]:
+def cluster(shared_browser_session: BrowserSession) -> Iterator[str]:
     """The address of the service, made by the console's forms and with ten running containers."""
-    page = the_desk.window("root")
+    page = shared_browser_session.window("root")
     page.goto("/")
     page.get_by_role("link", name="Add stack").first.click()
     page.fill("[name=name]", "WEB-Server")
@@ -47,7 +52,7 @@ def cluster(the_desk: Desk) -> Iterator[str]:
 def watched(cluster: str, page: Page) -> Iterator[Page]:
     """The service's page with its ten; whatever happens, it must not be reloaded."""
     page.goto(cluster)
-    is_live(page)
+    wait_until_live(page)
     expect(rows(page, "running")).to_have_count(10)
     mark(page)
     yield page
@@ -87,24 +92,24 @@ def names(terminal: docker.APIClient) -> dict[str, Any]:
 
 
 def test_ten_are_running_and_each_one_answers_on_its_port(watched: Page):
-    shown = ports(watched)
-    assert sorted(shown) == sorted(f"{PREFIX}{n}" for n in range(1, 11))
-    assert len(set(shown.values())) == 10
-    assert len({answer(address) for address in shown.values()}) == 10  # each says its own host name
+    page_ports = ports(watched)
+    assert sorted(page_ports) == sorted(f"{PREFIX}{n}" for n in range(1, 11))
+    assert len(set(page_ports.values())) == 10
+    assert len({answer(address) for address in page_ports.values()}) == 10  # each says its own host name
     expect(watched.locator(".page-head .state").first).to_have_text("active")
 
 
-def test_the_link_of_a_port_opens_what_the_container_serves(watched: Page, desk: Desk):
-    desk.forgive("status of 404")  # its icon
+def test_the_link_of_a_port_opens_what_the_container_serves(watched: Page, browser_session: BrowserSession):
+    browser_session.allow_complaints("status of 404")  # its icon
     with watched.context.expect_page() as opened:
         watched.locator("tr[id^=container-] a.chip").first.click()
     expect(opened.value.locator("h1")).to_have_text(re.compile(r"^\w+"))
 
 
-def test_the_stacks_page_counts_along(watched: Page, desk: Desk, cluster: str):
-    beside = desk.window("root")
+def test_the_stacks_page_counts_along(watched: Page, browser_session: BrowserSession, cluster: str):
+    beside = browser_session.window("root")
     beside.goto("/env/5/stacks")
-    is_live(beside)
+    wait_until_live(beside)
     mark(beside)
     ratio = beside.locator("tr[id^=service-]").filter(has_text="nginx-cluster").locator(".ratio")
     expect(ratio).to_have_text(re.compile(r"^10\s*/\s*10$"))
@@ -122,7 +127,7 @@ def test_scaling_to_four_and_back_to_ten(watched: Page, terminal: docker.APIClie
     scale.fill("4")
     scale.press("Enter")
     expect(watched.locator("tr[id^=container-]")).to_have_count(4, timeout=30_000)
-    until(
+    wait_until(
         lambda: sorted(names(terminal)) == [f"{PREFIX}{n}" for n in range(1, 5)], seconds=20, what="four on the engine"
     )
     scale.fill("10")
@@ -135,12 +140,14 @@ def test_scaling_to_four_and_back_to_ten(watched: Page, terminal: docker.APIClie
 @pytest.mark.parametrize("how", ["kill", "rm -f"])
 def test_one_lost_on_the_engine_is_seen_replaced(watched: Page, terminal: docker.APIClient, how: str):
     name = f"{PREFIX}{3 if how == 'kill' else 7}"
-    before, started = ports(watched)[name], born(terminal, name)
+    before, started = ports(watched)[name], started_at(terminal, name)
     if how == "kill":
         terminal.kill(name)
     else:
         terminal.remove_container(name, force=True)
-    until(lambda: born(terminal, name) not in {"", started}, seconds=6, what=f"{name} anew on the engine", pause=0.1)
+    wait_until(
+        lambda: started_at(terminal, name) not in {"", started}, seconds=6, what=f"{name} anew on the engine", pause=0.1
+    )
     published = f":{port_of(terminal, name)}"
     chip = watched.locator("tr[id^=container-]").filter(has=watched.get_by_role("link", name=name, exact=True))
     expect(chip.locator("a.chip")).to_have_attribute("href", re.compile(f"{published}$"), timeout=6_000)
@@ -149,7 +156,7 @@ def test_one_lost_on_the_engine_is_seen_replaced(watched: Page, terminal: docker
     assert answer(ports(watched)[name])
 
 
-def born(terminal: docker.APIClient, name: str) -> str:
+def started_at(terminal: docker.APIClient, name: str) -> str:
     """When the container of that name was started, if it runs."""
     try:
         state = terminal.inspect_container(name)["State"]
@@ -162,14 +169,16 @@ def port_of(terminal: docker.APIClient, name: str) -> str:
     return str(terminal.inspect_container(name)["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"])
 
 
-def test_a_page_outlives_a_stop_of_the_portal(watched: Page, desk: Desk, portal: Portal, terminal: docker.APIClient):
-    desk.forgive("ERR_CONNECTION", "WebSocket", "status of 503")
+def test_a_page_outlives_a_stop_of_the_portal(
+    watched: Page, browser_session: BrowserSession, portal: PortalProcess, terminal: docker.APIClient
+):
+    browser_session.allow_complaints("ERR_CONNECTION", "WebSocket", "status of 503")
     before, seen = names(terminal), ports(watched)
     portal.end(signal.SIGTERM)
     expect(watched.locator("#pulse")).not_to_have_attribute("data-pulse", "live")
     assert names(terminal) == before
     portal.start()
-    is_live(watched)
+    wait_until_live(watched)
     expect(rows(watched, "running")).to_have_count(10)
     assert names(terminal) == before
     assert ports(watched) == seen
@@ -189,4 +198,4 @@ def test_deleting_the_stack_takes_all_away(cluster: str, page: Page, terminal: d
     dialog.get_by_role("button", name="Delete").click()
     expect(page).to_have_url(re.compile("/stacks$"))
     expect(page.get_by_text("WEB-Server", exact=True)).to_have_count(0)
-    until(lambda: not names(terminal), seconds=30, what="no container left")
+    wait_until(lambda: not names(terminal), seconds=30, what="no container left")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.desk import Desk, Window, send
-from tests.docker.running import PASSWORD, Api
+from tests.browser.browser_session import BrowserSession, OpenWindow, post_form
+from tests.docker.portal_process import PASSWORD, Api
 
 pytestmark = pytest.mark.browser
 
@@ -16,9 +16,9 @@ ROLES = {"rita": "readonly", "rex": "restricted", "mallory": ""}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def people(the_desk: Desk, shop: Any) -> None:
+def people(shared_browser_session: BrowserSession, shop: Any) -> None:
     """Accounts made by the administrator through the console; two of them become members of Default."""
-    page = the_desk.window("root")
+    page = shared_browser_session.window("root")
     page.goto("/admin/accounts")
     for name in ROLES:
         page.get_by_role("link", name="Add account").click()
@@ -63,7 +63,7 @@ def changing(page: Page, part: str = "main") -> list[tuple[str, str, str]]:
     return [tuple(each) for each in page.locator(part).evaluate(script)]
 
 
-def test_a_read_only_member_finds_every_button_grey_with_the_reason(window: Window, here: dict[str, str]):
+def test_a_read_only_member_finds_every_button_grey_with_the_reason(window: OpenWindow, here: dict[str, str]):
     page = window("rita")
     seen = 0
     for name, path in here.items():
@@ -74,7 +74,7 @@ def test_a_read_only_member_finds_every_button_grey_with_the_reason(window: Wind
     assert seen > 15
 
 
-def test_a_grey_button_tells_its_reason_and_does_nothing(window: Window, here: dict[str, str]):
+def test_a_grey_button_tells_its_reason_and_does_nothing(window: OpenWindow, here: dict[str, str]):
     page = window("rita")
     page.goto(here["service"])
     page.locator("main [data-action=deactivate]").first.click(force=True)  # grey, not dead: it answers why
@@ -82,7 +82,7 @@ def test_a_grey_button_tells_its_reason_and_does_nothing(window: Window, here: d
     expect(page.locator(".page-head .state").first).to_have_text("active")
 
 
-def test_a_read_only_member_follows_logs_but_is_offered_no_shell(window: Window, here: dict[str, str]):
+def test_a_read_only_member_follows_logs_but_is_offered_no_shell(window: OpenWindow, here: dict[str, str]):
     page = window("rita")
     page.goto(f"{here['container']}/logs")
     expect(page.locator("#logs [data-status]")).to_have_text("Following")
@@ -92,15 +92,17 @@ def test_a_read_only_member_follows_logs_but_is_offered_no_shell(window: Window,
     expect(page.locator("#shell")).to_have_count(0)
 
 
-def test_a_read_only_member_sees_no_values(window: Window, here: dict[str, str]):
+def test_a_read_only_member_sees_no_values(window: OpenWindow, here: dict[str, str]):
     page = window("rita")
     for path in (here["service"], here["container"], f"{here['container']}?reveal=1", f"{here['stack']}/compose"):
         page.goto(path)
         assert "s3cret-value" not in page.content(), path
 
 
-def test_what_a_read_only_member_posts_anyway_is_refused(window: Window, desk: Desk, here: dict[str, str], api: Api):
-    desk.forgive("status of 403")
+def test_what_a_read_only_member_posts_anyway_is_refused(
+    window: OpenWindow, browser_session: BrowserSession, here: dict[str, str], api: Api
+):
+    browser_session.allow_complaints("status of 403")
     page = window("rita")
     page.goto(here["stacks"])
     launch = {"name": "sneaked", "image": "bb:local", "scale": "1"}
@@ -127,33 +129,37 @@ def test_what_a_read_only_member_posts_anyway_is_refused(window: Window, desk: D
         ("/environments/5/members", {"login": "mallory", "role": "owner"}),
         ("/environments/5/remove", {}),
     ]
-    answers = {path: send(page, path, form) for path, form in tries}
+    answers = {path: post_form(page, path, form) for path, form in tries}
     assert {path: code for path, code in answers.items() if code != 403} == {}
     picked = {"action": "remove", "row": here["container"].rpartition("/")[2]}
-    desk.forgive("status of 4")
-    assert send(page, "/env/5/containers/bulk", picked) in {403, 422}
+    browser_session.allow_complaints("status of 4")
+    assert post_form(page, "/env/5/containers/bulk", picked) in {403, 422}
     assert [row["state"] for row in api.containers("shop_web_")] == ["running", "running"]
     assert "sneaked" not in str(api.get("environments")["data"])
 
 
-def test_a_restricted_member_works_but_cannot_touch_hosts(window: Window, desk: Desk, here: dict[str, str]):
+def test_a_restricted_member_works_but_cannot_touch_hosts(
+    window: OpenWindow, browser_session: BrowserSession, here: dict[str, str]
+):
     page = window("rex")
     for name, part in (("hosts", "main"), ("host", "main .page-head")):
         page.goto(here[name])
         buttons = changing(page, part)
         assert buttons, name
         assert all(grey == "true" and title for _text, grey, title in buttons), buttons
-    desk.forgive("status of 403")
-    assert send(page, f"{here['host']}/do/deactivate") == 403
-    assert send(page, "/env/5/hosts/new", {"url": "tcp://203.0.113.7:2376"}) == 403
+    browser_session.allow_complaints("status of 403")
+    assert post_form(page, f"{here['host']}/do/deactivate") == 403
+    assert post_form(page, "/env/5/hosts/new", {"url": "tcp://203.0.113.7:2376"}) == 403
     page.goto(here["service"])
     expect(page.locator("main [data-action=deactivate]").first).not_to_have_attribute("aria-disabled", "true")
     page.goto(f"{here['container']}/shell")
     expect(page.locator("#shell [data-status]")).to_have_text("Connected")
 
 
-def test_to_an_outsider_nothing_of_it_is_there(window: Window, desk: Desk, here: dict[str, str]):
-    desk.forgive("status of 404")
+def test_to_an_outsider_nothing_of_it_is_there(
+    window: OpenWindow, browser_session: BrowserSession, here: dict[str, str]
+):
+    browser_session.allow_complaints("status of 404")
     page = window("mallory")
     for path in (*here.values(), "/environments/5", "/admin/accounts", "/admin/settings", f"{here['container']}/logs"):
         answer = page.goto(path)

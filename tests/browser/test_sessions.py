@@ -10,8 +10,14 @@ import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.desk import Desk, Window, is_live, log_in, send
-from tests.docker.running import PASSWORD, Api, Portal
+from tests.browser.browser_session import (
+    BrowserSession,
+    OpenWindow,
+    log_in,
+    post_form,
+    wait_until_live,
+)
+from tests.docker.portal_process import PASSWORD, Api, PortalProcess
 
 pytestmark = pytest.mark.browser
 
@@ -19,16 +25,16 @@ LOGIN = "theo"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def theo(the_desk: Desk, shop: Any) -> None:
+def theo(shared_browser_session: BrowserSession, shop: Any) -> None:
     """An account that may read the shop's logs."""
-    page = the_desk.window("root")
+    page = shared_browser_session.window("root")
     page.goto("/environments/5")
-    assert send(page, "/admin/accounts/new", {"login": LOGIN, "password": PASSWORD, "kind": "user"}) == 204
-    assert send(page, "/environments/5/members", {"login": LOGIN, "role": "readonly"}) == 204
+    assert post_form(page, "/admin/accounts/new", {"login": LOGIN, "password": PASSWORD, "kind": "user"}) == 204
+    assert post_form(page, "/environments/5/members", {"login": LOGIN, "role": "readonly"}) == 204
     page.context.close()
 
 
-def with_code(page: Page, portal: Portal, secret: str) -> None:
+def with_code(page: Page, portal: PortalProcess, secret: str) -> None:
     """Both steps of the log-in; as if half a minute had passed since the last code."""
     portal.rows("UPDATE accounts_totp SET last_step = 0")
     page.goto("/login")
@@ -55,9 +61,9 @@ def set_up(page: Page) -> str:
 
 
 def test_a_session_ended_in_another_window_takes_page_and_log_stream_along(
-    window: Window, desk: Desk, portal: Portal, api: Api, shop: Any
+    window: OpenWindow, browser_session: BrowserSession, portal: PortalProcess, api: Api, shop: Any
 ):
-    desk.forgive("status of 40[134]")
+    browser_session.allow_complaints("status of 40[134]")
     first = window()
     log_in(first, LOGIN)
     secret = set_up(first)
@@ -68,7 +74,7 @@ def test_a_session_ended_in_another_window_takes_page_and_log_stream_along(
     with_code(page, portal, secret)
     container = api.containers("shop_web_")[0]["id"].removeprefix("1i")
     page.goto(f"/env/5/containers/{container}/logs")
-    is_live(page)
+    wait_until_live(page)
     expect(page.locator("[data-status]")).not_to_have_text("Connecting")
     assert [stream.is_closed() for stream in streams] == [False]
 

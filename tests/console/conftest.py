@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.containers.spec import LaunchConfig
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
@@ -25,12 +25,12 @@ SPEC = {
 
 
 @pytest.fixture
-def enter(people: Any) -> Callable[[str], Client]:
+def browser_as(people: Any) -> Callable[[str], Client]:
     """A browser in which somebody is logged in."""
 
     def make(name: str) -> Client:
         client = Client()
-        client.force_login(getattr(people, name), backend="apps.accounts.backends.LocalBackend")
+        client.force_login(getattr(people, name), backend="apps.accounts.providers.LocalBackend")
         return client
 
     return make

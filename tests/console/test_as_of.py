@@ -11,16 +11,16 @@ import pytest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from apps.console.seeing import seen, seen_together
+from apps.console.components.freshness import combined_freshness, freshness_of
 from apps.containers.models import Container
-from apps.control.reconcile import look
-from apps.drivers.simulated import SimulatedDriver
+from apps.control.reconcile import reconcile_one
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service
 
 NOW = timezone.now().replace(microsecond=0)
-CHANGED, LOOKED = NOW - timedelta(hours=3), NOW - timedelta(seconds=40)
+CHANGED, OBSERVED = NOW - timedelta(hours=3), NOW - timedelta(seconds=40)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def quiet(web: Service, host: Host) -> None:
     """Nothing has changed for three hours, and the host was looked at this minute."""
     Container.all_objects.update(observed_at=CHANGED)
     Service.all_objects.update(observed_at=CHANGED)
-    Host.all_objects.filter(pk=host.pk).update(seen_at=LOOKED)
+    Host.all_objects.filter(pk=host.pk).update(seen_at=OBSERVED)
 
 
 def as_of(text: str) -> tuple[datetime | None, bool]:
@@ -42,77 +42,83 @@ def pages(at: Any, box: Container, web: Service) -> list[str]:
     return [*of_box, at("service", pk=web.pk), at("service-activity", pk=web.pk)]
 
 
-def test_what_runs_quietly_is_as_fresh_as_the_look_at_its_host(
-    quiet: None, enter: Any, at: Any, box: Container, web: Service, host: Host
+def test_what_runs_quietly_is_as_current_as_the_last_scan_of_its_host(
+    quiet: None, browser_as: Any, at: Any, box: Container, web: Service, host: Host
 ) -> None:
-    client = enter("alice")
+    client = browser_as("alice")
     for url in [*pages(at, box, web), at("host", pk=host.pk)]:
-        assert as_of(client.get(url).content.decode()) == (LOOKED, True), url
+        assert as_of(client.get(url).content.decode()) == (OBSERVED, True), url
 
 
 @pytest.mark.parametrize("state", ["reconnecting", "disconnected"])
 def test_what_stands_on_a_lost_host_stays_as_old_as_the_last_contact(
-    state: str, quiet: None, enter: Any, at: Any, box: Container, web: Service, host: Host
+    state: str, quiet: None, browser_as: Any, at: Any, box: Container, web: Service, host: Host
 ) -> None:
     Host.all_objects.filter(pk=host.pk).update(state=state, lost_at=NOW, seen_at=CHANGED)
     Container.all_objects.update(observed_at=NOW)  # looks that found nobody there
-    client = enter("alice")
+    client = browser_as("alice")
     for url in [*pages(at, box, web), at("host", pk=host.pk)]:
         assert as_of(client.get(url).content.decode()) == (CHANGED, False), url
 
 
-def test_a_container_that_was_never_seen_says_nothing(enter: Any, at: Any, lab: Environment, host: Host) -> None:
+def test_a_container_that_was_never_seen_says_nothing(browser_as: Any, at: Any, lab: Environment, host: Host) -> None:
     row = Container.all_objects.create(environment=lab, name="new", desired="running", image="redis:7")
-    assert as_of(enter("rita").get(at("container", pk=row.pk)).content.decode()) == (None, False)
+    assert as_of(browser_as("rita").get(at("container", pk=row.pk)).content.decode()) == (None, False)
     Container.all_objects.filter(pk=row.pk).update(host=host)
     Host.all_objects.filter(pk=host.pk).update(lost_at=NOW, state="disconnected")
-    assert as_of(enter("rita").get(at("container", pk=row.pk)).content.decode()) == (None, False)
+    assert as_of(browser_as("rita").get(at("container", pk=row.pk)).content.decode()) == (None, False)
 
 
-def test_a_service_without_containers_says_nothing(enter: Any, at: Any, web: Service) -> None:
+def test_a_service_without_containers_says_nothing(browser_as: Any, at: Any, web: Service) -> None:
     Container.all_objects.update(removed=NOW)
     for name in ("service", "service-activity"):
-        assert as_of(enter("rita").get(at(name, pk=web.pk)).content.decode()) == (None, False)
+        assert as_of(browser_as("rita").get(at(name, pk=web.pk)).content.decode()) == (None, False)
 
 
 def test_a_service_is_as_old_as_the_one_seen_longest_ago(
-    quiet: None, enter: Any, at: Any, box: Container, web: Service, lab: Environment
+    quiet: None, browser_as: Any, at: Any, box: Container, web: Service, lab: Environment
 ) -> None:
-    gone = Host.all_objects.create(
+    lost_host = Host.all_objects.create(
         environment=lab, name="h2", url="sim://gone", desired="active", state="disconnected", observed_generation=1,
         seen_at=CHANGED, lost_at=NOW,
     )  # fmt: skip
-    Container.all_objects.filter(pk=box.pk).update(host=gone)
-    text = enter("rita").get(at("service", pk=web.pk)).content.decode()
+    Container.all_objects.filter(pk=box.pk).update(host=lost_host)
+    text = browser_as("rita").get(at("service", pk=web.pk)).content.decode()
     assert as_of(text) == (CHANGED, True)
     assert "<b>2</b> of 2" in text
 
 
-def test_the_list_of_hosts_asks_again_for_those_that_answer(quiet: None, enter: Any, at: Any, host: Host) -> None:
-    client = enter("rita")
+def test_the_list_of_hosts_asks_again_for_those_that_answer(quiet: None, browser_as: Any, at: Any, host: Host) -> None:
+    client = browser_as("rita")
     assert "data-renew" in client.get(at("hosts")).content.decode()
     Host.all_objects.filter(pk=host.pk).update(lost_at=NOW)
     assert "data-renew" not in client.get(at("hosts")).content.decode()
 
 
-def test_a_look_at_the_host_makes_its_containers_fresh(
-    quiet: None, enter: Any, at: Any, box: Container, host: Host, sim: SimulatedDriver, run_loop: Callable[[], None]
+def test_a_reconcile_of_the_host_makes_its_containers_current(
+    quiet: None,
+    browser_as: Any,
+    at: Any,
+    box: Container,
+    host: Host,
+    sim: SimulatedDriver,
+    run_loop: Callable[[], None],
 ) -> None:
     Host.all_objects.filter(pk=host.pk).update(seen_at=CHANGED)
-    look("host", host.pk)
+    reconcile_one("host", host.pk)
     run_loop()
-    when, _again = as_of(enter("rita").get(at("container", pk=box.pk)).content.decode())
+    when, _again = as_of(browser_as("rita").get(at("container", pk=box.pk)).content.decode())
     assert when is not None
     assert when >= NOW
     box.refresh_from_db()
     assert box.observed_at == CHANGED
     sim.down = True
-    look("host", host.pk)
-    assert as_of(enter("rita").get(at("container", pk=box.pk)).content.decode()) == (when, False)
+    reconcile_one("host", host.pk)
+    assert as_of(browser_as("rita").get(at("container", pk=box.pk)).content.decode()) == (when, False)
 
 
 def test_what_is_seen_together_is_none_where_nothing_is() -> None:
-    assert seen_together([]) == seen(Container())
-    assert seen_together([Container()]).at is None
-    lone = Container(observed_at=LOOKED)
-    assert (seen_together([lone, Container()]).at, seen_together([lone]).goes_on) == (LOOKED, False)
+    assert combined_freshness([]) == freshness_of(Container())
+    assert combined_freshness([Container()]).at is None
+    lone = Container(observed_at=OBSERVED)
+    assert (combined_freshness([lone, Container()]).at, combined_freshness([lone]).is_live) == (OBSERVED, False)

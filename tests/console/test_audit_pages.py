@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from apps.control.audit.verify import verify
 from apps.control.models import AuditEntry
 from apps.control.services import record
-from apps.control.verify import verify
 from apps.environments.models import Environment
 from apps.stacks.models import Stack
 
@@ -23,14 +23,12 @@ def newest(environment: Environment) -> AuditEntry:
     return found
 
 
-def test_a_change_in_the_console_is_written_down_with_what_the_visitor_was_told(
-    enter: Any, at: Any, lab: Any, people: Any
-):
-    enter("bob").post(at("stack-new"), {"name": "shop"}, headers=HX)
+def test_a_change_in_the_console_is_audited_with_its_response(browser_as: Any, at: Any, lab: Any, people: Any):
+    browser_as("bob").post(at("stack-new"), {"name": "shop"}, headers=HX)
     entry = newest(lab)
     assert (entry.event, entry.code, entry.via, entry.account) == ("environment.create", "204", "console", people.bob)
     assert entry.response == {"message": "Stack shop was added."}
-    assert verify(lab.pk).is_whole
+    assert verify(lab.pk).is_intact
 
 
 @pytest.mark.parametrize(
@@ -38,31 +36,37 @@ def test_a_change_in_the_console_is_written_down_with_what_the_visitor_was_told(
     [
         ("bob", "stack-new", {"name": "a b"}, "422", "console.stack-new"),
         ("rita", "stack-new", {"name": "ok"}, "403", "console.stack-new"),
-        ("bob", "policy", {"privileged": "on", "bindFolders": "/secret/place"}, "403", "console.policy"),
+        (
+            "bob",
+            "policy",
+            {"privileged": "on", "bindFolders": "/secret/place"},
+            "403",
+            "console.policy",
+        ),
     ],
 )
 def test_a_refused_form_is_written_down_by_its_fields_alone(
-    enter: Any, at: Any, lab: Any, people: Any, who: str, page: str, sent: Any, code: str, event: str
+    browser_as: Any, at: Any, lab: Any, people: Any, who: str, page: str, sent: Any, code: str, event: str
 ):
-    enter(who).post(at(page), sent, headers=HX)
+    browser_as(who).post(at(page), sent, headers=HX)
     entry = newest(lab)
     assert (entry.event, entry.code, entry.account) == (event, code, getattr(people, who))
     assert entry.request == {"fields": sorted(sent)}
     assert "/secret/place" not in json.dumps(entry.request)
 
 
-def test_looking_at_pages_and_trying_forms_out_leaves_no_line(enter: Any, at: Any, lab: Any):
+def test_viewing_pages_and_trying_forms_out_leaves_no_entry(browser_as: Any, at: Any, lab: Any):
     before = AuditEntry.all_objects.count()
-    client = enter("bob")
+    client = browser_as("bob")
     client.get(at("stacks"))
     client.post(at("stack-check"), {"dockerCompose": "web: {image: x}"}, headers=HX)
     client.post(at("service-preview"), {"image": "x"}, headers=HX)
-    enter("mallory").post(at("stack-new"), {"name": "x"}, headers=HX)
+    browser_as("mallory").post(at("stack-new"), {"name": "x"}, headers=HX)
     assert AuditEntry.all_objects.count() == before
 
 
 @pytest.fixture
-def told(lab: Environment, actor_of: Any) -> list[AuditEntry]:
+def entries(lab: Environment, actor_of: Any) -> list[AuditEntry]:
     """Lines to filter: two of bob's from two addresses, one of rex's through the API."""
     shop = Stack(pk=41, name="shop")
     rows = [("bob", "console", "10.0.0.1", "alpha.one"), ("bob", "console", "10.0.0.2", "alpha.two")]
@@ -74,7 +78,7 @@ def told(lab: Environment, actor_of: Any) -> list[AuditEntry]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown"),
+    ("query", "expected"),
     [
         ("q=rex", {"beta.one"}),
         ("q=shop", {"alpha.one", "alpha.two", "beta.one"}),
@@ -92,58 +96,60 @@ def told(lab: Environment, actor_of: Any) -> list[AuditEntry]:
         ("target=nonsense&event=beta", {"beta.one"}),
     ],
 )
-def test_the_page_is_filtered(enter: Any, at: Any, told: Any, asked: str, shown: set[str]):
-    page = enter("alice").get(f"{at('audit')}?{asked}").content.decode()
-    assert {event for event in ("alpha.one", "alpha.two", "beta.one") if f">{event}</a>" in page} == shown
+def test_the_page_is_filtered(browser_as: Any, at: Any, entries: Any, query: str, expected: set[str]):
+    page = browser_as("alice").get(f"{at('audit')}?{query}").content.decode()
+    assert {event for event in ("alpha.one", "alpha.two", "beta.one") if f">{event}</a>" in page} == expected
 
 
-def test_one_line_shows_its_request_and_its_answer(enter: Any, at: Any, lab: Any, told: Any):
-    enter("bob").post(at("stack-new"), {"name": "shop"}, headers=HX)
-    page = enter("alice").get(at("audit-line", pk=newest(lab).pk)).content.decode()
+def test_one_line_shows_its_request_and_its_answer(browser_as: Any, at: Any, lab: Any, entries: Any):
+    browser_as("bob").post(at("stack-new"), {"name": "shop"}, headers=HX)
+    page = browser_as("alice").get(at("audit-line", pk=newest(lab).pk)).content.decode()
     assert "Stack shop was added." in page
     assert "204" in page
 
 
 @pytest.mark.parametrize("who", ["bob", "rex", "rita"])
 @pytest.mark.parametrize("page", ["audit", "audit-check"])
-def test_the_log_is_for_owners(enter: Any, at: Any, who: str, page: str):
-    assert enter(who).get(at(page)).status_code == 403
-    assert enter(who).get(f"{at(page)}?export=csv").status_code == 403
+def test_the_log_is_for_owners(browser_as: Any, at: Any, who: str, page: str):
+    assert browser_as(who).get(at(page)).status_code == 403
+    assert browser_as(who).get(f"{at(page)}?export=csv").status_code == 403
 
 
-def test_lines_of_other_environments_are_not_there(enter: Any, at: Any, lab: Any, told: Any, actor_of: Any):
+def test_lines_of_other_environments_are_not_there(browser_as: Any, at: Any, lab: Any, entries: Any, actor_of: Any):
     from apps.environments.services import environment_create
 
     den = environment_create(actor=actor_of("alice"), name="Den")
-    elsewhere = reverse("console:audit-line", kwargs={"environment": den.pk, "pk": told[0].pk})
-    assert enter("alice").get(elsewhere).status_code == 404
+    elsewhere = reverse("console:audit-line", kwargs={"environment": den.pk, "pk": entries[0].pk})
+    assert browser_as("alice").get(elsewhere).status_code == 404
     for page in ("audit-everywhere", "audit-check-anywhere"):
-        assert enter("alice").get(reverse(f"console:{page}")).status_code == 404
-    assert enter("alice").get(reverse("console:audit-line-anywhere", args=[told[0].pk])).status_code == 404
+        assert browser_as("alice").get(reverse(f"console:{page}")).status_code == 404
+    assert browser_as("alice").get(reverse("console:audit-line-anywhere", args=[entries[0].pk])).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_an_owner_downloads_what_the_filters_leave(enter: Any, at: Any, told: Any, kind: str):
-    answer = enter("alice").get(f"{at('audit')}?event=alpha&export={kind}")
+def test_an_owner_downloads_what_the_filters_leave(browser_as: Any, at: Any, entries: Any, kind: str):
+    answer = browser_as("alice").get(f"{at('audit')}?event=alpha&export={kind}")
     text = b"".join(answer.streaming_content).decode()
     assert ("alpha.one" in text, "alpha.two" in text, "beta.one" in text) == (True, True, False)
     assert answer["Content-Disposition"] == f'attachment; filename="audit.{kind}"'
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_an_untouched_log_is_told_to_be_whole_and_a_changed_line_is_named(enter: Any, at: Any, lab: Any, told: Any):
-    client = enter("alice")
+def test_an_untouched_log_is_reported_intact_and_a_changed_entry_is_named(
+    browser_as: Any, at: Any, lab: Any, entries: Any
+):
+    client = browser_as("alice")
     assert "lines, whole" in client.get(at("audit-check")).content.decode()
-    AuditEntry.all_objects.filter(pk=told[1].pk).update(event="alpha.three")
+    AuditEntry.all_objects.filter(pk=entries[1].pk).update(event="alpha.three")
     page = client.get(at("audit-check")).content.decode()
-    assert f"Line {told[1].pk}" in page
+    assert f"Line {entries[1].pk}" in page
     assert "was changed" in page
 
 
-def test_an_administrator_verifies_every_chain(enter: Any, lab: Any, told: Any):
+def test_an_administrator_verifies_every_chain(browser_as: Any, lab: Any, entries: Any):
     record("login", actor=None)
     url = reverse("console:audit-check-anywhere")
-    root = enter("root")
+    root = browser_as("root")
     page = root.get(url).content.decode()
     assert "installation" in page
     assert f"{url}?chain={lab.pk}" in page

@@ -8,7 +8,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 
-from apps.console.launch import config_of, errors_of, typed, values_of
+from apps.console.containers.launch_form import (
+    config_to_form,
+    form_errors,
+    form_to_config,
+    submitted_values,
+)
 from apps.containers.models import Container
 from apps.core.errors import Invalid
 from apps.hosts.models import Host
@@ -26,22 +31,24 @@ def form(**fields: Any) -> QueryDict:
     return sent
 
 
-def test_a_stack_is_made_from_a_pasted_compose_file(enter: Any, at: Any, host: Host, lab: Any):
-    answer = enter("bob").post(at("stack-new"), {"name": "shop", "dockerCompose": COMPOSE, "start": "on"}, headers=HX)
+def test_a_stack_is_made_from_a_pasted_compose_file(browser_as: Any, at: Any, host: Host, lab: Any):
+    answer = browser_as("bob").post(
+        at("stack-new"), {"name": "shop", "dockerCompose": COMPOSE, "start": "on"}, headers=HX
+    )
     stack = Stack.all_objects.get(name="shop", environment=lab)
     assert answer["HX-Redirect"] == at("stack", pk=stack.pk)
     assert set(stack.services.values_list("name", "desired")) == {("web", "active"), ("db", "active")}
 
 
-def test_a_stack_is_made_from_an_uploaded_file(enter: Any, at: Any, lab: Any):
+def test_a_stack_is_made_from_an_uploaded_file(browser_as: Any, at: Any, lab: Any):
     upload = SimpleUploadedFile("docker-compose.yml", COMPOSE.encode())
-    enter("bob").post(at("stack-new"), {"name": "shop", "dockerCompose": "", "dockerComposeFile": upload})
+    browser_as("bob").post(at("stack-new"), {"name": "shop", "dockerCompose": "", "dockerComposeFile": upload})
     assert Stack.all_objects.get(name="shop", environment=lab).services.count() == 2
 
 
-def test_a_file_that_is_no_text_is_refused(enter: Any, at: Any):
+def test_a_file_that_is_no_text_is_refused(browser_as: Any, at: Any):
     upload = SimpleUploadedFile("docker-compose.yml", b"\xff\xfe\x00\x01")
-    answer = enter("bob").post(at("stack-new"), {"name": "shop", "dockerComposeFile": upload})
+    answer = browser_as("bob").post(at("stack-new"), {"name": "shop", "dockerComposeFile": upload})
     assert answer.status_code == 422
     assert b"no text in UTF-8" in answer.content
     assert not Stack.all_objects.exists()
@@ -57,15 +64,15 @@ def test_a_file_that_is_no_text_is_refused(enter: Any, at: Any):
         ({"name": "ok", "dockerCompose": "web:\n  image: 'BAD IMAGE'\n"}, b"image"),
     ],
 )
-def test_a_stack_with_a_mistake_is_not_made_and_the_form_says_why(enter: Any, at: Any, data: Any, words: bytes):
-    answer = enter("bob").post(at("stack-new"), data, headers=HX)
+def test_a_stack_with_a_mistake_is_not_made_and_the_form_says_why(browser_as: Any, at: Any, data: Any, words: bytes):
+    answer = browser_as("bob").post(at("stack-new"), data, headers=HX)
     assert answer.status_code == 422
     assert words in answer.content
     assert not Stack.all_objects.exists()
 
 
-def test_a_compose_file_is_checked_while_it_is_typed(enter: Any, at: Any):
-    client = enter("bob")
+def test_a_compose_file_is_checked_while_it_is_typed(browser_as: Any, at: Any):
+    client = browser_as("bob")
     good = client.post(at("stack-check"), {"dockerCompose": COMPOSE}, headers=HX)
     assert b"web" in good.content
     assert b"is-bad" not in good.content
@@ -76,8 +83,8 @@ def test_a_compose_file_is_checked_while_it_is_typed(enter: Any, at: Any):
     assert client.post(at("stack-check"), {"dockerCompose": ""}, headers=HX).status_code == 200
 
 
-def test_a_service_is_made_with_everything_the_form_has(enter: Any, at: Any, shop: Stack, web: Service):
-    answer = enter("bob").post(
+def test_a_service_is_made_with_everything_the_form_has(browser_as: Any, at: Any, shop: Stack, web: Service):
+    answer = browser_as("bob").post(
         at("service-new", stack=shop.pk),
         {
             "name": "api", "scale": "3", "image": "bb:local", "start": "on", "env": "A=1\nB=two words",
@@ -96,21 +103,21 @@ def test_a_service_is_made_with_everything_the_form_has(enter: Any, at: Any, sho
     assert list(ServiceLink.objects.filter(service=made).values_list("target", "name")) == [(web.pk, "front")]
 
 
-def test_a_service_that_links_to_a_strangers_is_not_made(enter: Any, at: Any, web: Service, actor_of: Any):
+def test_a_service_that_links_to_a_foreign_one_is_not_made(browser_as: Any, at: Any, web: Service, actor_of: Any):
     from apps.environments.services import environment_create
     from apps.stacks.services import stack_create
 
     mallory = actor_of("mallory")
     den = environment_create(actor=mallory, name="Den")
     mine = stack_create(actor=mallory, environment=den, name="mine")
-    answer = enter("mallory").post(
+    answer = browser_as("mallory").post(
         f"/env/{den.pk}/stacks/{mine.pk}/services/new",
         {"name": "spy", "scale": "1", "image": "bb:local", "linkService": [str(web.pk)], "linkName": [""]},
         headers=HX,
     )
     assert answer.status_code == 422
     assert not Service.all_objects.filter(name="spy").exists()
-    assert b"shop/web" not in enter("mallory").get(f"/env/{den.pk}/stacks/{mine.pk}/services/new").content
+    assert b"shop/web" not in browser_as("mallory").get(f"/env/{den.pk}/stacks/{mine.pk}/services/new").content
 
 
 @pytest.mark.parametrize(
@@ -136,12 +143,12 @@ def test_a_service_that_links_to_a_strangers_is_not_made(enter: Any, at: Any, we
 )
 def test_each_mistake_is_shown_at_its_own_field(fields: dict[str, Any], where: str, words: str):
     if not where:
-        assert config_of(form(**fields)).requested_host_id == "1h999"
+        assert form_to_config(form(**fields)).requested_host_id == "1h999"
         return
     with pytest.raises(Invalid) as caught:
-        config_of(form(**fields))
-    assert list(errors_of(caught.value)) == [where]
-    assert words in errors_of(caught.value)[where]
+        form_to_config(form(**fields))
+    assert list(form_errors(caught.value)) == [where]
+    assert words in form_errors(caught.value)[where]
 
 
 @pytest.mark.parametrize(
@@ -157,28 +164,30 @@ def test_each_mistake_is_shown_at_its_own_field(fields: dict[str, Any], where: s
     ],
 )
 def test_a_clone_of_what_the_form_made_is_the_same(fields: dict[str, Any]):
-    first = config_of(form(**fields))
-    values = values_of(first)
+    first = form_to_config(form(**fields))
+    values = config_to_form(first)
     rows = values.pop("portRows")
     again = form(**{name: str(value) if value is not True else "on" for name, value in values.items() if value})
     for name, at in (("portPublic", 0), ("portPrivate", 1), ("portProtocol", 2)):
         again.setlist(name, [str(row[at]) for row in rows])
-    assert config_of(again) == first
+    assert form_to_config(again) == first
 
 
-def test_what_was_typed_is_kept_beside_the_error(enter: Any, at: Any, shop: Stack):
+def test_what_was_typed_is_kept_beside_the_error(browser_as: Any, at: Any, shop: Stack):
     sent = {"name": "api", "scale": "x", "image": "bb:local", "env": "A=1", "portPrivate": ["81"], "portPublic": [""]}
-    answer = enter("bob").post(at("service-new", stack=shop.pk), sent, headers=HX)
+    answer = browser_as("bob").post(at("service-new", stack=shop.pk), sent, headers=HX)
     assert answer.status_code == 422
     page = answer.content.decode()
     assert "The scale is a whole number" in page
     assert 'value="api"' in page
     assert ">A=1</textarea>" in page
-    assert typed(form(portPublic=["1"], portPrivate=["2"], portProtocol=["udp"]))["portRows"] == [("1", "2", "udp")]
+    assert submitted_values(form(portPublic=["1"], portPrivate=["2"], portProtocol=["udp"]))["portRows"] == [
+        ("1", "2", "udp")
+    ]
 
 
-def test_the_form_is_shown_as_compose_files_while_it_is_filled_in(enter: Any, at: Any):
-    client = enter("bob")
+def test_the_form_is_shown_as_compose_files_while_it_is_filled_in(browser_as: Any, at: Any):
+    client = browser_as("bob")
     good = client.post(at("service-preview"), {"name": "api", "image": "bb:local", "scale": "2"}, headers=HX)
     assert b"image: bb:local" in good.content
     bad = client.post(at("service-preview"), {"name": "api", "image": "NO"}, headers=HX)
@@ -186,28 +195,30 @@ def test_the_form_is_shown_as_compose_files_while_it_is_filled_in(enter: Any, at
     assert b"lower-case" in bad.content
 
 
-def test_a_clone_has_the_values_only_for_those_who_may_see_them(enter: Any, at: Any, web: Service):
-    page = enter("bob").get(at("service-clone", pk=web.pk)).content.decode()
+def test_a_clone_has_the_values_only_for_those_who_may_see_them(browser_as: Any, at: Any, web: Service):
+    page = browser_as("bob").get(at("service-clone", pk=web.pk)).content.decode()
     assert "TOKEN=s3cret-value" in page
     assert 'value="web-copy"' in page
-    answer = enter("rita").get(at("service-clone", pk=web.pk))
+    answer = browser_as("rita").get(at("service-clone", pk=web.pk))
     assert answer.status_code == 403
     assert b"s3cret-value" not in answer.content
 
 
-def test_a_container_of_its_own_is_made(enter: Any, at: Any, host: Host, run_loop: Any):
-    answer = enter("rex").post(at("container-new"), {"name": "solo", "image": "bb:local", "start": "on"}, headers=HX)
+def test_a_container_of_its_own_is_made(browser_as: Any, at: Any, host: Host, run_loop: Any):
+    answer = browser_as("rex").post(
+        at("container-new"), {"name": "solo", "image": "bb:local", "start": "on"}, headers=HX
+    )
     made = Container.all_objects.get(name="solo")
     assert answer["HX-Redirect"] == at("container", pk=made.pk)
     run_loop()
     made.refresh_from_db()
-    assert made.shown == "running"
-    page = enter("rita").get(at("container", pk=made.pk)).content.decode()
+    assert made.display_state == "running"
+    page = browser_as("rita").get(at("container", pk=made.pk)).content.decode()
     assert "chosen" in page
 
 
-def test_a_host_is_tried_before_it_is_kept(enter: Any, at: Any):
-    answer = enter("alice").post(at("host-new"), {"url": "tcp://127.0.0.1:1"}, headers=HX)
+def test_a_host_is_tried_before_it_is_kept(browser_as: Any, at: Any):
+    answer = browser_as("alice").post(at("host-new"), {"url": "tcp://127.0.0.1:1"}, headers=HX)
     assert answer.status_code == 422
     assert b"does not answer" in answer.content
     assert not Host.all_objects.exists()
@@ -224,20 +235,20 @@ def test_a_host_is_tried_before_it_is_kept(enter: Any, at: Any):
         ({"url": "tcp://127.0.0.1:1", "labels": "words"}, b"KEY=value"),
     ],
 )
-def test_a_bad_host_is_refused_in_words(enter: Any, at: Any, data: dict[str, str], words: bytes):
-    answer = enter("bob").post(at("host-new"), data, headers=HX)
+def test_a_bad_host_is_refused_in_words(browser_as: Any, at: Any, data: dict[str, str], words: bytes):
+    answer = browser_as("bob").post(at("host-new"), data, headers=HX)
     assert answer.status_code == 422
     assert words in answer.content
 
 
-def test_the_key_of_a_host_is_never_shown_again(enter: Any, at: Any):
+def test_the_key_of_a_host_is_never_shown_again(browser_as: Any, at: Any):
     sent = {"url": "tcp://127.0.0.1:1", "ca": "AAA", "cert": "BBB", "key": "VERY-PRIVATE"}
-    assert b"VERY-PRIVATE" not in enter("alice").post(at("host-new"), sent, headers=HX).content
+    assert b"VERY-PRIVATE" not in browser_as("alice").post(at("host-new"), sent, headers=HX).content
 
 
-def test_what_is_typed_can_do_no_harm_in_the_page(enter: Any, at: Any, shop: Stack):
+def test_what_is_typed_can_do_no_harm_in_the_page(browser_as: Any, at: Any, shop: Stack):
     nasty = '"><script>alert(1)</script>'
-    answer = enter("bob").post(
+    answer = browser_as("bob").post(
         at("service-new", stack=shop.pk), {"name": nasty, "image": nasty, "env": nasty}, headers=HX
     )
     assert b"<script>alert" not in answer.content

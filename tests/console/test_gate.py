@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.console.setup import TOKEN, setup_link_make
+from apps.console.login.setup import SETUP_TOKEN, setup_link_create
 from apps.core.models import Setting
 from apps.environments.models import Environment, Member
 
@@ -25,7 +25,7 @@ def test_before_set_up_every_page_says_where_the_link_is():
 
 @pytest.mark.django_db
 def test_the_link_makes_the_first_administrator_who_owns_the_default_environment():
-    token = setup_link_make()
+    token = setup_link_create()
     client = Client()
     assert client.get(f"/setup/{token}").status_code == 200
     answer = client.post(f"/setup/{token}", {"login": "ada", "password": PASSWORD, "name": "Ada"})
@@ -34,13 +34,13 @@ def test_the_link_makes_the_first_administrator_who_owns_the_default_environment
     assert ada.is_admin
     assert Member.objects.filter(account=ada, role="owner", environment__name="Default").exists()
     assert client.get("/", follow=True).status_code == 200
-    assert not Setting.objects.filter(name=TOKEN).exists()
+    assert not Setting.objects.filter(name=SETUP_TOKEN).exists()
 
 
 @pytest.mark.django_db
 def test_the_link_is_kept_hashed_and_only_the_newest_one_works():
-    first, second = setup_link_make(), setup_link_make()
-    assert second not in Setting.objects.get(name=TOKEN).value
+    first, second = setup_link_create(), setup_link_create()
+    assert second not in Setting.objects.get(name=SETUP_TOKEN).value
     assert Client().get(f"/setup/{first}").status_code == 404
     assert Client().post(f"/setup/{first}", {"login": "eve", "password": PASSWORD}).status_code == 404
     assert not User.objects.filter(login="eve").exists()
@@ -48,7 +48,7 @@ def test_the_link_is_kept_hashed_and_only_the_newest_one_works():
 
 @pytest.mark.django_db
 def test_a_weak_password_is_refused_at_its_field_and_the_link_still_works():
-    token = setup_link_make()
+    token = setup_link_create()
     answer = Client().post(f"/setup/{token}", {"login": "ada", "password": "12345"})
     assert answer.status_code == 422
     assert b"too short" in answer.content
@@ -56,13 +56,13 @@ def test_a_weak_password_is_refused_at_its_field_and_the_link_still_works():
 
 
 def test_after_set_up_the_link_is_dead(people: Any):
-    token = setup_link_make()
+    token = setup_link_create()
     answer = Client().post(f"/setup/{token}", {"login": "eve", "password": PASSWORD})
     assert answer.status_code == 302
     assert not User.objects.filter(login="eve").exists()
 
 
-def test_a_stranger_is_sent_to_the_log_in_page_and_back(people: Any, at: Any):
+def test_an_anonymous_visitor_is_sent_to_the_log_in_page_and_back(people: Any, at: Any):
     answer = Client().get(at("containers") + "?q=web")
     assert answer.status_code == 302
     assert answer["Location"].startswith("/login?next=/env/")
@@ -90,34 +90,34 @@ def test_a_wrong_name_and_a_wrong_password_are_answered_alike(people: Any):
     assert one.context["error"] == other.context["error"]
 
 
-def test_guessing_is_slowed_down_and_the_wait_is_told(people: Any):
+def test_guessing_is_slowed_down_and_the_wait_is_shown(people: Any):
     for _ in range(8):
         Client().post("/login", {"login": "alice", "password": "wrong"})
     answer = Client().post("/login", {"login": "alice", "password": PASSWORD})
     assert "Too many failed log-ins" in answer.context["error"]
 
 
-def test_logging_out_takes_a_post(enter: Any):
-    client = enter("alice")
+def test_logging_out_takes_a_post(browser_as: Any):
+    client = browser_as("alice")
     assert client.get("/logout").status_code == 405
     client.post("/logout")
     assert client.get("/environments").status_code == 302
 
 
-def test_home_is_the_environment_last_looked_at(enter: Any, at: Any, lab: Environment):
-    client = enter("root")
+def test_home_is_the_environment_last_visited(browser_as: Any, at: Any, lab: Environment):
+    client = browser_as("root")
     client.get(at("stacks"))
     assert client.get("/")["Location"] == at("stacks")
 
 
-def test_home_of_somebody_without_environments_says_what_to_do(enter: Any):
-    answer = enter("mallory").get("/", follow=True)
+def test_home_of_somebody_without_environments_says_what_to_do(browser_as: Any):
+    answer = browser_as("mallory").get("/", follow=True)
     assert answer.redirect_chain[-1][0] == reverse("console:environments")
     assert b"You are in no environment yet" in answer.content
 
 
-def test_a_password_is_changed_only_with_the_current_one(enter: Any, people: Any):
-    client = enter("rita")
+def test_a_password_is_changed_only_with_the_current_one(browser_as: Any, people: Any):
+    client = browser_as("rita")
     bad = client.post("/account/password", {"current": "wrong", "password": "another long phrase"})
     assert bad.status_code == 422
     assert b"not your current password" in bad.content
@@ -139,8 +139,8 @@ def test_forms_without_their_token_are_refused(people: Any):
     assert client.post("/login", {"login": "alice", "password": PASSWORD}).status_code == 403
 
 
-def test_pages_forbid_foreign_scripts_and_frames(enter: Any, at: Any):
-    answer = enter("rita").get(at("stacks"))
+def test_pages_forbid_foreign_scripts_and_frames(browser_as: Any, at: Any):
+    answer = browser_as("rita").get(at("stacks"))
     policy = answer["Content-Security-Policy"]
     assert "script-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy

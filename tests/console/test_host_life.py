@@ -10,16 +10,16 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.services import container_create
-from apps.containers.spec import LaunchConfig
-from apps.control.reconcile import look
-from apps.drivers.simulated import SimulatedDriver
+from apps.control.reconcile import reconcile_one
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_drain
 from apps.stacks.models import Service
 
-Enter = Callable[[str], Client]
+BrowserAs = Callable[[str], Client]
 
 
 def _at(host: Host, name: str) -> str:
@@ -38,48 +38,50 @@ def keeper(lab: Environment, host: Host, actor_of: Any, run_loop: Callable[[], N
     run_loop()
 
 
-def test_the_dialog_tells_what_moves_and_what_stays(web: Service, keeper: None, host: Host, enter: Enter) -> None:
-    text = _page(enter("bob"), _at(host, "host-evacuate"))
+def test_the_dialog_tells_what_moves_and_what_stays(
+    web: Service, keeper: None, host: Host, browser_as: BrowserAs
+) -> None:
+    text = _page(browser_as("bob"), _at(host, "host-evacuate"))
     moves, stays = text.split("These will stay")
     assert "shop_web_1" in moves
     assert "keeps-data" in stays
     assert "keeps-data" not in moves
 
 
-def test_an_empty_host_has_nothing_to_move(host: Host, enter: Enter) -> None:
-    text = _page(enter("alice"), _at(host, "host-evacuate"))
+def test_an_empty_host_has_nothing_to_move(host: Host, browser_as: BrowserAs) -> None:
+    text = _page(browser_as("alice"), _at(host, "host-evacuate"))
     assert "nothing has to move" in text
     assert "These will stay" not in text
 
 
 @pytest.mark.parametrize(("sent", "stops"), [({}, False), ({"stop": "on"}, True)])
-def test_it_begins_when_asked(sent: dict[str, str], stops: bool, host: Host, enter: Enter) -> None:
-    answer = enter("bob").post(_at(host, "host-evacuate"), sent, headers={"HX-Request": "true"})
+def test_it_begins_when_asked(sent: dict[str, str], stops: bool, host: Host, browser_as: BrowserAs) -> None:
+    answer = browser_as("bob").post(_at(host, "host-evacuate"), sent, headers={"HX-Request": "true"})
     host.refresh_from_db()
-    assert (answer.status_code, host.shown, host.drain["stopStandalone"]) == (204, "evacuating", stops)
+    assert (answer.status_code, host.display_state, host.drain["stopStandalone"]) == (204, "evacuating", stops)
 
 
 @pytest.mark.parametrize("who", ["rex", "rita"])
-def test_others_may_not_and_are_told_why(who: str, host: Host, enter: Enter) -> None:
-    client = enter(who)
+def test_others_may_not_and_see_why(who: str, host: Host, browser_as: BrowserAs) -> None:
+    client = browser_as(who)
     assert "may not do this" in _page(client, _at(host, "host-evacuate"))
     assert client.post(_at(host, "host-evacuate"), headers={"HX-Request": "true"}).status_code == 403
     host.refresh_from_db()
-    assert host.shown == "active"
+    assert host.display_state == "active"
 
 
-def test_a_stranger_finds_no_such_host(host: Host, enter: Enter) -> None:
-    assert enter("mallory").get(_at(host, "host-evacuate")).status_code == 404
+def test_a_non_member_finds_no_such_host(host: Host, browser_as: BrowserAs) -> None:
+    assert browser_as("mallory").get(_at(host, "host-evacuate")).status_code == 404
 
 
 def test_the_hosts_page_shows_how_far_it_is_and_how_to_end_it(
-    web: Service, keeper: None, host: Host, enter: Enter, actor_of: Any, run_loop: Callable[[], None]
+    web: Service, keeper: None, host: Host, browser_as: BrowserAs, actor_of: Any, run_loop: Callable[[], None]
 ) -> None:
     host_drain(host, actor=actor_of("alice"))
     run_loop()
-    Host.all_objects.update(next_look=timezone.now())
+    Host.all_objects.update(next_attempt_at=timezone.now())
     run_loop()
-    text = _page(enter("alice"), _at(host, "host"))
+    text = _page(browser_as("alice"), _at(host, "host"))
     assert "0 of 2 containers have moved" in text
     assert "Will stay: keeps-data" in text
     assert "the host is evacuating" in text  # the scheduler's reason
@@ -90,22 +92,26 @@ def test_the_hosts_page_shows_how_far_it_is_and_how_to_end_it(
         )
 
 
-def test_an_evacuated_host_says_so(host: Host, enter: Enter, actor_of: Any, run_loop: Callable[[], None]) -> None:
+def test_an_evacuated_host_says_so(
+    host: Host, browser_as: BrowserAs, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
     host_drain(host, actor=actor_of("alice"))
     run_loop()
-    assert "Evacuated: nothing is left here." in _page(enter("rita"), _at(host, "host"))
+    assert "Evacuated: nothing is left here." in _page(browser_as("rita"), _at(host, "host"))
 
 
-def test_the_service_page_tells_of_a_lost_host(web: Service, host: Host, sim: SimulatedDriver, enter: Enter) -> None:
+def test_the_service_page_tells_of_a_lost_host(
+    web: Service, host: Host, sim: SimulatedDriver, browser_as: BrowserAs
+) -> None:
     url = reverse("console:service", kwargs={"environment": web.environment_id, "pk": web.pk})
-    assert "last contact" not in _page(enter("alice"), url)
+    assert "last contact" not in _page(browser_as("alice"), url)
     sim.down = True
-    look("host", host.pk)
-    text = _page(enter("alice"), url)
+    reconcile_one("host", host.pk)
+    text = _page(browser_as("alice"), url)
     assert "is lost; last contact" in text
     assert "This service waits for it." in text
     Service.all_objects.update(lost_after=600)
-    text = _page(enter("alice"), url)
+    text = _page(browser_as("alice"), url)
     assert "data-ahead" in text
     assert "elsewhere after 600 s" in text
 
@@ -118,25 +124,27 @@ def test_the_service_page_tells_of_a_lost_host(web: Service, host: Host, sim: Si
         ({}, None),
     ],
 )
-def test_the_policy_is_edited(sent: dict[str, str], after: int | None, web: Service, enter: Enter) -> None:
+def test_the_policy_is_edited(sent: dict[str, str], after: int | None, web: Service, browser_as: BrowserAs) -> None:
     url = reverse("console:service-edit", kwargs={"environment": web.environment_id, "pk": web.pk})
     form = {"name": "web", "scale": "2", **sent}
-    assert enter("bob").post(url, form, headers={"HX-Request": "true"}).status_code == 204
+    assert browser_as("bob").post(url, form, headers={"HX-Request": "true"}).status_code == 204
     web.refresh_from_db()
     assert web.lost_after == after
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "message"),
     [
         ({"lost_policy": "reschedule", "lost_seconds": "5"}, "at least 10 seconds"),
         ({"lost_policy": "reschedule", "lost_seconds": "soon"}, "whole number"),
         ({"lost_policy": "never"}, "wait or reschedule"),
     ],
 )
-def test_a_bad_policy_is_told_in_the_form(sent: dict[str, str], said: str, web: Service, enter: Enter) -> None:
+def test_a_bad_policy_is_reported_in_the_form(
+    sent: dict[str, str], message: str, web: Service, browser_as: BrowserAs
+) -> None:
     url = reverse("console:service-edit", kwargs={"environment": web.environment_id, "pk": web.pk})
-    answer = enter("bob").post(url, {"name": "web", "scale": "2", **sent}, headers={"HX-Request": "true"})
-    assert (answer.status_code, said in answer.content.decode()) == (422, True)
+    answer = browser_as("bob").post(url, {"name": "web", "scale": "2", **sent}, headers={"HX-Request": "true"})
+    assert (answer.status_code, message in answer.content.decode()) == (422, True)
     web.refresh_from_db()
     assert web.lost_after is None

@@ -29,50 +29,50 @@ def ours(lab: Environment, actor_of: Any, run_loop: Any) -> Callable[..., ApiKey
     return make
 
 
-def again(key: ApiKey) -> ApiKey:
+def reload(key: ApiKey) -> ApiKey:
     return ApiKey.objects.select_related("scope").get(pk=key.pk)
 
 
-def test_the_list_offers_it(enter: Any, at: Any, ours: Any):
+def test_the_list_offers_it(browser_as: Any, at: Any, ours: Any):
     path = at("environment-key-edit", pk=ours().pk)
-    assert path in enter("bob").get(at("keys")).content.decode()
+    assert path in browser_as("bob").get(at("keys")).content.decode()
 
 
-def test_the_form_shows_what_is(enter: Any, at: Any, ours: Any):
+def test_the_form_shows_what_is(browser_as: Any, at: Any, ours: Any):
     key = ours(role="restricted", addresses=["10.0.0.0/8"], expires=timezone.now() + timedelta(days=2))
-    page = enter("alice").get(at("environment-key-edit", pk=key.pk), headers=HX).content.decode()
+    page = browser_as("alice").get(at("environment-key-edit", pk=key.pk), headers=HX).content.decode()
     assert 'value="10.0.0.0/8"' in page
-    assert f"{again(key).expires:%Y-%m-%d %H:%M}" in page
+    assert f"{reload(key).expires:%Y-%m-%d %H:%M}" in page
     assert '<option value="readonly"' in page
     assert '<option value="owner"' not in page
 
 
-def test_saving_it_as_it_is_changes_nothing(enter: Any, at: Any, ours: Any):
+def test_saving_it_as_it_is_changes_nothing(browser_as: Any, at: Any, ours: Any):
     key = ours(role="restricted", addresses=["10.0.0.0/8"], expires=timezone.now() + timedelta(days=2))
-    before = again(key)
+    before = reload(key)
     sent = {"name": "ci", "role": "", "expires": "keep", "addresses": "10.0.0.0/8"}
-    assert enter("alice").post(at("environment-key-edit", pk=key.pk), sent, headers=HX).status_code == 204
-    after = again(key)
+    assert browser_as("alice").post(at("environment-key-edit", pk=key.pk), sent, headers=HX).status_code == 204
+    after = reload(key)
     assert (after.expires, after.addresses, after.scope.role) == (before.expires, before.addresses, "restricted")
 
 
-def test_everything_at_once(enter: Any, at: Any, ours: Any):
+def test_everything_at_once(browser_as: Any, at: Any, ours: Any):
     key = ours()
     sent = {"name": "new", "description": "d", "role": "readonly", "expires": "7", "addresses": "10.0.0.1, ::1"}
-    answer = enter("bob").post(at("environment-key-edit", pk=key.pk), sent, headers=HX)
+    answer = browser_as("bob").post(at("environment-key-edit", pk=key.pk), sent, headers=HX)
     assert (answer.status_code, "Saved." in answer["HX-Trigger"]) == (204, True)
-    after = again(key)
+    after = reload(key)
     assert (after.name, after.description, after.scope.role) == ("new", "d", "readonly")
     assert after.addresses == ["10.0.0.1/32", "::1/128"]
     assert timedelta(days=6) < (after.expires or timezone.now()) - timezone.now() < timedelta(days=8)
     assert AuditEntry.all_objects.get(event="apiKey.update").code == "204"
 
 
-def test_a_limit_is_taken_away(enter: Any, at: Any, ours: Any):
+def test_a_limit_is_taken_away(browser_as: Any, at: Any, ours: Any):
     key = ours(addresses=["10.0.0.0/8"], expires=timezone.now() + timedelta(days=2))
     sent = {"name": "ci", "expires": "", "addresses": ""}
-    assert enter("alice").post(at("environment-key-edit", pk=key.pk), sent, headers=HX).status_code == 204
-    assert (again(key).expires, again(key).addresses) == (None, [])
+    assert browser_as("alice").post(at("environment-key-edit", pk=key.pk), sent, headers=HX).status_code == 204
+    assert (reload(key).expires, reload(key).addresses) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -87,29 +87,29 @@ def test_a_limit_is_taken_away(enter: Any, at: Any, ours: Any):
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(
-    who: str, sent: dict[str, str], field: str, words: str, enter: Any, at: Any, ours: Any
+    who: str, sent: dict[str, str], field: str, words: str, browser_as: Any, at: Any, ours: Any
 ):
     key = ours(role="member", addresses=["10.0.0.0/8"])
     typed = {"name": "new", "addresses": "10.0.0.0/8", "expires": "keep", **sent}
-    answer = enter(who).post(at("environment-key-edit", pk=key.pk), typed, headers=HX)
+    answer = browser_as(who).post(at("environment-key-edit", pk=key.pk), typed, headers=HX)
     assert answer.status_code == 422
     assert words in answer.context["errors"][field]
-    assert (again(key).name, again(key).addresses, again(key).scope.role) == ("ci", ["10.0.0.0/8"], "member")
+    assert (reload(key).name, reload(key).addresses, reload(key).scope.role) == ("ci", ["10.0.0.0/8"], "member")
 
 
-def test_who_may_not_sees_no_form(enter: Any, at: Any, ours: Any):
+def test_who_may_not_sees_no_form(browser_as: Any, at: Any, ours: Any):
     path = at("environment-key-edit", pk=ours().pk)
-    assert enter("rita").get(path, headers=HX).status_code == 403
-    assert enter("rita").post(path, {"name": "x"}, headers=HX).status_code == 403
-    assert enter("mallory").get(path, headers=HX).status_code == 404
+    assert browser_as("rita").get(path, headers=HX).status_code == 403
+    assert browser_as("rita").post(path, {"name": "x"}, headers=HX).status_code == 403
+    assert browser_as("mallory").get(path, headers=HX).status_code == 404
 
 
-def test_one_s_account_s_key_and_nobody_else_s(enter: Any, actor_of: Any, run_loop: Any):
+def test_one_s_account_s_key_and_nobody_else_s(browser_as: Any, actor_of: Any, run_loop: Any):
     key = account_key_create(actor=actor_of("bob"), name="mine").key
     run_loop()
     path = f"/account/keys/{key.pk}/edit"
-    assert enter("bob").get(path, headers=HX).status_code == 200
-    assert enter("bob").post(path, {"name": "mine", "role": "readonly"}, headers=HX).status_code == 204
-    assert (again(key).role, again(key).expires) == ("readonly", None)
-    assert enter("alice").post(path, {"name": "hers"}, headers=HX).status_code == 404
-    assert again(key).name == "mine"
+    assert browser_as("bob").get(path, headers=HX).status_code == 200
+    assert browser_as("bob").post(path, {"name": "mine", "role": "readonly"}, headers=HX).status_code == 204
+    assert (reload(key).role, reload(key).expires) == ("readonly", None)
+    assert browser_as("alice").post(path, {"name": "hers"}, headers=HX).status_code == 404
+    assert reload(key).name == "mine"

@@ -9,8 +9,16 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.console.launch import config_of, errors_of, pairs, ports, typed, values_of, wire_of
-from apps.containers.spec import LaunchConfig
+from apps.console.containers.launch_form import (
+    config_to_form,
+    form_errors,
+    form_to_config,
+    form_to_wire,
+    parse_key_values,
+    parse_ports,
+    submitted_values,
+)
+from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Conflict, Invalid
 
 
@@ -25,7 +33,7 @@ def form(**fields: Any) -> QueryDict:
 def refused(**fields: Any) -> Invalid:
     """The refusal of a form."""
     with pytest.raises(Invalid) as refusal:
-        wire_of(form(**fields))
+        form_to_wire(form(**fields))
     return refusal.value
 
 
@@ -50,19 +58,19 @@ def refused(**fields: Any) -> Invalid:
     ],
 )
 def test_pairs_are_read_as_people_paste_them(text: str, found: dict[str, str]):
-    assert pairs("env", text) == found
+    assert parse_key_values("env", text) == found
 
 
 @pytest.mark.parametrize("text", ["word", "=1", " = 1", "A=1\nword", "export =1"])
 def test_a_line_that_is_no_pair_is_quoted_back(text: str):
     with pytest.raises(Invalid, match="write KEY=value") as refusal:
-        pairs("labels", text)
+        parse_key_values("labels", text)
     assert refusal.value.field == "labels"
 
 
 def test_a_long_line_is_not_quoted_whole():
     with pytest.raises(Invalid) as refusal:
-        pairs("env", "x" * 5000)
+        parse_key_values("env", "x" * 5000)
     assert len(refusal.value.message) < 200
 
 
@@ -72,7 +80,7 @@ _VALUES = st.text("abc =:/#$", max_size=8).map(str.strip)
 
 @given(st.dictionaries(_KEYS, _VALUES, max_size=4))
 def test_pairs_written_out_are_read_back(wanted: dict[str, str]):
-    assert pairs("env", "\n".join(f"{key}={value}" for key, value in wanted.items())) == wanted
+    assert parse_key_values("env", "\n".join(f"{key}={value}" for key, value in wanted.items())) == wanted
 
 
 def rows(*each: tuple[str, str, str]) -> QueryDict:
@@ -95,21 +103,21 @@ def rows(*each: tuple[str, str, str]) -> QueryDict:
     ],
 )
 def test_a_row_of_ports_is_written_as_v1_does(row: tuple[str, str, str], found: list[str]):
-    assert ports(rows(row)) == found
+    assert parse_ports(rows(row)) == found
 
 
 def test_rows_of_ports_keep_their_order_and_empty_ones_drop_out():
-    assert ports(rows(("2", "20", "tcp"), ("", "", ""), ("1", "10", "udp"))) == ["2:20/tcp", "1:10/udp"]
+    assert parse_ports(rows(("2", "20", "tcp"), ("", "", ""), ("1", "10", "udp"))) == ["2:20/tcp", "1:10/udp"]
 
 
 def test_a_public_port_leads_somewhere():
     with pytest.raises(Invalid, match="8080 leads to") as refusal:
-        ports(rows(("8080", " ", "tcp")))
+        parse_ports(rows(("8080", " ", "tcp")))
     assert refusal.value.field == "ports"
 
 
 def test_a_table_with_a_column_cut_short_is_no_mistake_of_ours():
-    assert ports(form(portPublic=["1", "2"], portPrivate=["80"], portProtocol=["tcp"])) == ["1:80/tcp"]
+    assert parse_ports(form(portPublic=["1", "2"], portPrivate=["80"], portProtocol=["tcp"])) == ["1:80/tcp"]
 
 
 @pytest.mark.parametrize(
@@ -138,16 +146,16 @@ def test_a_table_with_a_column_cut_short_is_no_mistake_of_ours():
     ],
 )
 def test_a_field_of_the_form_is_one_of_v1(fields: dict[str, Any], name: str, value: Any):
-    assert wire_of(form(**fields))[name] == value
+    assert form_to_wire(form(**fields))[name] == value
 
 
 def test_a_form_without_anything_but_an_image_says_nothing_else():
-    assert {name for name, value in wire_of(form()).items() if value} == {"imageUuid"}
+    assert {name for name, value in form_to_wire(form()).items() if value} == {"imageUuid"}
 
 
 @pytest.mark.parametrize("name", ["command", "env", "volumes", "memory", "cpus", "dns", "hostname", "host", "labels"])
 def test_blanks_were_not_filled_in(name: str):
-    assert wire_of(form(**{name: "  \n "})) == wire_of(form())
+    assert form_to_wire(form(**{name: "  \n "})) == form_to_wire(form())
 
 
 @pytest.mark.parametrize(
@@ -166,7 +174,7 @@ def test_blanks_were_not_filled_in(name: str):
     ],
 )  # fmt: skip
 def test_how_health_is_checked(fields: dict[str, str], check: dict[str, Any]):
-    found = wire_of(form(**fields))
+    found = form_to_wire(form(**fields))
     assert {name: found[name] for name in ("healthCheck", "dockerHealthCheck") if name in found} == check
 
 
@@ -209,21 +217,21 @@ def test_what_cannot_be_read_is_refused_at_its_field(fields: dict[str, str], whe
     ],
 )
 def test_a_refusal_is_shown_where_it_can_be_mended(field: str, where: str):
-    assert errors_of(Invalid(field, "InvalidFormat", "No.")) == {where: "No."}
+    assert form_errors(Invalid(field, "InvalidFormat", "No.")) == {where: "No."}
 
 
 def test_a_refusal_without_a_field_is_shown_on_top():
-    assert errors_of(Conflict("Busy.")) == {"form": "Busy."}
+    assert form_errors(Conflict("Busy.")) == {"form": "Busy."}
 
 
 @pytest.mark.parametrize("start", [True, False])
 def test_whether_it_starts_at_once_is_asked_apart(start: bool):
-    assert config_of(form(), start=start).start_on_create is start
+    assert form_to_config(form(), start=start).start_on_create is start
 
 
-def shown(**wire: Any) -> dict[str, Any]:
+def form_values(**wire: Any) -> dict[str, Any]:
     """A launch config as the form shows it."""
-    return values_of(LaunchConfig.from_wire({"imageUuid": "docker:nginx:1", **wire}))
+    return config_to_form(LaunchConfig.from_wire({"imageUuid": "docker:nginx:1", **wire}))
 
 
 @pytest.mark.parametrize(
@@ -252,23 +260,25 @@ def shown(**wire: Any) -> dict[str, Any]:
     ],
 )
 def test_a_clone_shows_what_the_other_one_has(wire: dict[str, Any], name: str, value: Any):
-    assert shown(**wire)[name] == value
+    assert form_values(**wire)[name] == value
 
 
 @pytest.mark.parametrize("name", ["privileged", "readOnly", "tty", "stdin", "init", "memory", "env", "host"])
 def test_a_clone_does_not_show_what_the_other_one_has_not(name: str):
-    assert name not in shown()
+    assert name not in form_values()
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=8), min_size=1, max_size=4))
 def test_a_command_shown_and_read_again_is_the_same(words: list[str]):
-    text = shown(command=words)["command"]
-    assert wire_of(form(command=text))["command"] == words
+    text = form_values(command=words)["command"]
+    assert form_to_wire(form(command=text))["command"] == words
 
 
 def test_what_was_typed_is_kept_as_it_was_typed():
-    kept = typed(form(name=" a ", memory="lots", portPublic=["x"], portPrivate=[""], portProtocol=["tcp"],
-                      linkService=["7", "8"], linkName=["db", ""]))  # fmt: skip
-    assert (kept["name"], kept["memory"]) == (" a ", "lots")
-    assert kept["portRows"] == [("x", "", "tcp")]
-    assert kept["linkRows"] == [("7", "db"), ("8", "")]
+    typed_values = submitted_values(
+        form(name=" a ", memory="lots", portPublic=["x"], portPrivate=[""], portProtocol=["tcp"],
+             linkService=["7", "8"], linkName=["db", ""])
+    )  # fmt: skip
+    assert (typed_values["name"], typed_values["memory"]) == (" a ", "lots")
+    assert typed_values["portRows"] == [("x", "", "tcp")]
+    assert typed_values["linkRows"] == [("7", "db"), ("8", "")]

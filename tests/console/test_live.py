@@ -24,8 +24,8 @@ def kinds_of(page: str) -> set[str]:
     return set(found[1].split())
 
 
-def test_pages_say_which_changes_concern_them(enter: Any, at: Any, web: Service, box: Container, host: Host):
-    client = enter("rita")
+def test_pages_say_which_changes_concern_them(browser_as: Any, at: Any, web: Service, box: Container, host: Host):
+    client = browser_as("rita")
     expected = {
         at("stacks"): {"environment", "service", "container"},
         at("service", pk=web.pk): {"service", "container", "host"},
@@ -37,20 +37,20 @@ def test_pages_say_which_changes_concern_them(enter: Any, at: Any, web: Service,
         assert kinds_of(client.get(path).content.decode()) == kinds
 
 
-def test_every_kind_a_page_waits_for_is_one_that_is_told():
+def test_every_kind_a_page_waits_for_is_published():
     for path in TEMPLATES:
         for words in re.findall(r"{% block live %}(.*?){% endblock %}", path.read_text()):
             assert set(words.split()) <= {*KINDS}, path.name
 
 
-def test_forms_do_not_refresh_under_the_typing_hand(enter: Any, at: Any, web: Service):
-    client = enter("alice")
+def test_forms_do_not_refresh_under_the_typing_hand(browser_as: Any, at: Any, web: Service):
+    client = browser_as("alice")
     for path in (at("stack-new"), at("service-new", stack=web.stack_id), at("container-new"), at("host-new")):
         assert kinds_of(client.get(path).content.decode()) == set()
 
 
-def test_charts_logs_and_terminals_are_left_alone_by_a_refresh(enter: Any, at: Any, box: Container, host: Host):
-    client = enter("alice")
+def test_charts_logs_and_terminals_are_left_alone_by_a_refresh(browser_as: Any, at: Any, box: Container, host: Host):
+    client = browser_as("alice")
     for path, mark in (
         (at("container", pk=box.pk), f'data-source="container={box.pk}"'),
         (at("host", pk=host.pk), f'data-source="host={host.pk}"'),
@@ -61,19 +61,19 @@ def test_charts_logs_and_terminals_are_left_alone_by_a_refresh(enter: Any, at: A
         assert "data-keep" in tag
 
 
-def test_a_page_whose_thing_is_gone_knows_where_to_go(enter: Any, at: Any, box: Container, web: Service):
-    page = enter("rita").get(at("container", pk=box.pk)).content.decode()
+def test_a_page_whose_thing_is_gone_knows_where_to_go(browser_as: Any, at: Any, box: Container, web: Service):
+    page = browser_as("rita").get(at("container", pk=box.pk)).content.decode()
     found = re.search(r'data-parent="([^"]*)"', page)
     assert found is not None
     assert found[1].strip() == at("service", pk=web.pk)
 
 
-def test_rows_keep_their_identity_between_refreshes(enter: Any, at: Any, box: Container):
-    assert f'id="container-{box.pk}"' in enter("rita").get(at("containers")).content.decode()
+def test_rows_keep_their_identity_between_refreshes(browser_as: Any, at: Any, box: Container):
+    assert f'id="container-{box.pk}"' in browser_as("rita").get(at("containers")).content.decode()
 
 
-def test_what_was_seen_says_when(enter: Any, at: Any, box: Container):
-    page = enter("rita").get(at("container", pk=box.pk)).content.decode()
+def test_what_was_seen_says_when(browser_as: Any, at: Any, box: Container):
+    page = browser_as("rita").get(at("container", pk=box.pk)).content.decode()
     assert re.search(r"as of\s*<time datetime=\"[^\"]+\" data-ago", page)
 
 

@@ -9,7 +9,7 @@ from apps.environments.models import Environment
 from apps.stacks.models import Stack
 
 
-def test_a_stack_s_end_shows_what_became_of_its_containers(enter: Any, at: Any, lab: Environment):
+def test_a_stack_s_end_shows_what_became_of_its_containers(browser_as: Any, at: Any, lab: Environment):
     root = Operation.all_objects.create(environment=lab, name="stack.x", kind="environment", target=1, generation=1)
     mid = Operation.all_objects.create(
         environment=lab, name="service.x", kind="service", target=2, generation=1, parent=root
@@ -17,12 +17,12 @@ def test_a_stack_s_end_shows_what_became_of_its_containers(enter: Any, at: Any, 
     leaf = Operation.all_objects.create(
         environment=lab, name="container.x", kind="container", target=3, generation=1, parent=mid
     )
-    page = enter("rita").get(at("operation", pk=root.pk)).content.decode()
+    page = browser_as("rita").get(at("operation", pk=root.pk)).content.decode()
     assert page.index(f'id="operation-{mid.pk}"') < page.index(f'id="operation-{leaf.pk}"')
     assert 'aria-label="level 1"' in page
     assert 'aria-label="level 2"' not in page
-    assert enter("mallory").get(at("operation", pk=root.pk)).status_code == 404
+    assert browser_as("mallory").get(at("operation", pk=root.pk)).status_code == 404
 
 
-def test_lists_of_operations_have_no_levels(enter: Any, at: Any, shop: Stack):
-    assert 'aria-label="level' not in enter("alice").get(at("activity")).content.decode()
+def test_lists_of_operations_have_no_levels(browser_as: Any, at: Any, shop: Stack):
+    assert 'aria-label="level' not in browser_as("alice").get(at("activity")).content.decode()

@@ -41,33 +41,33 @@ def addresses(at: Any, shop: Stack, web: Service, box: Container, host: Host) ->
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_every_member_sees_every_page(name: str, addresses: list[str], enter: Any):
-    client = enter(name)
+def test_every_member_sees_every_page(name: str, addresses: list[str], browser_as: Any):
+    client = browser_as(name)
     wrong = {path: code for path in addresses if (code := client.get(path).status_code) != 200}
     assert wrong == {}
 
 
-def test_every_page_is_also_a_fragment_without_its_frame(addresses: list[str], enter: Any):
-    client = enter("alice")
+def test_every_page_is_also_a_fragment_without_its_frame(addresses: list[str], browser_as: Any):
+    client = browser_as("alice")
     for path in addresses:
         answer = client.get(path, headers={"HX-Request": "true"})
         assert answer.status_code == 200
         assert b"<html" not in answer.content
 
 
-def test_to_a_stranger_no_page_is_there(addresses: list[str], enter: Any):
-    client = enter("mallory")
+def test_a_non_member_finds_no_page(addresses: list[str], browser_as: Any):
+    client = browser_as("mallory")
     found = {path: code for path in addresses if (code := client.get(path).status_code) != 404}
     assert found == {}
 
 
 def test_a_row_of_another_environment_is_not_found_through_ones_own(
-    enter: Any, web: Service, box: Container, host: Host, shop: Stack, actor_of: Any
+    browser_as: Any, web: Service, box: Container, host: Host, shop: Stack, actor_of: Any
 ):
     from apps.environments.services import environment_create
 
     den = environment_create(actor=actor_of("mallory"), name="Den")
-    client = enter("mallory")
+    client = browser_as("mallory")
     for path in (
         f"/env/{den.pk}/stacks/{shop.pk}",
         f"/env/{den.pk}/services/{web.pk}",
@@ -80,44 +80,44 @@ def test_a_row_of_another_environment_is_not_found_through_ones_own(
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "rex", "root"])
-def test_those_who_may_make_things_get_the_forms(name: str, at: Any, shop: Stack, web: Service, enter: Any):
-    client = enter(name)
+def test_those_who_may_make_things_get_the_forms(name: str, at: Any, shop: Stack, web: Service, browser_as: Any):
+    client = browser_as(name)
     for path in (*(at(each) for each in MAKERS), at("service-new", stack=shop.pk), at("service-clone", pk=web.pk)):
         assert client.get(path).status_code == 200
 
 
-def test_a_reader_is_refused_the_forms_with_the_reason(at: Any, shop: Stack, enter: Any):
-    client = enter("rita")
+def test_a_reader_is_refused_the_forms_with_the_reason(at: Any, shop: Stack, browser_as: Any):
+    client = browser_as("rita")
     for path in (*(at(each) for each in MAKERS), at("service-new", stack=shop.pk), at("key-new"), at("host-new")):
         answer = client.get(path)
         assert answer.status_code == 403
         assert b"Your role here (readonly) may not do this" in answer.content
 
 
-def test_a_restricted_member_cannot_add_hosts(at: Any, host: Host, enter: Any):
-    assert enter("rex").get(at("host-new")).status_code == 403
-    assert enter("bob").get(at("host-new")).status_code == 200
+def test_a_restricted_member_cannot_add_hosts(at: Any, host: Host, browser_as: Any):
+    assert browser_as("rex").get(at("host-new")).status_code == 403
+    assert browser_as("bob").get(at("host-new")).status_code == 200
 
 
 @pytest.mark.parametrize("path", ADMIN)
-def test_the_admins_pages_are_there_for_admins_only(path: str, enter: Any):
-    assert enter("root").get(path).status_code == 200
-    assert enter("alice").get(path).status_code == 404
+def test_the_admins_pages_are_there_for_admins_only(path: str, browser_as: Any):
+    assert browser_as("root").get(path).status_code == 200
+    assert browser_as("alice").get(path).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/environments", "/environments/new", "/account/keys", "/account/keys/new"])
-def test_the_pages_of_ones_own_are_there_for_everybody(path: str, enter: Any):
+def test_the_pages_of_ones_own_are_there_for_everybody(path: str, browser_as: Any):
     for name in (*READERS, "mallory"):
-        assert enter(name).get(path).status_code == 200
+        assert browser_as(name).get(path).status_code == 200
 
 
-def test_the_audit_log_is_for_owners(at: Any, enter: Any):
-    assert enter("alice").get(at("audit")).status_code == 200
-    assert enter("bob").get(at("audit")).status_code == 403
+def test_the_audit_log_is_for_owners(at: Any, browser_as: Any):
+    assert browser_as("alice").get(at("audit")).status_code == 200
+    assert browser_as("bob").get(at("audit")).status_code == 403
 
 
-def test_a_page_that_is_no_page_is_a_plain_404(enter: Any, at: Any):
-    client = enter("alice")
+def test_a_page_that_is_no_page_is_a_plain_404(browser_as: Any, at: Any):
+    client = browser_as("alice")
     assert client.get("/nonsense").status_code == 404
     assert client.get("/env/999999999999999999/stacks").status_code == 404
     assert client.get(at("container", pk=99999999)).status_code == 404
@@ -125,20 +125,20 @@ def test_a_page_that_is_no_page_is_a_plain_404(enter: Any, at: Any):
 
 
 def test_an_inactive_environment_is_there_for_its_owner_only(
-    enter: Any, lab: Environment, at: Any, actor_of: Any, run_loop: Any
+    browser_as: Any, lab: Environment, at: Any, actor_of: Any, run_loop: Any
 ):
     from apps.environments.services import environment_act
 
     environment_act(lab, "deactivate", actor=actor_of("alice"))
     run_loop()
-    assert enter("alice").get(at("stacks")).status_code == 200
-    assert enter("bob").get(at("stacks")).status_code == 404
+    assert browser_as("alice").get(at("stacks")).status_code == 200
+    assert browser_as("bob").get(at("stacks")).status_code == 404
 
 
 def test_every_object_leads_to_itself_in_the_api(
-    at: Any, lab: Environment, shop: Stack, web: Service, box: Container, host: Host, enter: Any
+    at: Any, lab: Environment, shop: Stack, web: Service, box: Container, host: Host, browser_as: Any
 ):
-    client = enter("rita")
+    client = browser_as("rita")
     base = f"/v1/projects/1a{lab.pk}"
     pages = {
         at("stack", pk=shop.pk): f"{base}/environments/1e{shop.pk}",
@@ -151,34 +151,34 @@ def test_every_object_leads_to_itself_in_the_api(
         assert f'href="{link}"' in client.get(path).content.decode()
 
 
-def test_lists_that_are_empty_say_what_to_do_next(enter: Any, at: Any):
-    client = enter("alice")
+def test_lists_that_are_empty_say_what_to_do_next(browser_as: Any, at: Any):
+    client = browser_as("alice")
     for name, words in (("stacks", "No stacks yet"), ("containers", "No containers yet"), ("hosts", "No hosts yet")):
         page = client.get(at(name)).content.decode()
         assert words in page
         assert "is-primary" in page
 
 
-def test_pages_without_an_environment_keep_the_last_one_in_their_frame(enter: Any, at: Any, lab: Environment):
-    client = enter("rita")
+def test_pages_without_an_environment_keep_the_last_one_in_their_frame(browser_as: Any, at: Any, lab: Environment):
+    client = browser_as("rita")
     client.get(at("stacks"))
     assert f'data-environment="{lab.pk}"' in client.get("/environments").content.decode()
-    stranger = enter("mallory")
-    stranger.cookies["corral_environment"] = str(lab.pk)
-    page = stranger.get("/environments").content.decode()
+    outsider = browser_as("mallory")
+    outsider.cookies["corral_environment"] = str(lab.pk)
+    page = outsider.get("/environments").content.decode()
     assert 'data-environment=""' in page
     assert lab.name not in page
 
 
-def test_a_broken_cookie_harms_nothing(enter: Any):
-    client = enter("alice")
+def test_a_broken_cookie_harms_nothing(browser_as: Any):
+    client = browser_as("alice")
     for text in ("x", "-1", "9" * 50, "²", ""):
         client.cookies["corral_environment"] = text
         assert client.get("/environments").status_code == 200
         assert client.get("/").status_code == 302
 
 
-def test_without_the_built_assets_pages_are_readable(enter: Any, at: Any, settings: Any, tmp_path: Any):
+def test_without_the_built_assets_pages_are_readable(browser_as: Any, at: Any, settings: Any, tmp_path: Any):
     settings.BASE_DIR = tmp_path
-    page = enter("alice").get(at("stacks")).content.decode()
+    page = browser_as("alice").get(at("stacks")).content.decode()
     assert "src/plain.css" in page

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import ApiKey, User
-from apps.accounts.selectors import key_for
+from apps.accounts.selectors import find_usable_key
 from apps.control.models import AuditEntry
 from apps.core.defaults import setting
 from apps.environments.models import Environment, KeyScope, Member
@@ -23,8 +23,8 @@ def role(lab: Environment, login: str) -> str | None:
     return Member.objects.filter(environment=lab, account__login=login).values_list("role", flat=True).first()
 
 
-def test_an_environment_is_made_renamed_and_deleted(enter: Any, run_loop: Any):
-    client = enter("mallory")
+def test_an_environment_is_made_renamed_and_deleted(browser_as: Any, run_loop: Any):
+    client = browser_as("mallory")
     answer = client.post("/environments/new", {"name": "Den"}, headers=HX)
     den = Environment.objects.get(name="Den")
     assert answer["HX-Redirect"] == f"/environments/{den.pk}"
@@ -38,26 +38,26 @@ def test_an_environment_is_made_renamed_and_deleted(enter: Any, run_loop: Any):
     assert client.get(f"/environments/{den.pk}").status_code == 404
 
 
-def test_an_environment_without_a_name_is_refused(enter: Any):
-    answer = enter("mallory").post("/environments/new", {"name": " "}, headers=HX)
+def test_an_environment_without_a_name_is_refused(browser_as: Any):
+    answer = browser_as("mallory").post("/environments/new", {"name": " "}, headers=HX)
     assert answer.status_code == 422
     assert b"needs a name" in answer.content
 
 
-def test_a_strangers_environment_is_not_there(enter: Any, lab: Environment):
-    client = enter("mallory")
+def test_a_foreign_environment_is_not_found(browser_as: Any, lab: Environment):
+    client = browser_as("mallory")
     for path in ("", "/edit", "/remove"):
         assert client.get(f"/environments/{lab.pk}{path}").status_code == 404
     assert client.post(f"/environments/{lab.pk}/members", {"login": "mallory", "role": "owner"}).status_code == 404
     assert lab.name not in client.get("/environments").content.decode()
 
 
-def test_an_admin_finds_every_environment_in_the_list(enter: Any, lab: Environment):
-    assert lab.name in enter("root").get("/environments").content.decode()
+def test_an_admin_finds_every_environment_in_the_list(browser_as: Any, lab: Environment):
+    assert lab.name in browser_as("root").get("/environments").content.decode()
 
 
-def test_members_come_change_and_go(enter: Any, lab: Environment):
-    client = enter("alice")
+def test_members_come_change_and_go(browser_as: Any, lab: Environment):
+    client = browser_as("alice")
     mallory = User.objects.get(login="mallory")
     client.post(f"/environments/{lab.pk}/members", {"login": "MALLORY", "role": "readonly"}, headers=HX)
     assert role(lab, "mallory") == "readonly"
@@ -67,34 +67,34 @@ def test_members_come_change_and_go(enter: Any, lab: Environment):
     assert role(lab, "mallory") is None
 
 
-def test_the_last_owner_stays_and_unknown_names_are_told(enter: Any, lab: Environment):
-    client = enter("alice")
+def test_the_last_owner_stays_and_unknown_names_are_reported(browser_as: Any, lab: Environment):
+    client = browser_as("alice")
     alice = User.objects.get(login="alice")
-    kept = client.post(f"/environments/{lab.pk}/members/{alice.pk}/remove", headers=HX)
-    assert kept.status_code == 400
-    assert "at least one owner" in json.loads(kept["HX-Trigger"])["corral:toast"]["text"]
+    response = client.post(f"/environments/{lab.pk}/members/{alice.pk}/remove", headers=HX)
+    assert response.status_code == 400
+    assert "at least one owner" in json.loads(response["HX-Trigger"])["corral:toast"]["text"]
     unknown = client.post(f"/environments/{lab.pk}/members", {"login": "nobody", "role": "member"}, headers=HX)
     assert unknown.status_code == 422
     assert role(lab, "alice") == "owner"
 
 
 @pytest.mark.parametrize("name", ["bob", "rex", "rita"])
-def test_only_owners_choose_members(name: str, enter: Any, lab: Environment):
-    client = enter(name)
+def test_only_owners_choose_members(name: str, browser_as: Any, lab: Environment):
+    client = browser_as(name)
     for data in ({"login": "mallory", "role": "owner"}, {"login": "nobody", "role": "owner"}):
         assert client.post(f"/environments/{lab.pk}/members", data, headers=HX).status_code == 403
     assert role(lab, "mallory") is None
     assert b"Add member" not in client.get(f"/environments/{lab.pk}").content
 
 
-def test_a_key_of_an_environment_is_shown_once_and_works(enter: Any, at: Any, lab: Environment):
-    client = enter("bob")
+def test_a_key_of_an_environment_is_shown_once_and_works(browser_as: Any, at: Any, lab: Environment):
+    client = browser_as("bob")
     page = client.post(at("key-new"), {"name": "ci"}, headers=HX)
     access = re.search(rb'data-access.*?data-copy="([^"]+)"', page.content, re.DOTALL)
     secret = re.search(rb'data-secret.*?data-copy="([^"]+)"', page.content, re.DOTALL)
     assert access is not None
     assert secret is not None
-    key = key_for(access[1].decode(), secret[1].decode())
+    key = find_usable_key(access[1].decode(), secret[1].decode())
     assert key is not None
     assert KeyScope.objects.get(key=key).environment == lab
     assert page["Cache-Control"] == "no-store"
@@ -102,8 +102,8 @@ def test_a_key_of_an_environment_is_shown_once_and_works(enter: Any, at: Any, la
     assert access[1] in client.get(at("keys")).content
 
 
-def test_a_key_is_put_out_of_use_and_deleted(enter: Any, at: Any, run_loop: Any):
-    client = enter("bob")
+def test_a_key_is_put_out_of_use_and_deleted(browser_as: Any, at: Any, run_loop: Any):
+    client = browser_as("bob")
     client.post(at("key-new"), {"name": "ci"}, headers=HX)
     key = ApiKey.objects.get(name="ci")
     run_loop()
@@ -115,28 +115,28 @@ def test_a_key_is_put_out_of_use_and_deleted(enter: Any, at: Any, run_loop: Any)
     assert b"No keys yet" in client.get(at("keys")).content
 
 
-def test_readers_make_no_keys(enter: Any, at: Any):
-    assert enter("rita").post(at("key-new"), {"name": "mine"}, headers=HX).status_code == 403
+def test_readers_make_no_keys(browser_as: Any, at: Any):
+    assert browser_as("rita").post(at("key-new"), {"name": "mine"}, headers=HX).status_code == 403
     assert not ApiKey.objects.exists()
 
 
-def test_account_keys_are_ones_own(enter: Any):
-    enter("bob").post("/account/keys/new", {"name": "laptop"}, headers=HX)
+def test_account_keys_are_ones_own(browser_as: Any):
+    browser_as("bob").post("/account/keys/new", {"name": "laptop"}, headers=HX)
     key = ApiKey.objects.get(name="laptop")
-    other = enter("alice")
+    other = browser_as("alice")
     assert b"laptop" not in other.get("/account/keys").content
     assert other.post(f"/account/keys/{key.pk}/do/deactivate", headers=HX).status_code == 404
     assert other.post(f"/account/keys/{key.pk}/remove", headers=HX).status_code == 404
 
 
-def test_a_key_with_an_endless_name_is_refused(enter: Any, at: Any):
-    answer = enter("bob").post(at("key-new"), {"name": "x" * 300}, headers=HX)
+def test_a_key_with_an_endless_name_is_refused(browser_as: Any, at: Any):
+    answer = browser_as("bob").post(at("key-new"), {"name": "x" * 300}, headers=HX)
     assert answer.status_code == 422
     assert not ApiKey.objects.exists()
 
 
-def test_an_admin_makes_changes_and_deletes_accounts(enter: Any, run_loop: Any):
-    client = enter("root")
+def test_an_admin_makes_changes_and_deletes_accounts(browser_as: Any, run_loop: Any):
+    client = browser_as("root")
     client.post("/admin/accounts/new", {"login": "grace", "password": PASSWORD, "kind": "user"}, headers=HX)
     grace = User.objects.get(login="grace")
     run_loop()
@@ -161,25 +161,25 @@ def test_an_admin_makes_changes_and_deletes_accounts(enter: Any, run_loop: Any):
         ({"login": "new", "password": PASSWORD, "kind": "god"}, b"kind is one of"),
     ],
 )
-def test_a_bad_account_is_refused_at_its_field(enter: Any, data: dict[str, str], words: bytes):
-    answer = enter("root").post("/admin/accounts/new", data, headers=HX)
+def test_a_bad_account_is_refused_at_its_field(browser_as: Any, data: dict[str, str], words: bytes):
+    answer = browser_as("root").post("/admin/accounts/new", data, headers=HX)
     assert answer.status_code == 422
     assert words in answer.content
     assert not User.objects.filter(login="new").exists()
 
 
-def test_the_last_administrator_stays(enter: Any, people: Any):
-    answer = enter("root").post(f"/admin/accounts/{people.root.pk}/do/deactivate", headers=HX)
+def test_the_last_administrator_stays(browser_as: Any, people: Any):
+    answer = browser_as("root").post(f"/admin/accounts/{people.root.pk}/do/deactivate", headers=HX)
     assert answer.status_code == 409
-    assert enter("root").get("/admin/accounts").status_code == 200
+    assert browser_as("root").get("/admin/accounts").status_code == 200
 
 
-def test_a_setting_is_changed_put_back_and_written_down(enter: Any):
-    client = enter("root")
+def test_a_setting_is_changed_put_back_and_written_down(browser_as: Any):
+    client = browser_as("root")
     client.post("/admin/settings/retention.audit.days", {"value": "30"}, headers=HX)
     assert setting("retention.audit.days") == "30"
     client.post("/admin/settings/retention.audit.days", {"value": ""}, headers=HX)
     assert setting("retention.audit.days") == "90"
     assert AuditEntry.all_objects.filter(event__startswith="setting.").count() == 2
     assert client.post("/admin/settings/no.such", {"value": "1"}, headers=HX).status_code == 404
-    assert enter("alice").post("/admin/settings/api.host", {"value": "x"}, headers=HX).status_code == 404
+    assert browser_as("alice").post("/admin/settings/api.host", {"value": "x"}, headers=HX).status_code == 404

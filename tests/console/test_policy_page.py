@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from apps.console.policy import GROUPS, SWITCHES
-from apps.containers.decisions import policy_set
+from apps.console.environments.host_policy import GROUPS, SWITCHES
 from apps.containers.models import HostPolicy
+from apps.containers.policy_services import policy_set
 from apps.containers.selectors import policy_of
 
 HX = {"HX-Request": "true"}
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "rex", "rita"])
-def test_a_member_reads_the_rules_and_cannot_save_them(enter: Any, at: Any, lab: Any, name: str):
-    client = enter(name)
+def test_a_member_reads_the_rules_and_cannot_save_them(browser_as: Any, at: Any, lab: Any, name: str):
+    client = browser_as(name)
     page = client.get(at("policy")).content.decode()
     assert "Folders that may be mounted" in page
     assert "Only administrators may do this." in page
@@ -28,19 +28,19 @@ def test_a_member_reads_the_rules_and_cannot_save_them(enter: Any, at: Any, lab:
     assert not HostPolicy.objects.exists()
 
 
-def test_an_administrator_saves_the_whole_form(enter: Any, at: Any, lab: Any):
+def test_an_administrator_saves_the_whole_form(browser_as: Any, at: Any, lab: Any):
     sent = {"privileged": "on", "bindFolders": "/srv/a\r\n/srv/b", "capAdd": "net_admin, CHOWN", "sysctls": "net.*"}
-    assert enter("root").post(at("policy"), sent, headers=HX).status_code == 204
+    assert browser_as("root").post(at("policy"), sent, headers=HX).status_code == 204
     policy = policy_of(lab.pk)
     assert (policy.privileged, policy.bind_mounts, policy.bind_folders) == (True, False, ("/srv/a", "/srv/b"))
     assert (policy.cap_add, policy.sysctls, policy.volume_drivers) == (("NET_ADMIN", "CHOWN"), ("net.*",), ())
-    page = enter("root").get(at("policy")).content.decode()
+    page = browser_as("root").get(at("policy")).content.decode()
     assert "/srv/a\n/srv/b" in page
     assert "Back to the default" in page
 
 
-def test_a_mistake_is_shown_at_its_field_and_nothing_is_lost(enter: Any, at: Any, lab: Any):
-    answer = enter("root").post(at("policy"), {"devices": "on", "bindFolders": "srv/data"}, headers=HX)
+def test_a_mistake_is_shown_at_its_field_and_nothing_is_lost(browser_as: Any, at: Any, lab: Any):
+    answer = browser_as("root").post(at("policy"), {"devices": "on", "bindFolders": "srv/data"}, headers=HX)
     assert answer.status_code == 422
     text = answer.content.decode()
     assert "is not an absolute path" in text
@@ -48,40 +48,40 @@ def test_a_mistake_is_shown_at_its_field_and_nothing_is_lost(enter: Any, at: Any
     assert not HostPolicy.objects.exists()
 
 
-def test_back_to_the_default_takes_the_decision_away(enter: Any, at: Any, lab: Any, actor_of: Any):
+def test_back_to_the_default_takes_the_decision_away(browser_as: Any, at: Any, lab: Any, actor_of: Any):
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
-    assert enter("root").post(at("policy-reset"), headers=HX).status_code == 204
+    assert browser_as("root").post(at("policy-reset"), headers=HX).status_code == 204
     assert policy_of(lab.pk).privileged is False
-    assert "the installation's default" in html.unescape(enter("rita").get(at("policy")).content.decode())
+    assert "the installation's default" in html.unescape(browser_as("rita").get(at("policy")).content.decode())
 
 
 def test_what_stands_against_the_rules_is_listed_with_its_reasons(
-    enter: Any, at: Any, lab: Any, host: Any, actor_of: Any
+    browser_as: Any, at: Any, lab: Any, host: Any, actor_of: Any
 ):
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
     sent = {"name": "mighty", "image": "bb:local", "privileged": "on"}
-    assert enter("bob").post(at("container-new"), sent, headers=HX).status_code == 204
-    assert "Not allowed any more" not in enter("rita").get(at("policy")).content.decode()
+    assert browser_as("bob").post(at("container-new"), sent, headers=HX).status_code == 204
+    assert "Not allowed any more" not in browser_as("rita").get(at("policy")).content.decode()
     policy_set(lab, {}, actor=actor_of("root"))
-    page = enter("rita").get(at("policy")).content.decode()
+    page = browser_as("rita").get(at("policy")).content.decode()
     assert "Not allowed any more" in page
     assert "mighty" in page
 
 
-def test_the_page_is_nobodys_business_outside_the_environment(enter: Any, at: Any, lab: Any):
-    assert enter("mallory").get(at("policy")).status_code == 404
-    assert enter("mallory").post(at("policy"), {}).status_code == 404
+def test_the_page_is_nobodys_business_outside_the_environment(browser_as: Any, at: Any, lab: Any):
+    assert browser_as("mallory").get(at("policy")).status_code == 404
+    assert browser_as("mallory").post(at("policy"), {}).status_code == 404
 
 
-def test_the_form_of_a_container_names_the_rule_that_is_in_the_way(enter: Any, at: Any, host: Any):
+def test_the_form_of_a_container_names_the_rule_that_is_in_the_way(browser_as: Any, at: Any, host: Any):
     sent = {"name": "evil", "image": "bb:local", "volumes": "/etc:/e"}
-    text = enter("bob").post(at("container-new"), sent, headers=HX).content.decode()
+    text = browser_as("bob").post(at("container-new"), sent, headers=HX).content.decode()
     assert "The host policy of this environment does not allow it" in text
     assert "/etc:/e</textarea>" in text
 
 
-def test_every_rule_stands_once_under_a_heading_and_says_what_it_does(enter: Any, at: Any, lab: Any):
-    page = html.unescape(enter("root").get(at("policy")).content.decode())
+def test_every_rule_stands_once_under_a_heading_and_says_what_it_does(browser_as: Any, at: Any, lab: Any):
+    page = html.unescape(browser_as("root").get(at("policy")).content.decode())
     assert sorted(name for names in GROUPS.values() for name in names) == sorted(SWITCHES)
     for title in GROUPS:
         assert f"<h2>{title}</h2>" in page
@@ -90,10 +90,12 @@ def test_every_rule_stands_once_under_a_heading_and_says_what_it_does(enter: Any
         assert f"<span>{label}<small>{hint}</small></span>" in page
 
 
-def test_the_page_says_whose_rules_it_shows(enter: Any, at: Any, lab: Any, actor_of: Any):
-    assert "These are the installation's default." in html.unescape(enter("rita").get(at("policy")).content.decode())
+def test_the_page_says_whose_rules_it_shows(browser_as: Any, at: Any, lab: Any, actor_of: Any):
+    assert "These are the installation's default." in html.unescape(
+        browser_as("rita").get(at("policy")).content.decode()
+    )
     policy_set(lab, {"devices": True}, actor=actor_of("root"))
-    page = enter("rita").get(at("policy")).content.decode()
+    page = browser_as("rita").get(at("policy")).content.decode()
     assert "for this environment." in page
     assert "These are the installation" not in page
     boxes = {name: f'name="{name}" checked' in " ".join(page.split()) for name in SWITCHES}

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.containers.spec import LaunchConfig
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Slot, Stack
@@ -35,17 +35,17 @@ def fill(lab: Environment, host: Host, stacks: int, each: int) -> None:
     """Stacks of two services of `each` containers, as the loop would have left them."""
     spec = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"}).to_json()
     seen = {"ports": [{"private": 80, "public": 8080, "protocol": "tcp", "address": ""}]}
-    settled: dict[str, Any] = {"environment": lab, "observed_generation": 1}
+    in_sync_fields: dict[str, Any] = {"environment": lab, "observed_generation": 1}
     for number in range(stacks):
-        stack = Stack.all_objects.create(name=f"s{number}", desired="active", state="active", **settled)
+        stack = Stack.all_objects.create(name=f"s{number}", desired="active", state="active", **in_sync_fields)
         for word in ("web", "db"):
             service = Service.all_objects.create(
-                name=word, stack=stack, spec=spec, desired="active", state="active", scale=each, **settled
+                name=word, stack=stack, spec=spec, desired="active", state="active", scale=each, **in_sync_fields
             )
             boxes = [
                 Container(
                     name=f"s{number}_{word}_{n}", host=host, spec=spec, desired="running", state="running",
-                    status=seen, **settled,
+                    status=seen, **in_sync_fields,
                 )
                 for n in range(each)
             ]  # fmt: skip
@@ -63,9 +63,9 @@ def addresses(at: Any, web: Service, box: Container, host: Host) -> dict[str, st
 
 
 def test_each_page_takes_the_queries_that_are_written_down(
-    enter: Any, at: Any, web: Service, box: Container, host: Host
+    browser_as: Any, at: Any, web: Service, box: Container, host: Host
 ):
-    client = enter("alice")
+    client = browser_as("alice")
     counted = {name: queries(client, path) for name, path in addresses(at, web, box, host).items()}
     if os.environ.get("WRITE_BASELINE"):
         BASELINE.write_text(json.dumps(counted, indent=2, sort_keys=True) + "\n")
@@ -74,22 +74,22 @@ def test_each_page_takes_the_queries_that_are_written_down(
 
 @pytest.mark.parametrize("name", ["stacks", "containers", "hosts", "find", "host", "stack", "service"])
 def test_more_rows_take_no_more_queries(
-    name: str, enter: Any, at: Any, lab: Environment, web: Service, box: Container, host: Host
+    name: str, browser_as: Any, at: Any, lab: Environment, web: Service, box: Container, host: Host
 ):
-    client = enter("rita")
+    client = browser_as("rita")
     path = addresses(at, web, box, host)[name]
     before = queries(client, path)
     fill(lab, host, stacks=4, each=3)
     assert queries(client, path) == before
 
 
-def test_a_refresh_takes_less_than_the_whole_page(enter: Any, at: Any, web: Service):
-    client = enter("rita")
+def test_a_refresh_takes_less_than_the_whole_page(browser_as: Any, at: Any, web: Service):
+    client = browser_as("rita")
     assert queries(client, at("stacks"), **{"HX-Request": "true"}) < queries(client, at("stacks"))
 
 
-def test_a_list_leaves_the_secrets_where_they_are(enter: Any, at: Any, web: Service, monkeypatch: Any):
-    client = enter("alice")
+def test_a_list_leaves_the_secrets_where_they_are(browser_as: Any, at: Any, web: Service, monkeypatch: Any):
+    client = browser_as("alice")
     client.get(at("containers"))
 
     def opened(_token: str) -> str:

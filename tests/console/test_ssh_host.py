@@ -9,11 +9,12 @@ from typing import Any
 import asyncssh
 import pytest
 
-from apps.drivers import registry, ssh_keys
+from apps.drivers import registry
+from apps.drivers.ssh import keys
 from apps.hosts.models import Host
 from apps.hosts.selectors import endpoint_of
-from tests.drivers.paper_engine import PaperEngine
 from tests.drivers.ssh_server import PASSWORD, SshServer
+from tests.drivers.stub_engine import StubEngine
 
 HX = {"HX-Request": "true"}
 
@@ -23,24 +24,24 @@ def server(db: None) -> Iterator[SshServer]:
     made = SshServer()
     yield made
     for row in Host.all_objects.all():
-        registry.forget(endpoint_of(row))
+        registry.discard_driver(endpoint_of(row))
     made.stop()
 
 
 @pytest.fixture
 def form(server: SshServer, tmp_path: Path) -> Iterator[dict[str, str]]:
     """What a person fills in who does not know the host's key."""
-    engine = PaperEngine(tmp_path / "paper.sock")
+    engine = StubEngine(tmp_path / "paper.sock")
     yield {"url": f"ssh://ops@127.0.0.1:{server.port}{tmp_path}/paper.sock", "privateKey": server.private_key}
     engine.stop()
 
 
-def test_the_shown_key_is_confirmed_with_a_tick(enter: Any, at: Any, form: dict[str, str], server: SshServer):
-    bob = enter("bob")
+def test_the_shown_key_is_confirmed_with_a_tick(browser_as: Any, at: Any, form: dict[str, str], server: SshServer):
+    bob = browser_as("bob")
     first = bob.post(at("host-new"), form, headers=HX)
     page = first.content.decode()
     assert first.status_code == 422
-    assert ssh_keys.fingerprint(server.public) in page
+    assert keys.fingerprint(server.public) in page
     assert f'value="{server.public}"' in page
     assert not Host.all_objects.exists()
     second = bob.post(at("host-new"), {**form, "confirmedKey": server.public}, headers=HX)
@@ -49,21 +50,23 @@ def test_the_shown_key_is_confirmed_with_a_tick(enter: Any, at: Any, form: dict[
     assert row.tls["host_key"] == server.public
 
 
-def test_a_print_that_is_known_already_spares_the_tick(enter: Any, at: Any, form: dict[str, str], server: SshServer):
-    sent = {**form, "hostKey": ssh_keys.fingerprint(server.public)}
-    assert "HX-Redirect" in enter("bob").post(at("host-new"), sent, headers=HX)
+def test_a_print_that_is_known_already_spares_the_tick(
+    browser_as: Any, at: Any, form: dict[str, str], server: SshServer
+):
+    sent = {**form, "hostKey": keys.fingerprint(server.public)}
+    assert "HX-Redirect" in browser_as("bob").post(at("host-new"), sent, headers=HX)
 
 
-def test_a_password_lets_in(enter: Any, at: Any, form: dict[str, str], server: SshServer):
+def test_a_password_lets_in(browser_as: Any, at: Any, form: dict[str, str], server: SshServer):
     sent = {**form, "privateKey": "", "password": PASSWORD, "hostKey": server.public}
-    assert "HX-Redirect" in enter("bob").post(at("host-new"), sent, headers=HX)
+    assert "HX-Redirect" in browser_as("bob").post(at("host-new"), sent, headers=HX)
 
 
 def test_another_key_than_expected_is_said_and_may_be_confirmed(
-    enter: Any, at: Any, form: dict[str, str], server: SshServer
+    browser_as: Any, at: Any, form: dict[str, str], server: SshServer
 ):
-    other = ssh_keys.line(asyncssh.generate_private_key("ssh-ed25519"))
-    answer = enter("bob").post(at("host-new"), {**form, "hostKey": other}, headers=HX)
+    other = keys.public_key_line(asyncssh.generate_private_key("ssh-ed25519"))
+    answer = browser_as("bob").post(at("host-new"), {**form, "hostKey": other}, headers=HX)
     assert answer.status_code == 422
     assert b"shows another key" in answer.content
     assert server.public in answer.content.decode()
@@ -80,15 +83,15 @@ def test_another_key_than_expected_is_said_and_may_be_confirmed(
     ],
 )
 def test_bad_input_is_refused_in_words(
-    enter: Any, at: Any, form: dict[str, str], server: SshServer, changes: dict[str, str], words: str
+    browser_as: Any, at: Any, form: dict[str, str], server: SshServer, changes: dict[str, str], words: str
 ):
-    answer = enter("bob").post(at("host-new"), {**form, "hostKey": server.public, **changes}, headers=HX)
+    answer = browser_as("bob").post(at("host-new"), {**form, "hostKey": server.public, **changes}, headers=HX)
     assert answer.status_code == 422
     assert words in answer.content.decode()
 
 
-def test_no_secret_comes_back(enter: Any, at: Any, form: dict[str, str], server: SshServer):
-    bob = enter("bob")
+def test_no_secret_comes_back(browser_as: Any, at: Any, form: dict[str, str], server: SshServer):
+    bob = browser_as("bob")
     pages = [bob.post(at("host-new"), {**form, "password": "VERY-PRIVATE"}, headers=HX)]
     assert "HX-Redirect" in bob.post(at("host-new"), {**form, "hostKey": server.public}, headers=HX)
     row = Host.all_objects.get()
@@ -99,7 +102,7 @@ def test_no_secret_comes_back(enter: Any, at: Any, form: dict[str, str], server:
         assert secret not in page.content.decode()
 
 
-def test_who_may_not_add_hosts_is_told_nothing(enter: Any, at: Any, form: dict[str, str], server: SshServer):
-    answer = enter("rex").post(at("host-new"), form, headers=HX)
+def test_who_may_not_add_hosts_is_shown_nothing(browser_as: Any, at: Any, form: dict[str, str], server: SshServer):
+    answer = browser_as("rex").post(at("host-new"), form, headers=HX)
     assert answer.status_code == 403
     assert server.public not in answer.content.decode()

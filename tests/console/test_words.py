@@ -13,12 +13,20 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.console import times
-from apps.console.listing import SIZE, Listing, words
-from apps.console.losses import told
-from apps.console.states import BAD, GOOD, OFF, WARN, Face, face_of, tone
+from apps.console.components import relative_times
+from apps.console.components.listing import PAGE_SIZE, Listing, query_filters
+from apps.console.components.revocation_summary import describe_revoked
+from apps.console.components.state_badges import (
+    BAD,
+    GOOD,
+    OFF,
+    WARN,
+    StateBadge,
+    badge_of,
+    tone,
+)
 from apps.console.templatetags import console as tags
-from apps.core.result import Loss
+from apps.core.result import RevokedCounts
 
 NOW = datetime(2026, 5, 6, 12, 0, 0, tzinfo=UTC)
 
@@ -55,16 +63,16 @@ def text_of(html: str) -> str:
     ],
 )
 def test_how_long_ago_in_its_largest_unit(noon: None, seconds: float, shown: str):
-    assert text_of(times.ago(NOW - timedelta(seconds=seconds))) == shown
+    assert text_of(relative_times.ago(NOW - timedelta(seconds=seconds))) == shown
 
 
 @pytest.mark.parametrize("at", [None, "", "yesterday", datetime(1970, 1, 1, tzinfo=UTC)])
 def test_a_time_that_never_was_is_a_dash(at: Any):
-    assert times.ago(at) == "–"
+    assert relative_times.ago(at) == "–"
 
 
 def test_the_exact_time_is_there_for_browser_and_tooltip(noon: None):
-    shown = times.ago("2026-05-06T11:59:00+00:00")
+    shown = relative_times.ago("2026-05-06T11:59:00+00:00")
     stamp = re.search(r'datetime="([^"]+)"', shown)
     assert stamp is not None
     assert datetime.fromisoformat(stamp[1]) == NOW - timedelta(minutes=1)
@@ -75,7 +83,7 @@ def test_the_exact_time_is_there_for_browser_and_tooltip(noon: None):
     ("seconds", "shown"), [(40, "in 40 s"), (1, "in 1 s"), (0.9, "now"), (0, "now"), (-60, "now"), (7200, "in 2 h")]
 )
 def test_how_soon_it_will_be(noon: None, seconds: float, shown: str):
-    assert text_of(times.ahead(NOW + timedelta(seconds=seconds))) == shown
+    assert text_of(relative_times.ahead(NOW + timedelta(seconds=seconds))) == shown
 
 
 @pytest.mark.parametrize(
@@ -85,13 +93,13 @@ def test_how_soon_it_will_be(noon: None, seconds: float, shown: str):
 )  # fmt: skip
 def test_how_long_it_took(noon: None, seconds: float, shown: str):
     began = NOW - timedelta(seconds=seconds)
-    assert times.lasted(SimpleNamespace(created=began, ended=NOW)) == shown
-    assert times.lasted(SimpleNamespace(created=began, ended=None)) == shown
+    assert relative_times.lasted(SimpleNamespace(created=began, ended=NOW)) == shown
+    assert relative_times.lasted(SimpleNamespace(created=began, ended=None)) == shown
 
 
 @given(st.floats(0, 10**9))
 def test_a_span_is_a_whole_number_and_a_unit(seconds: float):
-    assert re.fullmatch(r"\d+ (y|mo|d|h|min|s)", times._span(seconds))
+    assert re.fullmatch(r"\d+ (y|mo|d|h|min|s)", relative_times._span(seconds))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +111,7 @@ def test_the_tone_of_a_state(words_: tuple[str, ...], look: str):
 
 def row(shown: str, **more: Any) -> SimpleNamespace:
     """A managed row as far as its face goes."""
-    return SimpleNamespace(**{"shown": shown, "status": None, "fault": False, "message": "", **more})
+    return SimpleNamespace(**{"display_state": shown, "status": None, "fault": False, "message": "", **more})
 
 
 @pytest.mark.parametrize(
@@ -122,21 +130,21 @@ def row(shown: str, **more: Any) -> SimpleNamespace:
     ],
 )
 def test_the_face_of_a_row(seen: Any, word: str, look: str):
-    face = face_of(seen)
+    face = badge_of(seen)
     assert (face.word, face.tone) == (word, look)
 
 
 @pytest.mark.parametrize(
-    ("host", "is_stale"), [(None, False), (SimpleNamespace(is_away=True), True),
-     (SimpleNamespace(is_away=False), False)]
+    ("host", "is_stale"), [(None, False), (SimpleNamespace(is_unreachable=True), True),
+     (SimpleNamespace(is_unreachable=False), False)]
 )  # fmt: skip
-def test_what_nobody_can_look_at_is_stale(host: Any, is_stale: bool):
-    assert face_of(row("running", host=host)).is_stale is is_stale
+def test_what_is_unreachable_is_stale(host: Any, is_stale: bool):
+    assert badge_of(row("running", host=host)).is_stale is is_stale
 
 
 def test_every_tone_has_an_icon_of_its_own():
     tones = ["good", "off", "bad", "warn", "busy"]
-    assert len({Face("x", each).icon for each in tones}) == len(tones)
+    assert len({StateBadge("x", each).icon for each in tones}) == len(tones)
 
 
 def test_a_badge_says_state_and_reason_without_letting_markup_in():
@@ -147,41 +155,41 @@ def test_a_badge_says_state_and_reason_without_letting_markup_in():
 
 
 @pytest.mark.parametrize(
-    ("losses", "text"),
+    ("revoked_counts", "text"),
     [
         ([], ""),
-        ([Loss()], ""),
-        ([Loss(sockets=1)], "Closed 1 socket."),
-        ([Loss(sockets=2, sessions=1)], "Closed 2 sockets, 1 session."),
-        ([Loss(sessions=1), Loss(sessions=2)], "Closed 3 sessions."),
-        ([Loss(keys=1)], "1 key lost rights."),
-        ([Loss(sockets=1, keys=2)], "Closed 1 socket. 2 keys lost rights."),
+        ([RevokedCounts()], ""),
+        ([RevokedCounts(sockets=1)], "Closed 1 socket."),
+        ([RevokedCounts(sockets=2, sessions=1)], "Closed 2 sockets, 1 session."),
+        ([RevokedCounts(sessions=1), RevokedCounts(sessions=2)], "Closed 3 sessions."),
+        ([RevokedCounts(keys=1)], "1 key lost rights."),
+        ([RevokedCounts(sockets=1, keys=2)], "Closed 1 socket. 2 keys lost rights."),
     ],
 )
-def test_what_a_change_took_in_words(losses: list[Loss], text: str):
-    assert told(losses) == text
+def test_what_a_change_took_in_words(revoked_counts: list[RevokedCounts], text: str):
+    assert describe_revoked(revoked_counts) == text
 
 
 def page(total: int, number: int) -> Listing:
     """A page of a list of so many rows."""
-    here = max(0, min(SIZE, total - (number - 1) * SIZE))
-    return Listing([0] * here, total, number, max(1, -(-total // SIZE)), "")
+    here = max(0, min(PAGE_SIZE, total - (number - 1) * PAGE_SIZE))
+    return Listing([0] * here, total, number, max(1, -(-total // PAGE_SIZE)), "")
 
 
 @pytest.mark.parametrize(
-    ("total", "number", "first", "last", "before", "after"),
+    ("total", "number", "first", "last", "previous", "next_page"),
     [
         (0, 1, 0, 0, 0, 0),
         (1, 1, 1, 1, 0, 0),
-        (SIZE, 1, 1, SIZE, 0, 0),
-        (SIZE + 1, 1, 1, SIZE, 0, 2),
-        (SIZE + 1, 2, SIZE + 1, SIZE + 1, 1, 0),
-        (3 * SIZE, 2, SIZE + 1, 2 * SIZE, 1, 3),
+        (PAGE_SIZE, 1, 1, PAGE_SIZE, 0, 0),
+        (PAGE_SIZE + 1, 1, 1, PAGE_SIZE, 0, 2),
+        (PAGE_SIZE + 1, 2, PAGE_SIZE + 1, PAGE_SIZE + 1, 1, 0),
+        (3 * PAGE_SIZE, 2, PAGE_SIZE + 1, 2 * PAGE_SIZE, 1, 3),
     ],
 )
-def test_where_a_page_stands(total: int, number: int, first: int, last: int, before: int, after: int):
+def test_where_a_page_stands(total: int, number: int, first: int, last: int, previous: int, next_page: int):
     found = page(total, number)
-    assert (found.first, found.last, found.before, found.after) == (first, last, before, after)
+    assert (found.first, found.last, found.previous, found.next_page) == (first, last, previous, next_page)
 
 
 @given(st.integers(1, 1000))
@@ -191,16 +199,16 @@ def test_pages_hold_every_row_once(total: int):
     assert (pages[0].first, pages[-1].last) == (1, total)
 
 
-@pytest.mark.parametrize(("asked", "is_filtered"), [({}, False), ({"q": ""}, False), ({"q": "", "state": "x"}, True)])
-def test_a_list_knows_whether_something_was_asked_for(asked: dict[str, str], is_filtered: bool):
-    assert Listing([], 0, 1, 1, "", asked).is_filtered is is_filtered
+@pytest.mark.parametrize(("query", "is_filtered"), [({}, False), ({"q": ""}, False), ({"q": "", "state": "x"}, True)])
+def test_a_list_knows_whether_something_was_asked_for(query: dict[str, str], is_filtered: bool):
+    assert Listing([], 0, 1, 1, "", query).is_filtered is is_filtered
 
 
 @pytest.mark.parametrize(
     ("sent", "word"), [("a", "a"), ("  a ", "a"), ("a\0b", "ab"), ("x" * 500, "x" * 200), ("\0", ""), ("☃", "☃")]
 )
 def test_a_filter_is_trimmed_and_bounded(sent: str, word: str):
-    assert words(RequestFactory().get("/", {"q": sent}), "q", "state") == {"q": word, "state": ""}
+    assert query_filters(RequestFactory().get("/", {"q": sent}), "q", "state") == {"q": word, "state": ""}
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,21 @@ from typing import Any
 
 import pytest
 
-from apps.containers.engine import LABEL
+from apps.containers.engine import UUID_LABEL
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container, Pull
 from apps.containers.services import container_act, container_create, container_update
-from apps.containers.spec import LaunchConfig
 from apps.control.models import Operation
-from apps.control.reconcile import look, settle
+from apps.control.reconcile import reconcile_one, reconcile_until_idle
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
-from apps.drivers.base import CreateRequest, EngineConflict, EngineDown, EngineError, EngineRefused
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.base import (
+    CreateRequest,
+    EngineConflict,
+    EngineDown,
+    EngineError,
+    EngineRefused,
+)
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 
@@ -31,183 +37,183 @@ def make(lab: Environment, host: Host, actor_of: Any) -> Callable[..., Container
     return ask
 
 
-def fresh(row: Container) -> Container:
+def reload(row: Container) -> Container:
     return Container.all_objects.get(pk=row.pk)
 
 
 def test_the_answer_comes_before_the_work_is_done(make: Any, sim: SimulatedDriver) -> None:
     row = make()
-    assert (row.shown, row.transitioning, sim.containers()) == ("creating", "yes", [])
+    assert (row.display_state, row.transitioning, sim.containers()) == ("creating", "yes", [])
 
 
 def test_a_container_runs_on_the_engine_with_its_label_and_name(make: Any, sim: SimulatedDriver) -> None:
     row = make(ports=["80/tcp"], environment={"A": "1"})
-    settle()
-    row = fresh(row)
+    reconcile_until_idle()
+    row = reload(row)
     (seen,) = sim.containers()
-    assert (row.shown, row.transitioning, row.message) == ("running", "no", "")
-    assert (seen.name, seen.state, seen.labels[LABEL]) == ("web", "running", str(row.uuid))
+    assert (row.display_state, row.transitioning, row.message) == ("running", "no", "")
+    assert (seen.name, seen.state, seen.labels[UUID_LABEL]) == ("web", "running", str(row.uuid))
     assert (row.external_id, row.start_count, bool(row.address)) == (seen.id, 1, True)
     assert row.engine_state["ports"][0]["public"]
 
 
 def test_its_operation_succeeds(make: Any) -> None:
     row = make()
-    settle()
+    reconcile_until_idle()
     operation = Operation.all_objects.get(kind="container", target=row.pk)
     assert (operation.name, operation.state, operation.progress) == ("container.create", "succeeded", 100)
 
 
 def test_one_that_is_not_to_start_is_made_and_stays_stopped(make: Any, sim: SimulatedDriver) -> None:
     row = make(startOnCreate=False)
-    settle()
-    assert fresh(row).shown == "stopped"
+    reconcile_until_idle()
+    assert reload(row).display_state == "stopped"
     assert [seen.state for seen in sim.containers()] == ["created"]
 
 
 def test_stop_start_and_restart(make: Any, sim: SimulatedDriver, actor_of: Any) -> None:
     row = make()
-    settle()
-    container_act(fresh(row), "stop", actor=actor_of("bob"))
-    assert fresh(row).shown == "stopping"
-    settle()
-    assert fresh(row).shown == "stopped"
-    container_act(fresh(row), "start", actor=actor_of("rex"))
-    settle()
-    assert fresh(row).shown == "running"
+    reconcile_until_idle()
+    container_act(reload(row), "stop", actor=actor_of("bob"))
+    assert reload(row).display_state == "stopping"
+    reconcile_until_idle()
+    assert reload(row).display_state == "stopped"
+    container_act(reload(row), "start", actor=actor_of("rex"))
+    reconcile_until_idle()
+    assert reload(row).display_state == "running"
     before = sim.calls["restart"]
-    container_act(fresh(row), "restart", actor=actor_of("alice"))
-    settle()
-    assert (fresh(row).shown, sim.calls["restart"]) == ("running", before + 1)
-    look("container", row.pk)
+    container_act(reload(row), "restart", actor=actor_of("alice"))
+    reconcile_until_idle()
+    assert (reload(row).display_state, sim.calls["restart"]) == ("running", before + 1)
+    reconcile_one("container", row.pk)
     assert sim.calls["restart"] == before + 1
 
 
 def test_a_readonly_member_changes_nothing(make: Any, actor_of: Any) -> None:
     row = make()
-    settle()
+    reconcile_until_idle()
     with pytest.raises(Forbidden, match="readonly"):
-        container_act(fresh(row), "stop", actor=actor_of("rita"))
+        container_act(reload(row), "stop", actor=actor_of("rita"))
     with pytest.raises(Forbidden):
         make("other", who="rita")
-    assert fresh(row).desired == "running"
+    assert reload(row).desired == "running"
     assert Container.all_objects.count() == 1
 
 
 def test_an_action_that_its_state_forbids_is_refused(make: Any, actor_of: Any) -> None:
     row = make()
-    settle()
+    reconcile_until_idle()
     with pytest.raises(ActionNotAvailable, match="running"):
-        container_act(fresh(row), "start", actor=actor_of("alice"))
+        container_act(reload(row), "start", actor=actor_of("alice"))
 
 
 def test_a_removed_one_leaves_nothing_on_the_engine(make: Any, sim: SimulatedDriver, actor_of: Any) -> None:
     row = make()
-    settle()
-    container_act(fresh(row), "remove", actor=actor_of("alice"))
-    assert fresh(row).shown == "removing"
-    settle()
-    assert (fresh(row).shown, sim.containers()) == ("removed", [])
-    assert fresh(row).removed is not None
+    reconcile_until_idle()
+    container_act(reload(row), "remove", actor=actor_of("alice"))
+    assert reload(row).display_state == "removing"
+    reconcile_until_idle()
+    assert (reload(row).display_state, sim.containers()) == ("removed", [])
+    assert reload(row).removed is not None
 
 
 def test_what_somebody_stops_on_the_host_is_shown_and_let_be(make: Any, sim: SimulatedDriver) -> None:
     row = make()
-    settle()
+    reconcile_until_idle()
     sim.kill("web")
-    look("container", row.pk)
-    settle()
-    row = fresh(row)
-    assert (row.shown, row.desired, row.message) == ("stopped", "running", "Ended with exit code 137.")
+    reconcile_one("container", row.pk)
+    reconcile_until_idle()
+    row = reload(row)
+    assert (row.display_state, row.desired, row.message) == ("stopped", "running", "Ended with exit code 137.")
     assert [seen.state for seen in sim.containers()] == ["exited"]
 
 
 def test_what_somebody_removes_on_the_host_is_gone(make: Any, sim: SimulatedDriver) -> None:
     row = make()
-    settle()
+    reconcile_until_idle()
     sim.remove("web")
-    look("container", row.pk)
-    assert (fresh(row).shown, sim.containers()) == ("removed", [])
+    reconcile_one("container", row.pk)
+    assert (reload(row).display_state, sim.containers()) == ("removed", [])
 
 
-def test_running_out_of_memory_is_told(make: Any, sim: SimulatedDriver) -> None:
+def test_running_out_of_memory_is_reported(make: Any, sim: SimulatedDriver) -> None:
     row = make()
-    settle()
+    reconcile_until_idle()
     sim.crash("web", 137, oom=True)
-    look("container", row.pk)
-    assert fresh(row).message == "Killed because it ran out of memory."
+    reconcile_one("container", row.pk)
+    assert reload(row).message == "Killed because it ran out of memory."
 
 
-def test_a_look_that_was_killed_after_creating_makes_no_double(make: Any, sim: SimulatedDriver) -> None:
+def test_a_reconcile_that_was_killed_after_creating_makes_no_double(make: Any, sim: SimulatedDriver) -> None:
     row = make()
     sim.fail_next("start", EngineDown("cut"))
-    look("container", row.pk)
+    reconcile_one("container", row.pk)
     assert len(sim.containers()) == 1
-    settle_later(row)
-    assert (fresh(row).shown, len(sim.containers())) == ("running", 1)
+    reconcile_later(row)
+    assert (reload(row).display_state, len(sim.containers())) == ("running", 1)
 
 
-def settle_later(row: Container) -> None:
+def reconcile_later(row: Container) -> None:
     """Looks again now, whatever the back-off says."""
     for _ in range(5):
-        look("container", row.pk)
+        reconcile_one("container", row.pk)
 
 
 def test_a_name_that_somebody_else_holds_on_the_engine_is_lengthened(make: Any, sim: SimulatedDriver) -> None:
     sim.create(CreateRequest("web", {"Image": "bb:local"}))
     row = make()
-    settle()
-    assert fresh(row).shown == "running"
+    reconcile_until_idle()
+    assert reload(row).display_state == "running"
     assert sorted(seen.name for seen in sim.containers()) == ["web", f"web_{str(row.uuid)[:8]}"]
 
 
 def test_an_engine_that_refuses_ends_it_in_error_with_its_words(make: Any, sim: SimulatedDriver) -> None:
     row = make()
     sim.fail_next("create", EngineRefused("invalid reference format"))
-    settle()
-    row = fresh(row)
-    assert (row.shown, row.transitioning, row.message) == ("error", "error", "invalid reference format")
+    reconcile_until_idle()
+    row = reload(row)
+    assert (row.display_state, row.transitioning, row.message) == ("error", "error", "invalid reference format")
     assert Operation.all_objects.get(target=row.pk, kind="container").state == "failed"
 
 
 def test_one_in_error_can_be_started_once_the_reason_is_gone(make: Any, sim: SimulatedDriver, actor_of: Any) -> None:
     row = make()
     sim.fail_next("create", EngineRefused("no"))
-    settle()
-    container_act(fresh(row), "start", actor=actor_of("alice"))
-    settle()
-    assert (fresh(row).shown, fresh(row).transitioning) == ("running", "no")
+    reconcile_until_idle()
+    container_act(reload(row), "start", actor=actor_of("alice"))
+    reconcile_until_idle()
+    assert (reload(row).display_state, reload(row).transitioning) == ("running", "no")
 
 
 def test_a_lost_engine_is_waited_for(make: Any, sim: SimulatedDriver) -> None:
     row = make()
     sim.down = True
-    look("container", row.pk)
-    row = fresh(row)
-    assert (row.shown, row.transitioning) == ("creating", "yes")
+    reconcile_one("container", row.pk)
+    row = reload(row)
+    assert (row.display_state, row.transitioning) == ("creating", "yes")
     assert "does not answer" in row.message
     sim.down = False
-    settle_later(row)
-    assert fresh(row).shown == "running"
+    reconcile_later(row)
+    assert reload(row).display_state == "running"
 
 
 def test_a_missing_image_is_pulled_first(make: Any, sim: SimulatedDriver) -> None:
     sim.registry.add("nginx:1")
     row = make(imageUuid="docker:nginx:1")
-    look("container", row.pk)
-    assert (fresh(row).shown, fresh(row).message) == ("creating", "Pulling nginx:1")
-    settle()
-    settle_later(row)
-    assert fresh(row).shown == "running"
-    assert Pull.all_objects.get().shown == "pulled"
+    reconcile_one("container", row.pk)
+    assert (reload(row).display_state, reload(row).message) == ("creating", "Pulling nginx:1")
+    reconcile_until_idle()
+    reconcile_later(row)
+    assert reload(row).display_state == "running"
+    assert Pull.all_objects.get().display_state == "pulled"
 
 
 def test_an_image_that_cannot_be_pulled_ends_it_in_error(make: Any, sim: SimulatedDriver) -> None:
     row = make(imageUuid="docker:nowhere/nothing:1")
-    settle()
-    settle_later(row)
-    row = fresh(row)
-    assert (row.shown, row.transitioning) == ("error", "error")
+    reconcile_until_idle()
+    reconcile_later(row)
+    row = reload(row)
+    assert (row.display_state, row.transitioning) == ("error", "error")
     assert "nowhere/nothing:1 could not be pulled" in row.message
     assert sim.containers() == []
 
@@ -215,10 +221,10 @@ def test_an_image_that_cannot_be_pulled_ends_it_in_error(make: Any, sim: Simulat
 def test_a_transient_refusal_is_tried_again(make: Any, sim: SimulatedDriver) -> None:
     row = make()
     sim.fail_next("start", EngineError("the engine is busy"))
-    look("container", row.pk)
-    assert fresh(row).shown == "creating"
-    settle_later(row)
-    assert fresh(row).shown == "running"
+    reconcile_one("container", row.pk)
+    assert reload(row).display_state == "creating"
+    reconcile_later(row)
+    assert reload(row).display_state == "running"
 
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "a b", "é", "-a", "a/../b", 7])
@@ -241,11 +247,11 @@ def test_names_are_unique_in_an_environment(make: Any) -> None:
 
 def test_a_rename_keeps_it_running(make: Any, actor_of: Any) -> None:
     row = make()
-    settle()
-    container_update(fresh(row), actor=actor_of("alice"), name="other", description="d")
-    assert fresh(row).shown == "updating-running"
-    settle()
-    assert (fresh(row).shown, fresh(row).name) == ("running", "other")
+    reconcile_until_idle()
+    container_update(reload(row), actor=actor_of("alice"), name="other", description="d")
+    assert reload(row).display_state == "updating-running"
+    reconcile_until_idle()
+    assert (reload(row).display_state, reload(row).name) == ("running", "other")
 
 
 def test_references_to_foreign_containers_are_refused(make: Any) -> None:
@@ -258,17 +264,17 @@ def test_references_to_foreign_containers_are_refused(make: Any) -> None:
 
 def test_two_containers_never_get_the_same_port(make: Any, sim: SimulatedDriver) -> None:
     first, second = make("one", ports=["8080:80/tcp"]), make("two", ports=["8080:80/tcp"])
-    settle()
-    assert fresh(first).shown == "running"
-    assert fresh(second).shown == "creating"
-    assert "Scheduling failed" in fresh(second).message
-    assert "8080" in fresh(second).message
-    assert fresh(second).placement
+    reconcile_until_idle()
+    assert reload(first).display_state == "running"
+    assert reload(second).display_state == "creating"
+    assert "Scheduling failed" in reload(second).message
+    assert "8080" in reload(second).message
+    assert reload(second).placement
 
 
 def test_its_engine_name_conflict_with_itself_is_no_conflict(make: Any, sim: SimulatedDriver) -> None:
     row = make()
     sim.fail_next("find", EngineConflict("busy"))
-    settle()
-    settle_later(row)
+    reconcile_until_idle()
+    reconcile_later(row)
     assert len(sim.containers()) == 1

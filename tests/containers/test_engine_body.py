@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.containers.plan import config_from_inspect, engine_body
-from apps.containers.spec import LaunchConfig
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.engine_body import config_from_inspect, engine_body
 
 FULL = LaunchConfig.from_wire(
     {
@@ -166,11 +166,11 @@ def test_what_is_not_said_is_left_to_the_engine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"), [("managed", "net"), ("bridge", "bridge"), ("host", "host"), ("none", "none")]
+    ("mode", "result"), [("managed", "net"), ("bridge", "bridge"), ("host", "host"), ("none", "none")]
 )
-def test_each_network_mode_is_told(mode: str, told: str) -> None:
+def test_each_network_mode_is_sent_to_the_engine(mode: str, result: str) -> None:
     body = engine_body(config(networkMode=mode), labels={}, network="net", aliases=["a"], links=["x:y"])
-    assert body["HostConfig"]["NetworkMode"] == told
+    assert body["HostConfig"]["NetworkMode"] == result
     assert ("NetworkingConfig" in body) == (mode == "managed")
     assert body["HostConfig"].get("Links") == (None if mode == "managed" else ["x:y"])
 
@@ -193,9 +193,9 @@ def test_a_given_hostname_wins() -> None:
     assert engine_body(config(hostname="own"), labels={}, hostname="given")["Hostname"] == "given"
 
 
-def test_retries_are_told_only_to_the_policy_that_knows_them() -> None:
-    told = config(restartPolicy={"name": "always", "maximumRetryCount": 3})
-    assert engine_body(told, labels={})["HostConfig"]["RestartPolicy"] == {"Name": "always"}
+def test_retries_are_sent_only_to_the_policy_that_knows_them() -> None:
+    result = config(restartPolicy={"name": "always", "maximumRetryCount": 3})
+    assert engine_body(result, labels={})["HostConfig"]["RestartPolicy"] == {"Name": "always"}
 
 
 def test_a_log_driver_needs_no_options() -> None:
@@ -216,7 +216,7 @@ def test_a_container_made_outside_is_read_back() -> None:
     assert LaunchConfig.from_json(json.loads(json.dumps(seen.to_json()))) == seen
 
 
-def test_what_engines_fill_in_is_not_taken_for_a_wish() -> None:
+def test_engine_defaults_are_not_taken_for_a_request() -> None:
     raw = {
         "Id": "0123456789abcdef",
         "Config": {"Image": "a", "Hostname": "0123456789ab", "Cmd": None, "Env": ["PATH=/bin", 7], "Labels": {}},

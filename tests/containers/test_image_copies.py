@@ -9,18 +9,24 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.containers import fetch
+from apps.containers import pull_reconcile
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container, Pull
 from apps.containers.selectors import image_copies, images_of
 from apps.containers.services import container_create, image_copy, image_remove
-from apps.containers.spec import LaunchConfig
 from apps.control.models import AuditEntry, Operation, OperationLine
-from apps.control.reconcile import look, settle
-from apps.core.errors import Conflict, Forbidden, Invalid, NotFound
-from apps.drivers import registry, simulated
+from apps.control.reconcile import reconcile_one, reconcile_until_idle
+from apps.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+)
+from apps.drivers import registry
 from apps.drivers.base import Endpoint, EngineDown, EngineError
-from apps.drivers.simulated import SimulatedDriver
-from apps.environments.access import Actor
+from apps.drivers.simulated import engine
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
 from apps.hosts.models import Host
@@ -32,16 +38,16 @@ IMAGE = "shop:1"
 @pytest.fixture
 def two(lab: Environment, host: Host) -> Host:
     """A second host, `lab2`, that has the image; the first one has not."""
-    engine = simulated.engine("lab2")
-    engine.images_there.add(IMAGE)
+    second = engine.simulated_engine("lab2")
+    second.local_images.add(IMAGE)
     row = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
-    settle()
+    reconcile_until_idle()
     return row
 
 
 @pytest.fixture
 def engine2(two: Host) -> SimulatedDriver:
-    return simulated.engine("lab2")
+    return engine.simulated_engine("lab2")
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ def wanted(lab: Environment, host: Host, two: Host, actor_of: Any) -> Container:
     return container_create(actor=actor_of("alice"), environment=lab, config=config, name="needs-it")
 
 
-def fresh(row: Any) -> Any:
+def reload(row: Any) -> Any:
     return type(row).all_objects.get(pk=row.pk)
 
 
@@ -69,17 +75,17 @@ def test_a_container_gets_its_image_from_the_host_that_has_it(
     wanted: Container, sim: SimulatedDriver, run_loop: Callable[[], None]
 ):
     run_loop()
-    assert fresh(wanted).shown == "running"
+    assert reload(wanted).display_state == "running"
     assert sim.find_image(IMAGE)
-    assert (the_pull().shown, the_pull().sender, the_pull().status) == ("pulled", None, {"percent": 100})
+    assert (the_pull().display_state, the_pull().sender, the_pull().status) == ("pulled", None, {"percent": 100})
 
 
 def test_both_operations_tell_where_it_came_from(wanted: Container, run_loop: Callable[[], None]):
     run_loop()
     for kind in ("pull", "container"):
-        told = " / ".join(lines(kind))
-        assert "Copying shop:1 from h2 to h1 (4 MB)" in told
-        assert "shop:1 is on h1" in told
+        log_text = " / ".join(lines(kind))
+        assert "Copying shop:1 from h2 to h1 (4 MB)" in log_text
+        assert "shop:1 is on h1" in log_text
 
 
 def test_the_registry_is_asked_first(
@@ -87,23 +93,23 @@ def test_the_registry_is_asked_first(
 ):
     sim.registry.add(IMAGE)
     run_loop()
-    assert fresh(wanted).shown == "running"
+    assert reload(wanted).display_state == "running"
     assert engine2.calls["save"] == 0
 
 
 def test_nobody_has_it_and_the_registrys_words_stay(
     wanted: Container, engine2: SimulatedDriver, run_loop: Callable[[], None]
 ):
-    engine2.images_there.clear()
+    engine2.local_images.clear()
     run_loop()
-    assert fresh(wanted).shown == "error"
-    assert "pull access denied" in fresh(wanted).message
+    assert reload(wanted).display_state == "error"
+    assert "pull access denied" in reload(wanted).message
 
 
 def test_a_silent_neighbour_is_passed_over(wanted: Container, engine2: SimulatedDriver, run_loop: Callable[[], None]):
     engine2.fail_next("find_image", EngineDown("away"), times=99)
     run_loop()
-    assert fresh(wanted).shown == "error"
+    assert reload(wanted).display_state == "error"
     assert engine2.calls["save"] == 0
 
 
@@ -113,27 +119,27 @@ def test_never_from_another_environment(
     other = environment_create(actor=actor_of("mallory"), name="Other")
     Host.all_objects.filter(pk=two.pk).update(environment=other)
     for _ in range(3):
-        settle()
-    assert the_pull().shown == "error"
+        reconcile_until_idle()
+    assert the_pull().display_state == "error"
     assert engine2.calls["save"] == 0
 
 
 def test_a_source_that_breaks_off_is_tried_again(wanted: Container, engine2: SimulatedDriver, sim: SimulatedDriver):
-    look("container", wanted.pk)
+    reconcile_one("container", wanted.pk)
     sim.fail_next("load", EngineDown("cut"))
-    look("pull", the_pull().pk)
+    reconcile_one("pull", the_pull().pk)
     row = the_pull()
-    assert (row.shown, row.message, row.sender) == ("pulling", "cut", None)
-    look("pull", row.pk)
-    assert the_pull().shown == "pulled"
+    assert (row.display_state, row.message, row.sender) == ("pulling", "cut", None)
+    reconcile_one("pull", row.pk)
+    assert the_pull().display_state == "pulled"
 
 
 def test_an_engine_that_does_not_take_it_says_why(wanted: Container, sim: SimulatedDriver):
-    look("container", wanted.pk)
+    reconcile_one("container", wanted.pk)
     sim.fail_next("load", EngineError("no space left on device"))
-    look("pull", the_pull().pk)
+    reconcile_one("pull", the_pull().pk)
     row = the_pull()
-    assert (row.shown, row.sender) == ("error", None)
+    assert (row.display_state, row.sender) == ("error", None)
     assert row.message == "shop:1 could not be copied from h2 to h1: no space left on device"
     assert Operation.all_objects.get(kind="pull", target=row.pk).state == "failed"
 
@@ -144,8 +150,8 @@ def copying(two: Host, host: Host, actor_of: Any) -> Pull:
 
 
 def test_who_asks_for_a_copy_gets_it_without_a_registry(copying: Pull, sim: SimulatedDriver, actor_of: Any):
-    look("pull", copying.pk)
-    assert fresh(copying).shown == "pulled"
+    reconcile_one("pull", copying.pk)
+    assert reload(copying).display_state == "pulled"
     assert sim.find_image(IMAGE)
     assert sim.calls["pull"] == 0
     operation = Operation.all_objects.get(kind="pull", target=copying.pk)
@@ -155,75 +161,75 @@ def test_who_asks_for_a_copy_gets_it_without_a_registry(copying: Pull, sim: Simu
 
 def test_a_host_sends_to_one_other_at_a_time(copying: Pull, two: Host, lab: Environment, actor_of: Any):
     third = host_create(actor=None, environment=lab, url="sim://lab3", name="h3")
-    settle()
+    reconcile_until_idle()
     second = image_copy(actor=actor_of("alice"), source=two, image=IMAGE, targets=[third])[0]
     soon = timezone.now() + timedelta(seconds=60)
     Pull.all_objects.filter(pk=copying.pk).update(sender=two, lease="somebody", lease_until=soon)
-    look("pull", second.pk)
-    assert (fresh(second).shown, fresh(second).message) == ("pulling", "Waiting: h2 is sending shop:1 to h1.")
-    assert fresh(second).next_look - timezone.now() < timedelta(seconds=3)
+    reconcile_one("pull", second.pk)
+    assert (reload(second).display_state, reload(second).message) == ("pulling", "Waiting: h2 is sending shop:1 to h1.")
+    assert reload(second).next_attempt_at - timezone.now() < timedelta(seconds=3)
     Pull.all_objects.filter(pk=copying.pk).update(lease_until=timezone.now())  # its process was killed
-    look("pull", second.pk)
-    assert fresh(second).shown == "pulled"
-    registry.forget(Endpoint("sim://lab3"))
+    reconcile_one("pull", second.pk)
+    assert reload(second).display_state == "pulled"
+    registry.discard_driver(Endpoint("sim://lab3"))
 
 
-def test_progress_is_told_while_it_goes(copying: Pull, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fetch, "TELL_EVERY", 0.0)
-    told: list[dict[str, Any]] = []
+def test_progress_is_reported_while_it_goes(copying: Pull, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pull_reconcile, "REPORT_EVERY", 0.0)
+    log_text: list[dict[str, Any]] = []
     real = SimulatedDriver.load
 
     def load(self: SimulatedDriver, pieces: Any) -> None:
         def watched() -> Iterator[bytes]:
             for piece in pieces:
-                told.append(fresh(copying).status)
+                log_text.append(reload(copying).status)
                 yield piece
 
         real(self, watched())
 
     monkeypatch.setattr(SimulatedDriver, "load", load)
-    look("pull", copying.pk)
-    percents = [status["percent"] for status in told]
+    reconcile_one("pull", copying.pk)
+    percents = [status["percent"] for status in log_text]
     assert percents == sorted(percents)
     assert (percents[0], percents[-1]) == (0, 99)
-    assert {status["from"] for status in told} == {"h2"}
+    assert {status["from"] for status in log_text} == {"h2"}
 
 
 def test_a_container_that_waits_says_whence_it_comes(wanted: Container):
-    look("container", wanted.pk)
+    reconcile_one("container", wanted.pk)
     Pull.all_objects.update(status={"percent": 40, "from": "h2"})
-    look("container", wanted.pk)
-    assert fresh(wanted).message == "Copying shop:1 from h2: 40 %"
+    reconcile_one("container", wanted.pk)
+    assert reload(wanted).message == "Copying shop:1 from h2: 40 %"
 
 
-def test_another_look_ends_the_old_one(copying: Pull, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fetch, "extend", lambda *_: False)
-    look("pull", copying.pk)
-    assert (fresh(copying).shown, fresh(copying).message) == ("pulling", "Begun anew.")
+def test_another_reconcile_ends_the_old_pull(copying: Pull, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pull_reconcile, "extend_lease", lambda *_: False)
+    reconcile_one("pull", copying.pk)
+    assert (reload(copying).display_state, reload(copying).message) == ("pulling", "Begun anew.")
     assert sim.find_image(IMAGE) is None
 
 
 def test_a_source_that_has_lost_it_says_so(copying: Pull, engine2: SimulatedDriver):
-    engine2.images_there.clear()
-    look("pull", copying.pk)
-    assert (fresh(copying).shown, fresh(copying).message) == ("error", "h2 does not have shop:1.")
+    engine2.local_images.clear()
+    reconcile_one("pull", copying.pk)
+    assert (reload(copying).display_state, reload(copying).message) == ("error", "h2 does not have shop:1.")
 
 
 def test_it_may_be_asked_for_again_when_done_and_not_before(copying: Pull, two: Host, host: Host, actor_of: Any):
     with pytest.raises(Invalid, match="on its way"):
         image_copy(actor=actor_of("alice"), source=two, image=IMAGE, targets=[host])
-    look("pull", copying.pk)
+    reconcile_one("pull", copying.pk)
     again = image_copy(actor=actor_of("alice"), source=two, image=IMAGE, targets=[host])[0]
-    assert (again.pk, again.shown) == (copying.pk, "pulling")
+    assert (again.pk, again.display_state) == (copying.pk, "pulling")
 
 
 def test_a_later_container_asks_the_registry_again(copying: Pull, wanted: Container, sim: SimulatedDriver):
-    look("pull", copying.pk)
-    sim.images_there.discard(IMAGE)
+    reconcile_one("pull", copying.pk)
+    sim.local_images.discard(IMAGE)
     sim.registry.add(IMAGE)
-    look("container", wanted.pk)
-    assert fresh(copying).source is None
-    look("pull", copying.pk)
+    reconcile_one("container", wanted.pk)
+    assert reload(copying).source is None
+    reconcile_one("pull", copying.pk)
     assert sim.calls["pull"] == 1
 
 
@@ -260,7 +266,7 @@ def test_images_are_listed_biggest_first(two: Host, engine2: SimulatedDriver):
 
 def test_copies_are_seen_from_both_ends_until_they_are_done(copying: Pull, two: Host, host: Host):
     assert [row.pk for row in image_copies(two)] == [row.pk for row in image_copies(host)] == [copying.pk]
-    look("pull", copying.pk)
+    reconcile_one("pull", copying.pk)
     assert image_copies(two) == image_copies(host) == []
 
 
@@ -276,6 +282,6 @@ def test_an_image_is_removed_and_written_down(two: Host, engine2: SimulatedDrive
 def test_an_image_in_use_stays(host: Host, lab: Environment, actor_of: Any):
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
     container_create(actor=actor_of("alice"), environment=lab, config=config, name="user")
-    settle()
+    reconcile_until_idle()
     with pytest.raises(Conflict, match="h1 keeps bb:local"):
         image_remove(actor=actor_of("alice"), host=host, image="bb:local")

@@ -11,7 +11,7 @@ from apps.containers.selectors import last_seen
 from apps.hosts.models import Host
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-CHANGED, LOOKED = NOW - timedelta(hours=3), NOW - timedelta(seconds=40)
+CHANGED, OBSERVED = NOW - timedelta(hours=3), NOW - timedelta(seconds=40)
 ID = "c" * 64
 
 
@@ -19,18 +19,18 @@ def box(host: Host | None, observed: datetime | None = CHANGED, external_id: str
     return Container(host=host, observed_at=observed, external_id=external_id)
 
 
-def machine(shown: str = "active", seen: datetime | None = LOOKED, lost: datetime | None = None) -> Host:
+def machine(shown: str = "active", seen: datetime | None = OBSERVED, lost: datetime | None = None) -> Host:
     row = Host(seen_at=seen, lost_at=lost)
-    row.shown = shown
+    row.display_state = shown
     return row
 
 
 @pytest.mark.parametrize("shown", ["active", "inactive", "deactivating", "evacuating"])
 def test_a_host_that_answers_confirms_what_is_on_it(shown: str) -> None:
-    assert last_seen(box(machine(shown))) == LOOKED
+    assert last_seen(box(machine(shown))) == OBSERVED
 
 
-def test_a_look_at_the_container_itself_may_be_newer() -> None:
+def test_an_observation_of_the_container_itself_may_be_newer() -> None:
     assert last_seen(box(machine(), observed=NOW)) == NOW
 
 
@@ -46,7 +46,7 @@ def test_a_look_at_the_container_itself_may_be_newer() -> None:
 )
 @pytest.mark.parametrize("observed", [CHANGED, NOW, None])
 def test_nothing_is_newer_than_the_last_answer_of_a_host_that_is_away(host: Host, observed: datetime | None) -> None:
-    assert last_seen(box(host, observed)) == LOOKED
+    assert last_seen(box(host, observed)) == OBSERVED
 
 
 @pytest.mark.parametrize(("observed", "when"), [(CHANGED, CHANGED), (None, None)])
@@ -65,4 +65,4 @@ def test_a_host_that_was_never_seen_confirms_nothing(observed: datetime | None, 
 
 
 def test_what_was_just_taken_in_counts_from_the_listing_that_found_it() -> None:
-    assert last_seen(box(machine(), observed=None)) == LOOKED
+    assert last_seen(box(machine(), observed=None)) == OBSERVED

@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.containers.plan import engine_body
-from apps.containers.policy import CLOSED, PERMISSIVE, RESTRICTED, Lender, Policy, check
-from apps.containers.policy.known import HARMLESS, PROCESS, RULED
-from apps.containers.spec import LaunchConfig
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.engine_body import engine_body
+from apps.containers.policy import (
+    CLOSED,
+    PERMISSIVE,
+    RESTRICTED,
+    Policy,
+    SharedResources,
+    check,
+)
+from apps.containers.policy.check import HARMLESS_HOST_FIELDS, PROCESS_FIELDS, RULED_HOST_FIELDS
 from apps.core.errors import Invalid
 
 PLAIN = {"Image": "nginx:1", "HostConfig": {"NetworkMode": "bridge"}}
@@ -156,10 +163,10 @@ ASKED = [way[1] for way in WAYS] + [
 
 
 @given(POLICIES, st.lists(st.sampled_from(ASKED), max_size=4))
-def test_no_policy_refuses_what_the_closed_one_allows(policy: Policy, asked: list[dict[str, Any]]):
-    wanted = body(**{name: value for each in asked for name, value in each.items()})
-    lenders = {"a": Lender(("/srv",))}
-    assert set(check(wanted, policy, lenders=lenders)) <= set(check(wanted, CLOSED, lenders=lenders))
+def test_no_policy_refuses_what_the_closed_one_allows(policy: Policy, requested: list[dict[str, Any]]):
+    wanted = body(**{name: value for each in requested for name, value in each.items()})
+    shared = {"a": SharedResources(("/srv",))}
+    assert set(check(wanted, policy, shared=shared)) <= set(check(wanted, CLOSED, shared=shared))
 
 
 UNLISTED = (
@@ -195,7 +202,7 @@ def test_a_field_of_the_body_that_nobody_listed_is_refused(name: str):
     ],
 )
 def test_an_open_folder_opens_itself_and_what_is_below_and_nothing_beside(path: str, allowed: bool):
-    assert Policy(bind_folders=("/srv/data",)).opens(path) is allowed
+    assert Policy(bind_folders=("/srv/data",)).allows_bind(path) is allowed
 
 
 @given(st.lists(st.sampled_from(["..", ".", "", "srv", "data", "etc"]), min_size=1, max_size=8))
@@ -203,33 +210,33 @@ def test_no_spelling_of_a_path_leads_out_of_an_open_folder(parts: list[str]):
     import posixpath
 
     path = "/" + "/".join(parts)
-    if Policy(bind_folders=("/srv/data",)).opens(path):
+    if Policy(bind_folders=("/srv/data",)).allows_bind(path):
         real = posixpath.normpath("/" + path.lstrip("/"))  # two slashes at the front would be kept
         assert real == "/srv/data" or real.startswith("/srv/data/")
 
 
 def test_the_root_as_an_open_folder_opens_everything():
-    assert Policy.from_wire({"bindFolders": ["/"]}).opens("/etc/passwd")
+    assert Policy.from_wire({"bindFolders": ["/"]}).allows_bind("/etc/passwd")
 
 
 @pytest.mark.parametrize(
-    ("value", "lenders", "refused"),
+    ("value", "shared", "refused"),
     [
         ({"VolumesFrom": ["a"]}, {}, True),
-        ({"VolumesFrom": ["a:ro"]}, {"a": Lender()}, False),
-        ({"VolumesFrom": ["a"]}, {"a": Lender(folders=("/etc",))}, True),
-        ({"VolumesFrom": ["a", "b"]}, {"a": Lender(), "b": Lender(folders=("/etc",))}, True),
+        ({"VolumesFrom": ["a:ro"]}, {"a": SharedResources()}, False),
+        ({"VolumesFrom": ["a"]}, {"a": SharedResources(folders=("/etc",))}, True),
+        ({"VolumesFrom": ["a", "b"]}, {"a": SharedResources(), "b": SharedResources(folders=("/etc",))}, True),
         ({"NetworkMode": "container:a"}, {}, True),
-        ({"NetworkMode": "container:a"}, {"a": Lender()}, False),
-        ({"NetworkMode": "container:a"}, {"a": Lender(host_network=True)}, True),
+        ({"NetworkMode": "container:a"}, {"a": SharedResources()}, False),
+        ({"NetworkMode": "container:a"}, {"a": SharedResources(host_network=True)}, True),
     ],
 )
 def test_what_another_container_has_is_not_lent_around_the_rules(
-    value: dict[str, Any], lenders: dict[str, Lender], refused: bool
+    value: dict[str, Any], shared: dict[str, SharedResources], refused: bool
 ):
-    assert bool(check(body(**value), RESTRICTED, lenders=lenders)) is refused
-    if lenders:
-        assert check(body(**value), PERMISSIVE, lenders=lenders) == ()
+    assert bool(check(body(**value), RESTRICTED, shared=shared)) is refused
+    if shared:
+        assert check(body(**value), PERMISSIVE, shared=shared) == ()
 
 
 def test_only_the_environments_own_network_has_a_name():
@@ -263,12 +270,12 @@ def test_everything_that_a_launch_configuration_can_say_is_known_to_the_check():
         }
     )
     made = engine_body(full, labels={"a": "b"}, network="own", aliases=["x"], links=["c:d"], volumes_from=["e"])
-    assert set(made) <= PROCESS
-    assert set(made["HostConfig"]) <= HARMLESS | RULED.keys()
-    assert check(made, PERMISSIVE, network="own", lenders={"e": Lender()}) == ()
+    assert set(made) <= PROCESS_FIELDS
+    assert set(made["HostConfig"]) <= HARMLESS_HOST_FIELDS | RULED_HOST_FIELDS.keys()
+    assert check(made, PERMISSIVE, network="own", shared={"e": SharedResources()}) == ()
 
 
-def test_every_refusal_is_told_and_not_only_the_first():
+def test_every_refusal_is_reported_and_not_only_the_first():
     found = check(body(Privileged=True, Binds=["/:/h", "/etc:/e"], CapAdd=["BPF"]), RESTRICTED)
     assert sorted(each.option for each in found) == ["capAdd", "dataVolumes", "dataVolumes", "privileged"]
     assert all(each.why for each in found)

@@ -10,24 +10,34 @@ import pytest
 from django.utils import timezone
 
 from apps.containers import services
-from apps.containers.lifecycle import pull_pause
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.lifecycle import pull_retry_delay
 from apps.containers.models import Container, Pull
-from apps.containers.retries import Tries
-from apps.containers.services import container_act, container_create, image_copy, pull_again
-from apps.containers.spec import LaunchConfig
+from apps.containers.pull_attempts import PullAttempts
+from apps.containers.services import (
+    container_act,
+    container_create,
+    image_copy,
+    pull_again,
+)
 from apps.control import services as control
 from apps.control.cancel import operation_retry
 from apps.control.models import Operation, OperationLine
-from apps.control.reconcile import fail_late, look
-from apps.core.result import Result
-from apps.drivers import simulated
+from apps.control.reconcile import fail_overdue, reconcile_one
+from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineDown, EngineError, PullProgress
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.simulated import engine
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
 from apps.stacks.models import Service
-from apps.stacks.services import service_act, service_create, service_update, stack_create
+from apps.stacks.services import (
+    service_act,
+    service_create,
+    service_update,
+    stack_create,
+)
 
 IMAGE = "nowhere/web:1"
 Later = Callable[..., None]
@@ -64,7 +74,7 @@ def make_due() -> None:
     """As if all had waited for as long as they wanted to."""
     now = timezone.now()
     for model in (Service, Container, Pull):
-        model.all_objects.exclude(next_look=None).update(next_look=now)
+        model.all_objects.exclude(next_attempt_at=None).update(next_attempt_at=now)
     for row in Pull.all_objects.exclude(status={}):
         tries = row.status.get("tries", {})
         row.status = {**row.status, "tries": {**tries, "due": now.isoformat()}} if tries.get("due") else row.status
@@ -73,10 +83,10 @@ def make_due() -> None:
 
 def try_now() -> None:
     make_due()
-    look("pull", the_pull().pk)
+    reconcile_one("pull", the_pull().pk)
 
 
-def again(row: Any) -> Any:
+def reload(row: Any) -> Any:
     return type(row).all_objects.get(pk=row.pk)
 
 
@@ -95,7 +105,7 @@ def lines() -> list[str]:
 
 
 def states() -> set[str]:
-    return set(Container.all_objects.filter(removed=None).values_list("shown", flat=True))
+    return set(Container.all_objects.filter(removed=None).values_list("display_state", flat=True))
 
 
 def test_it_is_one_operation_however_often_it_is_tried(service: Service, later: Later, sim: SimulatedDriver):
@@ -109,8 +119,8 @@ def test_it_is_one_operation_however_often_it_is_tried(service: Service, later: 
 def test_it_tells_how_often_since_when_why_and_when_it_is_tried_next(service: Service, later: Later):
     later(times=9)
     row, operation = the_pull(), Operation.all_objects.get(kind="pull")
-    tries = Tries.of(row)
-    assert operation.message == row.message == tries.told
+    tries = PullAttempts.from_pull(row)
+    assert operation.message == row.message == tries.summary
     assert tries.failed == operation.attempts >= 9
     assert f" UTC: {IMAGE} could not be pulled: pull access denied" in row.message
     assert operation.ended
@@ -122,9 +132,9 @@ def test_the_tries_come_ever_less_often(service: Service, later: Later):
     pauses = []
     for _ in range(8):
         row = the_pull()
-        assert row.next_look
+        assert row.next_attempt_at
         assert row.observed_at
-        pauses.append(round((row.next_look - row.observed_at).total_seconds()))
+        pauses.append(round((row.next_attempt_at - row.observed_at).total_seconds()))
         try_now()
     assert pauses[0] <= 30
     assert pauses == sorted(pauses)
@@ -135,18 +145,22 @@ def test_the_tries_come_ever_less_often(service: Service, later: Later):
     ("tries", "seconds"), [(1, 15), (2, 30), (3, 60), (4, 120), (5, 240), (6, 300), (7, 300), (10**9, 300)]
 )
 def test_the_pause_between_two_tries(tries: int, seconds: float):
-    assert pull_pause(tries) == seconds
+    assert pull_retry_delay(tries) == seconds
 
 
 def test_it_succeeds_as_the_same_operation_once_the_image_is_there(
     service: Service, later: Later, sim: SimulatedDriver
 ):
     later(times=3)
-    failed = Tries.of(the_pull()).failed
+    failed = PullAttempts.from_pull(the_pull()).failed
     sim.registry.add(IMAGE)
     later(times=2)
     assert operations() == [("pull.create", "succeeded")]
-    assert (the_pull().shown, the_pull().status, the_pull().next_look) == ("pulled", {"percent": 100}, None)
+    assert (the_pull().display_state, the_pull().status, the_pull().next_attempt_at) == (
+        "pulled",
+        {"percent": 100},
+        None,
+    )
     assert lines()[-1] == f"Done at try {failed + 1}."
     assert states() == {"running"}
 
@@ -168,23 +182,21 @@ def test_who_asks_for_it_again_gets_an_operation_of_its_own(service: Service, la
     assert operations() == [("pull.create", "failed"), ("pull.create", "failed")]
     newest = Operation.all_objects.filter(kind="pull").latest("pk")
     assert newest == Operation.all_objects.get(kind="pull", account__login="alice")
-    assert Tries.of(the_pull()).failed == newest.attempts < 6
+    assert PullAttempts.from_pull(the_pull()).failed == newest.attempts < 6
 
 
 def test_containers_that_come_later_ask_once(service: Service, later: Later, actor_of: Any):
     later(times=3)
-    service_update(again(service), actor=actor_of("alice"), scale=5)
+    service_update(reload(service), actor=actor_of("alice"), scale=5)
     later(times=12)
     assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]
 
 
-def test_one_that_looks_for_the_first_time_when_it_has_failed_already_does_not_ask_anew(
-    service: Service, sim: SimulatedDriver
-):
+def test_a_first_reconcile_after_a_failed_pull_does_not_pull_again(service: Service, sim: SimulatedDriver):
     late = Container.all_objects.latest("pk")
-    Container.all_objects.filter(pk=late.pk).update(looks=0, fault=False, state="requested", observed_generation=0)
-    look("container", late.pk)
-    assert again(late).fault
+    Container.all_objects.filter(pk=late.pk).update(attempts=0, fault=False, state="requested", observed_generation=0)
+    reconcile_one("container", late.pk)
+    assert reload(late).fault
     assert operations() == [("pull.create", "failed")]
 
 
@@ -208,9 +220,9 @@ def test_two_that_ask_first_in_the_same_moment_have_one_pull(
 ):
     box, real = Container.all_objects.latest("pk"), control.create
 
-    def overtaken(row: Pull, **told: Any) -> Operation:
-        real(Pull(environment=row.environment, host=row.host, image=row.image, desired="pulled"), **told)
-        return real(row, **told)
+    def overtaken(row: Pull, **summary: Any) -> Operation:
+        real(Pull(environment=row.environment, host=row.host, image=row.image, desired="pulled"), **summary)
+        return real(row, **summary)
 
     monkeypatch.setattr(services, "create", overtaken)
     found = services.pull_ensure(box, host, "another:1")
@@ -222,13 +234,13 @@ def test_it_ends_when_nothing_waits_for_it_any_more(
     service: Service, later: Later, actor_of: Any, sim: SimulatedDriver
 ):
     later(times=2)
-    service_act(again(service), "remove", actor=actor_of("alice"))
+    service_act(reload(service), "remove", actor=actor_of("alice"))
     later(times=3)
     asked = sim.calls["pull"]
     later(times=5)
     assert sim.calls["pull"] == asked
     row = the_pull()
-    assert (row.shown, row.next_look) == ("error", None)
+    assert (row.display_state, row.next_attempt_at) == ("error", None)
     assert row.message.endswith(" UTC) Nothing waits for it any more.")
     assert Operation.all_objects.get(kind="pull").message == row.message
 
@@ -239,23 +251,23 @@ def test_what_a_person_asked_for_is_tried_once(
     config = LaunchConfig.from_wire({"imageUuid": f"docker:{IMAGE}"})
     row = container_create(actor=actor_of("bob"), environment=lab, config=config, name="once")
     later(times=5)
-    assert (again(row).shown, sim.calls["pull"], the_pull().next_look) == ("error", 1, None)
-    assert again(row).message == Tries.of(the_pull()).why == the_pull().message
-    container_act(again(row), "start", actor=actor_of("bob"))
+    assert (reload(row).display_state, sim.calls["pull"], the_pull().next_attempt_at) == ("error", 1, None)
+    assert reload(row).message == PullAttempts.from_pull(the_pull()).reason == the_pull().message
+    container_act(reload(row), "start", actor=actor_of("bob"))
     later(times=5)
-    assert (again(row).shown, sim.calls["pull"]) == ("error", 2)
+    assert (reload(row).display_state, sim.calls["pull"]) == ("error", 2)
     assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]
 
 
 def test_a_silent_engine_in_between_forgets_nothing(service: Service, later: Later, sim: SimulatedDriver):
     later(times=2)
-    failed = Tries.of(the_pull()).failed
+    failed = PullAttempts.from_pull(the_pull()).failed
     sim.fail_next("pull", EngineDown("cut"))
     try_now()
-    assert (the_pull().shown, the_pull().message) == ("pulling", "cut")
+    assert (the_pull().display_state, the_pull().message) == ("pulling", "cut")
     assert operations() == [("pull.create", "failed")]
     try_now()
-    assert Tries.of(the_pull()).failed == failed + 1
+    assert PullAttempts.from_pull(the_pull()).failed == failed + 1
     assert operations() == [("pull.create", "failed")]
 
 
@@ -264,24 +276,24 @@ def test_a_try_that_breaks_off_half_way_forgets_nothing(
 ):
     def half(_image: str) -> Iterator[PullProgress]:
         yield PullProgress(40, "Downloading")
-        assert the_pull().shown == "pulling"
+        assert the_pull().display_state == "pulling"
         raise EngineDown("cut")
 
     later(times=2)
-    failed = Tries.of(the_pull()).failed
+    failed = PullAttempts.from_pull(the_pull()).failed
     with monkeypatch.context() as now:
         now.setattr(sim, "pull", half)
         try_now()
     row = the_pull()
-    assert (row.status["percent"], Tries.of(row).failed) == (40, failed)
+    assert (row.status["percent"], PullAttempts.from_pull(row).failed) == (40, failed)
     try_now()
-    assert (the_pull().shown, Tries.of(the_pull()).failed) == ("error", failed + 1)
+    assert (the_pull().display_state, PullAttempts.from_pull(the_pull()).failed) == ("error", failed + 1)
 
 
-def test_a_failure_is_not_told_over_by_the_clock(service: Service, later: Later):
+def test_a_failure_is_not_reported_again_by_the_clock(service: Service, later: Later):
     later(times=2)
     Operation.all_objects.filter(kind="pull").update(created=timezone.now() - timedelta(days=1))
-    fail_late()
+    fail_overdue()
     assert Operation.all_objects.get(kind="pull").message == the_pull().message
 
 
@@ -290,61 +302,66 @@ def test_what_could_not_be_copied_is_asked_of_the_registry_next(
 ):
     other = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
     later()
-    simulated.engine("lab2").images_there.add(IMAGE)
+    engine.simulated_engine("lab2").local_images.add(IMAGE)
     sim.fail_next("load", EngineError("no space left on device"))
-    image_copy(actor=actor_of("alice"), source=again(other), image=IMAGE, targets=[host])
-    look("pull", the_pull().pk)
+    image_copy(actor=actor_of("alice"), source=reload(other), image=IMAGE, targets=[host])
+    reconcile_one("pull", the_pull().pk)
     assert "no space left" in the_pull().message
     asked = sim.calls["pull"]
     try_now()
-    assert (the_pull().shown, sim.calls["pull"]) == ("pulled", asked + 1)
+    assert (the_pull().display_state, sim.calls["pull"]) == ("pulled", asked + 1)
 
 
 def test_one_that_nobody_waited_for_is_asked_for_again_by_who_does(service: Service, later: Later):
     """A failure that no container saw, because they came and went: the next look finds that nothing goes on."""
-    Pull.all_objects.update(next_look=None)
+    Pull.all_objects.update(next_attempt_at=None)
     later(times=4)
     assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]
-    assert the_pull().next_look is not None
+    assert the_pull().next_attempt_at is not None
 
 
-def test_a_look_that_is_no_further_try_leaves_what_failed_alone(host: Host, service: Service):
+def test_a_reconcile_that_is_not_another_attempt_leaves_the_failure_alone(host: Host, service: Service):
     row = the_pull()
-    tries = Tries(row.generation)
-    assert tries.counting(Result(state="pulling"), going_on=True) == Result(state="pulling")
-    assert tries.counting(Result(state="pulled"), going_on=True) == Result(state="pulled")
-    assert tries.counting(Result(state="error", message="no", failed=True), going_on=False).message == "no"
+    tries = PullAttempts(row.generation)
+    assert tries.record_outcome(ReconcileResult(state="pulling"), will_retry=True) == ReconcileResult(state="pulling")
+    assert tries.record_outcome(ReconcileResult(state="pulled"), will_retry=True) == ReconcileResult(state="pulled")
+    assert (
+        tries.record_outcome(ReconcileResult(state="error", message="no", failed=True), will_retry=False).message
+        == "no"
+    )
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_failure_of_a_time_before_tries_were_counted_is_told_in_its_own_words(service: Service, kept: bool):
+def test_a_failure_from_before_attempts_were_counted_keeps_its_own_message(service: Service, kept: bool):
     soon = timezone.now() + timedelta(hours=1)
-    Pull.all_objects.update(status={}, message="no such image", next_look=soon)
-    Container.all_objects.update(kept=kept, looks=1)
+    Pull.all_objects.update(status={}, message="no such image", next_attempt_at=soon)
+    Container.all_objects.update(keep_running=kept, attempts=1)
     row = Container.all_objects.order_by("pk")[0]
-    look("container", row.pk)
+    reconcile_one("container", row.pk)
     row.refresh_from_db()
     assert (row.message, row.fault) == ("no such image", True)
 
 
-def test_another_wish_begins_to_count_anew(service: Service):
+def test_a_new_desired_state_restarts_the_attempt_count(service: Service):
     row = the_pull()
-    assert Tries.of(row).failed >= 1
+    assert PullAttempts.from_pull(row).failed >= 1
     row.generation += 1
-    assert Tries.of(row) == Tries(row.generation)
-    assert Tries.of(row).status == {}
+    assert PullAttempts.from_pull(row) == PullAttempts(row.generation)
+    assert PullAttempts.from_pull(row).status == {}
 
 
-def test_a_wake_up_too_many_is_no_try(service: Service, sim: SimulatedDriver):
+def test_a_spurious_requeue_is_not_an_attempt(service: Service, sim: SimulatedDriver):
     before, asked = the_pull(), sim.calls["pull"]
     for _ in range(3):
-        look("pull", before.pk)
+        reconcile_one("pull", before.pk)
     after = the_pull()
     assert sim.calls["pull"] == asked
-    assert (after.shown, after.status, after.message) == ("error", before.status, before.message)
-    assert after.next_look
-    assert abs(after.next_look - datetime.fromisoformat(Tries.of(before).due)) < timedelta(seconds=1)
-    assert Operation.all_objects.get(kind="pull").attempts == Tries.of(before).failed
+    assert (after.display_state, after.status, after.message) == ("error", before.status, before.message)
+    assert after.next_attempt_at
+    assert abs(after.next_attempt_at - datetime.fromisoformat(PullAttempts.from_pull(before).due)) < timedelta(
+        seconds=1
+    )
+    assert Operation.all_objects.get(kind="pull").attempts == PullAttempts.from_pull(before).failed
 
 
 @pytest.mark.parametrize(
@@ -361,6 +378,6 @@ def test_a_wake_up_too_many_is_no_try(service: Service, sim: SimulatedDriver):
     ],
 )
 def test_the_words_for_it(failed: int, due: str, text: str):
-    tries = Tries(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no", due)
-    assert tries.told == text
+    tries = PullAttempts(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no", due)
+    assert tries.summary == text
     assert tries.seen == f"no (try {failed} failed at 2026-01-02 09:00:05 UTC)"

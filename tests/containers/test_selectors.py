@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from apps.containers.decisions import policy_reset, policy_set
 from apps.containers.models import Container, HostPolicy
 from apps.containers.policy import PERMISSIVE, RESTRICTED, Policy
+from apps.containers.policy_services import policy_reset, policy_set
 from apps.containers.selectors import (
+    container_ids_on,
     containers_of,
     counts_by_host,
     endpoints,
     find_container,
     policies_of,
     policy_of,
-    running_on,
 )
 from apps.control.models import AuditEntry
 from apps.core.errors import Forbidden, Invalid
@@ -55,12 +55,12 @@ def far(actor_of: Any) -> Environment:
     return environment_create(actor=actor_of("mallory"), name="Far")
 
 
-def test_containers_are_listed_to_those_who_may_look_without_removed_ones(
+def test_containers_are_listed_to_readers_without_removed_ones(
     place: Any, lab: Environment, far: Environment, actor_of: Any
 ):
     here = place("here")
-    gone = place("gone", state="removed", desired="removed")
-    Container.all_objects.filter(pk=gone.pk).update(removed=gone.created)
+    removed_row = place("gone", state="removed", desired="removed")
+    Container.all_objects.filter(pk=removed_row.pk).update(removed=removed_row.created)
     there = place("there", on="h9", environment=far)
     for who in ("alice", "bob", "rex", "rita"):
         assert list(containers_of(actor_of(who), lab.pk)) == [here]
@@ -91,7 +91,7 @@ def test_those_of_the_same_service_are_counted_beside_all(place: Any, lab: Envir
 
 def test_what_runs_on_a_host_is_known_by_the_engine_s_ids(place: Any):
     row, _waiting, _other = place("a"), place("b", external_id=""), place("c", on="h2")
-    assert running_on(row.host) == {"id-a": row.pk}
+    assert container_ids_on(row.host) == {"id-a": row.pk}
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_an_endpoint_says_everything_about_itself(place: Any):
 
 @pytest.mark.parametrize(("state", "count"), [("running", 1), ("stopped", 0), ("removed", 0), ("error", 0)])
 def test_only_what_runs_is_reached(state: str, count: int, place: Any):
-    wish = {"running": "running", "error": "running"}.get(state, state)
-    assert len(endpoints(place(ports=[PORT], state=state, desired=wish))) == count
+    desired_state = {"running": "running", "error": "running"}.get(state, state)
+    assert len(endpoints(place(ports=[PORT], state=state, desired=desired_state))) == count
 
 
 def test_without_a_host_nothing_is_reached(place: Any):
@@ -199,9 +199,9 @@ def test_decisions_are_in_the_audit_log_of_their_environment(lab: Environment, a
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
     policy_reset(lab, actor=actor_of("root"))
     policy_reset(lab, actor=actor_of("root"))  # there was nothing to take back
-    told = AuditEntry.all_objects.filter(environment=lab, event__startswith="hostPolicy").order_by("pk")
-    assert [(row.event, row.account) for row in told] == [
+    entries = AuditEntry.all_objects.filter(environment=lab, event__startswith="hostPolicy").order_by("pk")
+    assert [(row.event, row.account) for row in entries] == [
         ("hostPolicy.update", people.root),
         ("hostPolicy.delete", people.root),
     ]
-    assert told[0].request["rules"]["privileged"] is True
+    assert entries[0].request["rules"]["privileged"] is True

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.containers.spec import HealthCheck, LaunchConfig, Port, RestartPolicy
+from apps.containers.launch.config import (
+    HealthCheck,
+    LaunchConfig,
+    Port,
+    RestartPolicy,
+)
 from apps.core.errors import Invalid
 
 FULL: dict[str, Any] = {
@@ -108,8 +113,8 @@ def test_the_least_is_an_image() -> None:
     assert config.to_json() == {"imageUuid": "docker:nginx"}
     wire = config.to_wire()
     assert set(wire) == set(FULL)
-    said = {name: value for name, value in wire.items() if value is not None}
-    assert said == {
+    set_fields = {name: value for name, value in wire.items() if value is not None}
+    assert set_fields == {
         "imageUuid": "docker:nginx",
         "environment": {},
         "labels": {},

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.containers.spec import LaunchConfig, Port, Volume, fixed_ports, image_uuid
+from apps.containers.launch.config import (
+    LaunchConfig,
+    Port,
+    Volume,
+    fixed_ports,
+    image_uuid,
+)
 from apps.core.errors import Invalid
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from apps.containers.drain import is_system, standalone
+from apps.containers.drain import drain_standalone, is_system_container
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.containers.spec import LaunchConfig
 from apps.core.models import Setting
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -39,7 +39,7 @@ def container(image: str = "nginx", **more: Any) -> Container:
 )
 def test_an_agent_is_known_by_its_image_and_not_by_its_registry(db: None, image: str, ours: bool):
     Setting.objects.create(name="bootstrap.required.image", value="registry.test:5000/own/agent:v1")
-    assert is_system(container(image)) is ours
+    assert is_system_container(container(image)) is ours
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_the_container_that_the_portal_itself_is_in(
     ours: bool,
 ):
     monkeypatch.setattr("socket.gethostname", lambda: host_name)
-    assert is_system(container(external_id=external_id)) is ours
+    assert is_system_container(container(external_id=external_id)) is ours
 
 
 def test_a_label_makes_it_ours_whatever_it_says(db: None):
-    assert is_system(container(labels={"io.corral.system": ""}))
-    assert not is_system(container(labels={"io.corral": "system"}))
+    assert is_system_container(container(labels={"io.corral.system": ""}))
+    assert not is_system_container(container(labels={"io.corral": "system"}))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def rows(host: Host, lab: Environment) -> dict[str, Container]:
         "runs": container(name="runs", desired="running", state="running"),
         "rests": container(name="rests", desired="stopped", state="stopped"),
         "ours": container("corral/agent:v1", name="ours", desired="running", state="running"),
-        "kept": container(name="kept", desired="running", state="running", kept=True),
+        "kept": container(name="kept", desired="running", state="running", keep_running=True),
         "leaves": container(name="leaves", desired="removed", state="running"),
     }
     for row in made.values():
@@ -87,15 +87,21 @@ def rows(host: Host, lab: Environment) -> dict[str, Container]:
 
 
 def test_they_stay_and_are_named_unless_it_was_asked_for(rows: dict[str, Container], host: Host):
-    found = standalone(host)
-    assert (found.left, sorted(found.stays)) == (0, ["ours", "rests", "runs"])
+    found = drain_standalone(host)
+    assert (found.remaining, sorted(found.staying)) == (0, ["ours", "rests", "runs"])
     assert Container.all_objects.get(name="runs").desired == "running"
 
 
 def test_on_request_they_are_stopped_but_never_ours(rows: dict[str, Container], host: Host):
     host.drain = {"stopStandalone": True}
-    found = standalone(host)
-    assert (found.left, found.stays) == (1, ("ours",))
-    wishes = dict(Container.all_objects.values_list("name", "desired"))
-    assert wishes == {"runs": "stopped", "rests": "stopped", "ours": "running", "kept": "running", "leaves": "removed"}
-    assert standalone(host).left == 1  # it is on its way; asking twice does no harm
+    found = drain_standalone(host)
+    assert (found.remaining, found.staying) == (1, ("ours",))
+    desired_states = dict(Container.all_objects.values_list("name", "desired"))
+    assert desired_states == {
+        "runs": "stopped",
+        "rests": "stopped",
+        "ours": "running",
+        "kept": "running",
+        "leaves": "removed",
+    }
+    assert drain_standalone(host).remaining == 1  # it is on its way; asking twice does no harm

@@ -8,16 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.containers.lifecycle import CONTAINER, PULL, RUNNING, Want, crash_pause, next_step
+from apps.containers.lifecycle import (
+    CONTAINER,
+    PULL,
+    RUNNING,
+    DesiredContainer,
+    crash_restart_delay,
+    next_step,
+)
 
 SEEN = (None, "created", "running", "paused", "restarting", "removing", "exited", "dead")
-WANTS = [Want(*each) for each in itertools.product((True, False), repeat=4)]
-wants = st.builds(Want, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+WANTS = [DesiredContainer(*each) for each in itertools.product((True, False), repeat=4)]
+wants = st.builds(DesiredContainer, st.booleans(), st.booleans(), st.booleans(), st.booleans())
 
 
-def want(words: str) -> Want:
+def want(words: str) -> DesiredContainer:
     given_words = set(words.split())
-    return Want("running" in given_words, "fresh" in given_words, "kept" in given_words, "restart" in given_words)
+    return DesiredContainer(
+        "running" in given_words, "fresh" in given_words, "kept" in given_words, "restart" in given_words
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,44 +70,44 @@ def test_the_next_step_from_everything_an_engine_shows(words: str, seen: str | N
 @pytest.mark.parametrize("seen", SEEN)
 def test_what_came_true_once_and_is_not_kept_is_never_touched_again(seen: str | None):
     for running in (True, False):
-        assert next_step(Want(running, fresh=False, kept=False), seen) in {"rest", "gone", "wait"}
+        assert next_step(DesiredContainer(running, pending=False, keep_running=False), seen) in {"rest", "gone", "wait"}
 
 
 @given(wants, st.sampled_from(SEEN))
-def test_steps_fit_what_is_there(wish: Want, seen: str | None):
-    step = next_step(wish, seen)
+def test_steps_fit_what_is_there(goal: DesiredContainer, seen: str | None):
+    step = next_step(goal, seen)
     if step in {"create", "gone"}:
         assert seen is None
     if step in {"stop", "restart"}:
         assert seen in RUNNING
     if step == "start":
-        assert wish.running
+        assert goal.running
         assert seen not in RUNNING
 
 
 @given(wants)
-def test_a_step_leads_to_rest(wish: Want):
-    leads = {"create": "running" if wish.running else "created", "start": "running", "stop": "exited", "wait": None}
+def test_a_step_leads_to_rest(goal: DesiredContainer):
+    leads = {"create": "running" if goal.running else "created", "start": "running", "stop": "exited", "wait": None}
     seen: str | None = "removing"
     for _ in range(4):
-        step = next_step(wish, seen)
+        step = next_step(goal, seen)
         if step in {"rest", "gone"}:
             return
         if step == "restart":
-            wish = Want(wish.running, wish.fresh, wish.kept)  # the mark is seen
+            goal = DesiredContainer(goal.running, goal.pending, goal.keep_running)  # the mark is seen
             continue
         seen = leads[step]
-    pytest.fail(f"{wish} does not come to rest")
+    pytest.fail(f"{goal} does not come to rest")
 
 
 @pytest.mark.parametrize(("crashes", "seconds"), [(0, 0), (1, 0), (2, 1), (3, 2), (4, 4), (7, 32), (8, 60), (500, 60)])
 def test_the_pause_between_tries(crashes: int, seconds: float):
-    assert crash_pause(crashes) == seconds
+    assert crash_restart_delay(crashes) == seconds
 
 
 @given(st.integers(0, 2000))
 def test_the_pause_never_shrinks_and_ends_at_a_minute(crashes: int):
-    assert 0 <= crash_pause(crashes) <= crash_pause(crashes + 1) <= 60
+    assert 0 <= crash_restart_delay(crashes) <= crash_restart_delay(crashes + 1) <= 60
 
 
 @pytest.mark.parametrize(

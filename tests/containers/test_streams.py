@@ -6,14 +6,20 @@ from typing import Any
 
 import pytest
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_create
-from apps.containers.spec import LaunchConfig
-from apps.containers.streams import DEFAULT_SHELL, command_of, logs_open, shell_open, why_ended
-from apps.control.reconcile import settle
+from apps.containers.streams import (
+    DEFAULT_SHELL,
+    logs_open,
+    parse_command,
+    shell_open,
+    stream_end_reason,
+)
+from apps.control.reconcile import reconcile_until_idle
 from apps.core.errors import Conflict, Invalid
 from apps.drivers.base import EngineConflict, EngineDown, EngineNotFound
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 
@@ -23,7 +29,7 @@ def box(host: Host, lab: Environment, actor_of: Any) -> Container:
     """A container that runs."""
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
     row = container_create(actor=actor_of("bob"), environment=lab, config=config, name="box")
-    settle()
+    reconcile_until_idle()
     row.refresh_from_db()
     return row
 
@@ -46,13 +52,13 @@ def old_lines(row: Container, **how: Any) -> list[str]:
     ],
 )
 def test_a_typed_command_in_words(text: str, words: list[str]):
-    assert command_of(text) == words
+    assert parse_command(text) == words
 
 
 @pytest.mark.parametrize("text", ["'", 'a "b', "a\\"])
 def test_an_unfinished_command_is_refused_with_a_remedy(text: str):
     with pytest.raises(Invalid, match="close its quotes") as caught:
-        command_of(text)
+        parse_command(text)
     assert caught.value.field == "command"
 
 
@@ -60,15 +66,15 @@ def test_an_unfinished_command_is_refused_with_a_remedy(text: str):
 def test_as_many_old_lines_as_were_asked_for(tail: int | None, count: int, box: Container, sim: SimulatedDriver):
     everything = old_lines(box, tail=None)
     for number in range(20):
-        sim.say("box", f"line {number}")
+        sim.write_log("box", f"line {number}")
     found = old_lines(box, tail=tail)
     assert found[-count:] == [f"line {number}" for number in range(20 - count, 20)] if count else found == []
     assert len(found) == (count if tail is not None and tail <= 20 else 20 + len(everything))
 
 
-@pytest.mark.parametrize(("asked", "told"), [(None, 5000), (9999, 5000), (5000, 5000), (7, 7), (0, 0), (-3, 0)])
+@pytest.mark.parametrize(("requested", "expected"), [(None, 5000), (9999, 5000), (5000, 5000), (7, 7), (0, 0), (-3, 0)])
 def test_who_follows_gets_five_thousand_old_lines_at_most(
-    asked: int | None, told: int, box: Container, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+    requested: int | None, expected: int, box: Container, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
 ):
     seen: list[Any] = []
     real = sim.logs
@@ -78,9 +84,9 @@ def test_who_follows_gets_five_thousand_old_lines_at_most(
         return real(name, **how)
 
     monkeypatch.setattr(sim, "logs", logs)
-    logs_open(box, tail=asked, follow=True).close()
-    logs_open(box, tail=asked, follow=False).close()
-    assert seen == [told, asked]
+    logs_open(box, tail=requested, follow=True).close()
+    logs_open(box, tail=requested, follow=False).close()
+    assert seen == [expected, requested]
 
 
 @pytest.mark.parametrize(
@@ -95,12 +101,12 @@ def test_a_time_that_is_none_is_refused_with_an_example(since: str, box: Contain
 
 @pytest.mark.parametrize(("since", "count"), [("", 1), ("2000-01-01T00:00:00Z", 1), ("2100-01-01T00:00:00Z", 0)])
 def test_lines_since_a_time(since: str, count: int, box: Container, sim: SimulatedDriver):
-    sim.say("box", "hello")
+    sim.write_log("box", "hello")
     assert old_lines(box, since=since).count("hello") == count
 
 
 def test_the_log_of_a_stopped_container_can_be_read_and_a_shell_is_not_opened(box: Container, sim: SimulatedDriver):
-    sim.say("box", "last words")
+    sim.write_log("box", "last words")
     sim.stop("box")
     assert "last words" in old_lines(box)
     with pytest.raises(EngineConflict, match="not running"):
@@ -121,22 +127,22 @@ def test_what_is_on_no_host_yet_has_no_streams(missing: str, box: Container):
     for opened in (lambda: logs_open(box), lambda: shell_open(box, ["sh"])):
         with pytest.raises(Conflict, match="box is not on a host yet"):
             opened()
-    assert why_ended(box) == ("box is not on a host yet; try again when it runs.", False)
+    assert stream_end_reason(box) == ("box is not on a host yet; try again when it runs.", False)
 
 
-def test_why_a_stream_ended_is_found_out_by_looking_again(box: Container, sim: SimulatedDriver):
-    assert why_ended(box) == ("The stream ended.", False)
+def test_why_a_stream_ended_is_found_out_by_inspecting_again(box: Container, sim: SimulatedDriver):
+    assert stream_end_reason(box) == ("The stream ended.", False)
     sim.pause("box")
-    assert why_ended(box) == ("The stream ended.", False)
+    assert stream_end_reason(box) == ("The stream ended.", False)
     sim.pause("box", paused=False)
     sim.crash("box", 3)
-    assert why_ended(box) == ("The container stopped (exit code 3).", False)
+    assert stream_end_reason(box) == ("The container stopped (exit code 3).", False)
     sim.remove("box")
-    assert why_ended(box) == ("The container is gone.", True)
+    assert stream_end_reason(box) == ("The container is gone.", True)
 
 
 def test_a_silent_engine_is_no_proof_that_the_container_is_gone(box: Container, sim: SimulatedDriver):
     sim.fail_next("inspect", EngineDown("cut"))
-    assert why_ended(box) == ("cut", False)
+    assert stream_end_reason(box) == ("cut", False)
     sim.fail_next("inspect", EngineNotFound("no such container"))
-    assert why_ended(box)[1] is True
+    assert stream_end_reason(box)[1] is True

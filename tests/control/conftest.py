@@ -9,15 +9,15 @@ import pytest
 
 from apps.accounts.models import ApiKey
 from apps.accounts.services import key_create
-from apps.control import wake
+from apps.control import queue
 from apps.control.reconcile import KINDS, Kind
-from apps.core.result import Result
-from apps.environments.access import Actor
+from apps.core.result import ReconcileResult
+from apps.environments.actor import Actor
 
-Step = Result | BaseException | Callable[[ApiKey], Result]
+Step = ReconcileResult | BaseException | Callable[[ApiKey], ReconcileResult]
 
 
-class Script:
+class ReconcileScript:
     """What the loop finds at each look at an API key: a result, an exception, or a function of the row."""
 
     def __init__(self) -> None:
@@ -27,31 +27,31 @@ class Script:
     def then(self, *steps: Step) -> None:
         self.steps += steps
 
-    def reconcile(self, row: ApiKey) -> Result:
+    def reconcile(self, row: ApiKey) -> ReconcileResult:
         self.seen.append(row)
-        step = self.steps.pop(0) if self.steps else Result(state=row.desired)
+        step = self.steps.pop(0) if self.steps else ReconcileResult(state=row.desired)
         if isinstance(step, BaseException):
             raise step
-        return step if isinstance(step, Result) else step(row)
+        return step if isinstance(step, ReconcileResult) else step(row)
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+def script(monkeypatch: pytest.MonkeyPatch) -> ReconcileScript:
     """Puts API keys under a scripted look; without a step left the wish comes true."""
-    made = Script()
+    made = ReconcileScript()
     monkeypatch.setitem(KINDS, "apiKey", Kind("apiKey", ApiKey, made.reconcile))
     return made
 
 
 @pytest.fixture
-def key(people: Any, actor_of: Callable[..., Actor], script: Script) -> ApiKey:
+def key(people: Any, actor_of: Callable[..., Actor], script: ReconcileScript) -> ApiKey:
     """Bob's new key, not looked at yet."""
     return key_create(actor=actor_of("bob"), account=people.bob, name="ci").key
 
 
 @pytest.fixture
-def wakes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The wake-ups that were really sent."""
     sent: list[tuple[str, int]] = []
-    monkeypatch.setattr(wake, "send", lambda kind, key, after=0: sent.append((kind, key)))
+    monkeypatch.setattr(queue, "enqueue", lambda kind, key, after=0: sent.append((kind, key)))
     return sent

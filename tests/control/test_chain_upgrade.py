@@ -13,9 +13,9 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.test import override_settings
 
-from apps.control.chain import append
+from apps.control.audit.chain import append_entry
+from apps.control.audit.verify import chain_numbers, verify
 from apps.control.models import AuditEntry, AuditHead
-from apps.control.verify import chains, verify
 from apps.environments.models import Environment
 
 pytestmark = pytest.mark.servers  # every migration of a whole installation takes seconds
@@ -28,13 +28,13 @@ def upgraded(django_db_blocker: Any) -> Iterator[dict[int, list[int]]]:
     """A database of its own in which old lines stood when it was upgraded: the lines' keys by chain."""
     with django_db_blocker.unblock(), override_settings(MIGRATION_MODULES={}):  # other tests go without migrations
         usual: BaseDatabaseWrapper = connections["default"]
-        told: Any = {**usual.settings_dict, "NAME": ":memory:"}
-        connections["default"] = DatabaseWrapper(told, alias="default")
+        database_settings: Any = {**usual.settings_dict, "NAME": ":memory:"}
+        connections["default"] = DatabaseWrapper(database_settings, alias="default")
         try:
-            kept = _old_installation()
+            stored = _old_installation()
             executor = MigrationExecutor(connection)
             executor.migrate(executor.loader.graph.leaf_nodes())
-            yield kept
+            yield stored
         finally:
             connections["default"].close()
             connections["default"] = usual
@@ -49,7 +49,7 @@ def _old_installation() -> dict[int, list[int]]:
     )
     for key, name in enumerate(("Lab", "Empty"), 7):
         environment.objects.create(pk=key, name=name, desired="active", state="active")
-    kept: dict[int, list[int]] = {}
+    stored: dict[int, list[int]] = {}
     lab = environment.objects.get(name="Lab").pk
     for number in (0, lab, 0, lab, lab):  # as they were written: one chain's lines between another's
         line = entry.all_objects.create(
@@ -62,13 +62,13 @@ def _old_installation() -> dict[int, list[int]]:
             target=3,
             target_name="wéb",
             request={"b": 1, "a": ["é", None]},
-            before="of old",
+            previous_digest="of old",
             digest="0" * 64,
         )
-        kept.setdefault(number, []).append(line.pk)
-    for number in (*kept, environment.objects.get(name="Empty").pk):
-        head.objects.create(environment_number=number, digest="of old" if number in kept else "")
-    return kept
+        stored.setdefault(number, []).append(line.pk)
+    for number in (*stored, environment.objects.get(name="Empty").pk):
+        head.objects.create(environment_number=number, digest="of old" if number in stored else "")
+    return stored
 
 
 def lines_of(number: int) -> list[AuditEntry]:
@@ -76,7 +76,7 @@ def lines_of(number: int) -> list[AuditEntry]:
 
 
 def test_every_chain_is_whole_and_has_all_its_lines(upgraded: dict[int, list[int]]):
-    reports = {number: verify(number) for number in chains()}
+    reports = {number: verify(number) for number in chain_numbers()}
     assert {number: report.faults for number, report in reports.items()} == {number: [] for number in reports}
     assert {number: report.lines for number, report in reports.items() if report.lines} == {
         number: len(keys) for number, keys in upgraded.items()
@@ -87,7 +87,7 @@ def test_lines_have_their_places_in_the_order_in_which_they_were_written(upgrade
     for number, keys in upgraded.items():
         lines = lines_of(number)
         assert [(row.pk, row.number) for row in lines] == [(key, place) for place, key in enumerate(keys, 1)]
-        assert [row.before for row in lines] == ["", *(row.digest for row in lines[:-1])]
+        assert [row.previous_digest for row in lines] == ["", *(row.digest for row in lines[:-1])]
         assert AuditHead.objects.get(environment_number=number).digest == lines[-1].digest
 
 
@@ -96,21 +96,21 @@ def test_what_the_lines_say_stayed_as_it_was(upgraded: dict[int, list[int]]):
         for row in lines_of(number):
             assert (row.event, row.target_name, row.account_number) == ("container.create", "wéb", 77)
             assert row.request == {"b": 1, "a": ["é", None]}
-            assert (row.code, row.response, row.answered, row.sealed) == ("", {}, None, "")
+            assert (row.code, row.response, row.answer_number, row.answer_digest) == ("", {}, None, "")
 
 
 def test_a_chain_without_lines_begins_empty(upgraded: dict[int, list[int]]):
     empty = AuditHead.objects.get(environment_number=Environment.objects.get(name="Empty").pk)
     assert (empty.length, empty.digest) == (0, "")
-    assert verify(empty.environment_number).is_whole
+    assert verify(empty.environment_number).is_intact
 
 
 def test_new_lines_follow_on_the_old_ones(upgraded: dict[int, list[int]]):
     lab = max(upgraded)
     length = len(lines_of(lab))
-    made = append(AuditEntry(environment_id=lab, via="api", event="container.stop"))
-    assert (made.number, made.before) == (length + 1, lines_of(lab)[-2].digest)
-    assert verify(lab).is_whole
+    made = append_entry(AuditEntry(environment_id=lab, via="api", event="container.stop"))
+    assert (made.number, made.previous_digest) == (length + 1, lines_of(lab)[-2].digest)
+    assert verify(lab).is_intact
     AuditEntry.all_objects.filter(pk=made.pk).update(event="container.start")
     assert [fault.line for fault in verify(lab).faults] == [made.pk]
     AuditEntry.all_objects.filter(pk=made.pk).update(event="container.stop")
@@ -123,4 +123,4 @@ def test_who_changes_an_old_line_afterwards_is_found_out(change: dict[str, Any],
     first.update(**change)
     assert {fault.line for fault in verify(0).faults} == {upgraded[0][0]}
     first.update(**was)
-    assert verify(0).is_whole
+    assert verify(0).is_intact

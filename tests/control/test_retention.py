@@ -12,14 +12,20 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User
 from apps.accounts.services import key_act
-from apps.control import chain, retention
-from apps.control.models import AuditEntry, AuditHead, Operation, OperationLine
-from apps.control.reconcile import look
-from apps.control.retention import clean, clean_now_and_then
+from apps.control import retention
+from apps.control.audit import chain
+from apps.control.audit.verify import verify
+from apps.control.models import (
+    AuditEntry,
+    AuditHead,
+    Operation,
+    OperationLine,
+)
+from apps.control.reconcile import reconcile_one
+from apps.control.retention import clean, clean_if_due
 from apps.control.services import record
-from apps.control.verify import verify
 from apps.core.models import Setting
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 from apps.environments.models import Environment, Member
 
 Actors = Callable[..., Actor]
@@ -30,27 +36,27 @@ def later(**ahead: float) -> Any:
 
 
 @pytest.fixture
-def gone(key: ApiKey, actor_of: Actors) -> ApiKey:
+def deleted_key(key: ApiKey, actor_of: Actors) -> ApiKey:
     """A key that was just removed."""
     for action in ("deactivate", "remove"):
-        look("apiKey", key.pk)
+        reconcile_one("apiKey", key.pk)
         key.refresh_from_db()
         key_act(key, action, actor=actor_of("bob"))
-    look("apiKey", key.pk)
+    reconcile_one("apiKey", key.pk)
     return key
 
 
-def test_a_removed_row_stays_for_a_day_and_then_goes(gone: ApiKey):
+def test_a_removed_row_stays_for_a_day_and_then_goes(deleted_key: ApiKey):
     clean(later(hours=23))
-    assert ApiKey.objects.filter(pk=gone.pk).exists()
+    assert ApiKey.objects.filter(pk=deleted_key.pk).exists()
     clean(later(hours=25))
-    assert not ApiKey.objects.filter(pk=gone.pk).exists()
+    assert not ApiKey.objects.filter(pk=deleted_key.pk).exists()
 
 
-def test_how_long_is_the_admins_choice(gone: ApiKey):
+def test_how_long_is_the_admins_choice(deleted_key: ApiKey):
     Setting.objects.create(name="retention.removed.hours", value="1")
     clean(later(minutes=61))
-    assert not ApiKey.objects.filter(pk=gone.pk).exists()
+    assert not ApiKey.objects.filter(pk=deleted_key.pk).exists()
 
 
 def test_what_is_alive_stays_for_ever(lab: Environment, key: ApiKey):
@@ -60,7 +66,7 @@ def test_what_is_alive_stays_for_ever(lab: Environment, key: ApiKey):
     assert User.objects.count() == 6
 
 
-def test_finished_operations_go_and_open_ones_stay(people: Any, gone: ApiKey):
+def test_finished_operations_go_and_open_ones_stay(people: Any, deleted_key: ApiKey):
     done = Operation.all_objects.filter(kind="apiKey", state="succeeded").first()
     assert done is not None
     OperationLine.objects.create(operation=done, text="a step")
@@ -85,19 +91,19 @@ def test_a_forgotten_account_leaves_its_lines_in_the_audit_log(people: Any, lab:
     clean(later(hours=25))
     assert not User.objects.filter(pk=people.alice.pk).exists()
     assert not Member.objects.filter(account=people.alice.pk).exists()
-    told = AuditEntry.objects.within([lab.pk]).order_by("pk")[0]
-    assert (told.account, told.account_number) == (None, people.alice.pk)
-    assert told.fingerprint() == told.digest
+    oldest_entry = AuditEntry.objects.within([lab.pk]).order_by("pk")[0]
+    assert (oldest_entry.account, oldest_entry.account_number) == (None, people.alice.pk)
+    assert oldest_entry.fingerprint() == oldest_entry.digest
 
 
-def test_cleaning_is_not_done_at_every_tick(gone: ApiKey, monkeypatch: pytest.MonkeyPatch):
+def test_cleaning_is_not_done_at_every_tick(deleted_key: ApiKey, monkeypatch: pytest.MonkeyPatch):
     done = itertools.count(1)
     monkeypatch.setattr(retention, "clean", lambda: next(done))
-    monkeypatch.setattr(retention, "_last", float("-inf"))
-    assert [clean_now_and_then() for _ in range(3)] == [1, 0, 0]
+    monkeypatch.setattr(retention, "_last_cleaned", float("-inf"))
+    assert [clean_if_due() for _ in range(3)] == [1, 0, 0]
 
 
-def test_cleaning_twice_is_cleaning_once(gone: ApiKey):
+def test_cleaning_twice_is_cleaning_once(deleted_key: ApiKey):
     assert [clean(later(days=30)) > 0 for _ in range(2)] == [True, False]
 
 
@@ -111,32 +117,32 @@ def history(lab: Environment, actor_of: Actors) -> list[AuditEntry]:
         entry = AuditEntry(
             environment=lab, via="api", event=f"aged.{age}", at=timezone.now() - timedelta(days=age, hours=1)
         )
-        chain.append(entry)
-        chain.answer([entry], "200", {"age": age})
+        chain.append_entry(entry)
+        chain.record_answers([entry], "200", {"age": age})
         found.append(entry)
     return found
 
 
-def kept(environment: Environment) -> list[str]:
+def remaining_events(environment: Environment) -> list[str]:
     return list(AuditEntry.objects.within([environment.pk]).order_by("pk").values_list("event", flat=True))
 
 
 def test_old_audit_lines_go_and_the_rest_of_the_chain_still_verifies(lab: Environment, history: list[AuditEntry]):
     assert clean() > 0
-    assert kept(lab) == ["aged.89", "aged.2", "aged.0"]
+    assert remaining_events(lab) == ["aged.89", "aged.2", "aged.0"]
     report = verify(lab.pk)
-    assert (report.is_whole, report.lines, report.forgotten) == (True, 3, 3)
+    assert (report.is_intact, report.lines, report.pruned) == (True, 3, 3)
     clean(later(days=2))
-    assert kept(lab) == ["aged.2", "aged.0"]
-    assert (verify(lab.pk).is_whole, verify(lab.pk).forgotten) == (True, 4)
+    assert remaining_events(lab) == ["aged.2", "aged.0"]
+    assert (verify(lab.pk).is_intact, verify(lab.pk).pruned) == (True, 4)
 
 
 def test_a_chain_may_be_forgotten_altogether_and_goes_on(lab: Environment, history: list[AuditEntry]):
     clean(later(days=200))
-    assert kept(lab) == []
-    assert verify(lab.pk).is_whole
+    assert remaining_events(lab) == []
+    assert verify(lab.pk).is_intact
     record("next", actor=None, environment_id=lab.pk)
-    assert (kept(lab), verify(lab.pk).is_whole) == (["next"], True)
+    assert (remaining_events(lab), verify(lab.pk).is_intact) == (["next"], True)
 
 
 @pytest.mark.parametrize(("days", "left"), [("0", 6), ("-1", 6), ("1000", 6), ("3", 2), ("nonsense", 3)])
@@ -145,27 +151,27 @@ def test_how_long_the_audit_log_is_kept_is_the_admins_choice(
 ):
     Setting.objects.create(name="retention.audit.days", value=days)
     clean()
-    assert len(kept(lab)) == left
-    assert verify(lab.pk).is_whole
+    assert len(remaining_events(lab)) == left
+    assert verify(lab.pk).is_intact
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"forgotten": 4},
-        {"forgotten_digest": "0" * 64},
-        {"forgotten_lines": 1},
-        {"forgotten_until": None},
-        {"forgotten_seal": ""},
+        {"pruned": 4},
+        {"pruned_digest": "0" * 64},
+        {"pruned_lines": 1},
+        {"pruned_until": None},
+        {"pruned_seal": ""},
     ],
 )
-def test_a_checkpoint_that_somebody_changed_is_told(lab: Environment, history: list[AuditEntry], change: Any):
+def test_a_checkpoint_that_somebody_changed_is_reported(lab: Environment, history: list[AuditEntry], change: Any):
     clean()
     AuditHead.objects.filter(environment_number=lab.pk).update(**change)
     assert "the checkpoint at its beginning was changed" in [fault.what for fault in verify(lab.pk).faults]
 
 
-def test_more_lines_cut_off_than_the_checkpoint_says_are_told(lab: Environment, history: list[AuditEntry]):
+def test_more_entries_pruned_than_the_checkpoint_says_are_reported(lab: Environment, history: list[AuditEntry]):
     clean()
     AuditEntry.all_objects.filter(event="aged.89").delete()
     assert [fault.what for fault in verify(lab.pk).faults] == ["follows on 2 links taken out"]
@@ -175,14 +181,14 @@ def test_a_line_whose_answer_came_late_waits_for_those_in_between(lab: Environme
     old, young = (AuditEntry(environment=lab, via="api", event=name) for name in ("old", "young"))
     old.at = timezone.now() - timedelta(days=200)
     for entry in (old, young):
-        chain.append(entry)
-    chain.answer([old], "200", {})
+        chain.append_entry(entry)
+    chain.record_answers([old], "200", {})
     clean(later(days=89))
-    assert kept(lab) == ["aged.0", "old", "young"]  # the old one's answer stands behind the young one
-    assert verify(lab.pk).is_whole
+    assert remaining_events(lab) == ["aged.0", "old", "young"]  # the old one's answer stands behind the young one
+    assert verify(lab.pk).is_intact
     clean(later(days=91))
-    assert kept(lab) == []
-    assert verify(lab.pk).is_whole
+    assert remaining_events(lab) == []
+    assert verify(lab.pk).is_intact
 
 
 def test_cleaning_takes_one_batch_at_a_time(
@@ -190,7 +196,7 @@ def test_cleaning_takes_one_batch_at_a_time(
 ):
     monkeypatch.setattr(retention, "BATCH", 2)
     clean()
-    assert len(kept(lab)) == 4
-    assert verify(lab.pk).is_whole
+    assert len(remaining_events(lab)) == 4
+    assert verify(lab.pk).is_intact
     clean()
-    assert len(kept(lab)) == 3
+    assert len(remaining_events(lab)) == 3

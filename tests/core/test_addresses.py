@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from apps.core.addresses import MOST, client, covers, is_within, networks
+from apps.core.addresses import (
+    MAX_ADDRESSES,
+    client_behind_proxies,
+    covers,
+    is_within,
+    parse_networks,
+)
 from apps.core.errors import Invalid
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "stored"),
     [
         (["10.0.0.0/8"], ["10.0.0.0/8"]),
         (["10.1.2.3/8"], ["10.0.0.0/8"]),
@@ -20,22 +26,22 @@ from apps.core.errors import Invalid
         ([], []),
     ],
 )
-def test_networks_are_kept_in_their_usual_form(given: list[str], kept: list[str]):
-    assert networks("addresses", given) == kept
+def test_networks_are_kept_in_their_usual_form(given: list[str], stored: list[str]):
+    assert parse_networks("addresses", given) == stored
 
 
 @pytest.mark.parametrize("wrong", ["", "10.0.0", "10.0.0.0/33", "localhost", "10.0.0.1-10.0.0.9", None, 7.5, "::/129"])
 def test_what_is_no_network_is_refused_with_a_remedy(wrong: object):
     with pytest.raises(Invalid, match="write it like") as refusal:
-        networks("addresses", [wrong])
+        parse_networks("addresses", [wrong])
     assert (refusal.value.field, refusal.value.code) == ("addresses", "InvalidFormat")
 
 
 def test_too_many_networks_are_refused_as_one_list():
-    fine = [f"10.0.0.{number}" for number in range(MOST)]
-    assert len(networks("addresses", fine)) == MOST
+    fine = [f"10.0.0.{number}" for number in range(MAX_ADDRESSES)]
+    assert len(parse_networks("addresses", fine)) == MAX_ADDRESSES
     with pytest.raises(Invalid, match="At most"):
-        networks("addresses", [*fine, "10.0.1.1"])
+        parse_networks("addresses", [*fine, "10.0.1.1"])
 
 
 @pytest.mark.parametrize(
@@ -88,4 +94,4 @@ def test_a_network_lies_within_others_or_not(outer: list[str], inner: str, *, an
     ],
 )
 def test_only_trusted_proxies_say_for_whom_they_speak(peer: str, forwarded: str, found: str):
-    assert client(peer, forwarded, ["192.0.2.0/24"]) == found
+    assert client_behind_proxies(peer, forwarded, ["192.0.2.0/24"]) == found

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.fernet import InvalidToken
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.containers.models import Container
-from apps.core.encrypted import InvalidToken, decrypt, encrypt
+from apps.core.encrypted import decrypt, encrypt
 from apps.core.models import Setting
 from apps.environments.models import Environment
 

@@ -9,7 +9,7 @@ from apps.core.errors import (
     Conflict,
     Forbidden,
     Invalid,
-    NotAllowed,
+    MethodNotAllowed,
     NotFound,
     Problem,
     Unauthorized,
@@ -24,7 +24,7 @@ from apps.core.errors import (
         (Unauthorized, 401, "Unauthorized"),
         (Forbidden, 403, "Forbidden"),
         (NotFound, 404, "Not Found"),
-        (NotAllowed, 405, "Method not allowed"),
+        (MethodNotAllowed, 405, "Method not allowed"),
         (Conflict, 409, "Conflict"),
     ],
 )

@@ -10,8 +10,7 @@ import pytest
 from django.db import transaction
 
 from apps.core import events
-from apps.core.events import publisher as publishing
-from apps.core.events import sending
+from apps.core import events as publishing
 
 Sent = list[tuple[str, dict[str, Any]]]
 
@@ -32,14 +31,14 @@ class Layer:
 class Publisher(publishing.Publisher):
     """Without its thread: the test takes what was collected."""
 
-    def _begin(self) -> None:
+    def _ensure_running(self) -> None:
         self.begun = getattr(self, "begun", 0) + 1
 
 
 @pytest.fixture
 def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
     found = Layer()
-    monkeypatch.setattr(sending, "get_channel_layer", lambda: found)
+    monkeypatch.setattr(events, "get_channel_layer", lambda: found)
     return found
 
 
@@ -56,20 +55,26 @@ def send(publisher: Publisher, layer: Layer) -> Callable[[], Sent]:
 
     def flush() -> Sent:
         layer.sent.clear()
-        asyncio.run(sending.send_all(*publisher._take()))
+        asyncio.run(events.send_batch(*publisher._drain()))
         return list(layer.sent)
 
     return flush
 
 
 def test_groups_of_different_things_never_meet():
-    names = [events.group(1), events.group(None), events.group_of_account(1), events.agent_group(1), events.group(11)]
+    names = [
+        events.environment_group(1),
+        events.environment_group(None),
+        events.account_group(1),
+        events.agent_group(1),
+        events.environment_group(11),
+    ]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("environment", [None, 0])
 def test_what_belongs_to_no_environment_is_the_site_s(environment: int | None):
-    assert events.group(environment) == "site"
+    assert events.environment_group(environment) == "site"
 
 
 def test_changes_of_one_environment_are_one_message(publisher: Publisher, send: Any):
@@ -85,8 +90,8 @@ def test_changes_of_one_environment_are_one_message(publisher: Publisher, send: 
 def test_each_environment_hears_of_its_own_only(publisher: Publisher, send: Any):
     for environment in (7, 8, None):
         publisher.row(environment, "host", environment or 0)
-    told = {name: message["changes"] for name, message in send()}
-    assert told == {"env.7": [("host", 7)], "env.8": [("host", 8)], "site": [("host", 0)]}
+    changes = {name: message["changes"] for name, message in send()}
+    assert changes == {"env.7": [("host", 7)], "env.8": [("host", 8)], "site": [("host", 0)]}
 
 
 def test_what_was_sent_is_not_sent_again(publisher: Publisher, send: Any):
@@ -109,21 +114,21 @@ def test_a_group_that_cannot_be_reached_is_in_nobody_s_way(
     layer.broken = {"env.7"}
     for environment in (7, 8):
         publisher.row(environment, "host", 1)
-        publisher.rights(events.group(environment))
+        publisher.rights(events.environment_group(environment))
     assert [name for name, _message in send()] == ["env.8", "env.8"]
     assert caplog.text.count("was not sent") == 2
     assert "rights.changed of env.7" in caplog.text
 
 
 def test_without_a_layer_nothing_is_sent_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch, publisher: Publisher):
-    monkeypatch.setattr(sending, "get_channel_layer", lambda: None)
+    monkeypatch.setattr(events, "get_channel_layer", lambda: None)
     publisher.row(7, "host", 1)
-    asyncio.run(sending.send_all(*publisher._take()))
-    assert publisher._take() == ({}, set())
+    asyncio.run(events.send_batch(*publisher._drain()))
+    assert publisher._drain() == ({}, set())
 
 
-TELLINGS: dict[str, tuple[Callable[[], None], str]] = {
-    "row": (lambda: events.changed(7, "host", 1), "env.7"),
+PUBLISHERS: dict[str, tuple[Callable[[], None], str]] = {
+    "row": (lambda: events.row_changed(7, "host", 1), "env.7"),
     "environment's rights": (lambda: events.rights_changed(7), "env.7"),
     "site's rights": (lambda: events.rights_changed(None), "site"),
     "account's rights": (lambda: events.account_changed(7), "account.7"),
@@ -131,26 +136,26 @@ TELLINGS: dict[str, tuple[Callable[[], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", TELLINGS)
-def test_nothing_is_told_before_the_commit_and_everything_after(
+@pytest.mark.parametrize("what", PUBLISHERS)
+def test_nothing_is_published_before_the_commit_and_everything_after(
     what: str, db: None, publisher: Publisher, send: Any, django_capture_on_commit_callbacks: Any
 ):
-    tell, name = TELLINGS[what]
+    publish, name = PUBLISHERS[what]
     with django_capture_on_commit_callbacks(execute=True):
-        tell()
-        assert publisher._take() == ({}, set())
+        publish()
+        assert publisher._drain() == ({}, set())
     assert [group for group, _message in send()] == [name]
 
 
-@pytest.mark.parametrize("what", TELLINGS)
-def test_what_was_taken_back_is_never_told(
+@pytest.mark.parametrize("what", PUBLISHERS)
+def test_what_was_rolled_back_is_never_published(
     what: str, db: None, publisher: Publisher, send: Any, django_capture_on_commit_callbacks: Any
 ):
-    tell, _name = TELLINGS[what]
+    publish, _name = PUBLISHERS[what]
 
     def change() -> None:
         with transaction.atomic():
-            tell()
+            publish()
             raise LookupError
 
     with django_capture_on_commit_callbacks(execute=True), pytest.raises(LookupError):

@@ -13,17 +13,17 @@ from apps.core.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inner(f.Wired):
+class Inner(f.WireObject):
     size: int = f.wire("theSize", f.integer(1, 9), required=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outer(f.Wired):
-    words: tuple[str, ...] = f.wire("words", f.many(f.text(high=5), high=3), ())
+class Outer(f.WireObject):
+    words: tuple[str, ...] = f.wire("words", f.list_of(f.text(high=5), high=3), ())
     tags: Mapping[str, str] = f.wire("tags", f.mapping(f.map_text(5), high=3), {})
     names: Mapping[str, str] = f.wire("names", f.mapping(f.map_text()), {}, nullable=False)
     inner: Inner | None = f.wire("inner", f.nested(Inner))
-    on: bool = f.switch("on", on=True)
+    on: bool = f.flag("on", on=True)
 
 
 REFUSED: list[tuple[f.Check, Any, str]] = [
@@ -46,9 +46,9 @@ REFUSED: list[tuple[f.Check, Any, str]] = [
     (f.boolean, "yes", "InvalidFormat"),
     (f.option("a", "b"), "c", "InvalidOption"),
     (f.option("a", "b"), ["a"], "InvalidOption"),
-    (f.many(f.text()), {"a": 1}, "InvalidFormat"),
-    (f.many(f.text(), high=1), ["a", "b"], "MaxLengthExceeded"),
-    (f.many(f.integer()), ["x"], "InvalidFormat"),
+    (f.list_of(f.text()), {"a": 1}, "InvalidFormat"),
+    (f.list_of(f.text(), high=1), ["a", "b"], "MaxLengthExceeded"),
+    (f.list_of(f.integer()), ["x"], "InvalidFormat"),
     (f.mapping(f.text()), ["a"], "InvalidFormat"),
     (f.mapping(f.text(), high=1), {"a": "", "b": ""}, "MaxLengthExceeded"),
     (f.mapping(f.text()), {"": "x"}, "MinLengthExceeded"),
@@ -73,8 +73,8 @@ TAKEN: list[tuple[f.Check, Any, Any]] = [
     (f.integer(), 3.0, 3),
     (f.boolean, "TRUE", True),
     (f.boolean, False, False),
-    (f.many(f.text()), "one", ("one",)),
-    (f.many(f.text()), [1, "b"], ("1", "b")),
+    (f.list_of(f.text()), "one", ("one",)),
+    (f.list_of(f.text()), [1, "b"], ("1", "b")),
     (f.mapping(f.map_text()), {"a": 1, "b": True, "c": None, "d": 1.5}, {"a": "1", "b": "true", "c": "", "d": "1.5"}),
     (f.mapping(f.map_text()), {"a": False}, {"a": "false"}),
 ]
@@ -125,6 +125,6 @@ def test_only_what_was_said_is_stored() -> None:
 
 def test_salvage_keeps_what_is_right() -> None:
     data = {"words": ["a", "too long", "b"], "tags": {"x": "y", "z": "too long"}, "inner": {}, "on": "maybe"}
-    assert Outer.salvage(data) == Outer(words=("a", "b"), tags={"x": "y"})
-    assert Outer.salvage({"words": ["a"] * 4, "tags": dict.fromkeys("abcd", ""), "on": []}) == Outer()
-    assert Outer.salvage({"words": {}, "inner": {"theSize": 0}}) == Outer()
+    assert Outer.from_wire_lenient(data) == Outer(words=("a", "b"), tags={"x": "y"})
+    assert Outer.from_wire_lenient({"words": ["a"] * 4, "tags": dict.fromkeys("abcd", ""), "on": []}) == Outer()
+    assert Outer.from_wire_lenient({"words": {}, "inner": {"theSize": 0}}) == Outer()

@@ -8,37 +8,40 @@ from hypothesis import strategies as st
 
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.containers.lifecycle import CONTAINER, PULL
-from apps.core.lifecycle import LifeCycle, generic, step
+from apps.core.lifecycle import LifeCycle, default_lifecycle, transition_to
 from apps.environments.lifecycle import ENVIRONMENT
 from apps.hosts.lifecycle import AWAY, HOST, TOKEN
 from apps.stacks.lifecycle import SERVICE, STACK
 
 ALL = [ACCOUNT, API_KEY, CONTAINER, PULL, ENVIRONMENT, HOST, TOKEN, SERVICE, STACK]
-FIRST_WISH = {"container": ["running", "stopped"], "service": ["active", "inactive"]}
-LOOKED_UP = {"host": AWAY}
+INITIAL_DESIRED = {"container": ["running", "stopped"], "service": ["active", "inactive"]}
+OBSERVED_STATES = {"host": AWAY}
 FINAL = {"purged"}
 
 cycles = pytest.mark.parametrize("cycle", ALL, ids=lambda cycle: cycle.kind)
 
 
-def wishes_at_birth(cycle: LifeCycle) -> list[str]:
-    return FIRST_WISH.get(cycle.kind, [cycle.transitions[cycle.born].wish])
+def initial_desired_states(cycle: LifeCycle) -> list[str]:
+    return INITIAL_DESIRED.get(cycle.kind, [cycle.transitions[cycle.create_action].desired])
 
 
-def moves(cycle: LifeCycle, state: str, wish: str) -> list[tuple[str, str]]:
-    """Where a row shown as `state` with this wish can go next: by its loop, by failing, or by being asked."""
-    found = [(cycle.transitions[a].doing_from(state), cycle.transitions[a].wish or wish) for a in cycle.allowed(state)]
+def moves(cycle: LifeCycle, state: str, desired: str) -> list[tuple[str, str]]:
+    """Where a row shown as `state` with this desired can go next: by its loop, by failing, or by being asked."""
+    found = [
+        (cycle.transitions[a].transition_state_from(state), cycle.transitions[a].desired or desired)
+        for a in cycle.allowed(state)
+    ]
     if state in cycle.transitional:
-        found += [(wish, wish), ("error", wish)]
+        found += [(desired, desired), ("error", desired)]
     return found
 
 
 def walk(cycle: LifeCycle) -> set[tuple[str, str]]:
-    """Every (shown state, wish) that a row can come to, birth and the loop's own states included."""
-    wishes = wishes_at_birth(cycle)
-    todo = [(cycle.transitions[cycle.born].doing, wish) for wish in wishes]
-    own = cycle.also_transitional | LOOKED_UP.get(cycle.kind, frozenset())
-    todo += [(state, wish) for state in own for wish in wishes]
+    """Every (shown state, desired) that a row can come to, birth and the loop's own states included."""
+    desired_states = initial_desired_states(cycle)
+    todo = [(cycle.transitions[cycle.create_action].transition_state, desired) for desired in desired_states]
+    own = cycle.also_transitional | OBSERVED_STATES.get(cycle.kind, frozenset())
+    todo += [(state, desired) for state in own for desired in desired_states]
     seen: set[tuple[str, str]] = set()
     while todo:
         place = todo.pop()
@@ -51,7 +54,7 @@ def walk(cycle: LifeCycle) -> set[tuple[str, str]]:
 @cycles
 def test_every_state_of_the_table_can_be_reached(cycle: LifeCycle):
     named = {state for transition in cycle.transitions.values() for state in transition.start}
-    assert named <= {state for state, _wish in walk(cycle)}
+    assert named <= {state for state, _desired in walk(cycle)}
 
 
 @cycles
@@ -62,14 +65,16 @@ def test_no_state_is_a_dead_end(cycle: LifeCycle):
 
 @cycles
 def test_whatever_shows_after_asking_is_known_to_be_under_way(cycle: LifeCycle):
-    shown = {t.doing_from(state) for t in cycle.transitions.values() for state in t.start}
-    assert shown <= cycle.transitional
+    display_states = {t.transition_state_from(state) for t in cycle.transitions.values() for state in t.start}
+    assert display_states <= cycle.transitional
 
 
 @cycles
-def test_nothing_is_settled_and_under_way_at_once(cycle: LifeCycle):
-    settled = {t.wish for t in cycle.transitions.values() if t.wish} | set(wishes_at_birth(cycle)) | {"error"}
-    assert not settled & cycle.transitional
+def test_nothing_is_in_sync_and_in_transition_at_once(cycle: LifeCycle):
+    in_sync_states = (
+        {t.desired for t in cycle.transitions.values() if t.desired} | set(initial_desired_states(cycle)) | {"error"}
+    )
+    assert not in_sync_states & cycle.transitional
 
 
 @cycles
@@ -95,14 +100,17 @@ def test_everything_that_is_made_can_be_taken_away_from_where_it_comes_to_rest(c
 
 @cycles
 def test_nobody_may_ask_for_a_birth(cycle: LifeCycle):
-    assert not cycle.transitions[cycle.born].start
+    assert not cycle.transitions[cycle.create_action].start
 
 
 @cycles
 @given(data=st.data())
 def test_a_walk_at_random_never_leaves_the_table(cycle: LifeCycle, data: st.DataObject):
-    known = {state for state, _wish in walk(cycle)} | {"error"}
-    place = (cycle.transitions[cycle.born].doing, data.draw(st.sampled_from(wishes_at_birth(cycle))))
+    known = {state for state, _desired in walk(cycle)} | {"error"}
+    place = (
+        cycle.transitions[cycle.create_action].transition_state,
+        data.draw(st.sampled_from(initial_desired_states(cycle))),
+    )
     for _ in range(12):
         options = moves(cycle, *place)
         if not options:
@@ -121,17 +129,17 @@ def test_an_action_is_allowed_where_its_table_says_so_only():
 
 def test_an_update_keeps_the_name_of_the_state_it_was_asked_in():
     update = CONTAINER.transitions["update"]
-    assert update.doing_from("stopped") == "updating-stopped"
-    assert update.doing_from("updating-stopped") == "updating-stopped"
-    assert CONTAINER.transitions["stop"].doing_from("running") == "stopping"
+    assert update.transition_state_from("stopped") == "updating-stopped"
+    assert update.transition_state_from("updating-stopped") == "updating-stopped"
+    assert CONTAINER.transitions["stop"].transition_state_from("running") == "stopping"
 
 
 def test_what_is_removed_comes_back_only_where_the_table_has_a_restore():
-    assert "restore" in generic("x", "own").transitions
-    assert "restore" not in generic("x", "own", restore=False).transitions
+    assert "restore" in default_lifecycle("x", "own").transitions
+    assert "restore" not in default_lifecycle("x", "own", restore=False).transitions
 
 
 def test_a_step_is_a_line_of_words():
-    made = step("active", "inactive error", "activating", "hosts")
+    made = transition_to("active", "inactive error", "activating", "hosts")
     assert made.start == frozenset({"inactive", "error"})
-    assert (made.wish, made.doing, made.permission) == ("active", "activating", "hosts")
+    assert (made.desired, made.transition_state, made.permission) == ("active", "activating", "hosts")

@@ -63,8 +63,8 @@ def test_an_empty_secret_blanks_nothing():
 
 @given(json_values, st.text(alphabet="abcdefgh", min_size=4, max_size=8))
 def test_a_known_secret_is_never_left_in_a_value(value: object, secret: str):
-    told = redact({"v": value, "w": [f"x{secret}y"]}, [secret])
-    assert secret not in json.dumps(values_of(told))
+    redacted = redact({"v": value, "w": [f"x{secret}y"]}, [secret])
+    assert secret not in json.dumps(values_of(redacted))
 
 
 SECRET = 'hush/9+"ä &<x'
@@ -95,11 +95,11 @@ SECRET = 'hush/9+"ä &<x'
     ],
 )
 def test_a_known_secret_is_blanked_in_every_disguise(disguise: Any):
-    told = redact({"text": f"before {disguise(SECRET)} behind"}, [SECRET])["text"]
-    assert BLANK in told
-    assert "hush" not in told
-    assert base64.b64encode(SECRET.encode()).decode()[4:12] not in told
-    assert told.startswith("before ")
+    redacted = redact({"text": f"before {disguise(SECRET)} behind"}, [SECRET])["text"]
+    assert BLANK in redacted
+    assert "hush" not in redacted
+    assert base64.b64encode(SECRET.encode()).decode()[4:12] not in redacted
+    assert redacted.startswith("before ")
 
 
 @given(st.binary(max_size=9), st.text(min_size=6, max_size=20), st.binary(max_size=9))
@@ -109,15 +109,17 @@ def test_no_neighbours_hide_a_secret_in_base64(before: bytes, secret: str, behin
 
 
 def test_what_stands_in_a_secret_field_is_blanked_elsewhere_too():
-    told = redact({"password": "hush-hush", "command": ["login", "hush-hush"], "url": "http://h/?p=hush-hush"})
-    assert "hush-hush" not in json.dumps(told)
-    assert told["command"][0] == "login"
+    redacted = redact({"password": "hush-hush", "command": ["login", "hush-hush"], "url": "http://h/?p=hush-hush"})
+    assert "hush-hush" not in json.dumps(redacted)
+    assert redacted["command"][0] == "login"
 
 
 def test_a_variable_that_is_called_a_secret_is_blanked_elsewhere_and_others_are_not():
-    told = redact({"environment": {"DB_PASSWORD": "s3cr3t", "USER": "postgres"}, "image": "postgres:9", "x": "s3cr3t"})
-    assert (told["image"], told["x"]) == ("postgres:9", BLANK)
-    assert told["environment"] == {"DB_PASSWORD": BLANK, "USER": BLANK}
+    redacted = redact(
+        {"environment": {"DB_PASSWORD": "s3cr3t", "USER": "postgres"}, "image": "postgres:9", "x": "s3cr3t"}
+    )
+    assert (redacted["image"], redacted["x"]) == ("postgres:9", BLANK)
+    assert redacted["environment"] == {"DB_PASSWORD": BLANK, "USER": BLANK}
 
 
 def test_a_very_short_value_of_a_secret_field_is_blanked_there_alone():
@@ -125,7 +127,7 @@ def test_a_very_short_value_of_a_secret_field_is_blanked_there_alone():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "redacted"),
     [
         ("mysql --password=hush -u x", f"mysql --password={BLANK} -u x"),
         ("DB_PASSWORD=hush", f"DB_PASSWORD={BLANK}"),
@@ -143,8 +145,8 @@ def test_a_very_short_value_of_a_secret_field_is_blanked_there_alone():
         ("nginx:1.25", "nginx:1.25"),
     ],
 )
-def test_a_secret_that_shows_by_its_shape_is_blanked(text: str, told: str):
-    assert redact({"command": text}) == {"command": told}
+def test_a_secret_that_shows_by_its_shape_is_blanked(text: str, redacted: str):
+    assert redact({"command": text}) == {"command": redacted}
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_a_long_text_takes_no_long_time(letter: str):
     assert time.process_time() - started < 2
 
 
-def test_a_very_long_text_is_told_by_its_length():
+def test_a_very_long_text_is_replaced_by_its_length():
     assert redact({"text": "x" * 20_000}) == {"text": "[20000 characters]"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from apps.control.models import AuditEntry
-from apps.core.defaults import DEFAULTS, LONGEST, setting
+from apps.core.defaults import DEFAULTS, MAX_SETTING_LENGTH, setting
 from apps.core.errors import Forbidden, Invalid
 from apps.core.models import Setting
 from apps.core.services import setting_reset, setting_write
@@ -33,7 +33,9 @@ def test_nobody_else_does(who: str, actor_of: Any) -> None:
     assert Setting.objects.count() == 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("no.such", "x"), (NAME, 7), (NAME, None), (NAME, "x" * (LONGEST + 1))])
+@pytest.mark.parametrize(
+    ("name", "value"), [("no.such", "x"), (NAME, 7), (NAME, None), (NAME, "x" * (MAX_SETTING_LENGTH + 1))]
+)
 def test_a_bad_name_or_value_is_refused(name: str, value: Any, actor_of: Any) -> None:
     with pytest.raises(Invalid):
         setting_write(name, value, actor=actor_of("root"))

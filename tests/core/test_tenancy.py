@@ -12,7 +12,7 @@ from django.db.models import Count
 from apps.containers.models import Container
 from apps.control.models import AuditEntry, Operation
 from apps.core.models import UnscopedRead
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
 from apps.hosts.models import Host, RegistrationToken
@@ -70,11 +70,11 @@ def test_every_tenant_table_is_guarded(db: None, model: Any):
 
 
 @pytest.mark.parametrize("scoped", [False, True])
-def test_nobody_writes_past_the_door(db: None, scoped: bool):
+def test_nobody_writes_past_the_service(db: None, scoped: bool):
     rows = Container.objects.within([1]) if scoped else Container.objects.all()
-    with pytest.raises(UnscopedRead, match="ask"):
+    with pytest.raises(UnscopedRead, match="request_change"):
         rows.update(name="x")
-    with pytest.raises(UnscopedRead, match="wish"):
+    with pytest.raises(UnscopedRead, match="desired state"):
         rows.delete()
     with pytest.raises(UnscopedRead):
         rows.bulk_update([Container(pk=1, name="x")], ["name"])
@@ -88,8 +88,8 @@ def test_within_gives_what_is_inside_and_nothing_else(lab: Environment, actor_of
     assert Container.objects.within([lab.pk, other.pk]).count() == 2
     assert Container.objects.within([]).exists() is False
     assert not Container.objects.within([lab.pk]).filter(environment=other).exists()
-    asked = Environment.objects.filter(pk=lab.pk).values_list("pk", flat=True)
-    assert [c.name for c in Container.objects.within(asked)] == ["of Lab"]
+    selected = Environment.objects.filter(pk=lab.pk).values_list("pk", flat=True)
+    assert [c.name for c in Container.objects.within(selected)] == ["of Lab"]
 
 
 def test_a_scope_outlives_further_filters(lab: Environment):

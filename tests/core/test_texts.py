@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.texts import MARK, is_storable, storable
+from apps.core.texts import REPLACEMENT, is_storable, strip_unstorable
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.text("\x00\ud800\udfffa"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("\x00a"), inner, max_size=3),
     max_leaves=8,
 )
-KEPT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+STORED = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 
 
 def texts(found: Any) -> list[str]:
@@ -27,33 +27,35 @@ def texts(found: Any) -> list[str]:
     return [found] if isinstance(found, str) else []
 
 
-@pytest.mark.parametrize("text", ["", "text", "é☃", "\U0001f600", "\ud7ff", "\ue000", "\x01\n\x7f", r"\u0000", MARK])
+@pytest.mark.parametrize(
+    "text", ["", "text", "é☃", "\U0001f600", "\ud7ff", "\ue000", "\x01\n\x7f", r"\u0000", REPLACEMENT]
+)
 def test_what_can_be_kept_is_known(text: str) -> None:
     assert is_storable(text)
-    assert storable(text) == text
+    assert strip_unstorable(text) == text
 
 
 @pytest.mark.parametrize("number", [0, 0xD800, 0xDBFF, 0xDC00, 0xDFFF])
 def test_a_mark_stands_for_each_sign_that_cannot(number: int) -> None:
     sign = chr(number)
     assert not any(map(is_storable, (sign, f"a{sign}", f"{sign}a")))
-    assert storable(f"a{sign}b{sign}") == f"a{MARK}b{MARK}"
+    assert strip_unstorable(f"a{sign}b{sign}") == f"a{REPLACEMENT}b{REPLACEMENT}"
 
 
 @pytest.mark.parametrize("found", [5, 2.5, None, True, "text", [], {}, {"a": [{"b": None}]}])
 def test_what_is_harmless_passes(found: Any) -> None:
-    assert storable(found) == found
+    assert strip_unstorable(found) == found
 
 
 @given(found=ANY)
 def test_nothing_is_left_that_cannot_be_kept(found: Any) -> None:
-    kept = texts(storable(found))
-    assert all(map(is_storable, kept))
-    for text in kept:
+    stored_texts = texts(strip_unstorable(found))
+    assert all(map(is_storable, stored_texts))
+    for text in stored_texts:
         text.encode()
         assert "\x00" not in text
 
 
-@given(found=st.dictionaries(KEPT, st.lists(KEPT | st.integers())))
+@given(found=st.dictionaries(STORED, st.lists(STORED | st.integers())))
 def test_what_can_be_kept_stays_as_it_is(found: dict[str, Any]) -> None:
-    assert storable(found) == found
+    assert strip_unstorable(found) == found

@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.docker.running import Api, Portal
+from tests.docker.portal_process import Api, PortalProcess
 from tests.engine import PrivateEngine
 
 
@@ -25,13 +25,13 @@ def terminal(engine: PrivateEngine) -> Iterator[docker.APIClient]:
 
 
 @pytest.fixture(scope="session")
-def new_portal() -> Iterator[Callable[..., Portal]]:
+def new_portal() -> Iterator[Callable[..., PortalProcess]]:
     """Makes portals, each with an empty data folder; whatever of them still runs at the end is ended."""
     with tempfile.TemporaryDirectory(prefix="corral-docker-") as folder:
-        made: list[Portal] = []
+        made: list[PortalProcess] = []
 
-        def make(engine_url: str, **extra: str) -> Portal:
-            made.append(Portal(Path(folder) / f"portal{len(made)}", engine_url, **extra))
+        def make(engine_url: str, **extra: str) -> PortalProcess:
+            made.append(PortalProcess(Path(folder) / f"portal{len(made)}", engine_url, **extra))
             made[-1].data_dir.mkdir()
             return made[-1]
 
@@ -45,7 +45,7 @@ def new_portal() -> Iterator[Callable[..., Portal]]:
 
 
 @pytest.fixture(scope="module")
-def portal(engine: PrivateEngine, new_portal: Callable[..., Portal]) -> Iterator[Portal]:
+def portal(engine: PrivateEngine, new_portal: Callable[..., PortalProcess]) -> Iterator[PortalProcess]:
     """A running portal for the tests of one file."""
     running = new_portal(engine.url)
     running.start()
@@ -55,30 +55,30 @@ def portal(engine: PrivateEngine, new_portal: Callable[..., Portal]) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def api(portal: Portal) -> Api:
+def api(portal: PortalProcess) -> Api:
     """A client with an environment key."""
     return portal.api()
 
 
 @pytest.fixture(autouse=True)
-def _empty_engine(terminal: docker.APIClient) -> Iterator[None]:
+def _clean_engine(terminal: docker.APIClient) -> Iterator[None]:
     """Nothing of one test is in the way of the next."""
-    _empty(terminal)
+    _remove_all_containers(terminal)
     yield
-    _empty(terminal)
+    _remove_all_containers(terminal)
 
 
-def _empty(terminal: docker.APIClient) -> None:
+def _remove_all_containers(terminal: docker.APIClient) -> None:
     for each in terminal.containers(all=True):
         terminal.remove_container(each["Id"], force=True)
 
 
 @pytest.fixture
-def seen(terminal: docker.APIClient) -> Callable[[str], dict[str, dict[str, Any]]]:
+def listed_containers(terminal: docker.APIClient) -> Callable[[str], dict[str, dict[str, Any]]]:
     """What the engine lists under a name's beginning: summaries by name."""
 
-    def look(prefix: str = "") -> dict[str, dict[str, Any]]:
+    def list_containers(prefix: str = "") -> dict[str, dict[str, Any]]:
         listed = {each["Names"][0].lstrip("/"): each for each in terminal.containers(all=True)}
         return {name: each for name, each in listed.items() if name.startswith(prefix)}
 
-    return look
+    return list_containers

@@ -11,16 +11,16 @@ from typing import Any
 import docker
 import pytest
 
-from tests.docker.agent import Agent
-from tests.docker.running import Api, Portal, until
-from tests.docker.sockets import opened
+from tests.docker.agent_process import AgentProcess
+from tests.docker.portal_process import Api, PortalProcess, wait_until
+from tests.docker.socket_client import open_socket
 from tests.engine import PrivateEngine
 
 pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module")
-def portal(new_portal: Callable[..., Portal]) -> Iterator[Portal]:
+def portal(new_portal: Callable[..., PortalProcess]) -> Iterator[PortalProcess]:
     """A portal that knows no engine of its own."""
     running = new_portal("unix:///nonexistent.sock")
     running.start()
@@ -30,8 +30,8 @@ def portal(new_portal: Callable[..., Portal]) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, engine: PrivateEngine) -> Iterator[Agent]:
-    made = Agent(tmp_path, engine, CATTLE_HOST_LABELS="zone=a&disk=ssd")
+def agent(tmp_path: Path, engine: PrivateEngine) -> Iterator[AgentProcess]:
+    made = AgentProcess(tmp_path, engine, CATTLE_HOST_LABELS="zone=a&disk=ssd")
     yield made
     made.end(signal.SIGKILL)
 
@@ -39,11 +39,11 @@ def agent(tmp_path: Path, engine: PrivateEngine) -> Iterator[Agent]:
 def registration_url(api: Api) -> str:
     """The last word of the command, as a playbook reads it."""
 
-    def look() -> str:
+    def check() -> str:
         rows = api.get("registrationtokens")["data"]
         return str(rows[0]["command"].split(" ")[-1]) if rows and rows[0]["command"] else ""
 
-    return until(look, seconds=5, what="a registration command")
+    return wait_until(check, seconds=5, what="a registration command")
 
 
 def the_host(api: Api) -> Any:
@@ -52,14 +52,14 @@ def the_host(api: Api) -> Any:
 
 
 def until_host(api: Api, state: str, seconds: float = 10) -> Any:
-    def look() -> Any:
+    def check() -> Any:
         row = the_host(api)
         return row if row and row["agentState"] == state else None
 
-    return until(look, seconds=seconds, what=f"a host that is {state}")
+    return wait_until(check, seconds=seconds, what=f"a host that is {state}")
 
 
-def is_gone(api: Api) -> bool:
+def host_is_removed(api: Api) -> bool:
     """Whether no host is left; takes the next step towards it, whatever state it is in by now."""
     row = the_host(api)
     for action in ("remove", "deactivate"):
@@ -70,15 +70,15 @@ def is_gone(api: Api) -> bool:
 
 
 @pytest.fixture
-def host(api: Api, agent: Agent) -> Iterator[Any]:
+def host(api: Api, agent: AgentProcess) -> Iterator[Any]:
     """The engine, as a host through the agent."""
     agent.start(registration_url(api))
     yield until_host(api, "active", seconds=30)
     agent.end(signal.SIGCONT)
-    until(lambda: is_gone(api), seconds=30, what="the host's end")
+    wait_until(lambda: host_is_removed(api), seconds=30, what="the host's end")
 
 
-def test_a_registered_agent_is_an_active_host_within_seconds(api: Api, agent: Agent) -> None:
+def test_a_registered_agent_is_an_active_host_within_seconds(api: Api, agent: AgentProcess) -> None:
     began = time.monotonic()
     agent.start(registration_url(api))
     host = until_host(api, "active")
@@ -90,10 +90,12 @@ def test_a_registered_agent_is_an_active_host_within_seconds(api: Api, agent: Ag
     assert host["info"]["diskInfo"]["mountPoints"]["/"]["total"] > 0
     api.act(host, "deactivate")
     api.until_state(host, "inactive")
-    api.act(api.again(host), "remove")
+    api.act(api.reload(host), "remove")
     api.until_state(host, "removed")
-    until(
-        lambda: "removed" in agent.said().lower() or "refused" in agent.said().lower(), seconds=5, what="a word of it"
+    wait_until(
+        lambda: "removed" in agent.log_text().lower() or "refused" in agent.log_text().lower(),
+        seconds=5,
+        what="a word of it",
     )
     assert agent.process is not None
     assert agent.process.poll() is None
@@ -123,22 +125,22 @@ def logs_are_followed(api: Api, talker: Any) -> None:
     def words(frames: list[Any]) -> list[str]:
         return [str(text) for frame in frames for _stream, _at, text in frame["lines"]]
 
-    with opened(api, f"/ws/logs?container={talker['id']}&tail=1000") as logs:
+    with open_socket(api, f"/ws/logs?container={talker['id']}&tail=1000") as logs:
         frames = logs.frames("lines", lambda found: len(words(found)) >= 8 and len(found) >= 4)
     assert words(frames) == [f"word {number}" for number in range(1, len(words(frames)) + 1)]
     assert {stream for frame in frames for stream, _at, _text in frame["lines"]} == {"stdout"}
 
 
 def a_shell_has_a_terminal_of_the_windows_size(api: Api, talker: Any) -> None:
-    with opened(api, f"/ws/shell?container={talker['id']}&command=sh") as shell:
-        shell.orders(type="resize", columns=97, rows=31)
-        shell.types("tty; stty size\n")
-        assert "/dev/pts/" in shell.shows("31 97")
-        shell.orders(type="resize", columns=120, rows=40)
-        shell.types("stty size\n")
-        shell.shows("40 120")
-        shell.types("exit 7\n")
-        shell.ends(7)
+    with open_socket(api, f"/ws/shell?container={talker['id']}&command=sh") as shell:
+        shell.send_json(type="resize", columns=97, rows=31)
+        shell.type_text("tty; stty size\n")
+        assert "/dev/pts/" in shell.read_until("31 97")
+        shell.send_json(type="resize", columns=120, rows=40)
+        shell.type_text("stty size\n")
+        shell.read_until("40 120")
+        shell.type_text("exit 7\n")
+        shell.expect_exit(7)
 
 
 def statistics_flow(api: Api, host: Any, talker: Any) -> None:
@@ -149,9 +151,9 @@ def statistics_flow(api: Api, host: Any, talker: Any) -> None:
         return len(points(frames)) >= 2
 
     one, whole = f"/ws/stats?container={talker['id']}", f"/ws/stats?host={host['id']}"
-    with opened(api, one) as box, opened(api, whole) as machine:
+    with open_socket(api, one) as box, open_socket(api, whole) as machine:
         of_box, of_machine = (points(socket.frames("points", two)) for socket in (box, machine))
-    total = api.again(host)["info"]["memoryInfo"]["memTotal"] * 1024**2
+    total = api.reload(host)["info"]["memoryInfo"]["memTotal"] * 1024**2
     assert abs(of_machine[-1]["memory_limit"] - total) < total / 20
     assert 0 < of_box[-1]["memory"] < of_machine[-1]["memory"] < of_machine[-1]["memory_limit"]
     assert of_machine[-1]["cpu"] > 0
@@ -159,20 +161,20 @@ def statistics_flow(api: Api, host: Any, talker: Any) -> None:
 
 
 def test_a_killed_agent_is_reconnecting_at_once_and_its_host_heals(
-    api: Api, host: Any, agent: Agent, terminal: docker.APIClient
+    api: Api, host: Any, agent: AgentProcess, terminal: docker.APIClient
 ) -> None:
     api.create("containers", name="solo", imageUuid="docker:bb:local")
     (row,) = api.until_running("solo", 1)
     agent.end(signal.SIGKILL)
     until_host(api, "reconnecting", seconds=3)
-    assert api.again(row)["state"] == "running"
+    assert api.reload(row)["state"] == "running"
     agent.start()
     until_host(api, "active")
     terminal.remove_container(row["externalId"], force=True)
     api.until_running("solo", 1)
 
 
-def test_a_silent_line_is_noticed_and_heals(api: Api, host: Any, agent: Agent) -> None:
+def test_a_silent_line_is_noticed_and_heals(api: Api, host: Any, agent: AgentProcess) -> None:
     agent.end(signal.SIGSTOP)
     until_host(api, "reconnecting", seconds=20)
     agent.end(signal.SIGCONT)
@@ -180,7 +182,7 @@ def test_a_silent_line_is_noticed_and_heals(api: Api, host: Any, agent: Agent) -
 
 
 def test_a_portal_that_comes_back_finds_its_host_and_what_it_missed(
-    portal: Portal, api: Api, host: Any, terminal: docker.APIClient
+    portal: PortalProcess, api: Api, host: Any, terminal: docker.APIClient
 ) -> None:
     portal.end(signal.SIGKILL)
     made = terminal.create_container("bb:local", name="brief")
@@ -193,4 +195,4 @@ def test_a_portal_that_comes_back_finds_its_host_and_what_it_missed(
         rows = api.get(f"hostevents?name=brief&hostId={host['id']}")["data"]
         return sorted(row["action"] for row in rows if row["late"])
 
-    until(lambda: missed() == ["create", "destroy"], seconds=10, what="what happened meanwhile, learned late")
+    wait_until(lambda: missed() == ["create", "destroy"], seconds=10, what="what happened meanwhile, learned late")

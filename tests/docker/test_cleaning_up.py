@@ -10,12 +10,12 @@ import docker
 import pytest
 
 from tests import engine as engines
-from tests.docker.running import until
+from tests.docker.portal_process import wait_until
 
 pytestmark = pytest.mark.docker
 
 
-def keepers(folder: Path) -> list[str]:
+def containerd_shims(folder: Path) -> list[str]:
     """The processes that keep containers of the engine in this folder."""
     listed = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
     return [words.decode() for words in listed if b"containerd-shim" in words and bytes(folder) in words]
@@ -26,11 +26,11 @@ def test_a_killed_engine_s_containers_end_with_it():
     try:
         terminal = docker.APIClient(base_url=made.url, version="auto")
         terminal.start(terminal.create_container("bb:local", name="orphan"))
-        assert keepers(made.folder)
+        assert containerd_shims(made.folder)
         os.killpg(made.process.pid, signal.SIGKILL)
         made.process.wait()
-        assert keepers(made.folder)
+        assert containerd_shims(made.folder)
     finally:
         engines.stop(made)
-    until(lambda: not keepers(made.folder), seconds=5, what="its containers are gone")
+    wait_until(lambda: not containerd_shims(made.folder), seconds=5, what="its containers are gone")
     assert not made.folder.exists()

@@ -9,11 +9,16 @@ from typing import Any
 import docker
 import pytest
 
-from tests.docker.running import DEFAULT_ENVIRONMENT, Api, Portal, until
+from tests.docker.portal_process import (
+    DEFAULT_ENVIRONMENT,
+    Api,
+    PortalProcess,
+    wait_until,
+)
 
 pytestmark = pytest.mark.docker
 
-Seen = Callable[[str], dict[str, dict[str, Any]]]
+ListedContainers = Callable[[str], dict[str, dict[str, Any]]]
 PREFIX = "healing_web_"
 FAR_AWAY = "2099-01-01 00:00:00"
 
@@ -29,40 +34,42 @@ def three(api: Api) -> Iterator[list[Any]]:
     api.until_state(stack, "removed", "purged")
 
 
-def replaced(api: Api, seen: Seen, name: str, was: str) -> bool:
+def replaced(api: Api, listed_containers: ListedContainers, name: str, was: str) -> bool:
     """Whether the engine runs another container, or the same one anew, under the name, and the API says so."""
-    now = seen(name).get(name)
+    now = listed_containers(name).get(name)
     if now is None or now["State"] != "running" or f"{now['Id']} {now['Status']}" == was:
         return False
     rows = api.containers(name)
     return [row["externalId"] for row in rows if row["state"] == "running"] == [now["Id"]]
 
 
-def test_a_killed_one_runs_again_within_seconds(api: Api, seen: Seen, terminal: docker.APIClient, three: list[Any]):
+def test_a_killed_one_runs_again_within_seconds(
+    api: Api, listed_containers: ListedContainers, terminal: docker.APIClient, three: list[Any]
+):
     name, before = three[0]["name"], three[0]
     terminal.kill(before["externalId"])
-    again = until(
+    restarted = wait_until(
         lambda: [r for r in api.containers(name) if r["state"] == "running" and r["startCount"] > before["startCount"]],
         seconds=5,
         what="started again",
     )
-    assert seen(PREFIX)[name]["State"] == "running"
-    assert again[0]["id"] == before["id"]
-    assert len(seen(PREFIX)) == 3
+    assert listed_containers(PREFIX)[name]["State"] == "running"
+    assert restarted[0]["id"] == before["id"]
+    assert len(listed_containers(PREFIX)) == 3
 
 
 def test_one_removed_by_hand_is_made_anew_within_seconds(
-    api: Api, seen: Seen, terminal: docker.APIClient, three: list[Any]
+    api: Api, listed_containers: ListedContainers, terminal: docker.APIClient, three: list[Any]
 ):
     name, was = three[1]["name"], three[1]["externalId"]
     terminal.remove_container(was, force=True)
-    until(lambda: replaced(api, seen, name, was), seconds=5, what="made anew")
-    assert sorted(seen(PREFIX)) == [f"{PREFIX}{n}" for n in (1, 2, 3)]
+    wait_until(lambda: replaced(api, listed_containers, name, was), seconds=5, what="made anew")
+    assert sorted(listed_containers(PREFIX)) == [f"{PREFIX}{n}" for n in (1, 2, 3)]
     assert len(api.containers(PREFIX)) == 3
 
 
 def test_lost_events_cost_at_most_a_minute(
-    portal: Portal, api: Api, seen: Seen, terminal: docker.APIClient, three: list[Any]
+    portal: PortalProcess, api: Api, listed_containers: ListedContainers, terminal: docker.APIClient, three: list[Any]
 ):
     # As if another gateway held the engine's events and slept: nobody hears what happens there.
     portal.rows(f"UPDATE hosts_host SET gateway = 'elsewhere', gateway_until = '{FAR_AWAY}'")  # noqa: S608
@@ -73,16 +80,18 @@ def test_lost_events_cost_at_most_a_minute(
         terminal.remove_container(was, force=True)
         alone = terminal.create_container("bb:local", name="nobody-told")["Id"]
         time.sleep(2)
-        assert name not in seen(PREFIX), "the events were not lost, so this shows nothing"
-        until(lambda: replaced(api, seen, name, was), seconds=60, what="made anew by the scan", pause=0.5)
-        until(lambda: api.containers("nobody-told"), seconds=60, what="taken in by the scan", pause=0.5)
+        assert name not in listed_containers(PREFIX), "the events were not lost, so this shows nothing"
+        wait_until(
+            lambda: replaced(api, listed_containers, name, was), seconds=60, what="made anew by the scan", pause=0.5
+        )
+        wait_until(lambda: api.containers("nobody-told"), seconds=60, what="taken in by the scan", pause=0.5)
         assert time.monotonic() - began < 60
         terminal.remove_container(alone, force=True)
     finally:
         portal.rows("UPDATE hosts_host SET gateway = '', gateway_until = NULL")
 
 
-def test_a_container_that_runs_out_of_memory_says_so(portal: Portal, api: Api):
+def test_a_container_that_runs_out_of_memory_says_so(portal: PortalProcess, api: Api):
     # A shell that doubles a text until the limit is met.
     greedy = ["/bin/sh", "-c", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"]
     limit = 8 * 1024 * 1024
@@ -96,10 +105,12 @@ def test_a_container_that_runs_out_of_memory_says_so(portal: Portal, api: Api):
     api.until_state(row, "removed", "purged")
 
 
-def test_a_container_made_outside_can_be_managed(api: Api, seen: Seen, terminal: docker.APIClient):
+def test_a_container_made_outside_can_be_managed(
+    api: Api, listed_containers: ListedContainers, terminal: docker.APIClient
+):
     made = terminal.create_container("bb:local", name="by-hand", labels={"mine": "yes"})["Id"]
     terminal.start(made)
-    rows = until(lambda: api.containers("by-hand"), seconds=10, what="taken in")
+    rows = wait_until(lambda: api.containers("by-hand"), seconds=10, what="taken in")
     row = api.until_state(rows[0], "running")
     assert row["nativeContainer"] is True
     assert row["externalId"] == made
@@ -108,13 +119,13 @@ def test_a_container_made_outside_can_be_managed(api: Api, seen: Seen, terminal:
 
     api.act(row, "stop")
     row = api.until_state(row, "stopped")
-    assert seen("by-hand")["by-hand"]["State"] == "exited"
+    assert listed_containers("by-hand")["by-hand"]["State"] == "exited"
     api.act(row, "start")
     row = api.until_state(row, "running")
-    assert seen("by-hand")["by-hand"]["Id"] == made
+    assert listed_containers("by-hand")["by-hand"]["Id"] == made
     terminal.stop(made, timeout=1)
     row = api.until_state(row, "stopped", seconds=5)
-    assert seen("by-hand")["by-hand"]["State"] == "exited", "a standalone container is as people leave it"
+    assert listed_containers("by-hand")["by-hand"]["State"] == "exited", "a standalone container is as people leave it"
     api.delete(row)
     api.until_state(row, "removed", "purged")
-    assert seen("by-hand") == {}
+    assert listed_containers("by-hand") == {}

@@ -10,43 +10,43 @@ from typing import Any
 
 import pytest
 
-from tests.drill.ground import Ground
-from tests.drill.ledger import Ledger
+from tests.drill.cluster import DrillCluster
+from tests.drill.drill_results import DrillResults
 from tests.fleet.fleet import Fleet
 
-_LEDGER = Ledger()
-Tell = Callable[[str, str, str], AbstractContextManager[None]]
+_RESULTS = DrillResults()
+RecordDrill = Callable[[str, str, str], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="session")
-def ground(fleet: Fleet) -> Iterator[Ground]:
+def cluster(fleet: Fleet) -> Iterator[DrillCluster]:
     """A portal, three hosts with agents, and the service deployed."""
-    made = Ground.prepared(fleet, fleet.folder / "disk")
+    made = DrillCluster.prepare(fleet, fleet.folder / "disk")
     try:
         made.deploy()
         yield made
     finally:
         made.close()
         for engine in fleet.engines.values():
-            engine.empty()
+            engine.remove_containers()
 
 
 @pytest.fixture
-def drill() -> Tell:
+def drill() -> RecordDrill:
     """Times a block and notes its outcome, if it comes to its end."""
 
     @contextlib.contextmanager
     def run(name: str, act: str, outcome: str) -> Iterator[None]:
         began = time.monotonic()
         yield
-        _LEDGER.tell(name, act, outcome, time.monotonic() - began)
+        _RESULTS.add(name, act, outcome, time.monotonic() - began)
 
     return run
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The table."""
-    if _LEDGER.rows:
+    if _RESULTS.rows:
         terminalreporter.section("drills")
-        for line in _LEDGER.table():
+        for line in _RESULTS.table():
             terminalreporter.write_line(line)

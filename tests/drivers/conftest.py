@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from apps.drivers.base import Driver, Endpoint
-from apps.drivers.docker_engine import DockerDriver
-from apps.drivers.simulated import SimulatedDriver
-from tests.agent.loops import behind_a_door
+from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.simulated.engine import SimulatedDriver
+from tests.agent.loop_thread import simulated_engine_socket
 from tests.fleet.sshd import Sshd
 
 
@@ -30,7 +30,7 @@ def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
         yield made
         return
     if request.param == "agent":
-        with behind_a_door(tmp_path) as path:
+        with simulated_engine_socket(tmp_path) as path:
             simulated = DockerDriver(Endpoint(f"unix://{path}"))
             yield simulated
             simulated.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncssh
 
-from apps.drivers import ssh_loop
+from apps.drivers.ssh import event_loop
 
 PASSWORD = "open sesame"
 
@@ -97,6 +97,6 @@ class SshServer:
         self._loop.close()
 
 
-def settle() -> None:
+def drain_portal_loop() -> None:
     """Let what the portal's own loop has begun come to its end."""
-    ssh_loop.wait_for(asyncio.sleep(0.01), 5)
+    event_loop.run_in_loop(asyncio.sleep(0.01), 5)

@@ -11,23 +11,23 @@ import pytest
 
 from apps.drivers import dialing
 from apps.drivers.base import Endpoint, EngineError
-from apps.drivers.docker_engine import DockerDriver
-from apps.drivers.simulated import SimulatedDriver
-from tests.drivers.paper_engine import PaperEngine
+from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.simulated.engine import SimulatedDriver
+from tests.drivers.stub_engine import StubEngine
 
 MACHINE = "/corral/v1/machine"
 FACTS = {"cpuInfo": {"modelName": "Xeon"}, "memoryInfo": {"memFree": 7}}
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[PaperEngine]:
-    made = PaperEngine(tmp_path / "paper.sock")
+def engine(tmp_path: Path) -> Iterator[StubEngine]:
+    made = StubEngine(tmp_path / "paper.sock")
     yield made
     made.stop()
 
 
 @pytest.fixture
-def agents(engine: PaperEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
+def agents(engine: StubEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
     """The engine behind an agent."""
 
     def dial(_: Endpoint) -> socket.socket:
@@ -41,34 +41,34 @@ def agents(engine: PaperEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     driver.close()
 
 
-def look(driver: DockerDriver) -> tuple[str, Any]:
-    info, machine = driver.about()
+def probe_in_thread(driver: DockerDriver) -> tuple[str, Any]:
+    info, machine = driver.describe_host()
     assert driver.containers() == []
     return info.engine_id, machine
 
 
-def test_a_look_through_a_tunnel_is_two_calls(engine: PaperEngine, agents: DockerDriver) -> None:
+def test_a_probe_through_a_tunnel_is_two_calls(engine: StubEngine, agents: DockerDriver) -> None:
     engine.answers[MACHINE] = {**FACTS, "engine": engine.answers["/info"]}
-    assert look(agents) == ("PAPER", FACTS)
-    assert engine.asked == ["/version", MACHINE, "/containers/json"], "the version once for each connection"
-    engine.asked.clear()
-    assert look(agents) == ("PAPER", FACTS)
-    assert engine.asked == [MACHINE, "/containers/json"]
+    assert probe_in_thread(agents) == ("PAPER", FACTS)
+    assert engine.requests == ["/version", MACHINE, "/containers/json"], "the version once for each connection"
+    engine.requests.clear()
+    assert probe_in_thread(agents) == ("PAPER", FACTS)
+    assert engine.requests == [MACHINE, "/containers/json"]
 
 
-def test_what_is_told_is_what_the_engine_says_itself(engine: PaperEngine, agents: DockerDriver) -> None:
+def test_what_is_reported_is_what_the_engine_says_itself(engine: StubEngine, agents: DockerDriver) -> None:
     engine.answers[MACHINE] = {**FACTS, "engine": engine.answers["/info"]}
-    assert agents.about()[0] == agents.info()
+    assert agents.describe_host()[0] == agents.info()
 
 
-def test_nothing_is_remembered(engine: PaperEngine, agents: DockerDriver) -> None:
+def test_nothing_is_remembered(engine: StubEngine, agents: DockerDriver) -> None:
     for key in ("ONE", "OTHER"):
         engine.answers[MACHINE] = {"engine": {**engine.answers["/info"], "ID": key}}
-        assert look(agents) == (key, {})
+        assert probe_in_thread(agents) == (key, {})
 
 
 @pytest.mark.parametrize(
-    ("told", "facts"),
+    ("machine_answer", "facts"),
     [
         (FACTS, FACTS),
         ({**FACTS, "engine": {}}, FACTS),
@@ -81,30 +81,30 @@ def test_nothing_is_remembered(engine: PaperEngine, agents: DockerDriver) -> Non
     ],
 )
 def test_an_engine_that_its_agent_does_not_tell_of_is_asked(
-    engine: PaperEngine, agents: DockerDriver, told: Any, facts: Any
+    engine: StubEngine, agents: DockerDriver, machine_answer: Any, facts: Any
 ) -> None:
-    engine.answers[MACHINE] = told
-    assert look(agents) == ("PAPER", facts)
-    assert engine.asked[-3:] == [MACHINE, "/info", "/containers/json"]
+    engine.answers[MACHINE] = machine_answer
+    assert probe_in_thread(agents) == ("PAPER", facts)
+    assert engine.requests[-3:] == [MACHINE, "/info", "/containers/json"]
 
 
-def test_an_agent_that_knows_no_machines_is_no_hindrance(engine: PaperEngine, agents: DockerDriver) -> None:
-    assert look(agents) == ("PAPER", {})
+def test_an_agent_that_knows_no_machines_is_no_hindrance(engine: StubEngine, agents: DockerDriver) -> None:
+    assert probe_in_thread(agents) == ("PAPER", {})
 
 
-def test_an_engine_that_is_away_is_away_though_its_agent_answers(engine: PaperEngine, agents: DockerDriver) -> None:
+def test_an_engine_that_is_away_is_away_though_its_agent_answers(engine: StubEngine, agents: DockerDriver) -> None:
     engine.answers[MACHINE] = {**FACTS, "engine": {}}
     del engine.answers["/info"]
     with pytest.raises(EngineError, match="page not found: /info"):
-        agents.about()
+        agents.describe_host()
 
 
-def test_an_engine_without_an_agent_is_asked_for_no_machine(engine: PaperEngine, tmp_path: Path) -> None:
+def test_an_engine_without_an_agent_is_asked_for_no_machine(engine: StubEngine, tmp_path: Path) -> None:
     driver = DockerDriver(Endpoint(f"unix://{tmp_path}/paper.sock"))
-    assert look(driver) == ("PAPER", {})
-    assert engine.asked == ["/version", "/info", "/containers/json"]
+    assert probe_in_thread(driver) == ("PAPER", {})
+    assert engine.requests == ["/version", "/info", "/containers/json"]
     driver.close()
 
 
 def test_the_simulated_engine_has_no_agent_either(sim: SimulatedDriver) -> None:
-    assert sim.about() == (sim.info(), {})
+    assert sim.describe_host() == (sim.info(), {})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.drivers.docker_chunks import Chunks
+from apps.drivers.docker.http import ChunkedDecoder
 
 END = b"0\r\n\r\n"
 BODIES = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
@@ -18,7 +18,7 @@ def sent(*bodies: bytes) -> bytes:
 
 @given(bodies=BODIES, step=st.integers(1, 50))
 def test_a_body_is_whole_however_it_arrives(bodies: list[bytes], step: int) -> None:
-    data, chunks = sent(*bodies) + END, Chunks()
+    data, chunks = sent(*bodies) + END, ChunkedDecoder()
     got = b"".join(chunks.feed(data[at : at + step]) for at in range(0, len(data), step))
     assert got == b"".join(bodies)
     assert chunks.ended
@@ -26,23 +26,23 @@ def test_a_body_is_whole_however_it_arrives(bodies: list[bytes], step: int) -> N
 
 @given(bodies=BODIES)
 def test_a_body_that_breaks_off_has_not_ended(bodies: list[bytes]) -> None:
-    chunks = Chunks()
+    chunks = ChunkedDecoder()
     assert chunks.feed(sent(*bodies)) == b"".join(bodies)
     assert not chunks.ended
 
 
 @pytest.mark.parametrize("size", [b"3", b"03", b"3;name=value", b"3 ", b"3 ;x"])
 def test_a_size_may_have_company(size: bytes) -> None:
-    assert Chunks().feed(size + b"\r\nabc\r\n") == b"abc"
+    assert ChunkedDecoder().feed(size + b"\r\nabc\r\n") == b"abc"
 
 
 def test_what_looks_like_a_chunk_inside_one_is_not() -> None:
     inner = sent(b"x") + END
-    assert Chunks().feed(sent(inner) + END) == inner
+    assert ChunkedDecoder().feed(sent(inner) + END) == inner
 
 
 def test_after_the_end_nothing_counts() -> None:
-    chunks = Chunks()
+    chunks = ChunkedDecoder()
     assert chunks.feed(sent(b"a") + END + sent(b"b")) == b"a"
     assert chunks.feed(sent(b"c")) == b""
 
@@ -52,4 +52,4 @@ def test_after_the_end_nothing_counts() -> None:
 )
 def test_what_is_no_chunk_is_refused(junk: bytes) -> None:
     with pytest.raises(ValueError, match="a chunk without a size"):
-        Chunks().feed(junk)
+        ChunkedDecoder().feed(junk)

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from apps.drivers.base import (
-    ContainerSeen,
     Driver,
     Endpoint,
     EngineConflict,
+    EngineContainer,
     EngineDown,
     EngineError,
     EngineNotFound,
     EngineRefused,
     ImageMissing,
 )
-from apps.drivers.docker_engine import DockerDriver
-from apps.drivers.simulated import SimulatedDriver
-from tests.drivers.life import eventually, make
+from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.simulated.engine import SimulatedDriver
+from tests.drivers.conformance import make, wait_until
 
 
 def test_an_engine_says_what_it_is(driver: Driver) -> None:
@@ -172,13 +172,13 @@ def test_a_running_container_is_removed_by_force_only(driver: Driver) -> None:
 def test_what_was_killed_is_not_brought_back(driver: Driver) -> None:
     made = make(driver, HostConfig={"RestartPolicy": {"Name": "always"}})
     driver.kill(made)
-    eventually(lambda: driver.inspect(made).state == "exited")
+    wait_until(lambda: driver.inspect(made).state == "exited")
     assert driver.inspect(made).exit_code == 137
 
 
 def test_a_command_that_ends_leaves_its_exit_code(driver: Driver) -> None:
     made = make(driver, Cmd=["sh", "-c", "exit 3"])
-    eventually(lambda: driver.inspect(made).state == "exited")
+    wait_until(lambda: driver.inspect(made).state == "exited")
     assert driver.inspect(made).exit_code == 3
 
 
@@ -212,11 +212,11 @@ def test_a_network_is_made_once_and_gives_addresses(driver: Driver) -> None:
     def ask() -> None:
         results.append(driver.ensure_network("lab-net", {"of": "lab"}))
 
-    askers = [threading.Thread(target=ask) for _ in range(6)]
-    for asker in askers:
-        asker.start()
-    for asker in askers:
-        asker.join(10)
+    callers = [threading.Thread(target=ask) for _ in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(10)
     assert len(results) == 6
     assert len(set(results)) == 1
     one, two = (make(driver, name, HostConfig={"NetworkMode": "lab-net"}) for name in ("one", "two"))
@@ -282,7 +282,7 @@ def test_an_engine_that_is_away_is_noticed_at_once(url: str) -> None:
 
 
 def test_an_inspection_holds_what_adopting_needs(driver: Driver) -> None:
-    seen: ContainerSeen = driver.inspect(make(driver, Env=["A=1"], HostConfig={"Binds": ["vol:/data:ro"]}))
+    seen: EngineContainer = driver.inspect(make(driver, Env=["A=1"], HostConfig={"Binds": ["vol:/data:ro"]}))
     assert "A=1" in seen.raw["Config"]["Env"]
     assert seen.raw["HostConfig"]["Binds"] == ["vol:/data:ro"]
     mount = seen.mounts[0]

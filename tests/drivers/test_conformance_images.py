@@ -6,8 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.drivers.base import Driver, EngineDown, EngineError, EngineNotFound
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.base import (
+    Driver,
+    EngineDown,
+    EngineError,
+    EngineNotFound,
+)
+from apps.drivers.simulated.engine import SimulatedDriver
 
 
 def test_an_image_is_found_by_name_with_its_size(driver: Driver):

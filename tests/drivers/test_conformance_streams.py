@@ -7,17 +7,20 @@ import time
 
 import pytest
 
-from apps.drivers.base import (
-    Driver,
-    EngineDown,
-    EngineRefused,
+from apps.drivers.base import Driver, EngineDown, EngineRefused
+from tests.drivers.conformance import (
+    collected,
+    make,
+    read_until_contains,
+    read_until_end,
+    wait_until,
+    write_log,
 )
-from tests.drivers.life import eventually, gathered, make, say, until_end, until_holds
 
 
 def test_logs_come_with_times_and_from_the_end(driver: Driver) -> None:
     made = make(driver, Cmd=["sh", "-c", "echo one; echo two; echo three"])
-    eventually(lambda: driver.inspect(made).state == "exited")
+    wait_until(lambda: driver.inspect(made).state == "exited")
     lines = list(driver.logs(made, follow=False, tail=None))
     assert [(line.stream, line.text) for line in lines] == [("stdout", t) for t in ("one", "two", "three")]
     assert lines[0].at < lines[2].at
@@ -33,39 +36,39 @@ def test_a_time_that_is_none_is_refused(driver: Driver) -> None:
 
 def test_followed_logs_go_on_and_end_with_the_container(driver: Driver) -> None:
     made = make(driver)
-    with gathered(driver.logs(made)) as lines:
-        say(driver, made, "hello")
-        eventually(lambda: [line.text for line in lines] == ["hello"])
+    with collected(driver.logs(made)) as lines:
+        write_log(driver, made, "hello")
+        wait_until(lambda: [line.text for line in lines] == ["hello"])
         resumed = driver.logs(made, since=lines[0].at)
-        say(driver, made, "again")
+        write_log(driver, made, "again")
         assert next(iter(resumed)).text == "again"
         resumed.close()
         driver.kill(made)
-        eventually(lambda: [line.text for line in lines] == ["hello", "again"])
+        wait_until(lambda: [line.text for line in lines] == ["hello", "again"])
 
 
 def test_a_terminal_makes_one_stream(driver: Driver) -> None:
     made = make(driver, Tty=True, Cmd=["sh", "-c", "echo one; echo two"])
-    eventually(lambda: driver.inspect(made).state == "exited")
+    wait_until(lambda: driver.inspect(made).state == "exited")
     assert [(line.stream, line.text) for line in driver.logs(made, follow=False)] == [("tty", "one"), ("tty", "two")]
 
 
 def test_a_closed_log_wakes_its_reader(driver: Driver) -> None:
     made = make(driver)
-    with gathered(driver.logs(made)) as lines:
+    with collected(driver.logs(made)) as lines:
         pass
     assert lines == []
 
 
 def test_keys_and_size_reach_a_shell_and_its_exit_code_comes_back(driver: Driver) -> None:
     session = driver.exec(make(driver), ["sh"])
-    until_holds(session, b"/ # ")
+    read_until_contains(session, b"/ # ")
     session.resize(132, 43)
     session.write(b"stty size\r")
-    until_holds(session, b"43 132")
+    read_until_contains(session, b"43 132")
     assert session.exit_code() is None
     session.write(b"exit 7\r")
-    until_end(session)
+    read_until_end(session)
     assert session.exit_code() == 7
     with pytest.raises(EngineDown, match="no more input"):
         session.write(b"x")
@@ -74,7 +77,7 @@ def test_keys_and_size_reach_a_shell_and_its_exit_code_comes_back(driver: Driver
 
 def test_output_without_a_terminal_is_what_was_written(driver: Driver) -> None:
     session = driver.exec(make(driver), ["echo", "out", "and out"], tty=False)
-    assert until_end(session) == b"out and out\n"
+    assert read_until_end(session) == b"out and out\n"
     assert session.exit_code() == 0
     session.close()
 
@@ -92,14 +95,14 @@ def test_input_comes_back_from_cat(driver: Driver) -> None:
 
 def test_an_unknown_command_ends_with_words(driver: Driver) -> None:
     session = driver.exec(make(driver), ["no-such-command"])
-    assert b"executable file not found" in until_end(session)
+    assert b"executable file not found" in read_until_end(session)
     assert session.exit_code() == 126
     session.close()
 
 
 def test_a_closed_session_wakes_its_reader(driver: Driver) -> None:
     session = driver.exec(make(driver), ["cat"])
-    reader = threading.Thread(target=until_end, args=(session,), daemon=True)
+    reader = threading.Thread(target=read_until_end, args=(session,), daemon=True)
     reader.start()
     session.close()
     reader.join(5)
@@ -110,16 +113,16 @@ def test_a_session_ends_with_its_container(driver: Driver) -> None:
     made = make(driver)
     session = driver.exec(made, ["cat"])
     driver.kill(made)
-    until_end(session)
+    read_until_end(session)
     session.close()
 
 
 def test_events_tell_a_life_and_its_end(driver: Driver) -> None:
-    with gathered(driver.events()) as events:
+    with collected(driver.events()) as events:
         made = make(driver, Labels={"team": "red"})
         driver.kill(made)
         driver.remove(made)
-        eventually(lambda: "destroy" in {event.action for event in events})
+        wait_until(lambda: "destroy" in {event.action for event in events})
     mine = [event for event in events if event.kind == "container" and event.id == made]
     assert [event.action for event in mine] == ["create", "start", "kill", "die", "destroy"]
     assert mine[3].attributes["exitCode"] == "137"
@@ -127,19 +130,19 @@ def test_events_tell_a_life_and_its_end(driver: Driver) -> None:
     assert abs(mine[0].at - time.time()) < 60
 
 
-def test_events_of_the_past_are_told_again(driver: Driver) -> None:
+def test_events_of_the_past_are_replayed(driver: Driver) -> None:
     before = time.time()
     made = make(driver, start=False)
-    with gathered(driver.events(since=before - 0.001)) as events:
-        eventually(lambda: (made, "create") in {(event.id, event.action) for event in events})
+    with collected(driver.events(since=before - 0.001)) as events:
+        wait_until(lambda: (made, "create") in {(event.id, event.action) for event in events})
 
 
 def test_statistics_come_while_a_container_runs_and_end_with_it(driver: Driver) -> None:
     made = make(driver)
-    with gathered(driver.stats(made)) as samples:
-        eventually(lambda: len(samples) >= 2)
+    with collected(driver.stats(made)) as samples:
+        wait_until(lambda: len(samples) >= 2)
         driver.kill(made)
-        eventually(lambda: driver.inspect(made).state == "exited")
+        wait_until(lambda: driver.inspect(made).state == "exited")
         time.sleep(0.1)
     first, second = samples[:2]
     assert second.at > first.at
@@ -152,8 +155,8 @@ def test_statistics_come_while_a_container_runs_and_end_with_it(driver: Driver) 
 
 def test_the_machine_has_statistics_of_its_own(driver: Driver) -> None:
     make(driver)
-    with gathered(driver.host_stats()) as samples:
-        eventually(lambda: len(samples) >= 2)
+    with collected(driver.host_stats()) as samples:
+        wait_until(lambda: len(samples) >= 2)
     assert samples[1].at > samples[0].at
     assert 0 < samples[0].memory < samples[0].memory_limit
 

@@ -14,7 +14,7 @@ from apps.drivers.base import (
     EngineRefused,
     ImageMissing,
 )
-from apps.drivers.docker_errors import down, refusal
+from apps.drivers.docker.errors import error_from_response, unreachable_error
 
 
 @pytest.mark.parametrize(
@@ -33,42 +33,44 @@ from apps.drivers.docker_errors import down, refusal
     ],
 )
 def test_a_status_means_an_error(status: int, words: str, kind: type[EngineError]) -> None:
-    error = refusal(status, f'{{"message": "{words}"}}\n')
+    error = error_from_response(status, f'{{"message": "{words}"}}\n')
     assert type(error) is kind
     assert str(error) == words
 
 
 @pytest.mark.parametrize(("text", "words"), [("plain\n", "plain"), ("[1]", "[1]"), ('{"message": ""}', "status 500")])
 def test_odd_bodies_still_make_words(text: str, words: str) -> None:
-    assert words in str(refusal(500, text))
+    assert words in str(error_from_response(500, text))
 
 
-def test_the_first_cause_is_told() -> None:
+def test_the_first_cause_is_reported() -> None:
     cause = ConnectionRefusedError(111, "Connection refused")
     wrapped = requests.ConnectionError(ProtocolError("Connection aborted.", cause))
-    assert str(down("unix:///x", wrapped)) == "The engine at unix:///x cannot be reached: Connection refused."
+    assert (
+        str(unreachable_error("unix:///x", wrapped)) == "The engine at unix:///x cannot be reached: Connection refused."
+    )
 
 
-def test_a_chained_cause_is_told() -> None:
+def test_a_chained_cause_is_reported() -> None:
     error = NewConnectionError(None, "failed")  # type: ignore[arg-type]
     error.__cause__ = FileNotFoundError(2, "No such file or directory")
-    assert str(down("unix:///x", error)).endswith("cannot be reached: No such file or directory.")
+    assert str(unreachable_error("unix:///x", error)).endswith("cannot be reached: No such file or directory.")
 
 
 @pytest.mark.parametrize("error", [TimeoutError("timed out"), requests.ReadTimeout("Read timed out."), TimeoutError()])
-def test_silence_is_told_as_silence(error: Exception) -> None:
-    assert str(down("tcp://h:1", error)) == "The engine at tcp://h:1 did not answer in time."
+def test_silence_is_reported_as_silence(error: Exception) -> None:
+    assert str(unreachable_error("tcp://h:1", error)) == "The engine at tcp://h:1 did not answer in time."
 
 
 def test_an_error_that_is_its_own_cause_ends() -> None:
     error = OSError("odd")
     error.__cause__ = error
-    assert "odd" in str(down("x", error))
+    assert "odd" in str(unreachable_error("x", error))
 
 
 def test_words_that_were_chosen_for_people_hide_what_is_behind_them() -> None:
     chosen = ConnectionRefusedError("the socket cannot be opened there")
     chosen.__context__, chosen.__suppress_context__ = OSError(5, "noise"), True
-    assert "the socket cannot be opened there" in str(down("ssh://h", chosen))
+    assert "the socket cannot be opened there" in str(unreachable_error("ssh://h", chosen))
     chosen.__suppress_context__ = False
-    assert "noise" in str(down("ssh://h", chosen))
+    assert "noise" in str(unreachable_error("ssh://h", chosen))

@@ -10,8 +10,8 @@ import pytest
 
 from apps.drivers import host_stats
 from apps.drivers.base import CreateRequest, StatsSample
-from apps.drivers.host_stats import FleetStats, MachineStats, read_machine
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.host_stats import ContainerSumStats, MachineStats, read_machine
+from apps.drivers.simulated.engine import SimulatedDriver
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def test_this_machine_has_counters() -> None:
 
 
 def test_a_fleet_is_the_sum_of_its_containers_and_never_falls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_stats, "EVERY", 0.05)
-    monkeypatch.setattr(host_stats, "LIST_EVERY", 0.05)
+    monkeypatch.setattr(host_stats, "SAMPLE_INTERVAL", 0.05)
+    monkeypatch.setattr(host_stats, "LIST_INTERVAL", 0.05)
     engine = SimulatedDriver("fleet")
     engine.tick = 0.01
     for name in ("one", "two"):
         engine.start(engine.create(CreateRequest(name, {"Image": "sim/app"})))
-    stream = FleetStats(engine)
+    stream = ContainerSumStats(engine)
     samples = iter(stream)
     both = _until_memory(samples, sum(next(iter(engine.stats(n))).memory for n in ("one", "two")))
     assert (both.cpus, both.memory_limit) == (4, engine.info().memory)

@@ -16,13 +16,18 @@ from typing import Any
 import pytest
 
 from apps.drivers.base import CreateRequest, EngineError
-from apps.drivers.docker_engine import DockerDriver
-from portal import image
-from portal.image import ImageUnavailable, build_image, give, image_tar
+from apps.drivers.docker.engine import DockerDriver
+from portal.tools import busybox_image
+from portal.tools.busybox_image import (
+    ImageUnavailable,
+    build_image,
+    image_tar,
+    import_image,
+)
 from tests.engine import PrivateEngine
 
 
-def test_a_machine_without_busybox_is_told_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_busybox_gets_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(ImageUnavailable, match="install the package busybox"):
@@ -32,52 +37,52 @@ def test_a_machine_without_busybox_is_told_the_remedy(monkeypatch: pytest.Monkey
 def test_several_may_make_it_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     together = Barrier(8)
-    monkeypatch.setattr(image, "_busybox", lambda work: work)
-    monkeypatch.setattr(image, "_tree", lambda _: b"the image" if together.wait(10) >= 0 else b"")
+    monkeypatch.setattr(busybox_image, "_busybox", lambda work: work)
+    monkeypatch.setattr(busybox_image, "_tree", lambda _: b"the image" if together.wait(10) >= 0 else b"")
     with ThreadPoolExecutor(8) as pool:
         made = [each.result(20) for each in [pool.submit(image_tar) for _ in range(8)]]
     assert made == [b"the image"] * 8
     assert [path.read_bytes() for path in (tmp_path / "corral").iterdir()] == [b"the image"]
 
 
-class Deaf:
-    """A line to an engine that says one thing; `told` are what it was given."""
+class FailingClient:
+    """A line to an engine that says one thing; `import_calls` are what it was given."""
 
-    def __init__(self, said: str | EngineError) -> None:
-        self.said, self.closed = said, False
-        self.told: list[Any] = []
+    def __init__(self, client_answer: str | EngineError) -> None:
+        self.client_answer, self.closed = client_answer, False
+        self.import_calls: list[Any] = []
 
     def __call__(self, endpoint: Any = None) -> Any:
         return self if endpoint else contextlib.nullcontext(self)
 
-    def import_image_from_data(self, *told: Any) -> str:
-        self.told.append(told)
-        if isinstance(self.said, EngineError):
-            raise self.said
-        return self.said
+    def import_image_from_data(self, *import_calls: Any) -> str:
+        self.import_calls.append(import_calls)
+        if isinstance(self.client_answer, EngineError):
+            raise self.client_answer
+        return self.client_answer
 
     def close(self) -> None:
         self.closed = True
 
 
 def test_an_engine_is_given_the_tree_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Deaf('{"status": "sha256:1"}')
-    monkeypatch.setattr(image, "Line", line)
-    give("tcp://here:1", "a/b:c", b"tree", ("EXPOSE 80",))
-    assert (line.told, line.closed) == ([(b"tree", "a/b", "c", ["EXPOSE 80"])], True)
+    line = FailingClient('{"status": "sha256:1"}')
+    monkeypatch.setattr(busybox_image, "EngineConnection", line)
+    import_image("tcp://here:1", "a/b:c", b"tree", ("EXPOSE 80",))
+    assert (line.import_calls, line.closed) == ([(b"tree", "a/b", "c", ["EXPOSE 80"])], True)
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("client_answer", "words"),
     [(EngineError("no space left"), "no space left"), ('{"error": "bad archive"}', "bad archive")],
 )
 def test_an_engine_that_does_not_take_it_is_quoted_and_hung_up(
-    said: str | EngineError, words: str, monkeypatch: pytest.MonkeyPatch
+    client_answer: str | EngineError, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = Deaf(said)
-    monkeypatch.setattr(image, "Line", line)
+    line = FailingClient(client_answer)
+    monkeypatch.setattr(busybox_image, "EngineConnection", line)
     with pytest.raises(ImageUnavailable, match=f"tcp://here:1 did not take the image a/b:c: .*{words}"):
-        give("tcp://here:1", "a/b:c", b"tree", ())
+        import_image("tcp://here:1", "a/b:c", b"tree", ())
     assert line.closed
 
 

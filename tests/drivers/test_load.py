@@ -13,9 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.drivers import docker_load, docker_streams
-from apps.drivers.base import Endpoint, EngineDown, EngineError, EngineRefused
-from apps.drivers.docker_load import load
+from apps.drivers.base import (
+    Endpoint,
+    EngineDown,
+    EngineError,
+    EngineRefused,
+)
+from apps.drivers.docker import image_archive, streams
+from apps.drivers.docker.image_archive import load_archive
 
 LOADED = json.dumps({"stream": "Loaded image: app:1\n"}).encode() + b"\r\n"
 
@@ -29,52 +34,52 @@ def plain(body: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
 
 
-class Engine:
+class LoadEngine:
     """Takes one request to its end, or only `takes` bytes of it, and says one thing."""
 
-    def __init__(self, folder: Path, said: bytes, takes: int | None = None) -> None:
+    def __init__(self, folder: Path, answer_bytes: bytes, takes: int | None = None) -> None:
         self.endpoint = Endpoint(f"unix://{folder}/e.sock")
-        self.heard = b""
-        self._said, self._takes = said, takes
-        self._door = socket.socket(socket.AF_UNIX)
-        self._door.bind(f"{folder}/e.sock")
-        self._door.listen()
+        self.received = b""
+        self._answer_bytes, self._takes = answer_bytes, takes
+        self._server_socket = socket.socket(socket.AF_UNIX)
+        self._server_socket.bind(f"{folder}/e.sock")
+        self._server_socket.listen()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
-        line, _ = self._door.accept()
+        line, _ = self._server_socket.accept()
         with line, contextlib.suppress(OSError):  # who asks may have left
             while not self._has_all() and (piece := line.recv(65536)):
-                self.heard += piece
-            line.sendall(self._said)
+                self.received += piece
+            line.sendall(self._answer_bytes)
 
     def _has_all(self) -> bool:
-        return self.heard.endswith(b"\r\n0\r\n\r\n") if self._takes is None else len(self.heard) >= self._takes
+        return self.received.endswith(b"\r\n0\r\n\r\n") if self._takes is None else len(self.received) >= self._takes
 
     def end(self) -> None:
         self._thread.join(5)
-        self._door.close()
+        self._server_socket.close()
 
     @property
     def archive(self) -> bytes:
         """What came in its chunks."""
-        rest, whole = self.heard.partition(b"\r\n\r\n")[2], b""
+        rest, whole = self.received.partition(b"\r\n\r\n")[2], b""
         while rest:
             size, _, rest = rest.partition(b"\r\n")
             whole, rest = whole + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
         return whole
 
 
-Meet = Callable[..., Engine]
+ServeEngine = Callable[..., LoadEngine]
 
 
 @pytest.fixture
-def meet(tmp_path: Path) -> Iterator[Meet]:
-    made: list[Engine] = []
+def serve_engine(tmp_path: Path) -> Iterator[ServeEngine]:
+    made: list[LoadEngine] = []
 
-    def make(said: bytes, takes: int | None = None) -> Engine:
-        made.append(Engine(tmp_path, said, takes))
+    def make(answer_bytes: bytes, takes: int | None = None) -> LoadEngine:
+        made.append(LoadEngine(tmp_path, answer_bytes, takes))
         return made[-1]
 
     yield make
@@ -94,17 +99,17 @@ def meet(tmp_path: Path) -> Iterator[Meet]:
     ],
     ids=["one", "three", "empty ones", "a large one", "what looks like an end", "every byte"],
 )
-def test_an_archive_arrives_as_it_was(meet: Meet, pieces: list[bytes]) -> None:
-    engine = meet(chunked(LOADED))
-    load(engine.endpoint, "/v1.41/images/load?quiet=1", iter(pieces))
+def test_an_archive_arrives_as_it_was(serve_engine: ServeEngine, pieces: list[bytes]) -> None:
+    engine = serve_engine(chunked(LOADED))
+    load_archive(engine.endpoint, "/v1.41/images/load?quiet=1", iter(pieces))
     engine.end()
     assert engine.archive == b"".join(pieces)
-    assert engine.heard.startswith(b"POST /v1.41/images/load?quiet=1 HTTP/1.1\r\n")
-    assert b"Content-Type: application/x-tar\r\n" in engine.heard
+    assert engine.received.startswith(b"POST /v1.41/images/load?quiet=1 HTTP/1.1\r\n")
+    assert b"Content-Type: application/x-tar\r\n" in engine.received
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer_bytes",
     [
         chunked(LOADED),
         chunked(b'{"status":"Loading layer"}\r\n', LOADED, b'{"stream":"Loaded image ID: x"}\r\n'),
@@ -126,12 +131,12 @@ def test_an_archive_arrives_as_it_was(meet: Meet, pieces: list[bytes]) -> None:
         "without a name",
     ],
 )
-def test_the_engines_last_word_counts(meet: Meet, said: bytes) -> None:
-    load(meet(said).endpoint, "/images/load", [b"tar"])
+def test_the_engines_last_word_counts(serve_engine: ServeEngine, answer_bytes: bytes) -> None:
+    load_archive(serve_engine(answer_bytes).endpoint, "/images/load", [b"tar"])
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "words"),
+    ("answer_bytes", "kind", "words"),
     [
         (chunked(b'{"status":"Loading layer"}\r\n'), EngineError, "stopped in the middle of taking in"),
         (plain(b""), EngineError, "stopped in the middle"),
@@ -149,41 +154,45 @@ def test_the_engines_last_word_counts(meet: Meet, said: bytes) -> None:
         (b"", EngineDown, "cannot be reached|ended|closed"),
     ],
 )
-def test_what_went_wrong_is_told_by_the_engine(meet: Meet, said: bytes, kind: type[EngineError], words: str) -> None:
+def test_what_went_wrong_is_reported_by_the_engine(
+    serve_engine: ServeEngine, answer_bytes: bytes, kind: type[EngineError], words: str
+) -> None:
     with pytest.raises(kind, match=words) as error:
-        load(meet(said).endpoint, "/images/load", [b"tar"])
+        load_archive(serve_engine(answer_bytes).endpoint, "/images/load", [b"tar"])
     assert type(error.value) is kind
 
 
-def test_an_engine_that_refuses_before_it_has_it_all_is_heard(meet: Meet) -> None:
-    said = plain(b'{"message":"This agent only lets the portal read."}', b"403 No")
-    engine = meet(said, takes=1)
+def test_an_engine_that_refuses_before_it_has_it_all_is_heard(serve_engine: ServeEngine) -> None:
+    answer_bytes = plain(b'{"message":"This agent only lets the portal read."}', b"403 No")
+    engine = serve_engine(answer_bytes, takes=1)
     with pytest.raises(EngineError, match="only lets the portal read"):
-        load(engine.endpoint, "/images/load", (b"x" * 65536 for _ in range(2)))
+        load_archive(engine.endpoint, "/images/load", (b"x" * 65536 for _ in range(2)))
 
 
-def test_an_engine_that_hangs_up_in_the_middle_is_down(meet: Meet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker_load, "PATIENCE", 2.0)
-    engine = meet(b"", takes=1)
+def test_an_engine_that_hangs_up_in_the_middle_is_down(
+    serve_engine: ServeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_archive, "UNPACK_TIMEOUT", 2.0)
+    engine = serve_engine(b"", takes=1)
     with pytest.raises(EngineDown):
-        load(engine.endpoint, "/images/load", (b"x" * 65536 for _ in range(500)))
+        load_archive(engine.endpoint, "/images/load", (b"x" * 65536 for _ in range(500)))
 
 
 def test_an_engine_that_is_not_there_is_down(tmp_path: Path) -> None:
     with pytest.raises(EngineDown, match="cannot be reached"):
-        load(Endpoint(f"unix://{tmp_path}/none.sock"), "/images/load", [b"tar"])
+        load_archive(Endpoint(f"unix://{tmp_path}/none.sock"), "/images/load", [b"tar"])
 
 
-def test_what_keeps_the_archive_from_coming_is_told_and_the_engine_left(meet: Meet) -> None:
+def test_what_keeps_the_archive_from_coming_is_reported_and_the_engine_left(serve_engine: ServeEngine) -> None:
     def broken() -> Iterator[bytes]:
         yield b"half"
         raise EngineError("the other engine stopped")
 
-    engine = meet(b"", takes=10**9)
+    engine = serve_engine(b"", takes=10**9)
     with pytest.raises(EngineError, match="the other engine stopped"):
-        load(engine.endpoint, "/images/load", broken())
+        load_archive(engine.endpoint, "/images/load", broken())
     engine.end()
-    assert not engine.heard.endswith(b"0\r\n\r\n"), "half an archive gets no end"
+    assert not engine.received.endswith(b"0\r\n\r\n"), "half an archive gets no end"
 
 
 class Body:
@@ -204,8 +213,8 @@ SAMPLE = {
 
 @given(junk=st.lists(st.binary(max_size=30), max_size=5))
 def test_only_objects_come_out_of_a_stream_whatever_is_in_it(junk: list[bytes]) -> None:
-    told = Body(b'{"a": 1}', *junk, b'{"b": 2}')
-    found = list(docker_streams.objects(told))  # type: ignore[arg-type]  # it has what is used
+    stream_body = Body(b'{"a": 1}', *junk, b'{"b": 2}')
+    found = list(streams.read_json_lines(stream_body))  # type: ignore[arg-type]  # it has what is used
     assert found[0] == {"a": 1}
     assert found[-1] == {"b": 2}
     assert all(isinstance(each, dict) for each in found)
@@ -230,12 +239,12 @@ def test_only_objects_come_out_of_a_stream_whatever_is_in_it(junk: list[bytes]) 
     ids=str,
 )
 def test_a_sample_that_is_no_number_is_left_out_and_the_next_is_not(changed: dict[str, object]) -> None:
-    told = Body(json.dumps(SAMPLE | changed).encode(), json.dumps(SAMPLE).encode())
-    found = list(docker_streams.machine_samples(told))  # type: ignore[arg-type]  # as above
+    stream_body = Body(json.dumps(SAMPLE | changed).encode(), json.dumps(SAMPLE).encode())
+    found = list(streams.read_machine_stats(stream_body))  # type: ignore[arg-type]  # as above
     assert [each.at for each in found] == [5.5]
 
 
-@pytest.mark.parametrize("gone", sorted(SAMPLE))
-def test_a_sample_that_lacks_something_is_left_out(gone: str) -> None:
-    told = Body(json.dumps({key: value for key, value in SAMPLE.items() if key != gone}).encode())
-    assert list(docker_streams.machine_samples(told)) == []  # type: ignore[arg-type]  # as above
+@pytest.mark.parametrize("missing", sorted(SAMPLE))
+def test_a_sample_that_lacks_something_is_left_out(missing: str) -> None:
+    stream_body = Body(json.dumps({key: value for key, value in SAMPLE.items() if key != missing}).encode())
+    assert list(streams.read_machine_stats(stream_body)) == []  # type: ignore[arg-type]  # as above

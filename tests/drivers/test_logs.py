@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.drivers.base import LogLine
-from apps.drivers.docker_frames import Frames
-from apps.drivers.docker_lines import LINE_LIMIT
-from apps.drivers.docker_logs import Demultiplexer, Terminal
+from apps.drivers.docker.frames import FrameDecoder
+from apps.drivers.docker.logs import LINE_LIMIT, MultiplexedLogReader, TtyLogReader
 
 PIECE = 16 * 1024
 TEXT = st.text(st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=40)
@@ -40,22 +39,22 @@ def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
 
 
 def read(data: bytes, places: list[int]) -> list[LogLine]:
-    reader = Demultiplexer()
+    reader = MultiplexedLogReader()
     lines = [line for piece in cut(data, places) for line in reader.feed(piece)]
     return [*lines, *reader.end()]
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), TEXT)), st.lists(st.integers(0, 10**6)))
-def test_lines_come_back_as_they_were_written(said: list[tuple[int, str]], places: list[int]) -> None:
-    data = b"".join(written(text, number, stream) for number, (stream, text) in enumerate(said))
+def test_lines_come_back_as_they_were_written(written_lines: list[tuple[int, str]], places: list[int]) -> None:
+    data = b"".join(written(text, number, stream) for number, (stream, text) in enumerate(written_lines))
     names = {1: "stdout", 2: "stderr"}
-    expected = [(names[stream], stamp(number), text) for number, (stream, text) in enumerate(said)]
+    expected = [(names[stream], stamp(number), text) for number, (stream, text) in enumerate(written_lines)]
     assert [(line.stream, line.at, line.text) for line in read(data, places)] == expected
 
 
 @given(st.lists(st.binary(max_size=50)), st.lists(st.integers(0, 10**6)))
 def test_frames_survive_any_cut(payloads: list[bytes], places: list[int]) -> None:
-    frames = Frames()
+    frames = FrameDecoder()
     data = b"".join(frame(1, payload) for payload in payloads)
     got = [payload for piece in cut(data, places) for _, payload in frames.feed(piece)]
     assert got == payloads
@@ -74,7 +73,7 @@ def test_an_unfinished_line_is_given_at_the_end() -> None:
 
 
 def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
-    reader = Demultiplexer()
+    reader = MultiplexedLogReader()
     lines = [line for _ in range(40) for line in reader.feed(frame(1, f"{stamp(1)} ".encode() + b"x" * PIECE))]
     assert max(len(line.text) for line in lines) <= LINE_LIMIT + PIECE
 
@@ -93,7 +92,7 @@ def test_a_program_may_write_a_time_of_its_own() -> None:
 def test_a_terminal_has_other_line_ends(place: int) -> None:
     long = "y" * 20_000
     first = f"{stamp(1)} {long[:PIECE]}{stamp(2)} {long[PIECE:]}\r\n"
-    reader = Terminal()
+    reader = TtyLogReader()
     data = (first + f"{stamp(3)} short\r\n{stamp(4)} open").encode()
     lines = [line for piece in (data[:place], data[place:]) for line in reader.feed(piece)]
     assert [(line.at, line.text) for line in [*lines, *reader.end()]] == [

@@ -9,9 +9,21 @@ from typing import Any
 
 import pytest
 
-from apps.drivers.base import CreateRequest, EngineDown, EngineInfo, EngineNotFound, StatsSample
-from apps.drivers.docker_measure import THREADS, by_agent, first, one_by_one, together
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.base import (
+    CreateRequest,
+    EngineDown,
+    EngineInfo,
+    EngineNotFound,
+    StatsSample,
+)
+from apps.drivers.docker.measurement import (
+    MAX_THREADS,
+    first_sample,
+    measure_each,
+    parse_agent_stats,
+    sum_measurement,
+)
+from apps.drivers.simulated.engine import SimulatedDriver
 
 COUNTERS = {
     "at": 5.5, "cpu_ns": 7, "cpus": 2, "memory": 10, "memory_limit": 20, "net_rx": 1, "net_tx": 2, "disk_read": 3,
@@ -26,24 +38,26 @@ INFO = EngineInfo("id", "lab", "20.10", "1.41", "Linux", "6.1", "x86_64", 4, 1 <
 
 
 def test_an_agents_answer_is_read() -> None:
-    found = by_agent({"abc": {**COUNTERS, "pids": 3}})
+    found = parse_agent_stats({"abc": {**COUNTERS, "pids": 3}})
     assert found == {"abc": StatsSample(5.5, 7, 2, 10, 20, 1, 2, 3, 4, 3)}
 
 
-@pytest.mark.parametrize("told", [None, [], "x", {"abc": {}}, {"abc": {**COUNTERS, "cpu_ns": "many"}}, {"abc": None}])
-def test_an_answer_that_lacks_something_is_left_out(told: Any) -> None:
-    assert by_agent(told) == {}
+@pytest.mark.parametrize(
+    "answer_body", [None, [], "x", {"abc": {}}, {"abc": {**COUNTERS, "cpu_ns": "many"}}, {"abc": None}]
+)
+def test_an_answer_that_lacks_something_is_left_out(answer_body: Any) -> None:
+    assert parse_agent_stats(answer_body) == {}
 
 
 def test_each_container_is_asked_once() -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def ask(key: str) -> bytes:
-        asked.append(key)
+        requested.append(key)
         return json.dumps(ENGINE).encode()
 
-    found = one_by_one(["a", "b"], ask)
-    assert sorted(asked) == ["a", "b"]
+    found = measure_each(["a", "b"], ask)
+    assert sorted(requested) == ["a", "b"]
     assert {key: (each.cpu_ns, each.memory, each.cpus) for key, each in found.items()} == {
         "a": (9, 50, 2),
         "b": (9, 50, 2),
@@ -65,12 +79,12 @@ def test_those_that_ended_or_failed_are_left_out() -> None:
             raise answers[key]
         return bytes(answers[key])
 
-    assert list(one_by_one(answers, ask)) == ["well"]
+    assert list(measure_each(answers, ask)) == ["well"]
 
 
 def test_nobody_to_ask_takes_no_thread() -> None:
     before = threading.active_count()
-    assert one_by_one([], lambda _key: b"") == {}
+    assert measure_each([], lambda _key: b"") == {}
     assert threading.active_count() == before
 
 
@@ -87,13 +101,13 @@ def test_only_a_few_are_asked_at_a_time() -> None:
             now -= 1
         return b"[]"
 
-    one_by_one([str(key) for key in range(20)], ask)
-    assert 1 <= most <= THREADS
+    measure_each([str(key) for key in range(20)], ask)
+    assert 1 <= most <= MAX_THREADS
 
 
 def test_a_machine_that_nobody_counts_is_its_containers_together() -> None:
     one = StatsSample(1.0, 10, 2, 100, 200, 1, 2, 3, 4)
-    found = together({"a": one, "b": one}, INFO)
+    found = sum_measurement({"a": one, "b": one}, INFO)
     assert found.machine is not None
     assert (found.machine.cpu_ns, found.machine.memory, found.machine.memory_limit, found.machine.cpus) == (
         20,
@@ -105,7 +119,7 @@ def test_a_machine_that_nobody_counts_is_its_containers_together() -> None:
 
 def test_the_first_of_a_stream_closes_it(sim: SimulatedDriver) -> None:
     stream = sim.host_stats()
-    assert first(stream) is not None
+    assert first_sample(stream) is not None
     assert list(stream) == []
 
 

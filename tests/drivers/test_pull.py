@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from apps.drivers import docker_pull
 from apps.drivers.base import EngineError, EngineNotFound, PullProgress
-from apps.drivers.docker_layers import Layers
+from apps.drivers.docker import pull
+from apps.drivers.docker.pull import LayerProgress
 
 
 @pytest.mark.parametrize(
@@ -24,13 +24,13 @@ from apps.drivers.docker_layers import Layers
     ],
 )
 def test_an_image_name_is_taken_apart(image: str, repository: str, tag: str) -> None:
-    assert docker_pull.split(image) == (repository, tag)
+    assert pull.split_image_reference(image) == (repository, tag)
 
 
 def test_credentials_travel_as_the_engine_wants_them() -> None:
-    header = docker_pull.auth_header({"username": "alice", "password": "ü?>"})["X-Registry-Auth"]
+    header = pull.auth_header({"username": "alice", "password": "ü?>"})["X-Registry-Auth"]
     assert json.loads(base64.urlsafe_b64decode(header)) == {"username": "alice", "password": "ü?>"}
-    assert docker_pull.auth_header(None) == {}
+    assert pull.auth_header(None) == {}
 
 
 def layer(name: str, status: str, current: int = 0, total: int = 0) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def layer(name: str, status: str, current: int = 0, total: int = 0) -> dict[str,
 
 
 def test_layers_share_the_percentage_and_it_never_falls() -> None:
-    layers = Layers()
+    layers = LayerProgress()
     seen = []
     for found in (
         layer("a", "Pulling fs layer"),
@@ -50,30 +50,30 @@ def test_layers_share_the_percentage_and_it_never_falls() -> None:
         layer("c", "Downloading"),
         layer("c", "Pull complete"),
     ):
-        layers.tell(found)
+        layers.update(found)
         seen.append(layers.percent)
     assert seen == [0, 35, 67, 85, 85, 85, 85, 100]
 
 
 def test_a_pull_ends_with_the_engines_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker_pull, "_EVERY", 0.0)
+    monkeypatch.setattr(pull, "_INTERVAL", 0.0)
     lines = [layer("a", "Downloading", 1, 2), layer("a", "Pull complete"), {"status": "Status: Downloaded newer image"}]
-    told = list(docker_pull.progress("app", lines))
-    assert told == [
+    messages = list(pull.read_progress("app", lines))
+    assert messages == [
         PullProgress(35, "a: Downloading"),
         PullProgress(100, "a: Pull complete"),
         PullProgress(100, "Downloaded newer image"),
     ]
 
 
-def test_progress_is_told_a_few_times_a_second_at_most() -> None:
+def test_progress_is_reported_a_few_times_a_second_at_most() -> None:
     lines = [layer("a", "Downloading", at, 5000) for at in range(5000)]
-    assert len(list(docker_pull.progress("app", [*lines, {"status": "Status: done"}]))) <= 4
+    assert len(list(pull.read_progress("app", [*lines, {"status": "Status: done"}]))) <= 4
 
 
 def test_a_cut_connection_is_no_success() -> None:
     with pytest.raises(EngineError, match="stopped in the middle of pulling app"):
-        list(docker_pull.progress("app", [layer("a", "Downloading", 1, 2)]))
+        list(pull.read_progress("app", [layer("a", "Downloading", 1, 2)]))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ def test_a_cut_connection_is_no_success() -> None:
 )
 def test_an_error_line_ends_it(words: str, kind: type[EngineError]) -> None:
     with pytest.raises(kind) as error:
-        list(docker_pull.progress("app", [{"error": words, "errorDetail": {"message": words}}]))
+        list(pull.read_progress("app", [{"error": words, "errorDetail": {"message": words}}]))
     assert str(error.value) == words
     assert type(error.value) is kind

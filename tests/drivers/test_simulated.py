@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from apps.drivers.base import CreateRequest, EngineConflict, EngineDown, EngineError, EngineNotFound
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.base import (
+    CreateRequest,
+    EngineConflict,
+    EngineDown,
+    EngineError,
+    EngineNotFound,
+)
+from apps.drivers.simulated.engine import SimulatedDriver
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def actions(engine: SimulatedDriver) -> list[str]:
     return [event.action for event in stream]
 
 
-def test_the_next_call_fails_as_told_and_the_one_after_does_not(engine: SimulatedDriver) -> None:
+def test_the_next_call_fails_as_configured_and_the_one_after_does_not(engine: SimulatedDriver) -> None:
     engine.fail_next("create", EngineError("the disk is full"), times=2)
     for _ in range(2):
         with pytest.raises(EngineError, match="the disk is full"):
@@ -98,7 +104,7 @@ def test_memory_can_run_out(engine: SimulatedDriver) -> None:
     assert actions(engine)[-2:] == ["oom", "die"]
 
 
-def test_health_is_as_told(engine: SimulatedDriver) -> None:
+def test_health_is_as_configured(engine: SimulatedDriver) -> None:
     made = run(engine, Healthcheck={"Test": ["CMD", "true"]})
     assert engine.inspect(made).health == "healthy"
     engine.health(made, "unhealthy")
@@ -174,10 +180,10 @@ def test_a_container_without_a_place_takes_no_address(engine: SimulatedDriver) -
 def test_the_log_keeps_its_place_when_old_lines_go(engine: SimulatedDriver) -> None:
     made = run(engine)
     for number in range(10_050):
-        engine.say(made, str(number))
+        engine.write_log(made, str(number))
     lines = iter(engine.logs(made, tail=2))
     assert [next(lines).text for _ in range(2)] == ["10048", "10049"]
-    engine.say(made, "on and on")
+    engine.write_log(made, "on and on")
     assert next(lines).text == "on and on"
 
 

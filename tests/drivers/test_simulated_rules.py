@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.drivers import simulated_rules, simulated_shell
 from apps.drivers.base import EngineRefused
-from apps.drivers.simulated_rules import clashes, image_key
-from corral_agent.sim import checks, images, shell
-from corral_agent.sim.refusals import Refusal
+from apps.drivers.simulated import shell as portal_shell
+from apps.drivers.simulated import validation as portal_validation
+from apps.drivers.simulated.validation import ports_conflict, tagged_name
+from corral_agent.simulated import images, shell, validation
+from corral_agent.simulated.errors import EngineApiError
 
 Check = Callable[[str, dict[str, Any]], None]
 Run = Callable[..., tuple[str, int] | None]
@@ -21,16 +22,16 @@ MIB = 1024 * 1024
 
 
 def of_the_portal(name: str, body: dict[str, Any]) -> None:
-    simulated_rules.check(name, body)
+    portal_validation.validate_create(name, body)
 
 
 def of_simulated_hosts(name: str, body: dict[str, Any]) -> None:
-    checks.name(name)
-    checks.body(body)
+    validation.validate_name(name)
+    validation.validate_body(body)
 
 
 BOTH = pytest.mark.parametrize("check", [of_the_portal, of_simulated_hosts])
-SHELLS = pytest.mark.parametrize("outcome", [simulated_shell.outcome, shell.outcome], ids=["portal", "host"])
+SHELLS = pytest.mark.parametrize("outcome", [portal_shell.run_command, shell.run_command], ids=["portal", "host"])
 
 
 def host(**config: Any) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def test_what_docker_takes_is_taken(check: Check, body: dict[str, Any]) -> None:
     ],
 )
 def test_what_docker_refuses_is_refused_in_its_words(check: Check, body: dict[str, Any], words: str) -> None:
-    with pytest.raises((EngineRefused, Refusal)) as error:
+    with pytest.raises((EngineRefused, EngineApiError)) as error:
         check("web-1", {"Image": "sim/app", **body})
     assert words in str(error.value)
     assert getattr(error.value, "status", 400) == 400
@@ -108,11 +109,11 @@ def test_a_name_may_be_so(check: Check, name: str) -> None:
     "name", ["", "/", "a", "-web", "_web", ".web", "we b", "//web", "we/b", "wéb", "web\n", "web;rm"]
 )
 def test_a_name_may_not_be_so(check: Check, name: str) -> None:
-    with pytest.raises((EngineRefused, Refusal), match="Invalid container name"):
+    with pytest.raises((EngineRefused, EngineApiError), match="Invalid container name"):
         check(name, {"Image": "sim/app"})
 
 
-@pytest.mark.parametrize("key", [image_key, images.key_of], ids=["portal", "host"])
+@pytest.mark.parametrize("key", [tagged_name, images.tagged_name], ids=["portal", "host"])
 @pytest.mark.parametrize(
     ("image", "whole"),
     [
@@ -145,8 +146,8 @@ def test_an_image_has_a_tag(key: Callable[[str], str], image: str, whole: str) -
 def test_ports_clash_on_the_same_or_on_every_address(
     one: tuple[str, int, str], other: tuple[str, int, str], *, clash: bool
 ) -> None:
-    assert clashes(one, other) is clash
-    assert clashes(other, one) is clash
+    assert ports_conflict(one, other) is clash
+    assert ports_conflict(other, one) is clash
 
 
 @SHELLS
@@ -180,7 +181,7 @@ def test_a_command_ends_by_itself_or_stays(outcome: Run, command: list[str], fou
 
 @SHELLS
 @given(words=st.lists(st.text(max_size=12), max_size=4))
-def test_echo_says_what_it_is_told(outcome: Run, words: list[str]) -> None:
+def test_echo_prints_its_arguments(outcome: Run, words: list[str]) -> None:
     assert outcome(["echo", *words]) == (" ".join(words) + "\n", 0)
 
 

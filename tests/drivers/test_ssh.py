@@ -13,11 +13,17 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from apps.drivers import ssh_keys, ssh_login
-from apps.drivers.base import CredentialRefused, Endpoint, EngineDown, EngineRefused, HostKeyRefused
-from apps.drivers.docker_engine import DockerDriver
-from apps.drivers.docker_wire import ask, connect, let_go
-from tests.drivers.ssh_server import PASSWORD, SshServer, settle
+from apps.drivers.base import (
+    CredentialRefused,
+    Endpoint,
+    EngineDown,
+    EngineRefused,
+    HostKeyRefused,
+)
+from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.docker.http import close_connection, connect, send_request
+from apps.drivers.ssh import keys, login
+from tests.drivers.ssh_server import PASSWORD, SshServer, drain_portal_loop
 
 Serve = Callable[[socket.socket], None]
 
@@ -72,7 +78,7 @@ def reach(server: SshServer) -> Iterator[Callable[..., Endpoint]]:
 
     yield make
     for endpoint in made:
-        let_go(endpoint)
+        close_connection(endpoint)
     server.drop()
 
 
@@ -137,7 +143,7 @@ def test_one_connection_carries_them_all(
     assert len(server.connections) == 1
     for sock in socks:
         sock.close()
-    let_go(endpoint)
+    close_connection(endpoint)
     with connect(endpoint) as sock:
         sock.sendall(b"x")
         assert sock.recv(1) == b"x"
@@ -166,7 +172,7 @@ def test_a_lost_connection_ends_its_sockets_and_the_next_makes_another(
         sock.settimeout(5)
         server.drop()
         assert sock.recv(1) == b""
-    settle()
+    drain_portal_loop()
     with connect(endpoint) as again:
         again.sendall(b"x")
         assert again.recv(1) == b"x"
@@ -179,11 +185,11 @@ def test_what_is_no_socket_there_is_named(reach: Callable[..., Endpoint]):
         DockerDriver(reach("/nothing/here")).ping()
 
 
-def test_an_unpinned_server_is_refused_and_its_key_told(server: SshServer, reach: Callable[..., Endpoint]):
+def test_an_unpinned_server_is_refused_and_its_key_reported(server: SshServer, reach: Callable[..., Endpoint]):
     with pytest.raises(HostKeyRefused, match="compare it") as refused:
         connect(reach(host_key=""))
-    assert refused.value.seen == server.public
-    assert ssh_keys.fingerprint(server.public) in str(refused.value)
+    assert refused.value.presented_key == server.public
+    assert keys.fingerprint(server.public) in str(refused.value)
 
 
 def test_before_the_key_is_confirmed_nobody_logs_in(server: SshServer, reach: Callable[..., Endpoint]):
@@ -194,17 +200,17 @@ def test_before_the_key_is_confirmed_nobody_logs_in(server: SshServer, reach: Ca
 
 
 def test_another_key_than_the_pinned_one_is_refused_in_words(server: SshServer, reach: Callable[..., Endpoint]):
-    other = ssh_keys.line(asyncssh.generate_private_key("ssh-ed25519"))
+    other = keys.public_key_line(asyncssh.generate_private_key("ssh-ed25519"))
     with pytest.raises(HostKeyRefused, match="another key than the one that was confirmed") as refused:
         connect(reach(host_key=other))
-    assert ssh_keys.fingerprint(other) in str(refused.value)
+    assert keys.fingerprint(other) in str(refused.value)
     assert refused.value.retry is False
 
 
 def test_a_print_pins_as_well_as_the_key(
     server: SshServer, far: Callable[[Serve], str], reach: Callable[..., Endpoint]
 ):
-    with connect(reach(far(echo), host_key=ssh_keys.fingerprint(server.public))) as sock:
+    with connect(reach(far(echo), host_key=keys.fingerprint(server.public))) as sock:
         sock.sendall(b"x")
         assert sock.recv(1) == b"x"
 
@@ -237,11 +243,11 @@ def test_what_does_not_let_in_names_its_field(
     assert refused.value.field == field
 
 
-def test_a_strange_key_is_refused(reach: Callable[..., Endpoint]):
-    stranger = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+def test_an_unknown_key_is_refused(reach: Callable[..., Endpoint]):
+    unknown_key = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     with pytest.raises(CredentialRefused, match="private key") as refused:
-        connect(reach(private_key=stranger))
-    assert stranger not in str(refused.value)
+        connect(reach(private_key=unknown_key))
+    assert unknown_key not in str(refused.value)
 
 
 def test_a_locked_key_opens_with_its_passphrase_only(
@@ -278,7 +284,7 @@ def test_nobody_there_is_an_engine_that_is_down(server: SshServer):
 
 
 def test_silence_has_an_end(monkeypatch: pytest.MonkeyPatch, server: SshServer):
-    monkeypatch.setattr(ssh_login, "LOGIN_TIMEOUT", 0.2)
+    monkeypatch.setattr(login, "LOGIN_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = Endpoint(f"ssh://ops@127.0.0.1:{silent.getsockname()[1]}", host_key=server.public)
         began = time.monotonic()
@@ -292,15 +298,15 @@ def test_an_answer_of_the_engine_comes_through(far: Callable[[Serve], str], reac
         client.recv(65536)
         client.sendall(b"HTTP/1.0 200 OK\r\n\r\n{}\n")
 
-    reply = ask(reach(far(engine)), "GET", "/version")
+    reply = send_request(reach(far(engine)), "GET", "/version")
     assert b"".join(reply) == b"{}\n"
     reply.close()
 
 
 def test_secrets_are_not_in_an_endpoints_print(reach: Callable[..., Endpoint], server: SshServer):
-    shown = repr(reach(password="s3cret"))
-    assert server.private_key not in shown
-    assert "s3cret" not in shown
+    text_form = repr(reach(password="s3cret"))
+    assert server.private_key not in text_form
+    assert "s3cret" not in text_form
 
 
 @pytest.mark.parametrize("kind", ["ecdsa-sha2-nistp256", "ssh-rsa"])
@@ -310,5 +316,5 @@ def test_servers_with_older_kinds_of_keys(far: Callable[[Serve], str], kind: str
     with connect(endpoint) as sock:
         sock.sendall(b"x")
         assert sock.recv(1) == b"x"
-    let_go(endpoint)
+    close_connection(endpoint)
     old.stop()

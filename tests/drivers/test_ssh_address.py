@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 
 from apps.drivers.base import EngineRefused
-from apps.drivers.ssh_address import SOCKET, SshAddress, parse
+from apps.drivers.ssh.address import DEFAULT_SOCKET, SshAddress, parse_ssh_url
 
 GOOD = {
-    "ssh://h": SshAddress("root", "h", 22, SOCKET),
-    "ssh://h/": SshAddress("root", "h", 22, SOCKET),
-    "ssh://ops@h": SshAddress("ops", "h", 22, SOCKET),
-    "ssh://ops@h:2222": SshAddress("ops", "h", 2222, SOCKET),
+    "ssh://h": SshAddress("root", "h", 22, DEFAULT_SOCKET),
+    "ssh://h/": SshAddress("root", "h", 22, DEFAULT_SOCKET),
+    "ssh://ops@h": SshAddress("ops", "h", 22, DEFAULT_SOCKET),
+    "ssh://ops@h:2222": SshAddress("ops", "h", 2222, DEFAULT_SOCKET),
     "ssh://ops@h:2222/run/user/1000/docker.sock": SshAddress("ops", "h", 2222, "/run/user/1000/docker.sock"),
-    "ssh://ops@[2001:db8::7]:2222": SshAddress("ops", "2001:db8::7", 2222, SOCKET),
+    "ssh://ops@[2001:db8::7]:2222": SshAddress("ops", "2001:db8::7", 2222, DEFAULT_SOCKET),
     "ssh://o%40ps@h/with%20space": SshAddress("o@ps", "h", 22, "/with space"),
 }
 
 
 @pytest.mark.parametrize("url", GOOD)
 def test_an_address_names_who_where_and_which_socket(url: str):
-    assert parse(url) == GOOD[url]
+    assert parse_ssh_url(url) == GOOD[url]
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,10 @@ def test_an_address_names_who_where_and_which_socket(url: str):
 )
 def test_what_is_no_address_is_answered_with_an_example(url: str):
     with pytest.raises(EngineRefused, match="write it as ssh://user@host"):
-        parse(url)
+        parse_ssh_url(url)
 
 
 def test_a_password_has_its_own_field():
     with pytest.raises(EngineRefused, match="its own field") as refused:
-        parse("ssh://ops:s3cret@h")
+        parse_ssh_url("ssh://ops:s3cret@h")
     assert "s3cret" not in str(refused.value)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.drivers import docker_stats, docker_values
-from apps.drivers.base import EngineRefused, MountSeen, PortSeen
-from apps.drivers.docker_sdk import _common
-from apps.drivers.docker_time import decimal, nanoseconds_of, text_of
+from apps.drivers.base import EngineMount, EnginePort, EngineRefused
+from apps.drivers.docker import container_stats, parsing
+from apps.drivers.docker.sdk import _negotiate_version
+from apps.drivers.docker.timestamps import to_nanoseconds, to_query_time, to_rfc3339
 
 ROW: dict[str, Any] = {
     "Id": "f" * 64,
@@ -34,10 +34,10 @@ ROW: dict[str, Any] = {
 
 
 def test_a_row_of_the_list_is_read() -> None:
-    seen = docker_values.listed(ROW)
+    seen = parsing.parse_container_summary(ROW)
     assert (seen.name, seen.state, seen.health) == ("web", "running", "unhealthy")
-    assert seen.ports == (PortSeen(80, "tcp", 8080, "10.0.0.1"), PortSeen(53, "udp"))
-    assert seen.mounts == (MountSeen("volume", "/v/data", "/data", writable=True, name="data"),)
+    assert seen.ports == (EnginePort(80, "tcp", 8080, "10.0.0.1"), EnginePort(53, "udp"))
+    assert seen.mounts == (EngineMount("volume", "/v/data", "/data", writable=True, name="data"),)
     assert seen.networks == {"bridge": "172.17.0.2"}
     assert seen.created == "2023-11-14T22:13:20Z"
 
@@ -47,16 +47,16 @@ def test_a_row_of_the_list_is_read() -> None:
     [("Up 1 second", ""), ("Up 1 second (health: starting)", "starting"), ("Up (healthy)", "healthy"), ("", "")],
 )
 def test_the_list_tells_health_in_its_status(status: str, health: str) -> None:
-    assert docker_values.listed({**ROW, "Status": status}).health == health
+    assert parsing.parse_container_summary({**ROW, "Status": status}).health == health
 
 
 def test_what_an_engine_leaves_out_is_empty() -> None:
-    for seen in (docker_values.listed({"Id": "1"}), docker_values.inspected({"Id": "1"})):
+    for seen in (parsing.parse_container_summary({"Id": "1"}), parsing.parse_container({"Id": "1"})):
         assert (seen.id, seen.name, seen.labels, seen.ports, seen.networks, seen.mounts) == ("1", "", {}, (), {}, ())
 
 
 def test_an_inspection_is_read() -> None:
-    seen = docker_values.inspected(
+    seen = parsing.parse_container(
         {
             "Id": "1",
             "Name": "/web",
@@ -76,11 +76,11 @@ def test_an_inspection_is_read() -> None:
     assert (seen.state, seen.exit_code, seen.oom_killed, seen.health) == ("exited", 137, True, "")
     assert (seen.started_at, seen.finished_at) == ("2026-01-01T00:00:00.5Z", "")
     assert seen.command == """sh -c 'echo '"'"'a b'"'"''"""
-    assert seen.ports == (PortSeen(80, "tcp", 8080, "::"), PortSeen(53, "udp"))
+    assert seen.ports == (EnginePort(80, "tcp", 8080, "::"), EnginePort(53, "udp"))
 
 
 def test_a_running_container_has_no_exit_code() -> None:
-    assert docker_values.inspected({"Id": "1", "State": {"Running": True, "ExitCode": 0}}).exit_code is None
+    assert parsing.parse_container({"Id": "1", "State": {"Running": True, "ExitCode": 0}}).exit_code is None
 
 
 def test_an_event_is_read() -> None:
@@ -91,12 +91,12 @@ def test_an_event_is_read() -> None:
         "time": 5,
         "timeNano": 5_500_000_000,
     }
-    event = docker_values.event(found)
+    event = parsing.parse_event(found)
     assert (event.at, event.kind, event.action, event.id, event.attributes) == (
         *(5.5, "container", "die", "1"),
         {"exitCode": "3"},
     )
-    assert docker_values.event({"time": 5}).at == 5.0
+    assert parsing.parse_event({"time": 5}).at == 5.0
 
 
 def stats(memory: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def stats(memory: dict[str, Any], **more: Any) -> dict[str, Any]:
     ],
 )
 def test_memory_is_counted_without_the_cache(memory: dict[str, int], used: int) -> None:
-    sample = docker_stats.sample(stats(memory))
+    sample = container_stats.parse_stats(stats(memory))
     assert sample is not None
     assert sample.memory == used
 
@@ -131,7 +131,7 @@ def test_counters_are_added_up() -> None:
         {"op": "Total", "value": 99},
     ]
     networks = {"eth0": {"rx_bytes": 1, "tx_bytes": 2}, "eth1": {"rx_bytes": 10, "tx_bytes": 20}}
-    sample = docker_stats.sample(stats({}, networks=networks, blkio_stats={"io_service_bytes_recursive": disk}))
+    sample = container_stats.parse_stats(stats({}, networks=networks, blkio_stats={"io_service_bytes_recursive": disk}))
     assert sample is not None
     assert (sample.disk_read, sample.disk_write, sample.net_rx, sample.net_tx) == (11, 7, 11, 22)
     assert (sample.cpu_ns, sample.cpus) == (7, 2)
@@ -141,26 +141,26 @@ def test_counters_are_added_up() -> None:
     "found", [{}, {"read": "0001-01-01T00:00:00Z"}, {"read": "2026-01-01T00:00:00Z", "cpu_stats": {}}]
 )
 def test_a_stopped_container_has_no_sample(found: dict[str, Any]) -> None:
-    assert docker_stats.sample(found) is None
+    assert container_stats.parse_stats(found) is None
 
 
 @given(st.integers(0, 2**33 * 10**9))
 def test_times_keep_their_nanoseconds(moment: int) -> None:
-    assert nanoseconds_of(text_of(moment)) == moment
-    seconds, _, rest = decimal(moment).partition(".")
+    assert to_nanoseconds(to_rfc3339(moment)) == moment
+    seconds, _, rest = to_query_time(moment).partition(".")
     assert int(seconds) * 10**9 + int(rest) == moment
 
 
 def test_times_have_zones() -> None:
     noon = int(datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()) * 10**9
-    assert nanoseconds_of("2026-01-31T13:30:00+01:30") == noon
-    assert nanoseconds_of("2026-01-31t12:00:00.25z") == noon + 250_000_000
+    assert to_nanoseconds("2026-01-31T13:30:00+01:30") == noon
+    assert to_nanoseconds("2026-01-31t12:00:00.25z") == noon + 250_000_000
 
 
 @pytest.mark.parametrize("text", ["", "now", "2026-01-31", "2026-01-31T12:00:00", "2026-02-31T12:00:00Z", "12:00Z"])
 def test_what_is_no_time_is_refused_with_a_remedy(text: str) -> None:
     with pytest.raises(EngineRefused, match="is no time"):
-        nanoseconds_of(text)
+        to_nanoseconds(text)
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_what_is_no_time_is_refused_with_a_remedy(text: str) -> None:
     [("1.41", "1.12", "1.41"), ("1.52", "1.24", "1.44"), ("1.60", "1.50", "1.50"), ("1.9", "", "1.9")],
 )
 def test_both_sides_speak_an_api_that_both_know(newest: str, oldest: str, spoken: str) -> None:
-    assert _common(newest, oldest) == spoken
+    assert _negotiate_version(newest, oldest) == spoken

@@ -17,9 +17,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from apps.drivers.base import Endpoint, EngineConflict, EngineDown, EngineError, EngineNotFound, EngineRefused
-from apps.drivers.docker_engine import DockerDriver
-from apps.drivers.docker_wire import Wire, address_of, ask
+from apps.drivers.base import (
+    Endpoint,
+    EngineConflict,
+    EngineDown,
+    EngineError,
+    EngineNotFound,
+    EngineRefused,
+)
+from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.docker.http import ThreadSafeSocket, parse_tcp_address, send_request
 
 Serve = Callable[[socket.socket], None]
 
@@ -29,7 +36,7 @@ class Server:
 
     def __init__(self, listener: socket.socket, serve: Serve, context: ssl.SSLContext | None = None) -> None:
         self._listener, self._serve, self._context = listener, serve, context
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
@@ -47,7 +54,7 @@ class Server:
                 head = b""
                 while b"\r\n\r\n" not in head:
                     head += talk.recv(65536)
-                self.asked.append(head)
+                self.requests.append(head)
                 self._serve(talk)
         except OSError:
             client.close()
@@ -93,13 +100,13 @@ OK = b"HTTP/1.0 200 OK\r\n\r\n"
     ],
 )
 def test_lines_arrive_whole(serve: Callable[[Serve], Endpoint], pieces: tuple[bytes, ...]) -> None:
-    reply = ask(serve(sends(*pieces, pause=0.01)), "GET", "/")
+    reply = send_request(serve(sends(*pieces, pause=0.01)), "GET", "/")
     assert list(reply.lines()) == [b"one", b"two"]
     reply.close()
 
 
 def test_what_comes_with_the_head_is_not_lost(serve: Callable[[Serve], Endpoint]) -> None:
-    reply = ask(serve(sends(b"HTTP/1.1 101 UPGRADED\r\n\r\nfirst")), "POST", "/", body={}, upgrade=True)
+    reply = send_request(serve(sends(b"HTTP/1.1 101 UPGRADED\r\n\r\nfirst")), "POST", "/", body={}, upgrade=True)
     assert reply.read(2) == b"fi"
     assert b"".join(reply) == b"rst"
     reply.close()
@@ -119,26 +126,26 @@ def test_a_bad_answer_is_an_error(
     serve: Callable[[Serve], Endpoint], answer: bytes, kind: type[EngineError], words: str
 ) -> None:
     with pytest.raises(kind, match=words):
-        ask(serve(sends(answer)), "GET", "/")
+        send_request(serve(sends(answer)), "GET", "/")
 
 
 def test_a_refusal_on_an_open_connection_is_not_waited_for(serve: Callable[[Serve], Endpoint]) -> None:
     endpoint = serve(sends(b'HTTP/1.1 409 Conflict\r\n\r\n{"message":"busy"}', pause=5))
     begun = time.monotonic()
     with pytest.raises(EngineConflict, match="busy"):
-        ask(endpoint, "POST", "/", upgrade=True)
+        send_request(endpoint, "POST", "/", upgrade=True)
     assert time.monotonic() - begun < 2
 
 
 def test_silence_has_a_limit(serve: Callable[[Serve], Endpoint]) -> None:
-    reply = ask(serve(sends(OK, pause=5)), "GET", "/", idle=0.05)
+    reply = send_request(serve(sends(OK, pause=5)), "GET", "/", idle_timeout=0.05)
     with pytest.raises(EngineDown, match="did not answer in time"):
         reply.read()
     reply.close()
 
 
 def test_another_thread_may_close_it(serve: Callable[[Serve], Endpoint]) -> None:
-    reply = ask(serve(sends(OK, pause=5)), "GET", "/")
+    reply = send_request(serve(sends(OK, pause=5)), "GET", "/")
     threading.Timer(0.1, reply.close).start()
     begun = time.monotonic()
     assert reply.read() == b""
@@ -148,7 +155,7 @@ def test_another_thread_may_close_it(serve: Callable[[Serve], Endpoint]) -> None
 
 def test_both_ways_at_once_without_losses() -> None:
     ours, theirs = socket.socketpair()
-    wire = Wire(ours)
+    wire = ThreadSafeSocket(ours)
 
     def echo() -> None:
         while got := theirs.recv(4096):
@@ -171,7 +178,7 @@ def test_both_ways_at_once_without_losses() -> None:
 
 def test_a_closed_wire_takes_nothing() -> None:
     ours, theirs = socket.socketpair()
-    wire = Wire(ours)
+    wire = ThreadSafeSocket(ours)
     wire.close()
     wire.close()
     assert wire.recv() == b""
@@ -182,7 +189,7 @@ def test_a_closed_wire_takes_nothing() -> None:
 
 def test_a_stuck_reader_on_the_other_side_is_noticed() -> None:
     ours, theirs = socket.socketpair()
-    wire = Wire(ours)
+    wire = ThreadSafeSocket(ours)
     with pytest.raises(TimeoutError):
         wire.send(b"x" * 10_000_000, timeout=0.05)
     wire.close()
@@ -192,7 +199,7 @@ def test_a_stuck_reader_on_the_other_side_is_noticed() -> None:
 @pytest.mark.parametrize("url", ["tcp://", "tcp://host", "tcp://host:port", "tcp://host:99999"])
 def test_an_address_without_a_port_is_refused(url: str) -> None:
     with pytest.raises(EngineRefused, match="tcp://host:port"):
-        address_of(Endpoint(url))
+        parse_tcp_address(Endpoint(url))
 
 
 def pair(name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None) -> tuple[x509.Certificate, str]:
@@ -266,7 +273,7 @@ def test_tls_works_for_calls_and_streams(secure: tuple[str, Authority]) -> None:
     driver = DockerDriver(endpoint)
     driver.ping()
     driver.close()
-    reply = ask(endpoint, "GET", "/version")
+    reply = send_request(endpoint, "GET", "/version")
     assert b"".join(reply) == ENGINE
     reply.close()
 
@@ -275,12 +282,12 @@ def test_an_engine_of_another_authority_is_not_trusted(secure: tuple[str, Author
     url, authority = secure
     certificate, key = authority.pair("portal")
     endpoint = Endpoint(url, ca=Authority("stranger").pem, cert=certificate, key=key)
-    for call in (DockerDriver(endpoint).ping, lambda: ask(endpoint, "GET", "/version")):
+    for call in (DockerDriver(endpoint).ping, lambda: send_request(endpoint, "GET", "/version")):
         with pytest.raises(EngineDown, match="certificate verify failed"):
             call()
 
 
-def test_an_engine_does_not_talk_to_strangers(secure: tuple[str, Authority]) -> None:
+def test_an_engine_rejects_unknown_clients(secure: tuple[str, Authority]) -> None:
     url, authority = secure
     with pytest.raises(EngineDown):
         DockerDriver(Endpoint(url, ca=authority.pem)).ping()

@@ -11,11 +11,11 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.texts import MARK
-from apps.drivers import docker_streams, docker_values
-from apps.drivers.docker_errors import refusal
-from apps.drivers.docker_sdk import Sdk
-from apps.drivers.docker_words import understood
+from apps.core.texts import REPLACEMENT
+from apps.drivers.docker import parsing, streams
+from apps.drivers.docker.errors import error_from_response
+from apps.drivers.docker.safe_json import understood
+from apps.drivers.docker.sdk import DockerClient
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.text("\x00\\u0d8f\ud800\udc00a"),
@@ -26,10 +26,10 @@ ANY = st.recursive(
 
 @given(found=ANY)
 def test_whatever_is_said_can_be_kept(found: Any) -> None:
-    kept = json.dumps(understood(json.dumps(found).encode()), ensure_ascii=False)
-    assert "\x00" not in kept
-    assert not any(0xD800 <= ord(sign) < 0xE000 for sign in kept)
-    kept.encode()
+    round_trip = json.dumps(understood(json.dumps(found).encode()), ensure_ascii=False)
+    assert "\x00" not in round_trip
+    assert not any(0xD800 <= ord(sign) < 0xE000 for sign in round_trip)
+    round_trip.encode()
 
 
 @given(
@@ -41,28 +41,28 @@ def test_what_can_be_kept_is_kept_as_it_is(found: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("raw_data", "meant"),
     [
-        (rb'"a\u0000b"', f"a{MARK}b"),
-        (rb'"\u0000"', MARK),
-        (rb'{"\u0000k": [{"v": "\u0000"}]}', {f"{MARK}k": [{"v": MARK}]}),
-        (rb'"\ud800"', MARK),
-        (rb'"\uDC00x"', f"{MARK}x"),
+        (rb'"a\u0000b"', f"a{REPLACEMENT}b"),
+        (rb'"\u0000"', REPLACEMENT),
+        (rb'{"\u0000k": [{"v": "\u0000"}]}', {f"{REPLACEMENT}k": [{"v": REPLACEMENT}]}),
+        (rb'"\ud800"', REPLACEMENT),
+        (rb'"\uDC00x"', f"{REPLACEMENT}x"),
         (rb'"\ud83d\ude00"', "\U0001f600"),
         (rb'"\\u0000"', r"\u0000"),
-        (b'"\xed\xa0\x80"', MARK * 3),
-        (b'"\xff"', MARK),
+        (b'"\xed\xa0\x80"', REPLACEMENT * 3),
+        (b'"\xff"', REPLACEMENT),
         (b"[1, 2.5, null, true]", [1, 2.5, None, True]),
     ],
 )
-def test_a_mark_stands_for_what_cannot_be_kept(said: bytes, meant: Any) -> None:
-    assert understood(said) == meant
+def test_a_mark_stands_for_what_cannot_be_kept(raw_data: bytes, meant: Any) -> None:
+    assert understood(raw_data) == meant
 
 
-@pytest.mark.parametrize("said", [b"", b"{", b'"\x00"', b"[" * 100_000, b"\xfe\xff\x00\x31"])
-def test_what_is_no_json_is_refused(said: bytes) -> None:
+@pytest.mark.parametrize("raw_data", [b"", b"{", b'"\x00"', b"[" * 100_000, b"\xfe\xff\x00\x31"])
+def test_what_is_no_json_is_refused(raw_data: bytes) -> None:
     with pytest.raises(ValueError, match=r"Expecting|Invalid|nested|Extra"):
-        understood(said)
+        understood(raw_data)
 
 
 def answer(body: bytes, status: int = 200) -> requests.Response:
@@ -71,14 +71,18 @@ def answer(body: bytes, status: int = 200) -> requests.Response:
     return found
 
 
-def sdk() -> Sdk:
-    return Sdk.__new__(Sdk)
+def sdk() -> DockerClient:
+    return DockerClient.__new__(DockerClient)
 
 
 def test_an_inspection_is_clean_when_it_comes_in() -> None:
     raw = {"Id": "c1", "Name": "/we\x00b", "Config": {"Labels": {"a\x00": "\x00"}}, "State": {"Error": "no\x00"}}
-    seen = docker_values.inspected(sdk()._result(answer(json.dumps(raw).encode()), True))
-    assert (seen.name, seen.labels, seen.error) == (f"we{MARK}b", {f"a{MARK}": MARK}, f"no{MARK}")
+    seen = parsing.parse_container(sdk()._result(answer(json.dumps(raw).encode()), True))
+    assert (seen.name, seen.labels, seen.error) == (
+        f"we{REPLACEMENT}b",
+        {f"a{REPLACEMENT}": REPLACEMENT},
+        f"no{REPLACEMENT}",
+    )
     assert "\\u0000" not in json.dumps(seen.raw)
 
 
@@ -97,10 +101,10 @@ def test_an_event_is_clean_when_it_comes_in() -> None:
         def lines(self) -> Iterator[bytes]:
             yield rb'{"Action": "die\u0000", "time": 1, "Actor": {"ID": "c\u0000", "Attributes": {"name": "\u0000"}}}'
 
-    (event,) = docker_streams.events(Body())  # type: ignore[arg-type]  # it has what is used
-    assert (event.action, event.id, event.attributes) == (f"die{MARK}", f"c{MARK}", {"name": MARK})
+    (event,) = streams.read_events(Body())  # type: ignore[arg-type]  # it has what is used
+    assert (event.action, event.id, event.attributes) == (f"die{REPLACEMENT}", f"c{REPLACEMENT}", {"name": REPLACEMENT})
 
 
 @pytest.mark.parametrize("text", ['{"message": "bad\\u0000 name"}', "bad\x00 name"])
 def test_a_refusal_is_clean_too(text: str) -> None:
-    assert str(refusal(500, text)) == f"bad{MARK} name"
+    assert str(error_from_response(500, text)) == f"bad{REPLACEMENT} name"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 from apps.environments.models import Environment, OpenSocket, Role
-from apps.environments.services import members_set, role_create, socket_opened
+from apps.environments.services import members_set, role_create, socket_register
 
 Actors = Callable[..., Actor]
 
@@ -46,7 +46,7 @@ def socket(people: Any, lab: Environment) -> Callable[..., OpenSocket]:
     """Notes an open socket of somebody in the lab (or of the whole installation)."""
 
     def opened(who: str, permission: str = "logs", *, key: int | None = None, site: bool = False) -> OpenSocket:
-        number = socket_opened(
+        number = socket_register(
             account=getattr(people, who).pk,
             key=key,
             environment=None if site else lab.pk,

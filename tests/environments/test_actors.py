@@ -13,20 +13,28 @@ from django.utils import timezone
 from apps.accounts.models import ApiKey
 from apps.containers.models import Container
 from apps.environments.access import (
-    SYSTEM,
-    Actor,
-    actor_of_key,
-    actor_of_stranger,
-    actor_of_user,
     available,
     can,
     environment_of,
-    members_of,
     verdict,
 )
-from apps.environments.models import Environment, KeyScope, OpenSocket, Role, SocketTicket
+from apps.environments.actor import (
+    SYSTEM,
+    Actor,
+    actor_of_anonymous,
+    actor_of_key,
+    actor_of_user,
+)
+from apps.environments.models import (
+    Environment,
+    KeyScope,
+    OpenSocket,
+    Role,
+    SocketTicket,
+)
 from apps.environments.roles import PERMISSIONS, ROLES
 from apps.environments.selectors import role_choices
+from apps.environments.selectors.members import members_of
 from apps.environments.services import account_key_create, environment_create, environment_key_create
 from apps.hosts.models import Host
 
@@ -34,7 +42,7 @@ Actors = Callable[..., Actor]
 
 
 @pytest.mark.parametrize(
-    ("age", "fresh"),
+    ("age", "is_recent"),
     [
         (None, False),
         (timedelta(0), True),
@@ -43,19 +51,24 @@ Actors = Callable[..., Actor]
         (timedelta(days=1), False),
     ],
 )
-def test_a_password_counts_for_ten_minutes(age: timedelta | None, fresh: bool, people: Any) -> None:
-    proved = None if age is None else timezone.now() - age
-    assert replace(actor_of_user(people.bob, "console"), proved=proved).is_fresh is fresh
+def test_a_password_counts_for_ten_minutes(age: timedelta | None, is_recent: bool, people: Any) -> None:
+    password_confirmed_at = None if age is None else timezone.now() - age
+    assert (
+        replace(
+            actor_of_user(people.bob, "console"), password_confirmed_at=password_confirmed_at
+        ).recently_authenticated
+        is is_recent
+    )
 
 
 @pytest.mark.parametrize("via", ["system", "clock", "cli"])
 def test_the_machine_itself_is_always_fresh(via: str) -> None:
-    assert Actor(None, via).is_fresh
+    assert Actor(None, via).recently_authenticated
 
 
-def test_nobody_at_a_door_is_not_fresh_and_not_the_system() -> None:
+def test_an_anonymous_actor_is_not_recently_authenticated_and_not_the_system() -> None:
     nobody = Actor(None, "api")
-    assert (nobody.is_fresh, nobody.is_system, nobody.is_admin) == (False, False, False)
+    assert (nobody.recently_authenticated, nobody.is_system, nobody.is_admin) == (False, False, False)
     assert nobody.environments() == []
     assert nobody.permissions(1) == frozenset()
     assert nobody.role(1) is None
@@ -68,20 +81,25 @@ def test_only_the_loop_is_the_system(via: str, system: bool) -> None:
 
 def test_keys_are_fresh_and_say_so_by_their_kind(people: Any, actor_of: Actors) -> None:
     actor = actor_of_key(account_key_create(actor=actor_of("bob")).key, "api")
-    assert (actor.is_fresh, actor.auth_type, actor.limit_name, actor.limit) == (True, "BasicAuth", "", None)
+    assert (actor.recently_authenticated, actor.auth_type, actor.limit_role, actor.limit) == (
+        True,
+        "BasicAuth",
+        "",
+        None,
+    )
 
 
-def test_a_stranger_acts_as_the_account_and_is_known_for_one(people: Any, lab: Environment) -> None:
-    stranger = actor_of_stranger(people.root, "api", address="203.0.113.7")
-    assert (stranger.is_stranger, stranger.is_admin, stranger.is_fresh) == (True, True, False)
-    assert not actor_of_user(people.root, "api").is_stranger
+def test_an_anonymous_actor_acts_as_the_account_and_is_marked_as_anonymous(people: Any, lab: Environment) -> None:
+    anonymous = actor_of_anonymous(people.root, "api", address="203.0.113.7")
+    assert (anonymous.is_anonymous, anonymous.is_admin, anonymous.recently_authenticated) == (True, True, False)
+    assert not actor_of_user(people.root, "api").is_anonymous
 
 
 def test_permissions_are_found_out_once(lab: Environment, actor_of: Actors, django_assert_num_queries: Any) -> None:
     actor = actor_of("bob")
     with django_assert_num_queries(1):
         assert actor.permissions(lab.pk) == actor.permissions(lab.pk) == ROLES["member"]
-    actor.forget()
+    actor.clear_permission_cache()
     with django_assert_num_queries(1):
         actor.permissions(lab.pk)
 
@@ -92,11 +110,11 @@ def test_several_environments_are_learned_in_one_query(
     others = [environment_create(actor=actor_of("bob"), name=f"e{n}") for n in range(3)]
     actor, keys = actor_of("bob"), [lab.pk, *(each.pk for each in others), 10**12]
     with django_assert_num_queries(1):
-        actor.learn(keys)
+        actor.prefetch_permissions(keys)
         found = [actor.role(key) for key in keys]
     assert found == ["member", "owner", "owner", "owner", None]
     with django_assert_num_queries(0):
-        actor.learn(keys)
+        actor.prefetch_permissions(keys)
 
 
 @pytest.mark.parametrize("who", ["alice", "mallory"])
@@ -136,7 +154,7 @@ def test_an_environment_s_key_finds_its_own_only(
 def test_a_held_key_of_an_administrator_rules_nothing(people: Any, lab: Environment, actor_of: Actors) -> None:
     key = account_key_create(actor=actor_of("root"), role="readonly").key
     actor = actor_of_key(key, "api")
-    assert (actor.is_admin, actor.limit_name) == (False, "readonly")
+    assert (actor.is_admin, actor.limit_role) == (False, "readonly")
     assert actor.permissions(lab.pk) == ROLES["readonly"]
     assert actor.role(lab.pk) == "readonly"
     assert not can(actor, "exec", lab.pk)
@@ -172,12 +190,12 @@ def test_who_may_what_where(permission: str, place: Any, answers: Any, lab: Envi
     for who, expected in answers.items():
         found = can(actor_of(who), permission, lab.pk if place else None)
         assert bool(found) is expected, who
-        assert bool(found.reason) is found.by_role is (not expected)
+        assert bool(found.reason) is found.is_forbidden is (not expected)
 
 
 def test_an_action_that_does_not_exist_is_nobody_s(lab: Environment, actor_of: Actors) -> None:
     found = verdict(actor_of("root"), "fly", lab)
-    assert (bool(found), found.reason, found.by_role) == (False, "There is no such action.", False)
+    assert (bool(found), found.reason, found.is_forbidden) == (False, "There is no such action.", False)
 
 
 def test_every_action_but_birth_has_a_verdict(host: Host, actor_of: Actors) -> None:
@@ -190,7 +208,7 @@ def test_every_action_but_birth_has_a_verdict(host: Host, actor_of: Actors) -> N
 def test_the_state_is_the_reason_for_who_may(host: Host, actor_of: Actors) -> None:
     found = available(host, actor_of("bob"))
     assert found["deactivate"]
-    assert (found["activate"].reason, found["activate"].by_role) == ("Not possible while it is active.", False)
+    assert (found["activate"].reason, found["activate"].is_forbidden) == ("Not possible while it is active.", False)
 
 
 def test_rows_know_their_environment(people: Any, lab: Environment, host: Host, actor_of: Actors) -> None:
@@ -204,7 +222,7 @@ def test_rows_know_their_environment(people: Any, lab: Environment, host: Host, 
 def test_an_account_s_keys_are_its_own(who: str, may: bool, people: Any, actor_of: Actors) -> None:
     key = account_key_create(actor=actor_of("bob")).key
     key.refresh_from_db()
-    refused_by_role = verdict(actor_of(who), "deactivate", key).by_role
+    refused_by_role = verdict(actor_of(who), "deactivate", key).is_forbidden
     assert refused_by_role is (not may)
 
 
@@ -212,8 +230,8 @@ def test_a_key_that_may_not_manage_keys_leaves_its_account_s_alone(people: Any, 
     key = account_key_create(actor=actor_of("bob")).key
     weak = actor_of_key(account_key_create(actor=actor_of("bob"), role="readonly").key, "api")
     strong = actor_of_key(account_key_create(actor=actor_of("bob"), role="restricted").key, "api")
-    assert verdict(weak, "deactivate", key).by_role
-    assert not verdict(strong, "deactivate", key).by_role
+    assert verdict(weak, "deactivate", key).is_forbidden
+    assert not verdict(strong, "deactivate", key).is_forbidden
 
 
 def test_members_come_by_environment_also_where_there_are_none(
@@ -246,7 +264,7 @@ def test_a_role_holds_no_permission_that_does_not_exist(db: None) -> None:
     odd = Role.objects.create(name="odd", permissions=["exec", "fly"])
     assert odd.held == {"exec"}
     assert str(odd) == "odd"
-    assert Role.permissions_of("odd") == Role.every()["odd"] == {"exec"}
+    assert Role.permissions_of("odd") == Role.permissions_by_role()["odd"] == {"exec"}
     assert Role.permissions_of("nobody") == frozenset()
     assert Role.permissions_of("owner") == ROLES["owner"]
 

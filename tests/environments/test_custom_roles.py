@@ -13,18 +13,38 @@ from hypothesis import strategies as st
 from apps.accounts.models import ApiKey
 from apps.accounts.services import key_act
 from apps.control.models import AuditEntry
-from apps.core.errors import Conflict, Forbidden, Invalid, Problem
-from apps.environments.access import Actor, actor_of_key, can
-from apps.environments.models import Environment, EnvironmentGroupPermission, KeyScope, Member, Role, RoleGroup
-from apps.environments.roles import PERMISSIONS, RESERVED, ROLES, highest, largest_within, named
-from apps.environments.selectors.usage import Usage, role_usage
+from apps.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Problem,
+)
+from apps.environments.access import can
+from apps.environments.actor import Actor, actor_of_key
+from apps.environments.models import (
+    Environment,
+    EnvironmentGroupPermission,
+    KeyScope,
+    Member,
+    Role,
+    RoleGroup,
+)
+from apps.environments.roles import (
+    PERMISSIONS,
+    RESERVED_NAMES,
+    ROLES,
+    highest_role,
+    largest_role_within,
+    permissions_label,
+)
+from apps.environments.selectors.roles import RoleUsage, role_usage
 from apps.environments.services import (
     account_key_create,
     environment_create,
     environment_key_create,
-    members_apply,
     members_set,
     role_create,
+    role_groups_sync,
     role_remove,
     role_update,
 )
@@ -37,7 +57,7 @@ def test_a_role_is_made_of_permissions_and_seeing_is_part_of_it(custom: Any):
     assert role.permissions == ["view", "logs", "operate"]
     assert role.held == {"view", "logs", "operate"}
     assert Role.permissions_of("deployer") == role.held
-    assert Role.every() == {**ROLES, "deployer": role.held}
+    assert Role.permissions_by_role() == {**ROLES, "deployer": role.held}
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "rita", "mallory"])
@@ -50,7 +70,7 @@ def test_only_administrators_make_change_and_delete_roles(who: str, custom: Any,
     ):
         with pytest.raises(Forbidden):
             act(actor_of(who))
-    assert Role.every()["deployer"] == {"view", "operate"}
+    assert Role.permissions_by_role()["deployer"] == {"view", "operate"}
 
 
 def test_an_admins_key_that_is_held_to_a_role_makes_no_roles(people: Any, actor_of: Actors):
@@ -59,13 +79,13 @@ def test_an_admins_key_that_is_held_to_a_role_makes_no_roles(people: Any, actor_
         role_create(actor=actor_of_key(key, "api"), name="mine", permissions=["view"])
 
 
-BAD_NAMES = ["", "x", "Deployer", "1st", "a b", "ä-role", "a" * 33, "-x", None, 7, *sorted(RESERVED)]
+BAD_NAMES = ["", "x", "Deployer", "1st", "a b", "ä-role", "a" * 33, "-x", None, 7, *sorted(RESERVED_NAMES)]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_bad_or_taken_name_is_refused(name: Any, actor_of: Actors):
     with pytest.raises(Invalid) as refusal:
-        role_create(actor=actor_of("root"), name=name.lower() if name in RESERVED else name, permissions=["view"])
+        role_create(actor=actor_of("root"), name=name.lower() if name in RESERVED_NAMES else name, permissions=["view"])
     assert refusal.value.field == "name"
     assert not Role.objects.exists()
 
@@ -150,7 +170,7 @@ def test_keys_get_the_role_in_its_place_too(people: Any, lab: Environment, actor
     outside = account_key_create(actor=actor_of("bob"), role="runner").key
     assert actor_of_key(inside, "api").permissions(lab.pk) == role.held
     assert actor_of_key(outside, "api").permissions(lab.pk) == role.held
-    assert role_usage(["runner", "owner"]) == {"runner": Usage(0, 2), "owner": Usage(1, 0)}
+    assert role_usage(["runner", "owner"]) == {"runner": RoleUsage(0, 2), "owner": RoleUsage(1, 0)}
     role_remove(role, actor=actor_of("root"), replacement="readonly")
     for key in ApiKey.objects.filter(pk__in=[inside.pk, outside.pk]).select_related("account"):
         assert actor_of_key(key, "api").permissions(lab.pk) == ROLES["readonly"]
@@ -172,13 +192,13 @@ def test_roles_are_written_down_with_what_they_may(custom: Any, actor_of: Actors
     role = custom("runner", "exec")
     role_update(role, actor=actor_of("root"), permissions=["logs"])
     role_remove(role, actor=actor_of("root"), replacement="member")
-    told = AuditEntry.all_objects.filter(event__startswith="role.").order_by("pk")
-    assert [(each.event, each.request["permissions"]) for each in told] == [
+    entries = AuditEntry.all_objects.filter(event__startswith="role.").order_by("pk")
+    assert [(each.event, each.request["permissions"]) for each in entries] == [
         ("role.create", ["view", "exec"]),
         ("role.update", ["view", "logs"]),
         ("role.remove", ["view", "logs"]),
     ]
-    assert [each.request.get("replacement") for each in told] == [None, None, "member"]
+    assert [each.request.get("replacement") for each in entries] == [None, None, "member"]
 
 
 def test_who_chooses_members_gives_no_more_than_they_hold(
@@ -218,13 +238,13 @@ def test_owning_without_choosing_members_leaves_them_alone(
 
 
 def test_several_roles_add_up_and_are_called_by_all_names():
-    assert named(ROLES["member"]) == "member"
-    assert named(frozenset({"view", "exec"}), ["runner", "clerk"]) == "clerk + runner"
-    assert named(frozenset({"view"})) == "less than a role"
+    assert permissions_label(ROLES["member"]) == "member"
+    assert permissions_label(frozenset({"view", "exec"}), ["runner", "clerk"]) == "clerk + runner"
+    assert permissions_label(frozenset({"view"})) == "less than a role"
     known = {**ROLES, "big": frozenset({"view", "exec", "keys"}), "zed": frozenset({"view", "exec", "own"})}
-    assert highest(["zed", "big", "gone"], known) == "big"
-    assert largest_within(frozenset({"view", "exec", "own", "logs"}), known) == "zed"
-    assert largest_within(frozenset({"exec"}), known) is None
+    assert highest_role(["zed", "big", "gone"], known) == "big"
+    assert largest_role_within(frozenset({"view", "exec", "own", "logs"}), known) == "zed"
+    assert largest_role_within(frozenset({"exec"}), known) is None
 
 
 SETS = st.sets(st.sampled_from([name for name in PERMISSIONS if name != "own"]), max_size=6)
@@ -241,7 +261,7 @@ def test_grants_always_agree_with_the_role(people: Any, actor_of: Actors, change
     for held in changes:
         role_update(role, actor=actor_of("root"), permissions=held)
         for place in where:
-            members_apply(place)
+            role_groups_sync(place)
             assert actor_of("bob").permissions(place.pk) == {*held, "view"}
             rows = EnvironmentGroupPermission.objects.filter(content_object=place, group__rolegroup__role="shifting")
             assert rows.count() == len({*held, "view"})

@@ -15,8 +15,14 @@ from apps.accounts.models import ApiKey, User
 from apps.accounts.services import key_act
 from apps.control.models import AuditEntry, Operation
 from apps.core.errors import Forbidden
-from apps.environments.access import Actor, actor_of_key, can, verdict
-from apps.environments.models import Environment, KeyScope, Member, SocketTicket
+from apps.environments.access import can, verdict
+from apps.environments.actor import Actor, actor_of_key
+from apps.environments.models import (
+    Environment,
+    KeyScope,
+    Member,
+    SocketTicket,
+)
 from apps.environments.roles import RANK, ROLES
 from apps.environments.services import (
     environment_act,

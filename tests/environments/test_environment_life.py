@@ -10,16 +10,16 @@ from django.contrib.auth.models import Group
 
 from apps.accounts.models import User
 from apps.control.models import AuditEntry, Operation
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core.errors import Forbidden, Invalid, Problem
-from apps.core.ports import ports
-from apps.environments.access import Actor, actor_of_key, actor_of_user
+from apps.core.hooks import hooks
+from apps.environments.actor import Actor, actor_of_key, actor_of_user
 from apps.environments.models import Environment, Member
 from apps.environments.selectors import environments_of
 from apps.environments.services import (
+    ensure_default_environment,
     environment_act,
     environment_create,
-    environment_default,
     environment_key_create,
     environment_update,
     owner_add,
@@ -28,8 +28,8 @@ from apps.environments.services import (
 Actors = Callable[..., Actor]
 
 
-def again(row: Environment) -> Environment:
-    look("project", row.pk)
+def reload(row: Environment) -> Environment:
+    reconcile_one("project", row.pk)
     return Environment.objects.get(pk=row.pk)
 
 
@@ -38,7 +38,7 @@ def test_who_makes_one_owns_it(people: Any, actor_of: Actors):
     assert made.name == "Mine"
     assert actor_of("mallory").role(made.pk) == "owner"
     assert actor_of("alice").role(made.pk) is None
-    assert again(made).shown == "active"
+    assert reload(made).display_state == "active"
 
 
 @pytest.mark.parametrize("name", ["", "  ", None, 5, ["x"], "x" * 256])
@@ -77,7 +77,7 @@ def test_an_owner_renames_it(lab: Environment, actor_of: Actors):
     environment_update(lab, actor=actor_of("alice"), name=" Works ", description="d", desired="removed")
     assert (lab.name, lab.description, lab.desired) == ("Works", "d", "active")
     with pytest.raises(Invalid):
-        environment_update(again(lab), actor=actor_of("alice"), name=" ")
+        environment_update(reload(lab), actor=actor_of("alice"), name=" ")
 
 
 def test_a_sleeping_one_is_there_for_its_owners_only(lab: Environment, actor_of: Actors):
@@ -87,8 +87,8 @@ def test_a_sleeping_one_is_there_for_its_owners_only(lab: Environment, actor_of:
         assert actor_of(who).environments() == []
         assert actor_of(who).permissions(lab.pk) == frozenset()
     assert [row.pk for row in environments_of(actor_of("alice"))] == [lab.pk]
-    lab = again(lab)
-    assert lab.shown == "inactive"
+    lab = reload(lab)
+    assert lab.display_state == "inactive"
     environment_act(lab, "activate", actor=actor_of("alice"))
     assert actor_of("bob").environments() == [lab.pk]
 
@@ -106,13 +106,17 @@ def test_removal_waits_until_everything_inside_is_gone(
 
         return empty
 
-    monkeypatch.setattr(ports, "emptiers", [emptier("hosts"), emptier("stacks")])
+    monkeypatch.setattr(hooks, "on_environment_removed", [emptier("hosts"), emptier("stacks")])
     environment_act(lab, "remove", actor=actor_of("alice"))
-    lab = again(lab)
-    assert (lab.shown, lab.transitioning, lab.message) == ("removing", "yes", "Waiting for 1 things inside to go")
-    assert lab.next_look is not None
-    lab = again(lab)
-    assert lab.shown == "removed"
+    lab = reload(lab)
+    assert (lab.display_state, lab.transitioning, lab.message) == (
+        "removing",
+        "yes",
+        "Waiting for 1 things inside to go",
+    )
+    assert lab.next_attempt_at is not None
+    lab = reload(lab)
+    assert lab.display_state == "removed"
     assert lab.removed is not None
 
 
@@ -120,7 +124,7 @@ def test_a_removed_one_is_nobodys(lab: Environment, actor_of: Actors):
     environment_act(lab, "remove", actor=actor_of("alice"))
     for who in ("alice", "bob"):
         assert actor_of(who).environments() == []
-    again(lab)
+    reload(lab)
     assert not Group.objects.filter(name__startswith=f"environment {lab.pk} ").exists()
     assert Member.objects.filter(environment=lab).count() == 4
     assert lab.pk in actor_of("root").environments(everything=True)
@@ -128,10 +132,10 @@ def test_a_removed_one_is_nobodys(lab: Environment, actor_of: Actors):
 
 def test_a_restored_one_has_its_people_back(lab: Environment, actor_of: Actors):
     environment_act(lab, "remove", actor=actor_of("alice"))
-    lab = again(lab)
+    lab = reload(lab)
     environment_act(lab, "restore", actor=actor_of("root"))
-    lab = again(lab)
-    assert (lab.shown, lab.removed) == ("inactive", None)
+    lab = reload(lab)
+    assert (lab.display_state, lab.removed) == ("inactive", None)
     assert actor_of("alice").role(lab.pk) == "owner"
     environment_act(lab, "activate", actor=actor_of("alice"))
     assert actor_of("bob").role(lab.pk) == "member"
@@ -139,15 +143,15 @@ def test_a_restored_one_has_its_people_back(lab: Environment, actor_of: Actors):
 
 def test_a_purged_one_is_gone_for_admins_too(lab: Environment, actor_of: Actors):
     environment_act(lab, "remove", actor=actor_of("alice"))
-    environment_act(again(lab), "purge", actor=actor_of("root"))
-    assert again(lab).shown == "purged"
+    environment_act(reload(lab), "purge", actor=actor_of("root"))
+    assert reload(lab).display_state == "purged"
     assert actor_of("root").environments(everything=True) == []
 
 
 def test_every_installation_has_one_called_default(db: None):
-    first = environment_default()
+    first = ensure_default_environment()
     assert (first.pk, first.name, first.wire_uuid) == (5, "Default", "adminProject")
-    assert environment_default() == first
+    assert ensure_default_environment() == first
     user = User(login="zoe", desired="active")
     user.save()
     owner_add(first, user)

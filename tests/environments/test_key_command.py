@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.accounts.models import ApiKey
-from apps.accounts.selectors import key_for
+from apps.accounts.selectors import find_usable_key
 from apps.environments.models import Environment
 
 
@@ -23,7 +23,7 @@ def made(**options: Any) -> dict[str, str]:
 
 def test_a_key_of_an_account_works_at_once(people: Any):
     pair = made(login="BOB")
-    key = key_for(pair["accessKey"], pair["secretKey"])
+    key = find_usable_key(pair["accessKey"], pair["secretKey"])
     assert key is not None
     assert (key.account, key.role, key.expires, key.addresses) == (people.bob, "", None, [])
 

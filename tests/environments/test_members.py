@@ -13,11 +13,17 @@ from hypothesis import strategies as st
 from apps.accounts.models import User
 from apps.control.models import AuditEntry
 from apps.core.errors import Forbidden, Problem
-from apps.core.ports import ports
-from apps.environments.access import Actor, members_of
-from apps.environments.models import Environment, EnvironmentGroupPermission, Member, RoleGroup
+from apps.core.hooks import hooks
+from apps.environments.actor import Actor
+from apps.environments.models import (
+    Environment,
+    EnvironmentGroupPermission,
+    Member,
+    RoleGroup,
+)
 from apps.environments.roles import ROLES
-from apps.environments.services import members_apply, members_set, owner_add
+from apps.environments.selectors.members import members_of
+from apps.environments.services import members_set, owner_add, role_groups_sync
 
 Actors = Callable[..., Actor]
 Entry = dict[str, Any]
@@ -122,19 +128,19 @@ def test_a_removed_account_cannot_be_a_member(people: Any, lab: Environment, act
         members_set(lab, [entry(people.alice), entry(people.bob)], actor=actor_of("alice"))
 
 
-def test_a_change_is_written_down_and_told_to_who_holds_open_doors(
+def test_a_change_is_audited_and_open_sockets_are_notified(
     people: Any, lab: Environment, actor_of: Actors, monkeypatch: pytest.MonkeyPatch
 ):
-    told: list[Any] = []
-    monkeypatch.setattr(ports, "rights_changed", [told.append])
+    notified: list[Any] = []
+    monkeypatch.setattr(hooks, "rights_changed", [notified.append])
     members_set(lab, [entry(people.alice)], actor=actor_of("alice"))
-    assert told == [{"environment": lab.pk}]
+    assert notified == [{"environment": lab.pk}]
     assert AuditEntry.objects.within([lab.pk]).filter(event="project.setmembers").count() == 1
 
 
 def test_applying_twice_changes_nothing(lab: Environment):
     before = granted(lab), Group.objects.count()
-    members_apply(lab)
+    role_groups_sync(lab)
     assert (granted(lab), Group.objects.count()) == before
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from apps.accounts.services import key_create
-from apps.environments.access import SYSTEM, Actor, actor_of_key, available, can, verdict
+from apps.environments.access import available, can, verdict
+from apps.environments.actor import SYSTEM, Actor, actor_of_key
 from apps.environments.models import Environment
-from apps.environments.roles import PERMISSIONS, ROLES, highest
+from apps.environments.roles import PERMISSIONS, ROLES, highest_role
 from apps.environments.services import environment_create
 from apps.hosts.models import Host
 
@@ -47,9 +48,9 @@ def test_roles_are_ordered_each_within_the_one_above():
 
 
 def test_the_highest_of_several_roles_counts():
-    assert highest(["readonly", "owner", "member"]) == "owner"
-    assert highest(["nonsense"]) is None
-    assert highest([]) is None
+    assert highest_role(["readonly", "owner", "member"]) == "owner"
+    assert highest_role(["nonsense"]) is None
+    assert highest_role([]) is None
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.services import key_create
-from apps.environments.access import Actor, can
+from apps.environments.access import can
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
-from apps.environments.selectors import holders_of, places_of
+from apps.environments.selectors import environment_refs_of, subjects_of
 from apps.environments.services import members_set
-from tests.environments.crowd import fill
-from tests.wire.callers import Api
+from tests.environments.bulk_accounts import create_members
+from tests.wire.api_client import ApiClient
 
 BASELINE = Path(__file__).with_name("scale_counts.json")
 ACCOUNTS, ENVIRONMENTS, EACH = 1_000, 200, 50
@@ -39,7 +40,7 @@ def queries(act: Callable[[], Any]) -> int:
 
 def browser(user: Any) -> Client:
     client = Client()
-    client.force_login(user, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(user, backend="apps.accounts.providers.LocalBackend")
     return client
 
 
@@ -50,14 +51,17 @@ def check_all(actor: Actor) -> int:
 
 
 def explain_all(people: Any) -> None:
-    places_of(holders_of([people.bob]).values())
+    environment_refs_of(subjects_of([people.bob]).values())
 
 
 def acts(people: Any, lab: Environment, actor_of: Any) -> dict[str, Callable[[], Any]]:
     """What is counted, by name."""
     made = key_create(actor=actor_of("bob"), account=people.bob)
     ruler = key_create(actor=actor_of("root"), account=people.root)
-    api, admin = Api(f"{made.key.public_value}:{made.secret}"), Api(f"{ruler.key.public_value}:{ruler.secret}")
+    api, admin = (
+        ApiClient(f"{made.key.public_value}:{made.secret}"),
+        ApiClient(f"{ruler.key.public_value}:{ruler.secret}"),
+    )
     bob, root = browser(people.bob), browser(people.root)
     pages = {
         "api projects of a member": lambda: api.get("projects?limit=1000"),
@@ -102,7 +106,7 @@ def test_lists_and_checks_take_the_same_queries_for_a_thousand_as_for_a_handful(
     counted: Callable[[], dict[str, int]], people: Any, lab: Environment, actor_of: Any
 ):
     few = counted()
-    places = fill(people.bob, ACCOUNTS, ENVIRONMENTS, EACH)
+    places = create_members(people.bob, ACCOUNTS, ENVIRONMENTS, EACH)
     assert check_all(actor_of(people.bob)) == ENVIRONMENTS + 1
     assert set(actor_of("bob").environments()) == {lab.pk, *places}
     many = counted()
@@ -113,10 +117,10 @@ def test_lists_and_checks_take_the_same_queries_for_a_thousand_as_for_a_handful(
 
 
 def test_a_permission_everywhere_is_found_in_one_query_and_soon(people: Any, lab: Environment, actor_of: Any):
-    fill(people.bob, ACCOUNTS, ENVIRONMENTS, EACH)
+    create_members(people.bob, ACCOUNTS, ENVIRONMENTS, EACH)
     began = time.perf_counter()
     assert queries(lambda: check_all(actor_of(people.bob))) == 1
     assert time.perf_counter() - began < 0.5
-    stranger = actor_of("mallory")
-    assert queries(lambda: check_all(stranger)) == 1
-    assert check_all(stranger) == 0
+    outsider = actor_of("mallory")
+    assert queries(lambda: check_all(outsider)) == 1
+    assert check_all(outsider) == 0

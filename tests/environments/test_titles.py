@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import KnownIdentity
 from apps.environments.models import Environment, Member
-from apps.environments.selectors import titles_of
+from apps.environments.selectors import display_names_of
 from apps.environments.services import members_set
 
 DN = "CN=Crew, OU=Groups, DC=x"
@@ -34,31 +34,31 @@ def known(**changes: str) -> None:
 
 def test_a_group_that_a_search_met_is_called_by_its_name(lab: Environment, crew: Member):
     known()
-    assert sorted(titles_of(lab.members.all()).values()) == ["Alice", "The Crew"]
+    assert sorted(display_names_of(lab.members.all()).values()) == ["Alice", "The Crew"]
 
 
 def test_a_log_in_name_does_where_there_is_no_name(crew: Member):
     known(name="", login="crew")
-    assert titles_of([crew]) == {crew.pk: "crew"}
+    assert display_names_of([crew]) == {crew.pk: "crew"}
 
 
 @pytest.mark.parametrize("changes", [{"kind": "ldap_group"}, {"dn": "cn=other,dc=x"}, {"name": ""}])
 def test_a_group_that_nobody_knows_is_called_as_it_was_written(crew: Member, changes: dict[str, str]):
     known(**changes)
-    assert titles_of([crew]) == {crew.pk: DN}
+    assert display_names_of([crew]) == {crew.pk: DN}
 
 
 def test_lists_of_accounts_cost_nothing_more(lab: Environment, people: Any):
     members = list(lab.members.select_related("account"))
     with CaptureQueriesContext(connection) as queries:
-        assert set(titles_of(members).values()) == {"Alice", "Bob", "Rex", "Rita"}
+        assert set(display_names_of(members).values()) == {"Alice", "Bob", "Rex", "Rita"}
     assert len(queries) == 0
 
 
 def test_the_page_shows_the_name_and_the_id_below_it(lab: Environment, crew: Member, people: Any):
     known()
     client = Client()
-    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, backend="apps.accounts.providers.LocalBackend")
     page = client.get(f"/environments/{lab.pk}").content.decode()
     assert '<span class="name">The Crew</span>' in page
     assert f"<small>{DN}</small>" in page
@@ -67,6 +67,6 @@ def test_the_page_shows_the_name_and_the_id_below_it(lab: Environment, crew: Mem
 def test_the_api_tells_the_name_beside_the_id(lab: Environment, crew: Member, people: Any):
     known()
     client = Client()
-    client.force_login(people.alice, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, backend="apps.accounts.providers.LocalBackend")
     rows = client.get(f"/v1/projects/1a{lab.pk}/projectmembers", headers={"Accept": "application/json"}).json()["data"]
     assert {(row["externalId"], row["name"]) for row in rows} >= {(DN, "The Crew")}

@@ -23,7 +23,7 @@ def run(*command: str, check: bool = True, timeout: float = 30, stdin: str = "")
     return done.stdout
 
 
-def wait(ready: Callable[[], bool], what: str, *, seconds: float = 30, pause: float = 0.02) -> None:
+def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = 30, pause: float = 0.02) -> None:
     """Return once `ready` says so. Raises `NoFleet` after `seconds`."""
     until = time.monotonic() + seconds
     while not ready():
@@ -32,7 +32,7 @@ def wait(ready: Callable[[], bool], what: str, *, seconds: float = 30, pause: fl
         time.sleep(pause)
 
 
-def missing() -> list[str]:
+def missing_programs() -> list[str]:
     """Programs that the fleet needs and this machine lacks."""
     sbin = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/bin"
     return [name for name in NEEDED if not (shutil.which(name) or shutil.which(name, path=sbin))]

@@ -10,8 +10,8 @@ from tests.fleet.fleet import Fleet
 
 
 @pytest.fixture(autouse=True)
-def _empty(fleet: Fleet) -> Iterator[None]:
+def _clean_engines(fleet: Fleet) -> Iterator[None]:
     """No test's containers are in the way of the next."""
     yield
     for engine in fleet.engines.values():
-        engine.empty()
+        engine.remove_containers()

@@ -8,9 +8,9 @@ import signal
 import socket
 from pathlib import Path
 
-from portal.image import build_image
+from portal.tools.busybox_image import build_image
 from tests.fleet.certificates import Authority
-from tests.fleet.commands import NoFleet, tail, wait
+from tests.fleet.commands import NoFleet, tail, wait_for
 from tests.fleet.host import Host
 
 IMAGE = "bb:local"
@@ -25,7 +25,7 @@ class Engine:
         self.tls = authority and authority.server(host.name, host.address, host.folder)
 
     def start(self) -> None:
-        """Begin to start; `await_answer` says when it is there."""
+        """Begin to start; `wait_until_responding` says when it is there."""
         switch = self.host.switch
         options = [
             "--host=unix:///var/run/docker.sock",
@@ -44,13 +44,13 @@ class Engine:
         path.write_text("{}")  # not the machine's own
         return path
 
-    def await_answer(self) -> None:
+    def wait_until_responding(self) -> None:
         """Wait until it answers."""
         with contextlib.suppress(NoFleet):
-            return wait(self.answers, f"the engine of {self.host.name}")
+            return wait_for(self.is_responding, f"the engine of {self.host.name}")
         raise NoFleet(f"the engine of {self.host.name} does not start: {tail(self.host.folder / 'dockerd.log')}")
 
-    def answers(self) -> bool:
+    def is_responding(self) -> bool:
         """Whether it answers now."""
         with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
             client.settimeout(2)
@@ -62,25 +62,25 @@ class Engine:
     def restart(self) -> None:
         """Start it and wait until it answers."""
         self.start()
-        self.await_answer()
+        self.wait_until_responding()
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, or kill it: then its containers go on running without it."""
         file = self.host.folder / "run" / "docker.pid"
-        inside = file.read_text().strip()
-        self.host.run("kill", f"-{number.value}", inside)
-        wait(lambda: not _there(self.host, inside), f"the engine of {self.host.name} to end")
+        inner_pid = file.read_text().strip()
+        self.host.run("kill", f"-{number.value}", inner_pid)
+        wait_for(lambda: not _process_exists(self.host, inner_pid), f"the engine of {self.host.name} to end")
         file.unlink(missing_ok=True)
 
     def load_image(self) -> None:
         """Put the image `bb:local` on it."""
         build_image(self.host.url, IMAGE)
 
-    def empty(self) -> None:
+    def remove_containers(self) -> None:
         """Remove every container."""
         for each in self.host.terminal.containers(all=True):
             self.host.terminal.remove_container(each["Id"], force=True)
 
 
-def _there(host: Host, inside: str) -> bool:
-    return os.path.exists(f"/proc/{host.pid}/root/proc/{inside}")  # noqa: PTH110 - a path through another's root
+def _process_exists(host: Host, inner_pid: str) -> bool:
+    return os.path.exists(f"/proc/{host.pid}/root/proc/{inner_pid}")  # noqa: PTH110 - a path through another's root

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.fleet import leftovers
 from tests.fleet.certificates import Authority
-from tests.fleet.commands import NoFleet, missing
+from tests.fleet.commands import NoFleet, missing_programs
 from tests.fleet.engine import Engine
 from tests.fleet.host import Host
 from tests.fleet.switch import Switch
@@ -44,10 +44,10 @@ class Fleet:
         for number in numbers:
             self.hosts[number].power_on()
         for number in numbers:
-            self.hosts[number].await_booted()
+            self.hosts[number].wait_until_booted()
             self.engines[number].start()
         for number in numbers:
-            self.engines[number].await_answer()
+            self.engines[number].wait_until_responding()
 
     def down(self) -> None:
         """Take everything away."""
@@ -61,7 +61,7 @@ def fleet(count: int) -> Iterator[Fleet]:
     """A fleet for as long as the block runs; what dead ones left is taken away first."""
     if os.geteuid() != 0:
         raise NoFleet("only root can make pretend hosts")
-    if lacking := missing():
+    if lacking := missing_programs():
         raise NoFleet(f"these programs are not installed (make tools): {', '.join(lacking)}")
     leftovers.clear_dead()
     made = Fleet()

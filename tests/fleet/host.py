@@ -13,7 +13,12 @@ from pathlib import Path
 import docker
 
 from apps.drivers.base import Endpoint
-from tests.fleet.commands import NoFleet, run, tail, wait
+from tests.fleet.commands import (
+    NoFleet,
+    run,
+    tail,
+    wait_for,
+)
 from tests.fleet.program import Program
 from tests.fleet.switch import Switch
 
@@ -30,7 +35,7 @@ class Host:
         self.folder = folder / self.name
         self.url = f"unix://{self.folder}/run/docker.sock"
         self.endpoint = Endpoint(self.url)
-        self.space = switch.join(number)
+        self.netns = switch.attach_host(number)
         self._programs: list[Program] = []
         self._power: subprocess.Popen[bytes] | None = None
         for name in ("run", "docker", "rancher", "identity"):
@@ -40,7 +45,7 @@ class Host:
         """Start its process 1 (from the main thread: the host dies with the thread that started it)."""
         for each in (self.folder / "run").iterdir():  # /run is empty after a boot
             shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
-        lone = ("setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/run/netns/{self.space}")
+        lone = ("setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/run/netns/{self.netns}")
         own = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child")
         script = ("sh", str(_BOOT), str(self.folder), self.name, self.address, self.switch.portal)
         with (self.folder / "boot.log").open("wb") as log:
@@ -48,11 +53,11 @@ class Host:
                 [*lone, *own, *script], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def await_booted(self) -> None:
+    def wait_until_booted(self) -> None:
         """Wait until its process 1 has made everything ready."""
         with contextlib.suppress(NoFleet):
-            wait((self.folder / "run" / "booted").exists, f"{self.name} to boot", seconds=15)
-            wait(lambda: self.pid > 0, f"{self.name} to have a process 1", seconds=5)
+            wait_for((self.folder / "run" / "booted").exists, f"{self.name} to boot", seconds=15)
+            wait_for(lambda: self.pid > 0, f"{self.name} to have a process 1", seconds=5)
             return
         raise NoFleet(f"{self.name} does not boot: {tail(self.folder / 'boot.log')}")
 
@@ -74,7 +79,7 @@ class Host:
             self._power.wait(10)
             self._leave_terminal()
             for program in self._programs:
-                program.gone()
+                program.wait_ended()
         self._power = None
 
     def _leave_terminal(self) -> None:
@@ -82,25 +87,25 @@ class Host:
             terminal.close()
 
     @property
-    def enter(self) -> list[str]:
+    def enter_command(self) -> list[str]:
         """What to put before a command to have it run on this host."""
         return ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", "-i", "-p", "--"]
 
     def run(self, *command: str, check: bool = True, timeout: float = 30) -> str:
         """What a command on this host printed."""
-        return run(*self.enter, *command, check=check, timeout=timeout)
+        return run(*self.enter_command, *command, check=check, timeout=timeout)
 
     def spawn(self, name: str, *command: str, **env: str) -> Program:
         """A command that stays on this host, its output in `<folder>/<name>.log`."""
-        program = Program(self.enter, command, self.folder / f"{name}.log", {**os.environ, **env})
+        program = Program(self.enter_command, command, self.folder / f"{name}.log", {**os.environ, **env})
         self._programs.append(program)
         return program
 
-    def cut(self) -> None:
+    def disconnect(self) -> None:
         """Pull its network cable."""
         self.switch.plug(self.number, plugged=False)
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         """Put its network cable back."""
         self.switch.plug(self.number, plugged=True)
 
@@ -110,6 +115,6 @@ class Host:
         return docker.APIClient(base_url=self.url, version="auto", timeout=60)
 
 
-def clock(offset: str) -> dict[str, str]:
+def shifted_clock(offset: str) -> dict[str, str]:
     """The environment of a program whose clock is off, such as by "+1h"."""
     return {"LD_PRELOAD": FAKETIME, "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}

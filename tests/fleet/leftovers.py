@@ -40,11 +40,11 @@ def clear(prefix: str) -> None:
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(f"{folder}/")), reverse=True):
         run("umount", "-l", mount, check=False)
-    for space in Path("/run/netns").glob(f"{prefix}-*"):
-        run("ip", "netns", "del", space.name, check=False)
+    for netns in Path("/run/netns").glob(f"{prefix}-*"):
+        run("ip", "netns", "del", netns.name, check=False)
     run("ip", "link", "del", prefix, check=False)
     for group in Path("/sys/fs/cgroup").glob(f"*/{prefix}"):
-        _rmdir(group)
+        _remove_cgroup(group)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -59,7 +59,7 @@ def _processes(prefix: str) -> list[int]:
     return found
 
 
-def _rmdir(group: Path) -> None:
+def _remove_cgroup(group: Path) -> None:
     inner = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
     for path in (*inner, group):
         with contextlib.suppress(OSError):

@@ -8,17 +8,22 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.fleet.commands import tail, wait
+from tests.fleet.commands import tail, wait_for
 
 
 class Program:
     """Started inside a host's namespaces; signals reach the program itself, not what started it."""
 
-    def __init__(self, enter: Sequence[str], command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, enter_command: Sequence[str], command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
         self.log = log
         with log.open("ab") as out:
             self._outer = subprocess.Popen(
-                [*enter, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, start_new_session=True
+                [*enter_command, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=env,
+                start_new_session=True,
             )
 
     @property
@@ -36,7 +41,7 @@ class Program:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the program, if it is there."""
-        wait(lambda: self.pid > 0 or not self.alive, "the program to be there", seconds=5)
+        wait_for(lambda: self.pid > 0 or not self.alive, "the program to be there", seconds=5)
         if pid := self.pid:
             os.kill(pid, number)
 
@@ -45,11 +50,11 @@ class Program:
         self.send(number)
         return self._outer.wait(seconds)
 
-    def gone(self) -> None:
+    def wait_ended(self) -> None:
         """Wait for the end that its host's has brought."""
         self._outer.wait(10)
 
-    def said(self, lines: int = 20) -> str:
+    def log_tail(self, lines: int = 20) -> str:
         """The end of its log."""
         return tail(self.log, lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from tests.fleet.commands import run, wait
+from tests.fleet.commands import run, wait_for
 from tests.fleet.host import Host
 from tests.fleet.program import Program
 
@@ -34,12 +34,12 @@ def registry(host: Host) -> Registry:
     config = host.folder / "registry.yml"
     config.write_text(_CONFIG.format(folder=host.folder, address=host.address))
     program = host.spawn("registry", "docker-registry", "serve", str(config))
-    wait(lambda: _listens(host.address), f"the registry: {program.said(3)}")
+    wait_for(lambda: _is_listening(host.address), f"the registry: {program.log_tail(3)}")
     name = f"{host.address}:{PORT}"
     return Registry(name, {"username": user, "password": password, "serveraddress": name}, program)
 
 
-def _listens(address: str) -> bool:
+def _is_listening(address: str) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, PORT)) == 0

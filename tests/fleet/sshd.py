@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import asyncssh
 
-from tests.fleet.commands import wait
+from tests.fleet.commands import wait_for
 from tests.fleet.host import Host
 from tests.fleet.program import Program
 
@@ -43,12 +43,12 @@ def sshd(host: Host) -> Sshd:
     ]
     config.write_text("\n".join(lines) + "\n")
     program = host.spawn("sshd", "/usr/sbin/sshd", "-D", "-e", "-f", str(config))
-    wait(lambda: _listens(host.address), f"sshd: {program.said(3)}")
+    wait_for(lambda: _is_listening(host.address), f"sshd: {program.log_tail(3)}")
     public = own.export_public_key().decode().strip()
     return Sshd(host.address, public, mine.export_private_key().decode(), program)
 
 
-def _listens(address: str) -> bool:
+def _is_listening(address: str) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, PORT)) == 0

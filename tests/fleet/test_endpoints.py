@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.drivers import ssh, ssh_login
 from apps.drivers.base import Endpoint, EngineDown, EngineError
-from apps.drivers.docker_engine import DockerDriver
-from tests.docker.running import until
-from tests.drivers.life import gathered
+from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.ssh import connection, login
+from tests.docker.portal_process import wait_until
+from tests.drivers.conformance import collected
 from tests.fleet.fleet import Fleet
 from tests.fleet.registry import Registry
 from tests.fleet.sshd import Sshd
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def far(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
     """Host 2's engine through its sshd, whose silence is noticed sooner than usual."""
-    monkeypatch.setattr(ssh_login, "KEEPALIVE", 0.3)
-    monkeypatch.setattr(ssh, "OPEN_TIMEOUT", 1.0)
-    monkeypatch.setattr(ssh_login, "LOGIN_TIMEOUT", 1.5)
+    monkeypatch.setattr(login, "KEEPALIVE", 0.3)
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT", 1.0)
+    monkeypatch.setattr(login, "LOGIN_TIMEOUT", 1.5)
     driver = DockerDriver(Endpoint(sshd.url, host_key=sshd.host_key, private_key=sshd.private_key))
     yield driver
     driver.close()
@@ -33,18 +33,18 @@ def far(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
 def test_a_vanished_machine_ends_its_streams_and_is_down_until_it_is_back(fleet: Fleet, far: DockerDriver):
     host = fleet.hosts[2]
     stream, began = far.events(), time.monotonic()
-    with gathered(stream) as seen:
-        host.cut()
+    with collected(stream) as seen:
+        host.disconnect()
         try:
             with pytest.raises(EngineDown):
                 far.info()
             # The reader is a thread of its own: once its stream has ended, so has the thread.
-            until(lambda: _ended(stream), seconds=5, what="the end of the stream")
+            wait_until(lambda: _ended(stream), seconds=5, what="the end of the stream")
             assert time.monotonic() - began < 8
         finally:
-            host.mend()
+            host.reconnect()
     assert seen == []
-    until(lambda: _name(far) == "h2", seconds=15, what="the engine again")
+    wait_until(lambda: _name(far) == "h2", seconds=15, what="the engine again")
 
 
 def _ended(stream: object) -> bool:

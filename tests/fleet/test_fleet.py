@@ -14,12 +14,17 @@ import pytest
 import requests
 
 from apps.drivers.base import Endpoint, EngineDown
-from apps.drivers.docker_engine import DockerDriver
-from tests.docker.running import ROOT, until
+from apps.drivers.docker.engine import DockerDriver
+from tests.docker.portal_process import ROOT, wait_until
 from tests.fleet import leftovers
-from tests.fleet.commands import NoFleet, missing, run, wait
+from tests.fleet.commands import (
+    NoFleet,
+    missing_programs,
+    run,
+    wait_for,
+)
 from tests.fleet.fleet import Fleet
-from tests.fleet.host import Host, clock
+from tests.fleet.host import Host, shifted_clock
 from tests.fleet.registry import Registry
 
 pytestmark = pytest.mark.docker
@@ -65,27 +70,27 @@ def test_hosts_reach_each_other_until_a_cable_is_pulled(fleet: Fleet):
     def page(seconds: str = "3") -> str:
         return one.run("curl", "-s", "-m", seconds, f"http://{two.address}/", check=False)
 
-    until(lambda: "h2" in page(), seconds=5, what="h2's page")
-    two.cut()
+    wait_until(lambda: "h2" in page(), seconds=5, what="h2's page")
+    two.disconnect()
     try:
         assert page("0.5") == ""
         assert state(two, "web") == ("running", 0), "its own console needs no cable"
     finally:
-        two.mend()
-    until(lambda: "h2" in page(), seconds=5, what="h2's page again")
+        two.reconnect()
+    wait_until(lambda: "h2" in page(), seconds=5, what="h2's page again")
 
 
 def test_power_off_ends_everything_and_the_disk_stays(fleet: Fleet):
     host = fleet.hosts[3]
     lost, back = container(host, "lost"), container(host, "back", restart_policy={"Name": "always"})
     agent = host.spawn("sleeper", "sleep", "600")
-    wait(lambda: agent.pid > 0, "what runs there")
+    wait_for(lambda: agent.pid > 0, "what runs there")
     host.power_off()
-    assert not fleet.engines[3].answers()
-    until(lambda: not agent.alive, seconds=5, what="what ran there to be gone")
+    assert not fleet.engines[3].is_responding()
+    wait_until(lambda: not agent.alive, seconds=5, what="what ran there to be gone")
     fleet.power_on(3)
     assert state(host, lost) == ("exited", 255)
-    until(lambda: state(host, back)[0] == "running", seconds=10, what="restart=always")
+    wait_until(lambda: state(host, back)[0] == "running", seconds=10, what="restart=always")
 
 
 def test_containers_outlive_a_killed_engine_until_it_returns(fleet: Fleet):
@@ -93,7 +98,7 @@ def test_containers_outlive_a_killed_engine_until_it_returns(fleet: Fleet):
     key = container(host, "blind")
     pid = host.terminal.inspect_container(key)["State"]["Pid"]
     engine.end(signal.SIGKILL)
-    assert not engine.answers()
+    assert not engine.is_responding()
     assert "serve" in host.run("cat", f"/proc/{pid}/cmdline")
     engine.restart()
     assert state(host, key)[0] == "exited"
@@ -104,23 +109,23 @@ def test_the_engine_with_tls_knows_its_friends(fleet: Fleet):
     driver = DockerDriver(Endpoint(url, ca=fleet.authority.pem, cert=friend.cert, key=friend.key))
     assert driver.info().name == "h1"
     driver.close()
-    stranger = DockerDriver(Endpoint(url, ca=fleet.authority.pem))
+    unknown_client = DockerDriver(Endpoint(url, ca=fleet.authority.pem))
     with pytest.raises(EngineDown):
-        stranger.info()
+        unknown_client.info()
 
 
 def test_a_program_may_live_in_another_hour(fleet: Fleet):
     code = "import time; print(time.time())"
     host = fleet.hosts[1]
-    program = host.spawn("clock", sys.executable, "-c", code, **clock("+1h"))
-    until(lambda: not program.alive, seconds=10, what="its end")
-    assert float(program.said(1)) - time.time() == pytest.approx(3600, abs=30)
+    program = host.spawn("clock", sys.executable, "-c", code, **shifted_clock("+1h"))
+    wait_until(lambda: not program.alive, seconds=10, what="its end")
+    assert float(program.log_tail(1)) - time.time() == pytest.approx(3600, abs=30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_reaches_the_program_itself(fleet: Fleet, number: signal.Signals):
     program = fleet.hosts[1].spawn("sleeper", "sleep", "600")
-    wait(lambda: program.pid > 0 and Path(f"/proc/{program.pid}/comm").read_text() == "sleep\n", "the program")
+    wait_for(lambda: program.pid > 0 and Path(f"/proc/{program.pid}/comm").read_text() == "sleep\n", "the program")
     assert program.end(number) in {-number, 128 + number}
 
 
@@ -138,7 +143,7 @@ def test_what_a_killed_run_left_is_taken_away_by_the_next(fleet: Fleet):
     assert not leftovers.folder_of(prefix).exists()
     assert f"{prefix}:" not in run("ip", "link").replace("@", ":")
     assert prefix not in Path("/proc/mounts").read_text()
-    assert fleet.engines[1].answers(), "the living are left alone"
+    assert fleet.engines[1].is_responding(), "the living are left alone"
 
 
 def test_the_network_is_one_that_nobody_uses(fleet: Fleet):
@@ -150,11 +155,11 @@ def test_the_network_is_one_that_nobody_uses(fleet: Fleet):
 
 
 def test_complaints_name_the_command(tmp_path: Path):
-    assert missing() == []
+    assert missing_programs() == []
     with pytest.raises(NoFleet, match=r"ls .*nothing-here"):
         run("ls", str(tmp_path / "nothing-here"))
     with pytest.raises(NoFleet, match="not within 0 s: the moon"):
-        wait(lambda: False, "the moon", seconds=0)
+        wait_for(lambda: False, "the moon", seconds=0)
 
 
 def test_a_registry_lets_in_whoever_has_the_password(private_registry: Registry):

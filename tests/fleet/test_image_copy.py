@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container, Pull
 from apps.containers.services import container_create
-from apps.containers.spec import LaunchConfig
 from apps.control.models import OperationLine
 from apps.drivers import registry
 from apps.drivers.base import Endpoint
-from apps.drivers.docker_engine import DockerDriver
+from apps.drivers.docker.engine import DockerDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.selectors import endpoint_of
 from apps.hosts.services import host_create
-from tests.docker.running import until
+from tests.docker.portal_process import wait_until
 from tests.fleet.fleet import Fleet
 from tests.fleet.sshd import Sshd
 
@@ -41,7 +41,7 @@ def rows(lab: Environment, fleet: Fleet, sshd: Sshd) -> Iterator[list[Host]]:
     ]
     yield made
     for row in made:
-        registry.forget(endpoint_of(row))
+        registry.discard_driver(endpoint_of(row))
 
 
 def test_it_comes_from_the_host_that_has_it(
@@ -56,14 +56,14 @@ def test_it_comes_from_the_host_that_has_it(
 
     def running() -> bool:
         run_loop()
-        return Container.all_objects.get(pk=made.pk).shown == "running"
+        return Container.all_objects.get(pk=made.pk).display_state == "running"
 
     try:
-        until(running, seconds=30, what="the container", pause=0.5)
+        wait_until(running, seconds=30, what="the container", pause=0.5)
         pull = Pull.all_objects.get()
-        assert (pull.shown, pull.sender) == ("pulled", None)
-        told = " / ".join(OperationLine.objects.values_list("text", flat=True))
-        assert f"Copying {image} from h1 to h2" in told
+        assert (pull.display_state, pull.sender) == ("pulled", None)
+        operation_log = " / ".join(OperationLine.objects.values_list("text", flat=True))
+        assert f"Copying {image} from h1 to h2" in operation_log
         assert [each["State"] for each in fleet.hosts[2].terminal.containers()] == ["running"]
     finally:
         for host in (fleet.hosts[1], fleet.hosts[2]):

@@ -22,12 +22,17 @@ from apps.environments.models import Environment, SocketTicket
 from apps.environments.roles import ROLES
 from apps.environments.services import account_key_create, ticket_issue
 from apps.hosts.models import Host
-from apps.realtime import door, targets
-from apps.realtime.door import Caller, enter, rights, rights_known
+from apps.realtime import authentication, targets
+from apps.realtime.authentication import (
+    SocketCredentials,
+    authenticate,
+    cached_permissions,
+    load_permissions,
+)
+from apps.realtime.base_socket import SocketRejected
 from apps.realtime.logs import LogsSocket, V1LogsSocket
-from apps.realtime.socket import Refusal
-from apps.realtime.subscribe import event
-from apps.realtime.v1stats import sample_of
+from apps.realtime.subscribe import v1_event
+from apps.realtime.v1_stats import serialize_sample
 
 SAMPLE = StatsSample(1000.5, 9 * 10**9, 4, 64, 256, 500, 600, 7, 8)
 LINES = [LogLine("stdout", "T1", "one"), LogLine("stderr", "T2", ""), LogLine("tty", "T3", "é\x1b[1m")]
@@ -41,7 +46,7 @@ def logs(query: str = "", details: Any = None, kind: type[LogsSocket] = LogsSock
     """A socket of logs that was asked for so, by a ticket when there are details."""
     made = kind()
     made.scope = {"query": QueryDict(query)}
-    made.caller = Caller(ticket=ticket(**details) if details is not None else None)
+    made.credentials = SocketCredentials(ticket=ticket(**details) if details is not None else None)
     return made
 
 
@@ -76,19 +81,19 @@ def sent(socket: LogsSocket, skipped: int, lines: list[LogLine], reason: str) ->
     """What a batch and the end are on the line."""
     found: list[Any] = []
 
-    async def say(message: Any) -> None:
+    async def send_json(message: Any) -> None:
         found.append(message)
 
     async def put(*, text_data: str) -> None:
         found.append(text_data)
 
-    socket.say, socket.put = say, put  # type: ignore[method-assign, assignment]
+    socket.send_json, socket.put = send_json, put  # type: ignore[method-assign, assignment]
 
-    async def story() -> None:
-        await socket.lines_out(skipped, lines)
-        await socket.last_words(reason)
+    async def scenario() -> None:
+        await socket.send_lines(skipped, lines)
+        await socket.send_end(reason)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     return found
 
 
@@ -112,13 +117,13 @@ def test_v1_clients_get_a_frame_a_line_and_no_words_at_the_end() -> None:
 
 @pytest.mark.parametrize(("row", "name", "kind"), [(Host(pk=3), "1h3", "host"), (Container(pk=4), "1i4", "container")])
 def test_a_sample_says_whose_it_is(row: Any, name: str, kind: str) -> None:
-    found = sample_of(row, SAMPLE)
+    found = serialize_sample(row, SAMPLE)
     assert (found["id"], found["resourceType"]) == (name, kind)
     json.dumps(found)
 
 
 def test_a_sample_is_cumulative_in_v1_s_words() -> None:
-    found = sample_of(Host(pk=3), SAMPLE)
+    found = serialize_sample(Host(pk=3), SAMPLE)
     assert found["timestamp"] == "1970-01-01T00:16:40.500000Z"
     assert (found["memLimit"], found["memory"]) == (256, {"usage": 64})
     assert found["diskio"]["io_service_bytes"][0]["stats"] == {"Read": 7, "Write": 8, "Total": 15}
@@ -130,13 +135,13 @@ def test_a_sample_is_cumulative_in_v1_s_words() -> None:
 @pytest.mark.parametrize(("cpus", "each"), [(4, 2_250_000_000), (1, 9 * 10**9), (0, 9 * 10**9)])
 def test_the_processors_are_counted_by_their_list(cpus: int, each: int) -> None:
     sample = StatsSample(1.0, 9 * 10**9, cpus, 0, 0, 0, 0, 0, 0)
-    usage = sample_of(Host(pk=3), sample)["cpu"]["usage"]
+    usage = serialize_sample(Host(pk=3), sample)["cpu"]["usage"]
     assert usage["per_cpu_usage"] == [each] * max(cpus, 1)
     assert usage["total"] == usage["user"] == 9 * 10**9
 
 
 def test_an_event_names_its_resource_or_none() -> None:
-    of, ping = event("resource.change", {"id": "1h3", "type": "host", "name": "h"}), event("ping", None)
+    of, ping = v1_event("resource.change", {"id": "1h3", "type": "host", "name": "h"}), v1_event("ping", None)
     assert (of["resourceId"], of["resourceType"], of["data"]["resource"]["name"]) == ("1h3", "host", "h")
     assert (ping["resourceId"], ping["resourceType"], ping["data"]) == (None, None, {})
     assert of["id"] != ping["id"]
@@ -150,20 +155,20 @@ def test_an_event_names_its_resource_or_none() -> None:
 def test_a_number_is_plain_or_a_wire_id(text: str, found: int | None) -> None:
     query = QueryDict(mutable=True)
     query["container"] = text
-    assert targets.number(query, "container") == found
+    assert targets.row_id_from_query(query, "container") == found
 
 
 @pytest.mark.parametrize("text", ["x", "-7", "7.0", "1i", "i7", "1i!name", "9" * 19, "1i" + "9" * 19, " 7", "²"])
 def test_what_is_no_number_is_nothing_that_is_there(text: str) -> None:
     query = QueryDict(mutable=True)
     query["container"] = text
-    with pytest.raises(Refusal) as refused:
-        targets.number(query, "container")
+    with pytest.raises(SocketRejected) as refused:
+        targets.row_id_from_query(query, "container")
     assert refused.value.code == 4404
 
 
 @pytest.mark.parametrize(
-    ("query", "shown", "found"),
+    ("query", "ticket_info", "found"),
     [
         pytest.param("container=7", None, ("container", 7), id="the query"),
         pytest.param("host=3", None, ("host", 3), id="another kind"),
@@ -172,12 +177,14 @@ def test_what_is_no_number_is_nothing_that_is_there(text: str) -> None:
         pytest.param("container=1i7", ticket(), ("container", 7), id="both agree"),
     ],
 )
-def test_a_socket_is_for_one_thing(query: str, shown: Any, found: tuple[str, int]) -> None:
-    assert targets.wanted(Caller(ticket=shown), QueryDict(query), "container", "host") == found
+def test_a_socket_is_for_one_thing(query: str, ticket_info: Any, found: tuple[str, int]) -> None:
+    assert (
+        targets.requested_target(SocketCredentials(ticket=ticket_info), QueryDict(query), "container", "host") == found
+    )
 
 
 @pytest.mark.parametrize(
-    ("query", "shown"),
+    ("query", "ticket_info"),
     [
         pytest.param("", None, id="nothing said"),
         pytest.param("stack=1", None, id="another kind of thing"),
@@ -186,22 +193,22 @@ def test_a_socket_is_for_one_thing(query: str, shown: Any, found: tuple[str, int
         pytest.param("", ticket("service"), id="a ticket for another kind"),
     ],
 )
-def test_a_socket_for_nothing_or_something_else_is_refused(query: str, shown: Any) -> None:
-    with pytest.raises(Refusal) as refused:
-        targets.wanted(Caller(ticket=shown), QueryDict(query), "container", "host")
+def test_a_socket_for_nothing_or_something_else_is_refused(query: str, ticket_info: Any) -> None:
+    with pytest.raises(SocketRejected) as refused:
+        targets.requested_target(SocketCredentials(ticket=ticket_info), QueryDict(query), "container", "host")
     assert refused.value.code == 4404
 
 
 @pytest.mark.parametrize(("who", "there"), [("rita", True), ("root", True), ("mallory", False)])
 def test_rows_are_there_for_members_only(who: str, there: bool, host: Host, actor_of: Any) -> None:
     box = Container.all_objects.create(environment=host.environment, host=host, name="web", desired="running")
-    for find, row in ((targets.host, host), (targets.container, box)):
+    for find, row in ((targets.get_host, host), (targets.get_container, box)):
         if there:
             assert find(actor_of(who), row.pk) == row
             continue
-        with pytest.raises(Refusal) as foreign:
+        with pytest.raises(SocketRejected) as foreign:
             find(actor_of(who), row.pk)
-        with pytest.raises(Refusal) as missing:
+        with pytest.raises(SocketRejected) as missing:
             find(actor_of(who), 10**9)
         assert str(foreign.value) == str(missing.value)
 
@@ -217,7 +224,7 @@ def basic(text: str) -> str:
 
 def test_a_key_opens_and_is_noted(people: Any, actor_of: Any) -> None:
     made = account_key_create(actor=actor_of("bob"))
-    found = enter(shake(authorization=basic(f"{made.key.public_value}:{made.secret}")), "logs")
+    found = authenticate(shake(authorization=basic(f"{made.key.public_value}:{made.secret}")), "logs")
     assert found is not None
     assert (found.key, found.address) == (made.key.pk, "203.0.113.7")
     assert ApiKey.objects.get(pk=made.key.pk).last_used is not None
@@ -228,97 +235,97 @@ def test_a_key_opens_and_is_noted(people: Any, actor_of: Any) -> None:
     ["Bearer x", "Basic", "Basic !", "Basic /w==", basic("a:b"), basic("no colon"), basic(""), basic("\0:\0")],
 )
 def test_another_authorization_is_nobody(authorization: str, db: None) -> None:
-    assert enter(shake(authorization=authorization), "logs") is None
+    assert authenticate(shake(authorization=authorization), "logs") is None
 
 
 def test_a_ticket_is_taken_once_and_for_its_verb(people: Any, lab: Environment, actor_of: Any) -> None:
-    told: dict[str, Any] = {"environment_id": lab.pk, "verb": "logs", "kind": "container", "target": 7}
-    token = ticket_issue(actor=actor_of("bob"), **told)
-    assert enter(shake(f"ticket={token}"), "exec") is None
-    found = enter(shake(f"ticket={token}"), "logs")
+    ticket_fields: dict[str, Any] = {"environment_id": lab.pk, "verb": "logs", "kind": "container", "target": 7}
+    token = ticket_issue(actor=actor_of("bob"), **ticket_fields)
+    assert authenticate(shake(f"ticket={token}"), "exec") is None
+    found = authenticate(shake(f"ticket={token}"), "logs")
     assert found is not None
     assert (found.account, found.key, found.ticket and found.ticket.target) == (people.bob.pk, None, 7)
-    assert enter(shake(f"ticket={token}"), "logs") is None
+    assert authenticate(shake(f"ticket={token}"), "logs") is None
 
 
 def test_a_bad_ticket_is_not_helped_by_a_good_key(people: Any, actor_of: Any) -> None:
     made = account_key_create(actor=actor_of("bob"))
     good = basic(f"{made.key.public_value}:{made.secret}")
-    assert enter(shake("token=nonsense", authorization=good), "logs") is None
+    assert authenticate(shake("token=nonsense", authorization=good), "logs") is None
 
 
 @pytest.mark.parametrize("cookie", ["corral_session=x", "corral_session=", "=;=", "a=b; corral_session=\x7f", ""])
 def test_a_made_up_session_is_nobody(cookie: str, db: None) -> None:
-    assert enter(shake(cookie=cookie, origin="http://portal.test"), "logs") is None
+    assert authenticate(shake(cookie=cookie, origin="http://portal.test"), "logs") is None
 
 
 @pytest.mark.parametrize(("enforce", "there"), [("", True), ("false", True), ("TRUE", False), ("true", False)])
-def test_in_open_mode_a_stranger_is_somebody_unless_they_ask_to_be_checked(
+def test_in_open_mode_an_anonymous_caller_has_an_account_unless_a_login_is_required(
     enforce: str, there: bool, people: Any
 ) -> None:
     Setting.objects.create(name=OPEN_MODE, value="false")
-    found = enter(shake(x_enforce_authentication=enforce), "logs")
+    found = authenticate(shake(x_enforce_authentication=enforce), "logs")
     assert (found is not None) is there
     if found is not None:
         actor = found.actor()
-        assert (found.is_open, actor and actor.is_stranger) == (True, True)
+        assert (found.via_open_mode, actor and actor.is_anonymous) == (True, True)
         Setting.objects.update(value="true")
         assert found.actor() is None
 
 
 def test_an_account_counts_while_it_is_active(people: Any) -> None:
-    caller = Caller(account=people.bob.pk)
-    assert caller.actor() is not None
+    credentials = SocketCredentials(account=people.bob.pk)
+    assert credentials.actor() is not None
     type(people.bob).all_objects.filter(pk=people.bob.pk).update(desired="inactive")
-    assert caller.actor() is None
-    assert Caller(account=10**9).actor() is None
-    assert Caller().actor() is None
+    assert credentials.actor() is None
+    assert SocketCredentials(account=10**9).actor() is None
+    assert SocketCredentials().actor() is None
 
 
 def test_what_a_session_lent_ends_with_it(people: Any) -> None:
     row = Session.objects.create(digest="d", account=people.bob, data="", expires=timezone.now() + timedelta(hours=1))
-    caller = Caller(account=people.bob.pk, login=row.pk)
-    assert caller.actor() is not None
+    credentials = SocketCredentials(account=people.bob.pk, login_session=row.pk)
+    assert credentials.actor() is not None
     Session.objects.update(expires=timezone.now() - timedelta(seconds=1))
-    assert caller.actor() is None
+    assert credentials.actor() is None
 
 
 def test_a_key_counts_where_and_while_it_may(people: Any, actor_of: Any) -> None:
     key = account_key_create(actor=actor_of("bob")).key
-    assert Caller(key=key.pk).actor() is not None
+    assert SocketCredentials(key=key.pk).actor() is not None
     ApiKey.objects.filter(pk=key.pk).update(addresses=["10.0.0.0/8"])
-    assert Caller(key=key.pk, address="10.1.2.3").actor() is not None
-    assert Caller(key=key.pk, address="203.0.113.7").actor() is None
+    assert SocketCredentials(key=key.pk, address="10.1.2.3").actor() is not None
+    assert SocketCredentials(key=key.pk, address="203.0.113.7").actor() is None
     ApiKey.objects.filter(pk=key.pk).update(addresses=[], desired="inactive")
-    assert Caller(key=key.pk).actor() is None
+    assert SocketCredentials(key=key.pk).actor() is None
 
 
 def test_rights_are_remembered_for_a_moment(people: Any, lab: Environment, monkeypatch: Any) -> None:
-    monkeypatch.setattr(door, "_known", {})
+    monkeypatch.setattr(authentication, "_cache", {})
     clock = SimpleNamespace(now=100.0)
     clock.monotonic = lambda: clock.now
-    monkeypatch.setattr(door, "time", clock)
-    caller = Caller(account=people.bob.pk)
-    assert rights_known(caller, lab.pk) is None
-    found = rights(caller, lab.pk)
-    assert found.held == ROLES["member"]
+    monkeypatch.setattr(authentication, "time", clock)
+    credentials = SocketCredentials(account=people.bob.pk)
+    assert cached_permissions(credentials, lab.pk) is None
+    found = load_permissions(credentials, lab.pk)
+    assert found.permissions == ROLES["member"]
     clock.now += 0.9
-    assert rights_known(caller, lab.pk) == found
-    assert rights_known(caller, lab.pk, 0.5) is None
-    assert rights_known(Caller(account=people.rita.pk), lab.pk) is None
+    assert cached_permissions(credentials, lab.pk) == found
+    assert cached_permissions(credentials, lab.pk, 0.5) is None
+    assert cached_permissions(SocketCredentials(account=people.rita.pk), lab.pk) is None
     clock.now += 0.2
-    assert rights_known(caller, lab.pk) is None
+    assert cached_permissions(credentials, lab.pk) is None
 
 
-@pytest.mark.parametrize(("who", "held"), [("root", {"admin"}), ("alice", set())])
-def test_the_installation_is_for_administrators(who: str, held: Any, people: Any) -> None:
-    assert rights(Caller(account=getattr(people, who).pk), None).held == held
-    assert rights(Caller(account=10**9), None).held is None
+@pytest.mark.parametrize(("who", "permissions"), [("root", {"admin"}), ("alice", set())])
+def test_the_installation_is_for_administrators(who: str, permissions: Any, people: Any) -> None:
+    assert load_permissions(SocketCredentials(account=getattr(people, who).pk), None).permissions == permissions
+    assert load_permissions(SocketCredentials(account=10**9), None).permissions is None
 
 
 def test_what_is_remembered_is_bounded(people: Any, lab: Environment, monkeypatch: Any) -> None:
-    monkeypatch.setattr(door, "_known", {})
-    monkeypatch.setattr(door, "_MOST_KNOWN", 3)
+    monkeypatch.setattr(authentication, "_cache", {})
+    monkeypatch.setattr(authentication, "_MOST_KNOWN", 3)
     for number in range(10):
-        rights(Caller(account=10**9 + number), lab.pk)
-    assert len(door._known) <= 4
+        load_permissions(SocketCredentials(account=10**9 + number), lab.pk)
+    assert len(authentication._cache) <= 4

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.realtime.origin import client_address, guarded, header, origin_refused
+from apps.realtime.origin import (
+    client_address,
+    header,
+    origin_rejection,
+    require_same_origin,
+)
 
 
 def scope(host: str = "portal.test", origin: str = "", **more: str) -> dict[str, Any]:
@@ -47,7 +52,7 @@ def portal(settings: Any) -> None:
     ],
 )
 def test_pages_of_this_portal_and_trusted_ones_may(host: str, origin: str) -> None:
-    assert origin_refused(scope(host, origin)) == ""
+    assert origin_rejection(scope(host, origin)) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,14 +80,14 @@ def test_pages_of_this_portal_and_trusted_ones_may(host: str, origin: str) -> No
     ],
 )
 def test_other_sites_may_not(host: str, origin: str) -> None:
-    assert origin_refused(scope(host, origin)) != ""
+    assert origin_rejection(scope(host, origin)) != ""
 
 
 @pytest.mark.parametrize(
     "host", ["", "evil.test", "[", "[fd00::2]", "portal.test:x", "a b", "wild.test.evil", "@portal.test"]
 )
 def test_names_that_are_not_the_portal_s_are_refused_to_programs_too(host: str) -> None:
-    assert origin_refused(scope(host)) != ""
+    assert origin_rejection(scope(host)) != ""
 
 
 TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=20)
@@ -90,7 +95,7 @@ TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=20)
 
 @given(TEXT, TEXT)
 def test_no_header_makes_trouble(host: str, origin: str) -> None:
-    assert isinstance(origin_refused(scope(host, origin)), str)
+    assert isinstance(origin_rejection(scope(host, origin)), str)
 
 
 @given(st.from_regex(r"(http|https)://[a-z]{1,8}\.(test|example)(:[0-9]{1,4})?", fullmatch=True))
@@ -98,7 +103,7 @@ def test_an_address_elsewhere_is_never_the_portal(origin: str) -> None:
     known = {"http://portal.test", "https://portal.test", "https://trusted.test", "http://dev.test:3000"}
     usual = {"http://portal.test:80", "https://portal.test:443", "http://portal.test:0", "https://portal.test:0"}
     if origin not in known | usual and not origin.startswith(("http://portal.test:", "https://portal.test:")):
-        assert origin_refused(scope(origin=origin)) != ""
+        assert origin_rejection(scope(origin=origin)) != ""
 
 
 @pytest.mark.parametrize(
@@ -120,8 +125,8 @@ def test_the_client_is_the_last_hop_that_is_no_trusted_proxy(peer: str, forwarde
 
 
 def test_several_headers_are_one_list() -> None:
-    said = [(b"x-forwarded-for", b"198.51.100.9"), (b"x-forwarded-for", b"198.51.100.1")]
-    assert client_address({"headers": said, "client": ("10.0.0.2", 1)}) == "198.51.100.1"
+    forwarded_headers = [(b"x-forwarded-for", b"198.51.100.9"), (b"x-forwarded-for", b"198.51.100.1")]
+    assert client_address({"headers": forwarded_headers, "client": ("10.0.0.2", 1)}) == "198.51.100.1"
 
 
 @pytest.mark.parametrize("peer", [None, (), ("", 0), [None, 0]])
@@ -134,7 +139,7 @@ def test_a_header_that_is_not_there_is_empty() -> None:
     assert header({"headers": [(b"origin", b"\xe9"), (b"origin", b"second")]}, "origin") == "é"
 
 
-def knock(asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+def open_handshake(handshake_scope: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     """What was sent, and the scopes that came through."""
     sent: list[Any] = []
     through: list[Any] = []
@@ -148,26 +153,26 @@ def knock(asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def story() -> None:
-        await guarded(application)(asked, receive, send)
+    async def scenario() -> None:
+        await require_same_origin(application)(handshake_scope, receive, send)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     return sent, through
 
 
 def test_what_is_let_in_finds_its_query_parsed() -> None:
-    sent, through = knock({**scope(), "query_string": b"container=7&tail=&x=1&x=2"})
+    sent, through = open_handshake({**scope(), "query_string": b"container=7&tail=&x=1&x=2"})
     assert sent == []
     assert (through[0]["query"]["container"], through[0]["query"].getlist("x")) == ("7", ["1", "2"])
 
 
 def test_what_is_refused_is_closed_with_a_short_reason() -> None:
-    sent, through = knock(scope(origin=f"http://{'a' * 300}.test"))
+    sent, through = open_handshake(scope(origin=f"http://{'a' * 300}.test"))
     assert through == []
     assert (sent[0]["type"], sent[0]["code"]) == ("websocket.close", 4403)
     assert 0 < len(sent[0]["reason"]) <= 100
 
 
 def test_a_query_of_too_many_fields_is_refused() -> None:
-    sent, through = knock({**scope(), "query_string": b"&".join(b"a%d=1" % n for n in range(2000))})
+    sent, through = open_handshake({**scope(), "query_string": b"&".join(b"a%d=1" % n for n in range(2000))})
     assert (len(through), sent[0]["code"]) == (0, 4403)

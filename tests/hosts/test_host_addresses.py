@@ -15,9 +15,16 @@ from hypothesis import strategies as st
 from apps.core.errors import Invalid
 from apps.hosts import selectors
 from apps.hosts.models import Host, RegistrationToken
-from apps.hosts.selectors import address_of, endpoint_of, gives_up_at, lost_since, nearness, registration_command
+from apps.hosts.selectors import (
+    address_of,
+    endpoint_of,
+    lost_since,
+    network_scope,
+    registration_command,
+    reschedules_at,
+)
 from apps.hosts.services import _check_labels
-from apps.hosts.spec import checked_keys, checked_url, with_user
+from apps.hosts.validation import add_user, validate_credentials, validate_url
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOKEN = RegistrationToken(public_value="ABC", secret_value="s" * 43)
@@ -53,7 +60,7 @@ TOKEN = RegistrationToken(public_value="ABC", secret_value="s" * 43)
     ],
 )
 def test_who_reaches_a_portal_shows_in_its_address(base: str, who: str) -> None:
-    assert nearness(base) == who
+    assert network_scope(base) == who
 
 
 @pytest.mark.parametrize(
@@ -93,7 +100,7 @@ LOST = NOW + timedelta(seconds=40)
     ],
 )
 def test_when_a_lost_host_is_given_up(seen: Any, lost: Any, after: int | None, when: Any) -> None:
-    assert gives_up_at(Host(seen_at=seen, lost_at=lost), after) == when
+    assert reschedules_at(Host(seen_at=seen, lost_at=lost), after) == when
 
 
 def test_a_lost_host_was_there_when_it_was_seen() -> None:
@@ -103,7 +110,7 @@ def test_a_lost_host_was_there_when_it_was_seen() -> None:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> None:
+def addresses_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selectors, "setting", lambda _name: "corral/agent:1")
 
 
@@ -111,7 +118,7 @@ def command(**more: Any) -> dict[str, str]:
     return registration_command(TOKEN, "https://corral.example.com/v1/", **more)
 
 
-def test_the_four_fields_agree_about_the_token(said: None) -> None:
+def test_the_four_fields_agree_about_the_token(addresses_set: None) -> None:
     found = command()
     assert found["token"].startswith("ABC:")
     assert found["registrationUrl"] == f"https://corral.example.com/v1/scripts/{found['token']}"
@@ -119,7 +126,7 @@ def test_the_four_fields_agree_about_the_token(said: None) -> None:
         assert found["registrationUrl"] in shlex.split(found[name])
 
 
-def test_a_plain_command_names_image_and_socket_and_no_environment(said: None) -> None:
+def test_a_plain_command_names_image_and_socket_and_no_environment(addresses_set: None) -> None:
     words = shlex.split(command()["command"])
     assert words[:4] == ["sudo", "docker", "run", "-d"]
     assert words[-2] == "corral/agent:1"
@@ -128,7 +135,7 @@ def test_a_plain_command_names_image_and_socket_and_no_environment(said: None) -
     assert "CATTLE" not in command()["script"]
 
 
-def test_labels_and_address_are_woven_into_every_form(said: None) -> None:
+def test_labels_and_address_are_woven_into_every_form(addresses_set: None) -> None:
     found = command(labels={"zone": "a"}, address="10.0.0.9")
     for name in ("command", "script", "process"):
         words = shlex.split(found[name].replace("|", " "))
@@ -148,12 +155,12 @@ def test_no_label_breaks_out_of_the_command(labels: dict[str, str]) -> None:
         plain = shlex.split(command()["command"])
     at = words.index("-e")
     assert [*words[:at], *words[at + 2 :]] == plain
-    told = words[at + 1].removeprefix("CATTLE_HOST_LABELS=")
-    assert {name: found[0] for name, found in parse_qs(told, keep_blank_values=True).items()} == labels
+    label_query = words[at + 1].removeprefix("CATTLE_HOST_LABELS=")
+    assert {name: found[0] for name, found in parse_qs(label_query, keep_blank_values=True).items()} == labels
 
 
 @pytest.mark.parametrize("address", ["$(reboot)", "`id`", "a; rm -rf /", "a'b", 'a"b', "a b", "a\\b"])
-def test_no_address_breaks_out_of_the_command(said: None, address: str) -> None:
+def test_no_address_breaks_out_of_the_command(addresses_set: None, address: str) -> None:
     words = shlex.split(command(address=address)["script"].replace("| sudo", "sudo", 1))
     assert f"CATTLE_AGENT_IP={address}" in words
 
@@ -162,7 +169,7 @@ def test_no_address_breaks_out_of_the_command(said: None, address: str) -> None:
     "url", ["unix:///var/run/docker.sock", "tcp://10.0.0.5:2376", "tcp://[fd00::1]:2376", "sim://a"]
 )
 def test_addresses_of_engines_are_taken_as_they_are(url: str) -> None:
-    assert checked_url(url) == url
+    assert validate_url(url) == url
 
 
 @pytest.mark.parametrize(
@@ -186,29 +193,29 @@ def test_addresses_of_engines_are_taken_as_they_are(url: str) -> None:
 )
 def test_other_addresses_are_refused_with_a_remedy(url: Any, code: str) -> None:
     with pytest.raises(Invalid) as refused:
-        checked_url(url)
+        validate_url(url)
     assert (refused.value.field, refused.value.code) == ("url", code)
     assert "tcp://" in refused.value.message
 
 
 @given(st.text(min_size=1, max_size=12))
 def test_a_user_given_apart_comes_back_out_of_the_address(user: str) -> None:
-    whole = with_user("ssh://far:22", user)
-    assert with_user(whole, user) == whole
+    whole = add_user("ssh://far:22", user)
+    assert add_user(whole, user) == whole
     with pytest.raises(Invalid) as refused:
-        with_user(whole, f"{user}x")
+        add_user(whole, f"{user}x")
     assert refused.value.field == "user"
 
 
 @pytest.mark.parametrize("url", ["tcp://h:1", "unix:///s", "sim://x"])
 def test_a_user_means_nothing_beside_ssh(url: str) -> None:
-    assert with_user(url, "root") == url
+    assert add_user(url, "root") == url
 
 
 def test_empty_keys_are_no_keys() -> None:
-    assert checked_keys("tcp://h:1", {"ca": "", "cert": "C"}) == {"cert": "C"}
+    assert validate_credentials("tcp://h:1", {"ca": "", "cert": "C"}) == {"cert": "C"}
     with pytest.raises(Invalid) as refused:
-        checked_keys("ssh://u@h", {"private_key": "", "password": ""})
+        validate_credentials("ssh://u@h", {"private_key": "", "password": ""})
     assert refused.value.field == "privateKey"
 
 
@@ -221,7 +228,7 @@ def test_labels_are_a_map_of_texts(labels: Any) -> None:
 
 def test_a_token_is_signed_with_its_secret() -> None:
     other = SimpleNamespace(public_value="ABC", secret_value="t" * 43)
-    one, two = selectors._signed(TOKEN, 1), selectors._signed(other, 1)  # type: ignore[arg-type]
+    one, two = selectors._sign(TOKEN, 1), selectors._sign(other, 1)  # type: ignore[arg-type]
     assert one.split(":")[:2] == two.split(":")[:2] == ["ABC", "1"]
     assert one.split(":")[2] != two.split(":")[2]
     assert one.split(":")[2].isalnum()

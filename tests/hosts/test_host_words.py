@@ -10,31 +10,42 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.result import Result
+from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineDown, EngineInfo, EngineRefused
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts import drain as draining
 from apps.hosts import lost, reconcile
-from apps.hosts.drain import NAMES, Leaving, drain
+from apps.hosts.drain import MAX_NAMES, DrainProgress, reconcile_drain
 from apps.hosts.lifecycle import AWAY, HOST
-from apps.hosts.lost import fenced
-from apps.hosts.models import LATE, SKEWED, Host, HostEvent
-from apps.hosts.reconcile import SCAN_EVERY, automatic_labels, settle, settle_token, wire_info
+from apps.hosts.lost import fence_replaced_containers
+from apps.hosts.models import (
+    LATE_AFTER_SECONDS,
+    MAX_CLOCK_SKEW,
+    Host,
+    HostEvent,
+)
+from apps.hosts.reconcile import (
+    SCAN_EVERY,
+    automatic_labels,
+    host_info,
+    reconcile_host,
+    reconcile_token,
+)
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ASKED = {"asked": "2026-03-01T00:00:00", "stopStandalone": False}
 
 
 @pytest.mark.parametrize(
-    ("fields", "shown"),
+    ("fields", "label"),
     [
         ({"name": "n", "hostname": "h", "url": "u"}, "n"),
         ({"hostname": "h", "url": "u"}, "h"),
         ({"url": "u"}, "u"),
     ],
 )
-def test_a_host_is_called_by_the_best_name_there_is(fields: dict[str, str], shown: str) -> None:
-    assert str(Host(**fields)) == shown
+def test_a_host_is_called_by_the_best_name_there_is(fields: dict[str, str], label: str) -> None:
+    assert str(Host(**fields)) == label
 
 
 @pytest.mark.parametrize(("url", "agent"), [("agent://1", True), ("tcp://agent://", False), ("ssh://agent", False)])
@@ -42,13 +53,15 @@ def test_agents_show_in_the_address(url: str, agent: bool) -> None:
     assert Host(url=url).has_agent is agent
 
 
-@pytest.mark.parametrize(("skew", "told"), [(0.0, False), (SKEWED, False), (-SKEWED, False), (5.1, True), (-5.1, True)])
-def test_a_clock_that_is_off_is_told_either_way(skew: float, told: bool) -> None:
-    assert Host(skew=skew).is_skewed is told
+@pytest.mark.parametrize(
+    ("skew", "expected"), [(0.0, False), (MAX_CLOCK_SKEW, False), (-MAX_CLOCK_SKEW, False), (5.1, True), (-5.1, True)]
+)
+def test_a_clock_that_is_off_is_reported_either_way(skew: float, expected: bool) -> None:
+    assert Host(skew=skew).is_skewed is expected
 
 
 @pytest.mark.parametrize(
-    ("desired", "wish", "status", "drains"),
+    ("desired", "drain", "status", "drains"),
     [
         ("inactive", ASKED, {}, True),
         ("inactive", ASKED, {"drained": ASKED["asked"]}, False),
@@ -58,14 +71,14 @@ def test_a_clock_that_is_off_is_told_either_way(skew: float, told: bool) -> None
         ("removed", ASKED, {}, False),
     ],
 )
-def test_a_host_drains_until_that_very_drain_is_over(desired: str, wish: Any, status: Any, drains: bool) -> None:
-    assert Host(desired=desired, drain=wish, status=status).is_draining is drains
+def test_a_host_drains_until_that_very_drain_is_over(desired: str, drain: Any, status: Any, drains: bool) -> None:
+    assert Host(desired=desired, drain=drain, status=status).is_draining is drains
 
 
 def test_only_lost_hosts_are_away(host: Host) -> None:
     for state in (*AWAY, "active", "error", "inactive", "evacuating"):
         Host.all_objects.filter(pk=host.pk).update(state=state)
-        assert Host.all_objects.get(pk=host.pk).is_away is (state in AWAY), state
+        assert Host.all_objects.get(pk=host.pk).is_unreachable is (state in AWAY), state
 
 
 def test_the_user_s_label_wins_over_the_engine_s() -> None:
@@ -73,44 +86,48 @@ def test_the_user_s_label_wins_over_the_engine_s() -> None:
     assert row.all_labels == {"os": "linux", "zone": "a"}
 
 
-@pytest.mark.parametrize(("seconds", "late"), [(-5, False), (0, False), (LATE, False), (LATE + 1, True)])
+@pytest.mark.parametrize(
+    ("seconds", "late"), [(-5, False), (0, False), (LATE_AFTER_SECONDS, False), (LATE_AFTER_SECONDS + 1, True)]
+)
 def test_an_event_is_late_when_the_portal_heard_of_it_long_after(seconds: float, late: bool) -> None:
     assert HostEvent(at=NOW, learned_at=NOW + timedelta(seconds=seconds)).is_late is late
 
 
-def plan(monkeypatch: pytest.MonkeyPatch, *leaving: Leaving, status: Any = None) -> tuple[Result, list[str]]:
+def plan(
+    monkeypatch: pytest.MonkeyPatch, *leaving: DrainProgress, status: Any = None
+) -> tuple[ReconcileResult, list[str]]:
     """What a draining host tells when these still have to leave, and the lines it wrote."""
-    said: list[str] = []
+    notes: list[str] = []
     monkeypatch.setattr(draining, "drainers", [lambda _row, each=each: each for each in leaving])
-    monkeypatch.setattr(draining, "note", lambda _row, text: said.append(text))
-    return drain(Host(drain=ASKED, status=status or {})), said
+    monkeypatch.setattr(draining, "note_progress", lambda _row, text: notes.append(text))
+    return reconcile_drain(Host(drain=ASKED, status=status or {})), notes
 
 
-def begun(total: int, asked: str = ASKED["asked"]) -> dict[str, Any]:  # type: ignore[assignment]
+def begun_drain(total: int, asked: str = ASKED["asked"]) -> dict[str, Any]:  # type: ignore[assignment]
     return {"draining": {"asked": asked, "total": total, "moved": 0}}
 
 
 def test_an_empty_host_is_drained_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, said = plan(monkeypatch, Leaving(stays=("b", "a")))
-    assert (found.state, found.again_in) == ("inactive", None)
+    found, notes = plan(monkeypatch, DrainProgress(staying=("b", "a")))
+    assert (found.state, found.requeue_after) == ("inactive", None)
     assert found.status == {"drained": ASKED["asked"], "stays": ["a", "b"]}
-    assert said == ["0 containers of services are to leave. Will stay: a, b.", "Nothing is left to move."]
+    assert notes == ["0 containers of services are to leave. Will stay: a, b.", "Nothing is left to move."]
 
 
 def test_without_anybody_to_ask_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan(monkeypatch)[0].state == "inactive"
 
 
-def test_the_first_look_counts_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, said = plan(monkeypatch, Leaving(3), Leaving(2, waits=("no other host",)))
-    assert (found.state, found.progress, found.again_in) == ("evacuating", 0, draining.AGAIN)
+def test_the_first_attempt_counts_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, notes = plan(monkeypatch, DrainProgress(3), DrainProgress(2, waits=("no other host",)))
+    assert (found.state, found.progress, found.requeue_after) == ("evacuating", 0, draining.RECHECK_SECONDS)
     assert found.message == "0 of 5 moved; no other host"
     assert found.status == {
         "draining": {"asked": ASKED["asked"], "total": 5, "moved": 0},
         "stays": [],
         "waits": ["no other host"],
     }
-    assert said == ["5 containers of services are to leave."]
+    assert notes == ["5 containers of services are to leave."]
 
 
 @pytest.mark.parametrize(
@@ -122,40 +139,40 @@ def test_the_first_look_counts_what_is_there(monkeypatch: pytest.MonkeyPatch) ->
         pytest.param(2, 5, "0 of 5 moved", 0, id="more came than there were"),
     ],
 )
-def test_progress_is_counted_from_the_first_look(
+def test_progress_is_counted_from_the_first_attempt(
     before: int, left: int, message: str, progress: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, said = plan(monkeypatch, Leaving(left), status=begun(before))
-    assert (found.message, found.progress, said) == (message, progress, [])
+    found, notes = plan(monkeypatch, DrainProgress(left), status=begun_drain(before))
+    assert (found.message, found.progress, notes) == (message, progress, [])
 
 
 def test_a_new_drain_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, said = plan(monkeypatch, Leaving(1), status=begun(9, "an earlier one"))
+    found, notes = plan(monkeypatch, DrainProgress(1), status=begun_drain(9, "an earlier one"))
     assert found.message == "0 of 1 moved"
-    assert len(said) == 1
+    assert len(notes) == 1
 
 
 def test_the_last_one_ends_the_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, said = plan(monkeypatch, Leaving(0), status=begun(9))
-    assert (found.state, said) == ("inactive", ["Nothing is left to move."])
+    found, notes = plan(monkeypatch, DrainProgress(0), status=begun_drain(9))
+    assert (found.state, notes) == ("inactive", ["Nothing is left to move."])
 
 
 @given(st.lists(st.integers(0, 9), max_size=4), st.integers(0, 20))
 def test_progress_is_a_percentage_and_ends_only_when_nobody_is_left(lefts: list[int], before: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        found, _said = plan(patch, *map(Leaving, lefts), status=begun(before))
+        found, _said = plan(patch, *map(DrainProgress, lefts), status=begun_drain(before))
     assert (found.state == "inactive") is (sum(lefts) == 0)
     if found.state == "evacuating":
         assert 0 <= (found.progress or 0) < 100
 
 
-@pytest.mark.parametrize("count", [NAMES, NAMES + 1, NAMES + 7])
+@pytest.mark.parametrize("count", [MAX_NAMES, MAX_NAMES + 1, MAX_NAMES + 7])
 def test_only_a_few_are_named(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     names = tuple(f"c{n:02}" for n in range(count))
-    found, said = plan(monkeypatch, Leaving(1, waits=names, stays=names))
+    found, notes = plan(monkeypatch, DrainProgress(1, waits=names, staying=names))
     assert (found.status or {})["stays"] == list(names)
-    assert len((found.status or {})["waits"]) == NAMES
-    assert (f" and {count - NAMES} more." in said[0]) is (count > NAMES)
+    assert len((found.status or {})["waits"]) == MAX_NAMES
+    assert (f" and {count - MAX_NAMES} more." in notes[0]) is (count > MAX_NAMES)
 
 
 @pytest.mark.parametrize(("lost_at", "left", "waits"), [(None, 3, False), (NOW, 0, False), (NOW, 3, True)])
@@ -169,7 +186,7 @@ def test_a_host_that_is_back_waits_for_its_replaced_copies(
         return left
 
     monkeypatch.setattr(lost, "fences", [fence, lambda _row, _seen: 0])
-    found = fenced(Host(lost_at=lost_at, status={"kept": 1}), [])
+    found = fence_replaced_containers(Host(lost_at=lost_at, status={"kept": 1}), [])
     assert bool(asked) is bool(lost_at)
     assert (found is not None) is waits
     if found is not None:
@@ -180,8 +197,8 @@ def test_a_host_that_is_back_waits_for_its_replaced_copies(
 INFO = EngineInfo("id", "name", "28.5.2", "1.51", "Debian", "6.1.0-9-amd64", "x86_64", 8, 16 * 1024**3 + 5, "overlay2")
 
 
-def test_the_engine_s_word_about_its_machine_is_told_in_v1_s_units() -> None:
-    found = wire_info(INFO, {})
+def test_the_engine_s_word_about_its_machine_is_reported_in_v1_s_units() -> None:
+    found = host_info(INFO, {})
     assert found["memoryInfo"] == {"memTotal": 16384}
     assert found["cpuInfo"] == {"modelName": "x86_64", "count": 8}
     assert found["osInfo"]["dockerVersion"] == "Docker version 28.5.2"
@@ -189,7 +206,7 @@ def test_the_engine_s_word_about_its_machine_is_told_in_v1_s_units() -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "name", "told"),
+    ("machine", "name", "expected"),
     [
         ({"cpuInfo": {"modelName": "EPYC", "count": 2}}, "cpuInfo", {"modelName": "EPYC", "count": 8}),
         ({"memoryInfo": {"memFree": 5, "memTotal": 1}}, "memoryInfo", {"memFree": 5, "memTotal": 16384}),
@@ -197,60 +214,64 @@ def test_the_engine_s_word_about_its_machine_is_told_in_v1_s_units() -> None:
         ({"cpuInfo": None}, "cpuInfo", {"modelName": "x86_64", "count": 8}),
     ],
 )
-def test_the_agent_completes_and_the_engine_has_the_last_word(machine: Any, name: str, told: Any) -> None:
-    assert wire_info(INFO, machine)[name] == told
+def test_the_agent_completes_and_the_engine_has_the_last_word(machine: Any, name: str, expected: Any) -> None:
+    assert host_info(INFO, machine)[name] == expected
 
 
 def test_the_automatic_labels_are_versions_of_two_numbers() -> None:
     assert set(automatic_labels(INFO).values()) == {"28.5", "6.1", "Debian"}
 
 
-def test_an_engine_that_answers_is_looked_at_again_in_a_while(host: Host) -> None:
-    found = settle(host)
+def test_an_engine_that_answers_is_reconciled_again_in_a_while(host: Host) -> None:
+    found = reconcile_host(host)
     soonest, latest = SCAN_EVERY
     assert found.state == "active"
-    assert soonest <= (found.again_in or 0) <= latest
+    assert soonest <= (found.requeue_after or 0) <= latest
     assert (found.status or {})["containers"] == 0
     assert (found.fields or {})["lost_at"] is None
 
 
 def test_an_engine_that_refuses_is_an_error_not_an_absence(host: Host, sim: SimulatedDriver) -> None:
     sim.fail_next("info", EngineRefused("client certificate required"))
-    found = settle(host)
+    found = reconcile_host(host)
     assert (found.state, found.failed, found.fields or {}) == ("error", True, {})
     assert "certificate" in found.message
 
 
-def test_an_absence_is_told_to_those_who_count_it(
+def test_an_absence_is_reported_to_those_who_count_it(
     host: Host, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[int] = []
-    monkeypatch.setattr(reconcile, "losers", [lambda row: told.append(row.pk)])
+    expected: list[int] = []
+    monkeypatch.setattr(reconcile, "losers", [lambda row: expected.append(row.pk)])
     sim.fail_next("info", EngineDown("no route"))
-    found = settle(host)
-    assert told == [host.pk]
-    assert (found.state, found.again_in) == ("reconnecting", reconcile.RETRY_EVERY)
+    found = reconcile_host(host)
+    assert expected == [host.pk]
+    assert (found.state, found.requeue_after) == ("reconnecting", reconcile.RETRY_EVERY)
 
 
 def test_an_absence_counts_from_its_beginning(host: Host, sim: SimulatedDriver) -> None:
     host.lost_at = timezone.now() - timedelta(days=1)
     sim.fail_next("info", EngineDown("no route"))
-    found = settle(host)
+    found = reconcile_host(host)
     assert (found.state, (found.fields or {})["lost_at"]) == ("disconnected", host.lost_at)
 
 
 def test_a_draining_host_that_is_away_goes_on_reconnecting(host: Host, sim: SimulatedDriver) -> None:
     host.lost_at, host.desired, host.drain = timezone.now() - timedelta(days=1), "inactive", ASKED
     sim.fail_next("info", EngineDown("no route"))
-    assert settle(host).state == "reconnecting"
+    assert reconcile_host(host).state == "reconnecting"
 
 
-def test_what_a_drain_found_is_known_until_the_wish_is_gone(host: Host) -> None:
+def test_what_a_drain_found_is_known_until_the_request_is_gone(host: Host) -> None:
     host.desired, host.drain, host.status = "inactive", ASKED, {"drained": ASKED["asked"], "stays": ["x"], "waits": []}
-    kept = settle(host).status or {}
-    assert (kept["drained"], kept["stays"], "waits" in kept) == (ASKED["asked"], ["x"], False)
+    stored_status = reconcile_host(host).status or {}
+    assert (stored_status["drained"], stored_status["stays"], "waits" in stored_status) == (
+        ASKED["asked"],
+        ["x"],
+        False,
+    )
     host.drain = {}
-    assert "stays" not in (settle(host).status or {})
+    assert "stays" not in (reconcile_host(host).status or {})
 
 
 @pytest.mark.parametrize(("left", "state"), [(2, "removing"), (0, "removed")])
@@ -259,12 +280,12 @@ def test_a_host_goes_when_everything_has_let_go(
 ) -> None:
     monkeypatch.setattr(reconcile, "leavers", [lambda _row: left])
     host.desired = "removed"
-    assert settle(host).state == state
+    assert reconcile_host(host).state == state
 
 
-def test_a_purged_host_and_a_token_are_what_they_are_wished_to_be() -> None:
-    assert settle(Host(desired="purged")).state == "purged"
-    assert settle_token(Host(desired="inactive")).state == "inactive"  # type: ignore[arg-type]
+def test_a_purged_host_and_a_token_are_in_their_desired_state() -> None:
+    assert reconcile_host(Host(desired="purged")).state == "purged"
+    assert reconcile_token(Host(desired="inactive")).state == "inactive"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.drivers.base import StatsSample
-from apps.hosts.metrics import Point
-from apps.hosts.packing import hour_of, pack, pack_sample, unpack, unpack_sample
+from apps.hosts.stats.encoding import (
+    decode_points,
+    decode_sample,
+    encode_points,
+    encode_sample,
+    start_of_hour,
+)
+from apps.hosts.stats.live import StatsPoint
 
 HOUR = datetime(2026, 1, 31, 12, tzinfo=UTC)
 START = HOUR.timestamp()
 
 
-def point(at: float, **more: Any) -> Point:
+def point(at: float, **more: Any) -> StatsPoint:
     zero = dict.fromkeys(("cpu", "memory", "memory_limit", "net_rx", "net_tx", "disk_read", "disk_write"), 0.0)
     found: Any = {"at": START + at, **zero, **more}
     return found
@@ -28,11 +34,11 @@ def test_what_was_packed_comes_back() -> None:
         point(0, cpu=12.34, memory=4096.0, memory_limit=8192.0, net_rx=7.0),
         point(3599, cpu=100.0, net_tx=1.0, disk_read=2.0, disk_write=3.0),
     ]
-    assert unpack(pack(points, HOUR), HOUR) == points
+    assert decode_points(encode_points(points, HOUR), HOUR) == points
 
 
 def test_they_come_back_in_times_order() -> None:
-    assert [p["at"] - START for p in unpack(pack([point(120), point(60)], HOUR), HOUR)] == [60, 120]
+    assert [p["at"] - START for p in decode_points(encode_points([point(120), point(60)], HOUR), HOUR)] == [60, 120]
 
 
 @given(
@@ -40,7 +46,7 @@ def test_they_come_back_in_times_order() -> None:
 )
 def test_any_numbers_survive_within_their_units(rows: list[tuple[int, float, float, float]]) -> None:
     points = [point(at, cpu=cpu, memory=memory, net_rx=rx) for at, cpu, memory, rx in rows]
-    found = unpack(pack(points, HOUR), HOUR)
+    found = decode_points(encode_points(points, HOUR), HOUR)
     assert len(found) == len(points)
     for was, now in zip(sorted(points, key=lambda each: each["at"]), found, strict=True):
         assert abs(was["cpu"] - now["cpu"]) <= 0.0051
@@ -50,27 +56,27 @@ def test_any_numbers_survive_within_their_units(rows: list[tuple[int, float, flo
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"x\x9c", memoryview(b"")])
 def test_what_cannot_be_read_is_no_point(data: Any) -> None:
-    assert unpack(data, HOUR) == []
+    assert decode_points(data, HOUR) == []
 
 
 def test_nothing_is_no_bytes() -> None:
-    assert pack([], HOUR) == b""
+    assert encode_points([], HOUR) == b""
 
 
 def test_counters_come_back() -> None:
     sample = StatsSample(1.5, 10, 4, 20, 30, 40, 50, 60, 70)
-    assert unpack_sample(pack_sample(sample)) == sample
-    assert unpack_sample(memoryview(pack_sample(sample))) == sample
+    assert decode_sample(encode_sample(sample)) == sample
+    assert decode_sample(memoryview(encode_sample(sample))) == sample
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 71, b"x" * 73])
 def test_other_bytes_are_no_counters(data: bytes) -> None:
-    assert unpack_sample(data) is None
+    assert decode_sample(data) is None
 
 
 @pytest.mark.parametrize(("at", "minute"), [(START, 0), (START + 3599.9, 0), (START + 3600, 60), (START - 0.1, -60)])
 def test_the_hour_of_a_time(at: float, minute: int) -> None:
-    assert hour_of(at).timestamp() == START + minute * 60
+    assert start_of_hour(at).timestamp() == START + minute * 60
 
 
 def test_a_day_of_a_busy_container_stays_small() -> None:
@@ -80,5 +86,5 @@ def test_a_day_of_a_busy_container_stays_small() -> None:
         for at in range(60)
     ]
     idle = [point(at * 60, cpu=0.1, memory=1e7, memory_limit=2e9) for at in range(60)]
-    assert len(pack(busy, HOUR)) * 24 < 30_000
-    assert len(pack(idle, HOUR)) * 24 < 3_000
+    assert len(encode_points(busy, HOUR)) * 24 < 30_000
+    assert len(encode_points(idle, HOUR)) * 24 < 3_000

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from apps.hosts.placement import (
     AFFINITY,
     FILTERS,
-    NAMED,
-    Demand,
+    MAX_NAMED_HOSTS,
     HostView,
     Placed,
+    PlacementRequirements,
     Unplaced,
-    fits_labels,
-    has_free_ports,
-    is_active,
-    is_requested,
-    place,
+    check_active,
+    check_free_ports,
+    check_labels,
+    check_requested_host,
+    choose_host,
     rank,
 )
 
@@ -33,15 +33,15 @@ STATES = st.sampled_from(["active", "updating-active", "inactive", "reconnecting
 VIEWS = st.builds(HostView, st.integers(1, 8), st.just("h"), STATES, LABELS, PORTS, st.integers(0, 5))
 FLEETS = st.lists(VIEWS, unique_by=lambda view: view.id, max_size=8)
 DEMANDS = st.builds(
-    Demand,
+    PlacementRequirements,
     PORTS,
     st.none() | st.integers(1, 9),
     st.dictionaries(st.sampled_from([AFFINITY + kind for kind in ("", "_ne", "_soft", "_soft_ne")]), RULES),
     st.frozensets(st.integers(1, 8), max_size=3),
     st.dictionaries(st.integers(1, 8), st.integers(0, 4)),
 )
-WISHES = st.builds(
-    Demand,
+PREFERENCES = st.builds(
+    PlacementRequirements,
     ports=st.just(frozenset()),
     labels=st.dictionaries(st.sampled_from([f"{AFFINITY}_soft", f"{AFFINITY}_soft_ne"]), RULES),
     avoid=st.frozensets(st.integers(1, 8)),
@@ -49,13 +49,15 @@ WISHES = st.builds(
 )
 
 
-def refusals(demand: Demand, view: HostView) -> list[str]:
+def refusals(demand: PlacementRequirements, view: HostView) -> list[str]:
     return [why for each in FILTERS if (why := each(demand, view))]
 
 
 @given(DEMANDS, FLEETS)
-def test_each_host_has_one_line_and_exactly_one_is_chosen_of_a_placement(demand: Demand, fleet: list[HostView]) -> None:
-    answer = place(demand, fleet)
+def test_each_host_has_one_line_and_exactly_one_is_chosen_of_a_placement(
+    demand: PlacementRequirements, fleet: list[HostView]
+) -> None:
+    answer = choose_host(demand, fleet)
     verdicts = [line["verdict"] for line in answer.trace]
     assert len(verdicts) == len(fleet)
     assert verdicts.count("chosen") == isinstance(answer, Placed)
@@ -64,71 +66,73 @@ def test_each_host_has_one_line_and_exactly_one_is_chosen_of_a_placement(demand:
 
 
 @given(DEMANDS, FLEETS)
-def test_the_trace_s_reasons_are_the_filters_words(demand: Demand, fleet: list[HostView]) -> None:
+def test_the_trace_s_reasons_are_the_filters_words(demand: PlacementRequirements, fleet: list[HostView]) -> None:
     by_id = {view.id: view for view in fleet}
-    for line in place(demand, fleet).trace:
+    for line in choose_host(demand, fleet).trace:
         assert line["reasons"] == refusals(demand, by_id[line["host"]])
         assert (line["verdict"] == "refused") is bool(line["reasons"])
         assert bool(line["rank"]) is not bool(line["reasons"])
 
 
 @given(DEMANDS, FLEETS)
-def test_what_is_refused_everywhere_is_told_and_no_reason_twice(demand: Demand, fleet: list[HostView]) -> None:
-    answer = place(demand, fleet)
+def test_what_is_refused_everywhere_is_reported_and_no_reason_twice(
+    demand: PlacementRequirements, fleet: list[HostView]
+) -> None:
+    answer = choose_host(demand, fleet)
     if isinstance(answer, Unplaced):
         assert answer.reasons
         assert len(set(answer.reasons)) == len(answer.reasons)
         assert all(reason == reason.strip() != "" for reason in answer.reasons)
 
 
-@given(WISHES, FLEETS)
-def test_wishes_alone_never_refuse(demand: Demand, fleet: list[HostView]) -> None:
-    working = [view for view in fleet if is_active(demand, view) is None]
-    assert isinstance(place(demand, fleet), Placed) is bool(working)
+@given(PREFERENCES, FLEETS)
+def test_preferences_alone_never_refuse(demand: PlacementRequirements, fleet: list[HostView]) -> None:
+    working = [view for view in fleet if check_active(demand, view) is None]
+    assert isinstance(choose_host(demand, fleet), Placed) is bool(working)
 
 
 @given(DEMANDS, FLEETS)
-def test_asking_for_the_chosen_host_gives_it_again(demand: Demand, fleet: list[HostView]) -> None:
-    answer = place(demand, fleet)
+def test_asking_for_the_chosen_host_gives_it_again(demand: PlacementRequirements, fleet: list[HostView]) -> None:
+    answer = choose_host(demand, fleet)
     if isinstance(answer, Unplaced):
         return
-    again = place(replace(demand, requested_host_id=answer.host_id), fleet)
-    assert isinstance(again, Placed)
-    assert again.host_id == answer.host_id
+    second_answer = choose_host(replace(demand, requested_host_id=answer.host_id), fleet)
+    assert isinstance(second_answer, Placed)
+    assert second_answer.host_id == answer.host_id
 
 
 @given(DEMANDS, FLEETS)
-def test_the_others_going_away_changes_nothing(demand: Demand, fleet: list[HostView]) -> None:
-    answer = place(demand, fleet)
+def test_the_others_going_away_changes_nothing(demand: PlacementRequirements, fleet: list[HostView]) -> None:
+    answer = choose_host(demand, fleet)
     if isinstance(answer, Unplaced):
         return
-    alone = place(demand, [view for view in fleet if view.id == answer.host_id])
+    alone = choose_host(demand, [view for view in fleet if view.id == answer.host_id])
     assert isinstance(alone, Placed)
 
 
 @given(DEMANDS, FLEETS)
-def test_no_host_is_chosen_for_being_busier(demand: Demand, fleet: list[HostView]) -> None:
-    answer = place(demand, fleet)
+def test_no_host_is_chosen_for_being_busier(demand: PlacementRequirements, fleet: list[HostView]) -> None:
+    answer = choose_host(demand, fleet)
     if isinstance(answer, Unplaced):
         return
     others = [view if view.id == answer.host_id else replace(view, containers=view.containers + 9) for view in fleet]
-    again = place(demand, others)
-    assert isinstance(again, Placed)
-    assert again.host_id == answer.host_id
+    second_answer = choose_host(demand, others)
+    assert isinstance(second_answer, Placed)
+    assert second_answer.host_id == answer.host_id
 
 
 @given(DEMANDS, VIEWS)
-def test_giving_the_ports_away_makes_a_host_unfit(demand: Demand, view: HostView) -> None:
+def test_giving_the_ports_away_makes_a_host_unfit(demand: PlacementRequirements, view: HostView) -> None:
     assume(demand.ports)
     taken = replace(view, ports_used=view.ports_used | demand.ports)
-    assert has_free_ports(demand, taken) is not None
-    assert has_free_ports(replace(demand, ports=frozenset()), taken) is None
+    assert check_free_ports(demand, taken) is not None
+    assert check_free_ports(replace(demand, ports=frozenset()), taken) is None
 
 
 @given(PORTS, PORTS)
 def test_clashing_is_mutual(some: frozenset[tuple[str, int, str]], others: frozenset[tuple[str, int, str]]) -> None:
-    one = has_free_ports(Demand(ports=some), HostView(1, "h", ports_used=others))
-    two = has_free_ports(Demand(ports=others), HostView(1, "h", ports_used=some))
+    one = check_free_ports(PlacementRequirements(ports=some), HostView(1, "h", ports_used=others))
+    two = check_free_ports(PlacementRequirements(ports=others), HostView(1, "h", ports_used=some))
     assert one == two
 
 
@@ -137,21 +141,21 @@ def test_a_label_is_either_wanted_or_not(rule: str, labels: dict[str, str]) -> N
     """A rule of one pair is kept by exactly those hosts that break its opposite."""
     assume(rule and "," not in rule)
     view = HostView(1, "h", labels=labels)
-    wanted = fits_labels(Demand(labels={AFFINITY: rule}), view)
-    unwanted = fits_labels(Demand(labels={f"{AFFINITY}_ne": rule}), view)
+    wanted = check_labels(PlacementRequirements(labels={AFFINITY: rule}), view)
+    unwanted = check_labels(PlacementRequirements(labels={f"{AFFINITY}_ne": rule}), view)
     assert (wanted is None) is not (unwanted is None)
 
 
 @given(RULES, LABELS)
 def test_a_soft_rule_costs_a_place_for_each_reason_of_the_hard_one(rule: str, labels: dict[str, str]) -> None:
     view = HostView(1, "h", labels=labels)
-    hard = fits_labels(Demand(labels={AFFINITY: rule}), view)
-    broken = rank(Demand(labels={f"{AFFINITY}_soft": rule}), view)[0]
+    hard = check_labels(PlacementRequirements(labels={AFFINITY: rule}), view)
+    broken = rank(PlacementRequirements(labels={f"{AFFINITY}_soft": rule}), view)[0]
     assert broken == len(hard.split("; ") if hard else [])
 
 
 @pytest.mark.parametrize(
-    ("value", "rule", "kept"),
+    ("value", "rule", "matches"),
     [
         pytest.param("true", "gpu=true", True, id="same text"),
         pytest.param(True, "gpu=True", True, id="a value that is no text counts as its text"),
@@ -162,49 +166,51 @@ def test_a_soft_rule_costs_a_place_for_each_reason_of_the_hard_one(rule: str, la
         pytest.param("True", "gpu=true", False, id="case counts"),
     ],
 )
-def test_values_are_compared_as_texts(value: object, rule: str, kept: bool) -> None:
+def test_values_are_compared_as_texts(value: object, rule: str, matches: bool) -> None:
     view = HostView(1, "h", labels={"gpu": value})  # type: ignore[dict-item]
-    assert (fits_labels(Demand(labels={AFFINITY: rule}), view) is None) is kept
+    assert (check_labels(PlacementRequirements(labels={AFFINITY: rule}), view) is None) is matches
 
 
 def test_every_broken_rule_is_named_in_one_reason() -> None:
-    demand = Demand(labels={AFFINITY: "disk=ssd,zone", f"{AFFINITY}_ne": "old"})
-    why = fits_labels(demand, HostView(1, "h", labels={"old": "yes"}))
+    demand = PlacementRequirements(labels={AFFINITY: "disk=ssd,zone", f"{AFFINITY}_ne": "old"})
+    why = check_labels(demand, HostView(1, "h", labels={"old": "yes"}))
     assert why == "the label disk=ssd is missing; the label zone is missing; the label old is not wanted"
 
 
-@pytest.mark.parametrize("count", [1, NAMED, NAMED + 1, NAMED + 20])
+@pytest.mark.parametrize("count", [1, MAX_NAMED_HOSTS, MAX_NAMED_HOSTS + 1, MAX_NAMED_HOSTS + 20])
 def test_a_reason_names_a_few_hosts_and_counts_the_rest(count: int) -> None:
-    answer = place(Demand(), [HostView(n, f"n{n}", "inactive") for n in range(1, count + 1)])
+    answer = choose_host(PlacementRequirements(), [HostView(n, f"n{n}", "inactive") for n in range(1, count + 1)])
     assert isinstance(answer, Unplaced)
     (reason,) = answer.reasons
-    assert len(re.findall(r"\bn\d+", reason)) == min(count, NAMED)
-    assert reason.endswith(f" and {count - NAMED} more)") is (count > NAMED)
+    assert len(re.findall(r"\bn\d+", reason)) == min(count, MAX_NAMED_HOSTS)
+    assert reason.endswith(f" and {count - MAX_NAMED_HOSTS} more)") is (count > MAX_NAMED_HOSTS)
 
 
 def test_equally_common_reasons_come_in_the_alphabet_s_order() -> None:
     full = HostView(1, "full", ports_used=frozenset({("", 80, "tcp")}))
     idle = HostView(2, "idle", "inactive")
-    answer = place(Demand(ports=frozenset({("", 80, "tcp")})), [full, idle])
+    answer = choose_host(PlacementRequirements(ports=frozenset({("", 80, "tcp")})), [full, idle])
     assert isinstance(answer, Unplaced)
     assert answer.reasons == ("port 80/tcp is in use (full)", "the host is inactive (idle)")
 
 
 def test_a_host_with_two_reasons_is_named_with_both() -> None:
     bad = HostView(1, "bad", "inactive", ports_used=frozenset({("", 80, "tcp")}))
-    answer = place(Demand(ports=frozenset({("", 80, "tcp")})), [bad])
+    answer = choose_host(PlacementRequirements(ports=frozenset({("", 80, "tcp")})), [bad])
     assert isinstance(answer, Unplaced)
     assert answer.reasons == ("port 80/tcp is in use (bad)", "the host is inactive (bad)")
 
 
-@pytest.mark.parametrize(("asked", "fits"), [(None, True), (4, True), (5, False), (0, False)])
-def test_only_the_one_asked_for_will_do(asked: int | None, fits: bool) -> None:
-    assert (is_requested(Demand(requested_host_id=asked), HostView(4, "h")) is None) is fits
+@pytest.mark.parametrize(("requested_id", "fits"), [(None, True), (4, True), (5, False), (0, False)])
+def test_only_the_one_asked_for_will_do(requested_id: int | None, fits: bool) -> None:
+    assert (
+        check_requested_host(PlacementRequirements(requested_host_id=requested_id), HostView(4, "h")) is None
+    ) is fits
 
 
 def test_ports_on_one_line_are_sorted_and_named_once() -> None:
     wanted = frozenset({("10.0.0.1", 90, "udp"), ("10.0.0.2", 90, "udp"), ("", 80, "tcp")})
-    why = has_free_ports(Demand(ports=wanted), HostView(1, "h", ports_used=wanted))
+    why = check_free_ports(PlacementRequirements(ports=wanted), HostView(1, "h", ports_used=wanted))
     assert why == "port 80/tcp, 90/udp is in use"
 
 
@@ -215,10 +221,10 @@ RANKED = [
 
 
 @pytest.mark.parametrize(("against_first", "against_second"), RANKED)
-def test_wishes_have_an_order(against_first: dict[str, object], against_second: dict[str, object]) -> None:
+def test_preferences_have_an_order(against_first: dict[str, object], against_second: dict[str, object]) -> None:
     """Host 1 breaks the weightier wish, host 2 the lighter: host 2 is chosen."""
     labels = {"ssd": "1"} if "labels" in against_first else {}
     hosts = [HostView(1, "one"), HostView(2, "two", labels=labels)]
-    answer = place(Demand(**{**against_first, **against_second}), hosts)  # type: ignore[arg-type]
+    answer = choose_host(PlacementRequirements(**{**against_first, **against_second}), hosts)  # type: ignore[arg-type]
     assert isinstance(answer, Placed)
     assert answer.host_id == 2

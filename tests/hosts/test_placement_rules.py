@@ -9,54 +9,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.hosts.placement import AFFINITY, Demand, HostView, Placed, Unplaced, place, rank
+from apps.hosts.placement import (
+    AFFINITY,
+    HostView,
+    Placed,
+    PlacementRequirements,
+    Unplaced,
+    choose_host,
+    rank,
+)
 
 
 def host(number: int, **fields: Any) -> HostView:
     return HostView(number, f"host-{number}", **fields)
 
 
-def refusal(demand: Demand, *hosts: HostView) -> tuple[str, ...]:
-    answer = place(demand, hosts)
+def refusal(demand: PlacementRequirements, *hosts: HostView) -> tuple[str, ...]:
+    answer = choose_host(demand, hosts)
     assert isinstance(answer, Unplaced)
     return answer.reasons
 
 
-def choice(demand: Demand, *hosts: HostView) -> int:
-    answer = place(demand, hosts)
+def choice(demand: PlacementRequirements, *hosts: HostView) -> int:
+    answer = choose_host(demand, hosts)
     assert isinstance(answer, Placed)
     return answer.host_id
 
 
-def test_without_hosts_the_remedy_is_told() -> None:
-    assert refusal(Demand()) == ("there is no host; add one",)
+def test_without_hosts_the_remedy_is_reported() -> None:
+    assert refusal(PlacementRequirements()) == ("there is no host; add one",)
 
 
 def test_the_one_host_is_chosen() -> None:
-    assert choice(Demand(), host(7)) == 7
+    assert choice(PlacementRequirements(), host(7)) == 7
 
 
 @pytest.mark.parametrize("state", ["active", "updating-active"])
 def test_a_host_at_work_takes_containers(state: str) -> None:
-    assert choice(Demand(), host(1, state=state)) == 1
+    assert choice(PlacementRequirements(), host(1, state=state)) == 1
 
 
 @pytest.mark.parametrize("state", ["inactive", "reconnecting", "removing", ""])
 def test_a_host_not_at_work_takes_none(state: str) -> None:
-    assert refusal(Demand(), host(1, state=state)) == (f"the host is {state} (host-1)",)
+    assert refusal(PlacementRequirements(), host(1, state=state)) == (f"the host is {state} (host-1)",)
 
 
 def test_a_requested_host_is_the_only_choice() -> None:
-    assert choice(Demand(requested_host_id=2), host(1), host(2, containers=50)) == 2
+    assert choice(PlacementRequirements(requested_host_id=2), host(1), host(2, containers=50)) == 2
 
 
 def test_a_requested_host_that_will_not_do_is_the_only_reason() -> None:
-    demand = Demand(requested_host_id=2)
+    demand = PlacementRequirements(requested_host_id=2)
     assert refusal(demand, host(1), host(2, state="inactive")) == ("the host is inactive (host-2)",)
 
 
 def test_a_requested_host_that_is_not_there_is_said() -> None:
-    assert refusal(Demand(requested_host_id=9), host(1)) == ("the requested host is gone",)
+    assert refusal(PlacementRequirements(requested_host_id=9), host(1)) == ("the requested host is gone",)
 
 
 @pytest.mark.parametrize(
@@ -73,15 +81,15 @@ def test_a_requested_host_that_is_not_there_is_said() -> None:
     ],
 )
 def test_a_port_is_given_once(wanted: tuple[str, int, str], used: tuple[str, int, str], free: bool) -> None:
-    demand = Demand(ports=frozenset({wanted}))
-    answer = place(demand, [host(1, ports_used=frozenset({used}))])
+    demand = PlacementRequirements(ports=frozenset({wanted}))
+    answer = choose_host(demand, [host(1, ports_used=frozenset({used}))])
     assert isinstance(answer, Placed) == free
     if isinstance(answer, Unplaced):
         assert answer.reasons == ("port 80/tcp is in use (host-1)",)
 
 
 def test_a_taken_port_sends_the_container_elsewhere() -> None:
-    demand = Demand(ports=frozenset({("", 80, "tcp")}))
+    demand = PlacementRequirements(ports=frozenset({("", 80, "tcp")}))
     assert choice(demand, host(1, ports_used=frozenset({("", 80, "tcp")})), host(2, containers=9)) == 2
 
 
@@ -107,7 +115,7 @@ LABELS = {"disk": "ssd", "zone": "a"}
     ],
 )
 def test_hard_rules_about_labels_are_kept(kind: str, rule: str, why: str | None) -> None:
-    answer = place(Demand(labels={AFFINITY + kind: rule}), [host(1, labels=LABELS)])
+    answer = choose_host(PlacementRequirements(labels={AFFINITY + kind: rule}), [host(1, labels=LABELS)])
     if why is None:
         assert isinstance(answer, Placed)
     else:
@@ -116,28 +124,28 @@ def test_hard_rules_about_labels_are_kept(kind: str, rule: str, why: str | None)
 
 
 def test_a_soft_rule_prefers_and_does_not_insist() -> None:
-    demand = Demand(labels={f"{AFFINITY}_soft": "disk=ssd", f"{AFFINITY}_soft_ne": "zone=a"})
+    demand = PlacementRequirements(labels={f"{AFFINITY}_soft": "disk=ssd", f"{AFFINITY}_soft_ne": "zone=a"})
     plain, half, right = host(1), host(2, labels=LABELS, containers=5), host(3, labels={"disk": "ssd"}, containers=9)
     assert choice(demand, plain, half, right) == 3
     assert choice(demand, plain, half) == 1
 
 
 def test_a_replacement_goes_to_another_host_where_there_is_one() -> None:
-    demand = Demand(avoid=frozenset({1}))
+    demand = PlacementRequirements(avoid=frozenset({1}))
     assert choice(demand, host(1), host(2, containers=9)) == 2
     assert choice(demand, host(1)) == 1
 
 
 def test_the_ranking_spreads_a_service_then_the_load_then_takes_the_oldest() -> None:
-    demand = Demand(spread={1: 2, 2: 1, 3: 1})
+    demand = PlacementRequirements(spread={1: 2, 2: 1, 3: 1})
     assert choice(demand, host(1), host(2, containers=4), host(3, containers=3)) == 3
-    assert choice(Demand(), host(2), host(1)) == 1
+    assert choice(PlacementRequirements(), host(2), host(1)) == 1
 
 
 def test_reasons_are_grouped_and_counted() -> None:
     hosts = [host(number, state="inactive") for number in range(1, 9)]
     taken = host(9, ports_used=frozenset({("", 1, "tcp"), ("", 2, "udp")}))
-    demand = Demand(ports=frozenset({("", 1, "tcp"), ("", 2, "udp")}))
+    demand = PlacementRequirements(ports=frozenset({("", 1, "tcp"), ("", 2, "udp")}))
     assert refusal(demand, *hosts, taken) == (
         "the host is inactive (host-1, host-2, host-3, host-4, host-5 and 3 more)",
         "port 1/tcp, 2/udp is in use (host-9)",
@@ -145,7 +153,7 @@ def test_reasons_are_grouped_and_counted() -> None:
 
 
 def test_the_trace_explains_every_host() -> None:
-    answer = place(Demand(), [host(2), host(1, state="inactive"), host(3, containers=4)])
+    answer = choose_host(PlacementRequirements(), [host(2), host(1, state="inactive"), host(3, containers=4)])
     assert answer.trace == [
         {"host": 1, "name": "host-1", "verdict": "refused", "reasons": ["the host is inactive"], "rank": []},
         {"host": 2, "name": "host-2", "verdict": "chosen", "reasons": [], "rank": [0, 0, 0, 0, 2]},
@@ -172,7 +180,7 @@ HOSTS = st.lists(
 )
 KINDS = st.sampled_from([AFFINITY + kind for kind in ("", "_ne", "_soft", "_soft_ne")])
 DEMANDS = st.builds(
-    Demand,
+    PlacementRequirements,
     PORTS,
     st.none() | st.none() | st.integers(1, 6),
     st.dictionaries(KINDS, WORDS, max_size=2),
@@ -182,18 +190,22 @@ DEMANDS = st.builds(
 
 
 @given(DEMANDS, HOSTS, st.randoms(use_true_random=False))
-def test_the_order_of_the_hosts_does_not_matter(demand: Demand, hosts: list[HostView], chance: Any) -> None:
+def test_the_order_of_the_hosts_does_not_matter(
+    demand: PlacementRequirements, hosts: list[HostView], chance: Any
+) -> None:
     shuffled = list(hosts)
     chance.shuffle(shuffled)
-    assert place(demand, hosts) == place(demand, shuffled)
+    assert choose_host(demand, hosts) == choose_host(demand, shuffled)
 
 
 @given(DEMANDS, HOSTS)
-def test_the_chosen_host_meets_the_conditions_and_none_is_better(demand: Demand, hosts: list[HostView]) -> None:
-    answer = place(demand, hosts)
+def test_the_chosen_host_meets_the_conditions_and_none_is_better(
+    demand: PlacementRequirements, hosts: list[HostView]
+) -> None:
+    answer = choose_host(demand, hosts)
     assert [line["host"] for line in answer.trace] == sorted(view.id for view in hosts)
     json.dumps(answer.trace)
-    possible = [view for view in hosts if isinstance(place(demand, [view]), Placed)]
+    possible = [view for view in hosts if isinstance(choose_host(demand, [view]), Placed)]
     if isinstance(answer, Unplaced):
         assert not possible
         assert answer.reasons
@@ -206,7 +218,7 @@ def test_the_chosen_host_meets_the_conditions_and_none_is_better(demand: Demand,
 
 
 @given(DEMANDS, HOSTS)
-def test_a_host_more_never_makes_it_impossible(demand: Demand, hosts: list[HostView]) -> None:
-    answer = place(demand, hosts)
+def test_a_host_more_never_makes_it_impossible(demand: PlacementRequirements, hosts: list[HostView]) -> None:
+    answer = choose_host(demand, hosts)
     if isinstance(answer, Placed):
-        assert isinstance(place(demand, [*hosts, host(99)]), Placed)
+        assert isinstance(choose_host(demand, [*hosts, host(99)]), Placed)

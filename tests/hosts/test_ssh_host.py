@@ -12,16 +12,17 @@ import pytest
 from django.db import connection
 
 from apps.control.models import AuditEntry, Operation
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core.errors import Forbidden, Invalid
-from apps.drivers import registry, ssh_keys
+from apps.drivers import registry
+from apps.drivers.ssh import keys
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.selectors import endpoint_of
 from apps.hosts.services import host_create
-from apps.hosts.spec import checked_keys, checked_url, with_user
-from tests.drivers.paper_engine import PaperEngine
+from apps.hosts.validation import add_user, validate_credentials, validate_url
 from tests.drivers.ssh_server import PASSWORD, SshServer
+from tests.drivers.stub_engine import StubEngine
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def server() -> Iterator[SshServer]:
 @pytest.fixture
 def add(server: SshServer, lab: Environment, tmp_path: Path) -> Iterator[Callable[..., Host]]:
     """Adds the engine behind the server as a host of the lab; arguments replace the right ones."""
-    engine = PaperEngine(tmp_path / "paper.sock")
+    engine = StubEngine(tmp_path / "paper.sock")
     url = f"ssh://ops@127.0.0.1:{server.port}{tmp_path}/paper.sock"
 
     def make(**changes: Any) -> Host:
@@ -44,16 +45,16 @@ def add(server: SshServer, lab: Environment, tmp_path: Path) -> Iterator[Callabl
 
     yield make
     for row in Host.all_objects.all():
-        registry.forget(endpoint_of(row))
+        registry.discard_driver(endpoint_of(row))
     engine.stop()
     server.drop()
 
 
 def test_a_host_is_reached_through_ssh(add: Callable[..., Host]):
     row = add()
-    look("host", row.pk)
+    reconcile_one("host", row.pk)
     row.refresh_from_db()
-    assert (row.name, row.shown, row.engine_id) == ("paper", "active", "PAPER")
+    assert (row.name, row.display_state, row.engine_id) == ("paper", "active", "PAPER")
     assert row.info["osInfo"]["operatingSystem"] == "Paper OS"
 
 
@@ -70,8 +71,8 @@ def test_the_keys_rest_encrypted(add: Callable[..., Host], server: SshServer):
         stored = cursor.fetchone()[0]
     assert "PRIVATE" not in stored
     assert "s3cret" not in stored
-    again = endpoint_of(Host.all_objects.get(pk=row.pk))
-    assert again == dataclasses.replace(again, private_key=server.private_key, password="s3cret")
+    reloaded = endpoint_of(Host.all_objects.get(pk=row.pk))
+    assert reloaded == dataclasses.replace(reloaded, private_key=server.private_key, password="s3cret")
 
 
 def test_no_secret_is_written_down(add: Callable[..., Host], server: SshServer, actor_of: Any):
@@ -85,20 +86,20 @@ def test_the_first_try_tells_the_key_to_be_confirmed(add: Callable[..., Host], s
     before = len(server.users)
     with pytest.raises(Invalid) as refused:
         add(tls={"host_key": ""})
-    told = (refused.value.field, refused.value.code, refused.value.detail)
-    assert told == ("hostKey", "MissingRequired", server.public)
-    assert ssh_keys.fingerprint(server.public) in refused.value.message
+    error = (refused.value.field, refused.value.code, refused.value.detail)
+    assert error == ("hostKey", "MissingRequired", server.public)
+    assert keys.fingerprint(server.public) in refused.value.message
     assert len(server.users) == before, "somebody was told who we are before the key was confirmed"
     assert Host.all_objects.count() == 0
     assert add(tls={"host_key": refused.value.detail}).pk
 
 
 def test_a_print_confirms_it_too(add: Callable[..., Host], server: SshServer):
-    assert add(tls={"host_key": ssh_keys.fingerprint(server.public)}).pk
+    assert add(tls={"host_key": keys.fingerprint(server.public)}).pk
 
 
 def test_another_key_is_refused_at_its_field(add: Callable[..., Host]):
-    other = ssh_keys.line(asyncssh.generate_private_key("ssh-ed25519"))
+    other = keys.public_key_line(asyncssh.generate_private_key("ssh-ed25519"))
     with pytest.raises(Invalid, match="another key") as refused:
         add(tls={"host_key": other})
     assert (refused.value.field, refused.value.code) == ("hostKey", "InvalidOption")
@@ -106,12 +107,12 @@ def test_another_key_is_refused_at_its_field(add: Callable[..., Host]):
 
 def test_a_host_whose_key_changes_later_is_refused_with_words(add: Callable[..., Host]):
     row = add()
-    registry.forget(endpoint_of(row))
-    row.tls = row.tls | {"host_key": ssh_keys.line(asyncssh.generate_private_key("ssh-ed25519"))}
+    registry.discard_driver(endpoint_of(row))
+    row.tls = row.tls | {"host_key": keys.public_key_line(asyncssh.generate_private_key("ssh-ed25519"))}
     row.save()
-    look("host", row.pk)
+    reconcile_one("host", row.pk)
     row.refresh_from_db()
-    assert row.shown == "error"
+    assert row.display_state == "error"
     assert "another key than the one that was confirmed" in row.message
 
 
@@ -151,7 +152,7 @@ def test_a_failed_try_leaves_no_driver_behind(add: Callable[..., Host]):
 @pytest.mark.parametrize("url", ["ssh://", "ssh://h:0x", "ssh://h:99999", "ssh://a:b@h", "tcp://h:99999", "ssh://[::1"])
 def test_bad_addresses_are_refused_with_a_remedy(url: str):
     with pytest.raises(Invalid) as refused:
-        checked_url(url)
+        validate_url(url)
     assert (refused.value.field, refused.value.code) == ("url", "InvalidFormat")
 
 
@@ -166,17 +167,17 @@ def test_bad_addresses_are_refused_with_a_remedy(url: str):
     ],
 )
 def test_the_user_may_be_given_apart(url: str, user: str, whole: str):
-    assert with_user(url, user) == whole
+    assert add_user(url, user) == whole
 
 
 def test_two_users_are_one_too_many():
     with pytest.raises(Invalid, match="another user") as refused:
-        with_user("ssh://ops@h", "root")
+        add_user("ssh://ops@h", "root")
     assert refused.value.field == "user"
 
 
 def test_only_ssh_needs_something_to_log_in_with():
-    assert checked_keys("tcp://h:1", {"ca": ""}) == {}
+    assert validate_credentials("tcp://h:1", {"ca": ""}) == {}
     with pytest.raises(Invalid):
-        checked_keys("ssh://h", {"host_key": "x"})
-    assert checked_keys("ssh://h", {"password": "p", "private_key": ""}) == {"password": "p"}
+        validate_credentials("ssh://h", {"host_key": "x"})
+    assert validate_credentials("ssh://h", {"password": "p", "private_key": ""}) == {"password": "p"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from apps.control.reconcile import settle
+from apps.control.reconcile import reconcile_until_idle
 from apps.environments.models import Environment
 from apps.hosts.models import RegistrationToken
-from apps.hosts.selectors import portal_base, token_for, token_value
+from apps.hosts.selectors import portal_base_url, token_value, verify_token
 from apps.hosts.services import token_create
 
 NOW = datetime.now(UTC)
@@ -20,7 +20,7 @@ HOUR = NOW.replace(minute=0, second=0, microsecond=0)
 @pytest.fixture
 def token(lab: Environment, actor_of: Any) -> RegistrationToken:
     row = token_create(actor=actor_of("alice"), environment=lab)
-    settle()
+    reconcile_until_idle()
     row.refresh_from_db()
     return row
 
@@ -40,27 +40,27 @@ def token(lab: Environment, actor_of: Any) -> RegistrationToken:
 def test_a_token_lasts_for_a_day_after_its_hour(after: timedelta, good: bool, token: RegistrationToken) -> None:
     text = token_value(token)
     stamp = datetime.fromtimestamp(int(text.split(":")[1]) / 1000, UTC)
-    assert (token_for(text, stamp + after) == token) is good
+    assert (verify_token(text, stamp + after) == token) is good
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_a_changed_token_is_none(part: int, token: RegistrationToken) -> None:
     words = token_value(token).split(":")
     words[part] = words[part][:-1] + ("0" if words[part][-1] != "0" else "1")
-    assert token_for(":".join(words)) is None
+    assert verify_token(":".join(words)) is None
 
 
 @pytest.mark.parametrize("change", [{"desired": "inactive"}, {"desired": "removed"}, {"removed": NOW}])
 def test_a_token_that_is_not_active_is_none(change: dict[str, Any], token: RegistrationToken) -> None:
     text = token_value(token)
-    assert token_for(text) == token
+    assert verify_token(text) == token
     RegistrationToken.all_objects.filter(pk=token.pk).update(**change)
-    assert token_for(text) is None
+    assert verify_token(text) is None
 
 
 @pytest.mark.parametrize("text", ["", ":", "::", "a:b:c", "-1:2:3", "\0", "x" * 10_000, "none:0:abc"])
 def test_rubbish_is_none(text: str, token: RegistrationToken) -> None:
-    assert token_for(text) is None
+    assert verify_token(text) is None
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_the_portals_address_is_what_the_setting_says_or_what_was_seen(
     setting: str, seen: str, base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("apps.hosts.selectors.setting", lambda _name: setting)
-    assert portal_base(seen) == base
+    assert portal_base_url(seen) == base

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.texts import storable
-from apps.hosts.tunnels import http
-from apps.hosts.tunnels.http import NoAnswer, get, get_json
-from apps.hosts.tunnels.ssh import ENGINE
+from apps.core.texts import strip_unstorable
+from apps.hosts.tunnels import agent_http
+from apps.hosts.tunnels.agent_http import AgentResponseError, get, get_json
+from apps.hosts.tunnels.ssh_client import ENGINE_SOCKET
 
 
 class Channel:
@@ -50,35 +50,35 @@ class Connection:
 HEAD = b"HTTP/1.0 200 OK\r\nServer: agent\r\n\r\n"
 
 
-def asked(*pieces: bytes, path: str = "/corral/v1/hello") -> tuple[Any, Channel]:
+def request_parsed(*pieces: bytes, path: str = "/corral/v1/hello") -> tuple[Any, Channel]:
     channel = Channel(*pieces)
     return asyncio.run(get_json(Connection(channel), path)), channel  # type: ignore[arg-type]
 
 
-def refused(*pieces: bytes, path: str = "/corral/v1/hello") -> tuple[str, Channel]:
+def request_error(*pieces: bytes, path: str = "/corral/v1/hello") -> tuple[str, Channel]:
     channel = Channel(*pieces)
-    with pytest.raises(NoAnswer) as answer:
+    with pytest.raises(AgentResponseError) as answer:
         asyncio.run(get_json(Connection(channel), path))  # type: ignore[arg-type]
     return str(answer.value), channel
 
 
-def objects(*pieces: bytes) -> list[dict[str, Any]]:
-    async def story() -> list[dict[str, Any]]:
+def json_lines(*pieces: bytes) -> list[dict[str, Any]]:
+    async def scenario() -> list[dict[str, Any]]:
         answer = await get(Connection(Channel(*pieces)), "/events")  # type: ignore[arg-type]
-        return [found async for found in answer.objects()]
+        return [found async for found in answer.json_lines()]
 
-    return asyncio.run(story())
+    return asyncio.run(scenario())
 
 
 def test_the_question_is_plain_http() -> None:
-    _answer, channel = asked(HEAD + b"{}", path="/x?a=1&b=2")
+    _answer, channel = request_parsed(HEAD + b"{}", path="/x?a=1&b=2")
     assert channel.sent == b"GET /x?a=1&b=2 HTTP/1.0\r\nHost: engine\r\nUser-Agent: corral\r\n\r\n"
 
 
 def test_it_goes_to_the_agent_s_engine_as_bytes() -> None:
     connection = Connection(Channel(HEAD + b"{}"))
     asyncio.run(get_json(connection, "/x"))  # type: ignore[arg-type]
-    assert connection.opened == [(ENGINE, None)]
+    assert connection.opened == [(ENGINE_SOCKET, None)]
 
 
 WHOLE = HEAD + b'{"clock": 12.5, "agent": "1.0"}'
@@ -87,7 +87,7 @@ WHOLE = HEAD + b'{"clock": 12.5, "agent": "1.0"}'
 @given(st.lists(st.integers(1, len(WHOLE) - 1), max_size=5))
 def test_an_answer_is_the_same_in_any_pieces(cuts: list[int]) -> None:
     at = [0, *sorted(set(cuts)), len(WHOLE)]
-    found, channel = asked(*[WHOLE[a:b] for a, b in itertools.pairwise(at)])
+    found, channel = request_parsed(*[WHOLE[a:b] for a, b in itertools.pairwise(at)])
     assert found == {"clock": 12.5, "agent": "1.0"}
     assert channel.closed == 1
 
@@ -111,31 +111,31 @@ def test_an_answer_is_the_same_in_any_pieces(cuts: list[int]) -> None:
     ],
 )
 def test_another_answer_is_refused_in_words_and_its_channel_let_go(pieces: list[bytes], words: str) -> None:
-    said, channel = refused(*pieces)
-    assert words in said
+    error_text, channel = request_error(*pieces)
+    assert words in error_text
     assert channel.closed == 1
 
 
 def test_what_is_asked_with_is_not_repeated_in_the_refusal() -> None:
-    said, _channel = refused(b"HTTP/1.0 500 No\r\n\r\n", path="/x?secret=1")
-    assert "secret" not in said
+    error_text, _channel = request_error(b"HTTP/1.0 500 No\r\n\r\n", path="/x?secret=1")
+    assert "secret" not in error_text
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_head_without_an_end_is_given_up(count: int) -> None:
-    said, _channel = refused(*[b"x" * (http._HEAD // count + 1)] * (count + 1))
-    assert "instead of answering" in said
+    error_text, _channel = request_error(*[b"x" * (agent_http._MAX_HEAD // count + 1)] * (count + 1))
+    assert "instead of answering" in error_text
 
 
 def test_a_body_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_LIMIT", 100)
-    said, channel = refused(HEAD, *[b" " * 60] * 50)
-    assert "too long" in said
+    monkeypatch.setattr(agent_http, "_MAX_BODY", 100)
+    error_text, channel = request_error(HEAD, *[b" " * 60] * 50)
+    assert "too long" in error_text
     assert channel.closed == 1
 
 
 def test_an_agent_that_says_nothing_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TIMEOUT", 0.01)
+    monkeypatch.setattr(agent_http, "TIMEOUT", 0.01)
 
     class Silent(Channel):
         async def read(self, _most: int) -> bytes:
@@ -162,16 +162,16 @@ def test_an_agent_that_says_nothing_is_waited_for_only_so_long(monkeypatch: pyte
     ],
 )
 def test_objects_come_one_a_line(pieces: list[bytes], found: list[dict[str, Any]]) -> None:
-    assert objects(HEAD, *pieces) == found
+    assert json_lines(HEAD, *pieces) == found
 
 
 def test_objects_may_begin_in_the_head_s_piece() -> None:
-    assert objects(HEAD + b'{"a":1}\n{"b"', b":2}\n") == [{"a": 1}, {"b": 2}]
+    assert json_lines(HEAD + b'{"a":1}\n{"b"', b":2}\n") == [{"a": 1}, {"b": 2}]
 
 
 def test_a_line_without_an_end_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_LIMIT", 100)
-    assert objects(HEAD, b'{"a":1}\n', *[b"x" * 60] * 5, b'\n{"b":2}\n') == [{"a": 1}]
+    monkeypatch.setattr(agent_http, "_MAX_BODY", 100)
+    assert json_lines(HEAD, b'{"a":1}\n', *[b"x" * 60] * 5, b'\n{"b":2}\n') == [{"a": 1}]
 
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=10), max_size=3), max_size=6)
@@ -180,4 +180,4 @@ ROWS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max
 @given(ROWS, st.integers(1, 7))
 def test_any_objects_come_through_whole(rows: list[dict[str, Any]], size: int) -> None:
     text = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-    assert objects(HEAD, *[text[at : at + size] for at in range(0, len(text), size)]) == storable(rows)
+    assert json_lines(HEAD, *[text[at : at + size] for at in range(0, len(text), size)]) == strip_unstorable(rows)

@@ -11,38 +11,38 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.services import key_create
-from apps.control.reconcile import settle
-from apps.environments.access import actor_of_user
+from apps.control.reconcile import reconcile_until_idle
+from apps.environments.actor import actor_of_user
 from apps.environments.models import Environment
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 
 @pytest.fixture(autouse=True)
-def unthrottled() -> None:
+def reset_throttle() -> None:
     """No throttle left over from the test before."""
     cache.clear()
 
 
 @pytest.fixture
-def api_of(people: Any, lab: Environment) -> Callable[..., Api]:
+def api_of(people: Any, lab: Environment) -> Callable[..., ApiClient]:
     """The API as somebody, in the lab unless told otherwise."""
 
-    def make(name: str, *, inside: bool = True) -> Api:
+    def make(name: str, *, inside: bool = True) -> ApiClient:
         made = key_create(actor=actor_of_user(getattr(people, name), "api"), account=getattr(people, name), name="t")
-        settle()
-        api = Api(f"{made.key.public_value}:{made.secret}")
+        reconcile_until_idle()
+        api = ApiClient(f"{made.key.public_value}:{made.secret}")
         return api.inside(lab) if inside else api
 
     return make
 
 
 @pytest.fixture
-def enter(people: Any) -> Callable[[str], Client]:
+def browser_as(people: Any) -> Callable[[str], Client]:
     """A browser in which somebody is logged in."""
 
     def make(name: str) -> Client:
         client = Client()
-        client.force_login(getattr(people, name), backend="apps.accounts.backends.LocalBackend")
+        client.force_login(getattr(people, name), backend="apps.accounts.providers.LocalBackend")
         return client
 
     return make

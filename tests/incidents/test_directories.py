@@ -12,19 +12,18 @@ from django.contrib.auth import authenticate
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts import admin
-from apps.accounts.backends import asking, directory, resync
 from apps.accounts.models import AuthProvider, Identity, User
-from apps.accounts.spec import Claim, Claims, Directory
+from apps.accounts.provider_config import Claims, DirectoryProviderConfig, IdentityClaim
+from apps.accounts.providers import directory, resync, search_pool, services
 from apps.control.models import AuditEntry
 from apps.core.errors import Invalid
-from apps.environments.access import actor_of_user
+from apps.environments.actor import actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import members_set
-from tests.accounts.authority import certificate_authority
-from tests.accounts.directory import SAMPLE, PaperDirectory
-from tests.accounts.hub import Hub
-from tests.accounts.silence import silent_server
+from tests.accounts.certificate_authority import certificate_authority
+from tests.accounts.fake_directory import SAMPLE, FakeDirectory
+from tests.accounts.fake_github import FakeGitHub
+from tests.accounts.silent_server import silent_server
 from tests.accounts.slapd import PASSWORD, Slapd
 
 SECRET = SAMPLE["serviceAccountPassword"]
@@ -38,7 +37,7 @@ def root(people: Any) -> Any:
 @pytest.fixture
 def switch_on(root: Any) -> Callable[..., AuthProvider]:
     def make(kind: str, data: dict[str, Any]) -> AuthProvider:
-        admin.provider_save(kind, data, actor=root)
+        services.provider_save(kind, data, actor=root)
         AuthProvider.objects.filter(kind=kind).update(enabled=True)
         return AuthProvider.objects.get(kind=kind)
 
@@ -46,26 +45,26 @@ def switch_on(root: Any) -> Callable[..., AuthProvider]:
 
 
 @pytest.fixture
-def paper(switch_on: Any, monkeypatch: pytest.MonkeyPatch) -> PaperDirectory:
-    made = PaperDirectory()
+def fake_directory(switch_on: Any, monkeypatch: pytest.MonkeyPatch) -> FakeDirectory:
+    made = FakeDirectory()
     made.add("ann", "crew")
-    for module in (directory, resync, asking):
-        monkeypatch.setattr(module, "reader", lambda: made)
+    for module in (directory, resync, search_pool):
+        monkeypatch.setattr(module, "ldap_lookup", lambda: made)
     switch_on("openldap", SAMPLE)
     return made
 
 
 @pytest.fixture
-def hub(switch_on: Any) -> Iterator[Hub]:
-    made = Hub()
+def fake_github(switch_on: Any) -> Iterator[FakeGitHub]:
+    made = FakeGitHub()
     switch_on("github", made.config())
     yield made
     made.close()
 
 
 def through_github(client: Client) -> User | None:
-    told = client.post("/login/github")["Location"]
-    client.get("/login/github/return", {"code": "good", "state": told.rpartition("state=")[2][:32]})
+    location = client.post("/login/github")["Location"]
+    client.get("/login/github/return", {"code": "good", "state": location.rpartition("state=")[2][:32]})
     number = client.session.get("_auth_user_id")
     return User.objects.filter(pk=number or 0).first()
 
@@ -92,7 +91,7 @@ def test_liteops_16_what_people_type_never_becomes_a_part_of_the_filter(switch_o
         assert authenticate(None, username="ann", password=PASSWORD) is not None
         for typed in INJECTIONS:
             assert authenticate(None, username=typed, password=PASSWORD) is None, typed
-            assert not admin.provider_test("openldap", typed, PASSWORD, actor=root), typed
+            assert not services.provider_test("openldap", typed, PASSWORD, actor=root), typed
     finally:
         server.stop()
 
@@ -101,12 +100,14 @@ def test_liteops_16_what_people_type_never_becomes_a_part_of_the_filter(switch_o
 @pytest.mark.parametrize("value", ["uid)(x", "*", "uid=*", "%s", "uid\n", "a b"])
 def test_liteops_16_not_even_administrators_can_make_a_filter_of_an_attribute(root: Any, field: str, value: str):
     with pytest.raises(Invalid):
-        admin.provider_save("openldap", {**SAMPLE, field: value}, actor=root)
+        services.provider_save("openldap", {**SAMPLE, field: value}, actor=root)
 
 
-def test_cve_2018_19466_the_bind_password_is_never_given_back(people: Any, paper: PaperDirectory, client: Client):
+def test_cve_2018_19466_the_bind_password_is_never_given_back(
+    people: Any, fake_directory: FakeDirectory, client: Client
+):
     """Portainer's settings API returned the password of the service account in clear."""
-    client.force_login(people.root, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
     client.post("/admin/access/openldap", {**{k: str(v) for k, v in SAMPLE.items()}, "serviceAccountPassword": ""})
     pages = (
         "/admin/access",
@@ -149,7 +150,7 @@ def test_a_certificate_of_another_authority_is_refused_by_that_name(switch_on: A
     import ssl
     import threading
 
-    from tests.accounts.authority import certify
+    from tests.accounts.certificate_authority import certify
 
     certify(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -166,36 +167,36 @@ def test_a_certificate_of_another_authority_is_refused_by_that_name(switch_on: A
         other = certificate_authority()[0]
         data = {**SAMPLE, "server": "127.0.0.1", "port": listener.getsockname()[1], "tls": True, "caCertificate": other}
         pytest.importorskip("ldap")
-        tested = admin.provider_test("openldap", "ann", "x", actor=root, data=data)
+        tested = services.provider_test("openldap", "ann", "x", actor=root, data=data)
         thread.join()
     assert "its certificate was refused" in tested.reason
 
 
 @pytest.mark.parametrize("password", ["", "\0", "x" * 2000])
 def test_an_empty_password_is_never_sent_to_a_directory_that_would_say_yes(
-    paper: PaperDirectory, root: Any, monkeypatch: pytest.MonkeyPatch, password: str
+    fake_directory: FakeDirectory, root: Any, monkeypatch: pytest.MonkeyPatch, password: str
 ):
     """An LDAP bind with a name and no password succeeds, as nobody."""
-    asked: list[str] = []
+    queries: list[str] = []
 
-    def yes(kind: str, config: Directory, login: str, given: str) -> Claims:
-        asked.append(given)
-        return paper.claims("ann")
+    def yes(kind: str, config: DirectoryProviderConfig, login: str, given: str) -> Claims:
+        queries.append(given)
+        return fake_directory.claims("ann")
 
-    monkeypatch.setattr(paper, "identify", yes)
+    monkeypatch.setattr(fake_directory, "identify", yes)
     assert authenticate(None, username="ann", password=password) is None
-    assert not admin.provider_test("openldap", "ann", password, actor=root)
+    assert not services.provider_test("openldap", "ann", password, actor=root)
     with pytest.raises(Invalid) if not password else pytest.raises(Exception, match="Not switched on"):
-        admin.provider_enable("openldap", actor=root, login="ann", password=password)
-    assert asked == []
+        services.provider_enable("openldap", actor=root, login="ann", password=password)
+    assert queries == []
 
 
 def test_cve_2026_41053_teams_count_by_their_number_on_every_page(
-    hub: Hub, people: Any, lab: Environment, client: Client
+    fake_github: FakeGitHub, people: Any, lab: Environment, client: Client
 ):
     """Rancher 2 took more GitHub teams for a member's than the person was in."""
-    hub.teams = [{"id": 1000 + each, "slug": "ops", "name": "Ops"} for each in range(65)]
-    hub.orgs = [{"id": 7, "login": "acme"}]
+    fake_github.teams = [{"id": 1000 + each, "slug": "ops", "name": "Ops"} for each in range(65)]
+    fake_github.orgs = [{"id": 7, "login": "acme"}]
 
     def lab_is_for(kind: str, name: str) -> None:
         owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
@@ -204,7 +205,7 @@ def test_cve_2026_41053_teams_count_by_their_number_on_every_page(
 
     octo = through_github(client)
     assert octo is not None
-    held = {}
+    roles = {}
     for kind, name in (
         ("github_team", "1064"),
         ("github_team", "1065"),
@@ -216,18 +217,18 @@ def test_cve_2026_41053_teams_count_by_their_number_on_every_page(
         ("github_user", "octo"),
     ):
         lab_is_for(kind, name)
-        held[kind, name] = actor_of_user(octo, "api").role(lab.pk)
-    assert {pair for pair, role in held.items() if role} == {("github_team", "1064"), ("github_org", "7")}
+        roles[kind, name] = actor_of_user(octo, "api").role(lab.pk)
+    assert {pair for pair, role in roles.items() if role} == {("github_team", "1064"), ("github_org", "7")}
 
 
 @pytest.mark.parametrize("name", ["root", "alice", "ROOT"])
 def test_cve_2025_23389_nobody_comes_in_as_an_account_by_having_its_name(
-    hub: Hub, paper: PaperDirectory, people: Any, client: Client, name: str
+    fake_github: FakeGitHub, fake_directory: FakeDirectory, people: Any, client: Client, name: str
 ):
     """A first log-in through a provider could bind to somebody else's account."""
-    hub.person = {"id": 99, "login": name, "name": name, "email": f"{name}@example.test"}
+    fake_github.person = {"id": 99, "login": name, "name": name, "email": f"{name}@example.test"}
     octo = through_github(client)
-    paper.add(name)
+    fake_directory.add(name)
     ann = authenticate(None, username=name, password=name)
     assert octo is not None
     assert ann is not None
@@ -237,18 +238,23 @@ def test_cve_2025_23389_nobody_comes_in_as_an_account_by_having_its_name(
     assert not ann.is_admin
 
 
-def test_a_person_made_anew_under_an_old_name_does_not_inherit(paper: PaperDirectory, people: Any, lab: Environment):
+def test_a_person_made_anew_under_an_old_name_does_not_inherit(
+    fake_directory: FakeDirectory, people: Any, lab: Environment
+):
     """Accounts are found by entryUUID, objectGUID or GitHub's number, never by a name or a DN that is used again."""
     first = authenticate(None, username="ann", password="ann")
     assert first is not None
     owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
-    named = {"externalId": paper.claims("ann").person.dn, "externalIdType": "openldap_user", "role": "member"}
+    named = {"externalId": fake_directory.claims("ann").person.dn, "externalIdType": "openldap_user", "role": "member"}
     members_set(lab, [owner, named], actor=actor_of_user(people.alice, "api"))
     assert actor_of_user(first, "api").role(lab.pk) == "member"
-    old, new = paper.claims("ann").person, Claim("openldap_user", "u-ann2", "ann", "Ann", paper.claims("ann").person.dn)
-    del paper.groups["ann"]
-    paper.groups["ann2"], paper.logins = [], {"ann2": "ann"}
-    paper.identify = lambda *_: Claims(new)  # type: ignore[method-assign]
+    old, new = (
+        fake_directory.claims("ann").person,
+        IdentityClaim("openldap_user", "u-ann2", "ann", "Ann", fake_directory.claims("ann").person.dn),
+    )
+    del fake_directory.groups["ann"]
+    fake_directory.groups["ann2"], fake_directory.logins = [], {"ann2": "ann"}
+    fake_directory.identify = lambda *_: Claims(new)  # type: ignore[method-assign]
     second = authenticate(None, username="ann", password="ann")
     assert second is not None
     assert second.pk != first.pk
@@ -258,7 +264,7 @@ def test_a_person_made_anew_under_an_old_name_does_not_inherit(paper: PaperDirec
 
 @pytest.mark.parametrize("how", ["left", "gone", "disabled"])
 def test_cve_2021_36775_access_ends_with_what_it_was_given_for(
-    paper: PaperDirectory, people: Any, lab: Environment, run_loop: Any, how: str
+    fake_directory: FakeDirectory, people: Any, lab: Environment, run_loop: Any, how: str
 ):
     """Rancher 2 (CVE-2021-36775, -2019-6287, -2023-32199, -2023-22650): access outlived group, project or provider."""
     owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
@@ -269,23 +275,25 @@ def test_cve_2021_36775_access_ends_with_what_it_was_given_for(
     page = f"/env/{lab.pk}/stacks"
     assert browser.get(page).status_code == 200
     if how == "left":
-        paper.groups["ann"] = []
+        fake_directory.groups["ann"] = []
     elif how == "gone":
-        del paper.groups["ann"]
+        del fake_directory.groups["ann"]
     else:
-        paper.out["ann"] = "This person is disabled in the directory."
-    Identity.objects.update(asked_at=None)
-    User.all_objects.exclude(next_look=None).update(next_look=timezone.now())
+        fake_directory.out["ann"] = "This person is disabled in the directory."
+    Identity.objects.update(refreshed_at=None)
+    User.all_objects.exclude(next_attempt_at=None).update(next_attempt_at=timezone.now())
     run_loop()
     assert browser.get(page).status_code == (404 if how == "left" else 302)
-    paper.add("ann")
+    fake_directory.add("ann")
     assert browser.get(page).status_code == (404 if how == "left" else 302)
 
 
-def test_a_provider_s_lock_out_never_reaches_the_local_administrator(paper: PaperDirectory, root: Any, people: Any):
+def test_a_provider_s_lock_out_never_reaches_the_local_administrator(
+    fake_directory: FakeDirectory, root: Any, people: Any
+):
     """rancher #14748, #15113: site access of a provider also kept the local administrator out."""
-    paper.down = "It is down."
-    admin.provider_save("openldap", {**SAMPLE, "accessMode": "required"}, actor=root)
+    fake_directory.down = "It is down."
+    services.provider_save("openldap", {**SAMPLE, "accessMode": "required"}, actor=root)
     people.root.set_password("the way back in")
     people.root.save()
     assert authenticate(None, username="root", password="the way back in") == people.root

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from apps.containers.decisions import policy_reset, policy_set
-from apps.containers.guard import not_allowed
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
+from apps.containers.policy.enforce import containers_in_violation
+from apps.containers.policy_services import policy_reset, policy_set
 from apps.containers.services import container_create
-from apps.containers.spec import LaunchConfig
 from apps.core.errors import Forbidden, Invalid
 from apps.drivers.base import CreateRequest, Driver
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
@@ -48,12 +48,12 @@ def test_portainer_1015_whoever_may_create_may_not_mount_the_root(who: str, api_
 
 @pytest.mark.parametrize("page", ["container-new", "service-new", "service-clone"])
 def test_portainer_1762_every_form_is_checked_and_not_only_the_first(
-    page: str, enter: Any, at: Any, shop: Stack, actor_of: Actors
+    page: str, browser_as: Any, at: Any, shop: Stack, actor_of: Actors
 ):
     web = service_create(actor=actor_of("bob"), stack=shop, name="web", config=config(), scale=0)
     where = {"service-new": {"stack": shop.pk}, "service-clone": {"pk": web.pk}}.get(page, {})
     sent = {"name": "evil", "image": "bb:local", "scale": "1", "volumes": "/etc:/etc"}
-    answer = enter("bob").post(at(page, **where), sent, headers=HX)
+    answer = browser_as("bob").post(at(page, **where), sent, headers=HX)
     assert answer.status_code == 422
     assert b"/etc may not be mounted" in answer.content
     assert not Container.all_objects.exists()
@@ -77,13 +77,13 @@ def test_portainer_1762_every_form_is_checked_and_not_only_the_first(
     ],
 )
 def test_portainer_3231_2506_a_stack_file_is_checked_after_it_was_expanded(
-    lines: str, api_of: Any, enter: Any, at: Any, lab: Environment
+    lines: str, api_of: Any, browser_as: Any, at: Any, lab: Environment
 ):
     text = f"version: '2'\nservices:\n  web:\n    image: bb:local\n    {lines}\n"
     refused = api_of("bob").post("environments", {"name": "evil", "dockerCompose": text})
     assert (refused.status, refused["code"]) == (422, "PolicyViolation")
     assert "web: " in refused["message"]
-    page = enter("bob").post(at("stack-new"), {"name": "evil", "dockerCompose": text}, headers=HX)
+    page = browser_as("bob").post(at("stack-new"), {"name": "evil", "dockerCompose": text}, headers=HX)
     assert page.status_code == 422
     assert not Stack.all_objects.exists()
 
@@ -95,7 +95,7 @@ def test_portainer_3231_variables_and_extension_cannot_carry_a_mount_past_the_ch
     assert (refused.status, refused["code"]) == (422, "PolicyViolation")
 
 
-def test_portainer_1235_a_volume_cannot_be_told_to_be_a_bind_mount(api_of: Any, lab: Environment):
+def test_portainer_1235_a_volume_cannot_be_turned_into_a_bind_mount(api_of: Any, lab: Environment):
     text = (
         "version: '2'\nservices:\n  web:\n    image: bb:local\n    volumes: ['v:/v']\n"
         "volumes:\n  v:\n    driver_opts: {type: none, o: bind, device: /}\n"
@@ -108,9 +108,10 @@ def test_portainer_1235_a_volume_cannot_be_told_to_be_a_bind_mount(api_of: Any, 
 def test_cve_2026_44850_the_long_form_of_a_mount_is_no_way_around(
     host: Host, lab: Environment, actor_of: Actors, monkeypatch: Any, run_loop: Any, sim: SimulatedDriver
 ):
-    from apps.containers import engine, plan
+    from apps.containers import engine
+    from apps.containers.launch import engine_body
 
-    whole = plan.engine_body
+    whole = engine_body.engine_body
 
     def with_mounts(*args: Any, **kwargs: Any) -> dict[str, Any]:
         found = whole(*args, **kwargs)
@@ -120,7 +121,7 @@ def test_cve_2026_44850_the_long_form_of_a_mount_is_no_way_around(
     row = container_create(actor=actor_of("bob"), environment=lab, config=config(), name="evil")
     run_loop()
     row.refresh_from_db()
-    assert (row.shown, sim.containers()) == ("error", [])
+    assert (row.display_state, sim.containers()) == ("error", [])
     assert "host policy of Lab" in row.message
 
 
@@ -146,13 +147,13 @@ def test_portainer_3931_what_a_form_does_not_offer_is_refused_by_the_api(api_of:
 
 
 def test_cve_2026_41052_an_owner_is_under_the_policy_and_cannot_change_it(
-    api_of: Any, enter: Any, at: Any, lab: Environment, actor_of: Actors, host: Host
+    api_of: Any, browser_as: Any, at: Any, lab: Environment, actor_of: Actors, host: Host
 ):
     alice = api_of("alice")
     policy = alice.get("hostpolicies")["data"][0]
     assert alice.put(f"hostpolicies/{policy['id']}", {"privileged": True}).status == 405
     assert alice.delete(f"hostpolicies/{policy['id']}").status == 405
-    assert enter("alice").post(at("policy"), {"privileged": "on"}, headers=HX).status_code == 403
+    assert browser_as("alice").post(at("policy"), {"privileged": "on"}, headers=HX).status_code == 403
     for change in (
         lambda: policy_set(lab, {}, actor=actor_of("alice")),
         lambda: policy_reset(lab, actor=actor_of("bob")),
@@ -186,7 +187,7 @@ def test_cve_2024_41110_the_last_check_is_of_what_is_really_sent(
     policy_reset(lab, actor=actor_of("root"))  # while the wish waits for the loop
     run_loop()
     row.refresh_from_db()
-    assert (row.shown, sim.containers()) == ("error", [])
+    assert (row.display_state, sim.containers()) == ("error", [])
     assert "privileged containers may not be made" in row.message
 
 
@@ -195,7 +196,7 @@ def test_cve_2026_41567_no_files_are_copied_in_or_out_of_containers():
 
 
 def test_a_shell_never_asks_for_more_rights_than_its_container_has():
-    from apps.drivers.docker_engine import DockerDriver
+    from apps.drivers.docker.engine import DockerDriver
 
     assert not {"privileged", "user"} & set(inspect.signature(DockerDriver.exec).parameters)
 
@@ -205,7 +206,7 @@ def test_volumes_of_a_container_that_shows_the_host_are_not_lent(
 ):
     body = {"Image": "bb:local", "Cmd": ["sleep"], "HostConfig": {"Binds": ["/etc:/etc"], "NetworkMode": "host"}}
     sim.create(CreateRequest("native", body))
-    Host.all_objects.filter(pk=host.pk).update(next_look=host.created)
+    Host.all_objects.filter(pk=host.pk).update(next_attempt_at=host.created)
     run_loop()
     native = Container.all_objects.get(native=True)
     for fields in (
@@ -214,7 +215,7 @@ def test_volumes_of_a_container_that_shows_the_host_are_not_lent(
     ):
         refused = api_of("bob").post("containers", {"imageUuid": IMAGE, **fields})
         assert (refused.status, refused["code"]) == (422, "PolicyViolation"), fields
-    assert [row.pk for row, _why in not_allowed(lab.pk)] == [native.pk]
+    assert [row.pk for row, _why in containers_in_violation(lab.pk)] == [native.pk]
 
 
 def test_what_runs_when_the_policy_tightens_is_listed_and_left_alone(
@@ -225,12 +226,12 @@ def test_what_runs_when_the_policy_tightens_is_listed_and_left_alone(
         actor=actor_of("bob"), environment=lab, config=config(dataVolumes=["/srv/a:/a"]), name="kept"
     )
     run_loop()
-    assert not_allowed(lab.pk) == []
+    assert containers_in_violation(lab.pk) == []
     policy_set(lab, {"bindFolders": ["/srv/b"]}, actor=actor_of("root"))
     run_loop()
     row.refresh_from_db()
-    assert (row.shown, len(sim.containers())) == ("running", 1)
-    [(listed, refusals)] = not_allowed(lab.pk)
+    assert (row.display_state, len(sim.containers())) == ("running", 1)
+    [(listed, refusals)] = containers_in_violation(lab.pk)
     assert (listed.pk, [each.option for each in refusals]) == (row.pk, ["dataVolumes"])
     with pytest.raises(Invalid, match="/srv/a may not be mounted"):
         container_create(actor=actor_of("bob"), environment=lab, config=row.config, name="again")
@@ -247,7 +248,7 @@ def test_an_installation_may_be_as_open_as_rancher_was_by_one_setting(
     )
     run_loop()
     row.refresh_from_db()
-    assert row.shown == "running"
+    assert row.display_state == "running"
     policy_set(lab, {}, actor=actor_of("root"))  # a decision of its own goes before
     with pytest.raises(Invalid):
         container_create(actor=actor_of("rex"), environment=lab, config=row.config, name="closed")

@@ -8,8 +8,8 @@ import pytest
 
 from apps.accounts.services import account_update
 from apps.core.errors import Forbidden
-from apps.core.result import Loss
-from apps.environments.access import actor_of_key
+from apps.core.result import RevokedCounts
+from apps.environments.actor import actor_of_key
 from apps.environments.models import Environment
 from apps.environments.roles import ROLES
 from apps.environments.services import (
@@ -18,11 +18,11 @@ from apps.environments.services import (
     members_set,
     role_create,
     role_update,
-    socket_opened,
+    socket_register,
 )
 
 
-def entry(user: Any, role: str) -> dict[str, str]:
+def member_entry(user: Any, role: str) -> dict[str, str]:
     return {"externalId": f"1a{user.pk}", "externalIdType": "rancher_id", "role": role}
 
 
@@ -30,19 +30,21 @@ def test_cve_2021_36775_a_key_does_not_outlive_the_membership(people: Any, lab: 
     """Access survived removal from a project: keys and sockets go with the right, at once, and are counted."""
     inside = environment_key_create(actor=actor_of("bob"), environment=lab).key
     outside = account_key_create(actor=actor_of("bob")).key
-    socket_opened(account=people.bob.pk, key=inside.pk, environment=lab.pk, verb="exec", permission="exec")
+    socket_register(account=people.bob.pk, key=inside.pk, environment=lab.pk, verb="exec", permission="exec")
     alice = actor_of("alice")
-    members_set(lab, [entry(people.alice, "owner")], actor=alice)
+    members_set(lab, [member_entry(people.alice, "owner")], actor=alice)
     for key in (inside, outside):
         assert actor_of_key(key, "api").permissions(lab.pk) == frozenset()
         assert actor_of_key(key, "api").environments() == []
-    assert alice.losses == [Loss(sockets=1, keys=2)]
+    assert alice.revoked_counts == [RevokedCounts(sockets=1, keys=2)]
 
 
 def test_cve_2023_22650_a_key_falls_with_the_role(people: Any, lab: Environment, actor_of: Any):
     """A token kept what its user had lost: a key is its maker's rights now, never those at its birth."""
     key = environment_key_create(actor=actor_of("bob"), environment=lab).key
-    members_set(lab, [entry(people.alice, "owner"), entry(people.bob, "readonly")], actor=actor_of("alice"))
+    members_set(
+        lab, [member_entry(people.alice, "owner"), member_entry(people.bob, "readonly")], actor=actor_of("alice")
+    )
     assert actor_of_key(key, "api").permissions(lab.pk) == ROLES["readonly"]
 
 
@@ -62,12 +64,12 @@ def test_a_key_of_an_administrator_falls_with_the_kind(people: Any, lab: Environ
 def test_cve_2025_23391_nobody_edits_a_higher_role(people: Any, lab: Environment, actor_of: Any):
     """A restricted administrator took over an administrator: who may choose members is below those who may do more."""
     role_create(actor=actor_of("root"), name="clerk", permissions=["members"])
-    owner, clerk = entry(people.alice, "owner"), entry(people.bob, "clerk")
+    owner, clerk = member_entry(people.alice, "owner"), member_entry(people.bob, "clerk")
     members_set(lab, [owner, clerk], actor=actor_of("alice"))
     for listed in (
-        [owner, entry(people.bob, "owner")],
-        [entry(people.bob, "owner")],
-        [owner, clerk, entry(people.rex, "member")],
+        [owner, member_entry(people.bob, "owner")],
+        [member_entry(people.bob, "owner")],
+        [owner, clerk, member_entry(people.rex, "member")],
     ):
         with pytest.raises(Forbidden):
             members_set(lab, listed, actor=actor_of("bob"))
@@ -78,7 +80,7 @@ def test_cve_2025_23391_nobody_edits_a_higher_role(people: Any, lab: Environment
 def test_a_role_that_changes_is_changed_for_who_has_it_already(people: Any, lab: Environment, actor_of: Any):
     """Escalation by stale bindings (Rancher 2's role templates): grants are never a copy of what a role once was."""
     role = role_create(actor=actor_of("root"), name="ops", permissions=["operate", "exec"])
-    members_set(lab, [entry(people.alice, "owner"), entry(people.bob, "ops")], actor=actor_of("alice"))
+    members_set(lab, [member_entry(people.alice, "owner"), member_entry(people.bob, "ops")], actor=actor_of("alice"))
     key = environment_key_create(actor=actor_of("alice"), environment=lab, role="ops").key
     role_update(role, actor=actor_of("root"), permissions=["logs"])
     assert actor_of("bob").permissions(lab.pk) == actor_of_key(key, "api").permissions(lab.pk) == {"view", "logs"}

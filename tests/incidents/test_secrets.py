@@ -12,14 +12,19 @@ import pyotp
 import pytest
 from django.test import Client
 
-from apps.api.wire import kinds
+from apps.api.wire.resource import all_resources
+from apps.control.audit.verify import chain_numbers, verify
 from apps.control.models import AuditEntry, Operation, OperationLine
-from apps.control.verify import chains, verify
 from apps.hosts.services import host_create
-from tests.incidents.secret import found_in, found_in_database, walked, without
-from tests.wire.callers import Api, calm
+from tests.incidents.secret_search import (
+    found_in,
+    found_in_database,
+    walk_api,
+    without_fields,
+)
+from tests.wire.api_client import ApiClient, run_until_idle
 
-GIVEN = {
+GIVEN_SECRETS = {
     "new account's password": "Pw-of-carol+9/x==",
     "mistyped password": "Wr0ng&pass word!",
     "service account's password": "Bind/secret+77&=ä",
@@ -32,68 +37,74 @@ GIVEN = {
     "engine key": "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw",
 }
 DIRECTORY = {"server": "ldap.invalid", "domain": "dc=x", "serviceAccountUsername": "cn=svc"}
-VISIBLE = ("environment", "dockerCompose", "dockerComposeConfig")  # to those who may see variables' values
+VALUE_FIELDS = ("environment", "dockerCompose", "dockerComposeConfig")  # to those who may see variables' values
 
 
 @pytest.fixture
-def run(
+def secret_run(
     api_of: Any,
     people: Any,
     lab: Any,
     host: Any,
     caplog: pytest.LogCaptureFixture,
-    enter: Callable[[str], Client],
+    browser_as: Callable[[str], Client],
     at: Any,
 ) -> Any:
     """A day in the life of an installation: everything that takes or makes a secret, once, the loop included."""
     caplog.set_level(logging.DEBUG)
-    secrets = dict(GIVEN)
+    secrets = dict(GIVEN_SECRETS)
     root, bob = api_of("root", inside=False), api_of("bob")
     secrets |= {"root's key": root.key.partition(":")[2], "bob's key": bob.key.partition(":")[2]}
     made = bob.post("apikeys", {"name": "ci"})
     secrets["environment key"] = made["secretValue"]
-    _providers(root)
-    _people(root, secrets, enter)
-    _work(bob, enter("bob"), at, lab)
+    _configure_providers(root)
+    _use_accounts(root, secrets, browser_as)
+    _use_containers(bob, browser_as("bob"), at, lab)
     ticket = bob.post(f"containers/{bob.get('containers')['data'][0]['id']}?action=logs", {})
     secrets["socket's ticket"] = ticket["token"]
-    pem = f"-----BEGIN PRIVATE KEY-----\n{GIVEN['engine key']}\n-----END PRIVATE KEY-----"
+    pem = f"-----BEGIN PRIVATE KEY-----\n{GIVEN_SECRETS['engine key']}\n-----END PRIVATE KEY-----"
     tls = {"ca": "", "cert": "", "key": pem}
     host_create(actor=None, environment=lab, url="tcp://127.0.0.1:9", name="far", probe=False, tls=tls)
-    calm()
+    run_until_idle()
     return SimpleNamespace(secrets=secrets, logs=caplog.text)
 
 
-def _providers(root: Api) -> None:
+def _configure_providers(root: ApiClient) -> None:
     assert (
-        root.post("ldapconfig", {**DIRECTORY, "serviceAccountPassword": GIVEN["service account's password"]}).status
+        root.post(
+            "ldapconfig", {**DIRECTORY, "serviceAccountPassword": GIVEN_SECRETS["service account's password"]}
+        ).status
         < 500
     )
-    hub = {"clientId": "corral", "clientSecret": GIVEN["GitHub client secret"]}
+    hub = {"clientId": "corral", "clientSecret": GIVEN_SECRETS["GitHub client secret"]}
     assert root.post("githubconfig", hub).status < 500
 
 
-def _people(root: Api, secrets: dict[str, str], enter: Callable[[str], Client]) -> None:
+def _use_accounts(root: ApiClient, secrets: dict[str, str], browser_as: Callable[[str], Client]) -> None:
     """Accounts, log-ins that work and that do not, by both doors, and a changed password."""
-    password = GIVEN["new account's password"]
+    password = GIVEN_SECRETS["new account's password"]
     hx = {"HX-Request": "true"}
-    enter("root").post("/admin/accounts/new", {"login": "carol", "password": password, "kind": "user"}, headers=hx)
-    calm()
-    nobody = Api()
+    browser_as("root").post("/admin/accounts/new", {"login": "carol", "password": password, "kind": "user"}, headers=hx)
+    run_until_idle()
+    nobody = ApiClient()
     token = nobody.post("token", {"code": f"carol:{password}"})
     assert token.status == 201, token.body
     secrets["bearer token"] = token["jwt"]
-    _second_factor(Api(headers={"Authorization": f"Bearer {token['jwt']}"}), secrets)
-    nobody.post("token", {"code": f"carol:{GIVEN['mistyped password']}"})
+    _enrol_second_factor(ApiClient(headers={"Authorization": f"Bearer {token['jwt']}"}), secrets)
+    nobody.post("token", {"code": f"carol:{GIVEN_SECRETS['mistyped password']}"})
     browser = Client()
-    browser.post("/login", {"login": "carol", "password": GIVEN["mistyped password"]})
+    browser.post("/login", {"login": "carol", "password": GIVEN_SECRETS["mistyped password"]})
     browser.post("/login", {"login": "carol", "password": password})
     secrets["session"] = browser.cookies["sessionid"].value if "sessionid" in browser.cookies else "no-session-at-all"
-    sent = {"current": password, "password": GIVEN["changed password"], "again": GIVEN["changed password"]}
+    sent = {
+        "current": password,
+        "password": GIVEN_SECRETS["changed password"],
+        "again": GIVEN_SECRETS["changed password"],
+    }
     browser.post("/account/password", sent, headers=hx)
 
 
-def _second_factor(carol: Api, secrets: dict[str, str]) -> None:
+def _enrol_second_factor(carol: ApiClient, secrets: dict[str, str]) -> None:
     """An authenticator set up, one code mistyped, and the recovery codes that come with it."""
     path = f"secondfactors/{carol.get('secondfactors')['data'][0]['id']}/?action="
     given = carol.post(path + "enrol")["secret"]
@@ -104,11 +115,11 @@ def _second_factor(carol: Api, secrets: dict[str, str]) -> None:
     secrets |= {f"recovery code {number}": code for number, code in enumerate(first)}
 
 
-def _work(bob: Api, browser: Client, at: Any, lab: Any) -> None:
+def _use_containers(bob: ApiClient, browser: Client, at: Any, lab: Any) -> None:
     """Services and containers with secrets in their variables and commands: made, refused, failed."""
-    variables = {"DB_PASSWORD": GIVEN["database password"], "NOTE": GIVEN["plain value"]}
+    variables = {"DB_PASSWORD": GIVEN_SECRETS["database password"], "NOTE": GIVEN_SECRETS["plain value"]}
     launch = {"imageUuid": "docker:bb:local", "environment": variables}
-    launch["command"] = ["run", f"--password={GIVEN['password in a command']}"]
+    launch["command"] = ["run", f"--password={GIVEN_SECRETS['password in a command']}"]
     stack = bob.post("environments", {"name": "shop"})
     assert stack.status == 201
     service = {"name": "web", "environmentId": stack["id"], "launchConfig": launch, "startOnCreate": True}
@@ -116,55 +127,60 @@ def _work(bob: Api, browser: Client, at: Any, lab: Any) -> None:
     assert bob.post("services", {**service, "name": "bad name!"}).status == 422
     assert bob.post("containers", {**launch, "name": "box", "dataVolumes": ["/etc:/e"]}).status == 422
     assert bob.post("containers", {**launch, "name": "box"}).status == 201
-    text = f"c:\n  image: bb:local\n  environment:\n    API_TOKEN: {GIVEN['compose value']}\n"
+    text = f"c:\n  image: bb:local\n  environment:\n    API_TOKEN: {GIVEN_SECRETS['compose value']}\n"
     assert bob.post("environments", {"name": "composed", "dockerCompose": text}).status == 201
     assert bob.post("environments", {"name": "composed", "dockerCompose": text}).status == 422
-    form = {"name": "formed", "image": "bb:local", "env": f"DB_PASSWORD={GIVEN['database password']}", "start": "on"}
+    form = {
+        "name": "formed",
+        "image": "bb:local",
+        "env": f"DB_PASSWORD={GIVEN_SECRETS['database password']}",
+        "start": "on",
+    }
     browser.post(at("container-new"), form, headers={"HX-Request": "true"})
     browser.post(at("container-new"), {**form, "image": "BAD IMAGE"}, headers={"HX-Request": "true"})
-    calm()
+    run_until_idle()
 
 
-def test_cve_2024_58269_and_cve_2023_22649_the_audit_log_holds_none(run: Any):
-    assert len({*run.secrets.values()}) == len(run.secrets) == len(GIVEN) + 6 + 11
-    for name, secret in run.secrets.items():  # a search that finds nothing anywhere proves nothing
+def test_cve_2024_58269_and_cve_2023_22649_the_audit_log_holds_none(secret_run: Any):
+    assert len({*secret_run.secrets.values()}) == len(secret_run.secrets) == len(GIVEN_SECRETS) + 6 + 11
+    for name, secret in secret_run.secrets.items():  # a search that finds nothing anywhere proves nothing
         assert found_in(json.dumps({"text": secret}), {name: secret}) == [name]
     assert AuditEntry.all_objects.filter(code__startswith="4").count() > 3
     for row in AuditEntry.all_objects.values():
-        assert found_in(json.dumps(row, default=str), run.secrets) == [], row["event"]
-    assert all(verify(number).is_whole for number in chains())
+        assert found_in(json.dumps(row, default=str), secret_run.secrets) == [], row["event"]
+    assert all(verify(number).is_intact for number in chain_numbers())
 
 
-def test_operations_logs_and_every_column_of_the_database_hold_none(run: Any):
+def test_operations_logs_and_every_column_of_the_database_hold_none(secret_run: Any):
     assert Operation.all_objects.count() > 10
     for row in Operation.all_objects.values():
-        row.pop("before")  # encrypted, for whoever takes the wish back
-        assert found_in(json.dumps(row, default=str), run.secrets) == [], row["name"]
+        row.pop("previous_values")  # encrypted, for whoever takes the wish back
+        assert found_in(json.dumps(row, default=str), secret_run.secrets) == [], row["name"]
     for text in OperationLine.objects.values_list("text", flat=True):
-        assert found_in(text, run.secrets) == []
-    assert found_in(run.logs, run.secrets) == []
-    stored = {name: secret for name, secret in run.secrets.items() if name != "password in a command"}
+        assert found_in(text, secret_run.secrets) == []
+    assert found_in(secret_run.logs, secret_run.secrets) == []
+    stored = {name: secret for name, secret in secret_run.secrets.items() if name != "password in a command"}
     assert found_in_database(stored) == {}
 
 
-def test_no_answer_of_the_api_shows_one_again(run: Any, api_of: Any):
-    secrets = {name: secret for name, secret in run.secrets.items() if name != "password in a command"}
-    plurals = [each.plural_name.lower() for each in kinds.everything() if each.listable]
+def test_no_answer_of_the_api_shows_one_again(secret_run: Any, api_of: Any):
+    secrets = {name: secret for name, secret in secret_run.secrets.items() if name != "password in a command"}
+    plurals = [each.plural_name.lower() for each in all_resources() if each.listable]
     for who in ("alice", "bob", "rex", "rita", "root", "mallory"):
         api = api_of(who, inside=who not in {"root", "mallory"})
-        for path, body in walked(api, plurals):
-            hidden = without(body, () if who in {"rita", "mallory"} else VISIBLE)
+        for path, body in walk_api(api, plurals):
+            hidden = without_fields(body, () if who in {"rita", "mallory"} else VALUE_FIELDS)
             assert found_in(json.dumps(hidden, default=str), secrets) == [], (who, path)
-    told = json.dumps(api_of("bob").get("services").body)
-    assert "plain value" in found_in(told, run.secrets)  # whoever may see values sees them
+    text = json.dumps(api_of("bob").get("services").body)
+    assert "plain value" in found_in(text, secret_run.secrets)  # whoever may see values sees them
 
 
-def test_no_page_of_the_console_shows_one(run: Any, enter: Any, at: Any):
+def test_no_page_of_the_console_shows_one(secret_run: Any, browser_as: Any, at: Any):
     inside = [at(page) for page in ("activity", "audit", "keys", "stacks", "containers", "hosts", "policy")]
-    asked = Operation.all_objects.filter(environment__isnull=False, account__isnull=False)
-    inside += [at("operation", pk=operation.pk) for operation in asked]
+    operations = Operation.all_objects.filter(environment__isnull=False, account__isnull=False)
+    inside += [at("operation", pk=operation.pk) for operation in operations]
     site = [f"/admin/{page}" for page in ("audit", "processes", "accounts", "access", "settings")]
-    client = enter("root")
+    client = browser_as("root")
     for path in (*inside, *site):
         answer = client.get(path)
-        assert found_in(answer.content.decode(), run.secrets) == [], path
+        assert found_in(answer.content.decode(), secret_run.secrets) == [], path

@@ -21,17 +21,22 @@ from apps.environments.models import Environment, SocketTicket
 from apps.environments.services import ticket_issue, ticket_redeem
 from apps.hosts.models import Host
 from apps.realtime.agent import AgentSocket
+from apps.realtime.base_socket import UnknownPathSocket
 from apps.realtime.routing import urls
-from apps.realtime.socket import Nowhere
 from portal.settings import auth
-from tests.realtime.wire import ORIGIN, Wire, run, session_of
+from tests.realtime.websocket_client import (
+    ORIGIN,
+    WebSocketClient,
+    run_async,
+    session_headers,
+)
 
 PASSWORD = "correct horse battery staple"
 JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-def box(lab: Environment, settings: Any) -> Container:
+def container(lab: Environment, settings: Any) -> Container:
     """A container of the lab that runs on a host."""
     settings.ALLOWED_HOSTS = ["portal.test", "testserver"]
     host = Host.all_objects.create(environment=lab, name="h1", url="sim://h1", desired="active", state="active")
@@ -41,59 +46,63 @@ def box(lab: Environment, settings: Any) -> Container:
     return row
 
 
-def addresses(box: Container) -> list[str]:
+def addresses(container: Container) -> list[str]:
     """Every socket of people, aimed at the lab and its container."""
     found = []
     for each in urls:
-        if each.callback.consumer_class in {Nowhere, AgentSocket}:
+        if each.callback.consumer_class in {UnknownPathSocket, AgentSocket}:
             continue
         path = each.pattern.regex.pattern.strip("^$").replace("(?:projects/(?P<project>[^/]+)/)?", "")
         path = re.sub(r"\(\?:host\|container\)\?", "container", re.sub(r"\(\?:/\.\*\)\?|/\?", "", path))
-        found.append(f"/{path}?environment={box.environment_id}&container={box.pk}&projectId=1a{box.environment_id}")
+        found.append(
+            f"/{path}?environment={container.environment_id}&container={container.pk}&projectId=1a{container.environment_id}"
+        )
     return found
 
 
-def knock(paths: list[str], headers: dict[str, str]) -> dict[str, int | None]:
+def close_codes(paths: list[str], headers: dict[str, str]) -> dict[str, int | None]:
     """For each address the code with which it closes; None where the handshake itself is refused."""
     codes: dict[str, int | None] = {}
 
-    async def story() -> None:
+    async def scenario() -> None:
         for path in paths:
-            wire = Wire(path, headers)
-            codes[path] = await wire.code() if await wire.open() else None
-            await wire.leave()
+            websocket_client = WebSocketClient(path, headers)
+            codes[path] = await websocket_client.code() if await websocket_client.open() else None
+            await websocket_client.disconnect()
 
-    run(story)
+    run_async(scenario)
     return codes
 
 
 @pytest.mark.sockets
 @pytest.mark.django_db(transaction=True)
-def test_cve_2018_12678_no_socket_speaks_to_who_is_not_logged_in(people: Any, box: Container):
+def test_cve_2018_12678_no_socket_speaks_to_who_is_not_logged_in(people: Any, container: Container):
     """Portainer: the exec WebSocket asked for no log-in, and its id parameter led anywhere."""
-    paths = addresses(box)
+    paths = addresses(container)
     for headers in ({}, {"origin": ORIGIN}, {"origin": ORIGIN, "cookie": "corral_session=made-up"}):
-        assert set(knock(paths, headers).values()) == {4401}
+        assert set(close_codes(paths, headers).values()) == {4401}
     assert len(paths) >= 8
 
 
 @pytest.mark.sockets
 @pytest.mark.django_db(transaction=True)
-def test_cve_2019_13209_another_site_s_page_opens_no_socket(people: Any, box: Container):
+def test_cve_2019_13209_another_site_s_page_opens_no_socket(people: Any, container: Container):
     """Rancher 2 (#21034, #21036), and CVE-2026-44985 in Dozzle: cross-site WebSocket hijacking."""
-    mine = session_of(people.alice)
+    mine = session_headers(people.alice)
     for origin in ("http://evil.test", "null", "http://portal.test.evil.test"):
-        assert set(knock(addresses(box), {**mine, "origin": origin}).values()) == {None}
+        assert set(close_codes(addresses(container), {**mine, "origin": origin}).values()) == {None}
     without = {"cookie": mine["cookie"]}
-    assert set(knock(addresses(box), without).values()) == {4401}
+    assert set(close_codes(addresses(container), without).values()) == {4401}
 
 
 @pytest.mark.sockets
 @pytest.mark.django_db(transaction=True)
-def test_dokploy_4865_a_socket_takes_the_permission_for_what_it_does(people: Any, box: Container):
+def test_dokploy_4865_a_socket_takes_the_permission_for_what_it_does(people: Any, container: Container):
     """Dokploy (2026): docker and terminal sockets asked for a log-in, and for nothing more."""
-    assert knock([f"/ws/shell?container={box.pk}"], session_of(people.rita)) == {f"/ws/shell?container={box.pk}": 4403}
-    assert set(knock(addresses(box), session_of(people.mallory)).values()) <= {4404, 4401}
+    assert close_codes([f"/ws/shell?container={container.pk}"], session_headers(people.rita)) == {
+        f"/ws/shell?container={container.pk}": 4403
+    }
+    assert set(close_codes(addresses(container), session_headers(people.mallory)).values()) <= {4404, 4401}
 
 
 def token_of(login: str) -> str:
@@ -129,7 +138,7 @@ def test_rancher_1_x_a_socket_s_ticket_is_good_once_for_half_a_minute(people: An
 def test_cve_2025_34410_a_form_of_another_site_changes_nothing(people: Any):
     """1Panel, and -34429, -34430: cross-site request forgery on settings."""
     client = Client(enforce_csrf_checks=True)
-    client.force_login(people.root, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
     for path in ("/admin/settings/api.host", "/account/password", "/admin/open-mode", "/account/sessions/end"):
         assert client.post(path, {"value": "evil"}).status_code == 403, path
     for path in ("/v1/settings", "/v1/projects", "/v1/openmodes"):
@@ -142,21 +151,21 @@ def test_cve_2025_34410_a_form_of_another_site_changes_nothing(people: Any):
 def test_cve_2025_34410_a_wrong_key_is_not_mended_by_a_cookie(scheme: str, people: Any):
     """The rule it teaches: what a program shows is never mixed with what a browser keeps."""
     client = Client()
-    client.force_login(people.root, backend="apps.accounts.backends.LocalBackend")
+    client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
     assert client.get("/v1/accounts", headers={**JSON, "Authorization": scheme}).status_code == 401
     assert client.get("/v1/accounts", headers=JSON).status_code == 200
 
 
-@pytest.mark.parametrize(("proxies", "told"), [([], "10.0.0.9"), (["10.0.0.9/32"], "6.6.6.6")])
+@pytest.mark.parametrize(("proxies", "outcome"), [([], "10.0.0.9"), (["10.0.0.9/32"], "6.6.6.6")])
 def test_cve_2025_66508_a_forwarded_address_counts_from_listed_proxies_only(
-    proxies: list[str], told: str, people: Any, settings: Any
+    proxies: list[str], outcome: str, people: Any, settings: Any
 ):
     """1Panel: X-Forwarded-For was believed from anybody."""
     settings.TRUSTED_PROXIES = proxies
     body = {"code": "bob:wrong"}
     headers = {**JSON, "X-Forwarded-For": "6.6.6.6"}
     Client().post("/v1/token", body, content_type="application/json", headers=headers, REMOTE_ADDR="10.0.0.9")
-    assert FailedLogin.objects.get().address == told
+    assert FailedLogin.objects.get().address == outcome
 
 
 def test_cve_2025_66508_nor_does_it_lift_the_brake_on_guessing(people: Any):
@@ -195,7 +204,7 @@ def test_cve_2024_47182_passwords_are_kept_with_argon2(people: Any, settings: An
 
 
 @pytest.fixture
-def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def hashed_passwords(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each password that is hashed: what takes the time in a log-in."""
     seen: list[str] = []
     real = MD5PasswordHasher.encode
@@ -208,13 +217,13 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-WHO = ["bob", "nobody", "without", "gone", "x" * 500, "'; DROP TABLE accounts_user; --"]
+LOGINS = ["bob", "nobody", "without", "gone", "x" * 500, "'; DROP TABLE accounts_user; --"]
 
 
 @pytest.mark.parametrize("way", ["console", "api"])
-@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("who", LOGINS)
 def test_cve_2024_30257_a_wrong_log_in_takes_the_same_whoever_it_is(
-    who: str, way: str, people: Any, actor_of: Any, hashed: list[str]
+    who: str, way: str, people: Any, actor_of: Any, hashed_passwords: list[str]
 ):
     """1Panel: names could be told apart by timing. One password is hashed, whether the name exists or not."""
     people.rita.login = "without"
@@ -223,15 +232,15 @@ def test_cve_2024_30257_a_wrong_log_in_takes_the_same_whoever_it_is(
     people.rex.login = "gone"
     people.rex.save()
     account_act(people.rex, "deactivate", actor=actor_of("root"))
-    hashed.clear()
+    hashed_passwords.clear()
     if way == "console":
         answer = Client().post("/login", {"login": who, "password": "wrong"})
-        told = (answer.status_code, answer.context["error"])
-        assert told == (403, "The log-in name or the password is wrong.")
+        outcome = (answer.status_code, answer.context["error"])
+        assert outcome == (403, "The log-in name or the password is wrong.")
     else:
-        said = Client().post("/v1/token", {"code": f"{who}:wrong"}, content_type="application/json", headers=JSON)
-        assert (said.status_code, said.json()["code"]) == (401, "Unauthorized")
-    assert len(hashed) == 1
+        api_answer = Client().post("/v1/token", {"code": f"{who}:wrong"}, content_type="application/json", headers=JSON)
+        assert (api_answer.status_code, api_answer.json()["code"]) == (401, "Unauthorized")
+    assert len(hashed_passwords) == 1
 
 
 def test_cve_2024_30257_secrets_of_keys_are_compared_in_constant_time(people: Any, actor_of: Any, monkeypatch: Any):

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from apps.containers.decisions import policy_reset, policy_set
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
+from apps.containers.policy_services import policy_reset, policy_set
 from apps.containers.services import container_act, container_create
-from apps.containers.spec import LaunchConfig
 from apps.containers.streams import shell_open
 from apps.control.models import Operation
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core.errors import Invalid
 from apps.drivers.base import CreateRequest
-from apps.drivers.simulated import SimulatedDriver
-from apps.environments.access import SYSTEM
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.actor import SYSTEM
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service
@@ -44,7 +44,7 @@ def foreign(host: Host, sim: SimulatedDriver, run_loop: Any) -> Callable[..., Co
         made = sim.create(CreateRequest("native", {"Image": "bb:local", "HostConfig": options}))
         if running:
             sim.start(made)
-        look("host", host.pk)
+        reconcile_one("host", host.pk)
         run_loop()
         row: Container = Container.all_objects.get(native=True)
         return row
@@ -53,7 +53,7 @@ def foreign(host: Host, sim: SimulatedDriver, run_loop: Any) -> Callable[..., Co
 
 
 @pytest.fixture
-def outlawed(host: Host, lab: Environment, actor_of: Any, run_loop: Any) -> Container:
+def forbidden_container(host: Host, lab: Environment, actor_of: Any, run_loop: Any) -> Container:
     """A container that was allowed when it was made, and runs."""
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "privileged": True})
@@ -61,7 +61,7 @@ def outlawed(host: Host, lab: Environment, actor_of: Any, run_loop: Any) -> Cont
     run_loop()
     policy_reset(lab, actor=actor_of("root"))
     row.refresh_from_db()
-    assert row.shown == "running"
+    assert row.display_state == "running"
     return row
 
 
@@ -93,11 +93,13 @@ def test_a_harmless_one_made_outside_is_started_and_entered(foreign: Any, actor_
     run_loop()
     row.refresh_from_db()
     shell_open(row, ["sh"]).close()
-    assert row.shown == "running"
+    assert row.display_state == "running"
 
 
-def test_over_the_api_start_restart_and_shell_say_why_not_and_what_can_be_done(api_of: Any, outlawed: Container):
-    bob, path = api_of("bob"), f"containers/1i{outlawed.pk}?action="
+def test_over_the_api_start_restart_and_shell_say_why_not_and_what_can_be_done(
+    api_of: Any, forbidden_container: Container
+):
+    bob, path = api_of("bob"), f"containers/1i{forbidden_container.pk}?action="
     for action, body in (("restart", None), ("execute", {"command": ["sh"]})):
         refused = bob.post(path + action, body)
         assert (refused.status, refused["code"], refused["fieldName"]) == (422, "PolicyViolation", "privileged"), action
@@ -107,53 +109,58 @@ def test_over_the_api_start_restart_and_shell_say_why_not_and_what_can_be_done(a
 
 
 def test_the_console_says_so_too_for_one_and_for_many(
-    enter: Any, at: Any, outlawed: Container, actor_of: Any, run_loop: Any
+    browser_as: Any, at: Any, forbidden_container: Container, actor_of: Any, run_loop: Any
 ):
-    container_act(outlawed, "stop", actor=actor_of("bob"))
+    container_act(forbidden_container, "stop", actor=actor_of("bob"))
     run_loop()
-    bob = enter("bob")
-    one = bob.post(at("container-do", pk=outlawed.pk, action="start"), headers=HX)
-    many = bob.post(at("containers-bulk"), {"action": "start", "row": [outlawed.pk]}, headers=HX)
+    bob = browser_as("bob")
+    one = bob.post(at("container-do", pk=forbidden_container.pk, action="start"), headers=HX)
+    many = bob.post(at("containers-bulk"), {"action": "start", "row": [forbidden_container.pk]}, headers=HX)
     for answer in (one, many):
         assert answer.status_code == 422
         assert "may not be started" in answer.content.decode() + str(answer.headers)
 
 
 def test_stopping_and_removing_are_always_allowed(
-    outlawed: Container, actor_of: Any, run_loop: Any, sim: SimulatedDriver
+    forbidden_container: Container, actor_of: Any, run_loop: Any, sim: SimulatedDriver
 ):
     for action, state in (("stop", "stopped"), ("remove", "removed")):
-        container_act(outlawed, action, actor=actor_of("rex"))
+        container_act(forbidden_container, action, actor=actor_of("rex"))
         run_loop()
-        outlawed.refresh_from_db()
-        assert outlawed.shown == state
+        forbidden_container.refresh_from_db()
+        assert forbidden_container.display_state == state
     assert sim.containers() == []
 
 
 def test_once_it_is_allowed_again_it_starts(
-    outlawed: Container, lab: Environment, actor_of: Any, run_loop: Any, sim: SimulatedDriver
+    forbidden_container: Container, lab: Environment, actor_of: Any, run_loop: Any, sim: SimulatedDriver
 ):
-    container_act(outlawed, "stop", actor=actor_of("bob"))
+    container_act(forbidden_container, "stop", actor=actor_of("bob"))
     run_loop()
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
-    outlawed.refresh_from_db()
-    container_act(outlawed, "start", actor=actor_of("bob"))
+    forbidden_container.refresh_from_db()
+    container_act(forbidden_container, "start", actor=actor_of("bob"))
     run_loop()
     assert [seen.state for seen in sim.containers()] == ["running"]
 
 
 def test_a_start_that_was_asked_for_before_the_policy_tightened_ends_in_error(
-    outlawed: Container, lab: Environment, actor_of: Any, run_loop: Any, sim: SimulatedDriver
+    forbidden_container: Container, lab: Environment, actor_of: Any, run_loop: Any, sim: SimulatedDriver
 ):
-    container_act(outlawed, "stop", actor=actor_of("bob"))
+    container_act(forbidden_container, "stop", actor=actor_of("bob"))
     run_loop()
-    outlawed.refresh_from_db()
-    container_act(outlawed, "start", actor=SYSTEM)  # as a service's loop does, which the policy does not stop asking
+    forbidden_container.refresh_from_db()
+    container_act(
+        forbidden_container, "start", actor=SYSTEM
+    )  # as a service's loop does, which the policy does not stop asking
     run_loop()
-    outlawed.refresh_from_db()
-    assert (outlawed.shown, [seen.state for seen in sim.containers()]) == ("error", ["exited"])
-    assert outlawed.message.startswith("Not started: the host policy of Lab does not allow it (privileged")
-    assert Operation.all_objects.filter(name="container.start", target=outlawed.pk).latest("pk").state == "failed"
+    forbidden_container.refresh_from_db()
+    assert (forbidden_container.display_state, [seen.state for seen in sim.containers()]) == ("error", ["exited"])
+    assert forbidden_container.message.startswith("Not started: the host policy of Lab does not allow it (privileged")
+    assert (
+        Operation.all_objects.filter(name="container.start", target=forbidden_container.pk).latest("pk").state
+        == "failed"
+    )
 
 
 def test_a_service_s_container_that_ended_stays_down_with_the_reason(
@@ -170,12 +177,12 @@ def test_a_service_s_container_that_ended_stays_down_with_the_reason(
     policy_reset(lab, actor=actor_of("root"))
     sim.crash(row.external_id)
     for _ in range(3):
-        look("container", row.pk)
+        reconcile_one("container", row.pk)
     row.refresh_from_db()
     assert [seen.state for seen in sim.containers()] == ["exited"]
     assert "Not started: the host policy of Lab" in row.message
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
-    look("container", row.pk)
+    reconcile_one("container", row.pk)
     run_loop()
     row.refresh_from_db()
-    assert (row.shown, Service.all_objects.get(pk=service.pk).removed) == ("running", None)
+    assert (row.display_state, Service.all_objects.get(pk=service.pk).removed) == ("running", None)

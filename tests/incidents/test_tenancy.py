@@ -10,12 +10,12 @@ from django.test import Client
 from apps.accounts.login.passwords import password_set
 from apps.accounts.models import Session, User
 from apps.accounts.services import account_act, account_update, first_admin_create
-from apps.console.setup import setup_link_make
+from apps.console.login.setup import setup_link_create
 from apps.containers.models import Container
-from apps.core.errors import Conflict, Forbidden, Stale
+from apps.core.errors import Conflict, Forbidden, ReauthenticationRequired
 from apps.core.models import Setting, UnscopedRead
 from apps.core.services import setting_write
-from apps.environments.access import Actor, actor_of_user
+from apps.environments.actor import Actor, actor_of_user
 from apps.environments.models import Environment, SocketTicket
 from apps.environments.services import members_set, ticket_issue, ticket_redeem
 from apps.hosts.models import Host
@@ -31,26 +31,26 @@ def owners(*accounts: User) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-def test_cve_2017_7297_no_user_switches_authentication_off(who: str, api_of: Any, enter: Any):
+def test_cve_2017_7297_no_user_switches_authentication_off(who: str, api_of: Any, browser_as: Any):
     """Rancher 1.2 to 1.5 (#8296): any logged-in user could set api.security.enabled to false."""
     api = api_of(who, inside=False)
     assert api.put("settings/api.security.enabled", {"value": "false"}).status in {403, 405}
     assert api.post("settings", {"name": "api.security.enabled", "value": "false"}).status in {403, 405}
     assert api.post("openmodes", {"enabled": True, "password": PASSWORD}).status == 404
-    assert enter(who).post("/admin/open-mode", {"password": PASSWORD}, headers=HX).status_code == 404
+    assert browser_as(who).post("/admin/open-mode", {"password": PASSWORD}, headers=HX).status_code == 404
     assert not Setting.objects.filter(name="api.security.enabled").exists()
 
 
-def test_cve_2017_7297_an_administrator_needs_a_second_step(api_of: Any, enter: Any, people: Any):
+def test_cve_2017_7297_an_administrator_needs_a_second_step(api_of: Any, browser_as: Any, people: Any):
     """The rule it teaches: global settings need an administrator, the password again, and a page of their own."""
     root = api_of("root", inside=False)
     assert root.put("settings/api.security.enabled", {"value": "false"}).status == 403
     assert root.post("openmodes", {"enabled": True}).status == 422
-    client = enter("root")
+    client = browser_as("root")
     Session.objects.update(confirmed="2020-01-01T00:00:00Z")
     answer = client.post("/admin/open-mode", {"password": PASSWORD}, headers=HX)
     assert answer["HX-Redirect"].startswith("/confirm")
-    with pytest.raises(Stale):
+    with pytest.raises(ReauthenticationRequired):
         setting_write("session.limit", "1", actor=actor_of_user(people.root, "console"))
     assert not Setting.objects.filter(name__in=["api.security.enabled", "session.limit"]).exists()
 
@@ -98,15 +98,15 @@ def test_cve_2026_24740_a_ticket_is_for_one_thing_and_one_verb(people: Any, lab:
     )  # fmt: skip
 
 
-class Broken(Exception):
+class AccidentalError(Exception):
     """What a check that fails by accident throws."""
 
 
-def breaks(*_: Any, **__: Any) -> Any:
-    raise Broken
+def raise_accidentally(*_: Any, **__: Any) -> Any:
+    raise AccidentalError
 
 
-CHECKS = ["apps.api.wire.auth.key_shown", "apps.api.wire.auth.why_shut", "apps.api.wire.auth.actor_of_key"]
+CHECKS = ["apps.api.wire.auth.key_by_credentials", "apps.api.wire.auth.key_refusal", "apps.api.wire.auth.actor_of_key"]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -115,35 +115,35 @@ def test_cve_2026_44882_a_check_that_fails_lets_nobody_on_over_the_api(
 ):
     """Portainer: the middleware logged the failed check, and went on."""
     api = api_of("alice")
-    monkeypatch.setattr(check, breaks)
+    monkeypatch.setattr(check, raise_accidentally)
     answer = api.get("containers")
     assert answer.status == 500
     assert "data" not in (answer.body or {})
 
 
-@pytest.mark.parametrize("check", ["_is_over", "_visit", "_answer"])
-def test_cve_2026_44882_nor_in_the_console(check: str, enter: Any, monkeypatch: pytest.MonkeyPatch):
-    client = enter("alice")
+@pytest.mark.parametrize("check", ["_is_session_expired", "_user_context", "_respond"])
+def test_cve_2026_44882_nor_in_the_console(check: str, browser_as: Any, monkeypatch: pytest.MonkeyPatch):
+    client = browser_as("alice")
     client.raise_request_exception = False
-    monkeypatch.setattr(f"apps.console.door.{check}", breaks)
+    monkeypatch.setattr(f"apps.console.request_context.{check}", raise_accidentally)
     assert client.get("/environments").status_code == 500
 
 
 def test_cve_2026_44882_nor_where_rights_are_looked_up(
-    api_of: Any, enter: Any, lab: Environment, monkeypatch: pytest.MonkeyPatch
+    api_of: Any, browser_as: Any, lab: Environment, monkeypatch: pytest.MonkeyPatch
 ):
-    api, client = api_of("alice"), enter("alice")
+    api, client = api_of("alice"), browser_as("alice")
     client.raise_request_exception = False
-    monkeypatch.setattr(Actor, "permissions", breaks)
+    monkeypatch.setattr(Actor, "permissions", raise_accidentally)
     assert api.get("containers").status == 500
     assert client.get(f"/env/{lab.pk}/stacks").status_code == 500
 
 
 def test_cve_2021_36775_access_ends_with_the_membership(
-    people: Any, lab: Environment, api_of: Any, enter: Any, actor_of: Any
+    people: Any, lab: Environment, api_of: Any, browser_as: Any, actor_of: Any
 ):
     """Rancher 2, and CVE-2019-6287, CVE-2023-32199, CVE-2023-22650: access survived removal."""
-    api, client = api_of("bob"), enter("bob")
+    api, client = api_of("bob"), browser_as("bob")
     assert api.get("containers").status == 200
     assert client.get(f"/env/{lab.pk}/stacks").status_code == 200
     members_set(lab, owners(people.alice), actor=actor_of("alice"))
@@ -151,16 +151,16 @@ def test_cve_2021_36775_access_ends_with_the_membership(
     assert client.get(f"/env/{lab.pk}/stacks").status_code == 404
 
 
-def test_cve_2023_22650_access_ends_with_the_account(people: Any, api_of: Any, enter: Any, actor_of: Any):
-    api, client = api_of("bob"), enter("bob")
+def test_cve_2023_22650_access_ends_with_the_account(people: Any, api_of: Any, browser_as: Any, actor_of: Any):
+    api, client = api_of("bob"), browser_as("bob")
     account_act(people.bob, "deactivate", actor=actor_of("root"))
     assert api.get("containers").status == 401
     assert client.get("/environments").status_code == 302
     assert not Session.objects.filter(account=people.bob).exists()
 
 
-def test_cve_2019_6287_tickets_end_with_the_account_too(people: Any, lab: Environment, actor_of: Any, enter: Any):
-    enter("bob")
+def test_cve_2019_6287_tickets_end_with_the_account_too(people: Any, lab: Environment, actor_of: Any, browser_as: Any):
+    browser_as("bob")
     session = Session.objects.select_related("account").get(account=people.bob)
     ticket_issue(
         actor=actor_of_user(people.bob, "api", session=session),
@@ -195,12 +195,12 @@ def test_cve_2019_11202_the_first_administrator_is_made_once(people: Any, actor_
         account_act(people.root, action, actor=actor_of("root"))
         run_loop()
     before = set(User.all_objects.values_list("pk", "login", "desired"))
-    from portal.startup import prepare
+    from portal.boot.startup import prepare
 
     prepare()
     with pytest.raises(Conflict):
         first_admin_create(login="again", password=PASSWORD)
-    token = setup_link_make()
+    token = setup_link_create()
     Client().post(f"/setup/{token}", {"login": "again", "password": PASSWORD})
     assert set(User.all_objects.values_list("pk", "login", "desired")) == before
 
@@ -209,7 +209,7 @@ def test_cve_2019_11202_the_first_administrator_is_made_once(people: Any, actor_
 def test_cve_2026_55761_there_is_no_open_window_before_set_up():
     """Portainer: in the first minutes anybody could restore a back-up and so take the installation over."""
     client = Client()
-    token = setup_link_make()
+    token = setup_link_create()
     for path in ("/setup", "/setup/guess", f"/setup/{token[:-1]}", f"/setup/{token}x"):
         client.post(path, {"login": "eve", "password": PASSWORD})
     for path in ("/v1/accounts", "/v1/settings", "/v1/openmodes", "/v1/passwords"):

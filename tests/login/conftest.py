@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.db.models import F
 from django.test import Client
 
-from apps.accounts.login import factor
+from apps.accounts.login import second_factor
 from apps.accounts.models import Session, Totp, User
 from apps.core.models import Setting
 
@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(autouse=True)
-def calm_throttle() -> None:
+def reset_throttle() -> None:
     """No throttle left over from the test before."""
     cache.clear()
 
@@ -49,7 +49,7 @@ class Answer:
 
 
 @dataclass
-class Program:
+class BearerClient:
     """A program that talks to the API with a bearer token, or with nothing."""
 
     token: str = ""
@@ -74,19 +74,19 @@ class Program:
 
 
 @pytest.fixture
-def nobody() -> Program:
+def nobody() -> BearerClient:
     """A program that brings nothing."""
-    return Program()
+    return BearerClient()
 
 
 @pytest.fixture
-def program(people: Any, nobody: Program) -> Callable[..., Program]:
+def program(people: Any, nobody: BearerClient) -> Callable[..., BearerClient]:
     """A program that got itself a token."""
 
-    def make(login: str, password: str = PASSWORD, **more: str) -> Program:
+    def make(login: str, password: str = PASSWORD, **more: str) -> BearerClient:
         answer = nobody.post("token", {"code": f"{login}:{password}", **more})
         assert answer.status == 201, answer.body
-        return Program(answer.body["jwt"])
+        return BearerClient(answer.body["jwt"])
 
     return make
 
@@ -127,7 +127,7 @@ def count_of() -> Callable[[User], int]:
     return lambda user: Session.objects.filter(account=user).count()
 
 
-class Phone:
+class Authenticator:
     """An authenticator: it knows one secret, and gives codes of steps that were not used yet."""
 
     recovery: list[str]
@@ -150,14 +150,14 @@ class Phone:
 
 
 @pytest.fixture
-def phone(people: Any, actor_of: Any) -> Callable[[str], Phone]:
+def phone(people: Any, actor_of: Any) -> Callable[[str], Authenticator]:
     """Gives somebody a second factor; their authenticator."""
 
-    def make(login: str) -> Phone:
+    def make(login: str) -> Authenticator:
         user = getattr(people, login)
-        factor.enrolment(user)
-        found = Phone(user)
-        found.recovery = factor.enrol(user, found.code(), actor=actor_of(login))
+        second_factor.enrolment(user)
+        found = Authenticator(user)
+        found.recovery = second_factor.enrol(user, found.code(), actor=actor_of(login))
         return found
 
     return make

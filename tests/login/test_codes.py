@@ -18,44 +18,44 @@ MOMENTS = {59: "287082", 1111111109: "081804", 1111111111: "050471", 1234567890:
 
 @pytest.mark.parametrize(("moment", "code"), MOMENTS.items())
 def test_the_codes_are_those_of_rfc_6238(moment: int, code: str):
-    assert codes.step_of(RFC, code, after=0, now=moment) == moment // 30
+    assert codes.matching_time_step(RFC, code, after=0, now=moment) == moment // 30
 
 
 @pytest.mark.parametrize(("drift", "counts"), [(-61, False), (-30, True), (0, True), (30, True), (61, False)])
 def test_a_clock_may_be_half_a_minute_off(drift: int, counts: bool):
     now = 1_900_000_015
     code = pyotp.TOTP(RFC).at(now + drift)
-    assert (codes.step_of(RFC, code, after=0, now=now) is not None) == counts
+    assert (codes.matching_time_step(RFC, code, after=0, now=now) is not None) == counts
 
 
 def test_a_code_counts_once():
     now = 1_900_000_015
     code = pyotp.TOTP(RFC).at(now)
-    step = codes.step_of(RFC, code, after=0, now=now)
+    step = codes.matching_time_step(RFC, code, after=0, now=now)
     assert step is not None
-    assert codes.step_of(RFC, code, after=step, now=now) is None
-    assert codes.step_of(RFC, code, after=step, now=now + 29) is None
-    assert codes.step_of(RFC, pyotp.TOTP(RFC).at(now + 30), after=step, now=now + 30) == step + 1
+    assert codes.matching_time_step(RFC, code, after=step, now=now) is None
+    assert codes.matching_time_step(RFC, code, after=step, now=now + 29) is None
+    assert codes.matching_time_step(RFC, pyotp.TOTP(RFC).at(now + 30), after=step, now=now + 30) == step + 1
 
 
 def test_the_code_before_the_one_that_was_used_does_not_count_either():
     now = 1_900_000_015
     step = now // 30
-    assert codes.step_of(RFC, pyotp.TOTP(RFC).at(now - 30), after=step, now=now) is None
+    assert codes.matching_time_step(RFC, pyotp.TOTP(RFC).at(now - 30), after=step, now=now) is None
 
 
 @pytest.mark.parametrize("text", ["", "12345", "1234567", "12345a", "²²²²²²", "-12345", " 12345", "12 345", "\0" * 6])
 def test_what_is_no_code_is_refused(text: str):
-    assert codes.step_of(RFC, text, after=0, now=59) is None
+    assert codes.matching_time_step(RFC, text, after=0, now=59) is None
 
 
 @given(st.text(max_size=12))
 def test_no_text_makes_trouble(text: str):
-    assert codes.step_of(RFC, codes.tidy(text), after=0, now=59) in {None, 0, 1, 2}
+    assert codes.matching_time_step(RFC, codes.normalize_code(text), after=0, now=59) in {None, 0, 1, 2}
 
 
 def test_blanks_in_a_typed_code_do_not_count():
-    assert codes.tidy(" 287 082\n") == "287082"
+    assert codes.normalize_code(" 287 082\n") == "287082"
 
 
 def test_secrets_are_long_and_new():
@@ -65,7 +65,7 @@ def test_secrets_are_long_and_new():
 
 
 def test_the_uri_tells_an_authenticator_what_it_needs():
-    parts = urlsplit(codes.uri_of(RFC, "ann@example"))
+    parts = urlsplit(codes.totp_uri(RFC, "ann@example"))
     assert (parts.scheme, parts.netloc, parts.path) == ("otpauth", "totp", "/Corral:ann%40example")
     assert parse_qs(parts.query) == {"secret": [RFC], "issuer": ["Corral"]}
 

@@ -7,13 +7,23 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.accounts.login.proof import can_prove, password_prove, session_confirm
-from apps.accounts.models import AuthProvider, FailedLogin, Identity, Session
+from apps.accounts.login.credentials import can_reauthenticate, password_confirm, session_confirm
+from apps.accounts.models import (
+    AuthProvider,
+    FailedLogin,
+    Identity,
+    Session,
+)
 from apps.accounts.services import key_create
 from apps.control.models import AuditEntry
-from apps.core.errors import Invalid, Stale, Unauthorized
-from apps.core.services import insist_fresh
-from apps.environments.access import SYSTEM, Actor, actor_of_key, actor_of_user
+from apps.core.errors import Invalid, ReauthenticationRequired, Unauthorized
+from apps.core.services import require_recent_auth
+from apps.environments.actor import (
+    SYSTEM,
+    Actor,
+    actor_of_key,
+    actor_of_user,
+)
 
 PASSWORD = "correct horse battery staple"
 HX = {"HX-Request": "true"}
@@ -31,19 +41,19 @@ def stale(browser: Any, later: Any) -> Any:
     return make
 
 
-def is_fresh(login: str) -> bool:
+def recently_authenticated(login: str) -> bool:
     session = Session.objects.get(account__login=login)
     assert session.account is not None
-    return actor_of_user(session.account, "console", session=session).is_fresh
+    return actor_of_user(session.account, "console", session=session).recently_authenticated
 
 
 def test_a_log_in_counts_for_ten_minutes(people: Any, browser: Any, later: Any):
     browser("root")
-    assert is_fresh("root")
+    assert recently_authenticated("root")
     later(minutes=9)
-    assert is_fresh("root")
+    assert recently_authenticated("root")
     later(minutes=2)
-    assert not is_fresh("root")
+    assert not recently_authenticated("root")
 
 
 def test_the_password_makes_it_count_again(people: Any, stale: Any):
@@ -51,7 +61,7 @@ def test_the_password_makes_it_count_again(people: Any, stale: Any):
     assert client.get("/confirm?next=/admin/settings").status_code == 200
     answer = client.post("/confirm", {"password": PASSWORD, "next": "/admin/settings"})
     assert (answer.status_code, answer["Location"]) == (302, "/admin/settings")
-    assert is_fresh("root")
+    assert recently_authenticated("root")
     assert AuditEntry.all_objects.filter(event="session.confirm", account=people.root).count() == 1
 
 
@@ -61,7 +71,7 @@ def test_a_wrong_password_does_not_and_is_counted(people: Any, stale: Any, passw
     answer = client.post("/confirm", {"password": password})
     assert answer.status_code == 422
     assert b"not your current password" in answer.content
-    assert not is_fresh("root")
+    assert not recently_authenticated("root")
     assert FailedLogin.objects.filter(login="root").count() == 1
 
 
@@ -70,7 +80,7 @@ def test_guessing_is_slowed_down(people: Any, stale: Any):
     for _ in range(8):
         client.post("/confirm", {"password": "wrong"})
     assert b"Too many wrong passwords" in client.post("/confirm", {"password": PASSWORD}).content
-    assert not is_fresh("root")
+    assert not recently_authenticated("root")
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
@@ -82,11 +92,11 @@ def test_confirming_in_one_browser_does_not_count_for_another(people: Any, brows
     one, _other = browser("root"), browser("root")
     later(minutes=11)
     one.post("/confirm", {"password": PASSWORD})
-    fresh = [
-        actor_of_user(people.root, "console", session=row).is_fresh
+    recent_calls = [
+        actor_of_user(people.root, "console", session=row).recently_authenticated
         for row in Session.objects.filter(account=people.root)
     ]
-    assert sorted(fresh) == [False, True]
+    assert sorted(recent_calls) == [False, True]
 
 
 def test_where_there_is_a_second_factor_the_password_alone_is_not_enough(people: Any, phone: Any, later: Any):
@@ -98,9 +108,9 @@ def test_where_there_is_a_second_factor_the_password_alone_is_not_enough(people:
     assert b'name="code"' in client.get("/confirm").content
     for code in ("", root.wrong()):
         assert client.post("/confirm", {"password": PASSWORD, "code": code}).status_code == 422
-        assert not is_fresh("root")
+        assert not recently_authenticated("root")
     assert client.post("/confirm", {"password": PASSWORD, "code": root.code()}).status_code == 302
-    assert is_fresh("root")
+    assert recently_authenticated("root")
 
 
 def test_nobody_confirms_anything(people: Any, actor_of: Any):
@@ -111,15 +121,15 @@ def test_nobody_confirms_anything(people: Any, actor_of: Any):
 
 def test_who_is_fresh_without_a_session(people: Any, actor_of: Any):
     key = key_create(actor=actor_of("root"), account=people.root).key
-    assert actor_of_key(key, "api").is_fresh
-    assert actor_of_user(people.root, "cli").is_fresh
-    assert SYSTEM.is_fresh
-    assert not actor_of_user(people.root, "api").is_fresh
-    assert not actor_of_user(people.root, "console").is_fresh
-    assert not Actor(None, "api").is_fresh
-    insist_fresh(actor_of_key(key, "api"))
-    with pytest.raises(Stale):
-        insist_fresh(actor_of_user(people.root, "console"))
+    assert actor_of_key(key, "api").recently_authenticated
+    assert actor_of_user(people.root, "cli").recently_authenticated
+    assert SYSTEM.recently_authenticated
+    assert not actor_of_user(people.root, "api").recently_authenticated
+    assert not actor_of_user(people.root, "console").recently_authenticated
+    assert not Actor(None, "api").recently_authenticated
+    require_recent_auth(actor_of_key(key, "api"))
+    with pytest.raises(ReauthenticationRequired):
+        require_recent_auth(actor_of_user(people.root, "console"))
 
 
 def test_a_fragment_is_led_to_the_page_and_back_to_where_the_visitor_was(people: Any, stale: Any):
@@ -146,32 +156,32 @@ def from_directory(people: Any) -> Any:
 def test_a_directory_s_person_is_asked_for_the_directory_s_password(
     from_directory: Any, actor_of: Any, people: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    from apps.accounts.login import proof
+    from apps.accounts.login import credentials
 
-    asked: list[tuple[str, str]] = []
+    attempts_made: list[tuple[str, str]] = []
 
     def directory(_request: Any, username: str, password: str) -> Any:
-        asked.append((username, password))
+        attempts_made.append((username, password))
         return people.rita if password == "right" else people.bob if password == "bob's" else None
 
-    monkeypatch.setattr(proof, "authenticate", directory)
-    assert can_prove(from_directory)
-    password_prove(from_directory, "right", actor=actor_of("rita"))
-    assert asked == [("rita.l", "right")]
+    monkeypatch.setattr(credentials, "authenticate", directory)
+    assert can_reauthenticate(from_directory)
+    password_confirm(from_directory, "right", actor=actor_of("rita"))
+    assert attempts_made == [("rita.l", "right")]
     with pytest.raises(Invalid):
-        password_prove(from_directory, "bob's", actor=actor_of("rita"))
+        password_confirm(from_directory, "bob's", actor=actor_of("rita"))
     with pytest.raises(Unauthorized):
-        password_prove(from_directory, "wrong", actor=actor_of("rita"))
+        password_confirm(from_directory, "wrong", actor=actor_of("rita"))
 
 
-def test_a_github_person_is_told_to_log_in_anew(from_directory: Any, enter_as: Any, actor_of: Any):
+def test_a_github_person_is_asked_to_log_in_again(from_directory: Any, enter_as: Any, actor_of: Any):
     AuthProvider.objects.update(kind="github")
-    assert not can_prove(from_directory)
+    assert not can_reauthenticate(from_directory)
     page = enter_as(from_directory).get("/confirm").content.decode()
     assert "Log out and in again through your provider" in page
     assert 'name="password"' not in page
     with pytest.raises(Invalid):
-        password_prove(from_directory, "anything", actor=actor_of("rita"))
+        password_confirm(from_directory, "anything", actor=actor_of("rita"))
 
 
 @pytest.fixture
@@ -180,7 +190,7 @@ def enter_as() -> Any:
 
     def make(user: Any) -> Client:
         client = Client()
-        client.force_login(user, backend="apps.accounts.backends.LocalBackend")
+        client.force_login(user, backend="apps.accounts.providers.LocalBackend")
         return client
 
     return make

@@ -10,7 +10,7 @@ import pytest
 from apps.accounts.models import FailedLogin
 from apps.accounts.services import key_create
 from apps.control.models import AuditEntry
-from apps.control.reconcile import settle
+from apps.control.reconcile import reconcile_until_idle
 
 PASSWORD = "correct horse battery staple"
 DOOR = ("localauthconfigs", {"username": "chief", "password": "a brand-new phrase", "name": "C"})
@@ -111,7 +111,7 @@ def test_nobody_speaks_for_another_session(people: Any, stale: Any, program: Any
 
 def test_a_key_has_no_session_to_confirm(people: Any, program: Any, nobody: Any, actor_of: Any):
     made = key_create(actor=actor_of("root"), account=people.root, name="k")
-    settle()
+    reconcile_until_idle()
     path = f"{mine(program('root'))}?action=confirm"
     coded = base64.b64encode(f"{made.key.public_value}:{made.secret}".encode()).decode()
     answer = nobody.post(path, {"password": PASSWORD}, Authorization=f"Basic {coded}")

@@ -7,7 +7,7 @@ from typing import Any
 import pyotp
 import pytest
 
-from apps.accounts.login import factor
+from apps.accounts.login import second_factor
 from apps.accounts.models import FailedLogin
 
 PASSWORD = "correct horse battery staple"
@@ -25,7 +25,7 @@ def test_a_token_takes_the_code_too(people: Any, phone: Any, nobody: Any, progra
     assert program("bob", totp=bob.code()).get("projects").status == 200
 
 
-def test_a_wrong_password_is_not_told_about_codes(people: Any, phone: Any, nobody: Any):
+def test_a_wrong_password_learns_nothing_about_codes(people: Any, phone: Any, nobody: Any):
     bob = phone("bob")
     answer = nobody.post("token", {"code": "bob:wrong", "totp": bob.code()})
     assert (answer.status, answer.body["code"]) == (401, "Unauthorized")
@@ -76,11 +76,11 @@ def test_setting_it_up_by_actions(people: Any, program: Any, nobody: Any):
     row = bob.get("secondfactors").body["data"][0]
     assert (row["enabled"], row["required"], row["recoveryCodesLeft"]) == (False, False, 0)
     assert set(row["actions"]) == {"enrol", "confirm"}
-    told = bob.post(path_of(people.bob, "enrol")).body
-    assert told["uri"].startswith("otpauth://totp/Corral:bob?secret=" + told["secret"])
+    enrolment = bob.post(path_of(people.bob, "enrol")).body
+    assert enrolment["uri"].startswith("otpauth://totp/Corral:bob?secret=" + enrolment["secret"])
     wrong = bob.post(path_of(people.bob, "confirm"), {"code": "nonsense"})
     assert (wrong.status, wrong.body["fieldName"]) == (422, "code")
-    made = bob.post(path_of(people.bob, "confirm"), {"code": pyotp.TOTP(told["secret"]).now()})
+    made = bob.post(path_of(people.bob, "confirm"), {"code": pyotp.TOTP(enrolment["secret"]).now()})
     assert (made.status, len(made.body["codes"])) == (200, 10)
     assert bob.get("projects").status == 401
     assert nobody.post("token", {"code": f"bob:{PASSWORD}"}).body["code"] == "TotpRequired"
@@ -107,7 +107,7 @@ def test_renewing_and_turning_off_take_a_code(people: Any, phone: Any, program: 
     renewed = token.post(path_of(people.bob, "renewcodes"), {"code": bob.code()}).body["codes"]
     assert not set(renewed) & set(bob.recovery)
     assert token.post(path_of(people.bob, "disable"), {"code": bob.code()}).status == 202
-    assert factor.factor_of(people.bob) is None
+    assert second_factor.factor_of(people.bob) is None
 
 
 def test_another_s_factor_is_not_there(people: Any, phone: Any, program: Any):
@@ -126,7 +126,7 @@ def test_an_administrator_resets_it_but_does_nothing_else_to_it(people: Any, pho
     for action in ("renewcodes", "disable"):
         assert root.post(path_of(people.bob, action), {"code": bob.code()}).status == 422
     assert root.post(path_of(people.bob, "reset")).status == 202
-    assert factor.factor_of(people.bob) is None
+    assert second_factor.factor_of(people.bob) is None
 
 
 def test_a_token_that_is_not_fresh_must_log_in_again_first(people: Any, phone: Any, program: Any, later: Any):
@@ -136,7 +136,7 @@ def test_a_token_that_is_not_fresh_must_log_in_again_first(people: Any, phone: A
     for token, path in ((root, path_of(people.bob, "reset")), (alice, path_of(people.alice, "enrol"))):
         answer = token.post(path)
         assert (answer.status, answer.body["code"]) == (403, "ReauthenticationRequired")
-    assert factor.factor_of(people.bob) is not None
+    assert second_factor.factor_of(people.bob) is not None
     assert program("root").post(path_of(people.bob, "reset")).status == 202
 
 
@@ -151,6 +151,6 @@ def test_a_code_is_never_written_down(people: Any, phone: Any, nobody: Any, capl
     code = bob.code()
     nobody.post("token", {"code": f"bob:{PASSWORD}", "totp": code})
     nobody.post("token", {"code": f"bob:{PASSWORD}", "totp": bob.recovery[0]})
-    told = str(list(AuditEntry.all_objects.values())) + caplog.text
-    assert not [secret for secret in (PASSWORD, bob.recovery[0], bob.totp.secret) if secret in told]
-    assert f"'{code}'" not in told
+    enrolment = str(list(AuditEntry.all_objects.values())) + caplog.text
+    assert not [secret for secret in (PASSWORD, bob.recovery[0], bob.totp.secret) if secret in enrolment]
+    assert f"'{code}'" not in enrolment

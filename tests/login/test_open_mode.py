@@ -11,15 +11,21 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.login import open_mode
-from apps.accounts.login.open_mode import WARNING, is_open, open_mode_off, open_mode_on, stand_in
+from apps.accounts.login.open_mode import (
+    WARNING,
+    open_mode_enabled,
+    open_mode_off,
+    open_mode_on,
+    open_mode_user,
+)
 from apps.accounts.services import account_act, account_create, key_create
 from apps.control import tasks
 from apps.control.models import AuditEntry
 from apps.core.defaults import OPEN_MODE
-from apps.core.errors import Forbidden, Invalid, Stale
-from apps.core.ports import ports
+from apps.core.errors import Forbidden, Invalid, ReauthenticationRequired
+from apps.core.hooks import hooks
 from apps.core.services import setting_reset, setting_write
-from apps.environments.access import actor_of_stranger, actor_of_user
+from apps.environments.actor import actor_of_anonymous, actor_of_user
 from apps.environments.services import environment_key_create
 
 PASSWORD = "correct horse battery staple"
@@ -45,7 +51,7 @@ def role_of(answer: Any) -> str:
 
 @pytest.mark.parametrize("what", WRONG)
 def test_by_default_who_proves_nothing_is_nobody(people: Any, nobody: Any, what: str):
-    assert not is_open()
+    assert not open_mode_enabled()
     assert nobody.get("accounts", **WRONG[what]).status == 401
 
 
@@ -104,20 +110,20 @@ def test_forms_still_need_their_token(people: Any, opened: None):
 
 
 def test_the_log_in_page_of_the_api_tells(people: Any, opened: None, nobody: Any):
-    told = nobody.get("token").body["data"][0]
-    assert (told["security"], told["enabled"]) == (False, False)
+    auth_state = nobody.get("token").body["data"][0]
+    assert (auth_state["security"], auth_state["enabled"]) == (False, False)
 
 
-def test_strangers_act_as_the_first_active_administrator(people: Any, opened: None, actor_of: Any):
-    assert stand_in() == people.root
+def test_anonymous_visitors_act_as_the_first_active_administrator(people: Any, opened: None, actor_of: Any):
+    assert open_mode_user() == people.root
     second = account_create(actor=actor_of("root"), login="second", password=PASSWORD, kind="admin")
     account_act(people.root, "deactivate", actor=actor_of("root"))
-    assert stand_in() == second
+    assert open_mode_user() == second
 
 
 def test_without_an_administrator_nobody_stands_in(db: None, set_to: Any, nobody: Any):
     set_to(OPEN_MODE, "false")
-    assert stand_in() is None
+    assert open_mode_user() is None
     assert nobody.get("accounts").status == 401
 
 
@@ -125,7 +131,7 @@ def test_an_administrator_switches_it_on_with_the_password_and_it_is_said_loudly
     people: Any, actor_of: Any, caplog: pytest.LogCaptureFixture
 ):
     open_mode_on(PASSWORD, actor=actor_of("root"))
-    assert is_open()
+    assert open_mode_enabled()
     assert (logging.CRITICAL, WARNING) in [(each.levelno, each.message) for each in caplog.records]
     assert AuditEntry.all_objects.get(event="security.open").account == people.root
 
@@ -136,23 +142,23 @@ def test_nobody_else_switches_it(people: Any, actor_of: Any, who: str):
         open_mode_on(PASSWORD, actor=actor_of(who))
     with pytest.raises(Forbidden):
         open_mode_off(actor=actor_of(who))
-    assert not is_open()
+    assert not open_mode_enabled()
 
 
 @pytest.mark.parametrize("password", ["", "wrong"])
 def test_without_the_password_it_stays_off(people: Any, actor_of: Any, password: str):
     with pytest.raises(Invalid):
         open_mode_on(password, actor=actor_of("root"))
-    assert not is_open()
+    assert not open_mode_enabled()
 
 
 def test_an_old_log_in_is_not_enough_even_with_the_password(people: Any):
-    with pytest.raises(Stale):
+    with pytest.raises(ReauthenticationRequired):
         open_mode_on(PASSWORD, actor=actor_of_user(people.root, "console"))
 
 
 def test_an_environment_s_key_of_an_administrator_is_not_enough(people: Any, lab: Any, actor_of: Any):
-    from apps.environments.access import actor_of_key
+    from apps.environments.actor import actor_of_key
 
     made = environment_key_create(actor=actor_of("root"), environment=lab, name="ci")
     with pytest.raises(Forbidden):
@@ -167,29 +173,29 @@ def test_it_is_no_ordinary_setting(people: Any, actor_of: Any, program: Any, bro
     assert root.call("PUT", f"settings/{OPEN_MODE}", {"value": "false"}).status == 403
     assert root.call("DELETE", f"settings/{OPEN_MODE}").status == 403
     browser("root").post(f"/admin/settings/{OPEN_MODE}", {"value": "false"})
-    assert not is_open()
+    assert not open_mode_enabled()
 
 
-def test_strangers_change_nothing_about_who_gets_in(people: Any, opened: None, nobody: Any):
-    actor = actor_of_stranger(people.root, "api")
+def test_anonymous_visitors_change_nothing_about_who_gets_in(people: Any, opened: None, nobody: Any):
+    actor = actor_of_anonymous(people.root, "api")
     assert actor.is_admin
-    assert not actor.is_fresh
+    assert not actor.recently_authenticated
     for name in ("session.limit", "totp.required", "api.auth.jwt.token.expiry"):
-        with pytest.raises(Stale):
+        with pytest.raises(ReauthenticationRequired):
             setting_write(name, "1", actor=actor)
-    with pytest.raises(Stale):
+    with pytest.raises(ReauthenticationRequired):
         open_mode_on(PASSWORD, actor=actor)
     answer = nobody.call("PUT", "settings/session.limit", {"value": "1"})
     assert (answer.status, answer.body["code"]) == (403, "ReauthenticationRequired")
 
 
 def test_off_again_at_once(people: Any, opened: None, nobody: Any, monkeypatch: pytest.MonkeyPatch):
-    told: list[Any] = []
-    monkeypatch.setattr(ports, "rights_changed", [told.append])
+    auth_state: list[Any] = []
+    monkeypatch.setattr(hooks, "rights_changed", [auth_state.append])
     client = Client()
     assert client.get("/environments").status_code == 200
     assert nobody.post("openmodes", {"enabled": False}).body["enabled"] is False
-    assert {"account": people.root.pk} in told
+    assert {"account": people.root.pk} in auth_state
     assert nobody.get("accounts").status == 401
     assert client.get("/environments").status_code == 302
 
@@ -211,13 +217,13 @@ def test_the_page_switches_it_with_the_password(people: Any, browser: Any):
     assert b"acts as the administrator" in root.get("/admin/open-mode").content
     answer = root.post("/admin/open-mode", {"password": "wrong"}, headers={"HX-Request": "true"})
     assert answer.status_code == 422
-    assert not is_open()
+    assert not open_mode_enabled()
     root.post("/admin/open-mode", {"password": PASSWORD}, headers={"HX-Request": "true"})
-    assert is_open()
+    assert open_mode_enabled()
     assert b"Strangers act as root" in root.get("/admin/open-mode").content
     assert root.get("/admin/open-mode/close").status_code == 405
     root.post("/admin/open-mode/close", headers={"HX-Request": "true"})
-    assert not is_open()
+    assert not open_mode_enabled()
     assert browser("alice").get("/admin/open-mode").status_code == 404
 
 
@@ -240,12 +246,12 @@ def test_with_access_control_on_the_log_is_silent(people: Any, caplog: Any, monk
 
 
 def test_the_start_says_so(people: Any, opened: None, capsys: Any, monkeypatch: pytest.MonkeyPatch):
-    from portal import startup
+    from portal.boot import startup
 
-    said: list[str] = []
-    monkeypatch.setattr(startup, "say", said.append)
+    messages: list[str] = []
+    monkeypatch.setattr(startup, "say", messages.append)
     startup.prepare()
-    assert WARNING in said
+    assert WARNING in messages
 
 
 def test_the_command_line_switches_it_off(people: Any, opened: None, capsys: Any):
@@ -253,7 +259,7 @@ def test_the_command_line_switches_it_off(people: Any, opened: None, capsys: Any
 
     call_command("open_mode_off")
     assert "Access control is on" in capsys.readouterr().out
-    assert not is_open()
+    assert not open_mode_enabled()
     assert AuditEntry.all_objects.get(event="security.closed").account is None
 
 
@@ -261,7 +267,7 @@ GUARDED = ["session.limit", "session.idle.minutes", "totp.required", "api.auth.j
 
 
 @pytest.mark.parametrize("name", GUARDED)
-def test_settings_over_the_door_ask_for_the_password_again(people: Any, browser: Any, later: Any, name: str):
+def test_access_settings_ask_for_the_password_again(people: Any, browser: Any, later: Any, name: str):
     from apps.core.defaults import DEFAULTS, setting
 
     root = browser("root")
@@ -270,7 +276,7 @@ def test_settings_over_the_door_ask_for_the_password_again(people: Any, browser:
     answer = root.post(f"/admin/settings/{name}", {"value": "7"}, headers={"HX-Request": "true"})
     assert answer["HX-Redirect"].startswith("/confirm")
     assert setting(name) == before
-    with pytest.raises(Stale):
+    with pytest.raises(ReauthenticationRequired):
         setting_reset(name, actor=actor_of_user(people.root, "api"))
 
 
@@ -294,13 +300,13 @@ def test_an_account_s_key_of_an_administrator_may_set_them(people: Any, actor_of
     assert setting("session.limit") == "3"
 
 
-def test_a_stale_actor_is_fresh_again_with_a_proof(people: Any):
+def test_an_actor_is_recently_authenticated_again_with_a_proof(people: Any):
     actor = actor_of_user(people.root, "console")
-    assert not actor.is_fresh
-    assert replace(actor, proved=timezone.now()).is_fresh
+    assert not actor.recently_authenticated
+    assert replace(actor, password_confirmed_at=timezone.now()).recently_authenticated
 
 
-def test_strangers_give_themselves_no_lasting_way_in(people: Any, opened: None, nobody: Any):
+def test_anonymous_visitors_give_themselves_no_lasting_access(people: Any, opened: None, nobody: Any):
     """Rancher's open mode let anybody make an administrator; what outlives open mode takes a proof here."""
     new = {"login": "eve", "password": PASSWORD, "name": "Eve"}
     tries = [

@@ -9,10 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from apps.accounts.login.policy import password_check
+from apps.accounts.login.password_policy import password_check
 from apps.accounts.models import User
 from apps.accounts.services import account_create
-from apps.console.setup import setup_link_make
+from apps.console.login.setup import setup_link_create
 from apps.core.errors import Invalid
 
 PASSWORD = "correct horse battery staple"
@@ -103,7 +103,7 @@ def test_in_the_console_at_its_field(kate: User, browser: Any, path: str, sent: 
 
 @pytest.mark.django_db
 def test_by_the_set_up_link_which_still_works():
-    token = setup_link_make()
+    token = setup_link_create()
     sent = {"login": "katherine.j", "name": "Kate"}
     answer = Client().post(f"/setup/{token}", {**sent, "password": NEAR})
     assert answer.status_code == 422

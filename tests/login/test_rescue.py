@@ -10,11 +10,16 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from apps.accounts.login import factor
-from apps.accounts.login.rescue import admin_rescue
-from apps.accounts.models import AuthProvider, FailedLogin, Session, User
+from apps.accounts.login import second_factor
+from apps.accounts.login.admin_reset import admin_reset
+from apps.accounts.models import (
+    AuthProvider,
+    FailedLogin,
+    Session,
+    User,
+)
 from apps.accounts.selectors import break_glass
-from apps.accounts.services import account_act, account_create, login_failed
+from apps.accounts.services import account_act, account_create, record_failed_login
 from apps.control.models import AuditEntry
 from apps.core.errors import Conflict, Invalid
 
@@ -23,10 +28,10 @@ NEW = "another quite long phrase"
 
 
 def reset(monkeypatch: pytest.MonkeyPatch, login: str, typed: str = NEW) -> str:
-    said = io.StringIO()
+    output = io.StringIO()
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
-    call_command("reset_admin", "--login", login, stdout=said)
-    return said.getvalue()
+    call_command("reset_admin", "--login", login, stdout=output)
+    return output.getvalue()
 
 
 def gets_in(login: str, password: str = NEW) -> bool:
@@ -44,13 +49,13 @@ def test_an_administrator_who_forgot_the_password_gets_in(people: Any, monkeypat
 def test_one_who_lost_the_phone_gets_in(people: Any, phone: Any, monkeypatch: pytest.MonkeyPatch):
     phone("root")
     reset(monkeypatch, "root")
-    assert factor.factor_of(people.root) is None
+    assert second_factor.factor_of(people.root) is None
     assert gets_in("root")
 
 
 def test_one_who_must_wait_gets_in(people: Any, monkeypatch: pytest.MonkeyPatch):
     for _ in range(60):
-        login_failed("root", "127.0.0.1")
+        record_failed_login("root", "127.0.0.1")
     assert not gets_in("root", PASSWORD)
     reset(monkeypatch, "root")
     assert gets_in("root")
@@ -100,9 +105,9 @@ def test_a_weak_password_is_refused_and_nothing_is_changed(people: Any, phone: A
     phone("root")
     with pytest.raises(CommandError):
         reset(monkeypatch, "root", typed)
-    assert factor.factor_of(people.root) is not None
+    assert second_factor.factor_of(people.root) is not None
     with pytest.raises(Invalid):
-        admin_rescue("new", typed)
+        admin_reset("new", typed)
     assert not User.objects.filter(login="new").exists()
 
 
@@ -134,7 +139,7 @@ def test_it_is_written_down_without_the_password(people: Any, monkeypatch: pytes
 @pytest.fixture
 def broken(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every provider is on and none answers, site access is for nobody, and a second factor is required of all."""
-    from apps.accounts.backends import directory
+    from apps.accounts.providers import directory
     from apps.core.models import Setting
 
     def fails(*_: Any) -> None:

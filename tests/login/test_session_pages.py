@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Session
-from apps.console.agents import agent
+from apps.console.components.user_agents import agent
 
 HX = {"HX-Request": "true"}
 
@@ -86,7 +86,7 @@ def test_not_even_an_administrator_ends_others_through_one_s_own_page(people: An
     assert is_in(bob)
 
 
-def test_looking_at_an_address_that_ends_a_session_ends_nothing(people: Any, browser: Any, is_in: Any):
+def test_visiting_an_address_that_ends_a_session_ends_nothing(people: Any, browser: Any, is_in: Any):
     here, there = browser("alice"), browser("alice")
     for path in ("/account/sessions/end", f"/account/sessions/{session_of(there).pk}/end"):
         assert here.get(path).status_code == 405
@@ -135,7 +135,7 @@ def test_what_a_browser_calls_itself_is_shown_as_text(people: Any):
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox 140 on Linux"),
         (
@@ -158,5 +158,5 @@ def test_what_a_browser_calls_itself_is_shown_as_text(people: Any):
         ("x" * 500, "x" * 60),
     ],
 )
-def test_a_browser_is_named_in_a_few_words(text: str, shown: str):
-    assert agent(text) == shown
+def test_a_browser_is_named_in_a_few_words(text: str, expected: str):
+    assert agent(text) == expected

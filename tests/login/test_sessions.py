@@ -177,9 +177,9 @@ def test_single_session_mode_holds_for_tokens_and_for_each_account_alone(
     assert not is_in(alice)
     assert is_in(bob)
     assert token.get("projects").status == 200
-    again = browser("alice")
+    second_browser = browser("alice")
     assert token.get("projects").status == 401
-    assert is_in(again)
+    assert is_in(second_browser)
 
 
 def test_sessions_that_are_over_are_forgotten_at_the_next_log_in(people: Any, browser: Any, later: Any):

@@ -15,13 +15,13 @@ from apps.environments.models import Environment
 from apps.hosts.services import host_create
 from apps.stacks.models import Stack
 from apps.stacks.services import stack_create
-from tests.loop.yard import Clock, Fleet
+from tests.loop.simulated_fleet import Clock, SimulatedFleet
 
 
 @pytest.fixture
 def fleet(
     lab: Environment, sim: Any, run_loop: Callable[[], None], actor_of: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Fleet]:
+) -> Iterator[SimulatedFleet]:
     """Two hosts, h1 and h2, and a clock that tests move."""
     del sim
     real = timezone.now
@@ -29,13 +29,13 @@ def fleet(
     monkeypatch.setattr(timezone, "now", lambda: real() + Clock.offset)
     made = [host_create(actor=None, environment=lab, url=f"sim://fleet{n}", name=f"h{n}") for n in (1, 2)]
     run_loop()
-    yield Fleet(made, run_loop, actor_of("alice"))
+    yield SimulatedFleet(made, run_loop, actor_of("alice"))
     for number in (1, 2, 3):
-        registry.forget(Endpoint(f"sim://fleet{number}"))
+        registry.discard_driver(Endpoint(f"sim://fleet{number}"))
 
 
 @pytest.fixture
-def shop(fleet: Fleet, lab: Environment) -> Stack:
+def shop(fleet: SimulatedFleet, lab: Environment) -> Stack:
     """A stack without services."""
     row = stack_create(actor=fleet.actor, environment=lab, name="shop")
     fleet.run()

@@ -15,21 +15,34 @@ from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from apps.containers.engine import LABEL
+from apps.containers.engine import UUID_LABEL
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act
-from apps.containers.spec import LaunchConfig
-from apps.control.models import OPEN, Operation
-from apps.control.reconcile import KINDS, due, look
+from apps.control.models import PENDING_STATES, Operation
+from apps.control.reconcile import KINDS, due_rows, reconcile_one
 from apps.core.errors import Problem
-from apps.drivers import registry, simulated
-from apps.drivers.base import ContainerSeen, Endpoint, EngineDown, EngineError, EngineRefused
-from apps.drivers.simulated import SimulatedDriver
-from apps.environments.access import Actor
+from apps.drivers import registry
+from apps.drivers.base import (
+    Endpoint,
+    EngineContainer,
+    EngineDown,
+    EngineError,
+    EngineRefused,
+)
+from apps.drivers.simulated import engine
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.hosts.services import host_create
 from apps.stacks.models import Service, Slot, Stack
-from apps.stacks.services import service_act, service_create, service_update, stack_act, stack_create
+from apps.stacks.services import (
+    service_act,
+    service_create,
+    service_update,
+    stack_act,
+    stack_create,
+)
 
 ENGINES = ("north", "south")
 CALLS = ("create", "start", "stop", "remove", "inspect", "find", "containers")
@@ -40,19 +53,19 @@ class Crash(BaseException):
     """The worker dies in the middle of a look."""
 
 
-class Rolled(Exception):
+class RollBack(Exception):
     """The end of one example: everything it wrote is taken back."""
 
 
-class World:
+class Simulation:
     """A stack on two engines, a clock that the test moves, and a worker that may die."""
 
     def __init__(self, lab: Environment, actor: Actor, clock: Any, listen: Callable[[], Any]) -> None:
-        simulated.reset()
+        engine.reset_engines()
         for name in ENGINES:
-            registry.forget(Endpoint(f"sim://{name}"))
+            registry.discard_driver(Endpoint(f"sim://{name}"))
         self.lab, self.actor, self.clock, self.listen = lab, actor, clock, listen
-        self.engines: list[SimulatedDriver] = [simulated.engine(name) for name in ENGINES]
+        self.engines: list[SimulatedDriver] = [engine.simulated_engine(name) for name in ENGINES]
         for name in ENGINES:
             host_create(actor=None, environment=lab, url=f"sim://{name}", name=name)
         self.stack = stack_create(actor=actor, environment=lab, name="web")
@@ -65,17 +78,19 @@ class World:
         found = self.services()
         return found[number % len(found)] if found else None
 
-    def boxes(self) -> list[tuple[SimulatedDriver, ContainerSeen]]:
+    def boxes(self) -> list[tuple[SimulatedDriver, EngineContainer]]:
         """Everything on both engines, read past their accidents."""
-        return [(engine, box.shown(full=True)) for engine in self.engines for box in engine._boxes.by_id.values()]
+        return [
+            (driver, box.snapshot(full=True)) for driver in self.engines for box in driver._containers.by_id.values()
+        ]
 
-    def work(self, looks: int) -> int:
+    def work(self, limit: int) -> int:
         """Up to so many looks at what is due; a worker that dies leaves its lease behind."""
         done = 0
-        while done < looks and (rows := due()):
-            for kind, key in rows[: looks - done]:
+        while done < limit and (rows := due_rows()):
+            for kind, key in rows[: limit - done]:
                 with self.listen(), suppress(Crash):
-                    look(kind, key)
+                    reconcile_one(kind, key)
                 done += 1
         return done
 
@@ -119,7 +134,7 @@ class World:
 
     # What engines and workers suffer
 
-    def box(self, number: int) -> tuple[SimulatedDriver, ContainerSeen] | None:
+    def box(self, number: int) -> tuple[SimulatedDriver, EngineContainer] | None:
         found = self.boxes()
         return found[number % len(found)] if found else None
 
@@ -166,7 +181,7 @@ class World:
         random.Random(number).shuffle(rows)  # noqa: S311 - an order, no secret
         for kind, key in rows[:20]:
             with self.listen(), suppress(Crash):
-                look(kind, key)
+                reconcile_one(kind, key)
 
     def wait(self, number: int) -> None:
         """Time passes, and some of what is due is done."""
@@ -175,11 +190,11 @@ class World:
 
     def rest(self) -> None:
         """All accidents are over; time passes until nothing changes any more."""
-        for engine in self.engines:
-            engine.down = False
-            engine._failures.clear()
+        for driver in self.engines:
+            driver.down = False
+            driver._failures.clear()
             for call in CALLS:
-                engine.__dict__.pop(call, None)
+                driver.__dict__.pop(call, None)
         for _ in range(8):
             self.clock.ahead += A_WHILE
             self.work(300)
@@ -211,11 +226,11 @@ steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 60)), max_size
 
 
 @contextmanager
-def taken_back() -> Iterator[None]:
+def rolled_back() -> Iterator[None]:
     """Everything inside is undone at the end, unless it fails."""
-    with suppress(Rolled), transaction.atomic():
+    with suppress(RollBack), transaction.atomic():
         yield
-        raise Rolled
+        raise RollBack
 
 
 @pytest.fixture
@@ -232,39 +247,41 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def world(lab: Environment, actor_of: Callable[..., Actor], clock: Any, request: pytest.FixtureRequest) -> Any:
-    """Makes a world where wake-ups arrive (`heard`), or where only the clock finds anything."""
+    """Makes a world where wake-ups arrive (`delivers_requeues`), or where only the clock finds anything."""
 
-    def make(*, heard: bool) -> World:
+    def make(*, delivers_requeues: bool) -> Simulation:
         capture = request.getfixturevalue("django_capture_on_commit_callbacks")
-        return World(lab, actor_of("alice"), clock, (lambda: capture(execute=True)) if heard else nullcontext)
+        return Simulation(
+            lab, actor_of("alice"), clock, (lambda: capture(execute=True)) if delivers_requeues else nullcontext
+        )
 
     yield make
-    simulated.reset()
+    engine.reset_engines()
     for name in ENGINES:
-        registry.forget(Endpoint(f"sim://{name}"))
+        registry.discard_driver(Endpoint(f"sim://{name}"))
 
 
-def play(world: World, script: list[tuple[str, int]]) -> None:
+def run_script(world: Simulation, script: list[tuple[str, int]]) -> None:
     for name, number in script:
         with suppress(Problem):  # what a state does not allow is refused, and nothing happens
             getattr(world, name)(number)
     world.rest()
 
 
-def check_engines(world: World) -> None:
+def check_engines(world: Simulation) -> None:
     """No orphan and no double: every container of ours is exactly one living row's."""
-    labelled = Counter(box.labels.get(LABEL, "") for _engine, box in world.boxes())
+    labelled = Counter(box.labels.get(UUID_LABEL, "") for _engine, box in world.boxes())
     assert not [uuid for uuid, times in labelled.items() if times > 1]
     living = {str(uuid) for uuid in Container.all_objects.filter(removed=None).values_list("uuid", flat=True)}
     assert set(labelled) <= living
 
 
-def check_service(world: World, row: Service) -> None:
+def check_service(world: Simulation, row: Service) -> None:
     slots = list(Slot.objects.filter(service=row).select_related("container"))
     uuids = {str(s.container.uuid) for s in slots if s.container and s.container.removed is None}
-    boxes = [box for _engine, box in world.boxes() if box.labels.get(LABEL) in uuids]
+    boxes = [box for _engine, box in world.boxes() if box.labels.get(UUID_LABEL) in uuids]
     running = [box for box in boxes if box.state == "running"]
-    assert (row.shown, row.transitioning) == (row.desired, "no"), row.message
+    assert (row.display_state, row.transitioning) == (row.desired, "no"), row.message
     if row.desired == "removed":
         assert (slots, boxes) == ([], [])
         return
@@ -277,13 +294,13 @@ def check_service(world: World, row: Service) -> None:
         assert running == []
 
 
-def check(world: World) -> None:
+def check(world: Simulation) -> None:
     check_engines(world)
     for row in world.services():
         check_service(world, row)
     for kind in KINDS.values():
         assert not kind.model.all_objects.exclude(lease="").exists()
-    assert not Operation.all_objects.filter(state__in=OPEN).exists()
+    assert not Operation.all_objects.filter(state__in=PENDING_STATES).exists()
 
 
 NO_SHRINK = (Phase.explicit, Phase.generate)
@@ -292,28 +309,28 @@ SLOWLY = settings(max_examples=6, suppress_health_check=list(HealthCheck), phase
 
 @SLOWLY
 @given(script=steps)
-def test_with_wake_ups_everything_comes_to_what_was_wished(world: Any, script: list[tuple[str, int]]):
-    with taken_back():
-        one = world(heard=True)
-        play(one, [("new", 3), *script])
+def test_with_requeues_everything_reaches_its_desired_state(world: Any, script: list[tuple[str, int]]):
+    with rolled_back():
+        one = world(delivers_requeues=True)
+        run_script(one, [("new", 3), *script])
         check(one)
 
 
 @SLOWLY
 @given(script=steps)
-def test_with_the_clock_alone_everything_comes_to_what_was_wished(world: Any, script: list[tuple[str, int]]):
-    with taken_back():
-        one = world(heard=False)
-        play(one, [("new", 3), *script])
+def test_with_the_clock_alone_everything_reaches_its_desired_state(world: Any, script: list[tuple[str, int]]):
+    with rolled_back():
+        one = world(delivers_requeues=False)
+        run_script(one, [("new", 3), *script])
         check(one)
 
 
 def test_a_stack_that_is_removed_in_the_middle_of_everything_leaves_nothing(world: Any):
-    one = world(heard=False)
-    play(one, [("new", 3), ("new", 2), ("die", 0), ("wait", 20), ("cut", 1), ("end", 0), ("scale", 9)])
+    one = world(delivers_requeues=False)
+    run_script(one, [("new", 3), ("new", 2), ("die", 0), ("wait", 20), ("cut", 1), ("end", 0), ("scale", 9)])
     stack_act(Stack.all_objects.get(pk=one.stack.pk), "remove", actor=one.actor)
     one.rest()
-    assert Stack.all_objects.get(pk=one.stack.pk).shown == "removed"
+    assert Stack.all_objects.get(pk=one.stack.pk).display_state == "removed"
     assert one.boxes() == []
     assert not Container.all_objects.filter(removed=None).exists()
     check(one)
@@ -321,6 +338,6 @@ def test_a_stack_that_is_removed_in_the_middle_of_everything_leaves_nothing(worl
 
 @pytest.mark.parametrize("call", range(8))
 def test_a_worker_that_dies_after_any_step_leaves_no_double(world: Any, call: int):
-    one = world(heard=False)
-    play(one, [("new", 4), ("die", call), ("wait", 15), ("scale", 4), ("die", call), ("wait", 90), ("lose", 0)])
+    one = world(delivers_requeues=False)
+    run_script(one, [("new", 4), ("die", call), ("wait", 15), ("scale", 4), ("die", call), ("wait", 90), ("lose", 0)])
     check(one)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act, container_create
-from apps.containers.spec import LaunchConfig
 from apps.control.models import Operation, OperationLine
-from apps.control.reconcile import fail_late, look
+from apps.control.reconcile import fail_overdue, reconcile_one
 from apps.core.errors import ActionNotAvailable, Forbidden
 from apps.drivers.base import EngineRefused
 from apps.environments.models import Environment
@@ -18,13 +18,13 @@ from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_drain, host_update
 from apps.stacks.models import Slot, Stack
 from apps.stacks.services import service_act, service_update
-from tests.loop.yard import CONFIG, Fleet, container_of
+from tests.loop.simulated_fleet import CONFIG, SimulatedFleet, container_of
 
 
-def drained(fleet: Fleet, number: int = 1, **how: Any) -> Host:
+def drained(fleet: SimulatedFleet, number: int = 1, **how: Any) -> Host:
     host_drain(fleet.host(number), actor=fleet.actor, **how)
     for _ in range(4):
-        fleet.see()
+        fleet.reconcile_hosts()
     return fleet.host(number)
 
 
@@ -33,12 +33,12 @@ def operation(host: Host) -> Operation:
     return found
 
 
-def test_everything_of_services_moves_and_the_host_is_inactive(fleet: Fleet, shop: Stack) -> None:
+def test_everything_of_services_moves_and_the_host_is_inactive(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=4)
-    assert sorted(fleet.places(service).values()) == ["h1", "h1", "h2", "h2"]
+    assert sorted(fleet.host_by_slot(service).values()) == ["h1", "h1", "h2", "h2"]
     host = drained(fleet)
-    assert (host.shown, host.transitioning, host.is_draining) == ("inactive", "no", False)
-    assert set(fleet.places(service).values()) == {"h2"}
+    assert (host.display_state, host.transitioning, host.is_draining) == ("inactive", "no", False)
+    assert set(fleet.host_by_slot(service).values()) == {"h2"}
     assert (fleet.names(1), len(fleet.names(2))) == ([], 4)
     assert len(set(fleet.running())) == 4
     done = operation(host)
@@ -49,19 +49,19 @@ def test_everything_of_services_moves_and_the_host_is_inactive(fleet: Fleet, sho
     assert lines[-1] == "Nothing is left to move."
 
 
-def test_the_replacement_runs_before_the_old_one_stops(fleet: Fleet, shop: Stack) -> None:
+def test_the_replacement_runs_before_the_old_one_stops(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=1)
-    number = 1 if fleet.places(service)[1] == "h1" else 2
+    number = 1 if fleet.host_by_slot(service)[1] == "h1" else 2
     old = container_of(service, 1)
     host_drain(fleet.host(number), actor=fleet.actor)
-    look("host", fleet.host(number).pk)
-    look("service", service.pk)
+    reconcile_one("host", fleet.host(number).pk)
+    reconcile_one("service", service.pk)
     slot = Slot.objects.get(service=service)
     assert slot.successor is not None
-    assert (slot.container_id, fleet.host(number).shown) == (old.pk, "evacuating")
-    look("container", slot.successor.pk)
+    assert (slot.container_id, fleet.host(number).display_state) == (old.pk, "evacuating")
+    reconcile_one("container", slot.successor.pk)
     assert len(fleet.running()) == 2  # one too many rather than one too few
-    look("service", service.pk)
+    reconcile_one("service", service.pk)
     slot.refresh_from_db()
     assert (slot.container_id != old.pk, slot.successor_id) == (True, None)
     old.refresh_from_db()
@@ -70,75 +70,77 @@ def test_the_replacement_runs_before_the_old_one_stops(fleet: Fleet, shop: Stack
     assert len(fleet.running()) == 1
 
 
-def test_an_unhealthy_replacement_takes_nothing_over(fleet: Fleet, shop: Stack) -> None:
+def test_an_unhealthy_replacement_takes_nothing_over(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=1)
-    number = 1 if fleet.places(service)[1] == "h1" else 2
+    number = 1 if fleet.host_by_slot(service)[1] == "h1" else 2
     host_drain(fleet.host(number), actor=fleet.actor)
-    look("host", fleet.host(number).pk)
-    look("service", service.pk)
+    reconcile_one("host", fleet.host(number).pk)
+    reconcile_one("service", service.pk)
     heir = Slot.objects.get(service=service).successor
     assert heir is not None
     Container.all_objects.filter(pk=heir.pk).update(state="running", health="unhealthy", observed_generation=1)
-    look("service", service.pk)
+    reconcile_one("service", service.pk)
     assert Slot.objects.get(service=service).successor_id == heir.pk
     Container.all_objects.filter(pk=heir.pk).update(health="healthy")
-    look("service", service.pk)
+    reconcile_one("service", service.pk)
     assert Slot.objects.get(service=service).container_id == heir.pk
 
 
-def test_without_another_place_it_waits_and_says_why(fleet: Fleet, shop: Stack) -> None:
+def test_without_another_place_it_waits_and_says_why(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=2, config={"ports": ["8080:80"]})
     host = drained(fleet)
-    assert host.shown == "evacuating"
+    assert host.display_state == "evacuating"
     assert "0 of 1 moved" in host.message
     assert "port 8080/tcp is in use" in host.message
     assert (len(fleet.names(1)), len(fleet.names(2))) == (1, 1)
     assert operation(host).state == "running"
     service_update(service, actor=fleet.actor, scale=1)
     for _ in range(3):
-        fleet.see()
-    assert fleet.host(1).shown in {"inactive", "evacuating"}
+        fleet.reconcile_hosts()
+    assert fleet.host(1).display_state in {"inactive", "evacuating"}
     assert len(fleet.running()) == 1
 
 
-def test_a_port_follows_its_container(fleet: Fleet, shop: Stack) -> None:
+def test_a_port_follows_its_container(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=1, config={"ports": ["8080:80"]})
-    number = 1 if fleet.places(service)[1] == "h1" else 2
-    assert drained(fleet, number).shown == "inactive"
+    number = 1 if fleet.host_by_slot(service)[1] == "h1" else 2
+    assert drained(fleet, number).display_state == "inactive"
     assert (fleet.names(number), fleet.names(3 - number)) == ([], ["shop_web_1"])
 
 
 @pytest.mark.parametrize(("action", "after"), [("activate", "active"), ("deactivate", "inactive")])
 def test_it_ends_at_any_time_and_what_is_not_ready_is_taken_back(
-    action: str, after: str, fleet: Fleet, shop: Stack
+    action: str, after: str, fleet: SimulatedFleet, shop: Stack
 ) -> None:
     service = fleet.service(shop, scale=2, config={"ports": ["8080:80"]})
     host = drained(fleet)
     assert Slot.objects.exclude(successor=None).count() == 1
     host_act(host, action, actor=fleet.actor)
     for _ in range(3):
-        fleet.see()
-    assert (fleet.host(1).shown, fleet.host(1).drain) == (after, {})
+        fleet.reconcile_hosts()
+    assert (fleet.host(1).display_state, fleet.host(1).drain) == (after, {})
     assert operation(host).state == "superseded"
     assert Slot.objects.exclude(successor=None).count() == 0
-    assert sorted(fleet.places(service).values()) == ["h1", "h2"]
+    assert sorted(fleet.host_by_slot(service).values()) == ["h1", "h2"]
     assert fleet.running() == ["shop_web_1", "shop_web_2"]
     assert Container.all_objects.filter(removed=None).count() == 2
 
 
-def test_standalone_containers_stay_and_are_named(fleet: Fleet, lab: Environment) -> None:
+def test_standalone_containers_stay_and_are_named(fleet: SimulatedFleet, lab: Environment) -> None:
     config = LaunchConfig.from_wire({**CONFIG, "requestedHostId": f"1h{fleet.host(1).pk}"})
     row = container_create(actor=fleet.actor, environment=lab, config=config, name="db")
     fleet.run()
     host = drained(fleet)
-    assert (host.shown, host.status["stays"], fleet.names(1)) == ("inactive", ["db"], ["db"])
-    told = OperationLine.objects.filter(operation=operation(host)).values_list("text", flat=True)
-    assert "Will stay: db." in told[0]
+    assert (host.display_state, host.status["stays"], fleet.names(1)) == ("inactive", ["db"], ["db"])
+    messages = OperationLine.objects.filter(operation=operation(host)).values_list("text", flat=True)
+    assert "Will stay: db." in messages[0]
     row.refresh_from_db()
-    assert row.shown == "running"
+    assert row.display_state == "running"
 
 
-def test_standalone_containers_are_stopped_on_request_but_never_corrals_own(fleet: Fleet, lab: Environment) -> None:
+def test_standalone_containers_are_stopped_on_request_but_never_corrals_own(
+    fleet: SimulatedFleet, lab: Environment
+) -> None:
     there = {"requestedHostId": f"1h{fleet.host(1).pk}"}
     made = {
         "db": LaunchConfig.from_wire({**CONFIG, **there}),
@@ -148,11 +150,11 @@ def test_standalone_containers_are_stopped_on_request_but_never_corrals_own(flee
         container_create(actor=fleet.actor, environment=lab, config=config, name=name)
     fleet.run()
     host = drained(fleet, stop_standalone=True)
-    assert (host.shown, host.status["stays"], fleet.names(1)) == ("inactive", ["portal"], ["portal"])
-    assert Container.all_objects.get(name="db").shown == "stopped"
+    assert (host.display_state, host.status["stays"], fleet.names(1)) == ("inactive", ["portal"], ["portal"])
+    assert Container.all_objects.get(name="db").display_state == "stopped"
 
 
-def test_a_finished_drain_leaves_alone_what_is_started_afterwards(fleet: Fleet, lab: Environment) -> None:
+def test_a_finished_drain_leaves_alone_what_is_started_afterwards(fleet: SimulatedFleet, lab: Environment) -> None:
     config = LaunchConfig.from_wire({**CONFIG, "requestedHostId": f"1h{fleet.host(1).pk}"})
     row = container_create(actor=fleet.actor, environment=lab, config=config, name="db")
     fleet.run()
@@ -161,90 +163,94 @@ def test_a_finished_drain_leaves_alone_what_is_started_afterwards(fleet: Fleet, 
     container_act(row, "start", actor=fleet.actor)
     fleet.run()
     host_update(fleet.host(1), actor=fleet.actor, labels={"zone": "a"})
-    fleet.see()
-    assert (fleet.names(1), fleet.host(1).shown, fleet.host(1).status["stays"]) == (["db"], "inactive", [])
+    fleet.reconcile_hosts()
+    assert (fleet.names(1), fleet.host(1).display_state, fleet.host(1).status["stays"]) == (["db"], "inactive", [])
 
 
-def test_a_stopped_service_leaves_without_a_trace_and_comes_back_elsewhere(fleet: Fleet, shop: Stack) -> None:
+def test_a_stopped_service_leaves_without_a_trace_and_comes_back_elsewhere(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=2)
     service_act(service, "deactivate", actor=fleet.actor)
     fleet.run()
-    assert drained(fleet).shown == "inactive"
+    assert drained(fleet).display_state == "inactive"
     service.refresh_from_db()
     service_act(service, "activate", actor=fleet.actor)
     fleet.run()
     assert (fleet.names(1), fleet.names(2)) == ([], ["shop_web_1", "shop_web_2"])
 
 
-def test_a_service_removed_meanwhile_takes_its_successors_along(fleet: Fleet, shop: Stack) -> None:
+def test_a_service_removed_meanwhile_takes_its_successors_along(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=2, config={"ports": ["8080:80"]})
     drained(fleet)
     service.refresh_from_db()
     service_act(service, "remove", actor=fleet.actor)
     for _ in range(3):
-        fleet.see()
+        fleet.reconcile_hosts()
     service.refresh_from_db()
-    assert (service.shown, fleet.running(), Container.all_objects.filter(removed=None).count()) == ("removed", [], 0)
+    assert (service.display_state, fleet.running(), Container.all_objects.filter(removed=None).count()) == (
+        "removed",
+        [],
+        0,
+    )
 
 
-def test_scaling_down_meanwhile_leaves_no_successor_behind(fleet: Fleet, shop: Stack) -> None:
+def test_scaling_down_meanwhile_leaves_no_successor_behind(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=2, config={"ports": ["8080:80"]})
-    moving = next(number for number, host in fleet.places(service).items() if host == "h1")
+    moving = next(number for number, host in fleet.host_by_slot(service).items() if host == "h1")
     drained(fleet)
     service.refresh_from_db()
     service_update(service, actor=fleet.actor, scale=0)
     for _ in range(3):
-        fleet.see()
+        fleet.reconcile_hosts()
     assert moving in {1, 2}
-    assert (fleet.running(), fleet.host(1).shown) == ([], "inactive")
+    assert (fleet.running(), fleet.host(1).display_state) == ([], "inactive")
     assert Container.all_objects.filter(removed=None).count() == 0
 
 
-def test_a_replacement_that_cannot_be_made_keeps_the_old_one(fleet: Fleet, shop: Stack) -> None:
+def test_a_replacement_that_cannot_be_made_keeps_the_old_one(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=1)
-    number = 1 if fleet.places(service)[1] == "h1" else 2
+    number = 1 if fleet.host_by_slot(service)[1] == "h1" else 2
     fleet.engine(3 - number).fail_next("create", EngineRefused("no such runtime"), times=99)
     host = drained(fleet, number)
-    assert (host.shown, "no such runtime" in host.message) == ("evacuating", True)
+    assert (host.display_state, "no such runtime" in host.message) == ("evacuating", True)
     assert fleet.names(number) == ["shop_web_1"]
 
 
-def test_a_drain_has_a_day_where_others_have_minutes(fleet: Fleet, shop: Stack) -> None:
+def test_a_drain_has_a_day_where_others_have_minutes(fleet: SimulatedFleet, shop: Stack) -> None:
     fleet.service(shop, scale=2, config={"ports": ["8080:80"]})
     host = drained(fleet)
     fleet.pass_time(hours=2)
-    fail_late()
+    fail_overdue()
     assert operation(host).state == "running"
     fleet.pass_time(hours=23)
-    fail_late()
+    fail_overdue()
     assert operation(host).state == "failed"
     assert "Not done after 86400 s" in operation(host).message
 
 
 @pytest.mark.parametrize("who", ["rex", "rita", "mallory"])
-def test_only_who_may_change_hosts_may_empty_them(who: str, fleet: Fleet, actor_of: Any) -> None:
+def test_only_who_may_change_hosts_may_empty_them(who: str, fleet: SimulatedFleet, actor_of: Any) -> None:
     with pytest.raises(Forbidden):
         host_drain(fleet.host(1), actor=actor_of(who))
-    assert fleet.host(1).shown == "active"
+    assert fleet.host(1).display_state == "active"
 
 
-def test_a_silent_host_is_not_emptied(fleet: Fleet) -> None:
+def test_a_silent_host_is_not_emptied(fleet: SimulatedFleet) -> None:
     fleet.engine(1).down = True
-    fleet.see()
+    fleet.reconcile_hosts()
     with pytest.raises(ActionNotAvailable):
         host_drain(fleet.host(1), actor=fleet.actor)
 
 
-def test_an_engine_that_goes_silent_meanwhile_goes_on_when_it_is_back(fleet: Fleet, shop: Stack) -> None:
+def test_an_engine_that_goes_silent_meanwhile_goes_on_when_it_is_back(fleet: SimulatedFleet, shop: Stack) -> None:
     service = fleet.service(shop, scale=2)
     host_drain(fleet.host(1), actor=fleet.actor)
-    look("host", fleet.host(1).pk)
+    reconcile_one("host", fleet.host(1).pk)
     fleet.engine(1).down = True
     fleet.pass_time(seconds=300)
-    assert (fleet.host(1).shown, operation(fleet.host(1)).state) == ("reconnecting", "running")
+    assert (fleet.host(1).display_state, operation(fleet.host(1)).state) == ("reconnecting", "running")
     assert len(fleet.names(2)) == 2
     fleet.engine(1).down = False
     for _ in range(3):
-        fleet.see()
-    assert (fleet.host(1).shown, fleet.names(1)) == ("inactive", [])
-    assert set(fleet.places(service).values()) == {"h2"}
+        fleet.reconcile_hosts()
+    assert (fleet.host(1).display_state, fleet.names(1)) == ("inactive", [])
+    assert set(fleet.host_by_slot(service).values()) == {"h2"}

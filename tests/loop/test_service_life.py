@@ -7,30 +7,36 @@ from typing import Any
 
 import pytest
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act
-from apps.containers.spec import LaunchConfig
 from apps.control.models import Operation
-from apps.control.reconcile import look, settle
+from apps.control.reconcile import reconcile_one, reconcile_until_idle
 from apps.core.errors import Forbidden, Invalid
 from apps.drivers.base import EngineRefused
-from apps.drivers.simulated import SimulatedDriver
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
 from apps.stacks.models import Service, Slot, Stack
-from apps.stacks.services import service_act, service_create, service_update, stack_act, stack_create
+from apps.stacks.services import (
+    service_act,
+    service_create,
+    service_update,
+    stack_act,
+    stack_create,
+)
 
 
 @pytest.fixture(autouse=True)
 def _loop(run_loop: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(globals(), "settle", run_loop)
+    monkeypatch.setitem(globals(), "reconcile_until_idle", run_loop)
 
 
 @pytest.fixture
 def stack(lab: Environment, host: Host, actor_of: Any) -> Stack:
     row = stack_create(actor=actor_of("alice"), environment=lab, name="WEB-Server")
-    settle()
+    reconcile_until_idle()
     return Stack.all_objects.get(pk=row.pk)
 
 
@@ -42,13 +48,13 @@ def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
         config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", **fields})
         actor = actor_of("bob")
         row = service_create(actor=actor, stack=stack, name=name, config=config, scale=scale, start_on_create=True)
-        settle()
-        return fresh(row)
+        reconcile_until_idle()
+        return reload(row)
 
     return make
 
 
-def fresh(row: Any) -> Any:
+def reload(row: Any) -> Any:
     return type(row).all_objects.get(pk=row.pk)
 
 
@@ -63,16 +69,16 @@ def names(service: Service) -> list[str]:
 
 def test_a_new_service_is_registering_and_then_runs_at_its_scale(serve: Any, sim: SimulatedDriver) -> None:
     service = serve(scale=10)
-    assert (service.shown, service.transitioning, service.status["health"]) == ("active", "no", "healthy")
+    assert (service.display_state, service.transitioning, service.status["health"]) == ("active", "no", "healthy")
     assert running(sim) == sorted(f"WEB-Server_web_{n}" for n in range(1, 11))
 
 
 def test_one_that_is_not_started_has_no_containers(stack: Stack, actor_of: Any, sim: SimulatedDriver) -> None:
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
     row = service_create(actor=actor_of("bob"), stack=stack, name="idle", config=config, scale=2)
-    assert row.shown == "registering"
-    settle()
-    assert (fresh(row).shown, running(sim)) == ("inactive", [])
+    assert row.display_state == "registering"
+    reconcile_until_idle()
+    assert (reload(row).display_state, running(sim)) == ("inactive", [])
 
 
 def test_scaling_down_drops_the_highest_numbers_and_up_uses_them_again(
@@ -80,20 +86,20 @@ def test_scaling_down_drops_the_highest_numbers_and_up_uses_them_again(
 ) -> None:
     service = serve(scale=5)
     service_update(service, actor=actor_of("bob"), scale=2)
-    assert fresh(service).shown == "updating-active"
-    settle()
+    assert reload(service).display_state == "updating-active"
+    reconcile_until_idle()
     assert running(sim) == ["WEB-Server_web_1", "WEB-Server_web_2"]
-    service_update(fresh(service), actor=actor_of("bob"), scale=4)
-    settle()
+    service_update(reload(service), actor=actor_of("bob"), scale=4)
+    reconcile_until_idle()
     assert running(sim) == [f"WEB-Server_web_{n}" for n in range(1, 5)]
-    assert fresh(service).shown == "active"
+    assert reload(service).display_state == "active"
 
 
 def test_a_killed_container_is_started_again(serve: Any, sim: SimulatedDriver) -> None:
     serve(scale=2)
     sim.kill("WEB-Server_web_1")
     key = Container.all_objects.get(name="WEB-Server_web_1").pk
-    look("container", key)
+    reconcile_one("container", key)
     assert len(running(sim)) == 2
     assert Container.all_objects.get(pk=key).start_count == 2
 
@@ -102,21 +108,21 @@ def test_a_container_removed_on_the_engine_comes_back_under_its_name(serve: Any,
     serve(scale=2)
     row = Container.all_objects.get(name="WEB-Server_web_1")
     sim.remove("WEB-Server_web_1")
-    look("container", row.pk)
+    reconcile_one("container", row.pk)
     assert running(sim) == ["WEB-Server_web_1", "WEB-Server_web_2"]
-    assert fresh(row).external_id != row.external_id
+    assert reload(row).external_id != row.external_id
 
 
-def test_the_scan_finds_what_no_event_told(
+def test_the_scan_finds_what_no_event_reported(
     serve: Any, sim: SimulatedDriver, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(scale=2)
     sim.kill("WEB-Server_web_1")
     sim.remove("WEB-Server_web_2")
-    woken: list[tuple[str, int]] = []
-    monkeypatch.setattr("apps.containers.watch.send", lambda kind, key, after=0: woken.append((kind, key)))
-    look("host", host.pk)
-    assert sorted(woken) == [("container", row.pk) for row in Container.all_objects.order_by("pk")]
+    enqueued: list[tuple[str, int]] = []
+    monkeypatch.setattr("apps.containers.watch.enqueue", lambda kind, key, after=0: enqueued.append((kind, key)))
+    reconcile_one("host", host.pk)
+    assert sorted(enqueued) == [("container", row.pk) for row in Container.all_objects.order_by("pk")]
 
 
 def test_one_removed_in_the_portal_is_replaced_on_another_host(
@@ -124,21 +130,21 @@ def test_one_removed_in_the_portal_is_replaced_on_another_host(
 ) -> None:
     service = serve(scale=1)
     second = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
-    settle()
+    reconcile_until_idle()
     before = Container.all_objects.get(name="WEB-Server_web_1")
     container_act(before, "remove", actor=actor_of("bob"))
-    settle()
-    look("service", service.pk)
-    settle()
+    reconcile_until_idle()
+    reconcile_one("service", service.pk)
+    reconcile_until_idle()
     after = Slot.objects.get(service=service).container
     assert after is not None
     assert (after.pk != before.pk, after.name, after.host_id) == (True, "WEB-Server_web_1", second.pk)
-    assert fresh(service).shown == "active"
+    assert reload(service).display_state == "active"
 
 
 def test_containers_spread_over_the_hosts(serve: Any, sim: SimulatedDriver, lab: Environment, host: Host) -> None:
     other = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
-    settle()
+    reconcile_until_idle()
     serve(scale=6)
     counts = [Container.all_objects.filter(host=row, removed=None).count() for row in (host, other)]
     assert counts == [3, 3]
@@ -150,21 +156,21 @@ def test_deactivate_stops_and_activate_starts_the_same_containers(
     service = serve(scale=2)
     ids = sorted(seen.id for seen in sim.containers())
     service_act(service, "deactivate", actor=actor_of("rex"))
-    assert fresh(service).shown == "deactivating"
-    settle()
-    assert (fresh(service).shown, running(sim)) == ("inactive", [])
-    service_act(fresh(service), "activate", actor=actor_of("rex"))
-    settle()
-    assert (fresh(service).shown, sorted(seen.id for seen in sim.containers())) == ("active", ids)
+    assert reload(service).display_state == "deactivating"
+    reconcile_until_idle()
+    assert (reload(service).display_state, running(sim)) == ("inactive", [])
+    service_act(reload(service), "activate", actor=actor_of("rex"))
+    reconcile_until_idle()
+    assert (reload(service).display_state, sorted(seen.id for seen in sim.containers())) == ("active", ids)
     assert len(running(sim)) == 2
 
 
 def test_a_removed_service_takes_its_containers_along(serve: Any, sim: SimulatedDriver, actor_of: Any) -> None:
     service = serve(scale=3)
     service_act(service, "remove", actor=actor_of("alice"))
-    settle()
-    look("service", service.pk)
-    assert (fresh(service).shown, sim.containers(), Slot.objects.count()) == ("removed", [], 0)
+    reconcile_until_idle()
+    reconcile_one("service", service.pk)
+    assert (reload(service).display_state, sim.containers(), Slot.objects.count()) == ("removed", [], 0)
 
 
 def test_a_removed_stack_takes_its_services_along(
@@ -172,18 +178,18 @@ def test_a_removed_stack_takes_its_services_along(
 ) -> None:
     first, second = serve("one"), serve("two")
     stack_act(stack, "remove", actor=actor_of("alice"))
-    settle()
+    reconcile_until_idle()
     for _ in range(3):
         for kind, row in (("service", first), ("service", second), ("environment", stack)):
-            look(kind, row.pk)
-    assert (fresh(stack).shown, sim.containers()) == ("removed", [])
+            reconcile_one(kind, row.pk)
+    assert (reload(stack).display_state, sim.containers()) == ("removed", [])
 
 
 def test_a_stack_on_its_way_out_takes_no_new_service(stack: Stack, actor_of: Any) -> None:
     stack_act(stack, "remove", actor=actor_of("alice"))
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
     with pytest.raises(Invalid) as caught:
-        service_create(actor=actor_of("alice"), stack=fresh(stack), name="late", config=config)
+        service_create(actor=actor_of("alice"), stack=reload(stack), name="late", config=config)
     assert caught.value.code == "InvalidState"
 
 
@@ -191,26 +197,26 @@ def test_a_failing_container_shows_its_reason_on_the_service(serve: Any, sim: Si
     sim.fail_next("create", EngineRefused("bad device"), times=6)
     service = serve(scale=1)
     row = Container.all_objects.get()
-    look("container", row.pk)
-    look("service", service.pk)
-    service = fresh(service)
+    reconcile_one("container", row.pk)
+    reconcile_one("service", service.pk)
+    service = reload(service)
     assert (service.transitioning, service.message) == ("error", "WEB-Server_web_1: bad device")
     for _ in range(6):
-        look("container", row.pk)
-    look("service", service.pk)
-    assert (fresh(service).shown, fresh(service).transitioning) == ("active", "no")
+        reconcile_one("container", row.pk)
+    reconcile_one("service", service.pk)
+    assert (reload(service).display_state, reload(service).transitioning) == ("active", "no")
 
 
 def test_one_that_dies_young_is_started_less_and_less_often(serve: Any, sim: SimulatedDriver) -> None:
     serve(scale=1)
     row = Container.all_objects.get()
     sim.crash("WEB-Server_web_1", 1)
-    look("container", row.pk)
-    assert fresh(row).shown == "running"
+    reconcile_one("container", row.pk)
+    assert reload(row).display_state == "running"
     sim.crash("WEB-Server_web_1", 1)
-    look("container", row.pk)
-    row = fresh(row)
-    assert (row.shown, row.status["crashes"]) == ("restarting", 1)
+    reconcile_one("container", row.pk)
+    row = reload(row)
+    assert (row.display_state, row.status["crashes"]) == ("restarting", 1)
     assert "next try" in row.message
 
 
@@ -218,8 +224,8 @@ def test_a_start_once_container_may_end(serve: Any, sim: SimulatedDriver) -> Non
     serve(scale=1, labels={"io.rancher.container.start_once": "true"})
     sim.crash("WEB-Server_web_1", 0)
     row = Container.all_objects.get()
-    look("container", row.pk)
-    assert (fresh(row).shown, running(sim)) == ("stopped", [])
+    reconcile_one("container", row.pk)
+    assert (reload(row).display_state, running(sim)) == ("stopped", [])
 
 
 def test_children_are_recorded_under_the_operation_that_caused_them(serve: Any) -> None:
@@ -229,11 +235,11 @@ def test_children_are_recorded_under_the_operation_that_caused_them(serve: Any) 
     assert [child.name for child in children] == ["container.create", "container.create"]
 
 
-def test_a_look_at_a_settled_service_does_nothing(serve: Any, sim: SimulatedDriver) -> None:
+def test_a_reconcile_of_an_in_sync_service_does_nothing(serve: Any, sim: SimulatedDriver) -> None:
     service = serve(scale=2)
     calls = sum(sim.calls.values())
-    look("service", service.pk)
-    assert (sum(sim.calls.values()), fresh(service).shown) == (calls, "active")
+    reconcile_one("service", service.pk)
+    assert (sum(sim.calls.values()), reload(service).display_state) == (calls, "active")
 
 
 @pytest.mark.parametrize(
@@ -259,4 +265,4 @@ def test_a_readonly_member_may_not_scale(serve: Any, actor_of: Any) -> None:
     service = serve(scale=1)
     with pytest.raises(Forbidden):
         service_update(service, actor=actor_of("rita"), scale=2)
-    assert fresh(service).scale == 1
+    assert reload(service).scale == 1

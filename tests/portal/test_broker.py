@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from portal.boot import broker as broker_module
-from portal.boot.broker import Broker, answers, server_binary
-from portal.boot.console import CannotStart
+from portal.boot.broker import Broker, is_responding, server_binary
+from portal.boot.terminal import CannotStart
 
 pytestmark = pytest.mark.servers
 
@@ -59,7 +59,7 @@ def is_alive(pid: int) -> bool:
 def test_the_broker_answers_on_its_socket_and_stops_without_a_trace(run_dir: Path):
     with running(run_dir) as broker:
         pid = broker.pid
-        assert answers(broker.socket)
+        assert is_responding(broker.socket)
         assert broker.socket.stat().st_mode & 0o077 == 0
     assert pid is not None
     assert not is_alive(pid)
@@ -71,20 +71,20 @@ def test_a_broker_that_dies_is_started_again(run_dir: Path):
         first = broker.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        assert eventually(lambda: broker.pid != first and answers(broker.socket))
+        assert eventually(lambda: broker.pid != first and is_responding(broker.socket))
 
 
 def test_a_socket_left_behind_is_replaced(run_dir: Path):
-    with socket.socket(socket.AF_UNIX) as stale:
-        stale.bind(str(run_dir / "valkey.sock"))
+    with socket.socket(socket.AF_UNIX) as old_socket:
+        old_socket.bind(str(run_dir / "valkey.sock"))
     with running(run_dir) as broker:
-        assert answers(broker.socket)
+        assert is_responding(broker.socket)
 
 
 def test_an_orphan_of_an_earlier_portal_is_ended(run_dir: Path):
     command = [server_binary(), "--port", "0", "--unixsocket", str(run_dir / "valkey.sock"), "--save", ""]
     orphan = subprocess.Popen(command, cwd=run_dir, stdout=subprocess.DEVNULL)
-    assert eventually(lambda: answers(run_dir / "valkey.sock"))
+    assert eventually(lambda: is_responding(run_dir / "valkey.sock"))
     with running(run_dir) as broker:
         assert orphan.wait(5) == 0
         assert broker.pid != orphan.pid
@@ -105,7 +105,7 @@ def test_the_broker_dies_with_a_portal_that_is_killed(run_dir: Path):
     parent.wait()
     assert eventually(lambda: not is_alive(child))
     with running(run_dir) as broker:
-        assert answers(broker.socket)
+        assert is_responding(broker.socket)
 
 
 def test_without_any_server_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from portal import demo
-from portal.boot.console import CannotStart
+from portal.boot.terminal import CannotStart
+from portal.tools import demo
 
 
 class Child:
@@ -21,13 +21,13 @@ class Child:
 
     def __init__(self, code: int | None = None) -> None:
         self.code = code
-        self.told = 0
+        self.terminate_count = 0
 
     def poll(self) -> int | None:
         return self.code
 
     def terminate(self) -> None:
-        self.told += 1
+        self.terminate_count += 1
         self.code = 0
 
     def wait(self) -> int:
@@ -38,23 +38,23 @@ class Child:
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> demo.Demo:
     monkeypatch.setenv("PORT", "")
-    monkeypatch.setattr("portal.demo.time.sleep", lambda _: None)
+    monkeypatch.setattr("portal.tools.demo.time.sleep", lambda _: None)
     made = demo.Demo(tmp_path)
-    made._known = {"accessKey": "AK", "secretKey": "SK", "accountKey": "A:B"}
+    made._state = {"accessKey": "AK", "secretKey": "SK", "accountKey": "A:B"}
     return made
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, show: demo.Demo, *answers: Any) -> list[tuple[Any, ...]]:
     """Answer its requests in turn, the last answer again and again; what was asked."""
-    asked: list[tuple[Any, ...]] = []
+    calls_made: list[tuple[Any, ...]] = []
     left = list(answers)
 
     def ask(*words: Any, **more: Any) -> Any:
-        asked.append((*words, *more.values()))
+        calls_made.append((*words, *more.values()))
         return left.pop(0) if len(left) > 1 else left[0]
 
-    monkeypatch.setattr(show, "_ask", ask)
-    return asked
+    monkeypatch.setattr(show, "_api", ask)
+    return calls_made
 
 
 def rows(*states: str) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def test_it_speaks_to_the_port_that_the_portal_listens_on(
 
 def test_what_it_notes_is_for_its_owner_and_there_the_next_time(tmp_path: Path) -> None:
     first = demo.Demo(tmp_path)
-    first._note(password="x")
-    first._note(accessKey="AK")
+    first._remember(password="x")
+    first._remember(accessKey="AK")
     assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
-    assert demo.Demo(tmp_path)._known == {"password": "x", "accessKey": "AK"}
+    assert demo.Demo(tmp_path)._state == {"password": "x", "accessKey": "AK"}
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_a_request_carries_its_key_in_a_header(
         assert timeout > 0
         return Answer()
 
-    monkeypatch.setattr("portal.demo.urllib.request.urlopen", urlopen)
-    assert show._ask(path, {"a": 1}) == {"id": "1"}
+    monkeypatch.setattr("portal.tools.demo.urllib.request.urlopen", urlopen)
+    assert show._api(path, {"a": 1}) == {"id": "1"}
     (request,) = seen
     assert request.full_url == url
     assert request.get_header("Authorization") == f"Basic {base64.b64encode(b'AK:SK').decode()}"
@@ -115,20 +115,20 @@ def test_a_request_carries_its_key_in_a_header(
     assert "SK" not in request.full_url
 
 
-def test_a_portal_that_is_not_there_is_told_in_words(show: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_portal_is_reported_in_words(show: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise ConnectionRefusedError(111, "Connection refused")
 
-    monkeypatch.setattr("portal.demo.urllib.request.urlopen", refuse)
+    monkeypatch.setattr("portal.tools.demo.urllib.request.urlopen", refuse)
     with pytest.raises(CannotStart, match=r"the API does not answer \(.*refused"):
-        show._ask("hosts")
+        show._api("hosts")
 
 
 @pytest.mark.parametrize("states", [["active"], ["inactive", "active"], ["active", "active"]])
 def test_one_active_host_is_enough(show: demo.Demo, monkeypatch: pytest.MonkeyPatch, states: list[str]) -> None:
-    asked = answering(monkeypatch, show, {"data": []}, rows("registering"), rows(*states))
+    calls_made = answering(monkeypatch, show, {"data": []}, rows("registering"), rows(*states))
     show._await_host()
-    assert len(asked) == 3
+    assert len(calls_made) == 3
 
 
 def test_without_an_engine_it_says_so(show: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,15 +139,15 @@ def test_without_an_engine_it_says_so(show: demo.Demo, monkeypatch: pytest.Monke
 
 
 def test_it_waits_until_all_containers_run(show: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = answering(monkeypatch, show, rows(*["starting"] * 10), rows(*["running"] * 9), rows(*["running"] * 10))
+    calls_made = answering(monkeypatch, show, rows(*["starting"] * 10), rows(*["running"] * 9), rows(*["running"] * 10))
     show._await_running()
-    assert len(asked) == 3
+    assert len(calls_made) == 3
 
 
-def test_containers_that_do_not_come_are_told_with_their_reason(
+def test_containers_that_do_not_come_are_reported_with_their_reason(
     show: demo.Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "_WORK_PATIENCE", -1.0)
+    monkeypatch.setattr(demo, "_DEPLOY_TIMEOUT", -1.0)
     answering(monkeypatch, show, rows("running", "error"))
     with pytest.raises(CannotStart, match="not all containers run: no port free"):
         show._await_running()
@@ -159,7 +159,7 @@ def test_other_containers_are_not_counted(show: demo.Demo, monkeypatch: pytest.M
     assert [row["name"] for row in show._containers()] == ["WEB-Server_nginx-cluster_1"]
 
 
-def test_ports_are_told_in_order(show: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ports_are_printed_in_order(show: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [{"port": 49160}, {"port": 49153}]
     answering(monkeypatch, show, {"data": [{"publicEndpoints": points}, {"publicEndpoints": None}]})
     assert show._ports() == [49153, 49160]
@@ -172,11 +172,11 @@ def test_the_stack_is_taken_away_only_where_that_is_wanted(
     monkeypatch.setenv("DEMO_CLEAN", clean)
     child = Child()
     show._portal = child  # type: ignore[assignment]  # it has what is used
-    asked = answering(monkeypatch, show, {"data": [{"links": {"self": "http://x/1"}}]}, {}, {"data": []})
-    assert show.end() == 0
-    assert child.told == 1
-    assert bool(asked) is asked_for
-    assert (("http://x/1", "DELETE") in asked) is asked_for
+    calls_made = answering(monkeypatch, show, {"data": [{"links": {"self": "http://x/1"}}]}, {}, {"data": []})
+    assert show.stop() == 0
+    assert child.terminate_count == 1
+    assert bool(calls_made) is asked_for
+    assert (("http://x/1", "DELETE") in calls_made) is asked_for
 
 
 def test_a_stack_that_cannot_be_taken_away_keeps_nobody_from_leaving(
@@ -186,19 +186,19 @@ def test_a_stack_that_cannot_be_taken_away_keeps_nobody_from_leaving(
         raise CannotStart("the API does not answer.")
 
     monkeypatch.setenv("DEMO_CLEAN", "1")
-    monkeypatch.setattr(show, "_ask", fail)
+    monkeypatch.setattr(show, "_api", fail)
     show._portal = Child()  # type: ignore[assignment]  # it has what is used
-    assert show.end() == 0
+    assert show.stop() == 0
     assert "The sample stack was left: the API does not answer." in capsys.readouterr().out
 
 
-def test_a_portal_that_ended_by_itself_is_not_told_to(show: demo.Demo) -> None:
+def test_a_portal_that_ended_by_itself_is_not_signalled(show: demo.Demo) -> None:
     child = Child(3)
     show._portal = child  # type: ignore[assignment]  # it has what is used
-    assert show.end() == 3
-    assert child.told == 0
+    assert show.stop() == 3
+    assert child.terminate_count == 0
     show._portal = None
-    assert show.end() == 1
+    assert show.stop() == 1
 
 
 @pytest.mark.parametrize(
@@ -216,11 +216,11 @@ def test_a_management_command_answers_or_says_why_not(
     monkeypatch.setattr(subprocess, "run", run)
     if code:
         with pytest.raises(CannotStart, match=f"manage.py first_admin: .*{words}"):
-            demo._manage("first_admin", "--login", "admin", said="secret\n")
+            demo._run_manage("first_admin", "--login", "admin", stdin="secret\n")
     else:
-        assert demo._manage("first_admin", "--login", "admin", said="secret\n") == "done"
+        assert demo._run_manage("first_admin", "--login", "admin", stdin="secret\n") == "done"
 
 
 def test_without_an_engine_here_the_image_is_one_that_is_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "local_engine", lambda: None)
-    assert demo._image() == "nginx:alpine"
+    assert demo._demo_image() == "nginx:alpine"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from portal import demo_hosts
-from portal.boot.console import CannotStart
-from portal.demo_hosts import SimulatedHosts
+from portal.boot.terminal import CannotStart
+from portal.tools import demo_hosts
+from portal.tools.demo_hosts import SimulatedHosts
 
 URL = "http://localhost:8080/v1/scripts/t:1:x"
 
@@ -71,48 +71,50 @@ def agents(monkeypatch: pytest.MonkeyPatch) -> list[Agents]:
     made: list[Agents] = []
     monkeypatch.setattr(Agents, "made", made, raising=False)
     monkeypatch.setattr(subprocess, "Popen", Agents)
-    monkeypatch.setattr("portal.demo_hosts.time.sleep", lambda _: None)
+    monkeypatch.setattr("portal.tools.demo_hosts.time.sleep", lambda _: None)
     return made
 
 
 def test_they_enrol_in_an_environment_of_their_own(agents: list[Agents], tmp_path: Path):
     api = Api()
     hosts = SimulatedHosts(api, tmp_path)
-    hosts.begin()
+    hosts.start()
     (child,) = agents
     assert child.command[1:] == ["-m", "corral_agent", "--simulate", "3", "--name", "sim", URL]
     assert child.environment["CORRAL_STATE"] == str(tmp_path / "simulated")
     assert (Path(child.environment["PYTHONPATH"]) / "corral_agent" / "__main__.py").is_file()
     assert api.wrote == ["projects", "projects/1a9/registrationtokens"]
-    hosts.end()
+    hosts.stop()
     assert child.code == 0
 
 
 def test_a_second_run_finds_what_the_first_one_made(agents: list[Agents], tmp_path: Path):
     api = Api()
-    SimulatedHosts(api, tmp_path).begin()
-    SimulatedHosts(api, tmp_path).begin()
+    SimulatedHosts(api, tmp_path).start()
+    SimulatedHosts(api, tmp_path).start()
     assert len(api.wrote) == 2
     assert len(agents) == 2
 
 
-def test_agents_that_end_are_told_with_their_log(agents: list[Agents], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_agents_that_end_are_reported_with_their_log(
+    agents: list[Agents], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     api = Api()
     api.hosts = 2
     monkeypatch.setattr(Agents, "poll", lambda _: 1)
     with pytest.raises(CannotStart, match=r"do not come up \(see .*simulated.log\)"):
-        SimulatedHosts(api, tmp_path).begin()
+        SimulatedHosts(api, tmp_path).start()
 
 
 def test_hosts_that_never_come_are_not_waited_for_for_ever(
     agents: list[Agents], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(demo_hosts, "_PATIENCE", 0.01)
+    monkeypatch.setattr(demo_hosts, "_TIMEOUT", 0.01)
     api = Api()
     api.hosts = 0
     with pytest.raises(CannotStart, match="do not come up"):
-        SimulatedHosts(api, tmp_path).begin()
+        SimulatedHosts(api, tmp_path).start()
 
 
 def test_nothing_is_stopped_that_was_never_begun(tmp_path: Path):
-    SimulatedHosts(Api(), tmp_path).end()
+    SimulatedHosts(Api(), tmp_path).stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import engine
+from portal.tools import engine
 
 
 @contextmanager
@@ -41,14 +41,14 @@ def stopped() -> threading.Event:
 
 @pytest.fixture
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "candidates", lambda: ["unix:///nowhere/docker.sock"])
+    monkeypatch.setattr(engine, "candidate_urls", lambda: ["unix:///nowhere/docker.sock"])
 
 
 def test_an_engine_that_answers_its_ping_is_found(monkeypatch: pytest.MonkeyPatch):
     with fake_engine(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK") as url:
         monkeypatch.setenv("DOCKER_HOST", url)
         found: list[str] = []
-        engine.search(found.append, threading.Event())
+        engine.find_or_install_engine(found.append, threading.Event())
     assert found == [url]
 
 
@@ -64,26 +64,26 @@ def test_a_remote_docker_host_is_not_taken_for_a_local_one(
 ):
     monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.5:2376")
     monkeypatch.setenv("INSTALL_DOCKER", "0")
-    assert "tcp://10.0.0.5:2376" not in engine.candidates()
-    assert engine.provide_engine() is None
+    assert "tcp://10.0.0.5:2376" not in engine.candidate_urls()
+    assert engine.ensure_engine() is None
     assert "tcp://10.0.0.5:2376 is not a socket of this machine: add it as a host" in capsys.readouterr().out
 
 
 def test_a_socket_that_docker_host_names_is_the_only_one(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     monkeypatch.delenv("INSTALL_DOCKER", raising=False)
-    assert engine.candidates() == ["unix:///nowhere/docker.sock"]
-    assert "DOCKER_HOST" in str(engine.why_not_provide())
+    assert engine.candidate_urls() == ["unix:///nowhere/docker.sock"]
+    assert "DOCKER_HOST" in str(engine.reason_not_to_install())
 
 
 @pytest.mark.usefixtures("no_engine")
 def test_an_engine_that_somebody_starts_later_is_found_too(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INSTALL_DOCKER", "0")
-    monkeypatch.setattr(engine, "_LOOK_AGAIN", 0.01)
-    looks = iter([False, False, True])
-    monkeypatch.setattr(engine, "is_engine", lambda url: next(looks))
+    monkeypatch.setattr(engine, "_RETRY_INTERVAL", 0.01)
+    probes = iter([False, False, True])
+    monkeypatch.setattr(engine, "is_engine", lambda url: next(probes))
     found: list[str] = []
-    engine.search(found.append, threading.Event())
+    engine.find_or_install_engine(found.append, threading.Event())
     assert found == ["unix:///nowhere/docker.sock"]
 
 
@@ -95,7 +95,7 @@ def test_install_docker_0_leaves_the_machine_alone_and_says_so(
     monkeypatch.setenv("INSTALL_DOCKER", "0")
     monkeypatch.setattr(engine, "_apt", lambda command: pytest.fail("apt was called"))
     monkeypatch.setattr(engine, "_start", lambda: pytest.fail("an engine was started"))
-    engine.search(lambda url: pytest.fail(f"found {url}"), stopped())
+    engine.find_or_install_engine(lambda url: pytest.fail(f"found {url}"), stopped())
     assert capsys.readouterr().out.count("\n") == 1
 
 
@@ -103,7 +103,7 @@ def test_install_docker_0_leaves_the_machine_alone_and_says_so(
 def test_without_root_one_line_names_the_remedy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setenv("INSTALL_DOCKER", "1")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    engine.search(lambda url: pytest.fail(f"found {url}"), stopped())
+    engine.find_or_install_engine(lambda url: pytest.fail(f"found {url}"), stopped())
     assert "member of the group docker" in capsys.readouterr().out
 
 
@@ -112,6 +112,6 @@ def test_a_search_that_breaks_is_logged_and_harms_nobody(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    monkeypatch.setattr(engine, "provide_engine", lambda: 1 / 0)
-    engine.search(lambda url: None, stopped())
+    monkeypatch.setattr(engine, "ensure_engine", lambda: 1 / 0)
+    engine.find_or_install_engine(lambda url: None, stopped())
     assert "hosts can still be added" in caplog.text

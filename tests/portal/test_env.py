@@ -8,30 +8,36 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.boot.startup import base_url
 from portal.settings.database import database
-from portal.settings.env import env, env_bool, env_list, env_path, env_port
-from portal.startup import base_url
+from portal.settings.env import (
+    env,
+    env_bool,
+    env_list,
+    env_path,
+    env_port,
+)
 
 NAME = "CORRAL_TEST_VARIABLE"
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def tell(value: str | None) -> None:
+def set_variable(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def set_value(value: str | None) -> None:
         if value is None:
             monkeypatch.delenv(NAME, raising=False)
         else:
             monkeypatch.setenv(NAME, value)
 
-    return tell
+    return set_value
 
 
 @pytest.mark.parametrize(
     ("value", "found"),
     [(None, "usual"), ("", "usual"), ("   ", "usual"), ("\t\n", "usual"), ("x", "x"), ("  x y ", "x y"), ("0", "0")],
 )
-def test_a_blank_variable_is_none(told: Any, value: str | None, found: str) -> None:
-    told(value)
+def test_a_blank_variable_is_none(set_variable: Any, value: str | None, found: str) -> None:
+    set_variable(value)
     assert env(NAME, "usual") == found
 
 
@@ -43,20 +49,20 @@ def test_a_blank_variable_is_none(told: Any, value: str | None, found: str) -> N
     ],
 )
 @pytest.mark.parametrize("default", [True, False])
-def test_a_switch_is_on_or_off(told: Any, value: str, *, found: bool, default: bool) -> None:
-    told(value)
+def test_a_switch_is_on_or_off(set_variable: Any, value: str, *, found: bool, default: bool) -> None:
+    set_variable(value)
     assert env_bool(NAME, default=default) is found
 
 
 @pytest.mark.parametrize("default", [True, False])
-def test_a_switch_that_nobody_touched_is_as_usual(told: Any, *, default: bool) -> None:
-    told(None)
+def test_a_switch_that_nobody_touched_is_as_usual(set_variable: Any, *, default: bool) -> None:
+    set_variable(None)
     assert env_bool(NAME, default=default) is default
 
 
 @pytest.mark.parametrize("value", ["2", "maybe", "tru", "1 0", "enabled"])
-def test_a_switch_that_says_nothing_clear_stops_the_start(told: Any, value: str) -> None:
-    told(value)
+def test_a_switch_that_says_nothing_clear_stops_the_start(set_variable: Any, value: str) -> None:
+    set_variable(value)
     with pytest.raises(ImproperlyConfigured, match=f"{NAME}='{value}': use 1 or 0"):
         env_bool(NAME, default=False)
 
@@ -64,14 +70,14 @@ def test_a_switch_that_says_nothing_clear_stops_the_start(told: Any, value: str)
 @pytest.mark.parametrize(
     ("value", "port"), [(None, 0), ("", 0), (" ", 0), ("0", 0), (" 8443 ", 8443), ("65535", 65535)]
 )
-def test_a_port_is_a_number_or_none(told: Any, value: str | None, port: int) -> None:
-    told(value)
+def test_a_port_is_a_number_or_none(set_variable: Any, value: str | None, port: int) -> None:
+    set_variable(value)
     assert env_port(NAME) == port
 
 
 @pytest.mark.parametrize("value", ["65536", "-1", "http", "80.0", "0x50", "8 0", "²", "1e3"])
-def test_a_port_that_is_none_stops_the_start(told: Any, value: str) -> None:
-    told(value)
+def test_a_port_that_is_none_stops_the_start(set_variable: Any, value: str) -> None:
+    set_variable(value)
     with pytest.raises(ImproperlyConfigured, match="use a port number"):
         env_port(NAME)
 
@@ -87,8 +93,8 @@ def test_a_port_that_is_none_stops_the_start(told: Any, value: str) -> None:
         ("10.0.0.0/8,::1", ["10.0.0.0/8", "::1"]),
     ],
 )
-def test_a_list_has_no_empty_parts(told: Any, value: str | None, found: list[str]) -> None:
-    told(value)
+def test_a_list_has_no_empty_parts(set_variable: Any, value: str | None, found: list[str]) -> None:
+    set_variable(value)
     assert env_list(NAME) == found
 
 
@@ -97,11 +103,11 @@ def test_a_list_has_no_empty_parts(told: Any, value: str | None, found: list[str
     [(None, "/usual"), ("", "/usual"), ("/a/../b", "/b"), ("~/c", "/home/me/c"), ("d", "/here/d")],
 )
 def test_a_path_is_absolute(
-    told: Any, value: str | None, found: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    set_variable: Any, value: str | None, found: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
-    told(value)
+    set_variable(value)
     assert env_path(NAME, Path("/usual")) == Path(found.replace("/here", str(tmp_path.resolve())))
 
 

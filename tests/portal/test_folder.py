@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.boot.console import CannotStart
-from portal.boot.folder import hold, open_data_dir, open_run_dir
+from portal.boot.data_dir import lock_data_dir, open_data_dir, open_run_dir
+from portal.boot.terminal import CannotStart
 
 
 def test_the_data_folder_is_made_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -28,7 +28,7 @@ def test_a_data_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Pa
 
 def test_sockets_live_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("RUN_DIR", raising=False)
-    monkeypatch.setattr("portal.boot.folder._LONGEST_SOCKET_FOLDER", 1000)
+    monkeypatch.setattr("portal.boot.data_dir._MAX_SOCKET_DIR_LENGTH", 1000)
     assert open_run_dir(tmp_path) == tmp_path
 
 
@@ -44,13 +44,13 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_folder(tmp_path: Path
 
 
 def test_the_second_portal_on_a_data_folder_is_refused_with_the_first_ones_process(tmp_path: Path):
-    with hold(tmp_path), pytest.raises(CannotStart, match=rf"process {os.getpid()}\) runs on .*DATA_DIR"):
-        hold(tmp_path)
+    with lock_data_dir(tmp_path), pytest.raises(CannotStart, match=rf"process {os.getpid()}\) runs on .*DATA_DIR"):
+        lock_data_dir(tmp_path)
 
 
 def test_a_lock_left_by_a_dead_portal_is_no_lock(tmp_path: Path):
     (tmp_path / "portal.lock").write_text("999999999\n")
-    with hold(tmp_path):
+    with lock_data_dir(tmp_path):
         assert (tmp_path / "portal.lock").read_text() == f"{os.getpid()}\n"
-    with hold(tmp_path):
+    with lock_data_dir(tmp_path):
         pass

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from portal import __main__ as program
-from portal import serve
-from portal.boot.console import CannotStart
-from portal.boot.waiting import answer
+from portal.boot import serve
+from portal.boot.readiness import build_response
+from portal.boot.terminal import CannotStart
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def free_port() -> int:
 @pytest.mark.parametrize(
     ("bind", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6), (" 127.0.0.1 ", socket.AF_INET)]
 )
-def test_the_portal_listens_where_it_is_told_to(
+def test_the_portal_listens_where_it_is_configured_to(
     monkeypatch: pytest.MonkeyPatch, bind: str, family: socket.AddressFamily
 ) -> None:
     port = free_port()
@@ -101,9 +101,9 @@ def test_a_command_that_is_none_shows_how_to_do_it(
 ) -> None:
     monkeypatch.setattr(serve, "serve", lambda: pytest.fail("nothing starts by a mistake"))
     assert program.main(arguments) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "usage: python -m portal serve" in shown.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "usage: python -m portal serve" in captured.err
 
 
 def test_the_server_leaves_with_its_code_and_waits_for_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_the_server_leaves_with_its_code_and_waits_for_no_thread(monkeypatch: py
     def leave(code: int) -> None:
         raise Left(code)
 
-    monkeypatch.setattr("portal.serve.serve", lambda: 7)
+    monkeypatch.setattr("portal.boot.serve.serve", lambda: 7)
     monkeypatch.setattr("portal.__main__.os._exit", leave)
     with pytest.raises(Left) as left:
         program.main(["serve"])
@@ -121,14 +121,14 @@ def test_the_server_leaves_with_its_code_and_waits_for_no_thread(monkeypatch: py
 
 
 def test_the_demonstration_is_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portal.demo.demo", lambda: 5)
+    monkeypatch.setattr("portal.tools.demo.demo", lambda: 5)
     assert program.main(["demo"]) == 5
 
 
 @pytest.mark.parametrize("step", ["Loading", "<script>alert(1)</script>", "{step}", 'a "quoted" word', "Prüfung"])
 @pytest.mark.parametrize("kind", ["text/html", "*/*"])
 def test_the_waiting_page_shows_any_step_and_runs_none(step: str, kind: str) -> None:
-    head, _, body = answer(f"GET / HTTP/1.1\r\nAccept: {kind}".encode(), step).partition(b"\r\n\r\n")
+    head, _, body = build_response(f"GET / HTTP/1.1\r\nAccept: {kind}".encode(), step).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 ")
     assert f"Content-Length: {len(body)}".encode() in head
     assert b"<script>alert" not in body or kind != "text/html"
@@ -137,4 +137,4 @@ def test_the_waiting_page_shows_any_step_and_runs_none(step: str, kind: str) -> 
 
 @pytest.mark.parametrize("head", [b"", b"\r\n", b"\xff\xfe\x00", b"GET", b"GET / HTTP/1.1\r\nno colon\r\n: x"])
 def test_any_head_gets_an_answer(head: bytes) -> None:
-    assert answer(head, "Loading").startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert build_response(head, "Loading").startswith(b"HTTP/1.1 503 Service Unavailable\r\n")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.redact.disguises import disguises
+from apps.core.redact import encoded_forms
 
 pytestmark = pytest.mark.servers
 
@@ -29,15 +29,15 @@ START_LIMIT = 40.0
 
 
 def environment(folder: Path, port: int) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in {"DJANGO_SETTINGS_MODULE", "RUN_DIR", "REDIS_URL"}}
+    inherited = {k: v for k, v in os.environ.items() if k not in {"DJANGO_SETTINGS_MODULE", "RUN_DIR", "REDIS_URL"}}
     ours = {"DATA_DIR": str(folder), "PORT": str(port), "BIND": "127.0.0.1", "INSTALL_DOCKER": "0"}
-    return {**kept, "DOCKER_HOST": "unix:///nowhere/docker.sock", **ours}
+    return {**inherited, "DOCKER_HOST": "unix:///nowhere/docker.sock", **ours}
 
 
-def manage(words: list[str], around: dict[str, str], said: str = "") -> str:
+def manage(words: list[str], around: dict[str, str], stdin: str = "") -> str:
     command = [sys.executable, "manage.py", *words]
     done = subprocess.run(
-        command, cwd=ROOT, env=around, input=said, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=around, input=stdin, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -109,7 +109,7 @@ def test_arguments_output_and_files_hold_no_secret(portal: Any, tmp_path: Path):
     secrets = {PASSWORD, VALUE, made["secretKey"], token}
     secrets |= {path.read_text().strip() for path in (tmp_path / "data").glob("*.key")}
     assert len(secrets) >= 6
-    forms = [form for secret in secrets for form in disguises(secret)]
+    forms = [form for secret in secrets for form in encoded_forms(secret)]
     arguments = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace") for pid in family(process.pid)}
     assert len(arguments) > 1  # the broker beside it
     assert [pid for pid, text in arguments.items() if any(form in text for form in forms)] == []

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from portal.embedded import Start, Stop, start_parts
+from portal.boot.background import Start, Stop, start_parts
 
 
 def part(name: str, diary: list[str]) -> tuple[str, Start]:

@@ -106,9 +106,9 @@ def test_one_of_another_file_is_not_taken(connect: Any):
 
 
 def test_no_more_are_kept_than_agreed(connect: Any):
-    for made in [connect() for _ in range(base._KEPT + 3)]:
+    for made in [connect() for _ in range(base._POOL_SIZE + 3)]:
         made.close()
-    assert len(base._idle) == base._KEPT
+    assert len(base._idle) == base._POOL_SIZE
 
 
 def test_the_last_one_folds_the_log_into_the_database(connect: Any, tmp_path: Path):
@@ -145,7 +145,7 @@ def test_writers_wait_in_line(connect: Any, how: str):
     waiting.join(10)
     assert second.connection.in_transaction
     end(second, "rollback")
-    assert not any(turn.locked() for turn in base._turns.values())
+    assert not any(turn.locked() for turn in base._write_locks.values())
 
 
 def test_another_process_is_still_waited_for(connect: Any, tmp_path: Path):
@@ -162,8 +162,8 @@ def test_another_process_is_still_waited_for(connect: Any, tmp_path: Path):
     other.close()
 
 
-def test_who_waits_too_long_is_told_by_sqlite(connect: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(base, "_PATIENCE", 0.01)
+def test_who_waits_too_long_gets_an_error_from_sqlite(connect: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(base, "_WRITE_TIMEOUT", 0.01)
     first, second = connect(), connect()
     begin(first)
     second.connection.execute("PRAGMA busy_timeout = 10")

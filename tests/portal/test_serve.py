@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.boot.folder import hold
+from portal.boot.data_dir import lock_data_dir
 
 pytestmark = pytest.mark.servers
 
@@ -30,11 +30,11 @@ class Run:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         ours = {"DATA_DIR": str(data_dir), "PORT": str(self.port), "BIND": "127.0.0.1", "INSTALL_DOCKER": "0"}
-        kept = {k: v for k, v in os.environ.items() if k not in {"DJANGO_SETTINGS_MODULE", "RUN_DIR", "REDIS_URL"}}
+        inherited = {k: v for k, v in os.environ.items() if k not in {"DJANGO_SETTINGS_MODULE", "RUN_DIR", "REDIS_URL"}}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "portal", "serve"],
             cwd=ROOT,
-            env={**kept, "DOCKER_HOST": "unix:///nowhere/docker.sock", **ours, **extra},
+            env={**inherited, "DOCKER_HOST": "unix:///nowhere/docker.sock", **ours, **extra},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -123,7 +123,7 @@ def test_a_stop_during_the_start_is_clean_too(data_dir: Path, runs: list[Run]):
 
 
 def test_a_second_portal_on_the_same_data_is_refused_in_one_line(data_dir: Path, runs: list[Run]):
-    with hold(data_dir):
+    with lock_data_dir(data_dir):
         run = Run(data_dir)
         runs.append(run)
         printed, _ = run.process.communicate(timeout=10)

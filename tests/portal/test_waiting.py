@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from portal.boot.waiting import WaitingRoom, answer
+from portal.boot.readiness import ReadinessServer, build_response
 
 
 @contextmanager
-def waiting_room() -> Iterator[tuple[socket.socket, WaitingRoom]]:
+def waiting_room() -> Iterator[tuple[socket.socket, ReadinessServer]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
-        room = WaitingRoom(listener)
+        room = ReadinessServer(listener)
         room.open()
         try:
             yield listener, room
@@ -24,7 +24,7 @@ def waiting_room() -> Iterator[tuple[socket.socket, WaitingRoom]]:
             room.close()
 
 
-def knock(listener: socket.socket, request: bytes) -> bytes:
+def send_request(listener: socket.socket, request: bytes) -> bytes:
     with socket.create_connection(listener.getsockname(), timeout=5) as client:
         client.sendall(request)
         return b"".join(iter(lambda: client.recv(65536), b""))
@@ -36,7 +36,9 @@ def head_and_body(reply: bytes) -> tuple[str, str]:
 
 
 def test_people_get_a_page_that_reloads_itself():
-    head, body = head_and_body(answer(b"GET / HTTP/1.1\r\nAccept: text/html,*/*\r\n\r\n", "Preparing <the> database"))
+    head, body = head_and_body(
+        build_response(b"GET / HTTP/1.1\r\nAccept: text/html,*/*\r\n\r\n", "Preparing <the> database")
+    )
     assert head.startswith("HTTP/1.1 503 ")
     assert "Retry-After: 1" in head
     assert 'http-equiv="refresh"' in body
@@ -53,7 +55,7 @@ def test_people_get_a_page_that_reloads_itself():
     ],
 )
 def test_programs_and_probes_get_the_error_as_json(request_head: bytes):
-    head, body = head_and_body(answer(request_head, "Loading"))
+    head, body = head_and_body(build_response(request_head, "Loading"))
     assert "Content-Type: application/json" in head
     assert json.loads(body) == {
         "type": "error",
@@ -65,25 +67,25 @@ def test_programs_and_probes_get_the_error_as_json(request_head: bytes):
 
 
 def test_a_head_request_gets_no_body():
-    head, body = head_and_body(answer(b"HEAD / HTTP/1.1\r\n\r\n", "Loading"))
+    head, body = head_and_body(build_response(b"HEAD / HTTP/1.1\r\n\r\n", "Loading"))
     assert head.startswith("HTTP/1.1 503 ")
     assert body == ""
 
 
 def test_a_client_that_says_nothing_does_not_keep_others_waiting():
     with waiting_room() as (listener, _), socket.create_connection(listener.getsockname()):
-        assert knock(listener, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+        assert send_request(listener, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
 
 
 def test_a_body_still_on_its_way_does_not_lose_the_answer():
     with waiting_room() as (listener, _):
-        reply = knock(listener, b"POST / HTTP/1.1\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20000)
+        reply = send_request(listener, b"POST / HTTP/1.1\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20000)
         assert reply.startswith(b"HTTP/1.1 503 ")
 
 
 def test_who_connects_after_the_room_closed_waits_for_the_next_listener():
     with waiting_room() as (listener, room):
-        knock(listener, b"GET / HTTP/1.1\r\n\r\n")
+        send_request(listener, b"GET / HTTP/1.1\r\n\r\n")
         room.close()
         with socket.create_connection(listener.getsockname()) as client:
             client.sendall(b"hello")
@@ -96,6 +98,6 @@ def test_who_connects_after_the_room_closed_waits_for_the_next_listener():
 
 def test_a_room_that_never_opened_can_be_closed():
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        room = WaitingRoom(listener)
+        room = ReadinessServer(listener)
         room.close()
         assert listener.fileno() != -1

@@ -12,7 +12,7 @@ from apps.containers.models import Container
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from portal.boot.broker import Broker
-from tests.realtime.scripted import ScriptedEngine
+from tests.realtime.scripted_engine import ScriptedEngine
 
 
 @pytest.fixture

@@ -14,16 +14,21 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core import events
 from apps.drivers import registry
 from apps.environments.models import Environment
-from apps.hosts.models import AgentCredential, Host, HostEvent, RegistrationToken
+from apps.hosts.models import (
+    AgentCredential,
+    Host,
+    HostEvent,
+    RegistrationToken,
+)
 from apps.hosts.selectors import driver_of, endpoint_of
 from apps.hosts.services import host_act, token_create
-from apps.hosts.tunnels import held
-from tests.realtime.agents import FakeAgent, make_agent, until
-from tests.realtime.wire import Wire, run
+from apps.hosts.tunnels import open_tunnels
+from tests.realtime.fake_agent import FakeAgent, make_agent, wait_until
+from tests.realtime.websocket_client import WebSocketClient, run_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,8 +36,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def token(lab: Environment, actor_of: Callable[..., Any]) -> RegistrationToken:
     row = token_create(actor=actor_of("alice"), environment=lab)
-    look("registrationToken", row.pk)
-    events._publisher._take()
+    reconcile_one("registrationToken", row.pk)
+    events._publisher._drain()
     return row
 
 
@@ -40,7 +45,7 @@ def token(lab: Environment, actor_of: Callable[..., Any]) -> RegistrationToken:
 def agent(token: RegistrationToken) -> Any:
     yield make_agent(token)
     for row in Host.all_objects.all():
-        registry.forget(endpoint_of(row))
+        registry.discard_driver(endpoint_of(row))
 
 
 def the_host() -> Host:
@@ -48,13 +53,13 @@ def the_host() -> Host:
     return row
 
 
-def seen() -> Host:
+def reconciled_host() -> Host:
     """The host after a look of the loop."""
-    look("host", the_host().pk)
+    reconcile_one("host", the_host().pk)
     return the_host()
 
 
-def asking(call: Callable[[], Any]) -> Any:
+def in_thread(call: Callable[[], Any]) -> Any:
     return sync_to_async(call, thread_sensitive=False)()
 
 
@@ -66,22 +71,22 @@ def mode_of_folder(path: str) -> int:
     return Path(path).parent.stat().st_mode & 0o777
 
 
-async def up(agent: FakeAgent) -> Any:
+async def connect_and_wait(agent: FakeAgent) -> Any:
     """A connected agent whose tunnel is announced."""
-    agent.says.asked.clear()
+    agent.answers.requests.clear()
     line = await agent.connect()
-    await until(lambda: any(asked.startswith("GET /events") for asked in agent.says.asked))
+    await wait_until(lambda: any(requests.startswith("GET /events") for requests in agent.answers.requests))
     return line
 
 
 def test_a_connected_agent_makes_its_host_active(agent: FakeAgent) -> None:
-    agent.says.machine = {"cpuInfo": {"loadAvg": [0.1, 0.2, 0.3]}, "diskInfo": {"mountPoints": {"/": {"total": 9}}}}
+    agent.answers.machine = {"cpuInfo": {"loadAvg": [0.1, 0.2, 0.3]}, "diskInfo": {"mountPoints": {"/": {"total": 9}}}}
 
-    async def story() -> None:
-        assert (await asking(seen)).shown == "registering"
-        line = await up(agent)
-        host = await asking(seen)
-        assert (host.shown, host.engine_id, host.hostname) == ("active", "ENGINE:1", "h1")
+    async def scenario() -> None:
+        assert (await in_thread(reconciled_host)).display_state == "registering"
+        line = await connect_and_wait(agent)
+        host = await in_thread(reconciled_host)
+        assert (host.display_state, host.engine_id, host.hostname) == ("active", "ENGINE:1", "h1")
         assert host.info["cpuInfo"] == {"loadAvg": [0.1, 0.2, 0.3], "modelName": "x86_64", "count": 2}
         assert host.info["diskInfo"]["mountPoints"]["/"]["total"] == 9
         assert host.all_labels == {
@@ -91,48 +96,48 @@ def test_a_connected_agent_makes_its_host_active(agent: FakeAgent) -> None:
             "io.rancher.host.os": "Debian GNU/Linux 12",
         }
         assert (host.agent["version"], host.address) == ("0.1.0", "10.9.8.7")
-        await line.cut()
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
 
 
 def test_the_tunnels_end_is_for_the_portals_user_only_and_goes_with_it(agent: FakeAgent) -> None:
-    async def story() -> None:
-        line = await up(agent)
-        path = (await asking(the_host)).tunnel_socket
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        path = (await in_thread(the_host)).tunnel_socket
         assert is_socket(path)
         assert mode_of_folder(path) == 0o700
-        await line.cut()
-        await until(lambda: not is_socket(path))
-        await until(lambda: not held.tunnel_of(str(the_uuid)))
+        await line.drop_connection()
+        await wait_until(lambda: not is_socket(path))
+        await wait_until(lambda: not open_tunnels.find_tunnel(str(the_uuid)))
 
     the_uuid = the_host().uuid
-    run(story)
+    run_async(scenario)
 
 
 def test_a_broken_line_is_reconnecting_at_once_and_heals(agent: FakeAgent) -> None:
-    async def story() -> None:
-        line = await up(agent)
-        assert (await asking(seen)).shown == "active"
-        await line.cut()
-        await until(lambda: held.tunnel_of(uuid) is None)
-        host = await asking(lambda: waited_for(lambda row: row.gateway == ""))
-        assert host.next_look <= timezone.now()
-        host = await asking(seen)
-        assert (host.shown, host.message) == (
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        assert (await in_thread(reconciled_host)).display_state == "active"
+        await line.drop_connection()
+        await wait_until(lambda: open_tunnels.find_tunnel(uuid) is None)
+        host = await in_thread(lambda: becomes_true(lambda row: row.gateway == ""))
+        assert host.next_attempt_at <= timezone.now()
+        host = await in_thread(reconciled_host)
+        assert (host.display_state, host.message) == (
             "reconnecting",
             "The engine does not answer: The host's agent is not connected.",
         )
-        again = await up(agent)
-        host = await asking(seen)
-        assert (host.shown, host.lost_at) == ("active", None)
-        await again.cut()
+        second_connection = await connect_and_wait(agent)
+        host = await in_thread(reconciled_host)
+        assert (host.display_state, host.lost_at) == ("active", None)
+        await second_connection.drop_connection()
 
     uuid = str(the_host().uuid)
-    run(story)
+    run_async(scenario)
 
 
-def waited_for(true: Callable[[Host], bool], seconds: float = 3) -> Host:
+def becomes_true(true: Callable[[Host], bool], seconds: float = 3) -> Host:
     end = time.monotonic() + seconds
     while not true(row := the_host()):
         assert time.monotonic() < end
@@ -141,146 +146,146 @@ def waited_for(true: Callable[[Host], bool], seconds: float = 3) -> Host:
 
 
 def test_an_engine_that_is_away_behind_its_agent_is_reconnecting(agent: FakeAgent) -> None:
-    async def story() -> None:
-        line = await up(agent)
-        assert (await asking(seen)).shown == "active"
-        agent.says.is_up = False
-        agent.says.events.put_nowait(None)
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        assert (await in_thread(reconciled_host)).display_state == "active"
+        agent.answers.is_up = False
+        agent.answers.events.put_nowait(None)
         await asyncio.sleep(0.05)
-        host = await asking(seen)
-        assert (host.shown, host.gateway != "") == ("reconnecting", True)
+        host = await in_thread(reconciled_host)
+        assert (host.display_state, host.gateway != "") == ("reconnecting", True)
         assert "the engine is away" in host.message
-        agent.says.is_up = True
-        agent.says.asked.clear()
-        await until(lambda: any(asked.startswith("GET /events") for asked in agent.says.asked))
-        assert (await asking(seen)).shown == "active"
-        await line.cut()
+        agent.answers.is_up = True
+        agent.answers.requests.clear()
+        await wait_until(lambda: any(requests.startswith("GET /events") for requests in agent.answers.requests))
+        assert (await in_thread(reconciled_host)).display_state == "active"
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"authorization": "Basic eDp5"}, {"authorization": "Bearer x"}, {"authorization": "Basic !"}]
 )
 def test_nobody_comes_in_without_a_credential(headers: dict[str, str], people: Any) -> None:
-    async def story() -> None:
-        wire = Wire("/v1/agent", headers)
-        assert await wire.open()
-        assert await wire.code() == 4401
-        await wire.leave()
+    async def scenario() -> None:
+        websocket_client = WebSocketClient("/v1/agent", headers)
+        assert await websocket_client.open()
+        assert await websocket_client.code() == 4401
+        await websocket_client.disconnect()
 
-    run(story)
+    run_async(scenario)
 
 
 def test_a_page_in_a_browser_is_no_agent(agent: FakeAgent) -> None:
-    async def story() -> None:
-        wire = Wire("/v1/agent", {**agent.headers, "origin": "http://portal.test"})
-        assert await wire.open()
-        assert await wire.code() == 4401
-        await wire.leave()
+    async def scenario() -> None:
+        websocket_client = WebSocketClient("/v1/agent", {**agent.headers, "origin": "http://portal.test"})
+        assert await websocket_client.open()
+        assert await websocket_client.code() == 4401
+        await websocket_client.disconnect()
 
-    run(story)
+    run_async(scenario)
 
 
 def test_an_agent_with_another_key_than_it_registered_gets_no_tunnel(agent: FakeAgent) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         agent.key = asyncssh.generate_private_key("ssh-ed25519")
         line = await agent.connect()
         assert await line.close_code() == 1011
-        assert held.tunnel_of(uuid) is None
-        assert (await asking(seen)).shown == "registering"
-        await line.cut()
+        assert open_tunnels.find_tunnel(uuid) is None
+        assert (await in_thread(reconciled_host)).display_state == "registering"
+        await line.drop_connection()
 
     uuid = str(the_host().uuid)
-    run(story)
+    run_async(scenario)
 
 
 def test_an_agent_that_pins_another_portal_refuses_ours(agent: FakeAgent) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         agent.pinned = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
         line = await agent.connect()
         assert await line.close_code() == 1011
         assert agent.refused == ["corral"]
-        await line.cut()
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
 
 
 def test_a_second_tunnel_of_a_host_replaces_the_first(agent: FakeAgent) -> None:
-    async def story() -> None:
-        first = await up(agent)
-        socket = (await asking(the_host)).tunnel_socket
-        second = await up(agent)
+    async def scenario() -> None:
+        first = await connect_and_wait(agent)
+        socket = (await in_thread(the_host)).tunnel_socket
+        second = await connect_and_wait(agent)
         assert await first.close_code() == 4409
-        await until(lambda: not is_socket(socket))
-        host = await asking(seen)
-        assert (host.shown, is_socket(host.tunnel_socket)) == ("active", True)
+        await wait_until(lambda: not is_socket(socket))
+        host = await in_thread(reconciled_host)
+        assert (host.display_state, is_socket(host.tunnel_socket)) == ("active", True)
         assert host.tunnel_socket != socket
-        await first.cut()
-        await second.cut()
+        await first.drop_connection()
+        await second.drop_connection()
 
-    run(story)
+    run_async(scenario)
 
 
 def test_removing_the_host_closes_its_tunnel_and_ends_its_credential(agent: FakeAgent, actor_of: Any) -> None:
-    async def story() -> None:
-        line = await up(agent)
-        await asking(seen)
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        await in_thread(reconciled_host)
 
         def remove() -> None:
             for action in ("deactivate", "remove"):
                 host_act(the_host(), action, actor=actor_of("alice"))
-                look("host", the_host().pk)
+                reconcile_one("host", the_host().pk)
 
-        await asking(remove)
-        assert (await asking(the_host)).shown == "removed"
+        await in_thread(remove)
+        assert (await in_thread(the_host)).display_state == "removed"
         assert await line.close_code(2) == 4401
-        await line.cut()
-        wire = Wire("/v1/agent", agent.headers)
-        assert await wire.open()
-        assert await wire.code() == 4401
-        await wire.leave()
+        await line.drop_connection()
+        websocket_client = WebSocketClient("/v1/agent", agent.headers)
+        assert await websocket_client.open()
+        assert await websocket_client.code() == 4401
+        await websocket_client.disconnect()
 
-    run(story)
+    run_async(scenario)
 
 
 def test_registering_anew_ends_the_older_credential_and_its_tunnel(agent: FakeAgent, token: RegistrationToken) -> None:
-    async def story() -> None:
-        line = await up(agent)
-        newer = await asking(lambda: make_agent(token))
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        newer = await in_thread(lambda: make_agent(token))
         assert await line.close_code(2) == 4401
-        await line.cut()
-        again = await up(newer)
-        assert (await asking(seen)).shown == "active"
-        await again.cut()
+        await line.drop_connection()
+        second_connection = await connect_and_wait(newer)
+        assert (await in_thread(reconciled_host)).display_state == "active"
+        await second_connection.drop_connection()
 
-    run(story)
+    run_async(scenario)
     assert (Host.all_objects.count(), AgentCredential.objects.count()) == (1, 2)
 
 
 def test_the_clocks_difference_is_known_and_times_are_corrected(agent: FakeAgent) -> None:
-    agent.says.clock = lambda: time.time() + 300
-    agent.says.journal = [{"seq": 1, "at": time.time() + 300, "kind": "agent", "action": "started", "id": ""}]
+    agent.answers.clock = lambda: time.time() + 300
+    agent.answers.journal = [{"seq": 1, "at": time.time() + 300, "kind": "agent", "action": "started", "id": ""}]
 
-    async def story() -> None:
-        line = await up(agent)
-        await asking(lambda: waited_for(lambda row: row.journal_seq == 1))
-        await line.cut()
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        await in_thread(lambda: becomes_true(lambda row: row.journal_seq == 1))
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
     assert abs(the_host().skew - 300) < 1
     event = HostEvent.objects.get()
     assert abs((event.at - timezone.now()).total_seconds()) < 5
     assert not event.is_late
 
 
-def test_events_wake_what_they_are_about_and_have_the_journal_read(agent: FakeAgent) -> None:
-    async def story() -> None:
-        line = await up(agent)
-        await asking(seen)
+def test_events_requeue_what_they_are_about_and_have_the_journal_read(agent: FakeAgent) -> None:
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        await in_thread(reconciled_host)
         await asyncio.sleep(0.3)  # what the tunnel itself had to say is said
-        await asking(lambda: Host.all_objects.update(next_look=None))
-        agent.says.journal = [
+        await in_thread(lambda: Host.all_objects.update(next_attempt_at=None))
+        agent.answers.journal = [
             {
                 "seq": n,
                 "at": time.time(),
@@ -292,80 +297,83 @@ def test_events_wake_what_they_are_about_and_have_the_journal_read(agent: FakeAg
             for n in (1, 2, 3)
         ]
         event = {"Type": "container", "Action": "start", "time": 1, "Actor": {"ID": "c0ffee", "Attributes": {}}}
-        agent.says.events.put_nowait(event)
-        await asking(lambda: waited_for(lambda row: row.journal_seq == 3))
-        assert (await asking(the_host)).next_look is not None  # an unknown container has its host scanned
-        await line.cut()
+        agent.answers.events.put_nowait(event)
+        await in_thread(lambda: becomes_true(lambda row: row.journal_seq == 3))
+        assert (await in_thread(the_host)).next_attempt_at is not None  # an unknown container has its host scanned
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
     assert [(e.seq, e.action, e.name, e.subject) for e in HostEvent.objects.order_by("seq")] == [
         (n, "start", "web", "c0ffee") for n in (1, 2, 3)
     ]
 
 
 def test_the_engine_is_used_through_the_tunnel_like_any_other(agent: FakeAgent) -> None:
-    agent.says.containers = [
+    agent.answers.containers = [
         {"Id": "c0ffee", "Names": ["/web"], "Image": "nginx", "ImageID": "sha256:1", "State": "running", "Labels": {}}
     ]
 
-    async def story() -> None:
-        line = await up(agent)
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
 
         def use() -> list[str]:
             engine = driver_of(the_host())
             return [box.name for box in engine.containers()]
 
-        assert await asking(use) == ["web"]
-        await line.cut()
+        assert await in_thread(use) == ["web"]
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
 
 
 def test_a_dead_holders_lease_runs_out(agent: FakeAgent) -> None:
     from apps.hosts.watch import Gateway
 
     Host.all_objects.update(
-        gateway="tun-dead", gateway_until=timezone.now() - timedelta(seconds=1), tunnel_socket="/gone", next_look=None
+        gateway="tun-dead",
+        gateway_until=timezone.now() - timedelta(seconds=1),
+        tunnel_socket="/gone",
+        next_attempt_at=None,
     )
-    Gateway().round()
+    Gateway().run_once()
     host = the_host()
     assert (host.gateway, host.tunnel_socket) == ("", "")
-    assert host.next_look is not None
+    assert host.next_attempt_at is not None
 
 
-def test_another_process_reaches_the_host_through_the_holders_door(
+def test_another_process_reaches_the_host_through_the_holders_relay(
     agent: FakeAgent, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TUNNEL_HOST, settings.TUNNEL_BIND = "127.0.0.1", "127.0.0.1"
 
     def elsewhere() -> list[Any]:
         """As a process without the tunnel, on a machine without its socket."""
-        monkeypatch.setattr("apps.hosts.tunnels.reach.held.tunnel_of", lambda _key: None)
-        monkeypatch.setattr("apps.hosts.tunnels.reach.Path.exists", lambda _path: False)
+        monkeypatch.setattr("apps.hosts.tunnels.dialer.held.tunnel_of", lambda _key: None)
+        monkeypatch.setattr("apps.hosts.tunnels.dialer.Path.exists", lambda _path: False)
         host = the_host()
-        registry.forget(endpoint_of(host))
+        registry.discard_driver(endpoint_of(host))
         try:
             return driver_of(host).containers()
         finally:
             monkeypatch.undo()
-            registry.forget(endpoint_of(host))
+            registry.discard_driver(endpoint_of(host))
 
-    async def story() -> None:
-        line = await up(agent)
-        host = await asking(lambda: waited_for(lambda row: row.tunnel_address != ""))
+    async def scenario() -> None:
+        line = await connect_and_wait(agent)
+        host = await in_thread(lambda: becomes_true(lambda row: row.tunnel_address != ""))
         assert host.tunnel_address.startswith("127.0.0.1:")
-        through = held.tunnel_of
+        through = open_tunnels.find_tunnel
         calls: list[str] = []
-        monkeypatch.setattr("apps.hosts.tunnels.door.held", Counting(through, calls))
-        assert await asking(elsewhere) == []
+        monkeypatch.setattr("apps.hosts.tunnels.relay_server.held", Counting(through, calls))
+        assert await in_thread(elsewhere) == []
         assert calls
-        await line.cut()
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
 
 
 class Counting:
-    """Stands for `held` where the door looks, and counts."""
+    """Stands for `open_tunnels` where the door looks, and counts."""
 
     def __init__(self, through: Callable[[str], Any], calls: list[str]) -> None:
         self._through, self._calls = through, calls

@@ -12,11 +12,16 @@ from django.db import transaction
 
 from apps.accounts.services import key_create
 from apps.core import events
-from apps.core.events import changed
-from apps.core.ports import ports
+from apps.core.events import row_changed
+from apps.core.hooks import hooks
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
-from tests.realtime.wire import Wire, basic, run, session_of
+from tests.realtime.websocket_client import (
+    WebSocketClient,
+    basic_headers,
+    run_async,
+    session_headers,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,95 +31,95 @@ SUBSCRIBE = "eventNames=resource.change&eventNames=service.kubernetes.change"
 def commit(lab: int, *rows: tuple[str, int]) -> None:
     with transaction.atomic():
         for kind, key in rows:
-            changed(lab, kind, key)
+            row_changed(lab, kind, key)
 
 
 @pytest.fixture(autouse=True)
 def quiet(lab: Environment) -> None:
     """Nothing of how the lab was made is still to be told."""
-    events._publisher._take()
+    events._publisher._drain()
 
 
-tell = sync_to_async(commit, thread_sensitive=False)
+commit_async = sync_to_async(commit, thread_sensitive=False)
 
 
 def test_a_commit_is_heard_within_a_tenth_of_a_second(people: Any, lab: Environment) -> None:
-    headers = session_of(people.rita)
+    headers = session_headers(people.rita)
     delays = []
 
-    async def story() -> None:
-        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
-            await wire.json("ping")
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/events?environment={lab.pk}", headers) as websocket_client:
+            await websocket_client.json("ping")
             for n in range(1, 6):
                 began = time.monotonic()
-                await tell(lab.pk, ("container", n))
-                assert (await wire.json("changed"))["changes"] == [["container", n]]
+                await commit_async(lab.pk, ("container", n))
+                assert (await websocket_client.json("changed"))["changes"] == [["container", n]]
                 delays.append(time.monotonic() - began)
                 await asyncio.sleep(0.25)
 
-    run(story)
+    run_async(scenario)
     assert sorted(delays)[2] < 0.1
 
 
 def test_changes_of_one_moment_are_one_message(people: Any, lab: Environment) -> None:
-    headers = session_of(people.rita)
+    headers = session_headers(people.rita)
 
-    async def story() -> None:
-        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
-            await wire.json("ping")
-            await tell(lab.pk, ("service", 3), ("container", 12), ("container", 12))
-            assert (await wire.json("changed"))["changes"] == [["container", 12], ["service", 3]]
-            assert await wire.silent(0.2)
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/events?environment={lab.pk}", headers) as websocket_client:
+            await websocket_client.json("ping")
+            await commit_async(lab.pk, ("service", 3), ("container", 12), ("container", 12))
+            assert (await websocket_client.json("changed"))["changes"] == [["container", 12], ["service", 3]]
+            assert await websocket_client.is_silent(0.2)
 
-    run(story)
+    run_async(scenario)
 
 
 def test_a_storm_becomes_a_few_messages(people: Any, lab: Environment) -> None:
-    headers = session_of(people.rita)
+    headers = session_headers(people.rita)
     frames: list[list[Any]] = []
 
-    async def story() -> None:
-        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
-            await wire.json("ping")
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/events?environment={lab.pk}", headers) as websocket_client:
+            await websocket_client.json("ping")
             for n in range(200):
-                await tell(lab.pk, ("container", n))
+                await commit_async(lab.pk, ("container", n))
             while not frames or ["container", 199] not in frames[-1]:
-                frames.append((await wire.json("changed"))["changes"])
+                frames.append((await websocket_client.json("changed"))["changes"])
 
-    run(story)
+    run_async(scenario)
     assert {key for frame in frames for _kind, key in frame} == set(range(200))
     assert len(frames) < 10
 
 
 def test_what_is_rolled_back_is_not_heard(people: Any, lab: Environment) -> None:
-    headers = session_of(people.rita)
+    headers = session_headers(people.rita)
 
     def fail() -> None:
         with transaction.atomic():
-            changed(lab.pk, "container", 1)
+            row_changed(lab.pk, "container", 1)
             transaction.set_rollback(True)
 
-    async def story() -> None:
-        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
-            await wire.json("ping")
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/events?environment={lab.pk}", headers) as websocket_client:
+            await websocket_client.json("ping")
             await sync_to_async(fail, thread_sensitive=False)()
-            assert await wire.silent(0.2)
+            assert await websocket_client.is_silent(0.2)
 
-    run(story)
+    run_async(scenario)
 
 
 def test_another_environments_changes_are_not_heard(people: Any, lab: Environment, actor_of: Any) -> None:
-    headers = session_of(people.alice)
+    headers = session_headers(people.alice)
     other = environment_create(actor=actor_of("alice"), name="Other")
     time.sleep(0.2)
 
-    async def story() -> None:
-        async with Wire(f"/ws/events?environment={lab.pk}", headers) as wire:
-            await wire.json("ping")
-            await tell(other.pk, ("container", 1))
-            assert await wire.silent(0.3)
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/events?environment={lab.pk}", headers) as websocket_client:
+            await websocket_client.json("ping")
+            await commit_async(other.pk, ("container", 1))
+            assert await websocket_client.is_silent(0.3)
 
-    run(story)
+    run_async(scenario)
 
 
 @pytest.fixture
@@ -126,18 +131,18 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
             return None
         return {"id": f"1i{key}", "type": "container", "seen_by": actor.user.login, "links": {"self": f"{base}/v1"}}
 
-    monkeypatch.setattr(ports, "render", render)
+    monkeypatch.setattr(hooks, "render", render)
 
 
 def test_v1_subscribers_get_resources_as_their_role_sees_them(people: Any, lab: Environment, rendered: None) -> None:
-    headers = session_of(people.rita)
+    headers = session_headers(people.rita)
 
-    async def story() -> None:
-        async with Wire(f"/v1/projects/1a{lab.pk}/subscribe?{SUBSCRIBE}", headers) as wire:
-            ping = await wire.json()
+    async def scenario() -> None:
+        async with WebSocketClient(f"/v1/projects/1a{lab.pk}/subscribe?{SUBSCRIBE}", headers) as websocket_client:
+            ping = await websocket_client.json()
             assert (ping["name"], ping["resourceType"]) == ("ping", None)
-            await tell(lab.pk, ("container", 12), ("operation", 1))
-            event = await wire.json()
+            await commit_async(lab.pk, ("container", 12), ("operation", 1))
+            event = await websocket_client.json()
             assert (event["name"], event["resourceId"], event["resourceType"]) == (
                 "resource.change",
                 "1i12",
@@ -145,44 +150,46 @@ def test_v1_subscribers_get_resources_as_their_role_sees_them(people: Any, lab: 
             )
             resource = event["data"]["resource"]
             assert (resource["seen_by"], resource["links"]["self"]) == ("rita", "http://portal.test/v1")
-            assert await wire.silent(0.2)
+            assert await websocket_client.is_silent(0.2)
 
-    run(story)
+    run_async(scenario)
 
 
 def test_v1_names_that_were_not_asked_for_bring_nothing(people: Any, lab: Environment, rendered: None) -> None:
-    headers = session_of(people.rita)
+    headers = session_headers(people.rita)
 
-    async def story() -> None:
-        async with Wire(f"/v1/subscribe?eventNames=service.kubernetes.change&projectId=1a{lab.pk}", headers) as wire:
-            await wire.json()
-            await tell(lab.pk, ("container", 12))
-            assert await wire.silent(0.2)
+    async def scenario() -> None:
+        async with WebSocketClient(
+            f"/v1/subscribe?eventNames=service.kubernetes.change&projectId=1a{lab.pk}", headers
+        ) as websocket_client:
+            await websocket_client.json()
+            await commit_async(lab.pk, ("container", 12))
+            assert await websocket_client.is_silent(0.2)
 
-    run(story)
+    run_async(scenario)
 
 
 @pytest.mark.parametrize("suffix", ["", ";account=5"])
 def test_a_v1_key_hears_its_environment_without_naming_it(
     people: Any, lab: Environment, rendered: None, actor_of: Any, suffix: str
 ) -> None:
-    headers = basic(key_create(actor=actor_of("bob"), account=people.bob))
+    headers = basic_headers(key_create(actor=actor_of("bob"), account=people.bob))
 
-    async def story() -> None:
-        async with Wire(f"/v1/subscribe?eventNames=resource.change{suffix}", headers) as wire:
-            await wire.json()
-            await tell(lab.pk, ("container", 7))
-            assert (await wire.json())["resourceId"] == "1i7"
+    async def scenario() -> None:
+        async with WebSocketClient(f"/v1/subscribe?eventNames=resource.change{suffix}", headers) as websocket_client:
+            await websocket_client.json()
+            await commit_async(lab.pk, ("container", 7))
+            assert (await websocket_client.json())["resourceId"] == "1i7"
 
-    run(story)
+    run_async(scenario)
 
 
-def test_v1_strangers_hear_nothing(people: Any, lab: Environment, rendered: None) -> None:
-    headers = session_of(people.mallory)
+def test_v1_non_members_receive_nothing(people: Any, lab: Environment, rendered: None) -> None:
+    headers = session_headers(people.mallory)
 
-    async def story() -> None:
+    async def scenario() -> None:
         for path in (f"/v1/projects/1a{lab.pk}/subscribe", "/v1/projects/nonsense/subscribe", "/v1/subscribe"):
-            async with Wire(f"{path}?{SUBSCRIBE}", headers) as wire:
-                assert await wire.code() == 4404
+            async with WebSocketClient(f"{path}?{SUBSCRIBE}", headers) as websocket_client:
+                assert await websocket_client.code() == 4404
 
-    run(story)
+    run_async(scenario)

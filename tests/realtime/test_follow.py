@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.core import events
 from apps.drivers import registry
 from apps.hosts.models import Host, HostEvent
 from apps.hosts.selectors import driver_of, endpoint_of
 from apps.hosts.services import token_create
-from apps.hosts.tunnels import follow, journal, ssh
+from apps.hosts.tunnels import follower, journal, ssh_client
 from corral_agent import tunnel as agents_side
-from tests.realtime.agents import FakeAgent, make_agent, until
-from tests.realtime.wire import run
+from tests.realtime.fake_agent import FakeAgent, make_agent, wait_until
+from tests.realtime.websocket_client import run_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,102 +30,108 @@ COUNTERS = {
 @pytest.fixture
 def agent(lab: Any, actor_of: Any) -> Any:
     token = token_create(actor=actor_of("alice"), environment=lab)
-    look("registrationToken", token.pk)
-    events._publisher._take()
+    reconcile_one("registrationToken", token.pk)
+    events._publisher._drain()
     yield make_agent(token)
     for row in Host.all_objects.all():
-        registry.forget(endpoint_of(row))
+        registry.discard_driver(endpoint_of(row))
 
 
 @pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def stored_points(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The answers of the journal that were written down, while it is asked for all the time."""
     found: list[Any] = []
-    keep = journal.keep
+    keep = journal.store_page
 
     def noted(host_id: int, answer: Any) -> tuple[int, bool]:
         found.append([event["seq"] for event in answer["events"]])
         return keep(host_id, answer)
 
-    monkeypatch.setattr(journal, "keep", noted)
-    monkeypatch.setattr(follow, "CATCH_UP_EVERY", 0.03)
-    monkeypatch.setattr(follow, "SETTLE", 0.0)
+    monkeypatch.setattr(journal, "store_page", noted)
+    monkeypatch.setattr(follower, "CATCH_UP_EVERY", 0.03)
+    monkeypatch.setattr(follower, "DEBOUNCE_SECONDS", 0.0)
     return found
 
 
-def happened(seq: int, action: str = "start") -> dict[str, Any]:
+def journal_event(seq: int, action: str = "start") -> dict[str, Any]:
     return {"seq": seq, "at": time.time(), "kind": "container", "action": action, "id": f"c{seq}"}
 
 
-def journal_asked(agent: FakeAgent) -> list[str]:
-    return [asked.partition("after=")[2].partition("&")[0] for asked in agent.says.asked if "/journal" in asked]
+def journal_requests(agent: FakeAgent) -> list[str]:
+    return [
+        requests.partition("after=")[2].partition("&")[0]
+        for requests in agent.answers.requests
+        if "/journal" in requests
+    ]
 
 
 def seqs() -> list[int | None]:
     return list(HostEvent.objects.exclude(seq=None).order_by("seq").values_list("seq", flat=True))
 
 
-def test_a_quiet_journal_is_asked_but_not_written(agent: FakeAgent, kept: list[Any]) -> None:
-    agent.says.journal = [happened(1)]
+def test_a_quiet_journal_is_asked_but_not_written(agent: FakeAgent, stored_points: list[Any]) -> None:
+    agent.answers.journal = [journal_event(1)]
 
-    async def story() -> None:
+    async def scenario() -> None:
         line = await agent.connect()
-        await until(lambda: len(journal_asked(agent)) >= 6)
-        assert kept == [[1]]
-        assert journal_asked(agent)[:3] == ["0", "1", "1"]
-        agent.says.journal.append(happened(2, "die"))
-        await until(lambda: len(kept) == 2)
-        assert kept[1] == [2]
-        await until(lambda: journal_asked(agent)[-1] == "2")
-        await line.cut()
+        await wait_until(lambda: len(journal_requests(agent)) >= 6)
+        assert stored_points == [[1]]
+        assert journal_requests(agent)[:3] == ["0", "1", "1"]
+        agent.answers.journal.append(journal_event(2, "die"))
+        await wait_until(lambda: len(stored_points) == 2)
+        assert stored_points[1] == [2]
+        await wait_until(lambda: journal_requests(agent)[-1] == "2")
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
     assert seqs() == [1, 2]
     assert Host.all_objects.get().journal_seq == 2
 
 
-def test_a_journal_that_began_anew_is_noticed_and_read_from_its_start(agent: FakeAgent, kept: list[Any]) -> None:
-    agent.says.journal = [happened(1), happened(2)]
+def test_a_journal_that_began_anew_is_noticed_and_read_from_its_start(
+    agent: FakeAgent, stored_points: list[Any]
+) -> None:
+    agent.answers.journal = [journal_event(1), journal_event(2)]
 
-    async def story() -> None:
+    async def scenario() -> None:
         line = await agent.connect()
-        await until(lambda: journal_asked(agent)[-1:] == ["2"])
-        agent.says.journal = [happened(1, "create")]
-        await until(lambda: journal_asked(agent)[-1] == "1")
-        await line.cut()
+        await wait_until(lambda: journal_requests(agent)[-1:] == ["2"])
+        agent.answers.journal = [journal_event(1, "create")]
+        await wait_until(lambda: journal_requests(agent)[-1] == "1")
+        await line.drop_connection()
 
-    run(story)
-    assert kept == [[1, 2], [], [1]]
+    run_async(scenario)
+    assert stored_points == [[1, 2], [], [1]]
     assert Host.all_objects.get().journal_seq == 1
     assert seqs() == [1]
 
 
-def test_a_page_that_cannot_be_read_is_asked_for_again(agent: FakeAgent, kept: list[Any]) -> None:
-    agent.says.journal = [{"seq": 1}]
+def test_a_page_that_cannot_be_read_is_asked_for_again(agent: FakeAgent, stored_points: list[Any]) -> None:
+    agent.answers.journal = [{"seq": 1}]
 
-    async def story() -> None:
+    async def scenario() -> None:
         line = await agent.connect()
-        await until(lambda: len(kept) >= 3)
-        assert set(journal_asked(agent)) == {"0"}
-        agent.says.journal = [happened(1)]
-        await until(lambda: journal_asked(agent)[-1:] == ["1"])
-        await line.cut()
+        await wait_until(lambda: len(stored_points) >= 3)
+        assert set(journal_requests(agent)) == {"0"}
+        agent.answers.journal = [journal_event(1)]
+        await wait_until(lambda: journal_requests(agent)[-1:] == ["1"])
+        await line.drop_connection()
 
-    run(story)
+    run_async(scenario)
     assert seqs() == [1]
 
 
-@pytest.mark.parametrize(("said", "is_end"), [
+@pytest.mark.parametrize(("page", "is_end"), [
     ({"events": [], "first": 1, "last": 7}, True),
     ({"first": 1, "last": 7}, True),
     ({"events": [], "first": 1, "last": 8}, False),  # more than it shows
     ({"events": [], "first": 1, "last": 3}, False),  # another journal
-    ({"events": [happened(8)], "first": 1, "last": 8}, False),
-    ({"events": [happened(7)], "first": 1, "last": 7}, False),
+    ({"events": [journal_event(8)], "first": 1, "last": 8}, False),
+    ({"events": [journal_event(7)], "first": 1, "last": 7}, False),
     ({}, False),
 ])  # fmt: skip
-def test_the_end_of_a_journal(said: dict[str, Any], is_end: bool) -> None:
-    assert journal.is_at_end(said, 7) is is_end
+def test_the_end_of_a_journal(page: dict[str, Any], is_end: bool) -> None:
+    assert journal.is_at_end(page, 7) is is_end
 
 
 def test_an_empty_journal_is_at_its_end() -> None:
@@ -134,24 +140,24 @@ def test_an_empty_journal_is_at_its_end() -> None:
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_statistics_of_machine_and_containers_come_in_one_call(agent: FakeAgent, is_old: bool) -> None:
-    told = {"abc": {**COUNTERS, "pids": 3}}
-    agent.says.stats = told if is_old else {**told, "machine": {**COUNTERS, "memory": 15}}
-    agent.says.stream = {**COUNTERS, "memory": 16}
+    stats_answer = {"abc": {**COUNTERS, "pids": 3}}
+    agent.answers.stats = stats_answer if is_old else {**stats_answer, "machine": {**COUNTERS, "memory": 15}}
+    agent.answers.stream = {**COUNTERS, "memory": 16}
 
-    async def story() -> None:
+    async def scenario() -> None:
         line = await agent.connect()
-        await until(lambda: any("/events" in asked for asked in agent.says.asked))
+        await wait_until(lambda: any("/events" in requests for requests in agent.answers.requests))
         found = await asyncio.to_thread(lambda: driver_of(Host.all_objects.get()).measure())
         assert set(found.containers) == {"abc"}
         assert found.machine is not None
         assert found.machine.memory == (16 if is_old else 15)
-        await line.cut()
+        await line.drop_connection()
 
-    run(story)
-    asked = [line for line in agent.says.asked if line.endswith(("stats", "stats?machine=1"))]
-    assert asked == ["GET /corral/v1/containers/stats?machine=1", *(["GET /corral/v1/stats"] if is_old else [])]
+    run_async(scenario)
+    requests = [line for line in agent.answers.requests if line.endswith(("stats", "stats?machine=1"))]
+    assert requests == ["GET /corral/v1/containers/stats?machine=1", *(["GET /corral/v1/stats"] if is_old else [])]
 
 
 def test_on_a_healthy_line_only_the_agent_asks_and_a_loss_is_noticed_in_time() -> None:
-    assert ssh.KEEPALIVE > agents_side._ALIVE
-    assert ssh.KEEPALIVE * (ssh.MISSES + 1) <= 15
+    assert ssh_client.KEEPALIVE_SECONDS > agents_side._KEEPALIVE
+    assert ssh_client.KEEPALIVE_SECONDS * (ssh_client.MAX_MISSED_KEEPALIVES + 1) <= 15

@@ -11,13 +11,25 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.containers.models import Container
-from apps.core.result import Loss
+from apps.core.result import RevokedCounts
 from apps.environments.models import Environment, OpenSocket
-from apps.environments.services import account_key_create, environment_key_create, members_set, role_create, role_update
-from apps.environments.services.sockets import PROCESS
-from apps.realtime import socket
-from tests.realtime.scripted import ScriptedEngine
-from tests.realtime.wire import Wire, basic, eventually, run, session_of
+from apps.environments.services import (
+    account_key_create,
+    environment_key_create,
+    members_set,
+    role_create,
+    role_update,
+)
+from apps.environments.services.websockets import PROCESS_ID
+from apps.realtime import base_socket
+from tests.realtime.scripted_engine import ScriptedEngine
+from tests.realtime.websocket_client import (
+    WebSocketClient,
+    basic_headers,
+    becomes_true,
+    run_async,
+    session_headers,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,46 +47,46 @@ def registered() -> list[tuple[Any, ...]]:
 def test_a_socket_is_on_the_register_while_it_is_open(
     people: Any, lab: Environment, box: Container, engine: ScriptedEngine
 ) -> None:
-    headers = session_of(people.bob)
+    headers = session_headers(people.bob)
 
-    async def story() -> None:
-        async with Wire(f"/ws/shell?container={box.pk}", headers) as wire:
-            await wire.silent(0.15)
-            assert await later(registered) == [(people.bob.pk, lab.pk, "exec", "exec", PROCESS)]
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+            await websocket_client.is_silent(0.15)
+            assert await later(registered) == [(people.bob.pk, lab.pk, "exec", "exec", PROCESS_ID)]
 
-    run(story)
-    assert eventually(lambda: registered() == [])
+    run_async(scenario)
+    assert becomes_true(lambda: registered() == [])
 
 
 def test_a_refused_socket_leaves_nothing_on_the_register(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    headers = session_of(people.rita)
+    headers = session_headers(people.rita)
 
-    async def story() -> None:
-        async with Wire(f"/ws/shell?container={box.pk}", headers) as wire:
-            assert await wire.code() == 4403
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+            assert await websocket_client.code() == 4403
 
-    run(story)
-    assert eventually(lambda: registered() == [])
+    run_async(scenario)
+    assert becomes_true(lambda: registered() == [])
 
 
 def test_closing_sockets_says_how_many(
     people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
     alice = actor_of("alice")
-    bob = session_of(people.bob)
+    bob = session_headers(people.bob)
     only = [{"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}]
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with (
-            Wire(f"/ws/logs?container={box.pk}", bob) as one,
-            Wire(f"/ws/events?environment={lab.pk}", bob) as two,
+            WebSocketClient(f"/ws/logs?container={box.pk}", bob) as one,
+            WebSocketClient(f"/ws/events?environment={lab.pk}", bob) as two,
         ):
-            await one.silent(0.15)
+            await one.is_silent(0.15)
             await later(members_set, lab, only, actor=alice)
             assert (await one.code(), await two.code()) == (4403, 4403)
 
-    run(story)
-    assert alice.losses == [Loss(sockets=2)]
+    run_async(scenario)
+    assert alice.revoked_counts == [RevokedCounts(sockets=2)]
 
 
 def test_a_narrower_custom_role_closes_shells_and_leaves_logs(
@@ -87,20 +99,20 @@ def test_a_narrower_custom_role_closes_shells_and_leaves_logs(
         for person, name in ((people.alice, "owner"), (people.bob, "runner"))
     ]
     members_set(lab, listed, actor=root)
-    bob = session_of(people.bob)
+    bob = session_headers(people.bob)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with (
-            Wire(f"/ws/shell?container={box.pk}", bob) as shell,
-            Wire(f"/ws/logs?container={box.pk}", bob) as logs,
+            WebSocketClient(f"/ws/shell?container={box.pk}", bob) as shell,
+            WebSocketClient(f"/ws/logs?container={box.pk}", bob) as logs,
         ):
-            await logs.silent(0.15)
+            await logs.is_silent(0.15)
             await later(role_update, role, actor=root, permissions=["logs"])
             assert await shell.code() == 4403
-            assert await logs.silent(0.2)
+            assert await logs.is_silent(0.2)
 
-    run(story)
-    assert root.losses == [Loss(sockets=1)]
+    run_async(scenario)
+    assert root.revoked_counts == [RevokedCounts(sockets=1)]
 
 
 def test_a_key_of_another_address_opens_no_socket(
@@ -109,13 +121,13 @@ def test_a_key_of_another_address_opens_no_socket(
     near = account_key_create(actor=actor_of("bob"), addresses=["127.0.0.0/8"])
     far = account_key_create(actor=actor_of("bob"), addresses=["203.0.113.7"])
 
-    async def story() -> None:
-        async with Wire(f"/ws/logs?container={box.pk}", basic(far)) as wire:
-            assert await wire.code() == 4401
-        async with Wire(f"/ws/logs?container={box.pk}", basic(near)) as wire:
-            assert await wire.silent(0.1)
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/logs?container={box.pk}", basic_headers(far)) as websocket_client:
+            assert await websocket_client.code() == 4401
+        async with WebSocketClient(f"/ws/logs?container={box.pk}", basic_headers(near)) as websocket_client:
+            assert await websocket_client.is_silent(0.1)
 
-    run(story)
+    run_async(scenario)
     assert ApiKey.objects.get(pk=near.key.pk).last_address == "127.0.0.1"
 
 
@@ -123,16 +135,16 @@ def test_a_forwarded_address_counts_from_trusted_proxies_only(
     people: Any, box: Container, engine: ScriptedEngine, actor_of: Any, settings: Any
 ) -> None:
     made = account_key_create(actor=actor_of("bob"), addresses=["203.0.113.7"])
-    headers = {**basic(made), "x-forwarded-for": "203.0.113.7"}
+    headers = {**basic_headers(made), "x-forwarded-for": "203.0.113.7"}
 
-    async def story() -> None:
-        async with Wire(f"/ws/logs?container={box.pk}", headers) as wire:
-            assert await wire.code() == 4401
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+            assert await websocket_client.code() == 4401
         settings.TRUSTED_PROXIES = ["127.0.0.1"]
-        async with Wire(f"/ws/logs?container={box.pk}", headers) as wire:
-            assert await wire.silent(0.1)
+        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+            assert await websocket_client.is_silent(0.1)
 
-    run(story)
+    run_async(scenario)
 
 
 def test_a_socket_ends_with_the_time_of_its_key(
@@ -143,24 +155,24 @@ def test_a_socket_ends_with_the_time_of_its_key(
     actor_of: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(socket, "CHECK_EVERY", 0.3)
-    monkeypatch.setattr(socket, "CHECK_AGE", 0.0)
+    monkeypatch.setattr(base_socket, "CHECK_INTERVAL", 0.3)
+    monkeypatch.setattr(base_socket, "CHECK_MAX_AGE", 0.0)
     soon = timezone.now() + timedelta(seconds=0.8)
     made = environment_key_create(actor=actor_of("bob"), environment=lab, expires=soon)
 
-    async def story() -> None:
-        async with Wire(f"/ws/logs?container={box.pk}", basic(made)) as wire:
-            assert await wire.code() == 4401
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/logs?container={box.pk}", basic_headers(made)) as websocket_client:
+            assert await websocket_client.code() == 4401
 
-    run(story)
+    run_async(scenario)
     assert timezone.now() >= soon
 
 
 def test_a_process_says_that_it_is_there_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    beat = socket._Beat()
+    beat = base_socket._Heartbeat()
     now = [1000.0]
-    monkeypatch.setattr("apps.realtime.socket.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("apps.realtime.base_socket.time.monotonic", lambda: now[0])
     assert beat.is_due()
     assert not beat.is_due()
-    now[0] += OpenSocket.BEAT.total_seconds()
+    now[0] += OpenSocket.HEARTBEAT.total_seconds()
     assert beat.is_due()

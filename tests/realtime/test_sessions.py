@@ -15,10 +15,16 @@ from apps.accounts.login.sessions import session_end, sessions_close
 from apps.accounts.models import Session
 from apps.accounts.services import account_act
 from apps.containers.models import Container
-from apps.core.events import changed
+from apps.core.events import row_changed
 from apps.environments.models import Environment
-from tests.realtime.scripted import ScriptedEngine
-from tests.realtime.wire import Wire, eventually, run, session_of, threads_named
+from tests.realtime.scripted_engine import ScriptedEngine
+from tests.realtime.websocket_client import (
+    WebSocketClient,
+    becomes_true,
+    run_async,
+    session_headers,
+    threads_named,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,20 +44,24 @@ WAYS: dict[str, Callable[[Any, Any], Any]] = {
 def test_its_log_stream_and_its_page_close_at_once(
     people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any, way: str
 ) -> None:
-    headers, other = session_of(people.bob), session_of(people.alice)
+    headers, other = session_headers(people.bob), session_headers(people.alice)
     logs, page = f"/ws/logs?container={box.pk}", f"/ws/events?environment={lab.pk}"
 
-    async def story() -> None:
-        async with Wire(logs, headers) as stream, Wire(page, headers) as events, Wire(page, other) as stays:
+    async def scenario() -> None:
+        async with (
+            WebSocketClient(logs, headers) as stream,
+            WebSocketClient(page, headers) as events,
+            WebSocketClient(page, other) as stays,
+        ):
             await asyncio.sleep(0.15)
             began = time.monotonic()
             await sync_to_async(WAYS[way], thread_sensitive=False)(people, actor_of)
             assert await stream.code() == 4401
             assert await events.code() == 4401
             assert time.monotonic() - began < 0.7
-            await sync_to_async(changed, thread_sensitive=False)(lab.pk, "container", box.pk)
+            await sync_to_async(row_changed, thread_sensitive=False)(lab.pk, "container", box.pk)
             while ["container", box.pk] not in (await stays.json("changed"))["changes"]:
                 pass
 
-    run(story)
-    assert eventually(lambda: not threads_named("logs-"))
+    run_async(scenario)
+    assert becomes_true(lambda: not threads_named("logs-"))

@@ -9,14 +9,20 @@ import pytest
 from apps.accounts.services import key_create
 from apps.containers.models import Container
 from apps.containers.streams import DEFAULT_SHELL
+from apps.control.audit.verify import verify
 from apps.control.models import AuditEntry, AuditHead
-from apps.control.verify import verify
 from apps.core.errors import Invalid
 from apps.drivers.base import EngineConflict, EngineDown
 from apps.environments.services import ticket_issue
-from apps.realtime import socket
-from tests.realtime.scripted import ScriptedEngine
-from tests.realtime.wire import Wire, basic, eventually, run, session_of
+from apps.realtime import base_socket
+from tests.realtime.scripted_engine import ScriptedEngine
+from tests.realtime.websocket_client import (
+    WebSocketClient,
+    basic_headers,
+    becomes_true,
+    run_async,
+    session_headers,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +33,7 @@ def lines() -> list[AuditEntry]:
 
 def the_line() -> AuditEntry:
     """The one line there is, once it was answered."""
-    assert eventually(lambda: any(row.answered for row in lines()))
+    assert becomes_true(lambda: any(row.answer_number for row in lines()))
     (found,) = lines()
     return found
 
@@ -36,23 +42,23 @@ def try_it(path: str, headers: dict[str, str]) -> int:
     """Ask for a shell that will not come; the code of the close."""
     found: list[int] = []
 
-    async def story() -> None:
-        async with Wire(path, headers) as wire:
-            found.append(await wire.code())
+    async def scenario() -> None:
+        async with WebSocketClient(path, headers) as websocket_client:
+            found.append(await websocket_client.code())
 
-    run(story)
+    run_async(scenario)
     return found[0]
 
 
 def test_a_shell_that_was_opened_is_written_down_as_done(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    headers = session_of(people.rex)
+    headers = session_headers(people.rex)
 
-    async def story() -> None:
-        async with Wire(f"/ws/shell?container={box.pk}", headers) as wire:
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
             engine.session.feed(b"$ ")
-            await wire.frame()
+            await websocket_client.frame()
 
-    run(story)
+    run_async(scenario)
     entry = the_line()
     assert (entry.account_id, entry.target, entry.environment_id) == (people.rex.pk, box.pk, box.environment_id)
     assert (entry.request, entry.code, entry.response) == ({"command": DEFAULT_SHELL}, "200", {})
@@ -63,13 +69,13 @@ def test_the_line_is_there_before_the_engine_is_asked(
 ) -> None:
     seen: list[int] = []
 
-    def look(*_args: Any, **_more: Any) -> Any:
+    def fake_reconcile(*_args: Any, **_more: Any) -> Any:
         seen.append(len(lines()))
         return engine.session
 
-    monkeypatch.setattr(engine, "exec", look)
+    monkeypatch.setattr(engine, "exec", fake_reconcile)
     engine.session.finish()
-    try_it(f"/ws/shell?container={box.pk}", session_of(people.rex))
+    try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex))
     assert seen == [1]
     assert the_line().code == "200"
 
@@ -86,27 +92,27 @@ def test_what_was_not_opened_is_written_down_as_refused_with_the_reason(
     error: Any, code: str, people: Any, box: Container, engine: ScriptedEngine
 ) -> None:
     engine.error = error
-    assert try_it(f"/ws/shell?container={box.pk}&command=ls", session_of(people.rex)) == 1000
+    assert try_it(f"/ws/shell?container={box.pk}&command=ls", session_headers(people.rex)) == 1000
     entry = the_line()
     assert (entry.code, entry.response) == (code, {"message": str(error)})
     assert (entry.account_id, entry.request) == (people.rex.pk, {"command": ["ls"]})
-    assert engine.asked == []
+    assert engine.calls == []
 
 
 def test_the_host_policy_s_refusal_is_written_down(people: Any, box: Container, engine: ScriptedEngine) -> None:
     box.spec = {**box.spec, "privileged": True}
     box.save()
-    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.alice)) == 1000
+    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.alice)) == 1000
     entry = the_line()
     assert (entry.code, entry.target) == ("422", box.pk)
     assert "may not be entered by a shell" in entry.response["message"]
-    assert engine.asked == []
+    assert engine.calls == []
 
 
 def test_a_container_that_is_nowhere_yet(people: Any, box: Container, engine: ScriptedEngine) -> None:
     Container.all_objects.update(external_id="")
-    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rex)) == 1000
-    assert (the_line().code, engine.asked) == ("409", [])
+    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex)) == 1000
+    assert (the_line().code, engine.calls) == ("409", [])
 
 
 def test_a_portal_that_fails_says_so_without_details(
@@ -116,46 +122,44 @@ def test_a_portal_that_fails_says_so_without_details(
         raise ValueError("secret")
 
     monkeypatch.setattr(engine, "exec", fail)
-    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rex)) == 1000
+    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex)) == 1000
     assert (the_line().code, the_line().response) == ("500", {"message": "ValueError"})
 
 
 def test_a_role_that_may_not_is_written_down_as_refused(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rita)) == 4403
+    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rita)) == 4403
     entry = the_line()
     assert (entry.account_id, entry.code, entry.environment_id) == (people.rita.pk, "403", box.environment_id)
     assert entry.response == {"message": "Your role here may not do this."}
-    assert engine.asked == []
+    assert engine.calls == []
 
 
 def test_a_key_that_may_not_is_named(people: Any, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
     made = key_create(actor=actor_of("rita"), account=people.rita, name="looker")
     made.key.state = "active"
     made.key.save()
-    assert try_it(f"/ws/shell?container={box.pk}", basic(made)) == 4403
+    assert try_it(f"/ws/shell?container={box.pk}", basic_headers(made)) == 4403
     assert (the_line().key_id, the_line().code) == (made.key.pk, "403")
 
 
 def test_one_connection_too_many_is_a_refusal_too(
     people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket, "MOST_SOCKETS", 0)
-    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.rex)) == 4403
-    assert (the_line().code, engine.asked) == ("403", [])
+    monkeypatch.setattr(base_socket, "MOST_SOCKETS", 0)
+    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex)) == 4403
+    assert (the_line().code, engine.calls) == ("403", [])
 
 
-def test_what_is_not_there_for_the_asker_is_nobody_s_business(
-    people: Any, box: Container, engine: ScriptedEngine
-) -> None:
-    assert try_it(f"/ws/shell?container={box.pk}", session_of(people.mallory)) == 4404
+def test_what_the_caller_cannot_see_is_not_audited(people: Any, box: Container, engine: ScriptedEngine) -> None:
+    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.mallory)) == 4404
     assert try_it(f"/ws/shell?container={box.pk}", {}) == 4401
-    assert try_it("/ws/shell?container=999999", session_of(people.rex)) == 4404
+    assert try_it("/ws/shell?container=999999", session_headers(people.rex)) == 4404
     assert lines() == []
 
 
 def test_other_sockets_that_are_refused_write_nothing(people: Any, box: Container, engine: ScriptedEngine) -> None:
     before = AuditEntry.all_objects.count()
-    assert try_it(f"/ws/logs?container={box.pk}", session_of(people.mallory)) == 4404
+    assert try_it(f"/ws/logs?container={box.pk}", session_headers(people.mallory)) == 4404
     assert AuditEntry.all_objects.count() == before
 
 

@@ -12,8 +12,8 @@ from django.test import Client
 
 from apps.accounts.login.sessions import sessions_of
 from apps.accounts.services import key_create
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.containers.spec import LaunchConfig
 from apps.control.models import AuditEntry, Operation
 from apps.environments.models import Environment
 from apps.environments.services import environment_create, environment_key_create
@@ -22,26 +22,26 @@ from apps.stacks.services import service_create, stack_create
 
 
 @pytest.fixture(autouse=True)
-def calm_throttle() -> None:
+def reset_throttle() -> None:
     """No throttle left over from the test before."""
     cache.clear()
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
 
 
 @pytest.fixture
-def enter(people: Any) -> Any:
+def browser_as(people: Any) -> Any:
     """A browser in which somebody is logged in."""
 
     def make(name: str) -> Client:
         client = Client()
-        client.force_login(getattr(people, name), backend="apps.accounts.backends.LocalBackend")
+        client.force_login(getattr(people, name), backend="apps.accounts.providers.LocalBackend")
         return client
 
     return make
 
 
 @pytest.fixture
-def den(people: Any, actor_of: Any, run_loop: Any) -> Environment:
+def own_environment(people: Any, actor_of: Any, run_loop: Any) -> Environment:
     """Mallory's own environment, where she may do everything."""
     row = environment_create(actor=actor_of("mallory"), name="Den")
     run_loop()
@@ -49,7 +49,7 @@ def den(people: Any, actor_of: Any, run_loop: Any) -> Environment:
 
 
 @pytest.fixture
-def foreign(people: Any, lab: Environment, host: Host, actor_of: Any, enter: Any, run_loop: Any) -> Any:
+def foreign(people: Any, lab: Environment, host: Host, actor_of: Any, browser_as: Any, run_loop: Any) -> Any:
     """One thing of everything in the lab, by the word that its addresses have for it."""
     alice = actor_of("alice")
     stack = stack_create(actor=alice, environment=lab, name="shop")
@@ -57,16 +57,16 @@ def foreign(people: Any, lab: Environment, host: Host, actor_of: Any, enter: Any
     service = service_create(actor=alice, stack=stack, name="web", config=config, scale=1, start_on_create=True)
     inside = environment_key_create(actor=alice, environment=lab, name="ci").key
     own = key_create(actor=alice, account=people.alice, name="own").key
-    enter("alice")
+    browser_as("alice")
     run_loop()
-    box = Container.all_objects.get(slot__service=service)
+    container = Container.all_objects.get(slot__service=service)
     return SimpleNamespace(
         by_word={
             "env": lab.pk,
             "environments": lab.pk,
             "stacks": stack.pk,
             "services": service.pk,
-            "containers": box.pk,
+            "containers": container.pk,
             "hosts": host.pk,
             "activity": Operation.all_objects.filter(environment=lab).first().pk,  # type: ignore[union-attr]
             "audit": AuditEntry.all_objects.filter(environment=lab).first().pk,  # type: ignore[union-attr]
@@ -77,6 +77,6 @@ def foreign(people: Any, lab: Environment, host: Host, actor_of: Any, enter: Any
             "members": people.alice.pk,
         },
         lab=lab,
-        box=box,
+        container=container,
         host=host,
     )

@@ -10,14 +10,14 @@ import pytest
 from django.test import Client
 
 from apps.accounts.services import key_create
-from apps.api.wire import kinds
-from apps.api.wire.roles import OUTSIDE, letters
+from apps.api.wire.resource import all_resources
+from apps.api.wire.roles import SITE_ROLES, allowed_crud
 from apps.core.ids import wire_id
 from apps.environments.models import Environment
 from apps.environments.roles import PERMISSIONS
 
-LISTED = [each for each in kinds.everything() if each.listable]
-FOR_ALL = {
+LISTED = [each for each in all_resources() if each.listable]
+PUBLIC_TYPES = {
     "identity": "who has an account is no secret among accounts: anybody may be made a member",
     "schema": "what a role may know of a type is its standing",
     "setting": "the public ones are everybody's, and of others the name only, which the asker brought",
@@ -27,7 +27,7 @@ FOR_ALL = {
 }
 
 
-class Caller:
+class KeyClient:
     """One account's key, outside any environment or in one."""
 
     def __init__(self, user: Any, actor: Any, environment: Environment | None = None) -> None:
@@ -47,26 +47,26 @@ class Caller:
         return {row["id"] for row in body["data"]} if code == 200 else set()
 
 
-@pytest.mark.parametrize("each", list(kinds.everything()), ids=lambda each: each.name)
+@pytest.mark.parametrize("each", list(all_resources()), ids=lambda each: each.name)
 def test_every_type_says_who_may_do_what(each: Any):
     """A type without a row in `api.wire.roles` is known to nobody: that must not be by mistake."""
-    standings = (*OUTSIDE, frozenset(PERMISSIONS))
-    assert any(letters(who, each.name) for who in standings), f"{each.name} has no row in api.wire.roles"
+    standings = (*SITE_ROLES, frozenset(PERMISSIONS))
+    assert any(allowed_crud(who, each.name) for who in standings), f"{each.name} has no row in api.wire.roles"
 
 
-@pytest.mark.parametrize("each", [each for each in kinds.everything() if each.actions], ids=lambda each: each.name)
+@pytest.mark.parametrize("each", [each for each in all_resources() if each.actions], ids=lambda each: each.name)
 def test_every_action_says_which_permission_it_takes(each: Any):
-    assert set(each.needs) == set(each.actions)
-    assert set(each.needs.values()) <= {*PERMISSIONS, "admin"}, each.needs
+    assert set(each.action_permissions) == set(each.actions)
+    assert set(each.action_permissions.values()) <= {*PERMISSIONS, "admin"}, each.action_permissions
 
 
-@pytest.mark.parametrize("each", list(kinds.everything()), ids=lambda each: each.name)
+@pytest.mark.parametrize("each", list(all_resources()), ids=lambda each: each.name)
 def test_every_link_that_computes_says_which_permission_it_takes(each: Any):
     for name, link in each.links.items():
         assert link.call is None or link.permission in {*PERMISSIONS, ""}, name  # empty: whoever sees the row
 
 
-def ways(each: Any, path: str) -> list[tuple[str, str]]:
+def requests_for(each: Any, path: str) -> list[tuple[str, str]]:
     found = [(method, path) for method in ("GET", "PUT", "DELETE", "POST")]
     found += [("POST", f"{path}/?action={action}") for action in each.actions]
     return found + [("GET", f"{path}/{link.lower()}") for link in each.links]
@@ -74,23 +74,23 @@ def ways(each: Any, path: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("where", ["outside", "inside"])
 def test_whatever_is_somebody_else_s_is_not_there_on_any_way(
-    people: Any, den: Environment, foreign: Any, actor_of: Any, run_loop: Any, where: str
+    people: Any, own_environment: Environment, foreign: Any, actor_of: Any, run_loop: Any, where: str
 ):
     """All that an administrator finds, or the lab's owner, and mallory does not, is 404 for mallory."""
-    mallory = Caller(people.mallory, actor_of("mallory"), den if where == "inside" else None)
+    mallory = KeyClient(people.mallory, actor_of("mallory"), own_environment if where == "inside" else None)
     finders = [
-        Caller(people.root, actor_of("root")),
-        Caller(people.alice, actor_of("alice")),
-        Caller(people.alice, actor_of("alice"), foreign.lab),
+        KeyClient(people.root, actor_of("root")),
+        KeyClient(people.alice, actor_of("alice")),
+        KeyClient(people.alice, actor_of("alice"), foreign.lab),
     ]
     run_loop()
     tried, wrong = 0, []
     for each in LISTED:
-        if each.name in FOR_ALL:
+        if each.name in PUBLIC_TYPES:
             continue
         theirs = set().union(*(finder.ids(each) for finder in finders)) - mallory.ids(each)
         for found in sorted(theirs)[:1]:
-            for method, path in ways(each, f"{each.plural_name.lower()}/{found}"):
+            for method, path in requests_for(each, f"{each.plural_name.lower()}/{found}"):
                 code, _body = mallory.ask(method, path)
                 tried += 1
                 if code != 404:

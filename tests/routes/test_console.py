@@ -32,7 +32,7 @@ class Route:
     access: str
 
     @property
-    def holes(self) -> list[tuple[str, str]]:
+    def parameters(self) -> list[tuple[str, str]]:
         """What is to be filled in, each with the word before it."""
         found, before = [], ""
         for part in self.path.split("/"):
@@ -46,7 +46,7 @@ class Route:
     def address(self, ids: dict[str, int]) -> str:
         """The address with everything filled in."""
         path = self.path
-        for name, before in self.holes:
+        for name, before in self.parameters:
             word = "account/keys" if before == "keys" and path.startswith("account/") else before
             value = WORDS.get(name) if name in WORDS else ids.get(word, ids["containers"])
             path = re.sub(r"<(?:\w+:)?\w+>", str(value), path, count=1)
@@ -55,7 +55,7 @@ class Route:
     @property
     def has_row(self) -> bool:
         """Whether it is about one thing."""
-        return any(name not in {*WORDS, "environment"} for name, _before in self.holes)
+        return any(name not in {*WORDS, "environment"} for name, _before in self.parameters)
 
 
 def routes(patterns: Any, prefix: str = "") -> Iterator[Route]:
@@ -72,7 +72,7 @@ ALL = list(routes(urls.urlpatterns))
 
 @pytest.mark.parametrize("route", ALL, ids=lambda route: route.name)
 def test_every_address_says_for_whom_it_is(route: Route):
-    """Views say so by their decorator: `anybody`, `site`, `inside` or `admins` of `console.door`."""
+    """Views say so by their decorator: `anybody`, `site`, `inside` or `admins` of `console.request_context`."""
     assert route.access in ACCESS, f"{route.path}: its view declares nobody"
     assert (route.access == "anybody") == (route.name in ANYBODY), route.path
     assert (route.access == "environment") == route.path.startswith("env/<key:environment>/"), route.path
@@ -95,9 +95,9 @@ def status(client: Client, method: str, path: str) -> int:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_to_a_member_of_another_environment_the_lab_is_not_there(
-    den: Environment, foreign: Any, enter: Any, method: str
+    own_environment: Environment, foreign: Any, browser_as: Any, method: str
 ):
-    client, seen = enter("mallory"), {}
+    client, seen = browser_as("mallory"), {}
     for route in ALL:
         if route.access == "environment":
             seen[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
@@ -107,10 +107,10 @@ def test_to_a_member_of_another_environment_the_lab_is_not_there(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_lab_s_things_are_not_there_through_one_s_own_environment_either(
-    den: Environment, foreign: Any, enter: Any, method: str
+    own_environment: Environment, foreign: Any, browser_as: Any, method: str
 ):
-    client, seen = enter("mallory"), {}
-    here = {**foreign.by_word, "env": den.pk}
+    client, seen = browser_as("mallory"), {}
+    here = {**foreign.by_word, "env": own_environment.pk}
     for route in ALL:
         if route.access == "environment" and route.has_row:
             seen[route.address(here)] = status(client, method, route.address(here))
@@ -121,8 +121,8 @@ def test_the_lab_s_things_are_not_there_through_one_s_own_environment_either(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_people_s_things_are_not_there(den: Environment, foreign: Any, enter: Any, method: str):
-    client, seen = enter("mallory"), {}
+def test_other_people_s_things_are_not_there(own_environment: Environment, foreign: Any, browser_as: Any, method: str):
+    client, seen = browser_as("mallory"), {}
     for route in ALL:
         if route.access == "account" and route.has_row:
             seen[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
@@ -133,8 +133,8 @@ def test_other_people_s_things_are_not_there(den: Environment, foreign: Any, ent
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("who", ["alice", "mallory"])
-def test_what_is_for_administrators_is_not_there_for_others(foreign: Any, enter: Any, method: str, who: str):
-    client, seen = enter(who), {}
+def test_what_is_for_administrators_is_not_there_for_others(foreign: Any, browser_as: Any, method: str, who: str):
+    client, seen = browser_as(who), {}
     for route in ALL:
         if route.access == "admin":
             seen[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
@@ -143,19 +143,21 @@ def test_what_is_for_administrators_is_not_there_for_others(foreign: Any, enter:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_stranger_gets_nowhere_without_logging_in(foreign: Any, method: str):
+def test_an_anonymous_visitor_gets_nowhere_without_logging_in(foreign: Any, method: str):
     client, seen = Client(), {}
     for route in ALL:
         if route.access != "anybody":
             answer = client.generic(method, route.address(foreign.by_word))
             seen[route.path] = (answer.status_code, answer.headers.get("Location", "")[:6])
-    assert {path: told for path, told in seen.items() if told != (302, "/login")} == {}
+    assert {path: outcome for path, outcome in seen.items() if outcome != (302, "/login")} == {}
 
 
 @pytest.mark.parametrize("value", ["0", "999999999999999999", "1"])
-def test_a_number_that_is_nobody_s_is_no_more_than_not_there(den: Environment, foreign: Any, enter: Any, value: str):
-    client, seen = enter("mallory"), {}
-    ids = {**dict.fromkeys(foreign.by_word, int(value)), "env": den.pk}
+def test_a_number_that_is_nobody_s_is_no_more_than_not_there(
+    own_environment: Environment, foreign: Any, browser_as: Any, value: str
+):
+    client, seen = browser_as("mallory"), {}
+    ids = {**dict.fromkeys(foreign.by_word, int(value)), "env": own_environment.pk}
     for route in ALL:
         if route.has_row and route.access in {"environment", "account"}:
             seen[route.address(ids)] = status(client, "POST", route.address(ids))

@@ -12,30 +12,30 @@ from apps.environments.models import Environment
 from apps.environments.roles import PERMISSIONS
 from apps.environments.services import environment_create
 from apps.realtime.agent import AgentSocket
+from apps.realtime.base_socket import BaseSocket, UnknownPathSocket
 from apps.realtime.routing import urls
-from apps.realtime.socket import Nowhere, Socket
-from tests.realtime.wire import Wire, run, session_of
+from tests.realtime.websocket_client import WebSocketClient, run_async, session_headers
 
 CLASSES = {each.pattern.regex.pattern: each.callback.consumer_class for each in urls}
-OF_THEIR_OWN = {
-    Nowhere: "says no to everybody",
+EXEMPT = {
+    UnknownPathSocket: "says no to everybody",
     AgentSocket: "an agent shows its own registered key instead of a person's right",
 }
-SOCKETS = {pattern: each for pattern, each in CLASSES.items() if each not in OF_THEIR_OWN}
+SOCKETS = {pattern: each for pattern, each in CLASSES.items() if each not in EXEMPT}
 
 
 @pytest.mark.parametrize("pattern", SOCKETS)
 def test_every_socket_says_which_verb_and_which_permission_it_takes(pattern: str):
     """A class without them fails here: there is no default to fall back on."""
     each = SOCKETS[pattern]
-    assert issubclass(each, Socket)
+    assert issubclass(each, BaseSocket)
     assert getattr(each, "permission", None) in PERMISSIONS
     assert getattr(each, "verb", None)
 
 
 def test_the_base_declares_nothing_for_those_who_forget():
-    assert not hasattr(Socket, "permission")
-    assert not hasattr(Socket, "verb")
+    assert not hasattr(BaseSocket, "permission")
+    assert not hasattr(BaseSocket, "verb")
 
 
 def test_a_socket_that_writes_takes_more_than_seeing():
@@ -43,7 +43,7 @@ def test_a_socket_that_writes_takes_more_than_seeing():
     assert {each.permission for each in SOCKETS.values() if each.verb == "logs"} == {"logs"}
 
 
-def filled(pattern: str, project: str) -> str:
+def address_for(pattern: str, project: str) -> str:
     """An address that the pattern takes, with the project in it where it has a place for one."""
     path = pattern.strip("^$").replace("(?:projects/(?P<project>[^/]+)/)?", f"projects/{project}/")
     path = re.sub(r"\(\?:host\|container\)\?", "container", path)
@@ -55,25 +55,25 @@ def filled(pattern: str, project: str) -> str:
 def test_a_foreign_thing_is_not_there_on_any_socket(people: Any, foreign: Any, actor_of: Any, settings: Any):
     settings.ALLOWED_HOSTS = ["portal.test"]
     environment_create(actor=actor_of("mallory"), name="Den")
-    headers = session_of(people.mallory)
+    headers = session_headers(people.mallory)
     lab: Environment = foreign.lab
     project = wire_id("a", lab.pk)
     queries = (
-        f"environment={lab.pk}&container={foreign.box.pk}&projectId={project}",
-        f"environment={project}&container={wire_id('i', foreign.box.pk)}&projectId={project}",
+        f"environment={lab.pk}&container={foreign.container.pk}&projectId={project}",
+        f"environment={project}&container={wire_id('i', foreign.container.pk)}&projectId={project}",
         f"environment={lab.pk}&host={foreign.host.pk}&projectId={project}",
     )
     codes: dict[str, int | None] = {}
 
-    async def story() -> None:
+    async def scenario() -> None:
         for pattern in SOCKETS:
             for query in queries:
-                wire = Wire(f"{filled(pattern, project)}?{query}", headers)
-                opened = await wire.open()
-                codes[f"{pattern} {query}"] = await wire.code() if opened else None
-                await wire.leave()
+                websocket_client = WebSocketClient(f"{address_for(pattern, project)}?{query}", headers)
+                opened = await websocket_client.open()
+                codes[f"{pattern} {query}"] = await websocket_client.code() if opened else None
+                await websocket_client.disconnect()
 
-    run(story)
+    run_async(scenario)
     assert {what: code for what, code in codes.items() if code not in {4404, 4401}} == {}
     assert 4404 in codes.values()
     assert len(codes) == 3 * len(SOCKETS)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.docker.running import free_port, until
-from tests.servers.roles import Roles
+from tests.docker.portal_process import free_port, wait_until
+from tests.servers.role_processes import RoleProcesses
 
 _USER = "postgres"
 
@@ -65,7 +65,9 @@ def postgres(folder: Path) -> Iterator[str]:
         server = subprocess.Popen([*user, _binary("postgres"), "-D", str(data), *options], stdout=log, stderr=log)
     ready = [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     try:
-        until(lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=30, what="PostgreSQL")
+        wait_until(
+            lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=30, what="PostgreSQL"
+        )
         yield f"postgres://corral@127.0.0.1:{port}"
     finally:
         _ended(server, signal.SIGINT)  # the fast stop: sessions are ended
@@ -81,7 +83,7 @@ def redis(folder: Path) -> Iterator[str]:
         server = subprocess.Popen([*_unprivileged(home), "redis-server", *options], stdout=log, stderr=log)
     ping = ["redis-cli", "-p", str(port), "ping"]
     try:
-        until(
+        wait_until(
             lambda: subprocess.run(ping, check=False, capture_output=True, timeout=10).stdout == b"PONG\n",
             seconds=30,
             what="Redis",
@@ -100,9 +102,9 @@ def database(postgres: str, folder: Path, request: pytest.FixtureRequest) -> str
 
 
 @pytest.fixture
-def roles(tmp_path: Path, database: str, redis: str) -> Iterator[Roles]:
+def roles(tmp_path: Path, database: str, redis: str) -> Iterator[RoleProcesses]:
     """The portal's roles as processes of their own, on those servers."""
-    made = Roles(tmp_path, database, redis)
+    made = RoleProcesses(tmp_path, database, redis)
     made.empty_queue()
     yield made
     made.end_all()

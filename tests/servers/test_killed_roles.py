@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drill.agents import Agent
-from tests.drill.ground import SERVICE, STACK, Ground
+from tests.drill.cluster import SERVICE, STACK, DrillCluster
+from tests.drill.host_agent import HostAgent
 from tests.fleet.fleet import Fleet
-from tests.servers.roles import Roles
+from tests.servers.role_processes import RoleProcesses
 
 pytestmark = [pytest.mark.servers, pytest.mark.docker, pytest.mark.drill]
 
@@ -19,16 +19,16 @@ COUNT = 3
 
 
 @pytest.fixture
-def spread(roles: Roles, fleet: Fleet) -> Iterator[Ground]:
+def spread(roles: RoleProcesses, fleet: Fleet) -> Iterator[DrillCluster]:
     """The roles, and three hosts with agents that reach the web role."""
     roles.listen(fleet.switch.portal)
     api = roles.prepare()
     for name in ("web", "gateway", "worker", "beat"):
         roles.start(name)
-    agents = {number: Agent(host) for number, host in fleet.hosts.items()}
+    agents = {number: HostAgent(host) for number, host in fleet.hosts.items()}
     for host in fleet.hosts.values():
         host.run("rm", "-rf", "/var/lib/rancher/corral")
-    made = Ground(fleet, roles, api, agents)  # type: ignore[arg-type]  # it stands where a portal would
+    made = DrillCluster(fleet, roles, api, agents)  # type: ignore[arg-type]  # it stands where a portal would
     try:
         made.register()
         yield made
@@ -36,33 +36,33 @@ def spread(roles: Roles, fleet: Fleet) -> Iterator[Ground]:
         for agent in agents.values():
             agent.end(signal.SIGKILL)
         for engine in fleet.engines.values():
-            engine.empty()
+            engine.remove_containers()
 
 
-def test_each_role_may_be_killed(spread: Ground, roles: Roles):
+def test_each_role_may_be_killed(spread: DrillCluster, roles: RoleProcesses):
     spread.api.deploy(STACK, SERVICE, COUNT)
-    before = spread.whole(COUNT)
+    before = spread.wait_until_consistent(COUNT)
 
     _killed(roles, "web")
-    spread.until_hosts(active=3, seconds=60)
-    spread.obeys(COUNT)
-    assert spread.whole(COUNT).keys() == before.keys()
+    spread.wait_for_hosts(active=3, seconds=60)
+    spread.check_responsive(COUNT)
+    assert spread.wait_until_consistent(COUNT).keys() == before.keys()
 
     spread.scale(COUNT + 3)
     time.sleep(0.5)
     _killed(roles, "worker")  # in the middle of it: what it held is taken over once its leases run out
-    more = spread.whole(COUNT + 3, seconds=150)
+    more = spread.wait_until_consistent(COUNT + 3, seconds=150)
     assert {name: more[name]["id"] for name in before} == {name: each["id"] for name, each in before.items()}
 
     _killed(roles, "gateway")
     name, was = min(more.items())
     host = next(each for each in spread.fleet.hosts.values() if each.name == was["host"])
     host.terminal.remove_container(was["id"], force=True)
-    after = spread.whole(COUNT + 3, seconds=90)
+    after = spread.wait_until_consistent(COUNT + 3, seconds=90)
     assert after[name]["host"] == was["host"]
     assert {n: e["id"] for n, e in after.items() if n != name} == {n: e["id"] for n, e in more.items() if n != name}
 
 
-def _killed(roles: Roles, name: str) -> None:
+def _killed(roles: RoleProcesses, name: str) -> None:
     roles.end(name, signal.SIGKILL)
     roles.start(name)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from apps.core.texts import MARK
-from tests.drivers.paper_engine import PaperEngine
-from tests.servers.roles import Roles
+from apps.core.texts import REPLACEMENT
+from tests.drivers.stub_engine import StubEngine
+from tests.servers.role_processes import RoleProcesses
 
 pytestmark = pytest.mark.servers
 
 BAD = "a\x00b\ud800"
-KEPT = f"a{MARK}b{MARK}"
+STORED = f"a{REPLACEMENT}b{REPLACEMENT}"
 ID = "c0ffee" * 8
 _INSPECTED: dict[str, Any] = {
     "Id": ID,
@@ -30,12 +30,12 @@ _INSPECTED: dict[str, Any] = {
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Callable[[str], PaperEngine]]:
+def engine(tmp_path: Path) -> Iterator[Callable[[str], StubEngine]]:
     """Starts engines."""
-    made: list[PaperEngine] = []
+    made: list[StubEngine] = []
 
-    def start(name: str) -> PaperEngine:
-        made.append(PaperEngine(tmp_path / f"{name}.sock"))
+    def start(name: str) -> StubEngine:
+        made.append(StubEngine(tmp_path / f"{name}.sock"))
         return made[-1]
 
     yield start
@@ -43,7 +43,7 @@ def engine(tmp_path: Path) -> Iterator[Callable[[str], PaperEngine]]:
         each.stop()
 
 
-def test_what_an_engine_says_can_be_saved(roles: Roles, engine: Callable[[str], PaperEngine]) -> None:
+def test_what_an_engine_says_can_be_saved(roles: RoleProcesses, engine: Callable[[str], StubEngine]) -> None:
     talks, refuses = engine("talks"), engine("refuses")
     listed = {"Id": ID, "Names": [f"/{BAD}"], "Image": BAD, "Labels": {BAD: BAD}, "State": "exited"}
     talks.answers |= {"/containers/json": [listed], f"/containers/{ID}/json": _INSPECTED}
@@ -51,15 +51,15 @@ def test_what_an_engine_says_can_be_saved(roles: Roles, engine: Callable[[str], 
     refuses.refusal = f"no {BAD} way"
     roles.manage("migrate", "--verbosity", "0")
     addresses = [f"unix://{each.server_address}" for each in (talks, refuses)]
-    said = roles.manage("shell", "-c", f"addresses = {addresses!r}\n{_LOOK}")
-    seen = json.loads(said.splitlines()[-1])
-    assert (seen["container"], seen["message"]) == (KEPT, KEPT)
-    assert KEPT in seen["refusal"]
-    assert seen["event"] == [KEPT, KEPT]
-    assert seen["audit"] == {KEPT: KEPT}
+    output = roles.manage("shell", "-c", f"addresses = {addresses!r}\n{_READ_SCRIPT}")
+    seen = json.loads(output.splitlines()[-1])
+    assert (seen["container"], seen["message"]) == (STORED, STORED)
+    assert STORED in seen["refusal"]
+    assert seen["event"] == [STORED, STORED]
+    assert seen["audit"] == {STORED: STORED}
 
 
-_LOOK = """
+_READ_SCRIPT = """
 import json
 import time
 from apps.containers.models import Container

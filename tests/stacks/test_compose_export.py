@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.containers.spec import LaunchConfig
+from apps.containers.launch.config import LaunchConfig
 from apps.stacks.compose import ComposeService, export, parse
 
 FULL: dict[str, Any] = {

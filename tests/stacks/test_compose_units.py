@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.stacks.compose.units import milliseconds, nano_cpus, size, yes
+from apps.stacks.compose.value_formats import (
+    parse_boolean,
+    parse_milliseconds,
+    parse_nano_cpus,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +40,7 @@ from apps.stacks.compose.units import milliseconds, nano_cpus, size, yes
     ],
 )
 def test_a_size_in_bytes(text: Any, count: int):
-    assert size(text) == count
+    assert parse_size(text) == count
 
 
 @pytest.mark.parametrize(
@@ -43,13 +48,13 @@ def test_a_size_in_bytes(text: Any, count: int):
 )
 def test_what_is_no_size_is_refused_with_an_example(text: Any):
     with pytest.raises(ValueError, match="512m"):
-        size(text)
+        parse_size(text)
 
 
 @given(st.integers(0, 10**15), st.sampled_from(["", "b", "k", "m", "g", "t"]))
 def test_a_bigger_unit_is_never_smaller(number: int, unit: str):
-    assert size(f"{number}{unit}") >= number
-    assert size(f"{number}{unit}") == size(f" {number}{unit.upper()} ")
+    assert parse_size(f"{number}{unit}") >= number
+    assert parse_size(f"{number}{unit}") == parse_size(f" {number}{unit.upper()} ")
 
 
 @pytest.mark.parametrize(
@@ -73,18 +78,18 @@ def test_a_bigger_unit_is_never_smaller(number: int, unit: str):
     ],
 )
 def test_a_time_in_milliseconds(text: Any, count: int):
-    assert milliseconds(text) == count
+    assert parse_milliseconds(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "s", "1d", "1 s", "-1s", "1s ago", "1.s.5", "..", "1S", None, "s1", "1m 30s"])
 def test_what_is_no_time_is_refused_with_an_example(text: Any):
     with pytest.raises(ValueError, match="1m30s"):
-        milliseconds(text)
+        parse_milliseconds(text)
 
 
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59))
 def test_times_add_up(hours: int, minutes: int, seconds: int):
-    assert milliseconds(f"{hours}h{minutes}m{seconds}s") == ((hours * 60 + minutes) * 60 + seconds) * 1000
+    assert parse_milliseconds(f"{hours}h{minutes}m{seconds}s") == ((hours * 60 + minutes) * 60 + seconds) * 1000
 
 
 @pytest.mark.parametrize(
@@ -92,25 +97,25 @@ def test_times_add_up(hours: int, minutes: int, seconds: int):
     [("0.5", 500_000_000), (2, 2 * 10**9), ("1", 10**9), (0.25, 250_000_000), (" 1.5 ", 1_500_000_000), ("0", 0)],
 )
 def test_processors_in_billionths(text: Any, count: int):
-    assert nano_cpus(text) == count
+    assert parse_nano_cpus(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "half", "1,5", "nan", "inf", "-inf", None, [1], "1 2"])
 def test_what_is_no_number_of_processors_is_refused(text: Any):
     with pytest.raises(ValueError, match="processors"):
-        nano_cpus(text)
+        parse_nano_cpus(text)
 
 
 @pytest.mark.parametrize("word", ["yes", "Yes", "YES", "on", "y", "true", "TRUE"])
 def test_words_for_true(word: str):
-    assert yes(word) is True
+    assert parse_boolean(word) is True
 
 
 @pytest.mark.parametrize("word", ["no", "No", "off", "n", "N", "false", "False"])
 def test_words_for_false(word: str):
-    assert yes(word) is False
+    assert parse_boolean(word) is False
 
 
 @pytest.mark.parametrize("value", [True, False, 1, 0, None, "perhaps", "", "1", " yes", ["yes"]])
 def test_anything_else_is_left_to_the_check(value: Any):
-    assert yes(value) is value
+    assert parse_boolean(value) is value

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.errors import Invalid
-from apps.stacks.compose.expanding import Expander
-from apps.stacks.compose.lined import Lined
-from apps.stacks.compose.variables import Variables
+from apps.stacks.compose.interpolation import Expander, Variables
+from apps.stacks.compose.yaml_loader import LineMap
 
 VALUES: Mapping[str, str] = {"SET": "v", "EMPTY": "", "DOLLAR": "$SET", "_a1": "u", "LONG_NAME": "long"}
 # Operator: what it gives when the variable is set, when it is empty, and when it is missing; None: a refusal.
@@ -126,16 +125,16 @@ def test_defaults_nested_too_deep_are_refused():
         filled(text)
 
 
-def of_map(values: Mapping[Any, object]) -> Lined:
+def of_map(values: Mapping[Any, object]) -> LineMap:
     """A map of a file, each key on a line of its own."""
-    found = Lined()
+    found = LineMap()
     for number, (key, value) in enumerate(values.items(), 1):
         found[key] = value
         found.lines[str(key)] = number
     return found
 
 
-def lined(**values: object) -> Lined:
+def lined(**values: object) -> LineMap:
     return of_map(dict(values))
 
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from apps.containers.spec import LaunchConfig
+from apps.containers.launch.config import LaunchConfig
 from apps.control.models import AuditEntry
-from apps.control.reconcile import settle
+from apps.control.reconcile import reconcile_until_idle
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.selectors import service_views, stack_export, stacks_of
 from apps.stacks.services import (
-    environment_empty,
     link_add,
     link_remove,
     links_set,
+    remove_environment_stacks,
     service_act,
     service_create,
     service_remove,
@@ -51,7 +51,7 @@ BAD_NAMES = {
 def stack(lab: Environment, actor_of: Any) -> Stack:
     """A settled stack without services."""
     row = stack_create(actor=actor_of("alice"), environment=lab, name="shop")
-    settle()
+    reconcile_until_idle()
     row.refresh_from_db()
     return row
 
@@ -62,7 +62,7 @@ def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
 
     def make(name: str = "web", who: str = "bob", **more: Any) -> Service:
         row = service_create(actor=actor_of(who), stack=more.pop("stack", stack), name=name, config=CONFIG, **more)
-        settle()
+        reconcile_until_idle()
         row.refresh_from_db()
         return row
 
@@ -74,7 +74,7 @@ def far(actor_of: Any) -> Service:
     """A service of mallory's environment."""
     mallory = actor_of("mallory")
     place = environment_create(actor=mallory, name="Far")
-    settle()
+    reconcile_until_idle()
     place.refresh_from_db()
     stack = stack_create(actor=actor_of("mallory"), environment=place, name="theirs")
     return service_create(actor=actor_of("mallory"), stack=stack, name="web", config=CONFIG)
@@ -118,7 +118,7 @@ def test_a_name_is_taken_in_its_place_only_and_letter_case_does_not_count(
 
 def test_a_removed_one_s_name_is_free_again(serve: Any, stack: Stack, lab: Environment, actor_of: Any, run_loop: Any):
     service_remove(serve("web"), actor=actor_of("bob"))
-    settle()
+    reconcile_until_idle()
     serve("web")
     stack_act(stack, "remove", actor=actor_of("alice"))
     run_loop()
@@ -129,7 +129,7 @@ def test_a_name_may_be_changed_to_itself_and_not_to_another_s(serve: Any, stack:
     web, other = serve("web"), serve("db")
     service_update(web, actor=actor_of("bob"), name="WEB")
     stack_update(stack, actor=actor_of("bob"), name="Shop", description="d")
-    settle()
+    reconcile_until_idle()
     web.refresh_from_db()
     stack.refresh_from_db()
     assert (web.name, stack.name, stack.description) == ("WEB", "Shop", "d")
@@ -199,18 +199,18 @@ def test_what_an_update_does_not_name_stays(serve: Any, actor_of: Any):
 @pytest.mark.parametrize("action", ["update", "activate", "remove"])
 def test_a_readonly_member_asks_for_nothing(action: str, serve: Any, stack: Stack, actor_of: Any, lab: Environment):
     row, rita = serve(), actor_of("rita")
-    asks: dict[str, Callable[[], Any]] = {
+    requests: dict[str, Callable[[], Any]] = {
         "update": lambda: service_update(row, actor=rita, scale=2),
         "activate": lambda: stack_services_act(stack, "activate", actor=rita),
         "remove": lambda: stack_act(stack, "remove", actor=rita),
     }
     with pytest.raises(Forbidden):
-        asks[action]()
+        requests[action]()
     row.refresh_from_db()
     assert (row.scale, row.desired) == (1, "inactive")
 
 
-def test_a_stranger_makes_nothing_here(stack: Stack, lab: Environment, actor_of: Any):
+def test_a_non_member_creates_nothing_here(stack: Stack, lab: Environment, actor_of: Any):
     for make in (
         lambda: stack_create(actor=actor_of("mallory"), environment=lab, name="x"),
         lambda: service_create(actor=actor_of("mallory"), stack=stack, name="x", config=CONFIG),
@@ -234,15 +234,15 @@ def test_every_service_that_is_not_there_yet_is_activated_and_deactivated(
     rows = [serve("a", scale=0), serve("b", scale=0, start_on_create=True)]
     gone = serve("c")
     service_remove(gone, actor=actor_of("bob"))
-    settle()
+    reconcile_until_idle()
     for action, state in (("activate", "active"), ("deactivate", "inactive"), ("deactivate", "inactive")):
         stack_services_act(stack, action, actor=actor_of("bob"))
         run_loop()
         for row in rows:
             row.refresh_from_db()
-        assert [row.shown for row in rows] == [state, state]
+        assert [row.display_state for row in rows] == [state, state]
     gone.refresh_from_db()
-    assert gone.shown == "removed"
+    assert gone.display_state == "removed"
 
 
 def test_an_action_that_a_service_does_not_have_now_is_refused(serve: Any, actor_of: Any):
@@ -345,17 +345,17 @@ def test_every_change_of_links_is_in_the_audit_log(serve: Any, actor_of: Any, pe
     links_set(web, [(db, "a")], actor=actor_of("bob"))
     link_add(web, db, "b", actor=actor_of("rex"))
     link_remove(web, db, "a", actor=actor_of("alice"))
-    told = AuditEntry.all_objects.filter(kind="service", target=web.pk, event__contains="link").order_by("pk")
-    assert [(row.event, row.account) for row in told] == [
+    entries = AuditEntry.all_objects.filter(kind="service", target=web.pk, event__contains="link").order_by("pk")
+    assert [(row.event, row.account) for row in entries] == [
         ("service.setservicelinks", people.bob),
         ("service.addservicelink", people.rex),
         ("service.removeservicelink", people.alice),
     ]
-    assert told[0].request == {"serviceLinks": [{"service": "db", "name": "a"}]}
-    assert {row.environment_id for row in told} == {web.environment_id}
+    assert entries[0].request == {"serviceLinks": [{"service": "db", "name": "a"}]}
+    assert {row.environment_id for row in entries} == {web.environment_id}
 
 
-def test_stacks_are_listed_to_those_who_may_look(stack: Stack, far: Service, lab: Environment, actor_of: Any):
+def test_stacks_are_listed_to_readers(stack: Stack, far: Service, lab: Environment, actor_of: Any):
     for who, seen in (("rita", [stack]), ("alice", [stack]), ("mallory", [])):
         assert list(stacks_of(actor_of(who), lab.pk)) == seen
     assert list(stacks_of(actor_of("mallory"), far.environment_id)) == [far.stack]
@@ -390,8 +390,8 @@ def test_a_dying_environment_is_emptied_of_its_stacks_alone(
     stack: Stack, far: Service, lab: Environment, actor_of: Any
 ):
     stack_create(actor=actor_of("alice"), environment=lab, name="other")
-    assert [environment_empty(lab.pk), environment_empty(lab.pk)] == [2, 2]
-    settle()
-    assert environment_empty(lab.pk) == 0
+    assert [remove_environment_stacks(lab.pk), remove_environment_stacks(lab.pk)] == [2, 2]
+    reconcile_until_idle()
+    assert remove_environment_stacks(lab.pk) == 0
     far.stack.refresh_from_db()
-    assert not far.stack.is_gone
+    assert not far.stack.removal_requested

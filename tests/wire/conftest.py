@@ -10,58 +10,64 @@ import pytest
 from django.core.cache import cache
 
 from apps.accounts.services import key_create
-from apps.control.reconcile import settle
-from apps.drivers import registry, simulated
+from apps.control.reconcile import reconcile_until_idle
+from apps.drivers import registry
 from apps.drivers.base import Endpoint
-from apps.environments.access import actor_of_user
+from apps.drivers.simulated import engine
+from apps.environments.actor import actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import environment_create, environment_key_create
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
-from tests.wire.callers import FOREIGN, OWN, Api, calm
+from tests.wire.api_client import (
+    FOREIGN_ENGINE,
+    LAB_ENGINE,
+    ApiClient,
+    run_until_idle,
+)
 
 
 @pytest.fixture(autouse=True)
-def fresh(settings: Any) -> Any:
+def clean_state(settings: Any) -> Any:
     """No throttle left over from the test before, no simulated engine either."""
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
     cache.clear()
     yield
-    for url in (OWN, FOREIGN):
-        registry.forget(Endpoint(url))
-    simulated.reset()
+    for url in (LAB_ENGINE, FOREIGN_ENGINE):
+        registry.discard_driver(Endpoint(url))
+    engine.reset_engines()
 
 
 @pytest.fixture
-def api_of(people: Any) -> Callable[[str], Api]:
+def api_of(people: Any) -> Callable[[str], ApiClient]:
     """The API as somebody, through a key of their account; `nobody` has none."""
 
-    def make(name: str) -> Api:
+    def make(name: str) -> ApiClient:
         if name == "nobody":
-            return Api()
+            return ApiClient()
         user = getattr(people, name)
         made = key_create(actor=actor_of_user(user, "api"), account=user, name="test")
-        settle()
-        return Api(f"{made.key.public_value}:{made.secret}")
+        reconcile_until_idle()
+        return ApiClient(f"{made.key.public_value}:{made.secret}")
 
     return make
 
 
 @pytest.fixture
-def key_of(people: Any, lab: Environment) -> Callable[..., Api]:
+def key_of(people: Any, lab: Environment) -> Callable[..., ApiClient]:
     """The API through a key of the lab that somebody made."""
 
-    def make(name: str = "alice", environment: Environment | None = None) -> Api:
+    def make(name: str = "alice", environment: Environment | None = None) -> ApiClient:
         actor = actor_of_user(getattr(people, name), "api")
         made = environment_key_create(actor=actor, environment=environment or lab, name="test")
-        settle()
-        return Api(f"{made.key.public_value}:{made.secret}")
+        reconcile_until_idle()
+        return ApiClient(f"{made.key.public_value}:{made.secret}")
 
     return make
 
 
 @pytest.fixture
-def api(key_of: Callable[..., Api]) -> Api:
+def api(key_of: Callable[..., ApiClient]) -> ApiClient:
     """The API through a key of the lab made by its owner."""
     return key_of("alice")
 
@@ -69,28 +75,28 @@ def api(key_of: Callable[..., Api]) -> Api:
 @pytest.fixture
 def host(people: Any, lab: Environment) -> Host:
     """The lab's simulated host."""
-    row = host_create(actor=actor_of_user(people.root, "api"), environment=lab, url=OWN, name="lab-1")
-    settle()
+    row = host_create(actor=actor_of_user(people.root, "api"), environment=lab, url=LAB_ENGINE, name="lab-1")
+    reconcile_until_idle()
     return row
 
 
 @pytest.fixture
-def far(people: Any) -> Environment:
+def foreign_environment(people: Any) -> Environment:
     """Mallory's own environment, foreign to everybody of the lab."""
     row = environment_create(actor=actor_of_user(people.mallory, "api"), name="Far")
-    settle()
+    reconcile_until_idle()
     return row
 
 
 @pytest.fixture
-def stack(api: Api, host: Host) -> dict[str, Any]:
+def stack(api: ApiClient, host: Host) -> dict[str, Any]:
     """A stack of the lab with one service at scale 2, linked to a second one, all up."""
     made = api.post("environments", {"name": "web"}).body
     config = {"imageUuid": "docker:sim/nginx:1", "environment": {"SECRET": "hush"}, "ports": ["80"]}
     body = {"name": "front", "environmentId": made["id"], "launchConfig": config, "scale": 2, "startOnCreate": True}
     front = api.post("services", body).body
     back = api.post("services", {**body, "name": "back", "scale": 1}).body
-    calm()
+    run_until_idle()
     linked = api.post(f"services/{front['id']}?action=addservicelink", {"serviceLink": {"serviceId": back["id"]}})
     assert linked.status == 202, linked.body
     return {"stack": made["id"], "front": front["id"], "back": back["id"]}

@@ -10,14 +10,14 @@ import pytest
 from django.test import Client
 
 from apps.core.ids import wire_id
-from tests.wire.callers import Api, calm
+from tests.wire.api_client import ApiClient, run_until_idle
 
 PASSWORD = "correct horse battery staple"
 BROWSER = {"Accept": "text/html,*/*", "User-Agent": "Mozilla/5.0"}
 
 
-def test_nobody_is_told_to_prove_who_they_are(lab: Any):
-    answer = Api().get(f"projects/{wire_id('a', lab.pk)}")
+def test_an_anonymous_caller_is_asked_to_authenticate(lab: Any):
+    answer = ApiClient().get(f"projects/{wire_id('a', lab.pk)}")
     assert answer.status == 401
     assert str(uuid.UUID(answer["id"])) == answer["id"]
     rest = {key: value for key, value in answer.body.items() if key != "id"}
@@ -33,11 +33,11 @@ def test_nobody_is_told_to_prove_who_they_are(lab: Any):
     assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
     for quiet in ({"X-API-No-Challenge": "true"}, {"Connection": "Upgrade"}, BROWSER):
-        assert "WWW-Authenticate" not in Api(headers=quiet).get("").headers
+        assert "WWW-Authenticate" not in ApiClient(headers=quiet).get("").headers
 
 
 def test_nobody_sees_how_to_log_in_and_nothing_else(db: None):
-    nobody = Api()
+    nobody = ApiClient()
     assert nobody.get("schemas").ids == ["schema", "token"]
     assert nobody.get("token")["data"][0]["security"] is True
     for path in ("", "containers", "nonsense", "projects/1a5/schemas", "schemas/container", "settings", "identities"):
@@ -46,7 +46,7 @@ def test_nobody_sees_how_to_log_in_and_nothing_else(db: None):
 
 
 def test_logging_in_gives_a_bearer_token_that_a_new_password_ends(people: Any):
-    nobody = Api()
+    nobody = ApiClient()
     for code in ("alice:wrong", "nobody:x", f"alice:{PASSWORD} "):
         assert nobody.post("token", {"code": code}).status == 401
     assert nobody.post("token", {"code": "alice"}).status == 403
@@ -54,25 +54,25 @@ def test_logging_in_gives_a_bearer_token_that_a_new_password_ends(people: Any):
     made = nobody.post("token", {"code": f"ALICE:{PASSWORD}", "authProvider": "localauthconfig"})
     assert made.status == 201
     assert made["userIdentity"]["externalId"] == made["accountId"] == wire_id("a", people.alice.pk)
-    bearer = Api(headers={"Authorization": f"Bearer {made['jwt']}"})
+    bearer = ApiClient(headers={"Authorization": f"Bearer {made['jwt']}"})
     assert bearer.get("projects").ids
     people.alice.set_password("something else entirely")
     people.alice.save()
     assert bearer.get("projects").status == 401
-    assert Api(headers={"Authorization": "Bearer x"}).get("projects").status == 401
+    assert ApiClient(headers={"Authorization": "Bearer x"}).get("projects").status == 401
 
 
 def test_the_first_log_in_makes_an_environment_of_ones_own(people: Any):
-    made = Api().post("token", {"code": f"mallory:{PASSWORD}"})
-    bearer = Api(headers={"Authorization": f"Bearer {made['jwt']}"})
-    calm()
+    made = ApiClient().post("token", {"code": f"mallory:{PASSWORD}"})
+    bearer = ApiClient(headers={"Authorization": f"Bearer {made['jwt']}"})
+    run_until_idle()
     assert [each["name"] for each in bearer.get("projects")["data"]] == ["mallory-Default"]
 
 
 def test_guessing_passwords_is_slowed_down(people: Any):
     for _try in range(8):
-        Api().post("token", {"code": "alice:wrong"})
-    assert Api().post("token", {"code": f"alice:{PASSWORD}"}).status == 429
+        ApiClient().post("token", {"code": "alice:wrong"})
+    assert ApiClient().post("token", {"code": f"alice:{PASSWORD}"}).status == 429
 
 
 BROKEN = ["Basic", "Basic !!!", "Basic YQ==", "Basic " + base64.b64encode(b"\0:\xff").decode()]
@@ -80,20 +80,22 @@ BROKEN = ["Basic", "Basic !!!", "Basic YQ==", "Basic " + base64.b64encode(b"\0:\
 
 @pytest.mark.parametrize("value", BROKEN)
 def test_broken_credentials_are_a_401(db: None, value: str):
-    assert Api(headers={"Authorization": value}).get("projects").status == 401
+    assert ApiClient(headers={"Authorization": value}).get("projects").status == 401
 
 
-def test_forwarded_headers_count_from_trusted_proxies_only(api: Api, settings: Any):
-    said = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "corral.example", "X-Forwarded-Port": "8443"}
-    assert api.get("hosts", **said)["links"]["self"] == "http://testserver/v1/hosts"
+def test_forwarded_headers_count_from_trusted_proxies_only(api: ApiClient, settings: Any):
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "corral.example", "X-Forwarded-Port": "8443"}
+    assert api.get("hosts", **forwarded)["links"]["self"] == "http://testserver/v1/hosts"
     settings.TRUSTED_PROXIES = ["127.0.0.0/8"]
-    assert api.get("hosts", **said)["links"]["self"] == "https://corral.example:8443/v1/hosts"
-    assert api.get("hosts", **{**said, "X-Forwarded-Host": "a b/c"})["links"]["self"].startswith("https://testserver")
+    assert api.get("hosts", **forwarded)["links"]["self"] == "https://corral.example:8443/v1/hosts"
+    assert api.get("hosts", **{**forwarded, "X-Forwarded-Host": "a b/c"})["links"]["self"].startswith(
+        "https://testserver"
+    )
 
 
 def test_a_browser_session_needs_its_csrf_token_to_change_things(people: Any, lab: Any):
     browser = Client(enforce_csrf_checks=True)
-    browser.force_login(people.alice, "apps.accounts.backends.LocalBackend")
+    browser.force_login(people.alice, "apps.accounts.providers.LocalBackend")
     page = browser.get("/v1", headers=BROWSER)
     path = f"/v1/projects/{wire_id('a', lab.pk)}/environments"
     refused = browser.post(path, {"name": "x"}, content_type="application/json")
@@ -115,7 +117,7 @@ def test_environment_values_are_hidden_from_those_who_may_not_see_them(api_of: A
     compose = "solo:\n  image: sim/x\n  environment:\n    SECRET: hush\n"
     made = bob.post("environments", {"name": "comp", "dockerCompose": compose, "environment": {"SECRET": "hush"}})
     assert made.status == 201, made.body
-    calm()
+    run_until_idle()
     assert bob.get(f"containers/{solo['id']}")["environment"] == {"SECRET": "hush"}
     for path in ("containers", "services", "environments", f"services/{stack['front']}/instances", "auditlogs"):
         assert "hush" not in str(rita.get(path).body), path
@@ -123,7 +125,9 @@ def test_environment_values_are_hidden_from_those_who_may_not_see_them(api_of: A
     assert rita.get(f"containers/{solo['id']}")["environment"] is None
 
 
-def test_keys_act_in_their_environment_and_accounts_choose(api_of: Any, api: Api, lab: Any, far: Any, stack: Any):
+def test_keys_act_in_their_environment_and_accounts_choose(
+    api_of: Any, api: ApiClient, lab: Any, foreign_environment: Any, stack: Any
+):
     alice = api_of("alice")
     project = wire_id("a", lab.pk)
     assert api.get("projects").ids == [project]
@@ -132,21 +136,21 @@ def test_keys_act_in_their_environment_and_accounts_choose(api_of: Any, api: Api
     assert alice.get("containers", **{"X-API-Project-Id": project}).headers["X-API-Account-Id"] == project
     assert alice.get("containers", **{"X-API-Client-Access-Key": api.key.partition(":")[0]}).status == 200
     assert alice.get("containers", **{"X-API-Client-Access-Key": "NONE"}).status == 404
-    assert api.get("containers", **{"X-API-Project-Id": wire_id("a", far.pk)}).status == 404
+    assert api.get("containers", **{"X-API-Project-Id": wire_id("a", foreign_environment.pk)}).status == 404
     made = alice.post("projects", {"name": "Second"})
     assert (made.status, made["state"]) == (201, "registering")
-    calm()
+    run_until_idle()
     closed = alice.post(f"projects/{made['id']}/?action=deactivate")
     assert closed["state"] == "deactivating"
-    calm()
+    run_until_idle()
     assert alice.inside(made["id"]).get("hosts").status == 403
     assert made["id"] in alice.get("projects").ids
 
 
-def test_filters_and_sorting(api: Api):
+def test_filters_and_sorting(api: ApiClient):
     for name in ("beta", "alpha", "gamma"):
         api.post("environments", {"name": name})
-    calm()
+    run_until_idle()
 
     def names(query: str) -> list[str]:
         return [each["name"] for each in api.get(f"environments?{query}")["data"]]
@@ -166,14 +170,14 @@ def test_filters_and_sorting(api: Api):
     assert "sort=name" in found["sortLinks"]["name"]
 
 
-def test_include_puts_things_in_the_place_of_their_links(api: Api, stack: Any):
+def test_include_puts_things_in_the_place_of_their_links(api: ApiClient, stack: Any):
     found = api.get("environments?include=SERVICES&include=account")["data"][0]
     assert {each["id"] for each in found["services"]} == {stack["front"], stack["back"]}
     assert found["account"]["type"] == "project"
     assert "services" not in found["links"]
 
 
-def test_sockets_are_opened_with_tickets(api: Api, api_of: Any, lab: Any, stack: Any):
+def test_sockets_are_opened_with_tickets(api: ApiClient, api_of: Any, lab: Any, stack: Any):
     row = api.get(f"services/{stack['front']}/instances")["data"][0]
     logs = api.post(row["actions"]["logs"], {"follow": False, "lines": 5})
     assert (logs.status, logs["type"], logs["url"]) == (200, "hostAccess", "ws://testserver/v1/logs/")
@@ -187,22 +191,22 @@ def test_sockets_are_opened_with_tickets(api: Api, api_of: Any, lab: Any, stack:
     assert rita.post(f"containers/{row['id']}?action=execute", {"command": ["sh"]})["code"] == "InvalidAction"
 
 
-def test_a_mistake_of_ours_is_a_v1_error_with_a_number(api: Api, monkeypatch: pytest.MonkeyPatch, caplog: Any):
+def test_a_mistake_of_ours_is_a_v1_error_with_a_number(api: ApiClient, monkeypatch: pytest.MonkeyPatch, caplog: Any):
     from apps.api.wire import query
 
     def broken(*_: object) -> None:
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr(query, "page", broken)
+    monkeypatch.setattr(query, "paginate", broken)
     answer = api.get("containers")
     assert (answer.status, answer["type"], answer["code"]) == (500, "error", "Internal Server Error")
     assert "secret detail" not in str(answer.body)
     assert answer["id"] in caplog.text
 
 
-def test_registration_commands_end_with_their_url(api: Api, api_of: Any, lab: Any):
+def test_registration_commands_end_with_their_url(api: ApiClient, api_of: Any, lab: Any):
     assert api.get("registrationtokens")["data"][0]["command"] is None
-    calm()
+    run_until_idle()
     found = api.get("registrationtokens")["data"]
     assert len(found) == 1
     assert found[0]["command"].split(" ")[-1] == found[0]["registrationUrl"]
@@ -233,7 +237,7 @@ def test_an_administrator_makes_accounts_and_others_see_themselves(api_of: Any, 
     assert [each["login"] for each in alice.get("identities?name=zoe")["data"]] == ["zoe"]
 
 
-def test_links_between_services(api: Api, stack: Any):
+def test_links_between_services(api: ApiClient, stack: Any):
     front, back = stack["front"], stack["back"]
     assert [each["consumedServiceId"] for each in api.get(f"serviceconsumemaps?serviceId={front}")["data"]] == [back]
     assert api.get(f"services/{front}/consumedservices").ids == [back]
@@ -247,7 +251,7 @@ def test_links_between_services(api: Api, stack: Any):
     assert api.get("serviceconsumemaps")["data"] == []
 
 
-def test_two_links_of_one_name_in_one_request_are_refused(api: Api, stack: Any):
+def test_two_links_of_one_name_in_one_request_are_refused(api: ApiClient, stack: Any):
     front, back = stack["front"], stack["back"]
     for twice in ({"name": "db"}, {"name": "db", "serviceId": front}):
         wanted = [{"serviceId": back, "name": "db"}, {"serviceId": back, **twice}]
@@ -257,7 +261,7 @@ def test_two_links_of_one_name_in_one_request_are_refused(api: Api, stack: Any):
     assert [each["name"] for each in api.get("serviceconsumemaps")["data"]] == ["back"]
 
 
-def test_stacks_export_and_act_on_all_services(api: Api, stack: Any):
+def test_stacks_export_and_act_on_all_services(api: ApiClient, stack: Any):
     path = f"environments/{stack['stack']}"
     files = api.post(f"{path}?action=exportconfig", {"serviceIds": None})
     assert files.status == 200
@@ -267,7 +271,7 @@ def test_stacks_export_and_act_on_all_services(api: Api, stack: Any):
     assert api.post(f"{path}?action=addoutputs", {"outputs": {"a": "b"}})["outputs"] == {"a": "b"}
 
 
-def test_several_containers_at_once_are_a_collection(api: Api, host: Any):
+def test_several_containers_at_once_are_a_collection(api: ApiClient, host: Any):
     made = api.post("containers", {"imageUuid": "docker:sim/x:1", "name": "many", "count": 3})
     assert (made.status, made["type"]) == (201, "collection")
     assert [each["name"] for each in made["data"]] == ["many1", "many2", "many3"]

@@ -11,7 +11,7 @@ from apps.control.models import Operation
 from apps.environments.models import Environment, Member
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceLink, Stack
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 IMAGE = "docker:sim/nginx:1"
 LONG = "x" * 1024 * 1024
@@ -123,7 +123,7 @@ def _counts() -> list[int]:
     ]
 
 
-def test_a_wrong_field_is_refused_by_name_and_nothing_is_made(api: Api, stack: Any):
+def test_a_wrong_field_is_refused_by_name_and_nothing_is_made(api: ApiClient, stack: Any):
     before = _counts()
     for path, body, field in CASES:
         sent = json.loads(json.dumps(body).replace('"STACK"', json.dumps(stack["stack"])))
@@ -152,7 +152,7 @@ BODIES = [
 ]
 
 
-def test_a_body_that_is_no_object_is_refused(api: Api, stack: Any):
+def test_a_body_that_is_no_object_is_refused(api: ApiClient, stack: Any):
     before = _counts()
     ways = (
         ("POST", "environments"),
@@ -168,12 +168,12 @@ def test_a_body_that_is_no_object_is_refused(api: Api, stack: Any):
     assert _counts() == before
 
 
-def test_a_huge_body_is_refused(api: Api):
+def test_a_huge_body_is_refused(api: ApiClient):
     answer = api.post("environments", {"name": "x", "description": "y" * 5 * 1024 * 1024})
     assert (answer.status, answer["type"]) == (413, "error")
 
 
-def test_an_invalid_compose_file_makes_nothing(api: Api):
+def test_an_invalid_compose_file_makes_nothing(api: ApiClient):
     before = _counts()
     for text in ("a: [", "- x", "web:\n  image: [1]", "web: {image: sim/x, ports: ['a:b']}", "\0", "x" * 100):
         answer = api.post("environments", {"name": "bad", "dockerCompose": text})
@@ -190,7 +190,7 @@ QUERIES = [
 ]  # fmt: skip
 
 
-def test_a_strange_query_finds_nothing_or_is_ignored(api: Api, stack: Any):
+def test_an_odd_query_finds_nothing_or_is_ignored(api: ApiClient, stack: Any):
     for query in QUERIES:
         for plural in ("services", "apikeys", "settings", "identities"):
             answer = api.get(f"{plural}?{query}")

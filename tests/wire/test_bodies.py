@@ -17,13 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework import exceptions
 
-from apps.api.wire.bodies import Form, V1Parser, form_of, loads
-from apps.api.wire.browse import steps
-from apps.api.wire.faults import body_of
-from apps.api.wire.formats import V1Renderer, dated, wants_html
-from apps.api.wire.linking import linked
+from apps.api.wire.browsable import breadcrumbs, linkify_json
+from apps.api.wire.errors import error_body, to_problem
+from apps.api.wire.formats import V1Renderer, format_dates, wants_html
+from apps.api.wire.input import (
+    FormBody,
+    V1Parser,
+    load_strict_json,
+    unwrap_form,
+)
 from apps.api.wire.origin import base_url, client_address, is_trusted
-from apps.api.wire.problems import problem_of
 from apps.core.errors import Conflict, Invalid, Problem
 
 FORM = "application/x-www-form-urlencoded"
@@ -35,7 +38,7 @@ FORM = "application/x-www-form-urlencoded"
      (b"1e2", 100.0)],
 )  # fmt: skip
 def test_json_is_read(raw: bytes | str, value: Any):
-    assert loads(raw) == value
+    assert load_strict_json(raw) == value
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_json_is_read(raw: bytes | str, value: Any):
 )
 def test_what_is_no_strict_json_is_refused(raw: bytes):
     with pytest.raises(Problem) as refusal:
-        loads(raw)
+        load_strict_json(raw)
     assert (refusal.value.status, refusal.value.code) == (422, "InvalidBodyContent")
 
 
@@ -58,14 +61,14 @@ def test_a_body_is_json_whatever_its_label(kind: str | None):
 )
 def test_a_form_is_read_as_texts(raw: bytes, value: dict[str, str]):
     found = V1Parser().parse(io.BytesIO(raw), FORM + "; charset=utf-8")
-    assert isinstance(found, Form)
+    assert isinstance(found, FormBody)
     assert found == value
 
 
 @pytest.mark.parametrize("raw", [b'{"a": 1}', b'  {"a": 1}'])
 def test_json_under_a_forms_label_is_json(raw: bytes):
     found = V1Parser().parse(io.BytesIO(raw), FORM)
-    assert not isinstance(found, Form)
+    assert not isinstance(found, FormBody)
     assert found == {"a": 1}
 
 
@@ -87,20 +90,20 @@ def test_a_body_as_long_as_the_limit_is_read(settings: Any):
 @pytest.mark.parametrize(
     ("body", "value"),
     [
-        (Form(_body='{"a": [1]}', other="x"), {"a": [1]}),
-        (Form(_body="  ", a="x"), {"_body": "  ", "a": "x"}),
-        (Form(a="x"), {"a": "x"}),
+        (FormBody(_body='{"a": [1]}', other="x"), {"a": [1]}),
+        (FormBody(_body="  ", a="x"), {"_body": "  ", "a": "x"}),
+        (FormBody(a="x"), {"a": "x"}),
         ({"_body": "{}"}, {"_body": "{}"}),
         ([1], [1]),
     ],
 )
 def test_the_json_box_of_a_form_counts_before_its_fields(body: Any, value: Any):
-    assert form_of(body) == value
+    assert unwrap_form(body) == value
 
 
 def test_broken_json_in_the_box_is_refused():
     with pytest.raises(Problem, match="no valid JSON"):
-        form_of(Form(_body="{"))
+        unwrap_form(FormBody(_body="{"))
 
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
@@ -117,7 +120,7 @@ MOMENT = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
     ],
 )
 def test_moments_are_written_as_v1_does(value: Any, shown: Any):
-    assert dated(value) == shown
+    assert format_dates(value) == shown
 
 
 def test_nothing_is_rendered_as_no_byte_and_null_inside_as_null():
@@ -136,16 +139,16 @@ def test_nothing_is_rendered_as_no_byte_and_null_inside_as_null():
     ],
 )
 def test_only_browsers_that_ask_for_pages_get_pages(accept: str, agent: str, is_page: bool):
-    asked = RequestFactory().get("/v1", headers={"Accept": accept, "User-Agent": agent})
-    assert wants_html(asked) is is_page
+    request = RequestFactory().get("/v1", headers={"Accept": accept, "User-Agent": agent})
+    assert wants_html(request) is is_page
 
 
-PROXY, STRANGER = "10.9.0.1", "198.51.100.7"
+PROXY, UNTRUSTED = "10.9.0.1", "198.51.100.7"
 
 
-def asked(peer: str, **said: str) -> Any:
+def request_from(peer: str, **forwarded: str) -> Any:
     """A request from a peer with `X-Forwarded-...` headers."""
-    headers = {f"X-Forwarded-{name}": value for name, value in said.items()}
+    headers = {f"X-Forwarded-{name}": value for name, value in forwarded.items()}
     return RequestFactory().get("/v1", headers={"Host": "portal.test", **headers}, REMOTE_ADDR=peer)
 
 
@@ -157,7 +160,7 @@ def proxied(settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "url"),
+    ("forwarded", "url"),
     [
         ({}, "http://portal.test"),
         ({"Proto": "https"}, "https://portal.test"),
@@ -176,16 +179,16 @@ def proxied(settings: Any) -> None:
         ({"Port": "123456"}, "http://portal.test"),
     ],
 )
-def test_a_trusted_proxy_says_how_it_was_reached_if_it_makes_sense(proxied: None, said: dict[str, str], url: str):
-    assert base_url(asked(PROXY, **said)) == url
-    assert base_url(asked(STRANGER, **said)) == "http://portal.test"
+def test_a_trusted_proxy_says_how_it_was_reached_if_it_makes_sense(proxied: None, forwarded: dict[str, str], url: str):
+    assert base_url(request_from(PROXY, **forwarded)) == url
+    assert base_url(request_from(UNTRUSTED, **forwarded)) == "http://portal.test"
 
 
 @pytest.mark.parametrize(
     ("peer", "hops", "client"),
     [
-        (STRANGER, "", STRANGER),
-        (STRANGER, "203.0.113.1", STRANGER),
+        (UNTRUSTED, "", UNTRUSTED),
+        (UNTRUSTED, "203.0.113.1", UNTRUSTED),
         (PROXY, "203.0.113.1", "203.0.113.1"),
         (PROXY, "1.1.1.1, 203.0.113.1", "203.0.113.1"),
         (PROXY, "203.0.113.1, 10.9.0.2", "203.0.113.1"),
@@ -196,7 +199,7 @@ def test_a_trusted_proxy_says_how_it_was_reached_if_it_makes_sense(proxied: None
     ],
 )
 def test_the_client_is_the_last_hop_that_is_no_proxy_of_ours(proxied: None, peer: str, hops: str, client: str):
-    assert client_address(asked(peer, **({"For": hops} if hops else {}))) == client
+    assert client_address(request_from(peer, **({"For": hops} if hops else {}))) == client
 
 
 @pytest.mark.parametrize(
@@ -226,23 +229,23 @@ def test_who_is_trusted(proxied: None, address: str, answer: bool):
     ],
 )  # fmt: skip
 def test_every_failure_has_its_status_and_code(error: Exception, status: int, code: str):
-    found = problem_of(error)
+    found = to_problem(error)
     assert (found.status, found.code) == (status, code)
 
 
 def test_what_nobody_foresaw_is_a_mistake_of_ours():
-    assert problem_of(KeyError("a")).status == 500
+    assert to_problem(KeyError("a")).status == 500
 
 
 @pytest.mark.parametrize("error", [KeyError("s3cret"), OperationalError("s3cret"), exceptions.ParseError("s3cret")])
-def test_what_went_wrong_inside_is_not_told_outside(error: Exception):
-    assert "s3cret" not in json.dumps(body_of(problem_of(error), "k"))
+def test_internal_errors_are_not_disclosed(error: Exception):
+    assert "s3cret" not in json.dumps(error_body(to_problem(error), "k"))
 
 
 def test_an_error_names_its_field_only_if_it_has_one():
-    body = body_of(Invalid("ports", "InvalidFormat", "No port."), "key-1")
+    body = error_body(Invalid("ports", "InvalidFormat", "No port."), "key-1")
     assert (body["id"], body["type"], body["fieldName"], body["message"]) == ("key-1", "error", "ports", "No port.")
-    assert "fieldName" not in body_of(Conflict("Busy."), "key-2")
+    assert "fieldName" not in error_body(Conflict("Busy."), "key-2")
 
 
 @pytest.mark.parametrize(
@@ -255,18 +258,18 @@ def test_an_error_names_its_field_only_if_it_has_one():
     ],
 )
 def test_a_pages_path_is_a_way_back(path: str, urls: list[str]):
-    assert [each["url"] for each in steps(path)] == urls
+    assert [each["url"] for each in breadcrumbs(path)] == urls
 
 
 def test_urls_in_a_page_are_links_and_nothing_else_is_markup():
-    shown = linked({"self": "http://h/v1?a=1&b=2", "x": "<b>&\"'"})
+    shown = linkify_json({"self": "http://h/v1?a=1&b=2", "x": "<b>&\"'"})
     assert '<a href="http://h/v1?a=1&amp;b=2">http://h/v1?a=1&amp;b=2</a>' in shown
     assert "<b>" not in shown
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_no_text_gets_out_of_its_quotes_in_a_page(text: str):
-    shown = str(linked({"x": "http://h/" + text}))
+    shown = str(linkify_json({"x": "http://h/" + text}))
     assert shown.count("<") == 2
     assert shown.count("<a href=") == 1
     assert "\0" not in shown
@@ -274,8 +277,8 @@ def test_no_text_gets_out_of_its_quotes_in_a_page(text: str):
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://h/x", "//h/x", "http//h"])
 def test_other_addresses_are_no_links(url: str):
-    assert "<a" not in linked({"x": url})
+    assert "<a" not in linkify_json({"x": url})
 
 
 def test_an_odd_value_is_shown_as_text():
-    assert "namespace(a=1)" in linked({"x": SimpleNamespace(a=1)})
+    assert "namespace(a=1)" in linkify_json({"x": SimpleNamespace(a=1)})

@@ -8,26 +8,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.api.wire.entry import pick, read, refuse_method
-from apps.api.wire.fields import DEEPEST, Field, an_object, any_json, table
-from apps.core.errors import Invalid, NotAllowed
+from apps.api.wire.fields import (
+    MAX_DEPTH,
+    Field,
+    check_json,
+    check_object,
+    parse_fields,
+)
+from apps.api.wire.input import method_not_allowed, pick, validate_body
+from apps.core.errors import Invalid, MethodNotAllowed
 
 
-def one(row: str) -> Field:
+def parse_field(row: str) -> Field:
     """The field that a row describes."""
-    (found,) = table(row)
+    (found,) = parse_fields(row)
     return found
 
 
 @pytest.mark.parametrize(
     ("row", "name", "value"),
     [
-        ("name string cu", "letters", "cu"),
+        ("name string cu", "crud", "cu"),
         ("name string cu", "required", False),
         ("name string cu *", "required", True),
         ("name string cu", "nullable", True),
         ("name string cu ~", "nullable", False),
-        ("secret string r !", "once", True),
+        ("secret string r !", "shown_once", True),
         ("data json r ^", "admin", True),
         ("host reference[host] r <host_id", "source", "host_id"),
         ("kind enum c :a|b|c", "options", ("a", "b", "c")),
@@ -42,21 +48,21 @@ def one(row: str) -> Field:
     ],
 )  # fmt: skip
 def test_a_mark_in_a_row_says_what_it_means(row: str, name: str, value: Any):
-    assert getattr(one(row), name) == value
+    assert getattr(parse_field(row), name) == value
 
 
 def test_marks_stand_in_any_order():
-    assert one("a int cu * 1..9 =3 <x ~") == one("a int cu ~ <x =3 1..9 *")
+    assert parse_field("a int cu * 1..9 =3 <x ~") == parse_field("a int cu ~ <x =3 1..9 *")
 
 
 def test_a_table_keeps_the_order_of_its_rows_and_skips_empty_ones():
-    assert [each.name for each in table("\n  b string r\n\n  a string r\n")] == ["b", "a"]
+    assert [each.name for each in parse_fields("\n  b string r\n\n  a string r\n")] == ["b", "a"]
 
 
 @pytest.mark.parametrize("row", ["name string", "name", "a int c one..two"])
 def test_a_row_that_is_none_is_a_mistake_found_at_start(row: str):
     with pytest.raises(ValueError):  # noqa: PT011 - whichever of the words it is
-        table(row)
+        parse_fields(row)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,7 @@ def test_what_no_column_holds_cannot_be_filtered():
 
 
 @pytest.mark.parametrize(
-    ("letters", "writable", "create", "update"),
+    ("crud", "writable", "create", "update"),
     [
         ("cu", "cu", True, True),
         ("cu", "c", True, False),
@@ -106,9 +112,9 @@ def test_what_no_column_holds_cannot_be_filtered():
         ("r", "cu", False, False),
     ],
 )
-def test_a_schema_says_what_this_role_may_write(letters: str, writable: str, create: bool, update: bool):
-    shown = Field(name="a", type="string", letters=letters).schema(writable=writable)
-    assert (shown["create"], shown["update"]) == (create, update)
+def test_a_schema_says_what_this_role_may_write(crud: str, writable: str, create: bool, update: bool):
+    schema_field = Field(name="a", type="string", crud=crud).schema(writable=writable)
+    assert (schema_field["create"], schema_field["update"]) == (create, update)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +123,8 @@ def test_a_schema_says_what_this_role_may_write(letters: str, writable: str, cre
      ("int", ("min", "max"), ("minLength", "maxLength"))],
 )  # fmt: skip
 def test_bounds_are_those_of_a_number_or_of_a_length(kind: str, bounds: Any, free: Any):
-    shown = Field(name="a", type=kind, low=2, high=5).schema(writable="")
-    assert [shown[name] for name in (*bounds, *free)] == [2, 5, None, None]
+    schema_field = Field(name="a", type=kind, low=2, high=5).schema(writable="")
+    assert [schema_field[name] for name in (*bounds, *free)] == [2, 5, None, None]
 
 
 def test_a_schema_has_null_for_no_options():
@@ -150,7 +156,7 @@ def test_a_schema_has_null_for_no_options():
     ],
 )
 def test_a_value_is_taken_as_its_type(row: str, value: Any, taken: Any):
-    assert one(row).check("a", value) == taken
+    assert parse_field(row).check("a", value) == taken
 
 
 @pytest.mark.parametrize(
@@ -182,7 +188,7 @@ def test_a_value_is_taken_as_its_type(row: str, value: Any, taken: Any):
 )
 def test_a_value_of_another_type_is_refused_by_the_name_of_its_field(row: str, value: Any, code: str):
     with pytest.raises(Invalid) as refusal:
-        one(row).check("a", value)
+        parse_field(row).check("a", value)
     assert (refusal.value.field, refusal.value.code) == ("a", code)
 
 
@@ -195,9 +201,9 @@ def nest(levels: int) -> Any:
 
 
 def test_json_may_be_as_deep_as_the_limit_and_no_deeper():
-    assert any_json("a", nest(DEEPEST)) == nest(DEEPEST)
+    assert check_json("a", nest(MAX_DEPTH)) == nest(MAX_DEPTH)
     with pytest.raises(Invalid, match="too deeply"):
-        any_json("a", nest(DEEPEST + 1))
+        check_json("a", nest(MAX_DEPTH + 1))
 
 
 _JSON = st.recursive(
@@ -212,16 +218,16 @@ _JSON = st.recursive(
 
 @given(_JSON)
 def test_json_that_can_be_stored_is_taken_as_it_is(value: Any):
-    assert any_json("a", value) == value
+    assert check_json("a", value) == value
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 3, True])
 def test_an_object_is_nothing_else(value: Any):
     with pytest.raises(Invalid, match="must be an object"):
-        an_object("config", value)
+        check_object("config", value)
 
 
-FIELDS = table("""
+FIELDS = parse_fields("""
     name   string        cu *
     scale  int           cu =1
     note   string        u
@@ -235,30 +241,33 @@ FIELDS = table("""
 
 
 def test_what_is_unknown_or_not_writable_drops_out():
-    assert read(FIELDS, {"name": "a", "id": "9", "note": "n", "x": 1, "boss": "me"}, "c") == {"name": "a", "scale": 1}
+    assert validate_body(FIELDS, {"name": "a", "id": "9", "note": "n", "x": 1, "boss": "me"}, "c") == {
+        "name": "a",
+        "scale": 1,
+    }
 
 
 def test_an_update_takes_only_what_is_named():
-    assert read(FIELDS, {"note": "n", "name": None}, "u") == {"note": "n"}
-    assert read(FIELDS, {}, "u") == {}
+    assert validate_body(FIELDS, {"note": "n", "name": None}, "u") == {"note": "n"}
+    assert validate_body(FIELDS, {}, "u") == {}
 
 
 def test_an_administrators_field_is_taken_from_administrators():
-    assert read(FIELDS, {"boss": "me"}, "u", admin=True) == {"boss": "me"}
-    assert read(FIELDS, {"boss": "me"}, "u") == {}
+    assert validate_body(FIELDS, {"boss": "me"}, "u", admin=True) == {"boss": "me"}
+    assert validate_body(FIELDS, {"boss": "me"}, "u") == {}
 
 
 @pytest.mark.parametrize("body", [None, {}, {"name": None}])
 def test_what_is_required_is_asked_for_by_name(body: Any):
     with pytest.raises(Invalid) as refusal:
-        read(FIELDS, body, "c")
+        validate_body(FIELDS, body, "c")
     assert (refusal.value.field, refusal.value.code) == ("name", "MissingRequired")
 
 
 @pytest.mark.parametrize("body", [[], "x", 3, False])
 def test_a_body_is_an_object(body: Any):
     with pytest.raises(Invalid) as refusal:
-        read(FIELDS, body, "c")
+        validate_body(FIELDS, body, "c")
     assert refusal.value.field == "body"
 
 
@@ -274,23 +283,23 @@ def test_a_body_is_an_object(body: Any):
     ],
 )
 def test_a_forms_text_stands_for_what_the_type_says(name: str, text: str, taken: Any):
-    assert read(FIELDS, {"name": "a", name: text}, "c", form=True)[name] == taken
+    assert validate_body(FIELDS, {"name": "a", name: text}, "c", form=True)[name] == taken
 
 
 @pytest.mark.parametrize("text", ["", "  \t"])
 @pytest.mark.parametrize("name", ["tags", "more", "on"])
 def test_an_empty_box_of_a_form_was_not_filled_in(name: str, text: str):
-    assert name not in read(FIELDS, {"name": "a", name: text}, "c", form=True)
+    assert name not in validate_body(FIELDS, {"name": "a", name: text}, "c", form=True)
 
 
 def test_a_forms_broken_json_is_refused_at_its_field():
     with pytest.raises(Invalid) as refusal:
-        read(FIELDS, {"name": "a", "more": "{"}, "c", form=True)
+        validate_body(FIELDS, {"name": "a", "more": "{"}, "c", form=True)
     assert refusal.value.field == "more"
 
 
 def test_a_program_is_taken_at_its_word_where_a_form_is_not():
-    assert read(FIELDS, {"name": "a", "tags": '["one"]'}, "c")["tags"] == ('["one"]',)
+    assert validate_body(FIELDS, {"name": "a", "tags": '["one"]'}, "c")["tags"] == ('["one"]',)
 
 
 def test_services_get_fields_under_their_own_names_and_only_those_given():
@@ -300,6 +309,6 @@ def test_services_get_fields_under_their_own_names_and_only_those_given():
 
 
 def test_a_method_that_is_none_here_is_named():
-    refusal = refuse_method("PUT")
-    assert isinstance(refusal, NotAllowed)
+    refusal = method_not_allowed("PUT")
+    assert isinstance(refusal, MethodNotAllowed)
     assert "PUT" in refusal.message

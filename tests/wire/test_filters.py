@@ -9,17 +9,17 @@ import pytest
 
 from apps.environments.models import Environment
 from apps.stacks.models import Stack
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 NAMES = ("alpha", "Beta", "gamma_1", "gamma%2", "delta")
 
 
 @pytest.fixture
-def five(lab: Environment, api: Api) -> list[Stack]:
+def five_stacks(lab: Environment, api: ApiClient) -> list[Stack]:
     """Five stacks of the lab as the loop would have left them; one has an external id."""
     rows = [
         Stack(
-            environment=lab, name=name, desired="active", state="active", observed_generation=1, next_look=None,
+            environment=lab, name=name, desired="active", state="active", observed_generation=1, next_attempt_at=None,
             external_id="x-1" if name == "alpha" else "",
         )
         for name in NAMES
@@ -27,7 +27,7 @@ def five(lab: Environment, api: Api) -> list[Stack]:
     return list(Stack.all_objects.bulk_create(rows))
 
 
-def names(api: Api, **query: Any) -> list[str]:
+def stack_names(api: ApiClient, **query: Any) -> list[str]:
     """The names of the stacks that a query shows."""
     return [each["name"] for each in api.get("environments?" + urlencode(query, doseq=True))["data"]]
 
@@ -47,9 +47,9 @@ def names(api: Api, **query: Any) -> list[str]:
     ],
 )
 def test_a_filter_shows_what_it_says_and_an_unknown_one_nothing_less(
-    api: Api, five: list[Stack], modifier: str, found: list[str]
+    api: ApiClient, five_stacks: list[Stack], modifier: str, found: list[str]
 ):
-    assert names(api, **{f"name{modifier}": "alpha"}) == found
+    assert stack_names(api, **{f"name{modifier}": "alpha"}) == found
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_a_filter_shows_what_it_says_and_an_unknown_one_nothing_less(
         ("%'; --", []),
     ],
 )
-def test_wildcards_are_sqls(api: Api, five: list[Stack], pattern: str, found: list[str]):
-    assert names(api, name_like=pattern) == found
+def test_wildcards_are_sqls(api: ApiClient, five_stacks: list[Stack], pattern: str, found: list[str]):
+    assert stack_names(api, name_like=pattern) == found
 
 
-def test_several_filters_hold_together(api: Api, five: list[Stack]):
-    assert names(api, name_prefix="gamma", name_like="%1") == ["gamma_1"]
-    assert names(api, name=["alpha", "Beta"]) == []
-    assert names(api, name_ne=["alpha", "Beta"]) == ["gamma_1", "gamma%2", "delta"]
+def test_several_filters_hold_together(api: ApiClient, five_stacks: list[Stack]):
+    assert stack_names(api, name_prefix="gamma", name_like="%1") == ["gamma_1"]
+    assert stack_names(api, name=["alpha", "Beta"]) == []
+    assert stack_names(api, name_ne=["alpha", "Beta"]) == ["gamma_1", "gamma%2", "delta"]
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_several_filters_hold_together(api: Api, five: list[Stack]):
     ],
 )
 def test_a_filter_of_any_kind_shows_all_or_nothing_and_never_fails(
-    api: Api, five: list[Stack], query: dict[str, str], is_all: bool
+    api: ApiClient, five_stacks: list[Stack], query: dict[str, str], is_all: bool
 ):
     answer = api.get("environments?" + urlencode(query))
     assert answer.status == 200
     assert len(answer["data"]) == (len(NAMES) if is_all else 0)
 
 
-def test_a_row_is_found_by_its_own_id_account_and_uuid(api: Api, five: list[Stack], lab: Environment):
+def test_a_row_is_found_by_its_own_id_account_and_uuid(api: ApiClient, five_stacks: list[Stack], lab: Environment):
     one = api.get("environments?name=alpha")["data"][0]
     for name in ("id", "uuid", "externalId"):
-        assert names(api, **{name: one[name]}) == ["alpha"], name
-    assert names(api, accountId=one["accountId"]) == list(NAMES)
+        assert stack_names(api, **{name: one[name]}) == ["alpha"], name
+    assert stack_names(api, accountId=one["accountId"]) == list(NAMES)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,13 @@ def test_a_row_is_found_by_its_own_id_account_and_uuid(api: Api, five: list[Stac
         ({"order": "desc"}, list(NAMES)),
     ],
 )
-def test_rows_come_in_the_order_asked_for(api: Api, five: list[Stack], query: dict[str, str], found: list[str]):
-    assert names(api, **query) == found
+def test_rows_come_in_the_order_asked_for(
+    api: ApiClient, five_stacks: list[Stack], query: dict[str, str], found: list[str]
+):
+    assert stack_names(api, **query) == found
 
 
-def test_pages_hold_every_row_once_whichever_way_they_are_sorted(api: Api, five: list[Stack]):
+def test_pages_hold_every_row_once_whichever_way_they_are_sorted(api: ApiClient, five_stacks: list[Stack]):
     for query in ("sort=state", "sort=name&order=desc", ""):
         url, seen, pages = f"environments?limit=2&{query}", [], 0
         while url:
@@ -143,7 +145,7 @@ def test_pages_hold_every_row_once_whichever_way_they_are_sorted(api: Api, five:
         assert pages == 3
 
 
-def test_a_page_knows_the_ones_around_it(api: Api, five: list[Stack]):
+def test_a_page_knows_the_ones_around_it(api: ApiClient, five_stacks: list[Stack]):
     around = api.get("environments?limit=2&marker=m2&name_ne=x")["pagination"]
     assert around["partial"] is True
     assert "marker=m4" in around["next"]
@@ -171,13 +173,13 @@ def test_a_page_knows_the_ones_around_it(api: Api, five: list[Stack]):
     ],
 )
 def test_a_limit_or_marker_that_is_none_is_the_usual_one(
-    api: Api, five: list[Stack], query: str, limit: int | None, count: int
+    api: ApiClient, five_stacks: list[Stack], query: str, limit: int | None, count: int
 ):
     answer = api.get("environments?" + query)
     assert (answer.status, answer["pagination"]["limit"], len(answer["data"])) == (200, limit, count)
 
 
-def test_a_collection_says_how_it_was_filtered_and_sorted(api: Api, five: list[Stack]):
+def test_a_collection_says_how_it_was_filtered_and_sorted(api: ApiClient, five_stacks: list[Stack]):
     answer = api.get("environments?name_like=%25a%25&sort=name")
     assert answer["filters"]["name"] == [{"modifier": "like", "value": "%a%"}]
     assert answer["filters"]["state"] is None
@@ -186,8 +188,10 @@ def test_a_collection_says_how_it_was_filtered_and_sorted(api: Api, five: list[S
     assert "order" not in answer["sortLinks"]["state"]
 
 
-def test_a_stranger_finds_nothing_by_any_filter(five: list[Stack], key_of: Any, far: Environment):
-    stranger = key_of("mallory", far)
-    for query in ("", "?name=alpha", f"?id=1e{five[0].pk}", "?name_like=%25", "?include=services"):
-        answer = stranger.get("environments" + query)
+def test_a_non_member_finds_nothing_by_any_filter(
+    five_stacks: list[Stack], key_of: Any, foreign_environment: Environment
+):
+    outsider = key_of("mallory", foreign_environment)
+    for query in ("", "?name=alpha", f"?id=1e{five_stacks[0].pk}", "?name_like=%25", "?include=services"):
+        answer = outsider.get("environments" + query)
         assert (answer.status, answer["data"]) == (200, []), query

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from apps.environments.models import Environment
 from apps.hosts.models import Host, HostEvent
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 
 @pytest.fixture
-def told(host: Host) -> HostEvent:
+def late_event(host: Host) -> HostEvent:
     """Something that the portal learned late."""
     return HostEvent.objects.create(
         host=host,
@@ -29,10 +29,10 @@ def told(host: Host) -> HostEvent:
     )
 
 
-def test_a_hosts_link_leads_to_its_timeline(api: Api, host: Host, told: HostEvent) -> None:
-    (shown,) = api.get("hosts")["data"]
-    (event,) = api.get(shown["links"]["hostEvents"])["data"]
-    assert (event["type"], event["hostId"], event["sequence"]) == ("hostEvent", shown["id"], 7)
+def test_a_hosts_link_leads_to_its_timeline(api: ApiClient, host: Host, late_event: HostEvent) -> None:
+    (host_row,) = api.get("hosts")["data"]
+    (event,) = api.get(host_row["links"]["hostEvents"])["data"]
+    assert (event["type"], event["hostId"], event["sequence"]) == ("hostEvent", host_row["id"], 7)
     assert (event["eventKind"], event["action"], event["name"], event["late"]) == ("container", "die", "web", True)
     assert event["details"] == {"exitCode": "137"}
     assert event["learnedAt"] > event["at"]
@@ -40,7 +40,9 @@ def test_a_hosts_link_leads_to_its_timeline(api: Api, host: Host, told: HostEven
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "rex", "rita"])
-def test_every_member_reads_it_and_nobody_writes_it(who: str, api_of: Any, lab: Environment, told: HostEvent) -> None:
+def test_every_member_reads_it_and_nobody_writes_it(
+    who: str, api_of: Any, lab: Environment, late_event: HostEvent
+) -> None:
     caller = api_of(who).inside(lab)
     (event,) = caller.get("hostevents")["data"]
     assert event["actions"] == {}
@@ -48,13 +50,15 @@ def test_every_member_reads_it_and_nobody_writes_it(who: str, api_of: Any, lab: 
     assert caller.delete(event["links"]["self"]).status == 405
 
 
-def test_foreigners_find_nothing(key_of: Callable[..., Api], far: Environment, told: HostEvent, api_of: Any) -> None:
-    theirs = key_of("mallory", far)
+def test_foreigners_find_nothing(
+    key_of: Callable[..., ApiClient], foreign_environment: Environment, late_event: HostEvent, api_of: Any
+) -> None:
+    theirs = key_of("mallory", foreign_environment)
     assert theirs.get("hostevents")["data"] == []
-    assert theirs.get(f"hostevents/1he{told.pk}").status == 404
+    assert theirs.get(f"hostevents/1he{late_event.pk}").status == 404
     assert api_of("nobody").get("hostevents").status == 401
 
 
-def test_the_timeline_goes_with_its_host(api: Api, host: Host, told: HostEvent) -> None:
+def test_the_timeline_goes_with_its_host(api: ApiClient, host: Host, late_event: HostEvent) -> None:
     Host.all_objects.filter(pk=host.pk).update(removed=timezone.now())
     assert api.get("hostevents")["data"] == []

@@ -10,57 +10,57 @@ from apps.core.ids import wire_id
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service
-from tests.wire.callers import Api, calm
+from tests.wire.api_client import ApiClient, run_until_idle
 
 
 @pytest.fixture
-def inside(key_of: Any, lab: Environment) -> Api:
+def inside(key_of: Any, lab: Environment) -> ApiClient:
     """The lab through a key of its owner."""
-    found: Api = key_of("alice").inside(lab)
+    found: ApiClient = key_of("alice").inside(lab)
     return found
 
 
-def stack_of(api: Api) -> str:
+def stack_of(api: ApiClient) -> str:
     made = api.post("environments", {"name": "shop"})
-    calm()
+    run_until_idle()
     return str(made["id"])
 
 
-def service(api: Api, stack: str, **more: Any) -> Any:
+def service(api: ApiClient, stack: str, **more: Any) -> Any:
     body = {"name": "web", "environmentId": stack, "scale": 1, "launchConfig": {"imageUuid": "docker:bb:local"}}
     return api.post("services", {**body, **more})
 
 
-def test_a_host_is_evacuated(inside: Api, host: Host) -> None:
+def test_a_host_is_evacuated(inside: ApiClient, host: Host) -> None:
     path = f"hosts/{wire_id('h', host.pk)}"
     assert "evacuate" in inside.get(path)["actions"]
     answer = inside.post(f"{path}?action=evacuate", {"stopStandalone": True})
     assert (answer.status, answer["state"], answer["transitioning"]) == (202, "evacuating", "yes")
     host.refresh_from_db()
     assert host.drain["stopStandalone"] is True
-    calm()
+    run_until_idle()
     after = inside.get(path)
     assert after["state"] == "inactive"
     assert {"activate", "evacuate"} <= set(after["actions"])
 
 
-def test_an_evacuation_ends_with_an_action(inside: Api, host: Host) -> None:
+def test_an_evacuation_ends_with_an_action(inside: ApiClient, host: Host) -> None:
     path = f"hosts/{wire_id('h', host.pk)}"
-    said = inside.post(f"{path}?action=evacuate")
-    assert {"activate", "deactivate"} <= set(said["actions"])
+    answer_body = inside.post(f"{path}?action=evacuate")
+    assert {"activate", "deactivate"} <= set(answer_body["actions"])
     assert inside.post(f"{path}?action=evacuate").status == 422
     assert inside.post(f"{path}?action=activate").status == 202
-    calm()
+    run_until_idle()
     host.refresh_from_db()
-    assert (host.shown, host.drain) == ("active", {})
+    assert (host.display_state, host.drain) == ("active", {})
 
 
 @pytest.mark.parametrize("body", [{"stopStandalone": "perhaps"}, {"stopStandalone": {}}])
-def test_a_bad_wish_is_refused(body: Any, inside: Api, host: Host) -> None:
+def test_a_bad_request_is_refused(body: Any, inside: ApiClient, host: Host) -> None:
     answer = inside.post(f"hosts/{wire_id('h', host.pk)}?action=evacuate", body)
     assert (answer.status, answer["fieldName"]) == (422, "stopStandalone")
     host.refresh_from_db()
-    assert host.shown == "active"
+    assert host.display_state == "active"
 
 
 @pytest.mark.parametrize(("who", "status"), [("rex", 422), ("rita", 422), ("mallory", 404)])
@@ -68,10 +68,10 @@ def test_others_have_no_such_action(who: str, status: int, api_of: Any, lab: Env
     api = api_of(who).inside(lab)
     assert api.post(f"hosts/{wire_id('h', host.pk)}?action=evacuate").status == status
     host.refresh_from_db()
-    assert host.shown == "active"
+    assert host.display_state == "active"
 
 
-def test_a_service_says_what_it_does_about_lost_hosts(inside: Api) -> None:
+def test_a_service_says_what_it_does_about_lost_hosts(inside: ApiClient) -> None:
     stack = stack_of(inside)
     made = service(inside, stack, lostHostPolicy="reschedule", lostHostSeconds=90)
     assert (made.status, made["lostHostPolicy"], made["lostHostSeconds"]) == (201, "reschedule", 90)
@@ -86,7 +86,7 @@ def test_a_service_says_what_it_does_about_lost_hosts(inside: Api) -> None:
     assert changed["lostHostSeconds"] == 60
 
 
-def test_without_a_word_it_waits(inside: Api) -> None:
+def test_without_a_word_it_waits(inside: ApiClient) -> None:
     made = service(inside, stack_of(inside))
     assert (made["lostHostPolicy"], made["lostHostSeconds"]) == ("wait", None)
 
@@ -100,7 +100,7 @@ def test_without_a_word_it_waits(inside: Api) -> None:
         ({"lostHostSeconds": 60}, "lostHostSeconds"),
     ],
 )
-def test_a_bad_policy_makes_no_service(more: dict[str, Any], field: str, inside: Api) -> None:
+def test_a_bad_policy_makes_no_service(more: dict[str, Any], field: str, inside: ApiClient) -> None:
     answer = service(inside, stack_of(inside), **more)
     assert (answer.status, answer["fieldName"]) == (422, field)
     assert Service.all_objects.count() == 0

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from apps.containers.decisions import policy_set
+from apps.containers.policy_services import policy_set
 from apps.control.models import AuditEntry
 from apps.core.ids import wire_id
-from apps.environments.access import actor_of_user
+from apps.environments.actor import actor_of_user
 from apps.environments.models import Environment
 
 CLOSED = {"bindMounts": False, "privileged": False, "hostNetwork": False, "devices": False, "securityOpt": False}
@@ -31,9 +31,9 @@ def test_every_member_reads_the_rules_of_the_environment(api_of: Any, lab: Any, 
     assert api.get("hostpolicies").ids == [found["id"]]
 
 
-def test_a_stranger_finds_no_policy(api_of: Any, lab: Any, key: str, far: Any):
+def test_a_non_member_finds_no_policy(api_of: Any, lab: Any, key: str, foreign_environment: Any):
     assert api_of("mallory").get(key).status == 404
-    assert api_of("mallory").get("hostpolicies").ids == [wire_id("hp", far.pk)]
+    assert api_of("mallory").get("hostpolicies").ids == [wire_id("hp", foreign_environment.pk)]
 
 
 def test_an_administrator_decides_what_the_body_names_and_the_rest_stays(api_of: Any, people: Any, lab: Any, key: str):
@@ -102,5 +102,5 @@ def test_the_schema_says_who_may_write_which_rule(api_of: Any, lab: Any):
     assert reader["resourceFields"]["bindMounts"]["update"] is False
 
 
-def test_a_foreign_key_does_not_open_the_door(key_of: Any, far: Any, lab: Any):
-    assert key_of("alice").get(f"hostpolicies/{wire_id('hp', far.pk)}").status == 404
+def test_a_foreign_key_gives_no_access(key_of: Any, foreign_environment: Any, lab: Any):
+    assert key_of("alice").get(f"hostpolicies/{wire_id('hp', foreign_environment.pk)}").status == 404

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from apps.accounts.backends import asking
 from apps.accounts.models import AuthProvider, Identity
-from apps.accounts.spec import Claim
+from apps.accounts.provider_config import IdentityClaim
+from apps.accounts.providers import search_pool
 from apps.core.errors import Problem
 
-CREW = Claim("openldap_group", "11111111-2222-3333-4444-555555555555", "crew", "Crew", "cn=crew,ou=groups,dc=x")
+CREW = IdentityClaim("openldap_group", "11111111-2222-3333-4444-555555555555", "crew", "Crew", "cn=crew,ou=groups,dc=x")
 
 
 @pytest.fixture
@@ -22,23 +22,23 @@ def provider(people: Any) -> AuthProvider:
 @pytest.fixture
 def answers(provider: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the directory answers; an exception is raised."""
-    told: list[Any] = []
+    results: list[Any] = []
 
-    def reply(*_: Any, **__: Any) -> list[Claim]:
-        for each in told:
+    def reply(*_: Any, **__: Any) -> list[IdentityClaim]:
+        for each in results:
             if isinstance(each, Exception):
                 raise each
-        return told
+        return results
 
     class Reader:
         by_name = staticmethod(reply)
 
         @staticmethod
-        def by_id(*_: Any) -> Claim | None:
+        def by_id(*_: Any) -> IdentityClaim | None:
             return next(iter(reply()), None)
 
-    monkeypatch.setattr(asking, "reader", lambda: Reader)
-    return told
+    monkeypatch.setattr(search_pool, "ldap_lookup", lambda: Reader)
+    return results
 
 
 def test_one_s_own_identities_are_the_account_the_person_and_the_groups(api_of: Any, people: Any, provider: Any):
@@ -68,7 +68,7 @@ def test_a_search_finds_groups_by_name(api_of: Any, answers: list[Any], query: s
     ("error", "words"),
     [(Problem("It is down."), "OpenLDAP: It is down."), (ValueError("x"), "could not be understood")],
 )
-def test_a_directory_that_cannot_be_asked_is_told_beside_the_accounts(
+def test_an_unreachable_directory_is_reported_beside_the_accounts(
     api_of: Any, answers: list[Any], error: Exception, words: str
 ):
     answers.append(error)
@@ -90,8 +90,8 @@ def test_a_slow_directory_is_not_waited_for(api_of: Any, provider: Any, monkeypa
     import threading
 
     over = threading.Event()
-    monkeypatch.setattr(asking, "PATIENCE", 0.05)
-    monkeypatch.setattr(asking, "reader", lambda: over.wait(5))
+    monkeypatch.setattr(search_pool, "TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(search_pool, "ldap_lookup", lambda: over.wait(5))
     try:
         found = api_of("rita").get("identities?all=alic")
     finally:
@@ -101,9 +101,9 @@ def test_a_slow_directory_is_not_waited_for(api_of: Any, provider: Any, monkeypa
 
 
 @pytest.mark.parametrize("text", ["%00", "%20", "a" * 5000, "%ff"])
-def test_a_strange_search_finds_nobody(api_of: Any, answers: list[Any], text: str):
+def test_an_odd_search_finds_nobody(api_of: Any, answers: list[Any], text: str):
     assert api_of("rita").get(f"identities?all={text}")["data"] == []
 
 
-def test_a_stranger_searches_for_nobody(api_of: Any):
+def test_a_non_member_searches_for_nobody(api_of: Any):
     assert api_of("nobody").get("identities?all=a").status == 401

@@ -12,7 +12,7 @@ from django.test import Client
 from playwright.sync_api import Page, sync_playwright
 
 from apps.core.ids import wire_id
-from tests.wire.callers import calm
+from tests.wire.api_client import run_until_idle
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -29,7 +29,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
 
 def test_a_stack_is_made_and_deleted_by_the_forms(live_server: Any, people: Any, lab: Any, page: Page):
     client = Client()
-    client.force_login(people.alice, "apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, "apps.accounts.providers.LocalBackend")
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
     page.goto(f"{live_server.url}/v1")
@@ -40,7 +40,7 @@ def test_a_stack_is_made_and_deleted_by_the_forms(live_server: Any, people: Any,
     page.fill("#create-form input[name=name]", "from-chromium")
     page.click("#create-form button")
     page.wait_for_selector("text=201 Created")
-    calm()
+    run_until_idle()
     page.click("#content a[href*='/environments/1e'] >> nth=0")
     assert '"state": "active"' in page.inner_text("#content")
     page.click("button[value=deactivateservices]")
@@ -48,6 +48,6 @@ def test_a_stack_is_made_and_deleted_by_the_forms(live_server: Any, people: Any,
     page.click("#delete-form button")
     page.wait_for_selector("text=200 OK")
     assert '"state": "removing"' in page.inner_text("#content")
-    calm()
+    run_until_idle()
     page.goto(page.url)
     assert '"state": "removed"' in page.inner_text("#content")

@@ -9,31 +9,31 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey
-from apps.control.reconcile import settle
+from apps.control.reconcile import reconcile_until_idle
 from apps.core.ids import wire_id
 from apps.environments.roles import PERMISSIONS, ROLES
 from apps.environments.services import role_create, role_update
-from tests.wire.callers import Answer, Api
+from tests.wire.api_client import ApiClient, ApiResponse
 
 
-def caller(made: Answer, **headers: str) -> Api:
+def caller(made: ApiResponse, **headers: str) -> ApiClient:
     """The API through the key that was just made."""
-    return Api(f"{made['publicValue']}:{made['secretValue']}", headers=headers)
+    return ApiClient(f"{made['publicValue']}:{made['secretValue']}", headers=headers)
 
 
-def test_a_key_is_made_with_limits_and_shows_them(api: Api, lab: Any):
+def test_a_key_is_made_with_limits_and_shows_them(api: ApiClient, lab: Any):
     later = timezone.now() + timedelta(days=1)
     body = {"name": "ci", "role": "readonly", "expires": later.isoformat(), "addresses": ["127.0.0.0/8", "::1"]}
     made = api.post("apikeys", body)
     assert made.status == 201
-    shown = api.get(f"apikeys/{made['id']}").body
-    assert (shown["role"], shown["addresses"]) == ("readonly", ["127.0.0.0/8", "::1/128"])
-    assert shown["expires"] == f"{later:%Y-%m-%dT%H:%M:%SZ}"
-    assert shown["expiresTS"] == int(later.timestamp() * 1000)
-    assert (shown["lastUsed"], shown["lastUsedAddress"], shown["secretValue"]) == (None, None, None)
+    key_body = api.get(f"apikeys/{made['id']}").body
+    assert (key_body["role"], key_body["addresses"]) == ("readonly", ["127.0.0.0/8", "::1/128"])
+    assert key_body["expires"] == f"{later:%Y-%m-%dT%H:%M:%SZ}"
+    assert key_body["expiresTS"] == int(later.timestamp() * 1000)
+    assert (key_body["lastUsed"], key_body["lastUsedAddress"], key_body["secretValue"]) == (None, None, None)
 
 
-def test_a_key_without_limits_has_its_makers_role(api: Api):
+def test_a_key_without_limits_has_its_makers_role(api: ApiClient):
     made = api.post("apikeys", {"name": "ci"})
     assert (made["role"], made["expires"], made["addresses"]) == ("owner", None, [])
 
@@ -82,21 +82,21 @@ def test_a_keys_role_is_never_above_its_makers(api_of: Any, lab: Any, who: str, 
         assert answer["message"] == f"The role {role} may do more than you; choose a lower one."
 
 
-def test_the_limits_of_a_key_are_changed(api: Api):
+def test_the_limits_of_a_key_are_changed(api: ApiClient):
     made = api.post("apikeys", {"addresses": ["127.0.0.1"], "expires": "2040-01-01"})
-    settle()
+    reconcile_until_idle()
     path = f"apikeys/{made['id']}"
     changed = api.put(path, {"role": "restricted", "addresses": ["10.0.0.0/8"], "expires": "2041-05-06", "name": "new"})
     assert (changed.status, changed["role"], changed["addresses"]) == (200, "restricted", ["10.0.0.0/8"])
     assert (changed["expires"][:10], changed["name"]) == ("2041-05-06", "new")
-    settle()
+    reconcile_until_idle()
     freed = api.put(path, {"addresses": [], "expires": ""})
     assert (freed["addresses"], freed["expires"], freed["role"]) == ([], None, "restricted")
 
 
-def test_a_key_that_is_sent_back_as_it_was_read_stays(api: Api):
+def test_a_key_that_is_sent_back_as_it_was_read_stays(api: ApiClient):
     made = api.post("apikeys", {"role": "restricted", "addresses": ["127.0.0.1"], "expires": "2040-01-01T10:11:12Z"})
-    settle()
+    reconcile_until_idle()
     read = api.get(f"apikeys/{made['id']}").body
     changed = api.put(f"apikeys/{made['id']}", read)
     same = ("role", "addresses", "expires", "name", "publicValue")
@@ -115,18 +115,24 @@ def test_a_key_that_is_sent_back_as_it_was_read_stays(api: Api):
         ({"addresses": [{}], "role": "readonly"}, "addresses", "InvalidFormat"),
     ],
 )
-def test_wrong_changes_of_limits_are_refused_at_their_field(api: Api, body: dict[str, Any], field: str, code: str):
+def test_wrong_changes_of_limits_are_refused_at_their_field(
+    api: ApiClient, body: dict[str, Any], field: str, code: str
+):
     made = api.post("apikeys", {"role": "restricted", "addresses": ["127.0.0.1"]})
-    settle()
+    reconcile_until_idle()
     refused = api.put(f"apikeys/{made['id']}", body)
-    kept = api.get(f"apikeys/{made['id']}")
-    assert (kept["role"], kept["addresses"], kept["expires"]) == ("restricted", ["127.0.0.1/32"], None)
+    answer_kept = api.get(f"apikeys/{made['id']}")
+    assert (answer_kept["role"], answer_kept["addresses"], answer_kept["expires"]) == (
+        "restricted",
+        ["127.0.0.1/32"],
+        None,
+    )
     assert (refused.status, refused["fieldName"], refused["code"]) == (422, field, code)
 
 
-def test_others_do_not_change_a_key(api: Api, api_of: Any, lab: Any):
+def test_others_do_not_change_a_key(api: ApiClient, api_of: Any, lab: Any):
     made = api.post("apikeys", {"role": "restricted"})
-    settle()
+    reconcile_until_idle()
     for who, status in (("rita", 405), ("mallory", 404)):
         assert api_of(who).inside(lab).put(f"apikeys/{made['id']}", {"role": "readonly"}).status == status
     assert api.get(f"apikeys/{made['id']}")["role"] == "restricted"
@@ -175,21 +181,21 @@ def test_a_readers_key_makes_no_environments(api_of: Any):
     assert reader.post("projects", {"name": "mine"}).status == 403
 
 
-def test_an_expired_key_says_so(api: Api):
+def test_an_expired_key_says_so(api: ApiClient):
     made = api.post("apikeys", {"expires": (timezone.now() + timedelta(hours=1)).isoformat()})
     assert caller(made).get("containers").status == 200
     ApiKey.objects.filter(public_value=made["publicValue"]).update(expires=timezone.now() - timedelta(seconds=1))
     answer = caller(made).get("containers")
     assert (answer.status, answer["code"]) == (401, "Unauthorized")
     assert answer["message"] == "This API key has expired; make a new one."
-    wrong = Api(f"{made['publicValue']}:{'x' * 40}").get("containers")
+    wrong = ApiClient(f"{made['publicValue']}:{'x' * 40}").get("containers")
     assert (wrong.status, wrong["message"]) == (401, "Unauthorized")
 
 
 @pytest.mark.parametrize(
     ("addresses", "status"), [(["127.0.0.1"], 200), (["127.0.0.0/8", "10.0.0.0/8"], 200), (["10.0.0.0/8"], 401)]
 )
-def test_a_key_opens_from_its_addresses_only(api: Api, addresses: list[str], status: int):
+def test_a_key_opens_from_its_addresses_only(api: ApiClient, addresses: list[str], status: int):
     made = api.post("apikeys", {"addresses": addresses})
     answer = caller(made).get("containers")
     assert answer.status == status
@@ -197,7 +203,7 @@ def test_a_key_opens_from_its_addresses_only(api: Api, addresses: list[str], sta
         assert answer["message"] == "This API key may not be used from 127.0.0.1."
 
 
-def test_a_forwarded_address_counts_from_trusted_proxies_only(api: Api, settings: Any):
+def test_a_forwarded_address_counts_from_trusted_proxies_only(api: ApiClient, settings: Any):
     made = api.post("apikeys", {"addresses": ["203.0.113.7"]})
     lie = caller(made, **{"X-Forwarded-For": "203.0.113.7"})
     assert lie.get("containers").status == 401
@@ -207,21 +213,21 @@ def test_a_forwarded_address_counts_from_trusted_proxies_only(api: Api, settings
     assert ApiKey.objects.get(public_value=made["publicValue"]).last_address == "203.0.113.7"
 
 
-def test_when_and_from_where_a_key_was_used_is_shown(api: Api):
+def test_when_and_from_where_a_key_was_used_is_shown(api: ApiClient):
     made = api.post("apikeys", {})
     caller(made).get("containers")
-    shown = api.get(f"apikeys/{made['id']}").body
-    assert shown["lastUsedAddress"] == "127.0.0.1"
-    assert shown["lastUsed"].endswith("Z")
+    key_body = api.get(f"apikeys/{made['id']}").body
+    assert key_body["lastUsedAddress"] == "127.0.0.1"
+    assert key_body["lastUsed"].endswith("Z")
 
 
-def test_a_key_is_put_out_of_use_before_it_is_deleted(api: Api):
+def test_a_key_is_put_out_of_use_before_it_is_deleted(api: ApiClient):
     made = api.post("apikeys", {})
-    settle()
+    reconcile_until_idle()
     assert api.delete(f"apikeys/{made['id']}").status == 405
     assert api.post(f"apikeys/{made['id']}/?action=deactivate", {}).status == 202
     assert caller(made).get("containers")["message"] == "This API key or its account is not active."
-    settle()
+    reconcile_until_idle()
     assert api.delete(f"apikeys/{made['id']}").status == 200
 
 
@@ -243,8 +249,8 @@ def test_a_custom_role_of_one_permission_is_that_much(
     assert ("POST" in types["apiKey"]["collectionMethods"]) is (permission == "keys")
     assert ("PUT" in types["host"]["resourceMethods"]) is (permission == "hosts")
     assert ("registrationToken" in types) is (permission == "hosts")
-    shown = key.get("services")["data"][0]["launchConfig"]["environment"]
-    assert bool(shown) is (permission == "values")
+    key_body = key.get("services")["data"][0]["launchConfig"]["environment"]
+    assert bool(key_body) is (permission == "values")
     project = key.get(f"projects/{wire_id('a', lab.pk)}")
     assert ("setmembers" in project["actions"]) is (permission == "members")
     assert ("deactivate" in project["actions"]) is (permission == "own")

@@ -9,38 +9,38 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.core.models import Setting
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 PASSWORD = "correct horse battery staple"
 ADMIN = {"username": "chief", "password": "a brand-new password", "name": "The Chief"}
 
 
 @pytest.fixture
-def root(api_of: Any) -> Api:
-    api: Api = api_of("root")
+def root(api_of: Any) -> ApiClient:
+    api: ApiClient = api_of("root")
     return api
 
 
-def comes_in(name: str, password: str = PASSWORD) -> bool:
+def can_log_in(name: str, password: str = PASSWORD) -> bool:
     browser = Client().post("/login", {"login": name, "password": password}).status_code == 302
     token = Client().post("/v1/token", {"code": f"{name}:{password}"}, content_type="application/json").status_code
     assert browser == (token == 201)
     return browser
 
 
-def test_post_makes_an_administrator(root: Api):
+def test_post_makes_an_administrator(root: ApiClient):
     made = root.post("localauthconfigs", ADMIN)
     assert (made.status, made["password"], made["username"]) == (201, ADMIN["password"], "chief")
     chief = User.objects.get(login="chief")
     assert (chief.kind, chief.name) == ("admin", "The Chief")
-    assert comes_in("chief", ADMIN["password"])
+    assert can_log_in("chief", ADMIN["password"])
     assert root.get("localauthconfigs")["data"][0]["password"] is None
 
 
-def test_post_renews_the_password_of_an_administrator(root: Api):
+def test_post_renews_the_password_of_an_administrator(root: ApiClient):
     assert root.post("localauthconfigs", {**ADMIN, "username": "ROOT", "name": None}).status == 201
-    assert comes_in("root", ADMIN["password"])
-    assert not comes_in("root")
+    assert can_log_in("root", ADMIN["password"])
+    assert not can_log_in("root")
     assert User.objects.get(login="root").name == "Root"
 
 
@@ -55,7 +55,7 @@ def test_post_renews_the_password_of_an_administrator(root: Api):
         ({"accessMode": "open"}, "accessMode"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(root: Api, changes: dict[str, Any], field: str):
+def test_a_wrong_field_is_refused_by_name(root: ApiClient, changes: dict[str, Any], field: str):
     before = User.objects.get(login="alice").password
     answer = root.post("localauthconfigs", {**ADMIN, **changes})
     assert (answer.status, answer["fieldName"]) == (422, field)
@@ -74,15 +74,15 @@ def test_a_wrong_field_is_refused_by_name(root: Api, changes: dict[str, Any], fi
     ],
 )
 def test_who_may_come_in_is_a_matter_of_the_mode_but_for_administrators(
-    root: Api, people: Any, lab: Any, mode: str, allowed: list[str], inside: set[str]
+    root: ApiClient, people: Any, lab: Any, mode: str, allowed: list[str], inside: set[str]
 ):
     listed = [{"externalIdType": "rancher_id", "externalId": f"1a{getattr(people, name).pk}"} for name in allowed]
     made = root.post("localauthconfigs", {**ADMIN, "accessMode": mode, "allowedIdentities": listed})
     assert [each["login"] for each in made["allowedIdentities"]] == allowed
-    assert {name for name in ("root", "alice", "mallory") if comes_in(name)} == inside
+    assert {name for name in ("root", "alice", "mallory") if can_log_in(name)} == inside
 
 
-def test_those_who_may_not_come_in_any_more_are_out_at_once(root: Api, people: Any, lab: Any):
+def test_those_who_may_not_come_in_any_more_are_out_at_once(root: ApiClient, people: Any, lab: Any):
     browsers = {}
     for name in ("root", "alice", "mallory"):
         browsers[name] = Client()
@@ -95,12 +95,12 @@ def test_those_who_may_not_come_in_any_more_are_out_at_once(root: Api, people: A
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"accessMode": "open"}', '{"allowedIdentities": 7}'])
 def test_a_setting_that_cannot_be_read_lets_administrators_in_only(people: Any, lab: Any, text: str):
     Setting.objects.create(name="auth.local.access", value=text)
-    assert {name for name in ("root", "alice") if comes_in(name)} == {"root"}
+    assert {name for name in ("root", "alice") if can_log_in(name)} == {"root"}
 
 
-def test_the_refusal_says_why_only_to_who_knows_the_password(root: Api, people: Any):
+def test_the_refusal_says_why_only_to_who_knows_the_password(root: ApiClient, people: Any):
     root.post("localauthconfigs", {**ADMIN, "accessMode": "required"})
-    told = Client().post("/login", {"login": "alice", "password": PASSWORD})
-    assert b"may log in here" in told.content
+    response = Client().post("/login", {"login": "alice", "password": PASSWORD})
+    assert b"may log in here" in response.content
     guessed = Client().post("/login", {"login": "alice", "password": "wrong"})
     assert b"may log in here" not in guessed.content

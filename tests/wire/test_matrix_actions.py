@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from apps.api.wire import kinds
-from tests.wire.callers import Answer, Api
+from apps.api.wire.resource import all_resources
+from tests.wire.api_client import ApiClient, ApiResponse
 from tests.wire.contract import CONTRACT, DEVIATIONS, actions_of
 
-TYPES = list(kinds.everything())
+TYPES = list(all_resources())
 ACTING = [each for each in TYPES if each.actions]
 OUTSIDE = {"mallory": "user", "root": "admin"}
 INSIDE = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}
@@ -29,23 +29,23 @@ KEYS = {
 pytestmark = pytest.mark.servers  # a minute of the unit suite would be too much
 
 
-def key(api_of: Any, lab: Any, who: str, role: str, *, inside: bool) -> Api:
+def restricted_key(api_of: Any, lab: Any, who: str, role: str, *, inside: bool) -> ApiClient:
     """A key that somebody made, held to a role if one is named, speaking of the lab."""
     maker = api_of(who)
     if not role and not inside:
         return maker.inside(lab)
     made = (maker.inside(lab) if inside else maker).post("apikeys", {"role": role} if role else {})
-    return Api(f"{made['publicValue']}:{made['secretValue']}").inside(lab)
+    return ApiClient(f"{made['publicValue']}:{made['secretValue']}").inside(lab)
 
 
 @pytest.fixture
-def caller(api_of: Any, lab: Any) -> Callable[[str], tuple[Api, str]]:
+def caller(api_of: Any, lab: Any) -> Callable[[str], tuple[ApiClient, str]]:
     """The caller of this name, and the column of the contract that it is."""
 
-    def make(name: str) -> tuple[Api, str]:
+    def make(name: str) -> tuple[ApiClient, str]:
         if name in KEYS:
             who, role, column, inside = KEYS[name]
-            return key(api_of, lab, who, role, inside=inside), column
+            return restricted_key(api_of, lab, who, role, inside=inside), column
         if name in INSIDE:
             return api_of(name).inside(lab), INSIDE[name]
         if name == "root in the lab":
@@ -55,7 +55,7 @@ def caller(api_of: Any, lab: Any) -> Callable[[str], tuple[Api, str]]:
     return make
 
 
-def tried(caller: Api, method: str, path: str) -> Answer:
+def try_action(caller: ApiClient, method: str, path: str) -> ApiResponse:
     """What a call answers, undone at once."""
     with transaction.atomic():
         answer = caller.call(method, path, {})
@@ -63,13 +63,13 @@ def tried(caller: Api, method: str, path: str) -> Answer:
     return answer
 
 
-def told(answer: Answer) -> str:
+def error_code(answer: ApiResponse) -> str:
     return answer.body.get("code", "") if answer.status >= 400 else ""
 
 
 def test_every_type_with_actions_is_in_the_contract():
-    strange = [each.name for each in ACTING if each.name not in CONTRACT and each.name not in DEVIATIONS]
-    assert strange == []
+    unknown = [each.name for each in ACTING if each.name not in CONTRACT and each.name not in DEVIATIONS]
+    assert unknown == []
 
 
 @pytest.mark.parametrize("name", [*INSIDE, "root in the lab", *OUTSIDE, *KEYS])
@@ -85,21 +85,21 @@ def test_actions_are_named_and_done_as_the_contract_says(name: str, caller: Any,
         row = listed["data"][0]
         assert set(row["actions"]) <= wanted, each.name
         for action in each.actions:
-            answer = tried(api, "POST", f"{row['links']['self']}/?action={action}")
-            assert (told(answer) == "InvalidAction") is (action not in wanted), (each.name, action, answer.body)
+            answer = try_action(api, "POST", f"{row['links']['self']}/?action={action}")
+            assert (error_code(answer) == "InvalidAction") is (action not in wanted), (each.name, action, answer.body)
             if action not in row["actions"]:
                 assert answer.status in {403, 409, 422}, (each.name, action, answer.status)
 
 
 @pytest.mark.parametrize("name", ["mallory", "nobody"])
-def test_a_stranger_does_nothing_to_what_is_in_the_lab(name: str, api_of: Any, lab: Any, stack: Any):
+def test_a_non_member_does_nothing_to_what_is_in_the_lab(name: str, api_of: Any, lab: Any, stack: Any):
     alice = api_of("alice").inside(lab)
     rows = [(each, alice.get(each.plural_name.lower())) for each in ACTING if each.listable]
-    stranger = api_of(name)
+    outsider = api_of(name)
     for each, listed in rows:
         if listed.status != 200 or not listed["data"] or each.name in {"account", "loginSession"}:
             continue
         row = listed["data"][0]
         for action in each.actions:
-            status = stranger.post(f"{row['links']['self']}/?action={action}", {}).status
+            status = outsider.post(f"{row['links']['self']}/?action={action}", {}).status
             assert status == (401 if name == "nobody" else 404), (each.name, action)

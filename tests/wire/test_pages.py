@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from apps.core.ids import wire_id
-from tests.wire.callers import calm
+from tests.wire.api_client import run_until_idle
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "User-Agent": "Mozilla/5.0 (X11; Linux)"}
 
@@ -40,7 +40,7 @@ class Forms(HTMLParser):
 def browser(people: Any) -> Client:
     """Alice's browser, logged in to the console."""
     client = Client(enforce_csrf_checks=True, headers=BROWSER)
-    client.force_login(people.alice, "apps.accounts.backends.LocalBackend")
+    client.force_login(people.alice, "apps.accounts.providers.LocalBackend")
     return client
 
 
@@ -56,7 +56,7 @@ def test_a_form_makes_an_object_and_another_deletes_it(browser: Client, lab: Any
     made = _submit(browser, Forms(page.content.decode()).found["create-form"], name="by-form", environment='{"A": "b"}')
     assert made.status_code == 201, made.content
     url = next(link for link in Forms(made.content.decode()).links if re.search(r"/environments/1e\d+$", link))
-    calm()
+    run_until_idle()
     item = browser.get(url)
     forms = Forms(item.content.decode()).found
     assert {"activateservices", "edit-form", "delete-form", "action-exportconfig"} <= set(forms)
@@ -64,10 +64,10 @@ def test_a_form_makes_an_object_and_another_deletes_it(browser: Client, lab: Any
     assert saved.status_code == 200
     assert b"&lt;b&gt;new" in saved.content
     assert b"<b>new" not in saved.content
-    calm()
-    gone = _submit(browser, forms["delete-form"])
-    assert gone.status_code == 200
-    assert b"removing" in gone.content
+    run_until_idle()
+    deleted = _submit(browser, forms["delete-form"])
+    assert deleted.status_code == 200
+    assert b"removing" in deleted.content
 
 
 def test_json_in_a_form_makes_an_object_too(browser: Client, lab: Any, host: Any):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from apps.control.models import AuditEntry, Operation
-from tests.wire.callers import calm
+from tests.wire.api_client import run_until_idle
 
 IMAGE = "docker:sim/nginx:1"
 
@@ -18,43 +18,43 @@ def newest(api: Any, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def box(api_of: Any, lab: Any, host: Any) -> dict[str, Any]:
+def container(api_of: Any, lab: Any, host: Any) -> dict[str, Any]:
     """A running container of the lab."""
     made: dict[str, Any] = api_of("bob").inside(lab).post("containers", {"imageUuid": IMAGE, "name": "box"}).body
-    calm()
+    run_until_idle()
     return made
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "rex", "rita"])
-def test_members_watch_what_goes_on_in_their_environment(api_of: Any, lab: Any, box: Any, name: str):
+def test_members_watch_what_goes_on_in_their_environment(api_of: Any, lab: Any, container: Any, name: str):
     found = newest(api_of(name).inside(lab), "container.create")
-    assert (found["result"], found["resourceId"], found["resourceType"]) == ("SUCCESS", box["id"], "container")
+    assert (found["result"], found["resourceId"], found["resourceType"]) == ("SUCCESS", container["id"], "container")
     assert {"Placed on lab-1.", "Created on lab-1.", "Started."} <= {line["text"] for line in found["lines"]}
     assert found["actions"] == {}
 
 
-def test_strangers_watch_nothing(api_of: Any, lab: Any, box: Any):
+def test_non_members_watch_nothing(api_of: Any, lab: Any, container: Any):
     operation = Operation.all_objects.get(name="container.create")
     assert api_of("mallory").get(f"processinstances/1pi{operation.pk}").status == 404
     assert api_of("mallory").inside(lab).get("processinstances").status == 404
     assert api_of("mallory").get("processinstances")["data"] == []
 
 
-def test_who_works_cancels_what_is_going_on(api_of: Any, lab: Any, box: Any):
+def test_who_works_cancels_what_is_going_on(api_of: Any, lab: Any, container: Any):
     api = api_of("rex").inside(lab)
-    api.post(f"containers/{box['id']}?action=stop", {})
+    api.post(f"containers/{container['id']}?action=stop", {})
     going = newest(api, "container.stop")
     assert set(going["actions"]) == {"cancel"}
     answer = api.post(going["actions"]["cancel"], {})
     assert (answer.status, answer["phase"], answer["result"]) == (202, "cancelled", "CANCELED")
     assert "Cancelled by" in answer["exitReason"]
-    calm()
-    assert api.get(f"containers/{box['id']}")["state"] == "running"
+    run_until_idle()
+    assert api.get(f"containers/{container['id']}")["state"] == "running"
     assert AuditEntry.all_objects.filter(event="container.cancel", code="202").count() == 1
 
 
-def test_a_reader_has_no_actions_at_all(api_of: Any, lab: Any, box: Any):
-    api_of("bob").inside(lab).post(f"containers/{box['id']}?action=stop", {})
+def test_a_reader_has_no_actions_at_all(api_of: Any, lab: Any, container: Any):
+    api_of("bob").inside(lab).post(f"containers/{container['id']}?action=stop", {})
     rita = api_of("rita").inside(lab)
     going = newest(rita, "container.stop")
     assert going["actions"] == {}
@@ -63,16 +63,16 @@ def test_a_reader_has_no_actions_at_all(api_of: Any, lab: Any, box: Any):
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-def test_what_is_over_has_nothing_to_cancel(api_of: Any, lab: Any, box: Any, action: str):
+def test_what_is_over_has_nothing_to_cancel(api_of: Any, lab: Any, container: Any, action: str):
     api = api_of("bob").inside(lab)
     done = newest(api, "container.create")
     refused = api.post(f"{done['links']['self']}/?action={action}", {})
     assert (refused.status, refused["code"]) == (422, "ActionNotAvailable")
 
 
-def test_a_failed_one_is_tried_again(api_of: Any, lab: Any, box: Any):
+def test_a_failed_one_is_tried_again(api_of: Any, lab: Any, container: Any):
     api = api_of("bob").inside(lab)
-    api.post(f"containers/{box['id']}?action=stop", {})
+    api.post(f"containers/{container['id']}?action=stop", {})
     Operation.all_objects.filter(name="container.stop").update(state="failed")
     failed = newest(api, "container.stop")
     assert set(failed["actions"]) == {"retry"}
@@ -92,7 +92,7 @@ def test_children_are_behind_a_link_and_know_their_parent(api_of: Any, lab: Any,
 
 
 def test_steps_are_read_in_a_number_of_queries_that_does_not_grow(
-    api_of: Any, lab: Any, box: Any, django_assert_max_num_queries: Any
+    api_of: Any, lab: Any, container: Any, django_assert_max_num_queries: Any
 ):
     api = api_of("bob").inside(lab)
     api.get("processinstances")

@@ -8,42 +8,42 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.accounts.backends import asking, directory, resync
 from apps.accounts.models import AuthProvider, Identity, KnownIdentity
+from apps.accounts.providers import directory, resync, search_pool
 from apps.control.models import AuditEntry
-from tests.accounts.directory import SAMPLE, PaperDirectory
-from tests.wire.callers import Api, calm
+from tests.accounts.fake_directory import SAMPLE, FakeDirectory
+from tests.wire.api_client import ApiClient, run_until_idle
 
-ME = {"login": "ann", "password": "ann"}
+CREDENTIALS = {"login": "ann", "password": "ann"}
 SECRET = SAMPLE["serviceAccountPassword"]
-HUB = {"clientId": "corral", "clientSecret": "hub-secret-7"}
+GITHUB = {"clientId": "corral", "clientSecret": "hub-secret-7"}
 PLURALS = ("githubconfigs", "ldapconfigs", "openldapconfigs", "localauthconfigs")
 
 
 @pytest.fixture(autouse=True)
-def paper(monkeypatch: pytest.MonkeyPatch, people: Any) -> PaperDirectory:
-    made = PaperDirectory()
+def fake_directory(monkeypatch: pytest.MonkeyPatch, people: Any) -> FakeDirectory:
+    made = FakeDirectory()
     made.add("ann", "crew")
-    for module in (directory, resync, asking):
-        monkeypatch.setattr(module, "reader", lambda: made)
+    for module in (directory, resync, search_pool):
+        monkeypatch.setattr(module, "ldap_lookup", lambda: made)
     return made
 
 
 @pytest.fixture
-def root(api_of: Any) -> Api:
-    api: Api = api_of("root")
+def root(api_of: Any) -> ApiClient:
+    api: ApiClient = api_of("root")
     return api
 
 
-def only(api: Api, plural: str) -> Any:
+def single_row(api: ApiClient, plural: str) -> Any:
     data = api.get(plural)["data"]
     assert len(data) == 1
     return data[0]
 
 
 @pytest.mark.parametrize("plural", PLURALS)
-def test_each_list_has_exactly_one_object_with_the_contract_s_defaults(root: Api, plural: str):
-    one = only(root, plural)
+def test_each_list_has_exactly_one_object_with_the_contract_s_defaults(root: ApiClient, plural: str):
+    one = single_row(root, plural)
     assert root.get(f"{plural}/{one['id']}").body == one
     assert (one["accessMode"], one["allowedIdentities"]) == ("unrestricted", [])
     assert one["enabled"] is (plural == "localauthconfigs")
@@ -59,8 +59,8 @@ def test_each_list_has_exactly_one_object_with_the_contract_s_defaults(root: Api
         ("openldapconfigs", {"connectionTimeout": 1000, "userMemberAttribute": "gidNumber", "tls": False}),
     ],
 )
-def test_the_defaults_are_the_contract_s_in_answers_and_schemas(root: Api, plural: str, wanted: dict[str, Any]):
-    one = only(root, plural)
+def test_the_defaults_are_the_contract_s_in_answers_and_schemas(root: ApiClient, plural: str, wanted: dict[str, Any]):
+    one = single_row(root, plural)
     fields = root.get(f"schemas/{plural.removesuffix('s')}")["resourceFields"]
     for name, value in wanted.items():
         assert one[name] == value
@@ -76,20 +76,20 @@ def test_to_others_than_administrators_they_are_not_there(api_of: Any, key_of: A
     assert not AuthProvider.objects.exists()
 
 
-def test_post_sets_it_and_shows_the_secret_in_that_answer_only(root: Api):
+def test_post_sets_it_and_shows_the_secret_in_that_answer_only(root: ApiClient):
     made = root.post("openldapconfigs", SAMPLE)
     assert (made.status, made["serviceAccountPassword"], made["enabled"]) == (201, SECRET, False)
-    again = root.get(made["links"]["self"])
-    assert (again["server"], again["serviceAccountPassword"]) == (SAMPLE["server"], None)
-    assert SECRET not in str(only(root, "openldapconfigs"))
+    reloaded = root.get(made["links"]["self"])
+    assert (reloaded["server"], reloaded["serviceAccountPassword"]) == (SAMPLE["server"], None)
+    assert SECRET not in str(single_row(root, "openldapconfigs"))
     assert SECRET not in str(list(AuditEntry.all_objects.values_list("request", flat=True)))
 
 
-def test_a_second_post_replaces_everything_but_a_secret_that_is_left_out(root: Api):
+def test_a_second_post_replaces_everything_but_a_secret_that_is_left_out(root: ApiClient):
     root.post("openldapconfigs", {**SAMPLE, "loginDomain": "X", "accessMode": "required"})
     body = {name: value for name, value in SAMPLE.items() if name != "serviceAccountPassword"}
-    again = root.post("openldapconfigs", {**body, "server": "b.test"})
-    assert (again.status, again["server"], again["loginDomain"], again["accessMode"]) == (
+    reloaded = root.post("openldapconfigs", {**body, "server": "b.test"})
+    assert (reloaded.status, reloaded["server"], reloaded["loginDomain"], reloaded["accessMode"]) == (
         201,
         "b.test",
         None,
@@ -98,7 +98,7 @@ def test_a_second_post_replaces_everything_but_a_secret_that_is_left_out(root: A
     assert AuthProvider.objects.get().stored["serviceAccountPassword"] == SECRET
 
 
-def test_put_changes_only_what_it_names(root: Api):
+def test_put_changes_only_what_it_names(root: ApiClient):
     made = root.post("openldapconfigs", {**SAMPLE, "loginDomain": "X"})
     changed = root.put(made["links"]["self"], {"server": "b.test"})
     assert (changed.status, changed["server"], changed["loginDomain"]) == (200, "b.test", "X")
@@ -123,7 +123,7 @@ def test_put_changes_only_what_it_names(root: Api):
         ({"serviceAccountPassword": None}, "serviceAccountPassword", "MissingRequired"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(root: Api, changes: dict[str, Any], field: str | None, code: str):
+def test_a_wrong_field_is_refused_by_name(root: ApiClient, changes: dict[str, Any], field: str | None, code: str):
     answer = root.post("openldapconfigs", {**SAMPLE, **changes})
     assert (answer.status, answer["code"]) == (422, code), answer.body
     assert field is None or answer["fieldName"] == field
@@ -139,7 +139,7 @@ def test_a_wrong_field_is_refused_by_name(root: Api, changes: dict[str, Any], fi
     ],
 )
 def test_a_directory_goes_on_only_with_one_s_own_working_password(
-    root: Api, me: dict[str, str], status: int, code: str
+    root: ApiClient, me: dict[str, str], status: int, code: str
 ):
     answer = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **me})
     assert (answer.status, answer["code"]) == (status, code)
@@ -147,8 +147,8 @@ def test_a_directory_goes_on_only_with_one_s_own_working_password(
     assert not AuthProvider.objects.exists()
 
 
-def test_switched_on_it_is_on_trial_until_it_is_confirmed(root: Api):
-    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **ME})
+def test_switched_on_it_is_on_trial_until_it_is_confirmed(root: ApiClient):
+    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     assert (made.status, made["enabled"], made["state"]) == (201, True, "on trial")
     assert made["password"] is None
     assert set(made["actions"]) == {"test", "confirm"}
@@ -158,94 +158,94 @@ def test_switched_on_it_is_on_trial_until_it_is_confirmed(root: Api):
     assert root.post(made["actions"]["confirm"]).status == 422
 
 
-def test_a_trial_that_nobody_confirms_ends_by_itself(root: Api):
-    root.post("openldapconfigs", {**SAMPLE, "enabled": True, **ME})
+def test_a_trial_that_nobody_confirms_ends_by_itself(root: ApiClient):
+    root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     AuthProvider.objects.update(trial_until=timezone.now() - timedelta(seconds=1))
-    one = only(root, "openldapconfigs")
+    one = single_row(root, "openldapconfigs")
     assert (one["enabled"], one["state"], one["trialUntil"]) == (False, "off", None)
 
 
-def test_a_token_through_it_confirms_it(root: Api, api_of: Any):
-    root.post("openldapconfigs", {**SAMPLE, "enabled": True, **ME})
+def test_a_token_through_it_confirms_it(root: ApiClient, api_of: Any):
+    root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     assert api_of("nobody").post("token", {"code": "ann:ann"}).status == 201
-    assert only(root, "openldapconfigs")["state"] == "on"
+    assert single_row(root, "openldapconfigs")["state"] == "on"
 
 
 @pytest.mark.parametrize("how", ["post", "put"])
-def test_enabled_false_switches_it_off(root: Api, how: str):
-    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **ME})
+def test_enabled_false_switches_it_off(root: ApiClient, how: str):
+    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     if how == "post":
         root.post("openldapconfigs", SAMPLE)
     else:
         root.put(made["links"]["self"], {"enabled": False})
-    assert only(root, "openldapconfigs")["enabled"] is False
+    assert single_row(root, "openldapconfigs")["enabled"] is False
 
 
-def test_what_is_on_stays_on_without_the_password(root: Api):
-    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **ME})
+def test_what_is_on_stays_on_without_the_password(root: ApiClient):
+    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     root.post(made["actions"]["confirm"])
-    again = root.post("openldapconfigs", {**SAMPLE, "enabled": True, "accessMode": "restricted"})
-    assert (again.status, again["state"], again["accessMode"]) == (201, "on", "restricted")
+    reloaded = root.post("openldapconfigs", {**SAMPLE, "enabled": True, "accessMode": "restricted"})
+    assert (reloaded.status, reloaded["state"], reloaded["accessMode"]) == (201, "on", "restricted")
     moved = root.put(made["links"]["self"], {"server": "b.test"})
     assert (moved["enabled"], moved["state"]) == (True, "on trial")
 
 
-def test_the_test_tells_identities_or_the_reason_and_changes_nothing(root: Api, paper: PaperDirectory):
+def test_the_test_tells_identities_or_the_reason_and_changes_nothing(root: ApiClient, fake_directory: FakeDirectory):
     made = root.post("openldapconfigs", SAMPLE)
-    works = root.post(made["actions"]["test"], ME)
+    works = root.post(made["actions"]["test"], CREDENTIALS)
     assert (works.status, works["works"]) == (200, True)
     assert [each["externalIdType"] for each in works["identities"]] == ["openldap_user", "openldap_group"]
-    fails = root.post(made["actions"]["test"], {**ME, "password": "wrong"})
+    fails = root.post(made["actions"]["test"], {**CREDENTIALS, "password": "wrong"})
     assert (fails["works"], "does not know this name" in fails["reason"]) == (False, True)
-    paper.down = "It is down."
-    assert root.post(made["actions"]["test"], ME)["reason"] == "It is down."
+    fake_directory.down = "It is down."
+    assert root.post(made["actions"]["test"], CREDENTIALS)["reason"] == "It is down."
     assert root.post(made["actions"]["test"], {"login": "ann"}).status == 422
     assert not Identity.objects.exists()
 
 
-def test_resync_asks_about_everybody(root: Api, api_of: Any, paper: PaperDirectory):
-    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **ME})
+def test_resync_asks_about_everybody(root: ApiClient, api_of: Any, fake_directory: FakeDirectory):
+    made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     api_of("nobody").post("token", {"code": "ann:ann"})
-    calm()
-    one = only(root, "openldapconfigs")
+    run_until_idle()
+    one = single_row(root, "openldapconfigs")
     assert root.post(one["actions"]["resync"]).status == 202
-    calm()
-    assert paper.asked == ["u-ann"]
+    run_until_idle()
+    assert fake_directory.requested == ["u-ann"]
     assert root.get(made["links"]["self"])["answeredAt"] is not None
-    paper.down = "It is down."
+    fake_directory.down = "It is down."
     root.post(one["actions"]["resync"])
-    calm()
+    run_until_idle()
     assert root.get(made["links"]["self"])["trouble"] == "It is down."
 
 
-def test_allowed_identities_are_shown_with_their_names(root: Api):
+def test_allowed_identities_are_shown_with_their_names(root: ApiClient):
     KnownIdentity.objects.create(kind="openldap_group", external_id="g-crew", name="Crew", dn="cn=crew,dc=x")
     listed = [
         {"type": "identity", "externalIdType": "openldap_group", "externalId": "CN=Crew, DC=x", "name": "whatever"},
         {"externalIdType": "github_org", "externalId": "7"},
     ]
     made = root.post("openldapconfigs", {**SAMPLE, "accessMode": "required", "allowedIdentities": listed})
-    shown = [(each["externalIdType"], each["externalId"], each["name"]) for each in made["allowedIdentities"]]
-    assert shown == [("openldap_group", "cn=crew,dc=x", "Crew"), ("github_org", "7", "")]
+    identities = [(each["externalIdType"], each["externalId"], each["name"]) for each in made["allowedIdentities"]]
+    assert identities == [("openldap_group", "cn=crew,dc=x", "Crew"), ("github_org", "7", "")]
 
 
-def test_github_is_set_and_goes_on_trial_without_a_password(root: Api):
-    made = root.post("githubconfigs", {**HUB, "hostname": "hub.test", "enabled": True})
-    assert (made.status, made["clientSecret"], made["state"]) == (201, HUB["clientSecret"], "on trial")
+def test_github_is_set_and_goes_on_trial_without_a_password(root: ApiClient):
+    made = root.post("githubconfigs", {**GITHUB, "hostname": "hub.test", "enabled": True})
+    assert (made.status, made["clientSecret"], made["state"]) == (201, GITHUB["clientSecret"], "on trial")
     assert set(made["actions"]) == {"confirm"}
-    assert HUB["clientSecret"] not in str(only(root, "githubconfigs"))
+    assert GITHUB["clientSecret"] not in str(single_row(root, "githubconfigs"))
     missing = root.post("githubconfigs", {"clientId": "x", "hostname": "http://bad/"})
     assert (missing.status, missing["fieldName"]) == (422, "hostname")
 
 
-def test_several_are_on_at_once_and_local_is_beside_them(root: Api, api_of: Any):
-    root.post("openldapconfigs", {**SAMPLE, "enabled": True, **ME})
-    root.post("ldapconfigs", {**SAMPLE, "enabled": True, **ME})
-    root.post("githubconfigs", {**HUB, "enabled": True})
-    assert [only(root, plural)["enabled"] for plural in PLURALS] == [True] * 4
+def test_several_are_on_at_once_and_local_is_beside_them(root: ApiClient, api_of: Any):
+    root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
+    root.post("ldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
+    root.post("githubconfigs", {**GITHUB, "enabled": True})
+    assert [single_row(root, plural)["enabled"] for plural in PLURALS] == [True] * 4
     assert api_of("nobody").post("token", {"code": "root:correct horse battery staple"}).status == 201
 
 
 @pytest.mark.parametrize(("changes", "port"), [({}, 389), ({"tls": True}, 636), ({"port": 7000}, 7000)])
-def test_the_port_in_use_is_told(root: Api, changes: dict[str, Any], port: int):
+def test_the_port_in_use_is_reported(root: ApiClient, changes: dict[str, Any], port: int):
     assert root.post("openldapconfigs", {**SAMPLE, **changes})["port"] == port

@@ -13,14 +13,14 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.api.wire import kinds
-from tests.wire.callers import Api, calm
+from apps.api.wire.resource import all_resources
+from tests.wire.api_client import ApiClient, run_until_idle
 
 BASELINE = Path(__file__).with_name("query_counts.json")
-LISTED = [each for each in kinds.everything() if each.listable and each.name not in {"token", "registrationToken"}]
+LISTED = [each for each in all_resources() if each.listable and each.name not in {"token", "registrationToken"}]
 
 
-def _counts(api: Api) -> dict[str, int]:
+def _counts(api: ApiClient) -> dict[str, int]:
     found = {}
     for each in LISTED:
         with CaptureQueriesContext(
@@ -35,7 +35,7 @@ def _counts(api: Api) -> dict[str, int]:
     return found
 
 
-def _more(api: Api, lab: Any, stack: Any) -> None:
+def _add_rows(api: ApiClient, lab: Any, stack: Any) -> None:
     for number in range(4):
         made = api.post("environments", {"name": f"more{number}"})
         config = {"imageUuid": "docker:sim/x:1"}
@@ -44,22 +44,22 @@ def _more(api: Api, lab: Any, stack: Any) -> None:
         link = {"serviceLink": {"serviceId": stack["front"], "name": "front"}}
         api.post(f"services/{service['id']}?action=addservicelink", link)
         api.post("apikeys", {"name": f"key{number}"})
-    calm()
+    run_until_idle()
 
 
 def test_reads_take_a_constant_number_of_queries(api_of: Any, lab: Any, stack: Any):
     alice = api_of("alice")
     for number in range(2):
         alice.post("projects", {"name": f"first{number}"})
-    calm()
+    run_until_idle()
     callers = {"inside": alice.inside(lab), "outside": alice, "admin": api_of("root")}
     for caller in callers.values():
         caller.get("settings")  # a key's first use is written down
     few = {name: _counts(caller) for name, caller in callers.items()}
-    _more(callers["inside"], lab, stack)
+    _add_rows(callers["inside"], lab, stack)
     for number in range(5):
         alice.post("projects", {"name": f"p{number}"})
-    calm()
+    run_until_idle()
     many = {name: _counts(caller) for name, caller in callers.items()}
     assert many == few
     if os.environ.get("WRITE_QUERY_COUNTS"):

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.spec import GROUP_KINDS
-from apps.api.wire import kinds
-from apps.api.wire.roles import OUTSIDE, letters, offered
+from apps.accounts.provider_config import GROUP_KINDS
+from apps.api.wire.resource import all_resources
+from apps.api.wire.roles import SITE_ROLES, allowed_crud, available_actions
 from apps.control.models import AuditEntry, Operation
-from apps.control.reconcile import settle
+from apps.control.reconcile import reconcile_until_idle
 from apps.core.ids import wire_id
 from apps.environments.models import Role
-from apps.environments.roles import PERMISSIONS, RESERVED, ROLES
-from apps.environments.services import role_create, socket_opened
-from tests.wire.callers import Api
+from apps.environments.roles import PERMISSIONS, RESERVED_NAMES, ROLES
+from apps.environments.services import role_create, socket_register
+from tests.wire.api_client import ApiClient
 
-TYPES = list(kinds.everything())
+TYPES = list(all_resources())
 SETS = st.frozensets(st.sampled_from(list(PERMISSIONS)))
 RANK = ("readonly", "restricted", "member", "owner")
 
@@ -46,7 +46,7 @@ def test_others_see_roles_and_leave_them(api_of: Any, actor_of: Any, who: str):
     assert caller.put(path, {"permissions": ["own"]}).status == 405
     assert caller.delete(path).status == 405
     assert caller.post(f"{path}/?action=replace", {"replacement": "owner"}).status == 422
-    assert Role.every()["runner"] == {"view", "exec"}
+    assert Role.permissions_by_role()["runner"] == {"view", "exec"}
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_a_role_in_use_is_replaced_not_deleted(api_of: Any, actor_of: Any, peopl
 def test_an_answer_says_what_the_change_took(api_of: Any, people: Any, lab: Any):
     bob = api_of("bob")
     bob.inside(lab).post("apikeys", {})
-    settle()
-    socket_opened(account=people.bob.pk, environment=lab.pk, verb="logs", permission="logs")
+    reconcile_until_idle()
+    socket_register(account=people.bob.pk, environment=lab.pk, verb="logs", permission="logs")
     alice = api_of("alice")
     project = f"projects/{wire_id('a', lab.pk)}"
     only = [{"externalId": wire_id("a", people.alice.pk), "externalIdType": "rancher_id", "role": "owner"}]
@@ -100,8 +100,8 @@ def test_an_answer_says_what_the_change_took(api_of: Any, people: Any, lab: Any)
     assert answer["revoked"] == {"sockets": 1, "sessions": 0, "keys": 2}
     assert "revoked" not in alice.post(f"{project}/?action=setmembers", {"members": only}).body
     assert "revoked" not in alice.get(project).body
-    told = AuditEntry.all_objects.get(event="rights.lost")
-    assert (told.account, told.environment_id, told.request["keys"]) == (people.alice, lab.pk, 2)
+    entry = AuditEntry.all_objects.get(event="rights.lost")
+    assert (entry.account, entry.environment_id, entry.request["keys"]) == (people.alice, lab.pk, 2)
 
 
 def test_putting_an_account_out_says_what_it_took(api_of: Any, people: Any, lab: Any):
@@ -112,22 +112,22 @@ def test_putting_an_account_out_says_what_it_took(api_of: Any, people: Any, lab:
     assert answer["revoked"] == {"sockets": 0, "sessions": 0, "keys": 1}
 
 
-def names(access: Any) -> dict[str, list[str]]:
+def permission_names(access: Any) -> dict[str, list[str]]:
     return {each["name"]: [way["kind"] for way in each["from"]] for each in access["permissions"]}
 
 
-def test_everybody_is_told_why_they_may(api_of: Any, lab: Any):
+def test_everybody_learns_why_they_are_permitted(api_of: Any, lab: Any):
     bob = api_of("bob")
     (me,) = bob.get("accounts")["data"]
     access = bob.get(me["links"]["effectiveAccess"]).body
     (place,) = access["environments"]
     assert (place["projectId"], place["name"], access["isAdmin"]) == (wire_id("a", lab.pk), "Lab", False)
-    assert names(place) == {name: ["member"] for name in PERMISSIONS if name in ROLES["member"]}
+    assert permission_names(place) == {name: ["member"] for name in PERMISSIONS if name in ROLES["member"]}
     assert {each["without"]["kind"] for each in access["changes"]} == {"member", "role"}
-    assert all(each["loses"][0]["permissions"] == list(names(place)) for each in access["changes"])
+    assert all(each["loses"][0]["permissions"] == list(permission_names(place)) for each in access["changes"])
 
 
-def test_others_are_told_by_administrators_only(api_of: Any, people: Any):
+def test_access_of_others_is_shown_to_administrators_only(api_of: Any, people: Any):
     path = f"accounts/{wire_id('a', people.bob.pk)}/effectiveaccess"
     assert api_of("alice").get(path).status == 404
     assert api_of("root").get(path)["accountId"] == wire_id("a", people.bob.pk)
@@ -136,7 +136,7 @@ def test_others_are_told_by_administrators_only(api_of: Any, people: Any):
 
 
 @pytest.mark.parametrize(
-    ("who", "told"),
+    ("who", "entry"),
     [
         ("alice", {"Alice", "Bob", "Rex", "Rita"}),
         ("bob", {"Bob"}),
@@ -144,9 +144,9 @@ def test_others_are_told_by_administrators_only(api_of: Any, people: Any):
         ("root", {"Alice", "Bob", "Rex", "Rita"}),
     ],
 )
-def test_owners_are_told_of_all_members_the_rest_of_themselves(api_of: Any, lab: Any, who: str, told: set[str]):
+def test_owners_see_the_access_of_all_members_and_the_rest_their_own(api_of: Any, lab: Any, who: str, entry: set[str]):
     access = api_of(who).inside(lab).get("effectiveaccesses")
-    assert {each["name"] for each in access["data"]} == told
+    assert {each["name"] for each in access["data"]} == entry
 
 
 def test_one_members_access_is_found_by_its_id(api_of: Any, people: Any, lab: Any):
@@ -156,7 +156,7 @@ def test_one_members_access_is_found_by_its_id(api_of: Any, people: Any, lab: An
     assert api_of("alice").inside(lab).get("effectiveaccesses/x").status == 404
 
 
-def test_strangers_are_told_nothing(api_of: Any, lab: Any):
+def test_non_members_are_shown_nothing(api_of: Any, lab: Any):
     assert api_of("mallory").inside(lab).get("effectiveaccesses").status == 404
     assert api_of("mallory").get("effectiveaccesses")["data"] == []
 
@@ -166,7 +166,7 @@ def test_a_key_is_explained_with_what_its_role_keeps_back(api_of: Any, lab: Any)
     made = bob.post("apikeys", {"role": "readonly"})
     access = bob.get(made["links"]["effectiveAccess"]).body
     (place,) = access["environments"]
-    assert (access["role"], list(names(place))) == ("readonly", ["view", "logs"])
+    assert (access["role"], list(permission_names(place))) == ("readonly", ["view", "logs"])
     assert set(place["beyondLimit"]) == ROLES["member"] - ROLES["readonly"]
     assert {each["without"]["name"] for each in access["changes"]} == {"Bob", "member"}
 
@@ -179,55 +179,63 @@ def test_asking_why_leaves_no_trace(api_of: Any, lab: Any):
     assert (AuditEntry.all_objects.count(), Operation.all_objects.count()) == before
 
 
-def _may(held: frozenset[str]) -> dict[str, tuple[set[str], set[str]]]:
-    return {each.name: (set(letters(held, each.name)), set(offered(held, each.actions, each.needs))) for each in TYPES}
+def _allowed(granted: frozenset[str]) -> dict[str, tuple[set[str], set[str]]]:
+    return {
+        each.name: (
+            set(allowed_crud(granted, each.name)),
+            set(available_actions(granted, each.actions, each.action_permissions)),
+        )
+        for each in TYPES
+    }
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_custom_role_with_a_built_in_ones_permissions_is_like_it(role: str):
     for each in TYPES:
-        assert letters(role, each.name) == letters(ROLES[role], each.name)
-        assert offered(role, each.actions, each.needs) == offered(ROLES[role], each.actions, each.needs)
+        assert allowed_crud(role, each.name) == allowed_crud(ROLES[role], each.name)
+        assert available_actions(role, each.actions, each.action_permissions) == available_actions(
+            ROLES[role], each.actions, each.action_permissions
+        )
 
 
 @given(SETS, SETS)
 def test_more_permissions_never_allow_less(some: frozenset[str], others: frozenset[str]):
-    less, more = _may(some), _may(some | others)
+    less, more = _allowed(some), _allowed(some | others)
     for name, (methods, actions) in less.items():
         assert methods <= more[name][0], name
         assert actions <= more[name][1], name
 
 
 @given(SETS)
-def test_every_method_and_action_takes_a_permission(held: frozenset[str]):
-    for name, (methods, actions) in _may(held).items():
+def test_every_method_and_action_takes_a_permission(granted: frozenset[str]):
+    for name, (methods, actions) in _allowed(granted).items():
         assert not methods - set("crud"), name
-        assert held or not (methods or actions), name
-    if "view" not in held:
-        readable = {name for name, (methods, _actions) in _may(held).items() if "r" in methods}
+        assert granted or not (methods or actions), name
+    if "view" not in granted:
+        readable = {name for name, (methods, _actions) in _allowed(granted).items() if "r" in methods}
         assert readable <= {"registrationToken", "auditVerification"}  # these two take more than looking
 
 
 @given(SETS)
-def test_a_custom_role_lies_between_the_built_in_ones_around_it(held: frozenset[str]):
-    mine = _may(held)
+def test_a_custom_role_lies_between_the_built_in_ones_around_it(granted: frozenset[str]):
+    mine = _allowed(granted)
     for role in RANK:
-        if held <= ROLES[role]:
-            above = _may(ROLES[role])
+        if granted <= ROLES[role]:
+            above = _allowed(ROLES[role])
             assert all(mine[name][0] <= above[name][0] and mine[name][1] <= above[name][1] for name in mine)
-        if held >= ROLES[role]:
-            below = _may(ROLES[role])
+        if granted >= ROLES[role]:
+            below = _allowed(ROLES[role])
             assert all(mine[name][0] >= below[name][0] and mine[name][1] >= below[name][1] for name in mine)
 
 
 def test_a_role_cannot_be_called_what_means_something_outside():
-    assert {*OUTSIDE, *ROLES} <= RESERVED
+    assert {*SITE_ROLES, *ROLES} <= RESERVED_NAMES
 
 
 def test_a_key_of_a_clerk_chooses_members_and_nothing_else(api_of: Any, actor_of: Any, people: Any, lab: Any):
     role_create(actor=actor_of("root"), name="clerk", permissions=["members"])
     made = api_of("alice").inside(lab).post("apikeys", {"role": "clerk"})
-    clerk = Api(f"{made['publicValue']}:{made['secretValue']}")
+    clerk = ApiClient(f"{made['publicValue']}:{made['secretValue']}")
     path = f"projects/{wire_id('a', lab.pk)}"
     schema = clerk.get("schemas/project").body
     assert set(schema["resourceActions"]) == {"setmembers"}
@@ -243,7 +251,7 @@ def test_a_key_of_a_clerk_chooses_members_and_nothing_else(api_of: Any, actor_of
     assert clerk.post(f"{path}/?action=setmembers", {"members": more}).status == 403
 
 
-def _options(api: Api, name: str = "role") -> list[str]:
+def _options(api: ApiClient, name: str = "role") -> list[str]:
     fields = api.get("schemas/projectMember")["resourceFields"]
     assert fields[name]["type"] == "enum"
     return list(fields[name]["options"])
@@ -278,9 +286,9 @@ def test_every_role_and_identity_that_a_member_has_is_an_option(api_of: Any, act
         {"externalId": f"1a{people.bob.pk}", "externalIdType": "rancher_id", "role": "runner"},
     ]
     assert alice.post(f"projects/1a{lab.pk}?action=setmembers", {"members": members}).status == 200
-    shown = alice.get(f"projects/1a{lab.pk}/projectmembers")["data"]
-    assert {each["role"] for each in shown} == {"owner", "runner"} <= set(_options(alice))
-    assert {each["externalIdType"] for each in shown} <= set(_options(alice, "externalIdType"))
+    member_rows = alice.get(f"projects/1a{lab.pk}/projectmembers")["data"]
+    assert {each["role"] for each in member_rows} == {"owner", "runner"} <= set(_options(alice))
+    assert {each["externalIdType"] for each in member_rows} <= set(_options(alice, "externalIdType"))
 
 
 def test_the_schema_of_members_names_the_identities_of_every_provider(api_of: Any):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
@@ -32,7 +32,7 @@ ACTIONS = {
 }
 
 
-def _types(api: Api) -> dict[str, Any]:
+def _types(api: ApiClient) -> dict[str, Any]:
     return {each["id"]: each for each in api.get("schemas")["data"]}
 
 
@@ -44,7 +44,7 @@ def _written(schema: dict[str, Any]) -> set[str]:
     return fields - {"id"}
 
 
-def test_an_owners_schemas(api: Api):
+def test_an_owners_schemas(api: ApiClient):
     types = _types(api)
     actions = {name: " ".join(sorted(each["resourceActions"])) for name, each in types.items()}
     assert {name: words for name, words in actions.items() if words} == ACTIONS
@@ -62,12 +62,12 @@ def test_an_owners_schemas(api: Api):
 
 
 @pytest.mark.parametrize("word", ["service", "SERVICES", "schemas", "restartPolicys"])
-def test_a_schema_is_found_by_name_and_plural(api: Api, word: str):
+def test_a_schema_is_found_by_name_and_plural(api: ApiClient, word: str):
     found = api.get(f"schemas/{word}")
     assert (found.status, found["type"]) == (200, "schema")
 
 
-def test_every_type_that_a_schema_names_has_a_schema(api: Api):
+def test_every_type_that_a_schema_names_has_a_schema(api: ApiClient):
     types = _types(api)
     basic = {"string", "int", "float", "boolean", "date", "enum", "password", "json", "blob"}
     not_yet = {"physicalHost", "volume", "network", "instance", "registryCredential"}
@@ -81,12 +81,12 @@ def test_every_type_that_a_schema_names_has_a_schema(api: Api):
             assert {action["output"], action.get("input", name)} <= set(types), (name, action)
 
 
-def test_readers_and_strangers_see_less(api_of: Any, lab: Any):
+def test_readers_and_non_members_see_less(api_of: Any, lab: Any):
     reader, owner = _types(api_of("rita").inside(lab)), _types(api_of("alice").inside(lab))
     assert set(owner) - set(reader) == {"auditVerification", "engineEndpoint", "registrationToken"}
     assert not [each for each in _written(reader["service"]) if ":c" in each or ":u" in each]
     assert {name for name, each in reader.items() if each["resourceActions"]} == {"container"}
-    assert set(_types(Api())) == {"schema", "token"}
+    assert set(_types(ApiClient())) == {"schema", "token"}
     restricted = _types(api_of("rex").inside(lab))
     assert restricted["host"]["resourceActions"] == {}
     assert restricted["host"]["resourceMethods"] == ["GET"]

@@ -12,30 +12,30 @@ from apps.drivers import registry
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.selectors import endpoint_of
-from tests.drivers.paper_engine import PaperEngine
 from tests.drivers.ssh_server import SshServer
-from tests.wire.callers import Api, calm
+from tests.drivers.stub_engine import StubEngine
+from tests.wire.api_client import ApiClient, run_until_idle
 
 
 @pytest.fixture
 def wanted(tmp_path: Path, lab: Environment) -> Iterator[dict[str, Any]]:
     """The body of a request that is right but for the host's key; `server` is the key it would show."""
-    server, engine = SshServer(), PaperEngine(tmp_path / "paper.sock")
+    server, engine = SshServer(), StubEngine(tmp_path / "paper.sock")
     url = f"ssh://127.0.0.1:{server.port}{tmp_path}/paper.sock"
     yield {"url": url, "user": "ops", "privateKey": server.private_key, "server": server.public}
     for row in Host.all_objects.filter(url__startswith="ssh"):
-        registry.forget(endpoint_of(row))
+        registry.discard_driver(endpoint_of(row))
     engine.stop()
     server.stop()
 
 
 @pytest.fixture
-def api(key_of: Any, lab: Environment) -> Api:
-    caller: Api = key_of().inside(lab)
+def api(key_of: Any, lab: Environment) -> ApiClient:
+    caller: ApiClient = key_of().inside(lab)
     return caller
 
 
-def test_the_key_is_shown_then_sent_back(api: Api, wanted: dict[str, Any]):
+def test_the_key_is_shown_then_sent_back(api: ApiClient, wanted: dict[str, Any]):
     key = wanted.pop("server")
     first = api.post("engineendpoints", wanted)
     assert (first.status, first["fieldName"], first["code"]) == (422, "hostKey", "MissingRequired")
@@ -43,11 +43,11 @@ def test_the_key_is_shown_then_sent_back(api: Api, wanted: dict[str, Any]):
     assert "SHA256:" in first["message"]
     made = api.post("engineendpoints", {**wanted, "hostKey": first["detail"], "name": "far"})
     assert (made.status, made["type"], made["name"]) == (201, "host", "far")
-    calm()
+    run_until_idle()
     assert api.get(f"hosts/{made['id']}")["state"] == "active"
 
 
-def test_no_answer_tells_a_secret(api: Api, wanted: dict[str, Any]):
+def test_no_answer_tells_a_secret(api: ApiClient, wanted: dict[str, Any]):
     key, secret = wanted.pop("server"), wanted["privateKey"].splitlines()[3]
     answers = [
         api.post("engineendpoints", wanted),
@@ -59,7 +59,7 @@ def test_no_answer_tells_a_secret(api: Api, wanted: dict[str, Any]):
     assert not [answer.body for answer in answers if secret in str(answer.body)]
 
 
-def test_another_key_is_refused(api: Api, wanted: dict[str, Any]):
+def test_another_key_is_refused(api: ApiClient, wanted: dict[str, Any]):
     wanted.pop("server")
     answer = api.post("engineendpoints", {**wanted, "hostKey": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})
     assert (answer.status, answer["fieldName"], answer["code"]) == (422, "hostKey", "InvalidOption")

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from apps.api.resources.transform import transform
 from apps.core.errors import Invalid
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 
-def told(config: dict[str, Any] | None = None, host: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def transformed(
+    config: dict[str, Any] | None = None, host: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
     """The transformed description of a container of `nginx`."""
     return transform({"Config": {"Image": "nginx", **(config or {})}, "HostConfig": host or {}, **more})
 
@@ -37,13 +39,13 @@ def test_the_least_description_is_an_image():
     ],
 )
 def test_an_image_gets_its_kind_once(image: str, uuid: str):
-    assert told({"Image": image})["imageUuid"] == uuid
+    assert transformed({"Image": image})["imageUuid"] == uuid
 
 
 @pytest.mark.parametrize("image", [None, "", 7, ["nginx"], {}])
 def test_a_description_without_an_image_is_none(image: Any):
     with pytest.raises(Invalid) as refusal:
-        told({"Image": image})
+        transformed({"Image": image})
     assert refusal.value.field == "Config.Image"
 
 
@@ -81,7 +83,7 @@ def test_its_parts_are_objects(part: str, value: Any):
     ],
 )
 def test_what_its_config_says(config: dict[str, Any], name: str, value: Any):
-    assert told(config)[name] == value
+    assert transformed(config)[name] == value
 
 
 @pytest.mark.parametrize(
@@ -115,18 +117,20 @@ def test_what_its_config_says(config: dict[str, Any], name: str, value: Any):
     ],
 )  # fmt: skip
 def test_what_its_host_config_says(host: dict[str, Any], name: str, value: Any):
-    assert told(host=host)[name] == value
+    assert transformed(host=host)[name] == value
 
 
 @pytest.mark.parametrize("name", ["Memory", "CpuShares"])
 def test_a_limit_of_the_host_config_goes_before_the_old_place(name: str):
-    found = told({name: 1}, {name: 2})
+    found = transformed({name: 1}, {name: 2})
     assert found["memory" if name == "Memory" else "cpuShares"] == 2
-    assert told({name: 1})["memory" if name == "Memory" else "cpuShares"] == 1
+    assert transformed({name: 1})["memory" if name == "Memory" else "cpuShares"] == 1
 
 
 def test_a_published_port_is_not_exposed_once_more():
-    found = told({"ExposedPorts": {"80/tcp": {}, "81/tcp": {}}}, {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}})
+    found = transformed(
+        {"ExposedPorts": {"80/tcp": {}, "81/tcp": {}}}, {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}
+    )
     assert (found["ports"], found["expose"]) == (["8080:80/tcp"], ["81/tcp"])
 
 
@@ -140,29 +144,29 @@ def test_a_published_port_is_not_exposed_once_more():
     ],
 )
 def test_what_is_empty_is_left_out(config: dict[str, Any], host: dict[str, Any]):
-    assert set(told(config, host)) == {"type", "imageUuid", "networkMode"}
+    assert set(transformed(config, host)) == {"type", "imageUuid", "networkMode"}
 
 
-@pytest.mark.parametrize(("name", "shown"), [("/web", "web"), ("web", "web"), ("//odd", "/odd")])
-def test_a_name_loses_the_engines_stroke(name: str, shown: str):
-    assert told(Name=name)["name"] == shown
+@pytest.mark.parametrize(("name", "expected"), [("/web", "web"), ("web", "web"), ("//odd", "/odd")])
+def test_a_name_loses_the_engines_stroke(name: str, expected: str):
+    assert transformed(Name=name)["name"] == expected
 
 
 @pytest.mark.parametrize("name", ["", "/", None])
 def test_no_name_is_no_field(name: Any):
-    assert "name" not in told(Name=name)
+    assert "name" not in transformed(Name=name)
 
 
 def test_another_containers_network_cannot_be_taken_over():
     with pytest.raises(Invalid) as refusal:
-        told(host={"NetworkMode": "container:abc"})
+        transformed(host={"NetworkMode": "container:abc"})
     assert refusal.value.field == "HostConfig.NetworkMode"
 
 
 @pytest.mark.parametrize("part", ["RestartPolicy", "LogConfig"])
 def test_a_policy_that_is_no_object_is_refused_at_its_name(part: str):
     with pytest.raises(Invalid) as refusal:
-        told(host={part: "always"})
+        transformed(host={part: "always"})
     assert refusal.value.field == part
 
 
@@ -178,10 +182,10 @@ BROKEN = [
 @pytest.mark.parametrize("host", BROKEN)
 def test_what_no_engine_says_is_refused_and_no_mistake_of_ours(host: dict[str, Any]):
     with pytest.raises(Invalid):
-        told(host=host)
+        transformed(host=host)
 
 
-def test_a_broken_description_is_answered_with_422(api: Api):
+def test_a_broken_description_is_answered_with_422(api: ApiClient):
     for host in BROKEN:
         answer = api.post("/v1/scripts/transform", {"Config": {"Image": "nginx"}, "HostConfig": host})
         assert (answer.status, answer["type"]) == (422, "error"), host
@@ -195,6 +199,6 @@ def test_the_same_container_is_the_same_to_the_byte(order: list[str]):
         "Volumes": {f"/{port}": {} for port in order},
         "ExposedPorts": {port: {} for port in order},
     }
-    assert json.dumps(told(config, host)) == json.dumps(
-        told({name: dict(sorted(each.items())) for name, each in config.items()}, first)
+    assert json.dumps(transformed(config, host)) == json.dumps(
+        transformed({name: dict(sorted(each.items())) for name, each in config.items()}, first)
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.callers import Api
+from tests.wire.api_client import ApiClient
 
 PAGE = Path(__file__).parents[2] / "docs/reference/v1-fields.md"
 INSIDE = ("rita", "rex", "bob", "alice", "root")
@@ -39,7 +39,7 @@ def own_types() -> list[str]:
 def seen_by(api_of: Any, lab: Any) -> dict[str, Schemas]:
     """The schemas of each role by type."""
     callers = {each: api_of(each).inside(lab) for each in INSIDE}
-    callers |= {"nobody": Api(), "user": api_of("bob"), "admin": api_of("root")}
+    callers |= {"nobody": ApiClient(), "user": api_of("bob"), "admin": api_of("root")}
     found = {who: api.get("schemas?limit=1000")["data"] for who, api in callers.items()}
     return {who: {each["id"]: each["resourceFields"] for each in types} for who, types in found.items()}
 
@@ -69,8 +69,8 @@ def test_the_page_is_read_as_it_is_written():
         assert missing or ours, types
         assert why, types
         assert len({*missing, *ours}) == len(missing) + len(ours), types
-    said = [(name, each) for types, missing, ours, _why in table for name in types for each in missing + ours]
-    assert len(said) == len(set(said))
+    documented = [(name, each) for types, missing, ours, _why in table for name in types for each in missing + ours]
+    assert len(documented) == len(set(documented))
 
 
 def test_types_of_our_own_are_in_order_and_each_named_once():

@@ -20,22 +20,24 @@ def secret_make() -> str:
     return pyotp.random_base32()
 
 
-def uri_of(secret: str, login: str) -> str:
+def totp_uri(secret: str, login: str) -> str:
     """What the QR code says to an authenticator."""
     return pyotp.TOTP(secret, interval=STEP).provisioning_uri(name=login, issuer_name=ISSUER)
 
 
-def step_of(secret: str, code: str, *, after: int, now: float | None = None) -> int | None:
+def matching_time_step(secret: str, code: str, *, after: int, now: float | None = None) -> int | None:
     """The time step whose code this is: the present one, or one beside it; None for a wrong code.
 
     Steps up to `after` do not count any more: their codes were used.
     """
     if len(code) != DIGITS or not (code.isascii() and code.isdigit()):
         return None
-    here = int((time.time() if now is None else now) // STEP)
+    current = int((time.time() if now is None else now) // STEP)
     totp = pyotp.TOTP(secret, interval=STEP)
-    right = [step for step in (here - 1, here, here + 1) if secrets.compare_digest(totp.generate_otp(step), code)]
-    return next((step for step in right if step > after), None)
+    matching = [
+        step for step in (current - 1, current, current + 1) if secrets.compare_digest(totp.generate_otp(step), code)
+    ]
+    return next((step for step in matching if step > after), None)
 
 
 def recovery_codes_make() -> list[str]:
@@ -53,6 +55,6 @@ def recovery_digest(code: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def tidy(code: str) -> str:
+def normalize_code(code: str) -> str:
     """A code as people type it, without the blanks that authenticators show."""
     return "".join(code.split())[:64]

@@ -9,42 +9,42 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.accounts.login.limits import life, most_sessions
 from apps.accounts.login.models import Session, digest_of
+from apps.accounts.login.session_limits import max_sessions, session_lifetime
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
-from apps.core import ports
-from apps.core.ports import Asker
+from apps.core import hooks
+from apps.core.hooks import ActorProtocol
 
-LOCAL = "apps.accounts.backends.LocalBackend"
-SEEN_EVERY = timedelta(minutes=1)
+LOCAL_BACKEND = "apps.accounts.providers.LocalBackend"
+LAST_SEEN_INTERVAL = timedelta(minutes=1)
 
 
-def login_noted(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:  # noqa: ARG001 - Django's signal
+def on_user_logged_in(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:  # noqa: ARG001 - Django's signal
     """Django has logged somebody in: the browser's session begins, and one too many ends."""
     store: Any = request.session
-    backend = str(store.get("_auth_user_backend", LOCAL))
+    backend = str(store.get("_auth_user_backend", LOCAL_BACKEND))
     address, agent = str(request.META.get("REMOTE_ADDR", "")), str(request.META.get("HTTP_USER_AGENT", ""))
-    store.begin(address=address, agent=agent, via="console", provider=provider_of(user, backend))
-    make_room(user, store)
+    store.begin(address=address, agent=agent, via="console", provider=session_provider_kind(user, backend))
+    enforce_session_limit(user, store)
 
 
-def provider_of(user: User, backend: str) -> str:
+def session_provider_kind(user: User, backend: str) -> str:
     """The kind of provider through which an account came in by this backend."""
-    if backend == LOCAL:
+    if backend == LOCAL_BACKEND:
         return "local"
     person = user.identities.select_related("provider").first()
     return person.provider.kind if person else ""
 
 
-def make_room(user: User, store: SessionStore) -> int:
+def enforce_session_limit(user: User, store: SessionStore) -> int:
     """End the sessions of an account that are more than the setting allows, longest unused first; forget old ones."""
     SessionStore.clear_expired()
-    most = most_sessions()
-    if not most:
+    limit = max_sessions()
+    if not limit:
         return 0
     others = sessions_of(user).exclude(digest=digest_of(str(store.session_key)))
-    return _end(user.pk, others.filter(pk__in=list(others.values_list("pk", flat=True)[most - 1 :])))
+    return _end(user.pk, others.filter(pk__in=list(others.values_list("pk", flat=True)[limit - 1 :])))
 
 
 def sessions_of(user: User) -> QuerySet[Session]:
@@ -52,40 +52,40 @@ def sessions_of(user: User) -> QuerySet[Session]:
     return Session.objects.filter(account=user, expires__gt=timezone.now())
 
 
-def sessions_everywhere() -> QuerySet[Session]:
+def all_sessions() -> QuerySet[Session]:
     """The sessions of all accounts, with their accounts."""
     alive = Session.objects.filter(account__isnull=False, expires__gt=timezone.now())
     return alive.select_related("account")
 
 
-def session_seen(store: SessionStore) -> bool:
+def record_session_activity(store: SessionStore) -> bool:
     """Note that a person (not a page by itself) used a session; False, and its end, when its time was over.
 
     A time-out that was shortened meanwhile counts from here.
     """
     store.get("")  # reads it, if nobody did
     row, now = store.row, timezone.now()
-    if row is None or row.account_id is None or now - row.last_seen < SEEN_EVERY:
+    if row is None or row.account_id is None or now - row.last_seen < LAST_SEEN_INTERVAL:
         return True
-    ends = life()
-    if ends.end(row.created, row.last_seen) <= now:
+    lifetime = session_lifetime()
+    if lifetime.expires_at(row.created, row.last_seen) <= now:
         store.flush()
         return False
-    row.last_seen, row.expires = now, ends.end(row.created, now)
+    row.last_seen, row.expires = now, lifetime.expires_at(row.created, now)
     Session.objects.filter(pk=row.pk).update(last_seen=row.last_seen, expires=row.expires)
     return True
 
 
-def session_end(session: Session, *, actor: Asker) -> None:
+def session_end(session: Session, *, actor: ActorProtocol) -> None:
     """End one session; who may see it was the caller's to find out."""
-    ports.record("session.end", actor=actor, row=session.account, request={"via": session.via, "id": session.pk})
+    hooks.record("session.end", actor=actor, row=session.account, request={"via": session.via, "id": session.pk})
     _end(session.account_id or 0, Session.objects.filter(pk=session.pk))
 
 
-def sessions_end_others(user: User, *, keep: str, actor: Asker) -> int:
+def sessions_end_others(user: User, *, keep: str, actor: ActorProtocol) -> int:
     """End all sessions of an account but the one with the key `keep`; how many that were."""
     count = sessions_close(user, keep=keep)
-    ports.record("session.endall", actor=actor, row=user, request={"ended": count})
+    hooks.record("session.endall", actor=actor, row=user, request={"ended": count})
     return count
 
 
@@ -101,12 +101,12 @@ def sessions_of_provider_close(kind: str) -> int:
     count = found.count()
     found.delete()
     for account in accounts:
-        ports.account_changed(account or 0)
+        hooks.account_changed(account or 0)
     return count
 
 
 def _end(account: int, found: QuerySet[Session]) -> int:
     count = found.filter(expires__gt=timezone.now()).count()
     found.delete()
-    ports.account_changed(account)
+    hooks.account_changed(account)
     return count

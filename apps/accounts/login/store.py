@@ -9,8 +9,8 @@ from django.contrib.sessions.backends.base import CreateError, SessionBase, Upda
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from apps.accounts.login.limits import BEFORE_LOGIN, life
 from apps.accounts.login.models import Session, digest_of
+from apps.accounts.login.session_limits import ANONYMOUS_SESSION_LIFETIME, session_lifetime
 
 Origin = dict[str, Any]
 _ORIGIN = ("address", "agent", "via", "provider", "created", "last_seen", "expires", "confirmed")
@@ -58,19 +58,21 @@ class SessionStore(SessionBase):
             self.create()
             return
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
-        told = {"data": self.encode(data), "account_id": data.get(SESSION_KEY)}
+        columns = {"data": self.encode(data), "account_id": data.get(SESSION_KEY)}
         if must_create:
-            self._insert(told)
+            self._insert(columns)
             return
-        told |= self.origin or {}
-        if not Session.objects.filter(digest=digest_of(self.session_key)).update(**told):
+        columns |= self.origin or {}
+        if not Session.objects.filter(digest=digest_of(self.session_key)).update(**columns):
             raise UpdateError
 
-    def _insert(self, told: dict[str, Any]) -> None:
+    def _insert(self, columns: dict[str, Any]) -> None:
         try:
             with transaction.atomic():
                 self.row = Session.objects.create(
-                    digest=digest_of(str(self.session_key)), expires=timezone.now() + BEFORE_LOGIN, **told
+                    digest=digest_of(str(self.session_key)),
+                    expires=timezone.now() + ANONYMOUS_SESSION_LIFETIME,
+                    **columns,
                 )
         except IntegrityError:
             raise CreateError from None
@@ -86,7 +88,7 @@ class SessionStore(SessionBase):
             "created": now,
             "last_seen": now,
             "confirmed": now,
-            "expires": life().end(now, now),
+            "expires": session_lifetime().expires_at(now, now),
         }
 
     def cycle_key(self) -> None:
@@ -104,7 +106,7 @@ class SessionStore(SessionBase):
 
     def get_expiry_age(self, **_: Any) -> int:
         """Seconds for which a browser keeps the cookie."""
-        return int(life().whole.total_seconds())
+        return int(session_lifetime().max_age.total_seconds())
 
     @classmethod
     def clear_expired(cls) -> None:

@@ -6,20 +6,25 @@ from typing import Any
 
 from apps.accounts.models import User
 from apps.accounts.services import account_act, account_create, account_update
-from apps.api.resources.effective import access_of_account
-from apps.api.wire.caller import Caller
-from apps.api.wire.entry import pick
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Link, Resource, register
+from apps.api.resources.effective_access import access_of_account
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.input import pick
+from apps.api.wire.resource import (
+    Data,
+    Link,
+    Resource,
+    register,
+)
 
 
 @register
-class Account(Resource):
+class AccountResource(Resource):
     """An account; administrators see and change all of them, others see themselves."""
 
     name = "account"
     model = User
-    own = table("""
+    own_fields = parse_fields("""
         kind           string   cu <kind
         login          string   c  <login 1..255 ^
         password       password c  * ! ^
@@ -27,35 +32,35 @@ class Account(Resource):
         externalIdType string   r
         identity       reference[identity] r
     """)
-    without = frozenset({"accountId"})
+    omitted_fields = frozenset({"accountId"})
     links = {
         "effectiveAccess": Link(call=access_of_account, permission=""),
         "apiKeys": Link("apiKey", column="account"),
     }
     computed = {
-        "externalIdType": lambda _seen: "rancher_id",
-        "externalId": lambda seen: f"1a{seen.row.pk}",
-        "identity": lambda seen: f"1i!rancher_id:1a{seen.row.pk}",
-        "password": lambda _seen: None,
+        "externalIdType": lambda _context: "rancher_id",
+        "externalId": lambda context: f"1a{context.row.pk}",
+        "identity": lambda context: f"1i!rancher_id:1a{context.row.pk}",
+        "password": lambda _context: None,
     }
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """Oneself, or everybody; an environment key is nobody in particular."""
         rows = User.objects.all()
         if caller.actor.is_admin:
             return rows
         return rows.filter(pk=caller.actor.user.pk) if caller.actor.user and caller.actor.scope is None else rows.none()
 
-    def create(self, caller: Caller, data: Data) -> User:
+    def create(self, caller: ApiCaller, data: Data) -> User:
         """A new local account."""
         login = data.get("login") or data.get("name", "")
         more = pick(data, name="name", kind="kind", description="description")
         return account_create(actor=caller.actor, login=login, password=data["password"], **more)
 
-    def update(self, caller: Caller, row: User, data: Data) -> None:
+    def update(self, caller: ApiCaller, row: User, data: Data) -> None:
         """Change name, description or kind."""
         account_update(row, actor=caller.actor, **data)
 
-    def act(self, caller: Caller, row: User, action: str) -> None:
+    def act(self, caller: ApiCaller, row: User, action: str) -> None:
         """Activate, deactivate, remove, purge, restore."""
         account_act(row, action, actor=caller.actor)

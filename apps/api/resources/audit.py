@@ -10,37 +10,43 @@ from django.db.models.functions import Concat
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 
 from apps.api.wire import query
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Link, Resource, Seen, register, root_letters
-from apps.control.export import KINDS, lines
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import (
+    Link,
+    Resource,
+    RowContext,
+    id_prefix_of,
+    register,
+)
+from apps.control.audit.export import CONTENT_TYPES, export_lines
 from apps.control.models import AuditEntry
-from apps.control.selectors import audit_everywhere
+from apps.control.selectors import visible_audit_entries
 from apps.core.errors import Forbidden, Invalid
 from apps.core.ids import wire_id
-from apps.core.streams import download
+from apps.core.streams import streaming_download
 
 
-def _json(name: str) -> Any:
-    def text(seen: Seen) -> str | None:
-        found = getattr(seen.row, name)
+def _json_text(name: str) -> Any:
+    def text(context: RowContext) -> str | None:
+        found = getattr(context.row, name)
         return json.dumps(found) if found else None
 
     return text
 
 
-def _target(seen: Seen) -> str | None:
-    kind, key = seen.row.kind, seen.row.target
-    return wire_id(root_letters(kind), key) if kind and key is not None else None
+def _target_id(context: RowContext) -> str | None:
+    kind, key = context.row.kind, context.row.target
+    return wire_id(id_prefix_of(kind), key) if kind and key is not None else None
 
 
 @register
-class AuditLog(Resource):
+class AuditLogResource(Resource):
     """One line of the audit log, secrets blanked; `?export=csv` or `jsonl` is a file, for owners and administrators."""
 
     name = "auditLog"
     model = AuditEntry
-    own = table("""
+    own_fields = parse_fields("""
         accountId                 reference[account]  r <environment_id
         authType                  enum                r <auth_type
         authenticatedAsAccountId  reference[account]  r <account_number
@@ -59,28 +65,30 @@ class AuditLog(Resource):
         via                       string              r <via
     """)
     computed = {
-        "requestObject": _json("request"),
-        "responseObject": _json("response"),
-        "resourceId": _target,
+        "requestObject": _json_text("request"),
+        "responseObject": _json_text("response"),
+        "resourceId": _target_id,
     }
     links = {"account": Link("project", attribute="environment_id")}
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """The lines of the environment the caller is in; everything, log-ins included, for an administrator in none."""
         if caller.environment is None and caller.actor.is_admin:
-            found: Any = audit_everywhere(caller.actor)
+            found: Any = visible_audit_entries(caller.actor)
         else:
             found = AuditEntry.objects.within(caller.environments())
         return found.annotate(wire_event=Concat(Value("api."), "event", output_field=CharField()))
 
-    def download(self, caller: Caller, request: HttpRequest, asked: QueryDict) -> StreamingHttpResponse | None:
+    def download(
+        self, caller: ApiCaller, request: HttpRequest, query_params: QueryDict
+    ) -> StreamingHttpResponse | None:
         """The lines that the filters leave, as a file."""
-        kind = asked.get("export")
+        kind = query_params.get("export")
         if kind is None:
             return None
-        if kind not in KINDS:
-            raise Invalid("export", "InvalidOption", f"export must be one of: {', '.join(KINDS)}.")
+        if kind not in CONTENT_TYPES:
+            raise Invalid("export", "InvalidOption", f"export must be one of: {', '.join(CONTENT_TYPES)}.")
         if not set(caller.environments()) <= set(caller.environments("own")):
             raise Forbidden("Only owners and administrators may take the audit log away.")
-        rows, _said = query.filtered(self, self.rows(caller), asked)
-        return download(request, f"audit.{kind}", KINDS[kind], lines(rows, kind))
+        rows, _filters = query.apply_filters(self, self.rows(caller), query_params)
+        return streaming_download(request, f"audit.{kind}", CONTENT_TYPES[kind], export_lines(rows, kind))

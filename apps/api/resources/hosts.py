@@ -7,29 +7,40 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.resources import images
-from apps.api.resources.access import statistics
-from apps.api.resources.endpoints import wire_endpoints
-from apps.api.resources.history import stats_history
-from apps.api.wire.caller import Caller
-from apps.api.wire.entry import pick
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Link, Resource, register
+from apps.api.resources.public_endpoints import serialize_endpoints
+from apps.api.resources.socket_tickets import stats_ticket_link
+from apps.api.resources.stats_history import stats_history
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.input import pick
+from apps.api.wire.resource import (
+    Action,
+    Data,
+    Link,
+    Resource,
+    register,
+)
 from apps.containers.models import Container
 from apps.hosts.models import Host
-from apps.hosts.services import host_act, host_create, host_drain, host_update
+from apps.hosts.services import (
+    host_act,
+    host_create,
+    host_drain,
+    host_update,
+)
 
 
-def _evacuate(caller: Caller, row: Host, data: Data) -> None:
+def _evacuate(caller: ApiCaller, row: Host, data: Data) -> None:
     host_drain(row, actor=caller.actor, stop_standalone=bool(data.get("stopStandalone")))
 
 
 @register
-class HostType(Resource):
+class HostResource(Resource):
     """A machine with an engine."""
 
     name = "host"
     model = Host
-    own = table("""
+    own_fields = parse_fields("""
         agentState      string                  r
         computeTotal    int                     r
         hostname        string                  r  <hostname
@@ -40,48 +51,50 @@ class HostType(Resource):
         publicEndpoints array[publicEndpoint]   r
     """)
     computed = {
-        "agentState": lambda seen: seen.row.shown if seen.row.has_agent else None,
-        "info": lambda seen: seen.row.info or None,
-        "labels": lambda seen: seen.row.all_labels,
-        "publicEndpoints": lambda seen: wire_endpoints(seen.extra),
+        "agentState": lambda context: context.row.display_state if context.row.has_agent else None,
+        "info": lambda context: context.row.info or None,
+        "labels": lambda context: context.row.all_labels,
+        "publicEndpoints": lambda context: serialize_endpoints(context.extra),
     }
-    verbs = {
+    custom_actions = {
         "evacuate": Action(_evacuate, "evacuateInput", "host"),
-        "removeimage": Action(images.remove, "removeImageInput", permission="hosts"),
+        "removeimage": Action(images.remove_image, "removeImageInput", permission="hosts"),
     }
     links = {
         "account": Link("project", attribute="environment_id"),
         "instances": Link("container", column="host"),
         "hostEvents": Link("hostEvent", column="host"),
-        "stats": Link(call=statistics("stats")),
-        "statsHistory": Link(asks=stats_history),
-        "hostStats": Link(call=statistics("hoststats")),
-        "containerStats": Link(call=statistics("containerstats")),
-        "images": Link(call=images.images),
+        "stats": Link(call=stats_ticket_link("stats")),
+        "statsHistory": Link(call_with_query=stats_history),
+        "hostStats": Link(call=stats_ticket_link("hoststats")),
+        "containerStats": Link(call=stats_ticket_link("containerstats")),
+        "images": Link(call=images.list_images),
     }
 
     def kind_of(self, row: Any) -> str:  # noqa: ARG002 - the base's signature
         """Every engine here is Docker's."""
         return "docker"
 
-    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:
+    def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """The containers that may have published ports, by host."""
-        there = Container.objects.within(caller.environments()).filter(host__in=[row.pk for row in rows], removed=None)
+        containers = Container.objects.within(caller.environments()).filter(
+            host__in=[row.pk for row in rows], removed=None
+        )
         found: dict[int, list[Container]] = defaultdict(list)
-        for container in there.select_related("host"):
+        for container in containers.select_related("host"):
             found[container.host_id or 0].append(container)
         return found
 
-    def update(self, caller: Caller, row: Host, data: Data) -> None:
+    def update(self, caller: ApiCaller, row: Host, data: Data) -> None:
         """Change name, description, labels or address."""
         host_update(row, actor=caller.actor, **data)
 
-    def act(self, caller: Caller, row: Host, action: str) -> None:
+    def act(self, caller: ApiCaller, row: Host, action: str) -> None:
         """Activate, deactivate, remove, purge."""
         host_act(row, action, actor=caller.actor)
 
 
-_KEYS = {
+_CREDENTIAL_FIELDS = {
     **{name: name for name in ("ca", "cert", "key", "password")},
     "host_key": "hostKey",
     "private_key": "privateKey",
@@ -89,13 +102,13 @@ _KEYS = {
 
 
 @register
-class EngineEndpoint(Resource):
+class EngineEndpointResource(Resource):
     """Where an engine listens; making one makes a host, which is the answer."""
 
     name = "engineEndpoint"
     listable = False
     sortable = False
-    own = table("""
+    own_fields = parse_fields("""
         url         string      c * 1..512
         name        string      c 0..255
         description string      c 0..1024
@@ -110,12 +123,12 @@ class EngineEndpoint(Resource):
         password    password    c !
     """)
 
-    def find(self, caller: Caller, key: int | str | None) -> Any:  # noqa: ARG002 - the base's signature
+    def find(self, caller: ApiCaller, key: int | str | None) -> Any:  # noqa: ARG002 - the base's signature
         """There is none: it became a host."""
         return None
 
-    def create(self, caller: Caller, data: Data) -> Host:
+    def create(self, caller: ApiCaller, data: Data) -> Host:
         """A new host, once its engine has answered."""
-        tls = pick(data, **_KEYS)
-        rest = {name: value for name, value in data.items() if name not in _KEYS.values()}
-        return host_create(actor=caller.actor, environment=caller.inside(), tls=tls, **rest)
+        tls = pick(data, **_CREDENTIAL_FIELDS)
+        rest = {name: value for name, value in data.items() if name not in _CREDENTIAL_FIELDS.values()}
+        return host_create(actor=caller.actor, environment=caller.require_environment(), tls=tls, **rest)

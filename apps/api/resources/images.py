@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Resource, register, root_letters
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import (
+    Data,
+    Resource,
+    id_prefix_of,
+    register,
+)
 from apps.containers.models import Pull
 from apps.containers.selectors import images_of
 from apps.containers.services import image_copy, image_remove
@@ -15,12 +20,12 @@ from apps.hosts.models import Host
 
 
 @register
-class ImagePull(Resource):
+class ImagePullResource(Resource):
     """One image on its way to one host; making one has another host send it."""
 
     name = "imagePull"
     model = Pull
-    own = table("""
+    own_fields = parse_fields("""
         name         string                 r   <name
         description  string                 r   <description
         image        string                 cr  <image * 1..512
@@ -30,22 +35,22 @@ class ImagePull(Resource):
         progress     int                    r
         ended        date                   r   <ended
     """)
-    computed = {"progress": lambda seen: (seen.row.status or {}).get("percent")}
+    computed = {"progress": lambda context: (context.row.status or {}).get("percent")}
 
-    def create(self, caller: Caller, data: Data) -> list[Pull]:
+    def create(self, caller: ApiCaller, data: Data) -> list[Pull]:
         """Have `sourceHostId` send the image to each of `hostIds`; one row for each."""
-        source = _host(caller, data["sourceHostId"], "sourceHostId")
-        targets = [_host(caller, text, "hostIds") for text in dict.fromkeys(data["hostIds"])]
+        source = _find_host(caller, data["sourceHostId"], "sourceHostId")
+        targets = [_find_host(caller, text, "hostIds") for text in dict.fromkeys(data["hostIds"])]
         return image_copy(actor=caller.actor, source=source, image=data["image"], targets=targets)
 
-    def act(self, caller: Caller, row: Pull, action: str) -> None:  # noqa: ARG002 - the one action is `again`
+    def act(self, caller: ApiCaller, row: Pull, action: str) -> None:  # noqa: ARG002 - the one action is `again`
         """Get it once more, from where it came before."""
         if row.source is None:
             raise Invalid("sourceHostId", "MissingRequired", "It came from a registry: deploy what needs it.")
         image_copy(actor=caller.actor, source=row.source, image=row.image, targets=[row.host])
 
 
-def _host(caller: Caller, text: str, field: str) -> Host:
+def _find_host(caller: ApiCaller, text: str, field: str) -> Host:
     key = row_number(text) or 0
     found: Host | None = Host.objects.within(caller.environments()).filter(pk=key, removed=None).first()
     if found is None:
@@ -53,20 +58,20 @@ def _host(caller: Caller, text: str, field: str) -> Host:
     return found
 
 
-def images(caller: Caller, row: Host) -> Data:  # noqa: ARG001 - as links are called
+def list_images(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - as links are called
     """What a host has, asked of its engine now."""
     try:
         found = images_of(row)
     except EngineError as error:
         raise Problem(str(error), status=503, code="Service Unavailable") from None
-    host = wire_id(root_letters("host"), row.pk)
-    shown = [
+    host = wire_id(id_prefix_of("host"), row.pk)
+    serialized = [
         {"type": "hostImage", "id": image.id, "hostId": host, "tags": list(image.tags), "size": image.size}
         for image in found
     ]
-    return {"type": "collection", "resourceType": "hostImage", "links": {}, "data": shown}
+    return {"type": "collection", "resourceType": "hostImage", "links": {}, "data": serialized}
 
 
-def remove(caller: Caller, row: Host, data: Data) -> None:
+def remove_image(caller: ApiCaller, row: Host, data: Data) -> None:
     """Remove an image from the host."""
     image_remove(actor=caller.actor, host=row, image=data["image"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Seen
-from apps.containers.spec import LaunchConfig
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import RowContext
+from apps.containers.launch.config import LaunchConfig
 
-LAUNCH_CONFIG = table("""
+LAUNCH_CONFIG_FIELDS = parse_fields("""
     imageUuid            string                        c
     command              array[string]                 c
     entryPoint           array[string]                 c
@@ -77,16 +77,16 @@ LAUNCH_CONFIG = table("""
 """)
 
 
-def shown(config: LaunchConfig, *, values: bool) -> dict[str, Any]:
+def serialize_launch_config(config: LaunchConfig, *, values: bool) -> dict[str, Any]:
     """A configuration on the wire; the values of environment variables only for those who may see them."""
     found = config.to_wire()
     return found if values else {**found, "environment": None}
 
 
-def _from_extra(name: str) -> Callable[[Seen], Any]:
-    return lambda seen: seen.extra["config"].get(name)
+def _from_extra(name: str) -> Callable[[RowContext], Any]:
+    return lambda context: context.extra["config"].get(name)
 
 
-def computed() -> Mapping[str, Callable[[Seen], Any]]:
+def computed_launch_fields() -> Mapping[str, Callable[[RowContext], Any]]:
     """Sources of the launch fields of a row whose extra holds `config`."""
-    return {field.name: _from_extra(field.name) for field in LAUNCH_CONFIG}
+    return {field.name: _from_extra(field.name) for field in LAUNCH_CONFIG_FIELDS}

@@ -9,28 +9,33 @@ from django.http import QueryDict
 
 from apps.accounts.login.passwords import password_change, password_set
 from apps.accounts.models import User
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Resource, register
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import (
+    Action,
+    Data,
+    Resource,
+    register,
+)
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.environments.access import Verdict
 
 
 @register
-class ChangeSecretInput(Resource):
+class ChangeSecretInputResource(Resource):
     """What changing a password takes."""
 
     name = "changeSecretInput"
     listable = False
-    own = table("""
+    own_fields = parse_fields("""
         oldSecret password cr *
         newSecret password cr *
     """)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LocalPassword:
     """The password of an account."""
 
     account: User
@@ -41,46 +46,46 @@ class Row:
         return int(self.account.pk)
 
 
-def _change(caller: Caller, row: Row, data: Data) -> None:
+def _change(caller: ApiCaller, row: LocalPassword, data: Data) -> None:
     password_change(
         row.account, data["oldSecret"], data["newSecret"], actor=caller.actor, old_field="oldSecret", field="newSecret"
     )
 
 
 @register
-class PasswordType(Resource):
+class PasswordResource(Resource):
     """A local account's password: POST sets anybody's (administrators), `changesecret` one's own with the old one."""
 
     name = "password"
     sortable = False
-    own = table("""
+    own_fields = parse_fields("""
         accountId   reference[account] cr <pk
         publicValue string             cr <account__login
         secretValue password           c  * !
         state       string             r  <account__desired
     """)
-    computed = {"secretValue": lambda _seen: None}
-    verbs = {"changesecret": Action(_change, input="changeSecretInput", permission="keys")}
+    computed = {"secretValue": lambda _context: None}
+    custom_actions = {"changesecret": Action(_change, input="changeSecretInput", permission="keys")}
 
-    def verdict(self, caller: Caller, row: Row, action: str) -> Verdict:  # noqa: ARG002 - there is only one
+    def verdict(self, caller: ApiCaller, row: LocalPassword, action: str) -> Verdict:  # noqa: ARG002 - there is only one
         """Only its owner changes a password; an administrator sets a new one with POST."""
         if caller.actor.user == row.account:
             return Verdict(allowed=True)
         return Verdict(allowed=False, reason="Only its owner changes a password; administrators set a new one (POST).")
 
-    def listed(self, caller: Caller, asked: QueryDict) -> list[Row]:  # noqa: ARG002 - the base's signature
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[LocalPassword]:  # noqa: ARG002 - the base's signature
         """One's own, or everybody's for an administrator, where there is one."""
         rows = User.objects.filter(removed=None)
         if not caller.actor.is_admin:
             mine = caller.actor.user is not None and caller.actor.scope is None
             rows = rows.filter(pk=caller.actor.user.pk) if mine and caller.actor.user else rows.none()
-        return [Row(account) for account in rows if account.has_usable_password()]
+        return [LocalPassword(account) for account in rows if account.has_usable_password()]
 
-    def find(self, caller: Caller, key: int | str | None) -> Any:
+    def find(self, caller: ApiCaller, key: int | str | None) -> Any:
         """The password of the account with this number."""
-        return next((row for row in self.listed(caller, QueryDict()) if row.pk == key), None)
+        return next((row for row in self.list_rows(caller, QueryDict()) if row.pk == key), None)
 
-    def create(self, caller: Caller, data: Data) -> Row:
+    def create(self, caller: ApiCaller, data: Data) -> LocalPassword:
         """Give the account, named by id or by log-in name, this password."""
         number, login = row_number(data.get("accountId") or ""), data.get("publicValue", "")
         rows = User.objects.filter(removed=None)
@@ -88,4 +93,4 @@ class PasswordType(Resource):
         if row is None or not caller.actor.is_admin:
             raise Invalid("accountId", "InvalidReference", "There is no such account.")
         password_set(row, data["secretValue"], actor=caller.actor, field="secretValue")
-        return Row(row)
+        return LocalPassword(row)

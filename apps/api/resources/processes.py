@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Link, Resource, Seen, register, root_letters
-from apps.control.cancel import cancellable, operation_cancel, operation_retry, repeatable
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import (
+    Action,
+    Data,
+    Link,
+    Resource,
+    RowContext,
+    id_prefix_of,
+    register,
+)
+from apps.control.cancel import (
+    can_cancel,
+    can_retry,
+    operation_cancel,
+    operation_retry,
+)
 from apps.control.models import Operation, OperationLine
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict
@@ -16,25 +29,25 @@ from apps.environments.access import Verdict
 _RESULT = {"succeeded": "SUCCESS", "failed": "FAILED", "superseded": "SUPERSEDED", "cancelled": "CANCELED"}
 
 
-def _retry(caller: Caller, row: Operation, _data: Data) -> None:
+def _retry(caller: ApiCaller, row: Operation, _data: Data) -> None:
     operation_retry(row, actor=caller.actor)
 
 
-def _cancel(caller: Caller, row: Operation, _data: Data) -> None:
+def _cancel(caller: ApiCaller, row: Operation, _data: Data) -> None:
     operation_cancel(row, actor=caller.actor)
 
 
-def _resource(seen: Seen) -> str:
-    return wire_id(root_letters(seen.row.kind), seen.row.target)
+def _resource(context: RowContext) -> str:
+    return wire_id(id_prefix_of(context.row.kind), context.row.target)
 
 
 @register
-class ProcessInstance(Resource):
+class ProcessInstanceResource(Resource):
     """One operation."""
 
     name = "processInstance"
     model = Operation
-    own = table("""
+    own_fields = parse_fields("""
         accountId              reference[account] r <environment_id
         startTime              date               r <created
         endTime                date               r <ended
@@ -53,29 +66,29 @@ class ProcessInstance(Resource):
         startProcessServerId   string             r
     """)
     computed = {
-        "lines": lambda seen: seen.extra,
+        "lines": lambda context: context.extra,
         "resourceId": _resource,
-        "result": lambda seen: _RESULT.get(seen.row.state),
+        "result": lambda context: _RESULT.get(context.row.state),
     }
-    verbs = {"retry": Action(_retry), "cancel": Action(_cancel)}
+    custom_actions = {"retry": Action(_retry), "cancel": Action(_cancel)}
     links = {"children": Link("processInstance", column="parent")}
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """The operations of the environments the caller sees."""
         return Operation.objects.within(caller.environments())
 
-    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:
+    def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """The steps that were told of each, in one query, and in one what the caller may do where they are."""
-        caller.actor.learn({row.environment_id for row in rows if row.environment_id})
+        caller.actor.prefetch_permissions({row.environment_id for row in rows if row.environment_id})
         found: dict[int, list[Data]] = {row.pk: [] for row in rows}
         for line in OperationLine.objects.filter(operation__in=list(found)):
             found[line.operation_id].append({"at": line.at.isoformat(), "text": line.text})
         return found
 
-    def verdict(self, caller: Caller, row: Any, action: str) -> Verdict:
+    def verdict(self, caller: ApiCaller, row: Any, action: str) -> Verdict:
         """What is going on may be cancelled, what failed tried again."""
         if action == "cancel":
-            return cancellable(row, caller.actor)
-        if row.is_open:
+            return can_cancel(row, caller.actor)
+        if row.is_pending:
             return Verdict(allowed=False, reason=f"Not possible while it is {row.state}.")
-        return repeatable(row, caller.actor)
+        return can_retry(row, caller.actor)

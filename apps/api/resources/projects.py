@@ -5,27 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from apps.accounts.spec import IDENTITY_KINDS, LOCAL
-from apps.api.resources.effective import access_of_environment
-from apps.api.wire.caller import Caller
-from apps.api.wire.entry import pick
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import STEADY, Action, Data, Link, Resource, register
+from apps.accounts.provider_config import IDENTITY_KINDS, LOCAL_IDENTITY_KIND
+from apps.api.resources.effective_access import access_of_environment
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.input import pick
+from apps.api.wire.resource import (
+    ALWAYS_ACTIVE,
+    Action,
+    Data,
+    Link,
+    Resource,
+    register,
+)
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict, verdict
 from apps.environments.models import Environment, Member, Role
-from apps.environments.selectors import titles_of
-from apps.environments.services import environment_act, environment_create, environment_update, members_set
+from apps.environments.selectors import display_names_of
+from apps.environments.services import (
+    environment_act,
+    environment_create,
+    environment_update,
+    members_set,
+)
 
 
-def _set_members(caller: Caller, row: Environment, data: Data) -> Data:
+def _set_members(caller: ApiCaller, row: Environment, data: Data) -> Data:
     members = members_set(row, data["members"], actor=caller.actor)
-    titles = titles_of(members)
-    shown = [{"type": "projectMember", **_member(member), "name": titles[member.pk]} for member in members]
-    return {"type": "setProjectMembersInput", "links": {}, "actions": {}, "members": shown}
+    titles = display_names_of(members)
+    serialized = [
+        {"type": "projectMember", **_serialize_member(member), "name": titles[member.pk]} for member in members
+    ]
+    return {"type": "setProjectMembersInput", "links": {}, "actions": {}, "members": serialized}
 
 
-def _member(member: Member) -> Data:
+def _serialize_member(member: Member) -> Data:
     return {
         "id": wire_id("pm", member.pk),
         "externalId": member.identity,
@@ -35,18 +49,18 @@ def _member(member: Member) -> Data:
     }
 
 
-def _delete(caller: Caller, row: Environment, _data: Data) -> None:
+def _delete(caller: ApiCaller, row: Environment, _data: Data) -> None:
     environment_act(row, "remove", actor=caller.actor)
 
 
 @register
-class Project(Resource):
+class ProjectResource(Resource):
     """An environment; its owners rename, close and delete it and choose its members."""
 
     name = "project"
-    root = "account"
+    base_type = "account"
     model = Environment
-    own = table("""
+    own_fields = parse_fields("""
         uuid           string               r   <wire_uuid
         members        array[projectMember] c
         kubernetes     boolean              r   =false ~
@@ -55,8 +69,8 @@ class Project(Resource):
         publicDns      boolean              r   =false ~
         virtualMachine boolean              r   =false ~
     """)
-    without = frozenset({"accountId"})
-    verbs = {
+    omitted_fields = frozenset({"accountId"})
+    custom_actions = {
         "setmembers": Action(_set_members, "setProjectMembersInput", "setProjectMembersInput", "members"),
         "delete": Action(_delete, permission="own"),
     }
@@ -71,32 +85,32 @@ class Project(Resource):
         "effectiveAccesses": Link(call=access_of_environment),
         "registrationTokens": Link("registrationToken", column="environment"),
     }
-    computed = {"members": lambda _seen: None}
+    computed = {"members": lambda _context: None}
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """Those the caller is a member of; all of them for an administrator."""
         return Environment.objects.filter(pk__in=caller.environments())
 
-    def find(self, caller: Caller, key: int | str | None) -> Any:
+    def find(self, caller: ApiCaller, key: int | str | None) -> Any:
         """One of those; its owners still see it while it is being removed."""
         if not isinstance(key, int) or (caller.environment is not None and key != caller.environment.pk):
             return None
         return Environment.objects.filter(pk=key).first() if "view" in caller.actor.permissions(key) else None
 
-    def create(self, caller: Caller, data: Data) -> Environment:
+    def create(self, caller: ApiCaller, data: Data) -> Environment:
         """A new environment."""
         named = pick(data, description="description", members="members")
         return environment_create(actor=caller.actor, name=data.get("name", ""), **named)
 
-    def update(self, caller: Caller, row: Environment, data: Data) -> None:
+    def update(self, caller: ApiCaller, row: Environment, data: Data) -> None:
         """Rename or describe it."""
         environment_update(row, actor=caller.actor, **pick(data, name="name", description="description"))
 
-    def act(self, caller: Caller, row: Environment, action: str) -> None:
+    def act(self, caller: ApiCaller, row: Environment, action: str) -> None:
         """Activate, deactivate, remove, purge, restore."""
         environment_act(row, action, actor=caller.actor)
 
-    def verdict(self, caller: Caller, row: Environment, action: str) -> Verdict:
+    def verdict(self, caller: ApiCaller, row: Environment, action: str) -> Verdict:
         """As everywhere; `delete` is another word for `remove`."""
         if action == "delete":
             return verdict(caller.actor, "remove", row)
@@ -104,12 +118,12 @@ class Project(Resource):
 
 
 @register
-class ProjectMember(Resource):
+class ProjectMemberResource(Resource):
     """One identity's role in an environment; written through the environment's `setmembers` only."""
 
     name = "projectMember"
     model = Member
-    own = table("""
+    own_fields = parse_fields("""
         externalId     string             r <identity
         externalIdType enum               r <identity_type
         role           enum               r <role
@@ -123,19 +137,19 @@ class ProjectMember(Resource):
         transitioningProgress int r
     """)
     computed = {
-        **STEADY,
-        "name": lambda seen: seen.extra,
+        **ALWAYS_ACTIVE,
+        "name": lambda context: context.extra,
     }
     links = {"project": Link("project", attribute="environment_id")}
 
-    def options(self, caller: Caller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - roles are the same for everybody
+    def options(self, caller: ApiCaller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - roles are the same for everybody
         """The four roles of v1, then those that administrators made; identities of every provider."""
-        return {"role": Role.every(), "externalIdType": (LOCAL, *sorted(IDENTITY_KINDS))}
+        return {"role": Role.permissions_by_role(), "externalIdType": (LOCAL_IDENTITY_KIND, *sorted(IDENTITY_KINDS))}
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """The members of the environments the caller sees."""
         return Member.objects.filter(environment__in=caller.environments()).select_related("account")
 
-    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[int, str]:  # noqa: ARG002 - the base's signature
+    def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[int, str]:  # noqa: ARG002 - the base's signature
         """What each is called, also those who were never here."""
-        return titles_of(rows)
+        return display_names_of(rows)

@@ -1,4 +1,4 @@
-"""`schema`: what the caller's role may do with each type."""
+"""`build_schema`: what the caller's role may do with each type."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from typing import Any
 
 from django.http import QueryDict
 
-from apps.api.wire import kinds
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Resource, register
-from apps.api.wire.schema import schema
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import (
+    Data,
+    Resource,
+    find_resource,
+    register,
+    visible_resources,
+)
+from apps.api.wire.schema import build_schema
 
 
 @register
-class SchemaType(Resource):
+class SchemaResource(Resource):
     """A type's schema, by its name or plural."""
 
     name = "schema"
     sortable = False
-    own = table("""
+    own_fields = parse_fields("""
         pluralName        string        r <plural_name
         resourceMethods   array[string] r
         collectionMethods array[string] r
@@ -31,15 +36,15 @@ class SchemaType(Resource):
         includeableLinks  array[string] r
     """)
 
-    def listed(self, caller: Caller, asked: QueryDict) -> list[Any]:  # noqa: ARG002 - the base's signature
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[Any]:  # noqa: ARG002 - the base's signature
         """Those that exist for the caller's role."""
-        return kinds.known(caller)
+        return visible_resources(caller)
 
-    def find(self, caller: Caller, key: int | str | None) -> Any:
+    def find(self, caller: ApiCaller, key: int | str | None) -> Any:
         """The schema of this name."""
-        found = kinds.named(key) if isinstance(key, str) else None
-        return found if found in kinds.known(caller) else None
+        found = find_resource(key) if isinstance(key, str) else None
+        return found if found in visible_resources(caller) else None
 
-    def whole(self, caller: Caller, row: Any) -> Data:
+    def custom_body(self, caller: ApiCaller, row: Any) -> Data:
         """The schema."""
-        return schema(row, caller)
+        return build_schema(row, caller)

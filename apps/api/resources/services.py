@@ -6,16 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from apps.api.resources import launch
-from apps.api.resources.endpoints import wire_endpoints
-from apps.api.wire.caller import Caller
-from apps.api.wire.entry import pick, read
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import STEADY, Action, Data, Link, Resource, named, register
-from apps.containers.spec import LaunchConfig
+from apps.api.resources.public_endpoints import serialize_endpoints
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.input import pick, validate_body
+from apps.api.wire.resource import (
+    ALWAYS_ACTIVE,
+    Action,
+    Data,
+    Link,
+    Resource,
+    find_resource,
+    register,
+)
+from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
-from apps.core.lifecycle import UPDATING
-from apps.stacks.lost import policy_of
+from apps.core.lifecycle import UPDATING_STATES
+from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.selectors import service_views
 from apps.stacks.services import (
@@ -27,13 +35,15 @@ from apps.stacks.services import (
     service_update,
 )
 
-_LINKABLE = frozenset({"requested", "registering", "inactive", "activating", "active", "deactivating", *UPDATING})
+_LINKABLE = frozenset(
+    {"requested", "registering", "inactive", "activating", "active", "deactivating", *UPDATING_STATES}
+)
 
 
-def _target(caller: Caller, link: Any) -> tuple[Service, str]:
+def _resolve_link(caller: ApiCaller, link: Any) -> tuple[Service, str]:
     """The service that a `serviceLink` names, and the name it is linked under."""
-    kind = named("serviceLink")
-    data = read(kind.fields if kind else (), link, "c")
+    kind = find_resource("serviceLink")
+    data = validate_body(kind.fields if kind else (), link, "c")
     rows = Service.objects.within(caller.environments()).select_related("stack")
     row = rows.filter(pk=row_number(data["serviceId"]) or 0, removed=None).first()
     if row is None:
@@ -41,25 +51,25 @@ def _target(caller: Caller, link: Any) -> tuple[Service, str]:
     return row, data.get("name", "")
 
 
-def _set_links(caller: Caller, row: Service, data: Data) -> None:
-    links_set(row, [_target(caller, link) for link in data.get("serviceLinks", ())], actor=caller.actor)
+def _set_links(caller: ApiCaller, row: Service, data: Data) -> None:
+    links_set(row, [_resolve_link(caller, link) for link in data.get("serviceLinks", ())], actor=caller.actor)
 
 
-def _one_link(change: Callable[..., None]) -> Callable[[Caller, Service, Data], None]:
-    def act(caller: Caller, row: Service, data: Data) -> None:
-        target, name = _target(caller, data["serviceLink"])
+def _link_action(change: Callable[..., None]) -> Callable[[ApiCaller, Service, Data], None]:
+    def act(caller: ApiCaller, row: Service, data: Data) -> None:
+        target, name = _resolve_link(caller, data["serviceLink"])
         change(row, target, name, actor=caller.actor)
 
     return act
 
 
 @register
-class ServiceType(Resource):
+class ServiceResource(Resource):
     """Containers of one launch configuration, kept at a scale."""
 
     name = "service"
     model = Service
-    own = table("""
+    own_fields = parse_fields("""
         name                   string                       cu <name * 1..63
         assignServiceIpAddress boolean                      r  =false ~
         createIndex            int                          r
@@ -84,18 +94,18 @@ class ServiceType(Resource):
         vip                    string                       r
     """)
     computed = {
-        "currentScale": lambda seen: len(seen.extra["view"].containers),
-        "healthState": lambda seen: (seen.row.status or {}).get("health"),
-        "launchConfig": lambda seen: seen.extra["config"],
-        "lostHostPolicy": lambda seen: policy_of(seen.row.lost_after),
-        "metadata": lambda seen: seen.row.metadata or None,
-        "publicEndpoints": lambda seen: wire_endpoints(seen.extra["view"].containers, seen.row.pk),
-        "secondaryLaunchConfigs": lambda _seen: [],
+        "currentScale": lambda context: len(context.extra["view"].containers),
+        "healthState": lambda context: (context.row.status or {}).get("health"),
+        "launchConfig": lambda context: context.extra["config"],
+        "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
+        "metadata": lambda context: context.row.metadata or None,
+        "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].containers, context.row.pk),
+        "secondaryLaunchConfigs": lambda _context: [],
     }
-    verbs = {
+    custom_actions = {
         "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE),
-        "addservicelink": Action(_one_link(link_add), "addRemoveServiceLinkInput", states=_LINKABLE),
-        "removeservicelink": Action(_one_link(link_remove), "addRemoveServiceLinkInput", states=_LINKABLE),
+        "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE),
+        "removeservicelink": Action(_link_action(link_remove), "addRemoveServiceLinkInput", states=_LINKABLE),
     }
     links = {
         "account": Link("project", attribute="environment_id"),
@@ -105,26 +115,28 @@ class ServiceType(Resource):
         "consumedbyservices": Link("service", column="links__target"),
     }
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """The services of the environments the caller sees."""
         return Service.objects.within(caller.environments()).select_related("stack")
 
-    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:
+    def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """Containers, links and configuration of each one."""
         views = {view.service.pk: view for view in service_views(rows)}
-        open_ones = {key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}}
+        values_visible = {
+            key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}
+        }
         return {
             row.pk: {
                 "view": views[row.pk],
                 "config": {
                     "type": "launchConfig",
-                    **launch.shown(row.config, values=open_ones[row.environment_id]),
+                    **launch.serialize_launch_config(row.config, values=values_visible[row.environment_id]),
                 },
             }
             for row in rows
         }
 
-    def create(self, caller: Caller, data: Data) -> Service:
+    def create(self, caller: ApiCaller, data: Data) -> Service:
         """A new service of a stack."""
         if data.get("secondaryLaunchConfigs"):
             raise Invalid("secondaryLaunchConfigs", "InvalidOption", "Sidekicks are not supported yet; leave them out.")
@@ -144,23 +156,23 @@ class ServiceType(Resource):
         config = LaunchConfig.from_wire(data.get("launchConfig") or {}, at="launchConfig.")
         return service_create(actor=caller.actor, stack=stack, name=data["name"], config=config, **more)
 
-    def update(self, caller: Caller, row: Service, data: Data) -> None:
+    def update(self, caller: ApiCaller, row: Service, data: Data) -> None:
         """Change scale, name, description, metadata or what is done about a lost host."""
         lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
         service_update(row, actor=caller.actor, lost_host=lost, **data)
 
-    def act(self, caller: Caller, row: Service, action: str) -> None:
+    def act(self, caller: ApiCaller, row: Service, action: str) -> None:
         """Activate, deactivate, remove, purge."""
         service_act(row, action, actor=caller.actor)
 
 
 @register
-class ServiceConsumeMap(Resource):
+class ServiceConsumeMapResource(Resource):
     """One service's link to another, read only."""
 
     name = "serviceConsumeMap"
     model = ServiceLink
-    own = table("""
+    own_fields = parse_fields("""
         serviceId         reference[service] r <service_id
         consumedServiceId reference[service] r <target_id
         name              string             r <name
@@ -174,14 +186,14 @@ class ServiceConsumeMap(Resource):
         transitioningProgress int r
     """)
     computed = {
-        **STEADY,
-        "ports": lambda _seen: [],
+        **ALWAYS_ACTIVE,
+        "ports": lambda _context: [],
     }
     links = {
         "service": Link("service", attribute="service_id"),
         "consumedService": Link("service", attribute="target_id"),
     }
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """The links of the services the caller sees."""
         return ServiceLink.objects.filter(service__environment__in=caller.environments()).select_related("service")

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.accounts.login.proof import session_confirm
-from apps.accounts.login.sessions import session_end, sessions_everywhere
+from apps.accounts.login.credentials import session_confirm
+from apps.accounts.login.sessions import all_sessions, session_end
 from apps.accounts.models import Session
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Resource, register
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import (
+    Action,
+    Data,
+    Resource,
+    register,
+)
 from apps.environments.access import Verdict
 
 
 @register
-class SessionConfirmInput(Resource):
+class SessionConfirmInputResource(Resource):
     """The password once more, and a code of the second factor where there is one."""
 
     name = "sessionConfirmInput"
     listable = False
-    own = table("""
+    own_fields = parse_fields("""
         password password cr *
         code     password cr
     """)
 
 
-def _confirm(caller: Caller, row: Session, data: Data) -> None:
+def _confirm(caller: ApiCaller, row: Session, data: Data) -> None:
     session_confirm(row, data["password"], data.get("code", ""), actor=caller.actor)
 
 
 @register
-class LoginSession(Resource):
+class LoginSessionResource(Resource):
     """A browser or program that is logged in; deleting it logs it out. Ours, not v1's.
 
     `confirm` proves again who is in the current one: for ten minutes it may do what decides over the door itself.
@@ -38,7 +43,7 @@ class LoginSession(Resource):
 
     name = "loginSession"
     model = Session
-    own = table("""
+    own_fields = parse_fields("""
         accountId reference[account] r <account_id
         address   string             r <address
         agent     string             r <agent
@@ -50,22 +55,22 @@ class LoginSession(Resource):
         provider  string             r <provider
         via       string             r <via
     """)
-    computed = {"current": lambda seen: seen.row == seen.caller.actor.session}
+    computed = {"current": lambda context: context.row == context.caller.actor.session}
 
-    verbs = {"confirm": Action(_confirm, input="sessionConfirmInput", permission="keys")}
+    custom_actions = {"confirm": Action(_confirm, input="sessionConfirmInput", permission="keys")}
 
-    def verdict(self, caller: Caller, row: Session, action: str) -> Verdict:  # noqa: ARG002 - there is only one
+    def verdict(self, caller: ApiCaller, row: Session, action: str) -> Verdict:  # noqa: ARG002 - there is only one
         """Nobody speaks for another log-in."""
         mine = row == caller.actor.session
         return Verdict(allowed=mine, reason="" if mine else "Only the session that asks can be confirmed.")
 
-    def rows(self, caller: Caller) -> Any:
+    def rows(self, caller: ApiCaller) -> Any:
         """One's own, or everybody's for an administrator; an environment key has none."""
-        rows, actor = sessions_everywhere(), caller.actor
+        rows, actor = all_sessions(), caller.actor
         if actor.is_admin:
             return rows
         return rows.filter(account=actor.user) if actor.user is not None and actor.scope is None else rows.none()
 
-    def act(self, caller: Caller, row: Session, action: str) -> None:  # noqa: ARG002 - there is only one
+    def act(self, caller: ApiCaller, row: Session, action: str) -> None:  # noqa: ARG002 - there is only one
         """Log it out."""
         session_end(row, actor=caller.actor)

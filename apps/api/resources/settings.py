@@ -8,16 +8,16 @@ from typing import Any
 
 from django.http import QueryDict
 
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Resource, register
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import Data, Resource, register
 from apps.core.defaults import DEFAULTS
 from apps.core.models import Setting
 from apps.core.services import setting_reset, setting_write
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EffectiveSetting:
     """A setting as it is in force."""
 
     name: str
@@ -30,19 +30,19 @@ class Row:
         return "Database" if self.stored else "Code Packaged Defaults"
 
 
-def _rows(*, everything: bool) -> dict[str, Row]:
+def _load_settings(*, everything: bool) -> dict[str, EffectiveSetting]:
     names = [name for name, default in DEFAULTS.items() if everything or default.public]
     stored: Mapping[str, str] = dict(Setting.objects.filter(name__in=names).values_list("name", "value"))
-    return {name: Row(name, stored.get(name, DEFAULTS[name].value), name in stored) for name in names}
+    return {name: EffectiveSetting(name, stored.get(name, DEFAULTS[name].value), name in stored) for name in names}
 
 
 @register
-class SettingType(Resource):
+class SettingResource(Resource):
     """One setting; administrators see all and change them, others read the public ones."""
 
     name = "setting"
     sortable = False
-    own = table("""
+    own_fields = parse_fields("""
         name        string  c  <name * 1..255
         value       string  cu <value 0..1024
         activeValue string  r  <value
@@ -54,30 +54,30 @@ class SettingType(Resource):
         """Settings are known by name."""
         return str(row.name)
 
-    def listed(self, caller: Caller, asked: QueryDict) -> list[Row]:
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[EffectiveSetting]:
         """All, or the public ones."""
-        everything = caller.actor.is_admin and asked.get("all") != "false"
-        found = _rows(everything=everything)
-        return [found[name] for name in asked.getlist("name") or sorted(found) if name in found]
+        everything = caller.actor.is_admin and query_params.get("all") != "false"
+        found = _load_settings(everything=everything)
+        return [found[name] for name in query_params.getlist("name") or sorted(found) if name in found]
 
-    def find(self, caller: Caller, key: int | str | None) -> Row | None:
+    def find(self, caller: ApiCaller, key: int | str | None) -> EffectiveSetting | None:
         """The setting of this name; one that nobody knows has no value."""
         if not isinstance(key, str) or len(key) > 255:
             return None
-        return _rows(everything=caller.actor.is_admin).get(key, Row(key, None, stored=False))
+        return _load_settings(everything=caller.actor.is_admin).get(key, EffectiveSetting(key, None, stored=False))
 
-    def create(self, caller: Caller, data: Data) -> Row:
+    def create(self, caller: ApiCaller, data: Data) -> EffectiveSetting:
         """Set it; the same as an update."""
         return self._write(caller, data["name"], data.get("value", ""))
 
-    def update(self, caller: Caller, row: Row, data: Data) -> None:
+    def update(self, caller: ApiCaller, row: EffectiveSetting, data: Data) -> None:
         """Set it."""
         self._write(caller, row.name, data.get("value", ""))
 
-    def act(self, caller: Caller, row: Row, action: str) -> None:  # noqa: ARG002 - there is only one
+    def act(self, caller: ApiCaller, row: EffectiveSetting, action: str) -> None:  # noqa: ARG002 - there is only one
         """Back to the default."""
         setting_reset(row.name, actor=caller.actor)
 
-    def _write(self, caller: Caller, name: str, value: str) -> Row:
+    def _write(self, caller: ApiCaller, name: str, value: str) -> EffectiveSetting:
         setting_write(name, value, actor=caller.actor)
-        return Row(name, value, stored=True)
+        return EffectiveSetting(name, value, stored=True)

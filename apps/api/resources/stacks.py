@@ -5,24 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.api.wire.caller import Caller
-from apps.api.wire.entry import pick
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Action, Data, Link, Resource, Seen, register
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.input import pick
+from apps.api.wire.resource import (
+    Action,
+    Data,
+    Link,
+    Resource,
+    RowContext,
+    register,
+)
 from apps.core.ids import row_number
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export
-from apps.stacks.services import stack_act, stack_create, stack_services_act, stack_update
+from apps.stacks.services import (
+    stack_act,
+    stack_create,
+    stack_services_act,
+    stack_update,
+)
 
 
-def _all(action: str) -> Any:
-    def act(caller: Caller, row: Stack, _data: Data) -> None:
+def _services_action(action: str) -> Any:
+    def act(caller: ApiCaller, row: Stack, _data: Data) -> None:
         stack_services_act(row, action, actor=caller.actor)
 
     return act
 
 
-def _export(caller: Caller, row: Stack, data: Data) -> Data:
+def _export(caller: ApiCaller, row: Stack, data: Data) -> Data:
     wanted = [row_number(text) or 0 for text in data.get("serviceIds", ())]
     docker, rancher = stack_export(caller.actor, row, wanted)
     return {
@@ -34,28 +46,28 @@ def _export(caller: Caller, row: Stack, data: Data) -> Data:
     }
 
 
-def _outputs(caller: Caller, row: Stack, data: Data) -> None:
+def _outputs(caller: ApiCaller, row: Stack, data: Data) -> None:
     stack_update(row, actor=caller.actor, outputs={**row.outputs, **data["outputs"]})
 
 
-def _secret(name: str) -> Any:
+def _if_values_visible(name: str) -> Any:
     """What may hold environment variables' values is for those who may see them."""
-    return lambda seen: (getattr(seen.row, name) or None) if seen.may("values") else None
+    return lambda context: (getattr(context.row, name) or None) if context.may("values") else None
 
 
-def _health(seen: Seen) -> str:
+def _health(context: RowContext) -> str:
     """The worst of the services'."""
-    found = {str((each or {}).get("health") or "healthy") for each in seen.extra or ()}
+    found = {str((each or {}).get("health") or "healthy") for each in context.extra or ()}
     return next((word for word in ("unhealthy", "degraded", "initializing") if word in found), "healthy")
 
 
 @register
-class StackType(Resource):
+class StackResource(Resource):
     """A stack; given compose texts, it makes their services."""
 
     name = "environment"
     model = Stack
-    own = table("""
+    own_fields = parse_fields("""
         name                string      cu <name * 1..63
         dockerCompose       string      c
         environment         map[string] c
@@ -68,21 +80,21 @@ class StackType(Resource):
         startOnCreate       boolean     c  <start_on_create
     """)
     computed = {
-        "dockerCompose": _secret("docker_compose"),
-        "rancherCompose": _secret("rancher_compose"),
-        "environment": _secret("variables"),
-        "outputs": lambda seen: seen.row.outputs or None,
+        "dockerCompose": _if_values_visible("docker_compose"),
+        "rancherCompose": _if_values_visible("rancher_compose"),
+        "environment": _if_values_visible("variables"),
+        "outputs": lambda context: context.row.outputs or None,
         "healthState": _health,
     }
-    verbs = {
-        "activateservices": Action(_all("activate"), states=frozenset({"active", "updating-active"})),
-        "deactivateservices": Action(_all("deactivate"), states=frozenset({"active", "updating-active"})),
+    custom_actions = {
+        "activateservices": Action(_services_action("activate"), states=frozenset({"active", "updating-active"})),
+        "deactivateservices": Action(_services_action("deactivate"), states=frozenset({"active", "updating-active"})),
         "exportconfig": Action(_export, "composeConfigInput", "composeConfig", "values"),
         "addoutputs": Action(_outputs, "addOutputsInput", states=frozenset({"active", "updating-active"})),
     }
     links = {"account": Link("project", attribute="environment_id"), "services": Link("service", column="stack")}
 
-    def extras(self, caller: Caller, rows: Sequence[Any]) -> Mapping[Any, Any]:
+    def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """How the services of each one are."""
         found: dict[int, list[Any]] = {row.pk: [] for row in rows}
         services = Service.objects.within(caller.environments()).filter(stack__in=list(found), removed=None)
@@ -90,7 +102,7 @@ class StackType(Resource):
             found[stack].append(status)
         return found
 
-    def create(self, caller: Caller, data: Data) -> Stack:
+    def create(self, caller: ApiCaller, data: Data) -> Stack:
         """A new stack, with the services of its texts."""
         more = pick(
             data,
@@ -101,13 +113,13 @@ class StackType(Resource):
             external_id="externalId",
             start_on_create="startOnCreate",
         )
-        return stack_create(actor=caller.actor, environment=caller.inside(), name=data["name"], **more)
+        return stack_create(actor=caller.actor, environment=caller.require_environment(), name=data["name"], **more)
 
-    def update(self, caller: Caller, row: Stack, data: Data) -> None:
+    def update(self, caller: ApiCaller, row: Stack, data: Data) -> None:
         """Change name, description, outputs or external id."""
         named = pick(data, name="name", description="description", outputs="outputs", external_id="externalId")
         stack_update(row, actor=caller.actor, **named)
 
-    def act(self, caller: Caller, row: Stack, action: str) -> None:
+    def act(self, caller: ApiCaller, row: Stack, action: str) -> None:
         """Remove, purge."""
         stack_act(row, action, actor=caller.actor)

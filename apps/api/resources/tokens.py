@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
-from apps.accounts.login.factor import code_check, step_after_password
-from apps.accounts.login.open_mode import is_open
-from apps.accounts.login.proof import authenticated
+from apps.accounts.login.credentials import check_credentials
+from apps.accounts.login.open_mode import open_mode_enabled
+from apps.accounts.login.second_factor import code_check, next_login_step
 from apps.accounts.models import User
-from apps.accounts.services import login_succeeded
-from apps.api.resources.identities import identity_of
-from apps.api.wire.auth import token_make
-from apps.api.wire.caller import Caller
-from apps.api.wire.fields import table
-from apps.api.wire.kinds import Data, Resource, register
+from apps.accounts.services import record_login
+from apps.api.resources.identities import account_identity
+from apps.api.wire.auth import issue_token
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import Data, Resource, register
 from apps.core.defaults import setting
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.ids import wire_id
-from apps.environments.access import actor_of_user
+from apps.environments.actor import actor_of_user
 from apps.environments.models import Member
 from apps.environments.services import environment_create
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IssuedToken:
     """The one token there is to see: how to get one, or the one just got."""
 
     user: User | None = None
@@ -37,9 +37,9 @@ class Row:
         return "session" if self.user else "token"
 
 
-def _second_step(user: User, code: str | None, address: str) -> None:
+def _require_second_factor(user: User, code: str | None, address: str) -> None:
     """Ask for the second factor where the account has one."""
-    step = step_after_password(user, str(getattr(user, "backend", "")))
+    step = next_login_step(user, str(getattr(user, "backend", "")))
     if step == "enrol":
         message = "A second factor is required of accounts like yours: log in to the console once to set it up."
         raise Problem(message, status=401, code="TotpEnrolmentRequired")
@@ -54,12 +54,12 @@ def _second_step(user: User, code: str | None, address: str) -> None:
 
 
 @register
-class TokenType(Resource):
+class TokenResource(Resource):
     """POST `{"code": "<name>:<password>"}` answers `jwt`, good as a bearer token."""
 
     name = "token"
     sortable = False
-    own = table("""
+    own_fields = parse_fields("""
         code         string   c *
         totp         string   c
         jwt          string   r <jwt
@@ -75,32 +75,32 @@ class TokenType(Resource):
         scheme       string   r
     """)
     computed = {
-        "code": lambda _seen: None,
-        "totp": lambda _seen: None,
-        "security": lambda _seen: not is_open(),
-        "enabled": lambda _seen: not is_open(),
-        "authProvider": lambda _seen: setting("api.auth.provider.configured"),
-        "userIdentity": lambda seen: identity_of(seen.row.user) if seen.row.user else None,
-        "accountId": lambda seen: wire_id("a", seen.row.user.pk) if seen.row.user else None,
+        "code": lambda _context: None,
+        "totp": lambda _context: None,
+        "security": lambda _context: not open_mode_enabled(),
+        "enabled": lambda _context: not open_mode_enabled(),
+        "authProvider": lambda _context: setting("api.auth.provider.configured"),
+        "userIdentity": lambda context: account_identity(context.row.user) if context.row.user else None,
+        "accountId": lambda context: wire_id("a", context.row.user.pk) if context.row.user else None,
     }
 
-    def listed(self, caller: Caller, asked: QueryDict) -> list[Row]:  # noqa: ARG002 - the base's signature
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[IssuedToken]:  # noqa: ARG002 - the base's signature
         """How one logs in here."""
-        return [Row()]
+        return [IssuedToken()]
 
-    def find(self, caller: Caller, key: int | str | None) -> Row | None:  # noqa: ARG002 - the base's signature
+    def find(self, caller: ApiCaller, key: int | str | None) -> IssuedToken | None:  # noqa: ARG002 - the base's signature
         """How one logs in here; a token itself is not shown again."""
-        return Row() if key == "token" else None
+        return IssuedToken() if key == "token" else None
 
-    def create(self, caller: Caller, data: Data) -> Row:
+    def create(self, caller: ApiCaller, data: Data) -> IssuedToken:
         """Log in; one's first log-in makes one's own environment."""
         login, colon, password = data["code"].partition(":")
         if not colon:
             raise Forbidden('Write the code as "<name>:<password>".')
         address = caller.actor.address
-        user = authenticated(None, login, password, address=address)
-        _second_step(user, data.get("totp"), address)
-        login_succeeded(user, address, via="api")
+        user = check_credentials(None, login, password, address=address)
+        _require_second_factor(user, data.get("totp"), address)
+        record_login(user, address, via="api")
         if not Member.objects.filter(account=user).exists():
             environment_create(actor=actor_of_user(user, "api", address=address), name=f"{user.login}-Default")
-        return Row(user, token_make(user, address=address, agent=caller.agent))
+        return IssuedToken(user, issue_token(user, address=address, agent=caller.agent))

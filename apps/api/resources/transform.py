@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apps.api.wire.fields import an_object
+from apps.api.wire.fields import check_object
 from apps.core.errors import Invalid
 
-_KINDS = ("docker:", "sim:")
-_CONFIG = {
+_IMAGE_PREFIXES = ("docker:", "sim:")
+_CONFIG_KEYS = {
     "hostname": "Hostname",
     "domainName": "Domainname",
     "user": "User",
@@ -29,7 +29,7 @@ _CONFIG = {
     "volumeDriver": "VolumeDriver",
     "stopSignal": "StopSignal",
 }
-_HOST = {
+_HOST_CONFIG_KEYS = {
     "memory": "Memory",
     "memorySwap": "MemorySwap",
     "cpuShares": "CpuShares",
@@ -50,55 +50,55 @@ _HOST = {
 
 def transform(body: Any) -> dict[str, Any]:
     """The launch configuration of an engine's description; raises `Invalid` for what is none."""
-    asked = an_object("body", body)
-    config, host = _part(asked, "Config"), _part(asked, "HostConfig")
+    description = check_object("body", body)
+    config, host = _section(description, "Config"), _section(description, "HostConfig")
     image = config.get("Image")
     if not isinstance(image, str) or not image:
         raise Invalid("Config.Image", "MissingRequired", "Config.Image is required.")
     found: dict[str, Any] = {
-        "imageUuid": image if image.startswith(_KINDS) else f"docker:{image}",
-        **_taken(config, _CONFIG),
-        **_taken(host, _HOST),
+        "imageUuid": image if image.startswith(_IMAGE_PREFIXES) else f"docker:{image}",
+        **_copy_keys(config, _CONFIG_KEYS),
+        **_copy_keys(host, _HOST_CONFIG_KEYS),
         "environment": _environment(config.get("Env")),
-        "dataVolumes": [*_keys(config.get("Volumes")), *_list(host.get("Binds"))],
+        "dataVolumes": [*_sorted_keys(config.get("Volumes")), *_string_list(host.get("Binds"))],
         "ports": _ports(host.get("PortBindings")),
         "devices": _devices(host.get("Devices")),
-        "restartPolicy": _restart(_part(host, "RestartPolicy")),
-        "logConfig": _log(_part(host, "LogConfig")),
+        "restartPolicy": _restart(_section(host, "RestartPolicy")),
+        "logConfig": _log(_section(host, "LogConfig")),
         "networkMode": _network(host.get("NetworkMode")),
     }
     published = {port.rpartition(":")[2] for port in found["ports"]}
-    found["expose"] = [port for port in _keys(config.get("ExposedPorts")) if port not in published]
-    name = str(asked.get("Name") or "").removeprefix("/")
-    return {"type": "container", **({"name": name} if name else {}), **_present(found)}
+    found["expose"] = [port for port in _sorted_keys(config.get("ExposedPorts")) if port not in published]
+    name = str(description.get("Name") or "").removeprefix("/")
+    return {"type": "container", **({"name": name} if name else {}), **_drop_empty(found)}
 
 
-def _part(asked: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = asked.get(name)
+def _section(description: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = description.get(name)
     if found is not None and not isinstance(found, Mapping):
         raise Invalid(name, "InvalidFormat", f"{name} must be an object.")
     return found or {}
 
 
-def _present(found: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_empty(found: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is empty: nothing, none, or zero."""
     return {name: value for name, value in found.items() if value not in (None, "", [], {}, 0) or value is False}
 
 
-def _taken(asked: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {ours: asked[theirs] for ours, theirs in names.items() if asked.get(theirs)}
+def _copy_keys(description: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {ours: description[theirs] for ours, theirs in names.items() if description.get(theirs)}
 
 
-def _list(value: Any) -> list[str]:
+def _string_list(value: Any) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list) else []
 
 
-def _keys(value: Any) -> list[str]:
+def _sorted_keys(value: Any) -> list[str]:
     return sorted(value) if isinstance(value, Mapping) else []
 
 
 def _environment(lines: Any) -> dict[str, str]:
-    return {line.partition("=")[0]: line.partition("=")[2] for line in _list(lines)}
+    return {line.partition("=")[0]: line.partition("=")[2] for line in _string_list(lines)}
 
 
 def _ports(bindings: Any) -> list[str]:
@@ -107,14 +107,14 @@ def _ports(bindings: Any) -> list[str]:
         return []
     found = []
     for private in sorted(bindings):
-        for each in _bound(bindings[private]):
+        for each in _host_bindings(bindings[private]):
             address, public = (str(each.get(key) or "") for key in ("HostIp", "HostPort"))
             front = f"{address}:" if address else ""
             found.append(f"{front}{public}:{private}" if public or address else private)
     return found
 
 
-def _bound(found: Any) -> list[Mapping[str, Any]]:
+def _host_bindings(found: Any) -> list[Mapping[str, Any]]:
     """What a private port is bound to; nothing when the engine is to choose."""
     rows = found or [{}]
     if not isinstance(rows, list) or not all(isinstance(each, Mapping) for each in rows):
@@ -137,7 +137,7 @@ def _restart(policy: Mapping[str, Any]) -> dict[str, Any] | None:
 def _log(config: Mapping[str, Any]) -> dict[str, Any] | None:
     if not config.get("Type"):
         return None
-    return {"driver": config["Type"], "config": dict(_part(config, "Config"))}
+    return {"driver": config["Type"], "config": dict(_section(config, "Config"))}
 
 
 def _network(mode: Any) -> str:

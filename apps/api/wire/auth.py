@@ -14,18 +14,28 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle
 
-from apps.accounts.login.open_mode import stand_in
-from apps.accounts.login.sessions import LOCAL, make_room, provider_of, session_seen
+from apps.accounts.login.open_mode import open_mode_user
+from apps.accounts.login.sessions import (
+    LOCAL_BACKEND,
+    enforce_session_limit,
+    record_session_activity,
+    session_provider_kind,
+)
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
-from apps.accounts.selectors import key_shown, why_shut
-from apps.accounts.services import key_used
+from apps.accounts.selectors import key_by_credentials, key_refusal
+from apps.accounts.services import record_key_use
 from apps.api.wire.origin import client_address
 from apps.core.errors import Unauthorized
 from apps.core.texts import is_storable
-from apps.environments.access import Actor, actor_of_key, actor_of_stranger, actor_of_user
+from apps.environments.actor import (
+    Actor,
+    actor_of_anonymous,
+    actor_of_key,
+    actor_of_user,
+)
 
-Proof = tuple[User, Actor] | None
+AuthResult = tuple[User, Actor] | None
 
 
 def _credentials(request: Request, scheme: bytes) -> str | None:
@@ -38,7 +48,7 @@ def _credentials(request: Request, scheme: bytes) -> str | None:
 class KeyAuthentication(BaseAuthentication):
     """`Basic accessKey:secretKey`; a wrong pair is refused, whatever else the request brings."""
 
-    def authenticate(self, request: Request) -> Proof:
+    def authenticate(self, request: Request) -> AuthResult:
         """The actor behind the key."""
         found = _credentials(request, b"basic")
         if found is None:
@@ -46,14 +56,14 @@ class KeyAuthentication(BaseAuthentication):
         try:
             access, _colon, secret = base64.b64decode(found, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            return _wrong(request)
-        key = key_shown(access, secret) if is_storable(access) else None
+            return _reject_credentials(request)
+        key = key_by_credentials(access, secret) if is_storable(access) else None
         if key is None:
-            return _wrong(request)
+            return _reject_credentials(request)
         address = client_address(request)
-        if shut := why_shut(key, address):
-            return _as_stranger(request) or _refuse(shut)
-        key_used(key, address)
+        if reason := key_refusal(key, address):
+            return _authenticate_in_open_mode(request) or _raise_unauthorized(reason)
+        record_key_use(key, address)
         return key.account, actor_of_key(key, "api", address=address)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature
@@ -64,72 +74,72 @@ class KeyAuthentication(BaseAuthentication):
 class BearerAuthentication(BaseAuthentication):
     """`Bearer <jwt>`: what `POST /v1/token` handed out, opaque and revocable."""
 
-    def authenticate(self, request: Request) -> Proof:
+    def authenticate(self, request: Request) -> AuthResult:
         """The actor behind the token."""
         token = _credentials(request, b"bearer")
         if token is None:
             return None
         store = SessionStore(token)
-        user = _user_of(store) if token.isalnum() and len(token) <= 64 else None
-        if user is None or not session_seen(store):
-            return _wrong(request)
+        user = _session_user(store) if token.isalnum() and len(token) <= 64 else None
+        if user is None or not record_session_activity(store):
+            return _reject_credentials(request)
         return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
 
 
 class SessionAuthentication(BaseAuthentication):
     """A browser that is logged in to the console; what it changes needs `X-API-CSRF` (or the form's token)."""
 
-    def authenticate(self, request: Request) -> Proof:
+    def authenticate(self, request: Request) -> AuthResult:
         """The actor behind the session."""
-        inner = request._request  # noqa: SLF001 - Django's own request
-        user, store = getattr(inner, "user", None), getattr(inner, "session", None)
+        django_request = request._request  # noqa: SLF001 - Django's own request
+        user, store = getattr(django_request, "user", None), getattr(django_request, "session", None)
         if not isinstance(user, User) or not user.is_active or not isinstance(store, SessionStore):
             return None
-        if not session_seen(store):
+        if not record_session_activity(store):
             return None
         self._check_origin(request)
         return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
 
     def _check_origin(self, request: Request) -> None:
-        said = request.META.get("HTTP_X_API_CSRF")
-        if said:
-            request.META["HTTP_X_CSRFTOKEN"] = said
+        csrf_header = request.META.get("HTTP_X_API_CSRF")
+        if csrf_header:
+            request.META["HTTP_X_CSRFTOKEN"] = csrf_header
         check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
         check.process_request(request)
         if check.process_view(request, None, (), {}):  # type: ignore[arg-type]
             raise PermissionDenied("The CSRF token is missing; send the cookie's in X-API-CSRF.", "InvalidCSRFToken")
 
 
-class OpenAuthentication(BaseAuthentication):
+class OpenModeAuthentication(BaseAuthentication):
     """While access control is off, whoever proved nothing is the administrator."""
 
-    def authenticate(self, request: Request) -> Proof:
+    def authenticate(self, request: Request) -> AuthResult:
         """The account that strangers act as."""
-        return _as_stranger(request)
+        return _authenticate_in_open_mode(request)
 
 
-def _as_stranger(request: Request) -> Proof:
+def _authenticate_in_open_mode(request: Request) -> AuthResult:
     """The administrator while open mode is on, unless the request asks to be checked or another site's page sent it."""
-    if request.headers.get("X-Enforce-Authentication", "").lower() == "true" or not _is_ours(request):
+    if request.headers.get("X-Enforce-Authentication", "").lower() == "true" or not _is_same_origin(request):
         return None
-    user = stand_in()
+    user = open_mode_user()
     if user is None:
         return None
-    return user, actor_of_stranger(user, "api", address=client_address(request))
+    return user, actor_of_anonymous(user, "api", address=client_address(request))
 
 
-def _is_ours(request: Request) -> bool:
+def _is_same_origin(request: Request) -> bool:
     """Whether the request comes from no browser, or from a page of this portal."""
     origin = request.headers.get("Origin", "")
     return not origin or urlsplit(origin).netloc.lower() == request.get_host().lower()
 
 
-def _wrong(request: Request) -> Proof:
+def _reject_credentials(request: Request) -> AuthResult:
     """A credential that is not right: nobody, or anybody while access control is off."""
-    return _as_stranger(request) or _refuse("Unauthorized")
+    return _authenticate_in_open_mode(request) or _raise_unauthorized("Unauthorized")
 
 
-def _refuse(reason: str) -> NoReturn:
+def _raise_unauthorized(reason: str) -> NoReturn:
     raise Unauthorized(reason)
 
 
@@ -141,10 +151,10 @@ class AnonymousThrottle(AnonRateThrottle):
         return client_address(request)
 
 
-def token_make(user: User, *, address: str = "", agent: str = "") -> str:
+def issue_token(user: User, *, address: str = "", agent: str = "") -> str:
     """A new session of the account, for use as a bearer token."""
     # The way in, which `authenticate` notes on the account: when a log-in provider is switched off, its tokens end.
-    backend = getattr(user, "backend", LOCAL)
+    backend = getattr(user, "backend", LOCAL_BACKEND)
     store = SessionStore()
     store[SESSION_KEY] = str(user.pk)
     store[BACKEND_SESSION_KEY] = backend
@@ -152,13 +162,13 @@ def token_make(user: User, *, address: str = "", agent: str = "") -> str:
     data = dict(store.items())
     store.create()
     store.update(data)
-    store.begin(address=address, agent=agent, via="api", provider=provider_of(user, backend))
+    store.begin(address=address, agent=agent, via="api", provider=session_provider_kind(user, backend))
     store.save()
-    make_room(user, store)
+    enforce_session_limit(user, store)
     return str(store.session_key)
 
 
-def _user_of(store: SessionStore) -> User | None:
+def _session_user(store: SessionStore) -> User | None:
     """The active account behind a session; a changed password ends it."""
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     return user if isinstance(user, User) and user.is_active else None

@@ -9,14 +9,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.errors import Invalid
-from apps.core.fields import Check, boolean, integer, many, map_text, mapping, option, plain_text, text
+from apps.core.fields import (
+    Check,
+    boolean,
+    integer,
+    list_of,
+    map_text,
+    mapping,
+    option,
+    plain_text,
+    text,
+)
 
-LONGEST = 1024 * 1024
-DEEPEST = 64
+MAX_LENGTH = 1024 * 1024
+MAX_DEPTH = 64
 
-_STRING = ["eq", "ne", "prefix", "like", "notlike", "null", "notnull"]
-_NUMBER = ["eq", "ne", "lt", "lte", "gt", "gte", "null", "notnull"]
-_OTHER = ["eq", "ne", "null", "notnull"]
+_STRING_MODIFIERS = ["eq", "ne", "prefix", "like", "notlike", "null", "notnull"]
+_NUMBER_MODIFIERS = ["eq", "ne", "lt", "lte", "gt", "gte", "null", "notnull"]
+_OTHER_MODIFIERS = ["eq", "ne", "null", "notnull"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +34,13 @@ class Field:
     """One field: its v1 type, who may write it when (`c` on create, `u` on update), and where its value comes from.
 
     `source` is a path of attributes (`stack.name`) and, with `__` for dots, the column that filters and sorts use;
-    `low` and `high` bound a number, or the length of a text; `once` ones are shown by the answer that made the thing;
-    `admin` ones exist for administrators only.
+    `low` and `high` bound a number, or the length of a text; `shown_once` ones are shown by the answer that made the
+    thing; `admin` ones exist for administrators only.
     """
 
     name: str
     type: str
-    letters: str = "r"
+    crud: str = "r"
     source: str = ""
     default: Any = None
     options: tuple[str, ...] = ()
@@ -38,7 +48,7 @@ class Field:
     high: int | None = None
     required: bool = False
     nullable: bool = True
-    once: bool = False
+    shown_once: bool = False
     admin: bool = False
 
     @property
@@ -53,16 +63,16 @@ class Field:
         if not self.source:
             return []
         if self.type in {"int", "float", "date"}:
-            return _NUMBER
-        return _STRING if self.type == "string" else _OTHER
+            return _NUMBER_MODIFIERS
+        return _STRING_MODIFIERS if self.type == "string" else _OTHER_MODIFIERS
 
     def schema(self, *, writable: str) -> dict[str, Any]:
         """The field as v1 schemas show it, to a role that may write on the methods `writable`."""
         bounds = ("minLength", "maxLength") if self.type in {"string", "password"} else ("min", "max")
         return {
             "type": self.type,
-            "create": "c" in self.letters and "c" in writable,
-            "update": "u" in self.letters and "u" in writable,
+            "create": "c" in self.crud and "c" in writable,
+            "update": "u" in self.crud and "u" in writable,
             "nullable": self.nullable,
             "required": self.required,
             "default": self.default,
@@ -73,7 +83,7 @@ class Field:
             "maxLength": None,
             bounds[0]: self.low,
             bounds[1]: self.high,
-            "readOnCreateOnly": self.once,
+            "readOnCreateOnly": self.shown_once,
             "unique": False,
             "validChars": None,
             "invalidChars": None,
@@ -86,81 +96,87 @@ class Field:
         if self.options and self.type == "enum":
             return option(*self.options)
         if self.type in {"string", "password"}:
-            return text(low=self.low or 0, high=self.high or LONGEST)
+            return text(low=self.low or 0, high=self.high or MAX_LENGTH)
         if self.type == "int":
             return (
-                integer(*(each for each in (self.low, self.high) if each is not None)) if self.low is not None else _INT
+                integer(*(each for each in (self.low, self.high) if each is not None))
+                if self.low is not None
+                else _CHECK_INT
             )
-        return _check(self.type)
+        return _check_for_type(self.type)
 
 
-_INT = integer()
-_TEXT = text(high=LONGEST)
+_CHECK_INT = integer()
+_CHECK_TEXT = text(high=MAX_LENGTH)
 
 
-def _check(kind: str) -> Check:
+def _check_for_type(kind: str) -> Check:
     """The check of a bare v1 type."""
-    known: dict[str, Check] = {"int": _INT, "boolean": boolean, "json": any_json, "float": any_json}
+    known: dict[str, Check] = {"int": _CHECK_INT, "boolean": boolean, "json": check_json, "float": check_json}
     if kind in known:
         return known[kind]
     if kind in {"string", "password", "enum", "date", "blob"} or kind.startswith("reference["):
-        return _TEXT
+        return _CHECK_TEXT
     if kind.startswith("array["):
-        return many(_check(kind[6:-1]))
+        return list_of(_check_for_type(kind[6:-1]))
     if kind.startswith("map["):
         inner = kind[4:-1]
-        return mapping(map_text() if inner == "string" else _check(inner))
-    return an_object
+        return mapping(map_text() if inner == "string" else _check_for_type(inner))
+    return check_object
 
 
-def an_object(name: str, value: Any) -> Any:
+def check_object(name: str, value: Any) -> Any:
     """A nested value of another v1 type; the service that takes it looks inside."""
     if not isinstance(value, Mapping):
         raise Invalid(name, "InvalidFormat", f"{name} must be an object.")
-    return any_json(name, value)
+    return check_json(name, value)
 
 
-def any_json(name: str, value: Any, depth: int = 0) -> Any:
+def check_json(name: str, value: Any, depth: int = 0) -> Any:
     """Any JSON that can be stored: texts without NUL, not nested beyond measure."""
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise Invalid(name, "MaxLimitExceeded", f"{name} is nested too deeply.")
     if isinstance(value, Mapping):
-        return {plain_text(name, key): any_json(name, each, depth + 1) for key, each in value.items()}
+        return {plain_text(name, key): check_json(name, each, depth + 1) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [any_json(name, each, depth + 1) for each in value]
+        return [check_json(name, each, depth + 1) for each in value]
     return plain_text(name, value) if isinstance(value, str) else value
 
 
-def table(rows: str) -> tuple[Field, ...]:
+def parse_fields(rows: str) -> tuple[Field, ...]:
     """Fields written one to a line: name, type, letters, then marks in any order.
 
     `*` required, `~` never null, `!` shown once, `^` for admins, `=x` default (JSON, else a text), `<path` source,
     `:a|b` options, `1..9` bounds.
     """
-    return tuple(_row(line.split()) for line in rows.splitlines() if line.strip())
+    return tuple(_parse_row(line.split()) for line in rows.splitlines() if line.strip())
 
 
-def _row(words: list[str]) -> Field:
-    name, kind, letters, *marks = words
-    found: dict[str, Any] = {"name": name, "type": kind, "letters": letters}
+def _parse_row(words: list[str]) -> Field:
+    name, kind, crud, *marks = words
+    found: dict[str, Any] = {"name": name, "type": kind, "crud": crud}
     for mark in marks:
-        found.update(_mark(mark))
+        found.update(_parse_mark(mark))
     return Field(**found)
 
 
-def _mark(mark: str) -> dict[str, Any]:
-    plain = {"*": {"required": True}, "~": {"nullable": False}, "!": {"once": True}, "^": {"admin": True}}
+def _parse_mark(mark: str) -> dict[str, Any]:
+    plain = {"*": {"required": True}, "~": {"nullable": False}, "!": {"shown_once": True}, "^": {"admin": True}}
     if mark in plain:
         return plain[mark]
-    kinds = {"<": "source", ":": "options", "=": "default"}
-    if mark[0] in kinds:
-        turns: dict[str, Callable[[str], Any]] = {"<": str, ":": lambda word: tuple(word.split("|")), "=": _default}
-        return {kinds[mark[0]]: turns[mark[0]](mark[1:])}
+    properties = {"<": "source", ":": "options", "=": "default"}
+    if mark[0] in properties:
+        converters: dict[str, Callable[[str], Any]] = {
+            "<": str,
+            ":": lambda word: tuple(word.split("|")),
+            "=": _parse_default,
+        }
+        return {properties[mark[0]]: converters[mark[0]](mark[1:])}
     low, _dots, high = mark.partition("..")
     return {"low": int(low), "high": int(high) if high else None}
 
 
-def _default(value: str) -> Any:
+def _parse_default(value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:

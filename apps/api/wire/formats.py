@@ -21,15 +21,15 @@ class V1Renderer(JSONRenderer):
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> Any:
         """The JSON text."""
-        return b"" if data is None else super().render(dated(data), accepted_media_type, renderer_context)
+        return b"" if data is None else super().render(format_dates(data), accepted_media_type, renderer_context)
 
 
-def dated(value: Any) -> Any:
+def format_dates(value: Any) -> Any:
     """A copy in which every moment is v1's text."""
     if isinstance(value, Mapping):
-        return {name: dated(each) for name, each in value.items()}
+        return {name: format_dates(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [dated(each) for each in value]
+        return [format_dates(each) for each in value]
     return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else value
 
 
@@ -39,7 +39,7 @@ def wants_html(request: Any) -> bool:
     return "text/html" in accept and "Mozilla" in agent
 
 
-class Negotiation(BaseContentNegotiation):
+class V1ContentNegotiation(BaseContentNegotiation):
     """A page for browsers, JSON for everybody else."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:  # noqa: ARG002 - the framework's

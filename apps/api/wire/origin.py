@@ -7,7 +7,7 @@ import re
 from django.conf import settings
 from django.http import HttpRequest
 
-from apps.core.addresses import client, is_within
+from apps.core.addresses import client_behind_proxies, is_within
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
 
@@ -20,7 +20,7 @@ def is_trusted(address: str) -> bool:
 def client_address(request: HttpRequest) -> str:
     """The address of the client: the last hop that is no trusted proxy."""
     peer = str(request.META.get("REMOTE_ADDR") or "")
-    return client(peer, request.headers.get("X-Forwarded-For", ""), settings.TRUSTED_PROXIES)
+    return client_behind_proxies(peer, request.headers.get("X-Forwarded-For", ""), settings.TRUSTED_PROXIES)
 
 
 def base_url(request: HttpRequest) -> str:
@@ -28,10 +28,10 @@ def base_url(request: HttpRequest) -> str:
     scheme, host = request.scheme or "http", request.get_host()
     if not is_trusted(str(request.META.get("REMOTE_ADDR") or "")):
         return f"{scheme}://{host}"
-    said = {name: request.headers.get(f"X-Forwarded-{name}", "").split(",")[0].strip() for name in _FORWARDED}
-    scheme = said["Proto"] if said["Proto"] in {"http", "https"} else scheme
-    host = said["Host"] if _HOST.fullmatch(said["Host"]) else host
-    return f"{scheme}://{_with_port(scheme, host, said['Port'])}"
+    forwarded = {name: request.headers.get(f"X-Forwarded-{name}", "").split(",")[0].strip() for name in _FORWARDED}
+    scheme = forwarded["Proto"] if forwarded["Proto"] in {"http", "https"} else scheme
+    host = forwarded["Host"] if _HOST.fullmatch(forwarded["Host"]) else host
+    return f"{scheme}://{_with_port(scheme, host, forwarded['Port'])}"
 
 
 _FORWARDED = ("Proto", "Host", "Port")
@@ -40,5 +40,5 @@ _FORWARDED = ("Proto", "Host", "Port")
 def _with_port(scheme: str, host: str, port: str) -> str:
     if not re.fullmatch(r"[0-9]{1,5}", port):
         return host
-    bare = re.sub(r":[0-9]+$", "", host)
-    return bare if port == {"http": "80", "https": "443"}[scheme] else f"{bare}:{port}"
+    hostname = re.sub(r":[0-9]+$", "", host)
+    return hostname if port == {"http": "80", "https": "443"}[scheme] else f"{hostname}:{port}"

@@ -14,20 +14,20 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.api.wire.fields import Field
-from apps.api.wire.kinds import Resource
+from apps.api.wire.resource import Resource
 from apps.core.defaults import setting_int
-from apps.core.fields import LARGEST
+from apps.core.fields import MAX_INTEGER
 from apps.core.ids import row_number
 from apps.core.texts import is_storable
 
-LIMIT, MOST = 100, 3000
+DEFAULT_LIMIT, MAX_LIMIT = 100, 3000
 _UUID = re.compile("[0-9A-Fa-f]{32}")
-_COMPARE = {"lt", "lte", "gt", "gte"}
+_COMPARISONS = {"lt", "lte", "gt", "gte"}
 
 
 @CharField.register_lookup
 @TextField.register_lookup
-class Like(Lookup):  # type: ignore[type-arg]
+class SqlLike(Lookup):  # type: ignore[type-arg]
     """SQL's own LIKE: `%` and `_` are wildcards, letters in any case, no escape character."""
 
     lookup_name = "sqllike"
@@ -46,17 +46,17 @@ class Page:
     rows: list[Any]
     filters: dict[str, Any] = field(default_factory=dict)
     sort: dict[str, Any] | None = None
-    limit: int | None = LIMIT
+    limit: int | None = DEFAULT_LIMIT
     offset: int = 0
     partial: bool = False
 
 
-def page(resource: Resource, rows: Any, asked: QueryDict) -> Page:
+def paginate(resource: Resource, rows: Any, query_params: QueryDict) -> Page:
     """One page of a query set, or of a list of rows that no table holds."""
-    found = Page([], limit=_limit(asked), offset=_offset(asked))
+    found = Page([], limit=_limit(query_params), offset=_offset(query_params))
     if not isinstance(rows, list):
-        rows, found.filters = filtered(resource, _visible(resource, rows), asked)
-        rows, found.sort = _sorted(resource, rows, asked)
+        rows, found.filters = apply_filters(resource, _exclude_removed(resource, rows), query_params)
+        rows, found.sort = _apply_sort(resource, rows, query_params)
     end = None if found.limit is None else found.offset + found.limit + 1
     cut = list(rows[found.offset : end])
     found.partial = found.limit is not None and len(cut) > found.limit
@@ -64,32 +64,32 @@ def page(resource: Resource, rows: Any, asked: QueryDict) -> Page:
     return found
 
 
-def _limit(asked: QueryDict) -> int | None:
-    number = _whole(asked.get("limit", ""))
+def _limit(query_params: QueryDict) -> int | None:
+    number = _parse_int(query_params.get("limit", ""))
     if number is None:
-        return LIMIT
-    return None if number <= 0 else min(number, MOST)
+        return DEFAULT_LIMIT
+    return None if number <= 0 else min(number, MAX_LIMIT)
 
 
-def _offset(asked: QueryDict) -> int:
-    number = _whole(asked.get("marker", "").removeprefix("m"))
+def _offset(query_params: QueryDict) -> int:
+    number = _parse_int(query_params.get("marker", "").removeprefix("m"))
     return number if number is not None and 0 <= number < 2**31 else 0
 
 
-def _whole(text: str) -> int | None:
+def _parse_int(text: str) -> int | None:
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
-def _visible(resource: Resource, rows: Any) -> Any:
+def _exclude_removed(resource: Resource, rows: Any) -> Any:
     """Without the rows that were removed some minutes ago; by id they are still there."""
-    if not resource.cycle:
+    if not resource.lifecycle_actions:
         return rows
     since = timezone.now() - timedelta(seconds=setting_int("api.show.removed.for.seconds"))
     return rows.filter(Q(removed=None) | Q(removed__gt=since))
 
 
-def columns(resource: Resource) -> dict[str, Field]:
+def filterable_fields(resource: Resource) -> dict[str, Field]:
     """The fields that collections may be filtered and sorted by."""
     if not resource.sortable:
         return {}
@@ -97,22 +97,22 @@ def columns(resource: Resource) -> dict[str, Field]:
     return {"id": Field(name="id", type="int", source="pk"), **found}
 
 
-def filtered(resource: Resource, rows: Any, asked: QueryDict) -> tuple[Any, dict[str, Any]]:
+def apply_filters(resource: Resource, rows: Any, query_params: QueryDict) -> tuple[Any, dict[str, Any]]:
     """The rows for which every filter in the query holds; unknown fields and modifiers are ignored."""
-    known = columns(resource)
-    said: dict[str, Any] = dict.fromkeys(known)
-    if "kind" in asked and "kind" not in known and known:
-        rows = rows if set(asked.getlist("kind")) == {resource.kind_of(None)} else rows.none()
-    for word, values in asked.lists():
+    known = filterable_fields(resource)
+    applied: dict[str, Any] = dict.fromkeys(known)
+    if "kind" in query_params and "kind" not in known and known:
+        rows = rows if set(query_params.getlist("kind")) == {resource.kind_of(None)} else rows.none()
+    for word, values in query_params.lists():
         name, _underscore, modifier = (word, "", "eq") if word in known else word.rpartition("_")
         column = known.get(name)
         if column is None or (modifier != "eq" and modifier not in column.modifiers):
             continue
         for value in values:
-            said[name] = [*(said[name] or []), {"modifier": modifier, "value": value}]
+            applied[name] = [*(applied[name] or []), {"modifier": modifier, "value": value}]
             condition = _condition(column, modifier, str(value))
             rows = rows.none() if condition is None else rows.filter(condition)
-    return rows, said
+    return rows, applied
 
 
 def _condition(column: Field, modifier: str, text: str) -> Q | None:
@@ -120,10 +120,10 @@ def _condition(column: Field, modifier: str, text: str) -> Q | None:
     path = column.source
     if modifier in {"null", "notnull"}:
         return Q(**{f"{path}__isnull": True}) if modifier == "null" else Q(**{f"{path}__isnull": False})
-    value = _value(column, text)
+    value = _filter_value(column, text)
     if value is None:
         return None
-    if modifier in _COMPARE:
+    if modifier in _COMPARISONS:
         return Q(**{f"{path}__{modifier}": value})
     if modifier == "prefix":
         return Q(**{f"{path}__startswith": value})
@@ -134,24 +134,26 @@ def _condition(column: Field, modifier: str, text: str) -> Q | None:
     return ~equal if modifier == "ne" else equal
 
 
-def _value(column: Field, text: str) -> Any:
+def _filter_value(column: Field, text: str) -> Any:
     if column.type == "date":
-        return _moment(text)
+        return _parse_date(text)
     if column.type == "boolean":
         return {"true": True, "false": False}.get(text.lower())
     if column.type.startswith("reference[") or column.name == "id":
         number = row_number(text)
-        return _whole(text) if number is None and column.name == "id" else number
+        return _parse_int(text) if number is None and column.name == "id" else number
     if column.type == "int":
-        number = _whole(text) if _whole(text) is not None else row_number(text)  # an id, where v1 calls one a number
-        return number if number is not None and abs(number) <= LARGEST else None
+        number = (
+            _parse_int(text) if _parse_int(text) is not None else row_number(text)
+        )  # an id, where v1 calls one a number
+        return number if number is not None and abs(number) <= MAX_INTEGER else None
     if column.name == "uuid":
         return text if _UUID.fullmatch(text.replace("-", "")) else None
     return text if is_storable(text) else None
 
 
-def _moment(text: str) -> datetime | None:
-    number = _whole(text)
+def _parse_date(text: str) -> datetime | None:
+    number = _parse_int(text)
     try:
         if number is not None:
             return datetime.fromtimestamp(number / 1000, UTC)
@@ -161,27 +163,32 @@ def _moment(text: str) -> datetime | None:
     return found.replace(tzinfo=found.tzinfo or UTC) if found else None
 
 
-def _sorted(resource: Resource, rows: Any, asked: QueryDict) -> tuple[Any, dict[str, Any] | None]:
+def _apply_sort(resource: Resource, rows: Any, query_params: QueryDict) -> tuple[Any, dict[str, Any] | None]:
     """In the order asked for, else the oldest first; the key decides among equals so that pages never overlap."""
-    name, order = asked.get("sort", ""), asked.get("order", "asc")
-    column = columns(resource).get(name)
+    name, order = query_params.get("sort", ""), query_params.get("order", "asc")
+    column = filterable_fields(resource).get(name)
     if column is None:
         return rows, None
     path = F(column.source).desc() if order == "desc" else F(column.source).asc()
     return rows.order_by(path, "pk"), {"name": name, "order": order, "reverse": None}
 
 
-def links(resource: Resource, asked: QueryDict, url: str, found: Page) -> dict[str, Any]:
+def collection_metadata(resource: Resource, query_params: QueryDict, url: str, found: Page) -> dict[str, Any]:
     """What a collection says about its order, its pages and its filters."""
-    first = None if found.limit is None else _url(url, asked, marker=None)
+    first = None if found.limit is None else _url_with(url, query_params, marker=None)
     after = found.offset + (found.limit or 0)
     before = None if not found.offset or found.limit is None else max(0, found.offset - found.limit)
     return {
-        "sortLinks": {name: _url(url, asked, sort=name, order=_turned(found, name)) for name in columns(resource)},
+        "sortLinks": {
+            name: _url_with(url, query_params, sort=name, order=_reverse_order(found, name))
+            for name in filterable_fields(resource)
+        },
         "pagination": {
             "first": first if found.offset else None,
-            "previous": None if before is None else _url(url, asked, marker=f"m{before}" if before else None),
-            "next": _url(url, asked, marker=f"m{after}") if found.partial else None,
+            "previous": None
+            if before is None
+            else _url_with(url, query_params, marker=f"m{before}" if before else None),
+            "next": _url_with(url, query_params, marker=f"m{after}") if found.partial else None,
             "limit": found.limit,
             "total": None,
             "partial": found.partial,
@@ -191,13 +198,13 @@ def links(resource: Resource, asked: QueryDict, url: str, found: Page) -> dict[s
     }
 
 
-def _turned(found: Page, name: str) -> str | None:
+def _reverse_order(found: Page, name: str) -> str | None:
     return "desc" if found.sort and found.sort["name"] == name and found.sort["order"] != "desc" else None
 
 
-def _url(url: str, asked: QueryDict, **changes: str | None) -> str:
+def _url_with(url: str, query_params: QueryDict, **changes: str | None) -> str:
     """The same URL with some of its query changed."""
-    query = asked.copy()
+    query = query_params.copy()
     for name, value in changes.items():
         query.pop(name, None)
         if value is not None:
@@ -205,7 +212,7 @@ def _url(url: str, asked: QueryDict, **changes: str | None) -> str:
     return f"{url}?{query.urlencode()}" if query else url
 
 
-def grouped(rows: Any, keys: Sequence[int], column: str) -> dict[int, list[Any]]:
+def group_by_column(rows: Any, keys: Sequence[int], column: str) -> dict[int, list[Any]]:
     """The rows by which of `keys` their `column` holds, in one query."""
     found: dict[int, list[Any]] = {key: [] for key in keys}
     for row in rows.annotate(link_key=F(column)).filter(link_key__in=list(keys)):

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from apps.environments.roles import ROLES
 
-OUTSIDE = ("token", "user", "admin")
-Standing = str | frozenset[str]
+SITE_ROLES = ("token", "user", "admin")
+RoleOrPermissions = str | frozenset[str]
 
 # type                          token user  admin in an environment
 _TABLE = """
@@ -81,41 +81,43 @@ token                           cr    -     -
 ulimit                          -     r     r     view:r operate:c
 """
 
-_EVERYBODY_WHO_WORKS = frozenset({"own", "members", "admin"})
+_SHOWN_TO_OPERATORS = frozenset({"own", "members", "admin"})
 """v1 names owners' actions to whoever may operate; the row's own `actions` say who may do them."""
 
 
-def _inside(words: Iterable[str]) -> dict[str, frozenset[str]]:
+def _parse_permissions(words: Iterable[str]) -> dict[str, frozenset[str]]:
     """For each letter the permissions of which one must be held."""
     pairs = (word.split(":") for word in words)
-    return {letter: frozenset(needs.split("|")) for needs, letters_ in pairs for letter in letters_}
+    return {letter: frozenset(required.split("|")) for required, methods in pairs for letter in methods}
 
 
-_LETTERS: dict[str, dict[str, str]] = {}
-_NEEDS: dict[str, dict[str, frozenset[str]]] = {}
+_CRUD_BY_SITE_ROLE: dict[str, dict[str, str]] = {}
+_PERMISSIONS_BY_TYPE: dict[str, dict[str, frozenset[str]]] = {}
 for _name, *_words in (line.split() for line in _TABLE.strip().splitlines()):
-    _LETTERS[_name] = {who: word.replace("-", "") for who, word in zip(OUTSIDE, _words[:3], strict=True)}
-    _NEEDS[_name] = _inside(_words[3:])
+    _CRUD_BY_SITE_ROLE[_name] = {who: word.replace("-", "") for who, word in zip(SITE_ROLES, _words[:3], strict=True)}
+    _PERMISSIONS_BY_TYPE[_name] = _parse_permissions(_words[3:])
 
 
-def _held(who: Standing) -> frozenset[str]:
+def _permissions_of(who: RoleOrPermissions) -> frozenset[str]:
     return ROLES.get(who, frozenset()) if isinstance(who, str) else who
 
 
-def letters(who: Standing, name: str) -> str:
-    """What `who` may do with the type `name`, empty when it is not known: one of `OUTSIDE`, a built-in role, or the
+def allowed_crud(who: RoleOrPermissions, name: str) -> str:
+    """What `who` may do with the type `name`, empty when it is not known: one of `SITE_ROLES`, a built-in role, or the
     permissions held in the environment the call is about.
     """
-    if isinstance(who, str) and who in OUTSIDE:
-        return _LETTERS.get(name, {}).get(who, "")
-    held = _held(who)
-    return "".join(letter for letter in "crud" if _NEEDS.get(name, {}).get(letter, frozenset()) & held)
+    if isinstance(who, str) and who in SITE_ROLES:
+        return _CRUD_BY_SITE_ROLE.get(name, {}).get(who, "")
+    permissions = _permissions_of(who)
+    return "".join(
+        letter for letter in "crud" if _PERMISSIONS_BY_TYPE.get(name, {}).get(letter, frozenset()) & permissions
+    )
 
 
-def offered(who: Standing, actions: Collection[str], needs: Mapping[str, str]) -> list[str]:
-    """Those of the type's actions that exist for `who`; `needs` says which permission each of them takes."""
-    if isinstance(who, str) and who in OUTSIDE:
+def available_actions(who: RoleOrPermissions, actions: Collection[str], required: Mapping[str, str]) -> list[str]:
+    """Those of the type's actions that exist for `who`; `required` says which permission each of them takes."""
+    if isinstance(who, str) and who in SITE_ROLES:
         return list(actions)
-    held = _held(who)
-    worker = _EVERYBODY_WHO_WORKS if "operate" in held else frozenset()
-    return [action for action in actions if needs[action] in held | worker]
+    permissions = _permissions_of(who)
+    operator_extras = _SHOWN_TO_OPERATORS if "operate" in permissions else frozenset()
+    return [action for action in actions if required[action] in permissions | operator_extras]

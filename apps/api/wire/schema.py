@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.api.wire.caller import Caller
-from apps.api.wire.kinds import Resource
-from apps.api.wire.roles import letters
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.resource import Resource
+from apps.api.wire.roles import allowed_crud
 
-_ITEM = {"r": "GET", "u": "PUT", "d": "DELETE"}
+_ITEM_METHODS = {"r": "GET", "u": "PUT", "d": "DELETE"}
 
 
-def methods(resource: Resource, caller: Caller) -> tuple[list[str], list[str]]:
+def allowed_methods(resource: Resource, caller: ApiCaller) -> tuple[list[str], list[str]]:
     """What the caller's role may do with the collection, and with one of its things."""
-    held = letters(caller.standing, resource.name)
-    collection = ["GET"] * ("r" in held and resource.listable) + ["POST"] * ("c" in held)
-    return collection, [method for letter, method in _ITEM.items() if letter in held]
+    crud = allowed_crud(caller.role_or_permissions, resource.name)
+    collection = ["GET"] * ("r" in crud and resource.listable) + ["POST"] * ("c" in crud)
+    return collection, [method for letter, method in _ITEM_METHODS.items() if letter in crud]
 
 
-def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
+def build_schema(resource: Resource, caller: ApiCaller) -> dict[str, Any]:
     """One type as the caller's role knows it."""
-    held = letters(caller.standing, resource.name)
-    collection, item = methods(resource, caller)
+    crud = allowed_crud(caller.role_or_permissions, resource.name)
+    collection, item = allowed_methods(resource, caller)
     fields = [f for f in resource.fields if caller.role == "admin" or not f.admin]
-    shown = {f.name: f.schema(writable=held) for f in fields}
+    shown = {f.name: f.schema(writable=crud) for f in fields}
     for name, options in resource.options(caller).items():
         shown[name]["options"] = list(options)
     plural = resource.plural_name
@@ -39,11 +39,11 @@ def schema(resource: Resource, caller: Caller) -> dict[str, Any]:
         "resourceMethods": item,
         "collectionMethods": collection,
         "resourceFields": {**_id_field(resource), **shown},
-        "resourceActions": {name: _action(resource, name) for name in resource.actions_for(caller)},
+        "resourceActions": {name: _action_schema(resource, name) for name in resource.actions_for(caller)},
         "collectionActions": {},
         "collectionFields": {},
-        "collectionFilters": _filters(resource),
-        "includeableLinks": [name.lower() for name, link in resource.links.items() if not link.is_made],
+        "collectionFilters": _filter_schema(resource),
+        "includeableLinks": [name.lower() for name, link in resource.links.items() if not link.is_computed],
     }
 
 
@@ -53,13 +53,13 @@ def _id_field(resource: Resource) -> dict[str, Any]:
     return {"id": plain} if resource.model is not None else {}
 
 
-def _action(resource: Resource, name: str) -> dict[str, str]:
-    verb = resource.verbs.get(name)
-    inputs = {"input": verb.input} if verb and verb.input else {}
-    return {**inputs, "output": (verb.output if verb else "") or resource.name}
+def _action_schema(resource: Resource, name: str) -> dict[str, str]:
+    custom_action = resource.custom_actions.get(name)
+    inputs = {"input": custom_action.input} if custom_action and custom_action.input else {}
+    return {**inputs, "output": (custom_action.output if custom_action else "") or resource.name}
 
 
-def _filters(resource: Resource) -> dict[str, Any]:
+def _filter_schema(resource: Resource) -> dict[str, Any]:
     if not resource.sortable:
         return {}
     numbered = {"id": {"modifiers": ["eq", "ne", "lt", "lte", "gt", "gte", "null", "notnull"]}}

@@ -12,14 +12,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.console import buttons, states
-from apps.console.agents import agent
-from apps.console.assets import asset, head_assets, icon
-from apps.console.seeing import Seen, seen
-from apps.console.times import ago, ahead, lasted
+from apps.console.components import buttons, state_badges
+from apps.console.components.assets import asset, head_assets, icon
+from apps.console.components.freshness import Freshness, freshness_of
+from apps.console.components.relative_times import ago, ahead, lasted
+from apps.console.components.user_agents import agent
 from apps.core.defaults import VERSION
 from apps.core.ids import wire_id
-from apps.environments.access import Actor
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 
@@ -30,7 +30,7 @@ for words_of in (agent, ago, ahead, lasted):
     register.filter(words_of)
 
 
-def _badge(face: states.Face) -> SafeString:
+def _badge(face: state_badges.StateBadge) -> SafeString:
     return format_html(
         '<span class="state is-{}{}" title="{}">{}<span>{}</span></span>',
         face.tone,
@@ -44,34 +44,34 @@ def _badge(face: states.Face) -> SafeString:
 @register.simple_tag
 def state(row: Any) -> SafeString:
     """The badge of a managed row."""
-    return _badge(states.face_of(row))
+    return _badge(state_badges.badge_of(row))
 
 
 @register.simple_tag
 def word(text: str) -> SafeString:
     """The badge of a state given as a word."""
-    return _badge(states.Face(text, states.tone(text)))
+    return _badge(state_badges.StateBadge(text, state_badges.tone(text)))
 
 
 @register.simple_tag
 def dot(row: Any) -> SafeString:
     """A state as a mere dot."""
-    face = states.face_of(row)
+    face = state_badges.badge_of(row)
     return format_html('<i class="dot is-{}" title="{}"></i>', face.tone, f"{row.name}: {face.word}")
 
 
 @register.simple_tag
 def as_of(what: Any) -> SafeString | str:
-    """When a host, a container, or what was `Seen` of several, was seen last; nothing if it never was."""
-    known = what if isinstance(what, Seen) else seen(what)
-    return format_html("{} {}", _("as of"), ago(known.at, renewed=known.goes_on)) if known.at else ""
+    """When a host, a container, or what was `Freshness` of several, was seen last; nothing if it never was."""
+    known = what if isinstance(what, Freshness) else freshness_of(what)
+    return format_html("{} {}", _("as of"), ago(known.at, renewed=known.is_live)) if known.at else ""
 
 
 @register.simple_tag
 def seen_ago(host: Host) -> SafeString | str:
     """How long ago a host was seen last, for lists."""
-    known = seen(host)
-    return ago(known.at, renewed=known.goes_on)
+    known = freshness_of(host)
+    return ago(known.at, renewed=known.is_live)
 
 
 @register.filter
@@ -112,7 +112,7 @@ def reach(port: Mapping[str, Any], *, whole: bool = False) -> SafeString:
 @register.simple_tag
 def wire(row: Any) -> str:
     """The row's id on the API."""
-    return wire_id(buttons.NOUNS[row.KIND][2], row.pk)
+    return wire_id(buttons.KIND_NAMES[row.KIND][2], row.pk)
 
 
 @register.simple_tag
@@ -120,7 +120,7 @@ def api(row: Any) -> SafeString:
     """The link to the row in the API."""
     return format_html(
         '<a class="btn is-quiet" href="{}" title="{}">{}<span>{}</span></a>',
-        buttons.api_address(row),
+        buttons.api_url(row),
         _("View in API"),
         icon("code"),
         _("API"),
@@ -158,19 +158,19 @@ def btn(button: buttons.Button, style: str = "") -> SafeString:
 @register.simple_tag(takes_context=True)
 def acts(context: Mapping[str, Any], row: Any, only: str = "") -> list[buttons.Button]:
     """The buttons of a row: `{% acts row as list %}`."""
-    return buttons.buttons(context["visit"], row, only.split())
+    return buttons.action_buttons(context["ctx"], row, only.split())
 
 
 @register.simple_tag
 def page_of(row: Any, suffix: str = "") -> str:
     """The console's address of a row."""
-    return buttons.address(row, suffix)
+    return buttons.row_url(row, suffix)
 
 
 @register.simple_tag(takes_context=True)
 def here(context: Mapping[str, Any], name: str, **kwargs: Any) -> str:
     """The address of a page of this environment."""
-    return str(context["visit"].url(name, environment=context["environment"].pk, **kwargs))
+    return str(context["ctx"].url(name, environment=context["environment"].pk, **kwargs))
 
 
 @register.filter

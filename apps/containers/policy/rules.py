@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from apps.containers.spec import CAPABILITIES
+from apps.containers.launch.config import CAPABILITIES
 from apps.core.errors import Invalid
-from apps.core.fields import Wired, fields_of, many, plain_text, switch, text, wire
+from apps.core.fields import (
+    WireObject,
+    flag,
+    list_of,
+    plain_text,
+    text,
+    wire,
+    wire_names_of,
+)
 
 # What engines give every container by themselves: adding one of these opens nothing.
 ENGINE_CAPABILITIES = (
@@ -36,31 +44,31 @@ _PATTERN = text(low=1, high=255, pattern=r"[A-Za-z0-9_.:/-]*\*?", hint="write a 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy(Wired):
+class Policy(WireObject):
     """What is allowed; without a word nothing is that makes a container root on its host.
 
     `bind_folders` are open even when `bind_mounts` at large are not; `cap_add` names what may be added (`ALL`:
     anything); `sysctls` and `volume_drivers` are names, or beginnings that end in `*`.
     """
 
-    bind_mounts: bool = switch("bindMounts")
-    bind_folders: tuple[str, ...] = wire("bindFolders", many(_folder, 100), ())
-    privileged: bool = switch("privileged")
-    host_network: bool = switch("hostNetwork")
-    host_pid: bool = switch("hostPid")
-    host_ipc: bool = switch("hostIpc")
-    host_uts: bool = switch("hostUts")
-    host_userns: bool = switch("hostUserns")
-    devices: bool = switch("devices")
-    cap_add: tuple[str, ...] = wire("capAdd", many(_capability, 100), tuple(ENGINE_CAPABILITIES.split()))
-    sysctls: tuple[str, ...] = wire("sysctls", many(_PATTERN, 100), ())
-    security_opt: bool = switch("securityOpt")
-    volume_drivers: tuple[str, ...] = wire("volumeDrivers", many(_PATTERN, 100), ("local",))
+    bind_mounts: bool = flag("bindMounts")
+    bind_folders: tuple[str, ...] = wire("bindFolders", list_of(_folder, 100), ())
+    privileged: bool = flag("privileged")
+    host_network: bool = flag("hostNetwork")
+    host_pid: bool = flag("hostPid")
+    host_ipc: bool = flag("hostIpc")
+    host_uts: bool = flag("hostUts")
+    host_userns: bool = flag("hostUserns")
+    devices: bool = flag("devices")
+    cap_add: tuple[str, ...] = wire("capAdd", list_of(_capability, 100), tuple(ENGINE_CAPABILITIES.split()))
+    sysctls: tuple[str, ...] = wire("sysctls", list_of(_PATTERN, 100), ())
+    security_opt: bool = flag("securityOpt")
+    volume_drivers: tuple[str, ...] = wire("volumeDrivers", list_of(_PATTERN, 100), ("local",))
 
     @classmethod
     def from_wire(cls, data: Any, at: str = "") -> Self:
         """Check what a person sent; a rule that nobody knows is refused, so that no misspelt one opens a door."""
-        unknown = sorted(set(data) - set(fields_of(cls))) if isinstance(data, Mapping) else []
+        unknown = sorted(set(data) - set(wire_names_of(cls))) if isinstance(data, Mapping) else []
         if unknown:
             raise Invalid(f"{at}{unknown[0]}"[:100], "InvalidOption", f"There is no rule {unknown[0][:60]!r}.")
         return cls(**cls.read(data, at))
@@ -69,7 +77,7 @@ class Policy(Wired):
         """Every rule: a decision stays as it was when the defaults change."""
         return {name: [] if value is None else value for name, value in self.to_wire().items()}
 
-    def opens(self, path: str) -> bool:
+    def allows_bind(self, path: str) -> bool:
         """Whether the folder (or file) `path` of the host may be shown to a container."""
         if self.bind_mounts:
             return True
@@ -77,7 +85,7 @@ class Policy(Wired):
         plain = ".." not in path.split("/")
         return plain and any(whole == each or whole.startswith(each.rstrip("/") + "/") for each in self.bind_folders)
 
-    def adds(self, capability: str) -> bool:
+    def allows_capability(self, capability: str) -> bool:
         """Whether a container may be given this capability."""
         return "ALL" in self.cap_add or capability.upper().removeprefix("CAP_") in self.cap_add
 

@@ -10,32 +10,32 @@ from apps.containers.policy.rules import Policy, matches
 _FILE_SCHEMES = ("unix://", "unixgram://", "file://")
 
 
-def _bound(policy: Policy, path: str) -> Iterator[str]:
-    if not policy.opens(path):
+def _check_bind(policy: Policy, path: str) -> Iterator[str]:
+    if not policy.allows_bind(path):
         yield f"the host's {path[:100]} may not be mounted"
 
 
-def binds(policy: Policy, value: Iterable[str]) -> Iterator[str]:
+def check_binds(policy: Policy, value: Iterable[str]) -> Iterator[str]:
     """`source:path[:mode]`: a source with a slash is a folder of the host, any other a named volume."""
     for each in value:
         source = each.split(":")[0]
         if "/" in source:
-            yield from _bound(policy, source)
+            yield from _check_bind(policy, source)
 
 
-def mounts(policy: Policy, value: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def check_mounts(policy: Policy, value: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The long form: binds, volumes (with what their driver is told) and memory."""
     for each in value:
         kind, source = each.get("Type"), str(each.get("Source") or "")
         if kind == "bind" or (kind == "volume" and "/" in source):
-            yield from _bound(policy, source)
+            yield from _check_bind(policy, source)
         elif kind not in {"volume", "tmpfs"}:
             yield f"mounts of the type {str(kind)[:40]!r} are not known"
-        told = (each.get("VolumeOptions") or {}).get("DriverConfig") or {}
-        yield from volume(policy, str(told.get("Name") or ""), told.get("Options") or {})
+        driver_config = (each.get("VolumeOptions") or {}).get("DriverConfig") or {}
+        yield from check_volume(policy, str(driver_config.get("Name") or ""), driver_config.get("Options") or {})
 
 
-def volume(policy: Policy, driver: str, options: Mapping[str, str]) -> Iterator[str]:
+def check_volume(policy: Policy, driver: str, options: Mapping[str, str]) -> Iterator[str]:
     """A volume's driver and options: the local driver's `o=bind` is a bind mount by another name."""
     if driver and driver != "local" and not matches(policy.volume_drivers, driver):
         yield f"the volume driver {driver[:60]!r} is not on the list"
@@ -44,14 +44,14 @@ def volume(policy: Policy, driver: str, options: Mapping[str, str]) -> Iterator[
     bind = {"bind", "rbind"} & {word.strip() for word in str(options.get("o", "")).split(",")}
     device = str(options.get("device", ""))
     if bind or (device.startswith("/") and not device.startswith("/dev/")):
-        yield from _bound(policy, device or "/")
+        yield from _check_bind(policy, device or "/")
     elif not policy.bind_mounts:
         yield "options of volume drivers may not be set, because they can lead to the host's folders"
 
 
-def log(policy: Policy, value: Mapping[str, Any]) -> Iterator[str]:
+def check_log(policy: Policy, value: Mapping[str, Any]) -> Iterator[str]:
     """Options of log drivers that name a file or socket of the host."""
     for text in map(str, (value.get("Config") or {}).values()):
         scheme = next((each for each in _FILE_SCHEMES if text.startswith(each)), "")
         if scheme or text.startswith("/"):
-            yield from _bound(policy, text.removeprefix(scheme))
+            yield from _check_bind(policy, text.removeprefix(scheme))

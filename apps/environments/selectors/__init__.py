@@ -1,30 +1,42 @@
 """Reads of environments, their members and what these may do."""
 
-from apps.environments.selectors.choices import Choice, role_choices
-from apps.environments.selectors.environments import environments_among, environments_of
-from apps.environments.selectors.granted import Holder
-from apps.environments.selectors.holders import holder_of_key, holders_of, people_of, places_of
-from apps.environments.selectors.identities import accounts_of, is_member, members_naming, person_named, titles_of
-from apps.environments.selectors.rights import Rights, rights_of
-from apps.environments.selectors.usage import Usage, role_usage
+from apps.environments.selectors.members import (
+    accounts_of_members,
+    display_names_of,
+    find_person,
+    is_member,
+    members_matching,
+)
+from apps.environments.selectors.permissions import (
+    Principal,
+    Rights,
+    environment_refs_of,
+    environments_by_id,
+    environments_of,
+    member_accounts_of,
+    rights_of,
+    subject_of_key,
+    subjects_of,
+)
+from apps.environments.selectors.roles import RoleChoice, RoleUsage, role_choices, role_usage
 
 __all__ = [
-    "Choice",
-    "Holder",
+    "Principal",
     "Rights",
-    "Usage",
-    "accounts_of",
-    "environments_among",
+    "RoleChoice",
+    "RoleUsage",
+    "accounts_of_members",
+    "display_names_of",
+    "environment_refs_of",
+    "environments_by_id",
     "environments_of",
-    "holder_of_key",
-    "holders_of",
+    "find_person",
     "is_member",
-    "members_naming",
-    "people_of",
-    "person_named",
-    "places_of",
+    "member_accounts_of",
+    "members_matching",
     "rights_of",
     "role_choices",
     "role_usage",
-    "titles_of",
+    "subject_of_key",
+    "subjects_of",
 ]

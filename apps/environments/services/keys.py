@@ -7,14 +7,15 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.accounts.key_limits import changed_limits, widens_limits
 from apps.accounts.models import ApiKey
-from apps.accounts.plan import is_wider, limits_changed
 from apps.accounts.services import NewKey, key_create, key_update
 from apps.core.errors import Forbidden, Invalid
-from apps.environments.access import Actor, can
+from apps.environments.access import can
+from apps.environments.actor import Actor
 from apps.environments.models import Environment, KeyScope, Role
-from apps.environments.roles import PERMISSIONS, largest_within
-from apps.environments.services.revoking import revoking
+from apps.environments.roles import PERMISSIONS, largest_role_within
+from apps.environments.services.revocation import revoking
 
 
 def environment_key_create(*, actor: Actor, environment: Environment, role: str = "", **more: Any) -> NewKey:
@@ -26,7 +27,7 @@ def environment_key_create(*, actor: Actor, environment: Environment, role: str 
     if not allowed or actor.user is None:
         raise Forbidden(allowed.reason or "Only an account can own a key.")
     with transaction.atomic():
-        limit = _role_of_key(actor.permissions(environment.pk), role)
+        limit = _choose_key_role(actor.permissions(environment.pk), role)
         made = key_create(actor=actor, account=actor.user, environment=environment, **more)
         KeyScope.objects.create(key=made.key, environment=environment, role=limit)
     return made
@@ -40,10 +41,10 @@ def account_key_create(*, actor: Actor, role: str = "", **more: Any) -> NewKey:
     if actor.user is None or actor.scope is not None:
         raise Forbidden("Only an account can own a key.")
     if actor.limit is not None:
-        _may_make_keys(actor.limit)
-        role = _role_of_key(actor.limit, role or actor.limit_name)
+        _require_keys_permission(actor.limit)
+        role = _choose_key_role(actor.limit, role or actor.limit_role)
     elif role:
-        role = _role_of_key(frozenset(PERMISSIONS), role)
+        role = _choose_key_role(frozenset(PERMISSIONS), role)
     return key_create(actor=actor, account=actor.user, role=role, **more)
 
 
@@ -54,57 +55,60 @@ def key_change(key: ApiKey, *, actor: Actor, **changes: Any) -> ApiKey:
     the key has, for limits that are none, and for wider ones than the asker could give.
     """
     scope: KeyScope | None = getattr(key, "scope", None)
-    role = _narrower(scope.role if scope else key.role, changes.pop("role", None))
+    role = _narrowed_role(scope.role if scope else key.role, changes.pop("role", None))
     texts = {name: changes[name] for name in ("name", "description") if name in changes}
-    limits = limits_changed(key, actor.api_key, changes)
-    if is_wider(key, limits):
-        _may_widen(key, actor, next(iter(limits)))
+    limits = changed_limits(key, actor.api_key, changes)
+    if widens_limits(key, limits):
+        _require_may_widen(key, actor, next(iter(limits)))
     column = {"role": role} if role and scope is None else {}
     with revoking(actor, keys=[key.pk]):
-        told = {"role": role} if role else {}
+        details = {"role": role} if role else {}
         place = scope.environment if scope else None
-        key_update(key, actor=actor, environment=place, told=told, **texts, **limits, **column)
+        key_update(key, actor=actor, environment=place, details=details, **texts, **limits, **column)
         if role and scope is not None:
             scope.role = role
             scope.save(update_fields=["role"])
     return key
 
 
-def _narrower(has: str, wanted: str | None) -> str:
+def _narrowed_role(has: str, wanted: str | None) -> str:
     """The wanted role if it is less than the key has; empty where nothing else is wanted."""
     if not wanted or wanted == has:
         return ""
-    known = Role.every()
+    known = Role.permissions_by_role()
     if wanted not in known:
         raise Invalid("role", "InvalidOption", f"There is no role {wanted[:40]!r}; there are {', '.join(known)}.")
-    if not known[wanted] <= _held_to(has, known):
+    if not known[wanted] <= _permissions_of_role(has, known):
         raise Invalid("role", "InvalidOption", f"The role {wanted} may do more than this key; make another key for it.")
     return wanted
 
 
-def _may_widen(key: ApiKey, actor: Actor, field: str) -> None:
+def _require_may_widen(key: ApiKey, actor: Actor, field: str) -> None:
     """A key works longer, or from elsewhere, only by the word of somebody who may do as much as the key."""
     scope: KeyScope | None = getattr(key, "scope", None)
     mine = actor.permissions(scope.environment_id) if scope else actor.limit
-    if mine is not None and not _held_to(scope.role if scope else key.role, Role.every()) <= mine:
+    if (
+        mine is not None
+        and not _permissions_of_role(scope.role if scope else key.role, Role.permissions_by_role()) <= mine
+    ):
         why = "This key may do more than you: you can limit it further, not give it more time or addresses."
         raise Invalid(field, "InvalidOption", why)
 
 
-def _held_to(role: str, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def _permissions_of_role(role: str, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
     return known.get(role, frozenset()) if role else frozenset(PERMISSIONS)
 
 
-def _may_make_keys(limit: frozenset[str]) -> None:
+def _require_keys_permission(limit: frozenset[str]) -> None:
     if "keys" not in limit:
         raise Forbidden("This key may not manage keys; its role has no such permission.")
 
 
-def _role_of_key(held: frozenset[str], wanted: str) -> str:
+def _choose_key_role(held: frozenset[str], wanted: str) -> str:
     """The wanted role if `held` covers it; else the largest role that it covers."""
-    known = Role.every()
+    known = Role.permissions_by_role()
     if not wanted:
-        found = largest_within(held, known)
+        found = largest_role_within(held, known)
         if found is None:
             raise Forbidden("Your permissions here make up no role, so a key cannot have one.")
         return found

@@ -1,26 +1,77 @@
-"""Custom roles: made, changed and taken away by administrators, with effect at once for members and keys."""
+"""Custom roles: created, changed and removed by administrators, with immediate effect for members and keys."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from apps.accounts.models import ApiKey
-from apps.core import ports
-from apps.core.errors import Conflict, Invalid
-from apps.environments.access import Actor
-from apps.environments.models import Environment, KeyScope, Member, Role, RoleGroup
-from apps.environments.selectors.usage import accounts_with, environments_with, role_usage
-from apps.environments.services.grants import members_apply, role_apply
-from apps.environments.services.revoking import revoking
-from apps.environments.services.role_fields import administrators_only, describe, name_checked, permissions_checked
+from apps.core import hooks
+from apps.core.errors import Conflict, Forbidden, Invalid
+from apps.core.fields import plain_text
+from apps.environments.actor import Actor
+from apps.environments.models import (
+    Environment,
+    KeyScope,
+    Member,
+    Role,
+    RoleGroup,
+)
+from apps.environments.roles import PERMISSIONS, RESERVED_NAMES, ROLES
+from apps.environments.selectors.roles import accounts_with_role, environments_with_role, role_usage
+from apps.environments.services.members import role_grants_sync, role_groups_sync
+from apps.environments.services.revocation import revoking
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{1,31}", re.ASCII)
+MAX_LENGTHS = {"label": 64, "description": 255}
+
+
+def require_administrator(actor: Actor) -> None:
+    """Raises `Forbidden` for anybody else."""
+    if not (actor.is_admin or actor.is_system):
+        raise Forbidden("Only administrators make, change and delete roles.")
+
+
+def validate_role_name(name: Any) -> str:
+    """The name if a new role may have it; raises `Invalid`."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        hint = "A role's name has 2 to 32 small letters, digits and dashes, and begins with a letter."
+        raise Invalid("name", "InvalidFormat", hint)
+    if name in {each.lower() for each in RESERVED_NAMES} or Role.objects.filter(name=name).exists():
+        raise Invalid("name", "NotUnique", f"The name {name!r} is taken; choose another.")
+    return name
+
+
+def validate_permissions(names: Any) -> list[str]:
+    """The permissions in the usual order; to see the environment is part of every role."""
+    wanted = [names] if isinstance(names, str) else list(names)
+    unknown = [each for each in wanted if not isinstance(each, str) or each not in PERMISSIONS]
+    if unknown:
+        known = ", ".join(PERMISSIONS)
+        raise Invalid("permissions", "InvalidOption", f"There is no permission {str(unknown[0])[:40]!r}, only {known}.")
+    found = [each for each in PERMISSIONS if each in {*wanted, "view"}]
+    if frozenset(found) == ROLES["owner"]:
+        raise Invalid("permissions", "InvalidOption", "This role may do what owners may; use the role owner.")
+    return found
+
+
+def set_texts(role: Role, **texts: Any) -> None:
+    """Set the texts that are given; raises `Invalid` for one that is too long."""
+    for field, limit in MAX_LENGTHS.items():
+        value = texts.get(field)
+        if value is None:
+            continue
+        setattr(role, field, plain_text(field, value).strip())
+        if len(getattr(role, field)) > limit:
+            raise Invalid(field, "MaxLengthExceeded", f"{field} has at most {limit} characters.")
 
 
 def role_create(*, actor: Actor, name: str, permissions: Iterable[str], label: str = "", description: str = "") -> Role:
     """A new role. Raises `Forbidden` for others than administrators, `Invalid` for a bad name or permission."""
-    administrators_only(actor)
-    role = Role(name=name_checked(name), permissions=permissions_checked(permissions))
-    describe(role, label=label, description=description)
+    require_administrator(actor)
+    role = Role(name=validate_role_name(name), permissions=validate_permissions(permissions))
+    set_texts(role, label=label, description=description)
     role.save()
     _record("create", role, actor)
     return role
@@ -28,37 +79,41 @@ def role_create(*, actor: Actor, name: str, permissions: Iterable[str], label: s
 
 def role_update(role: Role, *, actor: Actor, permissions: Iterable[str] | None = None, **texts: Any) -> Role:
     """Change what a role may do, or how it is described; its members and keys have or lose it at once."""
-    administrators_only(actor)
-    describe(role, **texts)
+    require_administrator(actor)
+    set_texts(role, **texts)
     if permissions is not None:
-        role.permissions = permissions_checked(permissions)
-    with revoking(actor, environments=environments_with(role.name), accounts=accounts_with(role.name)):
+        role.permissions = validate_permissions(permissions)
+    with revoking(actor, environments=environments_with_role(role.name), accounts=accounts_with_role(role.name)):
         role.save()
-        role_apply(role.name, role.held)
+        role_grants_sync(role.name, role.held)
         _record("update", role, actor)
     return role
 
 
 def role_remove(role: Role, *, actor: Actor, replacement: str = "") -> None:
     """Take a role away; whoever has it gets `replacement`. Raises `Conflict` when it is in use and none is named."""
-    administrators_only(actor)
+    require_administrator(actor)
     used = role_usage([role.name])[role.name]
     if used.total and not replacement:
         raise Conflict(f"The role {role.name} is in use ({used}); say which role replaces it.", field="replacement")
-    if replacement and (replacement == role.name or replacement not in Role.every()):
+    if replacement and (replacement == role.name or replacement not in Role.permissions_by_role()):
         raise Invalid("replacement", "InvalidOption", f"There is no other role {replacement[:40]!r} to replace it.")
-    places = environments_with(role.name)
-    with revoking(actor, environments=places, accounts=accounts_with(role.name)):
+    places = environments_with_role(role.name)
+    with revoking(actor, environments=places, accounts=accounts_with_role(role.name)):
         for rows in (Member.objects, KeyScope.objects, ApiKey.all_objects):
             rows.filter(role=role.name).update(role=replacement)
         for group in RoleGroup.objects.filter(role=role.name).select_related("group"):
             group.group.delete()
         role.delete()
         for environment in Environment.objects.filter(pk__in=places):
-            members_apply(environment)
+            role_groups_sync(environment)
         _record("remove", role, actor, replacement=replacement)
 
 
 def _record(what: str, role: Role, actor: Actor, **more: str) -> None:
-    said = {"name": role.name, "permissions": role.permissions, **{key: value for key, value in more.items() if value}}
-    ports.record(f"role.{what}", actor=actor, row=role, request=said)
+    details = {
+        "name": role.name,
+        "permissions": role.permissions,
+        **{key: value for key, value in more.items() if value},
+    }
+    hooks.record(f"role.{what}", actor=actor, row=role, request=details)

@@ -1,8 +1,14 @@
-"""The installation's keys for agents: made once, kept encrypted in the database, the same for every process."""
+"""The installation's keys for agents and for the relay between its own processes, made once and stored encrypted,
+and the TLS contexts that use them.
+"""
 
 from __future__ import annotations
 
+import functools
+import ssl
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,44 +26,69 @@ from cryptography.x509.oid import NameOID
 from apps.hosts.models import PortalKey
 
 _NAME = "agents"
-_DOOR = "corral-door"
-_LIFE = timedelta(days=36500)
+_RELAY_NAME = "corral-door"
+_CERTIFICATE_LIFETIME = timedelta(days=36500)
 
 
-def portal_key() -> PortalKey:
+def get_portal_key() -> PortalKey:
     """The row with all of them; who comes first makes it."""
     found = PortalKey.objects.filter(name=_NAME).first()
-    return found or PortalKey.objects.get_or_create(name=_NAME, defaults=_new())[0]
+    return found or PortalKey.objects.get_or_create(name=_NAME, defaults=_generate_keys())[0]
 
 
-def ssh_key(text: str) -> str | None:
+def normalize_ssh_key(text: str) -> str | None:
     """An ed25519 public key in OpenSSH's form without its comment; None when `text` is no such key."""
     try:
         key = load_ssh_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm, UnicodeEncodeError):
         return None
-    return _public(key) if isinstance(key, ed25519.Ed25519PublicKey) else None
+    return _to_openssh(key) if isinstance(key, ed25519.Ed25519PublicKey) else None
 
 
-def _public(key: ed25519.Ed25519PublicKey) -> str:
+def _to_openssh(key: ed25519.Ed25519PublicKey) -> str:
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def _new() -> dict[str, str]:
+def _generate_keys() -> dict[str, str]:
     private = ed25519.Ed25519PrivateKey.generate()
-    door = ec.generate_private_key(ec.SECP256R1())
+    relay = ec.generate_private_key(ec.SECP256R1())
     return {
         "private": private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode(),
-        "public": _public(private.public_key()),
-        "door_key": door.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
-        "door_certificate": _certificate(door).public_bytes(Encoding.PEM).decode(),
+        "public": _to_openssh(private.public_key()),
+        "relay_key": relay.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "relay_certificate": _self_signed_certificate(relay).public_bytes(Encoding.PEM).decode(),
     }
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _self_signed_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     """Self-made: whoever checks it knows it from the database and trusts no other."""
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _DOOR)]), datetime.now(UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
-    made = made.not_valid_after(now + _LIFE).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    return made.sign(key, hashes.SHA256())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _RELAY_NAME)]), datetime.now(UTC)
+    certificate = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    certificate = certificate.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+    certificate = certificate.not_valid_after(now + _CERTIFICATE_LIFETIME).add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    )
+    return certificate.sign(key, hashes.SHA256())
+
+
+def server_context(certificate: str, key: str) -> ssl.SSLContext:
+    """For the process that holds tunnels."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    # The library takes keys from files only; this one lives just as long as that takes.
+    with tempfile.TemporaryDirectory(prefix="corral-door-") as folder:
+        pair = Path(folder, "pair.pem")
+        pair.touch(mode=0o600)
+        pair.write_text(f"{certificate.rstrip()}\n{key.rstrip()}\n")
+        context.load_cert_chain(pair)
+    return context
+
+
+@functools.lru_cache(maxsize=4)
+def client_context(certificate: str) -> ssl.SSLContext:
+    """For the process that wants through: it takes this certificate and no other, whatever name it was reached by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.load_verify_locations(cadata=certificate)
+    return context

@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from apps.hosts.models import AgentCredential
-from apps.hosts.tunnels import door, held, leases
-from apps.hosts.tunnels.follow import Follower
-from apps.hosts.tunnels.http import NoAnswer
-from apps.hosts.tunnels.keys import portal_key
-from apps.hosts.tunnels.line import Line
-from apps.hosts.tunnels.ssh import ENGINE, dial
-from apps.hosts.tunnels.work import in_thread
+from apps.hosts.tunnels import leases, open_tunnels, relay_server
+from apps.hosts.tunnels.agent_http import AgentResponseError
+from apps.hosts.tunnels.follower import HostFollower
+from apps.hosts.tunnels.keys import get_portal_key
+from apps.hosts.tunnels.ssh_client import ENGINE_SOCKET, connect_ssh
+from apps.hosts.tunnels.threads import run_in_thread
+from apps.hosts.tunnels.websocket_transport import WebSocketTransport
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientConnection
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 8
+MAX_CONCURRENT_HANDSHAKES = 8
 """How many handshakes run at the same time: after a restart all agents come at once."""
 
-_turns: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+_handshake_slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
-class Tunnel:
+class AgentTunnel:
     """Made when an agent has proved itself; `run` lasts as long as the tunnel does. Belongs to one event loop."""
 
     def __init__(self, credential: AgentCredential, peer: str) -> None:
@@ -41,9 +41,9 @@ class Tunnel:
         self.credential_id = credential.pk
         self.host_id = credential.host_id
         self.host_uuid = str(credential.host.uuid)
-        self.line = Line(peer)
-        self.socket = str(folder() / f"{self.host_id}-{secrets.token_hex(3)}.sock")
-        self.is_announced = False
+        self.transport = WebSocketTransport(peer)
+        self.socket = str(socket_folder() / f"{self.host_id}-{secrets.token_hex(3)}.sock")
+        self.has_lease = False
         self.connection: SSHClientConnection | None = None
         self._host_key = credential.public_key
         self._end: asyncio.Future[tuple[int, str]] = self.loop.create_future()
@@ -55,7 +55,7 @@ class Tunnel:
         try:
             await self._open()
             await self._serve()
-        except (asyncssh.Error, OSError, TimeoutError, NoAnswer) as error:
+        except (asyncssh.Error, OSError, TimeoutError, AgentResponseError) as error:
             log.info("tunnel of host %s: %s", self.host_id, error)
             self.end(1011, f"The tunnel could not be opened: {error}")
         finally:
@@ -68,18 +68,18 @@ class Tunnel:
             self._end.set_result((code, reason))
 
     async def _open(self) -> None:
-        keys = await in_thread(portal_key)
-        async with _turns.setdefault(self.loop, asyncio.Semaphore(AT_ONCE)):
-            self.connection = await dial(self.line, keys.private, self._host_key)
-            await self.connection.forward_local_path(self.socket, ENGINE)
+        keys = await run_in_thread(get_portal_key)
+        async with _handshake_slots.setdefault(self.loop, asyncio.Semaphore(MAX_CONCURRENT_HANDSHAKES)):
+            self.connection = await connect_ssh(self.transport, keys.private, self._host_key)
+            await self.connection.forward_local_path(self.socket, ENGINE_SOCKET)
 
     async def _serve(self) -> None:
         assert self.connection is not None  # noqa: S101 - for mypy: `_open` was first
-        follower = Follower(self.host_id, self.connection)
-        await follower.greet()
-        held.hold(self)
-        await in_thread(leases.announce, self.host_id, self.socket, await door.address())
-        self.is_announced = True
+        follower = HostFollower(self.host_id, self.connection)
+        await follower.handshake()
+        open_tunnels.register(self)
+        await run_in_thread(leases.acquire, self.host_id, self.socket, await relay_server.listen_address())
+        self.has_lease = True
         following: asyncio.Future[Any] = self.loop.create_task(follower.run())
         broken: asyncio.Future[Any] = self.loop.create_task(self.connection.wait_closed())
         ends: list[asyncio.Future[Any]] = [following, broken, self._end]
@@ -90,24 +90,24 @@ class Tunnel:
         self.end(1011, "The agent does not answer any more.")
 
     async def _close(self) -> None:
-        held.let_go(self)
+        open_tunnels.unregister(self)
         if self.connection is not None:
             self.connection.abort()
-        await asyncio.shield(in_thread(self._forget))
+        await asyncio.shield(run_in_thread(self._release))
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         Path(self.socket).unlink(missing_ok=True)
-        leases.withdraw(self.host_id, self.socket)
+        leases.release(self.host_id, self.socket)
 
     async def open_engine(self) -> tuple[Any, Any]:
         """A stream to the engine, for another process."""
         if self.connection is None:
             raise OSError("the tunnel is not up")
-        return await self.connection.open_unix_connection(ENGINE, encoding=None)
+        return await self.connection.open_unix_connection(ENGINE_SOCKET, encoding=None)
 
 
 @functools.cache
-def folder() -> Path:
+def socket_folder() -> Path:
     """Where the tunnels' ends are, for this user only; those of processes that are gone are swept away."""
     found = Path(settings.RUN_DIR) / "hosts"
     found.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from apps.stacks.compose.exporter import export
 from apps.stacks.compose.model import ComposeService, ComposeStack
-from apps.stacks.compose.reading import parse
-from apps.stacks.compose.writing import export
+from apps.stacks.compose.parser import parse
 
 __all__ = ["ComposeService", "ComposeStack", "export", "parse"]

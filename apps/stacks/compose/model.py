@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.containers.spec import LaunchConfig
+from apps.containers.launch.config import LaunchConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.accounts.admin import provider_disable
-from apps.accounts.spec import CONFIGS
+from apps.accounts.provider_config import CONFIGS
+from apps.accounts.providers.services import provider_disable
 
 
 class Command(BaseCommand):

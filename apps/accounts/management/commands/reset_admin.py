@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.accounts.login.rescue import admin_rescue
+from apps.accounts.login.admin_reset import admin_reset
 from apps.core.errors import Problem
 
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Do it and say so."""
         try:
-            user = admin_rescue(options["login"], self._password())
+            user = admin_reset(options["login"], self._password())
         except Problem as problem:
             raise CommandError(problem.message) from None
         self.stdout.write(f"The administrator {user.login} can log in with the new password; older sessions ended.")

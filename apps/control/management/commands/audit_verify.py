@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.control.verify import Report, chains, verify
+from apps.control.audit.verify import ChainReport, chain_numbers, verify
 
 
 class Command(BaseCommand):
@@ -21,15 +21,15 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Print a line for each chain, and one for each thing that is wrong."""
-        reports = [verify(number) for number in chains(options["environment"] or None)]
+        reports = [verify(number) for number in chain_numbers(options["environment"] or None)]
         for report in reports:
             self._print(report)
-        if not all(report.is_whole for report in reports):
+        if not all(report.is_intact for report in reports):
             sys.exit(1)
 
-    def _print(self, report: Report) -> None:
-        gone = f", {report.forgotten} forgotten by retention" if report.forgotten else ""
-        verdict = "whole" if report.is_whole else "BROKEN"
-        self.stdout.write(f"{report.name}: {report.lines} lines{gone}, {verdict}, end {report.digest or '-'}")
+    def _print(self, report: ChainReport) -> None:
+        pruned = f", {report.pruned} forgotten by retention" if report.pruned else ""
+        verdict = "whole" if report.is_intact else "BROKEN"
+        self.stdout.write(f"{report.name}: {report.lines} lines{pruned}, {verdict}, end {report.digest or '-'}")
         for fault in report.faults:
             self.stdout.write(f"  {f'line {fault.line} ' if fault.line else ''}{fault.what}")

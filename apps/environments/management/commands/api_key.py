@@ -8,12 +8,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.accounts.key_limits import parse_time
 from apps.accounts.models import User
-from apps.accounts.plan import moment
 from apps.accounts.services import NewKey
 from apps.core.errors import Problem
 from apps.core.ids import wire_id
-from apps.environments.access import actor_of_user
+from apps.environments.actor import actor_of_user
 from apps.environments.models import Environment
 from apps.environments.services import account_key_create, environment_key_create
 
@@ -43,14 +43,14 @@ class Command(BaseCommand):
             raise CommandError(problem.message) from None
         except Environment.DoesNotExist:
             raise CommandError(f"There is no environment {options['environment']}.") from None
-        said = {"accessKey": made.key.public_value, "secretKey": made.secret}
+        details = {"accessKey": made.key.public_value, "secretKey": made.secret}
         if options["environment"]:
-            said["environment"] = wire_id("a", options["environment"])
-        self.stdout.write(json.dumps(said))
+            details["environment"] = wire_id("a", options["environment"])
+        self.stdout.write(json.dumps(details))
 
     def _make(self, user: User, options: Mapping[str, Any]) -> NewKey:
         actor, number = actor_of_user(user, "cli"), options["environment"]
-        expires = moment("expires", options["expires"]) if options["expires"] else None
+        expires = parse_time("expires", options["expires"]) if options["expires"] else None
         limits = {"role": options["role"], "expires": expires, "addresses": options["address"]}
         if number is None:
             return account_key_create(actor=actor, name=options["name"], **limits)

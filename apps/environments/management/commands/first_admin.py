@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.services import first_admin_create
 from apps.core.errors import Problem
-from apps.environments.services import environment_default, owner_add
+from apps.environments.services import ensure_default_environment, owner_add
 
 
 class Command(BaseCommand):
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         password = sys.stdin.readline().rstrip("\n")
         try:
             user = first_admin_create(login=options["login"], password=password)
-            owner_add(environment_default(), user)
+            owner_add(ensure_default_environment(), user)
         except Problem as problem:
             raise CommandError(problem.message) from None
         self.stdout.write(f"The administrator {user.login} can log in.")

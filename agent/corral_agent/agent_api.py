@@ -1,0 +1,104 @@
+"""What the agent itself answers: who it is, what it saw, and what this machine and its containers count."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import parse_qs
+
+from corral_agent import VERSION
+from corral_agent.counters import Sample
+from corral_agent.engine import Engine, EngineUnreachable, get_json
+from corral_agent.engine_proxy import responses
+from corral_agent.engine_proxy.streams import Sink
+from corral_agent.event_watcher import EventWatcher
+from corral_agent.journal import Journal
+
+_SAMPLE_INTERVAL = 1.0
+_MAX_EVENTS = 1000
+
+ApiHandler = Callable[[dict[str, str]], Awaitable[Any]]
+
+
+class AgentApi:
+    """The paths under /corral/v1/."""
+
+    def __init__(
+        self, engine: Engine, journal: Journal, watch: EventWatcher, *, name: str = "", read_only: bool
+    ) -> None:
+        self._engine, self._journal, self._watch = engine, journal, watch
+        self._name = name
+        self._read_only = read_only
+        self._handlers: dict[str, ApiHandler] = {
+            "hello": self._hello,
+            "journal": self._events,
+            "containers/stats": self._containers,
+            "machine": self._machine,
+        }
+
+    async def __call__(self, url_path: str, query: str, sink: Sink) -> None:
+        """Answer one GET."""
+        name = url_path.removeprefix("/corral/v1/")
+        if name == "stats":
+            await self._stream_stats(sink)
+        elif name not in self._handlers:
+            await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) knows no {url_path}."})
+        else:
+            found = await self._run_handler(name, {key: values[-1] for key, values in parse_qs(query).items()})
+            await responses.send_json(sink, *found)
+
+    async def _run_handler(self, name: str, query: dict[str, str]) -> tuple[int, Any]:
+        try:
+            return 200, await self._handlers[name](query)
+        except ValueError:
+            return 400, {"message": "after and limit are numbers."}
+        except OSError as error:
+            return 500, {"message": f"The host's own counters cannot be read: {error.strerror or error}."}
+
+    async def _hello(self, _: dict[str, str]) -> Any:
+        return {
+            "agent": VERSION,
+            "clock": time.time(),
+            "hostname": self._name or socket.gethostname(),
+            "engine": bool(self._watch.engine_up),
+            "simulated": self._engine.simulated,
+            "journal": {"first": self._journal.first, "last": self._journal.last},
+            "readOnly": self._read_only,
+        }
+
+    async def _events(self, query: dict[str, str]) -> Any:
+        after, limit = int(query.get("after", 0)), int(query.get("limit", _MAX_EVENTS))
+        found = self._journal.after(after, min(max(limit, 1), _MAX_EVENTS))
+        return {"events": found, "first": self._journal.first, "last": self._journal.last}
+
+    async def _containers(self, query: dict[str, str]) -> Any:
+        found = {key: asdict(sample) for key, sample in self._engine.sample_containers().items()}
+        return found | ({"machine": _machine_counters(self._engine.machine())} if query.get("machine") == "1" else {})
+
+    async def _machine(self, query: dict[str, str]) -> Any:
+        """With `engine=1` the engine's own words too, which are fetched anyway: empty while it is away."""
+        try:
+            info = await get_json(self._engine, "/info")
+        except EngineUnreachable:
+            info = {}
+        return self._engine.facts(info) | ({"engine": info} if query.get("engine") == "1" else {})
+
+    async def _stream_stats(self, sink: Sink) -> None:
+        """One sample a second, for as long as somebody listens."""
+        sink.write(responses.encode_head(200, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        while True:
+            line = json.dumps(_machine_counters(self._engine.machine())).encode() + b"\n"
+            sink.write(b"%x\r\n%b\r\n" % (len(line), line))
+            await sink.drain()
+            await asyncio.sleep(_SAMPLE_INTERVAL)
+
+
+def _machine_counters(sample: Sample) -> dict[str, Any]:
+    found = asdict(sample)
+    del found["pids"]
+    return found

@@ -1,0 +1,1 @@
+"""The Engine API of the simulated engine, over HTTP."""

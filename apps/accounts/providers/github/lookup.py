@@ -1,0 +1,72 @@
+"""Asking GitHub's API beside a log-in: a person's groups with the token that was left, and names as the OAuth app."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from apps.accounts.provider_config import Claims, GithubProviderConfig, IdentityClaim
+from apps.accounts.providers.github.api import GithubDown, get_all_pages, get_json
+
+
+def claims_of(person: dict[str, Any], orgs: list[dict[str, Any]], teams: list[dict[str, Any]]) -> Claims:
+    """What GitHub says about a person as identities: every one by its number, never by its name."""
+    found = [_organization_claim(each) for each in orgs]
+    found += [_team_claim(each) for each in teams]
+    return Claims(_user_claim(person), tuple(found))
+
+
+def _user_claim(each: dict[str, Any]) -> IdentityClaim:
+    return IdentityClaim("github_user", str(each["id"]), each["login"], each.get("name") or each["login"])
+
+
+def _organization_claim(each: dict[str, Any]) -> IdentityClaim:
+    return IdentityClaim("github_org", str(each["id"]), each["login"], each.get("name") or each["login"])
+
+
+def _team_claim(team: dict[str, Any]) -> IdentityClaim:
+    name = f"{team['organization']['login']}/{team['name']}" if team.get("organization") else str(team["name"])
+    return IdentityClaim("github_team", str(team["id"]), team["slug"], name)
+
+
+def person(config: GithubProviderConfig, external_id: str, token: str) -> Claims | str:
+    """What GitHub says now about the person who left the token; a text says why the person is out."""
+    if not token:
+        return "GitHub was not allowed to be asked about this person; logging in again allows it."
+    found = get_json(config, "user", token=token)
+    if found is None or str(found.get("id")) != external_id:
+        return "GitHub does not let this person be asked about any more; logging in again may help."
+    try:
+        return claims_of(found, get_all_pages(config, "user/orgs", token), get_all_pages(config, "user/teams", token))
+    except (KeyError, TypeError) as error:
+        raise GithubDown("GitHub: the answer is not what GitHub's API promises.") from error
+
+
+def by_id(config: GithubProviderConfig, kind: str, external_id: str) -> IdentityClaim | None:
+    """The person or organization with this number; teams are only told to their members."""
+    paths = {"github_user": "user", "github_org": "organizations"}
+    if kind not in paths or not external_id.isdigit():
+        return None
+    found = get_json(config, f"{paths[kind]}/{external_id}")
+    return (_user_claim if kind == "github_user" else _organization_claim)(found) if found else None
+
+
+def by_name(
+    config: GithubProviderConfig, text: str, limit: int, *, exact: bool, token: str = ""
+) -> list[IdentityClaim]:
+    """People and organizations called `text`, or with it in their names; the asker's own teams of that name too."""
+    if exact:
+        one = get_json(config, f"users/{quote(text, safe='')}", token=token)
+        found = [one] if one else []
+    else:
+        answer = get_json(config, "search/users", token=token, q=f"{text} in:login in:name", per_page=limit)
+        found = list((answer or {}).get("items") or [])
+    claims = [(_organization_claim if each.get("type") == "Organization" else _user_claim)(each) for each in found]
+    return [*claims, *(_own_teams(config, text, token, exact=exact) if token else [])]
+
+
+def _own_teams(config: GithubProviderConfig, text: str, token: str, *, exact: bool) -> list[IdentityClaim]:
+    word = text.lower()
+    teams = [_team_claim(each) for each in get_all_pages(config, "user/teams", token)]
+    names = [(each, {each.login.lower(), each.name.lower(), each.name.rpartition("/")[2].lower()}) for each in teams]
+    return [each for each, known in names if (word in known if exact else any(word in name for name in known))]

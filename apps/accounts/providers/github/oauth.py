@@ -1,0 +1,127 @@
+"""Logging in through GitHub or an Enterprise server: social-auth's OAuth flow, with settings from a row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from social_core.backends.github_enterprise import GithubEnterpriseOAuth2
+from social_core.exceptions import AuthCanceled, AuthProviderError, SocialAuthBaseException
+from social_django.strategy import DjangoStrategy
+
+from apps.accounts.models import AuthProvider
+from apps.accounts.provider_config import Claims, GithubProviderConfig
+from apps.accounts.providers.github.api import MOST_PAGES, PER_PAGE
+from apps.accounts.providers.github.lookup import claims_of
+from apps.core.errors import Problem, Unauthorized
+
+
+class _SingleUseNonce:
+    """A log-in's state lives in the browser's session and is taken out of it at its first use: no table is needed."""
+
+    @staticmethod
+    def use(*_: Any) -> bool:
+        return True
+
+    @staticmethod
+    def consume(*_: Any) -> bool:
+        return True
+
+
+class _Strategy(DjangoStrategy):  # type: ignore[misc]
+    """Settings of one provider row; the end of the flow is what GitHub says, not an account."""
+
+    def __init__(self, request: HttpRequest, config: GithubProviderConfig) -> None:
+        self._known = {
+            "SOCIAL_AUTH_GITHUB_KEY": config.client_id,
+            "SOCIAL_AUTH_GITHUB_SECRET": config.client_secret,
+            "SOCIAL_AUTH_GITHUB_URL": config.url,
+            "SOCIAL_AUTH_GITHUB_API_URL": config.api_url,
+            "SOCIAL_AUTH_REQUESTS_TIMEOUT": 5,
+        }
+        super().__init__(SimpleNamespace(nonce=_SingleUseNonce), request)
+
+    def get_setting(self, name: str) -> Any:
+        """The row's value; KeyError means that there is none."""
+        return self._known[name]
+
+    def authenticate(self, *_: Any, response: dict[str, Any], **__: Any) -> Claims:
+        """What GitHub said, with the token to ask again."""
+        claims = claims_of(response, response["orgs"], response["teams"])
+        return replace(claims, token=str(response.get("access_token") or ""))
+
+
+class _GithubLogin(GithubEnterpriseOAuth2):  # type: ignore[misc]
+    """GitHub's flow, asking who the person is and for every page of organizations and teams."""
+
+    name = "github"
+    DEFAULT_SCOPE = ["read:org"]
+
+    def user_data(self, access_token: str, *_: Any, **__: Any) -> dict[str, Any]:
+        """The person, and the groups that count as identities."""
+        found: dict[str, Any] = self._user_data(access_token)
+        return {**found, "orgs": self._all(access_token, "orgs"), "teams": self._all(access_token, "teams")}
+
+    def _all(self, token: str, what: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for page in range(1, MOST_PAGES + 1):
+            batch = self._user_data(token, f"/{what}?per_page={PER_PAGE}&page={page}")
+            found += batch
+            if not batch:  # a server may give fewer than asked for on each page
+                break
+        return found
+
+
+def begin(request: HttpRequest, provider: AuthProvider, back: str) -> HttpResponse:
+    """Send the browser to GitHub; it comes back to the absolute URL `back` with a code and the session's state."""
+    try:
+        answer: HttpResponse = _github_login(request, provider, back).start()
+    except SocialAuthBaseException as error:
+        raise _problem(error) from error
+    return answer
+
+
+def complete(request: HttpRequest, provider: AuthProvider, back: str) -> Claims:
+    """Who GitHub says the browser's owner is.
+
+    Raises `Unauthorized` for a wrong state or code and for a refusal at GitHub, `Problem` when GitHub is unreachable.
+    """
+    return _claims(lambda: _github_login(request, provider, back).complete())
+
+
+def redeem(request: HttpRequest, provider: AuthProvider, code: str, back: str) -> Claims:
+    """As `complete`, for an API client that ran the browser's part, and checked its state, itself."""
+
+    def run() -> Any:
+        backend = _github_login(request, provider, back)
+        backend.data = {"code": code}
+        backend.STATE_PARAMETER = False
+        return backend.complete()
+
+    return _claims(run)
+
+
+def _claims(run: Any) -> Claims:
+    try:
+        claims: Claims = run()
+    except SocialAuthBaseException as error:
+        raise _problem(error) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Problem("GitHub: the answer is not what GitHub's API promises.", status=502) from error
+    return claims
+
+
+def _github_login(request: HttpRequest, provider: AuthProvider, back: str) -> Any:
+    config = provider.config
+    assert isinstance(config, GithubProviderConfig)  # noqa: S101 - directories never come here
+    return _GithubLogin(_Strategy(request, config), redirect_uri=back)
+
+
+def _problem(error: SocialAuthBaseException) -> Problem:
+    if isinstance(error, AuthCanceled):
+        return Unauthorized("GitHub: access was denied there; try again and grant it.")
+    if isinstance(error, AuthProviderError):
+        return Problem(f"GitHub: {error}", status=502, code="GithubDown")
+    return Unauthorized(f"GitHub: {error}")

@@ -1,0 +1,1 @@
+"""Reading and authenticating against LDAP directories and Active Directory."""

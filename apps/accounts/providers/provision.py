@@ -1,0 +1,112 @@
+"""Accounts from what a login provider reports: provisioned at log-in, kept current by resync; matched by the
+immutable id, never by name.
+"""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.accounts.models import AuthProvider, Identity, User
+from apps.accounts.provider_config import PERSON_KINDS, Claims, IdentityClaim, normalize_dn
+from apps.accounts.site_access import access_refusal
+from apps.core import hooks
+from apps.core.errors import Unauthorized
+
+
+def provision_account(provider: AuthProvider, claims: Claims) -> User:
+    """The account of this person, made at the first arrival; its groups are what the provider says now.
+
+    Raises `Unauthorized` when site access or the account's own state keeps the person out.
+    """
+    try:
+        return _provision_account(provider, claims)
+    except IntegrityError:  # the same person arrives twice at once, or somebody took the name: look again
+        return _provision_account(provider, claims)
+
+
+@transaction.atomic
+def _provision_account(provider: AuthProvider, claims: Claims) -> User:
+    person = claims.person
+    known = Identity.objects.select_related("user").filter(kind=person.kind, external_id=person.external_id).first()
+    user = known.user if known and known.user.desired != "purged" else None
+    reason = access_refusal(provider.config, claims, user)
+    if reason:
+        raise Unauthorized(f"{provider}: {reason}")
+    user = user or _new_account(provider, person)
+    save_identities(user, provider, claims)
+    if provider.is_on_trial:
+        trial = AuthProvider.objects.filter(pk=provider.pk, version=provider.version)
+        trial.update(trial_until=None, is_reconfigured=False, previous_config={})
+        hooks.record("provider.confirmed", actor=None, account=user, request={"kind": provider.kind})
+    hooks.on_identity_updated(user)
+    hooks.enqueue_after_commit(User.KIND, user.pk)
+    return user
+
+
+def _new_account(provider: AuthProvider, person: IdentityClaim) -> User:
+    login = _free_login(person.login.strip()[:200] or person.external_id[:200])
+    user = User(login=login, name=(person.name or person.login)[:255], kind="user", desired="active")
+    user.set_unusable_password()
+    hooks.create(user, actor=None, request={"login": login, "name": user.name, "from": provider.kind})
+    return user
+
+
+def _free_login(wanted: str) -> str:
+    """The wanted log-in name, or the first of wanted-2, wanted-3, ... that nobody has."""
+    taken = {each.lower() for each in User.objects.filter(login__istartswith=wanted).values_list("login", flat=True)}
+    login, number = wanted, 1
+    while login.lower() in taken:
+        number += 1
+        login = f"{wanted}-{number}"
+    return login
+
+
+def save_identities(user: User, provider: AuthProvider, claims: Claims) -> None:
+    """Write down the person and the groups as they are now; a group of yesterday is forgotten."""
+    saved_ids = []
+    for claim in (claims.person, *claims.groups):
+        rows = Identity.objects.filter(kind=claim.kind, external_id=claim.external_id)
+        row = (rows if claim is claims.person else rows.filter(user=user)).first()
+        row = row or Identity(kind=claim.kind, external_id=claim.external_id)
+        row.user, row.provider, row.dn = user, provider, normalize_dn(claim.dn)[:1024]
+        row.login, row.name = claim.login[:255], claim.name[:255]
+        if claim is claims.person:
+            row.refreshed_at, row.rejection_reason, row.token = timezone.now(), "", claims.token or row.token
+        row.save()
+        saved_ids.append(row.pk)
+    user.identities.filter(provider=provider).exclude(pk__in=saved_ids).delete()
+
+
+def apply_resync(person: Identity, answer: Claims | str) -> str:
+    """Let it count; why the person is out now, or nothing."""
+    try:
+        return _apply_resync(person, answer)
+    except IntegrityError:  # the person logged in at the same moment
+        return _apply_resync(person, answer)
+
+
+@transaction.atomic
+def _apply_resync(person: Identity, answer: Claims | str) -> str:
+    provider, user = person.provider, person.user
+    before = _group_names(user, provider)
+    if isinstance(answer, Claims):
+        save_identities(user, provider, answer)
+        rejection_reason = access_refusal(provider.config, answer, user)
+    else:
+        user.identities.filter(provider=provider).exclude(pk=person.pk).delete()
+        rejection_reason = answer
+    Identity.objects.filter(pk=person.pk).update(rejection_reason=rejection_reason[:255], refreshed_at=timezone.now())
+    after = _group_names(user, provider)
+    if rejection_reason != person.rejection_reason or before != after:
+        ended = hooks.sessions_close(user) if rejection_reason and not user.is_active else 0
+        changes = {"left": sorted(before - after), "joined": sorted(after - before), "out": rejection_reason}
+        details = {"from": provider.kind, **changes, "sessionsEnded": ended}
+        hooks.record("account.resync", actor=None, row=user, account=user, request=details)
+    hooks.on_identity_updated(user)
+    return rejection_reason
+
+
+def _group_names(user: User, provider: AuthProvider) -> set[str]:
+    groups = user.identities.filter(provider=provider).exclude(kind__in=PERSON_KINDS.values())
+    return {str(group) for group in groups}

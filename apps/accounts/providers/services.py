@@ -1,0 +1,244 @@
+"""What administrators decide about logging in: a provider's configuration, its test, on and off."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.login.sessions import sessions_of_provider_close
+from apps.accounts.models import AuthProvider, Identity, User
+from apps.accounts.provider_config import (
+    CONFIGS,
+    SECRETS,
+    Claims,
+    DirectoryProviderConfig,
+    LoginProviderConfig,
+    read_config,
+)
+from apps.accounts.providers.directory import admin_message, identify
+from apps.accounts.providers.ldap.servers import tls_context
+from apps.accounts.providers.resync import requeue_provider_accounts
+from apps.accounts.site_access import access_refusal
+from apps.core import hooks
+from apps.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Problem,
+)
+from apps.core.hooks import ActorProtocol
+from apps.core.services import require_recent_auth
+
+# Fields that say who may come in; every other one says how the provider is reached.
+_ACCESS_FIELDS = {"accessMode", "allowedIdentities"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTestResult:
+    """How a test went: what the directory says about the tester, or why it did not work."""
+
+    claims: Claims | None
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.claims is not None and not self.reason
+
+
+def provider_by_kind(kind: str) -> AuthProvider:
+    """The provider of this kind, unsaved while nobody configured it; raises `Invalid` for an unknown kind."""
+    if kind not in CONFIGS:
+        raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(CONFIGS)}.")
+    provider = AuthProvider.objects.filter(kind=kind).first() or AuthProvider(kind=kind)
+    provider.end_trial()
+    return provider
+
+
+def masked_config(provider: AuthProvider) -> dict[str, Any]:
+    """The configuration as people may see it: every field, secrets only as set (blanks) or absent."""
+    config = provider.config.to_wire()
+    return {name: None if name in SECRETS else value for name, value in config.items()}
+
+
+def secrets_set(provider: AuthProvider) -> list[str]:
+    """Which secrets are stored; their values are never shown again."""
+    return sorted(name for name in SECRETS if provider.stored.get(name))
+
+
+def provider_save(kind: str, data: Mapping[str, Any], *, actor: ActorProtocol) -> AuthProvider:
+    """Store a configuration; one that is on and is reached differently now is on trial, or it is as before again.
+
+    Secrets that are left out stay. Raises `Invalid` for a wrong field.
+    """
+    _require_recent_admin(actor)
+    provider = provider_by_kind(kind)
+    config = _validated_config(kind, data, provider.stored)
+    before, stored = provider.config.to_wire(), config.to_json()
+    is_connection_changed = any(
+        value != before[name] for name, value in config.to_wire().items() if name not in _ACCESS_FIELDS
+    )
+    if provider.accepts_logins and is_connection_changed:
+        if not provider.is_on_trial:
+            provider.previous_config, provider.is_reconfigured = provider.stored, True
+        provider.trial_until = timezone.now() + AuthProvider.TRIAL
+    provider.stored = stored
+    _save_and_record(provider, "save", actor, stored)
+    requeue_provider_accounts(provider)
+    return provider
+
+
+def _validated_config(kind: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> LoginProviderConfig:
+    config = read_config(kind, data, before)
+    if isinstance(config, DirectoryProviderConfig) and config.ca:
+        try:
+            tls_context(config)
+        except (ssl.SSLError, ValueError):
+            raise Invalid(
+                "caCertificate", "InvalidFormat", _("caCertificate must be one or more certificates in PEM form.")
+            ) from None
+    return config
+
+
+def provider_test(
+    kind: str, login: str, password: str, *, actor: ActorProtocol, data: Mapping[str, Any] | None = None
+) -> ProviderTestResult:
+    """Try a directory with somebody's own name and password, as stored or as in `data`; nothing is changed."""
+    _require_admin(actor)
+    provider = provider_by_kind(kind)
+    if kind == "github":
+        raise Invalid("kind", "InvalidOption", _("GitHub is tested by logging in through it."))
+    stored = provider.stored if data is None else _validated_config(kind, data, provider.stored).to_json()
+    trial = AuthProvider(kind=kind, stored=stored)
+    trial.config.check()
+    try:
+        claims = identify(trial, login, password)
+    except Problem as problem:
+        return ProviderTestResult(None, admin_message(problem))
+    if claims is None:
+        return ProviderTestResult(
+            None, _("The directory does not know this name with this password, or the person is disabled.")
+        )
+    return ProviderTestResult(claims, access_refusal(trial.config, claims, None))
+
+
+def provider_enable(
+    kind: str, *, actor: ActorProtocol, login: str = "", password: str = "", data: Mapping[str, Any] | None = None
+) -> AuthProvider:
+    """Switch a provider on, on trial, with `data` as its configuration if given.
+
+    A directory first has to let the asker in with the given name and password. One that is on stays on, and is
+    confirmed by a directory's yes. Raises `Invalid` for an incomplete configuration or when name or password are
+    missing, `Conflict` with the reason when the test fails; then nothing is stored.
+    """
+    _require_recent_admin(actor)
+    _require_passed_test(kind, login, password, actor=actor, data=data)
+    with transaction.atomic():
+        provider = provider_by_kind(kind) if data is None else provider_save(kind, data, actor=actor)
+        if provider.accepts_logins:
+            return provider_confirm(kind, actor=actor) if provider.is_on_trial and kind != "github" else provider
+        provider.enabled, provider.is_reconfigured, provider.trial_until = (
+            True,
+            False,
+            timezone.now() + AuthProvider.TRIAL,
+        )
+        _save_and_record(provider, "enable", actor, {})
+    return provider
+
+
+def _require_passed_test(
+    kind: str, login: str, password: str, *, actor: ActorProtocol, data: Mapping[str, Any] | None
+) -> None:
+    if kind == "github":
+        if data is None:
+            provider_by_kind(kind).config.check()
+        return
+    for name, value in (("login", login), ("password", password)):
+        if not value:
+            raise Invalid(name, "MissingRequired", _("It is tried first: give your own name and password there."))
+    tested = provider_test(kind, login, password, actor=actor, data=data)
+    if not tested:
+        raise Conflict(_("Not switched on. %(reason)s") % {"reason": tested.reason})
+
+
+def provider_confirm(kind: str, *, actor: ActorProtocol) -> AuthProvider:
+    """End the trial of a provider that is on; `Conflict` when it is off already."""
+    _require_recent_admin(actor)
+    provider = provider_by_kind(kind)
+    if not provider.accepts_logins:
+        raise Conflict(_("%(provider)s is off; switch it on first.") % {"provider": provider})
+    provider.trial_until, provider.is_reconfigured, provider.previous_config = None, False, {}
+    _save_and_record(provider, "confirm", actor, {})
+    requeue_provider_accounts(provider)
+    return provider
+
+
+def provider_disable(kind: str, *, actor: ActorProtocol | None) -> AuthProvider:
+    """Switch a provider off: nobody logs in through it, and the sessions that began there end.
+
+    `actor` None is somebody at the machine's own command line.
+    """
+    if actor is not None:
+        _require_recent_admin(actor)
+    provider = provider_by_kind(kind)
+    provider.enabled, provider.is_reconfigured, provider.trial_until = False, False, None
+    _save_and_record(provider, "disable", actor, {"sessionsEnded": sessions_of_provider_close(kind)})
+    return provider
+
+
+def provider_resync(kind: str, *, actor: ActorProtocol) -> int:
+    """Ask the provider anew about everybody who came through it; how many people those are.
+
+    What it says counts as it comes, person by person. Raises `Conflict` while the provider is off or on trial.
+    """
+    _require_admin(actor)
+    provider = provider_by_kind(kind)
+    if not provider.accepts_logins or provider.is_on_trial:
+        raise Conflict(_("%(provider)s is off or on trial; switch it on or confirm it first.") % {"provider": provider})
+    _save_and_record(provider, "resync", actor, {})
+    return requeue_provider_accounts(provider)
+
+
+def _require_recent_admin(actor: ActorProtocol) -> None:
+    _require_admin(actor)
+    require_recent_auth(actor)
+
+
+def _require_admin(actor: ActorProtocol) -> None:
+    if not actor.is_admin:
+        raise Forbidden(_("Only administrators may do this."))
+
+
+@transaction.atomic
+def _save_and_record(
+    provider: AuthProvider, event: str, actor: ActorProtocol | None, details: Mapping[str, Any]
+) -> None:
+    provider.version += 1
+    provider.save()
+    secrets = [str(provider.stored[name]) for name in SECRETS if provider.stored.get(name)]
+    hooks.record(f"provider.{event}", actor=actor, request={"kind": provider.kind, **details}, secrets=secrets)
+
+
+def provider_account_count(provider: AuthProvider) -> int:
+    """How many accounts came through this provider."""
+    return User.objects.filter(identities__provider=provider).distinct().count() if provider.pk else 0
+
+
+def local_account_count() -> int:
+    """How many accounts have their password here."""
+    return User.objects.filter(removed=None).exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX).count()
+
+
+def rejected_identities(provider: AuthProvider, limit: int = 20) -> list[Identity]:
+    """Those whom the provider does not let in any more, with the reason in `rejection_reason`."""
+    rows = (
+        Identity.objects.filter(provider=provider).exclude(rejection_reason="")
+        if provider.pk
+        else Identity.objects.none()
+    )
+    return list(rows.select_related("user")[:limit])

@@ -1,0 +1,36 @@
+"""`hostEvent`, our own: the timeline of a host, also of what happened while the portal could not see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import Link, Resource, register
+from apps.hosts.models import Host, HostEvent
+from apps.hosts.selectors import events_within
+
+
+@register
+class HostEventResource(Resource):
+    """One line of a host's timeline."""
+
+    name = "hostEvent"
+    model = HostEvent
+    own_fields = parse_fields("""
+        hostId    reference[host] r  <host_id
+        at        date            r  <at
+        learnedAt date            r  <learned_at
+        late      boolean         r  <is_late ~
+        eventKind string          r  <kind
+        action    string          r  <action
+        subject   string          r  <subject
+        name      string          r  <name
+        details   map[json]       r  <details
+        sequence  int             r  <seq
+    """)
+    links = {"host": Link("host", attribute="host_id")}
+
+    def rows(self, caller: ApiCaller) -> Any:
+        """Those of the hosts that the caller sees, the newest first."""
+        return events_within(Host.objects.within(caller.environments()).filter(removed=None))

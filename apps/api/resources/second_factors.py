@@ -1,0 +1,134 @@
+"""`secondFactor`: what besides the password local accounts log in with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+from django.http import QueryDict
+
+from apps.accounts.login import second_factor
+from apps.accounts.models import Totp, User
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import (
+    Action,
+    Data,
+    Resource,
+    register,
+)
+from apps.environments.access import Verdict
+
+
+@register
+class SecondFactorInputResource(Resource):
+    """The code that an action of `secondFactor` takes."""
+
+    name = "secondFactorInput"
+    listable = False
+    own_fields = parse_fields("""
+        code string cr *
+    """)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorState:
+    """A local account, seen for its second factor."""
+
+    account: User
+    required: bool
+    totp: Totp | None
+
+    @property
+    def pk(self) -> int:
+        """Known by its account's number."""
+        return int(self.account.pk)
+
+
+def _enrol(caller: ApiCaller, row: SecondFactorState, _data: Data) -> Data:
+    enrolment = second_factor.enrolment(row.account, actor=caller.actor)
+    return {"type": "secondFactorEnrolment", "secret": enrolment.secret, "uri": enrolment.uri}
+
+
+def _confirm(caller: ApiCaller, row: SecondFactorState, data: Data) -> Data:
+    return _recovery_codes(second_factor.enrol(row.account, data["code"], actor=caller.actor))
+
+
+def _renew(caller: ApiCaller, row: SecondFactorState, data: Data) -> Data:
+    return _recovery_codes(second_factor.recovery_codes_renew(row.account, data["code"], actor=caller.actor))
+
+
+def _recovery_codes(codes: Sequence[str]) -> Data:
+    return {"type": "recoveryCodes", "codes": list(codes)}
+
+
+def _disable(caller: ApiCaller, row: SecondFactorState, data: Data) -> None:
+    second_factor.factor_off(row.account, data["code"], actor=caller.actor)
+
+
+def _reset(caller: ApiCaller, row: SecondFactorState, _data: Data) -> None:
+    second_factor.factor_reset(row.account, actor=caller.actor)
+
+
+@register
+class SecondFactorResource(Resource):
+    """`enrol` answers the secret, `confirm` with the first code the recovery codes; `reset` is for administrators."""
+
+    name = "secondFactor"
+    sortable = False
+    own_fields = parse_fields("""
+        accountId         reference[account] r <pk
+        enabled           boolean            r
+        created           date               r <totp__confirmed
+        recoveryCodesLeft int                r
+        required          boolean            r <required
+    """)
+    computed = {
+        "enabled": lambda context: context.row.totp is not None,
+        "recoveryCodesLeft": lambda context: context.row.totp.left if context.row.totp else 0,
+    }
+    custom_actions = {
+        "enrol": Action(_enrol, permission="keys"),
+        "confirm": Action(_confirm, input="secondFactorInput", permission="keys"),
+        "renewcodes": Action(_renew, input="secondFactorInput", permission="keys"),
+        "disable": Action(_disable, input="secondFactorInput", permission="keys"),
+        "reset": Action(_reset, permission="keys"),
+    }
+
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[SecondFactorState]:  # noqa: ARG002 - the base's signature
+        """One's own, or for an administrator those of all who have a password here."""
+        rows, actor = User.objects.filter(removed=None), caller.actor
+        if not actor.is_admin:
+            rows = rows.filter(pk=actor.user.pk) if actor.user is not None and actor.scope is None else rows.none()
+        required = second_factor.accounts_requiring_second_factor(rows)
+        enabled_factors = _enabled_factors(rows)
+        return [
+            SecondFactorState(each, each.pk in required, enabled_factors.get(each.pk))
+            for each in rows
+            if each.has_usable_password()
+        ]
+
+    def find(self, caller: ApiCaller, key: int | str | None) -> SecondFactorState | None:
+        """The second factor of the account with this number."""
+        return next((row for row in self.list_rows(caller, QueryDict()) if row.pk == key), None)
+
+    def verdict(self, caller: ApiCaller, row: SecondFactorState, action: str) -> Verdict:
+        """Resetting is an administrator's; everything else is one's own."""
+        is_on = row.totp is not None
+        if action == "reset":
+            return _verdict(may=caller.actor.is_admin, fits=is_on)
+        return _verdict(may=caller.actor.user == row.account, fits=is_on != (action in {"enrol", "confirm"}))
+
+
+def _enabled_factors(accounts: Iterable[User]) -> dict[int, Totp]:
+    """The factors that are on, by account, with the number of recovery codes that are left."""
+    left = Count("account__recovery_codes", filter=Q(account__recovery_codes__used=None))
+    found = Totp.objects.filter(account__in=accounts, confirmed__isnull=False).annotate(left=left)
+    return {each.account_id: each for each in found}
+
+
+def _verdict(*, may: bool, fits: bool) -> Verdict:
+    if not may:
+        return Verdict(allowed=False, reason="It is somebody else's to do.", is_forbidden=True)
+    return Verdict(allowed=fits, reason="" if fits else "Not possible as the second factor is now.")

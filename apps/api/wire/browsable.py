@@ -1,0 +1,126 @@
+"""The API as HTML pages for browsers: what a program would get, with links to follow and forms to write, from the
+same declarations.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from rest_framework.renderers import BrowsableAPIRenderer
+
+from apps.api.wire.fields import Field
+from apps.api.wire.formats import format_dates
+from apps.api.wire.resource import Resource, find_resource
+
+_QUOTE = "\0"  # stands for the escaped one while URLs are found; JSON texts never hold it bare
+_URL = re.compile(r"https?://[^\s&<>\0]+(?:&amp;[^\s&<>\0]+)*")
+
+
+def linkify_json(data: Any) -> SafeString:
+    """JSON as HTML, its URLs clickable."""
+    text = str(escape(json.dumps(data, indent=2, ensure_ascii=False, default=str)))
+    text = _URL.sub(
+        lambda found: f'<a href="{found[0].removesuffix("&quot;")}">{found[0]}</a>', text.replace("&quot;", _QUOTE)
+    )
+    return mark_safe(text.replace(_QUOTE, "&quot;"))  # noqa: S308 - escaped above
+
+
+_MULTILINE_TYPES = ("json", "array[", "map[")
+
+
+def form_context(view: Any, resource: Resource, data: Any) -> dict[str, Any]:
+    """What the template needs for the forms that this caller may use on what is shown."""
+    if not isinstance(data, Mapping):
+        return {}
+    url = data.get("links", {}).get("self", "")
+    if data.get("type") == "collection":
+        fields = [_form_field(f, None) for f in resource.fields if _is_writable(view, f, "c")]
+        return {"create": fields, "create_url": url, "noun": resource.name} if resource.may(view.caller, "c") else {}
+    shown = find_resource(str(data.get("type"))) or resource
+    context: dict[str, Any] = {"item_url": url, "noun": shown.name, "actions": _action_forms(shown, data)}
+    if shown.may(view.caller, "u"):
+        context["edit"] = [_form_field(f, data.get(f.name)) for f in shown.fields if _is_writable(view, f, "u")]
+    context["deletable"] = shown.may(view.caller, "d")
+    return context
+
+
+def _is_writable(view: Any, field: Field, letter: str) -> bool:
+    return letter in field.crud and (not field.admin or view.caller.role == "admin")
+
+
+def _form_field(field: Field, value: Any) -> dict[str, Any]:
+    """One field of a form: how it is asked for and what stands in it."""
+    is_structured = field.type.startswith(_MULTILINE_TYPES) or find_resource(field.type) is not None
+    kind = "lines" if is_structured or field.name.lower().endswith("compose") else "text"
+    if field.options or field.type == "boolean":
+        kind = "choice"
+    found = field.default if value is None else value
+    return {
+        "name": field.name,
+        "type": field.type,
+        "required": field.required,
+        "kind": "password" if field.type == "password" else kind,
+        "options": field.options or ("true", "false"),
+        "value": found if isinstance(found, str) else ("" if found is None else json.dumps(format_dates(found))),
+    }
+
+
+def _action_forms(resource: Resource, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The actions on offer, each with the fields of its input."""
+    found = []
+    for name, url in data.get("actions", {}).items():
+        custom_action = resource.custom_actions.get(name)
+        input_type = find_resource(custom_action.input) if custom_action and custom_action.input else None
+        fields = [_form_field(f, None) for f in input_type.fields if "c" in f.crud] if input_type else []
+        found.append({"name": name, "url": url, "fields": fields})
+    return [each for each in found if each["name"] not in {"update", "remove"}]
+
+
+class BrowsableRenderer(BrowsableAPIRenderer):
+    """REST framework's browsable API, drawn with our template and fed by the register instead of serializers."""
+
+    template = "api/browse.html"
+    format = "api"
+    media_type = "text/html"
+
+    def get_context(
+        self,
+        data: Any,
+        accepted_media_type: str | None,  # noqa: ARG002 - there is one kind of page
+        renderer_context: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """What the template shows."""
+        view, request, response = renderer_context["view"], renderer_context["request"], renderer_context["response"]
+        context: dict[str, Any] = {
+            "content": linkify_json(format_dates(data)),
+            "name": _page_title(data),
+            "breadcrumbs": breadcrumbs(request.path),
+            "status": f"{response.status_code} {response.status_text}",
+            "code": response.status_code,
+            "method": request.method,
+            "url": request.get_full_path(),
+            "json_url": f"{request.path}?format=json",
+            "request": request,
+            "account": view.caller.actor.user,  # request.user would ask for credentials again
+        }
+        resource = getattr(view, "resource", None)
+        if resource is not None and response.status_code < 400:
+            context.update(form_context(view, resource, data))
+        return context
+
+
+def _page_title(data: Any) -> str:
+    if not isinstance(data, Mapping):
+        return "v1"
+    return str(data.get("name") or data.get("resourceType") or data.get("code") or data.get("id") or "v1")
+
+
+def breadcrumbs(path: str) -> list[dict[str, str]]:
+    """The parts of the path, each with its URL."""
+    words = [word for word in path.split("/") if word]
+    return [{"name": word, "url": "/" + "/".join(words[: at + 1])} for at, word in enumerate(words)]

@@ -1,0 +1,166 @@
+"""What the view has types do: make, change, remove, act, follow links; and how that is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.http import QueryDict
+
+from apps.api.wire import query
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.input import FormBody, method_not_allowed, validate_body
+from apps.api.wire.resource import Link, Resource, find_resource
+from apps.api.wire.serialize import serialize_collection, serialize_row, serialize_rows
+from apps.core.errors import (
+    ActionNotAvailable,
+    Forbidden,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+)
+from apps.environments.access import environment_of
+
+ResponseBody = dict[str, Any]
+
+
+def _validate_body(resource: Resource, caller: ApiCaller, body: Any, letter: str) -> dict[str, Any]:
+    admin = caller.role == "admin"
+    return validate_body(resource.fields, body, letter, admin=admin, form=isinstance(body, FormBody))
+
+
+def reload_row(resource: Resource, caller: ApiCaller, row: Any) -> Any:
+    """The row as it is now, or as it was when it is out of the caller's sight."""
+    caller.forget_environments()
+    return resource.find(caller, resource.key_of(row)) or row
+
+
+def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> ResponseBody:
+    """Make what the body describes: all of it or nothing."""
+    if not resource.may(caller, "c"):
+        raise method_not_allowed("POST")
+    created = resource.create(caller, _validate_body(resource, caller, body, "c"))
+    shown_once: ResponseBody = {}
+    if isinstance(created, tuple):
+        created, shown_once = created
+    if isinstance(created, list):
+        data = serialize_rows(resource, caller, [reload_row(resource, caller, row) for row in created])
+        return serialize_collection(resource, caller, data, url)
+    shown = find_resource(created.KIND) if getattr(created, "KIND", None) and resource.model is None else resource
+    shown = shown or resource
+    return {**serialize_row(shown, caller, reload_row(shown, caller, created)), **shown_once}
+
+
+def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> ResponseBody:
+    """Change what the body names."""
+    resource.update(caller, row, _validate_body(resource, caller, body, "u"))
+    return serialize_row(resource, caller, reload_row(resource, caller, row))
+
+
+def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
+    """Remove; 405 while its state forbids it, 403 when only the caller's role does."""
+    if resource.lifecycle_actions:
+        verdict = resource.verdict(caller, row, "remove")
+        if not verdict:
+            possible = row.LIFECYCLE.allows("remove", row.display_state)
+            raise Forbidden(verdict.reason) if possible else MethodNotAllowed(verdict.reason)
+    resource.act(caller, row, "remove")
+    return serialize_row(resource, caller, reload_row(resource, caller, row))
+
+
+def unknown_action(name: str) -> Invalid:
+    """The refusal of an action that the caller's role does not know."""
+    return Invalid("action", "InvalidAction", f"There is no action {name[:64]!r} here.")
+
+
+def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, body: Any) -> tuple[ResponseBody, int]:
+    """Do one action; the answer and its status: 202 with the row, or 200 with something else."""
+    if name not in resource.actions_for(caller):
+        raise unknown_action(name)
+    custom_action = resource.custom_actions.get(name)
+    if name == "update" and custom_action is None:
+        return update(resource, caller, row, body), 202
+    verdict = resource.verdict(caller, row, name)
+    if not (verdict and resource.is_offered(row, name)):
+        reason = verdict.reason or f"Not possible while it is {row.display_state}."
+        raise ActionNotAvailable(f"{name}: {reason}", field="action")
+    if custom_action is None:
+        resource.act(caller, row, name)
+        return serialize_row(resource, caller, reload_row(resource, caller, row)), 202
+    input_type = find_resource(custom_action.input) if custom_action.input else None
+    data = _validate_action_input(input_type, body)
+    result = custom_action.call(caller, row, data)
+    if result is not None:
+        return result, 200
+    return serialize_row(resource, caller, reload_row(resource, caller, row)), 202
+
+
+def _validate_action_input(input_type: Resource | None, body: Any) -> dict[str, Any]:
+    return validate_body(input_type.fields, body, "c", form=isinstance(body, FormBody)) if input_type else {}
+
+
+def _find_link(resource: Resource, name: str) -> tuple[str, Link]:
+    for key, link in resource.links.items():
+        if key.lower() == name.lower():
+            return key, link
+    raise NotFound("Not Found")
+
+
+def follow_link(
+    resource: Resource, caller: ApiCaller, row: Any, name: str, url: str, query_params: QueryDict
+) -> ResponseBody:
+    """What a link leads to: one row, a collection, or an answer made on the spot."""
+    _name, link = _find_link(resource, name)
+    if link.is_computed:
+        if link.permission and link.permission not in caller.actor.permissions(environment_of(row) or 0):
+            raise NotFound("Not Found")
+        return (
+            link.call_with_query(caller, row, query_params)
+            if link.call_with_query
+            else link.call(caller, row)
+            if link.call
+            else {}
+        )
+    target = _link_target(caller, link)
+    if link.attribute:
+        found = target.find(caller, getattr(row, link.attribute))
+        if found is None:
+            raise NotFound("Not Found")
+        return serialize_row(target, caller, found)
+    page = query.paginate(target, target.rows(caller).filter(**{link.column: row.pk}), query_params)
+    data = serialize_rows(target, caller, page.rows)
+    return serialize_collection(target, caller, data, url, query.collection_metadata(target, query_params, url, page))
+
+
+def _link_target(caller: ApiCaller, link: Link) -> Resource:
+    target = find_resource(link.target)
+    if target is None or not target.may(caller, "r"):
+        raise NotFound("Not Found")
+    return target
+
+
+def include_links(
+    resource: Resource, caller: ApiCaller, rows: Sequence[Any], data: Sequence[ResponseBody], names: list[str]
+) -> None:
+    """Put what links lead to in the links' place, one query a link."""
+    for word in names:
+        try:
+            name, link = _find_link(resource, word)
+            target = _link_target(caller, link)
+        except NotFound:
+            continue
+        keys = [getattr(row, link.attribute or "pk") for row in rows]
+        found = query.group_by_column(target.rows(caller), keys, link.column or "pk")
+        targets = [each for group in found.values() for each in group]
+        shown = dict(zip(map(id, targets), serialize_rows(target, caller, targets), strict=True))
+        for key, each in zip(keys, data, strict=True):
+            embedded = [shown[id(row)] for row in found.get(key, [])]
+            each["links"].pop(name, None)
+            each[name] = embedded if link.column else (embedded[0] if embedded else None)
+
+
+def in_one_transaction(make: Any) -> Any:
+    """Run `make` so that either everything it does is kept or nothing."""
+    with transaction.atomic():
+        return make()

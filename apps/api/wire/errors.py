@@ -1,0 +1,100 @@
+"""Any exception as a v1 error (v1 contract, section 1.8): first as a `Problem`, then as the response."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
+from django.http import Http404
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    NotAuthenticated,
+    ParseError,
+    PermissionDenied,
+    Throttled,
+)
+from rest_framework.response import Response
+
+from apps.core.errors import Problem, Unauthorized
+
+
+class BodyTooLarge(Problem):
+    """The body is larger than any honest one."""
+
+    status = 413
+    code = "MaxLimitExceeded"
+
+
+_KNOWN_ERRORS: dict[type[Exception], Problem] = {
+    RequestDataTooBig: BodyTooLarge("The body is too large."),
+    Http404: Problem("Not Found", status=404, code="Not Found"),
+    SuspiciousOperation: Problem("The request is malformed.", status=400, code="Bad Request"),
+    OperationalError: Problem(
+        "The portal cannot use its database: make room where it keeps its data, or look whether the database is there, "
+        "then try again. What runs on the hosts is not touched.",
+        status=503,
+        code="Service Unavailable",
+    ),
+}
+
+
+def to_problem(error: Exception) -> Problem:
+    """Any exception as a refusal; what nobody foresaw is logged with its trace."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, APIException):
+        return _from_rest_framework(error)
+    for kind, known_error in _KNOWN_ERRORS.items():
+        if isinstance(error, kind):
+            return known_error
+    return Problem("The portal made a mistake; its log tells more under this id.", status=500)
+
+
+def _from_rest_framework(error: APIException) -> Problem:
+    if isinstance(error, AuthenticationFailed | NotAuthenticated):
+        return Unauthorized("Unauthorized")
+    if isinstance(error, ParseError):
+        return Problem("The body cannot be read.", status=422, code="InvalidBodyContent")
+    if isinstance(error, PermissionDenied):
+        return Problem(str(error.detail), status=403, code=str(error.get_codes()))
+    if isinstance(error, Throttled):
+        return Problem("Too many requests; try again a little later.", status=429, code="Too Many Requests")
+    code = "Method not allowed" if error.status_code == 405 else HTTPStatus(error.status_code).phrase
+    return Problem(code, status=error.status_code, code=code)
+
+
+log = logging.getLogger(__name__)
+
+
+def error_body(problem: Problem, key: str) -> dict[str, Any]:
+    """The v1 error."""
+    body = {
+        "id": key,
+        "type": "error",
+        "links": {},
+        "actions": {},
+        "status": problem.status,
+        "code": problem.code,
+        "message": problem.message,
+        "detail": problem.detail,
+    }
+    return {**body, "fieldName": problem.field} if problem.field else body
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """REST framework's exception handler."""
+    problem, key = to_problem(error), str(uuid.uuid4())
+    if problem.status >= 500:
+        request = context.get("request")
+        method, path = getattr(request, "method", ""), getattr(request, "path", "")
+        log.error("%s %s failed, error %s", method, path, key, exc_info=error)
+    response = Response(error_body(problem, key), status=problem.status)
+    wait = getattr(error, "wait", None)
+    if wait:
+        response["Retry-After"] = str(int(wait) + 1)
+    return response

@@ -1,0 +1,118 @@
+"""Request bodies: parsed (JSON whatever its label, or a form), then validated field by field; unknown and
+unwritable fields are dropped, wrong ones refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import QueryDict
+from rest_framework.parsers import BaseParser, MultiPartParser
+
+from apps.api.wire.errors import BodyTooLarge
+from apps.api.wire.fields import Field
+from apps.core.errors import Invalid, MethodNotAllowed, Problem
+
+MULTIPART = "multipart/form-data"
+FORM_TYPES = ("application/x-www-form-urlencoded", MULTIPART)
+
+
+class FormBody(dict[str, Any]):
+    """A body that came from a form: all its values are texts."""
+
+
+class V1Parser(BaseParser):
+    """Reads a body: forms by their content type, everything else as JSON; an empty body is an empty object."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        """The body's value; raises a `Problem` for one that is too large or cannot be read."""
+        kind = (media_type or "").partition(";")[0].strip().lower()
+        if kind == MULTIPART:
+            return FormBody(MultiPartParser().parse(stream, media_type, parser_context).data.items())
+        raw = _read_limited(stream)
+        if kind == FORM_TYPES[0] and raw.lstrip()[:1] not in {b"{", b"["}:
+            return FormBody(QueryDict(raw).items())
+        return load_strict_json(raw)
+
+
+def _read_limited(stream: Any) -> bytes:
+    max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+    raw: bytes = stream.read(max_bytes + 1)
+    if len(raw) > max_bytes:
+        raise BodyTooLarge(f"A body has at most {max_bytes // 1024} KB.")
+    return raw
+
+
+def load_strict_json(raw: bytes | str) -> Any:
+    """Strict JSON, nothing for nothing."""
+    try:
+        return json.loads(raw, parse_constant=_reject_constant) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        raise Problem("The body is no valid JSON.", status=422, code="InvalidBodyContent") from None
+
+
+def _reject_constant(word: str) -> Any:
+    raise ValueError(word)
+
+
+def unwrap_form(body: Any) -> Any:
+    """A form's own fields, or the JSON that its field `_body` holds."""
+    if isinstance(body, FormBody) and body.get("_body", "").strip():
+        return load_strict_json(body["_body"])
+    return body
+
+
+ARRAY_PREFIX = "array["
+
+
+def validate_body(
+    fields: Iterable[Field], body: Any, letter: str, *, admin: bool = False, form: bool = False
+) -> dict[str, Any]:
+    """The values of the fields that may be written on `c`reate or `u`pdate; null counts as absent."""
+    if body is None:
+        body = {}
+    if not isinstance(body, Mapping):
+        raise Invalid("body", "InvalidFormat", "The body must be a JSON object.")
+    found = {}
+    for field in fields:
+        if letter not in field.crud or (field.admin and not admin):
+            continue
+        value = _convert_form_value(field, body.get(field.name)) if form else body.get(field.name)
+        if value is not None:
+            found[field.name] = field.check(field.name, value)
+        elif letter == "c":
+            found.update(_default_or_refuse(field))
+    return found
+
+
+def _default_or_refuse(field: Field) -> dict[str, Any]:
+    if field.required:
+        raise Invalid(field.name, "MissingRequired", f"{field.name} is required.")
+    return {} if field.default is None else {field.name: field.default}
+
+
+def _convert_form_value(field: Field, value: Any) -> Any:
+    """A form's text as what it stands for: JSON where the type is more than a text, lists also line by line."""
+    if not isinstance(value, str) or field.type in {"string", "password", "enum"} or field.type.startswith("reference"):
+        return value or None
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value.split("\n") if field.type.startswith(ARRAY_PREFIX) else value
+
+
+def pick(data: Mapping[str, Any], **columns: str) -> dict[str, Any]:
+    """The given fields under the names a service knows them by: `pick(data, external_id="externalId")`."""
+    return {column: data[name] for column, name in columns.items() if name in data}
+
+
+def method_not_allowed(method: str) -> MethodNotAllowed:
+    """The refusal of a method that the caller's role does not have."""
+    return MethodNotAllowed(f"{method} is not possible here.")

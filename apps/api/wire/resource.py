@@ -1,0 +1,267 @@
+"""What a v1 type is: its name, rows, fields, actions and links; and the register of all of them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import Field, parse_fields
+from apps.api.wire.roles import allowed_crud, available_actions
+from apps.core.models import Managed
+from apps.environments.access import (
+    Verdict,
+    can,
+    environment_of,
+    verdict,
+)
+
+Data = dict[str, Any]
+
+COMMON_FIELDS = parse_fields("""
+    name                  string              cu  <name 0..255
+    description           string              cu  <description 0..1024
+    accountId             reference[account]  r   <environment_id
+    created               date                r   <created
+    kind                  string              r
+    removed               date                r   <removed
+    removeTime            date                r   ^
+    state                 enum                r   <display_state ~
+    transitioning         enum                r   :yes|no|error ~
+    transitioningMessage  string              r
+    transitioningProgress int                 r
+    uuid                  string              r   <uuid
+    data                  map[json]           r   ^
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RowContext:
+    """A row as one caller sees it; `extra` is what the type's `load_extras` found for it."""
+
+    row: Any
+    caller: ApiCaller
+    extra: Any = None
+
+    def may(self, permission: str) -> bool:
+        """Whether the caller holds `permission` where the row is."""
+        return bool(can(self.caller.actor, permission, environment_of(self.row)))
+
+
+# What types say whose rows have no life of their own: they are there, and nothing is ever under way.
+ALWAYS_ACTIVE: Mapping[str, Callable[[RowContext], Any]] = {
+    "state": lambda _context: "active",
+    "transitioning": lambda _context: "no",
+    "transitioningMessage": lambda _context: None,
+    "transitioningProgress": lambda _context: None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A verb of a type. One that its life cycle has takes states and permission from there.
+
+    `call` gets caller, row and checked input; it returns nothing (the answer is the row) or the answer's own fields.
+    """
+
+    call: Callable[[ApiCaller, Any, Data], Data | None]
+    input: str = ""
+    output: str = ""
+    permission: str = "operate"
+    states: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way to other rows: those of `target` whose `column` is this row, the one this row's `attribute` names, or,
+    with `call`, an answer made on the spot (`permission` says for whom; empty: for all who see the row).
+    """
+
+    target: str = ""
+    column: str = ""
+    attribute: str = ""
+    call: Callable[[ApiCaller, Any], Data] | None = None
+    permission: str = "view"
+    call_with_query: Callable[[ApiCaller, Any, QueryDict], Data] | None = None
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it leads to an answer instead of to rows."""
+        return self.call is not None or self.call_with_query is not None
+
+
+class Resource:
+    """One v1 type. Subclasses declare; what they must say in code are `rows`, `create`, `update` and `act`."""
+
+    name: ClassVar[str]
+    plural: ClassVar[str] = ""
+    base_type: ClassVar[str] = ""
+    model: ClassVar[Any] = None
+    listable: ClassVar[bool] = True
+    sortable: ClassVar[bool] = True
+    own_fields: ClassVar[tuple[Field, ...]] = ()
+    computed: ClassVar[Mapping[str, Callable[[RowContext], Any]]] = {}
+    custom_actions: ClassVar[Mapping[str, Action]] = {}
+    links: ClassVar[Mapping[str, Link]] = {}
+    omitted_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def plural_name(self) -> str:
+        """The collection's name."""
+        return self.plural or f"{self.name}s"
+
+    @functools.cached_property
+    def id_prefix(self) -> str:
+        """The letters of its ids: first and upper-case letters of the root type."""
+        return id_prefix_from_name(self.base_type or self.name)
+
+    @functools.cached_property
+    def lifecycle_actions(self) -> list[str]:
+        """The actions of the model's life cycle, without its birth."""
+        if not isinstance(self.model, type) or not issubclass(self.model, Managed):
+            return []
+        lifecycle = self.model.LIFECYCLE
+        return [name for name in lifecycle.transitions if name != lifecycle.create_action]
+
+    @functools.cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """All fields; the type's own replace the common ones of their name."""
+        own_names = {field.name for field in self.own_fields}
+        common = COMMON_FIELDS if self.lifecycle_actions else ()
+        return (*(f for f in common if f.name not in own_names and f.name not in self.omitted_fields), *self.own_fields)
+
+    @functools.cached_property
+    def actions(self) -> list[str]:
+        """The names of all actions."""
+        return list(dict.fromkeys((*self.lifecycle_actions, *self.custom_actions)))
+
+    @functools.cached_property
+    def action_permissions(self) -> dict[str, str]:
+        """The permission that each action takes: its life cycle's word comes before the verb's."""
+        lifecycle_permissions = {
+            name: self.model.LIFECYCLE.transitions[name].permission for name in self.lifecycle_actions
+        }
+        return {
+            name: custom_action.permission for name, custom_action in self.custom_actions.items()
+        } | lifecycle_permissions
+
+    def may(self, caller: ApiCaller, letter: str) -> bool:
+        """Whether the caller's role has this method here."""
+        return letter in allowed_crud(caller.role_or_permissions, self.name)
+
+    def actions_for(self, caller: ApiCaller) -> list[str]:
+        """The actions that exist for the caller's role."""
+        return available_actions(caller.role_or_permissions, self.actions, self.action_permissions)
+
+    def kind_of(self, row: Any) -> str:  # noqa: ARG002 - subclasses look
+        """The field `kind`."""
+        return self.name
+
+    def key_of(self, row: Any) -> int | str:
+        """What an id is made from."""
+        key: int | str = row.pk
+        return key
+
+    def rows(self, caller: ApiCaller) -> Any:
+        """Every row the caller may see, as a query set."""
+        return self.model.objects.within(caller.environments())
+
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> Any:  # noqa: ARG002 - subclasses look
+        """What a collection shows: a query set, or a list of rows that no table holds."""
+        return self.rows(caller)
+
+    def download(self, caller: ApiCaller, request: HttpRequest, query_params: QueryDict) -> HttpResponseBase | None:  # noqa: ARG002
+        """The collection as a file, if that is asked for and there is such a thing."""
+        return None
+
+    def find(self, caller: ApiCaller, key: int | str | None) -> Any:
+        """The row with this key, or None."""
+        return self.rows(caller).filter(pk=key).first() if isinstance(key, int) else None
+
+    def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:  # noqa: ARG002 - as above
+        """What rows need beside themselves, by key, in a constant number of queries."""
+        return {}
+
+    def options(self, caller: ApiCaller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - as above
+        """The options of fields, by name, that depend on what there is; for the schema only."""
+        return {}
+
+    def custom_body(self, caller: ApiCaller, row: Any) -> Data | None:  # noqa: ARG002 - as above
+        """The whole resource, for types that fields do not describe."""
+        return None
+
+    def create(self, caller: ApiCaller, data: Data) -> Any:
+        """Make it: a row, several, or `(row, fields shown once)`."""
+        raise NotImplementedError
+
+    def update(self, caller: ApiCaller, row: Any, data: Data) -> None:
+        """Change it."""
+        raise NotImplementedError
+
+    def act(self, caller: ApiCaller, row: Any, action: str) -> None:
+        """Do one action of the life cycle."""
+        raise NotImplementedError
+
+    def is_offered(self, row: Any, action: str) -> bool:  # noqa: ARG002 - subclasses look
+        """Whether v1 names an action that is possible among the row's `actions`."""
+        return True
+
+    def verdict(self, caller: ApiCaller, row: Any, action: str) -> Verdict:
+        """Whether the caller may do `action` to the row now, and if not, why."""
+        custom_action = self.custom_actions.get(action)
+        if custom_action is None or action in self.lifecycle_actions:
+            return verdict(caller.actor, action, row)
+        if custom_action.states and row.display_state not in custom_action.states:
+            return Verdict(allowed=False, reason=f"Not possible while it is {row.display_state}.")
+        return can(caller.actor, custom_action.permission, environment_of(row))
+
+
+def id_prefix_from_name(name: str) -> str:
+    """`serviceConsumeMap` -> `scm`."""
+    return name[0] + "".join(re.findall("[A-Z]", name[1:])).lower()
+
+
+ResourceT = TypeVar("ResourceT", bound=type[Resource])
+
+_by_name: dict[str, Resource] = {}
+_by_lower_name: dict[str, Resource] = {}
+
+
+def register(cls: ResourceT) -> ResourceT:
+    """Have the API serve this type, under its singular and plural in any letter case."""
+    register_resource(cls())
+    return cls
+
+
+def register_resource(resource: Resource) -> None:
+    """Put a type on the register."""
+    _by_name[resource.name] = resource
+    _by_lower_name[resource.name.lower()] = resource
+    _by_lower_name[resource.plural_name.lower()] = resource
+
+
+def find_resource(word: str) -> Resource | None:
+    """The type with this name or plural."""
+    return _by_lower_name.get(word.lower())
+
+
+def all_resources() -> Iterable[Resource]:
+    """All types, by name."""
+    return [_by_name[name] for name in sorted(_by_name)]
+
+
+def visible_resources(caller: ApiCaller) -> list[Resource]:
+    """The types that exist for the caller's role."""
+    return [each for each in all_resources() if allowed_crud(caller.role_or_permissions, each.name)]
+
+
+def id_prefix_of(name: str) -> str:
+    """The id letters of a type that a reference names."""
+    found = _by_name.get(name)
+    return found.id_prefix if found else id_prefix_from_name(name)

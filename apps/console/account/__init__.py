@@ -1,0 +1,1 @@
+"""Pages of one's own account: two-factor authentication and sessions."""

@@ -1,0 +1,1 @@
+"""Pages of operations and of the audit log."""

@@ -1,0 +1,1 @@
+"""Pages of the installation: accounts, roles, log-in providers, settings, open mode."""

@@ -1,0 +1,96 @@
+"""For administrators: the roles there are, and those of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.components import buttons
+from apps.console.request_context import RequestContext, admin_required
+from apps.core.errors import NotFound, Problem
+from apps.environments.access import ALLOWED
+from apps.environments.models import Role
+from apps.environments.roles import PERMISSIONS
+from apps.environments.selectors import role_choices, role_usage
+from apps.environments.services import role_create, role_remove, role_update
+
+
+@admin_required
+def index(ctx: RequestContext) -> HttpResponse:
+    """Every role, what it may do, and how many have it."""
+    choices = role_choices()
+    used = role_usage([each.name for each in choices])
+    context = {
+        "choices": [(each, used[each.name]) for each in choices],
+        "matrix": [(name, text, [name in each.permissions for each in choices]) for name, text in PERMISSIONS.items()],
+        "add": buttons.custom_button(_("Add role"), "plus", ctx.url("role-new"), ALLOWED, is_dialog=True),
+    }
+    return ctx.render("console/roles.html", context)
+
+
+def _find(pk: int) -> Role:
+    row = Role.objects.filter(pk=pk).first()
+    if row is None:
+        raise NotFound(_("There is no such role."))
+    return row
+
+
+def _render_form(ctx: RequestContext, row: Role | None, errors: dict[str, str]) -> HttpResponse:
+    sent = ctx.request.POST
+    granted = sent.getlist("permissions") if sent else (row.permissions if row else ["view"])
+    context: dict[str, Any] = {
+        "row": row,
+        "errors": errors,
+        "values": sent or {"label": row.label if row else "", "description": row.description if row else ""},
+        "permissions": [(name, text, name in granted or name == "view") for name, text in PERMISSIONS.items()],
+    }
+    return ctx.render("console/role_edit.html", context, status=422 if errors else 200)
+
+
+def _parse_form(ctx: RequestContext) -> dict[str, Any]:
+    sent = ctx.request.POST
+    texts = {name: sent.get(name, "").strip() for name in ("label", "description")}
+    return {"permissions": sent.getlist("permissions"), **texts}
+
+
+@admin_required
+def new(ctx: RequestContext) -> HttpResponse:
+    """Make a role."""
+    if ctx.request.method != "POST":
+        return _render_form(ctx, None, {})
+    try:
+        role_create(actor=ctx.actor, name=ctx.request.POST.get("name", "").strip(), **_parse_form(ctx))
+    except Problem as problem:
+        return _render_form(ctx, None, {problem.field or "name": problem.message})
+    return ctx.success_response(_("The role was added."))
+
+
+@admin_required
+def edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Change what a role may do, for everybody who has it, at once."""
+    row = _find(pk)
+    if ctx.request.method != "POST":
+        return _render_form(ctx, row, {})
+    try:
+        role_update(row, actor=ctx.actor, **_parse_form(ctx))
+    except Problem as problem:
+        return _render_form(ctx, row, {problem.field or "permissions": problem.message})
+    return ctx.success_response(_("Saved."))
+
+
+@admin_required
+def remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, and which role comes in its place where it is in use; then delete it."""
+    row, wrong = _find(pk), ""
+    if ctx.request.method == "POST":
+        try:
+            role_remove(row, actor=ctx.actor, replacement=ctx.request.POST.get("replacement", ""))
+            return ctx.success_response(_("The role %(name)s was deleted.") % {"name": row.name})
+        except Problem as problem:
+            wrong = problem.message
+    used = role_usage([row.name])[row.name]
+    others = [each for each in role_choices() if each.name != row.name]
+    context = {"row": row, "used": used, "others": others, "wrong": wrong}
+    return ctx.render("console/role_remove.html", context, status=422 if wrong else 200)

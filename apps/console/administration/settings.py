@@ -1,0 +1,58 @@
+"""The installation's settings: what is in force, what it would be by itself, and how much retention keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.request_context import RequestContext, admin_required, post_required
+from apps.control.selectors import retained_counts
+from apps.core.defaults import DEFAULTS, SettingDefinition
+from apps.core.errors import NotFound
+from apps.core.models import Setting
+from apps.core.services import setting_reset, setting_write
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """A setting as the table shows it; `kept` is how many rows its retention holds now."""
+
+    name: str
+    definition: SettingDefinition
+    value: str
+    is_set: bool
+    kept: int | None = None
+
+
+@admin_required
+def index(ctx: RequestContext) -> HttpResponse:
+    """All of them, those that can harm behind a warning."""
+    stored = dict(Setting.objects.filter(name__in=list(DEFAULTS)).values_list("name", "value"))
+    sizes = retained_counts(ctx.actor)
+    rows = [
+        SettingRow(name, definition, stored.get(name, definition.value), name in stored, sizes.get(name))
+        for name, definition in sorted(DEFAULTS.items())
+        if not definition.has_own_page
+    ]
+    context = {
+        "plain": [row for row in rows if not row.definition.advanced],
+        "advanced": [row for row in rows if row.definition.advanced],
+    }
+    return ctx.render("console/settings.html", context)
+
+
+@admin_required
+@post_required
+def save(ctx: RequestContext, name: str) -> HttpResponse:
+    """Set one; the default's own value, or none where none is no value, puts it back."""
+    definition = DEFAULTS.get(name)
+    if definition is None:
+        raise NotFound(_("There is no such setting."))
+    value = ctx.request.POST.get("value", "").strip()[:4096]
+    if value in {"", definition.value}:
+        setting_reset(name, actor=ctx.actor)
+        return ctx.success_response(_("%(name)s is what it is by default.") % {"name": name})
+    setting_write(name, value, actor=ctx.actor)
+    return ctx.success_response(_("Saved."))

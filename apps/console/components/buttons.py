@@ -1,0 +1,145 @@
+"""Buttons read off the life cycles: what can be done with a row now, and why the rest cannot."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.console.request_context import RequestContext
+from apps.core.errors import NotFound
+from apps.core.ids import wire_id
+from apps.core.models import Managed
+from apps.environments.access import Verdict, environment_of, verdict
+
+Text = str | Promise
+
+KIND_NAMES = {
+    "container": ("container", "containers", "i"),
+    "service": ("service", "services", "s"),
+    "environment": ("stack", "environments", "e"),
+    "host": ("host", "hosts", "h"),
+    "project": ("environment", "projects", "a"),
+    "apiKey": ("key", "apiKeys", "c"),
+    "account": ("account", "accounts", "a"),
+}
+
+_START, _STOP = (_("Start"), "player-play"), (_("Stop"), "player-stop")
+_EDIT, _DELETE = (_("Edit"), "pencil"), (_("Delete"), "trash")
+_ON, _OFF = (_("Activate"), "player-play"), (_("Deactivate"), "player-stop")
+
+ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
+    "container": {
+        "start": _START,
+        "stop": _STOP,
+        "restart": (_("Restart"), "refresh"),
+        "update": _EDIT,
+        "remove": _DELETE,
+    },
+    "service": {"activate": _START, "deactivate": _STOP, "update": _EDIT, "remove": _DELETE},
+    "environment": {"update": _EDIT, "remove": _DELETE},
+    "host": {
+        "activate": _ON,
+        "deactivate": _OFF,
+        "evacuate": (_("Evacuate"), "route"),
+        "update": _EDIT,
+        "remove": _DELETE,
+    },
+    "project": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+}
+_PK_PLACEHOLDER = 987654321987654321  # stands for a row's number
+_DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}  # these ask something first
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One thing to do; when it is not allowed it stays visible, grey, and says why."""
+
+    action: str
+    label: Text
+    icon: str
+    url: str
+    allowed: bool = True
+    reason: str = ""
+    is_dialog: bool = False
+
+    @property
+    def is_danger(self) -> bool:
+        """Whether it takes something away."""
+        return self.action == "remove"
+
+    @property
+    def hint(self) -> str:
+        """The tooltip."""
+        return str(self.label) if self.allowed else f"{self.label}: {self.reason}"
+
+
+def row_url(row: Managed, suffix: str, **kwargs: Any) -> str:
+    """The console's address of something about a row."""
+    noun = KIND_NAMES[row.KIND][0]
+    environment = environment_of(row) if row.KIND != "project" else None
+    if environment is not None:
+        kwargs["environment"] = environment
+        noun = "environment-key" if noun == "key" else noun
+    url_template = _url_template(f"console:{noun}-{suffix}" if suffix else f"console:{noun}", *kwargs.items())
+    return url_template.replace(str(_PK_PLACEHOLDER), str(row.pk))
+
+
+@functools.lru_cache(maxsize=512)
+def _url_template(name: str, *kwargs: tuple[str, Any]) -> str:
+    """An address with a place for the row's number: a page of a hundred rows asks for a thousand of them."""
+    return reverse(name, kwargs={"pk": _PK_PLACEHOLDER, **dict(kwargs)})
+
+
+def action_button(ctx: RequestContext, row: Managed, action: str) -> Button:
+    """One action of a row, as a button."""
+    label, icon = ACTION_LABELS[row.KIND][action]
+    decision = verdict(ctx.actor, action, row)
+    page = _DIALOG_PAGES.get(action)
+    url = row_url(row, page) if page else row_url(row, "do", action=action)
+    return Button(action, label, icon, url, decision.allowed, decision.reason, is_dialog=page is not None)
+
+
+def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) -> list[Button]:
+    """The actions of a row, in the order of its kind; start and stop (activate and deactivate) share one place."""
+    found = [action_button(ctx, row, action) for action in ACTION_LABELS[row.KIND] if not only or action in only]
+    toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]
+    if len(toggles) < 2:
+        return found
+    at_rest = row.display_state in {"stopped", "inactive", "error", "registering"} and row.desired not in {
+        "running",
+        "active",
+    }
+    shown = next((each for each in toggles if each.allowed), toggles[0 if at_rest else 1])
+    return [each for each in found if each not in toggles or each is shown]
+
+
+def custom_button(
+    label: Text, icon: str, url: str, allowed: Verdict, *, action: str = "", is_dialog: bool = False
+) -> Button:
+    """A button that is no action of a life cycle, such as "Add service"."""
+    return Button(action, label, icon, url, allowed.allowed, allowed.reason, is_dialog)
+
+
+def require_known_action(row: Managed, action: str) -> str:
+    """`action` if the console offers it for this kind, else `NotFound`."""
+    if action not in ACTION_LABELS[row.KIND]:
+        raise NotFound(f"There is no action {action[:40]!r}.")
+    return action
+
+
+def api_url(row: Managed) -> str:
+    """Where the API shows the row."""
+    _noun, plural, letters = KIND_NAMES[row.KIND]
+    key = wire_id(letters, row.pk)
+    environment = environment_of(row)
+    if environment is None or row.KIND in {"project", "account"}:
+        return f"/v1/{plural}/{key}"
+    return f"/v1/projects/{wire_id('a', environment)}/{plural}/{key}"

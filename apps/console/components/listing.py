@@ -1,0 +1,94 @@
+"""Lists: a hundred rows at a time, filtered and sorted by what the address says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import CharField, F, Func, OrderBy, QuerySet, Value
+from django.db.models.functions import Length
+from django.http import HttpRequest
+
+from apps.console.components.state_badges import bad_first
+
+PAGE_SIZE = 100
+_NATURAL_COLUMNS = ("name", "address", "image", "login")
+
+
+@dataclass
+class Listing:
+    """One page of rows, and what is needed to ask for another."""
+
+    rows: list[Any]
+    total: int
+    number: int
+    pages: int
+    sort: str
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        """The number of the first row shown."""
+        return (self.number - 1) * PAGE_SIZE + 1 if self.rows else 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last row shown."""
+        return self.first + len(self.rows) - 1 if self.rows else 0
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether something was asked for."""
+        return any(self.filters.values())
+
+    @property
+    def previous(self) -> int:
+        """The page before, or 0."""
+        return self.number - 1
+
+    @property
+    def next_page(self) -> int:
+        """The page after, or 0."""
+        return self.number + 1 if self.number < self.pages else 0
+
+
+def query_filters(request: HttpRequest, *names: str) -> dict[str, str]:
+    """The filters of the address, trimmed; never longer than makes sense."""
+    return {name: request.GET.get(name, "").strip().replace("\0", "")[:200] for name in names}
+
+
+def sort_rows(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_health: bool = False) -> QuerySet[Any]:
+    """Sort by a known column (`-` in front: downwards); by default the bad states come first, then names."""
+    column = columns.get(sort.lstrip("-"))
+    if column is None:
+        return rows.order_by(bad_first(by_health=by_health), *natural_order("name"), "pk")
+    down = sort.startswith("-")
+    orderings = (
+        natural_order(column, down=down) if column.endswith(_NATURAL_COLUMNS) else [_ordering(F(column), down=down)]
+    )
+    return rows.order_by(*orderings, "pk")
+
+
+def natural_order(column: str, *, down: bool = False) -> list[OrderBy]:
+    """An ordering of texts as people count (a1, a2, a10): without the digits at their end, then by length.
+
+    Every database has these two functions, and nothing is turned into a number that could be too big.
+    """
+    stem = Func(F(column), Value("0123456789"), function="RTRIM", output_field=CharField())
+    return [_ordering(each, down=down) for each in (stem, Length(column), F(column))]
+
+
+def _ordering(what: Any, *, down: bool) -> OrderBy:
+    way: OrderBy = what.desc(nulls_last=True) if down else what.asc(nulls_last=True)
+    return way
+
+
+def paginate(request: HttpRequest, rows: QuerySet[Any], filters: Mapping[str, str] | None = None) -> Listing:
+    """The page of `rows` that the address asks for; one past the end is the last."""
+    total = rows.count()
+    pages = max(1, -(-total // PAGE_SIZE))
+    text = request.GET.get("page", "1")
+    number = min(max(1, int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1), pages)
+    page_rows = list(rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
+    return Listing(page_rows, total, number, pages, request.GET.get("sort", ""), filters or {})

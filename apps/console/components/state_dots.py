@@ -1,0 +1,31 @@
+"""The containers of each host of a list at a glance: how many run, and a dot for each in the colour of its state."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Count
+
+from apps.console.components.state_badges import tone
+from apps.containers.models import Container
+
+MAX_DOTS = 24
+TONE_ORDER = ("bad", "warn", "busy", "good", "off")
+
+
+def add_state_dots(rows: Sequence[Any], environment_id: int) -> None:
+    """Give each host `total`, `running`, `dots` (tones, what is wrong first) and `more` than fit; one query."""
+    containers = Container.objects.within([environment_id]).filter(host__in=[row.pk for row in rows], removed=None)
+    counters: dict[int, Counter[str]] = defaultdict(Counter)
+    states = containers.order_by().values_list("host", "display_state", "fault").annotate(Count("pk"))
+    for host, shown, fault, count in states:
+        counters[host]["bad" if fault else tone(shown)] += count
+        counters[host]["running"] += count if shown == "running" else 0
+    for row in rows:
+        counts = counters[row.pk]
+        row.running = counts.pop("running", 0)
+        row.total = sum(counts.values())
+        dots = [each for each in TONE_ORDER for _ in range(min(counts[each], MAX_DOTS))][:MAX_DOTS]
+        row.dots, row.more = dots, row.total - len(dots)

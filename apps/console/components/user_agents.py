@@ -1,0 +1,35 @@
+"""What a browser or program calls itself, in a few words."""
+
+from __future__ import annotations
+
+import re
+
+from django.utils.translation import gettext as _
+
+# The first that is found counts: most browsers also claim to be others.
+_BROWSERS = (
+    (r"Edg(?:e|A|iOS)?/(\d+)", "Edge"),
+    (r"OPR/(\d+)", "Opera"),
+    (r"Firefox/(\d+)", "Firefox"),
+    (r"(?:Headless)?Chrom(?:e|ium)/(\d+)", "Chrome"),
+    (r"Version/(\d+)[.\d]* (?:Mobile/\S+ )?Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def agent(text: str) -> str:
+    """`Firefox 140 on Linux`; a program's own first word where it is no browser."""
+    for pattern, name in _BROWSERS:
+        found = re.search(pattern, text)
+        if found:
+            system = next((system_name for word, system_name in _SYSTEMS if word in text), "")
+            return f"{name} {found[1]}" + (_(" on %(system)s") % {"system": system} if system else "")
+    return text.split(maxsplit=1)[0][:60] if text.split() else _("unknown")

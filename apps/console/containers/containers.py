@@ -1,0 +1,214 @@
+"""Containers: the list, the page with its logs and shell, the form, and what is done with them."""
+
+from __future__ import annotations
+
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.console.components import buttons
+from apps.console.components.listing import (
+    natural_order,
+    paginate,
+    query_filters,
+    sort_rows,
+)
+from apps.console.components.rename_dialog import rename
+from apps.console.request_context import RequestContext, member_required, post_required
+from apps.containers.models import Container
+from apps.containers.selectors import containers_of, endpoints
+from apps.containers.services import container_act, container_update
+from apps.control.models import Operation
+from apps.control.services import record
+from apps.core.errors import Problem
+from apps.hosts.models import Host
+
+COLUMNS = {
+    "name": "name",
+    "state": "display_state",
+    "image": "image",
+    "host": "host__name",
+    "address": "address",
+    "created": "created",
+}
+_HEAVY_FIELDS = (
+    "spec", "placement", "tags", "host__tls", "host__info", "host__engine_labels", "slot__service__spec",
+    "slot__service__metadata", "slot__service__stack__docker_compose", "slot__service__stack__rancher_compose",
+    "slot__service__stack__variables",
+)  # fmt: skip
+SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash")
+
+
+def defer_heavy_fields(rows: QuerySet[Container]) -> QuerySet[Container]:
+    """Containers with host, service and stack, without what only their own page needs."""
+    return rows.select_related("host", "slot__service__stack").defer(*_HEAVY_FIELDS)
+
+
+def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> QuerySet[Container]:
+    """Only what the filters ask for."""
+    text = requested.get("q")
+    if text:
+        found = Q(name__icontains=text) | Q(image__icontains=text) | Q(address=text) | Q(external_id__startswith=text)
+        rows = rows.filter(found)
+    if requested.get("state"):
+        rows = rows.filter(display_state=requested["state"])
+    if requested.get("image"):
+        rows = rows.filter(image__icontains=requested["image"])
+    if requested.get("host", "").isdigit():
+        rows = rows.filter(host=int(requested["host"]))
+    if requested.get("kind") == "standalone":
+        rows = rows.filter(slot=None)
+    return rows
+
+
+@member_required
+def index(ctx: RequestContext) -> HttpResponse:
+    """The list."""
+    requested = query_filters(ctx.request, "q", "state", "host", "image", "kind")
+    everything = containers_of(ctx.actor, ctx.env.pk)
+    rows = defer_heavy_fields(apply_filters(everything, requested))
+    page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), COLUMNS), requested)
+    for row in page.rows:
+        row.published_ports = endpoints(row)
+    states = everything.order_by().values_list("display_state").annotate(count=Count("pk"))
+    hosts = Host.objects.within([ctx.env.pk]).filter(removed=None).order_by(*natural_order("name"))
+    context = {
+        "page": page,
+        "states": sorted(states, key=lambda pair: -pair[1]),
+        "hosts": list(hosts.values_list("pk", "name")),
+        "add": buttons.custom_button(
+            gettext_lazy("Add container"), "plus", ctx.url("container-new"), ctx.can("operate")
+        ),
+    }
+    return ctx.render("console/containers.html", context)
+
+
+def find(ctx: RequestContext, pk: int) -> Container:
+    """A container of this environment."""
+    rows = containers_of(ctx.actor, ctx.env.pk).select_related("host", "slot__service__stack")
+    return ctx.get_or_404(rows.defer(*(name for name in _HEAVY_FIELDS if "__" in name)), pk)
+
+
+@member_required
+def detail(ctx: RequestContext, pk: int) -> HttpResponse:
+    """One container: facts, charts, ports, mounts, values, labels, why it is where it is."""
+    row = find(ctx, pk)
+    can_see_values = ctx.can("values")
+    reveal = bool(can_see_values) and ctx.request.GET.get("reveal") == "1"
+    if reveal and not ctx.request.headers.get("HX-Request"):
+        record("container.values", actor=ctx.actor, row=row, environment_id=ctx.env.pk)
+    values = row.config.environment
+    context = {
+        "row": row,
+        "tab": "overview",
+        "config": row.config,
+        "short_id": row.external_id[:12],
+        "ports": endpoints(row),
+        "engine_state": row.engine_state,
+        "values": [(name, values[name] if reveal else "") for name in sorted(values)],
+        "reveal": reveal,
+        "values_reason": can_see_values.reason,
+        "operations": _operations(ctx, row),
+    }
+    return ctx.render("console/container.html", context)
+
+
+def _operations(ctx: RequestContext, row: Container) -> list[Operation]:
+    rows = Operation.objects.within([ctx.env.pk]).filter(kind="container", target=row.pk)
+    return list(rows.select_related("account")[:10])
+
+
+@member_required
+def logs(ctx: RequestContext, pk: int) -> HttpResponse:
+    """The output, followed live."""
+    row = find(ctx, pk)
+    return ctx.render("console/container_logs.html", {"row": row, "tab": "logs", "allowed": ctx.can("logs")})
+
+
+@member_required
+def shell(ctx: RequestContext, pk: int) -> HttpResponse:
+    """A terminal inside the container."""
+    row, ctx.inline_styles = find(ctx, pk), True
+    command = ctx.request.GET.get("command", SHELLS[0])
+    context = {
+        "row": row,
+        "tab": "shell",
+        "allowed": ctx.can("exec"),
+        "command": command if len(command) < 200 else SHELLS[0],
+        "shells": SHELLS,
+    }
+    return ctx.render("console/container_shell.html", context)
+
+
+@member_required
+def menu(ctx: RequestContext, pk: int) -> HttpResponse:
+    """What else can be done with a row of the list."""
+    row = find(ctx, pk)
+    context = {"row": row, "api_url": buttons.api_url(row), "exec": ctx.can("exec")}
+    return ctx.render("console/parts/container_menu.html", context)
+
+
+@member_required
+@post_required
+def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
+    """Start, stop or restart."""
+    row = find(ctx, pk)
+    container_act(row, buttons.require_known_action(row, action), actor=ctx.actor)
+    return ctx.success_response(_action_message(action) % {"name": row.name})
+
+
+def _action_message(action: str) -> str:
+    message = {
+        "start": _("Starting %(name)s."),
+        "stop": _("Stopping %(name)s."),
+        "restart": _("Restarting %(name)s."),
+        "remove": _("Deleting %(name)s."),
+    }
+    return message.get(action, "%(name)s")
+
+
+@member_required
+@post_required
+def bulk(ctx: RequestContext) -> HttpResponse:
+    """The same for every container that was ticked; the ones that could not are named."""
+    action = ctx.request.POST.get("action", "")
+    keys = [int(text) for text in ctx.request.POST.getlist("row")[:200] if text.isdigit()]
+    if action not in {"start", "stop", "restart", "remove"} or not keys:
+        raise Problem(_("Choose containers first."), status=422)
+    requested, failed = 0, []
+    for row in containers_of(ctx.actor, ctx.env.pk).filter(pk__in=keys):
+        try:
+            container_act(row, action, actor=ctx.actor)
+            requested += 1
+        except Problem as problem:
+            failed.append(f"{row.name}: {problem.message}")
+    if failed and not requested:
+        raise Problem(failed[0], status=422)
+    message = _("Asked for %(count)d containers.") % {"count": requested}
+    return ctx.success_response(f"{message} {failed[0]}" if failed else message)
+
+
+@member_required
+def edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Rename or describe."""
+    return rename(ctx, find(ctx, pk), container_update)
+
+
+@member_required
+def remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, telling what goes with it; then delete."""
+    row = find(ctx, pk)
+    if ctx.request.method == "POST":
+        container_act(row, "remove", actor=ctx.actor)
+        return ctx.success_response(_action_message("remove") % {"name": row.name}, ctx.url("containers"))
+    mounts = row.engine_state.get("mounts", [])
+    consequences = [
+        _("the unnamed volume at %(path)s") % {"path": mount["target"]}
+        for mount in mounts
+        if mount["kind"] == "volume" and len(mount.get("name", "")) == 64
+    ]
+    slot = getattr(row, "slot", None)
+    return ctx.render(
+        "console/remove.html", {"row": row, "consequences": consequences, "kind": _("container"), "slot": slot}
+    )

@@ -1,0 +1,1 @@
+"""Pages of environments: members, host policy, effective permissions."""

@@ -1,0 +1,123 @@
+"""Environments: the list, their names, their members, their life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.components import buttons
+from apps.console.components.listing import natural_order
+from apps.console.components.rename_dialog import rename
+from apps.console.request_context import RequestContext, login_required, post_required
+from apps.containers.models import Container
+from apps.core.errors import Invalid, NotFound
+from apps.environments.access import Verdict, can
+from apps.environments.models import Environment
+from apps.environments.roles import PERMISSIONS
+from apps.environments.selectors import display_names_of, environments_of, role_choices
+from apps.environments.selectors.members import members_of
+from apps.environments.services import environment_act, environment_create, environment_update
+from apps.hosts.models import Host
+from apps.stacks.models import Stack
+
+
+@login_required
+def index(ctx: RequestContext) -> HttpResponse:
+    """The list: one's own, or all of them for an administrator."""
+    rows = list(environments_of(ctx.actor, everything=True).filter(removed=None).order_by(*natural_order("name")))
+    keys = [row.pk for row in rows]
+    people = members_of(keys)
+    counts = {
+        name: dict(
+            model.objects.within(keys)
+            .filter(removed=None)
+            .order_by()
+            .values_list("environment")
+            .annotate(count=Count("pk"))
+        )
+        for name, model in (("hosts", Host), ("stacks", Stack), ("containers", Container))
+    }
+    entries = [
+        {
+            "row": row,
+            "people": people[row.pk],
+            "role": ctx.actor.role(row.pk),
+            "counts": [(name, table.get(row.pk, 0)) for name, table in counts.items()],
+        }
+        for row in rows
+    ]
+    allowed = Verdict(allowed=True)
+    add = buttons.custom_button(_("Add environment"), "plus", ctx.url("environment-new"), allowed, is_dialog=True)
+    return ctx.render("console/environments.html", {"entries": entries, "add": add})
+
+
+def find(ctx: RequestContext, pk: int) -> Environment:
+    """An environment that the visitor knows of."""
+    row = Environment.objects.filter(pk=pk, removed=None).first()
+    if row is None or "view" not in ctx.actor.permissions(pk):
+        raise NotFound(_("There is no such environment, or you are not a member of it."))
+    return row
+
+
+@login_required
+def new(ctx: RequestContext) -> HttpResponse:
+    """Add an environment; its maker owns it."""
+    sent, errors = ctx.request.POST, {}
+    if ctx.request.method == "POST":
+        try:
+            row = environment_create(
+                actor=ctx.actor, name=sent.get("name", ""), description=sent.get("description", "").strip()
+            )
+            message = _("Environment %(name)s was added.") % {"name": row.name}
+            return ctx.success_response(message, buttons.row_url(row, ""))
+        except Invalid as problem:
+            errors = {problem.field or "name": problem.message}
+    return ctx.render("console/environment_new.html", {"errors": errors, "values": sent}, status=422 if errors else 200)
+
+
+@login_required
+def detail(ctx: RequestContext, pk: int) -> HttpResponse:
+    """One environment: its members and what each role may do."""
+    row = find(ctx, pk)
+    choices, members = role_choices(), members_of([row.pk])[row.pk]
+    titles = display_names_of(members)
+    context = {
+        "row": row,
+        "people": [(m, m.account_id if m.identity_type == "rancher_id" else 0, titles[m.pk]) for m in members],
+        "own": can(ctx.actor, "members", row.pk),
+        "roles": [each.name for each in choices],
+        "choices": choices,
+        "matrix": [(name, text, [name in each.permissions for each in choices]) for name, text in PERMISSIONS.items()],
+    }
+    return ctx.render("console/environment.html", context)
+
+
+@login_required
+def edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Rename or describe."""
+    return rename(ctx, find(ctx, pk), environment_update)
+
+
+@login_required
+@post_required
+def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
+    """Activate or deactivate."""
+    row = find(ctx, pk)
+    environment_act(row, buttons.require_known_action(row, action), actor=ctx.actor)
+    return ctx.success_response(_("Done."))
+
+
+@login_required
+def remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, telling what goes with it; then delete."""
+    row = find(ctx, pk)
+    if ctx.request.method == "POST":
+        environment_act(row, "remove", actor=ctx.actor)
+        return ctx.success_response(_("Deleting environment %(name)s.") % {"name": row.name}, ctx.url("environments"))
+    kinds: list[tuple[Any, str]] = [(Stack, _("stacks")), (Container, _("containers")), (Host, _("hosts"))]
+    counts = [(model.objects.within([row.pk]).filter(removed=None).count(), word) for model, word in kinds]
+    consequences = [f"{count} {word}" for count, word in counts if count]
+    return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("environment")})

@@ -1,0 +1,1 @@
+"""Pages of hosts: list, detail, registration, images, timeline, evacuation."""

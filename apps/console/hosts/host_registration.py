@@ -1,0 +1,71 @@
+"""Adding a host that has an agent: the command to run there, and a look out for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.console.components.listing import query_filters
+from apps.console.containers.launch_form import parse_key_values
+from apps.console.request_context import RequestContext, member_required, post_required
+from apps.core.errors import Invalid, NotFound
+from apps.hosts.models import Host, RegistrationToken
+from apps.hosts.selectors import network_scope, portal_base_url, registration_command
+from apps.hosts.services import token_act, token_ensure, token_rotate
+
+RECENTLY_REGISTERED = timedelta(minutes=20)
+
+
+def _current_token(ctx: RequestContext) -> RegistrationToken | None:
+    """The environment's token: one that counts, else one that was switched off."""
+    rows = RegistrationToken.objects.within([ctx.env.pk]).filter(removed=None).exclude(desired="removed")
+    found: RegistrationToken | None = rows.order_by("desired", "pk").first()  # active sorts before inactive
+    return found
+
+
+@member_required
+def add(ctx: RequestContext) -> HttpResponse:
+    """The command that makes a machine a host; the page shows the host as soon as it calls."""
+    ctx.require_permission("hosts")
+    token_ensure(actor=ctx.actor, environment=ctx.env)
+    filters, errors = query_filters(ctx.request, "address", "labels"), {}
+    token = _current_token(ctx)
+    base = portal_base_url(ctx.request.build_absolute_uri("/"))
+    try:
+        labels = parse_key_values("labels", filters["labels"])
+    except Invalid as problem:
+        labels, errors = {}, {"labels": problem.message}
+    commands = {}
+    if token is not None and token.desired == "active":
+        commands = registration_command(token, f"{base}/v1", labels=labels, address=filters["address"])
+    since = timezone.now() - RECENTLY_REGISTERED
+    new_hosts = Host.objects.within([ctx.env.pk]).filter(removed=None, credentials__created__gt=since).defer("tls")
+    context = {
+        "token": token,
+        "commands": commands,
+        "base": base,
+        "near": network_scope(base),
+        "values": filters,
+        "errors": errors,
+        "new_hosts": new_hosts.distinct().order_by("-pk")[:20],
+    }
+    return ctx.render("console/host_add.html", context)
+
+
+@member_required
+@post_required
+def token_action(ctx: RequestContext, action: str) -> HttpResponse:
+    """Renew the environment's token, switch it off, or on again."""
+    ctx.require_permission("hosts")
+    row = _current_token(ctx)
+    if row is None or action not in {"rotate", "activate", "deactivate"}:
+        raise NotFound(_("There is no such thing here, or not any more."))
+    if action == "rotate":
+        token_rotate(row, actor=ctx.actor)
+        return ctx.success_response(_("Earlier commands do not count any more."))
+    token_act(row, action, actor=ctx.actor)
+    messages = {"activate": _("Hosts may register again."), "deactivate": _("No more hosts may register.")}
+    return ctx.success_response(messages[action])

@@ -1,0 +1,176 @@
+"""Hosts: the list, the page with live charts, adding one by address, evacuating one, and the actions on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.console.components import buttons
+from apps.console.components.listing import natural_order, paginate, query_filters, sort_rows
+from apps.console.components.state_dots import add_state_dots
+from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
+from apps.console.containers.containers import apply_filters, defer_heavy_fields
+from apps.console.containers.launch_form import parse_key_values
+from apps.console.request_context import RequestContext, member_required, post_required
+from apps.containers.selectors import containers_of, endpoints
+from apps.core.errors import Invalid, Problem
+from apps.environments.access import verdict
+from apps.hosts.models import Host
+from apps.hosts.services import host_act, host_create, host_drain, host_update
+
+_SSH_FIELDS = {"host_key": "hostKey", "private_key": "privateKey", "password": "password"}
+_FIELDS = {"url", "name", "labels", *_SSH_FIELDS.values()}
+COLUMNS = {"name": "name", "state": "display_state", "created": "created"}
+
+
+def _rows(ctx: RequestContext) -> Any:
+    return Host.objects.within([ctx.env.pk]).filter(removed=None).defer("tls")
+
+
+@member_required
+def index(ctx: RequestContext) -> HttpResponse:
+    """The list."""
+    filters = query_filters(ctx.request, "q", "state")
+    rows = _rows(ctx)
+    if filters["q"]:
+        text = filters["q"]
+        rows = rows.filter(Q(name__icontains=text) | Q(url__icontains=text) | Q(hostname__icontains=text))
+    if filters["state"]:
+        rows = rows.filter(display_state=filters["state"])
+    page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), COLUMNS), filters)
+    add_state_dots(page.rows, ctx.env.pk)
+    add = buttons.custom_button(gettext_lazy("Add host"), "plus", ctx.url("host-add"), ctx.can("hosts"))
+    return ctx.render("console/hosts.html", {"page": page, "add": add})
+
+
+def find(ctx: RequestContext, pk: int) -> Host:
+    """A host of this environment."""
+    row: Host = ctx.get_or_404(_rows(ctx), pk)
+    return row
+
+
+@member_required
+def detail(ctx: RequestContext, pk: int) -> HttpResponse:
+    """One host: facts, charts, labels and the containers on it."""
+    row = find(ctx, pk)
+    filters = query_filters(ctx.request, "q", "state")
+    mine = containers_of(ctx.actor, ctx.env.pk).filter(host=row)
+    rows = defer_heavy_fields(apply_filters(mine, filters))
+    page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), CONTAINER_COLUMNS), filters)
+    for each in page.rows:
+        each.published_ports = endpoints(each)
+    running = mine.filter(display_state="running").count()
+    return ctx.render("console/host.html", {"row": row, "page": page, "running": running})
+
+
+@member_required
+@post_required
+def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
+    """Activate or deactivate."""
+    row = find(ctx, pk)
+    host_act(row, buttons.require_known_action(row, action), actor=ctx.actor)
+    messages = {"activate": _("Activating %(name)s."), "deactivate": _("%(name)s will take no new containers.")}
+    return ctx.success_response(messages.get(action, "%(name)s") % {"name": row.name})
+
+
+@member_required
+def edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Change name, description, address and labels."""
+    row, errors, sent = find(ctx, pk), {}, ctx.request.POST
+    if ctx.request.method == "POST":
+        try:
+            host_update(
+                row,
+                actor=ctx.actor,
+                name=sent.get("name", "").strip() or row.name,
+                description=sent.get("description", "").strip(),
+                address=sent.get("address", "").strip(),
+                labels=parse_key_values("labels", sent.get("labels", "")),
+            )
+            return ctx.success_response(_("Saved."))
+        except Invalid as problem:
+            errors = {str(problem.field): problem.message}
+    labels = sent.get("labels") or "\n".join(f"{name}={value}" for name, value in row.labels.items())
+    context = {"row": row, "errors": errors, "labels": labels}
+    return ctx.render("console/edit.html", context, status=422 if errors else 200)
+
+
+@member_required
+def remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, telling what goes with it; then delete."""
+    row = find(ctx, pk)
+    if ctx.request.method == "POST":
+        host_act(row, "remove", actor=ctx.actor)
+        return ctx.success_response(_("Removing host %(name)s.") % {"name": row.name}, ctx.url("hosts"))
+    count = containers_of(ctx.actor, ctx.env.pk).filter(host=row).count()
+    consequences = [
+        _("%(count)d containers leave Corral's list; on the host itself they go on running.") % {"count": count}
+    ]
+    return ctx.render(
+        "console/remove.html", {"row": row, "consequences": consequences if count else [], "kind": _("host")}
+    )
+
+
+@member_required
+def new(ctx: RequestContext) -> HttpResponse:
+    """Add a host by the address of its engine; it is tried before it is kept."""
+    ctx.require_permission("hosts")
+    sent, errors, shown = ctx.request.POST, {}, ""
+    if ctx.request.method == "POST":
+        try:
+            row = _create_host(ctx)
+            return ctx.success_response(_("Host %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
+        except Problem as problem:
+            name = str(problem.field or "url")
+            errors = {name if name in _FIELDS else "url": problem.message}
+            shown = (name == "hostKey" and problem.detail) or ""
+    context = {"values": sent, "errors": errors, "shown_key": shown}
+    return ctx.render("console/host_new.html", context, status=422 if errors else 200)
+
+
+def _create_host(ctx: RequestContext) -> Host:
+    sent = ctx.request.POST
+    tls = {name: sent.get(name, "").strip() for name in ("ca", "cert", "key")}
+    if any(tls.values()) and not (tls["cert"] and tls["key"]):
+        raise Invalid("url", "MissingRequired", _("A TLS connection needs the client's certificate and its key."))
+    keys = {name: sent.get(field, "").strip() for name, field in _SSH_FIELDS.items()}
+    keys["host_key"] = sent.get("confirmedKey", "").strip() or keys["host_key"]
+    return host_create(
+        actor=ctx.actor,
+        environment=ctx.env,
+        url=sent.get("url", "").strip(),
+        name=sent.get("name", "").strip(),
+        address=sent.get("address", "").strip(),
+        labels=parse_key_values("labels", sent.get("labels", "")),
+        tls={name: text + "\n" for name, text in tls.items() if text} | keys,
+    )
+
+
+MAX_LISTED = 12
+
+
+@member_required
+def evacuate(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, telling what moves and what stays; then begin."""
+    row = find(ctx, pk)
+    if ctx.request.method == "POST":
+        host_drain(row, actor=ctx.actor, stop_standalone=ctx.request.POST.get("stop") == "on")
+        return ctx.success_response(_("Moving everything away from %(name)s.") % {"name": row.name})
+    containers = list(containers_of(ctx.actor, ctx.env.pk).filter(host=row).order_by(*natural_order("name")))
+    moves, stays = (
+        [each for each in containers if each.keep_running],
+        [each for each in containers if not each.keep_running],
+    )
+    context = {
+        "row": row,
+        "moves": moves[:MAX_LISTED],
+        "more_moves": max(0, len(moves) - MAX_LISTED),
+        "stays": stays[:MAX_LISTED],
+        "more_stays": max(0, len(stays) - MAX_LISTED),
+        "verdict": verdict(ctx.actor, "evacuate", row),
+    }
+    return ctx.render("console/host_evacuate.html", context)

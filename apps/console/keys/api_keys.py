@@ -1,0 +1,122 @@
+"""API keys: those of an environment and those of one's account; a secret is shown once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import ApiKey
+from apps.accounts.services import key_act
+from apps.console.components import buttons
+from apps.console.keys.key_form import api_endpoint, curl_example, handle_key_edit, handle_new_key
+from apps.console.request_context import (
+    RequestContext,
+    login_required,
+    member_required,
+    post_required,
+)
+from apps.environments.access import Verdict
+
+
+def keys_of_environment(ctx: RequestContext) -> Any:
+    """The keys of the environment, the newest first."""
+    rows = ApiKey.objects.filter(scope__environment=ctx.env, removed=None)
+    return rows.select_related("account", "scope").order_by("-pk")
+
+
+def keys_of_account(ctx: RequestContext) -> Any:
+    """The visitor's own keys, the newest first."""
+    return ApiKey.objects.filter(account=ctx.actor.user, scope=None, removed=None).order_by("-pk")
+
+
+@member_required
+def environment_keys(ctx: RequestContext) -> HttpResponse:
+    """The endpoint of this environment and its keys."""
+    context = {
+        "endpoint": api_endpoint(ctx),
+        "example": curl_example(ctx),
+        "rows": list(keys_of_environment(ctx)),
+        "add": buttons.custom_button(_("Add key"), "plus", ctx.url("key-new"), ctx.can("keys"), is_dialog=True),
+    }
+    return ctx.render("console/keys.html", context)
+
+
+@login_required
+def account_keys(ctx: RequestContext) -> HttpResponse:
+    """The keys that act as this account everywhere it may."""
+    add = buttons.custom_button(_("Add key"), "plus", ctx.url("account-key-new"), Verdict(allowed=True), is_dialog=True)
+    rows = list(keys_of_account(ctx))
+    context = {
+        "endpoint": api_endpoint(ctx),
+        "example": curl_example(ctx),
+        "rows": rows,
+        "add": add,
+        "is_account": True,
+    }
+    return ctx.render("console/keys.html", context)
+
+
+@member_required
+def environment_key_new(ctx: RequestContext) -> HttpResponse:
+    """Make a key of this environment."""
+    ctx.require_permission("keys")
+    return handle_new_key(ctx)
+
+
+@login_required
+def account_key_new(ctx: RequestContext) -> HttpResponse:
+    """Make a key of this account."""
+    return handle_new_key(ctx)
+
+
+@member_required
+def environment_key_edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Change the limits of a key of this environment."""
+    ctx.require_permission("keys")
+    return handle_key_edit(ctx, ctx.get_or_404(keys_of_environment(ctx), pk))
+
+
+@login_required
+def account_key_edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Change the limits of a key of this account."""
+    return handle_key_edit(ctx, ctx.get_or_404(keys_of_account(ctx), pk))
+
+
+def _apply_action(ctx: RequestContext, row: ApiKey, action: str) -> HttpResponse:
+    key_act(row, buttons.require_known_action(row, action), actor=ctx.actor, environment=ctx.environment)
+    return ctx.success_response(_("Done."))
+
+
+@member_required
+@post_required
+def environment_key_do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
+    """Activate or deactivate a key of this environment."""
+    return _apply_action(ctx, ctx.get_or_404(keys_of_environment(ctx), pk), action)
+
+
+@login_required
+@post_required
+def account_key_do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
+    """Activate or deactivate a key of this account."""
+    return _apply_action(ctx, ctx.get_or_404(keys_of_account(ctx), pk), action)
+
+
+@member_required
+def environment_key_remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, then delete a key of this environment."""
+    return _remove(ctx, ctx.get_or_404(keys_of_environment(ctx), pk))
+
+
+@login_required
+def account_key_remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, then delete a key of this account."""
+    return _remove(ctx, ctx.get_or_404(keys_of_account(ctx), pk))
+
+
+def _remove(ctx: RequestContext, row: ApiKey) -> HttpResponse:
+    if ctx.request.method == "POST":
+        return _apply_action(ctx, row, "remove")
+    context = {"row": row, "kind": _("API key"), "consequences": [_("Programs that use it are refused from now on.")]}
+    return ctx.render("console/remove.html", context)

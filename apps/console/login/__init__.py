@@ -1,0 +1,1 @@
+"""Pages of logging in: password, second factor, GitHub, set-up, re-authentication."""

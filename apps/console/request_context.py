@@ -1,0 +1,318 @@
+"""The door of the console: who is asking, in which environment, and what a page, a fragment or a refusal looks like."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from apps.accounts.login.open_mode import open_mode_enabled, open_mode_user
+from apps.accounts.login.sessions import record_session_activity
+from apps.accounts.login.store import SessionStore
+from apps.accounts.selectors import is_set_up
+from apps.console.components.listing import natural_order
+from apps.console.components.revocation_summary import describe_revoked
+from apps.control.services import record_response
+from apps.core.errors import (
+    Forbidden,
+    NotFound,
+    Problem,
+    ReauthenticationRequired,
+)
+from apps.environments.access import Verdict, can
+from apps.environments.actor import Actor, actor_of_anonymous, actor_of_user
+from apps.environments.models import Environment
+from apps.environments.selectors import environments_of
+
+View = Callable[..., HttpResponseBase]
+ResponseT = TypeVar("ResponseT", bound=HttpResponseBase)
+RowT = TypeVar("RowT", bound=Model)
+
+LAST_ENVIRONMENT_COOKIE = "corral_environment"
+_CSP = (
+    "default-src 'self'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asks for a region, not for a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def set_security_headers(response: ResponseT, *, inline_styles: bool = False) -> ResponseT:
+    """The headers of every console answer; only terminals need styles of their own."""
+    response["Content-Security-Policy"] = _CSP.format(styles=" 'unsafe-inline'" if inline_styles else "")
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    patch_vary_headers(response, ["Cookie", "HX-Request"])
+    return response
+
+
+def safe_redirect_path(request: HttpRequest, url_wanted: str, fallback: str = "/") -> str:
+    """`url_wanted` if it leads to this portal, else the fallback."""
+    is_safe = url_has_allowed_host_and_scheme(
+        url_wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url_wanted if url_wanted and is_safe else fallback
+
+
+@dataclass
+class RequestContext:
+    """One request: who asks, and in which environment."""
+
+    request: HttpRequest
+    actor: Actor
+    environment: Environment | None = None
+    inline_styles: bool = False  # terminals write their own
+    outcome: str = ""  # what the visitor was told about a change
+
+    @property
+    def env(self) -> Environment:
+        """The environment of a page that has one."""
+        if self.environment is None:
+            raise NotFound(_("There is no such environment."))
+        return self.environment
+
+    def can(self, permission: str) -> Verdict:
+        """Whether the visitor holds a permission here, and if not, why."""
+        return can(self.actor, permission, self.environment.pk if self.environment else None)
+
+    def require_permission(self, permission: str) -> None:
+        """Raise `Forbidden` with the reason unless the visitor holds the permission."""
+        verdict = self.can(permission)
+        if not verdict:
+            raise Forbidden(verdict.reason)
+
+    def url(self, name: str, **kwargs: Any) -> str:
+        """The address of a console page, in this environment where it has one."""
+        if self.environment is not None:
+            kwargs.setdefault("environment", self.environment.pk)
+        return reverse(f"console:{name}", kwargs=kwargs or None)
+
+    def get_or_404(self, rows: QuerySet[RowT], key: int) -> RowT:
+        """The row `key` among those the visitor may see; foreign and missing ones are the same `NotFound`."""
+        found = rows.filter(pk=key).first()
+        if found is None:
+            raise NotFound(_("There is no such thing here, or not any more."))
+        return found
+
+    def render(self, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
+        """The whole page, or only its main region when htmx asks."""
+        base_context = {
+            "ctx": self,
+            "environment": self.environment or (None if is_fragment(self.request) else self.last_environment()),
+            "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
+            "switcher": self._switcher,
+            "open_mode": self.actor.is_admin and not is_fragment(self.request) and open_mode_enabled(),
+        }
+        text = render_to_string(template, {**base_context, **(context or {})}, self.request)
+        return HttpResponse(text, status=status)
+
+    def last_environment(self) -> Environment | None:
+        """The environment that a page without one keeps in its frame: the one last looked at."""
+        last = self.request.COOKIES.get(LAST_ENVIRONMENT_COOKIE, "")
+        if not (last.isascii() and last.isdigit() and len(last) < 18 and self.actor.permissions(int(last))):
+            return None
+        return Environment.objects.filter(pk=int(last), removed=None).first()
+
+    def _switcher(self) -> list[Environment]:
+        """The environments of the switcher: one's own, and the one an administrator looks into."""
+        mine = list(environments_of(self.actor).order_by(*natural_order("name")))
+        if self.environment is not None and self.environment not in mine:
+            mine.append(self.environment)
+        return mine
+
+    def success_response(self, message: str, to: str = "", *, changed: bool = True) -> HttpResponse:
+        """The answer to a change that was taken: go to `to`, or stay and refresh; tells what it took from others."""
+        self.outcome = message = " ".join(filter(None, (message, describe_revoked(self.actor.revoked_counts))))
+        if not is_fragment(self.request):
+            messages.success(self.request, message)
+            return redirect(to or self.return_path())
+        if to:
+            messages.success(self.request, message)
+            return HttpResponse(status=204, headers={"HX-Redirect": to})
+        events = {"corral:toast": {"text": message, "tone": "good"}, "corral:done": {"changed": changed}}
+        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
+
+    def redirect_to(self, to: str) -> HttpResponse:
+        """Lead to another page."""
+        return HttpResponse(status=204, headers={"HX-Redirect": to}) if is_fragment(self.request) else redirect(to)
+
+    def error_response(self, problem: Problem) -> HttpResponse:
+        """The answer to a change that was not taken."""
+        self.outcome = problem.message
+        if is_fragment(self.request):
+            events = {"corral:toast": {"text": problem.message, "tone": "bad"}}
+            return HttpResponse(problem.message, status=problem.status, headers={"HX-Trigger": json.dumps(events)})
+        if self.request.method == "POST" and problem.status != 404:
+            messages.error(self.request, problem.message)
+            return redirect(self.return_path())
+        return self.render("console/missing.html", {"problem": problem}, status=problem.status)
+
+    def return_path(self) -> str:
+        """Where the visitor came from, if that was here."""
+        url_wanted = self.request.POST.get("next") or self.request.headers.get("Referer", "")
+        return safe_redirect_path(self.request, url_wanted)
+
+
+def _redirect_anonymous(request: HttpRequest) -> HttpResponse:
+    """Nobody is logged in: set the installation up, or log in."""
+    if not is_set_up():
+        target = reverse("console:setup")
+    else:
+        path = request.get_full_path() if request.method == "GET" else "/"
+        if is_fragment(request):
+            path = originating_path(request)
+        target = f"{reverse('console:login')}?next={quote(path or '/')}"
+    if is_fragment(request):
+        return HttpResponse(status=401, headers={"HX-Redirect": target})
+    return redirect(target)
+
+
+def _authenticate(request: HttpRequest) -> RequestContext | None:
+    """The visit of who is logged in, or of a stranger while access control is off; None for anybody else."""
+    if request.user.is_authenticated and not _is_session_expired(request):
+        return _user_context(request)
+    user = open_mode_user()
+    if user is None:
+        return None
+    request.user = user
+    return RequestContext(request, actor_of_anonymous(user, "console", address=request.META.get("REMOTE_ADDR", "")))
+
+
+def _user_context(request: HttpRequest) -> RequestContext:
+    address, store = request.META.get("REMOTE_ADDR", ""), request.session
+    session = store.row if isinstance(store, SessionStore) else None
+    return RequestContext(request, actor_of_user(request.user, "console", address=address, session=session))  # type: ignore[arg-type]
+
+
+def _is_session_expired(request: HttpRequest) -> bool:
+    """Whether the session lay unused for too long; a page that refreshes itself is no use of it."""
+    is_auto_refresh = "X-Corral-Refresh" in request.headers
+    return (
+        not is_auto_refresh
+        and isinstance(request.session, SessionStore)
+        and not record_session_activity(request.session)
+    )
+
+
+def public(view: View) -> View:
+    """A page for those, too, who are not logged in."""
+    return _declare_access(view, "anybody")
+
+
+def _declare_access(view: View, access: str) -> View:
+    """Note on a view for whom it is: every address of the console says so, and a test reads it."""
+    view.access = access  # type: ignore[attr-defined]
+    return view
+
+
+def login_required(view: View) -> View:
+    """A page for everybody who is logged in."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        ctx = _authenticate(request)
+        if ctx is None:
+            return set_security_headers(_redirect_anonymous(request))
+        return set_security_headers(_respond(ctx, view, kwargs), inline_styles=ctx.inline_styles)
+
+    return _declare_access(wrapped, "account")
+
+
+def member_required(view: View) -> View:
+    """A page of one environment; strangers to it are told that it does not exist."""
+
+    @functools.wraps(view)
+    def wrapped(ctx: RequestContext, environment: int, **kwargs: Any) -> HttpResponseBase:
+        if "view" in ctx.actor.permissions(environment):
+            ctx.environment = Environment.objects.filter(pk=environment, removed=None).first()
+        if ctx.environment is None:
+            raise NotFound(_("There is no such environment, or you are not a member of it."))
+        response = view(ctx, **kwargs)
+        if ctx.request.COOKIES.get(LAST_ENVIRONMENT_COOKIE) != str(environment):
+            response.set_cookie(
+                LAST_ENVIRONMENT_COOKIE, str(environment), max_age=31_536_000, samesite="Lax", httponly=True
+            )
+        return response
+
+    return _declare_access(login_required(wrapped), "environment")
+
+
+def admin_required(view: View) -> View:
+    """A page for administrators; to everybody else it is not there."""
+
+    @functools.wraps(view)
+    def wrapped(ctx: RequestContext, **kwargs: Any) -> HttpResponseBase:
+        if not ctx.actor.is_admin:
+            raise NotFound(_("There is no such page."))
+        return view(ctx, **kwargs)
+
+    return _declare_access(login_required(wrapped), "admin")
+
+
+def post_required(view: View) -> View:
+    """A view that only takes POST; anything else is sent back to where it came from."""
+
+    @functools.wraps(view)
+    def wrapped(ctx: RequestContext, **kwargs: Any) -> HttpResponseBase:
+        if ctx.request.method != "POST":
+            raise Problem(_("This address only takes what a button sends."), status=405)
+        return view(ctx, **kwargs)
+
+    return wrapped
+
+
+def _respond(ctx: RequestContext, view: View, kwargs: dict[str, Any]) -> HttpResponseBase:
+    try:
+        response = view(ctx, **kwargs)
+        code = response.status_code
+    except ReauthenticationRequired as problem:
+        response, code = _redirect_to_reauthentication(ctx.request), problem.status
+    except Problem as problem:
+        response, code = ctx.error_response(problem), problem.status
+    if ctx.request.method == "POST":
+        _audit_response(ctx, code)
+    return response
+
+
+def _audit_response(ctx: RequestContext, code: int) -> None:
+    """Tell the audit log how a change was answered; of a refused form only which fields it had."""
+    page = ctx.request.resolver_match
+    record_response(
+        ctx.actor,
+        code,
+        {"message": ctx.outcome} if ctx.outcome else {},
+        event=f"console.{page.url_name if page else ''}",
+        environment_id=ctx.environment.pk if ctx.environment else None,
+        request={"fields": sorted(ctx.request.POST.keys() - {"csrfmiddlewaretoken"})},
+    )
+
+
+def _redirect_to_reauthentication(request: HttpRequest) -> HttpResponse:
+    """To the page that asks for the password again, and from there to where the visitor was."""
+    path = request.get_full_path() if request.method == "GET" else originating_path(request)
+    target = f"{reverse('console:confirm')}?next={quote(path)}"
+    if is_fragment(request):
+        return HttpResponse(status=403, headers={"HX-Redirect": target})
+    return redirect(target)
+
+
+def originating_path(request: HttpRequest) -> str:
+    """The page on which a button was pressed."""
+    parts = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"

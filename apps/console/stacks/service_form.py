@@ -1,0 +1,165 @@
+"""Making services and containers: the launch form, its clone, and what it would be as compose files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.components import buttons
+from apps.console.components.listing import natural_order
+from apps.console.containers.launch_form import (
+    config_to_form,
+    form_errors,
+    form_to_config,
+    submitted_values,
+)
+from apps.console.request_context import RequestContext, member_required, post_required
+from apps.console.stacks.services import find
+from apps.console.stacks.stacks import find as find_stack
+from apps.containers.models import Container
+from apps.containers.services import container_create
+from apps.core.errors import Invalid, Problem
+from apps.hosts.models import Host
+from apps.stacks.compose import ComposeService, export
+from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.services import links_set, service_create
+
+TEMPLATE = "console/service_form.html"
+
+
+@member_required
+def service_new(ctx: RequestContext, stack: int) -> HttpResponse:
+    """Add a service to a stack."""
+    ctx.require_permission("operate")
+    return _handle_form(
+        ctx, find_stack(ctx, stack), {"scale": "1", "start": "on", "restart": "always", "check": "none"}
+    )
+
+
+@member_required
+def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
+    """The form filled with what another service has; values need the right to see them."""
+    ctx.require_permission("operate")
+    row = find(ctx, pk)
+    values = config_to_form(row.config)
+    if not ctx.can("values"):
+        values.pop("env", None)
+    links = ServiceLink.objects.filter(service=row)
+    values |= {
+        "name": f"{row.name}-copy",
+        "description": row.description,
+        "scale": row.scale,
+        "start": "on",
+        "linkRows": [(link.target_id, link.name) for link in links],
+    }
+    return _handle_form(ctx, row.stack, values)
+
+
+def _handle_form(ctx: RequestContext, stack: Stack, values: dict[str, Any]) -> HttpResponse:
+    errors: dict[str, str] = {}
+    if ctx.request.method == "POST":
+        values = submitted_values(ctx.request.POST)
+        try:
+            row = _create_service(ctx, stack)
+            return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
+        except Problem as problem:
+            errors = form_errors(problem)
+    context = {"stack": stack, "values": values, "errors": errors, **form_choices(ctx)}
+    return ctx.render(TEMPLATE, context, status=422 if errors else 200)
+
+
+def form_choices(ctx: RequestContext) -> dict[str, Any]:
+    """What the form offers: services to link to, hosts to run on."""
+    services = Service.objects.within([ctx.env.pk]).filter(removed=None).select_related("stack")
+    services = services.defer("spec", "metadata", "stack__docker_compose")
+    hosts = Host.objects.within([ctx.env.pk]).filter(removed=None).defer("tls", "info")
+    return {
+        "services": list(services.order_by(*natural_order("stack__name"), *natural_order("name"))),
+        "hosts": list(hosts.order_by(*natural_order("name"))),
+    }
+
+
+def _parse_links(ctx: RequestContext) -> list[tuple[Service, str]]:
+    sent = ctx.request.POST
+    rows = [r for r in zip(sent.getlist("linkService"), sent.getlist("linkName"), strict=False) if r[0].isdigit()]
+    known = Service.objects.within([ctx.env.pk]).filter(removed=None).in_bulk([int(key) for key, _name in rows])
+    if any(int(key) not in known for key, _name in rows):
+        raise Invalid("links", "InvalidReference", _("One of the linked services is not there any more."))
+    return [(known[int(key)], name.strip()) for key, name in rows]
+
+
+def _create_service(ctx: RequestContext, stack: Stack) -> Service:
+    """The service and its links: both or neither."""
+    sent = ctx.request.POST
+    text = sent.get("scale", "1").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        raise Invalid("scale", "InvalidFormat", _("The scale is a whole number."))
+    config, links = form_to_config(sent), _parse_links(ctx)
+    with transaction.atomic():
+        row = service_create(
+            actor=ctx.actor,
+            stack=stack,
+            name=sent.get("name", "").strip(),
+            description=sent.get("description", "").strip(),
+            config=config,
+            scale=int(text),
+            start_on_create=bool(sent.get("start")),
+        )
+        if links:
+            links_set(row, links, actor=ctx.actor)
+    return row
+
+
+@member_required
+@post_required
+def preview(ctx: RequestContext) -> HttpResponse:
+    """The form as compose files, shown while it is filled in."""
+    sent = ctx.request.POST
+    context: dict[str, Any] = {}
+    ctx.require_permission("operate")
+    try:
+        links = tuple((target.name, name or target.name) for target, name in _parse_links(ctx))
+        text = sent.get("scale", "1")
+        made = ComposeService(
+            name=sent.get("name", "").strip() or "service",
+            config=form_to_config(sent),
+            scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
+            links=links,
+        )
+        context["files"] = export([made])
+    except Problem as problem:
+        context["problem"] = problem
+    return ctx.render("console/parts/preview.html", context)
+
+
+@member_required
+def container_new(ctx: RequestContext) -> HttpResponse:
+    """Add a container that belongs to no service."""
+    ctx.require_permission("operate")
+    values: dict[str, Any] = {"start": "on", "restart": "", "check": "none"}
+    errors: dict[str, str] = {}
+    if ctx.request.method == "POST":
+        values = submitted_values(ctx.request.POST)
+        try:
+            row = _create_container(ctx)
+            return ctx.success_response(
+                _("Container %(name)s was added.") % {"name": row.name}, buttons.row_url(row, "")
+            )
+        except Problem as problem:
+            errors = form_errors(problem)
+    context = {"values": values, "errors": errors, **form_choices(ctx)}
+    return ctx.render(TEMPLATE, context, status=422 if errors else 200)
+
+
+def _create_container(ctx: RequestContext) -> Container:
+    sent = ctx.request.POST
+    return container_create(
+        actor=ctx.actor,
+        environment=ctx.env,
+        config=form_to_config(sent, start=bool(sent.get("start"))),
+        name=sent.get("name", "").strip(),
+        description=sent.get("description", "").strip(),
+    )

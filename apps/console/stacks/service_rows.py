@@ -1,0 +1,60 @@
+"""Services as lists show them: counts, ports and links in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Q
+
+from apps.console.components.listing import natural_order
+from apps.console.request_context import RequestContext
+from apps.containers.models import Container
+from apps.containers.selectors import endpoints
+from apps.stacks.models import Service, ServiceLink, Slot
+
+MAX_CONTAINERS_FOR_PORTS = 4  # so many containers of a service are asked for the ports that a list shows
+HEAVY_STACK_FIELDS = ("docker_compose", "rancher_compose", "variables")
+
+
+@dataclass
+class ServiceRow:
+    """A service as lists show it."""
+
+    service: Service
+    total: int = 0
+    running: int = 0
+    ports: list[dict[str, Any]] = field(default_factory=list)
+    links: list[ServiceLink] = field(default_factory=list)
+
+
+def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow]]:
+    """The services of this environment that match, by stack; four queries however many there are."""
+    rows = Service.objects.within([ctx.env.pk]).filter(removed=None, **which).defer("spec", "metadata")
+    rows = rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY_STACK_FIELDS))
+    by_service = {row.pk: ServiceRow(row) for row in rows.order_by(*natural_order("name"))}
+    slots = Slot.objects.filter(service__in=list(by_service), container__removed=None)
+    alive = Count("pk", filter=Q(container__display_state="running"))
+    for key, total, running in slots.order_by().values_list("service").annotate(total=Count("pk"), alive=alive):
+        by_service[key].total, by_service[key].running = total, running
+    for link in ServiceLink.objects.filter(service__in=list(by_service)).select_related("target").defer("target__spec"):
+        by_service[link.service_id].links.append(link)
+    _load_ports(ctx, by_service)
+    by_stack: dict[int, list[ServiceRow]] = defaultdict(list)
+    for service_row in by_service.values():
+        by_stack[service_row.service.stack_id].append(service_row)
+    return by_stack
+
+
+def _load_ports(ctx: RequestContext, by_service: dict[int, ServiceRow]) -> None:
+    """Where the first few containers of each service are reached."""
+    rows = Container.objects.within([ctx.env.pk]).filter(
+        slot__service__in=list(by_service),
+        slot__number__lte=MAX_CONTAINERS_FOR_PORTS,
+        display_state="running",
+        removed=None,
+    )
+    light = rows.select_related("host", "slot").defer("spec", "placement", "host__tls", "host__info")
+    for row in light.order_by("slot__number"):
+        by_service[row.slot.service_id].ports.extend(endpoints(row))

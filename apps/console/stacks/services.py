@@ -1,0 +1,158 @@
+"""Services: the page, the form that makes them, and what is done with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.components import buttons
+from apps.console.components.freshness import combined_freshness
+from apps.console.components.listing import paginate, sort_rows
+from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
+from apps.console.containers.containers import defer_heavy_fields
+from apps.console.request_context import RequestContext, member_required, post_required
+from apps.console.stacks import lost_hosts
+from apps.containers.models import Container
+from apps.containers.selectors import endpoints
+from apps.control.models import Operation
+from apps.core.errors import Invalid
+from apps.environments.access import verdict
+from apps.stacks.models import Service, ServiceLink
+from apps.stacks.services import service_act, service_update
+
+COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
+_FRESHNESS_FIELDS = (
+    "display_state",
+    "external_id",
+    "observed_at",
+    "host__display_state",
+    "host__seen_at",
+    "host__lost_at",
+)
+
+
+def find(ctx: RequestContext, pk: int) -> Service:
+    """A service of this environment."""
+    rows = Service.objects.within([ctx.env.pk]).filter(removed=None).select_related("stack")
+    return ctx.get_or_404(rows, pk)
+
+
+def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
+    """The service's containers, those that are about to take the place of others too, with their hosts."""
+    here = Q(slot__service=row) | Q(succeeds__service=row)
+    rows: QuerySet[Container] = Container.objects.within([ctx.env.pk]).filter(here, removed=None)
+    return rows.select_related("host")
+
+
+@member_required
+def detail(ctx: RequestContext, pk: int) -> HttpResponse:
+    """One service: scale, containers, ports, links, labels."""
+    row = find(ctx, pk)
+    mine = _containers(ctx, row)
+    all_containers = list(mine.only(*_FRESHNESS_FIELDS))
+    page = paginate(ctx.request, sort_rows(defer_heavy_fields(mine), ctx.request.GET.get("sort", "slot"), COLUMNS))
+    for each in page.rows:
+        each.published_ports = endpoints(each)
+    links = ServiceLink.objects.filter(Q(service=row) | Q(target=row)).select_related("service__stack", "target__stack")
+    can_see_values = ctx.can("values")
+    context = {
+        "row": row,
+        "page": page,
+        "ports": [each for container in page.rows for each in container.published_ports],
+        "running": sum(each.display_state == "running" for each in all_containers),
+        "freshness": combined_freshness(all_containers),
+        "lost_hosts": lost_hosts.lost_hosts_of(row, page.rows),
+        "links": list(links),
+        "config": row.config,
+        "env": _environment_values(row.config.environment, is_revealed=bool(can_see_values)),
+        "values_reason": can_see_values.reason,
+        "scale": verdict(ctx.actor, "update", row),
+        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
+    }
+    return ctx.render("console/service.html", context)
+
+
+def _environment_values(pairs: Any, *, is_revealed: bool) -> list[tuple[str, str]]:
+    return [(name, value if is_revealed else "") for name, value in sorted(pairs.items())]
+
+
+@member_required
+def activity(ctx: RequestContext, pk: int) -> HttpResponse:
+    """What was asked of the service and of its containers."""
+    row = find(ctx, pk)
+    containers = Container.objects.within([ctx.env.pk]).filter(spread_key=str(row.uuid)).values("pk")
+    mine = Q(kind="service", target=row.pk) | Q(kind="container", target__in=containers)
+    rows = Operation.objects.within([ctx.env.pk]).filter(mine).select_related("account")[:50]
+    freshness = combined_freshness(_containers(ctx, row).only(*_FRESHNESS_FIELDS))
+    return ctx.render("console/service_activity.html", {"row": row, "operations": rows, "freshness": freshness})
+
+
+@member_required
+@post_required
+def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
+    """Start or stop a service."""
+    row = find(ctx, pk)
+    service_act(row, buttons.require_known_action(row, action), actor=ctx.actor)
+    messages = {"activate": _("Starting %(name)s."), "deactivate": _("Stopping %(name)s.")}
+    return ctx.success_response(messages.get(action, _("Asked.")) % {"name": row.name})
+
+
+@member_required
+@post_required
+def scale(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Set the number of containers, or change it by `by`."""
+    row = find(ctx, pk)
+    text, by = ctx.request.POST.get("scale", "").strip(), ctx.request.POST.get("by", "")
+    if by in {"1", "-1"}:
+        wanted = max(0, row.scale + int(by))
+    elif text.isascii() and text.isdigit() and len(text) < 9:
+        wanted = int(text)
+    else:
+        raise Invalid("scale", "InvalidFormat", _("The scale is a whole number."))
+    service_update(row, actor=ctx.actor, scale=wanted)
+    return ctx.success_response(_("%(name)s is to have %(count)d containers.") % {"name": row.name, "count": wanted})
+
+
+@member_required
+def edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Change name, description, scale and what is done about a lost host."""
+    row, errors = find(ctx, pk), {}
+    sent = ctx.request.POST
+    if ctx.request.method == "POST":
+        try:
+            text = sent.get("scale", "").strip()
+            wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text
+            service_update(
+                row,
+                actor=ctx.actor,
+                name=sent.get("name", "").strip(),
+                description=sent.get("description", "").strip(),
+                scale=wanted,
+                lost_host=lost_hosts.parse_lost_policy(sent),
+            )
+            return ctx.success_response(_("Saved."))
+        except Invalid as problem:
+            errors = {str(problem.field): problem.message}
+    context = {"row": row, "errors": errors, "lost": lost_hosts.lost_policy_form(row, sent)}
+    return ctx.render("console/edit.html", context, status=422 if errors else 200)
+
+
+@member_required
+def remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, telling what goes with it; then delete."""
+    row = find(ctx, pk)
+    if ctx.request.method == "POST":
+        service_act(row, "remove", actor=ctx.actor)
+        return ctx.success_response(
+            _("Deleting service %(name)s.") % {"name": row.name}, buttons.row_url(row.stack, "")
+        )
+    names = Container.objects.within([ctx.env.pk]).filter(slot__service=row, removed=None)
+    names = names.order_by("slot__number")
+    consequences = [_("container %(name)s") % {"name": name} for name in names.values_list("name", flat=True)[:12]]
+    more = max(0, names.count() - len(consequences))
+    linked = [link.service.name for link in ServiceLink.objects.filter(target=row).select_related("service")]
+    context = {"row": row, "consequences": consequences, "more": more, "linked": linked, "kind": _("service")}
+    return ctx.render("console/remove.html", context)

@@ -1,0 +1,198 @@
+"""Stacks: the list with its services, one stack, and what is done with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.console.components import buttons
+from apps.console.components.listing import paginate, query_filters, sort_rows
+from apps.console.components.rename_dialog import rename
+from apps.console.request_context import RequestContext, member_required, post_required
+from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, service_rows
+from apps.control.models import Operation
+from apps.core.errors import Invalid, Problem
+from apps.environments.access import verdict
+from apps.stacks.models import Service, Stack
+from apps.stacks.selectors import stack_export, stacks_of
+from apps.stacks.services import (
+    stack_act,
+    stack_create,
+    stack_services_act,
+    stack_update,
+)
+
+COLUMNS = {"name": "name", "state": "display_state", "created": "created"}
+
+
+@member_required
+def index(ctx: RequestContext) -> HttpResponse:
+    """The list."""
+    filters = query_filters(ctx.request, "q", "state")
+    rows = stacks_of(ctx.actor, ctx.env.pk).defer(*HEAVY_STACK_FIELDS)
+    if filters["q"]:
+        by_service = Service.objects.within([ctx.env.pk]).filter(removed=None, name__icontains=filters["q"])
+        rows = rows.filter(Q(name__icontains=filters["q"]) | Q(pk__in=by_service.values("stack")))
+    if filters["state"]:
+        rows = rows.filter(display_state=filters["state"])
+    page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), COLUMNS, by_health=True), filters)
+    by_stack = service_rows(ctx, stack__in=[row.pk for row in page.rows])
+    entries = [(row, by_stack.get(row.pk, [])) for row in page.rows]
+    return ctx.render("console/stacks.html", {"page": page, "entries": entries, "add": _add_button(ctx)})
+
+
+def _add_button(ctx: RequestContext) -> buttons.Button:
+    return buttons.custom_button(gettext_lazy("Add stack"), "plus", ctx.url("stack-new"), ctx.can("operate"))
+
+
+def find(ctx: RequestContext, pk: int) -> Stack:
+    """A stack of this environment."""
+    return ctx.get_or_404(stacks_of(ctx.actor, ctx.env.pk), pk)
+
+
+@member_required
+def detail(ctx: RequestContext, pk: int) -> HttpResponse:
+    """One stack: its services and links."""
+    row = find(ctx, pk)
+    services = service_rows(ctx, stack=row).get(row.pk, [])
+    add = buttons.custom_button(
+        gettext_lazy("Add service"), "plus", ctx.url("service-new", stack=row.pk), ctx.can("operate")
+    )
+    bulk = [_bulk_button(ctx, row, "activate", services), _bulk_button(ctx, row, "deactivate", services)]
+    return ctx.render("console/stack.html", {"row": row, "services": services, "add": add, "bulk": bulk})
+
+
+def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[ServiceRow]) -> buttons.Button:
+    """Start or stop all: grey when there is nothing to do."""
+    labels = {
+        "activate": (gettext_lazy("Start all"), "player-play"),
+        "deactivate": (gettext_lazy("Stop all"), "player-stop"),
+    }
+    allowed = ctx.can("operate")
+    applicable = [service_row for service_row in services if verdict(ctx.actor, action, service_row.service)]
+    reason = allowed.reason or ("" if applicable else _("No service is in a state for this."))
+    url = ctx.url("stack-all", pk=row.pk, action=action)
+    return buttons.Button(action, *labels[action], url, bool(allowed and applicable), reason)
+
+
+@member_required
+def compose(ctx: RequestContext, pk: int) -> HttpResponse:
+    """The stack as compose files, to read or (with `file`) to keep."""
+    row = find(ctx, pk)
+    allowed = ctx.can("values")
+    files: tuple[str, str] = stack_export(ctx.actor, row) if allowed else ("", "")
+    names = ("docker-compose.yml", "rancher-compose.yml")
+    wanted = ctx.request.GET.get("file", "")
+    if wanted in names and allowed:
+        response = HttpResponse(files[names.index(wanted)], content_type="application/yaml; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{wanted}"'
+        return response
+    context = {"row": row, "files": list(zip(names, files, strict=True)), "reason": allowed.reason}
+    return ctx.render("console/stack_compose.html", context)
+
+
+@member_required
+def activity(ctx: RequestContext, pk: int) -> HttpResponse:
+    """What was asked of the stack and of its services."""
+    row = find(ctx, pk)
+    services = Service.objects.within([ctx.env.pk]).filter(stack=row).values("pk")
+    mine = Q(kind="environment", target=row.pk) | Q(kind="service", target__in=services)
+    rows = Operation.objects.within([ctx.env.pk]).filter(mine).select_related("account")[:50]
+    return ctx.render("console/stack_activity.html", {"row": row, "operations": rows})
+
+
+@member_required
+def new(ctx: RequestContext) -> HttpResponse:
+    """Add a stack, empty or from compose files."""
+    ctx.require_permission("operate")
+    posted_values = ctx.request.POST
+    errors: dict[str, str] = {}
+    if ctx.request.method == "POST":
+        try:
+            row = stack_create(
+                actor=ctx.actor,
+                environment=ctx.env,
+                name=posted_values.get("name", "").strip(),
+                description=posted_values.get("description", "").strip(),
+                docker_compose=_submitted_text(ctx, "dockerCompose"),
+                rancher_compose=_submitted_text(ctx, "rancherCompose"),
+                start_on_create=bool(posted_values.get("start")),
+            )
+            return ctx.success_response(_("Stack %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
+        except (Invalid, Problem) as problem:
+            errors = {_error_field(problem): problem.message}
+    context = {"values": posted_values, "errors": errors}
+    return ctx.render("console/stack_new.html", context, status=422 if errors else 200)
+
+
+def _error_field(problem: Problem) -> str:
+    name = str(problem.field or "").partition(".")[0]
+    return name if name in {"name", "description", "rancherCompose"} else "dockerCompose"
+
+
+def _submitted_text(ctx: RequestContext, name: str) -> str:
+    """What was pasted, or else the file that was chosen."""
+    pasted = ctx.request.POST.get(name, "").replace("\r\n", "\n")
+    upload = ctx.request.FILES.get(f"{name}File")
+    if pasted.strip() or upload is None or isinstance(upload, list):
+        return pasted if pasted.strip() else ""
+    try:
+        return bytes(upload.read(1024 * 1024)).decode()
+    except UnicodeDecodeError:
+        raise Invalid(name, "InvalidFormat", _("This file is no text in UTF-8.")) from None
+
+
+@member_required
+@post_required
+def check(ctx: RequestContext) -> HttpResponse:
+    """What a compose text would make, or what is wrong in which line; asked while it is typed."""
+    from apps.stacks.compose import parse
+
+    ctx.require_permission("operate")
+    text, more = _submitted_text(ctx, "dockerCompose"), _submitted_text(ctx, "rancherCompose")
+    context: dict[str, Any] = {"text": text}
+    if text:
+        try:
+            context["parsed"] = parse(text, more, {})
+        except Problem as problem:
+            context["problem"] = problem
+    return ctx.render("console/parts/compose_check.html", context)
+
+
+@member_required
+def edit(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Rename or describe a stack."""
+    return rename(ctx, find(ctx, pk), stack_update)
+
+
+@member_required
+def remove(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask, telling what goes with it; then delete."""
+    row = find(ctx, pk)
+    if ctx.request.method == "POST":
+        stack_act(row, "remove", actor=ctx.actor)
+        return ctx.success_response(_("Deleting stack %(name)s.") % {"name": row.name}, ctx.url("stacks"))
+    services = service_rows(ctx, stack=row).get(row.pk, [])
+    consequences = [
+        _("service %(name)s with %(count)d containers") % {"name": service_row.service.name, "count": service_row.total}
+        for service_row in services
+    ]
+    return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("stack")})
+
+
+@member_required
+@post_required
+def services_all(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
+    """Start or stop every service of a stack."""
+    row = find(ctx, pk)
+    if action not in {"activate", "deactivate"}:
+        raise Problem(_("There is no such action."), status=404)
+    stack_services_act(row, action, actor=ctx.actor)
+    message = (
+        _("Starting all services of %(name)s.") if action == "activate" else _("Stopping all services of %(name)s.")
+    )
+    return ctx.success_response(message % {"name": row.name})

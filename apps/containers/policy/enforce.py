@@ -1,0 +1,156 @@
+"""Holding launch configurations and create bodies against their environment's host policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.engine_body import engine_body
+from apps.containers.models import Container
+from apps.containers.policy import (
+    CLOSED,
+    Policy,
+    PolicyViolation,
+    SharedResources,
+    check,
+)
+from apps.containers.selectors import find_container, policy_of
+from apps.core.errors import Invalid
+from apps.drivers.base import (
+    Driver,
+    EngineContainer,
+    EngineNotFound,
+    EngineRefused,
+)
+
+_MANAGED_NETWORK = "managed"
+_SIDEKICK = "sidekick"
+_MAX_NETWORK_DEPTH = 8
+_REMEDY = "It can be stopped and removed; an administrator can allow it (Environment, Host policy)."
+
+
+def enforce_policy(config: LaunchConfig, environment_id: int, *, at: str = "", subject: str = "") -> None:
+    """Raise `Invalid` at the first field of `config` that the environment's host policy forbids.
+
+    `at` is what fields are called in the request (`launchConfig.`), `subject` the service or container it is about.
+    """
+    found = _current_violations(config, environment_id)
+    if found:
+        prefix = f"{subject}: " if subject else ""
+        message = f"{prefix}The host policy of this environment does not allow it: {_summarize(found)}. "
+        remedy = "Leave it out, or ask an administrator to allow it (Environment, Host policy)."
+        raise Invalid(at + found[0].option, "PolicyViolation", message + remedy)
+
+
+def find_violations(config: LaunchConfig, environment_id: int, policy: Policy) -> tuple[PolicyViolation, ...]:
+    """What of a launch configuration the policy forbids, as far as it can be told before there is a host."""
+    references = [*config.data_volumes_from, *([config.network_container_id] if config.network_container_id else [])]
+    shared = {each: _shared_resources_of_row(find_container(environment_id, each)) for each in references}
+    body = engine_body(
+        config,
+        labels={},
+        network=_MANAGED_NETWORK,
+        peer=config.network_container_id or _SIDEKICK,
+        volumes_from=config.data_volumes_from,
+    )
+    return check(body, policy, network=_MANAGED_NETWORK, shared={_SIDEKICK: SharedResources(), **shared})
+
+
+def _current_violations(config: LaunchConfig, environment_id: int) -> tuple[PolicyViolation, ...]:
+    """What the environment's policy forbids; of most configurations it can be told without reading it."""
+    if not find_violations(config, environment_id, CLOSED):
+        return ()
+    return find_violations(config, environment_id, policy_of(environment_id))
+
+
+def enforce_current_policy(row: Container, what: str) -> None:
+    """Raise `Invalid` where a container that is there, whoever made it, stands against the policy as it is now.
+
+    `what` is what may not be done with it then: "started", "entered".
+    """
+    found = _current_violations(row.config, row.environment_id)
+    if found:
+        message = (
+            f"{row} may not be {what}: the host policy of this environment does not allow it ({_summarize(found)}). "
+        )
+        raise Invalid(found[0].option, "PolicyViolation", message + _REMEDY)
+
+
+def enforce_start_policy(row: Container) -> None:
+    """Raise `EngineRefused` unless the policy as it is now lets the container be started again."""
+    found = _current_violations(row.config, row.environment_id)
+    if found:
+        raise EngineRefused(
+            f"Not started: the host policy of {row.environment} does not allow it ({_summarize(found)})."
+        )
+
+
+def _summarize(found: Sequence[PolicyViolation]) -> str:
+    return "; ".join(f"{each.option}: {each.why}" for each in found[:5])
+
+
+def containers_in_violation(environment_id: int) -> list[tuple[Container, tuple[PolicyViolation, ...]]]:
+    """The containers that stand in an environment although its policy forbids making them now, and what about them."""
+    policy = policy_of(environment_id)
+    rows = Container.all_objects.filter(environment=environment_id, removed=None).exclude(desired="removed")
+    found = ((row, find_violations(row.config, environment_id, policy)) for row in rows.select_related("host"))
+    return [(row, why) for row, why in found if why]
+
+
+def _shared_resources_of_row(row: Container | None) -> SharedResources:
+    """What a container gives on by its own wish; one that is not there is refused elsewhere."""
+    if row is None:
+        return SharedResources()
+    config = row.config
+    folders = tuple(each.source for each in config.data_volumes if each.is_bind)
+    return SharedResources(
+        (*folders, *_bind_sources(row.engine_state.get("mounts", []))), config.network_mode == "host"
+    )
+
+
+def _bind_sources(mounts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(each["source"] for each in mounts if each["kind"] == "bind")
+
+
+def enforce_body_policy(row: Container, body: Mapping[str, Any], engine: Driver, network: str) -> None:
+    """Raise `EngineRefused` unless the policy as it is now lets this body be sent to the engine."""
+    host = body.get("HostConfig") or {}
+    names = [str(each).partition(":")[0] for each in host.get("VolumesFrom", ())]
+    mode = str(host.get("NetworkMode", ""))
+    if mode.startswith("container:"):
+        names.append(mode.partition(":")[2])
+    shared = {name: resources for name in names if (resources := _shared_resources_on_engine(engine, name)) is not None}
+    if not check(body, CLOSED, network=network, shared=shared):
+        return
+    found = check(body, policy_of(row.environment_id), network=network, shared=shared)
+    if found:
+        raise EngineRefused(f"Not made: the host policy of {row.environment} does not allow it ({_summarize(found)}).")
+
+
+def _shared_resources_on_engine(engine: Driver, reference: str) -> SharedResources | None:
+    """What a container on the engine gives on, whoever made it."""
+    seen = _inspect(engine, reference)
+    if seen is None:
+        return None
+    folders = tuple(each.source for each in seen.mounts if each.kind == "bind")
+    return SharedResources(folders, _uses_host_network(engine, seen))
+
+
+def _inspect(engine: Driver, reference: str) -> EngineContainer | None:
+    try:
+        return engine.inspect(reference)
+    except EngineNotFound:
+        return None
+
+
+def _uses_host_network(engine: Driver, seen: EngineContainer | None) -> bool:
+    """Whether a container's network is the host's, itself or through those whose network it shares."""
+    for _ in range(_MAX_NETWORK_DEPTH):
+        if seen is None:
+            return False
+        mode = str((seen.raw.get("HostConfig") or {}).get("NetworkMode", ""))
+        if not mode.startswith("container:"):
+            return mode == "host"
+        seen = _inspect(engine, mode.partition(":")[2])
+    return True

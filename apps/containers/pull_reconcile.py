@@ -1,0 +1,169 @@
+"""Getting an image to a host: from a registry, or from another host of the environment that has it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.containers.models import Container, Pull
+from apps.containers.pull_attempts import PullAttempts
+from apps.control.reconcile import extend_lease
+from apps.control.services import note_progress
+from apps.core.events import row_changed
+from apps.core.result import ReconcileResult
+from apps.drivers.base import (
+    EngineDown,
+    EngineError,
+    EngineImage,
+    Stream,
+)
+from apps.hosts.models import Host
+from apps.hosts.selectors import driver_of
+
+TRANSFER_LEASE = 130.0  # a lease for longer than an engine may take nothing of an archive
+REPORT_EVERY = 0.5
+_RETRY_WHILE_BUSY = 2.0
+_RESTARTED = ReconcileResult(state="pulling", message="Begun anew.")
+
+
+class _LeaseLost(Exception):
+    """Another look has taken over, or the wish moved: stop."""
+
+
+def reconcile_pull(row: Pull) -> ReconcileResult:
+    """Get the image there; engines keep the layers they have, so that a repetition goes on where it was.
+
+    While containers of services wait for it, what failed is tried again, ever less often, as the same operation.
+    """
+    attempts = PullAttempts.from_pull(row)
+    if attempts.due and not is_needed(row):
+        return attempts.given_up()
+    if attempts.seconds_left != 0:  # a wake-up too many: it is over, or the next try is not due yet
+        return ReconcileResult(state="error", message=row.message, failed=True, requeue_after=attempts.seconds_left)
+    try:
+        result = (
+            _copy_from_host(row, row.source, "") if row.source and not attempts.failed else _pull_from_registry(row)
+        )
+        return attempts.record_outcome(result, will_retry=is_needed(row))
+    except _LeaseLost:
+        return _RESTARTED
+    except EngineDown as error:
+        return ReconcileResult(state="pulling", message=str(error), fields={"sender": None})
+
+
+def is_needed(row: Pull) -> bool:
+    """Whether a container that is kept alive needs this image on this host."""
+    waiting = Container.all_objects.filter(
+        host=row.host_id, image=row.image, removed=None, state="creating", keep_running=True
+    )
+    return bool(waiting.exists())
+
+
+def _pull_from_registry(row: Pull) -> ReconcileResult:
+    """Ask the registry; where it has none, the other hosts of the environment."""
+    try:
+        for progress in driver_of(row.host).pull(row.image):
+            _report_progress(row, progress.percent, progress.text)
+    except EngineDown:
+        raise
+    except EngineError as error:
+        reason = f"{row.image} could not be pulled: {error}"
+        holder = next((host for host in _other_hosts(row) if _find_image_on(host, row.image)), None)
+        return _copy_from_host(row, holder, reason) if holder else _failed_result(reason)
+    return _pulled_result()
+
+
+def _report_progress(row: Pull, percent: int, text: str, sender: str = "") -> None:
+    """Keep the lease and say how far it is. Raises `_LeaseLost`."""
+    if not (extend_lease(row, TRANSFER_LEASE) if sender else extend_lease(row)):
+        raise _LeaseLost
+    status = {**PullAttempts.from_pull(row).status, "percent": percent} | ({"from": sender} if sender else {})
+    reported = {"state": "pulling", "status": status, "message": text, "observed_at": timezone.now()}
+    Pull.all_objects.filter(pk=row.pk).update(**reported)
+    row_changed(row.environment_id, "pull", row.pk)
+
+
+def _pulled_result() -> ReconcileResult:
+    return ReconcileResult(state="pulled", status={"percent": 100}, fields={"ended": timezone.now(), "sender": None})
+
+
+def _failed_result(reason: str) -> ReconcileResult:
+    ended = {"ended": timezone.now(), "sender": None}
+    return ReconcileResult(state="error", message=reason, failed=True, fields=ended)
+
+
+def _other_hosts(row: Pull) -> Iterator[Host]:
+    """The other hosts of the environment that can be asked now; never those of another environment."""
+    hosts = Host.all_objects.filter(environment=row.environment_id, removed=None, state__in=("active", "inactive"))
+    yield from hosts.exclude(pk=row.host_id).order_by("pk")
+
+
+def _find_image_on(host: Host, image: str) -> EngineImage | None:
+    try:
+        return driver_of(host).find_image(image)
+    except EngineError:
+        return None
+
+
+def _copy_from_host(row: Pull, holder: Host, reason: str) -> ReconcileResult:
+    """Have the holder send the image, once it sends to nobody else; `reason` is what the registry said, if asked."""
+    if holder.environment_id != row.environment_id:
+        return _failed_result(f"{holder} is not in this environment.")
+    found = _find_image_on(holder, row.image)
+    if found is None:
+        return _failed_result(reason or f"{holder} does not have {row.image}.")
+    current = _claim_sender(row, holder)
+    if current is not None:
+        text = f"Waiting: {holder} is sending {current.image} to {current.host}."
+        return ReconcileResult(state="pulling", message=text, requeue_after=_RETRY_WHILE_BUSY)
+    _note_progress(row, f"Copying {row.image} from {holder} to {row.host} ({found.size // 1_000_000} MB)")
+    try:
+        _transfer(row, holder, found.size)
+    except EngineDown:
+        raise
+    except EngineError as error:
+        return _failed_result(f"{row.image} could not be copied from {holder} to {row.host}: {error}")
+    _note_progress(row, f"{row.image} is on {row.host}")
+    return _pulled_result()
+
+
+def _claim_sender(row: Pull, holder: Host) -> Pull | None:
+    """Take the holder's one turn; the pull that has it if another has."""
+    with transaction.atomic():
+        Host.all_objects.select_for_update().get(pk=holder.pk)
+        sending = Pull.all_objects.filter(sender=holder, lease_until__gt=timezone.now()).exclude(lease="")
+        current: Pull | None = sending.exclude(pk=row.pk).select_related("host").first()
+        if current is None:
+            Pull.all_objects.filter(pk=row.pk).update(sender=holder)
+        return current
+
+
+def _transfer(row: Pull, holder: Host, size: int) -> None:
+    archive = driver_of(holder).save(row.image)
+    try:
+        driver_of(row.host).load(_with_progress(row, archive, size, str(holder)))
+    finally:
+        archive.close()
+
+
+def _with_progress(row: Pull, archive: Stream[bytes], size: int, sender: str) -> Iterator[bytes]:
+    """The pieces as they come; the lease is kept and progress told meanwhile."""
+    sent, reported = 0, 0.0
+    for piece in archive:
+        if time.monotonic() - reported >= REPORT_EVERY:
+            _report_progress(
+                row, min(99, sent * 100 // max(size, 1)), f"{sent // 1_000_000} MB sent by {sender}", sender
+            )
+            reported = time.monotonic()
+        yield piece
+        sent += len(piece)
+
+
+def _note_progress(row: Pull, text: str) -> None:
+    """A line for whoever watches the pull, or a container that waits for it."""
+    note_progress(row, text)
+    for container in Container.all_objects.filter(host=row.host_id, image=row.image, removed=None, state="creating"):
+        note_progress(container, text)

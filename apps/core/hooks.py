@@ -1,0 +1,125 @@
+"""The few functions that lower apps call and higher apps provide; filled once at start by the apps' configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from apps.core.models import Managed
+
+
+class ActorProtocol(Protocol):
+    """Who asks, as the lowest apps need to know it; `environments.actor.Actor` is the real thing."""
+
+    @property
+    def via(self) -> str: ...
+
+    @property
+    def is_admin(self) -> bool: ...
+
+    @property
+    def api_key(self) -> Any: ...
+
+    @property
+    def recently_authenticated(self) -> bool: ...
+
+
+EnvironmentRemovedHook = Callable[[int], int]
+Renderer = Callable[[str, int, Any, str], Mapping[str, Any] | None]
+
+
+class Hooks:
+    """What is plugged in: `ask`, `create`, `record`, `wake` from control, `on_environment_removed` from every app with
+    tenant rows.
+
+    An emptier takes an environment's key, asks for the removal of what its app still holds there and returns how
+    many things are left. `render(kind, key, actor, base)` is the v1 resource of a row as the actor sees it (None: not
+    at all), with links below the URL `base` (`https://portal`); the API provides it.
+
+    `rights_changed` are called with what changed: `{"environment": key}` (None: the whole installation) or
+    `{"account": key}`.
+
+    `sessions_close(account)` ends the sessions of an account at once and says how many that were.
+
+    `revoking(actor, accounts=..., keys=..., environments=...)` is entered around a change of what these may do: it
+    closes the sockets that lost their right and counts sockets, sessions and keys (`environments.services.revocation`).
+
+    `on_identity_updated(user)` is called when a log-in provider said anew who the account is and in which groups;
+    `is_member(names, user)` whether an environment has such an identity, or that account, as a member.
+    """
+
+    def __init__(self) -> None:
+        self.ask: Callable[..., Any] = _not_installed
+        self.create: Callable[..., Any] = _not_installed
+        self.record: Callable[..., Any] = _not_installed
+        self.on_environment_removed: list[EnvironmentRemovedHook] = []
+        self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
+        self.render: Renderer = _render_nothing
+        self.sessions_close: Callable[[Any], int] = _not_installed
+        self.wake: Callable[[str, int], None] = _not_installed
+        self.revoking: Callable[..., AbstractContextManager[None]] = _no_revocation
+        self.on_identity_updated: Callable[[Any], Any] = _not_installed
+        self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
+
+
+def _not_installed(*_: object, **__: object) -> Any:
+    raise RuntimeError("apps.control is not installed")
+
+
+def _render_nothing(*_: object) -> None:
+    return None
+
+
+def _no_revocation(*_: object, **__: object) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+hooks = Hooks()
+
+
+def request_change(row: Managed, action: str, **kwargs: Any) -> Any:
+    """Change a wish; see `control.services.request_change`."""
+    return hooks.ask(row, action, **kwargs)
+
+
+def create(row: Managed, **kwargs: Any) -> Any:
+    """Record a new row's first wish; see `control.services.create`."""
+    return hooks.create(row, **kwargs)
+
+
+def enqueue_after_commit(kind: str, key: int) -> None:
+    """Have the loop look at a row, once the transaction is committed; see `control.queue`."""
+    hooks.wake(kind, key)
+
+
+def record(event: str, **kwargs: Any) -> None:
+    """Write one audit entry; see `control.services.record`."""
+    hooks.record(event, **kwargs)
+
+
+def revoking(actor: Any, *, accounts: Iterable[int] = (), keys: Iterable[int] = ()) -> AbstractContextManager[None]:
+    """Enter this around a change of what accounts or keys may do; see `environments.services.revocation`."""
+    return hooks.revoking(actor, accounts=accounts, keys=keys)
+
+
+def on_identity_updated(user: Any) -> None:
+    """Bring the account's memberships up to date; see `environments.services.memberships_sync`."""
+    hooks.on_identity_updated(user)
+
+
+def is_member(names: set[tuple[str, str]], user: Any) -> bool:
+    """Whether any environment has one of these (kind, id) pairs, or the account, as a member."""
+    return hooks.is_member(names, user)
+
+
+def account_changed(account: int) -> None:
+    """Have the open sockets of an account check at once, after commit, whether it may still be there."""
+    for notify in hooks.rights_changed:
+        notify({"account": account})
+
+
+def sessions_close(user: Any) -> int:
+    """End an account's sessions; see `accounts.login.sessions.sessions_close`."""
+    return hooks.sessions_close(user)

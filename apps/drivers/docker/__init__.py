@@ -1,0 +1,1 @@
+"""The driver of real Docker engines: SDK, raw HTTP, streams, values."""

@@ -1,0 +1,297 @@
+"""A Docker engine: plain calls through its SDK, everything that streams through a wire of our own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from apps.drivers.base import (
+    CreateRequest,
+    Endpoint,
+    EngineConflict,
+    EngineContainer,
+    EngineEvent,
+    EngineImage,
+    EngineInfo,
+    EngineNotFound,
+    ExecSession,
+    LogLine,
+    Measurement,
+    PullProgress,
+    StatsSample,
+    Stream,
+)
+from apps.drivers.docker import (
+    image_archive,
+    measurement,
+    parsing,
+    pull,
+    streams,
+)
+from apps.drivers.docker.exec import DockerExec
+from apps.drivers.docker.http import EngineResponse, close_connection, send_request
+from apps.drivers.docker.sdk import EngineConnection
+from apps.drivers.docker.timestamps import to_nanoseconds, to_query_time
+from apps.drivers.host_stats import ContainerSumStats, MachineStats, read_machine
+
+_MAX_WORKING = 4  # more at once only slow each other down: making and starting containers is the engine's CPU time
+_MAX_WAITING = 12  # stopping is mostly waiting for the container, and must not keep others from starting
+_PULL_IDLE_TIMEOUT = 300.0
+_LOG_IDLE_TIMEOUT = 30.0
+_STATS_IDLE_TIMEOUT = 15.0
+
+
+class DockerDriver:
+    """One Docker engine."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._connection = EngineConnection(endpoint)
+        self._work_slots = threading.BoundedSemaphore(_MAX_WORKING)
+        self._wait_slots = threading.BoundedSemaphore(_MAX_WAITING)
+        self._network_lock = threading.Lock()
+        self._has_agent = endpoint.url.startswith("agent://")
+
+    def ping(self) -> None:
+        """Raise `EngineDown` unless the engine answers within a few seconds."""
+        with self._connection() as sdk:
+            sdk.check_alive()
+
+    def info(self) -> EngineInfo:
+        """The engine and its machine."""
+        with self._connection() as sdk:
+            return parsing.parse_info(sdk.info(), sdk.engine_api_version)
+
+    def describe_host(self) -> tuple[EngineInfo, Mapping[str, Any]]:
+        """The engine, and what the host's agent tells of its machine; nothing where there is none."""
+        if not self._has_agent:
+            return self.info(), {}
+        with self._connection() as sdk:
+            found = sdk.get_agent_json("machine?engine=1")
+            facts = found if isinstance(found, dict) else {}
+            engine = facts.pop("engine", None)
+            if not isinstance(engine, dict) or not engine.get("ID"):
+                engine = sdk.info()  # older agents do not tell it, and why an engine is away it says best itself
+            return parsing.parse_info(engine, sdk.engine_api_version), facts
+
+    def close(self) -> None:
+        """Let the idle connections go."""
+        self._connection.close()
+        close_connection(self.endpoint)
+
+    def containers(self) -> list[EngineContainer]:
+        """Every container on the engine, running or not, in one call."""
+        with self._connection() as sdk:
+            return [parsing.parse_container_summary(found) for found in sdk.containers(all=True)]
+
+    def inspect(self, container_id: str) -> EngineContainer:
+        """One container in full; by id or name."""
+        with self._connection() as sdk:
+            return parsing.parse_container(sdk.inspect_container(container_id))
+
+    def find(self, label: str, value: str) -> EngineContainer | None:
+        """The container that carries this label, in full, or None."""
+        with self._connection() as sdk:
+            found = sdk.containers(all=True, filters={"label": [f"{label}={value}"]})
+        try:
+            return self.inspect(found[0]["Id"]) if found else None
+        except EngineNotFound:
+            return None
+
+    def create(self, request: CreateRequest) -> str:
+        """Make a container and return its id."""
+        with self._connection(self._work_slots) as sdk:
+            return str(sdk.create_container_from_config(dict(request.body), request.name)["Id"])
+
+    def start(self, container_id: str) -> None:
+        """Start it; starting a running one is no error."""
+        with self._connection(self._work_slots) as sdk:
+            sdk.start(container_id)
+
+    def stop(self, container_id: str, timeout: int = 10) -> None:
+        """Ask it to stop, kill it after `timeout` seconds."""
+        with self._connection(self._wait_slots) as sdk:
+            sdk.stop(container_id, timeout=timeout)
+
+    def restart(self, container_id: str, timeout: int = 10) -> None:
+        """Stop it as `stop` does, and start it."""
+        with self._connection(self._wait_slots) as sdk:
+            sdk.restart(container_id, timeout=timeout)
+
+    def kill(self, container_id: str, signal: str = "KILL") -> None:
+        """Send a signal."""
+        with self._connection() as sdk:
+            sdk.kill(container_id, signal)
+
+    def remove(self, container_id: str, *, force: bool = True, volumes: bool = True) -> None:
+        """Remove it (anonymous volumes too); removing a missing one is no error."""
+        with contextlib.suppress(EngineNotFound), self._connection(self._work_slots) as sdk:
+            sdk.remove_container(container_id, v=volumes, force=force)
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name."""
+        with self._connection() as sdk:
+            sdk.rename(container_id, name)
+
+    def images(self) -> list[EngineImage]:
+        """Every image on the engine."""
+        with self._connection() as sdk:
+            return [parsing.parse_image(found) for found in sdk.images()]
+
+    def find_image(self, image: str) -> EngineImage | None:
+        """The image of this name or id, or None."""
+        try:
+            with self._connection() as sdk:
+                return parsing.parse_image(sdk.inspect_image(image))
+        except EngineNotFound:
+            return None
+
+    def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
+        """Pull an image, yielding progress at most a few times a second."""
+        path = f"/images/create?{pull.pull_query(image)}"
+        reply = self._request("POST", path, headers=pull.auth_header(auth), idle_timeout=_PULL_IDLE_TIMEOUT)
+        try:
+            yield from pull.read_progress(image, streams.read_json_lines(reply))
+        finally:
+            reply.close()
+
+    def save(self, image: str) -> Stream[bytes]:
+        """The image as an archive, piece by piece."""
+        return image_archive.ArchiveStream(
+            self._request("GET", f"/images/{quote(image, safe='/:@')}/get", idle_timeout=image_archive.UNPACK_TIMEOUT)
+        )
+
+    def load(self, pieces: Iterable[bytes]) -> None:
+        """Take in an archive that `save` gave."""
+        with self._connection() as sdk:
+            path = f"/v{sdk.api_version}/images/load?quiet=1"
+        image_archive.load_archive(self.endpoint, path, pieces)
+
+    def remove_image(self, image: str, *, force: bool = False) -> None:
+        """Remove an image, or one of its names."""
+        with self._connection(self._work_slots) as sdk:
+            sdk.remove_image(image, force=force)
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
+        """The id of the bridge network `name`, made if absent.
+
+        The engine lets two askers at once make two networks of one name; whoever sees that takes the younger ones away.
+        """
+        with self._network_lock:
+            for _ in range(3):
+                if found := self._network_ids(name):
+                    self._remove_networks(found[1:])
+                    return found[0]
+                with contextlib.suppress(EngineConflict), self._connection(self._work_slots) as sdk:
+                    sdk.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
+        raise EngineConflict(f"The network {name} comes and goes on the engine; something else manages it.")
+
+    def _remove_networks(self, networks: list[str]) -> None:
+        for key in networks:
+            with contextlib.suppress(EngineConflict):
+                self.remove_network(key)
+
+    def _network_ids(self, name: str) -> list[str]:
+        """The ids of the networks of exactly this name, the oldest first."""
+        with self._connection() as sdk:
+            found = [network for network in sdk.networks(names=[name]) if network["Name"] == name]
+        return [network["Id"] for network in sorted(found, key=lambda n: (n.get("Created", ""), n["Id"]))]
+
+    def remove_network(self, name: str) -> None:
+        """Remove it; a missing one is no error, one in use raises `EngineConflict`."""
+        with contextlib.suppress(EngineNotFound), self._connection() as sdk:
+            sdk.remove_network(name)
+
+    def events(self, since: float | None = None) -> Stream[EngineEvent]:
+        """What happens from `since` (unix seconds) or now on, without the noise of exec and attach."""
+        query = {"filters": json.dumps(streams.EVENT_FILTERS)} | (
+            {} if since is None else {"since": to_query_time(int(since * 1e9))}
+        )
+        return streams.EngineStream(self._request("GET", f"/events?{urlencode(query)}"), streams.read_events)
+
+    def logs(
+        self,
+        container_id: str,
+        *,
+        follow: bool = True,
+        tail: int | None = 100,
+        since: str = "",
+    ) -> Stream[LogLine]:
+        """The last `tail` lines (None: all), only those after the RFC 3339 time `since`, then new ones if `follow`."""
+        tty = bool((self.inspect(container_id).raw.get("Config") or {}).get("Tty"))
+        query = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": "all" if tail is None else max(tail, 0)}
+        query |= {"follow": int(follow)} | ({"since": to_query_time(to_nanoseconds(since) + 1)} if since else {})
+        path = _container_path(container_id, f"logs?{urlencode(query)}")
+        reply = self._request("GET", path, idle_timeout=None if follow else _LOG_IDLE_TIMEOUT)
+        return streams.EngineStream(reply, partial(streams.read_log_lines, tty=tty))
+
+    def stats(self, container_id: str) -> Stream[StatsSample]:
+        """About one sample a second while the container runs."""
+        return streams.EngineStream(
+            self._request("GET", _container_path(container_id, "stats?stream=1")), streams.read_stats
+        )
+
+    def host_stats(self) -> Stream[StatsSample]:
+        """About one sample a second: of this machine behind a unix socket, of the agent's machine where there is one,
+        else of the engine's containers together.
+        """
+        if self._has_agent:
+            reply = send_request(self.endpoint, "GET", "/corral/v1/stats", idle_timeout=_STATS_IDLE_TIMEOUT)
+            return streams.EngineStream(reply, streams.read_machine_stats)
+        if self.endpoint.url.startswith("unix://"):
+            return MachineStats()
+        return ContainerSumStats(self)
+
+    def measure(self) -> Measurement:
+        """One sample of everything: of the agent in one call, else of the engine, container by container."""
+        if self._has_agent:
+            with self._connection() as sdk:
+                samples = measurement.parse_agent_stats(sdk.get_agent_json("containers/stats?machine=1"))
+            machine = samples.pop("machine", None)  # older agents tell it as a stream only
+            return Measurement(machine or measurement.first_sample(self.host_stats()), samples)
+        running = [seen.id for seen in self.containers() if seen.state == "running"]
+        samples = measurement.measure_each(running, self._one_shot_stats)
+        if self.endpoint.url.startswith("unix://"):
+            return Measurement(read_machine(), samples)
+        return measurement.sum_measurement(samples, self.info())
+
+    def _one_shot_stats(self, container_id: str) -> bytes:
+        reply = self._request(
+            "GET", _container_path(container_id, measurement.ONE_SHOT), idle_timeout=_STATS_IDLE_TIMEOUT
+        )
+        try:
+            return b"".join(reply)
+        finally:
+            reply.close()
+
+    def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession:
+        """Run a command inside a running container."""
+        with self._connection() as sdk:
+            key = str(sdk.exec_create(container_id, command, stdin=True, tty=tty)["Id"])
+        reply = self._request("POST", f"/exec/{key}/start", body={"Detach": False, "Tty": tty}, upgrade=True)
+        return DockerExec(
+            reply, tty=tty, resize=partial(self._exec_resize, key), exit_code=partial(self._exec_exit_code, key)
+        )
+
+    def _exec_resize(self, key: str, columns: int, rows: int) -> None:
+        with self._connection() as sdk:
+            sdk.exec_resize(key, height=rows, width=columns)
+
+    def _exec_exit_code(self, key: str) -> int | None:
+        with self._connection() as sdk:
+            found = sdk.exec_inspect(key)
+        return None if found.get("Running") else found.get("ExitCode")
+
+    def _request(self, method: str, path: str, **options: Any) -> EngineResponse:
+        with self._connection() as sdk:
+            version = sdk.api_version
+        return send_request(self.endpoint, method, f"/v{version}{path}", **options)
+
+
+def _container_path(container_id: str, path: str) -> str:
+    return f"/containers/{quote(container_id, safe='')}/{path}"

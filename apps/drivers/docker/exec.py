@@ -1,0 +1,73 @@
+"""A command inside a container, on a connection taken over from HTTP: both ways at once, no byte lost."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+
+from apps.drivers.base import EngineDown, EngineError
+from apps.drivers.docker.frames import FrameDecoder
+from apps.drivers.docker.http import EngineResponse
+
+_HANGUP_KEYS = (b"\x03", b"\x04")  # Ctrl-C for what runs, Ctrl-D for the shell around it
+_KEY_PAUSE = 0.05  # Ctrl-C throws away what was typed: the next key must not come with it
+_EXIT_CODE_TIMEOUT = 2.0
+
+Resize = Callable[[int, int], None]
+ExitCode = Callable[[], int | None]
+
+
+class DockerExec:
+    """One running command; `resize` and `exit_code` are calls of their own to the engine."""
+
+    def __init__(self, response: EngineResponse, *, tty: bool, resize: Resize, exit_code: ExitCode) -> None:
+        self._response = response
+        self._tty = tty
+        self._frames = None if tty else FrameDecoder()
+        self._pending = b""
+        self._read_lock = threading.Lock()
+        self._ended = False
+        self._resize = resize
+        self._exit_code = exit_code
+
+    def read(self, size: int = 65536) -> bytes:
+        """Output (stdout and stderr together); blocks, and returns b"" at the end."""
+        with self._read_lock:
+            while not self._pending and not self._ended:
+                piece = self._response.read()
+                self._ended = not piece
+                self._pending = piece if self._frames is None else b"".join(p for _, p in self._frames.feed(piece))
+            output, self._pending = self._pending[:size], self._pending[size:]
+            return output
+
+    def write(self, data: bytes) -> None:
+        """Send keys. Raises `EngineDown` when the command is over."""
+        try:
+            if self._ended:
+                raise BrokenPipeError
+            self._response.connection.send(data)
+        except OSError:
+            raise EngineDown("The command takes no more input: it has ended, or its connection has.") from None
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell the terminal its size; a command that has just ended has none, which is no error."""
+        with contextlib.suppress(EngineError):
+            self._resize(columns, rows)
+
+    def exit_code(self) -> int | None:
+        """None while it runs; just after the end of the output the engine may need a moment to know."""
+        until = time.monotonic() + (_EXIT_CODE_TIMEOUT if self._ended else 0.0)
+        while (code := self._exit_code()) is None and time.monotonic() < until:
+            time.sleep(0.03)
+        return code
+
+    def close(self) -> None:
+        """Let go; a command in a terminal is told to end first, since the engine leaves it running otherwise."""
+        if self._tty and not self._ended:
+            with contextlib.suppress(OSError):
+                for key in _HANGUP_KEYS:
+                    self._response.connection.send(key, timeout=0.2)
+                    time.sleep(_KEY_PAUSE)
+        self._response.close()

@@ -1,0 +1,360 @@
+"""HTTP to an engine: one request on a connection of its own, for answers that arrive over time; any thread may
+write to it or close it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import select
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from apps.drivers.base import Endpoint, EngineDown, EngineRefused
+from apps.drivers.dialing import dialers
+from apps.drivers.docker.errors import error_from_response, unreachable_error
+
+_MAX_SIZE_LINE = 1024
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
+
+
+class ChunkedDecoder:
+    """Takes what arrives, and gives what is meant."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._pending = b""
+        self._left = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The body's bytes among these; after its last chunk nothing more. Raises `ValueError` for no chunks."""
+        self._pending += data
+        body = b""
+        while not self.ended and self._pending:
+            if self._left:
+                piece = self._pending[: self._left]
+                self._pending, self._left = self._pending[len(piece) :], self._left - len(piece)
+                body += piece
+            elif not self._begin():
+                break
+        return body
+
+    def _begin(self) -> bool:
+        """Read the next chunk's size; whether its line has come."""
+        line, end, rest = self._pending.removeprefix(b"\r\n").partition(b"\r\n")
+        if not end or not line:
+            if len(self._pending) > _MAX_SIZE_LINE:
+                raise ValueError("a chunk without a size")
+            return False
+        self._pending, self._left = rest, _parse_size(line.partition(b";")[0].strip())
+        self.ended = not self._left
+        return True
+
+
+def _parse_size(word: bytes) -> int:
+    if not _SIZE.fullmatch(word):
+        raise ValueError("a chunk without a size")
+    return int(word, 16)
+
+
+CONNECT_TIMEOUT = 4.0
+RESPONSE_TIMEOUT = 30.0
+_CHUNK = 65536
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
+_HEAD_LIMIT = 65536
+_ERROR_LIMIT = 65536
+_ERROR_BODY_TIMEOUT = 2.0
+
+
+@lru_cache(maxsize=256)
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """The endpoint's TLS, or None without any; only its own CA is trusted where it names one."""
+    if not (endpoint.ca or endpoint.cert):
+        return None
+    try:
+        context = ssl.create_default_context(cadata=endpoint.ca or None)
+        if endpoint.cert:
+            _load_client_certificate(context, endpoint)
+    except (ssl.SSLError, ValueError) as error:
+        raise EngineRefused(f"The TLS material of {endpoint.url} cannot be used: {error}") from None
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, endpoint: Endpoint) -> None:
+    # The library takes the client's key from files only; they live just as long as this takes.
+    with tempfile.TemporaryDirectory(prefix="corral-tls-") as folder:
+        pair = Path(folder, "pair.pem")
+        pair.touch(mode=0o600)
+        pair.write_text(f"{endpoint.cert.rstrip()}\n{endpoint.key.rstrip()}\n")
+        context.load_cert_chain(pair)
+
+
+def parse_tcp_address(endpoint: Endpoint) -> tuple[str, int]:
+    """Host and port of a `tcp://` endpoint."""
+    try:
+        parts = urlsplit(endpoint.url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise EngineRefused(f"{endpoint.url} is no engine address: write it as tcp://host:port, for example with 2376.")
+    return host, port
+
+
+def connect(endpoint: Endpoint) -> socket.socket:
+    """A connected socket, whatever lies between. Raises `OSError`, `EngineRefused` for a bad address or credential."""
+    scheme = endpoint.url.partition("://")[0]
+    if dial := dialers.get(scheme):
+        return dial(endpoint)
+    if scheme == "unix":
+        return connect_unix(endpoint.url.removeprefix("unix://"))
+    if scheme == "ssh":
+        from apps.drivers.ssh import connection  # slow to load, and most portals need none
+
+        return connection.dial(endpoint)
+    return _connect_tcp(endpoint)
+
+
+def close_connection(endpoint: Endpoint) -> None:
+    """Close what `connect` keeps for the endpoint's next sockets."""
+    if endpoint.url.startswith("ssh://"):
+        from apps.drivers.ssh import connection
+
+        connection.close_connection(endpoint)
+
+
+def connect_unix(path: str) -> socket.socket:
+    """A socket connected to one of this machine's. Raises `OSError`."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(CONNECT_TIMEOUT)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _connect_tcp(endpoint: Endpoint) -> socket.socket:
+    """TCP, with TLS where the endpoint has any."""
+    host, port = parse_tcp_address(endpoint)
+    sock = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
+    try:
+        _enable_keepalive(sock)
+        context = tls_context(endpoint)
+        return context.wrap_socket(sock, server_hostname=host) if context else sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _enable_keepalive(sock: socket.socket) -> None:
+    """A peer that vanished without a word ends the stream within a minute, however quiet the stream may be."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class ThreadSafeSocket:
+    """A connected socket that one thread reads, others may write to, and any may close.
+
+    The socket does not block: TLS objects must not be read and written at the same time, so each touch of it is short
+    and under a lock, and the waiting happens outside.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(0)
+        self._sock = sock
+        self._io_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._closed = False
+
+    def recv(self, size: int = _CHUNK, timeout: float | None = None) -> bytes:
+        """Some bytes, or b"" at the end or once closed; a connection that breaks just ends. Raises `TimeoutError`."""
+        with self._read_lock:
+            while not self._closed:
+                try:
+                    with self._io_lock:
+                        return self._sock.recv(size)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    self._wait(select.POLLIN, timeout)
+                except ssl.SSLWantWriteError:
+                    self._wait(select.POLLOUT, timeout)
+                except OSError:
+                    return b""
+            return b""
+
+    def send(self, data: bytes, timeout: float | None = RESPONSE_TIMEOUT) -> None:
+        """All of `data`. Raises `OSError` when the connection is gone or takes nothing for `timeout` seconds."""
+        left = memoryview(data)
+        with self._write_lock:
+            while left:
+                if self._closed:
+                    raise BrokenPipeError("the connection is closed")
+                try:
+                    with self._io_lock:
+                        left = left[self._sock.send(left) :]
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    self._wait(select.POLLOUT, timeout)
+                except ssl.SSLWantReadError:
+                    self._wait(select.POLLIN, timeout)
+
+    def _wait(self, what: int, timeout: float | None) -> None:
+        poll = select.poll()
+        poll.register(self._sock, what)
+        if not poll.poll(None if timeout is None else timeout * 1000):
+            raise TimeoutError("nothing arrived in time")
+
+    def close(self) -> None:
+        """Wake whoever reads or writes, and let go of the connection."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        with self._read_lock, self._write_lock:
+            self._sock.close()
+
+    def __del__(self) -> None:
+        self._sock.close()  # a stream that somebody forgot costs no connection
+
+
+class EngineResponse:
+    """An answer whose head has arrived; `read` and iteration give the body as it comes."""
+
+    def __init__(
+        self, connection: ThreadSafeSocket, status: int, remainder: bytes, url: str, idle_timeout: float | None = None
+    ) -> None:
+        self.connection = connection
+        self.status = status
+        self._remainder = remainder
+        self._url = url
+        self.idle_timeout = idle_timeout
+        self.decoder: ChunkedDecoder | None = None
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        """Some of the body, b"" at its end. Raises `EngineDown` when nothing comes for the agreed time."""
+        if self.decoder is None:
+            return self._read(size)
+        try:
+            while not self.decoder.ended and (piece := self._read(size)):
+                if body := self.decoder.feed(piece):
+                    return body
+        except ValueError as error:
+            raise EngineDown(f"The engine at {self._url} does not answer in HTTP: {error}.") from None
+        return b""
+
+    def _read(self, size: int) -> bytes:
+        if self._remainder:
+            piece, self._remainder = self._remainder[:size], self._remainder[size:]
+            return piece
+        try:
+            return self.connection.recv(size, self.idle_timeout)
+        except TimeoutError as error:
+            raise unreachable_error(self._url, error) from None
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read():
+            yield piece
+
+    def lines(self) -> Iterator[bytes]:
+        """The body split at line ends; an unfinished last line is given too."""
+        pending = b""
+        for piece in self:
+            *whole, pending = (pending + piece).split(b"\n")
+            yield from filter(None, map(bytes.strip, whole))
+        if pending.strip():
+            yield pending.strip()
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def send_request(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    upgrade: bool = False,
+    idle_timeout: float | None = None,
+) -> EngineResponse:
+    """Send one request and wait for the answer's head. Raises the `EngineError` that a refusal means.
+
+    HTTP/1.0 on purpose: the body then comes as it is, without chunks, and ends with the connection. Only a connection
+    that is to be taken over (`upgrade`) needs HTTP/1.1. `idle_timeout` limits the silence between two pieces of the
+    body.
+    """
+    try:
+        connection = ThreadSafeSocket(connect(endpoint))
+    except OSError as error:
+        raise unreachable_error(endpoint.url, error) from None
+    try:
+        connection.send(_encode_request(method, path, body, headers or {}, upgrade=upgrade))
+        response = read_response(connection, endpoint.url, idle_timeout)
+        raise_for_status(response)
+    except OSError as error:
+        connection.close()
+        raise unreachable_error(endpoint.url, error) from None
+    except BaseException:
+        connection.close()
+        raise
+    return response
+
+
+def _encode_request(method: str, path: str, body: Any, headers: Mapping[str, str], *, upgrade: bool) -> bytes:
+    data = b"" if body is None else json.dumps(body).encode()
+    fields = {"Host": "engine", "User-Agent": "corral", **headers}
+    if data or method == "POST":
+        fields |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
+    if upgrade:
+        fields |= {"Connection": "Upgrade", "Upgrade": "tcp"}
+    lines = [f"{method} {path} HTTP/{'1.1' if upgrade else '1.0'}", *(f"{k}: {v}" for k, v in fields.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+
+def read_response(
+    connection: ThreadSafeSocket, url: str, idle_timeout: float | None, *, head_timeout: float = RESPONSE_TIMEOUT
+) -> EngineResponse:
+    """The answer whose head comes within `head_timeout` seconds. Raises `EngineDown` for none, `TimeoutError`."""
+    received = b""
+    until = time.monotonic() + head_timeout
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(timeout=max(0.0, until - time.monotonic()))
+        received += piece
+        if not piece or len(received) > _HEAD_LIMIT:
+            raise EngineDown(f"The engine at {url} closed the connection instead of answering.")
+    head, remainder = received.split(b"\r\n\r\n", 1)
+    words = head.split(b"\r\n", 1)[0].split()
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise EngineDown(f"What answers at {url} is not a Docker engine.")
+    response = EngineResponse(connection, int(words[1]), remainder, url, idle_timeout)
+    response.decoder = ChunkedDecoder() if _CHUNKED.search(head) else None
+    return response
+
+
+def raise_for_status(response: EngineResponse) -> None:
+    """Raise the `EngineError` that a refusal means."""
+    if response.status >= 300:
+        response.idle_timeout = _ERROR_BODY_TIMEOUT
+        raise error_from_response(response.status, _read_error_text(response))
+
+
+def _read_error_text(response: EngineResponse) -> str:
+    """A refusal's text; where the connection stays open, what came until the JSON object is whole."""
+    received = b""
+    with contextlib.suppress(EngineDown):
+        while len(received) < _ERROR_LIMIT and not received.rstrip().endswith(b"}") and (piece := response.read()):
+            received += piece
+    return received.decode("utf-8", "replace")

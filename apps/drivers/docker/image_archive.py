@@ -1,0 +1,84 @@
+"""Images as archives, from an engine and to another, piece by piece: nobody knows the size, nor holds it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from apps.drivers.base import Endpoint, EngineDown, EngineError
+from apps.drivers.docker.errors import error_from_response, unreachable_error
+from apps.drivers.docker.http import (
+    EngineResponse,
+    ThreadSafeSocket,
+    connect,
+    raise_for_status,
+    read_response,
+)
+from apps.drivers.docker.streams import read_json_lines
+
+UNPACK_TIMEOUT = 120.0  # an engine that unpacks a big layer onto a slow disk takes nothing for a while
+_REQUEST_HEAD = (
+    "POST {path} HTTP/1.1\r\nHost: engine\r\nUser-Agent: corral\r\nContent-Type: application/x-tar\r\n"
+    "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+)
+
+
+class ArchiveStream:
+    """An archive on its way from the engine; `close` ends it."""
+
+    def __init__(self, response: EngineResponse) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._response
+        finally:
+            self._response.close()
+
+    def close(self) -> None:
+        """End the iteration, whichever thread it is in."""
+        self._response.close()
+
+
+def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None:
+    """Send the archive and wait until the engine has taken it in. Raises `EngineError`, and what `pieces` raise."""
+    try:
+        connection = ThreadSafeSocket(connect(endpoint))
+    except OSError as error:
+        raise unreachable_error(endpoint.url, error) from None
+    try:
+        send_error = _send_archive(connection, path, pieces)
+        try:
+            response = read_response(connection, endpoint.url, UNPACK_TIMEOUT, head_timeout=UNPACK_TIMEOUT)
+        except EngineDown:
+            if send_error is None:
+                raise
+            raise send_error from None
+        raise_for_status(response)
+        _check_loaded(response)
+    except OSError as error:
+        raise unreachable_error(endpoint.url, error) from None
+    finally:
+        connection.close()
+
+
+def _send_archive(connection: ThreadSafeSocket, path: str, pieces: Iterable[bytes]) -> OSError | None:
+    """Send it all; an engine that stops listening may have said why, so that is no error yet."""
+    connection.send(_REQUEST_HEAD.format(path=path).encode())
+    for piece in filter(None, pieces):
+        try:
+            connection.send(b"%x\r\n%b\r\n" % (len(piece), piece), UNPACK_TIMEOUT)
+        except OSError as error:
+            return error
+    connection.send(b"0\r\n\r\n", UNPACK_TIMEOUT)
+    return None
+
+
+def _check_loaded(response: EngineResponse) -> None:
+    done = False
+    for found in read_json_lines(response):
+        if "error" in found:
+            detail = found.get("errorDetail") or {}
+            raise error_from_response(int(detail.get("code") or 500), str(detail.get("message") or found["error"]))
+        done = done or "Loaded image" in str(found.get("stream", ""))
+    if not done:
+        raise EngineError("The engine stopped in the middle of taking in the image.")

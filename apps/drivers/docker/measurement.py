@@ -1,0 +1,67 @@
+"""One sample of a machine and of everything that runs on it, in as few calls as the engine allows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from apps.drivers.base import (
+    EngineError,
+    EngineInfo,
+    Measurement,
+    StatsSample,
+    Stream,
+)
+from apps.drivers.docker import container_stats
+from apps.drivers.docker.container_stats import parse_stats, sum_samples
+
+MAX_THREADS = 4
+ONE_SHOT = "stats?stream=0&one-shot=1"
+
+
+def first_sample(stream: Stream[StatsSample]) -> StatsSample | None:
+    """The next sample of a stream, which is closed then."""
+    try:
+        return next(iter(stream), None)
+    finally:
+        stream.close()
+
+
+def parse_agent_stats(found: Any) -> dict[str, StatsSample]:
+    """An agent's answer about all containers; what lacks a counter is left out."""
+    samples: dict[str, StatsSample] = {}
+    for key, told in (found if isinstance(found, Mapping) else {}).items():
+        with contextlib.suppress(*container_stats.INVALID_SAMPLE_ERRORS):
+            samples[str(key)] = container_stats.parse_agent_sample(told)
+    return samples
+
+
+def measure_each(ids: Iterable[str], fetch: Callable[[str], bytes]) -> dict[str, StatsSample]:
+    """Ask the engine about each container with a few threads; those that have just ended are left out.
+
+    `fetch` gets the container's id and returns the engine's answer.
+    """
+    keys = list(ids)
+    if not keys:
+        return {}
+    with ThreadPoolExecutor(min(MAX_THREADS, len(keys)), thread_name_prefix="measure") as pool:
+        found = zip(keys, pool.map(lambda key: _measure_one(key, fetch), keys), strict=True)
+        return {key: each for key, each in found if each is not None}
+
+
+def _measure_one(key: str, fetch: Callable[[str], bytes]) -> StatsSample | None:
+    try:
+        told = json.loads(fetch(key))
+    except (EngineError, ValueError):
+        return None
+    return parse_stats(told) if isinstance(told, dict) else None
+
+
+def sum_measurement(samples: Mapping[str, StatsSample], info: EngineInfo) -> Measurement:
+    """A machine that nobody else counts is the sum of its containers."""
+    machine = sum_samples(samples.values(), at=time.time(), cpus=info.cpus, memory_limit=info.memory)
+    return Measurement(machine, samples)

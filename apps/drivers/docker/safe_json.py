@@ -1,0 +1,21 @@
+"""The engine's and agents' JSON, with texts that every database takes; pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from apps.core.texts import strip_unstorable
+
+_ESCAPED = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+
+
+def understood(data: bytes) -> Any:
+    """JSON as it can be kept. Raises `ValueError` for what is none."""
+    text = data.decode("utf-8", "replace")
+    try:
+        found = json.loads(text)
+        return strip_unstorable(found) if _ESCAPED.search(text) else found
+    except RecursionError:
+        raise ValueError("it is nested beyond measure") from None

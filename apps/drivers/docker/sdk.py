@@ -1,0 +1,171 @@
+"""The Docker SDK's low-level client as Corral wants it: one version round trip, time-outs, and `EngineError`s only."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import HTTPError
+
+from apps.drivers.base import Endpoint, EngineDown, EngineRefused
+from apps.drivers.docker.errors import error_from_response, unreachable_error
+from apps.drivers.docker.http import CONNECT_TIMEOUT, connect
+from apps.drivers.docker.safe_json import understood
+
+MAX_API_VERSION = "1.44"  # the newest API this was written for; older engines are spoken to in theirs
+_TIMEOUT = 60.0
+_PING_TIMEOUT = 3.0
+_POOL = 16
+
+
+class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not typed
+    """A connected client; making one asks the engine for its version, once."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        # Whatever the endpoint, the SDK believes in a unix socket: our adapter under it knows better.
+        super().__init__("unix:///engine", version=MAX_API_VERSION, timeout=_TIMEOUT)
+        self.mount("http+docker://", _Adapter(endpoint))
+        self.trust_env = False  # neither proxies nor ~/.netrc, and no time spent on looking for them
+        found = self._result(self._get_unversioned("/version"), json=True)
+        self.engine_api_version = str(found["ApiVersion"])
+        self._version = _negotiate_version(self.engine_api_version, str(found.get("MinAPIVersion", "")))
+
+    def _set_request_timeout(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Connecting is never given as long as answering is."""
+        kwargs["timeout"] = (CONNECT_TIMEOUT, kwargs.get("timeout", self.timeout))
+        return kwargs
+
+    def _get_unversioned(self, path: str) -> Any:
+        return self._get(self._url(path, versioned_api=False), timeout=_PING_TIMEOUT)
+
+    def _result(self, response: Any, json: bool = False, binary: bool = False) -> Any:  # noqa: FBT001, FBT002  # as the SDK
+        """What the engine says goes into the database sooner or later."""
+        if not json:
+            return super()._result(response, json, binary)
+        self._raise_for_status(response)
+        try:
+            return understood(response.content)
+        except ValueError as error:
+            raise requests.JSONDecodeError(str(error), "", 0) from None
+
+    def get_agent_json(self, name: str) -> Any:
+        """The JSON that the agent beside the engine answers at `/corral/v1/<name>`; None where there is none."""
+        response = self._get(f"{self.base_url}/corral/v1/{name}", timeout=_TIMEOUT)
+        return None if response.status_code == 404 else self._result(response, json=True)
+
+    def check_alive(self) -> None:
+        """Raise unless the engine answers within a few seconds."""
+        self._raise_for_status(self._get_unversioned("/_ping"))
+
+
+class _Connection(HTTPConnection):
+    """A connection whose socket is made as the wire makes its own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__("engine")
+        self._endpoint = endpoint
+
+    def connect(self) -> None:
+        self.sock = connect(self._endpoint)
+
+
+class _Pool(HTTPConnectionPool):
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__("engine", maxsize=_POOL)
+        self._endpoint = endpoint
+
+    def _new_conn(self) -> _Connection:
+        return _Connection(self._endpoint)
+
+
+class _Adapter(HTTPAdapter):
+    """All requests go to the one engine."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._pool = _Pool(endpoint)
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> _Pool:
+        return self._pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002  # as requests calls it
+        return request.path_url
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()
+
+
+def _negotiate_version(newest: str, oldest: str) -> str:
+    """The newest API version that both sides know."""
+    if oldest and _version_tuple(oldest) > _version_tuple(MAX_API_VERSION):
+        return oldest
+    return min(newest, MAX_API_VERSION, key=_version_tuple)
+
+
+def _version_tuple(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+class EngineConnection:
+    """The way to one engine: connects at the first need, and anew after the engine was away."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._connect_lock = threading.Lock()
+        self._sdk: DockerClient | None = None
+        self._failure: tuple[float, EngineDown] | None = None
+
+    @contextmanager
+    def __call__(self, semaphore: AbstractContextManager[Any] | None = None) -> Iterator[DockerClient]:
+        """The client, for one or more calls; `semaphore` is held meanwhile. Whatever goes wrong becomes an
+        `EngineError`.
+        """
+        try:
+            with semaphore or nullcontext():
+                yield self.client()
+        except APIError as error:
+            raise error_from_response(error.status_code or 500, str(error.explanation or error)) from None
+        except DockerException as error:
+            raise EngineRefused(str(error)) from None
+        except (requests.RequestException, HTTPError, OSError) as error:
+            if isinstance(error, requests.ConnectionError):
+                self._sdk = None  # it may come back as another version
+            raise unreachable_error(self._endpoint.url, error) from None
+
+    def client(self) -> DockerClient:
+        """The connected client; who waited for another's vain attempt shares its outcome."""
+        if self._sdk is not None:
+            return self._sdk
+        started = time.monotonic()
+        with self._connect_lock:
+            if self._sdk is None:
+                if self._failure is not None and self._failure[0] > started:
+                    raise EngineDown(str(self._failure[1]))
+                self._sdk = self._connect()
+            return self._sdk
+
+    def _connect(self) -> DockerClient:
+        try:
+            return DockerClient(self._endpoint)
+        except (APIError, DockerException, requests.JSONDecodeError, KeyError, TypeError):
+            failure = EngineDown(f"What answers at {self._endpoint.url} is not a Docker engine.")
+        except (requests.RequestException, HTTPError, OSError) as error:
+            failure = unreachable_error(self._endpoint.url, error)
+        self._failure = (time.monotonic(), failure)
+        raise failure
+
+    def close(self) -> None:
+        """Let the connections go."""
+        sdk, self._sdk = self._sdk, None
+        if sdk is not None:
+            sdk.close()

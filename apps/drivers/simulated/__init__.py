@@ -1,0 +1,1 @@
+"""An engine in memory that keeps the same contract as the real one."""

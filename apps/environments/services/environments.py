@@ -1,0 +1,80 @@
+"""Environments: created, changed and removed, and the default one that every installation has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.models import AccountNumber
+from apps.core import hooks
+from apps.core.errors import Forbidden, Invalid
+from apps.core.ids import wire_id
+from apps.environments.actor import Actor
+from apps.environments.models import Environment
+from apps.environments.services.members import members_save, parse_members, role_groups_sync
+from apps.environments.services.revocation import revoking
+
+
+def _check_name(name: Any) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise Invalid("name", "MissingRequired", "An environment needs a name.")
+    if len(name.strip()) > 255:
+        raise Invalid("name", "MaxLengthExceeded", "A name has at most 255 characters.")
+    return name.strip()
+
+
+def environment_create(
+    *,
+    actor: Actor,
+    name: str,
+    description: str = "",
+    members: Iterable[Mapping[str, Any]] | None = None,
+) -> Environment:
+    """A new environment, owned by its maker unless `members` says otherwise.
+
+    Raises `Forbidden` for an environment key, `Invalid` for a bad name, `Problem` (400) for a bad member list.
+    """
+    if actor.scope is not None or actor.user is None:
+        raise Forbidden("An environment key cannot create environments; use an account's key.")
+    if actor.limit is not None and "own" not in actor.limit:
+        raise Forbidden("This key's role does not let it own an environment, so it cannot create one.")
+    wanted = list(members or []) or [
+        {"externalId": wire_id("a", actor.user.pk), "externalIdType": "rancher_id", "role": "owner"}
+    ]
+    row = Environment(name=_check_name(name), description=description or "", desired="active")
+    parsed = parse_members(wanted)
+    with transaction.atomic():
+        hooks.create(row, actor=actor, request={"name": name, "members": wanted})
+        members_save(row, parsed)
+    return row
+
+
+def environment_update(row: Environment, *, actor: Actor, **changes: Any) -> Environment:
+    """Rename or describe an environment; owners only."""
+    allowed = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
+    if "name" in allowed:
+        allowed["name"] = _check_name(allowed["name"])
+    hooks.request_change(row, "update", actor=actor, changes=allowed, request=allowed)
+    return row
+
+
+def environment_act(row: Environment, action: str, *, actor: Actor) -> Environment:
+    """Activate, deactivate, remove, purge or restore; removal first empties the environment."""
+    with revoking(actor, environments=[row.pk]):
+        hooks.request_change(row, action, actor=actor)
+    return row
+
+
+def ensure_default_environment() -> Environment:
+    """The environment "Default" that every installation has, made on first need with a full set of role groups."""
+    found: Environment | None = Environment.objects.filter(wire_uuid="adminProject").first()
+    if found is not None:
+        return found
+    with transaction.atomic():
+        number = AccountNumber.DEFAULT_ENVIRONMENT
+        row = Environment(pk=number, name="Default", desired="active", wire_uuid="adminProject")
+        hooks.create(row, actor=None, request={"name": "Default"})
+        role_groups_sync(row)
+    return row

@@ -1,0 +1,40 @@
+"""Columns under the field's standard names; nothing but names changes."""
+
+from django.db import migrations, models
+
+
+def _display_state() -> models.GeneratedField:
+    """The column that everybody reads; generated columns cannot be renamed, so the old one goes and this one comes."""
+    return models.GeneratedField(
+        db_persist=True,
+        expression=models.Case(
+            models.When(
+                models.Q(("transition_state", ""), _negated=True)
+                & models.Q(("generation__gt", models.F("observed_generation"))),
+                then=models.F("transition_state"),
+            ),
+            default=models.F("state"),
+        ),
+        output_field=models.CharField(max_length=32),
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("hosts", "0004_statistics")]
+
+    operations = [
+        migrations.RemoveField(model_name="host", name="shown"),
+        migrations.RemoveField(model_name="registrationtoken", name="shown"),
+        migrations.RenameField(model_name="host", old_name="doing", new_name="transition_state"),
+        migrations.RenameField(model_name="host", old_name="looks", new_name="attempts"),
+        migrations.RenameField(model_name="host", old_name="next_look", new_name="next_attempt_at"),
+        migrations.RenameField(model_name="host", old_name="woken", new_name="requeue_requested"),
+        migrations.RenameField(model_name="registrationtoken", old_name="doing", new_name="transition_state"),
+        migrations.RenameField(model_name="registrationtoken", old_name="looks", new_name="attempts"),
+        migrations.RenameField(model_name="registrationtoken", old_name="next_look", new_name="next_attempt_at"),
+        migrations.RenameField(model_name="registrationtoken", old_name="woken", new_name="requeue_requested"),
+        migrations.RenameField(model_name="portalkey", old_name="door_certificate", new_name="relay_certificate"),
+        migrations.RenameField(model_name="portalkey", old_name="door_key", new_name="relay_key"),
+        migrations.AddField(model_name="host", name="display_state", field=_display_state()),
+        migrations.AddField(model_name="registrationtoken", name="display_state", field=_display_state()),
+    ]

@@ -1,0 +1,150 @@
+"""Statistics of the past: one sample a minute of every host and everything that runs on it, watched or not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.core.defaults import setting_int
+from apps.core.errors import Invalid
+from apps.drivers.base import EngineError, StatsSample
+from apps.hosts.models import Host, StatsHour
+from apps.hosts.selectors import driver_of
+from apps.hosts.stats.encoding import (
+    decode_points,
+    decode_sample,
+    encode_points,
+    encode_sample,
+    start_of_hour,
+)
+from apps.hosts.stats.live import StatsPoint, point_between
+
+log = logging.getLogger(__name__)
+
+MAX_SAMPLE_GAP = 300.0  # seconds between two samples that still make a point
+STAGGER_SECONDS = 50  # hosts take turns within the first seconds of a minute
+MOST_HOURS = 24 * 31
+MOST_POINTS = 360
+
+MetricName = Literal["cpu", "memory", "net_rx", "net_tx", "disk_read", "disk_write"]
+
+Namer = Callable[[Host], Mapping[str, int]]
+namers: list[Namer] = []
+"""Say which rows the containers on a host are: the engine's id to the row's key."""
+
+
+def claim_due_hosts(now: datetime | None = None) -> list[Host]:
+    """The hosts whose sample of this minute is to be taken and that this process has claimed by asking."""
+    now = now or timezone.now()
+    minute = now.replace(second=0, microsecond=0)
+    not_sampled = Q(sampled_at=None) | Q(sampled_at__lt=minute)
+    rows = Host.all_objects.filter(not_sampled, removed=None, lost_at=None).exclude(desired__in=("removed", "purged"))
+    ready = [row for row in rows.exclude(engine_id="") if now.second >= row.pk % STAGGER_SECONDS]
+    return [row for row in ready if rows.filter(pk=row.pk).update(sampled_at=now)]
+
+
+def record_sample(host: Host) -> int:
+    """Take one sample of the host and of what runs on it; how many things were recorded."""
+    try:
+        found = driver_of(host).measure()
+    except EngineError as error:
+        log.info("no statistics of host %s: %s", host.pk, error)
+        return 0
+    keys = {name: key for namer in namers for name, key in namer(host).items()}
+    samples = {("container", keys[name]): sample for name, sample in found.containers.items() if name in keys}
+    if found.machine is not None:
+        samples["host", host.pk] = found.machine
+    store_samples(host.environment_id, samples)
+    return len(samples)
+
+
+def store_samples(environment_id: int, samples: Mapping[tuple[str, int], StatsSample]) -> None:
+    """Add a point to each thing's hour, counted from its sample before; two queries however many there are."""
+    if not samples:
+        return
+    hours = {start_of_hour(sample.at - back) for sample in samples.values() for back in (0, 3600)}
+    known: dict[tuple[str, int], list[StatsHour]] = {}
+    targets = Q(kind="host", target__in=_target_ids(samples, "host")) | Q(
+        kind="container", target__in=_target_ids(samples, "container")
+    )
+    for row in StatsHour.objects.filter(targets, hour__in=hours).order_by("hour"):
+        known.setdefault((row.kind, row.target), []).append(row)
+    rows = [_with_new_point(environment_id, key, sample, known.get(key, [])) for key, sample in samples.items()]
+    StatsHour.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["kind", "target", "hour"], update_fields=["points", "counters"]
+    )
+
+
+def _target_ids(samples: Iterable[tuple[str, int]], kind: str) -> list[int]:
+    return [key for name, key in samples if name == kind]
+
+
+def _with_new_point(environment_id: int, key: tuple[str, int], sample: StatsSample, rows: list[StatsHour]) -> StatsHour:
+    """The thing's row of this hour with one point more."""
+    hour, before = start_of_hour(sample.at), decode_sample(rows[-1].counters) if rows else None
+    points = decode_points(rows[-1].points, hour) if rows and rows[-1].hour == hour else []
+    if before is not None and 0 < sample.at - before.at <= MAX_SAMPLE_GAP:
+        points.append(point_between(before, sample))
+    kind, target = key
+    return StatsHour(
+        environment_id=environment_id,
+        kind=kind,
+        target=target,
+        hour=hour,
+        points=encode_points(points, hour),
+        counters=encode_sample(sample),
+    )
+
+
+def read_history(row: Any, hours: float, now: datetime | None = None) -> list[StatsPoint]:
+    """The points of a host or container in the last `hours`, oldest first; at most a month."""
+    since = (now or timezone.now()) - timedelta(hours=min(max(hours, 0.0), MOST_HOURS))
+    first = start_of_hour(since.timestamp())
+    rows = StatsHour.objects.filter(kind=row.KIND, target=row.pk, hour__gte=first).order_by("hour")
+    found = (point for each in rows for point in decode_points(each.points, each.hour))
+    return [point for point in found if point["at"] >= since.timestamp()]
+
+
+def downsample(points: list[StatsPoint], max_points: int = MOST_POINTS) -> list[StatsPoint]:
+    """At most `max_points` points, each the mean of its neighbours, at the time of the last of them."""
+    step = -(-len(points) // max_points) or 1
+    return [_mean_point(points[at : at + step]) for at in range(0, len(points), step)] if step > 1 else points
+
+
+def _mean_point(points: list[StatsPoint]) -> StatsPoint:
+    def mean(name: MetricName) -> float:
+        return round(sum(point[name] for point in points) / len(points), 2)
+
+    return {
+        "at": points[-1]["at"],
+        "cpu": mean("cpu"),
+        "memory": mean("memory"),
+        "memory_limit": points[-1]["memory_limit"],
+        "net_rx": mean("net_rx"),
+        "net_tx": mean("net_tx"),
+        "disk_read": mean("disk_read"),
+        "disk_write": mean("disk_write"),
+    }
+
+
+def parse_hours(text: str) -> int:
+    """How many hours of history somebody asks for, one when nothing is said. Raises `Invalid`."""
+    if not text:
+        return 1
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise Invalid("hours", "InvalidFormat", f"{text[:20]!r} is no whole number of hours.")
+    if not 1 <= int(text) <= MOST_HOURS:
+        raise Invalid("hours", "MaxLimitExceeded", f"Ask for 1 to {MOST_HOURS} hours.")
+    return int(text)
+
+
+def delete_expired(now: datetime | None = None) -> int:
+    """Delete what is older than the setting `retention.stats.hours` (at least a day); how many hours went."""
+    hours = max(24, setting_int("retention.stats.hours"))
+    old = (now or timezone.now()) - timedelta(hours=hours + 1)
+    return int(StatsHour.objects.filter(hour__lt=old).delete()[0])

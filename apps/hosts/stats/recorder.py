@@ -1,0 +1,63 @@
+"""The thread that takes the minute's statistics: in every process that is a gateway, each host's by one of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import close_old_connections
+
+from apps.hosts.models import Host
+from apps.hosts.stats.history import claim_due_hosts, delete_expired, record_sample
+
+log = logging.getLogger(__name__)
+
+TICK = 5.0
+THREADS = 4
+CLEAN_EVERY = 600.0
+
+
+class StatsRecorder:
+    """Takes what is due every few seconds until it is told to stop."""
+
+    def __init__(self) -> None:
+        self._stop_requested = threading.Event()
+        self._cleaned = 0.0
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more."""
+        self._stop_requested.set()
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="record") as pool:
+            while not self._stop_requested.wait(TICK):
+                try:
+                    self.run_once(pool)
+                except Exception:  # the database may be away for a moment
+                    log.exception("statistics")
+                finally:
+                    close_old_connections()
+
+    def run_once(self, pool: ThreadPoolExecutor) -> int:
+        """Take what is due now, and throw old hours away now and then; how many things were recorded."""
+        if time.monotonic() - self._cleaned >= CLEAN_EVERY or not self._cleaned:
+            self._cleaned = time.monotonic()
+            delete_expired()
+        return sum(pool.map(_record_or_log, claim_due_hosts()))
+
+
+def _record_or_log(host: Host) -> int:
+    try:
+        return record_sample(host)
+    except Exception:  # one host must not cost the others their minute
+        log.exception("statistics of host %s", host.pk)
+        return 0
+    finally:
+        close_old_connections()

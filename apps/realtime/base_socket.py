@@ -1,0 +1,297 @@
+"""What every socket does: let in, aim at something, check rights again and again, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar, TypeVar
+
+from channels.consumer import get_handler_name
+from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from apps.core.events import account_group, environment_group
+from apps.environments.actor import Actor
+from apps.environments.models import OpenSocket
+from apps.environments.services import socket_register, socket_unregister, sockets_heartbeat
+from apps.realtime.authentication import (
+    CACHE_SECONDS,
+    PermissionSnapshot,
+    SocketCredentials,
+    authenticate,
+    cached_permissions,
+    load_permissions,
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+NOT_AUTHENTICATED, NOT_ALLOWED, NOT_FOUND, GONE = 4401, 4403, 4404, 4410
+# Together below two seconds: no right outlives its withdrawal by more.
+CHECK_INTERVAL = 1.5
+CHECK_MAX_AGE = 0.4
+
+# Each may cost a thread or two and an engine connection: nobody shall use them up for the others.
+MOST_SOCKETS = 200
+_open_counts: Counter[int] = Counter()
+
+# Not asgiref's one shared thread: one slow query there would hold up every socket.
+_POOL = ThreadPoolExecutor(8, thread_name_prefix="sockets")
+
+
+class _Heartbeat:
+    """When this process last said that it still holds its sockets: any of them says it for all."""
+
+    last = 0.0
+
+    def is_due(self) -> bool:
+        """Whether to say it now; true once in every `OpenSocket.HEARTBEAT`."""
+        now = time.monotonic()
+        if now - self.last < OpenSocket.HEARTBEAT.total_seconds():
+            return False
+        self.last = now
+        return True
+
+
+_heartbeat = _Heartbeat()
+
+
+async def run_in_thread(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Run something that blocks (the database, an engine) beside the event loop."""
+    answer: T = await database_sync_to_async(call, thread_sensitive=False, executor=_POOL)(*args, **kwargs)
+    return answer
+
+
+class SocketRejected(Exception):
+    """The socket is closed with this code; `str()` is the reason that is sent along."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One WebSocket, bound to one environment (None: the whole installation).
+
+    Subclasses say which `verb` a ticket must be for, which `permission` is needed all the time, how often they ping
+    (0: never), what the socket aims at (`resolve_target`) and what it does (`begin`). Refusals are closes after the
+    handshake: a browser cannot read others.
+    """
+
+    verb: ClassVar[str]
+    permission: ClassVar[str]
+    ping_interval = 15.0
+
+    credentials: SocketCredentials
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.environment: int | None = None
+        self.ended = False
+        self._account_id = 0
+        self._register_id = 0
+        self._counted = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._close_callbacks: list[Callable[[], None]] = []
+
+    def resolve_target(self, actor: Actor) -> int | None:
+        """Find what the caller wants (in a thread) and say in which environment it is; raises `SocketRejected`."""
+        raise NotImplementedError
+
+    def on_rejected(self, rejection: SocketRejected) -> None:
+        """Called (in a thread) with the refusal of whoever is not let in; most of them need no word."""
+
+    async def begin(self) -> None:
+        """Start sending; the handshake is done and the caller may be here."""
+        raise NotImplementedError
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """As the base's, but whatever ends the socket (also a cancelled task) lets go of everything."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.release()
+            await self._unregister()
+
+    async def _unregister(self) -> None:
+        for name in self.groups:
+            with contextlib.suppress(Exception):
+                await self.channel_layer.group_discard(name, self.channel_name)
+        if self._register_id:
+            with contextlib.suppress(Exception):  # or else it is stale in a minute
+                await run_in_thread(socket_unregister, self._register_id)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the handler if there is one: every socket hears its whole environment."""
+        handler = getattr(self, get_handler_name(message), None)
+        if handler:
+            await handler(message)
+
+    async def websocket_disconnect(self, _message: Mapping[str, Any]) -> None:
+        """The other side is gone; `__call__` cleans up."""
+        raise StopConsumer
+
+    async def connect(self) -> None:
+        """Find out who it is before anything else, accept, and close again unless all is well."""
+        try:
+            await run_in_thread(self._authenticate)
+            self._count_connection()
+        except SocketRejected as rejection:
+            await self.accept()
+            try:
+                await run_in_thread(self.on_rejected, rejection)
+            finally:
+                await self.end(rejection.code, str(rejection))
+            return
+        await self.accept()
+        for name in (environment_group(self.environment), account_group(self._account_id)):
+            self.groups.append(name)
+            await self.channel_layer.group_add(name, self.channel_name)
+        await self.check(age=0)  # between the first look and the group's door something may have changed
+        if not self.ended:
+            self.spawn(self._check_loop())
+            if self.ping_interval:
+                self.spawn(self._ping_loop())
+            await self.begin()
+
+    def _authenticate(self) -> None:
+        credentials = authenticate(self.scope, self.verb)
+        actor = credentials.actor() if credentials else None
+        if credentials is None or actor is None:
+            raise SocketRejected(NOT_AUTHENTICATED, "Log in first.")
+        self.credentials = credentials
+        self._account_id = actor.user.pk if actor.user else 0
+        self.environment = self.resolve_target(actor)
+        self._check_permission(load_permissions(credentials, self.environment))
+        self._register_id = self._register(actor)
+
+    def _register(self, actor: Actor) -> int:
+        return socket_register(
+            account=actor.user.pk if actor.user else None,
+            key=self.credentials.key,
+            environment=self.environment,
+            verb=self.verb,
+            permission=self._required_permission,
+            address=self.credentials.address,
+        )
+
+    @property
+    def _required_permission(self) -> str:
+        return self.permission if self.environment is not None else "admin"
+
+    def _count_connection(self) -> None:
+        if _open_counts[self._account_id] >= MOST_SOCKETS:
+            raise SocketRejected(
+                NOT_ALLOWED, f"This account has {MOST_SOCKETS} open connections already; close some first."
+            )
+        _open_counts[self._account_id] += 1
+        self._counted = True
+
+    def _check_permission(self, found: PermissionSnapshot) -> None:
+        if found.permissions is None:
+            raise SocketRejected(NOT_AUTHENTICATED, "You are logged out.")
+        if self._required_permission not in found.permissions:
+            raise SocketRejected(NOT_ALLOWED, "Your role here may not do this.")
+
+    async def check(self, *, age: float = CACHE_SECONDS) -> bool:
+        """Whether the caller may still be here; closes the socket if not."""
+        found = cached_permissions(self.credentials, self.environment, age)
+        if found is None:
+            found = await run_in_thread(load_permissions, self.credentials, self.environment)
+        try:
+            self._check_permission(found)
+        except SocketRejected as rejection:
+            await self.end(rejection.code, str(rejection))
+        return not self.ended
+
+    async def rights_changed(self, _message: Mapping[str, Any]) -> None:
+        """Somebody's rights in this environment changed: look at once."""
+        if not self.ended:
+            await self.check(age=0)
+
+    async def _check_loop(self) -> None:
+        await asyncio.sleep(random.uniform(0.2, CHECK_INTERVAL))  # noqa: S311 - spread, not secrecy
+        while not self.ended:
+            await self.check(age=CHECK_MAX_AGE)
+            if _heartbeat.is_due():
+                await run_in_thread(sockets_heartbeat)
+            await asyncio.sleep(CHECK_INTERVAL)
+
+    async def _ping_loop(self) -> None:
+        while not self.ended:
+            await asyncio.sleep(self.ping_interval)
+            await self.send_ping()
+
+    async def send_ping(self) -> None:
+        """Show a client that hears nothing else that the line is alive."""
+        await self.send_json({"type": "ping"})
+
+    async def send_json(self, data: Mapping[str, Any]) -> None:
+        """Send one JSON frame, unless the socket has ended; waits while the other side is slow."""
+        await self.put(text_data=json.dumps(data))
+
+    async def put(self, **frame: Any) -> None:
+        """Send one frame of `text_data` or `bytes_data`; a peer that has just gone is no error."""
+        if not self.ended:
+            with contextlib.suppress(OSError, RuntimeError):
+                await self.send(**frame)
+
+    async def end(self, code: int = 1000, reason: str = "") -> None:
+        """Let go of everything and close."""
+        if not self.ended:
+            self.release()
+            with contextlib.suppress(OSError, RuntimeError):
+                await self.close(code=code, reason=reason.encode()[:120].decode(errors="ignore"))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine beside the socket until it ends."""
+        task = asyncio.get_running_loop().create_task(self._run_task(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_task(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:  # the socket must not stay open and silent
+            log.exception("socket of %s", type(self).__name__)
+            await self.end(1011, "The portal made a mistake; its log says more.")
+
+    def add_close_callback(self, close: Callable[[], None]) -> None:
+        """Have `close` called when the socket ends, or now if it has."""
+        if self.ended:
+            close()
+        else:
+            self._close_callbacks.append(close)
+
+    def release(self) -> None:
+        """Close engine streams and stop the socket's own tasks; safe to repeat."""
+        self.ended = True
+        if self._counted:
+            self._counted = False
+            _open_counts[self._account_id] -= 1
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+        while self._close_callbacks:
+            try:
+                self._close_callbacks.pop()()
+            except Exception:
+                log.exception("closing a stream of %s", type(self).__name__)
+
+
+class UnknownPathSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """An address that is no socket: the handshake is refused."""
+
+    async def connect(self) -> None:
+        """Say no."""
+        await self.close(NOT_FOUND)

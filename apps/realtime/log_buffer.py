@@ -1,0 +1,55 @@
+"""Log lines on their way from a reading thread to a browser that may be slower."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from apps.drivers.base import LogLine
+
+MOST_LINES = 6000
+MOST_BYTES = 4_000_000
+
+
+class LogBuffer:
+    """A bounded queue: when it is full the oldest lines make room, or the writer waits if `patient`."""
+
+    def __init__(self, *, patient: bool = False, lines: int = MOST_LINES, size: int = MOST_BYTES) -> None:
+        self._block_when_full, self._max_lines, self._max_bytes = patient, lines, size
+        self._queue: deque[LogLine] = deque()
+        self._bytes = 0
+        self._skipped = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, line: LogLine) -> None:
+        """Add a line; from the reading thread."""
+        with self._changed:
+            if self._block_when_full:
+                self._changed.wait_for(lambda: self._closed or not self._is_full())
+            self._queue.append(line)
+            self._bytes += len(line.text)
+            while self._is_over() and len(self._queue) > 1:
+                self._bytes -= len(self._queue.popleft().text)
+                self._skipped += 1
+
+    def take(self, limit: int = 500) -> tuple[int, list[LogLine]]:
+        """How many lines were skipped before these, and the next lines."""
+        with self._changed:
+            taken = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+            self._bytes -= sum(len(line.text) for line in taken)
+            skipped, self._skipped = self._skipped, 0
+            self._changed.notify_all()
+        return skipped, taken
+
+    def close(self) -> None:
+        """Let a waiting writer go."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _is_full(self) -> bool:
+        return len(self._queue) >= self._max_lines or self._bytes >= self._max_bytes
+
+    def _is_over(self) -> bool:
+        return len(self._queue) > self._max_lines or self._bytes > self._max_bytes

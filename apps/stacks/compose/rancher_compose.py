@@ -1,0 +1,103 @@
+"""What a rancher-compose file adds to the services of a docker-compose file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.containers.launch.config import HealthCheck
+from apps.core.errors import Invalid
+from apps.core.fields import boolean, integer, text
+from apps.stacks.compose.interpolation import Variables
+from apps.stacks.compose.value_formats import parse_boolean
+from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml, without_lines
+
+HEALTH_KEYS = {
+    "port": "port",
+    "request_line": "requestLine",
+    "interval": "interval",
+    "response_timeout": "responseTimeout",
+    "healthy_threshold": "healthyThreshold",
+    "unhealthy_threshold": "unhealthyThreshold",
+    "initializing_timeout": "initializingTimeout",
+    "reinitializing_timeout": "reinitializingTimeout",
+    "strategy": "strategy",
+    "recreate_on_quorum_strategy_config": "recreateOnQuorumStrategyConfig",
+}
+_SCALE = integer(0, 1000)
+_DESCRIPTION = text(high=1024)
+
+
+@dataclass(frozen=True, slots=True)
+class RancherService:
+    """One service's part: `fields` are for its launch configuration, `scale` None leaves it to docker-compose."""
+
+    scale: int | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def read_rancher_service(name: str, part: LineMap) -> RancherService:
+    """The part read; raises `Invalid` on a field, whose first word is a key of the part."""
+    given = {key: value for key, value in part.items() if value is not None}
+    fields: dict[str, Any] = {}
+    if "health_check" in given:
+        fields["healthCheck"] = _read_health_check(given["health_check"])
+    if "start_on_create" in given:
+        fields["startOnCreate"] = boolean("start_on_create", parse_boolean(given["start_on_create"]))
+    metadata = given.get("metadata", {})
+    if not isinstance(metadata, LineMap | dict):
+        raise Invalid("metadata", "InvalidFormat", "metadata must be a map.")
+    known = {"scale", "health_check", "start_on_create", "metadata", "description"}
+    return RancherService(
+        scale=_SCALE("scale", given["scale"]) if "scale" in given else None,
+        fields=fields,
+        metadata=without_lines(metadata),
+        description=_DESCRIPTION("description", given.get("description", "")),
+        warnings=tuple(f"{name}: `{key}` of rancher-compose is not carried over." for key in given if key not in known),
+    )
+
+
+def _read_health_check(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Invalid("health_check", "InvalidFormat", "health_check must be a map.")
+    read = {wire: value.get(key) for key, wire in HEALTH_KEYS.items()}
+    return HealthCheck.from_wire(read, at="health_check.").to_wire()
+
+
+RANCHER_FIELD = "rancherCompose"
+
+
+def read_rancher_compose(
+    source: str, environment: Mapping[str, str], services: set[str]
+) -> tuple[dict[str, RancherService], list[str]]:
+    """The parts by service, and warnings about the file; `source` may be empty."""
+    variables = Variables(environment, RANCHER_FIELD)
+    top: LineMap = variables.fill(load_yaml(source, RANCHER_FIELD, typed=True))
+    parts = top.get("services") if "services" in top or isinstance(top.get("version"), str | int | float) else top
+    parts = LineMap() if parts is None else parts
+    if not isinstance(parts, LineMap):
+        raise error_at_line(RANCHER_FIELD, top.line("services"), "`services` must be a map of services")
+    found, warnings = {}, []
+    for name, part in parts.items():
+        if name in services:
+            found[name] = _read_part(name, part, parts)
+        elif not name.startswith((".", "x-")):
+            warnings.append(f"rancher-compose speaks of {name[:80]!r}, which docker-compose does not have.")
+    warnings += [f"The variable {name} is not set; it is taken as empty." for name in variables.missing]
+    return found, warnings
+
+
+def _read_part(name: str, part: Any, parts: LineMap) -> RancherService:
+    if part is None:
+        return RancherService()
+    if not isinstance(part, LineMap):
+        raise error_at_line(RANCHER_FIELD, parts.line(name), f"{name}: must be a map")
+    try:
+        return read_rancher_service(name, part)
+    except Invalid as problem:
+        line = part.line(str(problem.field).partition(".")[0])
+        raise error_at_line(RANCHER_FIELD, line, f"{name}: {problem.message}", problem.code) from None

@@ -1,0 +1,110 @@
+"""The value formats of compose files: sizes, durations, booleans, commands, lists that may be texts or maps, and
+port ranges.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+_SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_TIMES = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000), "m": Decimal(60_000), "h": Decimal(3_600_000)}
+
+
+def parse_size(value: Any) -> int:
+    """Bytes of `512m`, `1.5gb`, `1024` or -1 (no limit)."""
+    found = re.fullmatch(r"(-?[0-9]{1,20}(?:\.[0-9]{1,9})?) ?([bkmgt]?)(?:i?b)?", str(value).strip().lower())
+    if not found:
+        raise ValueError("write a size such as 512m or 1g")
+    return int(Decimal(found[1]) * _SIZES[found[2]])
+
+
+def parse_milliseconds(value: Any) -> int:
+    """Milliseconds of `1m30s`, `500ms` or plain seconds."""
+    text = str(value).strip()
+    text += "s" if re.fullmatch(r"[0-9.]+", text) else ""
+    if not re.fullmatch(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:us|ms|s|m|h))+", text):
+        raise ValueError("write a time such as 30s or 1m30s")
+    return int(sum(Decimal(n) * _TIMES[unit] for n, unit in re.findall(r"([0-9.]+)(us|ms|s|m|h)", text)))
+
+
+def parse_nano_cpus(value: Any) -> int:
+    """Billionths of a processor of `0.5`."""
+    try:
+        return int(Decimal(str(value).strip()[:30]) * 10**9)
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError("write a number of processors such as 0.5") from None
+
+
+def parse_boolean(value: Any) -> Any:
+    """A YAML 1.1 truth as one that everybody knows; anything else stays for the check."""
+    words = {"yes": True, "on": True, "y": True, "true": True, "no": False, "off": False, "n": False, "false": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+MAX_COMMAND = 64 * 1024
+
+
+def split_command(value: Any) -> Any:
+    """A command: a text is split as a shell would, a list is taken as it is."""
+    if isinstance(value, str) and len(value) > MAX_COMMAND:
+        raise ValueError(f"a command has at most {MAX_COMMAND} characters")
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list, or one text."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str | int):
+        return [value]
+    raise ValueError("write a list")
+
+
+def as_map(value: Any, separator: str = "=") -> dict[str, Any]:
+    """A map, or a list of `name=value`; None where a name has no value."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    found = {}
+    for each in as_list(value):
+        name, equals, rest = str(each).partition(separator)
+        found[name] = rest if equals else None
+    return found
+
+
+MAX_PORTS = 1000
+
+
+def expand_ports(value: Any) -> Iterator[str]:
+    """The single ports of `3000-3005`, `9090-9091:8080-8081/udp` or the long form."""
+    text = _format_long_port(value) if isinstance(value, Mapping) else str(value)
+    numbers, slash, protocol = text.partition("/")
+    rest, _, private = numbers.rpartition(":")
+    address, colon, public = rest.rpartition(":")
+    inside, outside = _expand_range(private), _expand_range(public)
+    if len(outside) not in {0, 1, len(inside)} or (len(outside) == 1 and len(inside) > 1):
+        raise ValueError(f"{text!r}: both ranges must have the same length")
+    for at, each in enumerate(inside):
+        front = f"{address}{colon}{outside[at] if outside else public}:" if ":" in numbers else ""
+        yield f"{front}{each}{slash}{protocol}"
+
+
+def _expand_range(text: str) -> list[str]:
+    """The numbers of a range; a text that is none stays for the check."""
+    found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
+    if not found:
+        return [text] if text else []
+    first, last = int(found[1]), int(found[2])
+    if not first <= last < first + MAX_PORTS:
+        raise ValueError(f"{text!r} is not a range of at most {MAX_PORTS} ports")
+    return [str(number) for number in range(first, last + 1)]
+
+
+def _format_long_port(value: Mapping[str, Any]) -> str:
+    address, public = value.get("host_ip") or "", value.get("published") or ""
+    address = f"[{address}]" if ":" in str(address) else address
+    front = f"{address}:{public}:" if address else f"{public}:" if public else ""
+    return f"{front}{value.get('target') or ''}/{value.get('protocol') or 'tcp'}"

@@ -1,0 +1,134 @@
+"""YAML from untrusted users: limits on size, depth, nodes and aliases, no duplicate keys, and every error with its
+line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import yaml
+
+from apps.core.errors import Invalid
+
+
+class LineMap(dict[str, Any]):
+    """A map that knows in which line each of its keys stands."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int] = {}
+
+    def line(self, key: str) -> int:
+        """The line of a key, 1 when unknown."""
+        return self.lines.get(key, 1)
+
+
+def error_at_line(field: str, line: int, message: str, code: str = "InvalidFormat") -> Invalid:
+    """A refusal that points at a line."""
+    return Invalid(field, code, f"line {line}: {message}")
+
+
+def without_lines(value: Any) -> Any:
+    """Without the lines: plain JSON."""
+    if isinstance(value, dict):
+        return {name: without_lines(each) for name, each in value.items()}
+    return [without_lines(each) for each in value] if isinstance(value, list) else value
+
+
+MAX_NODES = 20_000
+MAX_DEPTH = 24
+MAX_ALIASES = 100
+MAX_MERGED = 2000
+
+
+class BoundedLoader(yaml.SafeLoader):
+    """Refuses what is too large while it is read; knows null, texts, lists and maps until it is told of more."""
+
+    yaml_implicit_resolvers = {}
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._nodes = self._aliases = self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Count before building, so that a bomb is refused while it is small."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        self._nodes += 1
+        self._aliases += isinstance(event, yaml.AliasEvent)
+        self._depth += 1
+        if self._nodes > MAX_NODES or self._aliases > MAX_ALIASES or self._depth > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, "the file is too large or too deep", event.start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Refuse a key that stands twice (later ones would win unseen)."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            is_duplicate = isinstance(key, yaml.ScalarNode) and key.value in seen
+            if is_duplicate or not isinstance(key, yaml.ScalarNode):
+                problem = f"the key {key.value[:60]!r} stands twice" if is_duplicate else "a key must be a text"
+                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge `<<` keys, within bounds."""
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_MERGED:
+            raise yaml.constructor.ConstructorError(None, None, "too much is merged with <<", node.start_mark)
+
+
+MAX_TEXT = 1024 * 1024
+
+
+class _TextLoader(BoundedLoader):
+    """Reads every plain scalar but null as text: `yes`, `22:22` and `1.10` mean what they look like."""
+
+
+class _TypedLoader(_TextLoader):
+    """Also reads true, false and decimal numbers: for rancher-compose, whose metadata are JSON values."""
+
+
+def _construct_line_map(loader: _TextLoader, node: yaml.MappingNode) -> Iterator[LineMap]:
+    found = LineMap()
+    yield found
+    found |= cast("dict[str, Any]", loader.construct_mapping(node))
+    found.lines.update({str(key.value): key.start_mark.line + 1 for key, _ in node.value})
+
+
+_TAG = "tag:yaml.org,2002:"
+_TextLoader.add_implicit_resolver(f"{_TAG}null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
+_TextLoader.add_implicit_resolver(f"{_TAG}merge", re.compile(r"<<\Z"), ["<"])
+_TypedLoader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF"))
+_TypedLoader.add_implicit_resolver(f"{_TAG}int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z"), list("-+0123456789"))
+_TypedLoader.add_implicit_resolver(
+    f"{_TAG}float", re.compile(r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?\Z"), list("-+0123456789")
+)
+_TextLoader.add_constructor(f"{_TAG}map", _construct_line_map)
+_TypedLoader.add_constructor(f"{_TAG}map", _construct_line_map)
+
+
+def load_yaml(text: str, field: str, *, typed: bool = False) -> LineMap:
+    """The map that the text holds; an empty text is an empty map. Raises `Invalid` on `field`."""
+    if len(text) > MAX_TEXT:
+        raise Invalid(field, "MaxLengthExceeded", "The file must not be larger than 1 MB.")
+    try:
+        found = yaml.load(text, Loader=_TypedLoader if typed else _TextLoader)  # noqa: S506 - both are safe loaders
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        raise error_at_line(field, mark.line + 1 if mark else 1, problem.problem or "this is not YAML") from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as problem:
+        # PyYAML lets Python's own errors through where a tag and its value do not fit
+        raise Invalid(field, "InvalidFormat", f"This is not YAML: {str(problem).partition(chr(10))[0][:200]}") from None
+    if found is None:
+        return LineMap()
+    if not isinstance(found, LineMap):
+        raise error_at_line(field, 1, "the file must be a map of services")
+    return found

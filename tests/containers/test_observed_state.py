@@ -1,0 +1,66 @@
+"""What an engine shows of a container, as the portal keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from apps.containers.engine import observed_result
+from apps.containers.models import Container
+from apps.drivers.base import EngineContainer
+
+SEEN = EngineContainer(id="c0ffee", name="web", image="bb:local", image_id="i", state="exited", labels={})
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "message"),
+    [
+        ({"state": "running"}, "running", ""),
+        ({"state": "paused"}, "running", ""),
+        ({"state": "restarting"}, "restarting", ""),
+        ({"state": "created"}, "stopped", ""),
+        ({"exit_code": 0}, "stopped", ""),
+        ({"exit_code": 137}, "stopped", "Ended with exit code 137."),
+        ({"exit_code": 137, "oom_killed": True}, "stopped", "Killed because it ran out of memory."),
+        ({"exit_code": 127, "error": "no such file"}, "stopped", "no such file"),
+        ({"state": "dead"}, "stopped", ""),
+        ({"state": "something new"}, "stopped", ""),
+        ({"state": "running", "exit_code": 1, "error": "old"}, "running", ""),
+    ],
+)
+def test_what_an_engine_shows_in_our_words(seen: dict[str, Any], state: str, message: str):
+    found = observed_result(Container(), replace(SEEN, **seen))
+    assert (found.state, found.message) == (state, message)
+
+
+@pytest.mark.parametrize(
+    ("reported", "health"),
+    [("", ""), ("starting", "initializing"), ("healthy", "healthy"), ("unhealthy", "unhealthy"), ("?", "")],
+)
+def test_health_in_our_words(reported: str, health: str):
+    assert observed_result(Container(), replace(SEEN, state="running", health=reported)).fields["health"] == health
+
+
+def test_a_start_is_counted_once_for_each_time_it_began():
+    row = Container(start_count=3)
+    first = replace(SEEN, state="running", started_at="2026-01-01T00:00:00Z")
+    found = observed_result(row, first)
+    assert found.fields["start_count"] == 4
+    row.start_count, row.status = 4, dict(found.status or {})
+    assert "start_count" not in observed_result(row, first).fields
+    assert observed_result(row, replace(first, started_at="2026-01-01T00:00:09Z")).fields["start_count"] == 5
+
+
+@pytest.mark.parametrize("never", ["", "0001-01-01T00:00:00Z", "nonsense"])
+def test_what_never_began_is_not_counted(never: str):
+    assert "start_count" not in observed_result(Container(), replace(SEEN, state="running", started_at=never)).fields
+
+
+def test_the_first_network_with_an_address_is_the_container_s():
+    found = observed_result(
+        Container(), replace(SEEN, networks={"none": "", "corral": "10.0.0.2", "other": "10.0.0.3"})
+    )
+    assert found.fields["address"] == "10.0.0.2"
+    assert observed_result(Container(), SEEN).fields["address"] == ""

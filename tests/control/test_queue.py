@@ -1,0 +1,129 @@
+"""Wake-ups: one waits however often it is asked, and losing one is no harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from apps.accounts.models import ApiKey
+from apps.control import queue, tasks
+from apps.control.models import Operation
+from apps.control.reconcile import due_rows, reconcile_one
+from apps.core.result import ReconcileResult
+
+
+class FakeRedis:
+    """The few calls of a Redis client that wake-ups make."""
+
+    def __init__(self) -> None:
+        self.stored_names: set[str] = set()
+        self.is_down = False
+
+    def set(self, name: str, value: int, *, nx: bool, px: int) -> bool | None:
+        if self.is_down:
+            raise redis.ConnectionError("away")
+        if name in self.stored_names:
+            return None
+        self.stored_names.add(name)
+        return True
+
+    def delete(self, name: str) -> None:
+        if self.is_down:
+            raise redis.ConnectionError("away")
+        self.stored_names.discard(name)
+
+
+@pytest.fixture
+def keys(settings: Any, monkeypatch: pytest.MonkeyPatch) -> FakeRedis:
+    settings.WAKE_BY = "celery"
+    made = FakeRedis()
+    monkeypatch.setattr(queue, "connection", lambda: made)
+    return made
+
+
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    sent: list[Any] = []
+    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda args, **how: sent.append((args, how["countdown"])))
+    return sent
+
+
+def test_many_requeues_are_one_until_the_reconcile_begins(keys: FakeRedis, queued: list[Any]):
+    for _ in range(5):
+        queue.enqueue("host", 7)
+    queue.enqueue("host", 8)
+    assert queued == [(("host", 7), None), (("host", 8), None)]
+    queue.clear_pending("host", 7)
+    queue.enqueue("host", 7)
+    assert len(queued) == 3
+
+
+def test_a_delayed_requeue_does_not_replace_an_immediate_one(keys: FakeRedis, queued: list[Any]):
+    queue.enqueue("host", 7, 5)
+    queue.enqueue("host", 7)
+    assert queued == [(("host", 7), 5), (("host", 7), None)]
+
+
+def reconciled(key: ApiKey) -> ApiKey:
+    """The key, with nothing due."""
+    reconcile_one("apiKey", key.pk)
+    assert due_rows() == []
+    return key
+
+
+def test_without_the_queue_the_row_is_left_to_the_clock(
+    key: ApiKey, keys: FakeRedis, queued: list[Any], caplog: pytest.LogCaptureFixture
+):
+    reconciled(key)
+    keys.is_down = True
+    queue.enqueue("apiKey", key.pk)
+    queue.clear_pending("apiKey", key.pk)
+    assert queued == []
+    assert due_rows() == [("apiKey", key.pk)]
+    assert "the clock will find it" in caplog.text
+
+
+def test_a_task_that_could_not_be_queued_leaves_no_key_behind(
+    key: ApiKey, keys: FakeRedis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("broker away")
+
+    monkeypatch.setattr(tasks.reconcile, "apply_async", refuse)
+    queue.enqueue("apiKey", reconciled(key).pk)
+    assert keys.stored_names == set()
+    assert due_rows() == [("apiKey", key.pk)]
+    assert "lost" in caplog.text
+
+
+def test_a_requeue_left_to_the_clock_reaches_a_row_that_is_being_reconciled(key: ApiKey, script: Any, settings: Any):
+    settings.WAKE_BY = "clock"
+
+    def while_somebody_requeues(row: ApiKey) -> ReconcileResult:
+        queue.enqueue("apiKey", row.pk)
+        return ReconcileResult(state="active")
+
+    script.then(while_somebody_requeues)
+    reconcile_one("apiKey", key.pk)
+    assert due_rows() == [("apiKey", key.pk)]
+    queue.enqueue("apiKey", reconciled(key).pk)
+    assert due_rows() == [("apiKey", key.pk)]
+
+
+def test_the_clock_enqueues_what_is_due_and_fails_what_is_late(key: ApiKey, monkeypatch: pytest.MonkeyPatch):
+    sent: list[Any] = []
+    monkeypatch.setattr(tasks, "enqueue", lambda kind, number: sent.append((kind, number)))
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
+    Operation.all_objects.filter(target=key.pk, kind="apiKey").update(created="2026-01-01T00:00:00Z")
+    tasks.resync()
+    assert sent == [("apiKey", key.pk)]
+    assert Operation.all_objects.get(target=key.pk, kind="apiKey").state == "failed"
+
+
+def test_the_task_is_one_reconcile(key: ApiKey, script: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
+    tasks.reconcile("apiKey", key.pk)
+    assert ApiKey.objects.get().display_state == "active"
+    assert len(script.seen) == 1

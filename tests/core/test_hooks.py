@@ -1,0 +1,147 @@
+"""What lower apps call and higher apps provide, and what is told while nothing is plugged in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.core import hooks
+from apps.core.hooks import Hooks
+from apps.core.result import ReconcileResult, RevokedCounts
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch) -> Hooks:
+    """Nothing plugged in."""
+    found = Hooks()
+    monkeypatch.setattr(hooks, "hooks", found)
+    return found
+
+
+CALLS: dict[str, Any] = {
+    "ask": lambda: hooks.request_change(object(), "stop"),  # type: ignore[arg-type]
+    "create": lambda: hooks.create(object()),  # type: ignore[arg-type]
+    "record": lambda: hooks.record("login"),
+    "wake": lambda: hooks.enqueue_after_commit("host", 1),
+    "sessions_close": lambda: hooks.sessions_close(object()),
+    "on_identity_updated": lambda: hooks.on_identity_updated(object()),
+    "is_member": lambda: hooks.is_member(set(), object()),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_change_is_refused_while_nobody_takes_it(name: str, plugged: Hooks):
+    with pytest.raises(RuntimeError, match="not installed"):
+        CALLS[name]()
+
+
+def test_what_only_watches_may_be_missing(plugged: Hooks):
+    with hooks.revoking(object(), accounts=[1]):
+        pass
+    hooks.account_changed(7)
+    assert plugged.render("host", 1, object(), "https://portal") is None
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_call_goes_to_its_own_plug_and_brings_the_answer(name: str, plugged: Hooks):
+    seen: list[str] = []
+
+    def plug(other: str) -> Callable[..., str]:
+        return lambda *_args, **_more: (seen.append(other), "answer")[1]  # type: ignore[func-returns-value]
+
+    for other in CALLS:
+        setattr(plugged, other, plug(other))
+    answer = CALLS[name]()
+    assert seen == [name]
+    assert answer in {"answer", None}
+
+
+def test_everybody_who_listens_hears_of_a_changed_account(plugged: Hooks):
+    calls_seen: list[Any] = []
+
+    def hear(what: Any) -> int:
+        calls_seen.append(what)
+        return 0
+
+    plugged.rights_changed += [hear, hear]
+    hooks.account_changed(7)
+    assert calls_seen == [{"account": 7}, {"account": 7}]
+
+
+def test_a_watch_is_entered_and_left_around_the_change(plugged: Hooks):
+    seen: list[Any] = []
+
+    @contextmanager
+    def watch(actor: Any, **what: Any) -> Iterator[None]:
+        seen.append((actor, what))
+        yield
+        seen.append("left")
+
+    plugged.revoking = watch
+    with hooks.revoking("root", accounts=[1], keys=[2]):
+        seen.append("change")
+    assert seen == [("root", {"accounts": [1], "keys": [2]}), "change", "left"]
+
+
+def test_two_plugboards_share_nothing():
+    first, second = Hooks(), Hooks()
+    first.on_environment_removed.append(lambda _key: 0)
+    first.rights_changed.append(lambda _what: 0)
+    assert (second.on_environment_removed, second.rights_changed) == ([], [])
+
+
+def test_the_real_plugs_are_all_in():
+    from apps.core.hooks import hooks as real
+
+    for name in (
+        "ask",
+        "create",
+        "record",
+        "wake",
+        "sessions_close",
+        "revoking",
+        "on_identity_updated",
+        "is_member",
+        "render",
+    ):
+        assert getattr(real, name).__module__ != "apps.core.hooks", name
+    assert {emptier.__module__.split(".")[1] for emptier in real.on_environment_removed} >= {
+        "stacks",
+        "containers",
+        "hosts",
+    }
+    assert real.rights_changed
+
+
+revoked_counts = st.builds(RevokedCounts, st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+
+
+@given(revoked_counts, revoked_counts, revoked_counts)
+def test_losses_add_up_in_any_order(one: RevokedCounts, two: RevokedCounts, three: RevokedCounts):
+    assert one + two == two + one
+    assert (one + two) + three == one + (two + three)
+    assert one + RevokedCounts() == one
+
+
+@given(revoked_counts)
+def test_a_loss_is_true_when_anything_was_lost(loss: RevokedCounts):
+    assert bool(loss) == (loss.sockets + loss.sessions + loss.keys > 0)
+
+
+def test_an_observed_state_holds_no_more_than_was_seen_and_is_immutable():
+    found = ReconcileResult(state="running")
+    assert (found.status, found.message, found.requeue_after, found.failed, dict(found.fields)) == (
+        None,
+        "",
+        None,
+        False,
+        {},
+    )
+    with pytest.raises(FrozenInstanceError):
+        found.state = "stopped"  # type: ignore[misc]
