@@ -58,9 +58,9 @@ def test_a_port_where_nothing_listens_is_named_to_administrators_only(people: An
     assert f"127.0.0.1:{port}: nothing listens there" in caught.value.admin_detail
 
 
-def test_a_server_that_is_no_directory_is_reported(people: Any, hub: Any, configure: Configure):
+def test_a_server_that_is_no_directory_is_reported(people: Any, fake_github: Any, configure: Configure):
     pytest.importorskip("ldap")
-    configure("openldap", plain(int(hub.host.partition(":")[2])))
+    configure("openldap", plain(int(fake_github.host.partition(":")[2])))
     assert "LDAP server" in reason() or "no answer" in reason()
 
 

@@ -62,7 +62,7 @@ def _old_installation() -> dict[int, list[int]]:
             target=3,
             target_name="wéb",
             request={"b": 1, "a": ["é", None]},
-            previous_digest="of old",
+            before="of old",
             digest="0" * 64,
         )
         stored.setdefault(number, []).append(line.pk)

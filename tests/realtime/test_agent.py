@@ -348,7 +348,7 @@ def test_another_process_reaches_the_host_through_the_holders_relay(
 
     def elsewhere() -> list[Any]:
         """As a process without the tunnel, on a machine without its socket."""
-        monkeypatch.setattr("apps.hosts.tunnels.dialer.held.tunnel_of", lambda _key: None)
+        monkeypatch.setattr("apps.hosts.tunnels.dialer.open_tunnels.find_tunnel", lambda _key: None)
         monkeypatch.setattr("apps.hosts.tunnels.dialer.Path.exists", lambda _path: False)
         host = the_host()
         registry.discard_driver(endpoint_of(host))
@@ -364,7 +364,7 @@ def test_another_process_reaches_the_host_through_the_holders_relay(
         assert host.tunnel_address.startswith("127.0.0.1:")
         through = open_tunnels.find_tunnel
         calls: list[str] = []
-        monkeypatch.setattr("apps.hosts.tunnels.relay_server.held", Counting(through, calls))
+        monkeypatch.setattr("apps.hosts.tunnels.relay_server.open_tunnels", Counting(through, calls))
         assert await in_thread(elsewhere) == []
         assert calls
         await line.drop_connection()
@@ -373,11 +373,11 @@ def test_another_process_reaches_the_host_through_the_holders_relay(
 
 
 class Counting:
-    """Stands for `open_tunnels` where the door looks, and counts."""
+    """Stands for `open_tunnels` in the relay server, and counts its calls."""
 
     def __init__(self, through: Callable[[str], Any], calls: list[str]) -> None:
         self._through, self._calls = through, calls
 
-    def tunnel_of(self, key: str) -> Any:
+    def find_tunnel(self, key: str) -> Any:
         self._calls.append(key)
         return self._through(key)
