@@ -48,7 +48,7 @@ def test_a_vanished_machine_ends_its_streams_and_is_down_until_it_is_back(fleet:
 
 
 def _ended(stream: object) -> bool:
-    return bool(stream._reply.wire._closed)  # type: ignore[attr-defined]
+    return bool(stream._response.connection._closed)  # type: ignore[attr-defined]
 
 
 def _name(driver: DockerDriver) -> str:

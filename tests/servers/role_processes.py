@@ -119,7 +119,7 @@ class RoleProcesses:
 
 
 _FIRST_HOST = """
-from apps.environments.services import environment_default
+from apps.environments.services import ensure_default_environment
 from apps.hosts.services import host_create
-host_create(actor=None, environment=environment_default(), url="{url}")
+host_create(actor=None, environment=ensure_default_environment(), url="{url}")
 """

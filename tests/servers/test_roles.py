@@ -92,5 +92,5 @@ _LEASES_RUN_OUT = """
 from django.utils import timezone
 from apps.control.reconcile import KINDS
 for kind in KINDS.values():
-    kind.model.all_objects.exclude(lease="").update(lease_until=timezone.now(), next_look=timezone.now())
+    kind.model.all_objects.exclude(lease="").update(lease_until=timezone.now(), next_attempt_at=timezone.now())
 """

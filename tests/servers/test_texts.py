@@ -63,23 +63,23 @@ _READ_SCRIPT = """
 import json
 import time
 from apps.containers.models import Container
-from apps.control.reconcile import look
+from apps.control.reconcile import reconcile_one
 from apps.control.services import record
-from apps.environments.services import environment_default
+from apps.environments.services import ensure_default_environment
 from apps.hosts.models import Host, HostEvent
 from apps.hosts.services import host_create
 from apps.hosts.tunnels import journal
 
 BAD = "a\\0b\\ud800"
 talks, refuses = (
-    host_create(actor=None, environment=environment_default(), url=url, probe=False) for url in addresses
+    host_create(actor=None, environment=ensure_default_environment(), url=url, probe=False) for url in addresses
 )
 for host in (talks, refuses):
-    look("host", host.pk)
+    reconcile_one("host", host.pk)
 container = Container.all_objects.get(host=talks)
-look("container", container.pk)
+reconcile_one("container", container.pk)
 container.refresh_from_db()
-journal.write(talks, [journal.line(talks, time.time(), "container", "die", BAD, {"name": BAD})])
+journal.write(talks, [journal.build_event(talks, time.time(), "container", "die", BAD, {"name": BAD})])
 event = HostEvent.objects.get(host=talks)
 entry = record("text.told", actor=None, request={BAD: BAD})
 entry.refresh_from_db()
