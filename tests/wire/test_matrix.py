@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from apps.api.wire.resource import all_resources
-from apps.api.wire.roles import allowed_crud
 from apps.core.ids import wire_id
 from tests.wire.api_client import ApiClient, ApiResponse
 from tests.wire.contract import CONTRACT, DEVIATIONS
@@ -46,7 +45,7 @@ def test_the_roles_of_every_type_are_the_contracts(each: Any):
         assert not each.listable
         return
     for role, word in wanted.items():
-        crud = allowed_crud(WIRE_ROLE.get(role, role), each.name)
+        crud = each.roles.allowed_crud(WIRE_ROLE.get(role, role))
         assert set(crud) == set(word.replace("-", "")), (each.name, role)
 
 
@@ -57,7 +56,7 @@ def test_every_method_of_every_type_is_there_or_not_as_the_role_says(
     caller, role = _caller(name, api_of, key_of, lab)
     schemas = {each["id"]: each for each in caller.get("schemas")["data"]} if role != "nobody" else {}
     for each in TYPES:
-        crud = allowed_crud(WIRE_ROLE.get(role, role), each.name)
+        crud = each.roles.allowed_crud(WIRE_ROLE.get(role, role))
         if each.name == "token":
             continue
         if role != "nobody":
@@ -114,7 +113,7 @@ def test_a_non_member_in_somebodys_environment_finds_nothing(api_of: Any, lab: A
 def test_actions_that_a_role_lacks_are_absent_and_refused(api_of: Any, lab: Any, stack: Any, name: str, allowed: Any):
     caller = api_of(name).inside(lab)
     for each in TYPES:
-        if not each.actions or not allowed_crud(ROLE_OF[name], each.name) or not each.listable:
+        if not each.actions or not each.roles.allowed_crud(ROLE_OF[name]) or not each.listable:
             continue
         for row in caller.get(each.plural_name.lower())["data"][:1]:
             expected = {"logs"} if allowed and each.name == "container" else set()

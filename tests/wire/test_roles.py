@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apps.accounts.provider_config import GROUP_KINDS
 from apps.api.wire.resource import all_resources
-from apps.api.wire.roles import SITE_ROLES, allowed_crud, available_actions
+from apps.api.wire.roles import SITE_ROLES, available_actions
 from apps.control.models import AuditEntry, Operation
 from apps.control.reconcile import reconcile_until_idle
 from apps.core.ids import wire_id
@@ -182,7 +182,7 @@ def test_asking_why_leaves_no_trace(api_of: Any, lab: Any):
 def _allowed(granted: frozenset[str]) -> dict[str, tuple[set[str], set[str]]]:
     return {
         each.name: (
-            set(allowed_crud(granted, each.name)),
+            set(each.roles.allowed_crud(granted)),
             set(available_actions(granted, each.actions, each.action_permissions)),
         )
         for each in TYPES
@@ -192,7 +192,7 @@ def _allowed(granted: frozenset[str]) -> dict[str, tuple[set[str], set[str]]]:
 @pytest.mark.parametrize("role", ROLES)
 def test_a_custom_role_with_a_built_in_ones_permissions_is_like_it(role: str):
     for each in TYPES:
-        assert allowed_crud(role, each.name) == allowed_crud(ROLES[role], each.name)
+        assert each.roles.allowed_crud(role) == each.roles.allowed_crud(ROLES[role])
         assert available_actions(role, each.actions, each.action_permissions) == available_actions(
             ROLES[role], each.actions, each.action_permissions
         )

@@ -1,61 +1,7 @@
-"""The v1 types: one class each; importing this package puts all of them on the register."""
+"""The v1 types, one module per noun: importing this package imports every module in it, so that each type registers."""
 
-from apps.api.resources import (
-    accounts,
-    api_keys,
-    audit,
-    audit_verifications,
-    containers,
-    effective_access,
-    embedded,
-    host_events,
-    host_policies,
-    hosts,
-    identities,
-    images,
-    local_auth,
-    login_providers,
-    open_mode,
-    passwords,
-    processes,
-    projects,
-    registration_tokens,
-    roles,
-    schemas,
-    second_factors,
-    services,
-    sessions,
-    settings,
-    stacks,
-    tokens,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "accounts",
-    "api_keys",
-    "audit",
-    "audit_verifications",
-    "containers",
-    "effective_access",
-    "embedded",
-    "host_events",
-    "host_policies",
-    "hosts",
-    "identities",
-    "images",
-    "local_auth",
-    "login_providers",
-    "open_mode",
-    "passwords",
-    "processes",
-    "projects",
-    "registration_tokens",
-    "roles",
-    "schemas",
-    "second_factors",
-    "services",
-    "sessions",
-    "settings",
-    "stacks",
-    "tokens",
-]
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -14,16 +14,16 @@ from apps.api.wire.resource import (
     Data,
     Link,
     Resource,
-    register,
 )
+from apps.api.wire.roles import TypeRoles
 
 
-@register
 class AccountResource(Resource):
     """An account; administrators see and change all of them, others see themselves."""
 
     name = "account"
     model = User
+    roles = TypeRoles(user="r", admin="crud", environment={"view": "r"})
     own_fields = parse_fields("""
         kind           string   cu <kind
         login          string   c  <login 1..255 ^

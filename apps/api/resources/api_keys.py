@@ -18,8 +18,8 @@ from apps.api.wire.resource import (
     Link,
     Resource,
     RowContext,
-    register,
 )
+from apps.api.wire.roles import TypeRoles
 from apps.core.ids import wire_id
 from apps.environments.access import environment_of
 from apps.environments.models import Environment
@@ -35,7 +35,6 @@ def _role_name(context: RowContext) -> str | None:
     return (scope.role if scope else context.row.role) or None
 
 
-@register
 class ApiKeyResource(Resource):
     """A key pair; the secret is in the answer that makes it and nowhere else.
 
@@ -45,6 +44,7 @@ class ApiKeyResource(Resource):
     name = "apiKey"
     base_type = "credential"
     model = ApiKey
+    roles = TypeRoles(user="crud", admin="crud", environment={"view": "r", "keys": "cud"})
     own_fields = parse_fields("""
         accountId   reference[account] r
         publicValue string             r <public_value

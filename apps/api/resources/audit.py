@@ -17,8 +17,8 @@ from apps.api.wire.resource import (
     Resource,
     RowContext,
     id_prefix_of,
-    register,
 )
+from apps.api.wire.roles import READ_ONLY
 from apps.control.audit.export import CONTENT_TYPES, export_lines
 from apps.control.models import AuditEntry
 from apps.control.selectors import visible_audit_entries
@@ -40,12 +40,12 @@ def _target_id(context: RowContext) -> str | None:
     return wire_id(id_prefix_of(kind), key) if kind and key is not None else None
 
 
-@register
 class AuditLogResource(Resource):
     """One line of the audit log, secrets blanked; `?export=csv` or `jsonl` is a file, for owners and administrators."""
 
     name = "auditLog"
     model = AuditEntry
+    roles = READ_ONLY
     own_fields = parse_fields("""
         accountId                 reference[account]  r <environment_id
         authType                  enum                r <auth_type

@@ -8,7 +8,8 @@ from django.http import QueryDict
 
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Resource, RowContext, register
+from apps.api.wire.resource import Resource, RowContext
+from apps.api.wire.roles import TypeRoles
 from apps.control.audit.verify import (
     ChainReport,
     chain_numbers,
@@ -25,7 +26,6 @@ def _faults(context: RowContext) -> list[dict[str, Any]] | None:
     ]
 
 
-@register
 class AuditVerificationResource(Resource):
     """One chain: an environment's for its owners, all of them and the installation's for administrators.
 
@@ -33,6 +33,7 @@ class AuditVerificationResource(Resource):
     """
 
     name = "auditVerification"
+    roles = TypeRoles(user="r", admin="r", environment={"own": "r"})
     sortable = False
     own_fields = parse_fields("""
         accountId reference[account] r <environment_id

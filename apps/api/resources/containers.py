@@ -10,6 +10,7 @@ from apps.api.resources.socket_tickets import issue_socket_ticket, stats_ticket_
 from apps.api.resources.stats_history import stats_history
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.dispatch import in_one_transaction
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import (
     Action,
@@ -17,8 +18,8 @@ from apps.api.wire.resource import (
     Link,
     Resource,
     RowContext,
-    register,
 )
+from apps.api.wire.roles import OPERATOR_INPUT, TypeRoles
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act, container_create, container_update
@@ -56,13 +57,49 @@ def _deployment_unit(context: RowContext) -> str | None:
     return tags.get("io.rancher.service.deployment.unit")
 
 
-@register
+class ContainerExecResource(EmbeddedResource):
+    """The command that `execute` runs in a container."""
+
+    name = "containerExec"
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "exec": "c"})
+    own_fields = parse_fields("""
+        attachStdin  boolean       c =true ~
+        attachStdout boolean       c =true ~
+        command      array[string] c *
+        tty          boolean       c =true ~
+    """)
+
+
+class ContainerLogsResource(EmbeddedResource):
+    """How much of a container's log to send, and whether to follow it."""
+
+    name = "containerLogs"
+    plural = "containerLogses"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        follow boolean c =true ~
+        lines  int     c =100 0..
+    """)
+
+
+class InstanceStopResource(EmbeddedResource):
+    """How long to wait for a container to stop, and whether to remove it then."""
+
+    name = "instanceStop"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        remove  boolean c ~
+        timeout int     c 0..600
+    """)
+
+
 class ContainerResource(Resource):
     """One container, made here, by a service or outside (`nativeContainer`)."""
 
     name = "container"
     base_type = "instance"
     model = Container
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "cu", "delete": "d"})
     own_fields = (
         *parse_fields("""
             count              int             c  1..100

@@ -10,7 +10,8 @@ from django.http import QueryDict
 from apps.accounts.models import ApiKey, User
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Data, Resource, register
+from apps.api.wire.resource import Data, Resource
+from apps.api.wire.roles import READ_ONLY
 from apps.api.wire.serialize import serialize_collection
 from apps.core.ids import wire_id
 from apps.environments.models import Environment
@@ -33,7 +34,6 @@ from apps.environments.selectors import (
 )
 
 
-@register
 class EffectiveAccessResource(Resource):
     """The answer of the links `effectiveAccess`; as a collection, of those on an environment's member list.
 
@@ -42,6 +42,7 @@ class EffectiveAccessResource(Resource):
 
     name = "effectiveAccess"
     plural = "effectiveAccesses"
+    roles = READ_ONLY
     sortable = False
     own_fields = parse_fields("""
         accountId    reference[account] r

@@ -6,17 +6,18 @@ from typing import Any
 
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Link, Resource, register
+from apps.api.wire.resource import Link, Resource
+from apps.api.wire.roles import READ_ONLY
 from apps.hosts.models import Host, HostEvent
 from apps.hosts.selectors import events_within
 
 
-@register
 class HostEventResource(Resource):
     """One line of a host's timeline."""
 
     name = "hostEvent"
     model = HostEvent
+    roles = READ_ONLY
     own_fields = parse_fields("""
         hostId    reference[host] r  <host_id
         at        date            r  <at

@@ -15,8 +15,8 @@ from apps.api.wire.resource import (
     Link,
     Resource,
     RowContext,
-    register,
 )
+from apps.api.wire.roles import TypeRoles
 from apps.containers.policy import Policy
 from apps.containers.policy.enforce import containers_in_violation
 from apps.containers.policy_services import policy_reset, policy_set
@@ -61,12 +61,12 @@ def _rule_value(name: str) -> Callable[[RowContext], Any]:
     return lambda context: context.row.policy.to_json()[name]
 
 
-@register
 class HostPolicyResource(Resource):
     """One environment's rules; members read them, administrators decide."""
 
     name = "hostPolicy"
     plural = "hostPolicies"
+    roles = TypeRoles(user="r", admin="rud", environment={"view": "r"})
     sortable = False
     own_fields = parse_fields("""
         accountId     reference[account]  r  <environment_id

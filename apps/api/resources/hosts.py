@@ -11,6 +11,7 @@ from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.socket_tickets import stats_ticket_link
 from apps.api.resources.stats_history import stats_history
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.input import pick
 from apps.api.wire.resource import (
@@ -18,8 +19,8 @@ from apps.api.wire.resource import (
     Data,
     Link,
     Resource,
-    register,
 )
+from apps.api.wire.roles import USER_INPUT, TypeRoles
 from apps.containers.models import Container
 from apps.hosts.models import Host
 from apps.hosts.services import (
@@ -34,12 +35,28 @@ def _evacuate(caller: ApiCaller, row: Host, data: Data) -> None:
     host_drain(row, actor=caller.actor, stop_standalone=bool(data.get("stopStandalone")))
 
 
-@register
+class EvacuateInputResource(EmbeddedResource):
+    """What happens to standalone containers when a host is drained."""
+
+    name = "evacuateInput"
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "hosts": "c"})
+    own_fields = parse_fields("stopStandalone boolean c")
+
+
+class SetLabelsInputResource(EmbeddedResource):
+    """Labels as v1 sends them; clients expect its schema, though no action here takes it."""
+
+    name = "setLabelsInput"
+    roles = USER_INPUT
+    own_fields = parse_fields("labels json c")
+
+
 class HostResource(Resource):
     """A machine with an engine."""
 
     name = "host"
     model = Host
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "hosts": "ud"})
     own_fields = parse_fields("""
         agentState      string                  r
         computeTotal    int                     r
@@ -101,11 +118,11 @@ _CREDENTIAL_FIELDS = {
 }
 
 
-@register
 class EngineEndpointResource(Resource):
     """Where an engine listens; making one makes a host, which is the answer."""
 
     name = "engineEndpoint"
+    roles = TypeRoles(environment={"hosts": "c"})
     listable = False
     sortable = False
     own_fields = parse_fields("""

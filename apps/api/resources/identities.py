@@ -12,7 +12,8 @@ from apps.accounts.providers.known_identities import account_claim
 from apps.accounts.providers.search import identities_search, identity_find
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Resource, register
+from apps.api.wire.resource import Resource
+from apps.api.wire.roles import READ_ONLY
 from apps.core.ids import wire_id
 
 
@@ -47,12 +48,12 @@ def account_claims(user: User) -> list[IdentityClaim]:
     ]
 
 
-@register
 class IdentityResource(Resource):
     """A person or group as a member list names it."""
 
     name = "identity"
     plural = "identities"
+    roles = READ_ONLY
     sortable = False
     own_fields = parse_fields("""
         externalId     string             r <wire_id

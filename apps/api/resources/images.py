@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import (
     Data,
     Resource,
     id_prefix_of,
-    register,
 )
+from apps.api.wire.roles import TypeRoles
 from apps.containers.models import Pull
 from apps.containers.selectors import images_of
 from apps.containers.services import image_copy, image_remove
@@ -19,12 +20,20 @@ from apps.drivers.base import EngineError
 from apps.hosts.models import Host
 
 
-@register
+class RemoveImageInputResource(EmbeddedResource):
+    """The image to remove from a host."""
+
+    name = "removeImageInput"
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "hosts": "c"})
+    own_fields = parse_fields("image string c * 1..512")
+
+
 class ImagePullResource(Resource):
     """One image on its way to one host; making one has another host send it."""
 
     name = "imagePull"
     model = Pull
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "hosts": "c"})
     own_fields = parse_fields("""
         name         string                 r   <name
         description  string                 r   <description

@@ -14,7 +14,8 @@ from apps.accounts.site_access import local_access, local_access_save
 from apps.api.resources.login_providers import describe_identities
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Data, Resource, register
+from apps.api.wire.resource import Data, Resource
+from apps.api.wire.roles import TypeRoles
 from apps.core.errors import Invalid
 
 KEY = "localAuthConfig"
@@ -29,11 +30,11 @@ class LocalAuthState:
     name: str | None = None
 
 
-@register
 class LocalAuthConfigResource(Resource):
     """Local accounts are always on; POST makes or renews an administrator and sets who may come in."""
 
     name = KEY
+    roles = TypeRoles(admin="cr")
     sortable = False
     own_fields = parse_fields("""
         username          string          c * <username 1..255

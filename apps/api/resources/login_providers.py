@@ -20,14 +20,15 @@ from apps.accounts.providers import services
 from apps.accounts.providers.known_identities import known_identities
 from apps.api.resources.identities import serialize_claim
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import Field, parse_fields
 from apps.api.wire.resource import (
     Action,
     Data,
     Resource,
     RowContext,
-    register,
 )
+from apps.api.wire.roles import TypeRoles
 
 _COMMON_FIELDS = """
     name              string          r
@@ -131,6 +132,17 @@ def _config_value(name: str) -> Callable[[RowContext], Any]:
     return lambda context: None if name in SECRETS or context.row.config[name] == "" else context.row.config[name]
 
 
+class ProviderTestInputResource(EmbeddedResource):
+    """The credentials that a provider's configuration is tested with."""
+
+    name = "providerTestInput"
+    roles = TypeRoles(admin="cr")
+    own_fields = parse_fields("""
+        login    string   c *
+        password password c *
+    """)
+
+
 class ProviderConfigResource(Resource):
     """One provider; POST sets it, PUT changes what it names, `enabled` switches it on or off.
 
@@ -138,6 +150,7 @@ class ProviderConfigResource(Resource):
     """
 
     kind: ClassVar[str]
+    roles = TypeRoles(admin="cru")
     sortable = False
     custom_actions = {
         "test": Action(_test, "providerTestInput", "providerTest", "admin"),
@@ -210,7 +223,6 @@ def _computed_fields(names: Iterable[str]) -> dict[str, Callable[[RowContext], A
     }
 
 
-@register
 class GithubConfigResource(ProviderConfigResource):
     """github.com, or an Enterprise server."""
 
@@ -219,7 +231,6 @@ class GithubConfigResource(ProviderConfigResource):
     computed = _computed_fields(field.name for field in parse_fields(GITHUB_FIELDS))
 
 
-@register
 class LdapConfigResource(ProviderConfigResource):
     """Active Directory."""
 
@@ -228,7 +239,6 @@ class LdapConfigResource(ProviderConfigResource):
     computed = {**_computed_fields(field.name for field in parse_fields(DIRECTORY_FIELDS)), "port": _effective_port}
 
 
-@register
 class OpenLdapConfigResource(ProviderConfigResource):
     """OpenLDAP, and other directories."""
 

@@ -9,7 +9,8 @@ from django.http import QueryDict
 from apps.accounts.login.open_mode import open_mode_enabled, open_mode_off, open_mode_on
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Data, Resource, register
+from apps.api.wire.resource import Data, Resource
+from apps.api.wire.roles import TypeRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,11 @@ class OpenModeState:
     pk: str = "openmode"
 
 
-@register
 class OpenModeResource(Resource):
     """POST sets it, as v1's configurations are set; switching it on takes the administrator's own password again."""
 
     name = "openMode"
+    roles = TypeRoles(admin="cr")
     sortable = False
     own_fields = parse_fields("""
         enabled  boolean  cr <enabled *

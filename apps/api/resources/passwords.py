@@ -10,24 +10,24 @@ from django.http import QueryDict
 from apps.accounts.login.passwords import password_change, password_set
 from apps.accounts.models import User
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import (
     Action,
     Data,
     Resource,
-    register,
 )
+from apps.api.wire.roles import USER_INPUT, TypeRoles
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.environments.access import Verdict
 
 
-@register
-class ChangeSecretInputResource(Resource):
+class ChangeSecretInputResource(EmbeddedResource):
     """What changing a password takes."""
 
     name = "changeSecretInput"
-    listable = False
+    roles = USER_INPUT
     own_fields = parse_fields("""
         oldSecret password cr *
         newSecret password cr *
@@ -52,11 +52,11 @@ def _change(caller: ApiCaller, row: LocalPassword, data: Data) -> None:
     )
 
 
-@register
 class PasswordResource(Resource):
     """A local account's password: POST sets anybody's (administrators), `changesecret` one's own with the old one."""
 
     name = "password"
+    roles = TypeRoles(user="r", admin="cr", environment={"view": "r"})
     sortable = False
     own_fields = parse_fields("""
         accountId   reference[account] cr <pk

@@ -14,8 +14,8 @@ from apps.api.wire.resource import (
     Resource,
     RowContext,
     id_prefix_of,
-    register,
 )
+from apps.api.wire.roles import READ_ONLY
 from apps.control.cancel import (
     can_cancel,
     can_retry,
@@ -41,12 +41,12 @@ def _resource(context: RowContext) -> str:
     return wire_id(id_prefix_of(context.row.kind), context.row.target)
 
 
-@register
 class ProcessInstanceResource(Resource):
     """One operation."""
 
     name = "processInstance"
     model = Operation
+    roles = READ_ONLY
     own_fields = parse_fields("""
         accountId              reference[account] r <environment_id
         startTime              date               r <created

@@ -8,6 +8,7 @@ from typing import Any
 from apps.accounts.provider_config import IDENTITY_KINDS, LOCAL_IDENTITY_KIND
 from apps.api.resources.effective_access import access_of_environment
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.input import pick
 from apps.api.wire.resource import (
@@ -16,8 +17,8 @@ from apps.api.wire.resource import (
     Data,
     Link,
     Resource,
-    register,
 )
+from apps.api.wire.roles import READ_ONLY, TypeRoles
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict, verdict
 from apps.environments.models import Environment, Member, Role
@@ -53,13 +54,21 @@ def _delete(caller: ApiCaller, row: Environment, _data: Data) -> None:
     environment_act(row, "remove", actor=caller.actor)
 
 
-@register
+class SetProjectMembersInputResource(EmbeddedResource):
+    """The members that replace an environment's."""
+
+    name = "setProjectMembersInput"
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "c", "members": "c"})
+    own_fields = parse_fields("members array[projectMember] c *")
+
+
 class ProjectResource(Resource):
     """An environment; its owners rename, close and delete it and choose its members."""
 
     name = "project"
     base_type = "account"
     model = Environment
+    roles = TypeRoles(user="crud", admin="crud", environment={"view": "r"})
     own_fields = parse_fields("""
         uuid           string               r   <wire_uuid
         members        array[projectMember] c
@@ -117,12 +126,12 @@ class ProjectResource(Resource):
         return super().verdict(caller, row, action)
 
 
-@register
 class ProjectMemberResource(Resource):
     """One identity's role in an environment; written through the environment's `setmembers` only."""
 
     name = "projectMember"
     model = Member
+    roles = READ_ONLY
     own_fields = parse_fields("""
         externalId     string             r <identity
         externalIdType enum               r <identity_type

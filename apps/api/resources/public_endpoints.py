@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from apps.api.wire.embedded import EmbeddedResource
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.roles import READ_ONLY
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints
 from apps.core.ids import wire_id
+
+
+class PublicEndpointResource(EmbeddedResource):
+    """The address and port under which a container is published."""
+
+    name = "publicEndpoint"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        ipAddress  string              r
+        port       int                 r
+        hostId     reference[host]     r
+        instanceId reference[instance] r
+        serviceId  reference[service]  r
+    """)
 
 
 def serialize_endpoints(

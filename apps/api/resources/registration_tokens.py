@@ -15,8 +15,8 @@ from apps.api.wire.resource import (
     Link,
     Resource,
     RowContext,
-    register,
 )
+from apps.api.wire.roles import TypeRoles
 from apps.control.services import request_change
 from apps.hosts.models import RegistrationToken
 from apps.hosts.selectors import portal_base_url, registration_command
@@ -43,13 +43,13 @@ def _rotate(caller: ApiCaller, row: RegistrationToken, _data: Data) -> None:
     token_rotate(row, actor=caller.actor)
 
 
-@register
 class RegistrationTokenResource(Resource):
     """An environment's key for new hosts; only those who may add hosts see it."""
 
     name = "registrationToken"
     base_type = "credential"
     model = RegistrationToken
+    roles = TypeRoles(user="r", admin="r", environment={"hosts": "cr"})
     own_fields = parse_fields("""
         command         string r
         image           string r

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.input import pick
 from apps.api.wire.resource import (
     Action,
     Data,
     Resource,
-    register,
 )
+from apps.api.wire.roles import TypeRoles
 from apps.environments.models import Role
 from apps.environments.selectors.roles import RoleUsage, role_usage
 from apps.environments.services import role_create, role_remove, role_update
@@ -24,23 +25,22 @@ def _replace(caller: ApiCaller, row: Role, data: Data) -> Data:
     return {"type": "role", "links": {}, "actions": {}, "name": row.name, "replacement": data["replacement"]}
 
 
-@register
-class ReplaceRoleInputResource(Resource):
+class ReplaceRoleInputResource(EmbeddedResource):
     """Which role members and keys get instead of the one that is deleted."""
 
     name = "replaceRoleInput"
-    listable = False
+    roles = TypeRoles(user="r", admin="cr", environment={"view": "r"})
     own_fields = parse_fields("""
         replacement string c * 1..32
     """)
 
 
-@register
 class RoleResource(Resource):
     """A set of permissions with a name; what it may do changes at once for everybody who has it."""
 
     name = "role"
     model = Role
+    roles = TypeRoles(user="r", admin="crud", environment={"view": "r"})
     own_fields = parse_fields("""
         name        string        c  * <name 2..32
         label       string        cu <label 0..64

@@ -12,17 +12,17 @@ from apps.api.wire.resource import (
     Data,
     Resource,
     find_resource,
-    register,
     visible_resources,
 )
+from apps.api.wire.roles import TypeRoles
 from apps.api.wire.schema import build_schema
 
 
-@register
 class SchemaResource(Resource):
     """A type's schema, by its name or plural."""
 
     name = "schema"
+    roles = TypeRoles(anonymous="r", user="r", admin="r", environment={"view": "r"})
     sortable = False
     own_fields = parse_fields("""
         pluralName        string        r <plural_name

@@ -11,22 +11,22 @@ from django.http import QueryDict
 from apps.accounts.login import second_factor
 from apps.accounts.models import Totp, User
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import (
     Action,
     Data,
     Resource,
-    register,
 )
+from apps.api.wire.roles import READ_ONLY, USER_INPUT
 from apps.environments.access import Verdict
 
 
-@register
-class SecondFactorInputResource(Resource):
+class SecondFactorInputResource(EmbeddedResource):
     """The code that an action of `secondFactor` takes."""
 
     name = "secondFactorInput"
-    listable = False
+    roles = USER_INPUT
     own_fields = parse_fields("""
         code string cr *
     """)
@@ -71,11 +71,11 @@ def _reset(caller: ApiCaller, row: SecondFactorState, _data: Data) -> None:
     second_factor.factor_reset(row.account, actor=caller.actor)
 
 
-@register
 class SecondFactorResource(Resource):
     """`enrol` answers the secret, `confirm` with the first code the recovery codes; `reset` is for administrators."""
 
     name = "secondFactor"
+    roles = READ_ONLY
     sortable = False
     own_fields = parse_fields("""
         accountId         reference[account] r <pk

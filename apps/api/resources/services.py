@@ -8,6 +8,7 @@ from typing import Any
 from apps.api.resources import launch
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.input import pick, validate_body
 from apps.api.wire.resource import (
@@ -17,8 +18,8 @@ from apps.api.wire.resource import (
     Link,
     Resource,
     find_resource,
-    register,
 )
+from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY, USER_INPUT, TypeRoles
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
@@ -63,12 +64,40 @@ def _link_action(change: Callable[..., None]) -> Callable[[ApiCaller, Service, D
     return act
 
 
-@register
+class AddRemoveServiceLinkInputResource(EmbeddedResource):
+    """The link that `addservicelink` or `removeservicelink` is about."""
+
+    name = "addRemoveServiceLinkInput"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("serviceLink serviceLink c *")
+
+
+class SetServiceLinksInputResource(EmbeddedResource):
+    """The links that replace a service's."""
+
+    name = "setServiceLinksInput"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("serviceLinks array[serviceLink] c")
+
+
+class ServiceLinkResource(EmbeddedResource):
+    """A service and the name under which another one reaches it."""
+
+    name = "serviceLink"
+    roles = USER_INPUT
+    own_fields = parse_fields("""
+        name      string             c
+        serviceId reference[service] c *
+        uuid      string             r
+    """)
+
+
 class ServiceResource(Resource):
     """Containers of one launch configuration, kept at a scale."""
 
     name = "service"
     model = Service
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "cu", "delete": "d"})
     own_fields = parse_fields("""
         name                   string                       cu <name * 1..63
         assignServiceIpAddress boolean                      r  =false ~
@@ -166,12 +195,12 @@ class ServiceResource(Resource):
         service_act(row, action, actor=caller.actor)
 
 
-@register
 class ServiceConsumeMapResource(Resource):
     """One service's link to another, read only."""
 
     name = "serviceConsumeMap"
     model = ServiceLink
+    roles = READ_ONLY
     own_fields = parse_fields("""
         serviceId         reference[service] r <service_id
         consumedServiceId reference[service] r <target_id

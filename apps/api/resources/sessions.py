@@ -8,22 +8,22 @@ from apps.accounts.login.credentials import session_confirm
 from apps.accounts.login.sessions import all_sessions, session_end
 from apps.accounts.models import Session
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import (
     Action,
     Data,
     Resource,
-    register,
 )
+from apps.api.wire.roles import USER_INPUT, TypeRoles
 from apps.environments.access import Verdict
 
 
-@register
-class SessionConfirmInputResource(Resource):
+class SessionConfirmInputResource(EmbeddedResource):
     """The password once more, and a code of the second factor where there is one."""
 
     name = "sessionConfirmInput"
-    listable = False
+    roles = USER_INPUT
     own_fields = parse_fields("""
         password password cr *
         code     password cr
@@ -34,7 +34,6 @@ def _confirm(caller: ApiCaller, row: Session, data: Data) -> None:
     session_confirm(row, data["password"], data.get("code", ""), actor=caller.actor)
 
 
-@register
 class LoginSessionResource(Resource):
     """A browser or program that is logged in; deleting it logs it out. Ours, not v1's.
 
@@ -43,6 +42,7 @@ class LoginSessionResource(Resource):
 
     name = "loginSession"
     model = Session
+    roles = TypeRoles(user="rd", admin="rd", environment={"view": "rd"})
     own_fields = parse_fields("""
         accountId reference[account] r <account_id
         address   string             r <address

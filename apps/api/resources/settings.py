@@ -10,7 +10,8 @@ from django.http import QueryDict
 
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Data, Resource, register
+from apps.api.wire.resource import Data, Resource
+from apps.api.wire.roles import TypeRoles
 from apps.core.defaults import DEFAULTS
 from apps.core.models import Setting
 from apps.core.services import setting_reset, setting_write
@@ -36,11 +37,11 @@ def _load_settings(*, everything: bool) -> dict[str, EffectiveSetting]:
     return {name: EffectiveSetting(name, stored.get(name, DEFAULTS[name].value), name in stored) for name in names}
 
 
-@register
 class SettingResource(Resource):
     """One setting; administrators see all and change them, others read the public ones."""
 
     name = "setting"
+    roles = TypeRoles(user="r", admin="crud", environment={"view": "r"})
     sortable = False
     own_fields = parse_fields("""
         name        string  c  <name * 1..255

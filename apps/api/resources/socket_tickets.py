@@ -6,7 +6,34 @@ from collections.abc import Callable
 from typing import Any
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.roles import READ_ONLY
 from apps.environments.services import ticket_issue
+
+
+class HostAccessResource(EmbeddedResource):
+    """A ticket for a WebSocket and the URL that takes it."""
+
+    name = "hostAccess"
+    plural = "hostAccesses"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        token string r
+        url   string r
+    """)
+
+
+class StatsAccessResource(EmbeddedResource):
+    """A ticket for a statistics WebSocket and the URL that takes it."""
+
+    name = "statsAccess"
+    plural = "statsAccesses"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        token string r
+        url   string r
+    """)
 
 
 def issue_socket_ticket(

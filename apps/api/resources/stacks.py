@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.input import pick
 from apps.api.wire.resource import (
@@ -14,8 +15,8 @@ from apps.api.wire.resource import (
     Link,
     Resource,
     RowContext,
-    register,
 )
+from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
 from apps.core.ids import row_number
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export
@@ -61,12 +62,39 @@ def _health(context: RowContext) -> str:
     return next((word for word in ("unhealthy", "degraded", "initializing") if word in found), "healthy")
 
 
-@register
+class AddOutputsInputResource(EmbeddedResource):
+    """The outputs that `addoutputs` adds to a stack."""
+
+    name = "addOutputsInput"
+    roles = READ_ONLY
+    own_fields = parse_fields("outputs map[string] c *")
+
+
+class ComposeConfigResource(EmbeddedResource):
+    """A stack as compose files: the answer of `exportconfig`."""
+
+    name = "composeConfig"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        dockerComposeConfig  string r
+        rancherComposeConfig string r
+    """)
+
+
+class ComposeConfigInputResource(EmbeddedResource):
+    """The services to export; all of the stack's when none is named."""
+
+    name = "composeConfigInput"
+    roles = USER_INPUT
+    own_fields = parse_fields("serviceIds array[reference[service]] c")
+
+
 class StackResource(Resource):
     """A stack; given compose texts, it makes their services."""
 
     name = "environment"
     model = Stack
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "cu", "delete": "d"})
     own_fields = parse_fields("""
         name                string      cu <name * 1..63
         dockerCompose       string      c

@@ -8,9 +8,27 @@ from typing import Any
 from django.http import QueryDict
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.roles import READ_ONLY
 from apps.core.ids import wire_id
 from apps.hosts.models import Host
 from apps.hosts.stats.history import parse_hours, read_history
+
+
+class StatsHistoryResource(EmbeddedResource):
+    """Samples of a host or container over the last hours."""
+
+    name = "statsHistory"
+    plural = "statsHistories"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        asOf         date   r
+        hours        int    r
+        points       json   r
+        resourceId   string r
+        resourceType string r
+    """)
 
 
 def stats_history(caller: ApiCaller, row: Any, query_params: QueryDict) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from apps.api.resources.identities import account_identity
 from apps.api.wire.auth import issue_token
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Data, Resource, register
+from apps.api.wire.resource import Data, Resource
+from apps.api.wire.roles import TypeRoles
 from apps.core.defaults import setting
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.ids import wire_id
@@ -53,11 +54,11 @@ def _require_second_factor(user: User, code: str | None, address: str) -> None:
             raise Problem(problem.message, status=401, code="Unauthorized", field="totp") from None
 
 
-@register
 class TokenResource(Resource):
     """POST `{"code": "<name>:<password>"}` answers `jwt`, good as a bearer token."""
 
     name = "token"
+    roles = TypeRoles(anonymous="cr")
     sortable = False
     own_fields = parse_fields("""
         code         string   c *

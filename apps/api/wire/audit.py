@@ -1,41 +1,41 @@
-"""Telling the audit log how the API answered what changes things."""
+"""Completing the audit entries of a request with how the API answered it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.resource import Resource
 from apps.control.services import record_response
 from apps.core.models import Managed
 from apps.environments.access import environment_of
 
-if TYPE_CHECKING:
-    from apps.api.wire.view import ApiView
-
 _ACTION_BY_METHOD = {"POST": "create", "PUT": "update", "DELETE": "remove"}
 
 
-def complete_audit_entries(view: ApiView, request: Request, response: Response) -> None:
-    """Complete the lines of this request, or write one for what was refused."""
+def complete_audit_entries(
+    caller: ApiCaller, resource: Resource | None, row: Any, request: Request, response: Response
+) -> None:
+    """Add the response to the entries of this request, or write one for a request that was refused."""
     if request.method not in _ACTION_BY_METHOD:
         return
     body = request.data
     action = request.query_params.get("action") or _ACTION_BY_METHOD[request.method]
     record_response(
-        view.caller.actor,
+        caller.actor,
         response.status_code,
         response.data,
-        event=f"{view.resource.name if view.resource else 'request'}.{action}"[:96],
-        environment_id=_environment_id(view),
+        event=f"{resource.name if resource else 'request'}.{action}"[:96],
+        environment_id=_environment_id(caller, row),
         request=dict(body) if isinstance(body, dict) else {},
     )
 
 
-def _environment_id(view: ApiView) -> int | None:
+def _environment_id(caller: ApiCaller, row: Any) -> int | None:
     """The environment that the request was about."""
-    if isinstance(view.row, Managed):
-        return environment_of(view.row)
-    environment = view.caller.environment
-    return environment.pk if environment is not None else None
+    if isinstance(row, Managed):
+        return environment_of(row)
+    return caller.environment.pk if caller.environment is not None else None

@@ -6,14 +6,14 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import Field, parse_fields
-from apps.api.wire.roles import allowed_crud, available_actions
+from apps.api.wire.roles import TypeRoles, available_actions
 from apps.core.models import Managed
 from apps.environments.access import (
     Verdict,
@@ -97,9 +97,13 @@ class Link:
 
 
 class Resource:
-    """One v1 type. Subclasses declare; what they must say in code are `rows`, `create`, `update` and `act`."""
+    """One v1 type, declared by a subclass; what takes code are `rows`, `create`, `update` and `act`.
+
+    A subclass with a `name` of its own is registered when it is defined; one without is a base for others.
+    """
 
     name: ClassVar[str]
+    roles: ClassVar[TypeRoles]
     plural: ClassVar[str] = ""
     base_type: ClassVar[str] = ""
     model: ClassVar[Any] = None
@@ -110,6 +114,12 @@ class Resource:
     custom_actions: ClassVar[Mapping[str, Action]] = {}
     links: ClassVar[Mapping[str, Link]] = {}
     omitted_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        """Register the type."""
+        super().__init_subclass__()
+        if "name" in cls.__dict__:
+            _register(cls())
 
     @property
     def plural_name(self) -> str:
@@ -153,7 +163,7 @@ class Resource:
 
     def may(self, caller: ApiCaller, letter: str) -> bool:
         """Whether the caller's role has this method here."""
-        return letter in allowed_crud(caller.role_or_permissions, self.name)
+        return letter in self.roles.allowed_crud(caller.role_or_permissions)
 
     def actions_for(self, caller: ApiCaller) -> list[str]:
         """The actions that exist for the caller's role."""
@@ -227,23 +237,20 @@ def id_prefix_from_name(name: str) -> str:
     return name[0] + "".join(re.findall("[A-Z]", name[1:])).lower()
 
 
-ResourceT = TypeVar("ResourceT", bound=type[Resource])
-
 _by_name: dict[str, Resource] = {}
 _by_lower_name: dict[str, Resource] = {}
 
 
-def register(cls: ResourceT) -> ResourceT:
-    """Have the API serve this type, under its singular and plural in any letter case."""
-    register_resource(cls())
-    return cls
-
-
-def register_resource(resource: Resource) -> None:
-    """Put a type on the register."""
+def _register(resource: Resource) -> None:
+    """Serve a type under its singular and plural in any letter case; refuses an incomplete or ambiguous declaration."""
+    declaration = type(resource).__name__
+    if not hasattr(resource, "roles"):
+        raise TypeError(f"{declaration} does not declare its roles.")
+    words = {resource.name.lower(), resource.plural_name.lower()}
+    if taken := sorted(words & _by_lower_name.keys()):
+        raise TypeError(f"{declaration}: another type is already called {taken[0]!r}.")
     _by_name[resource.name] = resource
-    _by_lower_name[resource.name.lower()] = resource
-    _by_lower_name[resource.plural_name.lower()] = resource
+    _by_lower_name.update(dict.fromkeys(words, resource))
 
 
 def find_resource(word: str) -> Resource | None:
@@ -258,7 +265,7 @@ def all_resources() -> Iterable[Resource]:
 
 def visible_resources(caller: ApiCaller) -> list[Resource]:
     """The types that exist for the caller's role."""
-    return [each for each in all_resources() if allowed_crud(caller.role_or_permissions, each.name)]
+    return [each for each in all_resources() if each.roles.allowed_crud(caller.role_or_permissions)]
 
 
 def id_prefix_of(name: str) -> str:

@@ -6,21 +6,20 @@ from typing import Any
 
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.resource import Resource
-from apps.api.wire.roles import allowed_crud
 
 _ITEM_METHODS = {"r": "GET", "u": "PUT", "d": "DELETE"}
 
 
 def allowed_methods(resource: Resource, caller: ApiCaller) -> tuple[list[str], list[str]]:
     """What the caller's role may do with the collection, and with one of its things."""
-    crud = allowed_crud(caller.role_or_permissions, resource.name)
+    crud = resource.roles.allowed_crud(caller.role_or_permissions)
     collection = ["GET"] * ("r" in crud and resource.listable) + ["POST"] * ("c" in crud)
     return collection, [method for letter, method in _ITEM_METHODS.items() if letter in crud]
 
 
 def build_schema(resource: Resource, caller: ApiCaller) -> dict[str, Any]:
     """One type as the caller's role knows it."""
-    crud = allowed_crud(caller.role_or_permissions, resource.name)
+    crud = resource.roles.allowed_crud(caller.role_or_permissions)
     collection, item = allowed_methods(resource, caller)
     fields = [f for f in resource.fields if caller.role == "admin" or not f.admin]
     shown = {f.name: f.schema(writable=crud) for f in fields}

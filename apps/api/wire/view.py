@@ -160,7 +160,7 @@ class ApiView(APIView):
         if caller.actor.revoked_counts and isinstance(response.data, dict):
             response.data["revoked"] = dataclasses.asdict(sum(caller.actor.revoked_counts, RevokedCounts()))
         found = super().finalize_response(request, response, *args, **kwargs)
-        complete_audit_entries(self, request, found)
+        complete_audit_entries(self.caller, self.resource, self.row, request, found)
         found["X-API-Schemas"] = self._schemas(caller)
         found["X-API-Account-Id"] = caller.account_id
         found["Cache-Control"] = "no-store"
