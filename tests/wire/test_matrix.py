@@ -8,8 +8,9 @@ import pytest
 
 from apps.api.wire.resource import all_resources
 from apps.core.ids import wire_id
-from tests.wire.api_client import ApiClient, ApiResponse
+from tests.wire.api_client import ApiClient
 from tests.wire.contract import CONTRACT, DEVIATIONS
+from tests.wire.matrix import check_methods, check_schema
 
 TYPES = list(all_resources())
 ROLE_OF = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly"}
@@ -24,7 +25,6 @@ CALLERS = [
     "root",
     "nobody",
 ]
-KNOWN_ID = {"schema": "schema", "setting": "api.host"}
 
 
 def _caller(name: str, api_of: Any, key_of: Any, lab: Any) -> tuple[ApiClient, str]:
@@ -61,43 +61,8 @@ def test_every_method_of_every_type_is_there_or_not_as_the_role_says(
             continue
         if role != "nobody":
             assert (each.name in schemas) == bool(crud), each.name
-            _check_schema(schemas.get(each.name), crud, each)
-        _check_methods(caller, each, crud, is_anonymous=role == "nobody")
-
-
-def _check_schema(schema: dict[str, Any] | None, crud: str, each: Any) -> None:
-    if schema is None:
-        return
-    item = {"r": "GET", "u": "PUT", "d": "DELETE"}
-    assert set(schema["resourceMethods"]) == {item[letter] for letter in crud if letter in item}
-    assert ("POST" in schema["collectionMethods"]) == ("c" in crud)
-    assert ("GET" in schema["collectionMethods"]) == ("r" in crud and each.listable)
-
-
-def _check_methods(caller: ApiClient, each: Any, crud: str, *, is_anonymous: bool) -> None:
-    plural = each.plural_name.lower()
-    unknown = 401 if is_anonymous else 404
-    if not crud:
-        for method in ("GET", "POST", "PUT", "DELETE"):
-            for path in (plural, f"{plural}/{wire_id(each.id_prefix, 1)}"):
-                assert caller.call(method, path, {}).status == unknown, (method, path)
-        return
-    listed = caller.get(plural)
-    assert listed.status == (200 if "r" in crud and each.listable else 405), plural
-    if each.listable:
-        assert refused(caller.post(plural, {"name": "!"}), "POST") == ("c" not in crud), plural
-    found = KNOWN_ID.get(each.name) or next(iter(listed.ids if listed.status == 200 else []), None)
-    if found is None:
-        return
-    path = f"{plural}/{found}"
-    assert caller.get(path).status == (200 if "r" in crud else 405), path
-    assert refused(caller.put(path, {}), "PUT") == ("u" not in crud), path
-    if "d" not in crud:
-        assert refused(caller.delete(path), "DELETE"), path
-
-
-def refused(answer: ApiResponse, method: str) -> bool:
-    return answer.status == 405 and answer["message"] == f"{method} is not possible here."
+            check_schema(schemas.get(each.name), crud, each)
+        check_methods(caller, each, crud, is_anonymous=role == "nobody")
 
 
 def test_a_non_member_in_somebodys_environment_finds_nothing(api_of: Any, lab: Any, foreign_environment: Any):
