@@ -1,1 +1,1 @@
-"""The v1 wire."""
+"""The v1 REST API."""

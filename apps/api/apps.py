@@ -1,16 +1,16 @@
-"""Django's handle on `api`: gives sockets the v1 view of a row."""
+"""The Django app `api`: provides the hook that renders rows for WebSockets."""
 
 from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
-    """The v1 wire."""
+    """The v1 REST API."""
 
     name = "apps.api"
     label = "api"
 
     def ready(self) -> None:
-        """Register the types, and the renderer that sockets use."""
+        """Import the types, and provide the renderer that sockets use."""
         from apps.api.socket_render import render
         from apps.core.hooks import hooks
 

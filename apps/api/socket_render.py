@@ -1,11 +1,11 @@
-"""Rows for those who watch: the v1 resource of a changed row, as its watcher's role sees it."""
+"""Rows for WebSockets: the v1 resource of a changed row, as the subscriber's role sees it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from apps.api import resources  # noqa: F401 - puts the types on the register
+from apps.api import resources  # noqa: F401 - registers the types
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.formats import format_dates
 from apps.api.wire.resource import find_resource
@@ -15,7 +15,7 @@ from apps.environments.actor import Actor
 
 
 def render(kind: str, key: int, actor: Actor, base: str) -> Mapping[str, Any] | None:
-    """The row as the actor sees it, with links below `base`; None when it is not for them."""
+    """The row as the actor sees it, with links below `base`; None when the actor may not see it."""
     resource = find_resource(kind)
     role = "admin" if actor.is_admin else "user"
     if resource is None:
@@ -28,5 +28,5 @@ def render(kind: str, key: int, actor: Actor, base: str) -> Mapping[str, Any] | 
     caller = ApiCaller(actor, "user" if permissions else role, permissions=permissions or None, base=base)
     if not resource.may(caller, "r"):
         return None
-    found: Mapping[str, Any] = format_dates(serialize_row(resource, caller, row))
-    return found
+    rendered: Mapping[str, Any] = format_dates(serialize_row(resource, caller, row))
+    return rendered

@@ -15,7 +15,7 @@ _CONSOLE_URLS = "apps.console.urls"
 
 
 def root_page(request: HttpRequest) -> HttpResponseBase:
-    """`/`: the versions of the API to who asks for JSON, the console to everybody else."""
+    """`/`: the API's versions for clients that accept JSON, the console for everybody else."""
     accept = request.headers.get("Accept", "")
     if "application/json" in accept and "text/html" not in accept:
         base = base_url(request)

@@ -102,7 +102,7 @@ def test_the_json_box_of_a_form_counts_before_its_fields(body: Any, value: Any):
 
 
 def test_broken_json_in_the_box_is_refused():
-    with pytest.raises(Problem, match="no valid JSON"):
+    with pytest.raises(Problem, match="not valid JSON"):
         unwrap_form(FormBody(_body="{"))
 
 

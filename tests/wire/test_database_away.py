@@ -17,8 +17,8 @@ DATABASE_ERRORS = ["database or disk is full", "disk I/O error", "server closed 
 def test_the_remedy_is_reported(words: str):
     problem = to_problem(OperationalError(words))
     assert (problem.status, problem.code) == (503, "Service Unavailable")
-    assert "make room" in problem.message
-    assert "not touched" in problem.message
+    assert "free disk space" in problem.message
+    assert "keep running" in problem.message
     assert words not in problem.message, "what the database says is for the log"
 
 
@@ -66,4 +66,4 @@ def test_the_caller_hears_it(api: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stacks, "stack_create", fail)
     answer = api.post("environments", {"name": "x"})
     assert (answer.status, answer["type"], answer["code"]) == (503, "error", "Service Unavailable")
-    assert "make room" in answer["message"]
+    assert "free disk space" in answer["message"]

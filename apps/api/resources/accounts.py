@@ -45,7 +45,7 @@ class AccountResource(Resource):
     }
 
     def rows(self, caller: ApiCaller) -> Any:
-        """Oneself, or everybody; an environment key is nobody in particular."""
+        """The caller's own account; all for administrators; none for an environment key."""
         rows = User.objects.all()
         if caller.actor.is_admin:
             return rows

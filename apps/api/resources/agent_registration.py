@@ -1,4 +1,4 @@
-"""How a host's agent comes in: its script by a token, and the credential it trades the token for (contract, 4.1)."""
+"""Registration of host agents: a token's script, and the credential the token is exchanged for (contract, 4.1)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ exit 1
 
 @require_safe
 def registration_script(request: HttpRequest, token: str) -> HttpResponse:
-    """The shell script behind a registration URL; bad, expired and revoked tokens are the same 404."""
+    """The shell script behind a registration URL; invalid, expired and revoked tokens are all 404."""
     row = verify_token(token)
     if row is None:
         raise Http404
@@ -72,7 +72,7 @@ def registration_script(request: HttpRequest, token: str) -> HttpResponse:
 
 
 class AgentRegistrationView(APIView):
-    """`/v1/registers` for the role `register`: whoever shows a token of an environment."""
+    """`/v1/registers`, for callers that authenticate with an environment's registration token."""
 
     http_method_names = ["get", "post", "head"]
     authentication_classes = ()
@@ -80,11 +80,11 @@ class AgentRegistrationView(APIView):
     token: RegistrationToken
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:  # noqa: ARG002, FBT001, FBT002
-        """JSON, whoever asks."""
+        """Always JSON."""
         return V1Renderer(), "application/json"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """After REST framework's own checks: the token."""
+        """Verify the token, after REST framework's own checks."""
         super().initial(request, *args, **kwargs)
         found = verify_token(_token_from_request(request))
         if found is None:
@@ -92,7 +92,7 @@ class AgentRegistrationView(APIView):
         self.token = found
 
     def post(self, request: Request) -> Response:
-        """Register a host; its secret is in this answer and never again."""
+        """Register a host; the secret is in this response only."""
         registered_agent = agent_register(self.token, request.data, address=client_address(request))
         base = portal_base_url(base_url(request))
         shown_once = {
@@ -103,7 +103,7 @@ class AgentRegistrationView(APIView):
         return Response({**_serialize_registration(registered_agent.credential, base), **shown_once}, status=201)
 
     def get(self, request: Request) -> Response:
-        """What an agent got under the random key it registered with."""
+        """The registration made under the random key that the agent sent."""
         base = portal_base_url(base_url(request))
         row = find_registration(self.token, request.query_params.get("key", ""))
         data = [_serialize_registration(row, base)] if row else []

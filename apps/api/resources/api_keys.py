@@ -1,4 +1,4 @@
-"""`apiKey`: keys of accounts, and of environments when the call is about one."""
+"""`apiKey`: keys of accounts, and of an environment for requests inside one."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def _role_name(context: RowContext) -> str | None:
 
 
 class ApiKeyResource(Resource):
-    """A key pair; the secret is in the answer that makes it and nowhere else.
+    """A key pair; the secret is in the response that creates it and nowhere else.
 
-    `role` (never more than its maker's, and only narrowed later), `expires` (empty: never) and `addresses` are ours.
+    Not in Rancher's v1: `role` (never above its creator's, and later only narrowed), `expires` (empty: never) and
+    `addresses`.
     """
 
     name = "apiKey"
@@ -64,7 +65,7 @@ class ApiKeyResource(Resource):
     }
 
     def rows(self, caller: ApiCaller) -> Any:
-        """One's own keys and those of the environments one sees; an administrator's every account's."""
+        """The account's own keys and those of its environments; for administrators those of all accounts."""
         rows = ApiKey.objects.select_related("scope", "account")
         inside = Q(scope__environment__in=caller.environments())
         if caller.environment is not None:
@@ -73,12 +74,12 @@ class ApiKeyResource(Resource):
         return rows.filter(inside | personal)
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> Any:  # noqa: ARG002 - the base's signature
-        """Outside any environment only the keys of accounts."""
+        """Outside any environment, only the keys of accounts."""
         rows = self.rows(caller)
         return rows if caller.environment is not None else rows.filter(scope=None)
 
     def create(self, caller: ApiCaller, data: Data) -> Any:
-        """A new pair of the environment, or of the account outside any."""
+        """Create a key of the environment, or of the account outside any."""
         _parse_expiry(data)
         if caller.environment is not None:
             created = environment_key_create(actor=caller.actor, environment=caller.environment, **data)
@@ -97,7 +98,7 @@ class ApiKeyResource(Resource):
 
 
 def _parse_expiry(data: Data) -> None:
-    """What `expires` says as a moment; empty is never."""
+    """Convert `expires` to a time; empty means never."""
     if "expires" in data:
         data["expires"] = parse_time("expires", data["expires"]) if data["expires"].strip() else None
 

@@ -1,4 +1,4 @@
-"""`auditLog`: who did what."""
+"""`auditLog`: the audit entries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _target_id(context: RowContext) -> str | None:
 
 
 class AuditLogResource(Resource):
-    """One line of the audit log, secrets blanked; `?export=csv` or `jsonl` is a file, for owners and administrators."""
+    """One audit entry, secrets redacted; `?export=csv` or `jsonl` downloads a file, for owners and administrators."""
 
     name = "auditLog"
     model = AuditEntry
@@ -72,7 +72,7 @@ class AuditLogResource(Resource):
     links = {"account": Link("project", attribute="environment_id")}
 
     def rows(self, caller: ApiCaller) -> Any:
-        """The lines of the environment the caller is in; everything, log-ins included, for an administrator in none."""
+        """The entries of the caller's environment; outside any, everything for administrators, log-ins included."""
         if caller.environment is None and caller.actor.is_admin:
             found: Any = visible_audit_entries(caller.actor)
         else:
@@ -82,13 +82,13 @@ class AuditLogResource(Resource):
     def download(
         self, caller: ApiCaller, request: HttpRequest, query_params: QueryDict
     ) -> StreamingHttpResponse | None:
-        """The lines that the filters leave, as a file."""
+        """The entries that match the filters, as a file."""
         kind = query_params.get("export")
         if kind is None:
             return None
         if kind not in CONTENT_TYPES:
             raise Invalid("export", "InvalidOption", f"export must be one of: {', '.join(CONTENT_TYPES)}.")
         if not set(caller.environments()) <= set(caller.environments("own")):
-            raise Forbidden("Only owners and administrators may take the audit log away.")
+            raise Forbidden("Only owners and administrators may export the audit log.")
         rows, _filters = query.apply_filters(self, self.rows(caller), query_params)
         return streaming_download(request, f"audit.{kind}", CONTENT_TYPES[kind], export_lines(rows, kind))

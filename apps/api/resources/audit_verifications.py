@@ -1,4 +1,4 @@
-"""`auditVerification`: whether an audit log is as it was written."""
+"""`auditVerification`: whether the audit log is unchanged since it was written."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def _faults(context: RowContext) -> list[dict[str, Any]] | None:
 
 
 class AuditVerificationResource(Resource):
-    """One chain: an environment's for its owners, all of them and the installation's for administrators.
+    """One audit chain: an environment's for its owners, all chains and the installation's for administrators.
 
-    Asking for one verifies it; the list only names them (`whole` is null).
+    Reading one verifies it; the list only names them (`whole` is null), since a chain can be long.
     """
 
     name = "auditVerification"
@@ -51,7 +51,7 @@ class AuditVerificationResource(Resource):
         return row.chain
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[ChainReport]:  # noqa: ARG002 - the base's signature
-        """The chains there are for the caller."""
+        """The chains that the caller may verify."""
         return unverified_reports(_visible_chains(caller))
 
     def find(self, caller: ApiCaller, key: int | str | None) -> ChainReport | None:

@@ -1,4 +1,4 @@
-"""`container`."""
+"""`container`, and what its actions take."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class InstanceStopResource(EmbeddedResource):
 
 
 class ContainerResource(Resource):
-    """One container, made here, by a service or outside (`nativeContainer`)."""
+    """One container, created here, by a service, or outside the portal (`nativeContainer`)."""
 
     name = "container"
     base_type = "instance"
@@ -138,7 +138,7 @@ class ContainerResource(Resource):
     }
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
-        """Each one's configuration, read once."""
+        """The launch configuration of each, with the values of variables only where the caller may see them."""
         values_visible = {
             key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}
         }
@@ -148,12 +148,16 @@ class ContainerResource(Resource):
         }
 
     def create(self, caller: ApiCaller, data: Data) -> Any:
-        """One container, or `count` of them under numbered names: all or none."""
+        """Create one container, or `count` of them under numbered names: all or none."""
         config, count = LaunchConfig.from_wire(data), data.get("count", 1)
         name, about = data.get("name", ""), data.get("description", "")
         environment = caller.require_environment()
         if count > 1 and config.ports and any(port.public for port in config.ports):
-            raise Invalid("count", "InvalidOption", "Several containers cannot publish the same port; leave it open.")
+            raise Invalid(
+                "count",
+                "InvalidOption",
+                "Several containers cannot publish the same port; leave the host port out.",
+            )
 
         def make(number: int) -> Container:
             each = f"{name}{number}" if name and count > 1 else name
@@ -173,5 +177,5 @@ class ContainerResource(Resource):
         container_act(row, action, actor=caller.actor)
 
     def is_offered(self, row: Container, action: str) -> bool:
-        """DELETE stops a running one first, but v1 lists `remove` among the actions of stopped ones only."""
+        """DELETE stops a running container first, but v1 lists `remove` only among the actions of stopped ones."""
         return action != "remove" or row.display_state in _REMOVABLE

@@ -1,4 +1,4 @@
-"""`effectiveAccess`, ours: what an account or key may do, by which paths, and what taking one away would change."""
+"""`effectiveAccess` (not in Rancher's v1): what an account or key may do, why, and what revocations would change."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from apps.environments.selectors import (
 
 
 class EffectiveAccessResource(Resource):
-    """The answer of the links `effectiveAccess`; as a collection, of those on an environment's member list.
+    """The body behind the links `effectiveAccess`; as a collection, the access of an environment's members.
 
-    Reading it leaves no trace. Outside any environment the collection holds the asker's own.
+    Reading it writes nothing. Outside any environment the collection holds the caller's own.
     """
 
     name = "effectiveAccess"
@@ -54,20 +54,20 @@ class EffectiveAccessResource(Resource):
     """)
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> Any:  # noqa: ARG002 - the base's signature
-        """The members of the environment, for who chooses them; else oneself."""
+        """The environment's members, for callers who may choose them; else the caller."""
         if caller.environment is not None:
             return members_access(caller, caller.environment)
         user = caller.actor.user
         return [access_of_account(caller, user)] if user is not None and caller.actor.api_key is None else []
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Data | None:
-        """That of one account, by the account's number."""
+        """The access of one account, by the account's number."""
         wanted = wire_id(self.id_prefix, key) if isinstance(key, int) else None
         rows: list[Data] = self.list_rows(caller, QueryDict())
         return next((each for each in rows if each["id"] == wanted), None)
 
     def custom_body(self, caller: ApiCaller, row: Any) -> Data:  # noqa: ARG002 - as above
-        """What was told already."""
+        """The row, which is the body already."""
         return dict(row)
 
 
@@ -81,7 +81,7 @@ def access_of_account(_caller: ApiCaller, row: User) -> Data:
 
 
 def access_of_key(_caller: ApiCaller, row: ApiKey) -> Data:
-    """A key's access; one of an environment is told of that environment only."""
+    """A key's access; for an environment's key, in that environment only."""
     subject = subject_of_key(row)
     return _access_body(
         name=str(row), **{**_describe_holder(subject), "role": subject.limit.role if subject.limit else ""}
@@ -96,7 +96,7 @@ def access_of_environment(caller: ApiCaller, row: Environment) -> Data:
 
 
 def members_access(caller: ApiCaller, row: Environment) -> list[Data]:
-    """What everybody on the member list may do here; those who do not choose members are told of themselves."""
+    """What each member may do here; callers who may not choose members see only themselves."""
     people = member_accounts_of(row.pk)
     if "members" not in caller.actor.permissions(row.pk):
         people = [each for each in people if each == caller.actor.user]
@@ -131,7 +131,7 @@ def _describe_holder(subject: Subject) -> Data:
 
 
 def _environment_access(access: Access) -> Data:
-    """The permissions of one environment with their paths, in the usual order."""
+    """The permissions in one environment with the memberships they come from, in the order of `PERMISSIONS`."""
     return {
         "projectId": wire_id("a", access.ref.environment),
         "name": access.ref.name,
@@ -158,11 +158,11 @@ def _permission_path(match: MembershipMatch | None) -> Data:
 
 
 def _revocation_effect(subject: Subject, revocation: Revocation, refs: Sequence[EnvironmentRef]) -> Data:
-    gone = lost_permissions(subject, revocation, refs)
+    lost = lost_permissions(subject, revocation, refs)
     return {
         "without": {"kind": revocation.kind, "name": revocation.name},
         "loses": [
             {"projectId": wire_id("a", key), "permissions": [each for each in PERMISSIONS if each in names]}
-            for key, names in gone.items()
+            for key, names in lost.items()
         ],
     }

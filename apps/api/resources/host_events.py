@@ -1,4 +1,4 @@
-"""`hostEvent`, our own: the timeline of a host, also of what happened while the portal could not see it."""
+"""`hostEvent` (not in Rancher's v1): the timeline of a host, including what happened while it was out of reach."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from apps.hosts.selectors import events_within
 
 
 class HostEventResource(Resource):
-    """One line of a host's timeline."""
+    """One event on a host's timeline."""
 
     name = "hostEvent"
     model = HostEvent
@@ -33,5 +33,5 @@ class HostEventResource(Resource):
     links = {"host": Link("host", attribute="host_id")}
 
     def rows(self, caller: ApiCaller) -> Any:
-        """Those of the hosts that the caller sees, the newest first."""
+        """The events of the hosts that the caller sees, newest first."""
         return events_within(Host.objects.within(caller.environments()).filter(removed=None))

@@ -1,4 +1,4 @@
-"""`hostPolicy`: what containers of an environment may ask of their hosts."""
+"""`hostPolicy`: the access to hosts that an environment's containers may have."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class EffectiveHostPolicy:
 
     @property
     def environment_id(self) -> int:
-        """Where it holds."""
+        """The environment's key."""
         return self.environment.pk
 
 
 def _not_allowed(caller: ApiCaller, row: EffectiveHostPolicy) -> Data:
-    """The containers that may stay but could not be made now."""
+    """The existing containers that the policy would refuse today; they keep running."""
     data = [
         {
             "type": "containerNotAllowed",
@@ -62,7 +62,7 @@ def _rule_value(name: str) -> Callable[[RowContext], Any]:
 
 
 class HostPolicyResource(Resource):
-    """One environment's rules; members read them, administrators decide."""
+    """One environment's policy; members read it, administrators change it."""
 
     name = "hostPolicy"
     plural = "hostPolicies"
@@ -94,27 +94,27 @@ class HostPolicyResource(Resource):
     }
 
     def key_of(self, row: EffectiveHostPolicy) -> int:
-        """An environment has one."""
+        """The environment's key: each has one policy."""
         return row.environment_id
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[EffectiveHostPolicy]:  # noqa: ARG002 - the base's signature
-        """Those of the environments the caller sees."""
+        """The policies of the environments that the caller sees."""
         keys = caller.environments()
         caller.actor.prefetch_permissions(keys)
         return _load_policies(keys)
 
     def find(self, caller: ApiCaller, key: int | str | None) -> EffectiveHostPolicy | None:
-        """The one of this environment."""
+        """The policy of the environment with this key."""
         return (
             next(iter(_load_policies([key])), None) if isinstance(key, int) and key in caller.environments() else None
         )
 
     def update(self, caller: ApiCaller, row: EffectiveHostPolicy, data: Data) -> None:
-        """Decide anew what the body names; the rest stays."""
+        """Change the rules in the body; the others stay."""
         policy_set(row.environment, {**row.policy.to_json(), **data}, actor=caller.actor)
 
-    def act(self, caller: ApiCaller, row: EffectiveHostPolicy, action: str) -> None:  # noqa: ARG002 - there is only one
-        """Back to what the installation does by default."""
+    def act(self, caller: ApiCaller, row: EffectiveHostPolicy, action: str) -> None:  # noqa: ARG002 - the only action is remove
+        """Return to the installation's default."""
         policy_reset(row.environment, actor=caller.actor)
 
 

@@ -1,4 +1,4 @@
-"""`host`, and `engineEndpoint`, our own way to add an engine that no agent stands for."""
+"""`host`, and `engineEndpoint` (not in Rancher's v1), which adds an engine without an agent."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class HostResource(Resource):
         return "docker"
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
-        """The containers that may have published ports, by host."""
+        """The containers of each host, for their published ports."""
         containers = Container.objects.within(caller.environments()).filter(
             host__in=[row.pk for row in rows], removed=None
         )
@@ -119,7 +119,7 @@ _CREDENTIAL_FIELDS = {
 
 
 class EngineEndpointResource(Resource):
-    """Where an engine listens; making one makes a host, which is the answer."""
+    """The address of an engine and its credentials; creating one creates a host, which is the response."""
 
     name = "engineEndpoint"
     roles = TypeRoles(environment={"hosts": "c"})
@@ -141,11 +141,11 @@ class EngineEndpointResource(Resource):
     """)
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:  # noqa: ARG002 - the base's signature
-        """There is none: it became a host."""
+        """There is none: it has become a host."""
         return None
 
     def create(self, caller: ApiCaller, data: Data) -> Host:
-        """A new host, once its engine has answered."""
+        """Create a host, once its engine has answered."""
         tls = pick(data, **_CREDENTIAL_FIELDS)
         rest = {name: value for name, value in data.items() if name not in _CREDENTIAL_FIELDS.values()}
         return host_create(actor=caller.actor, environment=caller.require_environment(), tls=tls, **rest)

@@ -1,4 +1,4 @@
-"""`identity`: who somebody, or a group, is to the directory that knows them."""
+"""`identity`: a person or group under the id that a login provider knows it by."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def claim_key(claim: IdentityClaim) -> str:
 
 
 def account_claims(user: User) -> list[IdentityClaim]:
-    """Everything that member lists may call this account by: itself, its person at a provider, its groups."""
+    """The identities under which member lists may name this account: itself, its person at a provider, its groups."""
     rows = Identity.objects.filter(user=user)
     return [
         account_claim(user),
@@ -73,13 +73,13 @@ class IdentityResource(Resource):
     }
 
     def key_of(self, row: IdentityClaim) -> str:
-        """Kind and id."""
+        """Kind and external id."""
         return claim_key(row)
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[IdentityClaim]:
-        """The caller's own; with `name` those called that, with `all` those with that in a name.
+        """The caller's own; with `name` those of that name, with `all` those whose name contains the text.
 
-        A provider that cannot be asked is told in the collection's `messages`.
+        A provider that does not answer is named in the collection's `messages`.
         """
         name, part = query_params.get("name", ""), query_params.get("all", "")
         if not (name or part):
@@ -88,7 +88,7 @@ class IdentityResource(Resource):
         caller.messages.extend(found.errors)
         return list(found.claims)
 
-    def find(self, caller: ApiCaller, key: int | str | None) -> IdentityClaim | None:  # noqa: ARG002 - members may be anybody
-        """The one behind `1i!rancher_id:1a7`."""
+    def find(self, caller: ApiCaller, key: int | str | None) -> IdentityClaim | None:  # noqa: ARG002 - anybody can be a member
+        """The identity with an id such as `1i!rancher_id:1a7`."""
         kind, _colon, external = str(key).partition(":")
         return identity_find(kind, external)

@@ -1,4 +1,4 @@
-"""`imagePull`: images on their way to hosts, from a registry or from another host; and what hosts have."""
+"""`imagePull`: images being pulled or copied to hosts; and the images that hosts have."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RemoveImageInputResource(EmbeddedResource):
 
 
 class ImagePullResource(Resource):
-    """One image on its way to one host; making one has another host send it."""
+    """One image on its way to one host; creating one has another host send the image."""
 
     name = "imagePull"
     model = Pull
@@ -47,15 +47,19 @@ class ImagePullResource(Resource):
     computed = {"progress": lambda context: (context.row.status or {}).get("percent")}
 
     def create(self, caller: ApiCaller, data: Data) -> list[Pull]:
-        """Have `sourceHostId` send the image to each of `hostIds`; one row for each."""
+        """Have `sourceHostId` send the image to each of `hostIds`, with one row for each."""
         source = _find_host(caller, data["sourceHostId"], "sourceHostId")
         targets = [_find_host(caller, text, "hostIds") for text in dict.fromkeys(data["hostIds"])]
         return image_copy(actor=caller.actor, source=source, image=data["image"], targets=targets)
 
-    def act(self, caller: ApiCaller, row: Pull, action: str) -> None:  # noqa: ARG002 - the one action is `again`
-        """Get it once more, from where it came before."""
+    def act(self, caller: ApiCaller, row: Pull, action: str) -> None:  # noqa: ARG002 - the only action is `again`
+        """Copy it again from the same host."""
         if row.source is None:
-            raise Invalid("sourceHostId", "MissingRequired", "It came from a registry: deploy what needs it.")
+            raise Invalid(
+                "sourceHostId",
+                "MissingRequired",
+                "The image was pulled from a registry; deploy what needs it to pull it again.",
+            )
         image_copy(actor=caller.actor, source=row.source, image=row.image, targets=[row.host])
 
 
@@ -67,8 +71,8 @@ def _find_host(caller: ApiCaller, text: str, field: str) -> Host:
     return found
 
 
-def list_images(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - as links are called
-    """What a host has, asked of its engine now."""
+def list_images(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - the signature of links
+    """The images on a host, as its engine reports them now."""
     try:
         found = images_of(row)
     except EngineError as error:

@@ -15,14 +15,14 @@ from apps.api.wire.roles import TypeRoles
 
 @dataclass(frozen=True, slots=True)
 class OpenModeState:
-    """The one there is."""
+    """The state of access control."""
 
     enabled: bool
     pk: str = "openmode"
 
 
 class OpenModeResource(Resource):
-    """POST sets it, as v1's configurations are set; switching it on takes the administrator's own password again."""
+    """POST sets it, like v1's configurations; switching it on takes the administrator's own password."""
 
     name = "openMode"
     roles = TypeRoles(admin="cr")
@@ -42,7 +42,7 @@ class OpenModeResource(Resource):
         return OpenModeState(open_mode_enabled()) if key == "openmode" else None
 
     def create(self, caller: ApiCaller, data: Data) -> OpenModeState:
-        """Switch it."""
+        """Switch it on or off."""
         if data["enabled"]:
             open_mode_on(data.get("password", ""), actor=caller.actor)
         else:

@@ -1,4 +1,4 @@
-"""`password`: the passwords of local accounts, which nobody reads."""
+"""`password`: the passwords of local accounts, which are written and never read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from apps.environments.access import Verdict
 
 
 class ChangeSecretInputResource(EmbeddedResource):
-    """What changing a password takes."""
+    """The old and the new password for `changesecret`."""
 
     name = "changeSecretInput"
     roles = USER_INPUT
@@ -42,7 +42,7 @@ class LocalPassword:
 
     @property
     def pk(self) -> int:
-        """Known by its account's number."""
+        """The account's number."""
         return int(self.account.pk)
 
 
@@ -53,7 +53,7 @@ def _change(caller: ApiCaller, row: LocalPassword, data: Data) -> None:
 
 
 class PasswordResource(Resource):
-    """A local account's password: POST sets anybody's (administrators), `changesecret` one's own with the old one."""
+    """A local account's password: administrators set any with POST, `changesecret` changes the caller's own."""
 
     name = "password"
     roles = TypeRoles(user="r", admin="cr", environment={"view": "r"})
@@ -67,18 +67,18 @@ class PasswordResource(Resource):
     computed = {"secretValue": lambda _context: None}
     custom_actions = {"changesecret": Action(_change, input="changeSecretInput", permission="keys")}
 
-    def verdict(self, caller: ApiCaller, row: LocalPassword, action: str) -> Verdict:  # noqa: ARG002 - there is only one
-        """Only its owner changes a password; an administrator sets a new one with POST."""
+    def verdict(self, caller: ApiCaller, row: LocalPassword, action: str) -> Verdict:  # noqa: ARG002 - the only action is changesecret
+        """Only the owner can change a password; administrators set a new one with POST."""
         if caller.actor.user == row.account:
             return Verdict(allowed=True)
-        return Verdict(allowed=False, reason="Only its owner changes a password; administrators set a new one (POST).")
+        return Verdict(allowed=False, reason="Only the owner can change it; administrators set a new one with POST.")
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[LocalPassword]:  # noqa: ARG002 - the base's signature
-        """One's own, or everybody's for an administrator, where there is one."""
+        """The caller's own, or for administrators those of all accounts that have one."""
         rows = User.objects.filter(removed=None)
         if not caller.actor.is_admin:
-            mine = caller.actor.user is not None and caller.actor.scope is None
-            rows = rows.filter(pk=caller.actor.user.pk) if mine and caller.actor.user else rows.none()
+            is_account = caller.actor.user is not None and caller.actor.scope is None
+            rows = rows.filter(pk=caller.actor.user.pk) if is_account and caller.actor.user else rows.none()
         return [LocalPassword(account) for account in rows if account.has_usable_password()]
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:
@@ -86,7 +86,7 @@ class PasswordResource(Resource):
         return next((row for row in self.list_rows(caller, QueryDict()) if row.pk == key), None)
 
     def create(self, caller: ApiCaller, data: Data) -> LocalPassword:
-        """Give the account, named by id or by log-in name, this password."""
+        """Set the password of an account, given by id or by login name."""
         number, login = row_number(data.get("accountId") or ""), data.get("publicValue", "")
         rows = User.objects.filter(removed=None)
         row = rows.filter(pk=number).first() if number else rows.filter(login__iexact=login).first()

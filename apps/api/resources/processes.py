@@ -1,4 +1,4 @@
-"""`processInstance`: what was asked and how far it is."""
+"""`processInstance`: operations and their progress."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ProcessInstanceResource(Resource):
         return Operation.objects.within(caller.environments())
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
-        """The steps that were told of each, in one query, and in one what the caller may do where they are."""
+        """The steps of each, in one query, and in another the caller's permissions where they are."""
         caller.actor.prefetch_permissions({row.environment_id for row in rows if row.environment_id})
         found: dict[int, list[Data]] = {row.pk: [] for row in rows}
         for line in OperationLine.objects.filter(operation__in=list(found)):
@@ -86,7 +86,7 @@ class ProcessInstanceResource(Resource):
         return found
 
     def verdict(self, caller: ApiCaller, row: Any, action: str) -> Verdict:
-        """What is going on may be cancelled, what failed tried again."""
+        """A pending operation can be cancelled, a failed one retried."""
         if action == "cancel":
             return can_cancel(row, caller.actor)
         if row.is_pending:

@@ -1,4 +1,4 @@
-"""`project`, our environment, and `projectMember`, who is in it."""
+"""`project`, v1's name of an environment, and `projectMember`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _delete(caller: ApiCaller, row: Environment, _data: Data) -> None:
 
 
 class SetProjectMembersInputResource(EmbeddedResource):
-    """The members that replace an environment's."""
+    """The members that replace an environment's member list."""
 
     name = "setProjectMembersInput"
     roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "c", "members": "c"})
@@ -63,7 +63,7 @@ class SetProjectMembersInputResource(EmbeddedResource):
 
 
 class ProjectResource(Resource):
-    """An environment; its owners rename, close and delete it and choose its members."""
+    """An environment; its owners rename, deactivate and delete it and choose its members."""
 
     name = "project"
     base_type = "account"
@@ -97,17 +97,17 @@ class ProjectResource(Resource):
     computed = {"members": lambda _context: None}
 
     def rows(self, caller: ApiCaller) -> Any:
-        """Those the caller is a member of; all of them for an administrator."""
+        """The environments that the caller is a member of; all for administrators."""
         return Environment.objects.filter(pk__in=caller.environments())
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:
-        """One of those; its owners still see it while it is being removed."""
+        """One of them; its owners still see it while it is being removed."""
         if not isinstance(key, int) or (caller.environment is not None and key != caller.environment.pk):
             return None
         return Environment.objects.filter(pk=key).first() if "view" in caller.actor.permissions(key) else None
 
     def create(self, caller: ApiCaller, data: Data) -> Environment:
-        """A new environment."""
+        """Create an environment."""
         named = pick(data, description="description", members="members")
         return environment_create(actor=caller.actor, name=data.get("name", ""), **named)
 
@@ -120,7 +120,7 @@ class ProjectResource(Resource):
         environment_act(row, action, actor=caller.actor)
 
     def verdict(self, caller: ApiCaller, row: Environment, action: str) -> Verdict:
-        """As everywhere; `delete` is another word for `remove`."""
+        """As for every type; v1's `delete` is `remove`."""
         if action == "delete":
             return verdict(caller.actor, "remove", row)
         return super().verdict(caller, row, action)
@@ -152,7 +152,7 @@ class ProjectMemberResource(Resource):
     links = {"project": Link("project", attribute="environment_id")}
 
     def options(self, caller: ApiCaller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - roles are the same for everybody
-        """The four roles of v1, then those that administrators made; identities of every provider."""
+        """The four roles of v1, then the custom ones; the identity kinds of every provider."""
         return {"role": Role.permissions_by_role(), "externalIdType": (LOCAL_IDENTITY_KIND, *sorted(IDENTITY_KINDS))}
 
     def rows(self, caller: ApiCaller) -> Any:
@@ -160,5 +160,5 @@ class ProjectMemberResource(Resource):
         return Member.objects.filter(environment__in=caller.environments()).select_related("account")
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[int, str]:  # noqa: ARG002 - the base's signature
-        """What each is called, also those who were never here."""
+        """The display name of each, also of those who never logged in."""
         return display_names_of(rows)

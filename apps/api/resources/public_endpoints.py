@@ -1,4 +1,4 @@
-"""`publicEndpoint`: where published ports are reached."""
+"""`publicEndpoint`: the addresses of published ports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PublicEndpointResource(EmbeddedResource):
 def serialize_endpoints(
     containers: Iterable[Container] | None, service: int | None = None
 ) -> list[dict[str, Any]] | None:
-    """The endpoints of the containers, as v1 values; null when there is none."""
+    """The endpoints of the containers, as v1 values; None if there are none."""
     found = [
         {
             "type": "publicEndpoint",

@@ -1,4 +1,4 @@
-"""`registrationToken`: how more hosts join."""
+"""`registrationToken`: the tokens that hosts join an environment with."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from apps.hosts.services import (
 
 
 def _command_part(name: str) -> Callable[[RowContext], str | None]:
-    """What the command is made of, once the token is active."""
+    """A part of the registration command, once the token is active."""
 
     def value(context: RowContext) -> str | None:
         if context.row.display_state != "active":
@@ -44,7 +44,7 @@ def _rotate(caller: ApiCaller, row: RegistrationToken, _data: Data) -> None:
 
 
 class RegistrationTokenResource(Resource):
-    """An environment's key for new hosts; only those who may add hosts see it."""
+    """A token for new hosts; only callers who may add hosts see it."""
 
     name = "registrationToken"
     base_type = "credential"
@@ -65,13 +65,13 @@ class RegistrationTokenResource(Resource):
         return RegistrationToken.objects.within(caller.environments("hosts"))
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> Any:  # noqa: ARG002 - the base's signature
-        """Those; the first one is made by asking for it."""
+        """The same; listing an environment's tokens creates the first one."""
         if caller.environment is not None:
             token_ensure(actor=caller.actor, environment=caller.environment)
         return self.rows(caller)
 
-    def create(self, caller: ApiCaller, data: Data) -> RegistrationToken:  # noqa: ARG002 - there is nothing to say
-        """One more."""
+    def create(self, caller: ApiCaller, data: Data) -> RegistrationToken:  # noqa: ARG002 - the type takes no fields
+        """Create another token."""
         return token_create(actor=caller.actor, environment=caller.require_environment())
 
     def update(self, caller: ApiCaller, row: RegistrationToken, data: Data) -> None:

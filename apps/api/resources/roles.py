@@ -1,4 +1,4 @@
-"""`role`, ours: the built-in roles and those that administrators made."""
+"""`role` (not in Rancher's v1): the roles that administrators made."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _replace(caller: ApiCaller, row: Role, data: Data) -> Data:
 
 
 class ReplaceRoleInputResource(EmbeddedResource):
-    """Which role members and keys get instead of the one that is deleted."""
+    """The role that members and keys get instead of the deleted one."""
 
     name = "replaceRoleInput"
     roles = TypeRoles(user="r", admin="cr", environment={"view": "r"})
@@ -36,7 +36,7 @@ class ReplaceRoleInputResource(EmbeddedResource):
 
 
 class RoleResource(Resource):
-    """A set of permissions with a name; what it may do changes at once for everybody who has it."""
+    """A named set of permissions; a change takes effect at once for everybody who has the role."""
 
     name = "role"
     model = Role
@@ -56,24 +56,24 @@ class RoleResource(Resource):
         "keyCount": lambda context: context.extra.keys,
     }
 
-    def rows(self, caller: ApiCaller) -> Any:  # noqa: ARG002 - they are the same for everybody
-        """All of them."""
+    def rows(self, caller: ApiCaller) -> Any:  # noqa: ARG002 - the same for everybody
+        """All custom roles."""
         return Role.objects.all()
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, RoleUsage]:  # noqa: ARG002 - as above
-        """How many members and keys have each."""
+        """The number of members and keys of each."""
         found = role_usage([row.name for row in rows])
         return {row.pk: found[row.name] for row in rows}
 
     def create(self, caller: ApiCaller, data: Data) -> Role:
-        """A new role."""
+        """Create a role."""
         more = pick(data, label="label", description="description")
         return role_create(actor=caller.actor, name=data["name"], permissions=data.get("permissions", []), **more)
 
     def update(self, caller: ApiCaller, row: Role, data: Data) -> None:
-        """Change what it may do or how it is described."""
+        """Change permissions, label or description."""
         role_update(row, actor=caller.actor, **data)
 
-    def act(self, caller: ApiCaller, row: Role, action: str) -> None:  # noqa: ARG002 - there is one
-        """Delete it; one that is in use is replaced instead, by the action `replace`."""
+    def act(self, caller: ApiCaller, row: Role, action: str) -> None:  # noqa: ARG002 - the only action is remove
+        """Delete it; a role in use takes the action `replace`."""
         role_remove(row, actor=caller.actor)

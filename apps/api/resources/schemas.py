@@ -1,4 +1,4 @@
-"""`build_schema`: what the caller's role may do with each type."""
+"""`schema`: what the caller's role may do with each type."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SchemaResource(Resource):
     """)
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[Any]:  # noqa: ARG002 - the base's signature
-        """Those that exist for the caller's role."""
+        """The types that exist for the caller's role."""
         return visible_resources(caller)
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:

@@ -1,4 +1,4 @@
-"""`secondFactor`: what besides the password local accounts log in with."""
+"""`secondFactor`: the one-time codes that local accounts log in with beside the password."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SecondFactorInputResource(EmbeddedResource):
 
 @dataclass(frozen=True, slots=True)
 class SecondFactorState:
-    """A local account, seen for its second factor."""
+    """A local account's second factor."""
 
     account: User
     required: bool
@@ -42,7 +42,7 @@ class SecondFactorState:
 
     @property
     def pk(self) -> int:
-        """Known by its account's number."""
+        """The account's number."""
         return int(self.account.pk)
 
 
@@ -72,7 +72,7 @@ def _reset(caller: ApiCaller, row: SecondFactorState, _data: Data) -> None:
 
 
 class SecondFactorResource(Resource):
-    """`enrol` answers the secret, `confirm` with the first code the recovery codes; `reset` is for administrators."""
+    """`enrol` returns the secret, `confirm` the recovery codes for the first code; only administrators `reset`."""
 
     name = "secondFactor"
     roles = READ_ONLY
@@ -97,7 +97,7 @@ class SecondFactorResource(Resource):
     }
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[SecondFactorState]:  # noqa: ARG002 - the base's signature
-        """One's own, or for an administrator those of all who have a password here."""
+        """The caller's own, or for administrators those of all local accounts."""
         rows, actor = User.objects.filter(removed=None), caller.actor
         if not actor.is_admin:
             rows = rows.filter(pk=actor.user.pk) if actor.user is not None and actor.scope is None else rows.none()
@@ -114,7 +114,7 @@ class SecondFactorResource(Resource):
         return next((row for row in self.list_rows(caller, QueryDict()) if row.pk == key), None)
 
     def verdict(self, caller: ApiCaller, row: SecondFactorState, action: str) -> Verdict:
-        """Resetting is an administrator's; everything else is one's own."""
+        """Only administrators may reset; everything else is for the account itself."""
         is_on = row.totp is not None
         if action == "reset":
             return _verdict(may=caller.actor.is_admin, fits=is_on)
@@ -122,7 +122,7 @@ class SecondFactorResource(Resource):
 
 
 def _enabled_factors(accounts: Iterable[User]) -> dict[int, Totp]:
-    """The factors that are on, by account, with the number of recovery codes that are left."""
+    """The enabled factors by account, with the number of recovery codes left."""
     left = Count("account__recovery_codes", filter=Q(account__recovery_codes__used=None))
     found = Totp.objects.filter(account__in=accounts, confirmed__isnull=False).annotate(left=left)
     return {each.account_id: each for each in found}
@@ -130,5 +130,9 @@ def _enabled_factors(accounts: Iterable[User]) -> dict[int, Totp]:
 
 def _verdict(*, may: bool, fits: bool) -> Verdict:
     if not may:
-        return Verdict(allowed=False, reason="It is somebody else's to do.", is_forbidden=True)
-    return Verdict(allowed=fits, reason="" if fits else "Not possible as the second factor is now.")
+        return Verdict(
+            allowed=False,
+            reason="Only the account itself may do this, or for a reset an administrator.",
+            is_forbidden=True,
+        )
+    return Verdict(allowed=fits, reason="" if fits else "Not possible in the second factor's present state.")

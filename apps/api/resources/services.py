@@ -42,7 +42,7 @@ _LINKABLE = frozenset(
 
 
 def _resolve_link(caller: ApiCaller, link: Any) -> tuple[Service, str]:
-    """The service that a `serviceLink` names, and the name it is linked under."""
+    """The service that a `serviceLink` refers to, and the link's name."""
     kind = find_resource("serviceLink")
     data = validate_body(kind.fields if kind else (), link, "c")
     rows = Service.objects.within(caller.environments()).select_related("stack")
@@ -93,7 +93,7 @@ class ServiceLinkResource(EmbeddedResource):
 
 
 class ServiceResource(Resource):
-    """Containers of one launch configuration, kept at a scale."""
+    """Containers of one launch configuration, kept at the desired scale."""
 
     name = "service"
     model = Service
@@ -149,7 +149,7 @@ class ServiceResource(Resource):
         return Service.objects.within(caller.environments()).select_related("stack")
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
-        """Containers, links and configuration of each one."""
+        """The containers, links and launch configuration of each."""
         views = {view.service.pk: view for view in service_views(rows)}
         values_visible = {
             key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}
@@ -166,7 +166,7 @@ class ServiceResource(Resource):
         }
 
     def create(self, caller: ApiCaller, data: Data) -> Service:
-        """A new service of a stack."""
+        """Create a service in a stack."""
         if data.get("secondaryLaunchConfigs"):
             raise Invalid("secondaryLaunchConfigs", "InvalidOption", "Sidekicks are not supported yet; leave them out.")
         stack = Stack.objects.within(caller.environments()).filter(pk=row_number(data["environmentId"]) or 0).first()
@@ -186,7 +186,7 @@ class ServiceResource(Resource):
         return service_create(actor=caller.actor, stack=stack, name=data["name"], config=config, **more)
 
     def update(self, caller: ApiCaller, row: Service, data: Data) -> None:
-        """Change scale, name, description, metadata or what is done about a lost host."""
+        """Change scale, name, description, metadata or what happens when a host is lost."""
         lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
         service_update(row, actor=caller.actor, lost_host=lost, **data)
 
@@ -196,7 +196,7 @@ class ServiceResource(Resource):
 
 
 class ServiceConsumeMapResource(Resource):
-    """One service's link to another, read only."""
+    """A service's link to another, read-only."""
 
     name = "serviceConsumeMap"
     model = ServiceLink

@@ -1,4 +1,4 @@
-"""`loginSession`: where accounts are logged in."""
+"""`loginSession`: the sessions of accounts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from apps.environments.access import Verdict
 
 
 class SessionConfirmInputResource(EmbeddedResource):
-    """The password once more, and a code of the second factor where there is one."""
+    """The password again, and a code for accounts with a second factor."""
 
     name = "sessionConfirmInput"
     roles = USER_INPUT
@@ -35,9 +35,9 @@ def _confirm(caller: ApiCaller, row: Session, data: Data) -> None:
 
 
 class LoginSessionResource(Resource):
-    """A browser or program that is logged in; deleting it logs it out. Ours, not v1's.
+    """A browser or program that is logged in; deleting the session logs it out. Not in Rancher's v1.
 
-    `confirm` proves again who is in the current one: for ten minutes it may do what decides over the door itself.
+    `confirm` authenticates the current session again: for ten minutes it may do what takes recent authentication.
     """
 
     name = "loginSession"
@@ -59,18 +59,19 @@ class LoginSessionResource(Resource):
 
     custom_actions = {"confirm": Action(_confirm, input="sessionConfirmInput", permission="keys")}
 
-    def verdict(self, caller: ApiCaller, row: Session, action: str) -> Verdict:  # noqa: ARG002 - there is only one
-        """Nobody speaks for another log-in."""
-        mine = row == caller.actor.session
-        return Verdict(allowed=mine, reason="" if mine else "Only the session that asks can be confirmed.")
+    def verdict(self, caller: ApiCaller, row: Session, action: str) -> Verdict:  # noqa: ARG002 - the only action is confirm
+        """Only the session of the request itself can be confirmed."""
+        is_current = row == caller.actor.session
+        reason = "" if is_current else "Only the session of this request can be confirmed."
+        return Verdict(allowed=is_current, reason=reason)
 
     def rows(self, caller: ApiCaller) -> Any:
-        """One's own, or everybody's for an administrator; an environment key has none."""
+        """The caller's own, or all for administrators; an environment key has none."""
         rows, actor = all_sessions(), caller.actor
         if actor.is_admin:
             return rows
         return rows.filter(account=actor.user) if actor.user is not None and actor.scope is None else rows.none()
 
-    def act(self, caller: ApiCaller, row: Session, action: str) -> None:  # noqa: ARG002 - there is only one
+    def act(self, caller: ApiCaller, row: Session, action: str) -> None:  # noqa: ARG002 - the only action is remove
         """Log it out."""
         session_end(row, actor=caller.actor)

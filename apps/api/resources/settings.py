@@ -1,4 +1,4 @@
-"""`setting`: what is in force in the whole installation."""
+"""`setting`: the settings of the installation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.core.services import setting_reset, setting_write
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSetting:
-    """A setting as it is in force."""
+    """A setting's effective value."""
 
     name: str
     value: str | None
@@ -27,7 +27,7 @@ class EffectiveSetting:
 
     @property
     def source(self) -> str:
-        """Where the value comes from."""
+        """Where the value comes from, in v1's words."""
         return "Database" if self.stored else "Code Packaged Defaults"
 
 
@@ -52,31 +52,31 @@ class SettingResource(Resource):
     """)
 
     def key_of(self, row: Any) -> str:
-        """Settings are known by name."""
+        """The name."""
         return str(row.name)
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[EffectiveSetting]:
-        """All, or the public ones."""
+        """All for administrators, else the public ones."""
         everything = caller.actor.is_admin and query_params.get("all") != "false"
         found = _load_settings(everything=everything)
         return [found[name] for name in query_params.getlist("name") or sorted(found) if name in found]
 
     def find(self, caller: ApiCaller, key: int | str | None) -> EffectiveSetting | None:
-        """The setting of this name; one that nobody knows has no value."""
+        """The setting of this name; an unknown one has no value."""
         if not isinstance(key, str) or len(key) > 255:
             return None
         return _load_settings(everything=caller.actor.is_admin).get(key, EffectiveSetting(key, None, stored=False))
 
     def create(self, caller: ApiCaller, data: Data) -> EffectiveSetting:
-        """Set it; the same as an update."""
+        """Set it, like an update."""
         return self._write(caller, data["name"], data.get("value", ""))
 
     def update(self, caller: ApiCaller, row: EffectiveSetting, data: Data) -> None:
         """Set it."""
         self._write(caller, row.name, data.get("value", ""))
 
-    def act(self, caller: ApiCaller, row: EffectiveSetting, action: str) -> None:  # noqa: ARG002 - there is only one
-        """Back to the default."""
+    def act(self, caller: ApiCaller, row: EffectiveSetting, action: str) -> None:  # noqa: ARG002 - the only action is remove
+        """Return to the default."""
         setting_reset(row.name, actor=caller.actor)
 
     def _write(self, caller: ApiCaller, name: str, value: str) -> EffectiveSetting:

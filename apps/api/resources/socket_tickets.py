@@ -1,4 +1,4 @@
-"""One-time rights to open WebSockets: what `logs`, `execute` and the statistics links answer."""
+"""One-time tickets for WebSockets, as `logs`, `execute` and the statistics links return them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StatsAccessResource(EmbeddedResource):
 def issue_socket_ticket(
     caller: ApiCaller, row: Any, verb: str, path: str, kind: str = "hostAccess", **details: Any
 ) -> dict[str, Any]:
-    """A ticket for `verb` on the row, and the URL of the socket that takes it."""
+    """Issue a ticket for `verb` on the row, with the URL of the socket that takes it."""
     token = ticket_issue(
         actor=caller.actor,
         environment_id=row.environment_id,
@@ -52,5 +52,5 @@ def issue_socket_ticket(
 
 
 def stats_ticket_link(path: str) -> Callable[[ApiCaller, Any], dict[str, Any]]:
-    """What a statistics link answers."""
+    """The `call` of a statistics link."""
     return lambda caller, row: issue_socket_ticket(caller, row, "stats", path, "statsAccess")

@@ -1,4 +1,4 @@
-"""`environment`: a stack; v1's word, not ours."""
+"""`environment`, v1's name of a stack."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def _outputs(caller: ApiCaller, row: Stack, data: Data) -> None:
 
 
 def _if_values_visible(name: str) -> Any:
-    """What may hold environment variables' values is for those who may see them."""
+    """The column, for callers who may see the values of environment variables, which it may contain."""
     return lambda context: (getattr(context.row, name) or None) if context.may("values") else None
 
 
 def _health(context: RowContext) -> str:
-    """The worst of the services'."""
+    """The worst health among the stack's services."""
     found = {str((each or {}).get("health") or "healthy") for each in context.extra or ()}
     return next((word for word in ("unhealthy", "degraded", "initializing") if word in found), "healthy")
 
@@ -90,7 +90,7 @@ class ComposeConfigInputResource(EmbeddedResource):
 
 
 class StackResource(Resource):
-    """A stack; given compose texts, it makes their services."""
+    """A stack; creating one from compose files creates their services too."""
 
     name = "environment"
     model = Stack
@@ -123,7 +123,7 @@ class StackResource(Resource):
     links = {"account": Link("project", attribute="environment_id"), "services": Link("service", column="stack")}
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
-        """How the services of each one are."""
+        """The status of each stack's services."""
         found: dict[int, list[Any]] = {row.pk: [] for row in rows}
         services = Service.objects.within(caller.environments()).filter(stack__in=list(found), removed=None)
         for stack, status in services.values_list("stack", "status"):
@@ -131,7 +131,7 @@ class StackResource(Resource):
         return found
 
     def create(self, caller: ApiCaller, data: Data) -> Stack:
-        """A new stack, with the services of its texts."""
+        """Create a stack, with the services of its compose files."""
         more = pick(
             data,
             description="description",

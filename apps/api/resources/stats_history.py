@@ -1,4 +1,4 @@
-"""`statsHistory`, our own: what a host or container did in the last hours, a point a minute."""
+"""`statsHistory` (not in Rancher's v1): samples of a host or container over the last hours, one per minute."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StatsHistoryResource(EmbeddedResource):
 
 
 def stats_history(caller: ApiCaller, row: Any, query_params: QueryDict) -> dict[str, Any]:
-    """What the link `statsHistory` answers; `hours` (one, unless said) says how far back."""
+    """The `call` of the link `statsHistory`; `hours` (default one) says how far back."""
     hours = parse_hours(query_params.get("hours", ""))
     points = read_history(row, hours)
     plural, prefix = ("hosts", "h") if isinstance(row, Host) else ("containers", "i")

@@ -1,4 +1,4 @@
-"""`token`: logging in without a browser."""
+"""`token`: log-in without a browser."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from apps.environments.services import environment_create
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """The one token there is to see: how to get one, or the one just got."""
+    """The one row of the type: how to log in, or the token just issued."""
 
     user: User | None = None
     jwt: str | None = None
 
     @property
     def pk(self) -> str:
-        """Known by a name; the token just got cannot be asked for again."""
+        """A fixed name: an issued token cannot be read again."""
         return "session" if self.user else "token"
 
 
 def _require_second_factor(user: User, code: str | None, address: str) -> None:
-    """Ask for the second factor where the account has one."""
+    """Require the second factor of accounts that have one."""
     step = next_login_step(user, str(getattr(user, "backend", "")))
     if step == "enrol":
         message = "A second factor is required of accounts like yours: log in to the console once to set it up."
@@ -55,7 +55,7 @@ def _require_second_factor(user: User, code: str | None, address: str) -> None:
 
 
 class TokenResource(Resource):
-    """POST `{"code": "<name>:<password>"}` answers `jwt`, good as a bearer token."""
+    """POST `{"code": "<name>:<password>"}` returns `jwt`, for use as a bearer token."""
 
     name = "token"
     roles = TypeRoles(anonymous="cr")
@@ -86,15 +86,15 @@ class TokenResource(Resource):
     }
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[IssuedToken]:  # noqa: ARG002 - the base's signature
-        """How one logs in here."""
+        """How to log in here."""
         return [IssuedToken()]
 
     def find(self, caller: ApiCaller, key: int | str | None) -> IssuedToken | None:  # noqa: ARG002 - the base's signature
-        """How one logs in here; a token itself is not shown again."""
+        """How one logs in here; an issued token is not shown again."""
         return IssuedToken() if key == "token" else None
 
     def create(self, caller: ApiCaller, data: Data) -> IssuedToken:
-        """Log in; one's first log-in makes one's own environment."""
+        """Log in; the first log-in of an account without an environment creates one for it."""
         login, colon, password = data["code"].partition(":")
         if not colon:
             raise Forbidden('Write the code as "<name>:<password>".')

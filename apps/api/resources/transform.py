@@ -1,6 +1,6 @@
-"""`POST /v1/scripts/transform`: what an engine's own description of a container is as a launch configuration.
+"""`POST /v1/scripts/transform`: an engine's description of a container as a launch configuration.
 
-rancher-compose hashes the answer: the same question must get the same answer, to the byte (v1 contract, section 6.3).
+rancher-compose hashes the response: equal requests must get equal bytes (v1 contract, section 6.3).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _HOST_CONFIG_KEYS = {
 
 
 def transform(body: Any) -> dict[str, Any]:
-    """The launch configuration of an engine's description; raises `Invalid` for what is none."""
+    """The launch configuration of an engine's description; raises `Invalid` if the body is not one."""
     description = check_object("body", body)
     config, host = _section(description, "Config"), _section(description, "HostConfig")
     image = config.get("Image")
@@ -81,12 +81,12 @@ def _section(description: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _drop_empty(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is empty: nothing, none, or zero."""
+    """Leave out empty values and zeros, but keep `false`."""
     return {name: value for name, value in found.items() if value not in (None, "", [], {}, 0) or value is False}
 
 
 def _copy_keys(description: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {ours: description[theirs] for ours, theirs in names.items() if description.get(theirs)}
+    return {name: description[key] for name, key in names.items() if description.get(key)}
 
 
 def _string_list(value: Any) -> list[str]:
@@ -102,7 +102,7 @@ def _environment(lines: Any) -> dict[str, str]:
 
 
 def _ports(bindings: Any) -> list[str]:
-    """`8080:80/tcp` for every binding; a private port without one stands alone."""
+    """`8080:80/tcp` for every binding; only the private port where the engine chooses."""
     if not isinstance(bindings, Mapping):
         return []
     found = []
@@ -115,7 +115,7 @@ def _ports(bindings: Any) -> list[str]:
 
 
 def _host_bindings(found: Any) -> list[Mapping[str, Any]]:
-    """What a private port is bound to; nothing when the engine is to choose."""
+    """The bindings of a private port; one empty binding if the engine is to choose."""
     rows = found or [{}]
     if not isinstance(rows, list) or not all(isinstance(each, Mapping) for each in rows):
         raise Invalid("HostConfig.PortBindings", "InvalidFormat", "A port is bound to a list of HostIp and HostPort.")

@@ -46,7 +46,7 @@ def _credentials(request: Request, scheme: bytes) -> str | None:
 
 
 class KeyAuthentication(BaseAuthentication):
-    """`Basic accessKey:secretKey`; a wrong pair is refused, whatever else the request brings."""
+    """`Basic accessKey:secretKey`; a wrong pair is refused even if the request carries other credentials."""
 
     def authenticate(self, request: Request) -> AuthResult:
         """The actor behind the key."""
@@ -72,7 +72,7 @@ class KeyAuthentication(BaseAuthentication):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Bearer <jwt>`: what `POST /v1/token` handed out, opaque and revocable."""
+    """`Bearer <jwt>`, as issued by `POST /v1/token`: opaque and revocable."""
 
     def authenticate(self, request: Request) -> AuthResult:
         """The actor behind the token."""
@@ -87,7 +87,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class SessionAuthentication(BaseAuthentication):
-    """A browser that is logged in to the console; what it changes needs `X-API-CSRF` (or the form's token)."""
+    """A browser logged in to the console; requests that change something need `X-API-CSRF` (or the form's token)."""
 
     def authenticate(self, request: Request) -> AuthResult:
         """The actor behind the session."""
@@ -107,19 +107,21 @@ class SessionAuthentication(BaseAuthentication):
         check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
         check.process_request(request)
         if check.process_view(request, None, (), {}):  # type: ignore[arg-type]
-            raise PermissionDenied("The CSRF token is missing; send the cookie's in X-API-CSRF.", "InvalidCSRFToken")
+            raise PermissionDenied(
+                "The CSRF token is missing or wrong; send the cookie's value in X-API-CSRF.", "InvalidCSRFToken"
+            )
 
 
 class OpenModeAuthentication(BaseAuthentication):
-    """While access control is off, whoever proved nothing is the administrator."""
+    """While access control is off, requests without credentials act as the administrator."""
 
     def authenticate(self, request: Request) -> AuthResult:
-        """The account that strangers act as."""
+        """The account that anonymous requests act as."""
         return _authenticate_in_open_mode(request)
 
 
 def _authenticate_in_open_mode(request: Request) -> AuthResult:
-    """The administrator while open mode is on, unless the request asks to be checked or another site's page sent it."""
+    """The administrator while open mode is on, unless the request enforces authentication or another site sent it."""
     if request.headers.get("X-Enforce-Authentication", "").lower() == "true" or not _is_same_origin(request):
         return None
     user = open_mode_user()
@@ -129,13 +131,13 @@ def _authenticate_in_open_mode(request: Request) -> AuthResult:
 
 
 def _is_same_origin(request: Request) -> bool:
-    """Whether the request comes from no browser, or from a page of this portal."""
+    """Whether the request comes from a page of this portal, or from no browser at all."""
     origin = request.headers.get("Origin", "")
     return not origin or urlsplit(origin).netloc.lower() == request.get_host().lower()
 
 
 def _reject_credentials(request: Request) -> AuthResult:
-    """A credential that is not right: nobody, or anybody while access control is off."""
+    """Refuse wrong credentials, unless access control is off."""
     return _authenticate_in_open_mode(request) or _raise_unauthorized("Unauthorized")
 
 
@@ -144,7 +146,7 @@ def _raise_unauthorized(reason: str) -> NoReturn:
 
 
 class AnonymousThrottle(AnonRateThrottle):
-    """Slows down those who prove nothing, by their address."""
+    """Limits unauthenticated requests per client address."""
 
     def get_ident(self, request: Request) -> str:
         """The client's address, forwarded headers counting from trusted proxies only."""
@@ -153,7 +155,7 @@ class AnonymousThrottle(AnonRateThrottle):
 
 def issue_token(user: User, *, address: str = "", agent: str = "") -> str:
     """A new session of the account, for use as a bearer token."""
-    # The way in, which `authenticate` notes on the account: when a log-in provider is switched off, its tokens end.
+    # `authenticate` records the backend on the account: switching a login provider off ends the sessions it opened.
     backend = getattr(user, "backend", LOCAL_BACKEND)
     store = SessionStore()
     store[SESSION_KEY] = str(user.pk)
@@ -169,6 +171,6 @@ def issue_token(user: User, *, address: str = "", agent: str = "") -> str:
 
 
 def _session_user(store: SessionStore) -> User | None:
-    """The active account behind a session; a changed password ends it."""
+    """The active account behind a session; changing the password ends the session."""
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     return user if isinstance(user, User) and user.is_active else None

@@ -1,6 +1,4 @@
-"""The API as HTML pages for browsers: what a program would get, with links to follow and forms to write, from the
-same declarations.
-"""
+"""The API as HTML pages for browsers: the JSON with clickable links, and forms derived from the same declarations."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from apps.api.wire.fields import Field
 from apps.api.wire.formats import format_dates
 from apps.api.wire.resource import Resource, find_resource
 
-_QUOTE = "\0"  # stands for the escaped one while URLs are found; JSON texts never hold it bare
+_QUOTE = "\0"  # stands for &quot; while URLs are matched; JSON escapes NUL, so the text cannot contain it
 _URL = re.compile(r"https?://[^\s&<>\0]+(?:&amp;[^\s&<>\0]+)*")
 
 
@@ -34,7 +32,7 @@ _MULTILINE_TYPES = ("json", "array[", "map[")
 
 
 def form_context(view: Any, resource: Resource, data: Any) -> dict[str, Any]:
-    """What the template needs for the forms that this caller may use on what is shown."""
+    """The forms that this caller may use on the shown resource or collection, for the template."""
     if not isinstance(data, Mapping):
         return {}
     url = data.get("links", {}).get("self", "")
@@ -54,7 +52,7 @@ def _is_writable(view: Any, field: Field, letter: str) -> bool:
 
 
 def _form_field(field: Field, value: Any) -> dict[str, Any]:
-    """One field of a form: how it is asked for and what stands in it."""
+    """One field of a form: its input element and its present value."""
     is_structured = field.type.startswith(_MULTILINE_TYPES) or find_resource(field.type) is not None
     kind = "lines" if is_structured or field.name.lower().endswith("compose") else "text"
     if field.options or field.type == "boolean":
@@ -71,7 +69,7 @@ def _form_field(field: Field, value: Any) -> dict[str, Any]:
 
 
 def _action_forms(resource: Resource, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The actions on offer, each with the fields of its input."""
+    """The available actions, each with the fields of its input."""
     found = []
     for name, url in data.get("actions", {}).items():
         custom_action = resource.custom_actions.get(name)
@@ -82,7 +80,7 @@ def _action_forms(resource: Resource, data: Mapping[str, Any]) -> list[dict[str,
 
 
 class BrowsableRenderer(BrowsableAPIRenderer):
-    """REST framework's browsable API, drawn with our template and fed by the register instead of serializers."""
+    """REST framework's browsable API, rendered with our template from the registered types instead of serializers."""
 
     template = "api/browse.html"
     format = "api"
@@ -91,10 +89,10 @@ class BrowsableRenderer(BrowsableAPIRenderer):
     def get_context(
         self,
         data: Any,
-        accepted_media_type: str | None,  # noqa: ARG002 - there is one kind of page
+        accepted_media_type: str | None,  # noqa: ARG002 - HTML only
         renderer_context: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """What the template shows."""
+        """The template's context."""
         view, request, response = renderer_context["view"], renderer_context["request"], renderer_context["response"]
         context: dict[str, Any] = {
             "content": linkify_json(format_dates(data)),
@@ -106,7 +104,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             "url": request.get_full_path(),
             "json_url": f"{request.path}?format=json",
             "request": request,
-            "account": view.caller.actor.user,  # request.user would ask for credentials again
+            "account": view.caller.actor.user,  # request.user would authenticate a second time
         }
         resource = getattr(view, "resource", None)
         if resource is not None and response.status_code < 400:
@@ -121,6 +119,6 @@ def _page_title(data: Any) -> str:
 
 
 def breadcrumbs(path: str) -> list[dict[str, str]]:
-    """The parts of the path, each with its URL."""
+    """The segments of the path, each with its URL."""
     words = [word for word in path.split("/") if word]
     return [{"name": word, "url": "/" + "/".join(words[: at + 1])} for at, word in enumerate(words)]

@@ -1,6 +1,4 @@
-"""Who is calling and about what: the actor, the environment that path, headers, query or key name, the role that
-follows, and its URLs.
-"""
+"""The context of a request: actor, environment (from path, headers, query or key), the role that follows, and URLs."""
 
 from __future__ import annotations
 
@@ -14,16 +12,16 @@ from apps.environments.actor import Actor
 from apps.environments.models import Environment, KeyScope, Member
 
 ANONYMOUS_ACCOUNT_ID = 4
-"""The account number under which Rancher lets the unknown ask for a token."""
+"""The account number that Rancher reports for callers that are not logged in."""
 
 
 @dataclass
 class ApiCaller:
-    """One request's caller. `base` is the portal's URL, `prefix` `/v1` or, inside a project's URL, that project's;
-    `agent` is what the program calls itself.
+    """One request's caller. `base` is the portal's URL; `prefix` is `/v1`, or the project's URL for requests below one;
+    `agent` is the User-Agent header.
 
     `role` is `token`, `user` or `admin` outside any environment; inside one `permissions` says what the caller may do
-    there. `messages` is what a collection has to say beside its rows, for example that somebody could not be asked.
+    there. `messages` are added to a collection, for example that a login provider did not answer.
     """
 
     actor: Actor
@@ -38,11 +36,11 @@ class ApiCaller:
 
     @property
     def role_or_permissions(self) -> str | frozenset[str]:
-        """As what the caller's methods and actions are looked up (`wire.roles`)."""
+        """What the caller's methods and actions are looked up by (`wire.roles`)."""
         return self.role if self.permissions is None else self.permissions
 
     def environments(self, permission: str = "view") -> list[int]:
-        """The environments whose rows this call is about, where the caller holds `permission`."""
+        """The environments that this request covers and where the caller holds `permission`."""
         if permission not in self._environment_ids:
             self._environment_ids[permission] = self._load_environment_ids(permission)
         return self._environment_ids[permission]
@@ -54,18 +52,18 @@ class ApiCaller:
         return [self.environment.pk] if permission in permissions else []
 
     def forget_environments(self) -> None:
-        """Forget which environments there are: one was made or left."""
+        """Drop the cached ids: an environment was created or left."""
         self._environment_ids.clear()
 
     def require_environment(self) -> Environment:
-        """The environment that something is to be made in; raises `Invalid` when the call names none."""
+        """The environment to create something in; raises `Invalid` when the request names none."""
         if self.environment is None:
-            where = "Say in which environment: ask below /v1/projects/<id>, or with the header X-API-Project-Id."
+            where = "Name the environment: use /v1/projects/<id>/... or send the header X-API-Project-Id."
             raise Invalid("accountId", "MissingRequired", where)
         return self.environment
 
     def url(self, *parts: str) -> str:
-        """The absolute URL of something in this context."""
+        """The absolute URL of a path in this context."""
         return "/".join((self.base + self.prefix, *parts))
 
     def socket_url(self, path: str) -> str:
@@ -74,7 +72,7 @@ class ApiCaller:
 
     @property
     def account_id(self) -> str:
-        """The wire id of the account acted as: the environment's, else the person's."""
+        """The wire id of the account acted as: the environment, else the user."""
         if self.environment is not None:
             return wire_id("a", self.environment.pk)
         return wire_id("a", self.actor.user.pk if self.actor.user else ANONYMOUS_ACCOUNT_ID)
@@ -83,10 +81,10 @@ class ApiCaller:
 def resolve_caller(
     actor: Actor, path: Sequence[str], requested: Mapping[str, Any], base: str
 ) -> tuple[ApiCaller, list[str]]:
-    """The caller behind a request, and the path inside its context.
+    """The caller of a request, and the path within its context.
 
-    `requested` holds what headers and query say: `project`, `key`. Raises `NotFound` for a foreign environment,
-    `Forbidden` for one's own that is not active.
+    `requested` holds `project` and `key` from headers and query. Raises `NotFound` for an environment that the actor
+    is no member of, `Forbidden` for one of theirs that is not active.
     """
     inside = len(path) > 2 and path[0].lower() in {"project", "projects"}
     if actor.user is None:
@@ -103,7 +101,7 @@ def resolve_caller(
 
 
 def _find_environment(actor: Actor, project: str | None, key: str | None) -> Environment | None:
-    """The environment asked for by id or by one of its keys; an environment key has its own and no other."""
+    """The environment requested by id or by one of its keys; an environment key works for its own environment only."""
     environment_id = _requested_environment_id(project, key)
     if actor.scope is not None:
         if environment_id not in {None, actor.scope.environment_id}:

@@ -1,4 +1,4 @@
-"""What the view has types do: make, change, remove, act, follow links; and how that is answered."""
+"""What the view delegates to a type: create, update, remove, act and follow links, and the response bodies."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _validate_body(resource: Resource, caller: ApiCaller, body: Any, letter: str
 
 
 def reload_row(resource: Resource, caller: ApiCaller, row: Any) -> Any:
-    """The row as it is now, or as it was when it is out of the caller's sight."""
+    """The row read again, or as it was if the caller can no longer see it."""
     caller.forget_environments()
     return resource.find(caller, resource.key_of(row)) or row
 
 
 def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> ResponseBody:
-    """Make what the body describes: all of it or nothing."""
+    """Create what the body describes."""
     if not resource.may(caller, "c"):
         raise method_not_allowed("POST")
     created = resource.create(caller, _validate_body(resource, caller, body, "c"))
@@ -47,19 +47,20 @@ def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> Respon
     if isinstance(created, list):
         data = serialize_rows(resource, caller, [reload_row(resource, caller, row) for row in created])
         return serialize_collection(resource, caller, data, url)
+    # A type without a table may create a row of another one: an engineEndpoint answers with the host it became.
     shown = find_resource(created.KIND) if getattr(created, "KIND", None) and resource.model is None else resource
     shown = shown or resource
     return {**serialize_row(shown, caller, reload_row(shown, caller, created)), **shown_once}
 
 
 def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> ResponseBody:
-    """Change what the body names."""
+    """Change the fields in the body."""
     resource.update(caller, row, _validate_body(resource, caller, body, "u"))
     return serialize_row(resource, caller, reload_row(resource, caller, row))
 
 
 def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
-    """Remove; 405 while its state forbids it, 403 when only the caller's role does."""
+    """Remove; 405 while the row's state forbids it, 403 if only the caller's role does."""
     if resource.lifecycle_actions:
         verdict = resource.verdict(caller, row, "remove")
         if not verdict:
@@ -70,12 +71,12 @@ def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
 
 
 def unknown_action(name: str) -> Invalid:
-    """The refusal of an action that the caller's role does not know."""
+    """The refusal of an action that does not exist for the caller's role."""
     return Invalid("action", "InvalidAction", f"There is no action {name[:64]!r} here.")
 
 
 def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, body: Any) -> tuple[ResponseBody, int]:
-    """Do one action; the answer and its status: 202 with the row, or 200 with something else."""
+    """Perform one action; returns the body and its status: 202 with the row, or 200 with the action's own output."""
     if name not in resource.actions_for(caller):
         raise unknown_action(name)
     custom_action = resource.custom_actions.get(name)
@@ -110,7 +111,7 @@ def _find_link(resource: Resource, name: str) -> tuple[str, Link]:
 def follow_link(
     resource: Resource, caller: ApiCaller, row: Any, name: str, url: str, query_params: QueryDict
 ) -> ResponseBody:
-    """What a link leads to: one row, a collection, or an answer made on the spot."""
+    """The target of a link: one row, a collection, or a computed body."""
     _name, link = _find_link(resource, name)
     if link.is_computed:
         if link.permission and link.permission not in caller.actor.permissions(environment_of(row) or 0):
@@ -143,7 +144,7 @@ def _link_target(caller: ApiCaller, link: Link) -> Resource:
 def include_links(
     resource: Resource, caller: ApiCaller, rows: Sequence[Any], data: Sequence[ResponseBody], names: list[str]
 ) -> None:
-    """Put what links lead to in the links' place, one query a link."""
+    """Replace links by the resources they lead to, with one query per link."""
     for word in names:
         try:
             name, link = _find_link(resource, word)
@@ -161,6 +162,6 @@ def include_links(
 
 
 def in_one_transaction(make: Any) -> Any:
-    """Run `make` so that either everything it does is kept or nothing."""
+    """Run `make` in one transaction."""
     with transaction.atomic():
         return make()

@@ -21,4 +21,6 @@ class EmbeddedResource(Resource):
 
     def create(self, caller: ApiCaller, data: Data) -> Any:  # noqa: ARG002 - the base's signature
         """Refuse: it is given as part of something else."""
-        raise MethodNotAllowed(f"A {self.name} is part of other things; give it there.")
+        raise MethodNotAllowed(
+            f"A {self.name} is not created on its own; send it inside the resource or action that takes it."
+        )

@@ -1,4 +1,4 @@
-"""Any exception as a v1 error (v1 contract, section 1.8): first as a `Problem`, then as the response."""
+"""Any exception as a v1 error response (v1 contract, section 1.8)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from apps.core.errors import Problem, Unauthorized
 
 
 class BodyTooLarge(Problem):
-    """The body is larger than any honest one."""
+    """The request body exceeds the limit."""
 
     status = 413
     code = "MaxLimitExceeded"
@@ -35,8 +35,8 @@ _KNOWN_ERRORS: dict[type[Exception], Problem] = {
     Http404: Problem("Not Found", status=404, code="Not Found"),
     SuspiciousOperation: Problem("The request is malformed.", status=400, code="Bad Request"),
     OperationalError: Problem(
-        "The portal cannot use its database: make room where it keeps its data, or look whether the database is there, "
-        "then try again. What runs on the hosts is not touched.",
+        "The portal cannot use its database: free disk space in its data folder, or check that the database is "
+        "reachable, then try again. Containers on the hosts keep running.",
         status=503,
         code="Service Unavailable",
     ),
@@ -44,7 +44,7 @@ _KNOWN_ERRORS: dict[type[Exception], Problem] = {
 
 
 def to_problem(error: Exception) -> Problem:
-    """Any exception as a refusal; what nobody foresaw is logged with its trace."""
+    """Any exception as a `Problem`; an unexpected one becomes a 500."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, APIException):
@@ -52,7 +52,7 @@ def to_problem(error: Exception) -> Problem:
     for kind, known_error in _KNOWN_ERRORS.items():
         if isinstance(error, kind):
             return known_error
-    return Problem("The portal made a mistake; its log tells more under this id.", status=500)
+    return Problem("Internal error; the portal's log has the details under this id.", status=500)
 
 
 def _from_rest_framework(error: APIException) -> Problem:
@@ -72,7 +72,7 @@ log = logging.getLogger(__name__)
 
 
 def error_body(problem: Problem, key: str) -> dict[str, Any]:
-    """The v1 error."""
+    """The body of a v1 error; `key` is its id, also logged."""
     body = {
         "id": key,
         "type": "error",

@@ -1,4 +1,4 @@
-"""The fields of a v1 type: written as a table of words, read into values that schemas, input and output share."""
+"""The fields of a v1 type: parsed from a table of words, and shared by schemas, validation and serialization."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Field:
     """One field: its v1 type, who may write it when (`c` on create, `u` on update), and where its value comes from.
 
     `source` is a path of attributes (`stack.name`) and, with `__` for dots, the column that filters and sorts use;
-    `low` and `high` bound a number, or the length of a text; `shown_once` ones are shown by the answer that made the
-    thing; `admin` ones exist for administrators only.
+    `low` and `high` bound a number or the length of a text; a `shown_once` field appears only in the response that
+    created the resource; an `admin` field exists for administrators only.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Field:
 
     @property
     def modifiers(self) -> list[str]:
-        """The filter modifiers of this type; none for what no column holds."""
+        """The filter modifiers of this type; none for a field without a column."""
         if not self.source:
             return []
         if self.type in {"int", "float", "date"}:
@@ -67,7 +67,7 @@ class Field:
         return _STRING_MODIFIERS if self.type == "string" else _OTHER_MODIFIERS
 
     def schema(self, *, writable: str) -> dict[str, Any]:
-        """The field as v1 schemas show it, to a role that may write on the methods `writable`."""
+        """The field as v1 schemas describe it to a role with the methods `writable`."""
         bounds = ("minLength", "maxLength") if self.type in {"string", "password"} else ("min", "max")
         return {
             "type": self.type,
@@ -92,7 +92,7 @@ class Field:
 
     @property
     def check(self) -> Check:
-        """What turns a value from outside into one that services take."""
+        """The check that converts a request value into one that services take."""
         if self.options and self.type == "enum":
             return option(*self.options)
         if self.type in {"string", "password"}:
@@ -111,7 +111,7 @@ _CHECK_TEXT = text(high=MAX_LENGTH)
 
 
 def _check_for_type(kind: str) -> Check:
-    """The check of a bare v1 type."""
+    """The check of a v1 type without options or bounds."""
     known: dict[str, Check] = {"int": _CHECK_INT, "boolean": boolean, "json": check_json, "float": check_json}
     if kind in known:
         return known[kind]
@@ -126,14 +126,14 @@ def _check_for_type(kind: str) -> Check:
 
 
 def check_object(name: str, value: Any) -> Any:
-    """A nested value of another v1 type; the service that takes it looks inside."""
+    """A nested value of another v1 type; the service that receives it validates its content."""
     if not isinstance(value, Mapping):
         raise Invalid(name, "InvalidFormat", f"{name} must be an object.")
     return check_json(name, value)
 
 
 def check_json(name: str, value: Any, depth: int = 0) -> Any:
-    """Any JSON that can be stored: texts without NUL, not nested beyond measure."""
+    """Any JSON that can be stored: no NUL in texts, and at most `MAX_DEPTH` levels."""
     if depth > MAX_DEPTH:
         raise Invalid(name, "MaxLimitExceeded", f"{name} is nested too deeply.")
     if isinstance(value, Mapping):
@@ -144,10 +144,10 @@ def check_json(name: str, value: Any, depth: int = 0) -> Any:
 
 
 def parse_fields(rows: str) -> tuple[Field, ...]:
-    """Fields written one to a line: name, type, letters, then marks in any order.
+    """Parse fields written one per line: name, type, letters, then marks in any order.
 
-    `*` required, `~` never null, `!` shown once, `^` for admins, `=x` default (JSON, else a text), `<path` source,
-    `:a|b` options, `1..9` bounds.
+    `*` required, `~` never null, `!` shown once, `^` administrators only, `=x` default (JSON, else text),
+    `<path` source, `:a|b` options, `1..9` bounds.
     """
     return tuple(_parse_row(line.split()) for line in rows.splitlines() if line.strip())
 

@@ -1,4 +1,4 @@
-"""What bodies look like: JSON whatever its label, forms, and which of JSON and HTML a caller wants back."""
+"""Rendering and content negotiation: v1's JSON, or HTML for browsers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class V1Renderer(JSONRenderer):
 
 
 def format_dates(value: Any) -> Any:
-    """A copy in which every moment is v1's text."""
+    """A copy with every date as v1 writes it."""
     if isinstance(value, Mapping):
         return {name: format_dates(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -34,13 +34,13 @@ def format_dates(value: Any) -> Any:
 
 
 def wants_html(request: Any) -> bool:
-    """Whether a browser is asking for a page."""
+    """Whether the request comes from a browser that accepts HTML."""
     accept, agent = request.META.get("HTTP_ACCEPT", ""), request.META.get("HTTP_USER_AGENT", "")
     return "text/html" in accept and "Mozilla" in agent
 
 
 class V1ContentNegotiation(BaseContentNegotiation):
-    """A page for browsers, JSON for everybody else."""
+    """HTML for browsers, JSON for everybody else."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:  # noqa: ARG002 - the framework's
         """The one parser there is."""
@@ -52,7 +52,7 @@ class V1ContentNegotiation(BaseContentNegotiation):
         renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,  # noqa: ARG002 - the framework's signature
     ) -> tuple[BaseRenderer, str]:
-        """HTML when a browser asks and nothing says JSON."""
+        """HTML for a browser, unless the query says `format=json`."""
         html = wants_html(request) and request.query_params.get("format") != "json"
         chosen = next(each for each in renderers if (each.format == "api") == html)
         return chosen, chosen.media_type or "application/json"

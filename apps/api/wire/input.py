@@ -1,5 +1,6 @@
-"""Request bodies: parsed (JSON whatever its label, or a form), then validated field by field; unknown and
-unwritable fields are dropped, wrong ones refused by name.
+"""Request bodies: parsed as JSON whatever the content type, or as a form, then validated field by field.
+
+Unknown and unwritable fields are dropped, since v1 clients send whole resources back; invalid ones are refused by name.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ FORM_TYPES = ("application/x-www-form-urlencoded", MULTIPART)
 
 
 class FormBody(dict[str, Any]):
-    """A body that came from a form: all its values are texts."""
+    """A body sent as a form: all values are texts."""
 
 
 class V1Parser(BaseParser):
-    """Reads a body: forms by their content type, everything else as JSON; an empty body is an empty object."""
+    """Parses forms by their content type and everything else as JSON; an empty body is an empty object."""
 
     media_type = "*/*"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        """The body's value; raises a `Problem` for one that is too large or cannot be read."""
+        """The parsed body; raises a `Problem` if it is too large or malformed."""
         kind = (media_type or "").partition(";")[0].strip().lower()
         if kind == MULTIPART:
             return FormBody(MultiPartParser().parse(stream, media_type, parser_context).data.items())
@@ -49,11 +50,11 @@ def _read_limited(stream: Any) -> bytes:
 
 
 def load_strict_json(raw: bytes | str) -> Any:
-    """Strict JSON, nothing for nothing."""
+    """Parse JSON without NaN and Infinity; an empty body is an empty object."""
     try:
         return json.loads(raw, parse_constant=_reject_constant) if raw.strip() else {}
     except (ValueError, RecursionError):
-        raise Problem("The body is no valid JSON.", status=422, code="InvalidBodyContent") from None
+        raise Problem("The body is not valid JSON.", status=422, code="InvalidBodyContent") from None
 
 
 def _reject_constant(word: str) -> Any:
@@ -61,7 +62,7 @@ def _reject_constant(word: str) -> Any:
 
 
 def unwrap_form(body: Any) -> Any:
-    """A form's own fields, or the JSON that its field `_body` holds."""
+    """A form's fields, or the JSON in its field `_body`."""
     if isinstance(body, FormBody) and body.get("_body", "").strip():
         return load_strict_json(body["_body"])
     return body
@@ -73,7 +74,7 @@ ARRAY_PREFIX = "array["
 def validate_body(
     fields: Iterable[Field], body: Any, letter: str, *, admin: bool = False, form: bool = False
 ) -> dict[str, Any]:
-    """The values of the fields that may be written on `c`reate or `u`pdate; null counts as absent."""
+    """The values of the fields writable on `c`reate or `u`pdate; null counts as absent."""
     if body is None:
         body = {}
     if not isinstance(body, Mapping):
@@ -97,7 +98,7 @@ def _default_or_refuse(field: Field) -> dict[str, Any]:
 
 
 def _convert_form_value(field: Field, value: Any) -> Any:
-    """A form's text as what it stands for: JSON where the type is more than a text, lists also line by line."""
+    """A form's text as its field's type: JSON for structured types, lists also one item per line."""
     if not isinstance(value, str) or field.type in {"string", "password", "enum"} or field.type.startswith("reference"):
         return value or None
     if not value.strip():
@@ -109,10 +110,10 @@ def _convert_form_value(field: Field, value: Any) -> Any:
 
 
 def pick(data: Mapping[str, Any], **columns: str) -> dict[str, Any]:
-    """The given fields under the names a service knows them by: `pick(data, external_id="externalId")`."""
+    """The given fields under the names of a service's parameters: `pick(data, external_id="externalId")`."""
     return {column: data[name] for column, name in columns.items() if name in data}
 
 
 def method_not_allowed(method: str) -> MethodNotAllowed:
-    """The refusal of a method that the caller's role does not have."""
+    """The refusal of a method that the caller's role does not have here."""
     return MethodNotAllowed(f"{method} is not possible here.")

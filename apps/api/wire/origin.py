@@ -1,4 +1,4 @@
-"""Where a request came from and under which URL it reached us; forwarded headers count from trusted proxies only."""
+"""The client's address and the URL it used; forwarded headers count from trusted proxies only."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]
 
 
 def is_trusted(address: str) -> bool:
-    """Whether a proxy at this address may say for whom it speaks (`settings.TRUSTED_PROXIES`)."""
+    """Whether forwarded headers from this address count (`settings.TRUSTED_PROXIES`)."""
     return is_within(address, settings.TRUSTED_PROXIES)
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address of the client: the last hop that is no trusted proxy."""
+    """The client's address: the last hop that is not a trusted proxy."""
     peer = str(request.META.get("REMOTE_ADDR") or "")
     return client_behind_proxies(peer, request.headers.get("X-Forwarded-For", ""), settings.TRUSTED_PROXIES)
 

@@ -1,4 +1,4 @@
-"""Which rows a collection shows and in what order: filters, sorting, paging, and hiding what is long gone."""
+"""Filters, sorting and paging of collections; rows removed a while ago are left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COMPARISONS = {"lt", "lte", "gt", "gte"}
 @CharField.register_lookup
 @TextField.register_lookup
 class SqlLike(Lookup):  # type: ignore[type-arg]
-    """SQL's own LIKE: `%` and `_` are wildcards, letters in any case, no escape character."""
+    """SQL's LIKE, as v1 filters use it: `%` and `_` are wildcards, case is ignored, there is no escape character."""
 
     lookup_name = "sqllike"
 
@@ -41,7 +41,7 @@ class SqlLike(Lookup):  # type: ignore[type-arg]
 
 @dataclass
 class Page:
-    """The rows of one page, and what its collection says about them."""
+    """The rows of one page, and how they were filtered and sorted."""
 
     rows: list[Any]
     filters: dict[str, Any] = field(default_factory=dict)
@@ -52,15 +52,16 @@ class Page:
 
 
 def paginate(resource: Resource, rows: Any, query_params: QueryDict) -> Page:
-    """One page of a query set, or of a list of rows that no table holds."""
+    """One page of a query set, or of a list for types without a table."""
     found = Page([], limit=_limit(query_params), offset=_offset(query_params))
     if not isinstance(rows, list):
         rows, found.filters = apply_filters(resource, _exclude_removed(resource, rows), query_params)
         rows, found.sort = _apply_sort(resource, rows, query_params)
     end = None if found.limit is None else found.offset + found.limit + 1
-    cut = list(rows[found.offset : end])
-    found.partial = found.limit is not None and len(cut) > found.limit
-    found.rows = cut[: found.limit] if found.limit is not None else cut
+    # One row more than the page shows, instead of counting the whole table, says whether there is a next page.
+    fetched = list(rows[found.offset : end])
+    found.partial = found.limit is not None and len(fetched) > found.limit
+    found.rows = fetched[: found.limit] if found.limit is not None else fetched
     return found
 
 
@@ -82,7 +83,7 @@ def _parse_int(text: str) -> int | None:
 
 
 def _exclude_removed(resource: Resource, rows: Any) -> Any:
-    """Without the rows that were removed some minutes ago; by id they are still there."""
+    """Leave out rows removed longer ago than the setting says; by id they are still found."""
     if not resource.lifecycle_actions:
         return rows
     since = timezone.now() - timedelta(seconds=setting_int("api.show.removed.for.seconds"))
@@ -90,7 +91,7 @@ def _exclude_removed(resource: Resource, rows: Any) -> Any:
 
 
 def filterable_fields(resource: Resource) -> dict[str, Field]:
-    """The fields that collections may be filtered and sorted by."""
+    """The fields that the collection can be filtered and sorted by."""
     if not resource.sortable:
         return {}
     found = {f.name: f for f in resource.fields if f.modifiers}
@@ -98,7 +99,7 @@ def filterable_fields(resource: Resource) -> dict[str, Field]:
 
 
 def apply_filters(resource: Resource, rows: Any, query_params: QueryDict) -> tuple[Any, dict[str, Any]]:
-    """The rows for which every filter in the query holds; unknown fields and modifiers are ignored."""
+    """The rows that match every filter in the query; unknown fields and modifiers are ignored, as v1 does."""
     known = filterable_fields(resource)
     applied: dict[str, Any] = dict.fromkeys(known)
     if "kind" in query_params and "kind" not in known and known:
@@ -116,7 +117,7 @@ def apply_filters(resource: Resource, rows: Any, query_params: QueryDict) -> tup
 
 
 def _condition(column: Field, modifier: str, text: str) -> Q | None:
-    """One filter as a condition; None when nothing can match."""
+    """One filter as a condition; None if nothing can match."""
     path = column.source
     if modifier in {"null", "notnull"}:
         return Q(**{f"{path}__isnull": True}) if modifier == "null" else Q(**{f"{path}__isnull": False})
@@ -145,7 +146,7 @@ def _filter_value(column: Field, text: str) -> Any:
     if column.type == "int":
         number = (
             _parse_int(text) if _parse_int(text) is not None else row_number(text)
-        )  # an id, where v1 calls one a number
+        )  # v1 declares some ids as int: their wire form is accepted too
         return number if number is not None and abs(number) <= MAX_INTEGER else None
     if column.name == "uuid":
         return text if _UUID.fullmatch(text.replace("-", "")) else None
@@ -164,7 +165,7 @@ def _parse_date(text: str) -> datetime | None:
 
 
 def _apply_sort(resource: Resource, rows: Any, query_params: QueryDict) -> tuple[Any, dict[str, Any] | None]:
-    """In the order asked for, else the oldest first; the key decides among equals so that pages never overlap."""
+    """Sort as requested, else oldest first; the primary key breaks ties so that pages never overlap."""
     name, order = query_params.get("sort", ""), query_params.get("order", "asc")
     column = filterable_fields(resource).get(name)
     if column is None:
@@ -174,7 +175,7 @@ def _apply_sort(resource: Resource, rows: Any, query_params: QueryDict) -> tuple
 
 
 def collection_metadata(resource: Resource, query_params: QueryDict, url: str, found: Page) -> dict[str, Any]:
-    """What a collection says about its order, its pages and its filters."""
+    """The sort, pagination and filter members of a collection."""
     first = None if found.limit is None else _url_with(url, query_params, marker=None)
     after = found.offset + (found.limit or 0)
     before = None if not found.offset or found.limit is None else max(0, found.offset - found.limit)
@@ -213,7 +214,7 @@ def _url_with(url: str, query_params: QueryDict, **changes: str | None) -> str:
 
 
 def group_by_column(rows: Any, keys: Sequence[int], column: str) -> dict[int, list[Any]]:
-    """The rows by which of `keys` their `column` holds, in one query."""
+    """The rows grouped by the key in their `column`, in one query."""
     found: dict[int, list[Any]] = {key: [] for key in keys}
     for row in rows.annotate(link_key=F(column)).filter(link_key__in=list(keys)):
         found[row.link_key].append(row)

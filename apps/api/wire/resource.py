@@ -1,4 +1,4 @@
-"""What a v1 type is: its name, rows, fields, actions and links; and the register of all of them."""
+"""The base class of v1 types, in which each declares itself, and the register of all of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COMMON_FIELDS = parse_fields("""
 
 @dataclass(frozen=True, slots=True)
 class RowContext:
-    """A row as one caller sees it; `extra` is what the type's `load_extras` found for it."""
+    """A row as one caller sees it; `extra` is what the type's `load_extras` returned for it."""
 
     row: Any
     caller: ApiCaller
@@ -54,7 +54,7 @@ class RowContext:
         return bool(can(self.caller.actor, permission, environment_of(self.row)))
 
 
-# What types say whose rows have no life of their own: they are there, and nothing is ever under way.
+# The computed fields of types without a life cycle: their rows are always active and never in transition.
 ALWAYS_ACTIVE: Mapping[str, Callable[[RowContext], Any]] = {
     "state": lambda _context: "active",
     "transitioning": lambda _context: "no",
@@ -65,9 +65,9 @@ ALWAYS_ACTIVE: Mapping[str, Callable[[RowContext], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A verb of a type. One that its life cycle has takes states and permission from there.
+    """An action of a type. States and permission of one that is in the model's life cycle come from there.
 
-    `call` gets caller, row and checked input; it returns nothing (the answer is the row) or the answer's own fields.
+    `call` gets caller, row and validated input; it returns None (the response is the row) or the body of the response.
     """
 
     call: Callable[[ApiCaller, Any, Data], Data | None]
@@ -79,8 +79,8 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A way to other rows: those of `target` whose `column` is this row, the one this row's `attribute` names, or,
-    with `call`, an answer made on the spot (`permission` says for whom; empty: for all who see the row).
+    """A link to other rows: those of `target` whose `column` is this row, the one in this row's `attribute`, or,
+    with `call`, a computed body (`permission` says for whom; empty: for everybody who sees the row).
     """
 
     target: str = ""
@@ -92,7 +92,7 @@ class Link:
 
     @property
     def is_computed(self) -> bool:
-        """Whether it leads to an answer instead of to rows."""
+        """Whether it leads to a computed body instead of rows."""
         return self.call is not None or self.call_with_query is not None
 
 
@@ -128,12 +128,12 @@ class Resource:
 
     @functools.cached_property
     def id_prefix(self) -> str:
-        """The letters of its ids: first and upper-case letters of the root type."""
+        """The letters of its ids: the first and the upper-case letters of the base type's name."""
         return id_prefix_from_name(self.base_type or self.name)
 
     @functools.cached_property
     def lifecycle_actions(self) -> list[str]:
-        """The actions of the model's life cycle, without its birth."""
+        """The actions of the model's life cycle, without the one that creates."""
         if not isinstance(self.model, type) or not issubclass(self.model, Managed):
             return []
         lifecycle = self.model.LIFECYCLE
@@ -153,7 +153,7 @@ class Resource:
 
     @functools.cached_property
     def action_permissions(self) -> dict[str, str]:
-        """The permission that each action takes: its life cycle's word comes before the verb's."""
+        """The permission that each action takes; the life cycle overrides the custom action."""
         lifecycle_permissions = {
             name: self.model.LIFECYCLE.transitions[name].permission for name in self.lifecycle_actions
         }
@@ -169,12 +169,12 @@ class Resource:
         """The actions that exist for the caller's role."""
         return available_actions(caller.role_or_permissions, self.actions, self.action_permissions)
 
-    def kind_of(self, row: Any) -> str:  # noqa: ARG002 - subclasses look
+    def kind_of(self, row: Any) -> str:  # noqa: ARG002 - subclasses use it
         """The field `kind`."""
         return self.name
 
     def key_of(self, row: Any) -> int | str:
-        """What an id is made from."""
+        """The key that the row's id is made from."""
         key: int | str = row.pk
         return key
 
@@ -182,12 +182,12 @@ class Resource:
         """Every row the caller may see, as a query set."""
         return self.model.objects.within(caller.environments())
 
-    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> Any:  # noqa: ARG002 - subclasses look
-        """What a collection shows: a query set, or a list of rows that no table holds."""
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> Any:  # noqa: ARG002 - subclasses use it
+        """The rows of the collection: a query set, or a list for types without a table."""
         return self.rows(caller)
 
     def download(self, caller: ApiCaller, request: HttpRequest, query_params: QueryDict) -> HttpResponseBase | None:  # noqa: ARG002
-        """The collection as a file, if that is asked for and there is such a thing."""
+        """The collection as a file, if the type offers one and the request asks for it."""
         return None
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:
@@ -195,35 +195,35 @@ class Resource:
         return self.rows(caller).filter(pk=key).first() if isinstance(key, int) else None
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:  # noqa: ARG002 - as above
-        """What rows need beside themselves, by key, in a constant number of queries."""
+        """Further data of the rows, by key, in a constant number of queries."""
         return {}
 
     def options(self, caller: ApiCaller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - as above
-        """The options of fields, by name, that depend on what there is; for the schema only."""
+        """The options of fields, by name, that depend on stored data; for the schema only."""
         return {}
 
     def custom_body(self, caller: ApiCaller, row: Any) -> Data | None:  # noqa: ARG002 - as above
-        """The whole resource, for types that fields do not describe."""
+        """The whole resource, for types whose content is not declared as fields."""
         return None
 
     def create(self, caller: ApiCaller, data: Data) -> Any:
-        """Make it: a row, several, or `(row, fields shown once)`."""
+        """Create it; returns a row, several, or `(row, fields shown once)`."""
         raise NotImplementedError
 
     def update(self, caller: ApiCaller, row: Any, data: Data) -> None:
-        """Change it."""
+        """Update the row."""
         raise NotImplementedError
 
     def act(self, caller: ApiCaller, row: Any, action: str) -> None:
-        """Do one action of the life cycle."""
+        """Perform one action of the life cycle."""
         raise NotImplementedError
 
-    def is_offered(self, row: Any, action: str) -> bool:  # noqa: ARG002 - subclasses look
-        """Whether v1 names an action that is possible among the row's `actions`."""
+    def is_offered(self, row: Any, action: str) -> bool:  # noqa: ARG002 - subclasses use it
+        """Whether v1 lists a possible action among the row's `actions`."""
         return True
 
     def verdict(self, caller: ApiCaller, row: Any, action: str) -> Verdict:
-        """Whether the caller may do `action` to the row now, and if not, why."""
+        """Whether the caller may perform `action` on the row now, and if not, why."""
         custom_action = self.custom_actions.get(action)
         if custom_action is None or action in self.lifecycle_actions:
             return verdict(caller.actor, action, row)

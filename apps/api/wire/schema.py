@@ -1,4 +1,4 @@
-"""The schemas that clients generate themselves from: what one role may do with one type (v1 contract, section 1.6)."""
+"""The schemas that clients are generated from: what a role may do with a type (v1 contract, section 1.6)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _ITEM_METHODS = {"r": "GET", "u": "PUT", "d": "DELETE"}
 
 
 def allowed_methods(resource: Resource, caller: ApiCaller) -> tuple[list[str], list[str]]:
-    """What the caller's role may do with the collection, and with one of its things."""
+    """The caller's methods on the collection, and on one resource."""
     crud = resource.roles.allowed_crud(caller.role_or_permissions)
     collection = ["GET"] * ("r" in crud and resource.listable) + ["POST"] * ("c" in crud)
     return collection, [method for letter, method in _ITEM_METHODS.items() if letter in crud]
 
 
 def build_schema(resource: Resource, caller: ApiCaller) -> dict[str, Any]:
-    """One type as the caller's role knows it."""
+    """The schema of one type for the caller's role."""
     crud = resource.roles.allowed_crud(caller.role_or_permissions)
     collection, item = allowed_methods(resource, caller)
     fields = [f for f in resource.fields if caller.role == "admin" or not f.admin]
@@ -47,7 +47,7 @@ def build_schema(resource: Resource, caller: ApiCaller) -> dict[str, Any]:
 
 
 def _id_field(resource: Resource) -> dict[str, Any]:
-    """The id of what has rows."""
+    """The field `id`, for types with rows of a table."""
     plain = {"type": "string", "create": False, "update": False, "nullable": True, "required": False}
     return {"id": plain} if resource.model is not None else {}
 

@@ -26,7 +26,7 @@ from apps.environments.models import Environment
 
 
 def serialize_rows(resource: Resource, caller: ApiCaller, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """The rows as the caller sees them, in a number of queries that does not grow with them."""
+    """The rows as the caller sees them, in a constant number of queries."""
     caller.actor.prefetch_permissions(
         place for row in rows if isinstance(row, Managed) and (place := environment_of(row))
     )
@@ -84,16 +84,17 @@ def _visible_links(resource: Resource, caller: ApiCaller, row: Any) -> Iterable[
 
 
 def _is_link_visible(caller: ApiCaller, row: Any, link: Link) -> bool:
+    # Links of an environment lead into it: there its permissions count, not the site role.
     if isinstance(row, Environment) and caller.environment is None:
         permissions = caller.actor.permissions(row.pk)
-        caller = dataclasses.replace(caller, permissions=permissions or None)  # its links lead inside
+        caller = dataclasses.replace(caller, permissions=permissions or None)
     target = find_resource(link.target)
     is_set = not link.attribute or getattr(row, link.attribute) is not None
     return is_set and target is not None and target.may(caller, "r")
 
 
 def _progress_by_row(resource: Resource, caller: ApiCaller, rows: Sequence[Any]) -> dict[int | str, int | None]:
-    """How far the rows in transition are."""
+    """The progress of rows in transition."""
     in_transition = [row.pk for row in rows if row.transitioning == "yes"] if resource.lifecycle_actions else []
     if not in_transition:
         return {}
@@ -153,7 +154,7 @@ def serialize_collection(
     url: str,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A v1 collection; `more` replaces what paging, sorting and filters say."""
+    """A v1 collection; `more` overrides the paging, sorting and filter members."""
     create = {resource.name: caller.url(resource.plural_name.lower())} if resource.may(caller, "c") else {}
     return {
         "type": "collection",

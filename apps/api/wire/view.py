@@ -1,4 +1,4 @@
-"""The one view behind every v1 URL: finds type, row, link or action, and answers for all of them alike."""
+"""The view behind every v1 URL: resolves the type and the row, and dispatches methods, links and actions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from apps.environments.actor import Actor
 from apps.environments.models import Environment
 
 scripts: dict[str, Callable[[Any], dict[str, Any]]] = {}
-"""What `POST /v1/scripts/<name>` computes for anybody who is known."""
+"""What `POST /v1/scripts/<name>` computes for any authenticated caller."""
 
 METHODS = ("get", "post", "put", "delete", "head")
 
 
 class ApiView(APIView):
-    """`/v1`, collections, things, their links and actions."""
+    """`/v1`: collections, resources, their links and actions."""
 
     http_method_names = list(METHODS)
     caller: ApiCaller
@@ -41,8 +41,9 @@ class ApiView(APIView):
     row: Any = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """After REST framework's own checks: who is calling, and about what."""
+        """Resolve the caller and the path, after REST framework's own checks."""
         base = base_url(request)
+        # Before anything can fail: the headers and the audit entry of a refusal need a caller too.
         self.caller = ApiCaller(Actor(None, "api"), base=base)
         super().initial(request, *args, **kwargs)
         authenticated: Any = request.auth
@@ -62,7 +63,7 @@ class ApiView(APIView):
         return found if isinstance(found, HttpResponseBase) else Response(found)
 
     def post(self, request: Request, **_: Any) -> Response:
-        """Make something, or do an action; browsers' forms say here that they mean PUT or DELETE."""
+        """Create something or perform an action; HTML forms send PUT and DELETE as `_method`."""
         body = unwrap_form(request.data)
         method_override = body.pop("_method", "") if isinstance(body, FormBody) else ""
         if method_override in {"PUT", "DELETE"}:
@@ -82,11 +83,11 @@ class ApiView(APIView):
         return Response(dispatch.create(resource, self.caller, body, self.url), status=201)
 
     def put(self, request: Request, **_: Any) -> Response:
-        """Change something."""
+        """Update a resource."""
         return Response(self._change("PUT", request.data))
 
     def delete(self, request: Request, **_: Any) -> Response:  # noqa: ARG002 - the framework's signature
-        """Remove something."""
+        """Remove a resource."""
         return Response(self._change("DELETE", {}))
 
     def _change(self, method: str, body: Any) -> dict[str, Any]:
@@ -133,10 +134,10 @@ class ApiView(APIView):
         return {"id": "v1", "type": "apiVersion", "links": {"self": self.caller.base + "/v1", **links}, "actions": {}}
 
     def _resource(self) -> Resource:
-        """The type in the path; to nobody in particular most types are a reason to log in first."""
+        """The type in the path; without credentials, an unknown type is a 401 so that clients log in first."""
         found = find_resource(self.path[0]) if self.path else None
         if found is not None and found.name == "token":
-            self.caller = dataclasses.replace(self.caller, role="token")  # logging in is what anybody may do
+            self.caller = dataclasses.replace(self.caller, role="token")  # everybody may log in, also who already is
         if found is None or found not in visible_resources(self.caller):
             raise Unauthorized("Unauthorized") if self.caller.actor.user is None else NotFound("Not Found")
         if len(self.path) > 3:
@@ -145,22 +146,22 @@ class ApiView(APIView):
         return found
 
     def _row(self, resource: Resource) -> Any:
-        """The row in the path; what is foreign is not there."""
+        """The row in the path; rows that the caller may not see do not exist."""
         key = row_key(self.path[1])
-        is_ours = not isinstance(key, int) or self.path[1] == wire_id(resource.id_prefix, key)
-        row = resource.find(self.caller, key) if is_ours else None
+        has_own_prefix = not isinstance(key, int) or self.path[1] == wire_id(resource.id_prefix, key)
+        row = resource.find(self.caller, key) if has_own_prefix else None
         if row is None:
             raise NotFound("Not Found")
         self.row = row
         return row
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """The headers that every answer has, and in its body what the change took from others."""
+        """Complete the audit entry, and add the common headers and what the change revoked from others."""
         caller = getattr(self, "caller", None) or ApiCaller(Actor(None, "api"))
         if caller.actor.revoked_counts and isinstance(response.data, dict):
             response.data["revoked"] = dataclasses.asdict(sum(caller.actor.revoked_counts, RevokedCounts()))
         found = super().finalize_response(request, response, *args, **kwargs)
-        complete_audit_entries(self.caller, self.resource, self.row, request, found)
+        complete_audit_entries(caller, self.resource, self.row, request, found)
         found["X-API-Schemas"] = self._schemas(caller)
         found["X-API-Account-Id"] = caller.account_id
         found["Cache-Control"] = "no-store"
@@ -172,24 +173,24 @@ class ApiView(APIView):
         return found
 
     def _schemas(self, caller: ApiCaller) -> str:
-        """The schemas of this context; a client that starts at a project's own URL means that project."""
+        """The URL of this context's schemas; a client that starts at a project's own URL gets that project's."""
         is_entry_point = isinstance(self.row, Environment) and len(self.path) == 2 and caller.prefix == "/v1"
         inside = ("projects", wire_id("a", self.row.pk)) if is_entry_point and self.row.desired == "active" else ()
         return caller.url(*inside, "schemas")
 
     def _challenges(self, request: Request) -> bool:
-        """Whether a 401 asks for a key: not when told not to, nor browsers, which would keep and send it unasked."""
+        """Whether a 401 asks for basic authentication: not in browsers, which would store the key and resend it."""
         no_challenge = request.headers.get("X-API-No-Challenge", "").lower() == "true"
         upgrade = "upgrade" in request.headers.get("Connection", "").lower()
         return not (no_challenge or upgrade or wants_html(request))
 
     def http_method_not_allowed(self, request: Any, *_: Any, **__: Any) -> Response:
-        """PATCH and the like."""
+        """Refuse PATCH and other methods."""
         raise method_not_allowed(str(request.method))
 
 
 def version_index(base: str) -> dict[str, Any]:
-    """`GET /` for programs: the versions there are."""
+    """`GET /` for programs: the API's versions."""
     version = {"id": "v1", "type": "apiVersion", "links": {"self": f"{base}/v1"}, "actions": {}}
     return {
         "type": "collection",
