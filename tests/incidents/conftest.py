@@ -1,4 +1,4 @@
-"""The lab's people at the API and in browsers, and an in-memory engine that tells what was made on it."""
+"""The lab's people as API clients and in browsers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.wire.api_client import ApiClient
 
 @pytest.fixture(autouse=True)
 def reset_throttle() -> None:
-    """No throttle left over from the test before."""
+    """Reset the rate limits."""
     cache.clear()
 
 
 @pytest.fixture
 def api_of(people: Any, lab: Environment) -> Callable[..., ApiClient]:
-    """The API as somebody, in the lab unless told otherwise."""
+    """The API as somebody, inside the lab unless `inside` is false."""
 
     def make(name: str, *, inside: bool = True) -> ApiClient:
         made = key_create(actor=actor_of_user(getattr(people, name), "api"), account=getattr(people, name), name="t")
@@ -38,7 +38,7 @@ def api_of(people: Any, lab: Environment) -> Callable[..., ApiClient]:
 
 @pytest.fixture
 def browser_as(people: Any) -> Callable[[str], Client]:
-    """A browser in which somebody is logged in."""
+    """A browser session of somebody."""
 
     def make(name: str) -> Client:
         client = Client()
@@ -50,5 +50,5 @@ def browser_as(people: Any) -> Callable[[str], Client]:
 
 @pytest.fixture
 def at(lab: Environment) -> Callable[..., str]:
-    """The address of a page of the lab."""
+    """The path of a page of the lab."""
     return lambda name, **kwargs: reverse(f"console:{name}", kwargs={"environment": lab.pk, **kwargs})

@@ -1,4 +1,4 @@
-"""Looking for secrets where they must not be: in every disguise, in texts and in every column of the database."""
+"""Searching texts and every database column for secrets, in plain and in every encoding."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from apps.core.redact import encoded_forms
 
 
 def found_in(text: str, secrets: Mapping[str, str]) -> list[str]:
-    """The names of the secrets that stand in `text`, plain, in base64, URL-encoded or escaped."""
+    """The names of the secrets contained in `text`: plain, base64, URL-encoded or escaped."""
     return [name for name, secret in secrets.items() if any(form in text for form in encoded_forms(secret))]
 
 
 def found_in_database(secrets: Mapping[str, str]) -> dict[str, list[str]]:
-    """Where the tables, as they are stored, hold a secret: `table: names`."""
+    """The tables that contain a secret as stored: `table: names`."""
     found = {}
     with connection.cursor() as cursor:
         for table in sorted({model._meta.db_table for model in apps.get_models(include_auto_created=True)}):
@@ -29,7 +29,7 @@ def found_in_database(secrets: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def without_fields(value: Any, names: Iterable[str]) -> Any:
-    """A copy of an answer without fields of these names, at any depth."""
+    """A copy of a response without fields of these names, at any depth."""
     left = set(names)
     if isinstance(value, Mapping):
         return {key: without_fields(each, left) for key, each in value.items() if key not in left}
@@ -37,7 +37,7 @@ def without_fields(value: Any, names: Iterable[str]) -> Any:
 
 
 def walk_api(api: Any, plurals: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Everything that a caller can read: each list, and each thing in it by its own link, with its links' answers."""
+    """Everything that a caller can read: each list, and each resource in it with the targets of its links."""
     for plural in plurals:
         listed = api.get(f"{plural}?limit=200")
         yield plural, listed.body

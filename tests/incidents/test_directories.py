@@ -1,4 +1,4 @@
-"""What went wrong elsewhere between a portal and its directories, and must not here."""
+"""Incidents of other portals with their directories, which must not happen here."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ INJECTIONS = (
 
 
 @pytest.mark.servers
-def test_liteops_16_what_people_type_never_becomes_a_part_of_the_filter(switch_on: Any, tmp_path: Any, root: Any):
-    """opsre/LiteOps #16: the filter of the log-in was put together with the name as it was typed."""
+def test_liteops_16_input_never_becomes_part_of_the_filter(switch_on: Any, tmp_path: Any, root: Any):
+    """opsre/LiteOps #16: the log-in filter was built from the unescaped user name."""
     pytest.importorskip("ldap")
     server = Slapd(tmp_path)
     server.start()
@@ -98,15 +98,13 @@ def test_liteops_16_what_people_type_never_becomes_a_part_of_the_filter(switch_o
 
 @pytest.mark.parametrize("field", ["userSearchField", "userObjectClass", "groupSearchField", "userMemberAttribute"])
 @pytest.mark.parametrize("value", ["uid)(x", "*", "uid=*", "%s", "uid\n", "a b"])
-def test_liteops_16_not_even_administrators_can_make_a_filter_of_an_attribute(root: Any, field: str, value: str):
+def test_liteops_16_an_attribute_name_cannot_contain_a_filter(root: Any, field: str, value: str):
     with pytest.raises(Invalid):
         services.provider_save("openldap", {**SAMPLE, field: value}, actor=root)
 
 
-def test_cve_2018_19466_the_bind_password_is_never_given_back(
-    people: Any, fake_directory: FakeDirectory, client: Client
-):
-    """Portainer's settings API returned the password of the service account in clear."""
+def test_cve_2018_19466_the_bind_password_is_never_returned(people: Any, fake_directory: FakeDirectory, client: Client):
+    """Portainer's settings API returned the service account's password in plain text."""
     client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
     client.post("/admin/access/openldap", {**{k: str(v) for k, v in SAMPLE.items()}, "serviceAccountPassword": ""})
     pages = (
@@ -126,16 +124,16 @@ def test_cve_2018_19466_the_bind_password_is_never_given_back(
 
 
 @pytest.mark.sockets
-@pytest.mark.parametrize("door", ["page", "token"])
+@pytest.mark.parametrize("via", ["page", "token"])
 def test_a_silent_directory_answers_within_five_seconds_with_the_reason_and_without_its_address(
-    switch_on: Any, people: Any, door: str
+    switch_on: Any, people: Any, via: str
 ):
-    """libldap waits for ever in a TLS handshake; many portals take that for a wrong password."""
+    """libldap waits forever in a TLS handshake, which many portals report as a wrong password."""
     pytest.importorskip("ldap")
     with silent_server() as port:
         switch_on("openldap", {**SAMPLE, "server": "127.0.0.1", "port": port, "tls": True, "connectionTimeout": 60000})
         began = time.monotonic()
-        if door == "page":
+        if via == "page":
             answer = Client().post("/login", {"login": "ann", "password": "x"})
         else:
             answer = Client().post("/v1/token", {"code": "ann:x"}, content_type="application/json")
@@ -176,7 +174,7 @@ def test_a_certificate_of_another_authority_is_refused_by_that_name(switch_on: A
 def test_an_empty_password_is_never_sent_to_a_directory_that_would_say_yes(
     fake_directory: FakeDirectory, root: Any, monkeypatch: pytest.MonkeyPatch, password: str
 ):
-    """An LDAP bind with a name and no password succeeds, as nobody."""
+    """An LDAP bind with a name and an empty password succeeds anonymously."""
     queries: list[str] = []
 
     def yes(kind: str, config: DirectoryProviderConfig, login: str, given: str) -> Claims:
@@ -194,7 +192,7 @@ def test_an_empty_password_is_never_sent_to_a_directory_that_would_say_yes(
 def test_cve_2026_41053_teams_count_by_their_number_on_every_page(
     fake_github: FakeGitHub, people: Any, lab: Environment, client: Client
 ):
-    """Rancher 2 took more GitHub teams for a member's than the person was in."""
+    """Rancher 2 counted people as members of more GitHub teams than they were in."""
     fake_github.teams = [{"id": 1000 + each, "slug": "ops", "name": "Ops"} for each in range(65)]
     fake_github.orgs = [{"id": 7, "login": "acme"}]
 
@@ -222,7 +220,7 @@ def test_cve_2026_41053_teams_count_by_their_number_on_every_page(
 
 
 @pytest.mark.parametrize("name", ["root", "alice", "ROOT"])
-def test_cve_2025_23389_nobody_comes_in_as_an_account_by_having_its_name(
+def test_cve_2025_23389_a_matching_name_does_not_log_in_to_an_account(
     fake_github: FakeGitHub, fake_directory: FakeDirectory, people: Any, client: Client, name: str
 ):
     """A first log-in through a provider could bind to somebody else's account."""
@@ -238,10 +236,8 @@ def test_cve_2025_23389_nobody_comes_in_as_an_account_by_having_its_name(
     assert not ann.is_admin
 
 
-def test_a_person_made_anew_under_an_old_name_does_not_inherit(
-    fake_directory: FakeDirectory, people: Any, lab: Environment
-):
-    """Accounts are found by entryUUID, objectGUID or GitHub's number, never by a name or a DN that is used again."""
+def test_a_new_person_with_an_old_name_inherits_nothing(fake_directory: FakeDirectory, people: Any, lab: Environment):
+    """Accounts are found by entryUUID, objectGUID or GitHub's number, never by a name or a DN that can be reused."""
     first = authenticate(None, username="ann", password="ann")
     assert first is not None
     owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
@@ -263,7 +259,7 @@ def test_a_person_made_anew_under_an_old_name_does_not_inherit(
 
 
 @pytest.mark.parametrize("how", ["left", "gone", "disabled"])
-def test_cve_2021_36775_access_ends_with_what_it_was_given_for(
+def test_cve_2021_36775_access_ends_with_the_group_or_provider(
     fake_directory: FakeDirectory, people: Any, lab: Environment, run_loop: Any, how: str
 ):
     """Rancher 2 (CVE-2021-36775, -2019-6287, -2023-32199, -2023-22650): access outlived group, project or provider."""
@@ -288,10 +284,10 @@ def test_cve_2021_36775_access_ends_with_what_it_was_given_for(
     assert browser.get(page).status_code == (404 if how == "left" else 302)
 
 
-def test_a_provider_s_lock_out_never_reaches_the_local_administrator(
+def test_a_providers_site_access_never_locks_out_the_local_administrator(
     fake_directory: FakeDirectory, root: Any, people: Any
 ):
-    """rancher #14748, #15113: site access of a provider also kept the local administrator out."""
+    """rancher #14748, #15113: a provider's site access also locked out the local administrator."""
     fake_directory.down = "It is down."
     services.provider_save("openldap", {**SAMPLE, "accessMode": "required"}, actor=root)
     people.root.set_password("the way back in")

@@ -1,4 +1,4 @@
-"""How members of other products became root on the host, and that here each of these ways ends at the host policy."""
+"""How members of similar products became root on the host; here the host policy stops each of these ways."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_portainer_1015_whoever_may_create_may_not_mount_the_root(who: str, api_
 
 
 @pytest.mark.parametrize("page", ["container-new", "service-new", "service-clone"])
-def test_portainer_1762_every_form_is_checked_and_not_only_the_first(
+def test_portainer_1762_every_notation_is_checked_and_not_only_the_first(
     page: str, browser_as: Any, at: Any, shop: Stack, actor_of: Actors
 ):
     web = service_create(actor=actor_of("bob"), stack=shop, name="web", config=config(), scale=0)
@@ -105,16 +105,16 @@ def test_portainer_1235_a_volume_cannot_be_turned_into_a_bind_mount(api_of: Any,
     assert Service.all_objects.get().spec["dataVolumes"] == ["v:/v"]
 
 
-def test_cve_2026_44850_the_long_form_of_a_mount_is_no_way_around(
+def test_cve_2026_44850_the_long_form_of_a_mount_is_checked_too(
     host: Host, lab: Environment, actor_of: Actors, monkeypatch: Any, run_loop: Any, sim: SimulatedDriver
 ):
     from apps.containers import engine
     from apps.containers.launch import engine_body
 
-    whole = engine_body.engine_body
+    build_body = engine_body.engine_body
 
     def with_mounts(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        found = whole(*args, **kwargs)
+        found = build_body(*args, **kwargs)
         return {**found, "HostConfig": {**found["HostConfig"], "Mounts": [{"Type": "bind", "Source": "/"}]}}
 
     monkeypatch.setattr(engine, "engine_body", with_mounts)
@@ -125,7 +125,7 @@ def test_cve_2026_44850_the_long_form_of_a_mount_is_no_way_around(
     assert "host policy of Lab" in row.message
 
 
-def test_cve_2026_44849_services_obey_what_containers_obey(api_of: Any, shop: Stack):
+def test_cve_2026_44849_services_are_under_the_policy_of_containers(api_of: Any, shop: Stack):
     api = api_of("bob")
     for fields in ({"privileged": True}, {"capAdd": ["SYS_PTRACE"]}, {"pidMode": "host"}, {"devices": ["/dev/mem"]}):
         launch = {"imageUuid": IMAGE, **fields}
@@ -136,12 +136,12 @@ def test_cve_2026_44849_services_obey_what_containers_obey(api_of: Any, shop: St
 
 
 @pytest.mark.parametrize("path", ["plugins", "plugins/pull", "proxy", "containers/1i1/archive", "hosts/1h1/proxy"])
-def test_cve_2026_44848_nothing_of_an_engine_is_passed_through(path: str, api_of: Any, host: Host):
+def test_cve_2026_44848_no_engine_api_is_passed_through(path: str, api_of: Any, host: Host):
     for method in ("GET", "POST", "PUT", "DELETE"):
         assert api_of("alice").call(method, path, {}).status in {404, 405}
 
 
-def test_portainer_3931_what_a_form_does_not_offer_is_refused_by_the_api(api_of: Any, host: Host):
+def test_portainer_3931_the_api_refuses_what_the_form_does_not_offer(api_of: Any, host: Host):
     refused = api_of("rex").post("containers", {"imageUuid": IMAGE, "privileged": True})
     assert (refused.status, refused["fieldName"]) == (422, "privileged")
 
@@ -179,12 +179,12 @@ def test_cve_2026_47179_a_stack_file_reads_no_file_of_the_server(text: str, api_
     assert answer.status == 422 or not any(row.spec.get("environment") for row in Service.all_objects.all())
 
 
-def test_cve_2024_41110_the_last_check_is_of_what_is_really_sent(
+def test_cve_2024_41110_the_final_request_body_is_what_is_checked(
     host: Host, lab: Environment, actor_of: Actors, run_loop: Any, sim: SimulatedDriver
 ):
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
     row = container_create(actor=actor_of("bob"), environment=lab, config=config(privileged=True), name="was-allowed")
-    policy_reset(lab, actor=actor_of("root"))  # while the wish waits for the loop
+    policy_reset(lab, actor=actor_of("root"))  # while the change waits for its reconcile
     run_loop()
     row.refresh_from_db()
     assert (row.display_state, sim.containers()) == ("error", [])
@@ -195,13 +195,13 @@ def test_cve_2026_41567_no_files_are_copied_in_or_out_of_containers():
     assert not [name for name in dir(Driver) if any(word in name for word in ("archive", "copy", "cp", "export"))]
 
 
-def test_a_shell_never_asks_for_more_rights_than_its_container_has():
+def test_a_shell_never_has_more_privileges_than_its_container():
     from apps.drivers.docker.engine import DockerDriver
 
     assert not {"privileged", "user"} & set(inspect.signature(DockerDriver.exec).parameters)
 
 
-def test_volumes_of_a_container_that_shows_the_host_are_not_lent(
+def test_volumes_from_a_container_with_host_access_are_refused(
     host: Host, lab: Environment, actor_of: Actors, run_loop: Any, sim: SimulatedDriver, api_of: Any
 ):
     body = {"Image": "bb:local", "Cmd": ["sleep"], "HostConfig": {"Binds": ["/etc:/etc"], "NetworkMode": "host"}}
@@ -218,7 +218,7 @@ def test_volumes_of_a_container_that_shows_the_host_are_not_lent(
     assert [row.pk for row, _why in containers_in_violation(lab.pk)] == [native.pk]
 
 
-def test_what_runs_when_the_policy_tightens_is_listed_and_left_alone(
+def test_containers_that_run_when_the_policy_tightens_are_listed_and_left_alone(
     host: Host, lab: Environment, actor_of: Actors, run_loop: Any, sim: SimulatedDriver
 ):
     policy_set(lab, {"bindFolders": ["/srv"]}, actor=actor_of("root"))
@@ -249,6 +249,6 @@ def test_an_installation_may_be_as_open_as_rancher_was_by_one_setting(
     run_loop()
     row.refresh_from_db()
     assert row.display_state == "running"
-    policy_set(lab, {}, actor=actor_of("root"))  # a decision of its own goes before
+    policy_set(lab, {}, actor=actor_of("root"))  # the environment's own policy overrides it
     with pytest.raises(Invalid):
         container_create(actor=actor_of("rex"), environment=lab, config=row.config, name="closed")

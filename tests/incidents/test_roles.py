@@ -1,4 +1,4 @@
-"""Incidents about roles and keys in products of this kind, and the rule that each one taught."""
+"""Incidents about roles and keys in similar products, and the rule that each taught."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def member_entry(user: Any, role: str) -> dict[str, str]:
 
 
 def test_cve_2021_36775_a_key_does_not_outlive_the_membership(people: Any, lab: Environment, actor_of: Any):
-    """Access survived removal from a project: keys and sockets go with the right, at once, and are counted."""
+    """Access survived removal from a project: keys and sockets end with the permission, at once, and are counted."""
     inside = environment_key_create(actor=actor_of("bob"), environment=lab).key
     outside = account_key_create(actor=actor_of("bob")).key
     socket_register(account=people.bob.pk, key=inside.pk, environment=lab.pk, verb="exec", permission="exec")
@@ -39,8 +39,8 @@ def test_cve_2021_36775_a_key_does_not_outlive_the_membership(people: Any, lab: 
     assert alice.revoked_counts == [RevokedCounts(sockets=1, keys=2)]
 
 
-def test_cve_2023_22650_a_key_falls_with_the_role(people: Any, lab: Environment, actor_of: Any):
-    """A token kept what its user had lost: a key is its maker's rights now, never those at its birth."""
+def test_cve_2023_22650_a_key_loses_what_the_role_loses(people: Any, lab: Environment, actor_of: Any):
+    """A token kept what its user had lost: a key has its creator's present permissions, not those at its creation."""
     key = environment_key_create(actor=actor_of("bob"), environment=lab).key
     members_set(
         lab, [member_entry(people.alice, "owner"), member_entry(people.bob, "readonly")], actor=actor_of("alice")
@@ -48,8 +48,10 @@ def test_cve_2023_22650_a_key_falls_with_the_role(people: Any, lab: Environment,
     assert actor_of_key(key, "api").permissions(lab.pk) == ROLES["readonly"]
 
 
-def test_a_key_of_an_administrator_falls_with_the_kind(people: Any, lab: Environment, actor_of: Any, run_loop: Any):
-    """The same for those who ruled the installation."""
+def test_an_administrators_key_loses_its_permissions_with_the_kind(
+    people: Any, lab: Environment, actor_of: Any, run_loop: Any
+):
+    """The same for former administrators."""
     account_update(people.mallory, actor=actor_of("root"), kind="admin")
     run_loop()
     people.mallory.refresh_from_db()
@@ -61,8 +63,8 @@ def test_a_key_of_an_administrator_falls_with_the_kind(people: Any, lab: Environ
     assert actor_of_key(key, "api").permissions(lab.pk) == frozenset()
 
 
-def test_cve_2025_23391_nobody_edits_a_higher_role(people: Any, lab: Environment, actor_of: Any):
-    """A restricted administrator took over an administrator: who may choose members is below those who may do more."""
+def test_cve_2025_23391_nobody_changes_a_higher_role(people: Any, lab: Environment, actor_of: Any):
+    """A restricted administrator took over an administrator: `members` alone changes nothing above oneself."""
     role_create(actor=actor_of("root"), name="clerk", permissions=["members"])
     owner, clerk = member_entry(people.alice, "owner"), member_entry(people.bob, "clerk")
     members_set(lab, [owner, clerk], actor=actor_of("alice"))
@@ -77,8 +79,8 @@ def test_cve_2025_23391_nobody_edits_a_higher_role(people: Any, lab: Environment
     assert actor_of("bob").role(lab.pk) == "clerk"
 
 
-def test_a_role_that_changes_is_changed_for_who_has_it_already(people: Any, lab: Environment, actor_of: Any):
-    """Escalation by stale bindings (Rancher 2's role templates): grants are never a copy of what a role once was."""
+def test_a_changed_role_takes_effect_for_existing_members(people: Any, lab: Environment, actor_of: Any):
+    """Escalation by stale bindings (Rancher 2's role templates): grants are evaluated from the role as it is now."""
     role = role_create(actor=actor_of("root"), name="ops", permissions=["operate", "exec"])
     members_set(lab, [member_entry(people.alice, "owner"), member_entry(people.bob, "ops")], actor=actor_of("alice"))
     key = environment_key_create(actor=actor_of("alice"), environment=lab, role="ops").key
@@ -86,8 +88,8 @@ def test_a_role_that_changes_is_changed_for_who_has_it_already(people: Any, lab:
     assert actor_of("bob").permissions(lab.pk) == actor_of_key(key, "api").permissions(lab.pk) == {"view", "logs"}
 
 
-def test_rancher_6229_a_bots_key_does_no_more_than_it_must(people: Any, lab: Environment, actor_of: Any):
-    """Only keys with all rights were offered: a key can be held to a role, and cannot make itself a wider one."""
+def test_rancher_6229_a_bots_key_can_be_held_to_a_role(people: Any, lab: Environment, actor_of: Any):
+    """Only keys with all permissions were offered: a key can be limited to a role, and creates no wider one."""
     key = environment_key_create(actor=actor_of("alice"), environment=lab, role="readonly").key
     actor = actor_of_key(key, "api")
     assert actor.permissions(lab.pk) == ROLES["readonly"]

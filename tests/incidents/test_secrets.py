@@ -1,4 +1,4 @@
-"""No secret of a whole run is anywhere but in the one answer that made it (CVE-2024-58269, CVE-2023-22649)."""
+"""No secret of a run is found anywhere but in the one response that created it (CVE-2024-58269, CVE-2023-22649)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GIVEN_SECRETS = {
     "engine key": "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw",
 }
 DIRECTORY = {"server": "ldap.invalid", "domain": "dc=x", "serviceAccountUsername": "cn=svc"}
-VALUE_FIELDS = ("environment", "dockerCompose", "dockerComposeConfig")  # to those who may see variables' values
+VALUE_FIELDS = ("environment", "dockerCompose", "dockerComposeConfig")  # for callers with the permission `values`
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def secret_run(
     browser_as: Callable[[str], Client],
     at: Any,
 ) -> Any:
-    """A day in the life of an installation: everything that takes or makes a secret, once, the loop included."""
+    """One run of everything that takes or creates a secret, including its reconciles."""
     caplog.set_level(logging.DEBUG)
     secrets = dict(GIVEN_SECRETS)
     root, bob = api_of("root", inside=False), api_of("bob")
@@ -81,7 +81,7 @@ def _configure_providers(root: ApiClient) -> None:
 
 
 def _use_accounts(root: ApiClient, secrets: dict[str, str], browser_as: Callable[[str], Client]) -> None:
-    """Accounts, log-ins that work and that do not, by both doors, and a changed password."""
+    """Accounts, successful and failed log-ins over API and console, and a changed password."""
     password = GIVEN_SECRETS["new account's password"]
     hx = {"HX-Request": "true"}
     browser_as("root").post("/admin/accounts/new", {"login": "carol", "password": password, "kind": "user"}, headers=hx)
@@ -105,7 +105,7 @@ def _use_accounts(root: ApiClient, secrets: dict[str, str], browser_as: Callable
 
 
 def _enrol_second_factor(carol: ApiClient, secrets: dict[str, str]) -> None:
-    """An authenticator set up, one code mistyped, and the recovery codes that come with it."""
+    """An enrolled authenticator, one mistyped code, and the recovery codes."""
     path = f"secondfactors/{carol.get('secondfactors')['data'][0]['id']}/?action="
     given = carol.post(path + "enrol")["secret"]
     assert carol.post(path + "confirm", {"code": "nonsense"}).status == 422
@@ -116,7 +116,7 @@ def _enrol_second_factor(carol: ApiClient, secrets: dict[str, str]) -> None:
 
 
 def _use_containers(bob: ApiClient, browser: Client, at: Any, lab: Any) -> None:
-    """Services and containers with secrets in their variables and commands: made, refused, failed."""
+    """Services and containers with secrets in their variables and commands: created, refused, failed."""
     variables = {"DB_PASSWORD": GIVEN_SECRETS["database password"], "NOTE": GIVEN_SECRETS["plain value"]}
     launch = {"imageUuid": "docker:bb:local", "environment": variables}
     launch["command"] = ["run", f"--password={GIVEN_SECRETS['password in a command']}"]
@@ -141,9 +141,12 @@ def _use_containers(bob: ApiClient, browser: Client, at: Any, lab: Any) -> None:
     run_until_idle()
 
 
-def test_cve_2024_58269_and_cve_2023_22649_the_audit_log_holds_none(secret_run: Any):
+def test_cve_2024_58269_and_cve_2023_22649_the_audit_log_contains_no_secret(secret_run: Any):
     assert len({*secret_run.secrets.values()}) == len(secret_run.secrets) == len(GIVEN_SECRETS) + 6 + 11
-    for name, secret in secret_run.secrets.items():  # a search that finds nothing anywhere proves nothing
+    for (
+        name,
+        secret,
+    ) in secret_run.secrets.items():  # make sure that the search works: a broken one would find nothing either
         assert found_in(json.dumps({"text": secret}), {name: secret}) == [name]
     assert AuditEntry.all_objects.filter(code__startswith="4").count() > 3
     for row in AuditEntry.all_objects.values():
@@ -151,10 +154,10 @@ def test_cve_2024_58269_and_cve_2023_22649_the_audit_log_holds_none(secret_run: 
     assert all(verify(number).is_intact for number in chain_numbers())
 
 
-def test_operations_logs_and_every_column_of_the_database_hold_none(secret_run: Any):
+def test_operations_logs_and_every_database_column_contain_no_secret(secret_run: Any):
     assert Operation.all_objects.count() > 10
     for row in Operation.all_objects.values():
-        row.pop("previous_values")  # encrypted, for whoever takes the wish back
+        row.pop("previous_values")  # encrypted, for cancelling the operation
         assert found_in(json.dumps(row, default=str), secret_run.secrets) == [], row["name"]
     for text in OperationLine.objects.values_list("text", flat=True):
         assert found_in(text, secret_run.secrets) == []
@@ -163,7 +166,7 @@ def test_operations_logs_and_every_column_of_the_database_hold_none(secret_run: 
     assert found_in_database(stored) == {}
 
 
-def test_no_answer_of_the_api_shows_one_again(secret_run: Any, api_of: Any):
+def test_no_api_response_shows_a_secret_again(secret_run: Any, api_of: Any):
     secrets = {name: secret for name, secret in secret_run.secrets.items() if name != "password in a command"}
     plurals = [each.plural_name.lower() for each in all_resources() if each.listable]
     for who in ("alice", "bob", "rex", "rita", "root", "mallory"):
@@ -172,10 +175,10 @@ def test_no_answer_of_the_api_shows_one_again(secret_run: Any, api_of: Any):
             hidden = without_fields(body, () if who in {"rita", "mallory"} else VALUE_FIELDS)
             assert found_in(json.dumps(hidden, default=str), secrets) == [], (who, path)
     text = json.dumps(api_of("bob").get("services").body)
-    assert "plain value" in found_in(text, secret_run.secrets)  # whoever may see values sees them
+    assert "plain value" in found_in(text, secret_run.secrets)  # for callers with the permission `values`
 
 
-def test_no_page_of_the_console_shows_one(secret_run: Any, browser_as: Any, at: Any):
+def test_no_page_of_the_console_shows_a_secret(secret_run: Any, browser_as: Any, at: Any):
     inside = [at(page) for page in ("activity", "audit", "keys", "stacks", "containers", "hosts", "policy")]
     operations = Operation.all_objects.filter(environment__isnull=False, account__isnull=False)
     inside += [at("operation", pk=operation.pk) for operation in operations]

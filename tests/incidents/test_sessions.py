@@ -1,4 +1,4 @@
-"""How others lost sessions, sockets and tokens to strangers, and that here each of these ways ends at the door."""
+"""How similar products lost sessions, sockets and tokens to attackers; here each of these ways is refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ JSON = {"Accept": "application/json"}
 
 @pytest.fixture
 def container(lab: Environment, settings: Any) -> Container:
-    """A container of the lab that runs on a host."""
+    """A running container of the lab."""
     settings.ALLOWED_HOSTS = ["portal.test", "testserver"]
     host = Host.all_objects.create(environment=lab, name="h1", url="sim://h1", desired="active", state="active")
     row: Container = Container.all_objects.create(
@@ -47,7 +47,7 @@ def container(lab: Environment, settings: Any) -> Container:
 
 
 def addresses(container: Container) -> list[str]:
-    """Every socket of people, aimed at the lab and its container."""
+    """The paths of every WebSocket for users, about the lab and its container."""
     found = []
     for each in urls:
         if each.callback.consumer_class in {UnknownPathSocket, AgentSocket}:
@@ -61,7 +61,7 @@ def addresses(container: Container) -> list[str]:
 
 
 def close_codes(paths: list[str], headers: dict[str, str]) -> dict[str, int | None]:
-    """For each address the code with which it closes; None where the handshake itself is refused."""
+    """The close code of each path; None if the handshake itself is refused."""
     codes: dict[str, int | None] = {}
 
     async def scenario() -> None:
@@ -76,8 +76,8 @@ def close_codes(paths: list[str], headers: dict[str, str]) -> dict[str, int | No
 
 @pytest.mark.sockets
 @pytest.mark.django_db(transaction=True)
-def test_cve_2018_12678_no_socket_speaks_to_who_is_not_logged_in(people: Any, container: Container):
-    """Portainer: the exec WebSocket asked for no log-in, and its id parameter led anywhere."""
+def test_cve_2018_12678_no_socket_opens_without_a_log_in(people: Any, container: Container):
+    """Portainer: the exec WebSocket required no log-in, and its id parameter was not checked."""
     paths = addresses(container)
     for headers in ({}, {"origin": ORIGIN}, {"origin": ORIGIN, "cookie": "corral_session=made-up"}):
         assert set(close_codes(paths, headers).values()) == {4401}
@@ -88,17 +88,17 @@ def test_cve_2018_12678_no_socket_speaks_to_who_is_not_logged_in(people: Any, co
 @pytest.mark.django_db(transaction=True)
 def test_cve_2019_13209_another_site_s_page_opens_no_socket(people: Any, container: Container):
     """Rancher 2 (#21034, #21036), and CVE-2026-44985 in Dozzle: cross-site WebSocket hijacking."""
-    mine = session_headers(people.alice)
+    headers = session_headers(people.alice)
     for origin in ("http://evil.test", "null", "http://portal.test.evil.test"):
-        assert set(close_codes(addresses(container), {**mine, "origin": origin}).values()) == {None}
-    without = {"cookie": mine["cookie"]}
+        assert set(close_codes(addresses(container), {**headers, "origin": origin}).values()) == {None}
+    without = {"cookie": headers["cookie"]}
     assert set(close_codes(addresses(container), without).values()) == {4401}
 
 
 @pytest.mark.sockets
 @pytest.mark.django_db(transaction=True)
-def test_dokploy_4865_a_socket_takes_the_permission_for_what_it_does(people: Any, container: Container):
-    """Dokploy (2026): docker and terminal sockets asked for a log-in, and for nothing more."""
+def test_dokploy_4865_each_socket_takes_its_permission(people: Any, container: Container):
+    """Dokploy (2026): docker and terminal sockets required a log-in, but no permission."""
     assert close_codes([f"/ws/shell?container={container.pk}"], session_headers(people.rita)) == {
         f"/ws/shell?container={container.pk}": 4403
     }
@@ -111,7 +111,7 @@ def token_of(login: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["token", "jwt", "access_token", "ticket", "corral_session", "key"])
-def test_cve_2026_44883_a_token_in_the_address_is_nobody(name: str, people: Any):
+def test_cve_2026_44883_a_token_in_the_url_does_not_authenticate(name: str, people: Any):
     """Portainer: the JWT was taken from `?token=` on every route, and so ended in logs and referrers."""
     token = token_of("alice")
     for path in ("/v1/projects", "/v1/containers", "/v1/accounts", "/environments"):
@@ -119,8 +119,8 @@ def test_cve_2026_44883_a_token_in_the_address_is_nobody(name: str, people: Any)
     assert Client().get("/v1/projects", headers={**JSON, "Authorization": f"Bearer {token}"}).status_code == 200
 
 
-def test_rancher_1_x_a_socket_s_ticket_is_good_once_for_half_a_minute(people: Any, lab: Environment, actor_of: Any):
-    """Rancher 1.x by design: a host token in `?token=` was good for five minutes for whoever read the proxy's log."""
+def test_rancher_1_x_a_sockets_ticket_works_once_within_half_a_minute(people: Any, lab: Environment, actor_of: Any):
+    """Rancher 1.x by design: a host token in `?token=` worked for five minutes for every reader of the proxy's log."""
 
     def issue() -> str:
         return ticket_issue(actor=actor_of("bob"), environment_id=lab.pk, verb="exec", kind="container", target=1)
@@ -135,7 +135,7 @@ def test_rancher_1_x_a_socket_s_ticket_is_good_once_for_half_a_minute(people: An
     assert late not in str(SocketTicket.objects.values())
 
 
-def test_cve_2025_34410_a_form_of_another_site_changes_nothing(people: Any):
+def test_cve_2025_34410_a_form_on_another_site_changes_nothing(people: Any):
     """1Panel, and -34429, -34430: cross-site request forgery on settings."""
     client = Client(enforce_csrf_checks=True)
     client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
@@ -148,8 +148,8 @@ def test_cve_2025_34410_a_form_of_another_site_changes_nothing(people: Any):
 
 
 @pytest.mark.parametrize("scheme", ["Basic d3Jvbmc6a2V5", "Bearer wrong", "Basic !!!"])
-def test_cve_2025_34410_a_wrong_key_is_not_mended_by_a_cookie(scheme: str, people: Any):
-    """The rule it teaches: what a program shows is never mixed with what a browser keeps."""
+def test_cve_2025_34410_a_wrong_key_is_refused_despite_a_cookie(scheme: str, people: Any):
+    """The rule it taught: explicit credentials never fall back to a browser's cookie."""
     client = Client()
     client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
     assert client.get("/v1/accounts", headers={**JSON, "Authorization": scheme}).status_code == 401
@@ -160,7 +160,7 @@ def test_cve_2025_34410_a_wrong_key_is_not_mended_by_a_cookie(scheme: str, peopl
 def test_cve_2025_66508_a_forwarded_address_counts_from_listed_proxies_only(
     proxies: list[str], outcome: str, people: Any, settings: Any
 ):
-    """1Panel: X-Forwarded-For was believed from anybody."""
+    """1Panel: X-Forwarded-For was trusted from any client."""
     settings.TRUSTED_PROXIES = proxies
     body = {"code": "bob:wrong"}
     headers = {**JSON, "X-Forwarded-For": "6.6.6.6"}
@@ -168,7 +168,7 @@ def test_cve_2025_66508_a_forwarded_address_counts_from_listed_proxies_only(
     assert FailedLogin.objects.get().address == outcome
 
 
-def test_cve_2025_66508_nor_does_it_lift_the_brake_on_guessing(people: Any):
+def test_cve_2025_66508_nor_does_it_lift_the_rate_limit(people: Any):
     for number in range(45):
         Client().post(
             "/login", {"login": f"u{number}", "password": "x"}, headers={"X-Forwarded-For": f"6.6.6.{number}"}
@@ -179,7 +179,7 @@ def test_cve_2025_66508_nor_does_it_lift_the_brake_on_guessing(people: Any):
     assert "Too many failed log-ins" in answer.context["error"]
 
 
-def test_session_fixation_a_cookie_from_before_the_log_in_is_worth_nothing_after_it(people: Any):
+def test_session_fixation_a_cookie_from_before_the_log_in_is_invalid_after_it(people: Any):
     client = Client()
     session = client.session
     session["planted"] = 1
@@ -194,8 +194,8 @@ def test_session_fixation_a_cookie_from_before_the_log_in_is_worth_nothing_after
     assert client.get("/environments").status_code == 200
 
 
-def test_cve_2024_47182_passwords_are_kept_with_argon2(people: Any, settings: Any):
-    """Dozzle: passwords were kept as plain SHA-256."""
+def test_cve_2024_47182_passwords_are_hashed_with_argon2(people: Any, settings: Any):
+    """Dozzle: passwords were stored as plain SHA-256."""
     assert auth.PASSWORD_HASHERS[0].endswith("Argon2PasswordHasher")
     settings.PASSWORD_HASHERS = auth.PASSWORD_HASHERS
     people.bob.set_password(PASSWORD)
@@ -205,16 +205,16 @@ def test_cve_2024_47182_passwords_are_kept_with_argon2(people: Any, settings: An
 
 @pytest.fixture
 def hashed_passwords(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each password that is hashed: what takes the time in a log-in."""
-    seen: list[str] = []
+    """Records each password that is hashed, which is what takes the time in a log-in."""
+    hashed: list[str] = []
     real = MD5PasswordHasher.encode
 
     def encode(self: Any, password: str, salt: str) -> str:
-        seen.append(password)
+        hashed.append(password)
         return str(real(self, password, salt))
 
     monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
-    return seen
+    return hashed
 
 
 LOGINS = ["bob", "nobody", "without", "gone", "x" * 500, "'; DROP TABLE accounts_user; --"]
@@ -222,10 +222,10 @@ LOGINS = ["bob", "nobody", "without", "gone", "x" * 500, "'; DROP TABLE accounts
 
 @pytest.mark.parametrize("way", ["console", "api"])
 @pytest.mark.parametrize("who", LOGINS)
-def test_cve_2024_30257_a_wrong_log_in_takes_the_same_whoever_it_is(
+def test_cve_2024_30257_a_failed_log_in_takes_the_same_time_for_every_name(
     who: str, way: str, people: Any, actor_of: Any, hashed_passwords: list[str]
 ):
-    """1Panel: names could be told apart by timing. One password is hashed, whether the name exists or not."""
+    """1Panel: user names could be enumerated by timing. One password is hashed whether the name exists or not."""
     people.rita.login = "without"
     people.rita.set_unusable_password()
     people.rita.save()
@@ -259,7 +259,7 @@ def test_cve_2024_30257_secrets_of_keys_are_compared_in_constant_time(people: An
     assert compared == [made.key.secret_hash]
 
 
-def test_cve_2024_52281_a_name_is_shown_as_text(people: Any, actor_of: Any):
+def test_cve_2024_52281_a_name_is_rendered_as_text(people: Any, actor_of: Any):
     """Rancher's and Arcane's (CVE-2026-45627) consoles: stored cross-site scripting."""
     evil = "<img src=x onerror=alert(1)>"
     people.root.name = evil
@@ -274,8 +274,8 @@ def test_cve_2024_52281_a_name_is_shown_as_text(people: Any, actor_of: Any):
         assert "unsafe-inline" not in page["Content-Security-Policy"], path
 
 
-def test_a_password_that_was_changed_ends_what_it_opened(people: Any):
-    """A thief's session does not outlive the password that it was stolen with."""
+def test_changing_a_password_ends_the_sessions_it_opened(people: Any):
+    """A session opened with a stolen password does not outlive that password."""
     thief, token = Client(), token_of("bob")
     thief.post("/login", {"login": "bob", "password": PASSWORD})
     owner = Client()
@@ -286,7 +286,7 @@ def test_a_password_that_was_changed_ends_what_it_opened(people: Any):
     assert owner.get("/environments").status_code == 200
 
 
-def test_a_stolen_table_of_sessions_opens_nothing(people: Any):
+def test_a_stolen_session_table_opens_no_session(people: Any):
     token_of("alice")
     row = Session.objects.get()
     coded = base64.b64encode(f"alice:{row.digest}".encode()).decode()

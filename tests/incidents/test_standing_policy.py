@@ -1,4 +1,4 @@
-"""What stands against the host policy, whoever made it: it may be stopped and removed, not started or entered."""
+"""Containers that violate the host policy, whoever created them: stop and remove work, start and shells do not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DANGEROUS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def foreign(host: Host, sim: SimulatedDriver, run_loop: Any) -> Callable[..., Container]:
-    """Makes a container on the engine, outside Corral, and has it taken in."""
+    """Creates a container on the engine, outside Corral, and lets the portal discover it."""
 
     def make(running: bool = False, **options: Any) -> Container:
         made = sim.create(CreateRequest("native", {"Image": "bb:local", "HostConfig": options}))
@@ -54,7 +54,7 @@ def foreign(host: Host, sim: SimulatedDriver, run_loop: Any) -> Callable[..., Co
 
 @pytest.fixture
 def forbidden_container(host: Host, lab: Environment, actor_of: Any, run_loop: Any) -> Container:
-    """A container that was allowed when it was made, and runs."""
+    """A running container that the policy allowed when it was created."""
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "privileged": True})
     row = container_create(actor=actor_of("bob"), environment=lab, config=config, name="box")
@@ -66,7 +66,7 @@ def forbidden_container(host: Host, lab: Environment, actor_of: Any, run_loop: A
 
 
 @pytest.mark.parametrize("options", DANGEROUS.values(), ids=DANGEROUS.keys())
-def test_a_container_made_outside_is_not_started_against_the_policy(
+def test_a_container_made_outside_the_portal_is_not_started_against_the_policy(
     options: dict[str, Any], foreign: Any, actor_of: Any, sim: SimulatedDriver, run_loop: Any
 ):
     row = foreign(**options)
@@ -75,11 +75,13 @@ def test_a_container_made_outside_is_not_started_against_the_policy(
             container_act(row, "start", actor=actor_of(who))
         assert caught.value.code == "PolicyViolation"
     run_loop()
-    assert [seen.state for seen in sim.containers()] == ["created"]
+    assert [each.state for each in sim.containers()] == ["created"]
 
 
 @pytest.mark.parametrize("options", DANGEROUS.values(), ids=DANGEROUS.keys())
-def test_no_shell_is_opened_in_one_that_runs(options: dict[str, Any], foreign: Any, sim: SimulatedDriver):
+def test_no_shell_opens_in_a_running_container_against_the_policy(
+    options: dict[str, Any], foreign: Any, sim: SimulatedDriver
+):
     row = foreign(running=True, **options)
     before = sim.calls["exec"]
     with pytest.raises(Invalid, match="entered by a shell") as caught:
@@ -87,7 +89,7 @@ def test_no_shell_is_opened_in_one_that_runs(options: dict[str, Any], foreign: A
     assert (caught.value.code, sim.calls["exec"]) == ("PolicyViolation", before)
 
 
-def test_a_harmless_one_made_outside_is_started_and_entered(foreign: Any, actor_of: Any, run_loop: Any):
+def test_a_harmless_container_made_outside_can_be_started_and_entered(foreign: Any, actor_of: Any, run_loop: Any):
     row = foreign()
     container_act(row, "start", actor=actor_of("bob"))
     run_loop()
@@ -96,9 +98,7 @@ def test_a_harmless_one_made_outside_is_started_and_entered(foreign: Any, actor_
     assert row.display_state == "running"
 
 
-def test_over_the_api_start_restart_and_shell_say_why_not_and_what_can_be_done(
-    api_of: Any, forbidden_container: Container
-):
+def test_the_api_refuses_start_restart_and_shell_with_reason_and_remedy(api_of: Any, forbidden_container: Container):
     bob, path = api_of("bob"), f"containers/1i{forbidden_container.pk}?action="
     for action, body in (("restart", None), ("execute", {"command": ["sh"]})):
         refused = bob.post(path + action, body)
@@ -108,7 +108,7 @@ def test_over_the_api_start_restart_and_shell_say_why_not_and_what_can_be_done(
     assert bob.post(path + "logs", {}).status == 200
 
 
-def test_the_console_says_so_too_for_one_and_for_many(
+def test_the_console_says_so_too_for_single_and_bulk_actions(
     browser_as: Any, at: Any, forbidden_container: Container, actor_of: Any, run_loop: Any
 ):
     container_act(forbidden_container, "stop", actor=actor_of("bob"))
@@ -132,7 +132,7 @@ def test_stopping_and_removing_are_always_allowed(
     assert sim.containers() == []
 
 
-def test_once_it_is_allowed_again_it_starts(
+def test_a_container_that_is_allowed_again_starts(
     forbidden_container: Container, lab: Environment, actor_of: Any, run_loop: Any, sim: SimulatedDriver
 ):
     container_act(forbidden_container, "stop", actor=actor_of("bob"))
@@ -141,21 +141,20 @@ def test_once_it_is_allowed_again_it_starts(
     forbidden_container.refresh_from_db()
     container_act(forbidden_container, "start", actor=actor_of("bob"))
     run_loop()
-    assert [seen.state for seen in sim.containers()] == ["running"]
+    assert [each.state for each in sim.containers()] == ["running"]
 
 
-def test_a_start_that_was_asked_for_before_the_policy_tightened_ends_in_error(
+def test_a_start_requested_before_the_policy_tightened_ends_in_error(
     forbidden_container: Container, lab: Environment, actor_of: Any, run_loop: Any, sim: SimulatedDriver
 ):
     container_act(forbidden_container, "stop", actor=actor_of("bob"))
     run_loop()
     forbidden_container.refresh_from_db()
-    container_act(
-        forbidden_container, "start", actor=SYSTEM
-    )  # as a service's loop does, which the policy does not stop asking
+    # As a service's reconcile does: the policy is enforced at the start, not at the request.
+    container_act(forbidden_container, "start", actor=SYSTEM)
     run_loop()
     forbidden_container.refresh_from_db()
-    assert (forbidden_container.display_state, [seen.state for seen in sim.containers()]) == ("error", ["exited"])
+    assert (forbidden_container.display_state, [each.state for each in sim.containers()]) == ("error", ["exited"])
     assert forbidden_container.message.startswith("Not started: the host policy of Lab does not allow it (privileged")
     assert (
         Operation.all_objects.filter(name="container.start", target=forbidden_container.pk).latest("pk").state
@@ -163,7 +162,7 @@ def test_a_start_that_was_asked_for_before_the_policy_tightened_ends_in_error(
     )
 
 
-def test_a_service_s_container_that_ended_stays_down_with_the_reason(
+def test_a_services_stopped_container_stays_down_with_the_reason(
     host: Host, lab: Environment, actor_of: Any, run_loop: Any, sim: SimulatedDriver
 ):
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
@@ -179,7 +178,7 @@ def test_a_service_s_container_that_ended_stays_down_with_the_reason(
     for _ in range(3):
         reconcile_one("container", row.pk)
     row.refresh_from_db()
-    assert [seen.state for seen in sim.containers()] == ["exited"]
+    assert [each.state for each in sim.containers()] == ["exited"]
     assert "Not started: the host policy of Lab" in row.message
     policy_set(lab, {"privileged": True}, actor=actor_of("root"))
     reconcile_one("container", row.pk)

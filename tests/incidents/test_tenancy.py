@@ -1,4 +1,4 @@
-"""How others' tenants reached what was not theirs, and that here each of these ways ends at the door."""
+"""How tenants of similar products reached each other's objects; here each of these ways is refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def owners(*accounts: User) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-def test_cve_2017_7297_no_user_switches_authentication_off(who: str, api_of: Any, browser_as: Any):
+def test_cve_2017_7297_no_user_can_switch_authentication_off(who: str, api_of: Any, browser_as: Any):
     """Rancher 1.2 to 1.5 (#8296): any logged-in user could set api.security.enabled to false."""
     api = api_of(who, inside=False)
     assert api.put("settings/api.security.enabled", {"value": "false"}).status in {403, 405}
@@ -42,7 +42,7 @@ def test_cve_2017_7297_no_user_switches_authentication_off(who: str, api_of: Any
 
 
 def test_cve_2017_7297_an_administrator_needs_a_second_step(api_of: Any, browser_as: Any, people: Any):
-    """The rule it teaches: global settings need an administrator, the password again, and a page of their own."""
+    """The rule it taught: global settings take an administrator, the password again, and a page of their own."""
     root = api_of("root", inside=False)
     assert root.put("settings/api.security.enabled", {"value": "false"}).status == 403
     assert root.post("openmodes", {"enabled": True}).status == 422
@@ -56,7 +56,7 @@ def test_cve_2017_7297_an_administrator_needs_a_second_step(api_of: Any, browser
 
 
 @pytest.mark.parametrize("model", [Container, Host, Service, Stack], ids=lambda model: model.__name__)
-def test_cve_2026_48742_a_row_cannot_be_read_without_saying_for_whom(model: Any, people: Any, lab: Environment):
+def test_cve_2026_48742_rows_cannot_be_read_without_naming_environments(model: Any, people: Any, lab: Environment):
     """Coolify: an object was loaded by its UUID without the team's scope; the policy layer had been commented out."""
     for read in (
         lambda: list(model.objects.all()),
@@ -70,14 +70,14 @@ def test_cve_2026_48742_a_row_cannot_be_read_without_saying_for_whom(model: Any,
 
 
 @pytest.mark.parametrize(("who", "status"), [("alice", 200), ("bob", 200), ("rex", 404), ("rita", 404)])
-def test_cve_2025_64423_what_lets_hosts_in_is_not_shown_to_lower_roles(who: str, status: int, api_of: Any):
+def test_cve_2025_64423_registration_tokens_are_not_shown_to_lower_roles(who: str, status: int, api_of: Any):
     """Coolify: a member could use the invitation link of an administrator."""
     assert api_of(who).get("registrationtokens").status == status
 
 
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("path", ["settings/api.host", "accounts/1a1", "settings/retention.audit.days"])
-def test_cve_2026_45625_what_is_global_is_changed_by_administrators_only(who: str, path: str, api_of: Any):
+def test_cve_2026_45625_only_administrators_change_global_objects(who: str, path: str, api_of: Any):
     """Arcane, and -47125: git repositories and global variables had no check for administrators at all."""
     api = api_of(who, inside=False)
     assert api.put(path, {"value": "x", "name": "x", "kind": "admin"}).status in {403, 404, 405}
@@ -87,7 +87,7 @@ def test_cve_2026_45625_what_is_global_is_changed_by_administrators_only(who: st
 
 
 def test_cve_2026_24740_a_ticket_is_for_one_thing_and_one_verb(people: Any, lab: Environment):
-    """Dozzle: a user held to some containers could open a shell in any, by its id."""
+    """Dozzle: a user restricted to some containers could open a shell in any, by its id."""
     actor = actor_of_user(people.bob, "api")
     token = ticket_issue(actor=actor, environment_id=lab.pk, verb="logs", kind="container", target=7)
     assert ticket_redeem(token, "exec") is None
@@ -99,7 +99,7 @@ def test_cve_2026_24740_a_ticket_is_for_one_thing_and_one_verb(people: Any, lab:
 
 
 class AccidentalError(Exception):
-    """What a check that fails by accident throws."""
+    """Raised by a check that crashes."""
 
 
 def raise_accidentally(*_: Any, **__: Any) -> Any:
@@ -110,7 +110,7 @@ CHECKS = ["apps.api.wire.auth.key_by_credentials", "apps.api.wire.auth.key_refus
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_cve_2026_44882_a_check_that_fails_lets_nobody_on_over_the_api(
+def test_cve_2026_44882_an_api_request_whose_check_crashes_is_refused(
     check: str, api_of: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """Portainer: the middleware logged the failed check, and went on."""
@@ -122,14 +122,16 @@ def test_cve_2026_44882_a_check_that_fails_lets_nobody_on_over_the_api(
 
 
 @pytest.mark.parametrize("check", ["_is_session_expired", "_user_context", "_respond"])
-def test_cve_2026_44882_nor_in_the_console(check: str, browser_as: Any, monkeypatch: pytest.MonkeyPatch):
+def test_cve_2026_44882_a_console_request_whose_check_crashes_is_refused(
+    check: str, browser_as: Any, monkeypatch: pytest.MonkeyPatch
+):
     client = browser_as("alice")
     client.raise_request_exception = False
     monkeypatch.setattr(f"apps.console.request_context.{check}", raise_accidentally)
     assert client.get("/environments").status_code == 500
 
 
-def test_cve_2026_44882_nor_where_rights_are_looked_up(
+def test_cve_2026_44882_a_crash_while_loading_permissions_grants_nothing(
     api_of: Any, browser_as: Any, lab: Environment, monkeypatch: pytest.MonkeyPatch
 ):
     api, client = api_of("alice"), browser_as("alice")
@@ -159,7 +161,7 @@ def test_cve_2023_22650_access_ends_with_the_account(people: Any, api_of: Any, b
     assert not Session.objects.filter(account=people.bob).exists()
 
 
-def test_cve_2019_6287_tickets_end_with_the_account_too(people: Any, lab: Environment, actor_of: Any, browser_as: Any):
+def test_cve_2019_6287_tickets_end_with_the_account(people: Any, lab: Environment, actor_of: Any, browser_as: Any):
     browser_as("bob")
     session = Session.objects.select_related("account").get(account=people.bob)
     ticket_issue(
@@ -174,7 +176,7 @@ def test_cve_2019_6287_tickets_end_with_the_account_too(people: Any, lab: Enviro
 
 
 @pytest.mark.parametrize("who", PEOPLE)
-def test_cve_2025_23391_nobody_resets_the_password_of_somebody_higher(who: str, people: Any, actor_of: Any):
+def test_cve_2025_23391_nobody_resets_the_password_of_a_higher_account(who: str, people: Any, actor_of: Any):
     """Rancher 2: a restricted administrator could set an administrator's password."""
     with pytest.raises(Forbidden):
         password_set(people.root, "another quite long phrase", actor=actor_of(who))
@@ -184,8 +186,8 @@ def test_cve_2025_23391_nobody_resets_the_password_of_somebody_higher(who: str, 
     assert people.root.check_password(PASSWORD)
 
 
-def test_cve_2019_11202_the_first_administrator_is_made_once(people: Any, actor_of: Any, run_loop: Any):
-    """Rancher 2: the default administrator came back, with its default password, after it had been deleted."""
+def test_cve_2019_11202_the_first_administrator_is_created_once(people: Any, actor_of: Any, run_loop: Any):
+    """Rancher 2: the default administrator was recreated with its default password after it had been deleted."""
     from apps.accounts.services import account_create
 
     account_create(actor=actor_of("root"), login="second", password=PASSWORD, kind="admin")
@@ -206,8 +208,8 @@ def test_cve_2019_11202_the_first_administrator_is_made_once(people: Any, actor_
 
 
 @pytest.mark.django_db
-def test_cve_2026_55761_there_is_no_open_window_before_set_up():
-    """Portainer: in the first minutes anybody could restore a back-up and so take the installation over."""
+def test_cve_2026_55761_nothing_is_open_before_the_first_set_up():
+    """Portainer: in the first minutes anybody could restore a backup and thereby take over the installation."""
     client = Client()
     token = setup_link_create()
     for path in ("/setup", "/setup/guess", f"/setup/{token[:-1]}", f"/setup/{token}x"):
@@ -218,7 +220,7 @@ def test_cve_2026_55761_there_is_no_open_window_before_set_up():
     assert not User.objects.exists()
 
 
-def test_cve_2024_22031_ids_of_one_kind_are_not_taken_for_another(people: Any, lab: Environment, api_of: Any):
+def test_cve_2024_22031_ids_of_one_kind_do_not_work_as_another(people: Any, lab: Environment, api_of: Any):
     """Rancher 2: names of projects collided across clusters. Accounts and environments share one number space here."""
     root = api_of("root", inside=False)
     assert root.get(f"projects/1a{people.alice.pk}").status == 404

@@ -1,4 +1,4 @@
-"""A furnished lab, and somebody with an environment of their own to whom all of it is foreign."""
+"""A lab with one row of everything, and somebody with an environment of their own who is no member of it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from apps.stacks.services import service_create, stack_create
 
 @pytest.fixture(autouse=True)
 def reset_throttle() -> None:
-    """No throttle left over from the test before."""
+    """Reset the rate limits."""
     cache.clear()
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
 
 
 @pytest.fixture
 def browser_as(people: Any) -> Any:
-    """A browser in which somebody is logged in."""
+    """A browser session of somebody."""
 
     def make(name: str) -> Client:
         client = Client()
@@ -42,7 +42,7 @@ def browser_as(people: Any) -> Any:
 
 @pytest.fixture
 def own_environment(people: Any, actor_of: Any, run_loop: Any) -> Environment:
-    """Mallory's own environment, where she may do everything."""
+    """Mallory's own environment, where she has every permission."""
     row = environment_create(actor=actor_of("mallory"), name="Den")
     run_loop()
     return row
@@ -50,7 +50,7 @@ def own_environment(people: Any, actor_of: Any, run_loop: Any) -> Environment:
 
 @pytest.fixture
 def foreign(people: Any, lab: Environment, host: Host, actor_of: Any, browser_as: Any, run_loop: Any) -> Any:
-    """One thing of everything in the lab, by the word that its addresses have for it."""
+    """One row of everything in the lab, by the URL segment before its id."""
     alice = actor_of("alice")
     stack = stack_create(actor=alice, environment=lab, name="shop")
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})

@@ -1,4 +1,4 @@
-"""Every type of the API, read off its register: a standing for each, and nothing of others for anybody."""
+"""Every registered type of the API declares its roles, and shows nobody foreign rows."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from apps.environments.roles import PERMISSIONS
 
 LISTED = [each for each in all_resources() if each.listable]
 PUBLIC_TYPES = {
-    "identity": "who has an account is no secret among accounts: anybody may be made a member",
-    "schema": "what a role may know of a type is its standing",
-    "setting": "the public ones are everybody's, and of others the name only, which the asker brought",
-    "token": "how one logs in",
-    "role": "the names of roles are everybody's, as members carry them",
-    "permission": "what roles are made of is everybody's",
+    "identity": "accounts see each other: anybody can be made a member",
+    "schema": "the schemas differ by role and contain no rows",
+    "setting": "public settings are for everybody; of others only the requested name is returned",
+    "token": "how to log in",
+    "role": "role names appear in member lists",
+    "permission": "the permissions of roles are public",
 }
 
 
 class KeyClient:
-    """One account's key, outside any environment or in one."""
+    """An API client with an account's key, outside any environment or inside one."""
 
     def __init__(self, user: Any, actor: Any, environment: Environment | None = None) -> None:
         made = key_create(actor=actor, account=user, name="test")
         self.key = base64.b64encode(f"{made.key.public_value}:{made.secret}".encode()).decode()
         self.base = f"/v1/projects/{wire_id('a', environment.pk)}" if environment else "/v1"
 
-    def ask(self, method: str, path: str) -> tuple[int, Any]:
+    def call(self, method: str, path: str) -> tuple[int, Any]:
         headers = {"Authorization": f"Basic {self.key}", "Accept": "application/json"}
         answer = Client().generic(
             method, f"{self.base}/{path}", b"{}", content_type="application/json", headers=headers
@@ -43,15 +43,15 @@ class KeyClient:
         return answer.status_code, json.loads(answer.content) if answer.content else None
 
     def ids(self, each: Any) -> set[str]:
-        code, body = self.ask("GET", f"{each.plural_name.lower()}?limit=-1")
+        code, body = self.call("GET", f"{each.plural_name.lower()}?limit=-1")
         return {row["id"] for row in body["data"]} if code == 200 else set()
 
 
 @pytest.mark.parametrize("each", list(all_resources()), ids=lambda each: each.name)
 def test_every_type_says_who_may_do_what(each: Any):
-    """A type that gives no role any method is known to nobody: that must not be by mistake."""
-    standings = (*SITE_ROLES, frozenset(PERMISSIONS))
-    assert any(each.roles.allowed_crud(who) for who in standings), f"{each.name} gives no role any method"
+    """A type that gives no role any method does not exist for anybody, which is always a mistake."""
+    callers = (*SITE_ROLES, frozenset(PERMISSIONS))
+    assert any(each.roles.allowed_crud(who) for who in callers), f"{each.name} gives no role any method"
 
 
 @pytest.mark.parametrize("each", [each for each in all_resources() if each.actions], ids=lambda each: each.name)
@@ -61,9 +61,9 @@ def test_every_action_says_which_permission_it_takes(each: Any):
 
 
 @pytest.mark.parametrize("each", list(all_resources()), ids=lambda each: each.name)
-def test_every_link_that_computes_says_which_permission_it_takes(each: Any):
+def test_every_computed_link_says_which_permission_it_takes(each: Any):
     for name, link in each.links.items():
-        assert link.call is None or link.permission in {*PERMISSIONS, ""}, name  # empty: whoever sees the row
+        assert link.call is None or link.permission in {*PERMISSIONS, ""}, name  # empty: everybody who sees the row
 
 
 def requests_for(each: Any, path: str) -> list[tuple[str, str]]:
@@ -73,10 +73,10 @@ def requests_for(each: Any, path: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("where", ["outside", "inside"])
-def test_whatever_is_somebody_else_s_is_not_there_on_any_way(
+def test_foreign_resources_are_not_found_by_any_request(
     people: Any, own_environment: Environment, foreign: Any, actor_of: Any, run_loop: Any, where: str
 ):
-    """All that an administrator finds, or the lab's owner, and mallory does not, is 404 for mallory."""
+    """Whatever an administrator or the lab's owner finds and mallory does not is a 404 for mallory."""
     mallory = KeyClient(people.mallory, actor_of("mallory"), own_environment if where == "inside" else None)
     finders = [
         KeyClient(people.root, actor_of("root")),
@@ -88,10 +88,10 @@ def test_whatever_is_somebody_else_s_is_not_there_on_any_way(
     for each in LISTED:
         if each.name in PUBLIC_TYPES:
             continue
-        theirs = set().union(*(finder.ids(each) for finder in finders)) - mallory.ids(each)
-        for found in sorted(theirs)[:1]:
+        foreign_ids = set().union(*(finder.ids(each) for finder in finders)) - mallory.ids(each)
+        for found in sorted(foreign_ids)[:1]:
             for method, path in requests_for(each, f"{each.plural_name.lower()}/{found}"):
-                code, _body = mallory.ask(method, path)
+                code, _body = mallory.call(method, path)
                 tried += 1
                 if code != 404:
                     wrong.append((method, path, code))

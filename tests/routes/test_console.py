@@ -1,4 +1,4 @@
-"""Every address of the console, read off the URL configuration: for whom it is, and nothing foreign behind it."""
+"""Every URL of the console declares its access, and shows nobody foreign rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HX = {"HX-Request": "true"}
 
 @dataclass(frozen=True)
 class Route:
-    """One address: its pattern, and the view behind it."""
+    """One URL: its pattern and its view."""
 
     path: str
     name: str
@@ -33,7 +33,7 @@ class Route:
 
     @property
     def parameters(self) -> list[tuple[str, str]]:
-        """What is to be filled in, each with the word before it."""
+        """The parameters, each with the URL segment before it."""
         found, before = [], ""
         for part in self.path.split("/"):
             hole = re.fullmatch(r"<(?:\w+:)?(\w+)>", part)
@@ -44,7 +44,7 @@ class Route:
         return found
 
     def address(self, ids: dict[str, int]) -> str:
-        """The address with everything filled in."""
+        """The path with all parameters filled in."""
         path = self.path
         for name, before in self.parameters:
             word = "account/keys" if before == "keys" and path.startswith("account/") else before
@@ -54,7 +54,7 @@ class Route:
 
     @property
     def has_row(self) -> bool:
-        """Whether it is about one thing."""
+        """Whether it is about one row."""
         return any(name not in {*WORDS, "environment"} for name, _before in self.parameters)
 
 
@@ -71,21 +71,21 @@ ALL = list(routes(urls.urlpatterns))
 
 
 @pytest.mark.parametrize("route", ALL, ids=lambda route: route.name)
-def test_every_address_says_for_whom_it_is(route: Route):
-    """Views say so by their decorator: `anybody`, `site`, `inside` or `admins` of `console.request_context`."""
-    assert route.access in ACCESS, f"{route.path}: its view declares nobody"
+def test_every_url_declares_its_access(route: Route):
+    """Views declare it with a decorator: `anybody`, `site`, `inside` or `admins` of `console.request_context`."""
+    assert route.access in ACCESS, f"{route.path}: its view declares no access"
     assert (route.access == "anybody") == (route.name in ANYBODY), route.path
     assert (route.access == "environment") == route.path.startswith("env/<key:environment>/"), route.path
     assert (route.access == "admin") == route.path.startswith("admin/"), route.path
 
 
-def test_a_view_that_declares_nobody_is_noticed():
-    def bare(_request: Any) -> HttpResponse:
+def test_a_view_that_declares_no_access_is_detected():
+    def undecorated(_request: Any) -> HttpResponse:
         return HttpResponse()
 
     from django.urls import path
 
-    found = list(routes([path("new", bare, name="new")]))
+    found = list(routes([path("new", undecorated, name="new")]))
     assert [each.access for each in found] == [""]
 
 
@@ -94,71 +94,69 @@ def status(client: Client, method: str, path: str) -> int:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_to_a_member_of_another_environment_the_lab_is_not_there(
+def test_pages_of_the_lab_are_not_found_by_non_members(
     own_environment: Environment, foreign: Any, browser_as: Any, method: str
 ):
-    client, seen = browser_as("mallory"), {}
+    client, outcomes = browser_as("mallory"), {}
     for route in ALL:
         if route.access == "environment":
-            seen[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
-    assert {path: code for path, code in seen.items() if code != 404} == {}
-    assert len(seen) > 40
+            outcomes[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
+    assert {path: code for path, code in outcomes.items() if code != 404} == {}
+    assert len(outcomes) > 40
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_lab_s_things_are_not_there_through_one_s_own_environment_either(
+def test_rows_of_the_lab_are_not_found_through_another_environment(
     own_environment: Environment, foreign: Any, browser_as: Any, method: str
 ):
-    client, seen = browser_as("mallory"), {}
+    client, outcomes = browser_as("mallory"), {}
     here = {**foreign.by_word, "env": own_environment.pk}
     for route in ALL:
         if route.access == "environment" and route.has_row:
-            seen[route.address(here)] = status(client, method, route.address(here))
-    # A button's address says to a look that it takes a POST, before it looks at anything.
+            outcomes[route.address(here)] = status(client, method, route.address(here))
+    # A GET of a button's URL is a 405 before any row is looked up.
     allowed = {404, 405} if method == "GET" else {404}
-    assert {path: code for path, code in seen.items() if code not in allowed} == {}
-    assert len(seen) > 25
+    assert {path: code for path, code in outcomes.items() if code not in allowed} == {}
+    assert len(outcomes) > 25
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_people_s_things_are_not_there(own_environment: Environment, foreign: Any, browser_as: Any, method: str):
-    client, seen = browser_as("mallory"), {}
+def test_rows_of_other_accounts_are_not_found(own_environment: Environment, foreign: Any, browser_as: Any, method: str):
+    client, outcomes = browser_as("mallory"), {}
     for route in ALL:
         if route.access == "account" and route.has_row:
-            seen[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
+            outcomes[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
     allowed = {404, 405} if method == "GET" else {404}
-    assert {path: code for path, code in seen.items() if code not in allowed} == {}
-    assert len(seen) > 8
+    assert {path: code for path, code in outcomes.items() if code not in allowed} == {}
+    assert len(outcomes) > 8
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("who", ["alice", "mallory"])
-def test_what_is_for_administrators_is_not_there_for_others(foreign: Any, browser_as: Any, method: str, who: str):
-    client, seen = browser_as(who), {}
+def test_administrators_pages_are_not_found_by_others(foreign: Any, browser_as: Any, method: str, who: str):
+    client, outcomes = browser_as(who), {}
     for route in ALL:
         if route.access == "admin":
-            seen[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
-    assert {path: code for path, code in seen.items() if code != 404} == {}
-    assert len(seen) > 20
+            outcomes[route.address(foreign.by_word)] = status(client, method, route.address(foreign.by_word))
+    assert {path: code for path, code in outcomes.items() if code != 404} == {}
+    assert len(outcomes) > 20
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_anonymous_visitor_gets_nowhere_without_logging_in(foreign: Any, method: str):
-    client, seen = Client(), {}
+    client, outcomes = Client(), {}
     for route in ALL:
         if route.access != "anybody":
             answer = client.generic(method, route.address(foreign.by_word))
-            seen[route.path] = (answer.status_code, answer.headers.get("Location", "")[:6])
-    assert {path: outcome for path, outcome in seen.items() if outcome != (302, "/login")} == {}
+            outcomes[route.path] = (answer.status_code, answer.headers.get("Location", "")[:6])
+    assert {path: outcome for path, outcome in outcomes.items() if outcome != (302, "/login")} == {}
 
 
 @pytest.mark.parametrize("value", ["0", "999999999999999999", "1"])
-def test_a_number_that_is_nobody_s_is_no_more_than_not_there(
-    own_environment: Environment, foreign: Any, browser_as: Any, value: str
-):
-    client, seen = browser_as("mallory"), {}
+def test_an_unknown_id_is_not_found(own_environment: Environment, foreign: Any, browser_as: Any, value: str):
+    client, outcomes = browser_as("mallory"), {}
     ids = {**dict.fromkeys(foreign.by_word, int(value)), "env": own_environment.pk}
     for route in ALL:
         if route.has_row and route.access in {"environment", "account"}:
-            seen[route.address(ids)] = status(client, "POST", route.address(ids))
-    assert {path: code for path, code in seen.items() if code != 404} == {}
+            outcomes[route.address(ids)] = status(client, "POST", route.address(ids))
+    assert {path: code for path, code in outcomes.items() if code != 404} == {}

@@ -1,4 +1,4 @@
-"""Every WebSocket address, read off the routing: what it takes, and that foreign things are not there."""
+"""Every routed WebSocket declares its permission, and shows nobody foreign rows."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ SOCKETS = {pattern: each for pattern, each in CLASSES.items() if each not in EXE
 
 @pytest.mark.parametrize("pattern", SOCKETS)
 def test_every_socket_says_which_verb_and_which_permission_it_takes(pattern: str):
-    """A class without them fails here: there is no default to fall back on."""
+    """There are no defaults, so a class that declares neither fails here."""
     each = SOCKETS[pattern]
     assert issubclass(each, BaseSocket)
     assert getattr(each, "permission", None) in PERMISSIONS
     assert getattr(each, "verb", None)
 
 
-def test_the_base_declares_nothing_for_those_who_forget():
+def test_the_base_class_declares_no_defaults():
     assert not hasattr(BaseSocket, "permission")
     assert not hasattr(BaseSocket, "verb")
 
 
-def test_a_socket_that_writes_takes_more_than_seeing():
+def test_a_socket_that_writes_takes_more_than_view():
     assert {each.permission for each in SOCKETS.values() if each.verb == "exec"} == {"exec"}
     assert {each.permission for each in SOCKETS.values() if each.verb == "logs"} == {"logs"}
 
 
 def address_for(pattern: str, project: str) -> str:
-    """An address that the pattern takes, with the project in it where it has a place for one."""
+    """A path that matches the pattern, with the project filled in where it has a parameter for one."""
     path = pattern.strip("^$").replace("(?:projects/(?P<project>[^/]+)/)?", f"projects/{project}/")
     path = re.sub(r"\(\?:host\|container\)\?", "container", path)
     return "/" + re.sub(r"\(\?:/\.\*\)\?|/\?", "", path)
@@ -52,7 +52,7 @@ def address_for(pattern: str, project: str) -> str:
 
 @pytest.mark.sockets
 @pytest.mark.django_db(transaction=True)
-def test_a_foreign_thing_is_not_there_on_any_socket(people: Any, foreign: Any, actor_of: Any, settings: Any):
+def test_foreign_rows_are_not_found_on_any_socket(people: Any, foreign: Any, actor_of: Any, settings: Any):
     settings.ALLOWED_HOSTS = ["portal.test"]
     environment_create(actor=actor_of("mallory"), name="Den")
     headers = session_headers(people.mallory)

@@ -1,4 +1,4 @@
-"""Callers of the API for tests: a key and a project, and what came back."""
+"""The API client of the tests, and its responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOREIGN_ENGINE = "sim://far"
 
 @dataclass
 class ApiResponse:
-    """What came back."""
+    """A response."""
 
     status: int
     body: Any
@@ -36,7 +36,7 @@ class ApiResponse:
 
 @dataclass
 class ApiClient:
-    """One caller of the API: an account's or environment's key (or nobody), and the project it speaks of."""
+    """A caller of the API: an account's or environment's key (or none), and the project of its requests."""
 
     key: str = ""
     project: str = ""
@@ -74,7 +74,7 @@ class ApiClient:
 
 
 def run_until_idle() -> None:
-    """Run the loop as if time flew, until nothing is on its way."""
+    """Reconcile without waiting for due times until no row is in transition."""
     for _round in range(8):
         reconcile_until_idle()
         busy = 0
@@ -85,7 +85,7 @@ def run_until_idle() -> None:
             return
 
 
-http_client = Client()  # one for all: it loads the middleware once
+http_client = Client()  # shared: it loads the middleware once
 
 
 def _to_response(found: Any) -> ApiResponse:

@@ -1,4 +1,4 @@
-"""People, their keys, a simulated host and callers of the API for the wire's tests."""
+"""People, their API keys and clients, and a simulated host."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.wire.api_client import (
 
 @pytest.fixture(autouse=True)
 def clean_state(settings: Any) -> Any:
-    """No throttle left over from the test before, no simulated engine either."""
+    """Reset rate limits and simulated engines."""
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
     cache.clear()
     yield
@@ -40,7 +40,7 @@ def clean_state(settings: Any) -> Any:
 
 @pytest.fixture
 def api_of(people: Any) -> Callable[[str], ApiClient]:
-    """The API as somebody, through a key of their account; `nobody` has none."""
+    """The API as somebody, with a key of their account; `nobody` has none."""
 
     def make(name: str) -> ApiClient:
         if name == "nobody":
@@ -55,7 +55,7 @@ def api_of(people: Any) -> Callable[[str], ApiClient]:
 
 @pytest.fixture
 def key_of(people: Any, lab: Environment) -> Callable[..., ApiClient]:
-    """The API through a key of the lab that somebody made."""
+    """The API with a key of the lab that somebody created."""
 
     def make(name: str = "alice", environment: Environment | None = None) -> ApiClient:
         actor = actor_of_user(getattr(people, name), "api")
@@ -68,7 +68,7 @@ def key_of(people: Any, lab: Environment) -> Callable[..., ApiClient]:
 
 @pytest.fixture
 def api(key_of: Callable[..., ApiClient]) -> ApiClient:
-    """The API through a key of the lab made by its owner."""
+    """The API with a key of the lab, created by its owner."""
     return key_of("alice")
 
 
@@ -82,7 +82,7 @@ def host(people: Any, lab: Environment) -> Host:
 
 @pytest.fixture
 def foreign_environment(people: Any) -> Environment:
-    """Mallory's own environment, foreign to everybody of the lab."""
+    """Mallory's own environment, without any member of the lab."""
     row = environment_create(actor=actor_of_user(people.mallory, "api"), name="Far")
     reconcile_until_idle()
     return row
@@ -90,7 +90,7 @@ def foreign_environment(people: Any) -> Environment:
 
 @pytest.fixture
 def stack(api: ApiClient, host: Host) -> dict[str, Any]:
-    """A stack of the lab with one service at scale 2, linked to a second one, all up."""
+    """An active stack of the lab: a service at scale 2, linked to a second one."""
     made = api.post("environments", {"name": "web"}).body
     config = {"imageUuid": "docker:sim/nginx:1", "environment": {"SECRET": "hush"}, "ports": ["80"]}
     body = {"name": "front", "environmentId": made["id"], "launchConfig": config, "scale": 2, "startOnCreate": True}

@@ -1,4 +1,4 @@
-"""The v1 contract's table of roles (section 3.1), written down once more: what the API must agree with."""
+"""The v1 contract's table of roles (section 3.1), independent of the code, for comparison with the declared types."""
 
 from __future__ import annotations
 
@@ -46,35 +46,35 @@ CONTRACT = {
 }
 
 DEVIATIONS = {
-    "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 tells users of a POST that it then refuses
-    "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # our own type
-    "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # ours
-    "processInstance": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1: administrators only; who asks may watch
-    "hostEvent": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # ours: a host's timeline
-    "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # ours: administrators decide
-    "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # ours: administrators make roles
-    "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # ours
-    "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # ours: why somebody may do something
-    "imagePull": CONTRACT["logConfig"] | {"restricted": "r"},  # ours: images between hosts
-    "removeImageInput": CONTRACT["logConfig"] | {"restricted": "r"},  # ours
-    "dockerHealthCheck": CONTRACT["logConfig"],  # ours: the engine's own check
-    "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # ours: tries a directory
-    "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # ours: how a host is emptied
-    "statsHistory": CONTRACT["statsAccess"],  # ours: charts of the past
-    "ulimit": CONTRACT["logConfig"],  # ours
-    "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # our own type
-    "secondFactorInput": CONTRACT["changeSecretInput"],  # ours
-    "sessionConfirmInput": CONTRACT["changeSecretInput"],  # ours
-    "openMode": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # our own type
-    "loginSession": dict.fromkeys(COLUMNS, "rd") | {"nobody": "-"},  # our own type
-    # v1 lets everybody make, rename and delete passwords; here an account has at most one, which administrators make.
+    "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 offers users a POST that it then refuses
+    "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # not in v1
+    "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # not in v1
+    "processInstance": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1: administrators only; here all members
+    "hostEvent": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1: a host's timeline
+    "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # not in v1: administrators decide
+    "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # not in v1: administrators make roles
+    "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # not in v1
+    "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1: why somebody may do something
+    "imagePull": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: images between hosts
+    "removeImageInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1
+    "dockerHealthCheck": CONTRACT["logConfig"],  # not in v1: the engine's own check
+    "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1: tries a directory
+    "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: how a host is emptied
+    "statsHistory": CONTRACT["statsAccess"],  # not in v1: charts of the past
+    "ulimit": CONTRACT["logConfig"],  # not in v1
+    "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1
+    "secondFactorInput": CONTRACT["changeSecretInput"],  # not in v1
+    "sessionConfirmInput": CONTRACT["changeSecretInput"],  # not in v1
+    "openMode": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1
+    "loginSession": dict.fromkeys(COLUMNS, "rd") | {"nobody": "-"},  # not in v1
+    # v1 lets everybody create, rename and delete passwords; here an account has at most one, set by administrators.
     "password": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},
 }
-"""Types that are ours, or where what v1 does differs from what its schema says."""
+"""Types that Rancher's v1 does not have, and types where its behaviour differs from its schema."""
 
 
 def actions_of(role: str, name: str, known: set[str]) -> set[str]:
-    """Which of a type's actions exist for a role: the contract's words below its table, in code.
+    """The actions of a type that exist for a role: the contract's rules below its table, as code.
 
     "user/owner/member/restricted/admin all have the full list of section 4 (restricted: none on host/physicalHost);
     readonly: only container.logs". A type that the table does not give a role has none.

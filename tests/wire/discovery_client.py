@@ -1,4 +1,4 @@
-"""A client that knows nothing but the URL: it finds types, methods, links and actions as gdapi-python does."""
+"""A client that discovers types, methods, links and actions from one URL, as gdapi-python does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.wire.api_client import ApiClient, ApiResponse
 
 
 class ApiRefused(Exception):
-    """The API said no."""
+    """The API refused the request."""
 
     def __init__(self, answer: ApiResponse) -> None:
         super().__init__(str(answer.body))
@@ -26,24 +26,24 @@ class DiscoveredResource(dict[str, Any]):
         return self.client.request("GET", self["links"][link])
 
     def run_action(self, action: str, **body: Any) -> DiscoveredResource:
-        thing: DiscoveredResource = self.client.request("POST", self["actions"][action], body)
-        return thing
+        found: DiscoveredResource = self.client.request("POST", self["actions"][action], body)
+        return found
 
     def change(self, **body: Any) -> DiscoveredResource:
-        thing: DiscoveredResource = self.client.request("PUT", self["links"]["self"], body)
-        return thing
+        found: DiscoveredResource = self.client.request("PUT", self["links"]["self"], body)
+        return found
 
     def remove(self) -> DiscoveredResource:
-        thing: DiscoveredResource = self.client.request("DELETE", self["links"]["self"])
-        return thing
+        found: DiscoveredResource = self.client.request("DELETE", self["links"]["self"])
+        return found
 
     def reload(self) -> DiscoveredResource:
-        thing: DiscoveredResource = self.client.request("GET", self["links"]["self"])
-        return thing
+        found: DiscoveredResource = self.client.request("GET", self["links"]["self"])
+        return found
 
 
 class DiscoveryClient:
-    """Starts at one URL, reads the header X-API-Schemas, and generates itself from what it finds there."""
+    """Starts at one URL and learns the types from the schemas that its header X-API-Schemas names."""
 
     def __init__(self, api: ApiClient, url: str = "/v1") -> None:
         self.api = api
@@ -69,9 +69,9 @@ class DiscoveryClient:
         return url
 
     def create(self, kind: str, **body: Any) -> DiscoveredResource:
-        thing: DiscoveredResource = self.request("POST", self._collection(kind, "POST"), body)
-        return thing
+        found: DiscoveredResource = self.request("POST", self._collection(kind, "POST"), body)
+        return found
 
     def all(self, kind: str, query: str = "") -> list[DiscoveredResource]:
-        things: list[DiscoveredResource] = self.request("GET", self._collection(kind, "GET") + query)
-        return things
+        found: list[DiscoveredResource] = self.request("GET", self._collection(kind, "GET") + query)
+        return found

@@ -1,4 +1,4 @@
-"""Errors, log-in, headers, filters and what roles do not see."""
+"""Responses of the API: errors, log-in, headers, filters, and what is hidden from some roles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_anonymous_caller_is_asked_to_authenticate(lab: Any):
         assert "WWW-Authenticate" not in ApiClient(headers=quiet).get("").headers
 
 
-def test_nobody_sees_how_to_log_in_and_nothing_else(db: None):
+def test_anonymous_callers_see_how_to_log_in_and_nothing_else(db: None):
     nobody = ApiClient()
     assert nobody.get("schemas").ids == ["schema", "token"]
     assert nobody.get("token")["data"][0]["security"] is True
@@ -45,7 +45,7 @@ def test_nobody_sees_how_to_log_in_and_nothing_else(db: None):
     assert nobody.get("schemas/container").status == 404
 
 
-def test_logging_in_gives_a_bearer_token_that_a_new_password_ends(people: Any):
+def test_log_in_returns_a_bearer_token_that_a_password_change_revokes(people: Any):
     nobody = ApiClient()
     for code in ("alice:wrong", "nobody:x", f"alice:{PASSWORD} "):
         assert nobody.post("token", {"code": code}).status == 401
@@ -62,14 +62,14 @@ def test_logging_in_gives_a_bearer_token_that_a_new_password_ends(people: Any):
     assert ApiClient(headers={"Authorization": "Bearer x"}).get("projects").status == 401
 
 
-def test_the_first_log_in_makes_an_environment_of_ones_own(people: Any):
+def test_the_first_log_in_creates_an_environment_for_the_account(people: Any):
     made = ApiClient().post("token", {"code": f"mallory:{PASSWORD}"})
     bearer = ApiClient(headers={"Authorization": f"Bearer {made['jwt']}"})
     run_until_idle()
     assert [each["name"] for each in bearer.get("projects")["data"]] == ["mallory-Default"]
 
 
-def test_guessing_passwords_is_slowed_down(people: Any):
+def test_guessing_passwords_is_rate_limited(people: Any):
     for _try in range(8):
         ApiClient().post("token", {"code": "alice:wrong"})
     assert ApiClient().post("token", {"code": f"alice:{PASSWORD}"}).status == 429
@@ -104,7 +104,7 @@ def test_a_browser_session_needs_its_csrf_token_to_change_things(people: Any, la
     assert browser.post(path, {"name": "x"}, content_type="application/json", headers=token).status_code == 201
 
 
-def test_root_is_the_api_to_programs_only(db: None):
+def test_the_root_url_is_the_api_for_programs_only(db: None):
     answer = Client().get("/", headers={"Accept": "application/json"})
     assert answer.json()["links"]["latest"] == "http://testserver/v1"
     assert "application/json" not in Client().get("/", headers=BROWSER).headers["Content-Type"]
@@ -125,7 +125,7 @@ def test_environment_values_are_hidden_from_those_who_may_not_see_them(api_of: A
     assert rita.get(f"containers/{solo['id']}")["environment"] is None
 
 
-def test_keys_act_in_their_environment_and_accounts_choose(
+def test_environment_keys_have_one_environment_and_accounts_choose(
     api_of: Any, api: ApiClient, lab: Any, foreign_environment: Any, stack: Any
 ):
     alice = api_of("alice")
@@ -170,7 +170,7 @@ def test_filters_and_sorting(api: ApiClient):
     assert "sort=name" in found["sortLinks"]["name"]
 
 
-def test_include_puts_things_in_the_place_of_their_links(api: ApiClient, stack: Any):
+def test_include_replaces_links_by_the_resources(api: ApiClient, stack: Any):
     found = api.get("environments?include=SERVICES&include=account")["data"][0]
     assert {each["id"] for each in found["services"]} == {stack["front"], stack["back"]}
     assert found["account"]["type"] == "project"
@@ -191,7 +191,9 @@ def test_sockets_are_opened_with_tickets(api: ApiClient, api_of: Any, lab: Any, 
     assert rita.post(f"containers/{row['id']}?action=execute", {"command": ["sh"]})["code"] == "InvalidAction"
 
 
-def test_a_mistake_of_ours_is_a_v1_error_with_a_number(api: ApiClient, monkeypatch: pytest.MonkeyPatch, caplog: Any):
+def test_an_internal_error_is_a_v1_error_whose_id_is_logged(
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch, caplog: Any
+):
     from apps.api.wire import query
 
     def broken(*_: object) -> None:
@@ -216,7 +218,7 @@ def test_registration_commands_end_with_their_url(api: ApiClient, api_of: Any, l
     assert api_of("rex").inside(lab).get("registrationtokens").status == 404
 
 
-def test_settings_are_the_administrators(api_of: Any):
+def test_only_administrators_change_settings(api_of: Any):
     root, alice = api_of("root"), api_of("alice")
     assert root.put("settings/api.host", {"value": "https://corral.example"})["value"] == "https://corral.example"
     assert root.get("settings/1s!api.host")["inDb"] is True
@@ -227,7 +229,7 @@ def test_settings_are_the_administrators(api_of: Any):
     assert root.get("settings/api.host")["value"] is None
 
 
-def test_an_administrator_makes_accounts_and_others_see_themselves(api_of: Any, people: Any):
+def test_administrators_create_accounts_and_others_see_their_own(api_of: Any, people: Any):
     root, alice = api_of("root"), api_of("alice")
     made = root.post("accounts", {"login": "zoe", "password": "a long enough phrase", "name": "Zoe"})
     assert (made.status, made["state"], made["password"]) == (201, "registering", None)
@@ -271,7 +273,7 @@ def test_stacks_export_and_act_on_all_services(api: ApiClient, stack: Any):
     assert api.post(f"{path}?action=addoutputs", {"outputs": {"a": "b"}})["outputs"] == {"a": "b"}
 
 
-def test_several_containers_at_once_are_a_collection(api: ApiClient, host: Any):
+def test_creating_several_containers_returns_a_collection(api: ApiClient, host: Any):
     made = api.post("containers", {"imageUuid": "docker:sim/x:1", "name": "many", "count": 3})
     assert (made.status, made["type"]) == (201, "collection")
     assert [each["name"] for each in made["data"]] == ["many1", "many2", "many3"]

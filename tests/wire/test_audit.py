@@ -1,4 +1,4 @@
-"""`auditLog` on the wire: request and answer, filters, files, and `auditVerification`."""
+"""`auditLog`: request and response, filters and exports; and `auditVerification`."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def last_entry(environment: Environment, event: str) -> AuditEntry:
     return found
 
 
-def test_a_change_is_written_down_with_its_answer(api_of: Any, lab: Any, host: Any):
+def test_a_change_is_audited_with_its_response(api_of: Any, lab: Any, host: Any):
     api = api_of("bob").inside(lab)
     made = api.post("environments", {"name": "web"})
     entry = last_entry(lab, "environment.create")
     assert (entry.code, entry.response["id"], entry.via, entry.auth_type) == ("201", made["id"], "api", "BasicAuth")
     assert entry.key is not None
-    [seen] = api.get("auditlogs?eventType=api.environment.create")["data"]
-    assert (seen["responseCode"], json.loads(seen["responseObject"])["name"]) == ("201", "web")
-    assert (seen["resourceType"], seen["resourceId"], seen["clientIp"]) == ("environment", made["id"], "127.0.0.1")
+    [row] = api.get("auditlogs?eventType=api.environment.create")["data"]
+    assert (row["responseCode"], json.loads(row["responseObject"])["name"]) == ("201", "web")
+    assert (row["resourceType"], row["resourceId"], row["clientIp"]) == ("environment", made["id"], "127.0.0.1")
     assert verify(lab.pk).is_intact
 
 
@@ -45,7 +45,7 @@ def test_a_change_is_written_down_with_its_answer(api_of: Any, lab: Any, host: A
         ("bob", "POST", "hostpolicies", {"privileged": True}, "hostPolicy.create", "405"),
     ],
 )
-def test_a_refused_change_is_written_down_too(
+def test_a_refused_change_is_audited_too(
     api_of: Any, people: Any, lab: Any, who: str, method: str, path: str, body: Any, event: str, code: str
 ):
     answer = api_of(who).inside(lab).call(method, path, body)
@@ -66,14 +66,14 @@ def test_reads_and_requests_for_missing_rows_are_not_audited(api_of: Any, lab: A
     assert AuditEntry.all_objects.count() == before
 
 
-def test_nobody_leaves_no_line_however_often_they_try(api_of: Any, lab: Any):
+def test_anonymous_requests_write_no_audit_entries(api_of: Any, lab: Any):
     before = AuditEntry.all_objects.count()
     for _ in range(3):
         assert api_of("nobody").post("containers", {}).status == 401
     assert AuditEntry.all_objects.count() == before
 
 
-def test_one_request_that_makes_several_things_answers_for_all_of_them(api_of: Any, lab: Any, host: Any):
+def test_a_request_with_several_entries_adds_its_response_to_the_first(api_of: Any, lab: Any, host: Any):
     text = "a:\n  image: sim/x\nb:\n  image: sim/x\n"
     assert api_of("bob").inside(lab).post("environments", {"name": "two", "dockerCompose": text}).status == 201
     rows = list(AuditEntry.objects.within([lab.pk]).filter(via="api", code="201").order_by("pk"))
@@ -82,7 +82,7 @@ def test_one_request_that_makes_several_things_answers_for_all_of_them(api_of: A
     assert verify(lab.pk).is_intact
 
 
-def test_the_secret_of_a_new_key_is_in_the_answer_and_not_in_the_log(api_of: Any, lab: Any):
+def test_the_secret_of_a_new_key_is_in_the_response_and_not_in_the_log(api_of: Any, lab: Any):
     made = api_of("alice").inside(lab).post("apikeys", {"name": "ci"})
     secret = made["secretValue"]
     assert len(secret) == 40
@@ -115,7 +115,7 @@ FILTERS = [
 
 @pytest.fixture
 def audit_entries(lab: Environment, people: Any) -> None:
-    """Two lines about hosts, from two addresses."""
+    """Two entries about hosts, from two addresses."""
     from apps.hosts.models import Host
 
     actor = actor_of_user(people.bob, "console")
@@ -124,7 +124,7 @@ def audit_entries(lab: Environment, people: Any) -> None:
 
 
 @pytest.mark.parametrize(("query", "count"), FILTERS)
-def test_the_log_is_filtered_by_what_v1_knows(
+def test_the_log_is_filtered_by_the_fields_of_v1(
     api_of: Any, lab: Any, audit_entries: None, query: str, count: int | None
 ):
     found = api_of("alice").inside(lab).get(f"auditlogs?{query}")
@@ -136,7 +136,7 @@ def test_the_log_is_filtered_by_what_v1_knows(
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_the_log_is_sorted_by_when_and_by_what(api_of: Any, lab: Any, audit_entries: None, order: str):
+def test_the_log_is_sorted_by_time_event_and_address(api_of: Any, lab: Any, audit_entries: None, order: str):
     api = api_of("alice").inside(lab)
     for field in ("created", "eventType", "clientIp", "number"):
         found = [each[field] or "" for each in api.get(f"auditlogs?sort={field}&order={order}")["data"]]
@@ -144,7 +144,7 @@ def test_the_log_is_sorted_by_when_and_by_what(api_of: Any, lab: Any, audit_entr
 
 
 def _download(api: Any, path: str) -> Any:
-    """What a download streams."""
+    """The response of a download."""
     import base64
 
     key = "Basic " + base64.b64encode(api.key.encode()).decode()
@@ -153,7 +153,7 @@ def _download(api: Any, path: str) -> Any:
     )
 
 
-def test_an_owner_takes_the_log_away_as_csv(api_of: Any, lab: Any, audit_entries: None):
+def test_an_owner_exports_the_log_as_csv(api_of: Any, lab: Any, audit_entries: None):
     answer = _download(api_of("alice").inside(lab), "auditlogs?export=csv&resourceType=host")
     assert answer.headers["Content-Type"].startswith("text/csv")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="audit.csv"'
@@ -165,14 +165,14 @@ def test_an_owner_takes_the_log_away_as_csv(api_of: Any, lab: Any, audit_entries
     assert all(len(row["digest"]) == 64 for row in rows)
 
 
-def test_the_log_as_json_lines_is_one_object_a_line(api_of: Any, lab: Any, audit_entries: None):
+def test_the_log_as_json_lines_has_one_object_per_line(api_of: Any, lab: Any, audit_entries: None):
     answer = _download(api_of("alice").inside(lab), "auditlogs?export=jsonl")
     found = [json.loads(line) for line in b"".join(answer.streaming_content).decode().splitlines()]
     assert [each["number"] for each in found] == sorted(each["number"] for each in found)
     assert {each["environment"] for each in found} == {wire_id("a", lab.pk)}
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_made_a_text(api_of: Any, lab: Any, people: Any):
+def test_a_cell_that_a_spreadsheet_would_execute_is_quoted(api_of: Any, lab: Any, people: Any):
     from apps.hosts.models import Host
 
     evil = Host(pk=9, name='=HYPERLINK("http://evil")')
@@ -183,7 +183,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_a_text(api_of: Any, lab: An
 
 
 @pytest.mark.parametrize("who", ["bob", "rex", "rita"])
-def test_only_owners_and_administrators_take_the_log_away(api_of: Any, lab: Any, who: str):
+def test_only_owners_and_administrators_export_the_log(api_of: Any, lab: Any, who: str):
     assert api_of(who).inside(lab).get("auditlogs?export=csv").status == 403
     assert api_of(who).get("auditlogs?export=csv").status == 403
 
@@ -193,14 +193,14 @@ def test_an_unknown_kind_of_file_is_refused(api_of: Any, lab: Any):
     assert (refused.status, refused["fieldName"]) == (422, "export")
 
 
-def test_an_administrator_takes_everything_away(api_of: Any, lab: Any, audit_entries: None):
+def test_an_administrator_exports_every_entry(api_of: Any, lab: Any, audit_entries: None):
     record("login", actor=None, request={"login": "x"})
     answer = _download(api_of("root"), "auditlogs?export=jsonl")
     events = {json.loads(line)["event"] for line in b"".join(answer.streaming_content).decode().splitlines()}
     assert {"login", "host.create"} <= events
 
 
-def test_a_chain_is_verified_by_asking_for_it(api_of: Any, lab: Any, audit_entries: None):
+def test_reading_a_chain_verifies_it(api_of: Any, lab: Any, audit_entries: None):
     alice = api_of("alice").inside(lab)
     [named] = alice.get("auditverifications")["data"]
     assert (named["name"], named["whole"], named["accountId"]) == ("Lab", None, wire_id("a", lab.pk))
@@ -215,7 +215,7 @@ def test_a_chain_is_verified_by_asking_for_it(api_of: Any, lab: Any, audit_entri
 
 
 @pytest.mark.parametrize("who", ["bob", "rex", "rita", "mallory"])
-def test_others_verify_nothing(api_of: Any, lab: Any, who: str):
+def test_other_roles_verify_no_chain(api_of: Any, lab: Any, who: str):
     api = api_of(who)
     assert api.get(f"auditverifications/{wire_id('av', lab.pk)}").status == 404
     assert api.get(f"auditverifications/{wire_id('av', 0)}").status == 404

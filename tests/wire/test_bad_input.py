@@ -1,4 +1,4 @@
-"""Bad input is refused in words, is never a mistake of ours, and leaves nothing behind."""
+"""Bad input is refused with a message, never an internal error, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _counts() -> list[int]:
     ]
 
 
-def test_a_wrong_field_is_refused_by_name_and_nothing_is_made(api: ApiClient, stack: Any):
+def test_an_invalid_field_is_refused_by_name_and_nothing_is_created(api: ApiClient, stack: Any):
     before = _counts()
     for path, body, field in CASES:
         sent = json.loads(json.dumps(body).replace('"STACK"', json.dumps(stack["stack"])))
@@ -152,7 +152,7 @@ BODIES = [
 ]
 
 
-def test_a_body_that_is_no_object_is_refused(api: ApiClient, stack: Any):
+def test_a_body_that_is_not_an_object_is_refused(api: ApiClient, stack: Any):
     before = _counts()
     ways = (
         ("POST", "environments"),
@@ -173,7 +173,7 @@ def test_a_huge_body_is_refused(api: ApiClient):
     assert (answer.status, answer["type"]) == (413, "error")
 
 
-def test_an_invalid_compose_file_makes_nothing(api: ApiClient):
+def test_an_invalid_compose_file_creates_nothing(api: ApiClient):
     before = _counts()
     for text in ("a: [", "- x", "web:\n  image: [1]", "web: {image: sim/x, ports: ['a:b']}", "\0", "x" * 100):
         answer = api.post("environments", {"name": "bad", "dockerCompose": text})
@@ -190,7 +190,7 @@ QUERIES = [
 ]  # fmt: skip
 
 
-def test_an_odd_query_finds_nothing_or_is_ignored(api: ApiClient, stack: Any):
+def test_a_malformed_query_finds_nothing_or_is_ignored(api: ApiClient, stack: Any):
     for query in QUERIES:
         for plural in ("services", "apikeys", "settings", "identities"):
             answer = api.get(f"{plural}?{query}")

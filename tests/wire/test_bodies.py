@@ -1,4 +1,4 @@
-"""Bodies as they come and go: JSON and forms, v1's dates, pages for browsers, addresses behind proxies, refusals."""
+"""Request and response bodies (JSON, forms, dates, HTML), forwarded addresses, and errors."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_json_is_read(raw: bytes | str, value: Any):
 @pytest.mark.parametrize(
     "raw", [b"{", b"{'a':1}", b"NaN", b"[Infinity]", b"-Infinity", b'{"a":1,}', b"\xff\xfe\xfd", b"x", b"[" * 100_000]
 )
-def test_what_is_no_strict_json_is_refused(raw: bytes):
+def test_anything_but_strict_json_is_refused(raw: bytes):
     with pytest.raises(Problem) as refusal:
         load_strict_json(raw)
     assert (refusal.value.status, refusal.value.code) == (422, "InvalidBodyContent")
 
 
 @pytest.mark.parametrize("kind", [None, "", "application/json", "text/plain", "application/JSON; charset=utf-8", "x/y"])
-def test_a_body_is_json_whatever_its_label(kind: str | None):
+def test_a_body_is_json_whatever_its_content_type(kind: str | None):
     assert V1Parser().parse(io.BytesIO(b'{"a": 1}'), kind) == {"a": 1}
 
 
@@ -66,7 +66,7 @@ def test_a_form_is_read_as_texts(raw: bytes, value: dict[str, str]):
 
 
 @pytest.mark.parametrize("raw", [b'{"a": 1}', b'  {"a": 1}'])
-def test_json_under_a_forms_label_is_json(raw: bytes):
+def test_json_with_the_content_type_of_a_form_is_json(raw: bytes):
     found = V1Parser().parse(io.BytesIO(raw), FORM)
     assert not isinstance(found, FormBody)
     assert found == {"a": 1}
@@ -97,11 +97,11 @@ def test_a_body_as_long_as_the_limit_is_read(settings: Any):
         ([1], [1]),
     ],
 )
-def test_the_json_box_of_a_form_counts_before_its_fields(body: Any, value: Any):
+def test_the_json_field_of_a_form_overrides_its_other_fields(body: Any, value: Any):
     assert unwrap_form(body) == value
 
 
-def test_broken_json_in_the_box_is_refused():
+def test_invalid_json_in_the_json_field_is_refused():
     with pytest.raises(Problem, match="not valid JSON"):
         unwrap_form(FormBody(_body="{"))
 
@@ -119,11 +119,11 @@ MOMENT = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
         ("2026", "2026"),
     ],
 )
-def test_moments_are_written_as_v1_does(value: Any, shown: Any):
+def test_dates_are_formatted_as_in_v1(value: Any, shown: Any):
     assert format_dates(value) == shown
 
 
-def test_nothing_is_rendered_as_no_byte_and_null_inside_as_null():
+def test_no_body_renders_as_no_bytes_and_a_nested_none_as_null():
     assert V1Renderer().render(None) == b""
     assert json.loads(V1Renderer().render({"a": None, "at": MOMENT})) == {"a": None, "at": "2026-03-04T05:06:07Z"}
 
@@ -138,7 +138,7 @@ def test_nothing_is_rendered_as_no_byte_and_null_inside_as_null():
         ("", "", False),
     ],
 )
-def test_only_browsers_that_ask_for_pages_get_pages(accept: str, agent: str, is_page: bool):
+def test_only_browsers_that_accept_html_get_pages(accept: str, agent: str, is_page: bool):
     request = RequestFactory().get("/v1", headers={"Accept": accept, "User-Agent": agent})
     assert wants_html(request) is is_page
 
@@ -154,7 +154,7 @@ def request_from(peer: str, **forwarded: str) -> Any:
 
 @pytest.fixture
 def proxied(settings: Any) -> None:
-    """One network of proxies is trusted."""
+    """Trust one network of proxies."""
     settings.TRUSTED_PROXIES = ["10.9.0.0/24"]
     settings.ALLOWED_HOSTS = ["*"]
 
@@ -179,7 +179,7 @@ def proxied(settings: Any) -> None:
         ({"Port": "123456"}, "http://portal.test"),
     ],
 )
-def test_a_trusted_proxy_says_how_it_was_reached_if_it_makes_sense(proxied: None, forwarded: dict[str, str], url: str):
+def test_valid_forwarded_headers_of_a_trusted_proxy_count(proxied: None, forwarded: dict[str, str], url: str):
     assert base_url(request_from(PROXY, **forwarded)) == url
     assert base_url(request_from(UNTRUSTED, **forwarded)) == "http://portal.test"
 
@@ -198,7 +198,7 @@ def test_a_trusted_proxy_says_how_it_was_reached_if_it_makes_sense(proxied: None
         (PROXY, "x" * 100, "x" * 64),
     ],
 )
-def test_the_client_is_the_last_hop_that_is_no_proxy_of_ours(proxied: None, peer: str, hops: str, client: str):
+def test_the_client_is_the_last_hop_that_is_not_a_trusted_proxy(proxied: None, peer: str, hops: str, client: str):
     assert client_address(request_from(peer, **({"For": hops} if hops else {}))) == client
 
 
@@ -206,7 +206,7 @@ def test_the_client_is_the_last_hop_that_is_no_proxy_of_ours(proxied: None, peer
     ("address", "answer"), [("10.9.0.255", True), ("::ffff:10.9.0.1", True), ("10.9.1.0", False),
      ("", False), ("x", False)]
 )  # fmt: skip
-def test_who_is_trusted(proxied: None, address: str, answer: bool):
+def test_trusted_proxies_are_networks_or_addresses(proxied: None, address: str, answer: bool):
     assert is_trusted(address) is answer
 
 
@@ -233,7 +233,7 @@ def test_every_failure_has_its_status_and_code(error: Exception, status: int, co
     assert (found.status, found.code) == (status, code)
 
 
-def test_what_nobody_foresaw_is_a_mistake_of_ours():
+def test_an_unexpected_exception_is_an_internal_error():
     assert to_problem(KeyError("a")).status == 500
 
 
@@ -257,7 +257,7 @@ def test_an_error_names_its_field_only_if_it_has_one():
         ("//v1//", ["/v1"]),
     ],
 )
-def test_a_pages_path_is_a_way_back(path: str, urls: list[str]):
+def test_the_breadcrumbs_lead_back_up_the_path(path: str, urls: list[str]):
     assert [each["url"] for each in breadcrumbs(path)] == urls
 
 
@@ -268,7 +268,7 @@ def test_urls_in_a_page_are_links_and_nothing_else_is_markup():
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
-def test_no_text_gets_out_of_its_quotes_in_a_page(text: str):
+def test_no_text_escapes_its_quotes_in_a_page(text: str):
     shown = str(linkify_json({"x": "http://h/" + text}))
     assert shown.count("<") == 2
     assert shown.count("<a href=") == 1
@@ -276,9 +276,9 @@ def test_no_text_gets_out_of_its_quotes_in_a_page(text: str):
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://h/x", "//h/x", "http//h"])
-def test_other_addresses_are_no_links(url: str):
+def test_other_schemes_are_not_links(url: str):
     assert "<a" not in linkify_json({"x": url})
 
 
-def test_an_odd_value_is_shown_as_text():
+def test_a_value_of_another_type_is_shown_as_text():
     assert "namespace(a=1)" in linkify_json({"x": SimpleNamespace(a=1)})

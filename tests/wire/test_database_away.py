@@ -1,4 +1,4 @@
-"""A database that takes nothing is the portal's trouble, not the caller's: 503 with a remedy, no trace."""
+"""A failing database is a 503 with a remedy and without internals."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def test_the_remedy_is_reported(words: str):
     assert (problem.status, problem.code) == (503, "Service Unavailable")
     assert "free disk space" in problem.message
     assert "keep running" in problem.message
-    assert words not in problem.message, "what the database says is for the log"
+    assert words not in problem.message, "the database's own message belongs in the log only"
 
 
-def test_a_mistake_stays_a_mistake():
+def test_other_errors_stay_internal_errors():
     assert to_problem(IntegrityError("UNIQUE constraint failed")).status == 500
 
 
 @pytest.fixture
 def disk_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The audit log takes nothing more."""
+    """No audit entry can be written."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError(DATABASE_ERRORS[0])
@@ -37,7 +37,7 @@ def disk_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "append_entry", fail)
 
 
-def test_a_refusal_that_cannot_be_noted_is_the_same_refusal(
+def test_a_refusal_that_cannot_be_audited_stays_the_same_refusal(
     api: Any, disk_full: None, caplog: pytest.LogCaptureFixture
 ):
     answer = api.post("environments", {"name": "x"})
@@ -45,7 +45,7 @@ def test_a_refusal_that_cannot_be_noted_is_the_same_refusal(
     assert "the answer 503 to environment.create is missing in the audit log" in caplog.text
 
 
-def test_what_is_done_is_not_called_refused(
+def test_a_committed_change_succeeds_even_if_it_cannot_be_audited(
     api: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     def fail(*_: Any) -> None:
@@ -57,7 +57,7 @@ def test_what_is_done_is_not_called_refused(
     assert "the answer 201 to environment.create is missing" in caplog.text
 
 
-def test_the_caller_hears_it(api: Any, monkeypatch: pytest.MonkeyPatch):
+def test_the_caller_gets_a_503_with_the_remedy(api: Any, monkeypatch: pytest.MonkeyPatch):
     from apps.api.resources import stacks
 
     def fail(**_: Any) -> None:

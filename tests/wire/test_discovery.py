@@ -1,4 +1,4 @@
-"""A client that discovers everything deploys a stack and scales it."""
+"""A client that discovers everything from the schemas deploys a stack and scales it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_discovering_client_deploys_and_scales(api: ApiClient, lab: Any, host:
     assert client.all("container", "?removed_null=1") == []
 
 
-def test_a_readers_client_has_nothing_to_write_with(api_of: Any, lab: Any, stack: Any):
+def test_a_discovering_client_of_a_reader_finds_no_way_to_write(api_of: Any, lab: Any, stack: Any):
     client = DiscoveryClient(api_of("rita"), f"/v1/projects/1a{lab.pk}")
     assert {kind for kind, each in client.types.items() if "POST" in each["collectionMethods"]} == set()
     service = client.all("service")[0]

@@ -1,4 +1,4 @@
-"""Fields of v1 types: written as a table, shown in schemas, read from what programs and forms send."""
+"""Fields of v1 types: parsed from a table, shown in schemas, validated in the bodies of programs and forms."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def parse_field(row: str) -> Field:
         ("ports array[string] c =[]", "default", []),
     ],
 )  # fmt: skip
-def test_a_mark_in_a_row_says_what_it_means(row: str, name: str, value: Any):
+def test_each_mark_in_a_row_sets_its_property(row: str, name: str, value: Any):
     assert getattr(parse_field(row), name) == value
 
 
@@ -60,7 +60,7 @@ def test_a_table_keeps_the_order_of_its_rows_and_skips_empty_ones():
 
 
 @pytest.mark.parametrize("row", ["name string", "name", "a int c one..two"])
-def test_a_row_that_is_none_is_a_mistake_found_at_start(row: str):
+def test_a_malformed_row_stops_the_start(row: str):
     with pytest.raises(ValueError):  # noqa: PT011 - whichever of the words it is
         parse_fields(row)
 
@@ -75,7 +75,7 @@ def test_a_row_that_is_none_is_a_mistake_found_at_start(row: str):
         ("array[reference[volume]]", "reference[volume]"),
     ],
 )
-def test_what_is_inside_a_type(kind: str, inner: str):
+def test_the_inner_type_is_parsed(kind: str, inner: str):
     assert Field(name="a", type=kind).inner == inner
 
 
@@ -97,7 +97,7 @@ def test_modifiers_follow_from_the_type(kind: str, has: set[str], has_not: set[s
     assert not has_not & found
 
 
-def test_what_no_column_holds_cannot_be_filtered():
+def test_a_field_without_a_column_has_no_filters():
     assert Field(name="a", type="string").modifiers == []
 
 
@@ -155,7 +155,7 @@ def test_a_schema_has_null_for_no_options():
         ("a somethingElse c", {"x": 1}, {"x": 1}),
     ],
 )
-def test_a_value_is_taken_as_its_type(row: str, value: Any, taken: Any):
+def test_a_value_is_converted_to_its_type(row: str, value: Any, taken: Any):
     assert parse_field(row).check("a", value) == taken
 
 
@@ -193,7 +193,7 @@ def test_a_value_of_another_type_is_refused_by_the_name_of_its_field(row: str, v
 
 
 def nest(levels: int) -> Any:
-    """A list in a list in a list."""
+    """A list nested `levels` deep."""
     found: Any = "core"
     for _ in range(levels):
         found = [found]
@@ -217,12 +217,12 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-def test_json_that_can_be_stored_is_taken_as_it_is(value: Any):
+def test_json_that_can_be_stored_is_accepted_unchanged(value: Any):
     assert check_json("a", value) == value
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 3, True])
-def test_an_object_is_nothing_else(value: Any):
+def test_a_value_that_is_not_an_object_is_refused(value: Any):
     with pytest.raises(Invalid, match="must be an object"):
         check_object("config", value)
 
@@ -240,32 +240,32 @@ FIELDS = parse_fields("""
 """)
 
 
-def test_what_is_unknown_or_not_writable_drops_out():
+def test_unknown_and_unwritable_fields_are_ignored():
     assert validate_body(FIELDS, {"name": "a", "id": "9", "note": "n", "x": 1, "boss": "me"}, "c") == {
         "name": "a",
         "scale": 1,
     }
 
 
-def test_an_update_takes_only_what_is_named():
+def test_an_update_contains_only_the_fields_of_the_body():
     assert validate_body(FIELDS, {"note": "n", "name": None}, "u") == {"note": "n"}
     assert validate_body(FIELDS, {}, "u") == {}
 
 
-def test_an_administrators_field_is_taken_from_administrators():
+def test_an_administrators_field_is_accepted_from_administrators_only():
     assert validate_body(FIELDS, {"boss": "me"}, "u", admin=True) == {"boss": "me"}
     assert validate_body(FIELDS, {"boss": "me"}, "u") == {}
 
 
 @pytest.mark.parametrize("body", [None, {}, {"name": None}])
-def test_what_is_required_is_asked_for_by_name(body: Any):
+def test_a_missing_required_field_is_named(body: Any):
     with pytest.raises(Invalid) as refusal:
         validate_body(FIELDS, body, "c")
     assert (refusal.value.field, refusal.value.code) == ("name", "MissingRequired")
 
 
 @pytest.mark.parametrize("body", [[], "x", 3, False])
-def test_a_body_is_an_object(body: Any):
+def test_a_body_of_another_type_is_refused(body: Any):
     with pytest.raises(Invalid) as refusal:
         validate_body(FIELDS, body, "c")
     assert refusal.value.field == "body"
@@ -282,33 +282,33 @@ def test_a_body_is_an_object(body: Any):
         ("ref", "1x1", "1x1"),
     ],
 )
-def test_a_forms_text_stands_for_what_the_type_says(name: str, text: str, taken: Any):
+def test_a_forms_text_is_converted_to_the_fields_type(name: str, text: str, taken: Any):
     assert validate_body(FIELDS, {"name": "a", name: text}, "c", form=True)[name] == taken
 
 
 @pytest.mark.parametrize("text", ["", "  \t"])
 @pytest.mark.parametrize("name", ["tags", "more", "on"])
-def test_an_empty_box_of_a_form_was_not_filled_in(name: str, text: str):
+def test_an_empty_input_of_a_form_counts_as_absent(name: str, text: str):
     assert name not in validate_body(FIELDS, {"name": "a", name: text}, "c", form=True)
 
 
-def test_a_forms_broken_json_is_refused_at_its_field():
+def test_a_forms_invalid_json_is_refused_at_its_field():
     with pytest.raises(Invalid) as refusal:
         validate_body(FIELDS, {"name": "a", "more": "{"}, "c", form=True)
     assert refusal.value.field == "more"
 
 
-def test_a_program_is_taken_at_its_word_where_a_form_is_not():
+def test_only_the_values_of_forms_are_converted():
     assert validate_body(FIELDS, {"name": "a", "tags": '["one"]'}, "c")["tags"] == ('["one"]',)
 
 
-def test_services_get_fields_under_their_own_names_and_only_those_given():
+def test_pick_renames_the_given_fields_and_skips_the_others():
     assert pick({"externalId": "x", "other": 1}, external_id="externalId", start="startOnCreate") == {
         "external_id": "x"
     }
 
 
-def test_a_method_that_is_none_here_is_named():
+def test_a_refused_method_is_named():
     refusal = method_not_allowed("PUT")
     assert isinstance(refusal, MethodNotAllowed)
     assert "PUT" in refusal.message

@@ -1,4 +1,4 @@
-"""Collections through filters, sorting and pages, over the wire."""
+"""Filters, sorting and paging of collections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = ("alpha", "Beta", "gamma_1", "gamma%2", "delta")
 
 @pytest.fixture
 def five_stacks(lab: Environment, api: ApiClient) -> list[Stack]:
-    """Five stacks of the lab as the loop would have left them; one has an external id."""
+    """Five active stacks of the lab; one has an external id."""
     rows = [
         Stack(
             environment=lab, name=name, desired="active", state="active", observed_generation=1, next_attempt_at=None,
@@ -28,7 +28,7 @@ def five_stacks(lab: Environment, api: ApiClient) -> list[Stack]:
 
 
 def stack_names(api: ApiClient, **query: Any) -> list[str]:
-    """The names of the stacks that a query shows."""
+    """The names of the stacks that a query returns."""
     return [each["name"] for each in api.get("environments?" + urlencode(query, doseq=True))["data"]]
 
 
@@ -46,7 +46,7 @@ def stack_names(api: ApiClient, **query: Any) -> list[str]:
         ("_odd", list(NAMES)),
     ],
 )
-def test_a_filter_shows_what_it_says_and_an_unknown_one_nothing_less(
+def test_a_filter_selects_its_rows_and_an_unknown_one_is_ignored(
     api: ApiClient, five_stacks: list[Stack], modifier: str, found: list[str]
 ):
     assert stack_names(api, **{f"name{modifier}": "alpha"}) == found
@@ -65,11 +65,11 @@ def test_a_filter_shows_what_it_says_and_an_unknown_one_nothing_less(
         ("%'; --", []),
     ],
 )
-def test_wildcards_are_sqls(api: ApiClient, five_stacks: list[Stack], pattern: str, found: list[str]):
+def test_wildcards_are_those_of_sql(api: ApiClient, five_stacks: list[Stack], pattern: str, found: list[str]):
     assert stack_names(api, name_like=pattern) == found
 
 
-def test_several_filters_hold_together(api: ApiClient, five_stacks: list[Stack]):
+def test_several_filters_are_combined(api: ApiClient, five_stacks: list[Stack]):
     assert stack_names(api, name_prefix="gamma", name_like="%1") == ["gamma_1"]
     assert stack_names(api, name=["alpha", "Beta"]) == []
     assert stack_names(api, name_ne=["alpha", "Beta"]) == ["gamma_1", "gamma%2", "delta"]
@@ -101,7 +101,7 @@ def test_several_filters_hold_together(api: ApiClient, five_stacks: list[Stack])
         ({"_like": "x"}, True),
     ],
 )
-def test_a_filter_of_any_kind_shows_all_or_nothing_and_never_fails(
+def test_a_filter_by_kind_selects_all_or_nothing_and_never_fails(
     api: ApiClient, five_stacks: list[Stack], query: dict[str, str], is_all: bool
 ):
     answer = api.get("environments?" + urlencode(query))
@@ -134,18 +134,18 @@ def test_rows_come_in_the_order_asked_for(
     assert stack_names(api, **query) == found
 
 
-def test_pages_hold_every_row_once_whichever_way_they_are_sorted(api: ApiClient, five_stacks: list[Stack]):
+def test_pages_contain_every_row_once_in_any_sort_order(api: ApiClient, five_stacks: list[Stack]):
     for query in ("sort=state", "sort=name&order=desc", ""):
-        url, seen, pages = f"environments?limit=2&{query}", [], 0
+        url, names, pages = f"environments?limit=2&{query}", [], 0
         while url:
             answer = api.get(url)
-            seen += [each["name"] for each in answer["data"]]
+            names += [each["name"] for each in answer["data"]]
             url, pages = answer["pagination"]["next"], pages + 1
-        assert sorted(seen) == sorted(NAMES), query
+        assert sorted(names) == sorted(NAMES), query
         assert pages == 3
 
 
-def test_a_page_knows_the_ones_around_it(api: ApiClient, five_stacks: list[Stack]):
+def test_a_page_links_to_the_ones_around_it(api: ApiClient, five_stacks: list[Stack]):
     around = api.get("environments?limit=2&marker=m2&name_ne=x")["pagination"]
     assert around["partial"] is True
     assert "marker=m4" in around["next"]
@@ -172,7 +172,7 @@ def test_a_page_knows_the_ones_around_it(api: ApiClient, five_stacks: list[Stack
         ("marker=m" + "9" * 18, 100, 5),
     ],
 )
-def test_a_limit_or_marker_that_is_none_is_the_usual_one(
+def test_an_invalid_limit_or_marker_is_the_default(
     api: ApiClient, five_stacks: list[Stack], query: str, limit: int | None, count: int
 ):
     answer = api.get("environments?" + query)

@@ -1,4 +1,4 @@
-"""What is in somebody else's environment is not there: on every type, method, action and link, and as a reference."""
+"""Rows of a foreign environment are not found: by any type, method, action, link or reference."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TENANT_RESOURCES = [each for each in all_resources() if each.listable and each.m
 
 
 @pytest.fixture
-def theirs(people: Any, foreign_environment: Any, key_of: Any) -> dict[str, str]:
-    """One thing of every type in mallory's environment, by type."""
+def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str, str]:
+    """The id of one row of every type in mallory's environment, by type."""
     host = host_create(
         actor=actor_of_user(people.root, "api"), environment=foreign_environment, url=FOREIGN_ENGINE, name="far-1"
     )
@@ -57,7 +57,9 @@ def _requests(api: ApiClient, each: Any, path: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("who", ["environment key", "account", "member"])
-def test_a_foreign_thing_is_not_there_whatever_is_tried(api_of: Any, key_of: Any, lab: Any, theirs: Any, who: str):
+def test_a_foreign_resource_is_not_found_by_any_method_action_or_link(
+    api_of: Any, key_of: Any, lab: Any, foreign_ids: Any, who: str
+):
     caller: ApiClient = {
         "environment key": lambda: key_of("alice"),
         "account": lambda: api_of("alice"),
@@ -65,19 +67,19 @@ def test_a_foreign_thing_is_not_there_whatever_is_tried(api_of: Any, key_of: Any
     }[who]()
     tried = 0
     for each in TENANT_RESOURCES:
-        if each.name not in theirs:
+        if each.name not in foreign_ids:
             assert each.name in {"processInstance", "role"}, each.name
             continue
         plural = each.plural_name.lower()
-        for method, path in _requests(caller, each, f"{plural}/{theirs[each.name]}"):
+        for method, path in _requests(caller, each, f"{plural}/{foreign_ids[each.name]}"):
             answer = caller.call(method, path, {})
             assert answer.status == 404, (method, path, answer.body)
             tried += 1
-        assert theirs[each.name] not in caller.get(plural).ids, plural
+        assert foreign_ids[each.name] not in caller.get(plural).ids, plural
     assert tried > 100
 
 
-def test_a_foreign_environment_is_not_there_as_a_context(api_of: Any, theirs: Any, foreign_environment: Any):
+def test_a_foreign_environment_is_not_found_as_a_context(api_of: Any, foreign_ids: Any, foreign_environment: Any):
     alice = api_of("alice")
     project = wire_id("a", foreign_environment.pk)
     for path in ("containers", "schemas", "projects", "nonsense", "containers/1i1"):
@@ -86,25 +88,29 @@ def test_a_foreign_environment_is_not_there_as_a_context(api_of: Any, theirs: An
         assert alice.get(f"{path}?projectId={project}").status == 404
 
 
-def test_foreign_things_cannot_be_referred_to(api: ApiClient, theirs: Any, stack: Any):
+def test_foreign_resources_cannot_be_referred_to(api: ApiClient, foreign_ids: Any, stack: Any):
     config = {"imageUuid": "docker:sim/x:1"}
     tries: list[tuple[str, dict[str, Any], str]] = [
-        ("services", {"name": "x", "environmentId": theirs["environment"], "launchConfig": config}, "environmentId"),
-        ("containers", {**config, "requestedHostId": theirs["host"]}, "requestedHostId"),
-        ("containers", {**config, "dataVolumesFrom": [theirs["container"]]}, "dataVolumesFrom"),
+        (
+            "services",
+            {"name": "x", "environmentId": foreign_ids["environment"], "launchConfig": config},
+            "environmentId",
+        ),
+        ("containers", {**config, "requestedHostId": foreign_ids["host"]}, "requestedHostId"),
+        ("containers", {**config, "dataVolumesFrom": [foreign_ids["container"]]}, "dataVolumesFrom"),
         (
             "containers",
-            {**config, "networkMode": "container", "networkContainerId": theirs["container"]},
+            {**config, "networkMode": "container", "networkContainerId": foreign_ids["container"]},
             "networkContainerId",
         ),
         (
             f"services/{stack['front']}?action=addservicelink",
-            {"serviceLink": {"serviceId": theirs["service"], "name": "x"}},
+            {"serviceLink": {"serviceId": foreign_ids["service"], "name": "x"}},
             "serviceId",
         ),
         (
             f"services/{stack['front']}?action=setservicelinks",
-            {"serviceLinks": [{"serviceId": theirs["service"], "name": "x"}]},
+            {"serviceLinks": [{"serviceId": foreign_ids["service"], "name": "x"}]},
             "serviceId",
         ),
     ]

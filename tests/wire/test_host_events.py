@@ -1,4 +1,4 @@
-"""`hostEvent` on the wire: a host's timeline, for those who see the host."""
+"""`hostEvent`: a host's timeline, for everybody who sees the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.wire.api_client import ApiClient
 
 @pytest.fixture
 def late_event(host: Host) -> HostEvent:
-    """Something that the portal learned late."""
+    """An event that the portal learned of late."""
     return HostEvent.objects.create(
         host=host,
         seq=7,
@@ -50,7 +50,7 @@ def test_every_member_reads_it_and_nobody_writes_it(
     assert caller.delete(event["links"]["self"]).status == 405
 
 
-def test_foreigners_find_nothing(
+def test_non_members_find_no_events(
     key_of: Callable[..., ApiClient], foreign_environment: Environment, late_event: HostEvent, api_of: Any
 ) -> None:
     theirs = key_of("mallory", foreign_environment)
@@ -59,6 +59,6 @@ def test_foreigners_find_nothing(
     assert api_of("nobody").get("hostevents").status == 401
 
 
-def test_the_timeline_goes_with_its_host(api: ApiClient, host: Host, late_event: HostEvent) -> None:
+def test_the_timeline_is_removed_with_its_host(api: ApiClient, host: Host, late_event: HostEvent) -> None:
     Host.all_objects.filter(pk=host.pk).update(removed=timezone.now())
     assert api.get("hostevents")["data"] == []

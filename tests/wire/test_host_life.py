@@ -1,4 +1,4 @@
-"""Evacuating a host and the policy for lost ones, on the wire."""
+"""Evacuating hosts, and the policy for lost ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.wire.api_client import ApiClient, run_until_idle
 
 @pytest.fixture
 def inside(key_of: Any, lab: Environment) -> ApiClient:
-    """The lab through a key of its owner."""
+    """The API with a key of the lab's owner."""
     found: ApiClient = key_of("alice").inside(lab)
     return found
 
@@ -64,7 +64,7 @@ def test_a_bad_request_is_refused(body: Any, inside: ApiClient, host: Host) -> N
 
 
 @pytest.mark.parametrize(("who", "status"), [("rex", 422), ("rita", 422), ("mallory", 404)])
-def test_others_have_no_such_action(who: str, status: int, api_of: Any, lab: Environment, host: Host) -> None:
+def test_other_roles_have_no_such_action(who: str, status: int, api_of: Any, lab: Environment, host: Host) -> None:
     api = api_of(who).inside(lab)
     assert api.post(f"hosts/{wire_id('h', host.pk)}?action=evacuate").status == status
     host.refresh_from_db()
@@ -86,7 +86,7 @@ def test_a_service_says_what_it_does_about_lost_hosts(inside: ApiClient) -> None
     assert changed["lostHostSeconds"] == 60
 
 
-def test_without_a_word_it_waits(inside: ApiClient) -> None:
+def test_the_default_is_to_wait(inside: ApiClient) -> None:
     made = service(inside, stack_of(inside))
     assert (made["lostHostPolicy"], made["lostHostSeconds"]) == ("wait", None)
 
@@ -100,7 +100,7 @@ def test_without_a_word_it_waits(inside: ApiClient) -> None:
         ({"lostHostSeconds": 60}, "lostHostSeconds"),
     ],
 )
-def test_a_bad_policy_makes_no_service(more: dict[str, Any], field: str, inside: ApiClient) -> None:
+def test_an_invalid_policy_creates_no_service(more: dict[str, Any], field: str, inside: ApiClient) -> None:
     answer = service(inside, stack_of(inside), **more)
     assert (answer.status, answer["fieldName"]) == (422, field)
     assert Service.all_objects.count() == 0

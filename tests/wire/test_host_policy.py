@@ -1,4 +1,4 @@
-"""`hostPolicy` on the wire: members read it, administrators decide, and it says what stands against it."""
+"""`hostPolicy`: members read it, administrators change it, and it lists the containers that violate it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_non_member_finds_no_policy(api_of: Any, lab: Any, key: str, foreign_e
     assert api_of("mallory").get("hostpolicies").ids == [wire_id("hp", foreign_environment.pk)]
 
 
-def test_an_administrator_decides_what_the_body_names_and_the_rest_stays(api_of: Any, people: Any, lab: Any, key: str):
+def test_an_administrator_changes_the_rules_in_the_body_and_no_others(api_of: Any, people: Any, lab: Any, key: str):
     root = api_of("root")
     first = root.put(key, {"privileged": True, "bindFolders": ["/srv/a/", "/srv/b"]})
     assert (first.status, first["privileged"], first["bindFolders"]) == (200, True, ["/srv/a", "/srv/b"])
@@ -50,7 +50,7 @@ def test_an_administrator_decides_what_the_body_names_and_the_rest_stays(api_of:
     assert root.get(key)["privileged"] is False
 
 
-def test_a_second_reset_changes_and_tells_nothing(api_of: Any, lab: Any, key: str):
+def test_a_second_reset_changes_and_audits_nothing(api_of: Any, lab: Any, key: str):
     root = api_of("root")
     root.put(key, {"privileged": True})
     for _ in range(2):
@@ -67,20 +67,20 @@ def test_a_second_reset_changes_and_tells_nothing(api_of: Any, lab: Any, key: st
         ({"sysctls": ["a b"]}, "sysctls"),
     ],
 )
-def test_a_wrong_rule_is_refused_with_its_name(api_of: Any, key: str, body: Any, field: str):
+def test_an_invalid_rule_is_refused_by_name(api_of: Any, key: str, body: Any, field: str):
     refused = api_of("root").put(key, body)
     assert (refused.status, refused["fieldName"]) == (422, field)
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "rex", "rita"])
-def test_nobody_else_decides_by_any_method(api_of: Any, lab: Any, key: str, name: str):
+def test_nobody_else_changes_the_policy_by_any_method(api_of: Any, lab: Any, key: str, name: str):
     api = api_of(name).inside(lab)
     assert api.put(key, {"privileged": True}).status == 405
     assert api.delete(key).status == 405
     assert api.post("hostpolicies", {"privileged": True}).status == 405
 
 
-def test_what_stands_against_the_policy_is_behind_a_link(api_of: Any, people: Any, lab: Any, host: Any, key: str):
+def test_a_link_lists_the_containers_that_violate_the_policy(api_of: Any, people: Any, lab: Any, host: Any, key: str):
     admin = actor_of_user(people.root, "api")
     policy_set(lab, {"privileged": True}, actor=admin)
     bob = api_of("bob").inside(lab)

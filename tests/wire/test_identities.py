@@ -1,4 +1,4 @@
-"""`identity` on the wire: one's own, those found by name, and the one behind an id."""
+"""`identity`: the caller's own, those found by name, and one by its id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def provider(people: Any) -> AuthProvider:
 
 @pytest.fixture
 def answers(provider: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the directory answers; an exception is raised."""
+    """What the directory returns; an exception in it is raised."""
     results: list[Any] = []
 
     def reply(*_: Any, **__: Any) -> list[IdentityClaim]:
@@ -41,7 +41,7 @@ def answers(provider: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return results
 
 
-def test_one_s_own_identities_are_the_account_the_person_and_the_groups(api_of: Any, people: Any, provider: Any):
+def test_the_callers_identities_are_account_person_and_groups(api_of: Any, people: Any, provider: Any):
     for kind, number, dn in (("openldap_user", "u1", "uid=rita,dc=x"), ("openldap_group", "g1", "cn=crew,dc=x")):
         Identity.objects.create(user=people.rita, provider=provider, kind=kind, external_id=number, dn=dn, login="r")
     data = api_of("rita").get("identities")["data"]
@@ -82,7 +82,7 @@ def test_an_unreachable_directory_is_reported_beside_the_accounts(
 @pytest.mark.parametrize(
     "key", ["1i!openldap_group:cn=none", "1i!github_org:7", "1i!saml_user:x", "1i!rancher_id:1a999", "1i!x", "1i7", "x"]
 )
-def test_an_identity_that_nobody_knows_is_not_found(api_of: Any, answers: list[Any], key: str):
+def test_an_unknown_identity_is_not_found(api_of: Any, answers: list[Any], key: str):
     assert api_of("rita").get(f"identities/{key}").status == 404
 
 
@@ -101,9 +101,9 @@ def test_a_slow_directory_is_not_waited_for(api_of: Any, provider: Any, monkeypa
 
 
 @pytest.mark.parametrize("text", ["%00", "%20", "a" * 5000, "%ff"])
-def test_an_odd_search_finds_nobody(api_of: Any, answers: list[Any], text: str):
+def test_a_malformed_search_finds_nobody(api_of: Any, answers: list[Any], text: str):
     assert api_of("rita").get(f"identities?all={text}")["data"] == []
 
 
-def test_a_non_member_searches_for_nobody(api_of: Any):
+def test_a_search_without_an_account_finds_nobody(api_of: Any):
     assert api_of("nobody").get("identities?all=a").status == 401

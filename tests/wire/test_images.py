@@ -22,7 +22,7 @@ IMAGE = "shop:1"
 
 @pytest.fixture
 def hosts(lab: Environment, host: Host) -> Iterator[tuple[str, str]]:
-    """The ids of a host that has the image, and of one that has not."""
+    """The ids of a host that has the image, and of one without it."""
     engine.simulated_engine("lab2").local_images.add(IMAGE)
     row = host_create(actor=None, environment=lab, url="sim://lab2", name="h2")
     reconcile_until_idle()
@@ -59,7 +59,7 @@ def test_a_host_lists_its_images(api: ApiClient, hosts: tuple[str, str]):
     assert {each["hostId"] for each in listed["data"]} == {hosts[0]}
 
 
-def test_a_silent_host_lists_nothing_and_says_why(api: ApiClient, hosts: tuple[str, str]):
+def test_an_unreachable_host_answers_503_with_the_reason(api: ApiClient, hosts: tuple[str, str]):
     engine.simulated_engine("lab2").down = True
     answer = api.get(f"hosts/{hosts[0]}/images")
     assert answer.status == 503
@@ -81,7 +81,7 @@ def test_an_image_in_use_stays(api: ApiClient, hosts: tuple[str, str]):
     assert (answer.status, answer["code"]) == (409, "Conflict")
 
 
-def test_what_is_wrong_is_named(api: ApiClient, hosts: tuple[str, str]):
+def test_an_invalid_request_names_the_field(api: ApiClient, hosts: tuple[str, str]):
     source, target = hosts
     good = {"image": IMAGE, "sourceHostId": source, "hostIds": [target]}
     for change, field in (
@@ -98,7 +98,9 @@ def test_what_is_wrong_is_named(api: ApiClient, hosts: tuple[str, str]):
     assert api.get("imagepulls").ids == []
 
 
-def test_hosts_of_others_are_no_hosts(api: ApiClient, hosts: tuple[str, str], foreign_environment: Environment):
+def test_hosts_of_other_environments_do_not_exist(
+    api: ApiClient, hosts: tuple[str, str], foreign_environment: Environment
+):
     theirs = Host(environment=foreign_environment, name="far", url="sim://far", desired="active")
     theirs.save()
     foreign = wire_id("h", theirs.pk)
@@ -111,7 +113,7 @@ def test_hosts_of_others_are_no_hosts(api: ApiClient, hosts: tuple[str, str], fo
 
 
 @pytest.mark.parametrize("who", ["rex", "rita"])
-def test_who_does_not_manage_hosts_only_looks(api_of: Any, lab: Environment, hosts: tuple[str, str], who: str):
+def test_roles_without_hosts_may_only_read(api_of: Any, lab: Environment, hosts: tuple[str, str], who: str):
     caller = api_of(who).inside(lab)
     assert caller.get(f"hosts/{hosts[0]}/images").status == 200
     body = {"image": IMAGE, "sourceHostId": hosts[0], "hostIds": [hosts[1]]}

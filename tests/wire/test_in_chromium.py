@@ -1,4 +1,4 @@
-"""In a real browser the API's pages make and delete an object by their forms."""
+"""In a real browser, the API's HTML pages create and delete an object with their forms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
-    """A page of the distribution's Chromium."""
+    """A page in the distribution's Chromium."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # the browser's driver runs a loop in this thread
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -27,7 +27,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
         chromium.close()
 
 
-def test_a_stack_is_made_and_deleted_by_the_forms(live_server: Any, people: Any, lab: Any, page: Page):
+def test_a_stack_is_created_and_deleted_with_the_forms(live_server: Any, people: Any, lab: Any, page: Page):
     client = Client()
     client.force_login(people.alice, "apps.accounts.providers.LocalBackend")
     session = client.cookies[settings.SESSION_COOKIE_NAME].value

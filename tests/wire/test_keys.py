@@ -1,4 +1,4 @@
-"""`apiKey` with limits of its own, and the door that holds to them."""
+"""`apiKey` with a role, an expiry and addresses, and how requests are held to them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.wire.api_client import ApiClient, ApiResponse
 
 
 def caller(made: ApiResponse, **headers: str) -> ApiClient:
-    """The API through the key that was just made."""
+    """The API with the key that was just created."""
     return ApiClient(f"{made['publicValue']}:{made['secretValue']}", headers=headers)
 
 
-def test_a_key_is_made_with_limits_and_shows_them(api: ApiClient, lab: Any):
+def test_a_key_is_created_with_limits_and_shows_them(api: ApiClient, lab: Any):
     later = timezone.now() + timedelta(days=1)
     body = {"name": "ci", "role": "readonly", "expires": later.isoformat(), "addresses": ["127.0.0.0/8", "::1"]}
     made = api.post("apikeys", body)
@@ -33,7 +33,7 @@ def test_a_key_is_made_with_limits_and_shows_them(api: ApiClient, lab: Any):
     assert (key_body["lastUsed"], key_body["lastUsedAddress"], key_body["secretValue"]) == (None, None, None)
 
 
-def test_a_key_without_limits_has_its_makers_role(api: ApiClient):
+def test_a_key_without_limits_has_its_creators_role(api: ApiClient):
     made = api.post("apikeys", {"name": "ci"})
     assert (made["role"], made["expires"], made["addresses"]) == ("owner", None, [])
 
@@ -61,7 +61,7 @@ def test_an_accounts_key_has_no_role_unless_asked(api_of: Any):
     ],
 )
 @pytest.mark.parametrize("inside", [True, False])
-def test_wrong_limits_are_refused_at_their_field(
+def test_invalid_limits_are_refused_at_their_field(
     api_of: Any, lab: Any, body: Any, field: str, code: str, *, inside: bool
 ):
     alice = api_of("alice")
@@ -75,7 +75,7 @@ def test_wrong_limits_are_refused_at_their_field(
     ("who", "role", "status"),
     [("bob", "member", 201), ("bob", "owner", 422), ("rex", "restricted", 201), ("rex", "member", 422)],
 )
-def test_a_keys_role_is_never_above_its_makers(api_of: Any, lab: Any, who: str, role: str, status: int):
+def test_a_keys_role_is_never_above_its_creators(api_of: Any, lab: Any, who: str, role: str, status: int):
     answer = api_of(who).inside(lab).post("apikeys", {"role": role})
     assert answer.status == status
     if status == 422:
@@ -94,7 +94,7 @@ def test_the_limits_of_a_key_are_changed(api: ApiClient):
     assert (freed["addresses"], freed["expires"], freed["role"]) == ([], None, "restricted")
 
 
-def test_a_key_that_is_sent_back_as_it_was_read_stays(api: ApiClient):
+def test_a_key_that_is_sent_back_unchanged_stays_unchanged(api: ApiClient):
     made = api.post("apikeys", {"role": "restricted", "addresses": ["127.0.0.1"], "expires": "2040-01-01T10:11:12Z"})
     reconcile_until_idle()
     read = api.get(f"apikeys/{made['id']}").body
@@ -115,7 +115,7 @@ def test_a_key_that_is_sent_back_as_it_was_read_stays(api: ApiClient):
         ({"addresses": [{}], "role": "readonly"}, "addresses", "InvalidFormat"),
     ],
 )
-def test_wrong_changes_of_limits_are_refused_at_their_field(
+def test_invalid_changes_of_limits_are_refused_at_their_field(
     api: ApiClient, body: dict[str, Any], field: str, code: str
 ):
     made = api.post("apikeys", {"role": "restricted", "addresses": ["127.0.0.1"]})
@@ -138,7 +138,7 @@ def test_others_do_not_change_a_key(api: ApiClient, api_of: Any, lab: Any):
     assert api.get(f"apikeys/{made['id']}")["role"] == "restricted"
 
 
-def test_a_key_with_a_role_does_what_the_role_does(api_of: Any, lab: Any, stack: Any):
+def test_a_key_with_a_role_has_the_roles_permissions(api_of: Any, lab: Any, stack: Any):
     for place in (api_of("alice").inside(lab), api_of("alice")):
         key = caller(place.post("apikeys", {"role": "readonly"})).inside(lab)
         assert key.get("containers").status == 200
@@ -147,7 +147,7 @@ def test_a_key_with_a_role_does_what_the_role_does(api_of: Any, lab: Any, stack:
         assert {name for row in key.get("containers")["data"] for name in row["actions"]} == {"logs"}
 
 
-def test_an_admins_key_with_a_role_is_no_admin(api_of: Any, lab: Any):
+def test_an_admins_key_with_a_role_is_not_an_admin(api_of: Any, lab: Any):
     key = caller(api_of("root").post("apikeys", {"role": "owner"}))
     assert "POST" not in {each["id"]: each for each in key.get("schemas")["data"]}["account"]["collectionMethods"]
     assert key.post("accounts", {"login": "x", "password": "correct horse battery"}).status == 405
@@ -155,7 +155,7 @@ def test_an_admins_key_with_a_role_is_no_admin(api_of: Any, lab: Any):
     assert key.put("settings/api.host", {"value": "x"}).status == 405
 
 
-def test_a_key_makes_no_key_that_does_more(api_of: Any, lab: Any):
+def test_a_key_creates_no_key_with_more_permissions(api_of: Any, lab: Any):
     restricted = caller(api_of("alice").post("apikeys", {"role": "restricted"}))
     for place in (restricted, restricted.inside(lab)):
         assert place.post("apikeys", {})["role"] == "restricted"
@@ -176,12 +176,12 @@ def test_a_readers_key_leaves_its_accounts_other_keys_alone(api_of: Any):
     assert ApiKey.objects.get(name="other").desired == "active"
 
 
-def test_a_readers_key_makes_no_environments(api_of: Any):
+def test_a_readers_key_creates_no_environments(api_of: Any):
     reader = caller(api_of("alice").post("apikeys", {"role": "readonly"}))
     assert reader.post("projects", {"name": "mine"}).status == 403
 
 
-def test_an_expired_key_says_so(api: ApiClient):
+def test_the_refusal_of_an_expired_key_says_so(api: ApiClient):
     made = api.post("apikeys", {"expires": (timezone.now() + timedelta(hours=1)).isoformat()})
     assert caller(made).get("containers").status == 200
     ApiKey.objects.filter(public_value=made["publicValue"]).update(expires=timezone.now() - timedelta(seconds=1))
@@ -195,7 +195,7 @@ def test_an_expired_key_says_so(api: ApiClient):
 @pytest.mark.parametrize(
     ("addresses", "status"), [(["127.0.0.1"], 200), (["127.0.0.0/8", "10.0.0.0/8"], 200), (["10.0.0.0/8"], 401)]
 )
-def test_a_key_opens_from_its_addresses_only(api: ApiClient, addresses: list[str], status: int):
+def test_a_key_works_from_its_addresses_only(api: ApiClient, addresses: list[str], status: int):
     made = api.post("apikeys", {"addresses": addresses})
     answer = caller(made).get("containers")
     assert answer.status == status
@@ -221,7 +221,7 @@ def test_when_and_from_where_a_key_was_used_is_shown(api: ApiClient):
     assert key_body["lastUsed"].endswith("Z")
 
 
-def test_a_key_is_put_out_of_use_before_it_is_deleted(api: ApiClient):
+def test_a_key_is_deactivated_before_it_is_deleted(api: ApiClient):
     made = api.post("apikeys", {})
     reconcile_until_idle()
     assert api.delete(f"apikeys/{made['id']}").status == 405
@@ -232,7 +232,7 @@ def test_a_key_is_put_out_of_use_before_it_is_deleted(api: ApiClient):
 
 
 @pytest.mark.parametrize("permission", [name for name in PERMISSIONS if name != "view"])
-def test_a_custom_role_of_one_permission_is_that_much(
+def test_a_custom_role_of_one_permission_grants_just_that(
     permission: str, people: Any, actor_of: Any, api_of: Any, lab: Any, stack: Any
 ):
     role_create(actor=actor_of("root"), name="odd", permissions=[permission])

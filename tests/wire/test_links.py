@@ -1,4 +1,4 @@
-"""Every link that an answer gives leads somewhere."""
+"""Every link in a response leads somewhere."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 
 @pytest.mark.parametrize("who", ["alice", "rita", "root"])
-def test_every_link_of_every_listed_thing_answers(api_of: Any, lab: Any, stack: Any, who: str):
+def test_every_link_of_every_listed_resource_answers(api_of: Any, lab: Any, stack: Any, who: str):
     caller = api_of(who)
-    seen = set()
+    followed = set()
     for place in (caller.inside(lab), caller):
         for link in place.get("").body["links"].values():
             found = place.get(link)
@@ -19,5 +19,5 @@ def test_every_link_of_every_listed_thing_answers(api_of: Any, lab: Any, stack: 
                 for name, url in each.get("links", {}).items():
                     answer = place.get(url)
                     assert answer.status == 200, (url, answer.body)
-                    seen.add((each["type"], name))
-    assert {kind for kind, _name in seen} >= {"project", "host", "container", "environment", "service", "schema"}
+                    followed.add((each["type"], name))
+    assert {kind for kind, _name in followed} >= {"project", "host", "container", "environment", "service", "schema"}

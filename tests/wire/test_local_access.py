@@ -1,4 +1,4 @@
-"""`localAuthConfig`: an administrator's password, and who may come in with a password that is kept here."""
+"""`localAuthConfig`: an administrator's password, and who may log in with a local password."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def can_log_in(name: str, password: str = PASSWORD) -> bool:
     return browser
 
 
-def test_post_makes_an_administrator(root: ApiClient):
+def test_post_creates_an_administrator(root: ApiClient):
     made = root.post("localauthconfigs", ADMIN)
     assert (made.status, made["password"], made["username"]) == (201, ADMIN["password"], "chief")
     chief = User.objects.get(login="chief")
@@ -37,7 +37,7 @@ def test_post_makes_an_administrator(root: ApiClient):
     assert root.get("localauthconfigs")["data"][0]["password"] is None
 
 
-def test_post_renews_the_password_of_an_administrator(root: ApiClient):
+def test_post_sets_the_password_of_an_existing_administrator(root: ApiClient):
     assert root.post("localauthconfigs", {**ADMIN, "username": "ROOT", "name": None}).status == 201
     assert can_log_in("root", ADMIN["password"])
     assert not can_log_in("root")
@@ -55,7 +55,7 @@ def test_post_renews_the_password_of_an_administrator(root: ApiClient):
         ({"accessMode": "open"}, "accessMode"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(root: ApiClient, changes: dict[str, Any], field: str):
+def test_an_invalid_field_is_refused_by_name(root: ApiClient, changes: dict[str, Any], field: str):
     before = User.objects.get(login="alice").password
     answer = root.post("localauthconfigs", {**ADMIN, **changes})
     assert (answer.status, answer["fieldName"]) == (422, field)
@@ -73,7 +73,7 @@ def test_a_wrong_field_is_refused_by_name(root: ApiClient, changes: dict[str, An
         ("restricted", ["mallory"], {"root", "alice", "mallory"}),
     ],
 )
-def test_who_may_come_in_is_a_matter_of_the_mode_but_for_administrators(
+def test_the_access_mode_decides_who_logs_in_except_for_administrators(
     root: ApiClient, people: Any, lab: Any, mode: str, allowed: list[str], inside: set[str]
 ):
     listed = [{"externalIdType": "rancher_id", "externalId": f"1a{getattr(people, name).pk}"} for name in allowed]
@@ -82,7 +82,7 @@ def test_who_may_come_in_is_a_matter_of_the_mode_but_for_administrators(
     assert {name for name in ("root", "alice", "mallory") if can_log_in(name)} == inside
 
 
-def test_those_who_may_not_come_in_any_more_are_out_at_once(root: ApiClient, people: Any, lab: Any):
+def test_accounts_that_lose_access_are_logged_out_at_once(root: ApiClient, people: Any, lab: Any):
     browsers = {}
     for name in ("root", "alice", "mallory"):
         browsers[name] = Client()
@@ -93,12 +93,12 @@ def test_those_who_may_not_come_in_any_more_are_out_at_once(root: ApiClient, peo
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"accessMode": "open"}', '{"allowedIdentities": 7}'])
-def test_a_setting_that_cannot_be_read_lets_administrators_in_only(people: Any, lab: Any, text: str):
+def test_an_unreadable_setting_admits_administrators_only(people: Any, lab: Any, text: str):
     Setting.objects.create(name="auth.local.access", value=text)
     assert {name for name in ("root", "alice") if can_log_in(name)} == {"root"}
 
 
-def test_the_refusal_says_why_only_to_who_knows_the_password(root: ApiClient, people: Any):
+def test_the_refusal_gives_the_reason_only_with_the_right_password(root: ApiClient, people: Any):
     root.post("localauthconfigs", {**ADMIN, "accessMode": "required"})
     response = Client().post("/login", {"login": "alice", "password": PASSWORD})
     assert b"may log in here" in response.content

@@ -1,4 +1,4 @@
-"""Every type, role and method: what the contract's table gives a role is there, everything else is not."""
+"""Every type, role and method: what the contract's table allows works, everything else is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALLERS = [
 
 
 def _caller(name: str, api_of: Any, key_of: Any, lab: Any) -> tuple[ApiClient, str]:
-    """The caller of this name, and the role it should have."""
+    """The caller of this name, and the role expected of it."""
     if name.startswith("key of "):
         return key_of(name[7:]), ROLE_OF[name[7:]]
     if name in ROLE_OF:
@@ -39,7 +39,7 @@ def _caller(name: str, api_of: Any, key_of: Any, lab: Any) -> tuple[ApiClient, s
 
 
 @pytest.mark.parametrize("each", TYPES, ids=lambda each: each.name)
-def test_the_roles_of_every_type_are_the_contracts(each: Any):
+def test_the_roles_of_every_type_match_the_contract(each: Any):
     wanted = CONTRACT.get(each.name) or DEVIATIONS.get(each.name)
     if wanted is None:
         assert not each.listable
@@ -50,7 +50,7 @@ def test_the_roles_of_every_type_are_the_contracts(each: Any):
 
 
 @pytest.mark.parametrize("name", [name for name in CALLERS if name != "mallory in the lab"])
-def test_every_method_of_every_type_is_there_or_not_as_the_role_says(
+def test_every_method_of_every_type_is_allowed_or_refused_by_role(
     name: str, api_of: Any, key_of: Any, lab: Any, stack: Any, foreign_environment: Any
 ):
     caller, role = _caller(name, api_of, key_of, lab)

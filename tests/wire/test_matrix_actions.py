@@ -1,4 +1,4 @@
-"""Every action of every type for everybody: named in the schema as the contract says, and done or refused like that."""
+"""Every action of every type for every caller: in the schema, performed and refused as the contract says."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ KEYS = {
     "key of an administrator held to member": ("root", "member", "member", False),
 }
 
-pytestmark = pytest.mark.servers  # a minute of the unit suite would be too much
+pytestmark = pytest.mark.servers  # it takes a minute
 
 
 def restricted_key(api_of: Any, lab: Any, who: str, role: str, *, inside: bool) -> ApiClient:
-    """A key that somebody made, held to a role if one is named, speaking of the lab."""
+    """A key that somebody created, limited to `role` if given, for requests about the lab."""
     maker = api_of(who)
     if not role and not inside:
         return maker.inside(lab)
@@ -40,7 +40,7 @@ def restricted_key(api_of: Any, lab: Any, who: str, role: str, *, inside: bool) 
 
 @pytest.fixture
 def caller(api_of: Any, lab: Any) -> Callable[[str], tuple[ApiClient, str]]:
-    """The caller of this name, and the column of the contract that it is."""
+    """The caller of this name, and its column of the contract."""
 
     def make(name: str) -> tuple[ApiClient, str]:
         if name in KEYS:
@@ -56,7 +56,7 @@ def caller(api_of: Any, lab: Any) -> Callable[[str], tuple[ApiClient, str]]:
 
 
 def try_action(caller: ApiClient, method: str, path: str) -> ApiResponse:
-    """What a call answers, undone at once."""
+    """The response of a call, whose changes are rolled back."""
     with transaction.atomic():
         answer = caller.call(method, path, {})
         transaction.set_rollback(True)
@@ -73,7 +73,7 @@ def test_every_type_with_actions_is_in_the_contract():
 
 
 @pytest.mark.parametrize("name", [*INSIDE, "root in the lab", *OUTSIDE, *KEYS])
-def test_actions_are_named_and_done_as_the_contract_says(name: str, caller: Any, stack: Any):
+def test_actions_are_listed_and_performed_as_the_contract_says(name: str, caller: Any, stack: Any):
     api, role = caller(name)
     schemas = {each["id"]: set(each["resourceActions"]) for each in api.get("schemas")["data"]}
     for each in ACTING:

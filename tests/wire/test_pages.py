@@ -1,4 +1,4 @@
-"""The API in a browser: pages with links, forms that work, from the same declarations."""
+"""The API in a browser: pages with links and working forms, from the same declarations."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _submit(browser: Client, form: dict[str, Any], **values: str) -> Any:
     return browser.post(form["action"], {**form["values"], **values})
 
 
-def test_a_form_makes_an_object_and_another_deletes_it(browser: Client, lab: Any):
+def test_a_form_creates_an_object_and_another_deletes_it(browser: Client, lab: Any):
     path = f"/v1/projects/{wire_id('a', lab.pk)}/environments"
     page = browser.get(path)
     assert page.headers["Content-Type"].startswith("text/html")
@@ -70,7 +70,7 @@ def test_a_form_makes_an_object_and_another_deletes_it(browser: Client, lab: Any
     assert b"removing" in deleted.content
 
 
-def test_json_in_a_form_makes_an_object_too(browser: Client, lab: Any, host: Any):
+def test_json_in_a_form_creates_an_object_too(browser: Client, lab: Any, host: Any):
     path = f"/v1/projects/{wire_id('a', lab.pk)}/containers"
     form = Forms(browser.get(path).content.decode()).found["create-raw"]
     made = _submit(browser, form, _body='{"name": "raw", "imageUuid": "docker:sim/x:1"}')
@@ -80,7 +80,7 @@ def test_json_in_a_form_makes_an_object_too(browser: Client, lab: Any, host: Any
     assert b"InvalidBodyContent" in bad.content
 
 
-def test_form_fields_of_lists_and_maps_are_read_line_by_line_or_as_json(browser: Client, lab: Any, host: Any):
+def test_form_fields_of_lists_and_maps_are_parsed_line_by_line_or_as_json(browser: Client, lab: Any, host: Any):
     path = f"/v1/projects/{wire_id('a', lab.pk)}/containers"
     form = Forms(browser.get(path).content.decode()).found["create-form"]
     made = _submit(
@@ -90,14 +90,14 @@ def test_form_fields_of_lists_and_maps_are_read_line_by_line_or_as_json(browser:
     assert "echo" in made.content.decode()
 
 
-def test_a_form_without_its_token_is_refused(browser: Client, lab: Any):
+def test_a_form_without_a_csrf_token_is_refused(browser: Client, lab: Any):
     path = f"/v1/projects/{wire_id('a', lab.pk)}/environments"
     answer = browser.post(path, {"name": "x"})
     assert answer.status_code == 403
     assert b"InvalidCSRFToken" in answer.content
 
 
-def test_pages_show_nobody_the_way_to_log_in(db: None):
+def test_pages_link_anonymous_visitors_to_the_log_in(db: None):
     page = Client(headers=BROWSER).get("/v1/projects")
     assert page.status_code == 401
     assert "/login?next=/v1/projects" in Forms(page.content.decode()).links

@@ -1,4 +1,4 @@
-"""`processInstance`: watching what was asked, with its steps, and taking it back or trying it again."""
+"""`processInstance`: operations, their steps, and how they are cancelled and retried."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def container(api_of: Any, lab: Any, host: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "rex", "rita"])
-def test_members_watch_what_goes_on_in_their_environment(api_of: Any, lab: Any, container: Any, name: str):
+def test_members_see_the_operations_of_their_environment(api_of: Any, lab: Any, container: Any, name: str):
     found = newest(api_of(name).inside(lab), "container.create")
     assert (found["result"], found["resourceId"], found["resourceType"]) == ("SUCCESS", container["id"], "container")
     assert {"Placed on lab-1.", "Created on lab-1.", "Started."} <= {line["text"] for line in found["lines"]}
     assert found["actions"] == {}
 
 
-def test_non_members_watch_nothing(api_of: Any, lab: Any, container: Any):
+def test_non_members_see_no_operations(api_of: Any, lab: Any, container: Any):
     operation = Operation.all_objects.get(name="container.create")
     assert api_of("mallory").get(f"processinstances/1pi{operation.pk}").status == 404
     assert api_of("mallory").inside(lab).get("processinstances").status == 404
     assert api_of("mallory").get("processinstances")["data"] == []
 
 
-def test_who_works_cancels_what_is_going_on(api_of: Any, lab: Any, container: Any):
+def test_a_role_with_operate_cancels_a_pending_operation(api_of: Any, lab: Any, container: Any):
     api = api_of("rex").inside(lab)
     api.post(f"containers/{container['id']}?action=stop", {})
     going = newest(api, "container.stop")
@@ -63,14 +63,14 @@ def test_a_reader_has_no_actions_at_all(api_of: Any, lab: Any, container: Any):
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-def test_what_is_over_has_nothing_to_cancel(api_of: Any, lab: Any, container: Any, action: str):
+def test_a_finished_operation_cannot_be_cancelled(api_of: Any, lab: Any, container: Any, action: str):
     api = api_of("bob").inside(lab)
     done = newest(api, "container.create")
     refused = api.post(f"{done['links']['self']}/?action={action}", {})
     assert (refused.status, refused["code"]) == (422, "ActionNotAvailable")
 
 
-def test_a_failed_one_is_tried_again(api_of: Any, lab: Any, container: Any):
+def test_a_failed_operation_is_retried(api_of: Any, lab: Any, container: Any):
     api = api_of("bob").inside(lab)
     api.post(f"containers/{container['id']}?action=stop", {})
     Operation.all_objects.filter(name="container.stop").update(state="failed")
@@ -91,7 +91,7 @@ def test_children_are_behind_a_link_and_know_their_parent(api_of: Any, lab: Any,
     assert all(each["parentId"] == parent["id"] for each in children)
 
 
-def test_steps_are_read_in_a_number_of_queries_that_does_not_grow(
+def test_steps_are_read_in_a_constant_number_of_queries(
     api_of: Any, lab: Any, container: Any, django_assert_max_num_queries: Any
 ):
     api = api_of("bob").inside(lab)

@@ -1,4 +1,4 @@
-"""The log-in providers on the wire: one object a list, POST sets, secrets in that answer only, tried before on."""
+"""The login provider types: one object per list, POST sets it, secrets only in that response, tests before enabling."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def test_the_defaults_are_the_contract_s_in_answers_and_schemas(root: ApiClient,
 
 @pytest.mark.parametrize("plural", PLURALS)
 @pytest.mark.parametrize("who", ["alice", "mallory", "key"])
-def test_to_others_than_administrators_they_are_not_there(api_of: Any, key_of: Any, lab: Any, plural: str, who: str):
+def test_provider_types_exist_for_administrators_only(api_of: Any, key_of: Any, lab: Any, plural: str, who: str):
     caller = key_of("alice") if who == "key" else api_of(who)
     for method in ("GET", "POST"):
         assert caller.call(method, plural, {**SAMPLE, "enabled": True}).status == 404
     assert not AuthProvider.objects.exists()
 
 
-def test_post_sets_it_and_shows_the_secret_in_that_answer_only(root: ApiClient):
+def test_post_sets_it_and_shows_the_secret_in_that_response_only(root: ApiClient):
     made = root.post("openldapconfigs", SAMPLE)
     assert (made.status, made["serviceAccountPassword"], made["enabled"]) == (201, SECRET, False)
     reloaded = root.get(made["links"]["self"])
@@ -98,7 +98,7 @@ def test_a_second_post_replaces_everything_but_a_secret_that_is_left_out(root: A
     assert AuthProvider.objects.get().stored["serviceAccountPassword"] == SECRET
 
 
-def test_put_changes_only_what_it_names(root: ApiClient):
+def test_put_changes_only_the_fields_of_the_body(root: ApiClient):
     made = root.post("openldapconfigs", {**SAMPLE, "loginDomain": "X"})
     changed = root.put(made["links"]["self"], {"server": "b.test"})
     assert (changed.status, changed["server"], changed["loginDomain"]) == (200, "b.test", "X")
@@ -123,7 +123,7 @@ def test_put_changes_only_what_it_names(root: ApiClient):
         ({"serviceAccountPassword": None}, "serviceAccountPassword", "MissingRequired"),
     ],
 )
-def test_a_wrong_field_is_refused_by_name(root: ApiClient, changes: dict[str, Any], field: str | None, code: str):
+def test_an_invalid_field_is_refused_by_name(root: ApiClient, changes: dict[str, Any], field: str | None, code: str):
     answer = root.post("openldapconfigs", {**SAMPLE, **changes})
     assert (answer.status, answer["code"]) == (422, code), answer.body
     assert field is None or answer["fieldName"] == field
@@ -138,7 +138,7 @@ def test_a_wrong_field_is_refused_by_name(root: ApiClient, changes: dict[str, An
         ({"login": "ann", "password": "wrong"}, 409, "Conflict"),
     ],
 )
-def test_a_directory_goes_on_only_with_one_s_own_working_password(
+def test_a_directory_is_enabled_only_with_the_callers_working_password(
     root: ApiClient, me: dict[str, str], status: int, code: str
 ):
     answer = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **me})
@@ -147,7 +147,7 @@ def test_a_directory_goes_on_only_with_one_s_own_working_password(
     assert not AuthProvider.objects.exists()
 
 
-def test_switched_on_it_is_on_trial_until_it_is_confirmed(root: ApiClient):
+def test_an_enabled_provider_is_on_trial_until_it_is_confirmed(root: ApiClient):
     made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     assert (made.status, made["enabled"], made["state"]) == (201, True, "on trial")
     assert made["password"] is None
@@ -158,21 +158,21 @@ def test_switched_on_it_is_on_trial_until_it_is_confirmed(root: ApiClient):
     assert root.post(made["actions"]["confirm"]).status == 422
 
 
-def test_a_trial_that_nobody_confirms_ends_by_itself(root: ApiClient):
+def test_an_unconfirmed_trial_ends_by_itself(root: ApiClient):
     root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     AuthProvider.objects.update(trial_until=timezone.now() - timedelta(seconds=1))
     one = single_row(root, "openldapconfigs")
     assert (one["enabled"], one["state"], one["trialUntil"]) == (False, "off", None)
 
 
-def test_a_token_through_it_confirms_it(root: ApiClient, api_of: Any):
+def test_a_token_issued_through_a_provider_confirms_it(root: ApiClient, api_of: Any):
     root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     assert api_of("nobody").post("token", {"code": "ann:ann"}).status == 201
     assert single_row(root, "openldapconfigs")["state"] == "on"
 
 
 @pytest.mark.parametrize("how", ["post", "put"])
-def test_enabled_false_switches_it_off(root: ApiClient, how: str):
+def test_enabled_false_disables_it(root: ApiClient, how: str):
     made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     if how == "post":
         root.post("openldapconfigs", SAMPLE)
@@ -181,7 +181,7 @@ def test_enabled_false_switches_it_off(root: ApiClient, how: str):
     assert single_row(root, "openldapconfigs")["enabled"] is False
 
 
-def test_what_is_on_stays_on_without_the_password(root: ApiClient):
+def test_an_enabled_provider_is_changed_without_the_password(root: ApiClient):
     made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     root.post(made["actions"]["confirm"])
     reloaded = root.post("openldapconfigs", {**SAMPLE, "enabled": True, "accessMode": "restricted"})
@@ -190,7 +190,7 @@ def test_what_is_on_stays_on_without_the_password(root: ApiClient):
     assert (moved["enabled"], moved["state"]) == (True, "on trial")
 
 
-def test_the_test_tells_identities_or_the_reason_and_changes_nothing(root: ApiClient, fake_directory: FakeDirectory):
+def test_the_test_returns_identities_or_the_reason_and_changes_nothing(root: ApiClient, fake_directory: FakeDirectory):
     made = root.post("openldapconfigs", SAMPLE)
     works = root.post(made["actions"]["test"], CREDENTIALS)
     assert (works.status, works["works"]) == (200, True)
@@ -203,7 +203,7 @@ def test_the_test_tells_identities_or_the_reason_and_changes_nothing(root: ApiCl
     assert not Identity.objects.exists()
 
 
-def test_resync_asks_about_everybody(root: ApiClient, api_of: Any, fake_directory: FakeDirectory):
+def test_resync_looks_up_every_account(root: ApiClient, api_of: Any, fake_directory: FakeDirectory):
     made = root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     api_of("nobody").post("token", {"code": "ann:ann"})
     run_until_idle()
@@ -229,7 +229,7 @@ def test_allowed_identities_are_shown_with_their_names(root: ApiClient):
     assert identities == [("openldap_group", "cn=crew,dc=x", "Crew"), ("github_org", "7", "")]
 
 
-def test_github_is_set_and_goes_on_trial_without_a_password(root: ApiClient):
+def test_github_is_configured_and_enabled_without_a_password(root: ApiClient):
     made = root.post("githubconfigs", {**GITHUB, "hostname": "hub.test", "enabled": True})
     assert (made.status, made["clientSecret"], made["state"]) == (201, GITHUB["clientSecret"], "on trial")
     assert set(made["actions"]) == {"confirm"}
@@ -238,7 +238,7 @@ def test_github_is_set_and_goes_on_trial_without_a_password(root: ApiClient):
     assert (missing.status, missing["fieldName"]) == (422, "hostname")
 
 
-def test_several_are_on_at_once_and_local_is_beside_them(root: ApiClient, api_of: Any):
+def test_several_providers_are_enabled_beside_local_accounts(root: ApiClient, api_of: Any):
     root.post("openldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     root.post("ldapconfigs", {**SAMPLE, "enabled": True, **CREDENTIALS})
     root.post("githubconfigs", {**GITHUB, "enabled": True})

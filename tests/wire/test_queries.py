@@ -1,6 +1,6 @@
-"""Reads take as many queries for many rows as for few: the numbers are committed, and growth fails.
+"""Reads take as many queries for many rows as for few; the numbers are committed, and growth fails.
 
-Set `WRITE_QUERY_COUNTS=1` to write the file anew.
+Set `WRITE_QUERY_COUNTS=1` to rewrite the file.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def test_reads_take_a_constant_number_of_queries(api_of: Any, lab: Any, stack: A
     run_until_idle()
     callers = {"inside": alice.inside(lab), "outside": alice, "admin": api_of("root")}
     for caller in callers.values():
-        caller.get("settings")  # a key's first use is written down
+        caller.get("settings")  # the first use of a key writes to it
     few = {name: _counts(caller) for name, caller in callers.items()}
     _add_rows(callers["inside"], lab, stack)
     for number in range(5):

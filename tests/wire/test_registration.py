@@ -1,4 +1,4 @@
-"""How hosts come in over the wire: the token's command, its script, and the exchange for a credential."""
+"""Registration of hosts over the API: the token's command, its script, and the exchange for a credential."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLAIM = {
 
 @pytest.fixture
 def registration_token(api: ApiClient) -> dict[str, Any]:
-    """The lab's token, as a playbook reads it: made by asking for the list."""
+    """The lab's token, as a playbook reads it: listing the tokens creates it."""
     api.get("registrationtokens")
     reconcile_until_idle()
     found: dict[str, Any] = api.get("registrationtokens")["data"][0]
@@ -54,7 +54,7 @@ def post(token: str, claim: Any, **headers: str) -> Any:
     )
 
 
-def test_the_command_ends_with_a_url_that_answers_a_script(registration_token: dict[str, Any]) -> None:
+def test_the_command_ends_with_the_url_of_a_script(registration_token: dict[str, Any]) -> None:
     url = registration_token["command"].split(" ")[-1]
     assert url == registration_token["registrationUrl"] == registration_token["links"].get("registrationUrl", url)
     answer = Client().get(url)
@@ -98,7 +98,7 @@ def test_the_script_says_what_is_missing_where_nothing_can_run_an_agent(
     assert "install Docker" in done.stderr
 
 
-def test_an_agent_trades_the_token_for_a_credential_of_its_own(
+def test_an_agent_exchanges_the_token_for_its_own_credential(
     registration_token: dict[str, Any], lab: Environment
 ) -> None:
     answer = post(registration_token["token"], CLAIM)
@@ -116,7 +116,7 @@ def test_an_agent_trades_the_token_for_a_credential_of_its_own(
     assert answer_body["secretKey"] not in row.secret_hash
 
 
-def test_the_new_host_is_on_the_wire_with_its_agents_state(api: ApiClient, registration_token: dict[str, Any]) -> None:
+def test_the_new_host_is_listed_with_its_agents_state(api: ApiClient, registration_token: dict[str, Any]) -> None:
     post(registration_token["token"], CLAIM)
     reconcile_until_idle()
     (host_row,) = api.get("hosts")["data"]
@@ -133,7 +133,7 @@ def test_the_exchange_is_in_the_audit_log_without_secrets(registration_token: di
     assert not [secret for secret in (answer_body["secretKey"], registration_token["token"]) if secret in request_text]
 
 
-def test_who_registered_may_register_again_but_is_not_given_the_secret(registration_token: dict[str, Any]) -> None:
+def test_an_agent_finds_its_registration_by_key_but_not_its_secret(registration_token: dict[str, Any]) -> None:
     answer_body = post(registration_token["token"], CLAIM).json()
     headers = basic(registration_token["token"])
     found = Client().get("/v1/registers?key=b7a9", headers=headers).json()
@@ -173,7 +173,7 @@ def test_an_engine_of_another_environment_is_refused(
     assert AgentCredential.objects.count() == 0
 
 
-def test_an_engine_that_was_reached_otherwise_is_an_agents_from_now_on(
+def test_an_engine_that_was_reached_directly_is_taken_over_by_its_agent(
     registration_token: dict[str, Any], lab: Environment
 ) -> None:
     Host.all_objects.create(environment=lab, url="tcp://x:1", engine_id="ENGINE:1", desired="active", state="active")
@@ -204,28 +204,28 @@ def test_an_engine_that_was_reached_otherwise_is_an_agents_from_now_on(
         ("agentVersion", 7),
     ],
 )
-def test_a_wrong_field_is_named(field: str, value: Any, registration_token: dict[str, Any]) -> None:
+def test_an_invalid_field_is_named(field: str, value: Any, registration_token: dict[str, Any]) -> None:
     answer = post(registration_token["token"], {**CLAIM, field: value})
     assert (answer.status_code, answer.json()["fieldName"]) == (422, field)
     assert Host.all_objects.count() == 0
 
 
 @pytest.mark.parametrize("body", ["[]", "7", "{", '"x"'])
-def test_a_body_that_is_no_object_is_refused(body: str, registration_token: dict[str, Any]) -> None:
+def test_a_body_that_is_not_an_object_is_refused(body: str, registration_token: dict[str, Any]) -> None:
     headers = basic(registration_token["token"])
     answer = Client().post("/v1/registers", body, content_type="application/json", headers=headers)
     assert answer.status_code == 422
 
 
 @pytest.mark.parametrize("bad", ["", "x", "a:1:b", "\0:1:b", "A:99999999999999999999:b", "é:1:b"])
-def test_bad_tokens_are_the_same_refusal(bad: str, registration_token: dict[str, Any]) -> None:
+def test_all_invalid_tokens_get_the_same_refusal(bad: str, registration_token: dict[str, Any]) -> None:
     answer = post(bad, CLAIM)
     assert (answer.status_code, answer.json()["code"]) == (401, "Unauthorized")
     if bad:
         assert Client().get(f"/v1/scripts/{bad}").status_code == 404
 
 
-def test_a_token_is_good_for_one_user_name_only(registration_token: dict[str, Any]) -> None:
+def test_a_token_works_with_one_user_name_only(registration_token: dict[str, Any]) -> None:
     for headers in (
         basic(registration_token["token"], "agent"),
         {},
@@ -235,12 +235,12 @@ def test_a_token_is_good_for_one_user_name_only(registration_token: dict[str, An
         assert answer.status_code == 401
 
 
-def test_the_token_opens_nothing_else(registration_token: dict[str, Any]) -> None:
+def test_the_token_works_for_registration_only(registration_token: dict[str, Any]) -> None:
     for path in ("hosts", "containers", "projects", "registrationtokens", "settings"):
         assert Client().get(f"/v1/{path}", headers=basic(registration_token["token"])).status_code == 401
 
 
-def test_a_deactivated_or_removed_token_ends_all_it_gave_out(
+def test_deactivating_or_removing_a_token_revokes_its_credentials(
     api: ApiClient, registration_token: dict[str, Any]
 ) -> None:
     url = registration_token["links"]["self"]
@@ -257,7 +257,7 @@ def test_a_deactivated_or_removed_token_ends_all_it_gave_out(
     assert post(registration_token["token"], CLAIM).status_code == 401
 
 
-def test_an_inactive_environment_takes_no_hosts(
+def test_an_inactive_environment_accepts_no_hosts(
     registration_token: dict[str, Any], lab: Environment, actor_of: Any
 ) -> None:
     environment_act(lab, "deactivate", actor=actor_of("alice"))
@@ -277,7 +277,7 @@ def test_a_token_is_for_one_environment(
     assert post(swapped, CLAIM).status_code == 401
 
 
-def test_the_setting_says_what_hosts_call_the_portal(
+def test_the_setting_decides_the_portals_url_for_hosts(
     registration_token: dict[str, Any], api: ApiClient, actor_of: Any
 ) -> None:
     setting_write("api.host", "https://portal.example.com/", actor=actor_of("root"))
@@ -287,13 +287,13 @@ def test_the_setting_says_what_hosts_call_the_portal(
     assert post(host_row["token"], CLAIM).json()["tunnelUrl"] == "wss://portal.example.com/v1/agent"
 
 
-def test_methods_that_make_no_sense_are_refused(registration_token: dict[str, Any]) -> None:
+def test_other_methods_are_refused(registration_token: dict[str, Any]) -> None:
     assert Client().post(f"/v1/scripts/{registration_token['token']}").status_code == 405
     assert Client().delete("/v1/registers", headers=basic(registration_token["token"])).status_code == 405
     assert Client().head(f"/v1/scripts/{registration_token['token']}").status_code == 200
 
 
-def test_the_portals_key_is_made_once_and_kept_encrypted(registration_token: dict[str, Any]) -> None:
+def test_the_portals_key_is_created_once_and_stored_encrypted(registration_token: dict[str, Any]) -> None:
     from django.db import connection
 
     first = get_portal_key()
@@ -311,7 +311,7 @@ def test_restricted_members_see_no_token(api_of: Callable[..., ApiClient], lab: 
     assert RegistrationToken.all_objects.count() == 0
 
 
-def test_a_rotated_token_is_another_and_the_old_one_ends(api: ApiClient, registration_token: dict[str, Any]) -> None:
+def test_rotating_a_token_revokes_the_old_one(api: ApiClient, registration_token: dict[str, Any]) -> None:
     answer_body = post(registration_token["token"], CLAIM).json()
     assert api.call("POST", registration_token["actions"]["rotate"]).status == 202
     reconcile_until_idle()

@@ -1,4 +1,4 @@
-"""`role` and `effectiveAccess`, which are ours, and what an answer says of rights that a change took."""
+"""`role` and `effectiveAccess`, and what responses say about revoked permissions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETS = st.frozensets(st.sampled_from(list(PERMISSIONS)))
 RANK = ("readonly", "restricted", "member", "owner")
 
 
-def test_an_admin_makes_changes_and_deletes_roles(api_of: Any):
+def test_an_admin_creates_updates_and_deletes_roles(api_of: Any):
     root = api_of("root")
     made = root.post("roles", {"name": "runner", "label": "Runner", "permissions": ["exec"]})
     assert (made.status, made["permissions"], made["memberCount"], made["keyCount"]) == (201, ["view", "exec"], 0, 0)
@@ -37,7 +37,7 @@ def test_an_admin_makes_changes_and_deletes_roles(api_of: Any):
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "rita", "mallory"])
-def test_others_see_roles_and_leave_them(api_of: Any, actor_of: Any, who: str):
+def test_other_callers_only_read_roles(api_of: Any, actor_of: Any, who: str):
     role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
     caller = api_of(who)
     (path,) = [f"roles/{each}" for each in caller.get("roles").ids]
@@ -61,7 +61,7 @@ def test_others_see_roles_and_leave_them(api_of: Any, actor_of: Any, who: str):
         ({"name": "runner", "permissions": list(PERMISSIONS)}, "permissions"),
     ],
 )
-def test_a_bad_role_is_refused_at_its_field(api_of: Any, body: Any, field: str):
+def test_an_invalid_role_is_refused_at_its_field(api_of: Any, body: Any, field: str):
     answer = api_of("root").post("roles", body)
     assert (answer.status, answer["fieldName"]) == (422, field)
     assert not Role.objects.exists()
@@ -88,7 +88,7 @@ def test_a_role_in_use_is_replaced_not_deleted(api_of: Any, actor_of: Any, peopl
     assert actor_of("bob").role(lab.pk) == "readonly"
 
 
-def test_an_answer_says_what_the_change_took(api_of: Any, people: Any, lab: Any):
+def test_a_response_says_what_the_change_revoked(api_of: Any, people: Any, lab: Any):
     bob = api_of("bob")
     bob.inside(lab).post("apikeys", {})
     reconcile_until_idle()
@@ -104,7 +104,7 @@ def test_an_answer_says_what_the_change_took(api_of: Any, people: Any, lab: Any)
     assert (entry.account, entry.environment_id, entry.request["keys"]) == (people.alice, lab.pk, 2)
 
 
-def test_putting_an_account_out_says_what_it_took(api_of: Any, people: Any, lab: Any):
+def test_deactivating_an_account_says_what_it_revoked(api_of: Any, people: Any, lab: Any):
     api_of("bob")
     root = api_of("root")
     account = f"accounts/{wire_id('a', people.bob.pk)}"
@@ -116,7 +116,7 @@ def permission_names(access: Any) -> dict[str, list[str]]:
     return {each["name"]: [way["kind"] for way in each["from"]] for each in access["permissions"]}
 
 
-def test_everybody_learns_why_they_are_permitted(api_of: Any, lab: Any):
+def test_every_caller_can_read_the_reasons_of_their_permissions(api_of: Any, lab: Any):
     bob = api_of("bob")
     (me,) = bob.get("accounts")["data"]
     access = bob.get(me["links"]["effectiveAccess"]).body
@@ -161,7 +161,7 @@ def test_non_members_are_shown_nothing(api_of: Any, lab: Any):
     assert api_of("mallory").get("effectiveaccesses")["data"] == []
 
 
-def test_a_key_is_explained_with_what_its_role_keeps_back(api_of: Any, lab: Any):
+def test_a_keys_access_lists_what_its_role_withholds(api_of: Any, lab: Any):
     bob = api_of("bob").inside(lab)
     made = bob.post("apikeys", {"role": "readonly"})
     access = bob.get(made["links"]["effectiveAccess"]).body
@@ -171,7 +171,7 @@ def test_a_key_is_explained_with_what_its_role_keeps_back(api_of: Any, lab: Any)
     assert {each["without"]["name"] for each in access["changes"]} == {"Bob", "member"}
 
 
-def test_asking_why_leaves_no_trace(api_of: Any, lab: Any):
+def test_reading_effective_access_writes_nothing(api_of: Any, lab: Any):
     alice = api_of("alice").inside(lab)
     alice.get("containers")
     before = AuditEntry.all_objects.count(), Operation.all_objects.count()
@@ -213,26 +213,26 @@ def test_every_method_and_action_takes_a_permission(granted: frozenset[str]):
         assert granted or not (methods or actions), name
     if "view" not in granted:
         readable = {name for name, (methods, _actions) in _allowed(granted).items() if "r" in methods}
-        assert readable <= {"registrationToken", "auditVerification"}  # these two take more than looking
+        assert readable <= {"registrationToken", "auditVerification"}  # these two take more than `view`
 
 
 @given(SETS)
 def test_a_custom_role_lies_between_the_built_in_ones_around_it(granted: frozenset[str]):
-    mine = _allowed(granted)
+    own = _allowed(granted)
     for role in RANK:
         if granted <= ROLES[role]:
             above = _allowed(ROLES[role])
-            assert all(mine[name][0] <= above[name][0] and mine[name][1] <= above[name][1] for name in mine)
+            assert all(own[name][0] <= above[name][0] and own[name][1] <= above[name][1] for name in own)
         if granted >= ROLES[role]:
             below = _allowed(ROLES[role])
-            assert all(mine[name][0] >= below[name][0] and mine[name][1] >= below[name][1] for name in mine)
+            assert all(own[name][0] >= below[name][0] and own[name][1] >= below[name][1] for name in own)
 
 
-def test_a_role_cannot_be_called_what_means_something_outside():
+def test_reserved_names_cannot_be_role_names():
     assert {*SITE_ROLES, *ROLES} <= RESERVED_NAMES
 
 
-def test_a_key_of_a_clerk_chooses_members_and_nothing_else(api_of: Any, actor_of: Any, people: Any, lab: Any):
+def test_a_role_with_only_members_chooses_members_and_nothing_else(api_of: Any, actor_of: Any, people: Any, lab: Any):
     role_create(actor=actor_of("root"), name="clerk", permissions=["members"])
     made = api_of("alice").inside(lab).post("apikeys", {"role": "clerk"})
     clerk = ApiClient(f"{made['publicValue']}:{made['secretValue']}")
@@ -259,7 +259,7 @@ def _options(api: ApiClient, name: str = "role") -> list[str]:
 
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("who", ["root", "alice", "rita", "mallory"])
-def test_the_schema_of_members_names_the_roles_there_are(api_of: Any, actor_of: Any, lab: Any, who: str, inside: bool):
+def test_the_schema_of_members_lists_the_existing_roles(api_of: Any, actor_of: Any, lab: Any, who: str, inside: bool):
     api = api_of(who).inside(lab) if inside and who != "mallory" else api_of(who)
     assert _options(api) == list(ROLES)
     role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
@@ -269,7 +269,7 @@ def test_the_schema_of_members_names_the_roles_there_are(api_of: Any, actor_of: 
     assert _options(api) == [*ROLES, "auditor"]
 
 
-def test_the_list_of_schemas_names_them_too_and_v1_s_four_stay(api_of: Any, actor_of: Any):
+def test_the_list_of_schemas_has_them_too_and_keeps_the_four_of_v1(api_of: Any, actor_of: Any):
     api = api_of("alice")
     role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
     (found,) = [each for each in api.get("schemas")["data"] if each["id"] == "projectMember"]
@@ -291,6 +291,6 @@ def test_every_role_and_identity_that_a_member_has_is_an_option(api_of: Any, act
     assert {each["externalIdType"] for each in member_rows} <= set(_options(alice, "externalIdType"))
 
 
-def test_the_schema_of_members_names_the_identities_of_every_provider(api_of: Any):
+def test_the_schema_of_members_lists_the_identity_kinds_of_every_provider(api_of: Any):
     people = {"rancher_id", "github_user", "ldap_user", "openldap_user"}
     assert set(_options(api_of("alice"), "externalIdType")) == people | GROUP_KINDS

@@ -1,4 +1,4 @@
-"""Small pictures of the schemas: what clients generate themselves from must not change by accident."""
+"""Snapshots of the schemas: what clients are generated from must not change by accident."""
 
 from __future__ import annotations
 

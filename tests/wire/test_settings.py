@@ -1,4 +1,4 @@
-"""`setting` on the wire (section 4.7): checked values, where they come from, and what others may see."""
+"""`setting` (section 4.7): validated values, where they come from, and what other callers see."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_wrong_value_is_refused_by_either_method(api_of: Any, people: Any, met
 
 
 @pytest.mark.parametrize("who", ["alice", "rita", "mallory"])
-def test_others_see_the_public_ones_without_their_source(api_of: Any, people: Any, who: str):
+def test_other_callers_see_public_settings_without_their_source(api_of: Any, people: Any, who: str):
     api = api_of(who)
     listed = api.get("settings")["data"]
     assert {each["name"] for each in listed} == {name for name, known in DEFAULTS.items() if known.public}
@@ -50,7 +50,7 @@ def test_others_see_the_public_ones_without_their_source(api_of: Any, people: An
     assert api.put("settings/retention.audit.days", {"value": "1"}).status == 405
 
 
-def test_the_short_list_is_an_administrators_too_when_asked_for(api_of: Any, people: Any):
+def test_administrators_get_the_short_list_on_request(api_of: Any, people: Any):
     root = api_of("root")
     assert len(root.get("settings?all=false")["data"]) < 18
     assert len(root.get("settings")["data"]) == len(DEFAULTS)

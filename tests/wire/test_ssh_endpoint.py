@@ -1,4 +1,4 @@
-"""`engineEndpoint` with an ssh address: two calls, the second with the key that the first one showed."""
+"""`engineEndpoint` with an ssh URL: two requests, the second with the host key that the first one returned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.wire.api_client import ApiClient, run_until_idle
 
 @pytest.fixture
 def wanted(tmp_path: Path, lab: Environment) -> Iterator[dict[str, Any]]:
-    """The body of a request that is right but for the host's key; `server` is the key it would show."""
+    """A valid request body without the host key; `server` is the key that the server presents."""
     server, engine = SshServer(), StubEngine(tmp_path / "paper.sock")
     url = f"ssh://127.0.0.1:{server.port}{tmp_path}/paper.sock"
     yield {"url": url, "user": "ops", "privateKey": server.private_key, "server": server.public}
@@ -35,7 +35,7 @@ def api(key_of: Any, lab: Environment) -> ApiClient:
     return caller
 
 
-def test_the_key_is_shown_then_sent_back(api: ApiClient, wanted: dict[str, Any]):
+def test_the_host_key_is_shown_and_then_sent_back(api: ApiClient, wanted: dict[str, Any]):
     key = wanted.pop("server")
     first = api.post("engineendpoints", wanted)
     assert (first.status, first["fieldName"], first["code"]) == (422, "hostKey", "MissingRequired")
@@ -47,7 +47,7 @@ def test_the_key_is_shown_then_sent_back(api: ApiClient, wanted: dict[str, Any])
     assert api.get(f"hosts/{made['id']}")["state"] == "active"
 
 
-def test_no_answer_tells_a_secret(api: ApiClient, wanted: dict[str, Any]):
+def test_no_response_contains_a_secret(api: ApiClient, wanted: dict[str, Any]):
     key, secret = wanted.pop("server"), wanted["privateKey"].splitlines()[3]
     answers = [
         api.post("engineendpoints", wanted),
@@ -66,7 +66,7 @@ def test_another_key_is_refused(api: ApiClient, wanted: dict[str, Any]):
     assert "another key" in answer["message"]
 
 
-def test_who_may_not_add_hosts_hears_nothing_of_the_key(api_of: Any, lab: Environment, wanted: dict[str, Any]):
+def test_callers_who_may_not_add_hosts_do_not_learn_the_host_key(api_of: Any, lab: Environment, wanted: dict[str, Any]):
     key = wanted.pop("server")
     for name in ("rex", "rita"):
         answer = api_of(name).inside(lab).post("engineendpoints", wanted)

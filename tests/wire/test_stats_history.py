@@ -24,7 +24,7 @@ def record_samples(host: Host, kind: str = "host", target: int = 0) -> None:
         store_samples(host.environment_id, {(kind, target or host.pk): taken})
 
 
-def test_a_host_tells_its_past(key_of: Any, lab: Environment, host: Host) -> None:
+def test_a_host_returns_its_history(key_of: Any, lab: Environment, host: Host) -> None:
     record_samples(host)
     api = key_of("alice").inside(lab)
     link = api.get(f"hosts/{wire_id('h', host.pk)}")["links"]["statsHistory"]
@@ -41,7 +41,7 @@ def test_a_host_tells_its_past(key_of: Any, lab: Environment, host: Host) -> Non
     assert answer_body["points"][0]["cpu"] == pytest.approx(1.67)
 
 
-def test_a_container_tells_its_own(key_of: Any, lab: Environment, host: Host, stack: Any) -> None:
+def test_a_container_returns_its_own_history(key_of: Any, lab: Environment, host: Host, stack: Any) -> None:
     api = key_of("alice").inside(lab)
     key = api.get("containers").ids[0]
     record_samples(host, "container", int(key[2:]))
@@ -54,7 +54,7 @@ def test_a_container_tells_its_own(key_of: Any, lab: Environment, host: Host, st
     ) == ("container", key, 24, 3)
 
 
-def test_nothing_recorded_is_an_empty_past(key_of: Any, lab: Environment, host: Host) -> None:
+def test_a_host_without_samples_has_an_empty_history(key_of: Any, lab: Environment, host: Host) -> None:
     answer_body = key_of("alice").inside(lab).get(f"hosts/{wire_id('h', host.pk)}/statshistory")
     assert (answer_body["points"], answer_body["asOf"]) == ([], None)
 
@@ -65,7 +65,7 @@ def test_bad_hours_are_refused(hours: str, key_of: Any, lab: Environment, host: 
     assert (answer_body.status, answer_body["fieldName"]) == (422, "hours")
 
 
-def test_readers_may_and_non_members_find_nothing(api_of: Any, lab: Environment, host: Host) -> None:
+def test_readers_see_the_history_and_non_members_find_nothing(api_of: Any, lab: Environment, host: Host) -> None:
     record_samples(host)
     path = f"hosts/{wire_id('h', host.pk)}/statshistory"
     assert api_of("rita").inside(lab).get(path).status == 200

@@ -1,4 +1,4 @@
-"""What an engine says of a container, as the launch configuration that rancher-compose hashes."""
+"""An engine's description of a container as the launch configuration that rancher-compose hashes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def transformed(
     return transform({"Config": {"Image": "nginx", **(config or {})}, "HostConfig": host or {}, **more})
 
 
-def test_the_least_description_is_an_image():
+def test_the_smallest_description_is_an_image():
     assert transform({"Config": {"Image": "nginx"}}) == {
         "type": "container",
         "imageUuid": "docker:nginx",
@@ -38,19 +38,19 @@ def test_the_least_description_is_an_image():
         ("a.b:5/c:1", "docker:a.b:5/c:1"),
     ],
 )
-def test_an_image_gets_its_kind_once(image: str, uuid: str):
+def test_an_image_gets_its_prefix_once(image: str, uuid: str):
     assert transformed({"Image": image})["imageUuid"] == uuid
 
 
 @pytest.mark.parametrize("image", [None, "", 7, ["nginx"], {}])
-def test_a_description_without_an_image_is_none(image: Any):
+def test_a_description_without_an_image_is_refused(image: Any):
     with pytest.raises(Invalid) as refusal:
         transformed({"Image": image})
     assert refusal.value.field == "Config.Image"
 
 
 @pytest.mark.parametrize("body", [[], "nginx", 3, None])
-def test_a_description_is_an_object(body: Any):
+def test_a_description_must_be_an_object(body: Any):
     with pytest.raises(Invalid) as refusal:
         transform(body)
     assert refusal.value.field == "body"
@@ -58,7 +58,7 @@ def test_a_description_is_an_object(body: Any):
 
 @pytest.mark.parametrize("part", ["Config", "HostConfig"])
 @pytest.mark.parametrize("value", ["text", [1], 5])
-def test_its_parts_are_objects(part: str, value: Any):
+def test_its_sections_must_be_objects(part: str, value: Any):
     with pytest.raises(Invalid) as refusal:
         transform({"Config": {"Image": "nginx"}, part: value})
     assert refusal.value.field == part
@@ -82,7 +82,7 @@ def test_its_parts_are_objects(part: str, value: Any):
         ({"ExposedPorts": {"53/udp": {}, "443/tcp": {}}}, "expose", ["443/tcp", "53/udp"]),
     ],
 )
-def test_what_its_config_says(config: dict[str, Any], name: str, value: Any):
+def test_the_config_section_is_converted(config: dict[str, Any], name: str, value: Any):
     assert transformed(config)[name] == value
 
 
@@ -116,18 +116,18 @@ def test_what_its_config_says(config: dict[str, Any], name: str, value: Any):
         ({"PortBindings": {"80/tcp": [{"HostPort": "1"}, {"HostPort": "2"}]}}, "ports", ["1:80/tcp", "2:80/tcp"]),
     ],
 )  # fmt: skip
-def test_what_its_host_config_says(host: dict[str, Any], name: str, value: Any):
+def test_the_host_config_section_is_converted(host: dict[str, Any], name: str, value: Any):
     assert transformed(host=host)[name] == value
 
 
 @pytest.mark.parametrize("name", ["Memory", "CpuShares"])
-def test_a_limit_of_the_host_config_goes_before_the_old_place(name: str):
+def test_a_limit_in_the_host_config_overrides_the_one_in_config(name: str):
     found = transformed({name: 1}, {name: 2})
     assert found["memory" if name == "Memory" else "cpuShares"] == 2
     assert transformed({name: 1})["memory" if name == "Memory" else "cpuShares"] == 1
 
 
-def test_a_published_port_is_not_exposed_once_more():
+def test_a_published_port_is_not_exposed_as_well():
     found = transformed(
         {"ExposedPorts": {"80/tcp": {}, "81/tcp": {}}}, {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}
     )
@@ -143,28 +143,28 @@ def test_a_published_port_is_not_exposed_once_more():
         ({"Volumes": None, "ExposedPorts": None, "Env": "A=1"}, {"PortBindings": [], "Devices": {}}),
     ],
 )
-def test_what_is_empty_is_left_out(config: dict[str, Any], host: dict[str, Any]):
+def test_empty_values_are_left_out(config: dict[str, Any], host: dict[str, Any]):
     assert set(transformed(config, host)) == {"type", "imageUuid", "networkMode"}
 
 
 @pytest.mark.parametrize(("name", "expected"), [("/web", "web"), ("web", "web"), ("//odd", "/odd")])
-def test_a_name_loses_the_engines_stroke(name: str, expected: str):
+def test_a_name_loses_the_engines_leading_slash(name: str, expected: str):
     assert transformed(Name=name)["name"] == expected
 
 
 @pytest.mark.parametrize("name", ["", "/", None])
-def test_no_name_is_no_field(name: Any):
+def test_a_missing_name_is_left_out(name: Any):
     assert "name" not in transformed(Name=name)
 
 
-def test_another_containers_network_cannot_be_taken_over():
+def test_the_network_of_another_container_is_refused():
     with pytest.raises(Invalid) as refusal:
         transformed(host={"NetworkMode": "container:abc"})
     assert refusal.value.field == "HostConfig.NetworkMode"
 
 
 @pytest.mark.parametrize("part", ["RestartPolicy", "LogConfig"])
-def test_a_policy_that_is_no_object_is_refused_at_its_name(part: str):
+def test_a_restart_policy_that_is_not_an_object_is_refused_by_name(part: str):
     with pytest.raises(Invalid) as refusal:
         transformed(host={part: "always"})
     assert refusal.value.field == part
@@ -180,19 +180,19 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("host", BROKEN)
-def test_what_no_engine_says_is_refused_and_no_mistake_of_ours(host: dict[str, Any]):
+def test_a_malformed_description_is_refused_and_no_internal_error(host: dict[str, Any]):
     with pytest.raises(Invalid):
         transformed(host=host)
 
 
-def test_a_broken_description_is_answered_with_422(api: ApiClient):
+def test_a_malformed_description_is_a_422(api: ApiClient):
     for host in BROKEN:
         answer = api.post("/v1/scripts/transform", {"Config": {"Image": "nginx"}, "HostConfig": host})
         assert (answer.status, answer["type"]) == (422, "error"), host
 
 
 @given(st.permutations(["80/tcp", "443/tcp", "53/udp", "8/tcp"]))
-def test_the_same_container_is_the_same_to_the_byte(order: list[str]):
+def test_equal_descriptions_get_equal_bytes(order: list[str]):
     host = {"PortBindings": {port: [{"HostPort": "1" + port.partition("/")[0]}] for port in order}}
     first = {"PortBindings": dict(sorted(host["PortBindings"].items()))}
     config: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The traps that the contract lists (section 8), one test each."""
+"""The compatibility traps that the contract lists (section 8), one test each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_removed_null_means_null_whatever_its_value(api: ApiClient, stack: Any):
         assert api.get(f"environments?removed_null={value}").ids == [stack["stack"]]
 
 
-def test_links_and_actions_of_null_are_let_pass_at_every_depth(api: ApiClient, stack: Any):
+def test_null_links_and_actions_are_accepted_at_every_depth(api: ApiClient, stack: Any):
     empty = {"links": None, "actions": None, "id": None, "type": ""}
     body = {
         **empty,
@@ -36,7 +36,7 @@ def test_links_and_actions_of_null_are_let_pass_at_every_depth(api: ApiClient, s
     assert api.post(f"services/{made['id']}?action=activate", "null").status == 202
 
 
-def test_a_body_without_content_type_is_json_and_forms_are_read_too(api: ApiClient, people: Any):
+def test_a_body_without_content_type_is_json_and_forms_are_parsed_too(api: ApiClient, people: Any):
     made = api.call("POST", "environments", b'{"name":"bare"}', **{"Content-Type": ""})
     assert (made.status, made["name"]) == (201, "bare")
     curl = api.call("POST", "environments", b'{"name":"curl"}', **{"Content-Type": "application/x-www-form-urlencoded"})
@@ -55,7 +55,7 @@ def test_types_are_found_in_any_letter_case_singular_and_plural(api: ApiClient):
         assert api.get(word)["resourceType"] == "serviceConsumeMap"
 
 
-def test_every_answer_names_the_schemas_of_its_context(api_of: Any, lab: Any):
+def test_every_response_names_the_schemas_of_its_context(api_of: Any, lab: Any):
     alice = api_of("alice")
     inside = alice.inside(lab)
     plain, own = "http://testserver/v1/schemas", f"http://testserver/v1/projects/{inside.project}/schemas"
@@ -77,7 +77,7 @@ def test_every_answer_names_the_schemas_of_its_context(api_of: Any, lab: Any):
 KEYS = ["1i999", "1s1", "1zz1", "web", "x y", "1", "-1", "1i", "1i99999999999999999999", "%00", "1i%001", "☃", "1!a"]
 
 
-def test_ids_that_name_nothing_here_are_not_found(api: ApiClient, stack: Any):
+def test_unknown_and_malformed_ids_are_not_found(api: ApiClient, stack: Any):
     for key in KEYS:
         for plural in ("containers", "environments", "projects", "auditlogs"):
             for path in (f"{plural}/{key}", f"{plural}/{key}/account"):
@@ -106,7 +106,7 @@ def test_a_secret_is_shown_once(api: ApiClient):
     assert ApiClient(f"{made['publicValue']}:{made['secretValue']}").get("containers").status == 200
 
 
-def test_removed_things_are_listed_for_a_while_and_readable_by_id(api: ApiClient, stack: Any, settings: Any):
+def test_removed_rows_are_listed_for_a_while_and_stay_readable_by_id(api: ApiClient, stack: Any, settings: Any):
     api.delete(f"services/{stack['back']}")
     run_until_idle()
     answer_gone = api.get(f"services/{stack['back']}")
@@ -126,7 +126,7 @@ def test_action_urls_have_a_slash_before_the_question_mark_and_need_none(api: Ap
     assert api.post(urls["deactivate"].replace("/?", "?").replace("deactivate", "activate"))["state"] == "activating"
 
 
-def test_dates_have_no_fraction_and_twins_in_milliseconds(api: ApiClient, stack: Any):
+def test_dates_have_no_fraction_and_a_copy_in_milliseconds(api: ApiClient, stack: Any):
     found = api.get(f"environments/{stack['stack']}")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["created"])
     assert 1_500_000_000_000 < found["createdTS"] < 5_000_000_000_000
@@ -134,7 +134,7 @@ def test_dates_have_no_fraction_and_twins_in_milliseconds(api: ApiClient, stack:
     assert "removedTS" not in found.body
 
 
-def test_answers_come_before_the_work_is_done(api: ApiClient, host: Any):
+def test_responses_do_not_wait_for_the_reconcile(api: ApiClient, host: Any):
     made = api.post("containers", {**CONFIG, "name": "one"})
     assert (made.status, made["state"], made["transitioning"]) == (201, "creating", "yes")
     assert made["transitioningMessage"]
@@ -157,7 +157,7 @@ def test_a_running_container_may_be_deleted(api: ApiClient, host: Any):
     assert api.delete(f"containers/{made['id']}").status == 200
 
 
-def test_metadata_and_labels_come_back_as_they_were_sent(api: ApiClient, stack: Any):
+def test_metadata_and_labels_are_returned_as_sent(api: ApiClient, stack: Any):
     metadata = {"io.rancher.service.hash": "Ab é", "b": {"z": [1, None, 2.5], "a": ""}, "a": True}
     labels = {"z": "1", "a.b/c": " x ", "io.rancher.service.hash": "f00"}
     body = {"name": "hash", "environmentId": stack["stack"], "metadata": metadata}
@@ -167,7 +167,7 @@ def test_metadata_and_labels_come_back_as_they_were_sent(api: ApiClient, stack: 
         assert list(answer["launchConfig"]["labels"].items()) == list(labels.items())
 
 
-def test_transform_is_deterministic_and_speaks_of_containers(api: ApiClient):
+def test_transform_is_deterministic_and_returns_a_container(api: ApiClient):
     request = {
         "Name": "/web",
         "Config": {
@@ -202,7 +202,7 @@ def test_transform_is_deterministic_and_speaks_of_containers(api: ApiClient):
     assert ApiClient().post("/v1/scripts/transform", request).status == 401
 
 
-def test_a_limit_of_nothing_or_less_is_no_limit(api: ApiClient):
+def test_a_limit_of_zero_or_less_is_no_limit(api: ApiClient):
     for number in range(3):
         api.post("environments", {"name": f"s{number}"})
     for limit in (-1, -2, 0):
@@ -213,6 +213,6 @@ def test_a_limit_of_nothing_or_less_is_no_limit(api: ApiClient):
     assert (len(rest.ids), rest["pagination"]["next"], rest["pagination"]["partial"]) == (1, None, False)
 
 
-def test_wrong_credentials_are_nobody_because_security_is_on(api: ApiClient, lab: Any):
+def test_wrong_credentials_are_refused_while_access_control_is_on(api: ApiClient, lab: Any):
     for key in ("nobody:nothing", api.key + "x", "x"):
         assert ApiClient(key).get(f"projects/{wire_id('a', lab.pk)}").status == 401

@@ -88,7 +88,7 @@ def declare_bells() -> type[Resource]:
 
 @pytest.fixture(autouse=True)
 def register_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test declares is gone after it."""
+    """Forget what a test declares."""
     for name in ("_by_name", "_by_lower_name"):
         monkeypatch.setattr(register, name, dict(getattr(register, name)))
 
@@ -230,7 +230,7 @@ def test_a_misspelt_method_or_permission_stops_the_start(roles: Any):
 
 @pytest.fixture
 def dropped_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of a module that somebody put into the folder of types."""
+    """The name of a module that was added to the package of types."""
     (tmp_path / "gongs.py").write_text(
         "from apps.api.wire.resource import Resource\n"
         "from apps.api.wire.roles import READ_ONLY\n"

@@ -1,4 +1,4 @@
-"""The page about fields that differ from Rancher's v1 says what our own schemas say, to every role."""
+"""The page about fields that differ from Rancher's v1 agrees with the schemas of every role."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Schemas = dict[str, dict[str, Any]]
 
 
 def words(text: str) -> list[str]:
-    """What stands between the page's backticks."""
+    """The words in backticks."""
     return re.findall(r"`([^`]+)`", text)
 
 
 def rows() -> Iterator[tuple[list[str], list[str], list[str], str]]:
-    """Types, fields that are not here, fields that are here only, and why."""
+    """Types, fields that are missing here, fields that exist only here, and why."""
     for line in PAGE.read_text().splitlines():
         if line.startswith("| ") and not line.startswith("| type "):
-            types, missing, ours, why = (cell.strip() for cell in line.strip("|").split("|"))
-            yield types.split(", "), words(missing), words(ours), why
+            types, missing, added, why = (cell.strip() for cell in line.strip("|").split("|"))
+            yield types.split(", "), words(missing), words(added), why
 
 
 def own_types() -> list[str]:
@@ -44,14 +44,14 @@ def seen_by(api_of: Any, lab: Any) -> dict[str, Schemas]:
     return {who: {each["id"]: each["resourceFields"] for each in types} for who, types in found.items()}
 
 
-def test_every_field_is_where_the_page_says(seen_by: dict[str, Schemas]):
+def test_every_field_is_in_the_schemas_as_the_page_says(seen_by: dict[str, Schemas]):
     wrong = []
-    for types, missing, ours, why in rows():
+    for types, missing, added, why in rows():
         for who, schemas in seen_by.items():
-            hidden = ours if why.startswith(ADMINS) and who != "admin" else []
+            hidden = added if why.startswith(ADMINS) and who != "admin" else []
             for fields, name in ((schemas[name], name) for name in types if name in schemas):
                 wrong += [f"{who}: {name} has {each}" for each in missing + hidden if each in fields]
-                wrong += [f"{who}: {name} lacks {each}" for each in ours if each not in fields and each not in hidden]
+                wrong += [f"{who}: {name} lacks {each}" for each in added if each not in fields and each not in hidden]
     assert wrong == []
 
 
@@ -63,17 +63,17 @@ def test_every_type_of_the_page_is_known_to_somebody(seen_by: dict[str, Schemas]
     assert len(named) > 15
 
 
-def test_the_page_is_read_as_it_is_written():
+def test_every_row_of_the_page_is_parsed():
     table = list(rows())
-    for types, missing, ours, why in table:
-        assert missing or ours, types
+    for types, missing, added, why in table:
+        assert missing or added, types
         assert why, types
-        assert len({*missing, *ours}) == len(missing) + len(ours), types
-    documented = [(name, each) for types, missing, ours, _why in table for name in types for each in missing + ours]
+        assert len({*missing, *added}) == len(missing) + len(added), types
+    documented = [(name, each) for types, missing, added, _why in table for name in types for each in missing + added]
     assert len(documented) == len(set(documented))
 
 
-def test_types_of_our_own_are_in_order_and_each_named_once():
+def test_additional_types_are_sorted_and_unique():
     assert own_types() == sorted(set(own_types()))
 
 
