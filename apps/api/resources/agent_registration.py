@@ -25,6 +25,7 @@ from apps.hosts.tunnels.keys import get_portal_key
 
 TOKEN_USER = "registrationToken"  # noqa: S105 - a user name
 
+# The CATTLE_ names are those of Rancher's agent, which existing automation sets.
 _SCRIPT = """#!/bin/sh
 # Makes this machine a host of a Corral environment: run it with sh, or give its address to the agent's container.
 CATTLE_URL={url}

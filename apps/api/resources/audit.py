@@ -88,6 +88,7 @@ class AuditLogResource(Resource):
             return None
         if kind not in CONTENT_TYPES:
             raise Invalid("export", "InvalidOption", f"export must be one of: {', '.join(CONTENT_TYPES)}.")
+        # Outside any environment an export covers all of the caller's, so every one of them must be owned.
         if not set(caller.environments()) <= set(caller.environments("own")):
             raise Forbidden("Only owners and administrators may export the audit log.")
         rows, _filters = query.apply_filters(self, self.rows(caller), query_params)

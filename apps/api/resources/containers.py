@@ -43,6 +43,7 @@ def _logs(caller: ApiCaller, row: Container, data: Data) -> Data:
 
 
 def _execute(caller: ApiCaller, row: Container, data: Data) -> Data:
+    # Before a ticket exists: the policy may have become stricter since the container was started.
     enforce_shell_policy(row)
     return issue_socket_ticket(caller, row, "exec", "exec/", command=list(data["command"]), tty=data.get("tty"))
 

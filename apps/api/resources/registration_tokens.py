@@ -66,6 +66,7 @@ class RegistrationTokenResource(Resource):
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> Any:  # noqa: ARG002 - the base's signature
         """The same; listing an environment's tokens creates the first one."""
+        # Playbooks written for Rancher list the tokens first and expect one.
         if caller.environment is not None:
             token_ensure(actor=caller.actor, environment=caller.environment)
         return self.rows(caller)

@@ -40,6 +40,7 @@ def issue_socket_ticket(
     caller: ApiCaller, row: Any, verb: str, path: str, kind: str = "hostAccess", **details: Any
 ) -> dict[str, Any]:
     """Issue a ticket for `verb` on the row, with the URL of the socket that takes it."""
+    # Browsers cannot send an Authorization header with a WebSocket. What is in the URL ends in logs, so it works once.
     token = ticket_issue(
         actor=caller.actor,
         environment_id=row.environment_id,

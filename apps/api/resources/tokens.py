@@ -47,6 +47,7 @@ def _require_second_factor(user: User, code: str | None, address: str) -> None:
     if step == "code" and not code:
         message = "Send the code of your authenticator, or a recovery code, in the field totp."
         raise Problem(message, status=401, code="TotpRequired", field="totp")
+    # A wrong code is a 401 like a wrong password, where `Invalid` would be a 422.
     if step == "code" and code:
         try:
             code_check(user, code, address=address, field="totp")

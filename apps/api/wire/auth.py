@@ -57,6 +57,7 @@ class KeyAuthentication(BaseAuthentication):
             access, _colon, secret = base64.b64decode(found, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return _reject_credentials(request)
+        # PostgreSQL answers a NUL in a parameter with an error of its own, which would be a 500.
         key = key_by_credentials(access, secret) if is_storable(access) else None
         if key is None:
             return _reject_credentials(request)
@@ -80,6 +81,7 @@ class BearerAuthentication(BaseAuthentication):
         if token is None:
             return None
         store = SessionStore(token)
+        # Session keys are alphanumeric; anything else need not reach the database.
         user = _session_user(store) if token.isalnum() and len(token) <= 64 else None
         if user is None or not record_session_activity(store):
             return _reject_credentials(request)
@@ -104,6 +106,7 @@ class SessionAuthentication(BaseAuthentication):
         csrf_header = request.META.get("HTTP_X_API_CSRF")
         if csrf_header:
             request.META["HTTP_X_CSRFTOKEN"] = csrf_header
+        # REST framework exempts its views from CSRF checks; only callers with a cookie need one.
         check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
         check.process_request(request)
         if check.process_view(request, None, (), {}):  # type: ignore[arg-type]

@@ -117,6 +117,7 @@ def _find_environment(actor: Actor, project: str | None, key: str | None) -> Env
 
 def _requested_environment_id(project: str | None, key: str | None) -> int | None:
     if project:
+        # 0 matches no row: a malformed id is an unknown environment, not a request outside any.
         return row_number(project) or 0
     if key:
         found = KeyScope.objects.filter(key__public_value=key).values_list("environment_id", flat=True).first()

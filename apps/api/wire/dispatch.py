@@ -82,6 +82,7 @@ def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, b
     custom_action = resource.custom_actions.get(name)
     if name == "update" and custom_action is None:
         return update(resource, caller, row, body), 202
+    # Checked here again: the list of actions that the client acted on may be out of date.
     verdict = resource.verdict(caller, row, name)
     if not (verdict and resource.is_offered(row, name)):
         reason = verdict.reason or f"Not possible while it is {row.display_state}."
@@ -154,6 +155,7 @@ def include_links(
         keys = [getattr(row, link.attribute or "pk") for row in rows]
         found = query.group_by_column(target.rows(caller), keys, link.column or "pk")
         targets = [each for group in found.values() for each in group]
+        # Keyed by object: one row can be the target of several, as separate objects.
         shown = dict(zip(map(id, targets), serialize_rows(target, caller, targets), strict=True))
         for key, each in zip(keys, data, strict=True):
             embedded = [shown[id(row)] for row in found.get(key, [])]

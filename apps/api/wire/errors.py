@@ -96,5 +96,6 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     response = Response(error_body(problem, key), status=problem.status)
     wait = getattr(error, "wait", None)
     if wait:
+        # Rounded up, or a client that obeys would be throttled once more.
         response["Retry-After"] = str(int(wait) + 1)
     return response

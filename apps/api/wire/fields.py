@@ -21,6 +21,7 @@ from apps.core.fields import (
     text,
 )
 
+# Compose files travel in string fields; nesting is bounded so that no body exhausts the stack when it is stored.
 MAX_LENGTH = 1024 * 1024
 MAX_DEPTH = 64
 

@@ -35,6 +35,7 @@ def format_dates(value: Any) -> Any:
 
 def wants_html(request: Any) -> bool:
     """Whether the request comes from a browser that accepts HTML."""
+    # Some libraries accept text/html too, but only browsers call themselves Mozilla.
     accept, agent = request.META.get("HTTP_ACCEPT", ""), request.META.get("HTTP_USER_AGENT", "")
     return "text/html" in accept and "Mozilla" in agent
 

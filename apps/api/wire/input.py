@@ -36,6 +36,7 @@ class V1Parser(BaseParser):
         if kind == MULTIPART:
             return FormBody(MultiPartParser().parse(stream, media_type, parser_context).data.items())
         raw = _read_limited(stream)
+        # `curl -d` labels JSON as a form.
         if kind == FORM_TYPES[0] and raw.lstrip()[:1] not in {b"{", b"["}:
             return FormBody(QueryDict(raw).items())
         return load_strict_json(raw)
@@ -43,6 +44,7 @@ class V1Parser(BaseParser):
 
 def _read_limited(stream: Any) -> bytes:
     max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+    # One byte beyond the limit is enough to refuse; Content-Length may be missing or wrong.
     raw: bytes = stream.read(max_bytes + 1)
     if len(raw) > max_bytes:
         raise BodyTooLarge(f"A body has at most {max_bytes // 1024} KB.")

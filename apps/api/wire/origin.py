@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from apps.core.addresses import client_behind_proxies, is_within
 
+# A forwarded host is echoed into every link, so nothing but a host name or address is accepted.
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
 
 

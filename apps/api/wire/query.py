@@ -79,6 +79,7 @@ def _offset(query_params: QueryDict) -> int:
 
 def _parse_int(text: str) -> int | None:
     digits = text.removeprefix("-")
+    # 18 digits always fit into a 64-bit column; SQLite's adapter raises on longer numbers.
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
@@ -129,6 +130,8 @@ def _condition(column: Field, modifier: str, text: str) -> Q | None:
     if modifier == "prefix":
         return Q(**{f"{path}__startswith": value})
     if modifier in {"like", "notlike"}:
+        # v1's LIKE has no escape character, so a backslash stands for itself. The length is bounded because
+        # matching many wildcards takes the database exponentially long.
         like = Q(**{f"{path}__sqllike": value.replace("\\", "\\\\")[:256]})
         return like if modifier == "like" else ~like
     equal = Q(**{path: value})
@@ -155,6 +158,7 @@ def _filter_value(column: Field, text: str) -> Any:
 
 def _parse_date(text: str) -> datetime | None:
     number = _parse_int(text)
+    # v1 accepts dates as text and in milliseconds.
     try:
         if number is not None:
             return datetime.fromtimestamp(number / 1000, UTC)

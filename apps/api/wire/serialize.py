@@ -111,6 +111,7 @@ def _values(
         value = _value(resource, field, context, progress)
         yield field.name, value
         if field.type == "date" and isinstance(value, datetime.datetime):
+            # v1 repeats every date in milliseconds.
             yield f"{field.name}TS", int(value.timestamp() * 1000)
 
 

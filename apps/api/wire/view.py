@@ -148,6 +148,7 @@ class ApiView(APIView):
     def _row(self, resource: Resource) -> Any:
         """The row in the path; rows that the caller may not see do not exist."""
         key = row_key(self.path[1])
+        # The prefix is part of the id: `1h5` must not find the container with number 5.
         has_own_prefix = not isinstance(key, int) or self.path[1] == wire_id(resource.id_prefix, key)
         row = resource.find(self.caller, key) if has_own_prefix else None
         if row is None:
@@ -164,11 +165,13 @@ class ApiView(APIView):
         complete_audit_entries(caller, self.resource, self.row, request, found)
         found["X-API-Schemas"] = self._schemas(caller)
         found["X-API-Account-Id"] = caller.account_id
+        # Bodies differ by role and can contain secrets: neither browsers nor proxies may keep them.
         found["Cache-Control"] = "no-store"
         found["Vary"] = "Accept, Authorization, Cookie"
         if found.status_code == 401 and self._challenges(request):
             found["WWW-Authenticate"] = 'Basic realm="Corral"'
         if wants_html(request):
+            # v1's scripts read the token from a cookie of this name and send it as X-API-CSRF.
             found.set_cookie("CSRF", get_token(request), samesite="Lax")
         return found
 
