@@ -9,15 +9,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from apps.accounts.claims import Claims
+from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND
 from apps.accounts.login.sessions import sessions_close
 from apps.accounts.models import Session, User
-from apps.accounts.provider_config import (
-    LOCAL_IDENTITY_KIND,
-    REQUIRED,
-    UNRESTRICTED,
-    Claims,
-    SiteAccess,
-)
+from apps.accounts.provider_config import REQUIRED, UNRESTRICTED, SiteAccess
 from apps.core import hooks
 from apps.core.defaults import setting
 from apps.core.errors import Invalid

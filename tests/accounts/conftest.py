@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from apps.accounts.models import AuthProvider
-from apps.accounts.providers import directory, resync, search_pool
+from apps.accounts.providers.ldap import provider as ldap_provider
 from apps.accounts.providers.services import provider_save
 from apps.environments.actor import Actor, actor_of_user
 from tests.accounts.fake_directory import SAMPLE, FakeDirectory
@@ -72,8 +72,7 @@ def fake_directory(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> Fak
     made = FakeDirectory()
     made.add("ann", "crew", "fleet")
     made.add("ben", "fleet")
-    for module in (directory, resync, search_pool):
-        monkeypatch.setattr(module, "ldap_lookup", lambda: made)
+    monkeypatch.setattr(ldap_provider, "load_reader", lambda: made)
     configure("openldap", SAMPLE)
     return made
 

@@ -258,4 +258,4 @@ def test_github_s_token_is_kept_encrypted_and_nowhere_else(client: Client, fake_
 
 def test_the_github_of_everybody_is_the_default():
     config = AuthProvider(kind="github", stored={"clientId": "a", "clientSecret": "b"}).config
-    assert (config.url, config.api_url) == ("https://github.com/", "https://api.github.com/")  # type: ignore[union-attr]
+    assert (config.url, config.api_url) == ("https://github.com/", "https://api.github.com/")  # type: ignore[attr-defined]

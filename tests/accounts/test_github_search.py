@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import requests
 
+from apps.accounts.claims import Claims
 from apps.accounts.models import Identity, KnownIdentity
-from apps.accounts.provider_config import Claims, GithubProviderConfig
+from apps.accounts.providers.errors import GithubDown
 from apps.accounts.providers.github import lookup as github_api
-from apps.accounts.providers.github.api import GithubDown
+from apps.accounts.providers.github.config import GithubProviderConfig
 from apps.accounts.providers.search import identities_search, identity_find
 from tests.accounts.fake_github import FakeGitHub
 

@@ -16,10 +16,10 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
 from apps.accounts.providers import ldap as ldap_package
 from apps.accounts.providers import services
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.errors import DirectoryDown
+from apps.accounts.providers.ldap.config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
 from apps.control.models import AuditEntry
 from apps.core.errors import (
     Conflict,

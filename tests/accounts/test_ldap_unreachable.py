@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.errors import DirectoryDown
 from tests.accounts.certificate_authority import certificate_authority
 from tests.accounts.slapd import PASSWORD, Slapd, free_port
 

@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.claims import IdentityClaim
 from apps.accounts.models import ApiKey
-from apps.accounts.provider_config import IdentityClaim
 from apps.accounts.providers.search import IdentitySearchResult
 from apps.console.components.revocation_summary import describe_revoked
 from apps.core.result import RevokedCounts

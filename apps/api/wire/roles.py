@@ -35,7 +35,6 @@ effectiveAccess                 -     r     r     view:r
 engineEndpoint                  -     -     -     hosts:c
 environment                     -     r     r     view:r operate:cu delete:d
 evacuateInput                   -     r     r     view:r hosts:c
-githubconfig                    -     -     cru
 host                            -     r     r     view:r hosts:ud
 hostAccess                      -     r     r     view:r
 hostEvent                       -     r     r     view:r
@@ -45,11 +44,9 @@ identity                        -     r     r     view:r
 instanceHealthCheck             -     cr    cr    view:r operate:c
 instanceStop                    -     r     r     view:r operate:c
 launchConfig                    -     cru   cru   view:r operate:cu
-ldapconfig                      -     -     cru
 localAuthConfig                 -     -     cr
 logConfig                       -     r     r     view:r operate:c
 loginSession                    -     rd    rd    view:rd
-openldapconfig                  -     -     cru
 processInstance                 -     r     r     view:r
 project                         -     crud  crud  view:r
 projectMember                   -     r     r     view:r
@@ -93,9 +90,17 @@ def _parse_permissions(words: Iterable[str]) -> dict[str, frozenset[str]]:
 
 _CRUD_BY_SITE_ROLE: dict[str, dict[str, str]] = {}
 _PERMISSIONS_BY_TYPE: dict[str, dict[str, frozenset[str]]] = {}
-for _name, *_words in (line.split() for line in _TABLE.strip().splitlines()):
-    _CRUD_BY_SITE_ROLE[_name] = {who: word.replace("-", "") for who, word in zip(SITE_ROLES, _words[:3], strict=True)}
-    _PERMISSIONS_BY_TYPE[_name] = _parse_permissions(_words[3:])
+
+
+def declare_roles(line: str) -> None:
+    """Add a line of the table, for types that are derived from something else."""
+    name, *words = line.split()
+    _CRUD_BY_SITE_ROLE[name] = {who: word.replace("-", "") for who, word in zip(SITE_ROLES, words[:3], strict=True)}
+    _PERMISSIONS_BY_TYPE[name] = _parse_permissions(words[3:])
+
+
+for _line in _TABLE.strip().splitlines():
+    declare_roles(_line)
 
 
 def _permissions_of(who: RoleOrPermissions) -> frozenset[str]:

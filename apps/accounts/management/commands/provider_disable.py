@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.accounts.provider_config import CONFIGS
+from apps.accounts.providers.registry import provider_kinds
 from apps.accounts.providers.services import provider_disable
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which provider."""
-        parser.add_argument("--kind", required=True, choices=sorted(CONFIGS))
+        parser.add_argument("--kind", required=True, choices=sorted(provider_kinds()))
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Do it and say so."""

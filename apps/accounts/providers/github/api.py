@@ -6,18 +6,11 @@ from typing import Any
 
 import requests
 
-from apps.accounts.provider_config import GithubProviderConfig
-from apps.core.errors import Problem
+from apps.accounts.providers.errors import GithubDown
+from apps.accounts.providers.github.config import GithubProviderConfig
 
 PER_PAGE, MOST_PAGES = 100, 100
 TIMEOUT_SECONDS = 4.0
-
-
-class GithubDown(Problem):
-    """GitHub could not be asked; the message says why."""
-
-    status = 502
-    code = "GithubDown"
 
 
 def get_json(config: GithubProviderConfig, path: str, *, token: str = "", **query: Any) -> Any:

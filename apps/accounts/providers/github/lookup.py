@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from apps.accounts.provider_config import Claims, GithubProviderConfig, IdentityClaim
-from apps.accounts.providers.github.api import GithubDown, get_all_pages, get_json
+from apps.accounts.claims import Claims, IdentityClaim
+from apps.accounts.providers.errors import GithubDown
+from apps.accounts.providers.github.api import get_all_pages, get_json
+from apps.accounts.providers.github.config import GithubProviderConfig
 
 
 def claims_of(person: dict[str, Any], orgs: list[dict[str, Any]], teams: list[dict[str, Any]]) -> Claims:

@@ -11,9 +11,9 @@ from social_core.backends.github_enterprise import GithubEnterpriseOAuth2
 from social_core.exceptions import AuthCanceled, AuthProviderError, SocialAuthBaseException
 from social_django.strategy import DjangoStrategy
 
-from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import Claims, GithubProviderConfig
+from apps.accounts.claims import Claims
 from apps.accounts.providers.github.api import MOST_PAGES, PER_PAGE
+from apps.accounts.providers.github.config import GithubProviderConfig
 from apps.accounts.providers.github.lookup import claims_of
 from apps.core.errors import Problem, Unauthorized
 
@@ -74,28 +74,28 @@ class _GithubLogin(GithubEnterpriseOAuth2):  # type: ignore[misc]
         return found
 
 
-def begin(request: HttpRequest, provider: AuthProvider, back: str) -> HttpResponse:
+def begin(request: HttpRequest, config: GithubProviderConfig, back: str) -> HttpResponse:
     """Send the browser to GitHub; it comes back to the absolute URL `back` with a code and the session's state."""
     try:
-        answer: HttpResponse = _github_login(request, provider, back).start()
+        answer: HttpResponse = _github_login(request, config, back).start()
     except SocialAuthBaseException as error:
         raise _problem(error) from error
     return answer
 
 
-def complete(request: HttpRequest, provider: AuthProvider, back: str) -> Claims:
+def complete(request: HttpRequest, config: GithubProviderConfig, back: str) -> Claims:
     """Who GitHub says the browser's owner is.
 
     Raises `Unauthorized` for a wrong state or code and for a refusal at GitHub, `Problem` when GitHub is unreachable.
     """
-    return _claims(lambda: _github_login(request, provider, back).complete())
+    return _claims(lambda: _github_login(request, config, back).complete())
 
 
-def redeem(request: HttpRequest, provider: AuthProvider, code: str, back: str) -> Claims:
+def redeem(request: HttpRequest, config: GithubProviderConfig, code: str, back: str) -> Claims:
     """As `complete`, for an API client that ran the browser's part, and checked its state, itself."""
 
     def run() -> Any:
-        backend = _github_login(request, provider, back)
+        backend = _github_login(request, config, back)
         backend.data = {"code": code}
         backend.STATE_PARAMETER = False
         return backend.complete()
@@ -113,9 +113,7 @@ def _claims(run: Any) -> Claims:
     return claims
 
 
-def _github_login(request: HttpRequest, provider: AuthProvider, back: str) -> Any:
-    config = provider.config
-    assert isinstance(config, GithubProviderConfig)  # noqa: S101 - directories never come here
+def _github_login(request: HttpRequest, config: GithubProviderConfig, back: str) -> Any:
     return _GithubLogin(_Strategy(request, config), redirect_uri=back)
 
 

@@ -9,7 +9,7 @@ import ldap
 from django_auth_ldap.config import LDAPSearch
 from ldap.filter import escape_filter_chars
 
-from apps.accounts.provider_config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
+from apps.accounts.providers.ldap.config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
 
 MAX_DEPTH = 10
 BATCH = 50
