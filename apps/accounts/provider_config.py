@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from apps.accounts.claims import normalize_dn
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
@@ -14,9 +14,12 @@ from apps.core.fields import Check, WireObject, list_of, nested, option, text, w
 UNRESTRICTED, RESTRICTED, REQUIRED = "unrestricted", "restricted", "required"
 
 
+Size = Literal["line", "wide", "area"]
+
+
 @dataclass(frozen=True, slots=True)
 class ChoiceGroup:
-    """Flags that exclude each other: the form shows them as one select of this name."""
+    """A section of flags that exclude each other: the form shows them as one select of this name."""
 
     name: str
     label: str
@@ -26,27 +29,42 @@ class ChoiceGroup:
 class ConfigField:
     """One field of a provider's configuration, as the form and the v1 type need to know it.
 
-    `v1` is the type and the marks of `apps.api.wire.fields.parse_fields`. An `advanced` field is folded away in the
-    form, and the v1 schema tells its default. `label` and `hint` are English; the console translates them.
+    `v1` is the type and the marks of `apps.api.wire.fields.parse_fields`. The section `advanced` is folded away in the
+    form, and the v1 schema tells its defaults. `label` and `hint` are English; the console translates them.
     """
 
     name: str
     label: str
     v1: str
-    default: Any = ""
-    hint: str = ""
-    secret: bool = False
-    required: bool = False
-    wide: bool = False
-    multiline: bool = False
-    advanced: bool = False
-    choice: ChoiceGroup | None = None
+    default: Any
+    hint: str
+    secret: bool
+    required: bool
+    size: Size
+    section: Literal["main", "advanced"] | ChoiceGroup
+
+    @property
+    def is_advanced(self) -> bool:
+        """Whether the default fits most installations."""
+        return self.section == "advanced"
 
 
-def config_field(name: str, check: Check, default: Any = "", **details: Any) -> Any:
-    """Declare a field of a provider's configuration: its wire name, its check, its default and a `ConfigField`."""
-    declared = ConfigField(name, default=default, **details)
-    return field(default=default, metadata={"wire": name, "check": check, "nullable": True, "config": declared})
+def config_field(
+    name: str,
+    check: Check,
+    default: Any = "",
+    *,
+    label: str,
+    v1: str,
+    hint: str = "",
+    secret: bool = False,
+    required: bool = False,
+    size: Size = "line",
+    section: Literal["main", "advanced"] | ChoiceGroup = "main",
+) -> Any:
+    """Declare a field of a provider's configuration: its v1 name, its check, its default, and how it is shown."""
+    shown = ConfigField(name, label, v1, default, hint, secret, required, size, section)
+    return field(default=default, metadata={"wire": name, "check": check, "nullable": True, "config": shown})
 
 
 def _check_identity_kind(name: str, value: Any) -> str:

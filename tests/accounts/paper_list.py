@@ -20,14 +20,16 @@ COLOR = ChoiceGroup("color", "Color of the paper")
 class PaperConfig(ProviderConfig):
     """Where the sheet is kept, and the number that opens the drawer."""
 
-    drawer: str = config_field("drawer", text(high=80), label="Drawer", v1="string * ~ 1..80", required=True, wide=True)
+    drawer: str = config_field(
+        "drawer", text(high=80), label="Drawer", v1="string * ~ 1..80", required=True, size="wide"
+    )
     lock: str = config_field(
         "drawerLock", text(high=80), label="Number of its lock", v1="string 1..80", required=True, secret=True
     )
-    yellow: bool = config_field("yellow", boolean, default=False, label="Yellow", v1="boolean", choice=COLOR)
-    blue: bool = config_field("blue", boolean, default=False, label="Blue", v1="boolean", choice=COLOR)
-    notes: str = config_field("notes", text(high=200), label="Notes", hint="for the clerk", v1="string", multiline=True)
-    pages: int = config_field("pages", integer(1, 9), 2, label="Pages", v1="int 1..9", advanced=True)
+    yellow: bool = config_field("yellow", boolean, default=False, label="Yellow", v1="boolean", section=COLOR)
+    blue: bool = config_field("blue", boolean, default=False, label="Blue", v1="boolean", section=COLOR)
+    notes: str = config_field("notes", text(high=200), label="Notes", hint="for the clerk", v1="string", size="area")
+    pages: int = config_field("pages", integer(1, 9), 2, label="Pages", v1="int 1..9", section="advanced")
 
 
 class PaperProvider(PasswordProvider[PaperConfig]):

@@ -48,7 +48,7 @@ def _field(declared: ConfigField) -> Field:
     return replace(
         field,
         shown_once=declared.secret,
-        default=(declared.default or None) if declared.advanced else None,
+        default=(declared.default or None) if declared.is_advanced else None,
     )
 
 

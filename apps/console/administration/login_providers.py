@@ -67,12 +67,12 @@ class ProviderField:
     @property
     def is_wide(self) -> bool:
         """Whether it holds what is long: names of machines, DNs."""
-        return self.declared.wide
+        return self.declared.size == "wide"
 
     @property
     def is_text(self) -> bool:
         """Whether it is one line of text."""
-        return self.declared.choice is None and not self.declared.multiline
+        return self.declared.size != "area" and not isinstance(self.declared.section, ChoiceGroup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def provider(ctx: RequestContext, kind: str) -> HttpResponse:
             saved = services.provider_save(kind, _parse_form(ctx, kind), actor=ctx.actor)
             return ctx.success_response(_saved_message(saved), provider_url(kind))
         except Invalid as problem:
-            errors = {problem.field or "server": problem.message}
+            errors = {problem.field or "": problem.message}
     return ctx.render("console/access_provider.html", _form_context(ctx, row, errors), status=422 if errors else 200)
 
 
@@ -137,10 +137,10 @@ def _form_context(ctx: RequestContext, row: AuthProvider, errors: Mapping[str, s
     return {
         **provider_status(row),
         **_flow_context(ctx, row),
-        "entries": [each for each in lines if not each.declared.advanced],
-        "attributes": [each for each in lines if each.declared.advanced],
+        "entries": [each for each in lines if not each.declared.is_advanced],
+        "attributes": [each for each in lines if each.declared.is_advanced],
         "choices": _form_choices(row, values),
-        "areas": [each for each in fields if each.declared.multiline],
+        "areas": [each for each in fields if each.declared.size == "area"],
         "allowed": format_identities(values["allowedIdentities"]),
         "mode": values["accessMode"],
         "modes": MODES,
@@ -162,8 +162,8 @@ def _form_choices(row: AuthProvider, values: Mapping[str, Any]) -> list[Provider
     """The selects; what was chosen in a refused form comes before what is stored."""
     flags: dict[ChoiceGroup, list[ConfigField]] = {}
     for each in row.login_provider.config_class.config_fields():
-        if each.choice is not None:
-            flags.setdefault(each.choice, []).append(each)
+        if isinstance(each.section, ChoiceGroup):
+            flags.setdefault(each.section, []).append(each)
     found = []
     for group, members in flags.items():
         stored = next((each.name for each in members if values.get(each.name)), "")
@@ -213,8 +213,8 @@ def _parse_form(ctx: RequestContext, kind: str) -> dict[str, Any]:
     """The form as a v1 body: blanks are defaults, lines of allowed identities are objects."""
     form, found = ctx.request.POST, parse_access_rule(ctx.request.POST)
     for each in provider_of(kind).config_class.config_fields():
-        if each.choice is not None:
-            found[each.name] = form.get(each.choice.name, "") == each.name
+        if isinstance(each.section, ChoiceGroup):
+            found[each.name] = form.get(each.section.name, "") == each.name
         elif value := form.get(each.name, "").strip():
             found[each.name] = value
     return found

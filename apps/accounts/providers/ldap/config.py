@@ -36,11 +36,11 @@ _ATTRIBUTES = {
 def _attribute(name: str, default: str) -> Any:
     """The name of an attribute or of an object class: folded away, because the defaults fit most directories."""
     label, v1 = _ATTRIBUTES[name]
-    return config_field(name, _check_attribute, default, label=label, v1=v1, advanced=True)
+    return config_field(name, _check_attribute, default, label=label, v1=v1, section="advanced")
 
 
 def _encryption(name: str, label: str) -> Any:
-    return config_field(name, boolean, default=False, label=label, v1="boolean", choice=ENCRYPTION)
+    return config_field(name, boolean, default=False, label=label, v1="boolean", section=ENCRYPTION)
 
 
 def _disabled_mask(default: int) -> Any:
@@ -50,7 +50,7 @@ def _disabled_mask(default: int) -> Any:
         default,
         label="Person: status bits when off",
         v1=f"int 0..{2**31 - 1}",
-        advanced=True,
+        section="advanced",
     )
 
 
@@ -58,7 +58,7 @@ def _disabled_mask(default: int) -> Any:
 class DirectoryProviderConfig(ProviderConfig):
     """An LDAP directory; the defaults are OpenLDAP's."""
 
-    server: str = config_field("server", _servers, label="Servers", v1="string * ~ 1..1024", required=True, wide=True)
+    server: str = config_field("server", _servers, label="Servers", v1="string * ~ 1..1024", required=True, size="wide")
     port: int = config_field("port", integer(1, 65535), 0, label="Port", v1="int 1..65535")
     tls: bool = _encryption("tls", "TLS on a port of its own")
     start_tls: bool = _encryption("startTls", "StartTLS")
@@ -68,12 +68,12 @@ class DirectoryProviderConfig(ProviderConfig):
         label="Its certificate authority",
         hint="PEM; empty: those of the system",
         v1="string 0..65536",
-        multiline=True,
+        size="area",
     )
-    base: str = config_field("domain", _line, label="Search base", v1="string * ~ 1..1024", required=True, wide=True)
+    base: str = config_field("domain", _line, label="Search base", v1="string * ~ 1..1024", required=True, size="wide")
     login_domain: str = config_field("loginDomain", _line, label="Log-in domain", v1="string 0..1024")
     account: str = config_field(
-        "serviceAccountUsername", _line, label="Service account", v1="string * ~ 1..1024", required=True, wide=True
+        "serviceAccountUsername", _line, label="Service account", v1="string * ~ 1..1024", required=True, size="wide"
     )
     password: str = config_field(
         "serviceAccountPassword", _line, label="Its password", v1="string 1..1024", required=True, secret=True
@@ -84,7 +84,7 @@ class DirectoryProviderConfig(ProviderConfig):
         1000,
         label="Patience, in ms",
         v1="int 100..60000 ~",
-        advanced=True,
+        section="advanced",
     )
     user_search: str = _attribute("userSearchField", "uid")
     user_login: str = _attribute("userLoginField", "uid")
