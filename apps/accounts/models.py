@@ -1,4 +1,4 @@
-"""Accounts, API keys, and the failed log-ins that slow a guesser down."""
+"""Accounts, API keys, and the failed logins that slow a guesser down."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class AccountNumber(models.Model):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds accounts by log-in name, without regard to case."""
+    """Finds accounts by login name, without regard to case."""
 
     def get_by_natural_key(self, username: str | None) -> User:
         """The account that logs in as `username`."""
@@ -105,7 +105,7 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
 
     @property
     def is_admin(self) -> bool:
-        """Whether the account rules the installation."""
+        """Whether the account administers the installation."""
         return self.kind == "admin"
 
     @property
@@ -160,7 +160,7 @@ class ApiKey(Managed):
 
 
 class FailedLogin(models.Model):
-    """One refused log-in: counted per name and per address to throttle guessing."""
+    """One refused login: counted per name and per address to throttle guessing."""
 
     login = models.CharField(max_length=255, db_index=True)
     address = models.CharField(max_length=64, db_index=True)
@@ -183,7 +183,7 @@ class AuthProvider(models.Model):
     """The row of one kind of login provider: how it is reached and who may log in through it.
 
     A provider that was just switched on is on trial: unless somebody logs in through it before `trial_until`, or an
-    administrator confirms it, it counts as off again. One that was on and is now reached differently
+    administrator confirms it, it is off again. One that was on and is now reached differently
     (`is_reconfigured`) is on trial, too, and goes back to its `previous_config`. `answered_at` and `last_error` are
     what the last re-syncs met.
     """
@@ -211,7 +211,7 @@ class AuthProvider(models.Model):
 
     @property
     def login_provider(self) -> AnyProvider:
-        """What knows how to ask a provider of this kind."""
+        """The provider of this kind, which takes this row's `config`."""
         return provider_of(self.kind)
 
     @property
@@ -225,7 +225,7 @@ class AuthProvider(models.Model):
 
     @property
     def is_trial_over(self) -> bool:
-        """Whether a trial ended and nobody confirmed."""
+        """Whether a trial ended without being confirmed."""
         return self.trial_until is not None and self.trial_until <= timezone.now()
 
     @property
@@ -235,7 +235,7 @@ class AuthProvider(models.Model):
 
     @property
     def is_on_trial(self) -> bool:
-        """Whether it is on and waits to be confirmed."""
+        """Whether it is on and not confirmed yet."""
         return self.enabled and self.trial_until is not None and not self.is_trial_over
 
     def end_trial(self) -> None:
@@ -280,7 +280,7 @@ class Identity(models.Model):
 
 
 class KnownIdentity(models.Model):
-    """The name of a person or group that a search met, so that member lists can show those who were never here."""
+    """The name of a person or group from a search, so that member lists can show those who never logged in."""
 
     kind = models.CharField(max_length=32)
     external_id = models.CharField(max_length=512)

@@ -1,4 +1,4 @@
-"""Log-in providers to test against: a real OpenLDAP, a real Samba, a silent server, and a make-believe GitHub."""
+"""Login providers to test against: a real OpenLDAP, a real Samba, a silent server, and a fake GitHub."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def samba() -> Iterator[Samba]:
 
 @pytest.fixture
 def actor_of(people: Any) -> Callable[..., Actor]:
-    """People who act at the machine itself: nobody asks them for their password again."""
+    """Actors at the command line, who need no recent authentication."""
     return lambda who: actor_of_user(getattr(people, who) if isinstance(who, str) else who, "cli")
 
 
@@ -68,7 +68,7 @@ def configure(actor_of: Callable[..., Actor]) -> Configure:
 
 @pytest.fixture
 def fake_directory(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> FakeDirectory:
-    """An OpenLDAP in memory that is on: ann is in crew and fleet, ben is in fleet."""
+    """An OpenLDAP in memory that accepts logins: ann is in crew and fleet, ben is in fleet."""
     made = FakeDirectory()
     made.add("ann", "crew", "fleet")
     made.add("ben", "fleet")
@@ -86,7 +86,7 @@ def silent() -> Iterator[int]:
 
 @pytest.fixture
 def fake_github() -> Iterator[FakeGitHub]:
-    """A make-believe GitHub Enterprise."""
+    """A fake GitHub Enterprise server."""
     made = FakeGitHub()
     yield made
     made.close()

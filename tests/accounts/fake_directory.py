@@ -21,7 +21,7 @@ def group(name: str) -> IdentityClaim:
 
 
 class FakeDirectory:
-    """Everybody's password is their name; `requested` says who was asked about, `down` why nobody can be."""
+    """Everybody's password is their name; `requested` are the re-synced people, `down` says why it cannot be asked."""
 
     def __init__(self) -> None:
         self.groups: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Logging in through GitHub with a browser: the code flow, its state, and who may come in."""
+"""Logging in through GitHub with a browser: the code flow, its state, and who may log in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def provider(people: Any, fake_github: FakeGitHub, configure: Configure) -> Any:
 
 
 def begin_login(client: Client, wanted: str = "/") -> dict[str, str]:
-    """Press the button; what GitHub is told."""
+    """Press the button; the query that GitHub receives."""
     answer = client.post("/login/github", {"next": wanted})
     assert answer.status_code == 302, answer.content.decode()
     return {name: values[0] for name, values in parse_qs(urlsplit(answer["Location"]).query).items()}

@@ -1,4 +1,4 @@
-"""Looking for people and groups in a real OpenLDAP by names and by lasting ids."""
+"""Searches for people and groups in a real OpenLDAP, by names and by immutable ids."""
 
 from __future__ import annotations
 

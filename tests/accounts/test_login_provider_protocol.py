@@ -1,4 +1,4 @@
-"""One class is a whole login provider: a made-up one is configured, shown, used, searched and re-synced."""
+"""One class is a complete login provider: a made-up one is configured, shown, used, searched and re-synced."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def test_a_kind_that_the_columns_cannot_hold_is_refused(registers: None):
 
 
 @pytest.mark.parametrize(("person", "groups"), [("paper_person", ()), ("paper_user", ("paper_group", "power_user"))])
-def test_people_are_told_from_groups_by_their_kind(person: str, groups: tuple[str, ...]):
+def test_people_and_groups_differ_in_the_ending_of_their_kind(person: str, groups: tuple[str, ...]):
     with pytest.raises(ValueError, match="ends in _user"):
         IdentityKinds(person, groups)
 

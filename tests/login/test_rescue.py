@@ -1,4 +1,4 @@
-"""The locked-out: a command gives an administrator back, and the last one with a password is never kept out."""
+"""Lock-outs: a command restores an administrator, and the last one with a password is never locked out."""
 
 from __future__ import annotations
 

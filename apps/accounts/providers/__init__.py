@@ -9,7 +9,7 @@ _BACKENDS = {"LocalBackend": "local", "DirectoryBackend": "directory"}
 
 
 def __getattr__(name: str) -> Any:
-    """Django's two log-in backends, under the path that settings and stored sessions name them by.
+    """Django's two login backends, under the path that settings and stored sessions name them by.
 
     They are loaded on first use: they need the models, and the models need the register of providers in this package.
     """

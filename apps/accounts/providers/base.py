@@ -19,7 +19,7 @@ class LoginProvider(ABC, Generic[ConfigT]):
     """One kind of login provider. It holds no state: every question comes with the configuration to ask it with.
 
     A subclass is one of the two flows below. Passwords kept here are none of them: local accounts have no
-    configuration, no trial and no off switch, because they are the way in when everything else fails
+    configuration, no trial and no off switch, because they must work when everything else fails
     (`providers.local`).
 
     Every question may be asked on a thread that has no database connection, so implementations use no models. They
@@ -62,9 +62,9 @@ class LoginProvider(ABC, Generic[ConfigT]):
 
     @abstractmethod
     def resync(self, config: ConfigT, external_id: str, token: str) -> Claims | str:
-        """What is true now of somebody who logged in before; a text says why they may not come in any more.
+        """What is true now of somebody who logged in before; a text says why they may not log in any more.
 
-        Raises `ProviderDown`, which changes nothing for the person: a provider that is down throws nobody out.
+        Raises `ProviderDown`, which changes nothing for the person: a provider that is down locks nobody out.
         """
 
 

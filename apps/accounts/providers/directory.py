@@ -1,4 +1,4 @@
-"""The log-in backend of everybody whose password is kept elsewhere, and of all sessions that began at a provider."""
+"""The login backend of everybody whose password is kept elsewhere, and of all sessions that began at a provider."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DirectoryBackend(BaseBackend):
         return None
 
     def get_user(self, user_id: int) -> User | None:
-        """The active account behind a session, as long as the provider it came through is on."""
+        """The active account behind a session, as long as its provider is on."""
         persons = Identity.objects.filter(kind__in=person_kinds(), rejection_reason="")
         active_persons = persons.filter(provider__in=AuthProvider.objects.accepting_logins())
         return User.objects.filter(pk=user_id, desired="active", identities__in=active_persons).first()

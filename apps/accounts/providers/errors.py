@@ -8,9 +8,11 @@ from apps.core.errors import Problem
 class ProviderDown(Problem):
     """A login provider could not be asked; the message says why.
 
-    `admin_detail` says it with addresses: where a directory's servers are is nothing for whoever stands before the
-    login page.
+    `admin_detail` says it with addresses, which people who have not logged in must not see.
     """
+
+    status = 502
+    code = "ProviderDown"
 
     def __init__(self, message: str, *, admin_detail: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Accounts whose password is kept here: always on, without a configuration, and the way in when providers fail."""
+"""Accounts whose password is kept here: always on, without a configuration, for when providers fail."""
 
 from __future__ import annotations
 

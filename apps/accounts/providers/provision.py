@@ -55,7 +55,7 @@ def _new_account(provider: AuthProvider, person: IdentityClaim) -> User:
 
 
 def _free_login(wanted: str) -> str:
-    """The wanted log-in name, or the first of wanted-2, wanted-3, ... that nobody has."""
+    """The wanted login name, or the first of wanted-2, wanted-3, ... that nobody has."""
     taken = {each.lower() for each in User.objects.filter(login__istartswith=wanted).values_list("login", flat=True)}
     login, number = wanted, 1
     while login.lower() in taken:

@@ -1,4 +1,4 @@
-"""Asks several login providers at once, on threads of its own and never for longer than people wait."""
+"""Asks several login providers at once, on threads of its own, and stops waiting after a few seconds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def query_by_name(provider: AuthProvider, text: str, limit: int, *, exact: bool,
 
 
 def query_by_id(provider: AuthProvider, identity_kind: str, external_id: str) -> ProviderQuery:
-    """A search for whoever has this immutable id, or DN."""
+    """A search for the person or group of this immutable id, or DN."""
     login_provider, config = provider.login_provider, provider.config
 
     def query() -> list[IdentityClaim]:

@@ -44,7 +44,7 @@ class ProviderTestResult:
 
 
 def provider_by_kind(kind: str) -> AuthProvider:
-    """The provider of this kind, unsaved while nobody configured it; raises `Invalid` for an unknown kind."""
+    """The provider of this kind, unsaved while it is not configured; raises `Invalid` for an unknown kind."""
     provider_of(kind)
     provider = AuthProvider.objects.filter(kind=kind).first() or AuthProvider(kind=kind)
     provider.end_trial()
@@ -162,7 +162,7 @@ def provider_confirm(kind: str, *, actor: ActorProtocol) -> AuthProvider:
 def provider_disable(kind: str, *, actor: ActorProtocol | None) -> AuthProvider:
     """Switch a provider off: nobody logs in through it, and the sessions that began there end.
 
-    `actor` None is somebody at the machine's own command line.
+    `actor` None is the machine's own command line.
     """
     if actor is not None:
         _require_recent_admin(actor)
@@ -173,7 +173,7 @@ def provider_disable(kind: str, *, actor: ActorProtocol | None) -> AuthProvider:
 
 
 def provider_resync(kind: str, *, actor: ActorProtocol) -> int:
-    """Ask the provider again about everybody who came through it; how many people those are.
+    """Ask the provider again about everybody who logged in through it; returns how many.
 
     Each answer takes effect as it comes, person by person. Raises `Conflict` while the provider is off or on trial.
     """

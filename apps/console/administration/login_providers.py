@@ -294,7 +294,7 @@ def provider_action(ctx: RequestContext, kind: str, action: str) -> HttpResponse
 
 
 def _resync_message(count: int) -> str:
-    message = ngettext("%(count)d person is asked about anew.", "%(count)d people are asked about anew.", count)
+    message = ngettext("Re-syncing %(count)d person.", "Re-syncing %(count)d people.", count)
     return message % {"count": count}
 
 

@@ -1,4 +1,4 @@
-"""`manage.py provider_disable --kind ad`: switch a log-in provider off for somebody who locked everybody out."""
+"""`manage.py provider_disable --kind ad`: switch a login provider off for somebody who locked everybody out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.accounts.providers.services import provider_disable
 
 
 class Command(BaseCommand):
-    """Switches a log-in provider off."""
+    """Switches a login provider off."""
 
     help = "Switch a log-in provider off; local accounts can always log in."
 

@@ -19,7 +19,7 @@ from apps.core.errors import Problem, Unauthorized
 
 
 class _SingleUseNonce:
-    """A log-in's state lives in the browser's session and is taken out of it at its first use: no table is needed."""
+    """No table of nonces: the state lives in the browser's session, and its first use removes it."""
 
     @staticmethod
     def use(*_: Any) -> bool:
@@ -31,7 +31,7 @@ class _SingleUseNonce:
 
 
 class _Strategy(DjangoStrategy):  # type: ignore[misc]
-    """Settings of one provider row; the end of the flow is what GitHub says, not an account."""
+    """The settings of one configuration; the flow ends with claims, not with an account."""
 
     def __init__(self, request: HttpRequest, config: GithubProviderConfig) -> None:
         self._known = {
@@ -48,19 +48,19 @@ class _Strategy(DjangoStrategy):  # type: ignore[misc]
         return self._known[name]
 
     def authenticate(self, *_: Any, response: dict[str, Any], **__: Any) -> Claims:
-        """What GitHub said, with the token to ask again."""
+        """The claims, with the token for later re-syncs."""
         claims = claims_of(response, response["orgs"], response["teams"])
         return replace(claims, token=str(response.get("access_token") or ""))
 
 
 class _GithubLogin(GithubEnterpriseOAuth2):  # type: ignore[misc]
-    """GitHub's flow, asking who the person is and for every page of organizations and teams."""
+    """GitHub's flow, which also fetches every page of organizations and teams."""
 
     name = "github"
     DEFAULT_SCOPE = ["read:org"]
 
     def user_data(self, access_token: str, *_: Any, **__: Any) -> dict[str, Any]:
-        """The person, and the groups that count as identities."""
+        """The person, with organizations and teams."""
         found: dict[str, Any] = self._user_data(access_token)
         return {**found, "orgs": self._all(access_token, "orgs"), "teams": self._all(access_token, "teams")}
 
@@ -69,7 +69,7 @@ class _GithubLogin(GithubEnterpriseOAuth2):  # type: ignore[misc]
         for page in range(1, MOST_PAGES + 1):
             batch = self._user_data(token, f"/{what}?per_page={PER_PAGE}&page={page}")
             found += batch
-            if not batch:  # a server may give fewer than asked for on each page
+            if not batch:  # not "fewer than requested": a server may cap the page size
                 break
         return found
 

@@ -38,7 +38,7 @@ class GithubProvider(RedirectProvider[GithubProviderConfig]):
         return lookup.by_id(config, identity_kind, external_id)
 
     def resync(self, config: GithubProviderConfig, external_id: str, token: str) -> Claims | str:
-        """What GitHub says now about the person who left the token."""
+        """What GitHub says now about the owner of the token."""
         from apps.accounts.providers.github import lookup
 
         return lookup.person(config, external_id, token)

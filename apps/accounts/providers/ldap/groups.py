@@ -36,7 +36,7 @@ def groups_of(config: DirectoryProviderConfig, ldap_user: Any) -> list[Group]:
 
 
 def _lists_login_names(config: DirectoryProviderConfig) -> bool:
-    """Whether groups list log-in names, which cannot nest, instead of DNs."""
+    """Whether groups list login names, which cannot nest, instead of DNs."""
     return config.group_member.lower() == "memberuid"
 
 

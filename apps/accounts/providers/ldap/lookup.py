@@ -34,7 +34,7 @@ __all__ = ["by_id", "by_name", "identify", "person"]
 
 @dataclass(frozen=True, slots=True)
 class DirectoryEntry:
-    """What a directory holds under a DN, and the connection over which more can be asked."""
+    """What a directory holds under a DN, and the open connection for further queries."""
 
     dn: str
     attrs: Any
@@ -105,7 +105,7 @@ def person(kinds: IdentityKinds, config: DirectoryProviderConfig, external_id: s
 def by_id(
     kinds: IdentityKinds, config: DirectoryProviderConfig, identity_kind: str, external_id: str
 ) -> IdentityClaim | None:
-    """The person or group of this lasting id or DN."""
+    """The person or group of this immutable id or DN."""
     is_person = identity_kind == kinds.person
     wanted = f"(objectClass={config.user_class if is_person else config.group_class})"
     with open_connection(config) as connection:

@@ -19,7 +19,7 @@ DirectoryConfigT = TypeVar("DirectoryConfigT", bound=DirectoryProviderConfig)
 
 
 class DirectoryReader(Protocol):
-    """What is asked of a directory: the functions of `ldap.lookup`."""
+    """The queries that a directory answers: the functions of `ldap.lookup`."""
 
     def identify(
         self, kinds: IdentityKinds, config: DirectoryProviderConfig, login: str, password: str
@@ -55,7 +55,7 @@ class DirectoryProvider(PasswordProvider[DirectoryConfigT]):
     """What all directories have in common; they differ in the defaults of their configurations."""
 
     def preflight(self, config: DirectoryConfigT) -> None:
-        """Also refuse a certificate authority that is no certificate."""
+        """Also refuse a certificate authority that cannot be parsed."""
         super().preflight(config)
         if not config.ca:
             return

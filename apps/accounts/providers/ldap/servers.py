@@ -15,7 +15,7 @@ _SUCCESS = b"\x0a\x01\x00"
 
 
 def first_reachable_server(config: DirectoryProviderConfig) -> tuple[str, int]:
-    """The first server of the fail-over list that answers, over TLS where that is asked for.
+    """The first server of the fail-over list that answers, over TLS where that is configured.
 
     Raises `DirectoryDown` with the reason of each when none does.
     """
