@@ -5,10 +5,9 @@ identities to allow.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,12 +16,19 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import REQUIRED, RESTRICTED, UNRESTRICTED, ChoiceGroup, ConfigField
+from apps.accounts.provider_config import REQUIRED, RESTRICTED, UNRESTRICTED
 from apps.accounts.providers import services
 from apps.accounts.providers.base import RedirectProvider
 from apps.accounts.providers.registry import provider_kinds, provider_of
 from apps.accounts.providers.search import identities_search
 from apps.accounts.site_access import local_access, local_access_save
+from apps.console.administration.provider_form import (
+    form_choices,
+    form_fields,
+    format_identities,
+    parse_access_rule,
+    parse_form,
+)
 from apps.console.login.redirect_login import return_url
 from apps.console.request_context import RequestContext, admin_required, post_required
 from apps.core.errors import Invalid, NotFound, Problem
@@ -34,55 +40,6 @@ MODES = {
     REQUIRED: _t("Only the people and groups below"),
 }
 LOCAL_MODES = {**MODES, UNRESTRICTED: _t("Everybody with a password here")}
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderField:
-    """One field of the form."""
-
-    declared: ConfigField
-    value: Any
-    error: str = ""
-
-    @property
-    def name(self) -> str:
-        """The field's name in the form, which is v1's."""
-        return self.declared.name
-
-    @property
-    def label(self) -> str:
-        """What people call it."""
-        return _(self.declared.label)
-
-    @property
-    def hint(self) -> str:
-        """What may be written there."""
-        return _(self.declared.hint) if self.declared.hint else ""
-
-    @property
-    def is_secret(self) -> bool:
-        """Whether what is stored is not shown."""
-        return self.declared.secret
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether it holds what is long: names of machines, DNs."""
-        return self.declared.size == "wide"
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it is one line of text."""
-        return self.declared.size != "area" and not isinstance(self.declared.section, ChoiceGroup)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderChoice:
-    """Flags that exclude each other, as one select."""
-
-    name: str
-    label: str
-    selected: str
-    options: list[tuple[str, str]]
 
 
 @admin_required
@@ -105,7 +62,7 @@ def provider(ctx: RequestContext, kind: str) -> HttpResponse:
     row, errors = find_provider(kind), {}
     if ctx.request.method == "POST":
         try:
-            saved = services.provider_save(kind, _parse_form(ctx, kind), actor=ctx.actor)
+            saved = services.provider_save(kind, parse_form(ctx.request.POST, provider_of(kind)), actor=ctx.actor)
             return ctx.success_response(_saved_message(saved), provider_url(kind))
         except Invalid as problem:
             errors = {problem.field or "": problem.message}
@@ -132,14 +89,14 @@ def find_provider(kind: str) -> AuthProvider:
 
 def _form_context(ctx: RequestContext, row: AuthProvider, errors: Mapping[str, str]) -> dict[str, Any]:
     values = {**services.masked_config(row), **(ctx.request.POST.dict() if errors else {})}
-    fields = _form_fields(row, values, errors)
+    fields = form_fields(row.login_provider, values, errors)
     lines = [each for each in fields if each.is_text]
     return {
         **provider_status(row),
         **_flow_context(ctx, row),
         "entries": [each for each in lines if not each.declared.is_advanced],
         "attributes": [each for each in lines if each.declared.is_advanced],
-        "choices": _form_choices(row, values),
+        "choices": form_choices(row.login_provider, values),
         "areas": [each for each in fields if each.declared.size == "area"],
         "allowed": format_identities(values["allowedIdentities"]),
         "mode": values["accessMode"],
@@ -149,27 +106,6 @@ def _form_context(ctx: RequestContext, row: AuthProvider, errors: Mapping[str, s
         "errors": errors,
         "other_errors": [text for name, text in errors.items() if name not in {each.name for each in lines}],
     }
-
-
-def _form_fields(row: AuthProvider, values: Mapping[str, Any], errors: Mapping[str, str]) -> list[ProviderField]:
-    return [
-        ProviderField(each, "" if each.secret else values.get(each.name) or "", errors.get(each.name, ""))
-        for each in row.login_provider.config_class.config_fields()
-    ]
-
-
-def _form_choices(row: AuthProvider, values: Mapping[str, Any]) -> list[ProviderChoice]:
-    """The selects; what was chosen in a refused form comes before what is stored."""
-    flags: dict[ChoiceGroup, list[ConfigField]] = {}
-    for each in row.login_provider.config_class.config_fields():
-        if isinstance(each.section, ChoiceGroup):
-            flags.setdefault(each.section, []).append(each)
-    found = []
-    for group, members in flags.items():
-        stored = next((each.name for each in members if values.get(each.name)), "")
-        options = [("", _("None")), *((each.name, _(each.label)) for each in members)]
-        found.append(ProviderChoice(group.name, _(group.label), values.get(group.name) or stored, options))
-    return found
 
 
 def _flow_context(ctx: RequestContext, row: AuthProvider) -> dict[str, Any]:
@@ -190,34 +126,6 @@ def provider_status(row: AuthProvider) -> dict[str, Any]:
         "people": services.provider_account_count(row),
         "out": services.rejected_identities(row),
     }
-
-
-def format_identities(allowed_identities: Any) -> str:
-    """Allowed identities as the form shows them, one to a line."""
-    if isinstance(allowed_identities, str):
-        return allowed_identities
-    return "\n".join(f"{each['externalIdType']} {each['externalId']}" for each in allowed_identities or ())
-
-
-def parse_access_rule(form: QueryDict) -> dict[str, Any]:
-    """Who may log in, as the form says it: lines that were typed, and boxes that were ticked among what was found."""
-    typed = form.get("allowedIdentities", "").splitlines()
-    pairs = [line.strip().partition(" ") for line in dict.fromkeys([*typed, *form.getlist("allow")]) if line.strip()]
-    return {
-        "accessMode": form.get("accessMode", UNRESTRICTED),
-        "allowedIdentities": [{"externalIdType": kind, "externalId": name.strip()} for kind, _space, name in pairs],
-    }
-
-
-def _parse_form(ctx: RequestContext, kind: str) -> dict[str, Any]:
-    """The form as a v1 body: blanks are defaults, lines of allowed identities are objects."""
-    form, found = ctx.request.POST, parse_access_rule(ctx.request.POST)
-    for each in provider_of(kind).config_class.config_fields():
-        if isinstance(each.section, ChoiceGroup):
-            found[each.name] = form.get(each.section.name, "") == each.name
-        elif value := form.get(each.name, "").strip():
-            found[each.name] = value
-    return found
 
 
 @admin_required
