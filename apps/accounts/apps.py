@@ -1,4 +1,4 @@
-"""Django's handle on `accounts`."""
+"""The Django application `accounts`."""
 
 from django.apps import AppConfig
 
@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Have every log-in begin a session, and tell higher apps how to end them."""
+        """Begin a session at every login, and let higher apps end sessions."""
         from django.contrib.auth.signals import user_logged_in
 
         from apps.accounts.login.sessions import on_user_logged_in, sessions_close

@@ -12,7 +12,7 @@ from apps.core.errors import Invalid
 
 
 class CreatorKey(Protocol):
-    """The key that makes a key."""
+    """The key with which another key is made."""
 
     expires: datetime | None
     addresses: list[str]
@@ -27,7 +27,7 @@ class KeyLimits:
 
     @property
     def details(self) -> dict[str, object]:
-        """The limits that there are, for the record."""
+        """The limits that are set, for the audit log."""
         found = {"expires": self.expires.isoformat()} if self.expires else {}
         return {**found, **({"addresses": list(self.addresses)} if self.addresses else {})}
 
@@ -40,16 +40,18 @@ def parse_time(field: str, text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise Invalid(field, "InvalidDateFormat", f"{text[:40]!r} is no time; write 2026-12-31T23:59:00Z.") from None
+        raise Invalid(
+            field, "InvalidDateFormat", f"{text[:40]!r} is not a valid time; write 2026-12-31T23:59:00Z."
+        ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def key_limits(
     creator: CreatorKey | None, expires: datetime | None, addresses: Sequence[str], now: datetime | None = None
 ) -> KeyLimits:
-    """The limits of a new key; where nothing is asked for, the maker's own.
+    """The limits of a new key; where none are requested, those of the key that makes it.
 
-    Raises `Invalid` for a time that is past, for what is no address, and for more than the maker has.
+    Raises `Invalid` for a time in the past, for an invalid address, and for more than the making key has.
     """
     if expires is not None and expires <= (now or datetime.now(UTC)):
         raise Invalid("expires", "InvalidDate", "A key cannot expire in the past; give a later time.")
@@ -67,10 +69,9 @@ def key_limits(
 def changed_limits(
     key: CreatorKey, creator: CreatorKey | None, requested: Mapping[str, Any], now: datetime | None = None
 ) -> dict[str, Any]:
-    """What of `expires` (None: never) and `addresses` in `requested` is another than the key has, checked as for a new
-    key.
+    """Which of `expires` (None: never) and `addresses` in `requested` differ from the key's, checked as for a new key.
 
-    What a key was given back as it is, is no change: an expired key may still be renamed.
+    A value that the key has already is not a change: an expired key may still be renamed.
     """
     found: dict[str, Any] = {}
     if "expires" in requested and not _is_same_time(requested["expires"], key.expires):
@@ -93,7 +94,7 @@ def widens_limits(key: CreatorKey, changed: Mapping[str, Any]) -> bool:
 
 
 def _is_same_time(one: datetime | None, other: datetime | None) -> bool:
-    """The same moment, as far as the wire tells."""
+    """The same moment, to the second, which is all that the wire carries."""
     if one is None or other is None:
         return one is other
     return abs(one - other) < timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""Accounts, API keys, and the failed log-ins that slow a guesser down."""
+"""Accounts, API keys, and the failed logins that slow a guesser down."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from apps.accounts.identity_kinds import PERSON_SUFFIX, person_kinds
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.accounts.login.models import RecoveryCode, Session, Totp
-from apps.accounts.provider_config import CONFIGS, PERSON_KINDS, LoginProviderConfig
+from apps.accounts.provider_config import ProviderConfig
+from apps.accounts.providers.registry import MAX_KIND_LENGTH, AnyProvider, provider_of
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.core.errors import Conflict
 from apps.core.models import Managed
@@ -31,8 +33,6 @@ __all__ = [
     "Totp",
     "User",
 ]
-
-PROVIDER_TITLES = {"openldap": "OpenLDAP", "ad": "Active Directory", "github": "GitHub"}
 
 
 class AccountNumber(models.Model):
@@ -57,7 +57,7 @@ class AccountNumber(models.Model):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds accounts by log-in name, without regard to case."""
+    """Finds accounts by login name, without regard to case."""
 
     def get_by_natural_key(self, username: str | None) -> User:
         """The account that logs in as `username`."""
@@ -91,21 +91,21 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]
-        """Whether the account may act, by whatever door: a wish to deactivate counts at once.
+        """Whether the account may act, in whatever way it logged in; deactivating counts at once, before the loop ran.
 
-        Somebody without a password here lives through a log-in provider: while it is off, or does not know the
-        person any more, the account's sessions, sockets and keys do nothing.
+        Somebody without a password here depends on a login provider: while that is off, or does not know the person
+        any more, the account's sessions, sockets and keys do nothing.
         """
         return self.desired == "active" and (self.has_usable_password() or self._is_known_to_provider())
 
     def _is_known_to_provider(self) -> bool:
-        persons = self.identities.filter(kind__in=PERSON_KINDS.values()).select_related("provider")
+        persons = self.identities.filter(kind__in=person_kinds()).select_related("provider")
         known = list(persons)
         return not known or any(not each.rejection_reason and each.provider.accepts_logins for each in known)
 
     @property
     def is_admin(self) -> bool:
-        """Whether the account rules the installation."""
+        """Whether the account administers the installation."""
         return self.kind == "admin"
 
     @property
@@ -160,7 +160,7 @@ class ApiKey(Managed):
 
 
 class FailedLogin(models.Model):
-    """One refused log-in: counted per name and per address to throttle guessing."""
+    """One refused login: counted per name and per address to throttle guessing."""
 
     login = models.CharField(max_length=255, db_index=True)
     address = models.CharField(max_length=64, db_index=True)
@@ -171,7 +171,7 @@ class FailedLogin(models.Model):
 
 
 class ProviderQuerySet(models.QuerySet["AuthProvider"]):
-    """Log-in providers."""
+    """Login providers."""
 
     def accepting_logins(self) -> ProviderQuerySet:
         """Those that people may log in through now: on, and confirmed, still on trial, or back at what they were."""
@@ -180,17 +180,17 @@ class ProviderQuerySet(models.QuerySet["AuthProvider"]):
 
 
 class AuthProvider(models.Model):
-    """GitHub, Active Directory or OpenLDAP: how it is reached and who may come in through it.
+    """The row of one kind of login provider: how it is reached and who may log in through it.
 
     A provider that was just switched on is on trial: unless somebody logs in through it before `trial_until`, or an
-    administrator confirms it, it counts as off again. One that was on and is now reached differently
-    (`is_reconfigured`) is on trial, too, and goes back to its `previous_config` configuration. `answered_at` and
-    `last_error` are what the last re-syncs met.
+    administrator confirms it, it is off again. One that was on and is now reached differently
+    (`is_reconfigured`) is on trial, too, and goes back to its `previous_config`. `answered_at` and `last_error` are
+    what the last re-syncs met.
     """
 
     TRIAL = timedelta(minutes=5)
 
-    kind = models.CharField(max_length=16, unique=True, choices=list(PROVIDER_TITLES.items()))
+    kind = models.CharField(max_length=MAX_KIND_LENGTH, unique=True)
     enabled = models.BooleanField(default=False)
     trial_until = models.DateTimeField(null=True)
     stored = EncryptedJSONField(default=dict)
@@ -207,18 +207,25 @@ class AuthProvider(models.Model):
         ordering = ("id",)
 
     def __str__(self) -> str:
-        return PROVIDER_TITLES[self.kind]
+        return self.login_provider.title
 
     @property
-    def config(self) -> LoginProviderConfig:
-        """The configuration in force, typed."""
-        return CONFIGS[self.kind].from_json(
-            self.previous_config if self.is_reconfigured and self.is_trial_over else self.stored
+    def login_provider(self) -> AnyProvider:
+        """The provider of this kind, which takes this row's `config`."""
+        return provider_of(self.kind)
+
+    @property
+    def config(self) -> ProviderConfig:
+        """The configuration in force."""
+        is_rolled_back = self.is_reconfigured and self.is_trial_over
+        config: ProviderConfig = self.login_provider.config_class.from_json(
+            self.previous_config if is_rolled_back else self.stored
         )
+        return config
 
     @property
     def is_trial_over(self) -> bool:
-        """Whether a trial ended and nobody confirmed."""
+        """Whether a trial ended without being confirmed."""
         return self.trial_until is not None and self.trial_until <= timezone.now()
 
     @property
@@ -228,21 +235,22 @@ class AuthProvider(models.Model):
 
     @property
     def is_on_trial(self) -> bool:
-        """Whether it is on and waits to be confirmed."""
+        """Whether it is on and not confirmed yet."""
         return self.enabled and self.trial_until is not None and not self.is_trial_over
 
     def end_trial(self) -> None:
-        """Make an unconfirmed trial's end so in the row, before something else is changed; the caller saves."""
+        """Write the end of an unconfirmed trial into the row, before something else is changed; the caller saves."""
         if self.is_trial_over:
             self.stored, self.enabled = (self.previous_config, True) if self.is_reconfigured else (self.stored, False)
             self.previous_config, self.is_reconfigured, self.trial_until = {}, False, None
 
 
 class Identity(models.Model):
-    """What a provider said last about an account: the person, and each group.
+    """What a provider last said about an account: the person, and each group.
 
-    A person's row also says when the provider was last asked (`refreshed_at`), why the person may not come in any more
-    (`rejection_reason`, empty while there), and keeps GitHub's token, without which nobody tells the person's teams.
+    A person's row also says when the provider was last asked (`refreshed_at`) and why the person may not log in any
+    more (`rejection_reason`, empty while they may), and keeps the `token` of a provider that shows a person's groups
+    only to the person.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
@@ -262,7 +270,7 @@ class Identity(models.Model):
             models.UniqueConstraint(fields=["user", "kind", "external_id"], name="identity_once"),
             models.UniqueConstraint(
                 fields=["kind", "external_id"],
-                condition=models.Q(kind__in=sorted(PERSON_KINDS.values())),
+                condition=models.Q(kind__endswith=PERSON_SUFFIX),  # not a list: a new provider needs no migration
                 name="identity_one_person",
             ),
         )
@@ -272,7 +280,7 @@ class Identity(models.Model):
 
 
 class KnownIdentity(models.Model):
-    """The name of a person or group that a search met, so that member lists can show those who were never here."""
+    """The name of a person or group from a search, so that member lists can show those who never logged in."""
 
     kind = models.CharField(max_length=32)
     external_id = models.CharField(max_length=512)

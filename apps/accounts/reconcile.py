@@ -1,4 +1,4 @@
-"""How accounts and keys settle: the wish comes true at once; people of log-in providers are asked about anew."""
+"""How accounts and keys are reconciled: the desired state holds at once; people of providers are re-synced."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from apps.core.result import ReconcileResult
 
 
 def reconcile_api_key(row: Managed) -> ReconcileResult:
-    """The wish, seen."""
+    """A key has nothing outside the database: what is desired is the case."""
     return ReconcileResult(state=row.desired)
 
 
 def reconcile_account(row: User) -> ReconcileResult:
-    """The wish, seen; for somebody of a provider also whether they are still there, and in which groups."""
+    """What is desired is the case; people of a provider are also re-synced with it when it is time."""
     if row.desired != "active":
         return ReconcileResult(state=row.desired)
     outcome = resync_account(row)

@@ -21,7 +21,7 @@ def is_set_up() -> bool:
 
 
 def break_glass() -> User | None:
-    """The one administrator left who gets in when log-in providers fail; None while there are several, or none.
+    """The one administrator left who can log in when providers fail; None while there are several, or none.
 
     That is the last active administrator with a password kept here. No rule may keep this account out.
     """
@@ -30,13 +30,13 @@ def break_glass() -> User | None:
 
 
 def local_admins() -> list[User]:
-    """The active administrators with a password kept here, who get in whatever becomes of log-in providers."""
+    """The active administrators with a password kept here, who can log in when providers fail."""
     admins = User.objects.filter(kind="admin", desired="active")
     return [user for user in admins if user.has_usable_password()]
 
 
 def key_by_credentials(public_value: str, secret: str) -> ApiKey | None:
-    """The key with this pair, or None; whether it may be used is another question (`key_refusal`)."""
+    """The key with this pair, or None; `key_refusal` says whether it may be used."""
     key = ApiKey.objects.select_related("account").filter(public_value=public_value).first()
     if key is None:
         ApiKey.digest(secret)

@@ -1,4 +1,4 @@
-"""Changes to accounts and keys; every one is asked and recorded through `core.hooks`."""
+"""Changes to accounts and keys; every one is requested and recorded through `core.hooks`."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def account_create(
 ) -> User:
     """A new local account.
 
-    Raises `Invalid` for a weak password, a name in use or an unknown kind, `Stale` for an administrator who is made
-    by somebody that did not prove lately who they are.
+    Raises `Invalid` for a weak password, a name in use or an unknown kind, `ReauthenticationRequired` when an
+    administrator is made by somebody who has not authenticated recently.
     """
     if kind not in KINDS:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
@@ -77,7 +77,7 @@ def account_create(
 
 
 def first_admin_create(*, login: str, password: str, name: str = "") -> User:
-    """The admin that the one-time set-up link makes; `Conflict` once there is one."""
+    """The first administrator, made through the one-time set-up link; `Conflict` when there is one already."""
     with transaction.atomic():
         if is_set_up():
             raise Conflict("This installation already has an administrator; log in instead.")
@@ -115,7 +115,7 @@ def account_act(user: User, action: str, *, actor: ActorProtocol | None) -> User
 
 
 def _require_another_admin(user: User) -> None:
-    """One administrator stays who can get in whatever becomes of log-in providers: with a password kept here."""
+    """Keep one administrator who can log in when providers fail: with a password kept here."""
     if not User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk).exists():
         raise Conflict("This is the last active administrator; make another one first.")
     if not any(other != user for other in local_admins()):
@@ -138,8 +138,8 @@ def key_create(
 ) -> NewKey:
     """A new access key and secret (20 upper-case hex digits, 40 unmistakable letters); the secret is stored hashed.
 
-    Raises `Invalid` for an `expires` that is past and for `addresses` that are none. A key that makes a key passes its
-    own limits on; `role` is checked by `environments.services`, which also say to which `environment` it belongs.
+    Raises `Invalid` for an `expires` in the past and for invalid `addresses`. A key that makes a key passes its own
+    limits on; `role` is checked by `environments.services`, which also say to which `environment` it belongs.
     """
     limits = key_limits(actor.api_key, expires, list(addresses))
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(40))
@@ -184,28 +184,28 @@ def key_update(
         request["expires"] = request["expires"].isoformat()
     with transaction.atomic():
         hooks.request_change(key, "update", actor=actor, environment=environment, changes=texts, request=request)
-        if limits:  # not among what cancelling brings back: a limit counts from now on
+        if limits:  # not among the changes: cancelling the operation must not bring an old limit back
             ApiKey.all_objects.filter(pk=key.pk).update(**limits)
             key.refresh_from_db()
     return key
 
 
 def record_key_use(key: ApiKey, address: str = "") -> None:
-    """Note when and from where a key was used: at most once a minute, but every change of address."""
+    """Record when and from where a key was used: at most once a minute, but every change of address."""
     now = timezone.now()
     if key.last_used is None or (now - key.last_used).total_seconds() > 60 or key.last_address != address:
         ApiKey.all_objects.filter(pk=key.pk).update(last_used=now, last_address=address)
 
 
 def record_failed_login(login: str, address: str, *, via: str = "console") -> None:
-    """Count a refused log-in and forget old ones; `via` is the door at which it was tried."""
+    """Count a refused login and delete old ones; `via` is the interface at which it was tried."""
     FailedLogin.objects.filter(at__lt=timezone.now() - 2 * FAILED_LOGIN_WINDOW).delete()
     FailedLogin.objects.create(login=login.lower()[:255], address=address)
     hooks.record("login.refused", actor=None, request={"login": login}, address=address, via=via, code="401")
 
 
 def record_login(user: User, address: str, *, via: str = "console") -> None:
-    """Forget the failures of this name and write the log-in down, with the backend that let the person in."""
+    """Delete the failures of this name and record the login, with the backend that accepted it."""
     FailedLogin.objects.filter(login=user.login.lower()).delete()
     User.all_objects.filter(pk=user.pk).update(last_login=timezone.now())
     details = {"backend": str(getattr(user, "backend", "")).rpartition(".")[2]}

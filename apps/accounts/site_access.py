@@ -1,4 +1,4 @@
-"""Site access: whether somebody with valid credentials may log in here, and the rule for local accounts."""
+"""Site access: who of those with valid credentials may log in here, and the rule for local accounts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from apps.accounts.claims import Claims
+from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND
 from apps.accounts.login.sessions import sessions_close
 from apps.accounts.models import Session, User
-from apps.accounts.provider_config import (
-    LOCAL_IDENTITY_KIND,
-    REQUIRED,
-    UNRESTRICTED,
-    Claims,
-    SiteAccess,
-)
+from apps.accounts.provider_config import REQUIRED, UNRESTRICTED, SiteAccess
 from apps.core import hooks
 from apps.core.defaults import setting
 from apps.core.errors import Invalid
@@ -29,19 +25,19 @@ LOCAL_ACCESS = "auth.local.access"
 
 
 def access_refusal(config: SiteAccess, claims: Claims, user: User | None) -> str:
-    """Why this person may not come in, or nothing; `user` is the account they had before, if any."""
+    """Why this person may not log in, or an empty text; `user` is the account they had before, if any."""
     if user is not None and user.desired != "active":
         return _("This account is deactivated or removed; an administrator can bring it back.")
     return _refusal_reason(config, claims.names() | _account_names(user), user)
 
 
 def local_access_refusal(user: User) -> str:
-    """Why a local account may not come in, or nothing; administrators always may, or nobody could mend a mistake."""
+    """Why a local account may not log in, or an empty text; administrators always may, to mend a wrong rule."""
     return "" if user.is_admin else _refusal_reason(local_access(), _account_names(user), user)
 
 
 def local_access() -> SiteAccess:
-    """Who may come in with a password that is kept here; a setting that cannot be read lets administrators in only."""
+    """Who may log in with a password kept here; a setting that cannot be read lets administrators in only."""
     stored = setting(LOCAL_ACCESS)
     try:
         return SiteAccess.from_wire(json.loads(stored)) if stored else SiteAccess()
@@ -66,8 +62,8 @@ def _account_names(user: User | None) -> set[tuple[str, str]]:
 def local_access_save(data: Mapping[str, Any], *, actor: ActorProtocol) -> int:
     """Set `accessMode` and `allowedIdentities` of local accounts; what is left out stays.
 
-    The sessions of those who may not come in any more end; how many that were. Raises `Forbidden` for others than
-    administrators, whom the rule never holds back themselves, and `Invalid` for a wrong field.
+    Ends the sessions of those who may not log in any more; returns how many. Administrators are never kept out.
+    Raises `Forbidden` for other actors, and `Invalid` for a wrong field.
     """
     require_recent_auth(actor)
     known = {name: value for name, value in data.items() if value is not None}

@@ -31,10 +31,10 @@ from apps.console.hosts import (
 )
 from apps.console.keys import api_keys
 from apps.console.login import (
-    github_login,
     login_pages,
     login_totp,
     reauthentication,
+    redirect_login,
     setup,
 )
 from apps.console.stacks import service_form, services, stacks
@@ -119,8 +119,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login", login_pages.log_in, name="login"),
     path("login/code", login_totp.enter_code, name="login-code"),
     path("login/enrol", login_totp.enrol_page, name="login-enrol"),
-    path("login/github", github_login.start_login, name="github"),
-    path("login/github/return", github_login.finish_login, name="github-return"),
+    *redirect_login.routes(),
     path("logout", login_pages.log_out, name="logout"),
     path("theme", login_pages.theme, name="theme"),
     path("account/password", login_pages.password, name="password"),

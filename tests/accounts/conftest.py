@@ -1,4 +1,4 @@
-"""Log-in providers to test against: a real OpenLDAP, a real Samba, a silent server, and a make-believe GitHub."""
+"""Login providers to test against: a real OpenLDAP, a real Samba, a silent server, and a fake GitHub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from apps.accounts.models import AuthProvider
-from apps.accounts.providers import directory, resync, search_pool
+from apps.accounts.providers.ldap import provider as ldap_provider
 from apps.accounts.providers.services import provider_save
 from apps.environments.actor import Actor, actor_of_user
 from tests.accounts.fake_directory import SAMPLE, FakeDirectory
@@ -50,7 +50,7 @@ def samba() -> Iterator[Samba]:
 
 @pytest.fixture
 def actor_of(people: Any) -> Callable[..., Actor]:
-    """People who act at the machine itself: nobody asks them for their password again."""
+    """Actors at the command line, who need no recent authentication."""
     return lambda who: actor_of_user(getattr(people, who) if isinstance(who, str) else who, "cli")
 
 
@@ -68,12 +68,11 @@ def configure(actor_of: Callable[..., Actor]) -> Configure:
 
 @pytest.fixture
 def fake_directory(monkeypatch: pytest.MonkeyPatch, configure: Configure) -> FakeDirectory:
-    """An OpenLDAP in memory that is on: ann is in crew and fleet, ben is in fleet."""
+    """An OpenLDAP in memory that accepts logins: ann is in crew and fleet, ben is in fleet."""
     made = FakeDirectory()
     made.add("ann", "crew", "fleet")
     made.add("ben", "fleet")
-    for module in (directory, resync, search_pool):
-        monkeypatch.setattr(module, "ldap_lookup", lambda: made)
+    monkeypatch.setattr(ldap_provider, "load_reader", lambda: made)
     configure("openldap", SAMPLE)
     return made
 
@@ -87,7 +86,7 @@ def silent() -> Iterator[int]:
 
 @pytest.fixture
 def fake_github() -> Iterator[FakeGitHub]:
-    """A make-believe GitHub Enterprise."""
+    """A fake GitHub Enterprise server."""
     made = FakeGitHub()
     yield made
     made.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.accounts.provider_config import Claims, IdentityClaim
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.claims import Claims, IdentityClaim
+from apps.accounts.providers.errors import DirectoryDown
 
 SAMPLE = {
     "server": "ldap.example.test",
@@ -21,7 +21,7 @@ def group(name: str) -> IdentityClaim:
 
 
 class FakeDirectory:
-    """Everybody's password is their name; `requested` says who was asked about, `down` why nobody can be."""
+    """Everybody's password is their name; `requested` are the re-synced people, `down` says why it cannot be asked."""
 
     def __init__(self) -> None:
         self.groups: dict[str, list[str]] = {}
@@ -40,12 +40,12 @@ class FakeDirectory:
         )
         return Claims(person, tuple(group(each) for each in self.groups[name]))
 
-    def identify(self, kind: str, config: Any, login: str, password: str) -> Claims | None:
+    def identify(self, kinds: Any, config: Any, login: str, password: str) -> Claims | None:
         self._require_available()
         found = [name for name, known in self.logins.items() if known == login and known == password]
         return self.claims(found[0]) if found and not self.out.get(found[0]) else None
 
-    def person(self, kind: str, config: Any, external_id: str) -> Claims | str:
+    def person(self, kinds: Any, config: Any, external_id: str) -> Claims | str:
         self.requested.append(external_id)
         self._require_available()
         name = external_id.removeprefix("u-")
@@ -53,14 +53,14 @@ class FakeDirectory:
             return UNKNOWN_PERSON
         return self.out.get(name) or self.claims(name)
 
-    def by_name(self, kind: str, config: Any, text: str, most: int, *, exact: bool) -> list[IdentityClaim]:
+    def by_name(self, kinds: Any, config: Any, text: str, most: int, *, exact: bool) -> list[IdentityClaim]:
         self._require_available()
         names = sorted({each for groups in self.groups.values() for each in groups})
         found = [self.claims(name).person for name in self.groups] + [group(name) for name in names]
         return [each for each in found if (text == each.login if exact else text in each.login)][:most]
 
-    def by_id(self, kind: str, config: Any, identity_kind: str, external_id: str) -> IdentityClaim | None:
-        known = self.by_name(kind, config, "", 1000, exact=False)
+    def by_id(self, kinds: Any, config: Any, identity_kind: str, external_id: str) -> IdentityClaim | None:
+        known = self.by_name(kinds, config, "", 1000, exact=False)
         return next((each for each in known if external_id in {each.external_id, each.dn}), None)
 
     def _require_available(self) -> None:

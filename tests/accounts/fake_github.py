@@ -1,4 +1,4 @@
-"""A make-believe GitHub: OAuth's two steps, the person, and pages of organizations and teams."""
+"""A fake GitHub: OAuth's two steps, the person, and pages of organizations and teams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OWN_PATHS = ("/api/v3/user", "/api/v3/user/orgs", "/api/v3/user/teams")
 
 
 class FakeGitHub:
-    """What it knows can be changed between requests; `requests` is every path that was asked for."""
+    """Its data can be changed between requests; `requests` is every path that was requested."""
 
     client_id, client_secret = "corral-client", "corral-client-secret"
 
@@ -51,7 +51,7 @@ class FakeGitHub:
         return {**working, "hostname": self.host, "scheme": "http://", **changes}
 
     def token(self, form: dict[str, str]) -> dict[str, str]:
-        """The answer to a code: a token once, or GitHub's words for what is wrong."""
+        """The answer to a code: a token once, or GitHub's error."""
         if (form.get("client_id"), form.get("client_secret")) != (self.client_id, self.client_secret):
             return {"error": "incorrect_client_credentials", "error_description": "The client secret is wrong."}
         if form.get("code") not in self.codes:
@@ -61,7 +61,7 @@ class FakeGitHub:
         return {"access_token": token, "token_type": "bearer", "scope": "read:org"}
 
     def reply(self, path: str, query: dict[str, str], token: str) -> tuple[Any, int]:
-        """What is answered to a question about oneself (with a token), or about others (also as the OAuth app)."""
+        """The answer to a query about oneself (with a token), or about others (also as the OAuth app)."""
         if path in self.refuses:
             status, body = self.refuses[path]
             return body, status
@@ -80,7 +80,7 @@ class FakeGitHub:
         return lists[path][page * PAGE : (page + 1) * PAGE] if path in lists else known.get(path)
 
     def public(self, path: str, query: dict[str, str]) -> Any:
-        """What everybody may ask for: people and organizations by number or name, and the search for them."""
+        """The public queries: people and organizations by number or name, and the search for them."""
         place, _slash, word = path.removeprefix("/api/v3/").rpartition("/")
         if (place, word) == ("search", "users"):
             part = query["q"].partition(" ")[0]
@@ -92,7 +92,7 @@ class FakeGitHub:
 def _handler(hub: FakeGitHub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
-            """Silence."""
+            """Log nothing."""
 
         def _send(self, body: Any, status: int = 200) -> None:
             data = json.dumps(body).encode()
@@ -103,7 +103,7 @@ def _handler(hub: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(data)
 
         def _send_back(self, query: dict[str, str]) -> None:
-            """As after the person's yes: with a code and the state that was given."""
+            """As after the person's consent: with a code and the state that was given."""
             self.send_response(302)
             self.send_header("Location", f"{query['redirect_uri']}?code=good&state={query['state']}")
             self.send_header("Content-Length", "0")

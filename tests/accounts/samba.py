@@ -1,4 +1,4 @@
-"""An Active Directory of one's own: Samba's domain controller on a loopback address of its own."""
+"""An Active Directory for the tests: Samba's domain controller on a loopback address of its own."""
 
 from __future__ import annotations
 

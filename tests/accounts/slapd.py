@@ -1,4 +1,4 @@
-"""An OpenLDAP server of one's own: on high loopback ports, with a certificate authority, people and groups."""
+"""An OpenLDAP server for the tests: on high loopback ports, with a certificate authority, people and groups."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 
 class Slapd:
-    """The running server and its administrator's hands."""
+    """The running server, and changes to it as its administrator."""
 
     def __init__(self, folder: Path) -> None:
         self.port, self.tls_port, self.folder = free_port(), free_port(), folder
@@ -93,7 +93,7 @@ class Slapd:
         return f"{dn},{BASE}"
 
     def change(self, dn: str, attribute: str, *values: str) -> None:
-        """Give an attribute other values, or none."""
+        """Replace the values of an attribute, or delete it."""
         import ldap
 
         with self._root() as root:

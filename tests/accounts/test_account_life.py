@@ -1,4 +1,4 @@
-"""Changing, stopping and removing accounts: admins only, and one admin always stays."""
+"""Changing, deactivating and removing accounts: administrators only, and one administrator always stays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Actors = Callable[..., Actor]
 
 
 def reload(user: User) -> User:
-    """The account as it is now, after a look of the loop."""
+    """The account as it is now, after a reconcile."""
     reconcile_one("account", user.pk)
     return User.objects.get(pk=user.pk)
 

@@ -22,7 +22,7 @@ def request_(rf: RequestFactory) -> Any:
 
 
 def test_a_good_code_says_who_it_is(people: Any, fake_github: FakeGitHub, configure: Callable[..., Any], request_: Any):
-    claims = oauth.redeem(request_, configure("github", fake_github.config()), "good", "http://testserver/")
+    claims = oauth.redeem(request_, configure("github", fake_github.config()).config, "good", "http://testserver/")
     assert (claims.person.kind, claims.person.external_id, claims.person.login) == ("github_user", "42", "octo")
     assert claims.names() == {("github_user", "42"), ("github_org", "7"), ("github_team", "70")}
 
@@ -32,7 +32,7 @@ def test_a_wrong_code_says_nothing(
     people: Any, fake_github: FakeGitHub, configure: Callable[..., Any], request_: Any, code: str
 ):
     with pytest.raises(Unauthorized):
-        oauth.redeem(request_, configure("github", fake_github.config()), code, "http://testserver/")
+        oauth.redeem(request_, configure("github", fake_github.config()).config, code, "http://testserver/")
 
 
 def test_a_github_that_is_down_is_reported(
@@ -40,7 +40,7 @@ def test_a_github_that_is_down_is_reported(
 ):
     fake_github.broken = True
     with pytest.raises(Problem) as caught:
-        oauth.redeem(request_, configure("github", fake_github.config()), "good", "http://testserver/")
+        oauth.redeem(request_, configure("github", fake_github.config()).config, "good", "http://testserver/")
     assert (caught.value.status, caught.value.code) == (502, "GithubDown")
 
 
@@ -49,5 +49,5 @@ def test_a_github_that_nobody_answers_for_is_reported(
 ):
     provider = configure("github", fake_github.config(hostname="127.0.0.1:1"))
     with pytest.raises(Problem) as caught:
-        oauth.redeem(request_, provider, "good", "http://testserver/")
+        oauth.redeem(request_, provider.config, "good", "http://testserver/")
     assert caught.value.status == 502

@@ -1,4 +1,4 @@
-"""Logging in through GitHub with a browser: the code flow, its state, and who may come in."""
+"""Logging in through GitHub with a browser: the code flow, its state, and who may log in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def provider(people: Any, fake_github: FakeGitHub, configure: Configure) -> Any:
 
 
 def begin_login(client: Client, wanted: str = "/") -> dict[str, str]:
-    """Press the button; what GitHub is told."""
+    """Press the button; the query that GitHub receives."""
     answer = client.post("/login/github", {"next": wanted})
     assert answer.status_code == 302, answer.content.decode()
     return {name: values[0] for name, values in parse_qs(urlsplit(answer["Location"]).query).items()}
@@ -258,4 +258,4 @@ def test_github_s_token_is_kept_encrypted_and_nowhere_else(client: Client, fake_
 
 def test_the_github_of_everybody_is_the_default():
     config = AuthProvider(kind="github", stored={"clientId": "a", "clientSecret": "b"}).config
-    assert (config.url, config.api_url) == ("https://github.com/", "https://api.github.com/")  # type: ignore[union-attr]
+    assert (config.url, config.api_url) == ("https://github.com/", "https://api.github.com/")  # type: ignore[attr-defined]

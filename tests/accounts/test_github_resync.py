@@ -1,4 +1,4 @@
-"""Re-sync with GitHub: the token of the log-in tells later what became of organizations, teams and the person."""
+"""Re-sync with GitHub: the stored token shows later changes of organizations, teams and the person."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def octo(
     configure: Callable[..., Any],
     run_loop: Callable[[], None],
 ) -> User:
-    """Octo came in through GitHub; the organization acme gives the role."""
+    """Octo logged in through GitHub; the organization acme gives the role."""
     configure("github", fake_github.config())
     owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
     acme = {"externalId": "7", "externalIdType": "github_org", "role": "member"}

@@ -1,4 +1,4 @@
-"""Looking for people, organizations and teams at GitHub, and asking it again about somebody."""
+"""Searches for people, organizations and teams at GitHub, and the re-sync of a person."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import requests
 
+from apps.accounts.claims import Claims
 from apps.accounts.models import Identity, KnownIdentity
-from apps.accounts.provider_config import Claims, GithubProviderConfig
+from apps.accounts.providers.errors import GithubDown
 from apps.accounts.providers.github import lookup as github_api
-from apps.accounts.providers.github.api import GithubDown
+from apps.accounts.providers.github.config import GithubProviderConfig
 from apps.accounts.providers.search import identities_search, identity_find
 from tests.accounts.fake_github import FakeGitHub
 
@@ -75,11 +76,11 @@ def test_a_number_leads_to_a_name(kind: str, number: str, login: str):
 
 
 @pytest.mark.parametrize(("kind", "number"), [("github_team", "70"), ("github_user", "../7"), ("github_org", "x")])
-def test_what_github_tells_nobody_is_not_found(kind: str, number: str):
+def test_what_github_shows_nobody_is_not_found(kind: str, number: str):
     assert identity_find(kind, number) is None
 
 
-def test_asked_again_github_tells_person_organizations_and_teams(config: GithubProviderConfig):
+def test_a_re_sync_reads_person_organizations_and_teams(config: GithubProviderConfig):
     read = github_api.person(config, "42", TOKEN)
     assert isinstance(read, Claims)
     assert read.names() == {("github_user", "42"), ("github_org", "7"), ("github_team", "70")}

@@ -1,4 +1,4 @@
-"""How passwords are kept outside the tests, which use a cheap hash."""
+"""How passwords are hashed outside the tests, which use a cheap hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New limits for a key that is there: what counts as a change, and as more than it had."""
+"""New limits for an existing key: what is a change, and what widens it."""
 
 from __future__ import annotations
 

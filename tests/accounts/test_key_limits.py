@@ -1,4 +1,4 @@
-"""A key's time and addresses: checked when it is made, held to at every use, never widened by the key itself."""
+"""A key's expiry and addresses: checked when it is made, enforced at every use, never widened by the key itself."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def make(people: Any, actor_of: Actors) -> Callable[..., NewKey]:
 
 
 def later(made: NewKey, **columns: Any) -> ApiKey:
-    """The key after these columns were set past its checks."""
+    """The key after these columns were set without checks."""
     ApiKey.all_objects.filter(pk=made.key.pk).update(**columns)
     return ApiKey.objects.select_related("account").get(pk=made.key.pk)
 
@@ -159,7 +159,7 @@ def test_a_key_that_makes_a_key_hands_its_limits_down(make: Any, people: Any):
         key_create(actor=actor, account=people.bob, addresses=["0.0.0.0/0"])
 
 
-def test_the_record_of_a_key_tells_its_limits(make: Any):
+def test_the_audit_entry_of_a_key_has_its_limits(make: Any):
     made = make(expires=timezone.now() + HOUR, addresses=["10.0.0.7"])
     entry = AuditEntry.all_objects.get(event="apiKey.create", target=made.key.pk)
     assert entry.request["addresses"] == ["10.0.0.7/32"]

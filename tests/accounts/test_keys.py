@@ -1,4 +1,4 @@
-"""API keys: the pair is shown once, works while key and account are active, and never a moment longer."""
+"""API keys: the pair is shown once, works while key and account are active, and no longer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Actors = Callable[..., Actor]
 
 @pytest.fixture
 def made(people: Any, actor_of: Actors) -> NewKey:
-    """Bob's key, settled."""
+    """Bob's key, reconciled."""
     new = key_create(actor=actor_of("bob"), account=people.bob, name="ci")
     reconcile_one("apiKey", new.key.pk)
     new.key.refresh_from_db()

@@ -1,4 +1,4 @@
-"""One administrator always stays who gets in when every log-in provider fails: with a password kept here."""
+"""One administrator always stays who gets in when every login provider fails: with a password kept here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def admin(people: Any) -> Make:
 
 
 def remove_admin(user: User, how: str, actor: Actor) -> None:
-    """Take an administrator away: stop, remove or demote."""
+    """Deactivate, remove or demote an administrator."""
     if how == "demote":
         account_update(user, actor=actor, kind="user")
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.errors import DirectoryDown
 from apps.environments.actor import actor_of_user
 from apps.environments.services import members_set
 from tests.accounts.samba import PASSWORD, Samba

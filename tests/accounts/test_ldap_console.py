@@ -1,4 +1,4 @@
-"""The administrator's pages about logging in, and the log-in page itself."""
+"""The administrator's pages about logging in, and the login page itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def form(slapd: Slapd, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_an_administrator_sees_every_way_in(root: Client, path: str):
+def test_an_administrator_sees_every_provider(root: Client, path: str):
     assert root.get(path).status_code == 200
 
 
@@ -50,7 +50,7 @@ def test_nobody_else_sees_or_does_anything_there(people: Any, path: str, who: st
 
 
 @pytest.mark.parametrize("path", ["/admin/access/saml", "/admin/access/saml/test", "/admin/access/saml/do/enable"])
-def test_an_unknown_way_in_is_not_there(root: Client, path: str):
+def test_an_unknown_provider_is_not_found(root: Client, path: str):
     assert root.get(path).status_code in {302, 404, 405}
     assert root.post(path, headers={"HX-Request": "true"}).status_code == 404
 
@@ -105,7 +105,7 @@ def test_allowed_people_are_written_one_per_line(root: Client, lines: str, statu
         assert "openldap_group cn=a, ou=b\nopenldap_user x" in page
 
 
-def test_the_log_in_page_tells_that_a_directory_is_down(people: Any, silent: int, configure: Callable[..., Any]):
+def test_the_login_page_says_that_a_directory_is_down(people: Any, silent: int, configure: Callable[..., Any]):
     pytest.importorskip("ldap")
     known = {"server": "127.0.0.1", "port": silent, "domain": "dc=x", "connectionTimeout": 200}
     configure("openldap", {**known, "serviceAccountUsername": "cn=x", "serviceAccountPassword": "y"})

@@ -16,10 +16,10 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
 from apps.accounts.providers import ldap as ldap_package
 from apps.accounts.providers import services
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.errors import DirectoryDown
+from apps.accounts.providers.ldap.config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
 from apps.control.models import AuditEntry
 from apps.core.errors import (
     Conflict,
@@ -125,7 +125,7 @@ def test_a_secret_left_out_stays_and_a_new_one_replaces_it(people: Any, actor_of
 
 
 @pytest.mark.servers
-def test_a_test_tells_the_identities_and_changes_nothing(people: Any, slapd: Slapd, actor_of: Actors):
+def test_a_test_returns_the_identities_and_changes_nothing(people: Any, slapd: Slapd, actor_of: Actors):
     tested = services.provider_test("openldap", "ann", PASSWORD, actor=actor_of("root"), data=slapd.config())
     assert tested
     assert tested.claims is not None
@@ -144,7 +144,7 @@ def test_a_test_tells_the_identities_and_changes_nothing(people: Any, slapd: Sla
         ({"server": "127.0.0.1:1"}, "nothing listens"),
     ],
 )
-def test_a_failed_test_tells_why(people: Any, slapd: Slapd, actor_of: Actors, changes: dict[str, Any], words: str):
+def test_a_failed_test_says_why(people: Any, slapd: Slapd, actor_of: Actors, changes: dict[str, Any], words: str):
     tested = services.provider_test("openldap", "ann", "wrong", actor=actor_of("root"), data=slapd.config(**changes))
     assert not tested
     assert words in tested.reason

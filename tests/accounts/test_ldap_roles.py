@@ -1,4 +1,4 @@
-"""Groups and people of a directory on member lists: roles come and go with the log-in."""
+"""Groups and people of a directory on member lists: roles come and go with the login."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def listed(people: Any, lab: Environment, actor_of: Callable[..., Any]) -> Calla
 
 @pytest.fixture
 def notified() -> Iterator[list[Any]]:
-    """The environments whose sockets were told to look again."""
+    """The environments whose sockets were notified."""
     notified_environments: list[Any] = []
 
     def hear(what: Any) -> int:

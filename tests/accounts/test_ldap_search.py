@@ -1,4 +1,4 @@
-"""Looking for people and groups in a real OpenLDAP by names and by lasting ids."""
+"""Searches for people and groups in a real OpenLDAP, by names and by immutable ids."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from apps.accounts.claims import Claims
 from apps.accounts.models import KnownIdentity
-from apps.accounts.provider_config import Claims
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.errors import DirectoryDown
 from apps.accounts.providers.ldap import lookup
+from apps.accounts.providers.ldap.provider import OpenLdapProvider
 from apps.accounts.providers.search import IdentitySearchResult, identities_search, identity_find
 from tests.accounts.slapd import Slapd
 
 pytestmark = pytest.mark.servers
+
+KINDS = OpenLdapProvider.identity_kinds
 
 
 @pytest.fixture(autouse=True)
@@ -93,13 +96,13 @@ def test_who_is_not_there_is_not_found(kind: str, name: str):
 
 
 def test_the_most_that_is_wanted_is_all_that_is_read(slapd: Slapd, directory: Any):
-    found = lookup.by_name("openldap", directory.config, "a", 2, exact=False)
+    found = lookup.by_name(KINDS, directory.config, "a", 2, exact=False)
     assert len([each for each in found if each.kind == "openldap_user"]) == 2
 
 
 def test_a_person_is_read_by_the_lasting_id_with_nested_groups(slapd: Slapd, directory: Any, search: Any):
     ann = next(claim for claim in search("ann").claims if claim.kind == "openldap_user")
-    read = lookup.person("openldap", directory.config, ann.external_id)
+    read = lookup.person(KINDS, directory.config, ann.external_id)
     assert isinstance(read, Claims)
     assert read.person == ann
     assert {group.name for group in read.groups} == {"crew", "fleet", "loop"}
@@ -107,21 +110,21 @@ def test_a_person_is_read_by_the_lasting_id_with_nested_groups(slapd: Slapd, dir
 
 def test_a_person_renamed_is_read_and_one_removed_is_said_to_be_gone(slapd: Slapd, directory: Any):
     dn = slapd.person("kim")
-    kim = lookup.by_id("openldap", directory.config, "openldap_user", dn)
+    kim = lookup.by_id(KINDS, directory.config, "openldap_user", dn)
     assert kim is not None
     moved = slapd.rename(dn, "uid=kimberley")
-    read = lookup.person("openldap", directory.config, kim.external_id)
+    read = lookup.person(KINDS, directory.config, kim.external_id)
     assert isinstance(read, Claims)
     assert read.person.login == "kimberley"
     slapd.remove(moved)
-    assert "does not know this person" in str(lookup.person("openldap", directory.config, kim.external_id))
+    assert "does not know this person" in str(lookup.person(KINDS, directory.config, kim.external_id))
 
 
 def test_a_disabled_person_is_said_to_be_disabled(slapd: Slapd, configure: Any):
     config = configure("openldap", slapd.config(userEnabledAttribute="employeeNumber", userDisabledBitMask=2)).config
-    dora = lookup.by_id("openldap", config, "openldap_user", slapd.people["dora"])
+    dora = lookup.by_id(KINDS, config, "openldap_user", slapd.people["dora"])
     assert dora is not None
-    assert "disabled" in str(lookup.person("openldap", config, dora.external_id))
+    assert "disabled" in str(lookup.person(KINDS, config, dora.external_id))
 
 
 @pytest.mark.parametrize("how", ["tls", "startTls"])
@@ -148,7 +151,7 @@ def test_a_directory_that_cannot_be_read_is_reported_beside_what_was_found(
     assert found.errors[0].startswith("OpenLDAP: ")
     assert words in found.errors[0]
     with pytest.raises(DirectoryDown):
-        lookup.person("openldap", config, "00000000-0000-0000-0000-000000000000")
+        lookup.person(KINDS, config, "00000000-0000-0000-0000-000000000000")
 
 
 def test_a_silent_directory_holds_nobody_up_for_five_seconds(silent: int, slapd: Slapd, configure: Any, search: Any):

@@ -1,4 +1,4 @@
-"""A directory that cannot be asked: the log-in answers soon, with the real reason, and nobody is let in."""
+"""A directory that cannot be asked: the login answers soon, with the real reason, and nobody gets in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.errors import DirectoryDown
 from tests.accounts.certificate_authority import certificate_authority
 from tests.accounts.slapd import PASSWORD, Slapd, free_port
 
@@ -23,7 +23,7 @@ def plain(port: int, **changes: Any) -> dict[str, Any]:
 
 
 def reason(name: str = "ann") -> str:
-    """Why the log-in could not be decided; it took less than five seconds."""
+    """Why the login could not be decided; it took less than five seconds."""
     began = time.monotonic()
     with pytest.raises(DirectoryDown) as caught:
         authenticate(None, username=name, password=PASSWORD)

@@ -29,7 +29,7 @@ def ann(fake_directory: Any, people: Any) -> User:
 
 @pytest.fixture
 def credentials(ann: User) -> dict[str, IsAccepted]:
-    """Every way in that Ann has, as a question: is it open?"""
+    """Every credential of Ann's, with a check whether it still works."""
     browser = Client()
     browser.post("/login", {"login": "ann", "password": "ann"})
     token = Client().post("/v1/token", {"code": "ann:ann"}, content_type="application/json").json()["jwt"]

@@ -107,7 +107,7 @@ def test_people_who_are_out_are_named_with_the_reason(root: Client):
 def test_the_buttons_do_what_they_say(root: Client, run_loop: Any, fake_directory: FakeDirectory):
     authenticate(None, username="ann", password="ann")
     requested = root.post(f"{PAGE}/do/resync", headers=PART)
-    assert (requested.status_code, "1 person is asked about anew." in requested["HX-Trigger"]) == (204, True)
+    assert (requested.status_code, "Re-syncing 1 person." in requested["HX-Trigger"]) == (204, True)
     run_loop()
     assert fake_directory.requested == ["u-ann"]
     assert root.post(f"{PAGE}/do/disable", headers=PART).status_code == 204

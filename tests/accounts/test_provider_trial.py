@@ -1,4 +1,4 @@
-"""Trials: a change that nobody confirms is taken back by itself, to off or to what was there before."""
+"""Trials: a change that nobody confirms is rolled back by itself, to off or to the previous configuration."""
 
 from __future__ import annotations
 

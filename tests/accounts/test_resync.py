@@ -1,4 +1,4 @@
-"""Re-sync: people who left their directory lose their access, people who left a group its role, while they are here."""
+"""Re-sync: who left the directory loses access, and who left a group its role, without a new login."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def listed(people: Any, lab: Environment, actor_of: Callable[..., Any]) -> Calla
 
 @pytest.fixture
 def notified() -> Iterator[list[Any]]:
-    """The environments whose sockets were told to look again."""
+    """The environments whose sockets were notified."""
     notified_environments: list[Any] = []
 
     def hear(what: Any) -> int:
@@ -100,7 +100,7 @@ def test_local_accounts_are_never_asked_about(people: Any, fake_directory: FakeD
     assert reload(people.root).next_attempt_at is None
 
 
-def test_a_group_that_was_left_takes_the_role_and_tells_the_open_sockets(
+def test_a_group_that_was_left_takes_the_role_and_notifies_the_open_sockets(
     ann: User, lab: Environment, fake_directory: FakeDirectory, later: Loop, notified: list[Any]
 ):
     assert role(ann, lab) == "member"

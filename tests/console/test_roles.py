@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.claims import IdentityClaim
 from apps.accounts.models import ApiKey
-from apps.accounts.provider_config import IdentityClaim
 from apps.accounts.providers.search import IdentitySearchResult
 from apps.console.components.revocation_summary import describe_revoked
 from apps.core.result import RevokedCounts
@@ -182,7 +182,7 @@ def test_a_key_is_made_with_limits_and_listed_with_them(browser_as: Any, at: Any
         ({"role": "king"}, "There is no role"),
         ({"expires": "at"}, "Say when"),
         ({"expires": "at", "until": "2001-01-01T00:00"}, "cannot expire in the past"),
-        ({"expires": "at", "until": "soon"}, "is no time"),
+        ({"expires": "at", "until": "soon"}, "is not a valid time"),
         ({"expires": "12"}, "Choose one of the spans"),
         ({"addresses": "here"}, "is no address or network"),
         ({"name": "x" * 256}, "at most 255"),

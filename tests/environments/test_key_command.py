@@ -44,7 +44,7 @@ def test_limits_are_taken(people: Any, lab: Environment, *, inside: bool):
         ({"login": "nobody"}, "no account"),
         ({"login": "bob", "environment": 99999}, "no environment"),
         ({"login": "bob", "role": "king"}, "no role"),
-        ({"login": "bob", "expires": "soon"}, "is no time"),
+        ({"login": "bob", "expires": "soon"}, "is not a valid time"),
         ({"login": "bob", "expires": "2001-01-01"}, "in the past"),
         ({"login": "bob", "address": ["here"]}, "no address or network"),
     ],

@@ -12,9 +12,11 @@ from django.contrib.auth import authenticate
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.claims import Claims, IdentityClaim
 from apps.accounts.models import AuthProvider, Identity, User
-from apps.accounts.provider_config import Claims, DirectoryProviderConfig, IdentityClaim
-from apps.accounts.providers import directory, resync, search_pool, services
+from apps.accounts.providers import services
+from apps.accounts.providers.ldap import provider as ldap_provider
+from apps.accounts.providers.ldap.config import DirectoryProviderConfig
 from apps.control.models import AuditEntry
 from apps.core.errors import Invalid
 from apps.environments.actor import actor_of_user
@@ -48,8 +50,7 @@ def switch_on(root: Any) -> Callable[..., AuthProvider]:
 def fake_directory(switch_on: Any, monkeypatch: pytest.MonkeyPatch) -> FakeDirectory:
     made = FakeDirectory()
     made.add("ann", "crew")
-    for module in (directory, resync, search_pool):
-        monkeypatch.setattr(module, "ldap_lookup", lambda: made)
+    monkeypatch.setattr(ldap_provider, "load_reader", lambda: made)
     switch_on("openldap", SAMPLE)
     return made
 
@@ -177,7 +178,7 @@ def test_an_empty_password_is_never_sent_to_a_directory_that_would_say_yes(
     """An LDAP bind with a name and an empty password succeeds anonymously."""
     queries: list[str] = []
 
-    def yes(kind: str, config: DirectoryProviderConfig, login: str, given: str) -> Claims:
+    def yes(kinds: Any, config: DirectoryProviderConfig, login: str, given: str) -> Claims:
         queries.append(given)
         return fake_directory.claims("ann")
 

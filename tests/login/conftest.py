@@ -1,4 +1,4 @@
-"""Browsers and programs that log in, and a clock that can be moved."""
+"""Browsers and API clients that log in, and sessions that can be aged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def reset_throttle() -> None:
-    """No throttle left over from the test before."""
+    """No throttle is left over from the previous test."""
     cache.clear()
 
 
@@ -42,7 +42,7 @@ def browser(people: Any) -> Callable[..., Client]:
 
 @dataclass
 class Answer:
-    """What the API said."""
+    """An answer of the API."""
 
     status: int
     body: Any
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass
 class BearerClient:
-    """A program that talks to the API with a bearer token, or with nothing."""
+    """An API client with a bearer token, or without credentials."""
 
     token: str = ""
 
@@ -75,13 +75,13 @@ class BearerClient:
 
 @pytest.fixture
 def nobody() -> BearerClient:
-    """A program that brings nothing."""
+    """An API client without credentials."""
     return BearerClient()
 
 
 @pytest.fixture
 def program(people: Any, nobody: BearerClient) -> Callable[..., BearerClient]:
-    """A program that got itself a token."""
+    """An API client that logged in for a token."""
 
     def make(login: str, password: str = PASSWORD, **more: str) -> BearerClient:
         answer = nobody.post("token", {"code": f"{login}:{password}", **more})
@@ -93,7 +93,7 @@ def program(people: Any, nobody: BearerClient) -> Callable[..., BearerClient]:
 
 @pytest.fixture
 def later() -> Callable[..., None]:
-    """Moves everything that sessions remember into the past."""
+    """Moves every time that sessions store into the past."""
 
     def pass_by(**span: float) -> None:
         past = timedelta(**span)
@@ -107,7 +107,7 @@ def later() -> Callable[..., None]:
 
 @pytest.fixture
 def set_to() -> Callable[[str, str], None]:
-    """Writes a setting, past every rule."""
+    """Writes a setting without checking it."""
 
     def write(name: str, value: str) -> None:
         Setting.objects.update_or_create(name=name, defaults={"value": value})
@@ -140,7 +140,7 @@ class Authenticator:
         return pyotp.TOTP(Totp.objects.get(account=self.user).secret)
 
     def code(self) -> str:
-        """A code that counts: as if half a minute had passed since the last one."""
+        """A valid code, as if half a minute had passed since the last one."""
         Totp.objects.filter(account=self.user).update(last_step=0)
         return self.totp.now()
 
@@ -151,7 +151,7 @@ class Authenticator:
 
 @pytest.fixture
 def phone(people: Any, actor_of: Any) -> Callable[[str], Authenticator]:
-    """Gives somebody a second factor; their authenticator."""
+    """Enrols an account; returns its authenticator."""
 
     def make(login: str) -> Authenticator:
         user = getattr(people, login)

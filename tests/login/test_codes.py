@@ -1,4 +1,4 @@
-"""One-time codes, against the RFC's own numbers, and what counts as one."""
+"""One-time codes, against the RFC's own numbers, and which codes are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides over the door asks for the password again, unless it was typed within ten minutes."""
+"""Changes to access require the password again, unless it was typed within ten minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program proves again who it is, for what decides over the door, without logging in again."""
+"""Re-authentication over the API before changes to access, without a new login."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DOOR = ("localauthconfigs", {"username": "chief", "password": "a brand-new phras
 
 
 def mine(program: Any) -> str:
-    """The address of the session that the program is in."""
+    """The URL of the client's own session."""
     rows = program.get("loginsessions").body["data"]
     return next(f"loginsessions/{row['id']}" for row in rows if row["current"])
 
 
 @pytest.fixture
 def stale(program: Any, later: Any) -> Any:
-    """A program that logged in a while ago."""
+    """An API client that logged in a while ago."""
 
     def make(login: str, **more: str) -> Any:
         found = program(login, **more)

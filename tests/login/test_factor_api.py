@@ -1,4 +1,4 @@
-"""The second factor over the API: asked for with the token, set up and taken away by actions."""
+"""The second factor over the API: required for the token, set up and removed by actions."""
 
 from __future__ import annotations
 

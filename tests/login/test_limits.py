@@ -1,4 +1,4 @@
-"""How long sessions live and which passwords are taken, from the settings and from the rules alone."""
+"""How long sessions last and which passwords are accepted, by the settings and by the rules alone."""
 
 from __future__ import annotations
 

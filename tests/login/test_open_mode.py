@@ -307,7 +307,7 @@ def test_an_actor_is_recently_authenticated_again_with_a_proof(people: Any):
 
 
 def test_anonymous_visitors_give_themselves_no_lasting_access(people: Any, opened: None, nobody: Any):
-    """Rancher's open mode let anybody make an administrator; what outlives open mode takes a proof here."""
+    """Rancher's open mode let anybody make an administrator; what outlives it requires authentication here."""
     new = {"login": "eve", "password": PASSWORD, "name": "Eve"}
     tries = [
         nobody.post("accounts", {**new, "kind": "admin"}),

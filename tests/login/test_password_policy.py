@@ -1,4 +1,4 @@
-"""No way to set a password takes one that is nearly the account's own log-in name or name."""
+"""Wherever a password is set, one that nearly equals the account's login name or name is refused."""
 
 from __future__ import annotations
 

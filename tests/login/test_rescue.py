@@ -1,4 +1,4 @@
-"""The locked-out: a command gives an administrator back, and the last one with a password is never kept out."""
+"""Lock-outs: a command restores an administrator, and the last one with a password is never locked out."""
 
 from __future__ import annotations
 
@@ -140,10 +140,11 @@ def test_it_is_written_down_without_the_password(people: Any, monkeypatch: pytes
 def broken(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every provider is on and none answers, site access is for nobody, and a second factor is required of all."""
     from apps.accounts.providers import directory
+    from apps.accounts.providers.errors import DirectoryDown
     from apps.core.models import Setting
 
     def fails(*_: Any) -> None:
-        raise directory.DirectoryDown("down")
+        raise DirectoryDown("down")
 
     for kind in ("openldap", "ad", "github"):
         AuthProvider.objects.create(kind=kind, enabled=True, stored={"accessMode": "required"})

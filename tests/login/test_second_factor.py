@@ -1,4 +1,4 @@
-"""The second factor in the console: set up, asked for, lost, taken away, required."""
+"""The second factor in the console: set up, required at the login, lost, removed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HX = {"HX-Request": "true"}
 
 @pytest.fixture
 def typed(people: Any) -> Any:
-    """A browser that has typed somebody's right password."""
+    """A browser after the right password, before the second step."""
 
     def make(login: str, path: str = "/") -> Client:
         client = Client()

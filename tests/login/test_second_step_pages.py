@@ -1,4 +1,4 @@
-"""What the pages of the second step show: whose step it is, which keys a phone offers, codes to take along."""
+"""What the pages of the second step show: whose login it is, which keyboard a phone offers, and codes to copy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYPAD = 'inputmode="numeric"'
 
 @pytest.fixture
 def typed(people: Any) -> Any:
-    """A browser that has typed somebody's right password."""
+    """A browser after the right password, before the second step."""
 
     def make(login: str) -> Client:
         client = Client()
@@ -35,7 +35,7 @@ def listed(text: str) -> list[str]:
 
 
 def copied(text: str) -> list[str]:
-    """What the button "Copy all" takes along, line by line."""
+    """The lines that the button "Copy all" copies."""
     found = re.search(r'data-copy="([a-z0-9\s&#;-]+)">', text)
     assert found, text
     return html.unescape(found[1]).split("\n")

@@ -1,4 +1,4 @@
-"""What ends sessions: a password, an account's end, another kind, and their owner; others' stay."""
+"""What ends sessions: a new password, deactivation, another kind of account, and their owner; others stay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEW = "another quite long phrase"
 
 @pytest.fixture
 def notified(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What sockets are told."""
+    """The messages that sockets receive."""
     received: list[Any] = []
     monkeypatch.setattr(hooks, "rights_changed", [received.append])
     return received

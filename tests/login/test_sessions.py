@@ -1,4 +1,4 @@
-"""Sessions: a row each, known by the digest of its key, with where it came from and when it ends."""
+"""Sessions: one row each, found by the digest of its key, with its origin and its end."""
 
 from __future__ import annotations
 

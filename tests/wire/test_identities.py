@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from apps.accounts.claims import IdentityClaim
 from apps.accounts.models import AuthProvider, Identity
-from apps.accounts.provider_config import IdentityClaim
 from apps.accounts.providers import search_pool
+from apps.accounts.providers.ldap import provider as ldap_provider
 from apps.core.errors import Problem
 
 CREW = IdentityClaim("openldap_group", "11111111-2222-3333-4444-555555555555", "crew", "Crew", "cn=crew,ou=groups,dc=x")
@@ -37,7 +38,7 @@ def answers(provider: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         def by_id(*_: Any) -> IdentityClaim | None:
             return next(iter(reply()), None)
 
-    monkeypatch.setattr(search_pool, "ldap_lookup", lambda: Reader)
+    monkeypatch.setattr(ldap_provider, "load_reader", lambda: Reader)
     return results
 
 
@@ -91,7 +92,7 @@ def test_a_slow_directory_is_not_waited_for(api_of: Any, provider: Any, monkeypa
 
     over = threading.Event()
     monkeypatch.setattr(search_pool, "TIMEOUT_SECONDS", 0.05)
-    monkeypatch.setattr(search_pool, "ldap_lookup", lambda: over.wait(5))
+    monkeypatch.setattr(ldap_provider, "load_reader", lambda: over.wait(5))
     try:
         found = api_of("rita").get("identities?all=alic")
     finally:

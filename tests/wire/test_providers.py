@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import AuthProvider, Identity, KnownIdentity
-from apps.accounts.providers import directory, resync, search_pool
+from apps.accounts.providers.ldap import provider as ldap_provider
 from apps.control.models import AuditEntry
 from tests.accounts.fake_directory import SAMPLE, FakeDirectory
 from tests.wire.api_client import ApiClient, run_until_idle
@@ -24,8 +24,7 @@ PLURALS = ("githubconfigs", "ldapconfigs", "openldapconfigs", "localauthconfigs"
 def fake_directory(monkeypatch: pytest.MonkeyPatch, people: Any) -> FakeDirectory:
     made = FakeDirectory()
     made.add("ann", "crew")
-    for module in (directory, resync, search_pool):
-        monkeypatch.setattr(module, "ldap_lookup", lambda: made)
+    monkeypatch.setattr(ldap_provider, "load_reader", lambda: made)
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.provider_config import GROUP_KINDS
+from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.api.wire.resource import all_resources
 from apps.api.wire.roles import SITE_ROLES, available_actions
 from apps.control.models import AuditEntry, Operation
@@ -293,4 +293,6 @@ def test_every_role_and_identity_that_a_member_has_is_an_option(api_of: Any, act
 
 def test_the_schema_of_members_lists_the_identity_kinds_of_every_provider(api_of: Any):
     people = {"rancher_id", "github_user", "ldap_user", "openldap_user"}
-    assert set(_options(api_of("alice"), "externalIdType")) == people | GROUP_KINDS
+    assert (
+        set(_options(api_of("alice"), "externalIdType")) == {LOCAL_IDENTITY_KIND} | provider_identity_kinds() >= people
+    )

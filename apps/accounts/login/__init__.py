@@ -1,1 +1,1 @@
-"""Logging in: sessions and their ends, passwords, the second factor, and the way in for the locked-out."""
+"""Logging in: sessions, passwords, the second factor, open mode, and the reset for locked-out administrators."""

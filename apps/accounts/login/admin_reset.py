@@ -1,4 +1,4 @@
-"""The way in for the locked-out, from the machine's own command line: nothing that is broken outside can stop it."""
+"""The reset for locked-out administrators, from the command line: it works whatever else is broken."""
 
 from __future__ import annotations
 

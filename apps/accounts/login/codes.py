@@ -21,14 +21,14 @@ def secret_make() -> str:
 
 
 def totp_uri(secret: str, login: str) -> str:
-    """What the QR code says to an authenticator."""
+    """The content of the QR code for an authenticator."""
     return pyotp.TOTP(secret, interval=STEP).provisioning_uri(name=login, issuer_name=ISSUER)
 
 
 def matching_time_step(secret: str, code: str, *, after: int, now: float | None = None) -> int | None:
-    """The time step whose code this is: the present one, or one beside it; None for a wrong code.
+    """The time step whose code this is: the current one, or a neighbor; None for a wrong code.
 
-    Steps up to `after` do not count any more: their codes were used.
+    Steps up to `after` are refused: their codes were used.
     """
     if len(code) != DIGITS or not (code.isascii() and code.isdigit()):
         return None
@@ -50,11 +50,11 @@ def _group() -> str:
 
 
 def recovery_digest(code: str) -> str:
-    """What is kept of a recovery code; blanks, dashes and letter case do not count."""
+    """The form in which a recovery code is stored; blanks, dashes and letter case are ignored."""
     plain = "".join(letter for letter in code.lower() if letter.isalnum())
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def normalize_code(code: str) -> str:
-    """A code as people type it, without the blanks that authenticators show."""
+    """A typed code without the blanks that authenticators show."""
     return "".join(code.split())[:64]

@@ -1,4 +1,4 @@
-"""Proving who one is: by name and password, slowed down for guessers, and again for what decides over the door."""
+"""Proving who one is: by name and password, slowed down for guessers, and again before changes to access itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.login.passwords import verify_password
 from apps.accounts.login.second_factor import code_check, factor_of
 from apps.accounts.models import Session, User
+from apps.accounts.providers.registry import password_kinds
 from apps.accounts.selectors import login_retry_after
 from apps.accounts.services import record_failed_login
 from apps.core import hooks
@@ -18,9 +19,9 @@ from apps.core.hooks import ActorProtocol
 
 
 def check_credentials(request: HttpRequest | None, login: str, password: str, *, address: str) -> User:
-    """The account with this name and password, noted with its backend; it is not logged in yet.
+    """The account with this name and password, with the backend that accepted them; it is not logged in yet.
 
-    Raises `Unauthorized` for a wrong pair, `Problem` (429) after too many, and what a directory has to say.
+    Raises `Unauthorized` for a wrong pair, `Problem` (429) after too many, and what a provider raises.
     """
     wait, via = login_retry_after(login, address), "api" if request is None else "console"
     if wait:
@@ -28,8 +29,8 @@ def check_credentials(request: HttpRequest | None, login: str, password: str, *,
         raise Problem(message, status=429, code="Too Many Requests")
     try:
         user = authenticate(request, username=login, password=password)
-    except Problem:  # a directory that is down, or one that knows the person whom we keep out
-        record_failed_login(login, address, via=via)  # or while it is down local passwords could be guessed for ever
+    except Problem:  # a provider is down, or knows the person and site access keeps them out
+        record_failed_login(login, address, via=via)  # else local passwords could be guessed for ever while it is down
         raise
     if not isinstance(user, User):
         record_failed_login(login, address, via=via)
@@ -38,17 +39,17 @@ def check_credentials(request: HttpRequest | None, login: str, password: str, *,
 
 
 def can_reauthenticate(user: User) -> bool:
-    """Whether the account has a password that can be asked for again: its own, or a directory's."""
+    """Whether the account has a password that can be asked for again: its own, or a provider's."""
     return user.has_usable_password() or _directory_login(user) != ""
 
 
 def _directory_login(user: User) -> str:
-    person = user.identities.exclude(provider__kind="github").exclude(login="").first()
+    person = user.identities.filter(provider__kind__in=password_kinds()).exclude(login="").first()
     return person.login if person else ""
 
 
 def session_confirm(session: Session | None, password: str, code: str, *, actor: ActorProtocol) -> None:
-    """Note that the session's holder has proved again who they are, with the password and, where there is one, a code.
+    """Record that the session's holder has authenticated again, with the password and, where there is one, a code.
 
     Raises `Invalid` at the field that is wrong.
     """

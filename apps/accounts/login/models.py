@@ -15,7 +15,7 @@ class Session(models.Model):
     """One session. Its key is known to the client only; the table holds the SHA-256 of it.
 
     `account` is empty while a browser has not logged in yet. `last_seen` is exact to a minute;
-    `confirmed` is when its holder last proved who they are: at the log-in, and again where that is asked.
+    `confirmed` is when its holder last authenticated: at the login, and again before sensitive changes.
     """
 
     digest = models.CharField(max_length=64, unique=True)
@@ -40,14 +40,15 @@ class Session(models.Model):
 
 
 def digest_of(key: str) -> str:
-    """What the table knows a session key by; no salt is needed, keys are 32 random characters."""
+    """The form in which a session key is stored; no salt is needed, keys are 32 random characters."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 class Totp(models.Model):
     """The second factor of a local account: the secret that its authenticator shares with us.
 
-    It counts from `confirmed` on. `last_step` is the newest time step whose code was used: none is taken twice.
+    It is in force once `confirmed` is set. `last_step` is the newest time step whose code was used: none is accepted
+    twice.
     """
 
     account = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="totp")
@@ -61,7 +62,7 @@ class Totp(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """One of the codes that stand in, once each, for an authenticator that was lost; kept as SHA-256."""
+    """A code that replaces, once, an authenticator that was lost; stored as SHA-256."""
 
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""Open mode, Rancher's "access control off": whoever brings no credential, or a wrong one, acts as an admin."""
+"""Open mode, Rancher's "access control off": requests without a valid credential act as an administrator."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def open_mode_user() -> User | None:
 def open_mode_on(password: str, *, actor: ActorProtocol) -> None:
     """Switch access control off.
 
-    Only an administrator who types the password again may; nobody who is let in by open mode itself, and no
-    environment's key. Raises `Forbidden`, `Stale`, or `Invalid` at `password`.
+    Only an administrator who types the password again may, but not somebody who acts through open mode itself, and
+    no environment's key. Raises `Forbidden`, `ReauthenticationRequired`, or `Invalid` at `password`.
     """
     user = getattr(actor, "user", None)
     if not actor.is_admin or user is None:
@@ -51,7 +51,10 @@ def open_mode_on(password: str, *, actor: ActorProtocol) -> None:
 
 
 def open_mode_off(*, actor: ActorProtocol | None) -> None:
-    """Switch access control on again: what stood on open mode closes at once. None is the command line."""
+    """Switch access control on again; connections that depended on open mode close at once.
+
+    `actor` None is the command line.
+    """
     if actor is not None and not actor.is_admin:
         raise Forbidden("Only administrators may switch access control on.")
     _set_open_mode("true", "security.closed", actor)
@@ -68,7 +71,7 @@ def _set_open_mode(value: str, event: str, actor: ActorProtocol | None) -> None:
 
 
 def warn_if_open_mode() -> None:
-    """Say loudly, once a minute, that access control is off."""
+    """Log a critical warning, once a minute, while access control is off."""
     global _warned  # noqa: PLW0603 - the clock of this process
     if time.monotonic() - _warned < WARNING_INTERVAL:
         return

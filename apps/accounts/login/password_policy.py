@@ -1,4 +1,4 @@
-"""Which passwords are taken."""
+"""Which passwords are accepted."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ MAX_PASSWORD_LENGTH = 1024
 
 
 class NameSimilarityValidator(UserAttributeSimilarityValidator):
-    """Refuses passwords that are nearly the account's own log-in name or name, or a word of it."""
+    """Refuses passwords that are nearly the account's own login name or name, or a word of it."""
 
     def __init__(self) -> None:
         super().__init__(user_attributes=("login", "name"))
 
     def get_error_message(self) -> str:
-        """What is wrong, whichever of the two it was."""
+        """The message, the same for both attributes."""
         return "The password is too similar to the account's log-in name or name; choose another."
 
 
 def password_check(password: str, user: User | None = None, *, field: str = "password") -> None:
-    """Refuse, with `Invalid` at `field`, a password that the policy does not take."""
+    """Refuse, with `Invalid` at `field`, a password that the policy does not accept."""
     if len(password) > MAX_PASSWORD_LENGTH or "\0" in password:
         raise Invalid(
             field, "InvalidFormat", f"A password has at most {MAX_PASSWORD_LENGTH} characters, and no NUL among them."

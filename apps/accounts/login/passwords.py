@@ -1,4 +1,4 @@
-"""Passwords of local accounts: one's own with the old one, anybody's by an administrator."""
+"""Passwords of local accounts: changed by their owner with the old one, or set by an administrator."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from apps.core.services import require_recent_auth
 def password_set(user: User, password: str, *, actor: ActorProtocol | None, field: str = "password") -> int:
     """Give an account a new password, as an administrator or (None) from the machine's own command line.
 
-    Its sessions end; how many that were. Raises `Forbidden` for others, `Stale` without a recent proof, `Invalid` at
-    `field` for a weak password.
+    Ends its sessions and returns how many. Raises `Forbidden` for other actors, `ReauthenticationRequired` without a
+    recent authentication, `Invalid` at `field` for a weak password.
     """
     if actor is not None:
         if not actor.is_admin:
@@ -36,7 +36,7 @@ def password_change(
     old_field: str = "current",
     field: str = "password",
 ) -> int:
-    """Change one's own password; sessions other than the one with the key `keep` end, and are counted.
+    """Change one's own password; ends the sessions except the one with the key `keep` and returns how many.
 
     Raises `Invalid` at the field that is wrong, `Problem` (429) after too many wrong tries.
     """
@@ -49,7 +49,7 @@ def password_change(
 
 
 def verify_password(user: User, password: str, *, actor: ActorProtocol, field: str) -> None:
-    """Check an account's own password again, as slow for a guesser as logging in is."""
+    """Check an account's own password again; guessing is throttled as at the login."""
     address = str(getattr(actor, "address", ""))
     wait = login_retry_after(user.login, address)
     if wait:

@@ -1,4 +1,4 @@
-"""The second factor of local accounts: setting it up, asking for it, and taking it away."""
+"""The second factor of local accounts: setting it up, checking it, and removing it."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ WRONG_CODE = "This code is wrong, or was used already; wait for the next one."
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What an authenticator is told; shown until the first code has been confirmed, and never again."""
+    """The secret for an authenticator; shown until the first code has been confirmed, and never again."""
 
     secret: str
     uri: str
 
 
 def factor_of(user: User) -> Totp | None:
-    """The second factor that counts, if the account has one."""
+    """The confirmed second factor, if the account has one."""
     return Totp.objects.filter(account=user, confirmed__isnull=False).first()
 
 
 def recovery_codes_left(user: User) -> int:
-    """How many recovery codes were not used yet."""
+    """How many unused recovery codes are left."""
     return RecoveryCode.objects.filter(account=user, used=None).count()
 
 
@@ -64,7 +64,7 @@ def accounts_requiring_second_factor(users: Iterable[User]) -> set[int]:
 
 
 def next_login_step(user: User, backend: str) -> str:
-    """What a log-in still needs: `code`, `enrol` (set one up), or nothing: providers have factors of their own."""
+    """What a login still needs: `code`, `enrol` (set one up), or nothing: providers have factors of their own."""
     if backend != LOCAL_BACKEND:
         return ""
     if factor_of(user) is not None:
@@ -73,7 +73,7 @@ def next_login_step(user: User, backend: str) -> str:
 
 
 def code_check(user: User, code: str, *, address: str, field: str = "code") -> None:
-    """Take a code of the authenticator or a recovery code, each once.
+    """Accept a code of the authenticator or a recovery code, each once.
 
     Raises `Invalid` at `field` for a wrong one, `Problem` (429) after too many.
     """
@@ -110,8 +110,8 @@ def _use_recovery_code(user: User, code: str) -> bool:
 def enrolment(user: User, *, actor: ActorProtocol | None = None) -> Enrolment:
     """The secret to set an authenticator up with: the one just shown, while nothing was confirmed, or a new one.
 
-    `actor` None is a log-in whose password was right just now; anybody else must have proved who they are.
-    Raises `Conflict` when there is a factor already, `Invalid` for accounts of log-in providers.
+    `actor` None is a login whose password was right just now; anybody else must have proved who they are.
+    Raises `Conflict` when there is a factor already, `Invalid` for accounts of login providers.
     """
     if not user.has_usable_password():
         raise Invalid("code", "InvalidState", "Your log-in provider asks for a second factor, if it wants one.")
@@ -148,7 +148,7 @@ def enrol(user: User, code: str, *, actor: ActorProtocol, keep: str = "") -> lis
 
 
 def recovery_codes_renew(user: User, code: str, *, actor: ActorProtocol) -> list[str]:
-    """Ten new recovery codes against a code of the present factor; the old ones stop working."""
+    """Ten new recovery codes against a code of the current factor; the old ones stop working."""
     code_check(user, code, address=str(getattr(actor, "address", "")))
     with transaction.atomic():
         made = _replace_recovery_codes(user)
@@ -164,7 +164,7 @@ def _replace_recovery_codes(user: User) -> list[str]:
 
 
 def factor_off(user: User, code: str, *, actor: ActorProtocol) -> None:
-    """Take one's own factor away, against a code of it. Raises `Forbidden` where it is required."""
+    """Remove one's own factor, against a code of it. Raises `Forbidden` where it is required."""
     if requires_second_factor(user):
         raise Forbidden("An administrator requires a second factor of accounts like yours.")
     code_check(user, code, address=str(getattr(actor, "address", "")))
@@ -173,7 +173,7 @@ def factor_off(user: User, code: str, *, actor: ActorProtocol) -> None:
 
 
 def factor_reset(user: User, *, actor: ActorProtocol | None) -> int:
-    """Take somebody's factor away who lost it; their sessions end, and are counted.
+    """Remove the factor of somebody who lost it; ends their sessions and returns how many.
 
     For administrators who proved just now who they are, or (None) from the machine's own command line.
     """

@@ -1,4 +1,4 @@
-"""How long a session lives, and how many an account may have: the settings, as times."""
+"""How long sessions last, and how many an account may have: the settings, parsed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ MIN_SESSION_LIFETIME = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class SessionLifetime:
-    """How long a session may live, and how long it may lie unused (None: as long as it lives)."""
+    """The longest age of a session, and the longest time unused (None: no limit of its own)."""
 
     max_age: timedelta
     idle: timedelta | None
 
-    def expires_at(self, created: datetime, seen: datetime) -> datetime:
-        """When a session that began at `created` and was used last at `seen` ends."""
+    def expires_at(self, created: datetime, last_seen: datetime) -> datetime:
+        """When a session that began at `created` and was last used at `last_seen` ends."""
         last = created + self.max_age
-        return last if self.idle is None else min(last, seen + self.idle)
+        return last if self.idle is None else min(last, last_seen + self.idle)
 
 
 def session_lifetime() -> SessionLifetime:
-    """What the settings say now; nonsense in them counts as a minute, so that it can be mended."""
+    """The settings now in force; too small a value counts as a minute, so that it can still be corrected."""
     idle = setting_int("session.idle.minutes")
     max_age = timedelta(milliseconds=min(setting_int("api.auth.jwt.token.expiry"), 10**11))
     return SessionLifetime(

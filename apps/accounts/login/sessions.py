@@ -21,7 +21,7 @@ LAST_SEEN_INTERVAL = timedelta(minutes=1)
 
 
 def on_user_logged_in(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:  # noqa: ARG001 - Django's signal
-    """Django has logged somebody in: the browser's session begins, and one too many ends."""
+    """Django's signal of a login: begin the browser's session, and end the ones beyond the limit."""
     store: Any = request.session
     backend = str(store.get("_auth_user_backend", LOCAL_BACKEND))
     address, agent = str(request.META.get("REMOTE_ADDR", "")), str(request.META.get("HTTP_USER_AGENT", ""))
@@ -30,7 +30,7 @@ def on_user_logged_in(sender: Any, request: HttpRequest, user: User, **_: Any) -
 
 
 def session_provider_kind(user: User, backend: str) -> str:
-    """The kind of provider through which an account came in by this backend."""
+    """The kind of provider through which this backend accepted the account."""
     if backend == LOCAL_BACKEND:
         return "local"
     person = user.identities.select_related("provider").first()
@@ -38,7 +38,7 @@ def session_provider_kind(user: User, backend: str) -> str:
 
 
 def enforce_session_limit(user: User, store: SessionStore) -> int:
-    """End the sessions of an account that are more than the setting allows, longest unused first; forget old ones."""
+    """End the sessions of an account beyond the setting, longest unused first; delete expired ones of all accounts."""
     SessionStore.clear_expired()
     limit = max_sessions()
     if not limit:
@@ -48,7 +48,7 @@ def enforce_session_limit(user: User, store: SessionStore) -> int:
 
 
 def sessions_of(user: User) -> QuerySet[Session]:
-    """The sessions of an account that are alive, the one used last first."""
+    """The sessions of an account that are not expired, the one used last first."""
     return Session.objects.filter(account=user, expires__gt=timezone.now())
 
 
@@ -59,11 +59,11 @@ def all_sessions() -> QuerySet[Session]:
 
 
 def record_session_activity(store: SessionStore) -> bool:
-    """Note that a person (not a page by itself) used a session; False, and its end, when its time was over.
+    """Record that a person (not a page's polling) used a session; ends it and returns False once its time is over.
 
-    A time-out that was shortened meanwhile counts from here.
+    A time-out that was shortened meanwhile takes effect here.
     """
-    store.get("")  # reads it, if nobody did
+    store.get("")  # loads the row
     row, now = store.row, timezone.now()
     if row is None or row.account_id is None or now - row.last_seen < LAST_SEEN_INTERVAL:
         return True
@@ -77,25 +77,25 @@ def record_session_activity(store: SessionStore) -> bool:
 
 
 def session_end(session: Session, *, actor: ActorProtocol) -> None:
-    """End one session; who may see it was the caller's to find out."""
+    """End one session; the caller has checked that the actor may see it."""
     hooks.record("session.end", actor=actor, row=session.account, request={"via": session.via, "id": session.pk})
     _end(session.account_id or 0, Session.objects.filter(pk=session.pk))
 
 
 def sessions_end_others(user: User, *, keep: str, actor: ActorProtocol) -> int:
-    """End all sessions of an account but the one with the key `keep`; how many that were."""
+    """End all sessions of an account but the one with the key `keep`; returns how many."""
     count = sessions_close(user, keep=keep)
     hooks.record("session.endall", actor=actor, row=user, request={"ended": count})
     return count
 
 
 def sessions_close(user: User, *, keep: str = "") -> int:
-    """End the sessions of an account at once, with their sockets, unless its key is `keep`; how many that were."""
+    """End the sessions of an account at once, with their sockets, except the one with key `keep`; returns how many."""
     return _end(user.pk, sessions_of(user).exclude(digest=digest_of(keep)))
 
 
 def sessions_of_provider_close(kind: str) -> int:
-    """End the sessions that began through a log-in provider; how many that were."""
+    """End the sessions that began through a login provider; returns how many."""
     found = Session.objects.filter(provider=kind, account__isnull=False)
     accounts = set(found.values_list("account_id", flat=True))
     count = found.count()

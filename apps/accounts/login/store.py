@@ -23,7 +23,7 @@ class SessionStore(SessionBase):
     origin: Origin | None = None
 
     def load(self) -> dict[str, Any]:
-        """The session's data; one that ended, or never was, is empty and loses its key."""
+        """The session's data; one that ended, or never existed, is empty and loses its key."""
         self.row = self._alive(self.session_key).first() if self.session_key else None
         if self.row is None:
             self._session_key = None
@@ -39,7 +39,7 @@ class SessionStore(SessionBase):
         return bool(session_key) and Session.objects.filter(digest=digest_of(str(session_key))).exists()
 
     def create(self) -> None:
-        """A new session under a key that nobody has."""
+        """A new session under an unused key."""
         while True:
             self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
             try:
@@ -50,7 +50,7 @@ class SessionStore(SessionBase):
             return
 
     def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
-        """Write the data, and where the session comes from if it just began.
+        """Write the data, and the session's origin if it just began.
 
         Raises `CreateError` when the new key is taken, `UpdateError` when the session was ended meanwhile.
         """
@@ -78,7 +78,7 @@ class SessionStore(SessionBase):
             raise CreateError from None
 
     def begin(self, *, address: str, agent: str, via: str, provider: str) -> None:
-        """Somebody has logged in: the session's life starts now."""
+        """Start the session of somebody who has just logged in."""
         now = timezone.now()
         self.origin = {
             "address": address[:64],
@@ -110,7 +110,7 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Forget sessions that are over."""
+        """Delete expired sessions."""
         Session.objects.filter(expires__lt=timezone.now()).delete()
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The log-in backend of everybody whose password is kept elsewhere; the LDAP library is loaded on first need."""
+"""The login backend of everybody whose password is kept elsewhere, and of all sessions that began at a provider."""
 
 from __future__ import annotations
 
@@ -7,34 +7,19 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
+from apps.accounts.claims import Claims
+from apps.accounts.identity_kinds import person_kinds
 from apps.accounts.models import AuthProvider, Identity, User
-from apps.accounts.provider_config import PERSON_KINDS, Claims, DirectoryProviderConfig
+from apps.accounts.providers.base import PasswordProvider
 from apps.accounts.providers.provision import provision_account
+from apps.accounts.providers.registry import password_kinds
 from apps.core.errors import Problem
 
 MAX_CREDENTIAL_LENGTH = 1024
 
 
-class DirectoryDown(Problem):
-    """A directory could not be asked; the message says why, and `admin_detail` says it with addresses, for
-    administrators.
-    """
-
-    status = 500
-    code = "LdapDown"
-
-    def __init__(self, message: str, *, admin_detail: str = "") -> None:
-        super().__init__(message)
-        self.admin_detail = admin_detail or message
-
-
-def admin_message(problem: Problem) -> str:
-    """What administrators are told of a provider that could not be asked."""
-    return problem.admin_detail if isinstance(problem, DirectoryDown) else problem.message
-
-
 class DirectoryBackend(BaseBackend):
-    """People of the directories by name and password, and the sessions of everybody who came through a provider."""
+    """People of providers by name and password, and the sessions of everybody who came through a provider."""
 
     def authenticate(
         self,
@@ -43,13 +28,13 @@ class DirectoryBackend(BaseBackend):
         password: str = "",
         **_: Any,
     ) -> User | None:
-        """The account of the person with this name and password in the first directory that knows them.
+        """The account of the person with this name and password at the first provider that knows them.
 
-        Raises `DirectoryDown` when none knows them and one could not be asked, `Unauthorized` when the password was
-        right but the person may not come in.
+        Raises `ProviderDown` when none knows them and one could not be asked, `Unauthorized` when the password was
+        right but the person may not log in.
         """
         refusal: Problem | None = None
-        for provider in AuthProvider.objects.accepting_logins().exclude(kind="github"):
+        for provider in AuthProvider.objects.accepting_logins().filter(kind__in=password_kinds()):
             try:
                 claims = identify(provider, username, password)
                 if claims is not None:
@@ -61,36 +46,22 @@ class DirectoryBackend(BaseBackend):
         return None
 
     def get_user(self, user_id: int) -> User | None:
-        """The active account behind a session, as long as the provider it came through is on."""
-        persons = Identity.objects.filter(kind__in=PERSON_KINDS.values(), rejection_reason="")
+        """The active account behind a session, as long as its provider is on."""
+        persons = Identity.objects.filter(kind__in=person_kinds(), rejection_reason="")
         active_persons = persons.filter(provider__in=AuthProvider.objects.accepting_logins())
         return User.objects.filter(pk=user_id, desired="active", identities__in=active_persons).first()
 
 
 def identify(provider: AuthProvider, username: str, password: str) -> Claims | None:
-    """Ask one directory; None means that it does not know this name with this password.
+    """Ask one provider; None means that it does not know this name with this password.
 
-    An empty password is never sent: many directories take it for a wish to be nobody, and say yes.
+    An empty password is never sent: many directories take it for an anonymous bind, and say yes.
     """
-    if (
-        not username
-        or not password
-        or max(len(username), len(password)) > MAX_CREDENTIAL_LENGTH
-        or "\0" in username + password
-    ):
+    is_too_long = max(len(username), len(password)) > MAX_CREDENTIAL_LENGTH
+    if not username or not password or is_too_long or "\0" in username + password:
         return None
-    config = provider.config
-    assert isinstance(config, DirectoryProviderConfig)  # noqa: S101 - GitHub never comes here
-    found: Claims | None = ldap_lookup().identify(provider.kind, config, username, password)
-    return found
-
-
-def ldap_lookup() -> Any:
-    """The module that reads directories; raises `DirectoryDown` where the LDAP library is not installed."""
-    try:
-        from apps.accounts.providers.ldap import lookup
-    except ImportError:
-        raise DirectoryDown(
-            "LDAP support is not installed here (requirements-ldap.txt); use another way to log in."
-        ) from None
-    return lookup
+    login_provider = provider.login_provider
+    if not isinstance(login_provider, PasswordProvider):
+        return None
+    claims: Claims | None = login_provider.authenticate(provider.config, username, password)
+    return claims

@@ -1,4 +1,4 @@
-"""The names of people and groups: of accounts here, of those who came in, and of those whom a search met."""
+"""The names of people and groups: of accounts here, of those who logged in, and of those that a search found."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
+from apps.accounts.claims import IdentityClaim, normalize_dn
+from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND
 from apps.accounts.models import Identity, KnownIdentity, User
-from apps.accounts.provider_config import LOCAL_IDENTITY_KIND, IdentityClaim, normalize_dn
 from apps.core.ids import row_number, wire_id
 
 
@@ -17,7 +18,7 @@ def account_claim(user: User) -> IdentityClaim:
 
 
 def known_identities(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], IdentityClaim]:
-    """What is known of these (kind, id or DN) pairs, in three queries at most, without asking anybody.
+    """What is known of these (kind, id or DN) pairs, in three queries at most, without asking a provider.
 
     The answer's keys are the pairs with their ids as `normalize_dn` writes them.
     """
@@ -34,7 +35,7 @@ def known_identities(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
 
 
 def save_known_identities(claims: Iterable[IdentityClaim]) -> None:
-    """Keep the names of these, so that lists can show people and groups who were never here."""
+    """Keep the names of these, so that lists can show people and groups who never logged in."""
     rows = {
         (each.kind, each.external_id): KnownIdentity(
             kind=each.kind,

@@ -1,5 +1,6 @@
-"""Accounts from what a login provider reports: provisioned at log-in, kept current by resync; matched by the
-immutable id, never by name.
+"""Accounts from what a login provider reports: created at the first login, kept current by re-sync.
+
+People are matched by the immutable id, never by name: a directory may give a name to somebody else.
 """
 
 from __future__ import annotations
@@ -7,21 +8,22 @@ from __future__ import annotations
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apps.accounts.claims import Claims, IdentityClaim, normalize_dn
+from apps.accounts.identity_kinds import person_kinds
 from apps.accounts.models import AuthProvider, Identity, User
-from apps.accounts.provider_config import PERSON_KINDS, Claims, IdentityClaim, normalize_dn
 from apps.accounts.site_access import access_refusal
 from apps.core import hooks
 from apps.core.errors import Unauthorized
 
 
 def provision_account(provider: AuthProvider, claims: Claims) -> User:
-    """The account of this person, made at the first arrival; its groups are what the provider says now.
+    """The account of this person, created at the first login; its groups are what the provider says now.
 
     Raises `Unauthorized` when site access or the account's own state keeps the person out.
     """
     try:
         return _provision_account(provider, claims)
-    except IntegrityError:  # the same person arrives twice at once, or somebody took the name: look again
+    except IntegrityError:  # two logins of this person at once, or somebody took the name meanwhile
         return _provision_account(provider, claims)
 
 
@@ -53,7 +55,7 @@ def _new_account(provider: AuthProvider, person: IdentityClaim) -> User:
 
 
 def _free_login(wanted: str) -> str:
-    """The wanted log-in name, or the first of wanted-2, wanted-3, ... that nobody has."""
+    """The wanted login name, or the first of wanted-2, wanted-3, ... that nobody has."""
     taken = {each.lower() for each in User.objects.filter(login__istartswith=wanted).values_list("login", flat=True)}
     login, number = wanted, 1
     while login.lower() in taken:
@@ -63,7 +65,7 @@ def _free_login(wanted: str) -> str:
 
 
 def save_identities(user: User, provider: AuthProvider, claims: Claims) -> None:
-    """Write down the person and the groups as they are now; a group of yesterday is forgotten."""
+    """Store the person and the groups as they are now; groups that were left are deleted."""
     saved_ids = []
     for claim in (claims.person, *claims.groups):
         rows = Identity.objects.filter(kind=claim.kind, external_id=claim.external_id)
@@ -79,7 +81,7 @@ def save_identities(user: User, provider: AuthProvider, claims: Claims) -> None:
 
 
 def apply_resync(person: Identity, answer: Claims | str) -> str:
-    """Let it count; why the person is out now, or nothing."""
+    """Store what the provider answered; returns why the person may not log in any more, or an empty text."""
     try:
         return _apply_resync(person, answer)
     except IntegrityError:  # the person logged in at the same moment
@@ -108,5 +110,5 @@ def _apply_resync(person: Identity, answer: Claims | str) -> str:
 
 
 def _group_names(user: User, provider: AuthProvider) -> set[str]:
-    groups = user.identities.filter(provider=provider).exclude(kind__in=PERSON_KINDS.values())
+    groups = user.identities.filter(provider=provider).exclude(kind__in=person_kinds())
     return {str(group) for group in groups}

@@ -1,4 +1,4 @@
-"""Asking log-in providers anew about people who came through them: still there, and in which groups?"""
+"""Asks login providers again about people who came through them: whether they may still log in, and their groups."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.accounts.claims import Claims
+from apps.accounts.identity_kinds import person_kinds
 from apps.accounts.models import AuthProvider, Identity, User
-from apps.accounts.provider_config import PERSON_KINDS, Claims, GithubProviderConfig
-from apps.accounts.providers.directory import admin_message, ldap_lookup
+from apps.accounts.providers.errors import admin_message
 from apps.accounts.providers.provision import apply_resync
 from apps.core import hooks
 from apps.core.defaults import setting_int
@@ -24,16 +25,16 @@ ERROR_BACKOFF = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class ResyncOutcome:
-    """Seconds until the account is to be looked at again (None: never), and why it may not come in any more."""
+    """Seconds until the account is reconciled again (None: never), and why it may not log in any more."""
 
     requeue_after: float | None = None
     rejection_reason: str = ""
 
 
 def resync_account(user: User) -> ResyncOutcome:
-    """Ask the provider about the account's person, if it is time; what it says counts at once.
+    """Ask the provider about the account's person, if it is time; the answer takes effect at once.
 
-    A provider that does not answer changes nothing: its row says why, and nobody asks it again for half a minute.
+    A provider that does not answer changes nothing: its row says why, and it is not asked again for half a minute.
     """
     person = person_identities().filter(user=user).select_related("provider", "user").first()
     if person is None:
@@ -54,14 +55,14 @@ def resync_account(user: User) -> ResyncOutcome:
 
 
 def requeue_provider_accounts(provider: AuthProvider) -> int:
-    """Have everybody of a provider looked at, unless it is off or on trial; how many people."""
+    """Reconcile everybody of a provider, unless it is off or on trial; how many people those are."""
     if not provider.accepts_logins or provider.is_on_trial:
         return 0
     AuthProvider.objects.filter(pk=provider.pk).update(last_error_at=None)
     people = person_identities().filter(provider=provider)
     people.update(refreshed_at=None)
     keys = list(people.values_list("user", flat=True))
-    User.all_objects.filter(pk__in=keys).update(next_attempt_at=timezone.now())  # a wake-up may get lost
+    User.all_objects.filter(pk__in=keys).update(next_attempt_at=timezone.now())  # a queued reconcile may get lost
     for key in keys:
         hooks.enqueue_after_commit(User.KIND, key)
     return len(keys)
@@ -69,7 +70,7 @@ def requeue_provider_accounts(provider: AuthProvider) -> int:
 
 def person_identities() -> Any:
     """The identities that are people."""
-    return Identity.objects.filter(kind__in=PERSON_KINDS.values())
+    return Identity.objects.filter(kind__in=person_kinds())
 
 
 def _may_query(provider: AuthProvider) -> bool:
@@ -78,12 +79,7 @@ def _may_query(provider: AuthProvider) -> bool:
 
 
 def _fetch_person(provider: AuthProvider, person: Identity) -> Claims | str:
-    config = provider.config
-    if isinstance(config, GithubProviderConfig):
-        from apps.accounts.providers.github import lookup
-
-        return lookup.person(config, person.external_id, person.token)
-    answer: Claims | str = ldap_lookup().person(provider.kind, config, person.external_id)
+    answer: Claims | str = provider.login_provider.resync(provider.config, person.external_id, person.token)
     return answer
 
 

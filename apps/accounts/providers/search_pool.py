@@ -1,4 +1,4 @@
-"""Asking several log-in providers at once, beside this thread and never for longer than people wait."""
+"""Asks several login providers at once, on threads of its own, and stops waiting after a few seconds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from django.utils.translation import gettext as _
 
+from apps.accounts.claims import IdentityClaim
 from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import GithubProviderConfig, IdentityClaim
-from apps.accounts.providers.directory import ldap_lookup
 from apps.core.errors import Problem
 
 log = logging.getLogger(__name__)
@@ -23,34 +22,26 @@ ProviderQuery = Callable[[], list[IdentityClaim]]
 
 
 def query_by_name(provider: AuthProvider, text: str, limit: int, *, exact: bool, token: str = "") -> ProviderQuery:
-    """Who is called so? `token` is the asker's own at GitHub. The answer touches no database."""
-    kind, config = provider.kind, provider.config
-    if isinstance(config, GithubProviderConfig):
-        from apps.accounts.providers.github import lookup
-
-        return lambda: lookup.by_name(config, text, limit, exact=exact, token=token)
-    return lambda: list(ldap_lookup().by_name(kind, config, text, limit, exact=exact))
+    """A search by name; `token` is what the provider gave the searching person."""
+    # The configuration is read here: the query runs on a thread that must not touch the database.
+    login_provider, config = provider.login_provider, provider.config
+    return lambda: login_provider.search(config, text, limit, exact=exact, token=token)
 
 
 def query_by_id(provider: AuthProvider, identity_kind: str, external_id: str) -> ProviderQuery:
-    """Who has this lasting id, or DN?"""
-    kind, config = provider.kind, provider.config
+    """A search for the person or group of this immutable id, or DN."""
+    login_provider, config = provider.login_provider, provider.config
 
-    def ask() -> list[IdentityClaim]:
-        if isinstance(config, GithubProviderConfig):
-            from apps.accounts.providers.github import lookup
-
-            found = lookup.by_id(config, identity_kind, external_id)
-        else:
-            found = ldap_lookup().by_id(kind, config, identity_kind, external_id)
+    def query() -> list[IdentityClaim]:
+        found = login_provider.lookup(config, identity_kind, external_id)
         return [found] if found else []
 
-    return ask
+    return query
 
 
-def run_queries(questions: Mapping[AuthProvider, ProviderQuery]) -> tuple[list[IdentityClaim], list[str]]:
+def run_queries(queries: Mapping[AuthProvider, ProviderQuery]) -> tuple[list[IdentityClaim], list[str]]:
     """The answers that came in time, and a sentence for each provider that gave none."""
-    pending = {provider: _POOL.submit(question) for provider, question in questions.items()}
+    pending = {provider: _POOL.submit(query) for provider, query in queries.items()}
     done, _late = wait(pending.values(), timeout=TIMEOUT_SECONDS)
     claims: list[IdentityClaim] = []
     errors = []

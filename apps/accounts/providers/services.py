@@ -1,8 +1,7 @@
-"""What administrators decide about logging in: a provider's configuration, its test, on and off."""
+"""What administrators decide about a login provider: its configuration, its test, on and off."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,18 +11,14 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.accounts.claims import Claims
 from apps.accounts.login.sessions import sessions_of_provider_close
 from apps.accounts.models import AuthProvider, Identity, User
-from apps.accounts.provider_config import (
-    CONFIGS,
-    SECRETS,
-    Claims,
-    DirectoryProviderConfig,
-    LoginProviderConfig,
-    read_config,
-)
-from apps.accounts.providers.directory import admin_message, identify
-from apps.accounts.providers.ldap.servers import tls_context
+from apps.accounts.provider_config import ACCESS_FIELDS
+from apps.accounts.providers.base import PasswordProvider
+from apps.accounts.providers.directory import identify
+from apps.accounts.providers.errors import admin_message
+from apps.accounts.providers.registry import provider_of
 from apps.accounts.providers.resync import requeue_provider_accounts
 from apps.accounts.site_access import access_refusal
 from apps.core import hooks
@@ -36,13 +31,10 @@ from apps.core.errors import (
 from apps.core.hooks import ActorProtocol
 from apps.core.services import require_recent_auth
 
-# Fields that say who may come in; every other one says how the provider is reached.
-_ACCESS_FIELDS = {"accessMode", "allowedIdentities"}
-
 
 @dataclass(frozen=True, slots=True)
 class ProviderTestResult:
-    """How a test went: what the directory says about the tester, or why it did not work."""
+    """How a test went: what the provider says about the tester, or why it did not work."""
 
     claims: Claims | None
     reason: str = ""
@@ -52,9 +44,8 @@ class ProviderTestResult:
 
 
 def provider_by_kind(kind: str) -> AuthProvider:
-    """The provider of this kind, unsaved while nobody configured it; raises `Invalid` for an unknown kind."""
-    if kind not in CONFIGS:
-        raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(CONFIGS)}.")
+    """The provider of this kind, unsaved while it is not configured; raises `Invalid` for an unknown kind."""
+    provider_of(kind)
     provider = AuthProvider.objects.filter(kind=kind).first() or AuthProvider(kind=kind)
     provider.end_trial()
     return provider
@@ -62,13 +53,14 @@ def provider_by_kind(kind: str) -> AuthProvider:
 
 def masked_config(provider: AuthProvider) -> dict[str, Any]:
     """The configuration as people may see it: every field, secrets only as set (blanks) or absent."""
-    config = provider.config.to_wire()
-    return {name: None if name in SECRETS else value for name, value in config.items()}
+    config = provider.config
+    secrets = config.secret_names()
+    return {name: None if name in secrets else value for name, value in config.to_wire().items()}
 
 
 def secrets_set(provider: AuthProvider) -> list[str]:
     """Which secrets are stored; their values are never shown again."""
-    return sorted(name for name in SECRETS if provider.stored.get(name))
+    return sorted(name for name in provider.login_provider.config_class.secret_names() if provider.stored.get(name))
 
 
 def provider_save(kind: str, data: Mapping[str, Any], *, actor: ActorProtocol) -> AuthProvider:
@@ -78,10 +70,10 @@ def provider_save(kind: str, data: Mapping[str, Any], *, actor: ActorProtocol) -
     """
     _require_recent_admin(actor)
     provider = provider_by_kind(kind)
-    config = _validated_config(kind, data, provider.stored)
+    config = provider.login_provider.read_config(data, provider.stored)
     before, stored = provider.config.to_wire(), config.to_json()
     is_connection_changed = any(
-        value != before[name] for name, value in config.to_wire().items() if name not in _ACCESS_FIELDS
+        value != before[name] for name, value in config.to_wire().items() if name not in ACCESS_FIELDS
     )
     if provider.accepts_logins and is_connection_changed:
         if not provider.is_on_trial:
@@ -93,29 +85,19 @@ def provider_save(kind: str, data: Mapping[str, Any], *, actor: ActorProtocol) -
     return provider
 
 
-def _validated_config(kind: str, data: Mapping[str, Any], before: Mapping[str, Any]) -> LoginProviderConfig:
-    config = read_config(kind, data, before)
-    if isinstance(config, DirectoryProviderConfig) and config.ca:
-        try:
-            tls_context(config)
-        except (ssl.SSLError, ValueError):
-            raise Invalid(
-                "caCertificate", "InvalidFormat", _("caCertificate must be one or more certificates in PEM form.")
-            ) from None
-    return config
-
-
 def provider_test(
     kind: str, login: str, password: str, *, actor: ActorProtocol, data: Mapping[str, Any] | None = None
 ) -> ProviderTestResult:
-    """Try a directory with somebody's own name and password, as stored or as in `data`; nothing is changed."""
+    """Try a provider with somebody's own name and password, as stored or as in `data`; nothing is changed."""
     _require_admin(actor)
     provider = provider_by_kind(kind)
-    if kind == "github":
-        raise Invalid("kind", "InvalidOption", _("GitHub is tested by logging in through it."))
-    stored = provider.stored if data is None else _validated_config(kind, data, provider.stored).to_json()
+    login_provider = provider.login_provider
+    if not isinstance(login_provider, PasswordProvider):
+        message = _("%(provider)s is tested by logging in through it.") % {"provider": provider}
+        raise Invalid("kind", "InvalidOption", message)
+    stored = provider.stored if data is None else login_provider.read_config(data, provider.stored).to_json()
     trial = AuthProvider(kind=kind, stored=stored)
-    trial.config.check()
+    login_provider.preflight(trial.config)
     try:
         claims = identify(trial, login, password)
     except Problem as problem:
@@ -132,21 +114,19 @@ def provider_enable(
 ) -> AuthProvider:
     """Switch a provider on, on trial, with `data` as its configuration if given.
 
-    A directory first has to let the asker in with the given name and password. One that is on stays on, and is
-    confirmed by a directory's yes. Raises `Invalid` for an incomplete configuration or when name or password are
-    missing, `Conflict` with the reason when the test fails; then nothing is stored.
+    One that takes passwords first has to accept the actor's own name and password. One that is on stays on, and is
+    confirmed by that. Raises `Invalid` for an incomplete configuration or when name or password are missing,
+    `Conflict` with the reason when the test fails; then nothing is stored.
     """
     _require_recent_admin(actor)
     _require_passed_test(kind, login, password, actor=actor, data=data)
     with transaction.atomic():
         provider = provider_by_kind(kind) if data is None else provider_save(kind, data, actor=actor)
         if provider.accepts_logins:
-            return provider_confirm(kind, actor=actor) if provider.is_on_trial and kind != "github" else provider
-        provider.enabled, provider.is_reconfigured, provider.trial_until = (
-            True,
-            False,
-            timezone.now() + AuthProvider.TRIAL,
-        )
+            was_tested = isinstance(provider.login_provider, PasswordProvider)
+            return provider_confirm(kind, actor=actor) if provider.is_on_trial and was_tested else provider
+        provider.enabled, provider.is_reconfigured = True, False
+        provider.trial_until = timezone.now() + AuthProvider.TRIAL
         _save_and_record(provider, "enable", actor, {})
     return provider
 
@@ -154,9 +134,10 @@ def provider_enable(
 def _require_passed_test(
     kind: str, login: str, password: str, *, actor: ActorProtocol, data: Mapping[str, Any] | None
 ) -> None:
-    if kind == "github":
+    provider = provider_by_kind(kind)
+    if not isinstance(provider.login_provider, PasswordProvider):
         if data is None:
-            provider_by_kind(kind).config.check()
+            provider.login_provider.preflight(provider.config)
         return
     for name, value in (("login", login), ("password", password)):
         if not value:
@@ -181,7 +162,7 @@ def provider_confirm(kind: str, *, actor: ActorProtocol) -> AuthProvider:
 def provider_disable(kind: str, *, actor: ActorProtocol | None) -> AuthProvider:
     """Switch a provider off: nobody logs in through it, and the sessions that began there end.
 
-    `actor` None is somebody at the machine's own command line.
+    `actor` None is the machine's own command line.
     """
     if actor is not None:
         _require_recent_admin(actor)
@@ -192,9 +173,9 @@ def provider_disable(kind: str, *, actor: ActorProtocol | None) -> AuthProvider:
 
 
 def provider_resync(kind: str, *, actor: ActorProtocol) -> int:
-    """Ask the provider anew about everybody who came through it; how many people those are.
+    """Ask the provider again about everybody who logged in through it; returns how many.
 
-    What it says counts as it comes, person by person. Raises `Conflict` while the provider is off or on trial.
+    Each answer takes effect as it comes, person by person. Raises `Conflict` while the provider is off or on trial.
     """
     _require_admin(actor)
     provider = provider_by_kind(kind)
@@ -220,7 +201,7 @@ def _save_and_record(
 ) -> None:
     provider.version += 1
     provider.save()
-    secrets = [str(provider.stored[name]) for name in SECRETS if provider.stored.get(name)]
+    secrets = [str(provider.stored[name]) for name in secrets_set(provider)]
     hooks.record(f"provider.{event}", actor=actor, request={"kind": provider.kind, **details}, secrets=secrets)
 
 
@@ -235,7 +216,7 @@ def local_account_count() -> int:
 
 
 def rejected_identities(provider: AuthProvider, limit: int = 20) -> list[Identity]:
-    """Those whom the provider does not let in any more, with the reason in `rejection_reason`."""
+    """Those who may not log in any more, with the reason in `rejection_reason`."""
     rows = (
         Identity.objects.filter(provider=provider).exclude(rejection_reason="")
         if provider.pk

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.http import QueryDict
 
+from apps.accounts.claims import IdentityClaim
+from apps.accounts.identity_kinds import group_kinds
 from apps.accounts.models import Identity, User
-from apps.accounts.provider_config import GROUP_KINDS, IdentityClaim
 from apps.accounts.providers.known_identities import account_claim
 from apps.accounts.providers.search import identities_search, identity_find
 from apps.api.wire.context import ApiCaller
@@ -69,7 +70,7 @@ class IdentityResource(Resource):
     """)
     computed = {
         "name": lambda context: context.row.name or context.row.login,
-        "user": lambda context: context.row.kind not in GROUP_KINDS,
+        "user": lambda context: context.row.kind not in group_kinds(),
     }
 
     def key_of(self, row: IdentityClaim) -> str:

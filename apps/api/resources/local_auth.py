@@ -1,4 +1,4 @@
-"""`localAuthConfig`: who may come in with a password kept here, and an administrator's password."""
+"""`localAuthConfig`: who may log in with a password kept here, and an administrator's password."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY = "localAuthConfig"
 
 @dataclass(frozen=True, slots=True)
 class LocalAuthState:
-    """The configuration, and the administrator that was named last."""
+    """The configuration, and the administrator whom the request named."""
 
     config: Data
     username: str | None = None
@@ -31,7 +31,7 @@ class LocalAuthState:
 
 
 class LocalAuthConfigResource(Resource):
-    """Local accounts are always on; POST makes or renews an administrator and sets who may come in."""
+    """Local accounts are always on; POST creates an administrator or sets their password, and sets who may log in."""
 
     name = KEY
     roles = TypeRoles(admin="cr")
@@ -64,7 +64,7 @@ class LocalAuthConfigResource(Resource):
         return LocalAuthState(local_access().to_wire()) if key == KEY else None
 
     def create(self, caller: ApiCaller, data: Data) -> tuple[LocalAuthState, Data]:
-        """Make the administrator, or give the one of that name a new password; set who may come in."""
+        """Create the administrator, or set the password of the one of that name; set who may log in."""
         if data.get("enabled") is False:
             raise Invalid("enabled", "InvalidOption", "Local accounts are always on, so that nobody is locked out.")
         login, password, name = data["username"], data["password"], data.get("name", "")

@@ -1,36 +1,30 @@
-"""`githubconfig`, `ldapconfig`, `openldapconfig`: how people log in through others, one of each."""
+"""The configuration types of login providers (`githubconfig`, `ldapconfig`, ...): one object each, derived from the
+register of providers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from django.http import QueryDict
 
+from apps.accounts.claims import IdentityClaim, normalize_dn
 from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import (
-    SECRETS,
-    ActiveDirectoryProviderConfig,
-    DirectoryProviderConfig,
-    IdentityClaim,
-    normalize_dn,
-)
+from apps.accounts.provider_config import ConfigField
 from apps.accounts.providers import services
+from apps.accounts.providers.base import PasswordProvider
 from apps.accounts.providers.known_identities import known_identities
+from apps.accounts.providers.registry import AnyProvider, all_providers, provider_of
 from apps.api.resources.identities import serialize_claim
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import Field, parse_fields
-from apps.api.wire.resource import (
-    Action,
-    Data,
-    Resource,
-    RowContext,
-)
+from apps.api.wire.resource import Action, Data, Resource, RowContext
 from apps.api.wire.roles import TypeRoles
 
-_COMMON_FIELDS = """
+_COMMON_FIELDS = parse_fields("""
     name              string          r
     enabled           boolean         cu
     accessMode        enum            cu =unrestricted :restricted|unrestricted|required ~
@@ -41,51 +35,21 @@ _COMMON_FIELDS = """
     trouble           string          r
     login             string          cu
     password          password        cu !
-"""
-
-GITHUB_FIELDS = f"""
-    clientId     string cu 1..255
-    clientSecret string cu ! 1..255
-    hostname     string cu 0..255
-    scheme       string cu 0..16
-    {_COMMON_FIELDS}
-"""
-
-DIRECTORY_FIELDS = f"""
-    server                      string cu * ~ 1..1024
-    port                        int    cu 1..65535
-    tls                         boolean cu
-    startTls                    boolean cu
-    caCertificate               string cu 0..65536
-    domain                      string cu * ~ 1..1024
-    loginDomain                 string cu 0..1024
-    serviceAccountUsername      string cu * ~ 1..1024
-    serviceAccountPassword      string cu ! 1..1024
-    connectionTimeout           int    cu 100..60000 =1000 ~
-    userSearchField             string cu 1..128 ~
-    userLoginField              string cu 1..128 ~
-    userObjectClass             string cu 1..128 ~
-    userNameField               string cu 1..128 ~
-    userEnabledAttribute        string cu 0..128
-    userDisabledBitMask         int    cu 0..2147483647
-    userMemberAttribute         string cu 1..128
-    groupSearchField            string cu 1..128 ~
-    groupObjectClass            string cu 1..128 ~
-    groupNameField              string cu 1..128 ~
-    groupMemberMappingAttribute string cu 1..128
-    {_COMMON_FIELDS}
-"""
-
-LDAP_DEFAULTS = ActiveDirectoryProviderConfig().to_wire()
-OPENLDAP_DEFAULTS = DirectoryProviderConfig().to_wire()
-_DEFAULTED_PREFIXES = ("user", "group")
+""")
 
 
-def directory_fields(defaults: Mapping[str, object]) -> tuple[Field, ...]:
-    """A directory's fields, with the defaults of its kind for the names of attributes and classes."""
-    return tuple(
-        replace(field, default=defaults[field.name] or None) if field.name.startswith(_DEFAULTED_PREFIXES) else field
-        for field in parse_fields(DIRECTORY_FIELDS)
+def provider_fields(provider: AnyProvider) -> tuple[Field, ...]:
+    """The v1 fields of a provider's configuration, then those that all of them have."""
+    return (*(_field(each) for each in provider.config_class.config_fields()), *_COMMON_FIELDS)
+
+
+def _field(declared: ConfigField) -> Field:
+    type_, *marks = declared.v1.split()
+    field = parse_fields(" ".join((declared.name, type_, "cu", *marks)))[0]
+    return replace(
+        field,
+        shown_once=declared.secret,
+        default=(declared.default or None) if declared.is_advanced else None,
     )
 
 
@@ -98,7 +62,7 @@ class ProviderState:
 
     @property
     def display_state(self) -> str:
-        """How it is."""
+        """The state that v1 shows: a provider has no life cycle, only on, off and the trial between."""
         if self.provider.is_on_trial:
             return "on trial"
         return "on" if self.provider.accepts_logins else "off"
@@ -112,7 +76,7 @@ def describe_identities(allowed: Iterable[Data] | None) -> list[Data]:
 
 
 def _test(caller: ApiCaller, row: ProviderState, data: Data) -> Data:
-    """Somebody's own name and password against what is stored; nothing is changed."""
+    """Try somebody's own name and password against what is stored; nothing is changed."""
     tested = services.provider_test(
         row.provider.kind, data.get("login", ""), data.get("password", ""), actor=caller.actor
     )
@@ -129,7 +93,7 @@ def _resync(caller: ApiCaller, row: ProviderState, _data: Data) -> None:
 
 
 def _config_value(name: str) -> Callable[[RowContext], Any]:
-    return lambda context: None if name in SECRETS or context.row.config[name] == "" else context.row.config[name]
+    return lambda context: None if context.row.config[name] == "" else context.row.config[name]
 
 
 class ProviderTestInputResource(EmbeddedResource):
@@ -146,7 +110,8 @@ class ProviderTestInputResource(EmbeddedResource):
 class ProviderConfigResource(Resource):
     """One provider; POST sets it, PUT changes what it names, `enabled` switches it on or off.
 
-    Switching a directory on takes `login` and `password`: the asker's own, tried before anything is stored.
+    Switching on one that takes passwords needs `login` and `password`: the caller's own, tried before anything is
+    stored.
     """
 
     kind: ClassVar[str]
@@ -172,17 +137,22 @@ class ProviderConfigResource(Resource):
 
     def _row(self) -> ProviderState:
         provider = services.provider_by_kind(self.kind)
-        return ProviderState(provider, services.masked_config(provider))
+        return ProviderState(provider, {**services.masked_config(provider), **provider.config.effective_values()})
 
     def create(self, caller: ApiCaller, data: Data) -> tuple[ProviderState, Data]:
         """Set it; the secrets given are in this answer only."""
         self._set(caller, data, is_on=bool(data.get("enabled")))
-        return self._row(), {name: data[name] for name in SECRETS if data.get(name)}
+        return self._row(), {name: data[name] for name in self._secrets() if data.get(name)}
 
     def update(self, caller: ApiCaller, row: ProviderState, data: Data) -> None:
         """Change what is named."""
-        current = {name: value for name, value in row.provider.config.to_json().items() if name not in SECRETS}
+        stored, secrets = row.provider.config.to_json(), self._secrets()
+        current = {name: value for name, value in stored.items() if name not in secrets}
         self._set(caller, {**current, **data}, is_on=data.get("enabled", row.provider.accepts_logins))
+
+    def _secrets(self) -> frozenset[str]:
+        secrets: frozenset[str] = provider_of(self.kind).config_class.secret_names()
+        return secrets
 
     def _set(self, caller: ApiCaller, data: Data, *, is_on: bool) -> None:
         was_on = services.provider_by_kind(self.kind).accepts_logins
@@ -197,15 +167,10 @@ class ProviderConfigResource(Resource):
     def is_offered(self, row: ProviderState, action: str) -> bool:
         """Whether the action is possible now."""
         return {
-            "test": row.provider.pk is not None and self.kind != "github",
+            "test": row.provider.pk is not None and isinstance(row.provider.login_provider, PasswordProvider),
             "confirm": row.provider.is_on_trial,
             "resync": row.provider.accepts_logins and not row.provider.is_on_trial,
         }[action]
-
-
-def _effective_port(context: RowContext) -> int:
-    """The port in use where none was given."""
-    return int(context.row.config["port"] or (636 if context.row.config["tls"] else 389))
 
 
 def _computed_fields(names: Iterable[str]) -> dict[str, Callable[[RowContext], Any]]:
@@ -223,25 +188,18 @@ def _computed_fields(names: Iterable[str]) -> dict[str, Callable[[RowContext], A
     }
 
 
-class GithubConfigResource(ProviderConfigResource):
-    """github.com, or an Enterprise server."""
-
-    name, kind = "githubconfig", "github"
-    own_fields = parse_fields(GITHUB_FIELDS)
-    computed = _computed_fields(field.name for field in parse_fields(GITHUB_FIELDS))
-
-
-class LdapConfigResource(ProviderConfigResource):
-    """Active Directory."""
-
-    name, kind = "ldapconfig", "ad"
-    own_fields = directory_fields(LDAP_DEFAULTS)
-    computed = {**_computed_fields(field.name for field in parse_fields(DIRECTORY_FIELDS)), "port": _effective_port}
+def register_provider_type(provider: AnyProvider) -> type[ProviderConfigResource]:
+    """Have the API serve the configuration of this provider."""
+    fields = provider_fields(provider)
+    declared = {
+        "__doc__": f"How people log in through {provider.title}.",
+        "name": provider.wire_type,
+        "kind": provider.kind,
+        "own_fields": fields,
+        "computed": _computed_fields(field.name for field in fields),
+    }
+    return type(f"{provider.title.replace(' ', '')}ConfigResource", (ProviderConfigResource,), declared)
 
 
-class OpenLdapConfigResource(ProviderConfigResource):
-    """OpenLDAP, and other directories."""
-
-    name, kind = "openldapconfig", "openldap"
-    own_fields = directory_fields(OPENLDAP_DEFAULTS)
-    computed = {**_computed_fields(field.name for field in parse_fields(DIRECTORY_FIELDS)), "port": _effective_port}
+for _provider in all_providers():
+    register_provider_type(_provider)

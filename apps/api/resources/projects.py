@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from apps.accounts.provider_config import IDENTITY_KINDS, LOCAL_IDENTITY_KIND
+from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.api.resources.effective_access import access_of_environment
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
@@ -153,7 +153,10 @@ class ProjectMemberResource(Resource):
 
     def options(self, caller: ApiCaller) -> Mapping[str, Iterable[str]]:  # noqa: ARG002 - roles are the same for everybody
         """The four roles of v1, then the custom ones; the identity kinds of every provider."""
-        return {"role": Role.permissions_by_role(), "externalIdType": (LOCAL_IDENTITY_KIND, *sorted(IDENTITY_KINDS))}
+        return {
+            "role": Role.permissions_by_role(),
+            "externalIdType": (LOCAL_IDENTITY_KIND, *sorted(provider_identity_kinds())),
+        }
 
     def rows(self, caller: ApiCaller) -> Any:
         """The members of the environments the caller sees."""

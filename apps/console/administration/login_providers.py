@@ -5,30 +5,31 @@ identities to allow.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
-from apps.accounts.models import PROVIDER_TITLES, AuthProvider
-from apps.accounts.provider_config import (
-    IDENTITY_KINDS,
-    LOCAL_IDENTITY_KIND,
-    REQUIRED,
-    RESTRICTED,
-    SECRETS,
-    UNRESTRICTED,
-)
+from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
+from apps.accounts.models import AuthProvider
+from apps.accounts.provider_config import REQUIRED, RESTRICTED, UNRESTRICTED
 from apps.accounts.providers import services
+from apps.accounts.providers.base import RedirectProvider
+from apps.accounts.providers.registry import provider_kinds, provider_of
 from apps.accounts.providers.search import identities_search
 from apps.accounts.site_access import local_access, local_access_save
-from apps.console.login.github_login import callback_url
+from apps.console.administration.provider_form import (
+    form_choices,
+    form_fields,
+    format_identities,
+    parse_access_rule,
+    parse_form,
+)
+from apps.console.login.redirect_login import return_url
 from apps.console.request_context import RequestContext, admin_required, post_required
 from apps.core.errors import Invalid, NotFound, Problem
 
@@ -39,63 +40,12 @@ MODES = {
     REQUIRED: _t("Only the people and groups below"),
 }
 LOCAL_MODES = {**MODES, UNRESTRICTED: _t("Everybody with a password here")}
-_GITHUB = {
-    "clientId": _t("Client id"),
-    "clientSecret": _t("Client secret"),
-    "hostname": _t("Enterprise host name"),
-    "scheme": _t("Its scheme"),
-}
-_DIRECTORY = {
-    "server": _t("Servers"),
-    "port": _t("Port"),
-    "domain": _t("Search base"),
-    "loginDomain": _t("Log-in domain"),
-    "serviceAccountUsername": _t("Service account"),
-    "serviceAccountPassword": _t("Its password"),
-}
-_ATTRIBUTES = {
-    "connectionTimeout": _t("Patience, in ms"),
-    "userSearchField": _t("Person: search attribute"),
-    "userLoginField": _t("Person: log-in attribute"),
-    "userObjectClass": _t("Person: object class"),
-    "userNameField": _t("Person: name attribute"),
-    "userEnabledAttribute": _t("Person: status attribute"),
-    "userDisabledBitMask": _t("Person: status bits when off"),
-    "groupSearchField": _t("Group: search attribute"),
-    "groupObjectClass": _t("Group: object class"),
-    "groupNameField": _t("Group: name attribute"),
-    "userMemberAttribute": _t("Person: groups attribute"),
-    "groupMemberMappingAttribute": _t("Group: members attribute"),
-}
-
-
-_WIDE_FIELDS = frozenset({"server", "domain", "serviceAccountUsername"})
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderField:
-    """One field of the form."""
-
-    name: str
-    label: str | Promise
-    value: Any
-    error: str = ""
-
-    @property
-    def is_secret(self) -> bool:
-        """Whether what is stored is not shown."""
-        return self.name in SECRETS
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether it holds what is long: names of machines, DNs."""
-        return self.name in _WIDE_FIELDS
 
 
 @admin_required
 def index(ctx: RequestContext) -> HttpResponse:
     """Every way to log in, and whether it is on."""
-    providers = [services.provider_by_kind(kind) for kind in PROVIDER_TITLES]
+    providers = [services.provider_by_kind(kind) for kind in provider_kinds()]
     rows = [
         (each, services.provider_account_count(each), MODES[each.config.access] if each.pk else "")
         for each in providers
@@ -112,10 +62,10 @@ def provider(ctx: RequestContext, kind: str) -> HttpResponse:
     row, errors = find_provider(kind), {}
     if ctx.request.method == "POST":
         try:
-            saved = services.provider_save(kind, _parse_form(ctx), actor=ctx.actor)
+            saved = services.provider_save(kind, parse_form(ctx.request.POST, provider_of(kind)), actor=ctx.actor)
             return ctx.success_response(_saved_message(saved), provider_url(kind))
         except Invalid as problem:
-            errors = {problem.field or "server": problem.message}
+            errors = {problem.field or "": problem.message}
     return ctx.render("console/access_provider.html", _form_context(ctx, row, errors), status=422 if errors else 200)
 
 
@@ -132,39 +82,39 @@ def _saved_message(row: AuthProvider) -> str:
 
 def find_provider(kind: str) -> AuthProvider:
     """The provider of an address."""
-    if kind not in PROVIDER_TITLES:
+    if kind not in provider_kinds():
         raise NotFound(_("There is no such way to log in."))
     return services.provider_by_kind(kind)
 
 
 def _form_context(ctx: RequestContext, row: AuthProvider, errors: Mapping[str, str]) -> dict[str, Any]:
-    config_values = {**services.masked_config(row), **(ctx.request.POST.dict() if errors else {})}
-    allowed_identities = format_identities(config_values["allowedIdentities"])
-
-    def entries(labels: Mapping[str, str | Promise]) -> list[ProviderField]:
-        return [
-            ProviderField(name, label, "" if name in SECRETS else config_values[name] or "", errors.get(name, ""))
-            for name, label in labels.items()
-        ]
-
-    is_directory = row.kind != "github"
+    values = {**services.masked_config(row), **(ctx.request.POST.dict() if errors else {})}
+    fields = form_fields(row.login_provider, values, errors)
+    lines = [each for each in fields if each.is_text]
     return {
         **provider_status(row),
-        "is_directory": is_directory,
-        "entries": entries(_DIRECTORY if is_directory else _GITHUB),
-        "attributes": entries(_ATTRIBUTES) if is_directory else [],
-        "encryption": config_values.get("encryption")
-        or ("tls" if config_values.get("tls") else config_values.get("startTls") and "startTls"),
-        "ca": config_values.get("caCertificate") or "",
-        "allowed": allowed_identities,
-        "mode": config_values["accessMode"],
+        **_flow_context(ctx, row),
+        "entries": [each for each in lines if not each.declared.is_advanced],
+        "attributes": [each for each in lines if each.declared.is_advanced],
+        "choices": form_choices(row.login_provider, values),
+        "areas": [each for each in fields if each.declared.size == "area"],
+        "allowed": format_identities(values["allowedIdentities"]),
+        "mode": values["accessMode"],
         "modes": MODES,
         "secrets": services.secrets_set(row),
-        "identity_kinds": sorted(IDENTITY_KINDS),
+        "identity_kinds": sorted(provider_identity_kinds()),
         "errors": errors,
-        "other_errors": [text for name, text in errors.items() if name not in {**_DIRECTORY, **_GITHUB, **_ATTRIBUTES}],
-        "return_address": callback_url(ctx.request),
+        "other_errors": [text for name, text in errors.items() if name not in {each.name for each in lines}],
     }
+
+
+def _flow_context(ctx: RequestContext, row: AuthProvider) -> dict[str, Any]:
+    """What the page says about how people log in: by password, or through pages that must know the way back."""
+    login_provider = row.login_provider
+    if not isinstance(login_provider, RedirectProvider):
+        return {"takes_passwords": True}
+    hint = _(login_provider.setup_hint)
+    return {"takes_passwords": False, "setup_hint": hint, "return_address": return_url(ctx.request, row.kind)}
 
 
 def provider_status(row: AuthProvider) -> dict[str, Any]:
@@ -175,37 +125,6 @@ def provider_status(row: AuthProvider) -> dict[str, Any]:
         "left": f"{left // 60}:{left % 60:02d}",
         "people": services.provider_account_count(row),
         "out": services.rejected_identities(row),
-    }
-
-
-def format_identities(allowed_identities: Any) -> str:
-    """Allowed identities as the form shows them, one to a line."""
-    if isinstance(allowed_identities, str):
-        return allowed_identities
-    return "\n".join(f"{each['externalIdType']} {each['externalId']}" for each in allowed_identities or ())
-
-
-def parse_access_rule(form: QueryDict) -> dict[str, Any]:
-    """Who may log in, as the form says it: lines that were typed, and boxes that were ticked among what was found."""
-    typed = form.get("allowedIdentities", "").splitlines()
-    pairs = [line.strip().partition(" ") for line in dict.fromkeys([*typed, *form.getlist("allow")]) if line.strip()]
-    return {
-        "accessMode": form.get("accessMode", UNRESTRICTED),
-        "allowedIdentities": [{"externalIdType": kind, "externalId": name.strip()} for kind, _space, name in pairs],
-    }
-
-
-def _parse_form(ctx: RequestContext) -> dict[str, Any]:
-    """The form as a v1 body: blanks are defaults, lines of allowed identities are objects."""
-    form = ctx.request.POST
-    values = {name: form.get(name, "").strip() for name in {**_DIRECTORY, **_GITHUB, **_ATTRIBUTES}}
-    encryption = form.get("encryption", "")
-    return {
-        **{name: value for name, value in values.items() if value},
-        **parse_access_rule(form),
-        "tls": encryption == "tls",
-        "startTls": encryption == "startTls",
-        "caCertificate": form.get("caCertificate", "").strip(),
     }
 
 
@@ -225,7 +144,7 @@ def local_accounts(ctx: RequestContext) -> HttpResponse:
         "mode": rule["accessMode"],
         "modes": LOCAL_MODES,
         "allowed": format_identities(rule["allowedIdentities"]),
-        "identity_kinds": sorted({LOCAL_IDENTITY_KIND, *IDENTITY_KINDS}),
+        "identity_kinds": sorted({LOCAL_IDENTITY_KIND, *provider_identity_kinds()}),
         "other_errors": list(errors.values()),
     }
     return ctx.render("console/access_local.html", context, status=422 if errors else 200)
@@ -263,7 +182,7 @@ def try_provider(ctx: RequestContext, kind: str) -> HttpResponse:
 @admin_required
 @post_required
 def provider_action(ctx: RequestContext, kind: str, action: str) -> HttpResponse:
-    """On, confirmed, off, or asked anew about everybody."""
+    """Switch it on or off, confirm it, or re-sync everybody."""
     row, sent = find_provider(kind), ctx.request.POST
     if action == "resync":
         return ctx.success_response(_resync_message(services.provider_resync(kind, actor=ctx.actor)), changed=False)
@@ -283,7 +202,7 @@ def provider_action(ctx: RequestContext, kind: str, action: str) -> HttpResponse
 
 
 def _resync_message(count: int) -> str:
-    message = ngettext("%(count)d person is asked about anew.", "%(count)d people are asked about anew.", count)
+    message = ngettext("Re-syncing %(count)d person.", "Re-syncing %(count)d people.", count)
     return message % {"count": count}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from apps.accounts.identity_kinds import group_kinds
 from apps.accounts.models import User
-from apps.accounts.provider_config import GROUP_KINDS
 from apps.accounts.providers.search import identities_search
 from apps.console.environments.environments import find
 from apps.console.request_context import RequestContext, login_required, post_required
@@ -34,7 +34,7 @@ def search(ctx: RequestContext, pk: int) -> HttpResponse:
     context = {
         "text": text,
         "hits": [
-            (claim, claim.kind in GROUP_KINDS, (claim.kind, claim.wire_id) in listed)
+            (claim, claim.kind in group_kinds(), (claim.kind, claim.wire_id) in listed)
             for claim in found.claims[:MAX_HITS]
         ],
         "errors": found.errors,

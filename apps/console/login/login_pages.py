@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,7 +15,7 @@ from apps.accounts.login.credentials import check_credentials
 from apps.accounts.login.passwords import password_change
 from apps.accounts.login.second_factor import next_login_step
 from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import GithubProviderConfig
+from apps.accounts.providers.registry import redirect_providers
 from apps.accounts.selectors import is_set_up
 from apps.accounts.services import record_login
 from apps.console.login import login_totp
@@ -53,17 +51,15 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 
 def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
-    """The form, the other ways in, and why the last try was refused."""
+    """The form, the other ways to log in, and why the last attempt was refused."""
     next_url = safe_redirect_path(request, request.POST.get("next") or request.GET.get("next", ""))
-    github = AuthProvider.objects.accepting_logins().filter(kind="github").first()
-    context = {"next": next_url, "login": request.POST.get("login", ""), "error": error, "github": github}
+    rows = list(AuthProvider.objects.accepting_logins().filter(kind__in=redirect_providers()))
+    context = {"next": next_url, "login": request.POST.get("login", ""), "error": error, "redirects": rows}
     answer = set_security_headers(render(request, "console/login.html", context, status=403 if error else 200))
-    if github is not None:  # browsers hold the redirect after a form against its page's policy, too
-        provider_url = urlsplit(github.config.url) if isinstance(github.config, GithubProviderConfig) else urlsplit("")
-        policy = answer["Content-Security-Policy"]
-        answer["Content-Security-Policy"] = policy.replace(
-            "form-action 'self'", f"form-action 'self' {provider_url.scheme}://{provider_url.netloc}"
-        )
+    # Browsers hold the redirect after a form against its page's policy, too.
+    origins = [redirect_providers()[row.kind].origin(row.config) for row in rows]
+    policy = answer["Content-Security-Policy"]
+    answer["Content-Security-Policy"] = policy.replace("form-action 'self'", " ".join(["form-action 'self'", *origins]))
     return answer
 
 

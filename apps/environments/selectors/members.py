@@ -6,14 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import Q
 
+from apps.accounts.claims import IdentityClaim, identity_keys, normalize_dn
+from apps.accounts.identity_kinds import group_kinds, provider_identity_kinds
 from apps.accounts.models import Identity, User
-from apps.accounts.provider_config import (
-    GROUP_KINDS,
-    IDENTITY_KINDS,
-    IdentityClaim,
-    identity_keys,
-    normalize_dn,
-)
 from apps.accounts.providers.known_identities import known_identities
 from apps.environments.models import Member
 from apps.environments.reasons import MembershipMatch
@@ -41,7 +36,9 @@ def members_matching(user: User) -> list[Member]:
 def accounts_of_members(members: Iterable[Member]) -> set[int]:
     """The accounts that these entries mean, as far as anybody of them has been here."""
     listed = list(members)
-    wanted = {(each.identity_type, normalize_dn(each.identity)) for each in listed if each.identity_type in GROUP_KINDS}
+    wanted = {
+        (each.identity_type, normalize_dn(each.identity)) for each in listed if each.identity_type in group_kinds()
+    }
     ids = {name for _kind, name in wanted}
     groups = Identity.objects.filter(Q(external_id__in=ids) | Q(dn__in=ids)) if wanted else Identity.objects.none()
     through_groups = {each.user_id for each in groups if identity_keys(each.kind, each) & wanted}
@@ -50,7 +47,7 @@ def accounts_of_members(members: Iterable[Member]) -> set[int]:
 
 def find_person(kind: str, name: str) -> User | None:
     """The account of a log-in provider's person, by lasting id or DN, if it has been here."""
-    if kind in GROUP_KINDS:
+    if kind in group_kinds():
         return None
     wanted = normalize_dn(name)
     return User.objects.filter(
@@ -63,7 +60,9 @@ def is_member(names: set[tuple[str, str]], user: User | None) -> bool:
     living = Member.objects.exclude(environment__desired__in=("removed", "purged"))
     if user is not None and living.filter(account=user).exists():
         return True
-    listed = living.filter(account=None, identity_type__in=IDENTITY_KINDS).values_list("identity_type", "identity")
+    listed = living.filter(account=None, identity_type__in=provider_identity_kinds()).values_list(
+        "identity_type", "identity"
+    )
     return any((kind, normalize_dn(name)) in names for kind, name in listed)
 
 
@@ -107,5 +106,5 @@ def build_match(member: Member, known: dict[str, frozenset[str]]) -> MembershipM
         kind=member.identity_type,
         identity=normalize_dn(member.identity),
         display_name=str(member.account or member.identity),
-        is_group=member.identity_type in GROUP_KINDS,
+        is_group=member.identity_type in group_kinds(),
     )

@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
+from apps.accounts.identity_kinds import person_kinds, provider_identity_kinds
 from apps.accounts.models import User
-from apps.accounts.provider_config import IDENTITY_KINDS, PERSON_KINDS
 from apps.core import hooks
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.fields import plain_text
@@ -48,10 +48,10 @@ def _parse_member(entry: Mapping[str, Any], known: Mapping[str, frozenset[str]])
     identity, kind, role = entry.get("externalId"), entry.get("externalIdType"), entry.get("role")
     if not identity or not kind or not isinstance(role, str) or role not in known:
         raise member_list_error(f"Each member needs externalId, externalIdType and a role ({', '.join(known)}).")
-    if isinstance(kind, str) and kind in IDENTITY_KINDS:
+    if isinstance(kind, str) and kind in provider_identity_kinds():
         return _parse_provider_member(kind, identity, role)
     if kind != "rancher_id":
-        kinds = ", ".join(("rancher_id", *sorted(IDENTITY_KINDS)))
+        kinds = ", ".join(("rancher_id", *sorted(provider_identity_kinds())))
         raise member_list_error(f"externalIdType {kind!r} is not known here; it is one of {kinds}.")
     account = User.all_objects.filter(pk=row_number(str(identity)) or 0, removed=None).first()
     if account is None:
@@ -170,7 +170,7 @@ def memberships_sync(user: User) -> list[int]:
     """
     mine = members_matching(user)
     for member in mine:
-        if member.account_id is None and member.identity_type in PERSON_KINDS.values():
+        if member.account_id is None and member.identity_type in person_kinds():
             Member.objects.filter(pk=member.pk, account=None).update(account=user)
     wanted = {(member.environment_id, member.role) for member in mine}
     environments = {environment for environment, _role in wanted}

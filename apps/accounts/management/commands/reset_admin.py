@@ -13,7 +13,7 @@ from apps.core.errors import Problem
 
 
 class Command(BaseCommand):
-    """Lets the locked-out in."""
+    """Resets an administrator."""
 
     help = (
         "Give the administrator NAME a new password (making the account, or an administrator of it, if need be) and "

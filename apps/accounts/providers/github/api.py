@@ -6,22 +6,15 @@ from typing import Any
 
 import requests
 
-from apps.accounts.provider_config import GithubProviderConfig
-from apps.core.errors import Problem
+from apps.accounts.providers.errors import GithubDown
+from apps.accounts.providers.github.config import GithubProviderConfig
 
 PER_PAGE, MOST_PAGES = 100, 100
 TIMEOUT_SECONDS = 4.0
 
 
-class GithubDown(Problem):
-    """GitHub could not be asked; the message says why."""
-
-    status = 502
-    code = "GithubDown"
-
-
 def get_json(config: GithubProviderConfig, path: str, *, token: str = "", **query: Any) -> Any:
-    """GitHub's JSON, or None when it knows no such thing or refuses the token; raises `GithubDown` for all else."""
+    """GitHub's JSON, or None when it does not know the thing or refuses the token; else raises `GithubDown`."""
     headers = {"Accept": "application/vnd.github+json", **({"Authorization": f"token {token}"} if token else {})}
     as_app = None if token else (config.client_id, config.client_secret)
     try:
@@ -48,13 +41,13 @@ def get_all_pages(config: GithubProviderConfig, path: str, token: str) -> list[d
     for page in range(1, MOST_PAGES + 1):
         batch = get_json(config, path, token=token, per_page=PER_PAGE, page=page)
         found += batch or []
-        if not batch:  # a server may give fewer than asked for on each page
+        if not batch:  # not "fewer than requested": a server may cap the page size
             break
     return found
 
 
 def _is_unknown(answer: requests.Response, token: str) -> bool:
-    """Whether GitHub was asked about nobody it knows, or with the token of somebody who may not be asked about."""
+    """Whether GitHub does not know what was asked for, or has revoked the token or suspended its owner."""
     if token and answer.status_code in {401, 403}:
         return answer.status_code == 401 or "suspended" in answer.text.lower()
     return answer.status_code in {404, 422}

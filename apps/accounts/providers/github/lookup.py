@@ -1,16 +1,18 @@
-"""Asking GitHub's API beside a log-in: a person's groups with the token that was left, and names as the OAuth app."""
+"""Queries to GitHub's API outside a login: a person's groups with their stored token, and names as the OAuth app."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import quote
 
-from apps.accounts.provider_config import Claims, GithubProviderConfig, IdentityClaim
-from apps.accounts.providers.github.api import GithubDown, get_all_pages, get_json
+from apps.accounts.claims import Claims, IdentityClaim
+from apps.accounts.providers.errors import GithubDown
+from apps.accounts.providers.github.api import get_all_pages, get_json
+from apps.accounts.providers.github.config import GithubProviderConfig
 
 
 def claims_of(person: dict[str, Any], orgs: list[dict[str, Any]], teams: list[dict[str, Any]]) -> Claims:
-    """What GitHub says about a person as identities: every one by its number, never by its name."""
+    """What GitHub says about a person, as claims: identified by numbers, never by names."""
     found = [_organization_claim(each) for each in orgs]
     found += [_team_claim(each) for each in teams]
     return Claims(_user_claim(person), tuple(found))
@@ -30,7 +32,7 @@ def _team_claim(team: dict[str, Any]) -> IdentityClaim:
 
 
 def person(config: GithubProviderConfig, external_id: str, token: str) -> Claims | str:
-    """What GitHub says now about the person who left the token; a text says why the person is out."""
+    """What GitHub says now about the owner of the token; a text says why they may not log in any more."""
     if not token:
         return "GitHub was not allowed to be asked about this person; logging in again allows it."
     found = get_json(config, "user", token=token)
@@ -43,7 +45,7 @@ def person(config: GithubProviderConfig, external_id: str, token: str) -> Claims
 
 
 def by_id(config: GithubProviderConfig, kind: str, external_id: str) -> IdentityClaim | None:
-    """The person or organization with this number; teams are only told to their members."""
+    """The person or organization with this number; GitHub shows teams only to their members."""
     paths = {"github_user": "user", "github_org": "organizations"}
     if kind not in paths or not external_id.isdigit():
         return None
@@ -54,7 +56,7 @@ def by_id(config: GithubProviderConfig, kind: str, external_id: str) -> Identity
 def by_name(
     config: GithubProviderConfig, text: str, limit: int, *, exact: bool, token: str = ""
 ) -> list[IdentityClaim]:
-    """People and organizations called `text`, or with it in their names; the asker's own teams of that name too."""
+    """People and organizations called `text`, or with it in their names; teams only those of the token's owner."""
     if exact:
         one = get_json(config, f"users/{quote(text, safe='')}", token=token)
         found = [one] if one else []

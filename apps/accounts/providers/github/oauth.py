@@ -11,15 +11,15 @@ from social_core.backends.github_enterprise import GithubEnterpriseOAuth2
 from social_core.exceptions import AuthCanceled, AuthProviderError, SocialAuthBaseException
 from social_django.strategy import DjangoStrategy
 
-from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import Claims, GithubProviderConfig
+from apps.accounts.claims import Claims
 from apps.accounts.providers.github.api import MOST_PAGES, PER_PAGE
+from apps.accounts.providers.github.config import GithubProviderConfig
 from apps.accounts.providers.github.lookup import claims_of
 from apps.core.errors import Problem, Unauthorized
 
 
 class _SingleUseNonce:
-    """A log-in's state lives in the browser's session and is taken out of it at its first use: no table is needed."""
+    """No table of nonces: the state lives in the browser's session, and its first use removes it."""
 
     @staticmethod
     def use(*_: Any) -> bool:
@@ -31,7 +31,7 @@ class _SingleUseNonce:
 
 
 class _Strategy(DjangoStrategy):  # type: ignore[misc]
-    """Settings of one provider row; the end of the flow is what GitHub says, not an account."""
+    """The settings of one configuration; the flow ends with claims, not with an account."""
 
     def __init__(self, request: HttpRequest, config: GithubProviderConfig) -> None:
         self._known = {
@@ -48,19 +48,19 @@ class _Strategy(DjangoStrategy):  # type: ignore[misc]
         return self._known[name]
 
     def authenticate(self, *_: Any, response: dict[str, Any], **__: Any) -> Claims:
-        """What GitHub said, with the token to ask again."""
+        """The claims, with the token for later re-syncs."""
         claims = claims_of(response, response["orgs"], response["teams"])
         return replace(claims, token=str(response.get("access_token") or ""))
 
 
 class _GithubLogin(GithubEnterpriseOAuth2):  # type: ignore[misc]
-    """GitHub's flow, asking who the person is and for every page of organizations and teams."""
+    """GitHub's flow, which also fetches every page of organizations and teams."""
 
     name = "github"
     DEFAULT_SCOPE = ["read:org"]
 
     def user_data(self, access_token: str, *_: Any, **__: Any) -> dict[str, Any]:
-        """The person, and the groups that count as identities."""
+        """The person, with organizations and teams."""
         found: dict[str, Any] = self._user_data(access_token)
         return {**found, "orgs": self._all(access_token, "orgs"), "teams": self._all(access_token, "teams")}
 
@@ -69,33 +69,33 @@ class _GithubLogin(GithubEnterpriseOAuth2):  # type: ignore[misc]
         for page in range(1, MOST_PAGES + 1):
             batch = self._user_data(token, f"/{what}?per_page={PER_PAGE}&page={page}")
             found += batch
-            if not batch:  # a server may give fewer than asked for on each page
+            if not batch:  # not "fewer than requested": a server may cap the page size
                 break
         return found
 
 
-def begin(request: HttpRequest, provider: AuthProvider, back: str) -> HttpResponse:
+def begin(request: HttpRequest, config: GithubProviderConfig, back: str) -> HttpResponse:
     """Send the browser to GitHub; it comes back to the absolute URL `back` with a code and the session's state."""
     try:
-        answer: HttpResponse = _github_login(request, provider, back).start()
+        answer: HttpResponse = _github_login(request, config, back).start()
     except SocialAuthBaseException as error:
         raise _problem(error) from error
     return answer
 
 
-def complete(request: HttpRequest, provider: AuthProvider, back: str) -> Claims:
+def complete(request: HttpRequest, config: GithubProviderConfig, back: str) -> Claims:
     """Who GitHub says the browser's owner is.
 
     Raises `Unauthorized` for a wrong state or code and for a refusal at GitHub, `Problem` when GitHub is unreachable.
     """
-    return _claims(lambda: _github_login(request, provider, back).complete())
+    return _claims(lambda: _github_login(request, config, back).complete())
 
 
-def redeem(request: HttpRequest, provider: AuthProvider, code: str, back: str) -> Claims:
+def redeem(request: HttpRequest, config: GithubProviderConfig, code: str, back: str) -> Claims:
     """As `complete`, for an API client that ran the browser's part, and checked its state, itself."""
 
     def run() -> Any:
-        backend = _github_login(request, provider, back)
+        backend = _github_login(request, config, back)
         backend.data = {"code": code}
         backend.STATE_PARAMETER = False
         return backend.complete()
@@ -113,9 +113,7 @@ def _claims(run: Any) -> Claims:
     return claims
 
 
-def _github_login(request: HttpRequest, provider: AuthProvider, back: str) -> Any:
-    config = provider.config
-    assert isinstance(config, GithubProviderConfig)  # noqa: S101 - directories never come here
+def _github_login(request: HttpRequest, config: GithubProviderConfig, back: str) -> Any:
     return _GithubLogin(_Strategy(request, config), redirect_uri=back)
 
 

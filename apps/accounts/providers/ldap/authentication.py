@@ -1,4 +1,4 @@
-"""Asking an LDAP directory or Active Directory who somebody is, through django-auth-ldap with settings from a row."""
+"""Authenticates people against a directory, through django-auth-ldap with the settings of a configuration."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 import ssl
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ldap
@@ -16,59 +17,55 @@ from django.http import HttpRequest
 from django_auth_ldap.backend import LDAPBackend, ldap_error
 from django_auth_ldap.config import LDAPSearch, LDAPSettings
 
-from apps.accounts.models import User
-from apps.accounts.provider_config import (
-    PERSON_KINDS,
-    Claims,
-    DirectoryProviderConfig,
-    IdentityClaim,
-)
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.claims import Claims, IdentityClaim
+from apps.accounts.identity_kinds import IdentityKinds
+from apps.accounts.providers.errors import DirectoryDown
+from apps.accounts.providers.ldap.config import DirectoryProviderConfig
 from apps.accounts.providers.ldap.groups import groups_of
 from apps.accounts.providers.ldap.servers import first_reachable_server
 
 ALL_ATTRIBUTES = ["*", "+"]  # operational attributes too, or there is no entryUUID
 
 
-def identify(kind: str, config: DirectoryProviderConfig, login: str, password: str) -> Claims | None:
+def identify(kinds: IdentityKinds, config: DirectoryProviderConfig, login: str, password: str) -> Claims | None:
     """The person and the groups, or None for a wrong name or password; raises `DirectoryDown` with the reason."""
-    backend = _Backend(kind, config, _settings(config))
+    backend = _Backend(kinds, config, _settings(config))
     backend.authenticate(None, username=_without_domain(config, login), password=password)
     return backend.claims
 
 
 class _Backend(LDAPBackend):  # type: ignore[misc]
-    """django-auth-ldap's search, bind and error handling; accounts are none of its business here."""
+    """django-auth-ldap's search, bind and error handling, without its accounts."""
 
-    def __init__(self, kind: str, config: DirectoryProviderConfig, settings: LDAPSettings) -> None:
-        self.kind, self.config, self.settings = kind, config, settings
+    def __init__(self, kinds: IdentityKinds, config: DirectoryProviderConfig, settings: LDAPSettings) -> None:
+        self.kinds, self.config, self.settings = kinds, config, settings
         self.claims: Claims | None = None
 
-    def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[User, bool]:
-        """Called when the password was right: keep what the directory says, unless the person is disabled there."""
+    def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[SimpleNamespace, bool]:
+        """Called once the password was right: keep what the directory says, unless the person is disabled there."""
         if not is_disabled(self.config, ldap_user.attrs):
-            self.claims = claims_of(self.kind, self.config, ldap_user)
-        return User(login=username), False
+            self.claims = claims_of(self.kinds, self.config, ldap_user)
+        return SimpleNamespace(username=username), False  # the library hangs attributes on it and saves nothing
 
 
-def claims_of(kind: str, config: DirectoryProviderConfig, entry: Any) -> Claims:
+def claims_of(kinds: IdentityKinds, config: DirectoryProviderConfig, entry: Any) -> Claims:
     """What an entry with `dn`, `attrs` and an open `connection` says about its person and the groups."""
-    groups = tuple(group_claim(kind, config, dn, attrs) for dn, attrs in groups_of(config, entry))
-    return Claims(person_claim(kind, config, entry.dn, entry.attrs), groups)
+    groups = tuple(group_claim(kinds, config, dn, attrs) for dn, attrs in groups_of(config, entry))
+    return Claims(person_claim(kinds, config, entry.dn, entry.attrs), groups)
 
 
-def person_claim(kind: str, config: DirectoryProviderConfig, dn: str, attrs: Any) -> IdentityClaim:
+def person_claim(kinds: IdentityKinds, config: DirectoryProviderConfig, dn: str, attrs: Any) -> IdentityClaim:
     """A person's entry as an identity."""
     login = _first_value(attrs, config.user_login) or _first_value(attrs, config.user_search)
     name = _first_value(attrs, config.user_name) or _first_value(attrs, "cn")
-    return IdentityClaim(PERSON_KINDS[kind], immutable_id(dn, attrs), login, name, dn)
+    return IdentityClaim(kinds.person, immutable_id(dn, attrs), login, name, dn)
 
 
-def group_claim(kind: str, config: DirectoryProviderConfig, dn: str, attrs: Any) -> IdentityClaim:
+def group_claim(kinds: IdentityKinds, config: DirectoryProviderConfig, dn: str, attrs: Any) -> IdentityClaim:
     """A group's entry as an identity."""
     login = _first_value(attrs, config.group_search)
     name = _first_value(attrs, config.group_name) or login
-    return IdentityClaim(PERSON_KINDS[kind].replace("_user", "_group"), immutable_id(dn, attrs), login, name, dn)
+    return IdentityClaim(kinds.groups[0], immutable_id(dn, attrs), login, name, dn)
 
 
 def reason_of(exception: ldap.LDAPError) -> str:
@@ -84,7 +81,7 @@ def reason_of(exception: ldap.LDAPError) -> str:
 
 
 def _raise(exception: ldap.LDAPError, **_: Any) -> None:
-    """What libldap reports is told, not taken for a wrong password (that never comes here)."""
+    """Raise what libldap reports; else the library would take it for a wrong password (which never comes here)."""
     raise DirectoryDown(f"The directory cannot be asked: {reason_of(exception)}.") from exception
 
 
@@ -104,14 +101,14 @@ def _settings(config: DirectoryProviderConfig) -> LDAPSettings:
 
 
 def uri_of(config: DirectoryProviderConfig, _request: HttpRequest | None = None) -> str:
-    """The server that answers now; found anew for each connection."""
+    """The URI of the server that answers now; searched for each new connection."""
     host, port = first_reachable_server(config)
     shown = f"[{host}]" if ":" in host else host
     return f"{'ldaps' if config.tls else 'ldap'}://{shown}:{port}"
 
 
 def options_of(config: DirectoryProviderConfig) -> dict[int, Any]:
-    """What a connection is told, in this order."""
+    """The options of a connection; libldap depends on their order."""
     options: dict[int, Any] = {
         ldap.OPT_PROTOCOL_VERSION: 3,
         ldap.OPT_REFERRALS: 0,
@@ -128,7 +125,7 @@ def options_of(config: DirectoryProviderConfig) -> dict[int, Any]:
 
 
 def _ca_file(config: DirectoryProviderConfig) -> str:
-    """Authorities, which libldap reads from a file only: the directory's own, or the system's."""
+    """The file of trusted authorities (libldap takes nothing but files): the directory's own, or the system's."""
     if not config.ca:
         return ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
     digest = hashlib.sha256(config.ca.encode()).hexdigest()[:16]

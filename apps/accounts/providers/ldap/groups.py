@@ -9,7 +9,7 @@ import ldap
 from django_auth_ldap.config import LDAPSearch
 from ldap.filter import escape_filter_chars
 
-from apps.accounts.provider_config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
+from apps.accounts.providers.ldap.config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
 
 MAX_DEPTH = 10
 BATCH = 50
@@ -36,7 +36,7 @@ def groups_of(config: DirectoryProviderConfig, ldap_user: Any) -> list[Group]:
 
 
 def _lists_login_names(config: DirectoryProviderConfig) -> bool:
-    """Whether groups list log-in names, which cannot nest, instead of DNs."""
+    """Whether groups list login names, which cannot nest, instead of DNs."""
     return config.group_member.lower() == "memberuid"
 
 

@@ -12,13 +12,9 @@ import ldap
 from ldap.cidict import cidict
 from ldap.filter import escape_filter_chars
 
-from apps.accounts.provider_config import (
-    PERSON_KINDS,
-    Claims,
-    DirectoryProviderConfig,
-    IdentityClaim,
-)
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.claims import Claims, IdentityClaim
+from apps.accounts.identity_kinds import IdentityKinds
+from apps.accounts.providers.errors import DirectoryDown
 from apps.accounts.providers.ldap.authentication import (
     ALL_ATTRIBUTES,
     claims_of,
@@ -31,13 +27,14 @@ from apps.accounts.providers.ldap.authentication import (
     service_account,
     uri_of,
 )
+from apps.accounts.providers.ldap.config import DirectoryProviderConfig
 
 __all__ = ["by_id", "by_name", "identify", "person"]
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryEntry:
-    """What a directory holds under a DN, and the connection over which more can be asked."""
+    """What a directory holds under a DN, and the open connection for further queries."""
 
     dn: str
     attrs: Any
@@ -63,7 +60,7 @@ def open_connection(config: DirectoryProviderConfig) -> Iterator[Any]:
 
 
 def search_entries(connection: Any, base: str, scope: int, term: str, wanted: str, limit: int) -> list[DirectoryEntry]:
-    """At most so many entries; what the server would have said beyond them is not waited for."""
+    """At most `limit` entries; the rest of the server's answer is abandoned, not waited for."""
     query = f"(&{wanted}{term})" if term else wanted
     found: list[DirectoryEntry] = []
     message = connection.search_ext(base, scope, query, ALL_ATTRIBUTES)
@@ -94,28 +91,32 @@ def _decode_value(value: bytes) -> str | bytes:
         return value
 
 
-def person(kind: str, config: DirectoryProviderConfig, external_id: str) -> Claims | str:
-    """What the directory says now about the person of this lasting id; a text says why the person is out."""
+def person(kinds: IdentityKinds, config: DirectoryProviderConfig, external_id: str) -> Claims | str:
+    """What the directory says now about the person of this immutable id; a text says why they may not log in."""
     with open_connection(config) as connection:
         found = search_entries(connection, *_search_scope(config, external_id), f"(objectClass={config.user_class})", 1)
         if not found:
             return "The directory does not know this person any more."
         if is_disabled(config, found[0].attrs):
             return "This person is disabled in the directory."
-        return claims_of(kind, config, found[0])
+        return claims_of(kinds, config, found[0])
 
 
-def by_id(kind: str, config: DirectoryProviderConfig, identity_kind: str, external_id: str) -> IdentityClaim | None:
-    """The person or group of this lasting id or DN."""
-    is_person = identity_kind == PERSON_KINDS[kind]
+def by_id(
+    kinds: IdentityKinds, config: DirectoryProviderConfig, identity_kind: str, external_id: str
+) -> IdentityClaim | None:
+    """The person or group of this immutable id or DN."""
+    is_person = identity_kind == kinds.person
     wanted = f"(objectClass={config.user_class if is_person else config.group_class})"
     with open_connection(config) as connection:
         found = search_entries(connection, *_search_scope(config, external_id), wanted, 1)
     make = person_claim if is_person else group_claim
-    return make(kind, config, found[0].dn, found[0].attrs) if found else None
+    return make(kinds, config, found[0].dn, found[0].attrs) if found else None
 
 
-def by_name(kind: str, config: DirectoryProviderConfig, text: str, limit: int, *, exact: bool) -> list[IdentityClaim]:
+def by_name(
+    kinds: IdentityKinds, config: DirectoryProviderConfig, text: str, limit: int, *, exact: bool
+) -> list[IdentityClaim]:
     """The people and groups called `text`, or with it in their names."""
     part = escape_filter_chars(text) if exact else f"*{escape_filter_chars(text)}*"
     people = {config.user_search, config.user_login, config.user_name}
@@ -125,8 +126,8 @@ def by_name(kind: str, config: DirectoryProviderConfig, text: str, limit: int, *
         person_entries = search_entries(connection, *tree, _name_filter(config.user_class, people, part), limit)
         group_entries = search_entries(connection, *tree, _name_filter(config.group_class, groups, part), limit)
     return [
-        *(person_claim(kind, config, each.dn, each.attrs) for each in person_entries),
-        *(group_claim(kind, config, each.dn, each.attrs) for each in group_entries),
+        *(person_claim(kinds, config, each.dn, each.attrs) for each in person_entries),
+        *(group_claim(kinds, config, each.dn, each.attrs) for each in group_entries),
     ]
 
 
@@ -136,7 +137,7 @@ def _name_filter(object_class: str, attributes: set[str], part: str) -> str:
 
 
 def _search_scope(config: DirectoryProviderConfig, external_id: str) -> tuple[str, int, str]:
-    """Where to look, how deep, and for which id: everywhere for one that lasts, else at the DN itself."""
+    """Base, scope and filter of a search by id: the whole tree for an immutable id, else the entry at that DN."""
     try:
         guid = uuid.UUID(external_id)
     except ValueError:

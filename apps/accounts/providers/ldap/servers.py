@@ -1,21 +1,21 @@
-"""A first knock at a directory's door with a time-out of our own: libldap's TLS handshake has none, and no reasons."""
+"""Probes a directory's servers before libldap connects: its TLS handshake has no time-out and gives no reasons."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 
-from apps.accounts.provider_config import DirectoryProviderConfig
-from apps.accounts.providers.directory import DirectoryDown
+from apps.accounts.providers.errors import DirectoryDown
+from apps.accounts.providers.ldap.config import DirectoryProviderConfig
 
-# What is sent is always the same, so the few bytes are written out: an anonymous bind and the StartTLS request.
+# Always the same bytes, so no BER library is needed: an anonymous bind and the StartTLS request.
 _ANONYMOUS_BIND = bytes.fromhex("300c020101600702010304008000")
 _START_TLS = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
 _SUCCESS = b"\x0a\x01\x00"
 
 
 def first_reachable_server(config: DirectoryProviderConfig) -> tuple[str, int]:
-    """The first server of the fail-over list that answers, over TLS where that is asked for.
+    """The first server of the fail-over list that answers, over TLS where that is configured.
 
     Raises `DirectoryDown` with the reason of each when none does.
     """
@@ -31,7 +31,7 @@ def first_reachable_server(config: DirectoryProviderConfig) -> tuple[str, int]:
 
 
 def _unreachable_error(reasons: list[tuple[str, str]]) -> DirectoryDown:
-    """Where its servers are is not for everybody who stands before the door."""
+    """The reasons for everybody; with the addresses of the servers only for administrators."""
     summary = "; ".join(dict.fromkeys(word for _address, word in reasons))
     details = "; ".join(f"{address}: {word}" for address, word in reasons)
     return DirectoryDown(
