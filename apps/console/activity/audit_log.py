@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from apps.console.components.listing import paginate, query_filters
+from apps.console.components.listing import kind_choices, paginate, query_filters
 from apps.console.request_context import RequestContext, admin_required, member_required
 from apps.control import selectors
 from apps.control.audit.export import CONTENT_TYPES, export_lines
@@ -24,6 +24,7 @@ from apps.core.errors import NotFound
 from apps.core.streams import streaming_download
 
 FILTERS = ("q", "event", "kind", "target", "address", "auth", "via", "code")
+KINDS = ("container", "service", "environment", "host", "project", "apiKey", "account", "hostPolicy")
 VIAS = ("console", "api", "cli", "system")
 AUTHS = ("TokenAuth", "BasicAuth")
 
@@ -50,7 +51,15 @@ def _page(ctx: RequestContext, rows: QuerySet[AuditEntry]) -> HttpResponseBase:
     if kind in CONTENT_TYPES:
         return streaming_download(ctx.request, f"audit.{kind}", CONTENT_TYPES[kind], export_lines(rows, kind))
     page = paginate(ctx.request, rows.select_related("account", "environment", "key"), filters)
-    return ctx.render("console/audit.html", {"page": page, "vias": VIAS, "auths": AUTHS, "files": list(CONTENT_TYPES)})
+    context = {
+        "page": page,
+        "kinds": kind_choices(KINDS),
+        "vias": VIAS,
+        "auths": AUTHS,
+        "codes": [("2", _("done")), ("4", _("refused"))],
+        "files": list(CONTENT_TYPES),
+    }
+    return ctx.render("console/audit.html", context)
 
 
 @member_required

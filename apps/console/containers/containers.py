@@ -77,6 +77,7 @@ def index(ctx: RequestContext) -> HttpResponse:
         "page": page,
         "states": sorted(states, key=lambda pair: -pair[1]),
         "hosts": list(hosts.values_list("pk", "name")),
+        "kinds": [("standalone", _("Standalone"))],
         "add": buttons.custom_button(
             gettext_lazy("Add container"), "plus", ctx.url("container-new"), ctx.can("operate")
         ),

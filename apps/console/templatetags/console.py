@@ -215,12 +215,6 @@ def version() -> str:
     return f"v{VERSION}"
 
 
-@register.inclusion_tag("console/parts/sort.html", takes_context=True)
-def sortable(context: Mapping[str, Any], by: str, label: str) -> Mapping[str, Any]:
-    """The head of a column that sorts: up, down, and back to the bad ones first."""
-    return {"request": context["request"], "page": context["page"], "by": by, "down": f"-{by}", "label": label}
-
-
 @register.simple_tag(takes_context=True)
 def theme(context: Mapping[str, Any]) -> str:
     """The theme that this browser chose."""
