@@ -61,7 +61,7 @@ def test_a_reader_sees_why_the_button_is_grey(browser_as: Any, at: Any, stopping
 def test_what_is_over_offers_nothing(browser_as: Any, at: Any, box: Container):
     done = Operation.all_objects.filter(name="container.create", state="succeeded")[0]
     page = browser_as("bob").get(at("operation", pk=done.pk)).content.decode()
-    assert "Look again now" not in page
+    assert "Reconcile now" not in page
     assert "Try again" not in page
     assert browser_as("bob").post(at("operation-cancel", pk=done.pk), headers=HX).status_code == 422
     assert "It is over" in browser_as("bob").get(at("operation-cancel", pk=done.pk), headers=HX).content.decode()

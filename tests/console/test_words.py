@@ -239,9 +239,9 @@ def test_nothing_to_copy_is_a_dash_and_what_is_copied_is_escaped():
 )
 def test_a_published_port_leads_to_its_address(address: str, url: str):
     port = {"ipAddress": address, "port": 80, "private": 8080, "protocol": "tcp"}
-    assert f'href="{url}"' in tags.reach(port)
-    assert text_of(tags.reach(port)) == "80→8080"
-    assert text_of(tags.reach(port, whole=True)).endswith(":80→8080/tcp")
+    assert f'href="{url}"' in tags.port_link(port)
+    assert text_of(tags.port_link(port)) == "80→8080"
+    assert text_of(tags.port_link(port, full=True)).endswith(":80→8080/tcp")
 
 
 def test_json_is_shown_long_or_short():

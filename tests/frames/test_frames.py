@@ -325,7 +325,7 @@ def test_the_installation_is_for_administrators(who: str, permissions: Any, peop
 
 def test_what_is_remembered_is_bounded(people: Any, lab: Environment, monkeypatch: Any) -> None:
     monkeypatch.setattr(authentication, "_cache", {})
-    monkeypatch.setattr(authentication, "_MOST_KNOWN", 3)
+    monkeypatch.setattr(authentication, "_MAX_CACHED", 3)
     for number in range(10):
         load_permissions(SocketCredentials(account=10**9 + number), lab.pk)
     assert len(authentication._cache) <= 4

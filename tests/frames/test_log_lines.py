@@ -90,7 +90,7 @@ def test_taking_and_putting_in_any_order_keeps_the_order(steps: list[int | str])
 
 @pytest.mark.parametrize("how", ["take", "close"])
 def test_a_patient_writer_waits_until_there_is_room_or_nobody(how: str) -> None:
-    queue = LogBuffer(patient=True, lines=1)
+    queue = LogBuffer(block_when_full=True, lines=1)
     queue.put(line("a"))
     done = threading.Event()
 
@@ -109,7 +109,7 @@ def test_a_patient_writer_waits_until_there_is_room_or_nobody(how: str) -> None:
 
 
 def test_a_patient_writer_skips_nothing() -> None:
-    queue, wanted = LogBuffer(patient=True, lines=3), [str(n) for n in range(50)]
+    queue, wanted = LogBuffer(block_when_full=True, lines=3), [str(n) for n in range(50)]
     got: list[str] = []
 
     def write() -> None:

@@ -224,7 +224,7 @@ def test_a_deactivated_account_is_nobody(people: Any, lab: Environment, actor_of
 def test_one_account_does_not_use_up_the_sockets_of_all(
     people: Any, lab: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base_socket, "MOST_SOCKETS", 2)
+    monkeypatch.setattr(base_socket, "MAX_SOCKETS_PER_ACCOUNT", 2)
     path = f"/ws/events?environment={lab.pk}"
     bob, rex = session_headers(people.bob), session_headers(people.rex)
 

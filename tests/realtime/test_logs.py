@@ -167,7 +167,9 @@ def test_a_browser_that_does_not_read_misses_the_oldest_lines(
     people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = session_headers(people.rita)
-    monkeypatch.setattr(logs, "LogBuffer", lambda patient: LogBuffer(patient=patient, lines=100))
+    monkeypatch.setattr(
+        logs, "LogBuffer", lambda block_when_full: LogBuffer(block_when_full=block_when_full, lines=100)
+    )
     stalled = asyncio.Event()
     send = logs.LogsSocket.send
 
@@ -206,7 +208,7 @@ def fill(lines: LogBuffer, count: int) -> None:
 
 
 def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
-    lines = LogBuffer(patient=True, lines=10)
+    lines = LogBuffer(block_when_full=True, lines=10)
     writer = threading.Thread(target=fill, args=(lines, 100))
     writer.start()
     got: list[LogLine] = []
@@ -221,7 +223,7 @@ def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
 
 
 def test_closing_lets_a_waiting_writer_go() -> None:
-    lines = LogBuffer(patient=True, lines=1)
+    lines = LogBuffer(block_when_full=True, lines=1)
     writer = threading.Thread(target=fill, args=(lines, 3))
     writer.start()
     lines.close()

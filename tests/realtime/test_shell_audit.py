@@ -145,7 +145,7 @@ def test_a_key_that_may_not_is_named(people: Any, box: Container, engine: Script
 def test_one_connection_too_many_is_a_refusal_too(
     people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base_socket, "MOST_SOCKETS", 0)
+    monkeypatch.setattr(base_socket, "MAX_SOCKETS_PER_ACCOUNT", 0)
     assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex)) == 4403
     assert (the_line().code, engine.calls) == ("403", [])
 

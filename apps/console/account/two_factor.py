@@ -1,4 +1,4 @@
-"""The second factor of one's own account, and an administrator's help for who lost theirs."""
+"""The second factor of one's own account, and its reset by an administrator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _own_user(ctx: RequestContext) -> User:
 
 @login_required
 def overview(ctx: RequestContext) -> HttpResponse:
-    """Whether there is a second factor, since when, and how many recovery codes are left."""
+    """The second factor: whether it is set up, since when, and how many recovery codes are left."""
     user = _own_user(ctx)
     can_enrol = Verdict(allowed=user.has_usable_password(), reason=_("Your log-in provider asks for a second factor."))
     can_disable = Verdict(
@@ -48,7 +48,7 @@ def overview(ctx: RequestContext) -> HttpResponse:
 
 @login_required
 def new(ctx: RequestContext) -> HttpResponse:
-    """Set an authenticator up: the QR code, and its first code."""
+    """Set up an authenticator: show the QR code, then check the first code."""
     user, error, sent = _own_user(ctx), "", ctx.request.POST
     if ctx.request.method == "POST":
         try:
@@ -70,7 +70,7 @@ def new(ctx: RequestContext) -> HttpResponse:
 
 @login_required
 def codes(ctx: RequestContext) -> HttpResponse:
-    """Ten new recovery codes against a code."""
+    """Issue ten new recovery codes; asks for a code first."""
     return _confirm_with_code(
         ctx,
         _("New recovery codes"),
@@ -83,7 +83,7 @@ def codes(ctx: RequestContext) -> HttpResponse:
 
 @login_required
 def disable(ctx: RequestContext) -> HttpResponse:
-    """Take the factor away against a code."""
+    """Turn the second factor off; asks for a code first."""
 
     def do(code: str) -> HttpResponse:
         second_factor.factor_off(_own_user(ctx), code, actor=ctx.actor)
@@ -112,7 +112,7 @@ def _show_recovery_codes(ctx: RequestContext, recovery_codes: list[str]) -> Http
 
 @admin_required
 def reset(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Take the factor of an account away whose owner lost it."""
+    """Remove the second factor of an account whose owner lost it."""
     row = find(pk)
     if ctx.request.method == "POST":
         count = second_factor.factor_reset(row, actor=ctx.actor)

@@ -1,4 +1,4 @@
-"""The audit log: who asked for what and how it was answered, as a page, as a file, and verified."""
+"""The audit log: list, export, single entries and verification."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AUTHS = ("TokenAuth", "BasicAuth")
 
 
 def _apply_filters(rows: QuerySet[AuditEntry], filters: dict[str, str]) -> QuerySet[AuditEntry]:
-    """The lines that the filters leave."""
+    """The entries that match the filters."""
     if filters["q"]:
         rows = rows.filter(Q(target_name__icontains=filters["q"]) | Q(account__login__icontains=filters["q"]))
     column_filters = {"event__icontains": "event", "kind": "kind", "address__startswith": "address", "via": "via"}
@@ -64,14 +64,14 @@ def _page(ctx: RequestContext, rows: QuerySet[AuditEntry]) -> HttpResponseBase:
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponseBase:
-    """Who did what in this environment; owners only."""
+    """The audit log of this environment; owners only."""
     ctx.require_permission("own")
     return _page(ctx, AuditEntry.objects.within([ctx.env.pk]))
 
 
 @admin_required
 def everywhere(ctx: RequestContext) -> HttpResponseBase:
-    """Who did what in the whole installation, log-ins included."""
+    """The audit log of the whole installation, log-ins included."""
     return _page(ctx, selectors.visible_audit_entries(ctx.actor))
 
 
@@ -82,14 +82,14 @@ def _entry_page(ctx: RequestContext, rows: QuerySet[AuditEntry], pk: int) -> Htt
 
 @member_required
 def entry(ctx: RequestContext, pk: int) -> HttpResponse:
-    """One line with what was asked and answered."""
+    """One entry with its request and response."""
     ctx.require_permission("own")
     return _entry_page(ctx, AuditEntry.objects.within([ctx.env.pk]), pk)
 
 
 @admin_required
 def entry_anywhere(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The same for administrators, who also see log-ins."""
+    """One entry of any environment, or of none."""
     return _entry_page(ctx, selectors.visible_audit_entries(ctx.actor), pk)
 
 
@@ -102,7 +102,7 @@ def check(ctx: RequestContext) -> HttpResponse:
 
 @admin_required
 def check_anywhere(ctx: RequestContext) -> HttpResponse:
-    """Verify one chain, or name them all with a way to verify each."""
+    """Verify one chain, or list them all with a link to verify each."""
     chosen = ctx.request.GET.get("chain", "")
     if not chosen:
         return _reports(ctx, unverified_reports())

@@ -1,4 +1,4 @@
-"""What was asked and how far it is."""
+"""Operations: what was requested, and how far it is."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def processes(ctx: RequestContext) -> HttpResponse:
 
 @member_required
 def detail(ctx: RequestContext, pk: int) -> HttpResponse:
-    """One operation with its steps and what it led to."""
+    """One operation with its steps and the operations it led to."""
     rows = Operation.objects.within([ctx.env.pk])
     row = ctx.get_or_404(rows.select_related("account", "parent"), pk)
     context = {
@@ -86,17 +86,17 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
 @member_required
 @post_required
 def retry(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Have what failed tried again, and what is going on looked at now."""
+    """Retry a failed operation, or reconcile a pending one now."""
     row = ctx.get_or_404(Operation.objects.within([ctx.env.pk]), pk)
     retried = operation_retry(row, actor=ctx.actor)
     if retried == row:
-        return ctx.success_response(_("Looking again."))
+        return ctx.success_response(_("Reconciling again."))
     return ctx.success_response(_("Trying again."), ctx.url("operation", pk=retried.pk))
 
 
 @member_required
 def cancel(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Say what becomes of it; then take the wish back."""
+    """Show what cancelling would do; then cancel."""
     row = ctx.get_or_404(Operation.objects.within([ctx.env.pk]), pk)
     if ctx.request.method == "POST":
         operation_cancel(row, actor=ctx.actor)

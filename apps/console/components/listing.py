@@ -1,4 +1,4 @@
-"""Lists: a hundred rows at a time, filtered and sorted by what the address says."""
+"""Lists: a hundred rows a page, filtered and sorted by the query of the URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NATURAL_COLUMNS = ("name", "address", "image", "login")
 
 @dataclass
 class Listing:
-    """One page of rows, and what is needed to ask for another."""
+    """One page of rows, and what is needed to link to the others."""
 
     rows: list[Any]
     total: int
@@ -32,17 +32,17 @@ class Listing:
 
     @property
     def first(self) -> int:
-        """The number of the first row shown."""
+        """The position of the first row shown, counted from 1; 0 when there is none."""
         return (self.number - 1) * PAGE_SIZE + 1 if self.rows else 0
 
     @property
     def last(self) -> int:
-        """The number of the last row shown."""
+        """The position of the last row shown; 0 when there is none."""
         return self.first + len(self.rows) - 1 if self.rows else 0
 
     @property
     def is_filtered(self) -> bool:
-        """Whether something was asked for."""
+        """Whether any filter is set."""
         return any(self.filters.values())
 
     @property
@@ -57,7 +57,7 @@ class Listing:
 
 
 def query_filters(request: HttpRequest, *names: str) -> dict[str, str]:
-    """The filters of the address, trimmed; never longer than makes sense."""
+    """The named filters of the query, trimmed to 200 characters and without NUL, which PostgreSQL refuses."""
     return {name: request.GET.get(name, "").strip().replace("\0", "")[:200] for name in names}
 
 
@@ -67,7 +67,7 @@ def kind_choices(kinds: Iterable[str]) -> list[tuple[str, str | Promise]]:
 
 
 def sort_rows(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_health: bool = False) -> QuerySet[Any]:
-    """Sort by a known column (`-` in front: downwards); by default the bad states come first, then names."""
+    """Sort by a known column (`-` in front: descending); by default failed rows come first, then by name."""
     column = columns.get(sort.lstrip("-"))
     if column is None:
         return rows.order_by(bad_first(by_health=by_health), *natural_order("name"), "pk")
@@ -79,21 +79,21 @@ def sort_rows(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_
 
 
 def natural_order(column: str, *, down: bool = False) -> list[OrderBy]:
-    """An ordering of texts as people count (a1, a2, a10): without the digits at their end, then by length.
+    """A natural ordering of texts (a1, a2, a10): by the text without trailing digits, then by length.
 
-    Every database has these two functions, and nothing is turned into a number that could be too big.
+    Every supported database has these two functions, and no number is parsed that could overflow.
     """
     stem = Func(F(column), Value("0123456789"), function="RTRIM", output_field=CharField())
     return [_ordering(each, down=down) for each in (stem, Length(column), F(column))]
 
 
-def _ordering(what: Any, *, down: bool) -> OrderBy:
-    way: OrderBy = what.desc(nulls_last=True) if down else what.asc(nulls_last=True)
-    return way
+def _ordering(expression: Any, *, down: bool) -> OrderBy:
+    ordering: OrderBy = expression.desc(nulls_last=True) if down else expression.asc(nulls_last=True)
+    return ordering
 
 
 def paginate(request: HttpRequest, rows: QuerySet[Any], filters: Mapping[str, str] | None = None) -> Listing:
-    """The page of `rows` that the address asks for; one past the end is the last."""
+    """The page of `rows` that the query asks for; a number past the end gives the last page."""
     total = rows.count()
     pages = max(1, -(-total // PAGE_SIZE))
     text = request.GET.get("page", "1")

@@ -1,4 +1,4 @@
-"""Containers: the list, the page with its logs and shell, the form, and what is done with them."""
+"""Containers: list, detail page, logs, shell and actions."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash")
 
 
 def defer_heavy_fields(rows: QuerySet[Container]) -> QuerySet[Container]:
-    """Containers with host, service and stack, without what only their own page needs."""
+    """Containers with host, service and stack, without the fields that only the detail page needs."""
     return rows.select_related("host", "slot__service__stack").defer(*_HEAVY_FIELDS)
 
 
 def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> QuerySet[Container]:
-    """Only what the filters ask for."""
+    """The containers that match the filters."""
     text = requested.get("q")
     if text:
         found = Q(name__icontains=text) | Q(image__icontains=text) | Q(address=text) | Q(external_id__startswith=text)
@@ -64,7 +64,7 @@ def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> Query
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """The list."""
+    """The list of containers."""
     requested = query_filters(ctx.request, "q", "state", "host", "image", "kind")
     everything = containers_of(ctx.actor, ctx.env.pk)
     rows = defer_heavy_fields(apply_filters(everything, requested))
@@ -93,7 +93,7 @@ def find(ctx: RequestContext, pk: int) -> Container:
 
 @member_required
 def detail(ctx: RequestContext, pk: int) -> HttpResponse:
-    """One container: facts, charts, ports, mounts, values, labels, why it is where it is."""
+    """One container: facts, charts, ports, mounts, environment variables, labels, placement."""
     row = find(ctx, pk)
     can_see_values = ctx.can("values")
     reveal = bool(can_see_values) and ctx.request.GET.get("reveal") == "1"
@@ -122,7 +122,7 @@ def _operations(ctx: RequestContext, row: Container) -> list[Operation]:
 
 @member_required
 def logs(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The output, followed live."""
+    """The log output, followed live."""
     row = find(ctx, pk)
     return ctx.render("console/container_logs.html", {"row": row, "tab": "logs", "allowed": ctx.can("logs")})
 
@@ -144,7 +144,7 @@ def shell(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def menu(ctx: RequestContext, pk: int) -> HttpResponse:
-    """What else can be done with a row of the list."""
+    """The menu of a row in the list."""
     row = find(ctx, pk)
     context = {"row": row, "api_url": buttons.api_url(row), "exec": ctx.can("exec")}
     return ctx.render("console/parts/container_menu.html", context)
@@ -172,7 +172,7 @@ def _action_message(action: str) -> str:
 @member_required
 @post_required
 def bulk(ctx: RequestContext) -> HttpResponse:
-    """The same for every container that was ticked; the ones that could not are named."""
+    """One action for all selected containers; the first refusal is part of the message."""
     action = ctx.request.POST.get("action", "")
     keys = [int(text) for text in ctx.request.POST.getlist("row")[:200] if text.isdigit()]
     if action not in {"start", "stop", "restart", "remove"} or not keys:
@@ -198,7 +198,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, telling what goes with it; then delete."""
+    """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
     if ctx.request.method == "POST":
         container_act(row, "remove", actor=ctx.actor)

@@ -1,4 +1,4 @@
-"""A host's timeline: what happened on it, also while nobody could see it."""
+"""The timeline of a host: its engine's events, including those from while the portal was away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ICONS = {"container": "box", "image": "download", "network": "sitemap", "agent"
 
 @member_required
 def timeline(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The newest first; a container's line leads to it while Corral knows it."""
+    """The events, newest first; containers that Corral still knows are linked."""
     row = find(ctx, pk)
     filters = query_filters(ctx.request, "q", "kind")
     rows = events_of(row)

@@ -1,4 +1,4 @@
-"""Logging in and out, the password, the theme, and where `/` leads."""
+"""Log-in, log-out, password change, theme, and the redirect from `/`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ THEMES = ("auto", "light", "dark")
 @sensitive_post_parameters("password")
 @never_cache
 def log_in(request: HttpRequest) -> HttpResponse:
-    """The log-in page; a refusal does not tell which half was wrong."""
+    """Log in; a refusal does not reveal whether the name or the password was wrong."""
     if not is_set_up():
         return redirect("console:setup")
     next_url = safe_redirect_path(request, request.POST.get("next") or request.GET.get("next", ""))
@@ -53,12 +53,12 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 
 def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
-    """The form, the other ways in, and why the last try was refused."""
+    """Render the form, the other log-in methods, and why the last attempt was refused."""
     next_url = safe_redirect_path(request, request.POST.get("next") or request.GET.get("next", ""))
     github = AuthProvider.objects.accepting_logins().filter(kind="github").first()
     context = {"next": next_url, "login": request.POST.get("login", ""), "error": error, "github": github}
     answer = set_security_headers(render(request, "console/login.html", context, status=403 if error else 200))
-    if github is not None:  # browsers hold the redirect after a form against its page's policy, too
+    if github is not None:  # browsers check the redirect that follows a form against `form-action`, too
         provider_url = urlsplit(github.config.url) if isinstance(github.config, GithubProviderConfig) else urlsplit("")
         policy = answer["Content-Security-Policy"]
         answer["Content-Security-Policy"] = policy.replace(
@@ -68,7 +68,7 @@ def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
 
 
 def _log_in(request: HttpRequest, next_url: str) -> HttpResponse:
-    """Log in, or go on to the second step; raises the `Problem` that keeps the visitor out."""
+    """Log in, or go on to the second step; raises the `Problem` that refuses it."""
     name, address = request.POST.get("login", "").strip(), request.META.get("REMOTE_ADDR", "")
     user = check_credentials(request, name, request.POST.get("password", ""), address=address)
     step = next_login_step(user, str(getattr(user, "backend", "")))
@@ -89,7 +89,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def home(ctx: RequestContext) -> HttpResponse:
-    """Straight to the stacks of the environment last looked at."""
+    """Redirect to the stacks of the environment visited last."""
     mine = ctx.actor.environments("view")
     last_environment = ctx.last_environment()
     if last_environment is not None:
