@@ -80,4 +80,4 @@ def search(ctx: RequestContext) -> HttpResponse:
     """The results for the text typed so far."""
     text = ctx.request.GET.get("q", "").strip().replace("\0", "")[:100]
     hits = _row_hits(ctx, text) if text else []
-    return ctx.render("console/parts/hits.html", {"hits": [*hits, *_page_hits(ctx, text)], "text": text})
+    return ctx.render("console/parts/palette_results.html", {"hits": [*hits, *_page_hits(ctx, text)], "text": text})

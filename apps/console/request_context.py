@@ -161,7 +161,7 @@ class RequestContext:
         if self.request.method == "POST" and problem.status != 404:
             messages.error(self.request, problem.message)
             return redirect(self.return_path())
-        return self.render("console/missing.html", {"problem": problem}, status=problem.status)
+        return self.render("console/error.html", {"problem": problem}, status=problem.status)
 
     def return_path(self) -> str:
         """The page the request came from, if it is on this portal."""

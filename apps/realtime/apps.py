@@ -22,7 +22,7 @@ class RealtimeConfig(AppConfig):
 
 
 def notify_sockets(change: Mapping[str, Any]) -> int:
-    """Have the sockets of the environment or account in `change` check rights; returns how many groups were notified."""
+    """Make the sockets of the environment or account in `change` check their rights; returns the group count."""
     from apps.core.events import account_changed, rights_changed
 
     account_id = change.get("account")

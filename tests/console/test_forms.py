@@ -1,4 +1,4 @@
-"""The forms that make stacks, services, containers and hosts."""
+"""The forms that add stacks, services, containers and hosts."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def overview(ctx: RequestContext) -> HttpResponse:
         ),
         "off": buttons.custom_button(_("Turn it off"), "x", ctx.url("factor-off"), can_disable, is_dialog=True),
     }
-    return ctx.render("console/factor.html", context)
+    return ctx.render("console/two_factor.html", context)
 
 
 @login_required
@@ -65,7 +65,7 @@ def new(ctx: RequestContext) -> HttpResponse:
         "picture": qr_svg(enrolment.uri),
         "address": ctx.request.path,
     }
-    return ctx.render("console/factor_new.html", context, status=422 if error else 200)
+    return ctx.render("console/two_factor_new.html", context, status=422 if error else 200)
 
 
 @login_required
@@ -100,11 +100,11 @@ def _confirm_with_code(ctx: RequestContext, title: str, note: str, do: Callable[
         except Invalid as problem:
             error = problem.message
     context = {"title": title, "note": note, "error": error}
-    return ctx.render("console/factor_code.html", context, status=422 if error else 200)
+    return ctx.render("console/two_factor_code.html", context, status=422 if error else 200)
 
 
 def _show_recovery_codes(ctx: RequestContext, recovery_codes: list[str]) -> HttpResponse:
-    response = ctx.render("console/factor_codes.html", {"codes": recovery_codes})
+    response = ctx.render("console/two_factor_recovery_codes.html", {"codes": recovery_codes})
     response["HX-Trigger"] = "corral:changed"
     response["Cache-Control"] = "no-store"
     return response
@@ -120,4 +120,4 @@ def reset(ctx: RequestContext, pk: int) -> HttpResponse:
             _("The second factor of %(name)s is off.") % {"name": row.login} + " " + sessions_ended_message(count)
         )
     require_recent_auth(ctx.actor)
-    return ctx.render("console/factor_reset.html", {"row": row})
+    return ctx.render("console/two_factor_reset.html", {"row": row})

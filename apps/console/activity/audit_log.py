@@ -77,7 +77,7 @@ def everywhere(ctx: RequestContext) -> HttpResponseBase:
 
 def _entry_page(ctx: RequestContext, rows: QuerySet[AuditEntry], pk: int) -> HttpResponse:
     row = ctx.get_or_404(rows.select_related("account", "environment", "key"), pk)
-    return ctx.render("console/audit_line.html", {"row": row})
+    return ctx.render("console/audit_entry.html", {"row": row})
 
 
 @member_required

@@ -90,7 +90,7 @@ def _page(ctx: RequestContext, subject: Subject, title: str, back: str) -> HttpR
         "accesses": [_describe_access(explain(subject, ref)) for ref in refs],
         "changes": [_describe_revocation(subject, revocation, refs) for revocation in possible_revocations(subject)],
     }
-    return ctx.render("console/why.html", context)
+    return ctx.render("console/effective_access.html", context)
 
 
 def _of_user(ctx: RequestContext, user: User, back: str) -> HttpResponse:
@@ -135,7 +135,7 @@ def environment(ctx: RequestContext, pk: int) -> HttpResponse:
     subjects = subjects_of(people, [row.pk])
     ref = EnvironmentRef(row.pk, row.name, row.desired == "active")
     entries = [(user, _permission_sources(explain(subjects[user.pk], ref))) for user in people]
-    return ctx.render("console/why_environment.html", {"row": row, "entries": entries, "permissions": PERMISSIONS})
+    return ctx.render("console/environment_access.html", {"row": row, "entries": entries, "permissions": PERMISSIONS})
 
 
 def _permission_sources(access: Access) -> list[str]:

@@ -101,7 +101,7 @@ def _enrol(request: HttpRequest, user: User) -> HttpResponse:
     recovery_codes = enrol(user, request.POST.get("code", ""), actor=actor)
     next_url = _complete_login(request, user)
     response = set_security_headers(
-        render(request, "console/login_codes.html", {"codes": recovery_codes, "next": next_url})
+        render(request, "console/login_recovery_codes.html", {"codes": recovery_codes, "next": next_url})
     )
     response["Cache-Control"] = "no-store"
     return response
