@@ -72,7 +72,7 @@ ALL = list(routes(urls.urlpatterns))
 
 @pytest.mark.parametrize("route", ALL, ids=lambda route: route.name)
 def test_every_address_says_for_whom_it_is(route: Route):
-    """Views say so by their decorator: `anybody`, `site`, `inside` or `admins` of `console.request_context`."""
+    """Views declare it with a decorator of `console.request_context`, such as `member_required`."""
     assert route.access in ACCESS, f"{route.path}: its view declares nobody"
     assert (route.access == "anybody") == (route.name in ANYBODY), route.path
     assert (route.access == "environment") == route.path.startswith("env/<key:environment>/"), route.path
