@@ -43,6 +43,7 @@ ResponseT = TypeVar("ResponseT", bound=HttpResponseBase)
 RowT = TypeVar("RowT", bound=Model)
 
 LAST_ENVIRONMENT_COOKIE = "corral_environment"
+# No inline script or style anywhere: injected markup stays inert.
 _CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -116,7 +117,7 @@ class RequestContext:
             "ctx": self,
             "environment": self.environment or (None if is_fragment(self.request) else self.last_environment()),
             "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
-            "switcher": self._switcher,
+            "switcher": self._switcher,  # a callable, so that fragments, which have no switcher, save its query
             "open_mode": self.actor.is_admin and not is_fragment(self.request) and open_mode_enabled(),
         }
         text = render_to_string(template, {**base_context, **(context or {})}, self.request)
@@ -125,6 +126,7 @@ class RequestContext:
     def last_environment(self) -> Environment | None:
         """The environment visited last, which pages without one keep in their frame."""
         last = self.request.COOKIES.get(LAST_ENVIRONMENT_COOKIE, "")
+        # The cookie is whatever a client sends: only a number that fits a primary key may reach the database.
         if not (last.isascii() and last.isdigit() and len(last) < 18 and self.actor.permissions(int(last))):
             return None
         return Environment.objects.filter(pk=int(last), removed=None).first()
@@ -150,6 +152,7 @@ class RequestContext:
 
     def redirect_to(self, to: str) -> HttpResponse:
         """Send the browser to another page."""
+        # htmx would follow a 3xx inside its own request and swap the target page into this one.
         return HttpResponse(status=204, headers={"HX-Redirect": to}) if is_fragment(self.request) else redirect(to)
 
     def error_response(self, problem: Problem) -> HttpResponse:
@@ -158,6 +161,7 @@ class RequestContext:
         if is_fragment(self.request):
             events = {"corral:toast": {"text": problem.message, "tone": "bad"}}
             return HttpResponse(problem.message, status=problem.status, headers={"HX-Trigger": json.dumps(events)})
+        # Without htmx: back to the form with a message, unless what the form was about is gone.
         if self.request.method == "POST" and problem.status != 404:
             messages.error(self.request, problem.message)
             return redirect(self.return_path())
@@ -314,5 +318,6 @@ def _redirect_to_reauthentication(request: HttpRequest) -> HttpResponse:
 
 def originating_path(request: HttpRequest) -> str:
     """The path of the page on which a button was pressed."""
+    # Of a request by htmx the path is that of a fragment; the page is in its header.
     parts = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
     return f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"

@@ -88,8 +88,9 @@ def authenticate(scope: Scope, verb: str) -> SocketCredentials | None:
     if ticket_token:
         return _ticket_credentials(ticket_token, verb, address)
     authorization = header(scope, "authorization")
-    if authorization:
+    if authorization:  # as on v1, a wrong key is an anonymous caller in open mode, not an error
         return _key_credentials(authorization, address) or _anonymous_credentials(scope, address)
+    # Cookies count only together with an Origin, which the Origin check has compared by now.
     session = _session_cookie(scope) if header(scope, "origin") else ""
     credentials = SocketCredentials(session=session, address=address) if session and _session_user(session) else None
     return credentials or _anonymous_credentials(scope, address)
@@ -165,6 +166,7 @@ def load_permissions(credentials: SocketCredentials, environment_id: int | None)
 
     Environment None stands for the whole installation, where administrators hold `admin`.
     """
+    # Taken before the query: a change that happens during it must not be covered by the snapshot.
     began = time.monotonic()
     found = PermissionSnapshot(began, _current_permissions(credentials, environment_id))
     if len(_cache) > _MAX_CACHED:

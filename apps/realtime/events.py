@@ -41,7 +41,7 @@ class ChangesSocket(BaseSocket):
                 return
             changes, self._pending = sorted(self._pending), set()
             await self.send_changes(changes)
-            await asyncio.sleep(_BATCH_INTERVAL)
+            await asyncio.sleep(_BATCH_INTERVAL)  # after sending, so that a single change is not delayed
 
     async def send_changes(self, changes: list[tuple[str, int]]) -> None:
         """Send a batch of changes."""

@@ -29,6 +29,7 @@ class LogBuffer:
                 self._changed.wait_for(lambda: self._closed or not self._is_full())
             self._queue.append(line)
             self._bytes += len(line.text)
+            # The last line stays even if it alone is larger than the buffer.
             while self._is_over() and len(self._queue) > 1:
                 self._bytes -= len(self._queue.popleft().text)
                 self._skipped += 1

@@ -178,6 +178,7 @@ class ShellSocket(BaseSocket):
         self._sending = asyncio.run_coroutine_threadsafe(self.send_output(data), self._loop)
         if self.ended:
             self._sending.cancel()
+        # Waiting for the send is what slows the engine down to the speed of the browser.
         with contextlib.suppress(CancelledError):
             self._sending.result()
 

@@ -72,6 +72,7 @@ class EngineStreamReader(Generic[T]):
         stream = self._open_stream()
         with self._lock:
             self._stream = stream
+        # `close` may have come while the stream was being opened, and found nothing to close.
         if self._closed:
             return
         for item in stream:

@@ -105,7 +105,7 @@ def _confirm_with_code(ctx: RequestContext, title: str, note: str, do: Callable[
 
 def _show_recovery_codes(ctx: RequestContext, recovery_codes: list[str]) -> HttpResponse:
     response = ctx.render("console/two_factor_recovery_codes.html", {"codes": recovery_codes})
-    response["HX-Trigger"] = "corral:changed"
+    response["HX-Trigger"] = "corral:changed"  # the page behind the dialog refreshes
     response["Cache-Control"] = "no-store"
     return response
 

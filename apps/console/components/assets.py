@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 
 @functools.lru_cache(maxsize=4)
-def _read_manifest(folder: Any, _second: int) -> dict[str, Any]:
+def _read_manifest(folder: Any, _period: int) -> dict[str, Any]:
     try:
         return dict(json.loads((Path(folder) / "static" / "dist" / "manifest.json").read_text()))
     except OSError:
@@ -23,6 +23,7 @@ def _read_manifest(folder: Any, _second: int) -> dict[str, Any]:
 
 def _manifest() -> dict[str, Any]:
     """The manifest of the build, read again every minute (every second with DEBUG); empty when nothing was built."""
+    # The second argument is only there to expire the cache.
     return _read_manifest(settings.BASE_DIR, int(time.monotonic() / (1 if settings.DEBUG else 60)))
 
 

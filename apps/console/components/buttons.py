@@ -113,6 +113,7 @@ def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) 
     toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]
     if len(toggles) < 2:
         return found
+    # When neither is allowed, the one that would come next is shown, grey.
     at_rest = row.display_state in {"stopped", "inactive", "error", "registering"} and row.desired not in {
         "running",
         "active",

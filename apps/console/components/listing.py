@@ -75,6 +75,7 @@ def sort_rows(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_
     orderings = (
         natural_order(column, down=down) if column.endswith(_NATURAL_COLUMNS) else [_ordering(F(column), down=down)]
     )
+    # The key comes last: rows that compare equal must not change places between two pages.
     return rows.order_by(*orderings, "pk")
 
 
@@ -97,6 +98,7 @@ def paginate(request: HttpRequest, rows: QuerySet[Any], filters: Mapping[str, st
     total = rows.count()
     pages = max(1, -(-total // PAGE_SIZE))
     text = request.GET.get("page", "1")
+    # `isdigit` alone accepts characters such as "²", which `int` refuses.
     number = min(max(1, int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1), pages)
     page_rows = list(rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
     return Listing(page_rows, total, number, pages, request.GET.get("sort", ""), filters or {})

@@ -97,6 +97,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     row = find(ctx, pk)
     can_see_values = ctx.can("values")
     reveal = bool(can_see_values) and ctx.request.GET.get("reveal") == "1"
+    # The page refreshes itself through htmx: one visit is one audit entry.
     if reveal and not ctx.request.headers.get("HX-Request"):
         record("container.values", actor=ctx.actor, row=row, environment_id=ctx.env.pk)
     values = row.config.environment

@@ -54,6 +54,7 @@ def add(ctx: RequestContext, pk: int) -> HttpResponse:
         return _save_member_list(ctx, row, (kind, name), role, message)
     login = sent.get("login", "").strip()
     account = User.objects.filter(login__iexact=login, removed=None).first() if login else None
+    # To those who may not add members the refusal must not reveal which accounts exist.
     if account is None and can(ctx.actor, "members", row.pk):
         message = _("There is no account %(name)r; pick somebody from the list below the field.") % {"name": login[:60]}
         raise Problem(message, status=422, field="login")

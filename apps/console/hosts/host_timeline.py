@@ -27,7 +27,7 @@ def timeline(ctx: RequestContext, pk: int) -> HttpResponse:
         text = filters["q"]
         rows = rows.filter(Q(name__icontains=text) | Q(action__icontains=text) | Q(subject__startswith=text))
     if filters["kind"]:
-        rows = rows.filter(kind__in=(filters["kind"], "gap"))
+        rows = rows.filter(kind__in=(filters["kind"], "gap"))  # lost events may have been of any kind
     page = paginate(ctx.request, rows, filters)
     known = _containers(ctx, {event.subject for event in page.rows if event.kind == "container"})
     for event in page.rows:

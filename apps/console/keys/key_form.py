@@ -57,7 +57,7 @@ def handle_new_key(ctx: RequestContext) -> HttpResponse:
     example = curl_example(ctx, new_key.key.public_value)
     response = ctx.render("console/key_created.html", {"new_key": new_key, "example": example})
     response["HX-Trigger"] = "corral:changed"
-    response["Cache-Control"] = "no-store"
+    response["Cache-Control"] = "no-store"  # the secret must not come back with the back button
     return response
 
 

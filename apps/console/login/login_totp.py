@@ -31,7 +31,7 @@ _SESSION_KEY = "second"
 
 def start_second_step(request: HttpRequest, user: User, step: str, next_url: str) -> HttpResponse:
     """Remember for five minutes who typed the right password, and go to the second step."""
-    request.session.flush()
+    request.session.flush()  # a new session id: one planted before the log-in is worthless
     pending = {"account": user.pk, "hash": user.get_session_auth_hash(), "at": time.time(), "next": next_url}
     request.session[_SESSION_KEY] = pending
     return redirect("console:login-code" if step == "code" else "console:login-enrol")
@@ -43,6 +43,7 @@ def _pending_user(request: HttpRequest, step: str) -> User | None:
     if not pending or time.time() - pending["at"] > MAX_STEP_SECONDS:
         return None
     user = User.objects.filter(pk=pending["account"], desired="active").first()
+    # A password that was changed meanwhile ends the pending step, as it ends sessions.
     if user is None or not constant_time_compare(pending["hash"], user.get_session_auth_hash()):
         return None
     return user if next_login_step(user, LOCAL_BACKEND) == step else None

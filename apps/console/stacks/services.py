@@ -106,6 +106,7 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
     """Set the number of containers, or change it by `by`."""
     row = find(ctx, pk)
     text, by = ctx.request.POST.get("scale", "").strip(), ctx.request.POST.get("by", "")
+    # Plus and minus send a difference: two people who click at once both count.
     if by in {"1", "-1"}:
         wanted = max(0, row.scale + int(by))
     elif text.isascii() and text.isdigit() and len(text) < 9:

@@ -17,6 +17,7 @@ from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, ser
 from apps.control.models import Operation
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
+from apps.stacks.compose import parse
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export, stacks_of
 from apps.stacks.services import (
@@ -150,8 +151,6 @@ def _submitted_text(ctx: RequestContext, name: str) -> str:
 @post_required
 def check(ctx: RequestContext) -> HttpResponse:
     """Preview a compose file while it is typed: its services, or the error with its line."""
-    from apps.stacks.compose import parse
-
     ctx.require_permission("operate")
     text, more = _submitted_text(ctx, "dockerCompose"), _submitted_text(ctx, "rancherCompose")
     context: dict[str, Any] = {"text": text}

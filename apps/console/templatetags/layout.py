@@ -24,6 +24,7 @@ def _render(context: Context, layout: str, **values: Any) -> SafeString:
     """Render a layout with nothing of the page's own variables in reach, as `include ... only` does."""
     assert context.template is not None  # noqa: S101 - tags are only rendered inside a template
     found = context.template.engine.get_template(f"console/layout/{layout}.html")
+    # `csrf_token` and `request` are what forms and `querystring` need.
     values |= {"request": context.get("request"), "csrf_token": context.get("csrf_token")}
     return found.render(context.new(values))
 
