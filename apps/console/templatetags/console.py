@@ -110,8 +110,8 @@ def port_link(port: Mapping[str, Any], *, full: bool = False) -> SafeString:
 
 
 @register.simple_tag
-def api_id(row: Any) -> str:
-    """The row's id in the API."""
+def wire(row: Any) -> str:
+    """The wire id of a row: its id in the API."""
     return wire_id(buttons.KIND_NAMES[row.KIND][2], row.pk)
 
 
