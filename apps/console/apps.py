@@ -1,4 +1,4 @@
-"""Django's handle on `console`."""
+"""The Django app configuration of `console`."""
 
 from django.apps import AppConfig
 

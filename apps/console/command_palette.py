@@ -1,4 +1,4 @@
-"""The command palette: everything with a name in this environment, and every page."""
+"""The command palette: searches the rows of an environment by name, and its pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_HITS_PER_GROUP = 6
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One line of the palette."""
+    """One result in the palette."""
 
     title: str
     url: str
@@ -77,7 +77,7 @@ def _row_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
 
 @member_required
 def search(ctx: RequestContext) -> HttpResponse:
-    """What matches the words typed so far."""
+    """The results for the text typed so far."""
     text = ctx.request.GET.get("q", "").strip().replace("\0", "")[:100]
     hits = _row_hits(ctx, text) if text else []
-    return ctx.render("console/parts/hits.html", {"hits": [*hits, *_page_hits(ctx, text)], "text": text})
+    return ctx.render("console/parts/palette_results.html", {"hits": [*hits, *_page_hits(ctx, text)], "text": text})

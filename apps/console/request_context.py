@@ -1,4 +1,4 @@
-"""The door of the console: who is asking, in which environment, and what a page, a fragment or a refusal looks like."""
+"""The request context of every console view: actor, environment, permissions, and how pages and errors are answered."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ ResponseT = TypeVar("ResponseT", bound=HttpResponseBase)
 RowT = TypeVar("RowT", bound=Model)
 
 LAST_ENVIRONMENT_COOKIE = "corral_environment"
+# No inline script or style anywhere: injected markup stays inert.
 _CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -50,94 +51,95 @@ _CSP = (
 
 
 def is_fragment(request: HttpRequest) -> bool:
-    """Whether htmx asks for a region, not for a page."""
+    """Whether htmx asks for the main region only, without the frame around it."""
     return request.headers.get("HX-Request") == "true"
 
 
 def set_security_headers(response: ResponseT, *, inline_styles: bool = False) -> ResponseT:
-    """The headers of every console answer; only terminals need styles of their own."""
+    """Set the headers of every console response; only terminals need inline styles."""
     response["Content-Security-Policy"] = _CSP.format(styles=" 'unsafe-inline'" if inline_styles else "")
     response.headers.setdefault("Cache-Control", "private, no-cache")
     patch_vary_headers(response, ["Cookie", "HX-Request"])
     return response
 
 
-def safe_redirect_path(request: HttpRequest, url_wanted: str, fallback: str = "/") -> str:
-    """`url_wanted` if it leads to this portal, else the fallback."""
+def safe_redirect_path(request: HttpRequest, requested_url: str, fallback: str = "/") -> str:
+    """`requested_url` if it stays on this portal, else the fallback."""
     is_safe = url_has_allowed_host_and_scheme(
-        url_wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        requested_url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return url_wanted if url_wanted and is_safe else fallback
+    return requested_url if requested_url and is_safe else fallback
 
 
 @dataclass
 class RequestContext:
-    """One request: who asks, and in which environment."""
+    """One request: who makes it, in which environment, and what they were answered."""
 
     request: HttpRequest
     actor: Actor
     environment: Environment | None = None
-    inline_styles: bool = False  # terminals write their own
-    outcome: str = ""  # what the visitor was told about a change
+    inline_styles: bool = False  # xterm.js writes its own
+    outcome: str = ""  # the message about a change, for the audit log
 
     @property
     def env(self) -> Environment:
-        """The environment of a page that has one."""
+        """The environment of the page; raises `NotFound` on a page without one."""
         if self.environment is None:
             raise NotFound(_("There is no such environment."))
         return self.environment
 
     def can(self, permission: str) -> Verdict:
-        """Whether the visitor holds a permission here, and if not, why."""
+        """Whether the actor holds a permission here, and if not, why."""
         return can(self.actor, permission, self.environment.pk if self.environment else None)
 
     def require_permission(self, permission: str) -> None:
-        """Raise `Forbidden` with the reason unless the visitor holds the permission."""
+        """Raise `Forbidden` with the reason unless the actor holds the permission."""
         verdict = self.can(permission)
         if not verdict:
             raise Forbidden(verdict.reason)
 
     def url(self, name: str, **kwargs: Any) -> str:
-        """The address of a console page, in this environment where it has one."""
+        """The URL of a console page, in this environment if there is one."""
         if self.environment is not None:
             kwargs.setdefault("environment", self.environment.pk)
         return reverse(f"console:{name}", kwargs=kwargs or None)
 
     def get_or_404(self, rows: QuerySet[RowT], key: int) -> RowT:
-        """The row `key` among those the visitor may see; foreign and missing ones are the same `NotFound`."""
+        """The row `key` of `rows`; rows of other tenants and missing ones raise the same `NotFound`."""
         found = rows.filter(pk=key).first()
         if found is None:
-            raise NotFound(_("There is no such thing here, or not any more."))
+            raise NotFound(_("Not found, or already deleted."))
         return found
 
     def render(self, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
-        """The whole page, or only its main region when htmx asks."""
+        """Render the whole page, or only its main region for htmx."""
         base_context = {
             "ctx": self,
             "environment": self.environment or (None if is_fragment(self.request) else self.last_environment()),
             "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
-            "switcher": self._switcher,
+            "switcher": self._switcher,  # a callable, so that fragments, which have no switcher, save its query
             "open_mode": self.actor.is_admin and not is_fragment(self.request) and open_mode_enabled(),
         }
         text = render_to_string(template, {**base_context, **(context or {})}, self.request)
         return HttpResponse(text, status=status)
 
     def last_environment(self) -> Environment | None:
-        """The environment that a page without one keeps in its frame: the one last looked at."""
+        """The environment visited last, which pages without one keep in their frame."""
         last = self.request.COOKIES.get(LAST_ENVIRONMENT_COOKIE, "")
+        # The cookie is whatever a client sends: only a number that fits a primary key may reach the database.
         if not (last.isascii() and last.isdigit() and len(last) < 18 and self.actor.permissions(int(last))):
             return None
         return Environment.objects.filter(pk=int(last), removed=None).first()
 
     def _switcher(self) -> list[Environment]:
-        """The environments of the switcher: one's own, and the one an administrator looks into."""
+        """The environments of the switcher: the actor's own, and the current one if an administrator visits another."""
         mine = list(environments_of(self.actor).order_by(*natural_order("name")))
         if self.environment is not None and self.environment not in mine:
             mine.append(self.environment)
         return mine
 
     def success_response(self, message: str, to: str = "", *, changed: bool = True) -> HttpResponse:
-        """The answer to a change that was taken: go to `to`, or stay and refresh; tells what it took from others."""
+        """Answer an accepted change: go to `to`, or stay and refresh; the message includes what was revoked."""
         self.outcome = message = " ".join(filter(None, (message, describe_revoked(self.actor.revoked_counts))))
         if not is_fragment(self.request):
             messages.success(self.request, message)
@@ -149,28 +151,30 @@ class RequestContext:
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
 
     def redirect_to(self, to: str) -> HttpResponse:
-        """Lead to another page."""
+        """Send the browser to another page."""
+        # htmx would follow a 3xx inside its own request and swap the target page into this one.
         return HttpResponse(status=204, headers={"HX-Redirect": to}) if is_fragment(self.request) else redirect(to)
 
     def error_response(self, problem: Problem) -> HttpResponse:
-        """The answer to a change that was not taken."""
+        """Answer a refused request: a toast for htmx, else a message or the error page."""
         self.outcome = problem.message
         if is_fragment(self.request):
             events = {"corral:toast": {"text": problem.message, "tone": "bad"}}
             return HttpResponse(problem.message, status=problem.status, headers={"HX-Trigger": json.dumps(events)})
+        # Without htmx: back to the form with a message, unless what the form was about is gone.
         if self.request.method == "POST" and problem.status != 404:
             messages.error(self.request, problem.message)
             return redirect(self.return_path())
-        return self.render("console/missing.html", {"problem": problem}, status=problem.status)
+        return self.render("console/error.html", {"problem": problem}, status=problem.status)
 
     def return_path(self) -> str:
-        """Where the visitor came from, if that was here."""
-        url_wanted = self.request.POST.get("next") or self.request.headers.get("Referer", "")
-        return safe_redirect_path(self.request, url_wanted)
+        """The page the request came from, if it is on this portal."""
+        requested_url = self.request.POST.get("next") or self.request.headers.get("Referer", "")
+        return safe_redirect_path(self.request, requested_url)
 
 
 def _redirect_anonymous(request: HttpRequest) -> HttpResponse:
-    """Nobody is logged in: set the installation up, or log in."""
+    """Send somebody who is not logged in to the set-up or log-in page."""
     if not is_set_up():
         target = reverse("console:setup")
     else:
@@ -184,7 +188,7 @@ def _redirect_anonymous(request: HttpRequest) -> HttpResponse:
 
 
 def _authenticate(request: HttpRequest) -> RequestContext | None:
-    """The visit of who is logged in, or of a stranger while access control is off; None for anybody else."""
+    """The context of the logged-in user, or in open mode of an anonymous visitor; None for anybody else."""
     if request.user.is_authenticated and not _is_session_expired(request):
         return _user_context(request)
     user = open_mode_user()
@@ -201,7 +205,7 @@ def _user_context(request: HttpRequest) -> RequestContext:
 
 
 def _is_session_expired(request: HttpRequest) -> bool:
-    """Whether the session lay unused for too long; a page that refreshes itself is no use of it."""
+    """Whether the session was idle for too long; a page that refreshes itself does not count as activity."""
     is_auto_refresh = "X-Corral-Refresh" in request.headers
     return (
         not is_auto_refresh
@@ -211,18 +215,18 @@ def _is_session_expired(request: HttpRequest) -> bool:
 
 
 def public(view: View) -> View:
-    """A page for those, too, who are not logged in."""
+    """Declare a view that needs no log-in."""
     return _declare_access(view, "anybody")
 
 
 def _declare_access(view: View, access: str) -> View:
-    """Note on a view for whom it is: every address of the console says so, and a test reads it."""
+    """Mark who may open a view: every URL of the console must be marked, and a test checks it."""
     view.access = access  # type: ignore[attr-defined]
     return view
 
 
 def login_required(view: View) -> View:
-    """A page for everybody who is logged in."""
+    """Declare a view for everybody who is logged in; it is called with a `RequestContext`."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
@@ -235,7 +239,7 @@ def login_required(view: View) -> View:
 
 
 def member_required(view: View) -> View:
-    """A page of one environment; strangers to it are told that it does not exist."""
+    """Declare a view inside an environment; to non-members the environment does not exist."""
 
     @functools.wraps(view)
     def wrapped(ctx: RequestContext, environment: int, **kwargs: Any) -> HttpResponseBase:
@@ -254,7 +258,7 @@ def member_required(view: View) -> View:
 
 
 def admin_required(view: View) -> View:
-    """A page for administrators; to everybody else it is not there."""
+    """Declare a view for administrators; to everybody else it does not exist."""
 
     @functools.wraps(view)
     def wrapped(ctx: RequestContext, **kwargs: Any) -> HttpResponseBase:
@@ -266,12 +270,12 @@ def admin_required(view: View) -> View:
 
 
 def post_required(view: View) -> View:
-    """A view that only takes POST; anything else is sent back to where it came from."""
+    """Declare a view that accepts POST only; anything else is a 405."""
 
     @functools.wraps(view)
     def wrapped(ctx: RequestContext, **kwargs: Any) -> HttpResponseBase:
         if ctx.request.method != "POST":
-            raise Problem(_("This address only takes what a button sends."), status=405)
+            raise Problem(_("This address accepts only POST requests."), status=405)
         return view(ctx, **kwargs)
 
     return wrapped
@@ -291,7 +295,7 @@ def _respond(ctx: RequestContext, view: View, kwargs: dict[str, Any]) -> HttpRes
 
 
 def _audit_response(ctx: RequestContext, code: int) -> None:
-    """Tell the audit log how a change was answered; of a refused form only which fields it had."""
+    """Record in the audit log how a change was answered; of a form only the names of its fields, never values."""
     page = ctx.request.resolver_match
     record_response(
         ctx.actor,
@@ -304,7 +308,7 @@ def _audit_response(ctx: RequestContext, code: int) -> None:
 
 
 def _redirect_to_reauthentication(request: HttpRequest) -> HttpResponse:
-    """To the page that asks for the password again, and from there to where the visitor was."""
+    """Send the browser to the page that asks for the password again, and from there back."""
     path = request.get_full_path() if request.method == "GET" else originating_path(request)
     target = f"{reverse('console:confirm')}?next={quote(path)}"
     if is_fragment(request):
@@ -313,6 +317,7 @@ def _redirect_to_reauthentication(request: HttpRequest) -> HttpResponse:
 
 
 def originating_path(request: HttpRequest) -> str:
-    """The page on which a button was pressed."""
+    """The path of the page on which a button was pressed."""
+    # Of a request by htmx the path is that of a fragment; the page is in its header.
     parts = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
     return f"{parts.path}?{parts.query}" if parts.query else parts.path or "/"

@@ -1,4 +1,4 @@
-"""The addresses of the console; each one says which environment it is about."""
+"""The URLs of the console; pages of an environment are below `env/<id>/`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ app_name = "console"
 
 
 class KeyConverter(IntConverter):
-    """A row's number: no longer than databases take."""
+    """A primary key; at most 18 digits, which every database can hold."""
 
     regex = "[0-9]{1,18}"
 

@@ -1,1 +1,1 @@
-"""WebSockets: events, logs, shells, statistics."""
+"""WebSockets: events, logs, shells, statistics, and the tunnels of agents."""

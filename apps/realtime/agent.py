@@ -1,4 +1,4 @@
-"""`/v1/agent`: the WebSocket that a host's agent opens; its bytes belong to the tunnel in `hosts`."""
+"""`/v1/agent`: the WebSocket that the agent of a host opens; it carries the tunnel of `apps.hosts.tunnels`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from apps.hosts.tunnels.tunnel import AgentTunnel
 from apps.realtime.base_socket import run_in_thread
 from apps.realtime.origin import Scope, header
 
-_MOST_REASON = 120
+_MAX_REASON_BYTES = 120  # a close frame holds 123
 
 _running: set[asyncio.Task[None]] = set()
 
 
 def agent_of_handshake(scope: Scope) -> AgentCredential | None:
-    """Whose agent this is, by the Authorization header; a browser's page (it has an Origin) is nobody's."""
+    """The credential in the Authorization header; None if it is not valid, or a browser sent it (it has an Origin)."""
     scheme, _, coded = header(scope, "authorization").partition(" ")
     if scheme.lower() != "basic" or header(scope, "origin"):
         return None
@@ -38,14 +38,14 @@ def agent_of_handshake(scope: Scope) -> AgentCredential | None:
 
 
 class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One agent's connection, from its handshake to its end."""
+    """The connection of one agent, from its handshake to its end."""
 
     def __init__(self) -> None:
         super().__init__()
         self.tunnel: AgentTunnel | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """As the base's; whatever ends the socket ends the line, and the tunnel cleans up after itself."""
+        """Run the socket; however it ends, the transport is marked as lost and the tunnel cleans up after itself."""
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -54,48 +54,48 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self._leave_group(self.tunnel)
 
     async def connect(self) -> None:
-        """Take the agent in, or tell it why not: a close after the handshake is what it can read."""
+        """Accept the agent, or say why not: it can only read a close reason that follows a handshake."""
         credential = await run_in_thread(agent_of_handshake, self.scope)
         await self.accept()
         if credential is None:
-            await self.close(REVOKED, "This credential does not count: the host was removed, or registered anew.")
+            await self.close(REVOKED, "This credential is not valid: the host was removed or registered again.")
             return
         self.tunnel = AgentTunnel(credential, peer=(self.scope.get("client") or ("",))[0])
         await self.channel_layer.group_add(agent_group(credential.host_id), self.channel_name)
         self._spawn(self._send_outgoing(self.tunnel))
         self._spawn(self._run(self.tunnel))
-        await self.rights_changed({})  # between the look and the group's door it may have ended
+        await self.rights_changed({})  # it may have been revoked before the group was joined
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002 - as the base's
-        """A frame of SSH."""
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002 - the signature of the base class
+        """Pass a frame of SSH on to the tunnel."""
         if self.tunnel is not None and bytes_data:
             self.tunnel.transport.feed(bytes_data)
 
     async def rights_changed(self, _message: Mapping[str, Any]) -> None:
-        """From the channel layer: the host's credentials are not what they were."""
+        """From the channel layer: the credentials of the host changed."""
         if self.tunnel is not None and not await run_in_thread(is_credential_valid, self.tunnel.credential_id):
-            self.tunnel.end(REVOKED, "The host was removed from the portal, or its agent registered anew.")
+            self.tunnel.end(REVOKED, "The host was removed from the portal, or its agent registered again.")
 
     async def websocket_disconnect(self, _message: Mapping[str, Any]) -> None:
         """The agent is gone; `__call__` cleans up."""
         raise StopConsumer
 
-    def _spawn(self, work: Any) -> None:
-        """Run beside the socket, and outlive it for as long as cleaning up takes."""
-        task = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, coroutine: Any) -> None:
+        """Run a coroutine beside the socket; it may outlive the socket for as long as cleaning up takes."""
+        task = asyncio.get_running_loop().create_task(coroutine)
         _running.add(task)
         task.add_done_callback(_running.discard)
 
     async def _send_outgoing(self, tunnel: AgentTunnel) -> None:
-        with contextlib.suppress(OSError, RuntimeError):  # a peer that has just gone is no error
+        with contextlib.suppress(OSError, RuntimeError):  # the peer may just have gone
             while data := await tunnel.transport.next_frame():
                 await self.send(bytes_data=data)
 
     async def _run(self, tunnel: AgentTunnel) -> None:
         code, reason = await tunnel.run()
         with contextlib.suppress(OSError, RuntimeError):
-            await self.close(code, reason.encode()[:_MOST_REASON].decode(errors="ignore"))
+            await self.close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
 
     async def _leave_group(self, tunnel: AgentTunnel) -> None:
-        with contextlib.suppress(Exception, asyncio.CancelledError):  # nothing comes after this, also at a stop
+        with contextlib.suppress(Exception, asyncio.CancelledError):  # the last step, also when the process stops
             await self.channel_layer.group_discard(agent_group(tunnel.host_id), self.channel_name)

@@ -1,4 +1,4 @@
-"""Django's handle on `realtime`: sockets hear at once when somebody's rights change."""
+"""The Django app configuration of `realtime`; registers the hook that notifies sockets of changed rights."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class RealtimeConfig(AppConfig):
     label = "realtime"
 
     def ready(self) -> None:
-        """Register with the port that membership changes call."""
+        """Register the hook that changes of rights call."""
         from apps.core.hooks import hooks
 
         hooks.rights_changed.append(notify_sockets)
 
 
 def notify_sockets(change: Mapping[str, Any]) -> int:
-    """Have the sockets of the environment or account in `change` check their holders' rights; how many groups heard."""
+    """Make the sockets of the environment or account in `change` check their rights; returns the group count."""
     from apps.core.events import account_changed, rights_changed
 
     account_id = change.get("account")

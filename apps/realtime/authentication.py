@@ -1,4 +1,4 @@
-"""Who opens a socket: a browser's session, a one-time ticket or an API key, and whether it still counts later."""
+"""Authentication of sockets by session cookie, one-time ticket or API key, and cached permission checks."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from apps.environments.services import ticket_redeem
 from apps.realtime.origin import Scope, client_address, header
 
 CACHE_SECONDS = 1.0
-_MOST_KNOWN = 10_000
+_MAX_CACHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class SocketCredentials:
-    """The proof that opened a socket, kept so that it can be looked at again: exactly one of the first three is set.
+    """What a socket was opened with, kept to be checked again; at most one of the first three fields is set.
 
-    `login_session` is the session that an account's ticket was got with; `via_open_mode` is a stranger, who counts as
-    the account while access control is off.
+    `login_session` is the session in which the ticket of an account was issued; `via_open_mode` means an anonymous
+    visitor, who acts as the open-mode account while access control is off.
     """
 
     session: str = ""
@@ -50,7 +50,7 @@ class SocketCredentials:
     via_open_mode: bool = False
 
     def actor(self) -> Actor | None:
-        """Who that is now; None once logged out, deactivated, or the key is taken away."""
+        """The actor as of now; None once logged out, deactivated, or when the key is no longer valid."""
         if self.key is not None:
             key = ApiKey.objects.select_related("account").filter(pk=self.key).first()
             usable = key is not None and not key_refusal(key, self.address)
@@ -63,11 +63,11 @@ class SocketCredentials:
         return actor_of_user(user, "console", address=self.address)
 
     def cache_key(self, environment_id: int | None) -> tuple[Any, ...]:
-        """What rights in an environment are remembered by."""
+        """The key under which permissions in an environment are cached."""
         return (self.session, self.account, self.key, self.login_session, self.via_open_mode, environment_id)
 
     def _delegated_actor(self) -> Actor | None:
-        """The account, as long as what its socket was opened with still counts."""
+        """The actor behind open mode or a ticket, while open mode or the session of the ticket lasts."""
         if self.via_open_mode:
             user = open_mode_user()
             return actor_of_anonymous(user, "console", address=self.address) if user is not None else None
@@ -81,22 +81,23 @@ class SocketCredentials:
 
 
 def authenticate(scope: Scope, verb: str) -> SocketCredentials | None:
-    """The caller behind a handshake for `verb`, or None; a ticket that is shown must be good."""
+    """The credentials of a handshake for `verb`, or None; an invalid ticket never falls back to a session."""
     address = client_address(scope)
     query = scope["query"]
     ticket_token = query.get("ticket") or query.get("token")
     if ticket_token:
         return _ticket_credentials(ticket_token, verb, address)
     authorization = header(scope, "authorization")
-    if authorization:
+    if authorization:  # as on v1, a wrong key is an anonymous caller in open mode, not an error
         return _key_credentials(authorization, address) or _anonymous_credentials(scope, address)
+    # Cookies count only together with an Origin, which the Origin check has compared by now.
     session = _session_cookie(scope) if header(scope, "origin") else ""
-    known = SocketCredentials(session=session, address=address) if session and _session_user(session) else None
-    return known or _anonymous_credentials(scope, address)
+    credentials = SocketCredentials(session=session, address=address) if session and _session_user(session) else None
+    return credentials or _anonymous_credentials(scope, address)
 
 
 def _anonymous_credentials(scope: Scope, address: str) -> SocketCredentials | None:
-    """Somebody who proved nothing: the administrator while access control is off, unless they ask to be checked."""
+    """In open mode the credentials of an anonymous caller, unless the caller asks to be authenticated."""
     if header(scope, "x-enforce-authentication").lower() == "true" or open_mode_user() is None:
         return None
     return SocketCredentials(address=address, via_open_mode=True)
@@ -134,7 +135,7 @@ def _session_cookie(scope: Scope) -> str:
 
 
 def _session_user(session: str) -> User | None:
-    """As Django finds the user of a request: the session must be alive and match the account's present password."""
+    """The user of a session as Django finds it: alive, and with the hash of the current password."""
     request = HttpRequest()
     request.session = SessionStore(session)
     user = get_user(request)
@@ -143,7 +144,7 @@ def _session_user(session: str) -> User | None:
 
 @dataclass(frozen=True, slots=True)
 class PermissionSnapshot:
-    """What a caller held in an environment at the monotonic time `at`; None when it was nobody."""
+    """The permissions in an environment at the monotonic time `at`; None if the credentials were not valid."""
 
     at: float
     permissions: frozenset[str] | None
@@ -155,19 +156,20 @@ _cache: dict[tuple[Any, ...], PermissionSnapshot] = {}
 def cached_permissions(
     credentials: SocketCredentials, environment_id: int | None, age: float = CACHE_SECONDS
 ) -> PermissionSnapshot | None:
-    """What was found out `age` seconds ago at most, without asking the database."""
+    """A snapshot that is at most `age` seconds old, without asking the database."""
     found = _cache.get(credentials.cache_key(environment_id))
     return found if found is not None and time.monotonic() - found.at < age else None
 
 
 def load_permissions(credentials: SocketCredentials, environment_id: int | None) -> PermissionSnapshot:
-    """What the caller may do in the environment now.
+    """Load and cache the permissions in the environment.
 
-    Environment None stands for what concerns the whole installation: administrators hold `admin` there.
+    Environment None stands for the whole installation, where administrators hold `admin`.
     """
+    # Taken before the query: a change that happens during it must not be covered by the snapshot.
     began = time.monotonic()
     found = PermissionSnapshot(began, _current_permissions(credentials, environment_id))
-    if len(_cache) > _MOST_KNOWN:
+    if len(_cache) > _MAX_CACHED:
         _cache.clear()
     _cache[credentials.cache_key(environment_id)] = found
     return found

@@ -1,4 +1,4 @@
-"""What every socket does: let in, aim at something, check rights again and again, and leave nothing behind."""
+"""The base of all sockets: authentication, target, repeated permission checks, heartbeat and clean-up."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NOT_AUTHENTICATED, NOT_ALLOWED, NOT_FOUND, GONE = 4401, 4403, 4404, 4410
-# Together below two seconds: no right outlives its withdrawal by more.
+# Together below two seconds: the longest that a socket may outlive the right to it.
 CHECK_INTERVAL = 1.5
 CHECK_MAX_AGE = 0.4
 
-# Each may cost a thread or two and an engine connection: nobody shall use them up for the others.
-MOST_SOCKETS = 200
+# Each may cost two threads and an engine connection: one account must not exhaust them for the others.
+MAX_SOCKETS_PER_ACCOUNT = 200
 _open_counts: Counter[int] = Counter()
 
 # Not asgiref's one shared thread: one slow query there would hold up every socket.
@@ -49,12 +49,12 @@ _POOL = ThreadPoolExecutor(8, thread_name_prefix="sockets")
 
 
 class _Heartbeat:
-    """When this process last said that it still holds its sockets: any of them says it for all."""
+    """When this process last renewed the register entries of its sockets; any socket renews them for all."""
 
     last = 0.0
 
     def is_due(self) -> bool:
-        """Whether to say it now; true once in every `OpenSocket.HEARTBEAT`."""
+        """Whether a renewal is due; true once in every `OpenSocket.HEARTBEAT`."""
         now = time.monotonic()
         if now - self.last < OpenSocket.HEARTBEAT.total_seconds():
             return False
@@ -66,13 +66,13 @@ _heartbeat = _Heartbeat()
 
 
 async def run_in_thread(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Run something that blocks (the database, an engine) beside the event loop."""
-    answer: T = await database_sync_to_async(call, thread_sensitive=False, executor=_POOL)(*args, **kwargs)
-    return answer
+    """Run a blocking call (database, engine) in a thread."""
+    result: T = await database_sync_to_async(call, thread_sensitive=False, executor=_POOL)(*args, **kwargs)
+    return result
 
 
 class SocketRejected(Exception):
-    """The socket is closed with this code; `str()` is the reason that is sent along."""
+    """Closes the socket with `code`; `str()` is the reason in the close frame."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -82,9 +82,9 @@ class SocketRejected(Exception):
 class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One WebSocket, bound to one environment (None: the whole installation).
 
-    Subclasses say which `verb` a ticket must be for, which `permission` is needed all the time, how often they ping
-    (0: never), what the socket aims at (`resolve_target`) and what it does (`begin`). Refusals are closes after the
-    handshake: a browser cannot read others.
+    Subclasses declare the `verb` a ticket must be for, the `permission` that is needed all the time, the ping interval
+    (0: never), the target (`resolve_target`) and what is sent (`begin`). A refusal is a close after the handshake,
+    because a browser cannot read why a handshake failed.
     """
 
     verb: ClassVar[str]
@@ -104,18 +104,18 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._close_callbacks: list[Callable[[], None]] = []
 
     def resolve_target(self, actor: Actor) -> int | None:
-        """Find what the caller wants (in a thread) and say in which environment it is; raises `SocketRejected`."""
+        """Find the target (in a thread) and return its environment; raises `SocketRejected`."""
         raise NotImplementedError
 
     def on_rejected(self, rejection: SocketRejected) -> None:
-        """Called (in a thread) with the refusal of whoever is not let in; most of them need no word."""
+        """Called (in a thread) when a caller is rejected; most sockets do nothing."""
 
     async def begin(self) -> None:
-        """Start sending; the handshake is done and the caller may be here."""
+        """Start sending; the handshake is done and the caller is authorized."""
         raise NotImplementedError
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """As the base's, but whatever ends the socket (also a cancelled task) lets go of everything."""
+        """Run the socket; however it ends (also by a cancelled task), everything is released."""
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -127,11 +127,11 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             with contextlib.suppress(Exception):
                 await self.channel_layer.group_discard(name, self.channel_name)
         if self._register_id:
-            with contextlib.suppress(Exception):  # or else it is stale in a minute
+            with contextlib.suppress(Exception):  # it expires in a minute anyway
                 await run_in_thread(socket_unregister, self._register_id)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Call the handler if there is one: every socket hears its whole environment."""
+        """Call the handler if there is one: a group carries messages for all kinds of sockets."""
         handler = getattr(self, get_handler_name(message), None)
         if handler:
             await handler(message)
@@ -141,7 +141,7 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         raise StopConsumer
 
     async def connect(self) -> None:
-        """Find out who it is before anything else, accept, and close again unless all is well."""
+        """Authenticate, accept, and close again if the caller is rejected."""
         try:
             await run_in_thread(self._authenticate)
             self._count_connection()
@@ -156,7 +156,7 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         for name in (environment_group(self.environment), account_group(self._account_id)):
             self.groups.append(name)
             await self.channel_layer.group_add(name, self.channel_name)
-        await self.check(age=0)  # between the first look and the group's door something may have changed
+        await self.check(age=0)  # rights may have changed before the groups were joined
         if not self.ended:
             self.spawn(self._check_loop())
             if self.ping_interval:
@@ -189,9 +189,9 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         return self.permission if self.environment is not None else "admin"
 
     def _count_connection(self) -> None:
-        if _open_counts[self._account_id] >= MOST_SOCKETS:
+        if _open_counts[self._account_id] >= MAX_SOCKETS_PER_ACCOUNT:
             raise SocketRejected(
-                NOT_ALLOWED, f"This account has {MOST_SOCKETS} open connections already; close some first."
+                NOT_ALLOWED, f"This account has {MAX_SOCKETS_PER_ACCOUNT} open connections already; close some first."
             )
         _open_counts[self._account_id] += 1
         self._counted = True
@@ -203,7 +203,7 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise SocketRejected(NOT_ALLOWED, "Your role here may not do this.")
 
     async def check(self, *, age: float = CACHE_SECONDS) -> bool:
-        """Whether the caller may still be here; closes the socket if not."""
+        """Check whether the caller still has the permission; closes the socket if not."""
         found = cached_permissions(self.credentials, self.environment, age)
         if found is None:
             found = await run_in_thread(load_permissions, self.credentials, self.environment)
@@ -214,7 +214,7 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         return not self.ended
 
     async def rights_changed(self, _message: Mapping[str, Any]) -> None:
-        """Somebody's rights in this environment changed: look at once."""
+        """From the channel layer: rights changed, check now."""
         if not self.ended:
             await self.check(age=0)
 
@@ -232,7 +232,7 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send_ping()
 
     async def send_ping(self) -> None:
-        """Show a client that hears nothing else that the line is alive."""
+        """Show an idle client that the connection is alive."""
         await self.send_json({"type": "ping"})
 
     async def send_json(self, data: Mapping[str, Any]) -> None:
@@ -240,40 +240,40 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.put(text_data=json.dumps(data))
 
     async def put(self, **frame: Any) -> None:
-        """Send one frame of `text_data` or `bytes_data`; a peer that has just gone is no error."""
+        """Send one frame of `text_data` or `bytes_data`; a peer that has just gone is not an error."""
         if not self.ended:
             with contextlib.suppress(OSError, RuntimeError):
                 await self.send(**frame)
 
     async def end(self, code: int = 1000, reason: str = "") -> None:
-        """Let go of everything and close."""
+        """Release everything and close."""
         if not self.ended:
             self.release()
             with contextlib.suppress(OSError, RuntimeError):
                 await self.close(code=code, reason=reason.encode()[:120].decode(errors="ignore"))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the socket until it ends."""
-        task = asyncio.get_running_loop().create_task(self._run_task(work))
+        task = asyncio.get_running_loop().create_task(self._run_task(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run_task(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
-            await work
+            await coroutine
         except Exception:  # the socket must not stay open and silent
             log.exception("socket of %s", type(self).__name__)
-            await self.end(1011, "The portal made a mistake; its log says more.")
+            await self.end(1011, "Internal error; see the log of the portal.")
 
     def add_close_callback(self, close: Callable[[], None]) -> None:
-        """Have `close` called when the socket ends, or now if it has."""
+        """Call `close` when the socket ends, or now if it has ended."""
         if self.ended:
             close()
         else:
             self._close_callbacks.append(close)
 
     def release(self) -> None:
-        """Close engine streams and stop the socket's own tasks; safe to repeat."""
+        """Close engine streams and stop the socket's own tasks; idempotent."""
         self.ended = True
         if self._counted:
             self._counted = False
@@ -290,8 +290,8 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 class UnknownPathSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """An address that is no socket: the handshake is refused."""
+    """A path without a socket: the handshake is refused."""
 
     async def connect(self) -> None:
-        """Say no."""
+        """Refuse the handshake."""
         await self.close(NOT_FOUND)

@@ -1,4 +1,4 @@
-"""Events: which rows of an environment changed, for pages that then read them again."""
+"""`/ws/events`: which rows of an environment changed, so that pages load them again."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _BATCH_INTERVAL = 0.2
 
 
 class ChangesSocket(BaseSocket):
-    """Collects what changed: a slow reader gets fewer, bigger messages, and the first change goes out at once."""
+    """Batches changes: the first goes out at once, and a slow reader gets fewer, larger messages."""
 
     verb = "events"
     permission = "view"
 
     async def begin(self) -> None:
-        """Start the sender, and show at once that the line is alive."""
+        """Start the sender; the first ping shows that the connection is alive."""
         self._pending: set[tuple[str, int]] = set()
         self._data_ready = ThreadsafeEvent()
         self.spawn(self._send_loop())
         await self.send_ping()
 
     async def rows_changed(self, message: Mapping[str, Any]) -> None:
-        """From the channel layer: remember, and return at once."""
+        """From the channel layer: note the changed rows for the sender."""
         if not self.ended and hasattr(self, "_data_ready"):
             self._pending.update((str(kind), int(key)) for kind, key in message["changes"])
             self._data_ready.set()
@@ -41,18 +41,18 @@ class ChangesSocket(BaseSocket):
                 return
             changes, self._pending = sorted(self._pending), set()
             await self.send_changes(changes)
-            await asyncio.sleep(_BATCH_INTERVAL)
+            await asyncio.sleep(_BATCH_INTERVAL)  # after sending, so that a single change is not delayed
 
     async def send_changes(self, changes: list[tuple[str, int]]) -> None:
-        """Tell the client."""
+        """Send a batch of changes."""
         raise NotImplementedError
 
 
 class EventsSocket(ChangesSocket):
-    """`/ws/events?environment=`: names of rows, never their contents; without an environment the site's, for admins."""
+    """`/ws/events?environment=`: kinds and ids, never contents; without an environment the whole site, for admins."""
 
     def resolve_target(self, actor: Actor) -> int | None:
-        """The environment in the query; one that the actor may not see is not there."""
+        """The environment in the query; one that the actor may not see is not found."""
         key = targets.row_id_from_query(self.scope["query"], "environment")
         if key is not None and "view" not in actor.permissions(key):
             raise targets.not_found("environment")
@@ -62,5 +62,5 @@ class EventsSocket(ChangesSocket):
         return key
 
     async def send_changes(self, changes: list[tuple[str, int]]) -> None:
-        """One message for all."""
+        """Send the whole batch as one message."""
         await self.send_json({"type": "changed", "changes": changes, "at": time.time()})

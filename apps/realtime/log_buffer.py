@@ -1,4 +1,4 @@
-"""Log lines on their way from a reading thread to a browser that may be slower."""
+"""A buffer of log lines between a reading thread and a client that may be slower."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections import deque
 
 from apps.drivers.base import LogLine
 
-MOST_LINES = 6000
-MOST_BYTES = 4_000_000
+MAX_LINES = 6000
+MAX_BYTES = 4_000_000
 
 
 class LogBuffer:
-    """A bounded queue: when it is full the oldest lines make room, or the writer waits if `patient`."""
+    """A bounded queue: when it is full the oldest lines are dropped, or with `block_when_full` the writer waits."""
 
-    def __init__(self, *, patient: bool = False, lines: int = MOST_LINES, size: int = MOST_BYTES) -> None:
-        self._block_when_full, self._max_lines, self._max_bytes = patient, lines, size
+    def __init__(self, *, block_when_full: bool = False, lines: int = MAX_LINES, size: int = MAX_BYTES) -> None:
+        self._block_when_full, self._max_lines, self._max_bytes = block_when_full, lines, size
         self._queue: deque[LogLine] = deque()
         self._bytes = 0
         self._skipped = 0
@@ -29,6 +29,7 @@ class LogBuffer:
                 self._changed.wait_for(lambda: self._closed or not self._is_full())
             self._queue.append(line)
             self._bytes += len(line.text)
+            # The last line stays even if it alone is larger than the buffer.
             while self._is_over() and len(self._queue) > 1:
                 self._bytes -= len(self._queue.popleft().text)
                 self._skipped += 1
@@ -43,7 +44,7 @@ class LogBuffer:
         return skipped, taken
 
     def close(self) -> None:
-        """Let a waiting writer go."""
+        """Release a waiting writer."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

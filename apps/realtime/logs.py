@@ -1,4 +1,4 @@
-"""Logs: a container's output, line by line, to the console and to v1 clients."""
+"""Logs of a container, line by line, for the console and for v1 clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _V1_CHANNELS = {"stdout": "01", "stderr": "02", "tty": "00"}
 
 
 class LogsSocket(BaseSocket):
-    """`/ws/logs?container=&tail=&since=`: batches of lines; a browser that is too slow misses the oldest of them."""
+    """`/ws/logs?container=&tail=&since=`: batches of lines; a slow browser misses the oldest ones."""
 
     verb = "logs"
     permission = "logs"
@@ -35,7 +35,7 @@ class LogsSocket(BaseSocket):
         return self.row.environment_id
 
     def options(self) -> dict[str, Any]:
-        """Which lines: from the ticket, else from the query; a tail that is no number counts as the default."""
+        """Which lines to send: from the ticket, else from the query; a tail that is not a number means the default."""
         query = self.scope["query"]
         details = self.credentials.ticket.details if self.credentials.ticket else {}
         tail = str(details.get("tail", query.get("tail", "")))
@@ -49,7 +49,7 @@ class LogsSocket(BaseSocket):
         """Start the reading thread and the sender."""
         options = self.options()
         self.data_ready = ThreadsafeEvent()
-        self.lines = LogBuffer(patient=not options["follow"])
+        self.lines = LogBuffer(block_when_full=not options["follow"])
         self.end_reason: str | None = None
         reader = EngineStreamReader(f"logs-{self.row.pk}", lambda: self._open(options), self._on_line, self._on_end)
         self.add_close_callback(reader.close)
@@ -94,7 +94,7 @@ class LogsSocket(BaseSocket):
         await self.send_json({"type": "lines", "lines": rows})
 
     async def send_end(self, reason: str) -> None:
-        """Say why nothing more will come."""
+        """Say why the output ended."""
         await self.send_json({"type": "end", "reason": reason})
 
 

@@ -1,4 +1,4 @@
-"""Keep other sites' pages out: a browser's handshake is answered only when the page came from this portal."""
+"""The Origin check of WebSockets: a browser's handshake is accepted only from pages of this portal."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def header(scope: Scope, name: str) -> str:
 
 
 def client_address(scope: Scope) -> str:
-    """The address of the client: the last hop that is no trusted proxy."""
+    """The address of the client: the last hop that is not a trusted proxy."""
     peer = str((scope.get("client") or ("",))[0] or "")
     forwarded = [value.decode("latin1") for key, value in scope.get("headers", []) if key == b"x-forwarded-for"]
     return client_behind_proxies(peer, ",".join(forwarded), settings.TRUSTED_PROXIES)
 
 
 def origin_rejection(scope: Scope) -> str:
-    """Why a handshake is refused before anything else is looked at; empty when it is not.
+    """Why a handshake is refused by its Host or Origin; empty when it is not.
 
-    Django checks host names and origins for pages, but WebSockets pass its middleware by. A program (no Origin) goes
-    on to show a ticket or a key: cookies count only together with an Origin.
+    Django's middleware checks both for pages, but it does not see WebSockets. A program sends no Origin and must
+    authenticate with a ticket or a key: cookies are used only together with an Origin.
     """
     host = header(scope, "host").lower()
     origin = header(scope, "origin").lower()
@@ -51,12 +51,12 @@ def origin_rejection(scope: Scope) -> str:
         default = _PORTS.get(page.scheme)
         same = default and page.hostname == ours.hostname and (page.port or default) == (ours.port or default)
     except ValueError:
-        return "Host or Origin is no address"
+        return "Host or Origin is not a valid address"
     return "" if same else f"{origin!r} is another site"
 
 
 def _matches(page: SplitResult, trusted: SplitResult) -> bool:
-    """As Django matches trusted origins: `https://*.example.com` is every name below."""
+    """Match as Django does: `https://*.example.com` covers all subdomains."""
     if page.scheme != trusted.scheme:
         return False
     pattern = trusted.netloc.lower()
@@ -64,7 +64,7 @@ def _matches(page: SplitResult, trusted: SplitResult) -> bool:
 
 
 def require_same_origin(application: Application) -> Application:
-    """The application behind the Origin check; it finds the parsed query in `scope["query"]`."""
+    """Wrap an application in the Origin check; the parsed query is in `scope["query"]`."""
 
     async def guard(scope: Scope, receive: Any, send: Any) -> None:
         try:

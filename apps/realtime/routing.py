@@ -1,4 +1,4 @@
-"""The WebSocket URLs."""
+"""The URLs of the WebSockets."""
 
 from __future__ import annotations
 

@@ -35,22 +35,22 @@ from apps.realtime.base_socket import (
 from apps.realtime.stream_reader import EngineStreamReader
 
 EVENT = "container.shell"
-_QUEUE = 32
-_MOST_FRAME = 1_000_000
+_MAX_QUEUED_ACTIONS = 32
+_MAX_FRAME_BYTES = 1_000_000
 _INPUT_TIMEOUT = 10.0
 
 InputAction = Callable[[ExecSession], None]
 
 
 def _status_of(error: EngineError | Problem) -> int:
-    """What a request that ended so would be answered with."""
+    """The HTTP status that the audit log records for an error."""
     if isinstance(error, Problem):
         return error.status
     return 409 if isinstance(error, EngineConflict) else 502
 
 
 class _Output:
-    """A session's output as a stream; `opened` is told the session."""
+    """The output of an exec session as a stream."""
 
     def __init__(self, session: ExecSession) -> None:
         self.session = session
@@ -63,17 +63,17 @@ class _Output:
 
 
 class _Input:
-    """Keys and resizes, done in order by a thread of their own: a command that does not read must stop nobody else."""
+    """Input and resizes, applied in order by a thread: a command that does not read must not block anything else."""
 
     def __init__(self, session: ExecSession) -> None:
         self._session = session
-        self._actions: queue.Queue[InputAction | None] = queue.Queue(_QUEUE)
+        self._actions: queue.Queue[InputAction | None] = queue.Queue(_MAX_QUEUED_ACTIONS)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="shell-input", daemon=True)
         self._thread.start()
 
     async def add(self, action: InputAction) -> bool:
-        """Queue one order, waiting for room; False when the command has not read anything for ten seconds."""
+        """Queue an action; False when there was no room for ten seconds because the command does not read."""
         deadline = time.monotonic() + _INPUT_TIMEOUT
         while not self._closed:
             with contextlib.suppress(queue.Full):
@@ -95,7 +95,7 @@ class _Input:
             action = self._actions.get()
             if action is None:
                 return
-            # What cannot be written ends the output too, and that is what the person is told about.
+            # A failed write also ends the output, and its reason is the one that is reported.
             with contextlib.suppress(EngineError, OSError):
                 action(self._session)
 
@@ -128,7 +128,7 @@ class ShellSocket(BaseSocket):
         return self.row.environment_id
 
     async def begin(self) -> None:
-        """Have a thread open the shell and read it."""
+        """Open the shell and read it in a thread."""
         self._loop = asyncio.get_running_loop()
         self._opened = asyncio.Event()
         self._sending: Future[None] | None = None
@@ -140,14 +140,14 @@ class ShellSocket(BaseSocket):
         reader.start()
 
     def on_rejected(self, rejection: SocketRejected) -> None:
-        """Write down who asked for a shell in a container that they may see, but not enter."""
+        """Audit the attempt to open a shell in a container that the caller may see but not enter."""
         if rejection.code == NOT_ALLOWED:
             with contextlib.suppress(Forbidden), self._audited():
                 raise Forbidden(str(rejection))
 
     @contextlib.contextmanager
     def _audited(self) -> Iterator[None]:
-        """Write a line before anything is opened, and how it went after that."""
+        """Record the request before anything is opened, and its outcome afterwards."""
         actor = self.credentials.actor()
         if actor is None:
             raise Unauthorized("You are logged out.")
@@ -178,6 +178,7 @@ class ShellSocket(BaseSocket):
         self._sending = asyncio.run_coroutine_threadsafe(self.send_output(data), self._loop)
         if self.ended:
             self._sending.cancel()
+        # Waiting for the send is what slows the engine down to the speed of the browser.
         with contextlib.suppress(CancelledError):
             self._sending.result()
 
@@ -200,7 +201,7 @@ class ShellSocket(BaseSocket):
             self._input.close()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
-        """Keys as bytes, orders as JSON; anything else is ignored."""
+        """Bytes are input, JSON is a resize; anything else is ignored."""
         if bytes_data is not None:
             await self.send_keys(bytes_data)
         elif text_data:
@@ -211,16 +212,16 @@ class ShellSocket(BaseSocket):
                     await self._queue_input(lambda session: session.resize(columns, rows))
 
     async def send_keys(self, data: bytes) -> None:
-        """Pass input on to the command."""
-        if len(data) > _MOST_FRAME:
-            await self.end(1009, "A frame of input has at most a megabyte.")
+        """Pass input to the command."""
+        if len(data) > _MAX_FRAME_BYTES:
+            await self.end(1009, "A frame of input may hold at most one megabyte.")
         elif data:
             await self._queue_input(lambda session: session.write(data))
 
     async def _queue_input(self, action: InputAction) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_INPUT_TIMEOUT):
-                await self._opened.wait()  # typed ahead, while the engine starts the command
+                await self._opened.wait()  # input may arrive before the engine has started the command
         if self.ended or self._input is None:
             return
         if not await self._input.add(action):
@@ -231,7 +232,7 @@ class ShellSocket(BaseSocket):
         await self.put(bytes_data=data)
 
     async def send_end(self, code: int | None, reason: str) -> None:
-        """Say how it ended."""
+        """Say how the command ended."""
         await self.send_json({"type": "end", "code": code, **({"reason": reason} if reason else {})})
 
 
@@ -239,7 +240,7 @@ class V1ExecSocket(ShellSocket):
     """`/v1/exec/?token=`: text frames of base64, both ways; see the v1 contract, section 6.2."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
-        """Keys; a frame that is no base64 is ignored."""
+        """Input; a frame that is not base64 is ignored."""
         with contextlib.suppress(binascii.Error, ValueError):
             await self.send_keys(base64.b64decode(text_data or bytes_data or b"", validate=True))
 
@@ -248,6 +249,6 @@ class V1ExecSocket(ShellSocket):
         await self.put(text_data=base64.b64encode(data).decode())
 
     async def send_end(self, code: int | None, reason: str) -> None:
-        """Show a failure in the terminal; v1 has no other place for it."""
+        """Show a failure in the terminal; v1 has nowhere else to report it."""
         if reason and code is None:
             await self.send_output(f"{reason}\r\n".encode())

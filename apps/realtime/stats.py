@@ -1,4 +1,4 @@
-"""Statistics: CPU, memory, network and disk of a container or a host, about once a second."""
+"""`/ws/stats`: CPU, memory, network and disk of a container or a host, about once a second."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ StatsTarget = Container | Host
 
 
 def watch_stats(row: StatsTarget, listener: StatsListener) -> StatsSubscription:
-    """Listen to the statistics of a row; a failure arrives as the end of the feed."""
+    """Subscribe to the statistics of a row; a failure is reported as the end of the feed."""
     try:
         if isinstance(row, Container):
             return stats_watch(row, listener)
@@ -57,7 +57,7 @@ class StatsSocket(BaseSocket):
         return self.row.environment_id
 
     async def begin(self) -> None:
-        """Join the feed and send what was there before."""
+        """Join the feed and send the recent points."""
         self._data_ready = ThreadsafeEvent()
         self._samples: deque[StatsSample] = deque(maxlen=MAX_RECENT_SAMPLES)
         self._end_reason: str | None = None

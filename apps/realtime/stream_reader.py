@@ -1,4 +1,4 @@
-"""One thread that reads one blocking stream of an engine for one socket, and ends when the socket does."""
+"""A thread that reads a blocking engine stream for one socket and ends with it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 
 class EngineStreamReader(Generic[T]):
-    """Opens a stream and hands every item to `on_item`, which may block: then nothing more is read.
+    """Opens a stream and passes every item to `on_item`, which may block to slow reading down.
 
-    `on_end` is called once, from the thread, with the reason of a failure, empty when the stream just ended; not after
-    `close`.
+    `on_end` is called once, from the thread, with the reason of a failure, or empty at the end of the stream; not
+    after `close`.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class EngineStreamReader(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._thread.start()
 
     def close(self) -> None:
-        """Close the stream, in a thread of its own because the engine may be slow to hear it."""
+        """Close the stream, in a thread because a slow engine can block the call."""
         with self._lock:
             self._closed = True
             stream = self._stream
@@ -55,7 +55,7 @@ class EngineStreamReader(Generic[T]):
             self._read()
         except (EngineError, Problem) as error:
             reason = str(error)
-        except Exception as error:  # a viewer must hear of it whatever it was
+        except Exception as error:  # whatever it was, the viewer must be told
             reason = f"The stream broke ({type(error).__name__})."
             if not self._closed:
                 log.exception(threading.current_thread().name)
@@ -72,6 +72,7 @@ class EngineStreamReader(Generic[T]):
         stream = self._open_stream()
         with self._lock:
             self._stream = stream
+        # `close` may have come while the stream was being opened, and found nothing to close.
         if self._closed:
             return
         for item in stream:

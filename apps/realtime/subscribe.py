@@ -1,4 +1,4 @@
-"""`/v1/subscribe`: v1 resources whenever they change, as their reader's role sees them (v1 contract, section 6.1)."""
+"""`/v1/subscribe`: v1 resources when they change, as the role of the subscriber sees them (v1 contract, 6.1)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from apps.realtime.base_socket import run_in_thread
 from apps.realtime.events import ChangesSocket
 from apps.realtime.origin import header
 
-_CHANGE = "resource.change"
+_CHANGE_EVENT = "resource.change"
 
 
 class SubscribeSocket(ChangesSocket):
-    """`/v1/[projects/<id>/]subscribe?eventNames=resource.change`; names that are not known bring nothing."""
+    """`/v1/[projects/<id>/]subscribe?eventNames=resource.change`; unknown event names are ignored."""
 
     ping_interval = 5.0
 
     def resolve_target(self, actor: Actor) -> int:
-        """The environment in the path, the query or the header; else the key's own, or the first of the account's."""
+        """The environment in the path, the query or the header; else that of the key, or the account's first."""
         route = self.scope.get("url_route", {}).get("kwargs", {})
         text = route.get("project") or self.scope["query"].get("projectId") or header(self.scope, "x-api-project-id")
         key = row_number(text) if text else next(iter(actor.environments("view", everything=actor.is_admin)), None)
@@ -32,13 +32,13 @@ class SubscribeSocket(ChangesSocket):
         return key
 
     async def send_changes(self, changes: list[tuple[str, int]]) -> None:
-        """One event a row that the caller may see."""
+        """Send one event for each row that the caller may see."""
         names = {name.partition(";")[0] for name in self.scope["query"].getlist("eventNames")}
-        if _CHANGE in names:
+        if _CHANGE_EVENT in names:
             for kind, key in changes:
                 resource = await run_in_thread(self._render, kind, key)
                 if resource is not None:
-                    await self.send_json(v1_event(_CHANGE, dict(resource)))
+                    await self.send_json(v1_event(_CHANGE_EVENT, dict(resource)))
 
     def _render(self, kind: str, key: int) -> Any:
         actor = self.credentials.actor()
@@ -49,12 +49,12 @@ class SubscribeSocket(ChangesSocket):
         return f"{scheme}://{header(self.scope, 'host')}"
 
     async def send_ping(self) -> None:
-        """v1's heart-beat."""
+        """Send the ping event of v1."""
         await self.send_json(v1_event("ping", None))
 
 
 def v1_event(name: str, resource: dict[str, Any] | None) -> dict[str, Any]:
-    """One v1 event; of a resource, or of nothing."""
+    """A v1 event, with or without a resource."""
     fields = resource or {}
     return {
         "id": str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""What a socket aims at: rows by the numbers or wire ids in its query, as far as the caller may know of them."""
+"""The target of a socket: rows by the ids in its query or ticket, as far as the caller may see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from apps.realtime.base_socket import NOT_FOUND, SocketRejected
 
 
 def row_id_from_query(query: QueryDict, name: str) -> int | None:
-    """A row's number out of the query, plain or as a wire id; None when it is not there."""
+    """A primary key from the query, plain or as a wire id; None when the parameter is missing."""
     text = query.get(name, "")
     if not text:
         return None
@@ -23,13 +23,13 @@ def row_id_from_query(query: QueryDict, name: str) -> int | None:
     return found
 
 
-def not_found(what: str) -> SocketRejected:
-    """The refusal for things that are not there, and for those of foreign environments alike."""
-    return SocketRejected(NOT_FOUND, f"There is no such {what}.")
+def not_found(name: str) -> SocketRejected:
+    """The same rejection for rows that do not exist and for rows of other tenants."""
+    return SocketRejected(NOT_FOUND, f"There is no such {name}.")
 
 
 def requested_target(credentials: SocketCredentials, query: QueryDict, *kinds: str) -> tuple[str, int]:
-    """Kind and number of the one thing the socket is for; a ticket says it, and the query must not say otherwise."""
+    """Kind and primary key of the target; with a ticket it is the ticket's, and the query must not contradict it."""
     requested = next(((kind, found) for kind in kinds if (found := row_id_from_query(query, kind)) is not None), None)
     ticket = credentials.ticket
     if ticket is None:

@@ -1,4 +1,4 @@
-"""How a thread wakes a coroutine: many rings before it looks are one."""
+"""An event that threads set and a coroutine waits for."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import contextlib
 
 
 class ThreadsafeEvent:
-    """Made in the loop's thread, rung from any."""
+    """Created in the thread of the event loop, set from any; setting it again before it is handled does nothing."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
-        self._rung = False
+        self._is_set = False
 
     def set(self) -> None:
-        """Wake who waits."""
-        if not self._rung:
-            self._rung = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        """Wake the waiting coroutine."""
+        if not self._is_set:
+            self._is_set = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self) -> None:
-        """Return at the next ring, or at once after one that nobody heard."""
+        """Wait until the event is set, and clear it."""
         await self._event.wait()
         self._event.clear()
-        self._rung = False
+        self._is_set = False

@@ -1,4 +1,4 @@
-"""v1 statistics: arrays of cumulative samples of one or many containers or hosts (v1 contract, section 6.2)."""
+"""v1 statistics: arrays of cumulative samples of containers or hosts (v1 contract, section 6.2)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from apps.stacks.models import Slot
 
 _INTERVAL = 1.0
 _BACKLOG = 10
-_MOST_CONTAINERS = 200
+_MAX_CONTAINERS = 200
 
 
 def serialize_sample(row: StatsTarget, sample: StatsSample) -> dict[str, Any]:
-    """One sample as v1 clients read it: counters only grow, the reader differentiates."""
+    """A sample in the form of v1: cumulative counters, which clients differentiate."""
     is_host = isinstance(row, Host)
     network = {
         "name": "eth0",
@@ -49,13 +49,13 @@ def serialize_sample(row: StatsTarget, sample: StatsSample) -> dict[str, Any]:
 
 
 def _per_cpu(sample: StatsSample) -> list[int]:
-    """The engine tells the sum only; clients take the list's length for the number of processors."""
+    """The sum spread evenly: engines report no more, but clients read the number of CPUs off the length."""
     cpus = max(sample.cpus, 1)
     return [sample.cpu_ns // cpus] * cpus
 
 
 class V1StatsSocket(BaseSocket):
-    """`/v1/hoststats`, `/v1/hoststats/project/`, `/v1/containerstats/…`: the ticket says of what."""
+    """`/v1/hoststats`, `/v1/hoststats/project/`, `/v1/containerstats/…`: the target is in the ticket."""
 
     verb = "stats"
     permission = "view"
@@ -64,7 +64,7 @@ class V1StatsSocket(BaseSocket):
     rows: list[StatsTarget]
 
     def resolve_target(self, actor: Actor) -> int:
-        """The rows behind the ticket's host, container, service or whole environment."""
+        """The rows of the host, container, service or environment in the ticket."""
         ticket = self.credentials.ticket
         if ticket is None:
             raise targets.not_found("ticket")
@@ -97,7 +97,7 @@ class V1StatsSocket(BaseSocket):
             if samples:
                 await self.put(text_data=json.dumps(samples))
             if is_last:
-                await self.end(1000, "No statistics will come any more.")
+                await self.end(1000, "There are no more statistics.")
             await asyncio.sleep(_INTERVAL)
 
     def _drain_backlog(self, key: int) -> list[StatsSample]:
@@ -107,7 +107,7 @@ class V1StatsSocket(BaseSocket):
 
 def _containers_of(host: Host) -> list[StatsTarget]:
     rows = Container.objects.within([host.environment_id]).select_related("host")
-    return list(rows.filter(host=host, removed=None, state="running")[:_MOST_CONTAINERS])
+    return list(rows.filter(host=host, removed=None, state="running")[:_MAX_CONTAINERS])
 
 
 def _resolve_rows(actor: Actor, kind: str, target: int) -> list[StatsTarget]:

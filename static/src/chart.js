@@ -1,72 +1,72 @@
-// Live charts of a container or a host: one socket feeds all the charts of a page.
+// Charts of a container or host: live points from one socket, or recorded ones of an hour or a day.
 import "uplot/dist/uPlot.min.css";
 import uPlot from "uplot";
-import { Socket } from "./parts/socket.js";
+import { ReconnectingSocket } from "./parts/reconnecting_socket.js";
 
-const SPAN = 120;
-const NEAR = 3;
-const AGAIN = 60_000;
+const LIVE_SECONDS = 120;
+const GAP_SECONDS = 3; // recorded points nearer to a live one are duplicates
+const HISTORY_INTERVAL = 60_000;
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
-const BINARY = ["B", "KiB", "MiB", "GiB", "TiB"];
-const POWERS = Array.from({ length: 48 }, (_none, at) => 2 ** at);
+const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+const POWERS_OF_TWO = Array.from({ length: 48 }, (_none, at) => 2 ** at);
 
-function size(value, step = 1000, units = UNITS) {
-  let at = 0;
-  let left = value ?? 0;
-  while (left >= step && at < units.length - 1) {
-    left /= step;
-    at += 1;
+function formatSize(value, step = 1000, units = UNITS) {
+  let unit = 0;
+  let scaled = value ?? 0;
+  while (scaled >= step && unit < units.length - 1) {
+    scaled /= step;
+    unit += 1;
   }
-  return `${left >= 100 || at === 0 ? Math.round(left) : left.toFixed(1)} ${units[at]}`;
+  return `${scaled >= 100 || unit === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${units[unit]}`;
 }
 
-// Memory is bought and limited in powers of two; what flows is counted in powers of ten.
-function memory(value) {
-  return size(value, 1024, BINARY);
+// Memory is sold and limited in powers of two; traffic is counted in powers of ten.
+function formatMemory(value) {
+  return formatSize(value, 1024, BINARY_UNITS);
 }
 
-const KINDS = {
-  cpu: { of: ["cpu"], text: (p) => `${p.cpu.toFixed(1)} %`, axis: (v) => `${v} %`, low: 5 },
+const CHART_KINDS = {
+  cpu: { fields: ["cpu"], text: (p) => `${p.cpu.toFixed(1)} %`, axis: (v) => `${v} %`, minimum: 5 },
   memory: {
-    of: ["memory"],
-    text: (p) => (p.memory_limit > 0 ? `${memory(p.memory)} / ${memory(p.memory_limit)}` : memory(p.memory)),
-    axis: memory,
-    steps: POWERS,
-    low: 2 ** 20,
+    fields: ["memory"],
+    text: (p) => (p.memory_limit > 0 ? `${formatMemory(p.memory)} / ${formatMemory(p.memory_limit)}` : formatMemory(p.memory)),
+    axis: formatMemory,
+    steps: POWERS_OF_TWO,
+    minimum: 2 ** 20,
   },
-  network: { of: ["net_rx", "net_tx"], text: (p) => `↓ ${size(p.net_rx)}/s  ↑ ${size(p.net_tx)}/s`, axis: (v) => size(v), low: 1000 },
-  disk: { of: ["disk_read", "disk_write"], text: (p) => `↓ ${size(p.disk_read)}/s  ↑ ${size(p.disk_write)}/s`, axis: (v) => size(v), low: 1000 },
+  network: { fields: ["net_rx", "net_tx"], text: (p) => `↓ ${formatSize(p.net_rx)}/s  ↑ ${formatSize(p.net_tx)}/s`, axis: (v) => formatSize(v), minimum: 1000 },
+  disk: { fields: ["disk_read", "disk_write"], text: (p) => `↓ ${formatSize(p.disk_read)}/s  ↑ ${formatSize(p.disk_write)}/s`, axis: (v) => formatSize(v), minimum: 1000 },
 };
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];
 
-function clock(at, short) {
-  const shape = short ? { hour: "2-digit", minute: "2-digit", hour12: false } : { hour12: false };
-  return new Date(at * 1000).toLocaleTimeString([], shape);
+function formatClock(at, isShort) {
+  const format = isShort ? { hour: "2-digit", minute: "2-digit", hour12: false } : { hour12: false };
+  return new Date(at * 1000).toLocaleTimeString([], format);
 }
 
-function ink(name) {
+function cssColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
 class Chart {
   constructor(box) {
     this.box = box;
-    this.kind = KINDS[box.dataset.chart];
+    this.kind = CHART_KINDS[box.dataset.chart];
     this.points = [];
-    this.past = null;
-    this.older = null;
-    this.out = box.querySelector("output");
+    this.history = null;
+    this.recorded = null;
+    this.output = box.querySelector("output");
     this.plot = box.querySelector(".plot");
-    this.waiting = this.plot.textContent;
+    this.placeholder = this.plot.textContent;
     new ResizeObserver(() => this.fit()).observe(this.plot);
   }
 
   build() {
     this.plot.textContent = "";
     this.box.classList.remove("is-waiting");
-    const colours = [ink("--accent"), ink("--good")];
-    const axis = { stroke: ink("--ink-3"), font: "10px Inter", grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false } };
+    const colours = [cssColour("--accent"), cssColour("--good")];
+    const axis = { stroke: cssColour("--ink-3"), font: "10px Inter", grid: { stroke: cssColour("--line"), width: 1 }, ticks: { show: false } };
     this.chart = new uPlot(
       {
         width: Math.max(80, this.plot.clientWidth),
@@ -74,72 +74,71 @@ class Chart {
         legend: { show: false },
         cursor: { points: { size: 6 }, drag: { x: false, y: false } },
         padding: [8, 14, 0, 0],
-        scales: { y: { range: (_u, _low, high) => [0, Math.max(this.kind.low, (high ?? 0) * 1.15)] } },
+        scales: { y: { range: (_u, _low, high) => [0, Math.max(this.kind.minimum, (high ?? 0) * 1.15)] } },
         axes: [
-          { ...axis, size: 18, space: 90, incrs: STEPS, values: (_u, marks) => marks.map((at) => clock(at, Boolean(this.past))) },
+          { ...axis, size: 18, space: 90, incrs: TIME_STEPS, values: (_u, marks) => marks.map((at) => formatClock(at, Boolean(this.history))) },
           { ...axis, ...(this.kind.steps && { incrs: this.kind.steps }), size: 48, space: 26, values: (_u, marks) => marks.map((value) => this.kind.axis(value)) },
         ],
-        series: [{}, ...this.kind.of.map((_name, at) => ({ stroke: colours[at], width: 1.5, fill: at ? undefined : `${colours[at]}1f`, points: { show: false } }))],
+        series: [{}, ...this.kind.fields.map((_name, at) => ({ stroke: colours[at], width: 1.5, fill: at ? undefined : `${colours[at]}1f`, points: { show: false } }))],
       },
       this.data(),
       this.plot,
     );
   }
 
-  get shown() {
-    return this.past ?? this.points;
+  get visiblePoints() {
+    return this.history ?? this.points;
   }
 
   data() {
-    return [this.shown.map((p) => p.at), ...this.kind.of.map((name) => this.shown.map((p) => p[name] ?? null))];
+    return [this.visiblePoints.map((p) => p.at), ...this.kind.fields.map((name) => this.visiblePoints.map((p) => p[name] ?? null))];
   }
 
-  // The feed starts, maybe again after a while in which nobody looked.
+  // The feed starts, perhaps again after the tab was hidden.
   begin() {
     this.isLive = false;
-    this.older = null;
+    this.recorded = null;
   }
 
   add(points) {
     const last = this.points.at(-1)?.at ?? 0;
-    const since = (points.at(-1)?.at ?? 0) - SPAN;
+    const since = (points.at(-1)?.at ?? 0) - LIVE_SECONDS;
     this.isLive ||= points.length > 0;
-    this.points = [...this.points, ...points.filter((p) => p.at > last)].filter((p) => p.at > since).slice(-SPAN);
-    this.join();
-    if (!this.past) this.draw();
+    this.points = [...this.points, ...points.filter((p) => p.at > last)].filter((p) => p.at > since).slice(-LIVE_SECONDS);
+    this.mergeRecorded();
+    if (!this.history) this.draw();
   }
 
-  // What was recorded while nobody watched fills the gaps, before and between: never among what came live, and only
-  // once that is there.
-  fill(points) {
-    this.older = points;
-    this.join();
+  // Recorded points fill the gaps before and between live ones; they are merged only once live points are there.
+  fillGaps(points) {
+    this.recorded = points;
+    this.mergeRecorded();
   }
 
-  join() {
-    if (!this.older || !this.isLive) return;
+  mergeRecorded() {
+    if (!this.recorded || !this.isLive) return;
     const { at: last } = this.points.at(-1);
-    const isGap = ({ at }) => at > last - SPAN && at < last && !this.points.some((p) => Math.abs(p.at - at) < NEAR);
-    this.points = [...this.older.filter(isGap), ...this.points].sort((a, b) => a.at - b.at);
-    this.older = null;
-    if (!this.past) this.draw();
+    const isGap = ({ at }) => at > last - LIVE_SECONDS && at < last && !this.points.some((p) => Math.abs(p.at - at) < GAP_SECONDS);
+    this.points = [...this.recorded.filter(isGap), ...this.points].sort((a, b) => a.at - b.at);
+    this.recorded = null;
+    if (!this.history) this.draw();
   }
 
-  look(past) {
-    this.past = past;
+  showHistory(points) {
+    this.history = points;
     this.chart?.destroy();
     this.chart = null;
     this.draw();
   }
 
   draw() {
-    if (!this.shown.length) return this.rest(this.past ? this.nothing : "");
+    if (!this.visiblePoints.length) return this.showPlaceholder(this.history ? this.emptyText : "");
     if (this.chart) this.chart.setData(this.data());
     else this.build();
-    this.out.textContent = this.kind.text(this.shown.at(-1));
+    this.output.textContent = this.kind.text(this.visiblePoints.at(-1));
   }
 
-  get nothing() {
+  get emptyText() {
     return this.box.closest("[data-source]").dataset.nothing;
   }
 
@@ -147,38 +146,38 @@ class Chart {
     this.chart?.setSize({ width: Math.max(80, this.plot.clientWidth), height: 92 });
   }
 
-  repaint() {
+  rebuild() {
     if (!this.chart) return;
     this.chart.destroy();
     this.build();
   }
 
-  rest(text) {
-    this.out.textContent = "";
+  showPlaceholder(text) {
+    this.output.textContent = "";
     if (this.chart) return;
     this.box.classList.add("is-waiting");
-    this.plot.textContent = text || this.waiting;
+    this.plot.textContent = text || this.placeholder;
   }
 }
 
-// One thing's charts: a socket while they show what is live, what was recorded for an hour or a day.
+// Feeds the charts of one row: a socket while they are live, else recorded points.
 class Feed {
   constructor(source, charts, host) {
     this.source = source;
     this.charts = charts;
-    this.address = host.dataset.history;
+    this.historyUrl = host.dataset.history;
     this.ranges = host.previousElementSibling?.matches(".ranges") ? host.previousElementSibling : null;
     this.hours = 0;
-    this.ranges?.addEventListener("click", (event) => this.choose(event.target.closest("[data-range]")));
-    // A hidden tab watches nothing; what was recorded and what others watched meanwhile fill the gap when it is shown again.
+    this.ranges?.addEventListener("click", (event) => this.chooseRange(event.target.closest("[data-range]")));
+    // A hidden tab holds no socket; recorded points fill the gap when it is shown again.
     document.addEventListener("visibilitychange", () => (document.hidden ? this.stop() : this.start()));
     addEventListener("pagehide", () => this.stop());
     if (!document.hidden) this.start();
   }
 
   start() {
-    if (this.hours) this.recall();
-    else this.listen();
+    if (this.hours) this.loadHistory();
+    else this.startLive();
   }
 
   stop() {
@@ -187,56 +186,56 @@ class Feed {
     this.socket = null;
   }
 
-  listen() {
+  startLive() {
     this.stop();
-    this.each((chart) => chart.begin());
-    this.recorded(1).then((points) => points && this.each((chart) => chart.fill(points)));
-    this.socket = new Socket(`/ws/stats?${this.source}`, {
+    this.updateCharts((chart) => chart.begin());
+    this.fetchRecorded(1).then((points) => points && this.updateCharts((chart) => chart.fillGaps(points)));
+    this.socket = new ReconnectingSocket(`/ws/stats?${this.source}`, {
       message: (data) => {
-        const said = JSON.parse(data);
-        if (said.type === "points") this.each((chart) => chart.add(said.points));
-        if (said.type === "end") this.each((chart) => chart.rest(said.reason));
+        const message = JSON.parse(data);
+        if (message.type === "points") this.updateCharts((chart) => chart.add(message.points));
+        if (message.type === "end") this.updateCharts((chart) => chart.showPlaceholder(message.reason));
       },
-      closed: (event) => this.each((chart) => chart.rest(event.reason)),
+      closed: (event) => this.updateCharts((chart) => chart.showPlaceholder(event.reason)),
     });
   }
 
-  async recall() {
+  async loadHistory() {
     const { hours } = this;
-    const points = await this.recorded(hours);
+    const points = await this.fetchRecorded(hours);
     if (hours !== this.hours || document.hidden) return;
-    if (points) this.each((chart) => chart.look(points));
-    this.timer = setTimeout(() => this.recall(), AGAIN);
+    if (points) this.updateCharts((chart) => chart.showHistory(points));
+    this.timer = setTimeout(() => this.loadHistory(), HISTORY_INTERVAL);
   }
 
-  async recorded(hours) {
-    if (!this.address) return null;
+  async fetchRecorded(hours) {
+    if (!this.historyUrl) return null;
     try {
-      const answer = await fetch(`${this.address}?hours=${hours}`, { headers: { Accept: "application/json" } });
-      return answer.ok ? (await answer.json()).points : null;
+      const response = await fetch(`${this.historyUrl}?hours=${hours}`, { headers: { Accept: "application/json" } });
+      return response.ok ? (await response.json()).points : null;
     } catch {
       return null;
     }
   }
 
-  choose(button) {
+  chooseRange(button) {
     if (!button) return;
-    for (const each of this.ranges.querySelectorAll("[data-range]")) {
-      each.setAttribute("aria-pressed", String(each === button));
+    for (const range of this.ranges.querySelectorAll("[data-range]")) {
+      range.setAttribute("aria-pressed", String(range === button));
     }
     this.stop();
     this.hours = Number(button.dataset.range);
-    if (!this.hours) this.each((chart) => chart.look(null));
+    if (!this.hours) this.updateCharts((chart) => chart.showHistory(null));
     this.start();
   }
 
-  each(change) {
-    this.charts.forEach(change);
-    const last = this.charts[0]?.shown.at(-1)?.at;
-    const seen = this.ranges?.querySelector("[data-asof]");
-    if (!seen || !last) return;
-    seen.dateTime = new Date(last * 1000).toISOString();
-    seen.textContent = clock(last, false);
+  updateCharts(update) {
+    this.charts.forEach(update);
+    const last = this.charts[0]?.visiblePoints.at(-1)?.at;
+    const asOf = this.ranges?.querySelector("[data-asof]");
+    if (!asOf || !last) return;
+    asOf.dateTime = new Date(last * 1000).toISOString();
+    asOf.textContent = formatClock(last, false);
   }
 }
 
@@ -247,9 +246,9 @@ export function mount(boxes) {
     bySource.set(source, [...(bySource.get(source) ?? []), new Chart(box)]);
   }
   for (const [source, charts] of bySource) new Feed(source, charts, charts[0].box.closest("[data-source]"));
-  const repaint = () => [...bySource.values()].flat().forEach((chart) => chart.repaint());
-  new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  const rebuildAll = () => [...bySource.values()].flat().forEach((chart) => chart.rebuild());
+  new MutationObserver(rebuildAll).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", rebuildAll);
 }
 
 export { uPlot };

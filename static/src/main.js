@@ -1,24 +1,24 @@
-// The console's entry: what every page loads. Terminals, logs and charts come when a page shows one.
+// The entry point that every page loads; terminals, logs and charts are loaded by the pages that show them.
 import "./main.css";
 import htmx from "htmx.org";
-import "./parts/requests.js";
+import "./parts/htmx_setup.js";
 import "./parts/overlays.js";
-import "./parts/palette.js";
+import "./parts/command_palette.js";
 import "./parts/forms.js";
-import "./parts/shell.js";
-import { startLive } from "./parts/live.js";
-import { tickTimes } from "./parts/times.js";
+import "./parts/page_frame.js";
+import { startLiveRefresh } from "./parts/live_refresh.js";
+import { updateRelativeTimes } from "./parts/relative_times.js";
 
 window.htmx = htmx;
-startLive();
-setInterval(tickTimes, 15_000);
+startLiveRefresh();
+setInterval(updateRelativeTimes, 15_000);
 
-const lazy = {
+const lazyModules = {
   "[data-chart]": () => import("./chart.js"),
-  "[data-logs]": () => import("./parts/logs.js"),
+  "[data-logs]": () => import("./parts/log_viewer.js"),
   "[data-shell]": () => import("./terminal.js"),
 };
-for (const [selector, load] of Object.entries(lazy)) {
-  const found = [...document.querySelectorAll(selector)];
-  if (found.length) load().then((part) => part.mount(found));
+for (const [selector, load] of Object.entries(lazyModules)) {
+  const elements = [...document.querySelectorAll(selector)];
+  if (elements.length) load().then((module) => module.mount(elements));
 }

@@ -1,8 +1,8 @@
-// The shell: a terminal over a socket, loaded when a page opens one.
+// A shell in a container: a terminal over a WebSocket.
 import "@xterm/xterm/css/xterm.css";
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
-import { socketUrl } from "./parts/socket.js";
+import { socketUrl } from "./parts/reconnecting_socket.js";
 
 const COLOURS = {
   background: "#0e1013",
@@ -20,11 +20,11 @@ const COLOURS = {
   brightBlack: "#7c838f",
 };
 
-class Shell {
+class ShellTerminal {
   constructor(box) {
     this.box = box;
     this.status = box.querySelector("[data-status]");
-    this.again = box.querySelector("[data-again]");
+    this.reconnectButton = box.querySelector("[data-again]");
     this.terminal = new Terminal({
       fontFamily: '"JetBrains Mono", ui-monospace, Menlo, monospace',
       fontSize: 13,
@@ -39,8 +39,8 @@ class Shell {
     this.terminal.open(screen);
     new ResizeObserver(() => this.resize()).observe(screen);
     this.terminal.onData((text) => this.send(new TextEncoder().encode(text)));
-    this.terminal.onBinary((text) => this.send(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
-    this.again.addEventListener("click", () => this.connect());
+    this.terminal.onBinary((text) => this.send(Uint8Array.from(text, (character) => character.charCodeAt(0))));
+    this.reconnectButton.addEventListener("click", () => this.connect());
     box.querySelector("[data-command]").addEventListener("change", () => this.connect());
     document.fonts.load('13px "JetBrains Mono"').finally(() => this.connect());
   }
@@ -48,35 +48,34 @@ class Shell {
   connect() {
     this.socket?.close();
     this.terminal.reset();
-    this.terminal.focus(); // what is typed early must not reach the page's own keys
-    this.again.hidden = true;
-    this.say("connecting");
+    this.terminal.focus(); // or early input would trigger the keyboard shortcuts of the page
+    this.reconnectButton.hidden = true;
+    this.setStatus("connecting");
     const command = encodeURIComponent(this.box.querySelector("[data-command]").value);
     const socket = new WebSocket(socketUrl(`/ws/shell?container=${this.box.dataset.shell}&command=${command}`));
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      this.say("open");
+      this.setStatus("open");
       this.resize();
       this.terminal.focus();
     };
     socket.onmessage = ({ data }) => {
       if (typeof data !== "string") return this.terminal.write(new Uint8Array(data));
-      const said = JSON.parse(data);
-      return said.type === "end" ? this.ended(said) : undefined;
+      const message = JSON.parse(data);
+      return message.type === "end" ? this.showEnd(message) : undefined;
     };
-    socket.onclose = (event) => this.socket === socket && this.lost(event);
+    socket.onclose = (event) => this.socket === socket && this.handleClose(event);
   }
 
-  ended(said) {
-    this.over = true;
-    const why = said.reason ?? (said.code === undefined ? "" : `(${said.code})`);
-    this.terminal.write(`\r\n\x1b[2m${this.box.dataset.ended} ${why}\x1b[0m\r\n`);
+  showEnd(message) {
+    const reason = message.reason ?? (message.code === undefined ? "" : `(${message.code})`);
+    this.terminal.write(`\r\n\x1b[2m${this.box.dataset.ended} ${reason}\x1b[0m\r\n`);
   }
 
-  lost(event) {
-    this.say(event.code === 4403 ? "refused" : "closed");
-    this.again.hidden = event.code === 4403;
+  handleClose(event) {
+    this.setStatus(event.code === 4403 ? "refused" : "closed");
+    this.reconnectButton.hidden = event.code === 4403;
   }
 
   resize() {
@@ -91,11 +90,11 @@ class Shell {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(bytes);
   }
 
-  say(word) {
-    this.status.textContent = this.box.dataset[word] ?? "";
+  setStatus(name) {
+    this.status.textContent = this.box.dataset[name] ?? "";
   }
 }
 
 export function mount(boxes) {
-  for (const box of boxes) new Shell(box);
+  for (const box of boxes) new ShellTerminal(box);
 }

@@ -1,4 +1,4 @@
-"""People at their browsers: windows that are logged in, and everything that a browser complained about."""
+"""Browser windows that are logged in, and everything that the browser complained about."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENT_MARK = "window.__mark"
 
 
 class BrowserSession:
-    """Chromium in front of one portal; `complaints` holds what consoles said and what pages threw."""
+    """Chromium in front of one portal; `complaints` holds console errors and uncaught exceptions."""
 
     def __init__(self, playwright: Playwright, portal: PortalProcess) -> None:
         self.portal = portal
@@ -63,11 +63,11 @@ class BrowserSession:
             self._windows.pop().close()
 
     def allow_complaints(self, *patterns: str) -> None:
-        """What browsers may say in this test: a refusal is an error to a browser's console."""
+        """Expect complaints in this test: browsers log a refused request as an error."""
         self._forgiven += [re.compile(each) for each in patterns]
 
     def start_test(self) -> None:
-        """A new test: nothing was said, nothing is forgiven."""
+        """Forget complaints and expectations before a new test."""
         self.complaints, self._forgiven = [], []
 
     def unexpected_complaints(self) -> list[str]:
@@ -81,7 +81,7 @@ class BrowserSession:
 
 
 def log_in(page: Page, login: str, password: str = PASSWORD) -> None:
-    """By the log-in page's form."""
+    """Log in with the form of the log-in page."""
     page.goto("/login")
     page.fill("[name=login]", login)
     page.fill("[name=password]", password)
@@ -90,22 +90,22 @@ def log_in(page: Page, login: str, password: str = PASSWORD) -> None:
 
 
 def mark(page: Page) -> None:
-    """Remember this very document."""
+    """Mark the current document."""
     page.evaluate(f"{DOCUMENT_MARK} = true")
 
 
 def is_marked(page: Page) -> bool:
-    """Whether it is still there: neither reloaded nor left."""
+    """Whether the marked document is still shown, neither reloaded nor left."""
     return bool(page.evaluate(f"{DOCUMENT_MARK} === true"))
 
 
 def wait_until_live(page: Page) -> None:
-    """Wait until the page hears of changes."""
+    """Wait until the page is connected to live events."""
     expect(page.locator("#pulse")).to_have_attribute("data-pulse", "live")
 
 
 def post_form(page: Page, path: str, form: dict[str, str] | None = None) -> int:
-    """Post a form from inside the page, past its buttons; the answer's status (redirects are not followed)."""
+    """Post a form from inside the page without its buttons; returns the status (redirects are not followed)."""
     script = """async ([path, form]) => {
         const token = document.querySelector('meta[name="csrf-token"]').content;
         const headers = {"X-CSRFToken": token, "HX-Request": "true"};

@@ -34,14 +34,14 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture(scope="session")
 def session_stack(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[ExitStack]:
-    """What is to be ended after the last browser test, and before the database: the browser has a loop here."""
+    """Closed after the last browser test and before the database, because the browser runs an event loop here."""
     yield request.config.stash.setdefault(WHAT_LASTS, ExitStack())
     request.config.stash[WHAT_LASTS].close()
 
 
 @pytest.fixture(scope="session")
 def front_end() -> None:
-    """The console's scripts and styles, built if nobody did."""
+    """The scripts and styles of the console, built if they are not there."""
     if not (ROOT / "static/dist/manifest.json").exists():
         done = subprocess.run(["make", "assets"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"The console could not be built (make assets): {done.stderr[-2000:]}"
@@ -90,7 +90,7 @@ def _host(client: Api) -> Any:
 
 @pytest.fixture(scope="session")
 def terminal(engine: PrivateEngine, session_stack: ExitStack) -> docker.APIClient:
-    """The engine as somebody at its own console uses it, past the portal."""
+    """The engine used directly, not through the portal."""
     client = docker.APIClient(base_url=engine.url, version="auto", timeout=60)
     session_stack.callback(client.close)
     return client

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Chromium that does not hear of the machine's network: each container that starts brings an interface, and it would
+"""Chromium that gets no events of network changes: each container that starts brings an interface, and it would
 then break off every request under way (ERR_NETWORK_CHANGED). Netlink sockets are refused to it, nothing else.
 """
 

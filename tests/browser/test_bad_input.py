@@ -1,4 +1,4 @@
-"""Bad input in forms: the message stands at the field, what was typed stays, and nothing is made."""
+"""Bad input in forms: the error is shown at the field, the input is kept, and nothing is created."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COMPOSE = """services:
 
 
 def type_in(page: Page, name: str, text: str) -> None:
-    """Fill a field even where the browser's own checks, which are no defence, would not have it."""
+    """Fill a field bypassing the browser's own validation, which is not a defence."""
     script = """(field, text) => {
         field.form.noValidate = true;
         field.removeAttribute("maxlength");

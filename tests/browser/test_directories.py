@@ -134,7 +134,7 @@ def try_out(page: Page, logs: str, take_away: Callable[[], Any]) -> None:
 
 @pytest.fixture
 def tolerant(browser_session: BrowserSession) -> None:
-    """What browsers say of pages that are not there any more."""
+    """What browsers log about pages that are not found any more."""
     browser_session.allow_complaints("status of 404", "status of 403", "status of 401", "WebSocket")
 
 

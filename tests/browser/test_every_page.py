@@ -1,4 +1,4 @@
-"""A walk along every link of the console: each page answers, fits its window, and none makes the browser complain."""
+"""Every link of the console: each page opens, fits the window, and causes no browser error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOO_WIDE = """(matrix) => [document.documentElement, ...document.querySelectorAl
 
 
 def shape(path: str) -> str:
-    """Pages that differ in numbers only, or in their query's values, are one."""
+    """The path without ids and query values: pages that differ only in these count as one."""
     parts = urlsplit(path)
     names = sorted({pair.partition("=")[0] for pair in parts.query.split("&") if pair})
     return re.sub(r"/\d+", "/N", parts.path) + (f"?{','.join(names)}" if names else "")
@@ -82,7 +82,7 @@ def test_every_link_of_the_console_answers_and_no_page_complains(
 
 
 def become_member(window: OpenWindow) -> None:
-    """An account of the kind most people have: a member who reads."""
+    """A read-only member, as most accounts are."""
     from tests.docker.portal_process import PASSWORD
 
     page = window("root")

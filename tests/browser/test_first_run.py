@@ -1,4 +1,4 @@
-"""The first minute: nothing is open before the set-up link was used, and the link works once."""
+"""First run: nothing is accessible before the set-up link was used, and the link works once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tab that nobody sees asks for no statistics, and its charts have no hole once it is looked at again."""
+"""A hidden tab requests no statistics, and its charts have no gap once it is shown again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Watched:
 
 
 def remember(page: Page, gap: list[float]) -> None:
-    """The history that the page is told has one high point in the middle of the `gap`, beside what it really has."""
+    """Add one high point in the middle of the `gap` to the history that the page loads."""
 
     def answer(route: Route) -> None:
         fetched = route.fetch()

@@ -51,7 +51,7 @@ class Tenant:
 
     @property
     def paths(self) -> list[str]:
-        """The pages that are hopped to."""
+        """The pages to switch between."""
         box = f"containers/{self.box}"
         pages = ["stacks", box, f"hosts/{self.host}", box, "containers", f"services/{self.service}", "hosts"]
         return [f"/env/{self.number}/{each}" for each in pages]

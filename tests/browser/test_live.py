@@ -1,4 +1,4 @@
-"""What moves by itself: logs that are followed, a shell, charts of hosts and containers."""
+"""Live pages: logs, a shell, charts of hosts and containers."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_page_asks_again_for_what_is_seen_again_without_a_change(page: Page, s
     wait_until_live(page)
     mark(page)
     with page.expect_request(is_refresh, timeout=10_000):
-        page.clock.fast_forward(41_000)  # a socket that was silent for so long is opened anew, and what was missed read
+        page.clock.fast_forward(41_000)  # a socket silent for so long is reopened, and missed lines are read
     wait_until_live(page)
     with page.expect_request(is_refresh, timeout=5_000):
         page.clock.fast_forward(20_000)  # the minute is over

@@ -50,7 +50,7 @@ def cluster(shared_browser_session: BrowserSession) -> Iterator[str]:
 
 @pytest.fixture
 def watched(cluster: str, page: Page) -> Iterator[Page]:
-    """The service's page with its ten; whatever happens, it must not be reloaded."""
+    """The page of the service with its ten containers; it must never be reloaded."""
     page.goto(cluster)
     wait_until_live(page)
     expect(rows(page, "running")).to_have_count(10)

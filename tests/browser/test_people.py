@@ -1,4 +1,4 @@
-"""Who may do what, as people meet it: grey buttons that say why, refused posts, pages that are not there."""
+"""Permissions in the browser: grey buttons with reasons, refused posts, pages that are not found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Browsers of the lab's people, and a stack with running containers to look at."""
+"""Logged-in test clients, and a stack with running containers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPEC = {
 
 @pytest.fixture
 def browser_as(people: Any) -> Callable[[str], Client]:
-    """A browser in which somebody is logged in."""
+    """Makes a test client that is logged in as a person."""
 
     def make(name: str) -> Client:
         client = Client()
@@ -59,7 +59,7 @@ def web(shop: Stack, actor_of: Any, run_loop: Callable[[], None]) -> Service:
 
 
 @pytest.fixture
-def box(web: Service) -> Container:
+def container(web: Service) -> Container:
     """The first container of the service."""
     found: Container = Container.all_objects.get(slot__service=web, slot__number=1)
     return found
@@ -67,7 +67,7 @@ def box(web: Service) -> Container:
 
 @pytest.fixture
 def at(lab: Environment) -> Callable[..., str]:
-    """The address of a page of the lab."""
+    """Makes the URL of a page of the lab."""
 
     def address(name: str, **kwargs: Any) -> str:
         return reverse(f"console:{name}", kwargs={"environment": lab.pk, **kwargs})

@@ -1,4 +1,4 @@
-"""What buttons do: they ask, say so, and come back; what is refused is told and changes nothing."""
+"""Buttons: an action is requested and confirmed by a toast; a refusal is shown and changes nothing."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ HX = {"HX-Request": "true"}
 
 
 def toast(answer: Any) -> dict[str, str]:
-    """The words that the answer shows at the corner."""
+    """The text of the toast in a response."""
     toasts: dict[str, str] = json.loads(answer["HX-Trigger"])["corral:toast"]
     return toasts
 
 
-def test_a_button_asks_and_stays_on_the_page(browser_as: Any, at: Any, box: Container):
-    answer = browser_as("bob").post(at("container-do", pk=box.pk, action="restart"), headers=HX)
+def test_a_button_asks_and_stays_on_the_page(browser_as: Any, at: Any, container: Container):
+    answer = browser_as("bob").post(at("container-do", pk=container.pk, action="restart"), headers=HX)
     assert answer.status_code == 204
-    assert toast(answer) == {"text": f"Restarting {box.name}.", "tone": "good"}
-    box.refresh_from_db()
-    assert box.display_state == "restarting"
-    operation = Operation.all_objects.filter(kind="container", target=box.pk).first()
+    assert toast(answer) == {"text": f"Restarting {container.name}.", "tone": "good"}
+    container.refresh_from_db()
+    assert container.display_state == "restarting"
+    operation = Operation.all_objects.filter(kind="container", target=container.pk).first()
     assert operation is not None
     assert (operation.via, operation.account.login) == ("console", "bob")
 
 
-def test_without_scripts_the_same_button_leads_back(browser_as: Any, at: Any, box: Container):
+def test_without_scripts_the_same_button_leads_back(browser_as: Any, at: Any, container: Container):
     answer = browser_as("bob").post(
-        at("container-do", pk=box.pk, action="stop"), headers={"Referer": f"http://testserver{at('containers')}"}
+        at("container-do", pk=container.pk, action="stop"), headers={"Referer": f"http://testserver{at('containers')}"}
     )
     assert answer.status_code == 302
     assert answer["Location"] == f"http://testserver{at('containers')}"
 
 
-def test_back_never_leads_out_of_the_portal(browser_as: Any, at: Any, box: Container):
+def test_back_never_leads_out_of_the_portal(browser_as: Any, at: Any, container: Container):
     answer = browser_as("bob").post(
-        at("container-do", pk=box.pk, action="stop"), headers={"Referer": "https://evil.example/x"}
+        at("container-do", pk=container.pk, action="stop"), headers={"Referer": "https://evil.example/x"}
     )
     assert answer["Location"] == "/"
 
 
 def test_a_reader_who_posts_all_the_same_is_refused(
-    browser_as: Any, at: Any, box: Container, web: Service, shop: Stack
+    browser_as: Any, at: Any, container: Container, web: Service, shop: Stack
 ):
     client = browser_as("rita")
     for path, data in (
-        (at("container-do", pk=box.pk, action="stop"), {}),
-        (at("container-remove", pk=box.pk), {}),
+        (at("container-do", pk=container.pk, action="stop"), {}),
+        (at("container-remove", pk=container.pk), {}),
         (at("service-do", pk=web.pk, action="deactivate"), {}),
         (at("service-scale", pk=web.pk), {"scale": "9"}),
         (at("service-remove", pk=web.pk), {}),
@@ -65,28 +65,30 @@ def test_a_reader_who_posts_all_the_same_is_refused(
         answer = client.post(path, data, headers=HX)
         assert answer.status_code == 403, path
         assert toast(answer)["tone"] == "bad"
-    for row in (box, web, shop):
+    for row in (container, web, shop):
         before = row.generation
         row.refresh_from_db()
         assert row.generation == before
 
 
-def test_an_action_that_the_state_forbids_says_why(browser_as: Any, at: Any, box: Container):
-    answer = browser_as("bob").post(at("container-do", pk=box.pk, action="start"), headers=HX)
+def test_an_action_that_the_state_forbids_says_why(browser_as: Any, at: Any, container: Container):
+    answer = browser_as("bob").post(at("container-do", pk=container.pk, action="start"), headers=HX)
     assert answer.status_code == 422
     assert "Not possible while it is running" in toast(answer)["text"]
 
 
 @pytest.mark.parametrize("action", ["purge", "nonsense", "create"])
-def test_actions_that_the_console_does_not_offer_are_not_there(browser_as: Any, at: Any, box: Container, action: str):
-    assert browser_as("alice").post(at("container-do", pk=box.pk, action=action), headers=HX).status_code == 404
+def test_actions_that_the_console_does_not_offer_are_not_there(
+    browser_as: Any, at: Any, container: Container, action: str
+):
+    assert browser_as("alice").post(at("container-do", pk=container.pk, action=action), headers=HX).status_code == 404
 
 
-def test_opening_an_actions_address_does_nothing(browser_as: Any, at: Any, box: Container):
-    answer = browser_as("alice").get(at("container-do", pk=box.pk, action="stop"))
+def test_opening_an_actions_address_does_nothing(browser_as: Any, at: Any, container: Container):
+    answer = browser_as("alice").get(at("container-do", pk=container.pk, action="stop"))
     assert answer.status_code == 405
-    box.refresh_from_db()
-    assert box.display_state == "running"
+    container.refresh_from_db()
+    assert container.display_state == "running"
 
 
 def test_the_scale_goes_up_down_and_to_a_number(browser_as: Any, at: Any, web: Service, run_loop: Any):
@@ -129,11 +131,13 @@ def test_all_services_of_a_stack_are_stopped_at_once(browser_as: Any, at: Any, w
     assert web.display_state == "inactive"
 
 
-def test_deleting_first_tells_what_goes_with_it(browser_as: Any, at: Any, web: Service, box: Container, shop: Stack):
+def test_deleting_first_tells_what_goes_with_it(
+    browser_as: Any, at: Any, web: Service, container: Container, shop: Stack
+):
     client = browser_as("alice")
-    assert box.name in client.get(at("service-remove", pk=web.pk)).content.decode()
+    assert container.name in client.get(at("service-remove", pk=web.pk)).content.decode()
     assert "service web with 2 containers" in client.get(at("stack-remove", pk=shop.pk)).content.decode()
-    assert "makes a new one in its place" in client.get(at("container-remove", pk=box.pk)).content.decode()
+    assert "makes a new one in its place" in client.get(at("container-remove", pk=container.pk)).content.decode()
 
 
 def test_deleting_a_stack_takes_everything_with_it(browser_as: Any, at: Any, web: Service, shop: Stack, run_loop: Any):
@@ -159,13 +163,13 @@ def test_requesting_nothing_is_reported(browser_as: Any, at: Any, data: dict[str
     assert answer.status_code == 422
 
 
-def test_ticked_containers_of_others_are_left_alone(browser_as: Any, web: Service, box: Container, actor_of: Any):
+def test_ticked_containers_of_others_are_left_alone(browser_as: Any, web: Service, container: Container, actor_of: Any):
     from apps.environments.services import environment_create
 
     den = environment_create(actor=actor_of("mallory"), name="Den")
-    browser_as("mallory").post(f"/env/{den.pk}/containers/bulk", {"row": [box.pk], "action": "stop"}, headers=HX)
-    box.refresh_from_db()
-    assert box.display_state == "running"
+    browser_as("mallory").post(f"/env/{den.pk}/containers/bulk", {"row": [container.pk], "action": "stop"}, headers=HX)
+    container.refresh_from_db()
+    assert container.display_state == "running"
 
 
 def test_names_and_descriptions_are_changed_where_they_stand(

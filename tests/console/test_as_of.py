@@ -1,4 +1,4 @@
-"""What the pages of containers, services and hosts show is as of when the portal last saw it."""
+"""The pages of containers, services and hosts say as of when their data is."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ CHANGED, OBSERVED = NOW - timedelta(hours=3), NOW - timedelta(seconds=40)
 
 @pytest.fixture
 def quiet(web: Service, host: Host) -> None:
-    """Nothing has changed for three hours, and the host was looked at this minute."""
+    """Nothing has changed for three hours, and the host was observed within the last minute."""
     Container.all_objects.update(observed_at=CHANGED)
     Service.all_objects.update(observed_at=CHANGED)
     Host.all_objects.filter(pk=host.pk).update(seen_at=OBSERVED)
 
 
 def as_of(text: str) -> tuple[datetime | None, bool]:
-    """What a page says, and whether it asks again by itself."""
+    """The "as of" text of a page, and whether the page refreshes itself for it."""
     found = re.search(r'as of\s*<time datetime="([^"]+)" data-ago( data-renew)?', text)
     return (parse_datetime(found[1]), bool(found[2])) if found else (None, False)
 
 
-def pages(at: Any, box: Container, web: Service) -> list[str]:
-    of_box = [at(name, pk=box.pk) for name in ("container", "container-logs", "container-shell")]
+def pages(at: Any, container: Container, web: Service) -> list[str]:
+    of_box = [at(name, pk=container.pk) for name in ("container", "container-logs", "container-shell")]
     return [*of_box, at("service", pk=web.pk), at("service-activity", pk=web.pk)]
 
 
 def test_what_runs_quietly_is_as_current_as_the_last_scan_of_its_host(
-    quiet: None, browser_as: Any, at: Any, box: Container, web: Service, host: Host
+    quiet: None, browser_as: Any, at: Any, container: Container, web: Service, host: Host
 ) -> None:
     client = browser_as("alice")
-    for url in [*pages(at, box, web), at("host", pk=host.pk)]:
+    for url in [*pages(at, container, web), at("host", pk=host.pk)]:
         assert as_of(client.get(url).content.decode()) == (OBSERVED, True), url
 
 
 @pytest.mark.parametrize("state", ["reconnecting", "disconnected"])
 def test_what_stands_on_a_lost_host_stays_as_old_as_the_last_contact(
-    state: str, quiet: None, browser_as: Any, at: Any, box: Container, web: Service, host: Host
+    state: str, quiet: None, browser_as: Any, at: Any, container: Container, web: Service, host: Host
 ) -> None:
     Host.all_objects.filter(pk=host.pk).update(state=state, lost_at=NOW, seen_at=CHANGED)
-    Container.all_objects.update(observed_at=NOW)  # looks that found nobody there
+    Container.all_objects.update(observed_at=NOW)  # observed without being there
     client = browser_as("alice")
-    for url in [*pages(at, box, web), at("host", pk=host.pk)]:
+    for url in [*pages(at, container, web), at("host", pk=host.pk)]:
         assert as_of(client.get(url).content.decode()) == (CHANGED, False), url
 
 
@@ -76,13 +76,13 @@ def test_a_service_without_containers_says_nothing(browser_as: Any, at: Any, web
 
 
 def test_a_service_is_as_old_as_the_one_seen_longest_ago(
-    quiet: None, browser_as: Any, at: Any, box: Container, web: Service, lab: Environment
+    quiet: None, browser_as: Any, at: Any, container: Container, web: Service, lab: Environment
 ) -> None:
     lost_host = Host.all_objects.create(
         environment=lab, name="h2", url="sim://gone", desired="active", state="disconnected", observed_generation=1,
         seen_at=CHANGED, lost_at=NOW,
     )  # fmt: skip
-    Container.all_objects.filter(pk=box.pk).update(host=lost_host)
+    Container.all_objects.filter(pk=container.pk).update(host=lost_host)
     text = browser_as("rita").get(at("service", pk=web.pk)).content.decode()
     assert as_of(text) == (CHANGED, True)
     assert "<b>2</b> of 2" in text
@@ -99,7 +99,7 @@ def test_a_reconcile_of_the_host_makes_its_containers_current(
     quiet: None,
     browser_as: Any,
     at: Any,
-    box: Container,
+    container: Container,
     host: Host,
     sim: SimulatedDriver,
     run_loop: Callable[[], None],
@@ -107,14 +107,14 @@ def test_a_reconcile_of_the_host_makes_its_containers_current(
     Host.all_objects.filter(pk=host.pk).update(seen_at=CHANGED)
     reconcile_one("host", host.pk)
     run_loop()
-    when, _again = as_of(browser_as("rita").get(at("container", pk=box.pk)).content.decode())
+    when, _again = as_of(browser_as("rita").get(at("container", pk=container.pk)).content.decode())
     assert when is not None
     assert when >= NOW
-    box.refresh_from_db()
-    assert box.observed_at == CHANGED
+    container.refresh_from_db()
+    assert container.observed_at == CHANGED
     sim.down = True
     reconcile_one("host", host.pk)
-    assert as_of(browser_as("rita").get(at("container", pk=box.pk)).content.decode()) == (when, False)
+    assert as_of(browser_as("rita").get(at("container", pk=container.pk)).content.decode()) == (when, False)
 
 
 def test_what_is_seen_together_is_none_where_nothing_is() -> None:

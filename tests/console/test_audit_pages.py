@@ -1,4 +1,4 @@
-"""The audit log in the console: every change with its answer, filters, files, one line, and verifying."""
+"""The audit log in the console: entries for every change, filters, export, single entries, verification."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_viewing_pages_and_trying_forms_out_leaves_no_entry(browser_as: Any, at:
 
 @pytest.fixture
 def entries(lab: Environment, actor_of: Any) -> list[AuditEntry]:
-    """Lines to filter: two of bob's from two addresses, one of rex's through the API."""
+    """Entries to filter: two of bob's from two addresses, one of rex's through the API."""
     shop = Stack(pk=41, name="shop")
     rows = [("bob", "console", "10.0.0.1", "alpha.one"), ("bob", "console", "10.0.0.2", "alpha.two")]
     rows.append(("rex", "api", "192.168.0.1", "beta.one"))

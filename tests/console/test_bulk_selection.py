@@ -1,4 +1,4 @@
-"""Boxes to choose containers by stand only where something can be done with what was chosen."""
+"""Checkboxes for bulk actions are shown only to those who may use them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_a_reader_has_nothing_to_choose(browser_as: Any, at: Any, web: Service, 
         assert text.count("<th") >= 5
 
 
-def test_a_reader_who_sends_it_all_the_same_is_refused(browser_as: Any, at: Any, box: Container):
-    sent = {"action": "stop", "row": [box.pk]}
+def test_a_reader_who_sends_it_all_the_same_is_refused(browser_as: Any, at: Any, container: Container):
+    sent = {"action": "stop", "row": [container.pk]}
     answer = browser_as("rita").post(at("containers-bulk"), sent, headers={"HX-Request": "true"})
     assert answer.status_code == 422
-    box.refresh_from_db()
-    assert box.desired == "running"
+    container.refresh_from_db()
+    assert container.desired == "running"

@@ -1,4 +1,4 @@
-"""Cancelling and trying again in the console: consequences first, then done, and never for who may not."""
+"""Cancel and retry in the console: the consequences are shown first, and those who may not are refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ HX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def stopping(box: Container, actor_of: Any) -> Operation:
-    """A container is told to stop, and the loop has not looked yet."""
-    container_act(box, "stop", actor=actor_of("bob"))
+def stopping(container: Container, actor_of: Any) -> Operation:
+    """A container is to stop and has not been reconciled yet."""
+    container_act(container, "stop", actor=actor_of("bob"))
     found: Operation = Operation.all_objects.filter(name="container.stop").order_by("-pk")[0]
     return found
 
@@ -37,13 +37,13 @@ def test_taking_back_a_birth_says_that_it_is_removed(browser_as: Any, at: Any, l
 
 
 def test_a_press_of_the_button_takes_it_back(
-    browser_as: Any, at: Any, stopping: Operation, box: Container, run_loop: Any
+    browser_as: Any, at: Any, stopping: Operation, container: Container, run_loop: Any
 ):
     answer = browser_as("bob").post(at("operation-cancel", pk=stopping.pk), headers=HX)
     assert answer["HX-Redirect"] == at("operation", pk=stopping.pk)
     run_loop()
-    box.refresh_from_db()
-    assert box.display_state == "running"
+    container.refresh_from_db()
+    assert container.display_state == "running"
     page = browser_as("rita").get(at("operation", pk=stopping.pk)).content.decode()
     assert "cancelled" in page
     assert "Cancelled by Bob." in page
@@ -58,10 +58,10 @@ def test_a_reader_sees_why_the_button_is_grey(browser_as: Any, at: Any, stopping
     assert rita.post(at("operation-retry", pk=stopping.pk), headers=HX).status_code == 403
 
 
-def test_what_is_over_offers_nothing(browser_as: Any, at: Any, box: Container):
+def test_what_is_over_offers_nothing(browser_as: Any, at: Any, container: Container):
     done = Operation.all_objects.filter(name="container.create", state="succeeded")[0]
     page = browser_as("bob").get(at("operation", pk=done.pk)).content.decode()
-    assert "Look again now" not in page
+    assert "Reconcile now" not in page
     assert "Try again" not in page
     assert browser_as("bob").post(at("operation-cancel", pk=done.pk), headers=HX).status_code == 422
     assert "It is over" in browser_as("bob").get(at("operation-cancel", pk=done.pk), headers=HX).content.decode()
@@ -77,8 +77,8 @@ def test_a_failed_one_is_tried_again_and_leads_to_its_successor(browser_as: Any,
     assert answer["HX-Redirect"] == at("operation", pk=successor.pk)
 
 
-def test_the_steps_are_on_the_page(browser_as: Any, at: Any, box: Container):
-    birth = Operation.all_objects.get(name="container.create", target=box.pk)
+def test_the_steps_are_on_the_page(browser_as: Any, at: Any, container: Container):
+    birth = Operation.all_objects.get(name="container.create", target=container.pk)
     page = browser_as("rita").get(at("operation", pk=birth.pk)).content.decode()
     for step in ("Placed on h1.", "Created on h1.", "Started."):
         assert step in page

@@ -1,4 +1,4 @@
-"""What somebody may not do stays in sight, grey, with the reason."""
+"""Actions that are not allowed stay visible, grey, with the reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def disabled_actions(page: str) -> dict[str, str]:
 
 
 def live_posts(page: str) -> list[str]:
-    """The addresses to which a page's main region would post."""
+    """The URLs that the main region of a page would post to."""
     main = page[page.index("<main") : page.index("</main>")]
     return re.findall(r'(?:hx-post|formaction)="([^"]+)"', main)
 
@@ -40,25 +40,27 @@ def visit_of(rf: Any, actor_of: Any) -> Any:
     return lambda name: RequestContext(rf.get("/"), actor_of(name, "console"))
 
 
-def test_a_reader_sees_every_action_of_a_container_greyed_with_the_reason(browser_as: Any, at: Any, box: Container):
-    page = browser_as("rita").get(at("container", pk=box.pk)).content.decode()
+def test_a_reader_sees_every_action_of_a_container_greyed_with_the_reason(
+    browser_as: Any, at: Any, container: Container
+):
+    page = browser_as("rita").get(at("container", pk=container.pk)).content.decode()
     found = disabled_actions(page)
     assert set(found) == {"stop", "restart", "update", "remove"}
     assert all(REASON in title for title in found.values())
     assert live_posts(page) == []
 
 
-def test_the_same_actions_are_on_every_view_of_a_container(browser_as: Any, at: Any, box: Container):
+def test_the_same_actions_are_on_every_view_of_a_container(browser_as: Any, at: Any, container: Container):
     client = browser_as("bob")
     for name in ("container", "container-logs", "container-shell"):
-        page = client.get(at(name, pk=box.pk)).content.decode()
-        assert at("container-do", pk=box.pk, action="stop") in page
-        assert at("container-do", pk=box.pk, action="restart") in page
-        assert at("container-remove", pk=box.pk) in page
+        page = client.get(at(name, pk=container.pk)).content.decode()
+        assert at("container-do", pk=container.pk, action="stop") in page
+        assert at("container-do", pk=container.pk, action="restart") in page
+        assert at("container-remove", pk=container.pk) in page
 
 
 def test_a_reader_finds_no_button_that_posts_anywhere(
-    browser_as: Any, at: Any, web: Service, box: Container, host: Host, shop: Stack
+    browser_as: Any, at: Any, web: Service, container: Container, host: Host, shop: Stack
 ):
     client = browser_as("rita")
     for path in (
@@ -78,25 +80,25 @@ def test_a_reader_sees_the_scale_but_cannot_change_it(browser_as: Any, at: Any, 
     assert re.search(r'name="scale"[^>]*value="2"[^>]*disabled', page, re.DOTALL)
 
 
-def test_a_reader_reads_logs_but_gets_no_shell(browser_as: Any, at: Any, box: Container):
+def test_a_reader_reads_logs_but_gets_no_shell(browser_as: Any, at: Any, container: Container):
     client = browser_as("rita")
-    assert b"data-logs" in client.get(at("container-logs", pk=box.pk)).content
-    shell = client.get(at("container-shell", pk=box.pk))
+    assert b"data-logs" in client.get(at("container-logs", pk=container.pk)).content
+    shell = client.get(at("container-shell", pk=container.pk))
     assert b"data-shell" not in shell.content
     assert REASON.encode() in shell.content
 
 
-def test_only_the_terminal_may_style_itself(browser_as: Any, at: Any, box: Container):
+def test_only_the_terminal_may_style_itself(browser_as: Any, at: Any, container: Container):
     client = browser_as("alice")
-    assert "unsafe-inline" in client.get(at("container-shell", pk=box.pk))["Content-Security-Policy"]
-    assert "unsafe-inline" not in client.get(at("container-logs", pk=box.pk))["Content-Security-Policy"]
+    assert "unsafe-inline" in client.get(at("container-shell", pk=container.pk))["Content-Security-Policy"]
+    assert "unsafe-inline" not in client.get(at("container-logs", pk=container.pk))["Content-Security-Policy"]
 
 
 def test_a_restricted_member_works_with_containers_but_not_with_hosts(
-    browser_as: Any, at: Any, box: Container, host: Host
+    browser_as: Any, at: Any, container: Container, host: Host
 ):
     client = browser_as("rex")
-    assert disabled_actions(client.get(at("container", pk=box.pk)).content.decode()) == {}
+    assert disabled_actions(client.get(at("container", pk=container.pk)).content.decode()) == {}
     assert set(disabled_actions(client.get(at("host", pk=host.pk)).content.decode())) == {
         "deactivate",
         "evacuate",
@@ -106,9 +108,9 @@ def test_a_restricted_member_works_with_containers_but_not_with_hosts(
 
 
 def test_values_are_masked_until_revealed_and_never_for_a_reader(
-    browser_as: Any, at: Any, box: Container, web: Service
+    browser_as: Any, at: Any, container: Container, web: Service
 ):
-    path = at("container", pk=box.pk)
+    path = at("container", pk=container.pk)
     owner, reader = browser_as("alice"), browser_as("rita")
     assert b"s3cret-value" not in owner.get(path).content
     assert b"s3cret-value" in owner.get(path + "?reveal=1").content
@@ -119,11 +121,11 @@ def test_values_are_masked_until_revealed_and_never_for_a_reader(
     assert b"s3cret-value" in owner.get(at("stack-compose", pk=web.stack_id)).content
 
 
-def test_revealing_values_is_written_down(browser_as: Any, at: Any, box: Container):
+def test_revealing_values_is_written_down(browser_as: Any, at: Any, container: Container):
     from apps.control.models import AuditEntry
 
-    browser_as("alice").get(at("container", pk=box.pk) + "?reveal=1")
-    assert AuditEntry.all_objects.filter(event="container.values", target=box.pk).count() == 1
+    browser_as("alice").get(at("container", pk=container.pk) + "?reveal=1")
+    assert AuditEntry.all_objects.filter(event="container.values", target=container.pk).count() == 1
 
 
 def test_the_compose_file_is_not_given_to_a_reader(browser_as: Any, at: Any, web: Service):
@@ -132,21 +134,21 @@ def test_the_compose_file_is_not_given_to_a_reader(browser_as: Any, at: Any, web
     assert "Content-Disposition" not in browser_as("rita").get(path)
 
 
-def test_the_state_greys_too_and_says_so(box: Container, visit_of: Any, actor_of: Any):
-    container_act(box, "remove", actor=actor_of("alice"))
-    found = {each.action: each for each in buttons.action_buttons(visit_of("alice"), box)}
+def test_the_state_greys_too_and_says_so(container: Container, visit_of: Any, actor_of: Any):
+    container_act(container, "remove", actor=actor_of("alice"))
+    found = {each.action: each for each in buttons.action_buttons(visit_of("alice"), container)}
     assert not found["restart"].allowed
     assert found["restart"].hint == "Restart: Not possible while it is removing."
 
 
-def test_start_and_stop_share_one_place(box: Container, visit_of: Any, actor_of: Any, run_loop: Any):
+def test_start_and_stop_share_one_place(container: Container, visit_of: Any, actor_of: Any, run_loop: Any):
     visit = visit_of("alice")
-    assert [each.action for each in buttons.action_buttons(visit, box, ("start", "stop"))] == ["stop"]
-    container_act(box, "stop", actor=actor_of("alice"))
+    assert [each.action for each in buttons.action_buttons(visit, container, ("start", "stop"))] == ["stop"]
+    container_act(container, "stop", actor=actor_of("alice"))
     run_loop()
-    box.refresh_from_db()
-    running = box.display_state == "running"
-    assert [each.action for each in buttons.action_buttons(visit, box, ("start", "stop"))] == [
+    container.refresh_from_db()
+    running = container.display_state == "running"
+    assert [each.action for each in buttons.action_buttons(visit, container, ("start", "stop"))] == [
         "stop" if running else "start"
     ]
 
@@ -158,9 +160,9 @@ def test_start_all_is_grey_when_everything_runs(browser_as: Any, at: Any, web: S
 
 @pytest.mark.parametrize(("who", "opens"), [("alice", True), ("bob", True), ("rex", True), ("rita", False)])
 def test_the_menu_of_a_row_offers_a_shell_to_who_may_open_one(
-    who: str, opens: bool, browser_as: Any, at: Any, box: Container
+    who: str, opens: bool, browser_as: Any, at: Any, container: Container
 ):
-    menu = browser_as(who).get(at("container-menu", pk=box.pk)).content.decode()
-    assert (f'href="{at("container-shell", pk=box.pk)}"' in menu) == opens
+    menu = browser_as(who).get(at("container-menu", pk=container.pk)).content.decode()
+    assert (f'href="{at("container-shell", pk=container.pk)}"' in menu) == opens
     assert (f'title="{REASON}"' in menu) == (not opens)
-    assert f'href="{at("container-logs", pk=box.pk)}"' in menu
+    assert f'href="{at("container-logs", pk=container.pk)}"' in menu

@@ -1,4 +1,4 @@
-"""The forms that make stacks, services, containers and hosts."""
+"""The forms that add stacks, services, containers and hosts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_text_is_refused(browser_as: Any, at: Any):
     upload = SimpleUploadedFile("docker-compose.yml", b"\xff\xfe\x00\x01")
     answer = browser_as("bob").post(at("stack-new"), {"name": "shop", "dockerComposeFile": upload})
     assert answer.status_code == 422
-    assert b"no text in UTF-8" in answer.content
+    assert b"not valid UTF-8 text" in answer.content
     assert not Stack.all_objects.exists()
 
 

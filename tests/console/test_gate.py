@@ -1,4 +1,4 @@
-"""The set-up link, logging in and out, and who is sent where."""
+"""The set-up link, log-in, log-out, and where visitors are redirected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The charts' past, as pages ask for it."""
+"""The recorded statistics that charts load."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def recorded(row: Any, minutes: int = 4) -> None:
 
 
 def test_a_page_gets_its_points(host: Host, web: Any, browser_as: BrowserAs) -> None:
-    box = Container.all_objects.first()
+    container = Container.all_objects.first()
     recorded(host)
-    recorded(box)
-    for row, noun in ((host, "host"), (box, "container")):
+    recorded(container)
+    for row, noun in ((host, "host"), (container, "container")):
         points = browser_as("rita").get(at(row, noun)).json()["points"]
         assert [point["memory"] for point in points] == [1 << 20] * 3
 

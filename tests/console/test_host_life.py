@@ -1,4 +1,4 @@
-"""Emptying hosts and living with lost ones, in the console."""
+"""Evacuating hosts and the lost-host policy in the console."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _page(client: Client, url: str) -> str:
 
 @pytest.fixture
 def keeper(lab: Environment, host: Host, actor_of: Any, run_loop: Callable[[], None]) -> None:
-    """A container without a service, on the lab's only host."""
+    """A container without a service, on the only host of the lab."""
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
     container_create(actor=actor_of("alice"), environment=lab, config=config, name="keeps-data")
     run_loop()

@@ -1,4 +1,4 @@
-"""Adding a host with an agent, the state of hosts that are away, and their timeline, as people see them."""
+"""Adding a host with an agent, unreachable hosts and the timeline in the console."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command_of(text: str) -> str:
 
 @pytest.fixture
 def ready(browser_as: Any, at: Any) -> Any:
-    """Bob's browser, after his first visit has made a token, which counts at once."""
+    """A client logged in as bob, whose first visit has created the registration token."""
     bob = browser_as("bob")
     assert command_of(page(bob, at("host-add")))
     reconcile_until_idle()
@@ -174,11 +174,11 @@ def test_a_host_that_is_away_is_grey_and_says_since_when(host: Host, browser_as:
 
 
 def test_what_runs_on_a_host_that_is_away_is_as_old_as_its_last_sight(
-    host: Host, box: Container, browser_as: Any, at: Any
+    host: Host, container: Container, browser_as: Any, at: Any
 ) -> None:
     seen = timezone.now() - timedelta(minutes=9)
     Host.all_objects.filter(pk=host.pk).update(state="reconnecting", seen_at=seen)
-    text = page(browser_as("rita"), at("container", pk=box.pk))
+    text = page(browser_as("rita"), at("container", pk=container.pk))
     assert "is-stale" in text
     assert "9 min ago" in text
 
@@ -191,7 +191,7 @@ def test_a_clock_that_is_off_is_reported(skew: float, is_reported: bool, host: H
 
 @pytest.fixture
 def note(host: Host) -> Callable[..., HostEvent]:
-    """Writes a line of the host's timeline."""
+    """Records an event in the timeline of the host."""
 
     def make(action: str, **fields: Any) -> HostEvent:
         values = {"at": timezone.now(), "kind": "container", "subject": "c0ffee", "name": "web", **fields}
@@ -201,13 +201,13 @@ def note(host: Host) -> Callable[..., HostEvent]:
 
 
 def test_the_timeline_tells_what_happened_and_what_was_learned_late(
-    host: Host, box: Container, note: Callable[..., HostEvent], browser_as: Any, at: Any
+    host: Host, container: Container, note: Callable[..., HostEvent], browser_as: Any, at: Any
 ) -> None:
-    note("start", subject=box.external_id, name="engine-name")
+    note("start", subject=container.external_id, name="engine-name")
     note("die", at=timezone.now() - timedelta(minutes=3), details={"exitCode": "137"})
     note("lost", kind="gap", details={"count": 12})
     text = page(browser_as("rita"), at("host-timeline", pk=host.pk))
-    assert f'href="{at("container", pk=box.pk)}"' in text
+    assert f'href="{at("container", pk=container.pk)}"' in text
     assert "exitCode 137" in text
     assert text.count("learned late") == 1
     assert "12 events before this were lost" in text

@@ -1,4 +1,4 @@
-"""The images of a host in the console: listed with their size, copied to other hosts, removed."""
+"""The images of a host in the console: list with sizes, copy to other hosts, removal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialog that changes a key's limits: what it offers, what it takes, and what it refuses where."""
+"""The dialog that changes the limits of a key: its choices, what it saves, and its refusals by field."""
 
 from __future__ import annotations
 

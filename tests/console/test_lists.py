@@ -1,4 +1,4 @@
-"""Lists: filtered, sorted with the bad ones first, a hundred at a time."""
+"""Lists: filters, sorting with failed rows first, a hundred rows a page."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_health_speaks_louder_than_the_state_and_failure_louder_than_both():
     assert (badge_of(row).word, badge_of(row).tone, badge_of(row).note) == ("running", "bad", "No such image")
 
 
-def test_what_nobody_can_see_just_now_is_marked_as_stale():
+def test_what_cannot_be_observed_just_now_is_marked_as_stale():
     host = Host(name="h", url="sim://h")
     row = Container(name="c", state="running", host=host)
     row.display_state, host.display_state = "running", "reconnecting"

@@ -1,4 +1,4 @@
-"""What the browser needs to keep a page current is in the page."""
+"""Pages carry the data that the browser needs to keep them current."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ TEMPLATES = sorted((ROOT / "templates" / "console").rglob("*.html"))
 
 
 def kinds_of(page: str) -> set[str]:
-    """The kinds of rows on whose changes a page refreshes itself."""
+    """The kinds of rows whose changes refresh a page."""
     found = re.search(r'<main[^>]*data-live="([^"]*)"', page, re.DOTALL)
     assert found is not None
     return set(found[1].split())
 
 
-def test_pages_say_which_changes_concern_them(browser_as: Any, at: Any, web: Service, box: Container, host: Host):
+def test_pages_say_which_changes_concern_them(browser_as: Any, at: Any, web: Service, container: Container, host: Host):
     client = browser_as("rita")
     expected = {
         at("stacks"): {"environment", "service", "container"},
         at("service", pk=web.pk): {"service", "container", "host"},
-        at("container", pk=box.pk): {"container", "host"},
+        at("container", pk=container.pk): {"container", "host"},
         at("host", pk=host.pk): {"host", "container"},
         at("keys"): {"apiKey"},
     }
@@ -49,31 +49,33 @@ def test_forms_do_not_refresh_under_the_typing_hand(browser_as: Any, at: Any, we
         assert kinds_of(client.get(path).content.decode()) == set()
 
 
-def test_charts_logs_and_terminals_are_left_alone_by_a_refresh(browser_as: Any, at: Any, box: Container, host: Host):
+def test_charts_logs_and_terminals_are_left_alone_by_a_refresh(
+    browser_as: Any, at: Any, container: Container, host: Host
+):
     client = browser_as("alice")
     for path, mark in (
-        (at("container", pk=box.pk), f'data-source="container={box.pk}"'),
+        (at("container", pk=container.pk), f'data-source="container={container.pk}"'),
         (at("host", pk=host.pk), f'data-source="host={host.pk}"'),
-        (at("container-logs", pk=box.pk), f'data-logs="{box.pk}"'),
-        (at("container-shell", pk=box.pk), f'data-shell="{box.pk}"'),
+        (at("container-logs", pk=container.pk), f'data-logs="{container.pk}"'),
+        (at("container-shell", pk=container.pk), f'data-shell="{container.pk}"'),
     ):
         tag = next(tag for tag in re.findall(r"<[^>]*>", client.get(path).content.decode()) if mark in tag)
         assert "data-keep" in tag
 
 
-def test_a_page_whose_thing_is_gone_knows_where_to_go(browser_as: Any, at: Any, box: Container, web: Service):
-    page = browser_as("rita").get(at("container", pk=box.pk)).content.decode()
+def test_a_page_whose_thing_is_gone_knows_where_to_go(browser_as: Any, at: Any, container: Container, web: Service):
+    page = browser_as("rita").get(at("container", pk=container.pk)).content.decode()
     found = re.search(r'data-parent="([^"]*)"', page)
     assert found is not None
     assert found[1].strip() == at("service", pk=web.pk)
 
 
-def test_rows_keep_their_identity_between_refreshes(browser_as: Any, at: Any, box: Container):
-    assert f'id="container-{box.pk}"' in browser_as("rita").get(at("containers")).content.decode()
+def test_rows_keep_their_identity_between_refreshes(browser_as: Any, at: Any, container: Container):
+    assert f'id="container-{container.pk}"' in browser_as("rita").get(at("containers")).content.decode()
 
 
-def test_what_was_seen_says_when(browser_as: Any, at: Any, box: Container):
-    page = browser_as("rita").get(at("container", pk=box.pk)).content.decode()
+def test_what_was_seen_says_when(browser_as: Any, at: Any, container: Container):
+    page = browser_as("rita").get(at("container", pk=container.pk)).content.decode()
     assert re.search(r"as of\s*<time datetime=\"[^\"]+\" data-ago", page)
 
 

@@ -1,4 +1,4 @@
-"""Names that end in numbers are listed as people count: _1, _2, ..., _10."""
+"""Names that end in numbers are sorted naturally: _1, _2, ..., _10."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def in_sync_row(lab: Environment, name: str, **more: Any) -> Any:
 
 @pytest.fixture
 def api(lab: Environment, host: Host, shop: Stack) -> Service:
-    """A service of twelve containers, whose rows came in an order of their own."""
+    """A service of twelve containers, created in shuffled order."""
     row: Service = Service.all_objects.create(
         **in_sync_row(lab, "api", stack=shop, desired="active", state="active", scale=12)
     )

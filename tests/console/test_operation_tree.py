@@ -1,4 +1,4 @@
-"""An operation's page shows the whole tree of what it led to."""
+"""The page of an operation shows the whole tree of its descendants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page shows for everybody who may see it, and is not there for anybody else."""
+"""Every page opens for everybody who may see it, and is not found for anybody else."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ADMIN = ("/admin/accounts", "/admin/accounts/new", "/admin/settings", "/admin/au
 
 
 @pytest.fixture
-def addresses(at: Any, shop: Stack, web: Service, box: Container, host: Host) -> list[str]:
+def addresses(at: Any, shop: Stack, web: Service, container: Container, host: Host) -> list[str]:
     """Every page of the lab that its readers may see."""
-    named = [(OF_STACK, shop), (OF_SERVICE, web), (OF_CONTAINER, box), (OF_HOST, host)]
+    named = [(OF_STACK, shop), (OF_SERVICE, web), (OF_CONTAINER, container), (OF_HOST, host)]
     found = [at(name) for name in LISTS]
     found += [at(name, pk=row.pk) for names, row in named for name in names]
     operation = Operation.all_objects.filter(environment=web.environment_id).first()
@@ -62,7 +62,7 @@ def test_a_non_member_finds_no_page(addresses: list[str], browser_as: Any):
 
 
 def test_a_row_of_another_environment_is_not_found_through_ones_own(
-    browser_as: Any, web: Service, box: Container, host: Host, shop: Stack, actor_of: Any
+    browser_as: Any, web: Service, container: Container, host: Host, shop: Stack, actor_of: Any
 ):
     from apps.environments.services import environment_create
 
@@ -71,8 +71,8 @@ def test_a_row_of_another_environment_is_not_found_through_ones_own(
     for path in (
         f"/env/{den.pk}/stacks/{shop.pk}",
         f"/env/{den.pk}/services/{web.pk}",
-        f"/env/{den.pk}/containers/{box.pk}",
-        f"/env/{den.pk}/containers/{box.pk}/logs",
+        f"/env/{den.pk}/containers/{container.pk}",
+        f"/env/{den.pk}/containers/{container.pk}/logs",
         f"/env/{den.pk}/hosts/{host.pk}",
         f"/env/{den.pk}/stacks/{shop.pk}/services/new",
     ):
@@ -116,7 +116,7 @@ def test_the_audit_log_is_for_owners(at: Any, browser_as: Any):
     assert browser_as("bob").get(at("audit")).status_code == 403
 
 
-def test_a_page_that_is_no_page_is_a_plain_404(browser_as: Any, at: Any):
+def test_an_unknown_page_is_a_plain_404(browser_as: Any, at: Any):
     client = browser_as("alice")
     assert client.get("/nonsense").status_code == 404
     assert client.get("/env/999999999999999999/stacks").status_code == 404
@@ -136,14 +136,14 @@ def test_an_inactive_environment_is_there_for_its_owner_only(
 
 
 def test_every_object_leads_to_itself_in_the_api(
-    at: Any, lab: Environment, shop: Stack, web: Service, box: Container, host: Host, browser_as: Any
+    at: Any, lab: Environment, shop: Stack, web: Service, container: Container, host: Host, browser_as: Any
 ):
     client = browser_as("rita")
     base = f"/v1/projects/1a{lab.pk}"
     pages = {
         at("stack", pk=shop.pk): f"{base}/environments/1e{shop.pk}",
         at("service", pk=web.pk): f"{base}/services/1s{web.pk}",
-        at("container", pk=box.pk): f"{base}/containers/1i{box.pk}",
+        at("container", pk=container.pk): f"{base}/containers/1i{container.pk}",
         at("host", pk=host.pk): f"{base}/hosts/1h{host.pk}",
         f"/environments/{lab.pk}": f"/v1/projects/1a{lab.pk}",
     }

@@ -68,7 +68,7 @@ def test_what_stands_against_the_rules_is_listed_with_its_reasons(
     assert "mighty" in page
 
 
-def test_the_page_is_nobodys_business_outside_the_environment(browser_as: Any, at: Any, lab: Any):
+def test_the_page_is_not_found_for_non_members(browser_as: Any, at: Any, lab: Any):
     assert browser_as("mallory").get(at("policy")).status_code == 404
     assert browser_as("mallory").post(at("policy"), {}).status_code == 404
 

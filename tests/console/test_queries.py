@@ -1,4 +1,4 @@
-"""How many queries a page takes is written down, and does not grow with what it shows."""
+"""The number of queries of each page is recorded, and does not grow with the number of rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def queries(client: Any, path: str, **headers: str) -> int:
 
 
 def fill(lab: Environment, host: Host, stacks: int, each: int) -> None:
-    """Stacks of two services of `each` containers, as the loop would have left them."""
+    """Create stacks of two services with `each` containers, as the loop would have left them."""
     spec = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"}).to_json()
     seen = {"ports": [{"private": 80, "public": 8080, "protocol": "tcp", "address": ""}]}
     in_sync_fields: dict[str, Any] = {"environment": lab, "observed_generation": 1}
@@ -42,31 +42,33 @@ def fill(lab: Environment, host: Host, stacks: int, each: int) -> None:
             service = Service.all_objects.create(
                 name=word, stack=stack, spec=spec, desired="active", state="active", scale=each, **in_sync_fields
             )
-            boxes = [
+            containers = [
                 Container(
                     name=f"s{number}_{word}_{n}", host=host, spec=spec, desired="running", state="running",
                     status=seen, **in_sync_fields,
                 )
                 for n in range(each)
             ]  # fmt: skip
-            Container.all_objects.bulk_create(boxes)
-            Slot.objects.bulk_create([Slot(service=service, number=n, container=box) for n, box in enumerate(boxes)])
+            Container.all_objects.bulk_create(containers)
+            Slot.objects.bulk_create(
+                [Slot(service=service, number=n, container=container) for n, container in enumerate(containers)]
+            )
 
 
-def addresses(at: Any, web: Service, box: Container, host: Host) -> dict[str, str]:
-    """The pages by the names under which their counts are kept."""
+def addresses(at: Any, web: Service, container: Container, host: Host) -> dict[str, str]:
+    """The pages by the names under which their counts are recorded."""
     found = {name: at(name) for name in LISTS}
     found |= {name: at(name, pk=web.stack_id) for name in ("stack", "stack-compose", "stack-activity")}
     found |= {name: at(name, pk=web.pk) for name in ("service", "service-activity")}
-    found |= {name: at(name, pk=box.pk) for name in ("container", "container-logs", "container-menu")}
+    found |= {name: at(name, pk=container.pk) for name in ("container", "container-logs", "container-menu")}
     return found | {"host": at("host", pk=host.pk), "environments": "/environments"}
 
 
 def test_each_page_takes_the_queries_that_are_written_down(
-    browser_as: Any, at: Any, web: Service, box: Container, host: Host
+    browser_as: Any, at: Any, web: Service, container: Container, host: Host
 ):
     client = browser_as("alice")
-    counted = {name: queries(client, path) for name, path in addresses(at, web, box, host).items()}
+    counted = {name: queries(client, path) for name, path in addresses(at, web, container, host).items()}
     if os.environ.get("WRITE_BASELINE"):
         BASELINE.write_text(json.dumps(counted, indent=2, sort_keys=True) + "\n")
     assert counted == json.loads(BASELINE.read_text())
@@ -74,10 +76,10 @@ def test_each_page_takes_the_queries_that_are_written_down(
 
 @pytest.mark.parametrize("name", ["stacks", "containers", "hosts", "find", "host", "stack", "service"])
 def test_more_rows_take_no_more_queries(
-    name: str, browser_as: Any, at: Any, lab: Environment, web: Service, box: Container, host: Host
+    name: str, browser_as: Any, at: Any, lab: Environment, web: Service, container: Container, host: Host
 ):
     client = browser_as("rita")
-    path = addresses(at, web, box, host)[name]
+    path = addresses(at, web, container, host)[name]
     before = queries(client, path)
     fill(lab, host, stacks=4, each=3)
     assert queries(client, path) == before

@@ -1,4 +1,4 @@
-"""Whatever has a name and a description is renamed and described by one dialog."""
+"""One dialog changes the name and description of every kind of row."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ KINDS = ("container", "stack", "environment")
 
 
 @pytest.fixture(params=KINDS)
-def row(request: pytest.FixtureRequest, box: Container, shop: Stack, lab: Environment) -> Any:
-    return dict(zip(KINDS, (box, shop, lab), strict=True))[request.param]
+def row(request: pytest.FixtureRequest, container: Container, shop: Stack, lab: Environment) -> Any:
+    return dict(zip(KINDS, (container, shop, lab), strict=True))[request.param]
 
 
 @pytest.fixture

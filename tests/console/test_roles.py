@@ -1,4 +1,4 @@
-"""Roles, limits of keys, members that are looked for, and why somebody may do something: the pages."""
+"""The pages of roles, key limits, member search and effective access."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def toast(answer: Any) -> str:
 
 @pytest.fixture
 def runner(actor_of: Any) -> Role:
-    """A custom role: look and open shells."""
+    """A custom role that may view and open shells."""
     return role_create(actor=actor_of("root"), name="runner", permissions=["exec"])
 
 
@@ -92,26 +92,26 @@ def test_a_role_in_use_asks_what_comes_in_its_place(browser_as: Any, lab: Enviro
 
 
 def test_a_custom_role_decides_over_buttons_and_pages(
-    browser_as: Any, at: Any, lab: Environment, box: Any, runner: Role, people: Any
+    browser_as: Any, at: Any, lab: Environment, container: Any, runner: Role, people: Any
 ):
     browser_as("alice").post(f"/environments/{lab.pk}/members/{people.bob.pk}", {"role": "runner"}, headers=HX)
     client = browser_as("bob")
-    assert client.get(at("container-shell", pk=box.pk)).status_code == 200
-    page = client.get(at("container", pk=box.pk)).content.decode()
+    assert client.get(at("container-shell", pk=container.pk)).status_code == 200
+    page = client.get(at("container", pk=container.pk)).content.decode()
     assert "Your role here (runner) may not do this." in page
-    assert client.post(at("container-do", pk=box.pk, action="stop"), headers=HX).status_code == 403
+    assert client.post(at("container-do", pk=container.pk, action="stop"), headers=HX).status_code == 403
     assert client.post(at("key-new"), {"name": "x"}, headers=HX).status_code == 403
     assert "s3cret-value" not in page
 
 
 def test_who_may_operate_but_not_see_values_finds_them_in_no_form(
-    browser_as: Any, at: Any, lab: Environment, web: Any, box: Any, people: Any, actor_of: Any
+    browser_as: Any, at: Any, lab: Environment, web: Any, container: Any, people: Any, actor_of: Any
 ):
     role_create(actor=actor_of("root"), name="ops", permissions=["operate", "delete", "exec", "logs"])
     browser_as("alice").post(f"/environments/{lab.pk}/members/{people.bob.pk}", {"role": "ops"}, headers=HX)
     client, owner = browser_as("bob"), browser_as("alice")
     pages = [at(name, pk=web.pk) for name in ("service-clone", "service-edit", "service")]
-    pages += [at(name, pk=box.pk) for name in ("container", "container-edit")]
+    pages += [at(name, pk=container.pk) for name in ("container", "container-edit")]
     pages += [at(name, pk=web.stack_id) for name in ("stack-compose", "stack-edit")]
     for page in pages:
         assert b"s3cret-value" not in client.get(page).content, page
@@ -304,14 +304,14 @@ def test_only_who_chooses_members_looks_for_them(who: str, status: int, browser_
     assert (b"Mallory" in answer.content) is (status == 200)
 
 
-def test_nobody_of_that_name_is_said_so(browser_as: Any, lab: Environment):
+def test_a_search_without_a_match_says_so(browser_as: Any, lab: Environment):
     client: Client = browser_as("alice")
     assert "Nobody is called “zz”" in client.get(f"/environments/{lab.pk}/members/search?login=zz").content.decode()
     assert client.get(f"/environments/{lab.pk}/members/search?login=").content.strip() == b""
 
 
 @pytest.mark.parametrize("pick", ["pigeon:x", "openldap_group:", "rancher_id:1a99999", ":", "github_org"])
-def test_a_pick_that_is_nobody_is_refused(browser_as: Any, lab: Environment, pick: str):
+def test_picking_an_unknown_identity_is_refused(browser_as: Any, lab: Environment, pick: str):
     before = Member.objects.filter(environment=lab).count()
     answer = browser_as("alice").post(f"/environments/{lab.pk}/members", {"pick": pick, "role": "member"}, headers=HX)
     assert answer.status_code in {400, 422}

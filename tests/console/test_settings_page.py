@@ -1,4 +1,4 @@
-"""The settings' page: what is in force, checked by kind, reset, and the harmful ones behind a warning."""
+"""The settings page: current values, validation by type, reset, and the risky ones behind a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adding a host by ssh in the console: its key is shown and confirmed with a tick, and nothing secret comes back."""
+"""Adding a host by SSH: its key is shown and must be confirmed, and no secret is ever sent back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def server(db: None) -> Iterator[SshServer]:
 
 @pytest.fixture
 def form(server: SshServer, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """What a person fills in who does not know the host's key."""
+    """The form of somebody who does not know the host key."""
     engine = StubEngine(tmp_path / "paper.sock")
     yield {"url": f"ssh://ops@127.0.0.1:{server.port}{tmp_path}/paper.sock", "privateKey": server.private_key}
     engine.stop()

@@ -1,4 +1,4 @@
-"""What goes over sockets, frame by frame: log lines, samples of statistics, v1 events, and the rows they are of."""
+"""The frames of sockets: log lines, statistics, v1 events, and their target rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ticket(kind: str = "container", target: int = 7, **details: Any) -> SocketTi
 
 
 def logs(query: str = "", details: Any = None, kind: type[LogsSocket] = LogsSocket) -> LogsSocket:
-    """A socket of logs that was asked for so, by a ticket when there are details."""
+    """A logs socket with this query, or with a ticket when there are details."""
     made = kind()
     made.scope = {"query": QueryDict(query)}
     made.credentials = SocketCredentials(ticket=ticket(**details) if details is not None else None)
@@ -60,7 +60,7 @@ def logs(query: str = "", details: Any = None, kind: type[LogsSocket] = LogsSock
         pytest.param("tail=-1", None, (500, "", True), id="a negative number"),
         pytest.param("tail=1.5", None, (500, "", True), id="no whole number"),
         pytest.param("tail=123456789", None, (500, "", True), id="too long a number"),
-        pytest.param("tail=²", None, (500, "", True), id="a digit that is no number"),
+        pytest.param("tail=²", None, (500, "", True), id="a digit that is not a number"),
         pytest.param("follow=false", None, (500, "", True), id="only tickets end"),
         pytest.param("tail=10", {"tail": 20}, (20, "", True), id="the ticket wins"),
         pytest.param("since=T", {"since": "U"}, (500, "U", True), id="also about the time"),
@@ -78,7 +78,7 @@ def test_v1_clients_get_a_hundred_old_lines() -> None:
 
 
 def sent(socket: LogsSocket, skipped: int, lines: list[LogLine], reason: str) -> list[Any]:
-    """What a batch and the end are on the line."""
+    """The frames of a batch and of the end."""
     found: list[Any] = []
 
     async def send_json(message: Any) -> None:
@@ -234,7 +234,7 @@ def test_a_key_opens_and_is_noted(people: Any, actor_of: Any) -> None:
     "authorization",
     ["Bearer x", "Basic", "Basic !", "Basic /w==", basic("a:b"), basic("no colon"), basic(""), basic("\0:\0")],
 )
-def test_another_authorization_is_nobody(authorization: str, db: None) -> None:
+def test_another_authorization_is_rejected(authorization: str, db: None) -> None:
     assert authenticate(shake(authorization=authorization), "logs") is None
 
 
@@ -255,7 +255,7 @@ def test_a_bad_ticket_is_not_helped_by_a_good_key(people: Any, actor_of: Any) ->
 
 
 @pytest.mark.parametrize("cookie", ["corral_session=x", "corral_session=", "=;=", "a=b; corral_session=\x7f", ""])
-def test_a_made_up_session_is_nobody(cookie: str, db: None) -> None:
+def test_an_unknown_session_is_rejected(cookie: str, db: None) -> None:
     assert authenticate(shake(cookie=cookie, origin="http://portal.test"), "logs") is None
 
 
@@ -325,7 +325,7 @@ def test_the_installation_is_for_administrators(who: str, permissions: Any, peop
 
 def test_what_is_remembered_is_bounded(people: Any, lab: Environment, monkeypatch: Any) -> None:
     monkeypatch.setattr(authentication, "_cache", {})
-    monkeypatch.setattr(authentication, "_MOST_KNOWN", 3)
+    monkeypatch.setattr(authentication, "_MAX_CACHED", 3)
     for number in range(10):
         load_permissions(SocketCredentials(account=10**9 + number), lab.pk)
     assert len(authentication._cache) <= 4

@@ -1,4 +1,4 @@
-"""Lines that wait for a browser: bounded, in order, and what was left out is counted."""
+"""Buffered log lines: bounded, in order, and skipped lines are counted. Also events and readers across threads."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_taking_and_putting_in_any_order_keeps_the_order(steps: list[int | str])
 
 
 @pytest.mark.parametrize("how", ["take", "close"])
-def test_a_patient_writer_waits_until_there_is_room_or_nobody(how: str) -> None:
-    queue = LogBuffer(patient=True, lines=1)
+def test_a_blocking_writer_waits_until_there_is_room_or_the_buffer_closes(how: str) -> None:
+    queue = LogBuffer(block_when_full=True, lines=1)
     queue.put(line("a"))
     done = threading.Event()
 
@@ -109,7 +109,7 @@ def test_a_patient_writer_waits_until_there_is_room_or_nobody(how: str) -> None:
 
 
 def test_a_patient_writer_skips_nothing() -> None:
-    queue, wanted = LogBuffer(patient=True, lines=3), [str(n) for n in range(50)]
+    queue, wanted = LogBuffer(block_when_full=True, lines=3), [str(n) for n in range(50)]
     got: list[str] = []
 
     def write() -> None:
@@ -126,37 +126,37 @@ def test_a_patient_writer_skips_nothing() -> None:
     assert got == wanted
 
 
-def test_a_bell_rung_before_anybody_waits_is_heard() -> None:
+def test_an_event_set_before_anybody_waits_is_seen() -> None:
     async def scenario() -> None:
-        bell = ThreadsafeEvent()
-        bell.set()
-        bell.set()
-        await asyncio.wait_for(bell.wait(), 1)
+        event = ThreadsafeEvent()
+        event.set()
+        event.set()
+        await asyncio.wait_for(event.wait(), 1)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(bell.wait(), 0.005)
+            await asyncio.wait_for(event.wait(), 0.005)
 
     asyncio.run(scenario())
 
 
-def test_a_bell_is_heard_from_another_thread_and_again() -> None:
+def test_an_event_can_be_set_from_another_thread_and_again() -> None:
     async def scenario() -> int:
-        bell, wakeups = ThreadsafeEvent(), 0
+        event, wakeups = ThreadsafeEvent(), 0
         for _ in range(3):
-            threading.Thread(target=bell.set).start()
-            await asyncio.wait_for(bell.wait(), 5)
+            threading.Thread(target=event.set).start()
+            await asyncio.wait_for(event.wait(), 5)
             wakeups += 1
         return wakeups
 
     assert asyncio.run(scenario()) == 3
 
 
-def test_a_bell_of_a_loop_that_is_over_rings_for_nobody() -> None:
+def test_setting_an_event_of_a_closed_loop_does_nothing() -> None:
     async def scenario() -> ThreadsafeEvent:
         return ThreadsafeEvent()
 
-    bell = asyncio.run(scenario())
-    bell.set()
-    bell.set()
+    event = asyncio.run(scenario())
+    event.set()
+    event.set()
 
 
 class Source:
@@ -176,7 +176,7 @@ class Source:
 
 
 def read(opener: Any) -> tuple[list[Any], list[str]]:
-    """What a reader took of a stream, and how often it said that it was done and why."""
+    """The items that a reader passed on, and the reasons it ended with."""
     taken: list[Any] = []
     over: list[str] = []
     done = threading.Event()

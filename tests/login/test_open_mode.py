@@ -220,7 +220,7 @@ def test_the_page_switches_it_with_the_password(people: Any, browser: Any):
     assert not open_mode_enabled()
     root.post("/admin/open-mode", {"password": PASSWORD}, headers={"HX-Request": "true"})
     assert open_mode_enabled()
-    assert b"Strangers act as root" in root.get("/admin/open-mode").content
+    assert b"Anonymous visitors act as root" in root.get("/admin/open-mode").content
     assert root.get("/admin/open-mode/close").status_code == 405
     root.post("/admin/open-mode/close", headers={"HX-Request": "true"})
     assert not open_mode_enabled()

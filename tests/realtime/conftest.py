@@ -41,7 +41,7 @@ def layer(broker: Path, settings: Any) -> None:
 
 
 @pytest.fixture
-def box(lab: Environment) -> Container:
+def container(lab: Environment) -> Container:
     """A container of the lab that runs on a host."""
     host = Host.all_objects.create(environment=lab, name="h1", url="sim://h1", desired="active", state="active")
     row: Container = Container.all_objects.create(
@@ -52,7 +52,7 @@ def box(lab: Environment) -> Container:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What happens on sockets happens in real time: these tests mostly wait."""
+    """Mark every test here: sockets run in real time, so these tests mostly wait."""
     for item in items:
         if "realtime" in item.path.parts:
             item.add_marker("sockets")

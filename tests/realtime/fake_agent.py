@@ -1,4 +1,4 @@
-"""An agent for tests: registers nothing, proves itself over a test's socket, and answers like a very small engine."""
+"""An agent for tests: authenticates over a test WebSocket and answers like a minimal engine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INFO = {
 
 
 def registration_body(key: asyncssh.SSHKey, **fields: Any) -> dict[str, Any]:
-    """What an agent with this key says when it registers."""
+    """The registration of an agent with this key."""
     return {
         "key": "request-1",
         "publicKey": key.export_public_key().decode(),
@@ -48,7 +48,7 @@ def registration_body(key: asyncssh.SSHKey, **fields: Any) -> dict[str, Any]:
 
 @dataclass
 class EngineAnswers:
-    """What the fake engine says; a test changes it as it goes."""
+    """The state of the fake engine, which tests change."""
 
     machine: dict[str, Any] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class EngineAnswers:
 
 
 class FakeAgent:
-    """One agent: its key, its credential, and what it answers."""
+    """An agent: its key, its credential, and its engine."""
 
     def __init__(self, registered: IssuedCredential, key: asyncssh.SSHKey, pinned: str) -> None:
         self.key, self.pinned = key, pinned
@@ -92,7 +92,7 @@ def make_agent(token: RegistrationToken, **fields: Any) -> FakeAgent:
 
 
 class _ListenAdapter:
-    """What asyncssh takes for a connection to listen through: it hands out the protocol for one."""
+    """Stands for the connection that asyncssh listens through: returns the protocol for one."""
 
     async def create_server(self, factory: Callable[..., Any], _host: str, _port: int) -> _ListenAdapter:
         self.protocol = factory("", 0)
@@ -133,7 +133,7 @@ class AgentConnection:
         return self.closed[0]
 
     async def drop_connection(self) -> None:
-        """The line breaks."""
+        """Drop the connection without a close."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -142,7 +142,7 @@ class AgentConnection:
 
 
 async def wait_until(condition: Callable[[], Any], seconds: float = 5) -> None:
-    """Wait until it is so."""
+    """Wait until a condition is true."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -192,7 +192,7 @@ async def _head(reader: Any) -> str:
 
 
 async def _answer_one(answers: EngineAnswers, target: str, version: str, writer: Any) -> bool:
-    """Answer one request; whether the connection ends with it."""
+    """Answer one request; returns whether the connection ends with it."""
     path = target.partition("?")[0]
     if path == "/events" or path.endswith("/events"):
         return await _events(answers, writer)

@@ -1,4 +1,4 @@
-"""An engine that does what the test says, from the streaming half of the driver protocol."""
+"""An engine controlled by the test: the streaming half of the driver protocol."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _END = object()
 
 
 class ScriptedStream:
-    """A stream that brings what the test feeds it; counts how far its reader has come."""
+    """A stream of what the test feeds it; counts what was read."""
 
     def __init__(self) -> None:
         self.items: queue.Queue[Any] = queue.Queue()
@@ -45,7 +45,7 @@ class ScriptedStream:
 
 
 class ScriptedSession(ScriptedStream):
-    """A shell: `feed` is its output, `got` what was typed, `sizes` the resizes."""
+    """A shell: `feed` is its output, `got` its input, `sizes` the resizes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class ScriptedSession(ScriptedStream):
 
 
 class ScriptedEngine:
-    """The stream half of a driver; `error` is raised by every opening, `state` is what a look shows."""
+    """The stream half of a driver; `error` is raised by every opening, `state` is what an inspect returns."""
 
     def __init__(self) -> None:
         self.error: EngineError | None = None

@@ -1,4 +1,4 @@
-"""An agent's tunnel: let in, announced, used like any engine, lost, found again, and closed when the host goes."""
+"""The tunnel of an agent: authentication, announcement, engine calls, loss, recovery, and closing with its host."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def the_host() -> Host:
 
 
 def reconciled_host() -> Host:
-    """The host after a look of the loop."""
+    """The host after it has been reconciled."""
     reconcile_one("host", the_host().pk)
     return the_host()
 
@@ -167,7 +167,7 @@ def test_an_engine_that_is_away_behind_its_agent_is_reconnecting(agent: FakeAgen
 @pytest.mark.parametrize(
     "headers", [{}, {"authorization": "Basic eDp5"}, {"authorization": "Bearer x"}, {"authorization": "Basic !"}]
 )
-def test_nobody_comes_in_without_a_credential(headers: dict[str, str], people: Any) -> None:
+def test_without_a_credential_the_agent_is_rejected(headers: dict[str, str], people: Any) -> None:
     async def scenario() -> None:
         websocket_client = WebSocketClient("/v1/agent", headers)
         assert await websocket_client.open()
@@ -249,7 +249,7 @@ def test_removing_the_host_closes_its_tunnel_and_ends_its_credential(agent: Fake
     run_async(scenario)
 
 
-def test_registering_anew_ends_the_older_credential_and_its_tunnel(agent: FakeAgent, token: RegistrationToken) -> None:
+def test_registering_again_ends_the_older_credential_and_its_tunnel(agent: FakeAgent, token: RegistrationToken) -> None:
     async def scenario() -> None:
         line = await connect_and_wait(agent)
         newer = await in_thread(lambda: make_agent(token))
@@ -318,7 +318,7 @@ def test_the_engine_is_used_through_the_tunnel_like_any_other(agent: FakeAgent) 
 
         def use() -> list[str]:
             engine = driver_of(the_host())
-            return [box.name for box in engine.containers()]
+            return [container.name for container in engine.containers()]
 
         assert await in_thread(use) == ["web"]
         await line.drop_connection()

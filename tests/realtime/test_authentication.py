@@ -1,4 +1,4 @@
-"""Who may open a socket, and which close code tells the others why not."""
+"""Who may open a socket, and the close codes of rejections."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def refused(path: str, headers: dict[str, str]) -> int | None:
 
 
 def welcomed(path: str, headers: dict[str, str]) -> bool:
-    """Whether the socket says something."""
+    """Whether the socket sends anything."""
 
     async def scenario() -> None:
         async with WebSocketClient(path, headers) as websocket_client:
@@ -64,7 +64,7 @@ def welcomed(path: str, headers: dict[str, str]) -> bool:
     return True
 
 
-def test_a_member_in_a_browser_hears_events(people: Any, lab: Environment) -> None:
+def test_a_member_in_a_browser_receives_events(people: Any, lab: Environment) -> None:
     assert welcomed(f"/ws/events?environment={lab.pk}", session_headers(people.rita))
 
 
@@ -76,7 +76,7 @@ def test_an_anonymous_caller_is_asked_to_log_in(lab: Environment) -> None:
     assert refused(f"/ws/events?environment={lab.pk}", {"origin": ORIGIN}) == 4401
 
 
-def test_a_made_up_session_is_nobody(lab: Environment) -> None:
+def test_an_unknown_session_is_rejected(lab: Environment) -> None:
     headers = {"origin": ORIGIN, "cookie": "corral_session=abcdefghijklmnop"}
     assert refused(f"/ws/events?environment={lab.pk}", headers) == 4401
 
@@ -119,10 +119,10 @@ def test_a_foreign_environment_is_not_there(people: Any, lab: Environment) -> No
     assert refused(f"/ws/events?environment={lab.pk}", session_headers(people.mallory)) == 4404
 
 
-def test_a_foreign_container_is_not_there(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_foreign_container_is_not_there(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.mallory)
     for path in ("logs", "shell", "stats"):
-        assert refused(f"/ws/{path}?container={box.pk}", headers) == 4404, path
+        assert refused(f"/ws/{path}?container={container.pk}", headers) == 4404, path
     assert engine.calls == []
 
 
@@ -132,8 +132,8 @@ def test_a_container_that_does_not_exist_is_not_there(people: Any) -> None:
         assert refused(f"/ws/logs?container={name}", headers) == 4404, name
 
 
-def test_a_foreign_host_is_not_there(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    assert refused(f"/ws/stats?host={box.host_id}", session_headers(people.mallory)) == 4404
+def test_a_foreign_host_is_not_there(people: Any, container: Container, engine: ScriptedEngine) -> None:
+    assert refused(f"/ws/stats?host={container.host_id}", session_headers(people.mallory)) == 4404
 
 
 def test_the_sites_events_are_for_administrators(people: Any) -> None:
@@ -141,15 +141,17 @@ def test_the_sites_events_are_for_administrators(people: Any) -> None:
     assert refused("/ws/events", session_headers(people.alice)) == 4403
 
 
-def test_who_may_only_read_follows_logs_but_gets_no_shell(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_who_may_only_read_follows_logs_but_gets_no_shell(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.is_silent(0.1)
 
     run_async(scenario)
-    assert refused(f"/ws/shell?container={box.pk}", session_headers(people.rita)) == 4403
+    assert refused(f"/ws/shell?container={container.pk}", session_headers(people.rita)) == 4403
     assert [calls[0] for calls in engine.calls] == ["logs"]
 
 
@@ -158,7 +160,7 @@ def test_a_key_without_a_browser_gets_in(people: Any, lab: Environment, actor_of
     assert welcomed(f"/ws/events?environment={lab.pk}", basic_headers(made))
 
 
-def test_a_bad_key_is_nobody(lab: Environment) -> None:
+def test_an_invalid_key_is_rejected(lab: Environment) -> None:
     for header in ("Basic !!!", "Basic", "Bearer abc", "Basic YTpi", "Basic /w=="):
         assert refused(f"/ws/events?environment={lab.pk}", {"authorization": header}) == 4401, header
 
@@ -170,14 +172,19 @@ def test_an_environment_key_sees_its_own_environment_only(people: Any, lab: Envi
     assert refused(f"/ws/events?environment={lab.pk}", basic_headers(made)) == 4404
 
 
-def ticket(actor: Any, box: Container, verb: str = "logs", **details: Any) -> str:
+def ticket(actor: Any, container: Container, verb: str = "logs", **details: Any) -> str:
     return ticket_issue(
-        actor=actor, environment_id=box.environment_id, verb=verb, kind="container", target=box.pk, details=details
+        actor=actor,
+        environment_id=container.environment_id,
+        verb=verb,
+        kind="container",
+        target=container.pk,
+        details=details,
     )
 
 
-def test_a_ticket_opens_one_socket_once(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
-    token = ticket(actor_of("bob"), box)
+def test_a_ticket_opens_one_socket_once(container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    token = ticket(actor_of("bob"), container)
 
     async def scenario() -> None:
         async with WebSocketClient(f"/ws/logs?ticket={token}", {}) as websocket_client:
@@ -187,35 +194,37 @@ def test_a_ticket_opens_one_socket_once(box: Container, engine: ScriptedEngine, 
     assert refused(f"/ws/logs?ticket={token}", {}) == 4401
 
 
-def test_a_bad_ticket_is_not_healed_by_a_good_session(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    assert refused(f"/ws/logs?container={box.pk}&ticket=nonsense", session_headers(people.alice)) == 4401
+def test_a_bad_ticket_is_not_healed_by_a_good_session(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
+    assert refused(f"/ws/logs?container={container.pk}&ticket=nonsense", session_headers(people.alice)) == 4401
 
 
-def test_a_ticket_for_logs_opens_no_shell(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
-    assert refused(f"/ws/shell?ticket={ticket(actor_of('bob'), box)}", {}) == 4401
+def test_a_ticket_for_logs_opens_no_shell(container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    assert refused(f"/ws/shell?ticket={ticket(actor_of('bob'), container)}", {}) == 4401
 
 
-def test_a_ticket_for_one_container_opens_no_other(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
-    assert refused(f"/ws/logs?container={box.pk + 1}&ticket={ticket(actor_of('bob'), box)}", {}) == 4404
+def test_a_ticket_for_one_container_opens_no_other(container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    assert refused(f"/ws/logs?container={container.pk + 1}&ticket={ticket(actor_of('bob'), container)}", {}) == 4404
 
 
-def test_a_ticket_is_good_for_half_a_minute(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
-    token = ticket(actor_of("bob"), box)
+def test_a_ticket_is_good_for_half_a_minute(container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+    token = ticket(actor_of("bob"), container)
     SocketTicket.objects.update(expires=timezone.now() - timedelta(seconds=1))
     assert refused(f"/ws/logs?ticket={token}", {}) == 4401
 
 
 def test_a_ticket_gives_no_more_than_its_holder_has_now(
-    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
-    token = ticket(actor_of("bob"), box, "exec")
+    token = ticket(actor_of("bob"), container, "exec")
     owner = {"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}
     reader = {"externalId": f"1a{people.bob.pk}", "externalIdType": "rancher_id", "role": "readonly"}
     members_set(lab, [owner, reader], actor=actor_of("alice"))
     assert refused(f"/ws/shell?ticket={token}", {}) == 4403
 
 
-def test_a_deactivated_account_is_nobody(people: Any, lab: Environment, actor_of: Any) -> None:
+def test_a_deactivated_account_is_rejected(people: Any, lab: Environment, actor_of: Any) -> None:
     headers = session_headers(people.bob)
     account_act(people.bob, "deactivate", actor=actor_of("root"))
     assert refused(f"/ws/events?environment={lab.pk}", headers) == 4401
@@ -224,7 +233,7 @@ def test_a_deactivated_account_is_nobody(people: Any, lab: Environment, actor_of
 def test_one_account_does_not_use_up_the_sockets_of_all(
     people: Any, lab: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base_socket, "MOST_SOCKETS", 2)
+    monkeypatch.setattr(base_socket, "MAX_SOCKETS_PER_ACCOUNT", 2)
     path = f"/ws/events?environment={lab.pk}"
     bob, rex = session_headers(people.bob), session_headers(people.rex)
 

@@ -1,4 +1,4 @@
-"""What is committed is heard by everybody of the environment, soon, once, and by nobody else."""
+"""A commit reaches every socket of its environment, soon and once, and no other socket."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def commit(lab: int, *rows: tuple[str, int]) -> None:
 
 @pytest.fixture(autouse=True)
 def quiet(lab: Environment) -> None:
-    """Nothing of how the lab was made is still to be told."""
+    """No event from creating the lab is still pending."""
     events._publisher._drain()
 
 
 commit_async = sync_to_async(commit, thread_sensitive=False)
 
 
-def test_a_commit_is_heard_within_a_tenth_of_a_second(people: Any, lab: Environment) -> None:
+def test_a_commit_is_sent_within_a_tenth_of_a_second(people: Any, lab: Environment) -> None:
     headers = session_headers(people.rita)
     delays = []
 
@@ -91,7 +91,7 @@ def test_a_storm_becomes_a_few_messages(people: Any, lab: Environment) -> None:
     assert len(frames) < 10
 
 
-def test_what_is_rolled_back_is_not_heard(people: Any, lab: Environment) -> None:
+def test_what_is_rolled_back_is_not_sent(people: Any, lab: Environment) -> None:
     headers = session_headers(people.rita)
 
     def fail() -> None:
@@ -108,7 +108,7 @@ def test_what_is_rolled_back_is_not_heard(people: Any, lab: Environment) -> None
     run_async(scenario)
 
 
-def test_another_environments_changes_are_not_heard(people: Any, lab: Environment, actor_of: Any) -> None:
+def test_another_environments_changes_are_not_sent(people: Any, lab: Environment, actor_of: Any) -> None:
     headers = session_headers(people.alice)
     other = environment_create(actor=actor_of("alice"), name="Other")
     time.sleep(0.2)
@@ -124,7 +124,7 @@ def test_another_environments_changes_are_not_heard(people: Any, lab: Environmen
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A renderer that shows containers, and says for whom and where."""
+    """A renderer of containers that records for whom and with which base URL."""
 
     def render(kind: str, key: int, actor: Any, base: str) -> dict[str, Any] | None:
         if kind != "container":
@@ -170,7 +170,7 @@ def test_v1_names_that_were_not_asked_for_bring_nothing(people: Any, lab: Enviro
 
 
 @pytest.mark.parametrize("suffix", ["", ";account=5"])
-def test_a_v1_key_hears_its_environment_without_naming_it(
+def test_a_v1_key_receives_events_of_its_environment_without_naming_it(
     people: Any, lab: Environment, rendered: None, actor_of: Any, suffix: str
 ) -> None:
     headers = basic_headers(key_create(actor=actor_of("bob"), account=people.bob))

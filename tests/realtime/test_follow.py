@@ -1,4 +1,4 @@
-"""What a settled tunnel costs: a quiet journal leaves the database alone, one call takes a minute's statistics."""
+"""The cost of an idle tunnel: a quiet journal writes nothing, one call reads a minute of statistics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def agent(lab: Any, actor_of: Any) -> Any:
 
 @pytest.fixture
 def stored_points(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The answers of the journal that were written down, while it is asked for all the time."""
+    """The answers of the journal that were stored, while it is polled all the time."""
     found: list[Any] = []
     keep = journal.store_page
 
@@ -88,7 +88,7 @@ def test_a_quiet_journal_is_asked_but_not_written(agent: FakeAgent, stored_point
     assert Host.all_objects.get().journal_seq == 2
 
 
-def test_a_journal_that_began_anew_is_noticed_and_read_from_its_start(
+def test_a_journal_that_restarted_is_noticed_and_read_from_its_start(
     agent: FakeAgent, stored_points: list[Any]
 ) -> None:
     agent.answers.journal = [journal_event(1), journal_event(2)]

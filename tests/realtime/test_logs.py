@@ -1,4 +1,4 @@
-"""Logs arrive in order and in batches; nobody's slowness costs memory, and nothing stays open behind a closed tab."""
+"""Logs arrive in order and in batches; slow clients cost no memory, and closing the socket closes the stream."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.realtime.websocket_client import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_lines_arrive_in_order_and_many_to_a_frame(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_lines_arrive_in_order_and_many_to_a_frame(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
     frames: list[list[Any]] = []
 
     async def scenario() -> None:
         async with WebSocketClient(
-            f"/ws/logs?container={box.pk}&tail=20&since=2026-01-01T00:00:00Z", headers
+            f"/ws/logs?container={container.pk}&tail=20&since=2026-01-01T00:00:00Z", headers
         ) as websocket_client:
             engine.stream.feed(*[log_line(n) for n in range(1000)])
             while sum(map(len, frames)) < 1000:
@@ -46,13 +46,13 @@ def test_lines_arrive_in_order_and_many_to_a_frame(people: Any, box: Container, 
     assert engine.calls == [("logs", "c0ffee", options)]
 
 
-def test_a_tail_is_a_number_within_limits(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_tail_is_a_number_within_limits(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
     wanted = {"": 500, "x": 500, "-3": 500, "99999": 5000, "0": 0}
 
     async def scenario() -> None:
         for calls in wanted:
-            async with WebSocketClient(f"/ws/logs?container={box.pk}&tail={calls}", headers) as websocket_client:
+            async with WebSocketClient(f"/ws/logs?container={container.pk}&tail={calls}", headers) as websocket_client:
                 await websocket_client.is_silent(0.05)
 
     run_async(scenario)
@@ -60,12 +60,12 @@ def test_a_tail_is_a_number_within_limits(people: Any, box: Container, engine: S
 
 
 def test_a_closed_tab_closes_the_engine_stream_and_its_thread(
-    people: Any, box: Container, engine: ScriptedEngine
+    people: Any, container: Container, engine: ScriptedEngine
 ) -> None:
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             engine.stream.feed(log_line(1))
             await websocket_client.json("lines")
             assert threads_named("logs-")
@@ -76,24 +76,24 @@ def test_a_closed_tab_closes_the_engine_stream_and_its_thread(
 
 
 def test_a_silent_container_shows_that_the_line_is_alive(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logs.LogsSocket, "ping_interval", 0.05)
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.json() == {"type": "ping"}
 
     run_async(scenario)
 
 
-def test_the_end_has_a_reason(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_the_end_has_a_reason(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
     engine.state = "exited"
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             engine.stream.feed(log_line(1))
             engine.stream.finish()
             assert (await websocket_client.json())["lines"][0][2] == "line 1"
@@ -103,23 +103,23 @@ def test_the_end_has_a_reason(people: Any, box: Container, engine: ScriptedEngin
     run_async(scenario)
 
 
-def test_a_host_that_is_down_is_the_reason(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_host_that_is_down_is_the_reason(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
     engine.error = EngineDown("h1 does not answer")
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.json() == {"type": "end", "reason": "h1 does not answer"}
             assert await websocket_client.code() == 1000
 
     run_async(scenario)
 
 
-def test_a_host_that_dies_meanwhile_is_the_reason(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_host_that_dies_meanwhile_is_the_reason(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             await websocket_client.is_silent(0.1)
             engine.error = EngineDown("h1 does not answer")
             engine.stream.finish()
@@ -128,11 +128,11 @@ def test_a_host_that_dies_meanwhile_is_the_reason(people: Any, box: Container, e
     run_async(scenario)
 
 
-def test_a_container_that_vanished_is_gone(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_container_that_vanished_is_gone(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             await websocket_client.is_silent(0.1)
             engine.error = EngineNotFound("no such container")
             engine.stream.finish()
@@ -141,33 +141,35 @@ def test_a_container_that_vanished_is_gone(people: Any, box: Container, engine: 
     run_async(scenario)
 
 
-def test_a_time_that_is_none_is_the_reason(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_time_that_is_none_is_the_reason(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
         for since in ("yesterday", "2026-13-01T00:00:00Z"):
-            async with WebSocketClient(f"/ws/logs?container={box.pk}&since={since}", headers) as websocket_client:
+            async with WebSocketClient(f"/ws/logs?container={container.pk}&since={since}", headers) as websocket_client:
                 assert "is no time" in (await websocket_client.json("end"))["reason"]
 
     run_async(scenario)
 
 
-def test_a_container_without_a_host_says_so(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_container_without_a_host_says_so(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rita)
-    Container.all_objects.filter(pk=box.pk).update(external_id="")
+    Container.all_objects.filter(pk=container.pk).update(external_id="")
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             assert "not on a host yet" in (await websocket_client.json("end"))["reason"]
 
     run_async(scenario)
 
 
 def test_a_browser_that_does_not_read_misses_the_oldest_lines(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = session_headers(people.rita)
-    monkeypatch.setattr(logs, "LogBuffer", lambda patient: LogBuffer(patient=patient, lines=100))
+    monkeypatch.setattr(
+        logs, "LogBuffer", lambda block_when_full: LogBuffer(block_when_full=block_when_full, lines=100)
+    )
     stalled = asyncio.Event()
     send = logs.LogsSocket.send
 
@@ -178,7 +180,7 @@ def test_a_browser_that_does_not_read_misses_the_oldest_lines(
     monkeypatch.setattr(logs.LogsSocket, "send", slow)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             engine.stream.feed(log_line(0))
             await asyncio.sleep(0.2)
             engine.stream.feed(*[log_line(n) for n in range(1, 5001)])
@@ -206,7 +208,7 @@ def fill(lines: LogBuffer, count: int) -> None:
 
 
 def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
-    lines = LogBuffer(patient=True, lines=10)
+    lines = LogBuffer(block_when_full=True, lines=10)
     writer = threading.Thread(target=fill, args=(lines, 100))
     writer.start()
     got: list[LogLine] = []
@@ -221,7 +223,7 @@ def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
 
 
 def test_closing_lets_a_waiting_writer_go() -> None:
-    lines = LogBuffer(patient=True, lines=1)
+    lines = LogBuffer(block_when_full=True, lines=1)
     writer = threading.Thread(target=fill, args=(lines, 3))
     writer.start()
     lines.close()
@@ -229,10 +231,17 @@ def test_closing_lets_a_waiting_writer_go() -> None:
     assert not writer.is_alive()
 
 
-def test_v1_defaults_are_a_hundred_lines_and_following(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+def test_v1_defaults_are_a_hundred_lines_and_following(
+    container: Container, engine: ScriptedEngine, actor_of: Any
+) -> None:
     actor, details = actor_of("rita"), {"tail": None, "follow": None}
     token = ticket_issue(
-        actor=actor, environment_id=box.environment_id, verb="logs", kind="container", target=box.pk, details=details
+        actor=actor,
+        environment_id=container.environment_id,
+        verb="logs",
+        kind="container",
+        target=container.pk,
+        details=details,
     )
 
     async def scenario() -> None:
@@ -243,13 +252,13 @@ def test_v1_defaults_are_a_hundred_lines_and_following(box: Container, engine: S
     assert engine.calls[0][2] == {"follow": True, "tail": 100, "since": ""}
 
 
-def test_v1_clients_get_a_frame_a_line(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+def test_v1_clients_get_a_frame_a_line(container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
     token = ticket_issue(
         actor=actor_of("rita"),
-        environment_id=box.environment_id,
+        environment_id=container.environment_id,
         verb="logs",
         kind="container",
-        target=box.pk,
+        target=container.pk,
         details={"tail": 7, "follow": False},
     )
     engine.stream.feed(log_line(1), LogLine("stderr", "t2", "oh"), LogLine("tty", "t3", ""))

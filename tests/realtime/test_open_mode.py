@@ -1,4 +1,4 @@
-"""Sockets in open mode, and sockets whose ticket was got with a session: both end with what they stand on."""
+"""Sockets in open mode and sockets of tickets from a session: each ends with what authenticated it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def opened(people: Any) -> None:
 
 
 def codes(path: str, *each: dict[str, str]) -> list[int | None]:
-    """With which code each is sent away; None where the socket speaks."""
+    """The close code of each socket; None where it sends something."""
     found: list[int | None] = []
 
     async def scenario() -> None:
@@ -71,12 +71,14 @@ def test_a_handshake_may_ask_to_be_checked(opened: None, lab: Environment) -> No
     assert codes(f"/ws/events?environment={lab.pk}", *({**each, **ENFORCE} for each in NOBODY)) == [4401] * 4
 
 
-def test_a_made_up_ticket_is_nobody_even_then(opened: None, lab: Environment) -> None:
+def test_an_unknown_ticket_is_rejected_even_then(opened: None, lab: Environment) -> None:
     assert codes(f"/ws/events?environment={lab.pk}&ticket=nonsense", {}) == [4401]
 
 
-def ticket(actor: Actor, box: Container) -> str:
-    return ticket_issue(actor=actor, environment_id=box.environment_id, verb="logs", kind="container", target=box.pk)
+def ticket(actor: Actor, container: Container) -> str:
+    return ticket_issue(
+        actor=actor, environment_id=container.environment_id, verb="logs", kind="container", target=container.pk
+    )
 
 
 def closes_within(path: str, headers: dict[str, str], act: Any) -> float:
@@ -96,27 +98,29 @@ def closes_within(path: str, headers: dict[str, str], act: Any) -> float:
 
 
 def test_switching_access_control_on_closes_what_stood_on_open_mode(
-    opened: None, people: Any, lab: Environment, box: Container, engine: ScriptedEngine
+    opened: None, people: Any, lab: Environment, container: Container, engine: ScriptedEngine
 ) -> None:
     act = lambda: open_mode_off(actor=None)  # noqa: E731
     assert closes_within(f"/ws/events?environment={lab.pk}", {}, act) < 0.7
 
 
 def test_an_anonymous_ticket_is_worth_no_more_than_open_mode(
-    opened: None, people: Any, box: Container, engine: ScriptedEngine
+    opened: None, people: Any, container: Container, engine: ScriptedEngine
 ) -> None:
-    token = ticket(actor_of_anonymous(people.root, "api"), box)
-    unused = ticket(actor_of_anonymous(people.root, "api"), box)
+    token = ticket(actor_of_anonymous(people.root, "api"), container)
+    unused = ticket(actor_of_anonymous(people.root, "api"), container)
     act = lambda: open_mode_off(actor=None)  # noqa: E731
     assert closes_within(f"/ws/logs?ticket={token}", {}, act) < 0.7
     assert codes(f"/ws/logs?ticket={unused}", {}) == [4401]
 
 
-def test_a_ticket_ends_with_the_session_it_was_got_with(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_ticket_ends_with_the_session_it_was_got_with(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
     session_headers(people.bob)
     session = Session.objects.select_related("account").get(account=people.bob)
     actor = actor_of_user(people.bob, "api", session=session)
-    token, _unused = ticket(actor, box), ticket(actor, box)
+    token, _unused = ticket(actor, container), ticket(actor, container)
     act = lambda: sessions_close(people.bob)  # noqa: E731
     assert closes_within(f"/ws/logs?ticket={token}", {}, act) < 0.7
     assert not SocketTicket.objects.exists()

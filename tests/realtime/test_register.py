@@ -1,4 +1,4 @@
-"""Open sockets are on the register while they are open, and a change that closes them says how many."""
+"""Open sockets are registered while they are open, and a change that closes them says how many."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def registered() -> list[tuple[Any, ...]]:
 
 
 def test_a_socket_is_on_the_register_while_it_is_open(
-    people: Any, lab: Environment, box: Container, engine: ScriptedEngine
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine
 ) -> None:
     headers = session_headers(people.bob)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             await websocket_client.is_silent(0.15)
             assert await later(registered) == [(people.bob.pk, lab.pk, "exec", "exec", PROCESS_ID)]
 
@@ -58,11 +58,13 @@ def test_a_socket_is_on_the_register_while_it_is_open(
     assert becomes_true(lambda: registered() == [])
 
 
-def test_a_refused_socket_leaves_nothing_on_the_register(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_refused_socket_leaves_nothing_on_the_register(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.code() == 4403
 
     run_async(scenario)
@@ -70,7 +72,7 @@ def test_a_refused_socket_leaves_nothing_on_the_register(people: Any, box: Conta
 
 
 def test_closing_sockets_says_how_many(
-    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
     alice = actor_of("alice")
     bob = session_headers(people.bob)
@@ -78,7 +80,7 @@ def test_closing_sockets_says_how_many(
 
     async def scenario() -> None:
         async with (
-            WebSocketClient(f"/ws/logs?container={box.pk}", bob) as one,
+            WebSocketClient(f"/ws/logs?container={container.pk}", bob) as one,
             WebSocketClient(f"/ws/events?environment={lab.pk}", bob) as two,
         ):
             await one.is_silent(0.15)
@@ -90,7 +92,7 @@ def test_closing_sockets_says_how_many(
 
 
 def test_a_narrower_custom_role_closes_shells_and_leaves_logs(
-    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
     root = actor_of("root")
     role = role_create(actor=root, name="runner", permissions=["exec", "logs"])
@@ -103,8 +105,8 @@ def test_a_narrower_custom_role_closes_shells_and_leaves_logs(
 
     async def scenario() -> None:
         async with (
-            WebSocketClient(f"/ws/shell?container={box.pk}", bob) as shell,
-            WebSocketClient(f"/ws/logs?container={box.pk}", bob) as logs,
+            WebSocketClient(f"/ws/shell?container={container.pk}", bob) as shell,
+            WebSocketClient(f"/ws/logs?container={container.pk}", bob) as logs,
         ):
             await logs.is_silent(0.15)
             await later(role_update, role, actor=root, permissions=["logs"])
@@ -116,15 +118,15 @@ def test_a_narrower_custom_role_closes_shells_and_leaves_logs(
 
 
 def test_a_key_of_another_address_opens_no_socket(
-    people: Any, box: Container, engine: ScriptedEngine, actor_of: Any
+    people: Any, container: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
     near = account_key_create(actor=actor_of("bob"), addresses=["127.0.0.0/8"])
     far = account_key_create(actor=actor_of("bob"), addresses=["203.0.113.7"])
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", basic_headers(far)) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", basic_headers(far)) as websocket_client:
             assert await websocket_client.code() == 4401
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", basic_headers(near)) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", basic_headers(near)) as websocket_client:
             assert await websocket_client.is_silent(0.1)
 
     run_async(scenario)
@@ -132,16 +134,16 @@ def test_a_key_of_another_address_opens_no_socket(
 
 
 def test_a_forwarded_address_counts_from_trusted_proxies_only(
-    people: Any, box: Container, engine: ScriptedEngine, actor_of: Any, settings: Any
+    people: Any, container: Container, engine: ScriptedEngine, actor_of: Any, settings: Any
 ) -> None:
     made = account_key_create(actor=actor_of("bob"), addresses=["203.0.113.7"])
     headers = {**basic_headers(made), "x-forwarded-for": "203.0.113.7"}
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.code() == 4401
         settings.TRUSTED_PROXIES = ["127.0.0.1"]
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.is_silent(0.1)
 
     run_async(scenario)
@@ -150,7 +152,7 @@ def test_a_forwarded_address_counts_from_trusted_proxies_only(
 def test_a_socket_ends_with_the_time_of_its_key(
     people: Any,
     lab: Environment,
-    box: Container,
+    container: Container,
     engine: ScriptedEngine,
     actor_of: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -161,7 +163,7 @@ def test_a_socket_ends_with_the_time_of_its_key(
     made = environment_key_create(actor=actor_of("bob"), environment=lab, expires=soon)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", basic_headers(made)) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", basic_headers(made)) as websocket_client:
             assert await websocket_client.code() == 4401
 
     run_async(scenario)

@@ -1,4 +1,4 @@
-"""A right that is taken away closes the sockets that stood on it."""
+"""Revoking a permission closes the sockets that depend on it."""
 
 from __future__ import annotations
 
@@ -57,11 +57,13 @@ def only_alice(lab: Environment, people: Any, actor: Any) -> Callable[[], Any]:
     return lambda: members_set(lab, [owner], actor=actor)
 
 
-@pytest.mark.parametrize("path", ["events?environment={lab}", "logs?container={box}", "shell?container={box}"])
+@pytest.mark.parametrize(
+    "path", ["events?environment={lab}", "logs?container={container}", "shell?container={container}"]
+)
 def test_a_member_put_out_is_disconnected_at_once(
-    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any, path: str
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any, path: str
 ) -> None:
-    address = "/ws/" + path.format(lab=lab.pk, box=box.pk)
+    address = "/ws/" + path.format(lab=lab.pk, container=container.pk)
     act = only_alice(lab, people, actor_of("alice"))
     code, seconds = seconds_until_closed(address, session_headers(people.bob), act)
     assert code == 4403
@@ -71,26 +73,28 @@ def test_a_member_put_out_is_disconnected_at_once(
 
 @pytest.mark.parametrize("change", [{"role": "readonly"}, {"addresses": ["192.0.2.0/24"]}])
 def test_a_key_that_is_held_to_less_is_disconnected_at_once(
-    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any, change: dict[str, Any]
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any, change: dict[str, Any]
 ) -> None:
     made = environment_key_create(actor=actor_of("alice"), environment=lab, name="ci")
     reconcile_until_idle()
     key, actor = ApiKey.objects.select_related("scope").get(pk=made.key.pk), actor_of("alice")
     code, seconds = seconds_until_closed(
-        f"/ws/shell?container={box.pk}", basic_headers(made), lambda: key_change(key, actor=actor, **change)
+        f"/ws/shell?container={container.pk}", basic_headers(made), lambda: key_change(key, actor=actor, **change)
     )
     assert code in {4401, 4403}
     assert seconds < 0.5
     assert [loss.sockets for loss in actor.revoked_counts] == [1]
 
 
-def test_the_others_stay(people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+def test_the_others_stay(
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any
+) -> None:
     act = only_alice(lab, people, actor_of("alice"))
 
     headers = session_headers(people.alice)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             await websocket_client.is_silent(0.2)
             await sync_to_async(act, thread_sensitive=False)()
             await asyncio.sleep(0.3)
@@ -103,20 +107,20 @@ def test_the_others_stay(people: Any, lab: Environment, box: Container, engine: 
 def test_even_without_a_message_the_socket_closes_within_two_seconds(
     people: Any,
     lab: Environment,
-    box: Container,
+    container: Container,
     engine: ScriptedEngine,
     monkeypatch: pytest.MonkeyPatch,
     actor_of: Any,
 ) -> None:
     monkeypatch.setattr(hooks, "rights_changed", [])
     act = only_alice(lab, people, actor_of("alice"))
-    code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", session_headers(people.bob), act)
+    code, seconds = seconds_until_closed(f"/ws/logs?container={container.pk}", session_headers(people.bob), act)
     assert code == 4403
     assert seconds < 2.1
 
 
-def test_who_was_put_out_hears_no_more_changes(people: Any, lab: Environment, actor_of: Any) -> None:
-    """The message and the removal race; the check before sending decides."""
+def test_a_removed_member_receives_no_more_changes(people: Any, lab: Environment, actor_of: Any) -> None:
+    """The message races with the removal; the check before sending decides."""
 
     def act() -> None:
         lab.members.filter(account=people.bob).delete()
@@ -138,37 +142,37 @@ def test_who_was_put_out_hears_no_more_changes(people: Any, lab: Environment, ac
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock's look at every third of a second."""
+    """The periodic check, every third of a second."""
     monkeypatch.setattr(base_socket, "CHECK_INTERVAL", 0.3)
     monkeypatch.setattr(base_socket, "CHECK_MAX_AGE", 0.0)
 
 
 @pytest.mark.usefixtures("hurry")
-def test_logging_out_closes_the_sockets(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_logging_out_closes_the_sockets(people: Any, container: Container, engine: ScriptedEngine) -> None:
     act = Session.objects.all().delete
-    code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", session_headers(people.bob), act)
+    code, seconds = seconds_until_closed(f"/ws/logs?container={container.pk}", session_headers(people.bob), act)
     assert code == 4401
     assert seconds < 0.6
 
 
 @pytest.mark.usefixtures("hurry")
 def test_a_deactivated_account_is_disconnected(
-    people: Any, box: Container, engine: ScriptedEngine, actor_of: Any
+    people: Any, container: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
     root = actor_of("root")
     act = lambda: account_act(people.bob, "deactivate", actor=root)  # noqa: E731
-    code, seconds = seconds_until_closed(f"/ws/shell?container={box.pk}", session_headers(people.bob), act)
+    code, seconds = seconds_until_closed(f"/ws/shell?container={container.pk}", session_headers(people.bob), act)
     assert code == 4401
     assert seconds < 0.6
 
 
 @pytest.mark.usefixtures("hurry")
 def test_a_key_that_is_taken_away_is_disconnected(
-    people: Any, box: Container, engine: ScriptedEngine, actor_of: Any
+    people: Any, container: Container, engine: ScriptedEngine, actor_of: Any
 ) -> None:
     alice = actor_of("alice")
     made = key_create(actor=alice, account=people.alice)
     act = lambda: key_act(made.key, "deactivate", actor=alice)  # noqa: E731
-    code, seconds = seconds_until_closed(f"/ws/logs?container={box.pk}", basic_headers(made), act)
+    code, seconds = seconds_until_closed(f"/ws/logs?container={container.pk}", basic_headers(made), act)
     assert code == 4401
     assert seconds < 0.6

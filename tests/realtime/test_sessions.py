@@ -1,4 +1,4 @@
-"""A session that is ended takes its sockets along, at once, wherever they are."""
+"""Ending a session closes its sockets at once, in every process."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ WAYS: dict[str, Callable[[Any, Any], Any]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_its_log_stream_and_its_page_close_at_once(
-    people: Any, lab: Environment, box: Container, engine: ScriptedEngine, actor_of: Any, way: str
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any, way: str
 ) -> None:
     headers, other = session_headers(people.bob), session_headers(people.alice)
-    logs, page = f"/ws/logs?container={box.pk}", f"/ws/events?environment={lab.pk}"
+    logs, page = f"/ws/logs?container={container.pk}", f"/ws/events?environment={lab.pk}"
 
     async def scenario() -> None:
         async with (
@@ -59,8 +59,8 @@ def test_its_log_stream_and_its_page_close_at_once(
             assert await stream.code() == 4401
             assert await events.code() == 4401
             assert time.monotonic() - began < 0.7
-            await sync_to_async(row_changed, thread_sensitive=False)(lab.pk, "container", box.pk)
-            while ["container", box.pk] not in (await stays.json("changed"))["changes"]:
+            await sync_to_async(row_changed, thread_sensitive=False)(lab.pk, "container", container.pk)
+            while ["container", container.pk] not in (await stays.json("changed"))["changes"]:
                 pass
 
     run_async(scenario)

@@ -25,11 +25,13 @@ from tests.realtime.websocket_client import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_keys_go_in_and_output_comes_out(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_keys_go_in_and_output_comes_out(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}&command=cat+'a+b'", headers) as websocket_client:
+        async with WebSocketClient(
+            f"/ws/shell?container={container.pk}&command=cat+'a+b'", headers
+        ) as websocket_client:
             await websocket_client.send(b"typed ahead ")
             await websocket_client.send({"type": "resize", "columns": 132, "rows": 50})
             await websocket_client.send(b"and on\xff\n")
@@ -44,12 +46,12 @@ def test_keys_go_in_and_output_comes_out(people: Any, box: Container, engine: Sc
     assert engine.session.sizes == [(132, 50)]
 
 
-def test_the_end_tells_the_exit_code(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_the_end_tells_the_exit_code(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
     engine.session.code = 130
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             engine.session.finish()
             assert await websocket_client.json() == {"type": "end", "code": 130}
             assert await websocket_client.code() == 1000
@@ -57,45 +59,45 @@ def test_the_end_tells_the_exit_code(people: Any, box: Container, engine: Script
     run_async(scenario)
 
 
-def test_a_container_that_does_not_run_is_the_reason(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_container_that_does_not_run_is_the_reason(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
     engine.error = EngineConflict("container is not running")
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.json() == {"type": "end", "code": None, "reason": "container is not running"}
 
     run_async(scenario)
 
 
-def test_a_host_that_dies_meanwhile_ends_the_shell(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_host_that_dies_meanwhile_ends_the_shell(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             engine.session.finish(EngineDown("h1 does not answer"))
             assert (await websocket_client.json("end"))["reason"] == "h1 does not answer"
 
     run_async(scenario)
 
 
-def test_quotes_left_open_are_no_command(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_quotes_left_open_are_no_command(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}&command=echo+'", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}&command=echo+'", headers) as websocket_client:
             assert await websocket_client.code() == 4404
 
     run_async(scenario)
     assert engine.calls == []
 
 
-def test_nonsense_from_the_client_changes_nothing(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_nonsense_from_the_client_changes_nothing(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
     bad_size = '{"type":"resize","columns":"x","rows":1}'
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             for frame in ("{", "[]", "7", '{"type":"resize"}', bad_size, "{}", "null"):
                 await websocket_client.send(frame)
             engine.session.feed(b"$ ")
@@ -105,11 +107,13 @@ def test_nonsense_from_the_client_changes_nothing(people: Any, box: Container, e
     assert engine.session.sizes == []
 
 
-def test_a_closed_tab_closes_the_session_and_its_threads(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_closed_tab_closes_the_session_and_its_threads(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
     headers = session_headers(people.rex)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             engine.session.feed(b"$ ")
             await websocket_client.frame()
             assert len(threads_named("shell-")) == 2
@@ -120,7 +124,7 @@ def test_a_closed_tab_closes_the_session_and_its_threads(people: Any, box: Conta
 
 
 def test_output_is_read_no_faster_than_the_browser_takes_it(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = session_headers(people.rex)
     stalled = asyncio.Event()
@@ -133,7 +137,7 @@ def test_output_is_read_no_faster_than_the_browser_takes_it(
     monkeypatch.setattr(shell.ShellSocket, "send", slow)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             engine.session.feed(*[bytes([n]) for n in range(100)])
             await asyncio.sleep(0.3)
             assert engine.session.read_count == 1
@@ -144,7 +148,7 @@ def test_output_is_read_no_faster_than_the_browser_takes_it(
 
 
 def test_a_stalled_browser_that_leaves_frees_the_thread(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = session_headers(people.rex)
 
@@ -154,7 +158,7 @@ def test_a_stalled_browser_that_leaves_frees_the_thread(
     monkeypatch.setattr(shell.ShellSocket, "send", never)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers):
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers):
             engine.session.feed(b"x" * 100)
             await asyncio.sleep(0.2)
 
@@ -162,15 +166,15 @@ def test_a_stalled_browser_that_leaves_frees_the_thread(
     assert becomes_true(lambda: not threads_named("shell-"))
 
 
-def test_a_command_that_does_not_read_holds_nobody_up(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+def test_a_command_that_does_not_read_blocks_no_other_socket(
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = session_headers(people.rex)
     monkeypatch.setattr(shell, "_INPUT_TIMEOUT", 0.5)
     monkeypatch.setattr(engine.session, "write", lambda _data: engine.session.closed.wait())
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             for _ in range(40):
                 await websocket_client.send(b"x" * 1000)
             engine.session.feed(b"still talking")
@@ -181,24 +185,24 @@ def test_a_command_that_does_not_read_holds_nobody_up(
     assert becomes_true(lambda: not threads_named("shell-"))
 
 
-def test_a_frame_of_more_than_a_megabyte_is_refused(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_frame_of_more_than_a_megabyte_is_refused(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             await websocket_client.send(b"x" * 1_000_001)
             assert await websocket_client.code() == 1009
 
     run_async(scenario)
 
 
-def test_v1_clients_speak_base64(box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+def test_v1_clients_speak_base64(container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
     token = ticket_issue(
         actor=actor_of("rex"),
-        environment_id=box.environment_id,
+        environment_id=container.environment_id,
         verb="exec",
         kind="container",
-        target=box.pk,
+        target=container.pk,
         details={"command": ["/bin/ls", "-l"]},
     )
 

@@ -1,4 +1,4 @@
-"""The audit log says of every shell whether it was opened, and why not."""
+"""The audit log records for every shell whether it was opened, and if not, why."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def lines() -> list[AuditEntry]:
 
 
 def the_line() -> AuditEntry:
-    """The one line there is, once it was answered."""
+    """The only entry, once it has an answer."""
     assert becomes_true(lambda: any(row.answer_number for row in lines()))
     (found,) = lines()
     return found
 
 
 def try_it(path: str, headers: dict[str, str]) -> int:
-    """Ask for a shell that will not come; the code of the close."""
+    """Ask for a shell that is refused; returns the close code."""
     found: list[int] = []
 
     async def scenario() -> None:
@@ -50,22 +50,28 @@ def try_it(path: str, headers: dict[str, str]) -> int:
     return found[0]
 
 
-def test_a_shell_that_was_opened_is_written_down_as_done(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_shell_that_was_opened_is_written_down_as_done(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
     headers = session_headers(people.rex)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}", headers) as websocket_client:
             engine.session.feed(b"$ ")
             await websocket_client.frame()
 
     run_async(scenario)
     entry = the_line()
-    assert (entry.account_id, entry.target, entry.environment_id) == (people.rex.pk, box.pk, box.environment_id)
+    assert (entry.account_id, entry.target, entry.environment_id) == (
+        people.rex.pk,
+        container.pk,
+        container.environment_id,
+    )
     assert (entry.request, entry.code, entry.response) == ({"command": DEFAULT_SHELL}, "200", {})
 
 
 def test_the_line_is_there_before_the_engine_is_asked(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
@@ -75,7 +81,7 @@ def test_the_line_is_there_before_the_engine_is_asked(
 
     monkeypatch.setattr(engine, "exec", fake_reconcile)
     engine.session.finish()
-    try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex))
+    try_it(f"/ws/shell?container={container.pk}", session_headers(people.rex))
     assert seen == [1]
     assert the_line().code == "200"
 
@@ -89,86 +95,94 @@ def test_the_line_is_there_before_the_engine_is_asked(
     ],
 )
 def test_what_was_not_opened_is_written_down_as_refused_with_the_reason(
-    error: Any, code: str, people: Any, box: Container, engine: ScriptedEngine
+    error: Any, code: str, people: Any, container: Container, engine: ScriptedEngine
 ) -> None:
     engine.error = error
-    assert try_it(f"/ws/shell?container={box.pk}&command=ls", session_headers(people.rex)) == 1000
+    assert try_it(f"/ws/shell?container={container.pk}&command=ls", session_headers(people.rex)) == 1000
     entry = the_line()
     assert (entry.code, entry.response) == (code, {"message": str(error)})
     assert (entry.account_id, entry.request) == (people.rex.pk, {"command": ["ls"]})
     assert engine.calls == []
 
 
-def test_the_host_policy_s_refusal_is_written_down(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    box.spec = {**box.spec, "privileged": True}
-    box.save()
-    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.alice)) == 1000
+def test_the_host_policy_s_refusal_is_written_down(people: Any, container: Container, engine: ScriptedEngine) -> None:
+    container.spec = {**container.spec, "privileged": True}
+    container.save()
+    assert try_it(f"/ws/shell?container={container.pk}", session_headers(people.alice)) == 1000
     entry = the_line()
-    assert (entry.code, entry.target) == ("422", box.pk)
+    assert (entry.code, entry.target) == ("422", container.pk)
     assert "may not be entered by a shell" in entry.response["message"]
     assert engine.calls == []
 
 
-def test_a_container_that_is_nowhere_yet(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_a_container_that_is_nowhere_yet(people: Any, container: Container, engine: ScriptedEngine) -> None:
     Container.all_objects.update(external_id="")
-    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex)) == 1000
+    assert try_it(f"/ws/shell?container={container.pk}", session_headers(people.rex)) == 1000
     assert (the_line().code, engine.calls) == ("409", [])
 
 
 def test_a_portal_that_fails_says_so_without_details(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: Any, **_more: Any) -> Any:
         raise ValueError("secret")
 
     monkeypatch.setattr(engine, "exec", fail)
-    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex)) == 1000
+    assert try_it(f"/ws/shell?container={container.pk}", session_headers(people.rex)) == 1000
     assert (the_line().code, the_line().response) == ("500", {"message": "ValueError"})
 
 
-def test_a_role_that_may_not_is_written_down_as_refused(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rita)) == 4403
+def test_a_role_that_may_not_is_written_down_as_refused(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
+    assert try_it(f"/ws/shell?container={container.pk}", session_headers(people.rita)) == 4403
     entry = the_line()
-    assert (entry.account_id, entry.code, entry.environment_id) == (people.rita.pk, "403", box.environment_id)
+    assert (entry.account_id, entry.code, entry.environment_id) == (people.rita.pk, "403", container.environment_id)
     assert entry.response == {"message": "Your role here may not do this."}
     assert engine.calls == []
 
 
-def test_a_key_that_may_not_is_named(people: Any, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+def test_a_key_that_may_not_is_named(people: Any, container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
     made = key_create(actor=actor_of("rita"), account=people.rita, name="looker")
     made.key.state = "active"
     made.key.save()
-    assert try_it(f"/ws/shell?container={box.pk}", basic_headers(made)) == 4403
+    assert try_it(f"/ws/shell?container={container.pk}", basic_headers(made)) == 4403
     assert (the_line().key_id, the_line().code) == (made.key.pk, "403")
 
 
 def test_one_connection_too_many_is_a_refusal_too(
-    people: Any, box: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+    people: Any, container: Container, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base_socket, "MOST_SOCKETS", 0)
-    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.rex)) == 4403
+    monkeypatch.setattr(base_socket, "MAX_SOCKETS_PER_ACCOUNT", 0)
+    assert try_it(f"/ws/shell?container={container.pk}", session_headers(people.rex)) == 4403
     assert (the_line().code, engine.calls) == ("403", [])
 
 
-def test_what_the_caller_cannot_see_is_not_audited(people: Any, box: Container, engine: ScriptedEngine) -> None:
-    assert try_it(f"/ws/shell?container={box.pk}", session_headers(people.mallory)) == 4404
-    assert try_it(f"/ws/shell?container={box.pk}", {}) == 4401
+def test_what_the_caller_cannot_see_is_not_audited(people: Any, container: Container, engine: ScriptedEngine) -> None:
+    assert try_it(f"/ws/shell?container={container.pk}", session_headers(people.mallory)) == 4404
+    assert try_it(f"/ws/shell?container={container.pk}", {}) == 4401
     assert try_it("/ws/shell?container=999999", session_headers(people.rex)) == 4404
     assert lines() == []
 
 
-def test_other_sockets_that_are_refused_write_nothing(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_other_sockets_that_are_refused_write_nothing(
+    people: Any, container: Container, engine: ScriptedEngine
+) -> None:
     before = AuditEntry.all_objects.count()
-    assert try_it(f"/ws/logs?container={box.pk}", session_headers(people.mallory)) == 4404
+    assert try_it(f"/ws/logs?container={container.pk}", session_headers(people.mallory)) == 4404
     assert AuditEntry.all_objects.count() == before
 
 
-def test_the_chain_holds(people: Any, box: Container, engine: ScriptedEngine, actor_of: Any) -> None:
+def test_the_chain_holds(people: Any, container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
     ticket = ticket_issue(
-        actor=actor_of("rex"), environment_id=box.environment_id, verb="exec", kind="container", target=box.pk
+        actor=actor_of("rex"),
+        environment_id=container.environment_id,
+        verb="exec",
+        kind="container",
+        target=container.pk,
     )
     engine.error = EngineConflict("container is not running")
     assert try_it(f"/v1/exec/?token={ticket}", {}) == 1000
     assert the_line().code == "409"
-    assert AuditHead.objects.filter(environment_number=box.environment_id).exists()
-    assert not verify(box.environment_id).faults
+    assert AuditHead.objects.filter(environment_number=container.environment_id).exists()
+    assert not verify(container.environment_id).faults

@@ -1,4 +1,4 @@
-"""The same sockets on the engine in memory: what a demonstration shows."""
+"""The same sockets on the simulated engine, as the demo uses them."""
 
 from __future__ import annotations
 
@@ -23,39 +23,41 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def sim(box: Container) -> Iterator[SimulatedDriver]:
+def sim(container: Container) -> Iterator[SimulatedDriver]:
     found = simulated_engine("h1")
     found.tick = 0.05
     name = found.create(CreateRequest("web", {"Image": "bb:local"}))
     found.start(name)
-    Container.all_objects.filter(pk=box.pk).update(external_id=name)
-    box.refresh_from_db()
+    Container.all_objects.filter(pk=container.pk).update(external_id=name)
+    container.refresh_from_db()
     yield found
     reset_engines()
     discard_driver(Endpoint("sim://h1"))
 
 
-def test_logs_follow_what_the_container_says_until_it_stops(people: Any, box: Container, sim: SimulatedDriver) -> None:
+def test_logs_follow_what_the_container_says_until_it_stops(
+    people: Any, container: Container, sim: SimulatedDriver
+) -> None:
     headers = session_headers(people.rita)
-    sim.write_log(box.external_id, "before")
+    sim.write_log(container.external_id, "before")
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/logs?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/logs?container={container.pk}", headers) as websocket_client:
             assert (await websocket_client.json("lines"))["lines"][-1][2] == "before"
-            sim.write_log(box.external_id, "after", "stderr")
+            sim.write_log(container.external_id, "after", "stderr")
             (log_entry,) = (await websocket_client.json("lines"))["lines"]
             assert (log_entry[0], log_entry[2]) == ("stderr", "after")
-            sim.crash(box.external_id, 9)
+            sim.crash(container.external_id, 9)
             assert (await websocket_client.json("end"))["reason"] == "The container stopped (exit code 9)."
 
     run_async(scenario)
 
 
-def test_a_shell_answers_and_exits(people: Any, box: Container, sim: SimulatedDriver) -> None:
+def test_a_shell_answers_and_exits(people: Any, container: Container, sim: SimulatedDriver) -> None:
     headers = session_headers(people.bob)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/shell?container={box.pk}&command=/bin/sh", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/shell?container={container.pk}&command=/bin/sh", headers) as websocket_client:
             await websocket_client.send(b"echo hello\n")
             seen = b""
             while b"hello\r\n" not in seen.partition(b"\r\n")[2]:
@@ -68,11 +70,11 @@ def test_a_shell_answers_and_exits(people: Any, box: Container, sim: SimulatedDr
     run_async(scenario)
 
 
-def test_statistics_come_until_the_engine_goes_down(people: Any, box: Container, sim: SimulatedDriver) -> None:
+def test_statistics_come_until_the_engine_goes_down(people: Any, container: Container, sim: SimulatedDriver) -> None:
     headers = session_headers(people.rita)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/stats?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/stats?container={container.pk}", headers) as websocket_client:
             await websocket_client.json("points")
             (point,) = (await websocket_client.json("points"))["points"][:1]
             assert point["memory"] > 0
@@ -83,13 +85,13 @@ def test_statistics_come_until_the_engine_goes_down(people: Any, box: Container,
     assert becomes_true(lambda: not threads_named("stats-"))
 
 
-def test_a_switched_off_engine_is_the_reason(people: Any, box: Container, sim: SimulatedDriver) -> None:
+def test_a_switched_off_engine_is_the_reason(people: Any, container: Container, sim: SimulatedDriver) -> None:
     headers = session_headers(people.bob)
     sim.down = True
 
     async def scenario() -> None:
         for path in ("logs", "shell", "stats"):
-            async with WebSocketClient(f"/ws/{path}?container={box.pk}", headers) as websocket_client:
+            async with WebSocketClient(f"/ws/{path}?container={container.pk}", headers) as websocket_client:
                 assert "switched off" in (await websocket_client.json("end"))["reason"]
 
     run_async(scenario)

@@ -1,4 +1,4 @@
-"""Statistics: one engine stream for all who watch, closed behind the last of them."""
+"""Statistics: one engine stream for all viewers, closed with the last of them."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def test_a_viewer_that_leaves_before_the_engine_answers_leaves_nothing_open() ->
 
 @database
 @pytest.mark.parametrize("what", ["container={0.pk}", "host={0.host_id}"])
-def test_points_arrive_after_a_back_fill(people: Any, box: Container, engine: ScriptedEngine, what: str) -> None:
+def test_points_arrive_after_a_back_fill(people: Any, container: Container, engine: ScriptedEngine, what: str) -> None:
     headers = session_headers(people.rita)
-    path = f"/ws/stats?{what.format(box)}"
+    path = f"/ws/stats?{what.format(container)}"
 
     async def scenario() -> None:
         async with WebSocketClient(path, headers) as websocket_client:
@@ -119,13 +119,15 @@ def test_points_arrive_after_a_back_fill(people: Any, box: Container, engine: Sc
 
 @database
 @pytest.mark.parametrize("when", ["before", "later"])
-def test_a_host_that_is_down_is_the_reason(people: Any, box: Container, engine: ScriptedEngine, when: str) -> None:
+def test_a_host_that_is_down_is_the_reason(
+    people: Any, container: Container, engine: ScriptedEngine, when: str
+) -> None:
     headers = session_headers(people.rita)
     down = EngineDown("h1 does not answer")
     engine.error = down if when == "before" else None
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/ws/stats?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/ws/stats?container={container.pk}", headers) as websocket_client:
             await websocket_client.json("points")
             if when == "later":
                 await asyncio.to_thread(becomes_true, lambda: bool(engine.stats_streams))
@@ -148,12 +150,12 @@ def test_a_host_that_is_down_is_the_reason(people: Any, box: Container, engine: 
     ],
 )
 def test_v1_clients_get_arrays_of_cumulative_samples(
-    box: Container, engine: ScriptedEngine, actor_of: Any, monkeypatch: Any, path: str, kind: str, ids: list[str]
+    container: Container, engine: ScriptedEngine, actor_of: Any, monkeypatch: Any, path: str, kind: str, ids: list[str]
 ) -> None:
     monkeypatch.setattr(v1_stats, "_INTERVAL", 0.05)
-    target = {"container": box.pk, "host": box.host_id, "project": box.environment_id}[kind]
+    target = {"container": container.pk, "host": container.host_id, "project": container.environment_id}[kind]
     token = ticket_issue(
-        actor=actor_of("rita"), environment_id=box.environment_id, verb="stats", kind=kind, target=target or 0
+        actor=actor_of("rita"), environment_id=container.environment_id, verb="stats", kind=kind, target=target or 0
     )
 
     async def scenario() -> None:
@@ -174,11 +176,11 @@ def test_v1_clients_get_arrays_of_cumulative_samples(
 
 
 @database
-def test_v1_statistics_need_a_ticket(people: Any, box: Container, engine: ScriptedEngine) -> None:
+def test_v1_statistics_need_a_ticket(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.alice)
 
     async def scenario() -> None:
-        async with WebSocketClient(f"/v1/containerstats?container={box.pk}", headers) as websocket_client:
+        async with WebSocketClient(f"/v1/containerstats?container={container.pk}", headers) as websocket_client:
             assert await websocket_client.code() == 4404
 
     run_async(scenario)

@@ -1,4 +1,4 @@
-"""A client that opens sockets of the portal, and what a test of threads needs."""
+"""A WebSocket client for tests, and running coroutines in threads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WebSocketClient:
         self._communicator = ApplicationCommunicator(websocket_application, {**scope, "client": ("127.0.0.1", 40_000)})
 
     async def open(self) -> bool:
-        """Shake hands; False when the portal refuses to."""
+        """Open the socket; False when the handshake is refused."""
         await self._communicator.send_input({"type": "websocket.connect"})
         return bool((await self.frame())["type"] == "websocket.accept")
 
@@ -50,7 +50,7 @@ class WebSocketClient:
                 return data
 
     async def code(self) -> int:
-        """The code of the close, whatever comes before it."""
+        """The close code; frames before it are skipped."""
         while (frame := await self.frame())["type"] != "websocket.close":
             pass
         return int(frame["code"])
@@ -95,7 +95,7 @@ def run_async(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     def go() -> None:
         try:
             asyncio.run(asyncio.wait_for(scenario(), 30))
-        except BaseException as error:  # noqa: BLE001 - told to the test's own thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
             failures.append(error)
 
     thread = threading.Thread(target=go)

@@ -72,7 +72,7 @@ ALL = list(routes(urls.urlpatterns))
 
 @pytest.mark.parametrize("route", ALL, ids=lambda route: route.name)
 def test_every_url_declares_its_access(route: Route):
-    """Views declare it with a decorator: `anybody`, `site`, `inside` or `admins` of `console.request_context`."""
+    """Views declare it with a decorator of `console.request_context`, such as `member_required`."""
     assert route.access in ACCESS, f"{route.path}: its view declares no access"
     assert (route.access == "anybody") == (route.name in ANYBODY), route.path
     assert (route.access == "environment") == route.path.startswith("env/<key:environment>/"), route.path

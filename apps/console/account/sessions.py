@@ -1,4 +1,4 @@
-"""Where one is logged in, and (for administrators) where everybody is."""
+"""Sessions: one's own, and for administrators everybody's."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ COLUMNS = {
 
 
 def sessions_ended_message(count: int) -> str:
-    """How many sessions ended, in words."""
+    """The message after `count` sessions were ended."""
     return ngettext("%(count)s session ended.", "%(count)s sessions ended.", count) % {"count": count}
 
 
 @login_required
 def own(ctx: RequestContext) -> HttpResponse:
-    """The browsers and programs that are logged in as the visitor."""
+    """The sessions of the current account."""
     rows = list(all_sessions().filter(account=ctx.actor.user))
     others = Verdict(allowed=len(rows) > 1, reason=_("There is no other session."))
     stop = buttons.custom_button(_("End all others"), "logout", ctx.url("sessions-end"), others, action="end-others")
@@ -44,7 +44,7 @@ def own(ctx: RequestContext) -> HttpResponse:
 @login_required
 @post_required
 def end_others(ctx: RequestContext) -> HttpResponse:
-    """End every session of the visitor but this one."""
+    """End every session of the current account but this one."""
     if ctx.actor.user is None:
         raise NotFound(_("There is no such account."))
     key = str(ctx.request.session.session_key)
@@ -54,7 +54,7 @@ def end_others(ctx: RequestContext) -> HttpResponse:
 @login_required
 @post_required
 def end(ctx: RequestContext, pk: int) -> HttpResponse:
-    """End one session of the visitor."""
+    """End one session of the current account."""
     row = ctx.get_or_404(all_sessions().filter(account=ctx.actor.user), pk)
     session_end(row, actor=ctx.actor)
     return ctx.success_response(sessions_ended_message(1), ctx.url("login") if row == ctx.actor.session else "")
@@ -62,7 +62,7 @@ def end(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @admin_required
 def sessions_all(ctx: RequestContext) -> HttpResponse:
-    """All sessions."""
+    """The sessions of all accounts."""
     filters = query_filters(ctx.request, "q")
     rows = all_sessions()
     if filters["q"]:
@@ -75,6 +75,6 @@ def sessions_all(ctx: RequestContext) -> HttpResponse:
 @admin_required
 @post_required
 def end_any(ctx: RequestContext, pk: int) -> HttpResponse:
-    """End anybody's session."""
+    """End a session of any account."""
     session_end(ctx.get_or_404(all_sessions(), pk), actor=ctx.actor)
     return ctx.success_response(sessions_ended_message(1))

@@ -1,4 +1,4 @@
-"""The second factor of one's own account, and an administrator's help for who lost theirs."""
+"""The second factor of one's own account, and its reset by an administrator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _own_user(ctx: RequestContext) -> User:
 
 @login_required
 def overview(ctx: RequestContext) -> HttpResponse:
-    """Whether there is a second factor, since when, and how many recovery codes are left."""
+    """The second factor: whether it is set up, since when, and how many recovery codes are left."""
     user = _own_user(ctx)
     can_enrol = Verdict(allowed=user.has_usable_password(), reason=_("Your log-in provider asks for a second factor."))
     can_disable = Verdict(
@@ -43,12 +43,12 @@ def overview(ctx: RequestContext) -> HttpResponse:
         ),
         "off": buttons.custom_button(_("Turn it off"), "x", ctx.url("factor-off"), can_disable, is_dialog=True),
     }
-    return ctx.render("console/factor.html", context)
+    return ctx.render("console/two_factor.html", context)
 
 
 @login_required
 def new(ctx: RequestContext) -> HttpResponse:
-    """Set an authenticator up: the QR code, and its first code."""
+    """Set up an authenticator: show the QR code, then check the first code."""
     user, error, sent = _own_user(ctx), "", ctx.request.POST
     if ctx.request.method == "POST":
         try:
@@ -65,12 +65,12 @@ def new(ctx: RequestContext) -> HttpResponse:
         "picture": qr_svg(enrolment.uri),
         "address": ctx.request.path,
     }
-    return ctx.render("console/factor_new.html", context, status=422 if error else 200)
+    return ctx.render("console/two_factor_new.html", context, status=422 if error else 200)
 
 
 @login_required
 def codes(ctx: RequestContext) -> HttpResponse:
-    """Ten new recovery codes against a code."""
+    """Issue ten new recovery codes; asks for a code first."""
     return _confirm_with_code(
         ctx,
         _("New recovery codes"),
@@ -83,7 +83,7 @@ def codes(ctx: RequestContext) -> HttpResponse:
 
 @login_required
 def disable(ctx: RequestContext) -> HttpResponse:
-    """Take the factor away against a code."""
+    """Turn the second factor off; asks for a code first."""
 
     def do(code: str) -> HttpResponse:
         second_factor.factor_off(_own_user(ctx), code, actor=ctx.actor)
@@ -100,19 +100,19 @@ def _confirm_with_code(ctx: RequestContext, title: str, note: str, do: Callable[
         except Invalid as problem:
             error = problem.message
     context = {"title": title, "note": note, "error": error}
-    return ctx.render("console/factor_code.html", context, status=422 if error else 200)
+    return ctx.render("console/two_factor_code.html", context, status=422 if error else 200)
 
 
 def _show_recovery_codes(ctx: RequestContext, recovery_codes: list[str]) -> HttpResponse:
-    response = ctx.render("console/factor_codes.html", {"codes": recovery_codes})
-    response["HX-Trigger"] = "corral:changed"
+    response = ctx.render("console/two_factor_recovery_codes.html", {"codes": recovery_codes})
+    response["HX-Trigger"] = "corral:changed"  # the page behind the dialog refreshes
     response["Cache-Control"] = "no-store"
     return response
 
 
 @admin_required
 def reset(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Take the factor of an account away whose owner lost it."""
+    """Remove the second factor of an account whose owner lost it."""
     row = find(pk)
     if ctx.request.method == "POST":
         count = second_factor.factor_reset(row, actor=ctx.actor)
@@ -120,4 +120,4 @@ def reset(ctx: RequestContext, pk: int) -> HttpResponse:
             _("The second factor of %(name)s is off.") % {"name": row.login} + " " + sessions_ended_message(count)
         )
     require_recent_auth(ctx.actor)
-    return ctx.render("console/factor_reset.html", {"row": row})
+    return ctx.render("console/two_factor_reset.html", {"row": row})

@@ -1,4 +1,4 @@
-"""The audit log: who asked for what and how it was answered, as a page, as a file, and verified."""
+"""The audit log: list, export, single entries and verification."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from apps.console.components.listing import paginate, query_filters
+from apps.console.components.listing import kind_choices, paginate, query_filters
 from apps.console.request_context import RequestContext, admin_required, member_required
 from apps.control import selectors
 from apps.control.audit.export import CONTENT_TYPES, export_lines
@@ -24,12 +24,13 @@ from apps.core.errors import NotFound
 from apps.core.streams import streaming_download
 
 FILTERS = ("q", "event", "kind", "target", "address", "auth", "via", "code")
+KINDS = ("container", "service", "environment", "host", "project", "apiKey", "account", "hostPolicy")
 VIAS = ("console", "api", "cli", "system")
 AUTHS = ("TokenAuth", "BasicAuth")
 
 
 def _apply_filters(rows: QuerySet[AuditEntry], filters: dict[str, str]) -> QuerySet[AuditEntry]:
-    """The lines that the filters leave."""
+    """The entries that match the filters."""
     if filters["q"]:
         rows = rows.filter(Q(target_name__icontains=filters["q"]) | Q(account__login__icontains=filters["q"]))
     column_filters = {"event__icontains": "event", "kind": "kind", "address__startswith": "address", "via": "via"}
@@ -50,37 +51,45 @@ def _page(ctx: RequestContext, rows: QuerySet[AuditEntry]) -> HttpResponseBase:
     if kind in CONTENT_TYPES:
         return streaming_download(ctx.request, f"audit.{kind}", CONTENT_TYPES[kind], export_lines(rows, kind))
     page = paginate(ctx.request, rows.select_related("account", "environment", "key"), filters)
-    return ctx.render("console/audit.html", {"page": page, "vias": VIAS, "auths": AUTHS, "files": list(CONTENT_TYPES)})
+    context = {
+        "page": page,
+        "kinds": kind_choices(KINDS),
+        "vias": VIAS,
+        "auths": AUTHS,
+        "codes": [("2", _("done")), ("4", _("refused"))],
+        "files": list(CONTENT_TYPES),
+    }
+    return ctx.render("console/audit.html", context)
 
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponseBase:
-    """Who did what in this environment; owners only."""
+    """The audit log of this environment; owners only."""
     ctx.require_permission("own")
     return _page(ctx, AuditEntry.objects.within([ctx.env.pk]))
 
 
 @admin_required
 def everywhere(ctx: RequestContext) -> HttpResponseBase:
-    """Who did what in the whole installation, log-ins included."""
+    """The audit log of the whole installation, log-ins included."""
     return _page(ctx, selectors.visible_audit_entries(ctx.actor))
 
 
 def _entry_page(ctx: RequestContext, rows: QuerySet[AuditEntry], pk: int) -> HttpResponse:
     row = ctx.get_or_404(rows.select_related("account", "environment", "key"), pk)
-    return ctx.render("console/audit_line.html", {"row": row})
+    return ctx.render("console/audit_entry.html", {"row": row})
 
 
 @member_required
 def entry(ctx: RequestContext, pk: int) -> HttpResponse:
-    """One line with what was asked and answered."""
+    """One entry with its request and response."""
     ctx.require_permission("own")
     return _entry_page(ctx, AuditEntry.objects.within([ctx.env.pk]), pk)
 
 
 @admin_required
 def entry_anywhere(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The same for administrators, who also see log-ins."""
+    """One entry of any environment, or of none."""
     return _entry_page(ctx, selectors.visible_audit_entries(ctx.actor), pk)
 
 
@@ -93,7 +102,7 @@ def check(ctx: RequestContext) -> HttpResponse:
 
 @admin_required
 def check_anywhere(ctx: RequestContext) -> HttpResponse:
-    """Verify one chain, or name them all with a way to verify each."""
+    """Verify one chain, or list them all with a link to verify each."""
     chosen = ctx.request.GET.get("chain", "")
     if not chosen:
         return _reports(ctx, unverified_reports())

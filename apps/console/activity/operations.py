@@ -1,4 +1,4 @@
-"""What was asked and how far it is."""
+"""Operations: what was requested, and how far it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from apps.console.components.listing import paginate, query_filters
+from apps.console.components.listing import kind_choices, paginate, query_filters
 from apps.console.request_context import (
     RequestContext,
     admin_required,
@@ -25,6 +25,7 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.control.selectors import descendants_of
 
 STATES = ("open", "failed", "succeeded", "superseded", "cancelled")
+KINDS = ("container", "service", "environment", "host", "pull", "project", "apiKey")
 
 
 def _apply_filters(rows: QuerySet[Operation], filters: dict[str, str]) -> QuerySet[Operation]:
@@ -44,7 +45,13 @@ def _apply_filters(rows: QuerySet[Operation], filters: dict[str, str]) -> QueryS
 def _operations(ctx: RequestContext, rows: Any, title: str) -> HttpResponse:
     filters = query_filters(ctx.request, "q", "state", "kind", "who")
     page = paginate(ctx.request, _apply_filters(rows, filters).select_related("account", "environment"), filters)
-    context = {"page": page, "title": title, "states": STATES}
+    context = {
+        "page": page,
+        "title": title,
+        "states": [(state, None) for state in STATES],
+        "kinds": kind_choices(KINDS),
+        "who": [("people", _("People"))],
+    }
     return ctx.render("console/activity.html", context)
 
 
@@ -63,7 +70,7 @@ def processes(ctx: RequestContext) -> HttpResponse:
 
 @member_required
 def detail(ctx: RequestContext, pk: int) -> HttpResponse:
-    """One operation with its steps and what it led to."""
+    """One operation with its steps and the operations it led to."""
     rows = Operation.objects.within([ctx.env.pk])
     row = ctx.get_or_404(rows.select_related("account", "parent"), pk)
     context = {
@@ -79,17 +86,17 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
 @member_required
 @post_required
 def retry(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Have what failed tried again, and what is going on looked at now."""
+    """Retry a failed operation, or reconcile a pending one now."""
     row = ctx.get_or_404(Operation.objects.within([ctx.env.pk]), pk)
     retried = operation_retry(row, actor=ctx.actor)
     if retried == row:
-        return ctx.success_response(_("Looking again."))
+        return ctx.success_response(_("Reconciling again."))
     return ctx.success_response(_("Trying again."), ctx.url("operation", pk=retried.pk))
 
 
 @member_required
 def cancel(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Say what becomes of it; then take the wish back."""
+    """Show what cancelling would do; then cancel."""
     row = ctx.get_or_404(Operation.objects.within([ctx.env.pk]), pk)
     if ctx.request.method == "POST":
         operation_cancel(row, actor=ctx.actor)

@@ -1,4 +1,4 @@
-"""For administrators: accounts and settings."""
+"""Accounts, for administrators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _YES = Verdict(allowed=True)
 
 @admin_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """Everybody who can log in."""
+    """The list of accounts."""
     filters = query_filters(ctx.request, "q")
     rows = User.objects.filter(removed=None)
     if filters["q"]:
@@ -66,7 +66,7 @@ def new(ctx: RequestContext) -> HttpResponse:
 
 @admin_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Change name, kind and, if one is typed, the password."""
+    """Change name, kind and, if a new one is given, the password."""
     row, errors, sent = find(pk), {}, ctx.request.POST
     if ctx.request.method == "POST":
         try:
@@ -96,5 +96,5 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     if ctx.request.method == "POST":
         account_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Account %(name)s was deleted.") % {"name": row.login})
-    goes = [_("Its sessions end and its API keys are refused.")]
-    return ctx.render("console/remove.html", {"row": row, "consequences": goes, "kind": _("account")})
+    consequences = [_("Its sessions end and its API keys are refused.")]
+    return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("account")})

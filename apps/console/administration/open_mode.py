@@ -1,4 +1,4 @@
-"""Open mode: the page that switches access control off, with the password typed again, and on."""
+"""Open mode: switching access control off, which asks for the password again, and back on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.core.errors import Invalid
 @sensitive_post_parameters("password")
 @admin_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """What open mode is, and the form that switches it on."""
+    """Explain open mode, with the form that enables it."""
     error = ""
     if ctx.request.method == "POST":
         try:
@@ -34,6 +34,6 @@ def index(ctx: RequestContext) -> HttpResponse:
 @admin_required
 @post_required
 def disable(ctx: RequestContext) -> HttpResponse:
-    """Access control on again; who came in without a credential is out with this answer."""
+    """Switch access control on; anonymous visitors lose access with this response."""
     open_mode_off(actor=ctx.actor)
     return ctx.success_response(_("Access control is on."), ctx.url("open-mode"))

@@ -1,4 +1,4 @@
-"""For administrators: the roles there are, and those of one's own."""
+"""Roles, built in and custom, for administrators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.environments.services import role_create, role_remove, role_update
 
 @admin_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """Every role, what it may do, and how many have it."""
+    """Every role with its permissions and how many members and keys have it."""
     choices = role_choices()
     used = role_usage([each.name for each in choices])
     context = {
@@ -57,7 +57,7 @@ def _parse_form(ctx: RequestContext) -> dict[str, Any]:
 
 @admin_required
 def new(ctx: RequestContext) -> HttpResponse:
-    """Make a role."""
+    """Add a role."""
     if ctx.request.method != "POST":
         return _render_form(ctx, None, {})
     try:
@@ -69,7 +69,7 @@ def new(ctx: RequestContext) -> HttpResponse:
 
 @admin_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Change what a role may do, for everybody who has it, at once."""
+    """Change the permissions of a role; takes effect at once for everybody who has it."""
     row = _find(pk)
     if ctx.request.method != "POST":
         return _render_form(ctx, row, {})
@@ -82,7 +82,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @admin_required
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, and which role comes in its place where it is in use; then delete it."""
+    """Delete a role; asks for a replacement if it is in use."""
     row, wrong = _find(pk), ""
     if ctx.request.method == "POST":
         try:

@@ -1,4 +1,4 @@
-"""The installation's settings: what is in force, what it would be by itself, and how much retention keeps."""
+"""The settings of the installation: their values, their defaults, and how many rows a retention keeps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SettingRow:
 
 @admin_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """All of them, those that can harm behind a warning."""
+    """All settings; the ones that can break clients are behind a warning."""
     stored = dict(Setting.objects.filter(name__in=list(DEFAULTS)).values_list("name", "value"))
     sizes = retained_counts(ctx.actor)
     rows = [
@@ -46,7 +46,7 @@ def index(ctx: RequestContext) -> HttpResponse:
 @admin_required
 @post_required
 def save(ctx: RequestContext, name: str) -> HttpResponse:
-    """Set one; the default's own value, or none where none is no value, puts it back."""
+    """Save a setting; an empty value or the default itself resets it."""
     definition = DEFAULTS.get(name)
     if definition is None:
         raise NotFound(_("There is no such setting."))

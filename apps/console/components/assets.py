@@ -1,4 +1,4 @@
-"""What the build made: stylesheets, scripts, the sprite of icons; a readable page without them."""
+"""Built assets by their source names: stylesheets, scripts, the icon sprite; pages stay readable without them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 
 @functools.lru_cache(maxsize=4)
-def _read_manifest(folder: Any, _second: int) -> dict[str, Any]:
+def _read_manifest(folder: Any, _period: int) -> dict[str, Any]:
     try:
         return dict(json.loads((Path(folder) / "static" / "dist" / "manifest.json").read_text()))
     except OSError:
@@ -22,7 +22,8 @@ def _read_manifest(folder: Any, _second: int) -> dict[str, Any]:
 
 
 def _manifest() -> dict[str, Any]:
-    """What the build made, read once in a while; empty when it was not run."""
+    """The manifest of the build, read again every minute (every second with DEBUG); empty when nothing was built."""
+    # The second argument is only there to expire the cache.
     return _read_manifest(settings.BASE_DIR, int(time.monotonic() / (1 if settings.DEBUG else 60)))
 
 
@@ -31,13 +32,13 @@ def _static(name: str) -> str:
 
 
 def asset(name: str) -> str:
-    """The address of a built file by its source name, or of nothing."""
+    """The URL of a built file by its source name; empty when it was not built."""
     entry = _manifest().get(f"static/src/{name}")
     return _static(f"dist/{entry['file']}") if entry else ""
 
 
 def head_assets() -> SafeString:
-    """The stylesheet and script of every page; a plain stylesheet when nothing was built."""
+    """The stylesheets and the script of every page; a plain stylesheet when nothing was built."""
     entry = _manifest().get("static/src/main.js")
     mark = format_html('<link rel="icon" href="{}" type="image/svg+xml">', _static("src/mark.svg"))
     if not entry:
@@ -50,7 +51,7 @@ def head_assets() -> SafeString:
 
 
 def icon(name: str, extra: str = "") -> SafeString:
-    """A picture from the sprite."""
+    """An icon from the sprite."""
     return _render_icon(asset("icons.svg"), name, extra)
 
 

@@ -1,4 +1,4 @@
-"""Buttons read off the life cycles: what can be done with a row now, and why the rest cannot."""
+"""Buttons derived from the life cycles: which actions a row offers now, and why others are not possible."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
-_PK_PLACEHOLDER = 987654321987654321  # stands for a row's number
-_DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}  # these ask something first
+_PK_PLACEHOLDER = 987654321987654321  # replaced by the primary key of a row
+_DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}  # these open a dialog first
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """One thing to do; when it is not allowed it stays visible, grey, and says why."""
+    """One action; when it is not allowed it stays visible, grey, with the reason."""
 
     action: str
     label: Text
@@ -72,7 +72,7 @@ class Button:
 
     @property
     def is_danger(self) -> bool:
-        """Whether it takes something away."""
+        """Whether it deletes something."""
         return self.action == "remove"
 
     @property
@@ -82,19 +82,19 @@ class Button:
 
 
 def row_url(row: Managed, suffix: str, **kwargs: Any) -> str:
-    """The console's address of something about a row."""
-    noun = KIND_NAMES[row.KIND][0]
+    """The console URL of a row's page (`suffix` empty) or of one of its sub-pages."""
+    name = KIND_NAMES[row.KIND][0]
     environment = environment_of(row) if row.KIND != "project" else None
     if environment is not None:
         kwargs["environment"] = environment
-        noun = "environment-key" if noun == "key" else noun
-    url_template = _url_template(f"console:{noun}-{suffix}" if suffix else f"console:{noun}", *kwargs.items())
+        name = "environment-key" if name == "key" else name
+    url_template = _url_template(f"console:{name}-{suffix}" if suffix else f"console:{name}", *kwargs.items())
     return url_template.replace(str(_PK_PLACEHOLDER), str(row.pk))
 
 
 @functools.lru_cache(maxsize=512)
 def _url_template(name: str, *kwargs: tuple[str, Any]) -> str:
-    """An address with a place for the row's number: a page of a hundred rows asks for a thousand of them."""
+    """A URL with a placeholder for the primary key: a page of a hundred rows needs a thousand URLs."""
     return reverse(name, kwargs={"pk": _PK_PLACEHOLDER, **dict(kwargs)})
 
 
@@ -108,11 +108,12 @@ def action_button(ctx: RequestContext, row: Managed, action: str) -> Button:
 
 
 def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) -> list[Button]:
-    """The actions of a row, in the order of its kind; start and stop (activate and deactivate) share one place."""
+    """The actions of a row in the order of its kind; of start and stop (activate and deactivate) only one is shown."""
     found = [action_button(ctx, row, action) for action in ACTION_LABELS[row.KIND] if not only or action in only]
     toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]
     if len(toggles) < 2:
         return found
+    # When neither is allowed, the one that would come next is shown, grey.
     at_rest = row.display_state in {"stopped", "inactive", "error", "registering"} and row.desired not in {
         "running",
         "active",
@@ -124,7 +125,7 @@ def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) 
 def custom_button(
     label: Text, icon: str, url: str, allowed: Verdict, *, action: str = "", is_dialog: bool = False
 ) -> Button:
-    """A button that is no action of a life cycle, such as "Add service"."""
+    """A button that is not an action of a life cycle, such as "Add service"."""
     return Button(action, label, icon, url, allowed.allowed, allowed.reason, is_dialog)
 
 
@@ -136,8 +137,8 @@ def require_known_action(row: Managed, action: str) -> str:
 
 
 def api_url(row: Managed) -> str:
-    """Where the API shows the row."""
-    _noun, plural, letters = KIND_NAMES[row.KIND]
+    """The URL of the row in the API."""
+    _name, plural, letters = KIND_NAMES[row.KIND]
     key = wire_id(letters, row.pk)
     environment = environment_of(row)
     if environment is None or row.KIND in {"project", "account"}:

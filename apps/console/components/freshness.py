@@ -1,4 +1,4 @@
-"""When the portal last saw what a page shows, and whether it goes on looking."""
+"""When the portal last observed what a page shows, and whether it keeps observing it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from apps.hosts.models import Host
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Last seen `at` (None: never); `is_live` while somebody answers, so that the page asks again by itself."""
+    """Last observed `at` (None: never); `is_live` while the host responds, so that the page refreshes itself."""
 
     at: datetime | None
     is_live: bool
 
 
 def freshness_of(row: Host | Container) -> Freshness:
-    """When a host or a container was seen last."""
+    """The freshness of a host or a container."""
     if isinstance(row, Host):
         return Freshness(row.seen_at, row.is_responding)
     return Freshness(last_seen(row), row.host is not None and row.host.is_responding)
 
 
 def combined_freshness(rows: Iterable[Container]) -> Freshness:
-    """What several make up is as old as the one of them that was seen longest ago."""
-    each = [freshness_of(row) for row in rows]
-    return Freshness(min((one.at for one in each if one.at), default=None), any(one.is_live for one in each))
+    """The freshness of several containers: as old as the one that was observed longest ago."""
+    parts = [freshness_of(row) for row in rows]
+    return Freshness(min((part.at for part in parts if part.at), default=None), any(part.is_live for part in parts))

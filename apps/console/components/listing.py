@@ -1,24 +1,27 @@
-"""Lists: a hundred rows at a time, filtered and sorted by what the address says."""
+"""Lists: a hundred rows a page, filtered and sorted by the query of the URL."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import CharField, F, Func, OrderBy, QuerySet, Value
 from django.db.models.functions import Length
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from apps.console.components.state_badges import bad_first
 
 PAGE_SIZE = 100
+_KIND_WORDS = {"environment": gettext_lazy("stack"), "project": gettext_lazy("environment")}
 _NATURAL_COLUMNS = ("name", "address", "image", "login")
 
 
 @dataclass
 class Listing:
-    """One page of rows, and what is needed to ask for another."""
+    """One page of rows, and what is needed to link to the others."""
 
     rows: list[Any]
     total: int
@@ -29,17 +32,17 @@ class Listing:
 
     @property
     def first(self) -> int:
-        """The number of the first row shown."""
+        """The position of the first row shown, counted from 1; 0 when there is none."""
         return (self.number - 1) * PAGE_SIZE + 1 if self.rows else 0
 
     @property
     def last(self) -> int:
-        """The number of the last row shown."""
+        """The position of the last row shown; 0 when there is none."""
         return self.first + len(self.rows) - 1 if self.rows else 0
 
     @property
     def is_filtered(self) -> bool:
-        """Whether something was asked for."""
+        """Whether any filter is set."""
         return any(self.filters.values())
 
     @property
@@ -54,12 +57,17 @@ class Listing:
 
 
 def query_filters(request: HttpRequest, *names: str) -> dict[str, str]:
-    """The filters of the address, trimmed; never longer than makes sense."""
+    """The named filters of the query, trimmed to 200 characters and without NUL, which PostgreSQL refuses."""
     return {name: request.GET.get(name, "").strip().replace("\0", "")[:200] for name in names}
 
 
+def kind_choices(kinds: Iterable[str]) -> list[tuple[str, str | Promise]]:
+    """The choices of a filter by kind of row, with the words that the console uses for them."""
+    return [(kind, _KIND_WORDS.get(kind, kind)) for kind in kinds]
+
+
 def sort_rows(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_health: bool = False) -> QuerySet[Any]:
-    """Sort by a known column (`-` in front: downwards); by default the bad states come first, then names."""
+    """Sort by a known column (`-` in front: descending); by default failed rows come first, then by name."""
     column = columns.get(sort.lstrip("-"))
     if column is None:
         return rows.order_by(bad_first(by_health=by_health), *natural_order("name"), "pk")
@@ -67,28 +75,30 @@ def sort_rows(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_
     orderings = (
         natural_order(column, down=down) if column.endswith(_NATURAL_COLUMNS) else [_ordering(F(column), down=down)]
     )
+    # The key comes last: rows that compare equal must not change places between two pages.
     return rows.order_by(*orderings, "pk")
 
 
 def natural_order(column: str, *, down: bool = False) -> list[OrderBy]:
-    """An ordering of texts as people count (a1, a2, a10): without the digits at their end, then by length.
+    """A natural ordering of texts (a1, a2, a10): by the text without trailing digits, then by length.
 
-    Every database has these two functions, and nothing is turned into a number that could be too big.
+    Every supported database has these two functions, and no number is parsed that could overflow.
     """
     stem = Func(F(column), Value("0123456789"), function="RTRIM", output_field=CharField())
     return [_ordering(each, down=down) for each in (stem, Length(column), F(column))]
 
 
-def _ordering(what: Any, *, down: bool) -> OrderBy:
-    way: OrderBy = what.desc(nulls_last=True) if down else what.asc(nulls_last=True)
-    return way
+def _ordering(expression: Any, *, down: bool) -> OrderBy:
+    ordering: OrderBy = expression.desc(nulls_last=True) if down else expression.asc(nulls_last=True)
+    return ordering
 
 
 def paginate(request: HttpRequest, rows: QuerySet[Any], filters: Mapping[str, str] | None = None) -> Listing:
-    """The page of `rows` that the address asks for; one past the end is the last."""
+    """The page of `rows` that the query asks for; a number past the end gives the last page."""
     total = rows.count()
     pages = max(1, -(-total // PAGE_SIZE))
     text = request.GET.get("page", "1")
+    # `isdigit` alone accepts characters such as "²", which `int` refuses.
     number = min(max(1, int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1), pages)
     page_rows = list(rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
     return Listing(page_rows, total, number, pages, request.GET.get("sort", ""), filters or {})

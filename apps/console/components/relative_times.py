@@ -1,4 +1,4 @@
-"""Times in words: how long ago, and how long it took."""
+"""Relative times and durations in words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _short(seconds: float) -> str:
 def ago(at: datetime | str | None, *, renewed: bool = False) -> SafeString | str:
     """How long ago, with the exact time in the tooltip; the browser keeps it current.
 
-    What is `renewed` moves on without any other change; a page that shows it asks for it again every minute.
+    A `renewed` time advances on the server without any event, so a page that shows one refreshes every minute.
     """
     moment = parse_datetime(at) if isinstance(at, str) and at else at
     if not isinstance(moment, datetime) or moment.year < 1971:
@@ -40,7 +40,7 @@ def ago(at: datetime | str | None, *, renewed: bool = False) -> SafeString | str
 
 
 def ahead(at: datetime) -> SafeString:
-    """How soon, counted down by the browser: "in 40 s", "now" once it is due."""
+    """How soon ("in 40 s", "now" once it is due); the browser counts down."""
     left = (at - timezone.now()).total_seconds()
     text = _("in %(span)s") % {"span": _span(left)} if left >= 1 else _("now")
     stamp = timezone.localtime(at).isoformat(timespec="seconds")
@@ -48,7 +48,7 @@ def ahead(at: datetime) -> SafeString:
 
 
 def lasted(operation: Any) -> str:
-    """How long an operation took, or takes by now."""
+    """How long an operation took, or has been running."""
     seconds = ((operation.ended or timezone.now()) - operation.created).total_seconds()
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

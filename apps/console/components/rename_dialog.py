@@ -13,7 +13,7 @@ from apps.core.errors import Invalid
 
 
 def rename(ctx: RequestContext, row: Any, update: Callable[..., Any]) -> HttpResponse:
-    """Show it; or save what was typed by the kind's own service `update`, whose refusal is shown at its field."""
+    """Show the dialog, or save with the kind's service `update`; its refusal is shown at the field."""
     errors = {}
     if ctx.request.method == "POST":
         try:

@@ -1,4 +1,4 @@
-"""What a change took from others, in words."""
+"""What a change revoked, in words."""
 
 from __future__ import annotations
 

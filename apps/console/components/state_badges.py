@@ -1,4 +1,4 @@
-"""How states look and sort: a word, a tone, an icon, and the bad ones first."""
+"""How states are shown and sorted: word, tone and icon of a badge, failed states first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ICONS = {"good": "circle-check", "off": "player-stop", "bad": "circle-x", "warn
 
 @dataclass(frozen=True, slots=True)
 class StateBadge:
-    """A state as it is shown."""
+    """A state as pages show it; `is_stale` when it cannot be observed just now."""
 
     word: str
     tone: str
@@ -32,12 +32,12 @@ class StateBadge:
 
 
 def tone(word: str) -> str:
-    """The tone of a state; what is neither good, bad nor at rest is on its way."""
+    """The tone of a state; every state that is not listed is a transition."""
     return _TONES.get(word, "busy")
 
 
 def badge_of(row: Any) -> StateBadge:
-    """The face of a managed row: its shown state, or its health where that says more; red once it failed."""
+    """The badge of a managed row: its state, or its health where that says more; red once it failed."""
     word = row.display_state
     health = getattr(row, "health", "") or (row.status or {}).get("health", "")
     if word in {"active", "running"} and health and health != "healthy":
@@ -47,13 +47,13 @@ def badge_of(row: Any) -> StateBadge:
 
 
 def _is_stale(row: Any) -> bool:
-    """Whether nobody can look just now: the engine of the row's host does not answer."""
+    """Whether the row cannot be observed just now because the engine of its host does not respond."""
     host = getattr(row, "host", None)
     return host is not None and host.is_unreachable
 
 
 def bad_first(*, by_health: bool = False) -> Case:
-    """An ordering: bad, warning, on the way, at rest, good; `by_health` for rows whose status tells their health."""
+    """An ordering: failed, warning, in transition, at rest, good; `by_health` for rows with a health in `status`."""
     ranks = [(BAD, 0), (WARN, 1), (OFF, 3), (GOOD, 4)]
     whens = [When(display_state__in=words, then=Value(rank)) for words, rank in ranks]
     by_reported_health = (

@@ -1,4 +1,4 @@
-"""The containers of each host of a list at a glance: how many run, and a dot for each in the colour of its state."""
+"""The containers of each host in a list: how many run, and a dot in the colour of its state for each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ TONE_ORDER = ("bad", "warn", "busy", "good", "off")
 
 
 def add_state_dots(rows: Sequence[Any], environment_id: int) -> None:
-    """Give each host `total`, `running`, `dots` (tones, what is wrong first) and `more` than fit; one query."""
+    """Set `total`, `running`, `dots` (tones, failed first) and `more` (the rest) on each host; one query."""
     containers = Container.objects.within([environment_id]).filter(host__in=[row.pk for row in rows], removed=None)
     counters: dict[int, Counter[str]] = defaultdict(Counter)
     states = containers.order_by().values_list("host", "display_state", "fault").annotate(Count("pk"))
-    for host, shown, fault, count in states:
-        counters[host]["bad" if fault else tone(shown)] += count
-        counters[host]["running"] += count if shown == "running" else 0
+    for host, state, fault, count in states:
+        counters[host]["bad" if fault else tone(state)] += count
+        counters[host]["running"] += count if state == "running" else 0
     for row in rows:
         counts = counters[row.pk]
         row.running = counts.pop("running", 0)

@@ -1,4 +1,4 @@
-"""What a browser or program calls itself, in a few words."""
+"""The User-Agent of a browser or program in a few words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from django.utils.translation import gettext as _
 
-# The first that is found counts: most browsers also claim to be others.
+# The first match counts: most browsers also claim to be others.
 _BROWSERS = (
     (r"Edg(?:e|A|iOS)?/(\d+)", "Edge"),
     (r"OPR/(\d+)", "Opera"),
@@ -26,7 +26,7 @@ _SYSTEMS = (
 
 
 def agent(text: str) -> str:
-    """`Firefox 140 on Linux`; a program's own first word where it is no browser."""
+    """`Firefox 140 on Linux`; for a program that is not a browser, its first word."""
     for pattern, name in _BROWSERS:
         found = re.search(pattern, text)
         if found:

@@ -1,4 +1,4 @@
-"""Containers: the list, the page with its logs and shell, the form, and what is done with them."""
+"""Containers: list, detail page, logs, shell and actions."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash")
 
 
 def defer_heavy_fields(rows: QuerySet[Container]) -> QuerySet[Container]:
-    """Containers with host, service and stack, without what only their own page needs."""
+    """Containers with host, service and stack, without the fields that only the detail page needs."""
     return rows.select_related("host", "slot__service__stack").defer(*_HEAVY_FIELDS)
 
 
 def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> QuerySet[Container]:
-    """Only what the filters ask for."""
+    """The containers that match the filters."""
     text = requested.get("q")
     if text:
         found = Q(name__icontains=text) | Q(image__icontains=text) | Q(address=text) | Q(external_id__startswith=text)
@@ -64,7 +64,7 @@ def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> Query
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """The list."""
+    """The list of containers."""
     requested = query_filters(ctx.request, "q", "state", "host", "image", "kind")
     everything = containers_of(ctx.actor, ctx.env.pk)
     rows = defer_heavy_fields(apply_filters(everything, requested))
@@ -77,6 +77,7 @@ def index(ctx: RequestContext) -> HttpResponse:
         "page": page,
         "states": sorted(states, key=lambda pair: -pair[1]),
         "hosts": list(hosts.values_list("pk", "name")),
+        "kinds": [("standalone", _("Standalone"))],
         "add": buttons.custom_button(
             gettext_lazy("Add container"), "plus", ctx.url("container-new"), ctx.can("operate")
         ),
@@ -92,10 +93,11 @@ def find(ctx: RequestContext, pk: int) -> Container:
 
 @member_required
 def detail(ctx: RequestContext, pk: int) -> HttpResponse:
-    """One container: facts, charts, ports, mounts, values, labels, why it is where it is."""
+    """One container: facts, charts, ports, mounts, environment variables, labels, placement."""
     row = find(ctx, pk)
     can_see_values = ctx.can("values")
     reveal = bool(can_see_values) and ctx.request.GET.get("reveal") == "1"
+    # The page refreshes itself through htmx: one visit is one audit entry.
     if reveal and not ctx.request.headers.get("HX-Request"):
         record("container.values", actor=ctx.actor, row=row, environment_id=ctx.env.pk)
     values = row.config.environment
@@ -121,7 +123,7 @@ def _operations(ctx: RequestContext, row: Container) -> list[Operation]:
 
 @member_required
 def logs(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The output, followed live."""
+    """The log output, followed live."""
     row = find(ctx, pk)
     return ctx.render("console/container_logs.html", {"row": row, "tab": "logs", "allowed": ctx.can("logs")})
 
@@ -143,7 +145,7 @@ def shell(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def menu(ctx: RequestContext, pk: int) -> HttpResponse:
-    """What else can be done with a row of the list."""
+    """The menu of a row in the list."""
     row = find(ctx, pk)
     context = {"row": row, "api_url": buttons.api_url(row), "exec": ctx.can("exec")}
     return ctx.render("console/parts/container_menu.html", context)
@@ -171,7 +173,7 @@ def _action_message(action: str) -> str:
 @member_required
 @post_required
 def bulk(ctx: RequestContext) -> HttpResponse:
-    """The same for every container that was ticked; the ones that could not are named."""
+    """One action for all selected containers; the first refusal is part of the message."""
     action = ctx.request.POST.get("action", "")
     keys = [int(text) for text in ctx.request.POST.getlist("row")[:200] if text.isdigit()]
     if action not in {"start", "stop", "restart", "remove"} or not keys:
@@ -197,7 +199,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, telling what goes with it; then delete."""
+    """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
     if ctx.request.method == "POST":
         container_act(row, "remove", actor=ctx.actor)

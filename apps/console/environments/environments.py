@@ -1,4 +1,4 @@
-"""Environments: the list, their names, their members, their life."""
+"""Environments: list, detail page with members and roles, and actions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from apps.stacks.models import Stack
 
 @login_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """The list: one's own, or all of them for an administrator."""
+    """The list: the actor's own environments, or all of them for an administrator."""
     rows = list(environments_of(ctx.actor, everything=True).filter(removed=None).order_by(*natural_order("name")))
     keys = [row.pk for row in rows]
     people = members_of(keys)
@@ -55,7 +55,7 @@ def index(ctx: RequestContext) -> HttpResponse:
 
 
 def find(ctx: RequestContext, pk: int) -> Environment:
-    """An environment that the visitor knows of."""
+    """An environment that the actor may see."""
     row = Environment.objects.filter(pk=pk, removed=None).first()
     if row is None or "view" not in ctx.actor.permissions(pk):
         raise NotFound(_("There is no such environment, or you are not a member of it."))
@@ -64,7 +64,7 @@ def find(ctx: RequestContext, pk: int) -> Environment:
 
 @login_required
 def new(ctx: RequestContext) -> HttpResponse:
-    """Add an environment; its maker owns it."""
+    """Add an environment; its creator becomes its owner."""
     sent, errors = ctx.request.POST, {}
     if ctx.request.method == "POST":
         try:
@@ -112,7 +112,7 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
 
 @login_required
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, telling what goes with it; then delete."""
+    """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
     if ctx.request.method == "POST":
         environment_act(row, "remove", actor=ctx.actor)

@@ -1,4 +1,4 @@
-"""The host policy of an environment: what its containers may ask of their hosts, and which stand against it."""
+"""The host policy of an environment: what its containers may ask of their hosts, and which violate it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LISTS: dict[str, tuple[str | Promise, str | Promise]] = {
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """The rules for all members to read, for administrators to change."""
+    """The rules: every member may read them, administrators may change them."""
     policy, decision = policies_of([ctx.env.pk])[ctx.env.pk]
     errors: dict[str, str] = {}
     rules = policy.to_json()
@@ -66,7 +66,7 @@ def index(ctx: RequestContext) -> HttpResponse:
 
 
 def _parse_form(sent: QueryDict) -> dict[str, Any]:
-    """The form as rules: a box that is not ticked is closed, an empty list names nothing."""
+    """Parse the form: a box that is not ticked means forbidden, an empty list allows nothing."""
     lists = {name: sent.get(name, "").replace(",", "\n").split() for name in LISTS}
     return {**{name: bool(sent.get(name)) for name in SWITCHES}, **lists}
 

@@ -1,4 +1,4 @@
-"""The member list of an environment: looked for, added, given another role, taken out."""
+"""The members of an environment: search, add, change role, remove."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MemberIdentity = tuple[str, str]
 
 @login_required
 def search(ctx: RequestContext, pk: int) -> HttpResponse:
-    """People and groups of that name, here and with every log-in provider, as buttons that add them."""
+    """People and groups that match, local and from every log-in provider, as buttons that add them."""
     row = find(ctx, pk)
     allowed = can(ctx.actor, "members", row.pk)
     if not allowed:
@@ -45,7 +45,7 @@ def search(ctx: RequestContext, pk: int) -> HttpResponse:
 @login_required
 @post_required
 def add(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Add who was picked from the search, or an account by its log-in name."""
+    """Add the person or group picked from the search, or an account by its log-in name."""
     row, sent = find(ctx, pk), ctx.request.POST
     role = sent.get("role", "member")
     kind, _colon, name = sent.get("pick", "").partition(":")
@@ -54,6 +54,7 @@ def add(ctx: RequestContext, pk: int) -> HttpResponse:
         return _save_member_list(ctx, row, (kind, name), role, message)
     login = sent.get("login", "").strip()
     account = User.objects.filter(login__iexact=login, removed=None).first() if login else None
+    # To those who may not add members the refusal must not reveal which accounts exist.
     if account is None and can(ctx.actor, "members", row.pk):
         message = _("There is no account %(name)r; pick somebody from the list below the field.") % {"name": login[:60]}
         raise Problem(message, status=422, field="login")
@@ -64,7 +65,7 @@ def add(ctx: RequestContext, pk: int) -> HttpResponse:
 @login_required
 @post_required
 def role(ctx: RequestContext, pk: int, account: int) -> HttpResponse:
-    """Give a member another role."""
+    """Change the role of a member."""
     return _save_member_list(
         ctx, find(ctx, pk), _target_member(ctx, account), ctx.request.POST.get("role", ""), _("Saved.")
     )
@@ -73,12 +74,12 @@ def role(ctx: RequestContext, pk: int, account: int) -> HttpResponse:
 @login_required
 @post_required
 def remove(ctx: RequestContext, pk: int, account: int) -> HttpResponse:
-    """Take a member out."""
+    """Remove a member."""
     return _save_member_list(ctx, find(ctx, pk), _target_member(ctx, account), None, _("Saved."))
 
 
 def _target_member(ctx: RequestContext, account: int) -> MemberIdentity:
-    """The kind and id of the entry that is meant: an account (0: the person or group that the form names)."""
+    """Kind and id of the targeted member: an account, or for 0 the identity given in the form."""
     sent = ctx.request.POST
     return ("rancher_id", wire_id("a", account)) if account else (sent.get("kind", ""), sent.get("identity", ""))
 
@@ -86,7 +87,7 @@ def _target_member(ctx: RequestContext, account: int) -> MemberIdentity:
 def _save_member_list(
     ctx: RequestContext, row: Environment, identity: MemberIdentity, role_name: str | None, message: str
 ) -> HttpResponse:
-    """The member list with one entry in this role, or without it."""
+    """Save the member list with one identity in this role, or (None) without it."""
     members = [each for each in _member_entries(row) if (each["externalIdType"], each["externalId"]) != identity]
     if role_name is not None and any(identity):
         members.append({"externalId": identity[1], "externalIdType": identity[0], "role": role_name})
@@ -95,7 +96,7 @@ def _save_member_list(
 
 
 def _member_entries(row: Environment) -> list[dict[str, str]]:
-    """The members as they are."""
+    """The current members in the form that the service takes."""
     return [
         {"externalId": member.identity, "externalIdType": member.identity_type, "role": member.role}
         for member in members_of([row.pk])[row.pk]

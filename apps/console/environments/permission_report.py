@@ -1,4 +1,4 @@
-"""Why may this account or key do that: its permissions with the paths that grant them, and what a change would take."""
+"""Effective access of an account or key: permissions with what grants them, and what a revocation would take."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _page(ctx: RequestContext, subject: Subject, title: str, back: str) -> HttpR
         "accesses": [_describe_access(explain(subject, ref)) for ref in refs],
         "changes": [_describe_revocation(subject, revocation, refs) for revocation in possible_revocations(subject)],
     }
-    return ctx.render("console/why.html", context)
+    return ctx.render("console/effective_access.html", context)
 
 
 def _of_user(ctx: RequestContext, user: User, back: str) -> HttpResponse:
@@ -99,47 +99,47 @@ def _of_user(ctx: RequestContext, user: User, back: str) -> HttpResponse:
 
 @login_required
 def own(ctx: RequestContext) -> HttpResponse:
-    """What I may do, and why."""
+    """The effective access of the current account."""
     user = ctx.actor.user
-    assert user is not None  # noqa: S101 - the door of the console lets nobody else in
+    assert user is not None  # noqa: S101 - `login_required` guarantees it
     return _of_user(ctx, user, "")
 
 
 @admin_required
 def account(ctx: RequestContext, pk: int) -> HttpResponse:
-    """What an account may do, and why."""
+    """The effective access of an account."""
     return _of_user(ctx, find_account(pk), ctx.url("accounts"))
 
 
 @member_required
 def environment_key(ctx: RequestContext, pk: int) -> HttpResponse:
-    """What a key of this environment may do, and why; its maker's other ties are for its maker to see."""
+    """The effective access of a key of this environment; only its creator sees what grants it elsewhere."""
     row = ctx.get_or_404(keys_of_environment(ctx), pk)
     return _page(ctx, subject_of_key(row), row.name or row.public_value, ctx.url("keys"))
 
 
 @login_required
 def account_key(ctx: RequestContext, pk: int) -> HttpResponse:
-    """What one of my keys may do, and why."""
+    """The effective access of one of the account's own keys."""
     row = ctx.get_or_404(keys_of_account(ctx), pk)
     return _page(ctx, subject_of_key(row), row.name or row.public_value, ctx.url("account-keys"))
 
 
 @login_required
 def environment(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Who may do what here: everybody for those who choose the members, oneself for the rest."""
+    """Who may do what here: all members for those who manage them, for others only themselves."""
     row = find_environment(ctx, pk)
     people = member_accounts_of(row.pk)
     if "members" not in ctx.actor.permissions(row.pk):
         people = [each for each in people if each == ctx.actor.user]
     subjects = subjects_of(people, [row.pk])
     ref = EnvironmentRef(row.pk, row.name, row.desired == "active")
-    shown = [(user, _permission_sources(explain(subjects[user.pk], ref))) for user in people]
-    return ctx.render("console/why_environment.html", {"row": row, "entries": shown, "permissions": PERMISSIONS})
+    entries = [(user, _permission_sources(explain(subjects[user.pk], ref))) for user in people]
+    return ctx.render("console/environment_access.html", {"row": row, "entries": entries, "permissions": PERMISSIONS})
 
 
 def _permission_sources(access: Access) -> list[str]:
-    """For each permission by what it is held; empty where it is not."""
+    """For each permission what grants it; empty where nothing does."""
     return [
         ", ".join(f"{path['text']} {path['note']}".strip() for path in map(_describe_path, access.paths[name]))
         if name in access.paths

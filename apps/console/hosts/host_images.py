@@ -1,4 +1,4 @@
-"""The images of a host: what it has, copies to the others, removal."""
+"""The images of a host: list, copy to other hosts, removal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_IMAGES = 200
 
 @member_required
 def index(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The host's images, asked of its engine now, and those on their way."""
+    """The images of the host, read from its engine now, and running copies."""
     row, unreachable_reason = find(ctx, pk), ""
     try:
         images = images_of(row)
@@ -44,7 +44,7 @@ def _other_hosts(ctx: RequestContext, row: Host) -> list[Host]:
 @member_required
 @post_required
 def copy(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Have the host send an image to one other, or to all of them."""
+    """Copy an image from the host to another one, or to all others."""
     row, sent = find(ctx, pk), ctx.request.POST
     others = _other_hosts(ctx, row)
     targets = [host for host in others if sent.get("to") in {"all", str(host.pk)}]

@@ -1,4 +1,4 @@
-"""Adding a host that has an agent: the command to run there, and a look out for it."""
+"""Adding a host with an agent: the command to run there, and the hosts that registered lately."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECENTLY_REGISTERED = timedelta(minutes=20)
 
 
 def _current_token(ctx: RequestContext) -> RegistrationToken | None:
-    """The environment's token: one that counts, else one that was switched off."""
+    """The registration token of the environment: an active one, else a deactivated one."""
     rows = RegistrationToken.objects.within([ctx.env.pk]).filter(removed=None).exclude(desired="removed")
     found: RegistrationToken | None = rows.order_by("desired", "pk").first()  # active sorts before inactive
     return found
@@ -28,7 +28,7 @@ def _current_token(ctx: RequestContext) -> RegistrationToken | None:
 
 @member_required
 def add(ctx: RequestContext) -> HttpResponse:
-    """The command that makes a machine a host; the page shows the host as soon as it calls."""
+    """The command that registers a machine as a host; the page shows the host once it has registered."""
     ctx.require_permission("hosts")
     token_ensure(actor=ctx.actor, environment=ctx.env)
     filters, errors = query_filters(ctx.request, "address", "labels"), {}
@@ -58,14 +58,14 @@ def add(ctx: RequestContext) -> HttpResponse:
 @member_required
 @post_required
 def token_action(ctx: RequestContext, action: str) -> HttpResponse:
-    """Renew the environment's token, switch it off, or on again."""
+    """Rotate, deactivate or activate the registration token of the environment."""
     ctx.require_permission("hosts")
     row = _current_token(ctx)
     if row is None or action not in {"rotate", "activate", "deactivate"}:
-        raise NotFound(_("There is no such thing here, or not any more."))
+        raise NotFound(_("Not found, or already deleted."))
     if action == "rotate":
         token_rotate(row, actor=ctx.actor)
-        return ctx.success_response(_("Earlier commands do not count any more."))
+        return ctx.success_response(_("Earlier commands are no longer valid."))
     token_act(row, action, actor=ctx.actor)
     messages = {"activate": _("Hosts may register again."), "deactivate": _("No more hosts may register.")}
     return ctx.success_response(messages[action])

@@ -1,4 +1,4 @@
-"""A host's timeline: what happened on it, also while nobody could see it."""
+"""The timeline of a host: its engine's events, including those from while the portal was away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ICONS = {"container": "box", "image": "download", "network": "sitemap", "agent"
 
 @member_required
 def timeline(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The newest first; a container's line leads to it while Corral knows it."""
+    """The events, newest first; containers that Corral still knows are linked."""
     row = find(ctx, pk)
     filters = query_filters(ctx.request, "q", "kind")
     rows = events_of(row)
@@ -27,7 +27,7 @@ def timeline(ctx: RequestContext, pk: int) -> HttpResponse:
         text = filters["q"]
         rows = rows.filter(Q(name__icontains=text) | Q(action__icontains=text) | Q(subject__startswith=text))
     if filters["kind"]:
-        rows = rows.filter(kind__in=(filters["kind"], "gap"))
+        rows = rows.filter(kind__in=(filters["kind"], "gap"))  # lost events may have been of any kind
     page = paginate(ctx.request, rows, filters)
     known = _containers(ctx, {event.subject for event in page.rows if event.kind == "container"})
     for event in page.rows:

@@ -1,4 +1,4 @@
-"""Hosts: the list, the page with live charts, adding one by address, evacuating one, and the actions on it."""
+"""Hosts: list, detail page, adding one by address, evacuation and other actions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _rows(ctx: RequestContext) -> Any:
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """The list."""
+    """The list of hosts."""
     filters = query_filters(ctx.request, "q", "state")
     rows = _rows(ctx)
     if filters["q"]:
@@ -101,7 +101,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, telling what goes with it; then delete."""
+    """Ask for confirmation, listing what is removed along; then remove."""
     row = find(ctx, pk)
     if ctx.request.method == "POST":
         host_act(row, "remove", actor=ctx.actor)
@@ -117,9 +117,9 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def new(ctx: RequestContext) -> HttpResponse:
-    """Add a host by the address of its engine; it is tried before it is kept."""
+    """Add a host by the address of its engine; the connection is tried before it is saved."""
     ctx.require_permission("hosts")
-    sent, errors, shown = ctx.request.POST, {}, ""
+    sent, errors, host_key = ctx.request.POST, {}, ""
     if ctx.request.method == "POST":
         try:
             row = _create_host(ctx)
@@ -127,8 +127,8 @@ def new(ctx: RequestContext) -> HttpResponse:
         except Problem as problem:
             name = str(problem.field or "url")
             errors = {name if name in _FIELDS else "url": problem.message}
-            shown = (name == "hostKey" and problem.detail) or ""
-    context = {"values": sent, "errors": errors, "shown_key": shown}
+            host_key = (name == "hostKey" and problem.detail) or ""
+    context = {"values": sent, "errors": errors, "shown_key": host_key}
     return ctx.render("console/host_new.html", context, status=422 if errors else 200)
 
 
@@ -155,7 +155,7 @@ MAX_LISTED = 12
 
 @member_required
 def evacuate(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, telling what moves and what stays; then begin."""
+    """Ask for confirmation, listing what moves and what stays; then start draining."""
     row = find(ctx, pk)
     if ctx.request.method == "POST":
         host_drain(row, actor=ctx.actor, stop_standalone=ctx.request.POST.get("stop") == "on")

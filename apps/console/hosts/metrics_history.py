@@ -1,4 +1,4 @@
-"""The charts' past: points of a host or container as the page asks for them."""
+"""Recorded statistics of a host or container, for the charts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from apps.hosts.stats.history import downsample, parse_hours, read_history
 
 @member_required
 def host_history(ctx: RequestContext, pk: int) -> HttpResponse:
-    """A host's."""
+    """The recorded statistics of a host."""
     return _points(ctx, hosts.find(ctx, pk))
 
 
 @member_required
 def container_history(ctx: RequestContext, pk: int) -> HttpResponse:
-    """A container's."""
+    """The recorded statistics of a container."""
     return _points(ctx, ctx.get_or_404(containers_of(ctx.actor, ctx.env.pk), pk))
 
 

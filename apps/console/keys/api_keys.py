@@ -1,4 +1,4 @@
-"""API keys: those of an environment and those of one's account; a secret is shown once."""
+"""API keys of an environment or of one's account; a secret is shown only once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def keys_of_environment(ctx: RequestContext) -> Any:
 
 
 def keys_of_account(ctx: RequestContext) -> Any:
-    """The visitor's own keys, the newest first."""
+    """The account's own keys, the newest first."""
     return ApiKey.objects.filter(account=ctx.actor.user, scope=None, removed=None).order_by("-pk")
 
 
@@ -45,7 +45,7 @@ def environment_keys(ctx: RequestContext) -> HttpResponse:
 
 @login_required
 def account_keys(ctx: RequestContext) -> HttpResponse:
-    """The keys that act as this account everywhere it may."""
+    """The keys that act as this account in all its environments."""
     add = buttons.custom_button(_("Add key"), "plus", ctx.url("account-key-new"), Verdict(allowed=True), is_dialog=True)
     rows = list(keys_of_account(ctx))
     context = {
@@ -60,14 +60,14 @@ def account_keys(ctx: RequestContext) -> HttpResponse:
 
 @member_required
 def environment_key_new(ctx: RequestContext) -> HttpResponse:
-    """Make a key of this environment."""
+    """Create a key of this environment."""
     ctx.require_permission("keys")
     return handle_new_key(ctx)
 
 
 @login_required
 def account_key_new(ctx: RequestContext) -> HttpResponse:
-    """Make a key of this account."""
+    """Create a key of this account."""
     return handle_new_key(ctx)
 
 

@@ -34,29 +34,30 @@ EXPIRY_CHOICES = {
 
 
 def api_endpoint(ctx: RequestContext) -> str:
-    """The URL of the API: the environment's own, or the whole."""
+    """The URL of the API, inside the environment where there is one."""
     base = ctx.request.build_absolute_uri("/v1")
     return base if ctx.environment is None else f"{base}/projects/{wire_id('a', ctx.environment.pk)}"
 
 
 def curl_example(ctx: RequestContext, access: str = "ACCESS-KEY") -> str:
-    """A command that lists something; without the secret, which would show in the list of processes."""
+    """An example command; without the secret, which would show up in the process list."""
     what = "projects" if ctx.environment is None else "containers"
     return f"curl -u {access} {api_endpoint(ctx)}/{what}"
 
 
 def handle_new_key(ctx: RequestContext) -> HttpResponse:
-    """Show the form, or make the key and show its secret this once."""
+    """Show the form, or create the key and show its secret this once."""
     sent = ctx.request.POST
     if ctx.request.method != "POST":
         return _render_new_key(ctx, sent, {})
     try:
-        made = _create_key(ctx, parse_key_form(sent))
+        new_key = _create_key(ctx, parse_key_form(sent))
     except Invalid as problem:
         return _render_new_key(ctx, sent, {str(problem.field): problem.message})
-    response = ctx.render("console/key_made.html", {"made": made, "example": curl_example(ctx, made.key.public_value)})
+    example = curl_example(ctx, new_key.key.public_value)
+    response = ctx.render("console/key_created.html", {"new_key": new_key, "example": example})
     response["HX-Trigger"] = "corral:changed"
-    response["Cache-Control"] = "no-store"
+    response["Cache-Control"] = "no-store"  # the secret must not come back with the back button
     return response
 
 
@@ -74,7 +75,7 @@ def _render_new_key(ctx: RequestContext, sent: QueryDict, errors: Mapping[str, s
 
 
 def parse_key_form(sent: QueryDict) -> dict[str, Any]:
-    """What the form says, as the services take it; raises `Invalid` at a field."""
+    """Parse the form into arguments of the services; raises `Invalid` at a field."""
     name, description = sent.get("name", "").strip(), sent.get("description", "").strip()
     if len(name) > 255 or len(description) > 1024:
         raise Invalid("name", "MaxLengthExceeded", _("A name has at most 255 characters, a description 1024."))
@@ -88,7 +89,7 @@ def parse_key_form(sent: QueryDict) -> dict[str, Any]:
 
 
 def parse_expiry(span: str, until: str) -> datetime | None:
-    """The moment that the form means; None is never. Raises `Invalid`."""
+    """The chosen expiry time; None is never. Raises `Invalid`."""
     if span == "at":
         if not until:
             raise Invalid("expires", "MissingRequired", _("Say when, or choose one of the spans."))
@@ -122,12 +123,12 @@ def handle_key_edit(ctx: RequestContext, row: ApiKey) -> HttpResponse:
 
 
 def _parse_key_edit(sent: QueryDict) -> dict[str, Any]:
-    """What the form says; an end that is kept is not said at all."""
+    """Parse the edit form; an expiry that is kept is left out."""
     if sent.get("expires", KEEP_EXPIRY) != KEEP_EXPIRY:
         return parse_key_form(sent)
-    plain = sent.copy()
-    plain["expires"] = ""
-    return {name: value for name, value in parse_key_form(plain).items() if name != "expires"}
+    without_expiry = sent.copy()
+    without_expiry["expires"] = ""
+    return {name: value for name, value in parse_key_form(without_expiry).items() if name != "expires"}
 
 
 def _render_key_edit(
@@ -135,11 +136,11 @@ def _render_key_edit(
 ) -> HttpResponse:
     scope = getattr(row, "scope", None)
     role = scope.role if scope else row.role
-    within = Role.permissions_of(role) if role else None
+    limit = Role.permissions_of(role) if role else None
     context = {
         "row": row,
         "role": role,
-        "roles": [each for each in role_choices(within) if each.name != role],
+        "roles": [each for each in role_choices(limit) if each.name != role],
         "values": {"addresses": " ".join(row.addresses), **values},
         "errors": errors,
         "spans": [each for each in EXPIRY_CHOICES.items() if each[0] or row.expires],

@@ -1,4 +1,4 @@
-"""Logging in and out, the password, the theme, and where `/` leads."""
+"""Log-in, log-out, password change, theme, and the redirect from `/`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ THEMES = ("auto", "light", "dark")
 @sensitive_post_parameters("password")
 @never_cache
 def log_in(request: HttpRequest) -> HttpResponse:
-    """The log-in page; a refusal does not tell which half was wrong."""
+    """Log in; a refusal does not reveal whether the name or the password was wrong."""
     if not is_set_up():
         return redirect("console:setup")
     next_url = safe_redirect_path(request, request.POST.get("next") or request.GET.get("next", ""))
@@ -51,7 +51,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 
 def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
-    """The form, the other ways to log in, and why the last attempt was refused."""
+    """Render the form, the other log-in methods, and why the last attempt was refused."""
     next_url = safe_redirect_path(request, request.POST.get("next") or request.GET.get("next", ""))
     rows = list(AuthProvider.objects.accepting_logins().filter(kind__in=redirect_providers()))
     context = {"next": next_url, "login": request.POST.get("login", ""), "error": error, "redirects": rows}
@@ -64,7 +64,7 @@ def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
 
 
 def _log_in(request: HttpRequest, next_url: str) -> HttpResponse:
-    """Log in, or go on to the second step; raises the `Problem` that keeps the visitor out."""
+    """Log in, or go on to the second step; raises the `Problem` that refuses it."""
     name, address = request.POST.get("login", "").strip(), request.META.get("REMOTE_ADDR", "")
     user = check_credentials(request, name, request.POST.get("password", ""), address=address)
     step = next_login_step(user, str(getattr(user, "backend", "")))
@@ -85,7 +85,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def home(ctx: RequestContext) -> HttpResponse:
-    """Straight to the stacks of the environment last looked at."""
+    """Redirect to the stacks of the environment visited last."""
     mine = ctx.actor.environments("view")
     last_environment = ctx.last_environment()
     if last_environment is not None:

@@ -1,4 +1,4 @@
-"""The second step of logging in: a code of the authenticator, or setting one up where it is required."""
+"""The second step of a log-in: the code of an authenticator, or setting one up where it is required."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ _SESSION_KEY = "second"
 
 
 def start_second_step(request: HttpRequest, user: User, step: str, next_url: str) -> HttpResponse:
-    """The password was right: remember whose, for five minutes, and go to the second step."""
-    request.session.flush()
+    """Remember for five minutes who typed the right password, and go to the second step."""
+    request.session.flush()  # a new session id: one planted before the log-in is worthless
     pending = {"account": user.pk, "hash": user.get_session_auth_hash(), "at": time.time(), "next": next_url}
     request.session[_SESSION_KEY] = pending
     return redirect("console:login-code" if step == "code" else "console:login-enrol")
 
 
 def _pending_user(request: HttpRequest, step: str) -> User | None:
-    """Who typed a right password in this browser just now and has this step to take."""
+    """The user who typed the right password in this session and must take this step; None after five minutes."""
     pending = request.session.get(_SESSION_KEY)
     if not pending or time.time() - pending["at"] > MAX_STEP_SECONDS:
         return None
     user = User.objects.filter(pk=pending["account"], desired="active").first()
+    # A password that was changed meanwhile ends the pending step, as it ends sessions.
     if user is None or not constant_time_compare(pending["hash"], user.get_session_auth_hash()):
         return None
     return user if next_login_step(user, LOCAL_BACKEND) == step else None
@@ -59,7 +60,7 @@ def _complete_login(request: HttpRequest, user: User) -> str:
 @sensitive_post_parameters("code")
 @never_cache
 def enter_code(request: HttpRequest) -> HttpResponse:
-    """Type the authenticator's code, or a recovery code."""
+    """Check the code of the authenticator, or a recovery code."""
     user, error = _pending_user(request, "code"), ""
     if user is None:
         return redirect("console:login")
@@ -77,7 +78,7 @@ def enter_code(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("code")
 @never_cache
 def enrol_page(request: HttpRequest) -> HttpResponse:
-    """Set an authenticator up before going on, because an administrator requires it."""
+    """Set up an authenticator, because an administrator requires one, then finish the log-in."""
     user, error = _pending_user(request, "enrol"), ""
     if user is None:
         return redirect("console:login")
@@ -101,7 +102,7 @@ def _enrol(request: HttpRequest, user: User) -> HttpResponse:
     recovery_codes = enrol(user, request.POST.get("code", ""), actor=actor)
     next_url = _complete_login(request, user)
     response = set_security_headers(
-        render(request, "console/login_codes.html", {"codes": recovery_codes, "next": next_url})
+        render(request, "console/login_recovery_codes.html", {"codes": recovery_codes, "next": next_url})
     )
     response["Cache-Control"] = "no-store"
     return response

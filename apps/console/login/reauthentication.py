@@ -1,4 +1,4 @@
-"""Proving again who one is, before what decides over the door itself."""
+"""Asking for the password again before changes to access control."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apps.core.errors import Problem
 @sensitive_post_parameters("password", "code")
 @login_required
 def confirm(ctx: RequestContext) -> HttpResponse:
-    """Type the password (and a code) again; for ten minutes that is enough."""
+    """Check the password (and a code) again; holds for ten minutes."""
     request, user, errors = ctx.request, ctx.actor.user, {}
     next_url = safe_redirect_path(request, request.POST.get("next") or request.GET.get("next", ""))
     if request.method == "POST":

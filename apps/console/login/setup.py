@@ -1,4 +1,4 @@
-"""The first minute: the one-time link that makes the first administrator."""
+"""First-time set-up: the one-time link that creates the first administrator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETUP_TOKEN = "setup.token"  # noqa: S105 - the setting's name
 
 
 def setup_link_create() -> str:
-    """A new one-time token for `/setup/<token>`; older ones stop working. Only its hash is kept."""
+    """Create a one-time token for `/setup/<token>`; older ones stop working. Only its hash is stored."""
     token = secrets.token_urlsafe(24)
     Setting.objects.update_or_create(name=SETUP_TOKEN, defaults={"value": _digest(token)})
     return token
@@ -38,7 +38,7 @@ def _is_valid_token(token: str) -> bool:
 
 @public
 def setup_pending(request: HttpRequest) -> HttpResponse:
-    """What anybody sees before the link was used."""
+    """The page that everybody sees until the link has been used."""
     if is_set_up():
         return redirect("console:home")
     return set_security_headers(render(request, "console/setup.html", {"is_waiting": True}))

@@ -1,4 +1,4 @@
-"""What a service does about lost hosts: its part of the form, and what is going to happen next."""
+"""The lost-host policy of a service: its form fields, and the lost hosts with their deadlines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.stacks.models import Service
 
 @dataclass(frozen=True, slots=True)
 class LostHost:
-    """A lost host of a service: silent since when, given up when (None: never)."""
+    """A lost host of a service: since when, and when its containers are rescheduled (None: never)."""
 
     host: Host
     since: datetime | None
@@ -24,7 +24,7 @@ class LostHost:
 
 
 def lost_hosts_of(row: Service, containers: Iterable[Container]) -> list[LostHost]:
-    """The lost hosts under these containers, read along with them."""
+    """The lost hosts of these containers, whose hosts must be loaded already."""
     hosts = {each.host.pk: each.host for each in containers if each.host is not None and each.host.lost_at is not None}
     return [
         LostHost(host, lost_since(host), reschedules_at(host, row.lost_after)) for _key, host in sorted(hosts.items())
@@ -32,7 +32,7 @@ def lost_hosts_of(row: Service, containers: Iterable[Container]) -> list[LostHos
 
 
 def lost_policy_form(row: Service, sent: Mapping[str, str]) -> dict[str, Any]:
-    """What the form shows: what was sent, else what is in force."""
+    """The values of the form: what was submitted, else the current policy."""
     return {
         "policy": sent.get("lost_policy") or policy_name(row.lost_after),
         "seconds": sent.get("lost_seconds") or row.lost_after or DEFAULT_SECONDS,
@@ -40,7 +40,7 @@ def lost_policy_form(row: Service, sent: Mapping[str, str]) -> dict[str, Any]:
 
 
 def parse_lost_policy(values: Mapping[str, str]) -> tuple[str | None, Any]:
-    """The policy and its seconds as the form sent them; a text that is no number is left for the service to refuse."""
+    """Policy and seconds as submitted; a text that is not a number is left for the service to refuse."""
     text = values.get("lost_seconds", "").strip()
     seconds: Any = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text or None
     policy = values.get("lost_policy") or None

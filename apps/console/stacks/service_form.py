@@ -1,4 +1,4 @@
-"""Making services and containers: the launch form, its clone, and what it would be as compose files."""
+"""Adding services and containers: the launch form, cloning, and the compose preview."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def service_new(ctx: RequestContext, stack: int) -> HttpResponse:
 
 @member_required
 def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The form filled with what another service has; values need the right to see them."""
+    """The form filled in from another service; its environment variables only for those who may see them."""
     ctx.require_permission("operate")
     row = find(ctx, pk)
     values = config_to_form(row.config)
@@ -72,7 +72,7 @@ def _handle_form(ctx: RequestContext, stack: Stack, values: dict[str, Any]) -> H
 
 
 def form_choices(ctx: RequestContext) -> dict[str, Any]:
-    """What the form offers: services to link to, hosts to run on."""
+    """The choices of the form: services to link to, hosts to run on."""
     services = Service.objects.within([ctx.env.pk]).filter(removed=None).select_related("stack")
     services = services.defer("spec", "metadata", "stack__docker_compose")
     hosts = Host.objects.within([ctx.env.pk]).filter(removed=None).defer("tls", "info")
@@ -87,12 +87,12 @@ def _parse_links(ctx: RequestContext) -> list[tuple[Service, str]]:
     rows = [r for r in zip(sent.getlist("linkService"), sent.getlist("linkName"), strict=False) if r[0].isdigit()]
     known = Service.objects.within([ctx.env.pk]).filter(removed=None).in_bulk([int(key) for key, _name in rows])
     if any(int(key) not in known for key, _name in rows):
-        raise Invalid("links", "InvalidReference", _("One of the linked services is not there any more."))
+        raise Invalid("links", "InvalidReference", _("One of the linked services no longer exists."))
     return [(known[int(key)], name.strip()) for key, name in rows]
 
 
 def _create_service(ctx: RequestContext, stack: Stack) -> Service:
-    """The service and its links: both or neither."""
+    """Create the service with its links in one transaction."""
     sent = ctx.request.POST
     text = sent.get("scale", "1").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 9):
@@ -116,7 +116,7 @@ def _create_service(ctx: RequestContext, stack: Stack) -> Service:
 @member_required
 @post_required
 def preview(ctx: RequestContext) -> HttpResponse:
-    """The form as compose files, shown while it is filled in."""
+    """The form as compose files, updated while it is filled in."""
     sent = ctx.request.POST
     context: dict[str, Any] = {}
     ctx.require_permission("operate")
@@ -137,7 +137,7 @@ def preview(ctx: RequestContext) -> HttpResponse:
 
 @member_required
 def container_new(ctx: RequestContext) -> HttpResponse:
-    """Add a container that belongs to no service."""
+    """Add a standalone container."""
     ctx.require_permission("operate")
     values: dict[str, Any] = {"start": "on", "restart": "", "check": "none"}
     errors: dict[str, str] = {}

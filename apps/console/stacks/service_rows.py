@@ -1,4 +1,4 @@
-"""Services as lists show them: counts, ports and links in a constant number of queries."""
+"""Services for lists: counts, ports and links in a constant number of queries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apps.containers.models import Container
 from apps.containers.selectors import endpoints
 from apps.stacks.models import Service, ServiceLink, Slot
 
-MAX_CONTAINERS_FOR_PORTS = 4  # so many containers of a service are asked for the ports that a list shows
+MAX_CONTAINERS_FOR_PORTS = 4  # per service: a list shows the ports of the first few
 HEAVY_STACK_FIELDS = ("docker_compose", "rancher_compose", "variables")
 
 
@@ -30,7 +30,7 @@ class ServiceRow:
 
 
 def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow]]:
-    """The services of this environment that match, by stack; four queries however many there are."""
+    """The matching services of this environment by stack; four queries however many there are."""
     rows = Service.objects.within([ctx.env.pk]).filter(removed=None, **which).defer("spec", "metadata")
     rows = rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY_STACK_FIELDS))
     by_service = {row.pk: ServiceRow(row) for row in rows.order_by(*natural_order("name"))}
@@ -48,7 +48,7 @@ def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow
 
 
 def _load_ports(ctx: RequestContext, by_service: dict[int, ServiceRow]) -> None:
-    """Where the first few containers of each service are reached."""
+    """Add the published ports of the first few running containers of each service."""
     rows = Container.objects.within([ctx.env.pk]).filter(
         slot__service__in=list(by_service),
         slot__number__lte=MAX_CONTAINERS_FOR_PORTS,

@@ -1,4 +1,4 @@
-"""Services: the page, the form that makes them, and what is done with them."""
+"""Services: detail page, activity and actions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def find(ctx: RequestContext, pk: int) -> Service:
 
 
 def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
-    """The service's containers, those that are about to take the place of others too, with their hosts."""
+    """The containers of the service with their hosts, including replacements that are not in a slot yet."""
     here = Q(slot__service=row) | Q(succeeds__service=row)
     rows: QuerySet[Container] = Container.objects.within([ctx.env.pk]).filter(here, removed=None)
     return rows.select_related("host")
@@ -81,7 +81,7 @@ def _environment_values(pairs: Any, *, is_revealed: bool) -> list[tuple[str, str
 
 @member_required
 def activity(ctx: RequestContext, pk: int) -> HttpResponse:
-    """What was asked of the service and of its containers."""
+    """The operations on the service and its containers."""
     row = find(ctx, pk)
     containers = Container.objects.within([ctx.env.pk]).filter(spread_key=str(row.uuid)).values("pk")
     mine = Q(kind="service", target=row.pk) | Q(kind="container", target__in=containers)
@@ -106,6 +106,7 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
     """Set the number of containers, or change it by `by`."""
     row = find(ctx, pk)
     text, by = ctx.request.POST.get("scale", "").strip(), ctx.request.POST.get("by", "")
+    # Plus and minus send a difference: two people who click at once both count.
     if by in {"1", "-1"}:
         wanted = max(0, row.scale + int(by))
     elif text.isascii() and text.isdigit() and len(text) < 9:
@@ -118,7 +119,7 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Change name, description, scale and what is done about a lost host."""
+    """Change name, description, scale and lost-host policy."""
     row, errors = find(ctx, pk), {}
     sent = ctx.request.POST
     if ctx.request.method == "POST":
@@ -142,7 +143,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, telling what goes with it; then delete."""
+    """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
     if ctx.request.method == "POST":
         service_act(row, "remove", actor=ctx.actor)

@@ -1,4 +1,4 @@
-"""Stacks: the list with its services, one stack, and what is done with them."""
+"""Stacks: list, detail page, compose files and actions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, ser
 from apps.control.models import Operation
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
+from apps.stacks.compose import parse
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export, stacks_of
 from apps.stacks.services import (
@@ -31,7 +32,7 @@ COLUMNS = {"name": "name", "state": "display_state", "created": "created"}
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """The list."""
+    """The list of stacks with their services."""
     filters = query_filters(ctx.request, "q", "state")
     rows = stacks_of(ctx.actor, ctx.env.pk).defer(*HEAVY_STACK_FIELDS)
     if filters["q"]:
@@ -67,7 +68,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
 
 
 def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[ServiceRow]) -> buttons.Button:
-    """Start or stop all: grey when there is nothing to do."""
+    """The button that starts or stops all services; grey when no service is in a state for it."""
     labels = {
         "activate": (gettext_lazy("Start all"), "player-play"),
         "deactivate": (gettext_lazy("Stop all"), "player-stop"),
@@ -81,7 +82,7 @@ def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[Se
 
 @member_required
 def compose(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The stack as compose files, to read or (with `file`) to keep."""
+    """The stack as compose files, shown or (with `file`) downloaded."""
     row = find(ctx, pk)
     allowed = ctx.can("values")
     files: tuple[str, str] = stack_export(ctx.actor, row) if allowed else ("", "")
@@ -97,7 +98,7 @@ def compose(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def activity(ctx: RequestContext, pk: int) -> HttpResponse:
-    """What was asked of the stack and of its services."""
+    """The operations on the stack and its services."""
     row = find(ctx, pk)
     services = Service.objects.within([ctx.env.pk]).filter(stack=row).values("pk")
     mine = Q(kind="environment", target=row.pk) | Q(kind="service", target__in=services)
@@ -135,7 +136,7 @@ def _error_field(problem: Problem) -> str:
 
 
 def _submitted_text(ctx: RequestContext, name: str) -> str:
-    """What was pasted, or else the file that was chosen."""
+    """The pasted text, or else the content of the chosen file."""
     pasted = ctx.request.POST.get(name, "").replace("\r\n", "\n")
     upload = ctx.request.FILES.get(f"{name}File")
     if pasted.strip() or upload is None or isinstance(upload, list):
@@ -143,15 +144,13 @@ def _submitted_text(ctx: RequestContext, name: str) -> str:
     try:
         return bytes(upload.read(1024 * 1024)).decode()
     except UnicodeDecodeError:
-        raise Invalid(name, "InvalidFormat", _("This file is no text in UTF-8.")) from None
+        raise Invalid(name, "InvalidFormat", _("This file is not valid UTF-8 text.")) from None
 
 
 @member_required
 @post_required
 def check(ctx: RequestContext) -> HttpResponse:
-    """What a compose text would make, or what is wrong in which line; asked while it is typed."""
-    from apps.stacks.compose import parse
-
+    """Preview a compose file while it is typed: its services, or the error with its line."""
     ctx.require_permission("operate")
     text, more = _submitted_text(ctx, "dockerCompose"), _submitted_text(ctx, "rancherCompose")
     context: dict[str, Any] = {"text": text}
@@ -171,7 +170,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 
 @member_required
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Ask, telling what goes with it; then delete."""
+    """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
     if ctx.request.method == "POST":
         stack_act(row, "remove", actor=ctx.actor)

@@ -1,4 +1,4 @@
-"""Tags: built assets, icons, state badges, times, buttons, sizes."""
+"""Template tags and filters: assets, icons, state badges, times, buttons, URLs, sizes."""
 
 from __future__ import annotations
 
@@ -26,69 +26,69 @@ from apps.hosts.models import Host
 register = template.Library()
 for tag in (asset, head_assets, icon):
     register.simple_tag(tag)
-for words_of in (agent, ago, ahead, lasted):
-    register.filter(words_of)
+for text_filter in (agent, ago, ahead, lasted):
+    register.filter(text_filter)
 
 
-def _badge(face: state_badges.StateBadge) -> SafeString:
+def _render_badge(badge: state_badges.StateBadge) -> SafeString:
     return format_html(
         '<span class="state is-{}{}" title="{}">{}<span>{}</span></span>',
-        face.tone,
-        " is-stale" if face.is_stale else "",
-        face.note or (_("last seen before its host went away") if face.is_stale else face.word),
-        icon(face.icon, "spin" if face.tone == "busy" else ""),
-        face.word,
+        badge.tone,
+        " is-stale" if badge.is_stale else "",
+        badge.note or (_("last seen before its host went away") if badge.is_stale else badge.word),
+        icon(badge.icon, "spin" if badge.tone == "busy" else ""),
+        badge.word,
     )
 
 
 @register.simple_tag
 def state(row: Any) -> SafeString:
     """The badge of a managed row."""
-    return _badge(state_badges.badge_of(row))
+    return _render_badge(state_badges.badge_of(row))
 
 
 @register.simple_tag
 def word(text: str) -> SafeString:
-    """The badge of a state given as a word."""
-    return _badge(state_badges.StateBadge(text, state_badges.tone(text)))
+    """The badge of a bare state."""
+    return _render_badge(state_badges.StateBadge(text, state_badges.tone(text)))
 
 
 @register.simple_tag
 def dot(row: Any) -> SafeString:
-    """A state as a mere dot."""
-    face = state_badges.badge_of(row)
-    return format_html('<i class="dot is-{}" title="{}"></i>', face.tone, f"{row.name}: {face.word}")
+    """The state of a row as a coloured dot."""
+    badge = state_badges.badge_of(row)
+    return format_html('<i class="dot is-{}" title="{}"></i>', badge.tone, f"{row.name}: {badge.word}")
 
 
 @register.simple_tag
-def as_of(what: Any) -> SafeString | str:
-    """When a host, a container, or what was `Freshness` of several, was seen last; nothing if it never was."""
-    known = what if isinstance(what, Freshness) else freshness_of(what)
-    return format_html("{} {}", _("as of"), ago(known.at, renewed=known.is_live)) if known.at else ""
+def as_of(subject: Any) -> SafeString | str:
+    """When a host, a container or a group of them (`Freshness`) was last observed; empty if never."""
+    freshness = subject if isinstance(subject, Freshness) else freshness_of(subject)
+    return format_html("{} {}", _("as of"), ago(freshness.at, renewed=freshness.is_live)) if freshness.at else ""
 
 
 @register.simple_tag
 def seen_ago(host: Host) -> SafeString | str:
-    """How long ago a host was seen last, for lists."""
-    known = freshness_of(host)
-    return ago(known.at, renewed=known.is_live)
+    """How long ago a host was last observed, for lists."""
+    freshness = freshness_of(host)
+    return ago(freshness.at, renewed=freshness.is_live)
 
 
 @register.filter
 def mebibytes(count: Any) -> str:
-    """A size that is given in MiB, named for the powers of two that it is counted in."""
+    """A size given in MiB, with binary unit names (KiB, MiB), which Django's filter does not have."""
     return filesizeformat(int(count) * 1024 * 1024).replace("B", "iB") if count else "–"
 
 
 @register.simple_tag
-def copyable(text: str, shown: str = "") -> SafeString:
-    """A value in code type with a button that copies it."""
+def copyable(text: str, label: str = "") -> SafeString:
+    """A value in a monospaced font with a button that copies it."""
     if not text:
         return format_html("{}", "–")
     return format_html(
         '<span class="copyable"><code>{}</code><button type="button" class="copy" data-copy="{}" title="{}">{}</button>'
         "</span>",
-        shown or text,
+        label or text,
         text,
         _("Copy"),
         icon("copy"),
@@ -96,27 +96,27 @@ def copyable(text: str, shown: str = "") -> SafeString:
 
 
 @register.simple_tag
-def reach(port: Mapping[str, Any], *, whole: bool = False) -> SafeString:
-    """The link to a published port; `whole` writes out its address and protocol."""
+def port_link(port: Mapping[str, Any], *, full: bool = False) -> SafeString:
+    """The link to a published port; `full` also shows its address and protocol."""
     address = f"[{port['ipAddress']}]" if ":" in port["ipAddress"] else port["ipAddress"]
-    place, inner = f"{address}:{port['port']}", f"→{port['private']}"
+    endpoint, target = f"{address}:{port['port']}", f"→{port['private']}"
     return format_html(
         '<a class="chip" href="{}" target="_blank" rel="noopener" title="{}">{}<span class="faint">{}</span></a>',
-        f"http://{place}",
-        place,
-        place if whole else port["port"],
-        f"{inner}/{port['protocol']}" if whole else inner,
+        f"http://{endpoint}",
+        endpoint,
+        endpoint if full else port["port"],
+        f"{target}/{port['protocol']}" if full else target,
     )
 
 
 @register.simple_tag
 def wire(row: Any) -> str:
-    """The row's id on the API."""
+    """The wire id of a row: its id in the API."""
     return wire_id(buttons.KIND_NAMES[row.KIND][2], row.pk)
 
 
 @register.simple_tag
-def api(row: Any) -> SafeString:
+def api_link(row: Any) -> SafeString:
     """The link to the row in the API."""
     return format_html(
         '<a class="btn is-quiet" href="{}" title="{}">{}<span>{}</span></a>',
@@ -127,7 +127,7 @@ def api(row: Any) -> SafeString:
     )
 
 
-_GREY = '<button type="button" class="{}" aria-disabled="true" title="{}" data-action="{}">{}</button>'
+_DISABLED = '<button type="button" class="{}" aria-disabled="true" title="{}" data-action="{}">{}</button>'
 _DIALOG = '<a class="{}" href="{}" data-dialog title="{}" data-action="{}">{}</a>'
 _LINK = '<a class="{}" href="{}" data-new>{}</a>'
 _POST = (
@@ -138,21 +138,21 @@ _POST = (
 
 @register.simple_tag
 def btn(button: buttons.Button, style: str = "") -> SafeString:
-    """A button that may be grey; `style` is one of icon, item, is-primary.
+    """A button or link; grey with the reason when it is not allowed. `style`: icon, item or is-primary.
 
-    Written here and not in a template because a page of a hundred rows has hundreds of them.
+    Rendered here and not by a template because a page of a hundred rows has hundreds of them.
     """
-    look = {"item": "item", "icon": "btn is-icon"}.get(style, f"btn {style}")
+    css_class = {"item": "item", "icon": "btn is-icon"}.get(style, f"btn {style}")
     label = format_html('<span class="unseen">{}</span>' if style == "icon" else "<span>{}</span>", button.label)
-    face = icon(button.icon) + label
+    content = icon(button.icon) + label
     if not button.allowed:
-        return format_html(_GREY, look, button.hint, button.action, face)
+        return format_html(_DISABLED, css_class, button.hint, button.action, content)
     if button.is_dialog:
-        look += " is-danger" if button.is_danger and style == "item" else ""
-        return format_html(_DIALOG, look, button.url, button.hint, button.action, face)
+        css_class += " is-danger" if button.is_danger and style == "item" else ""
+        return format_html(_DIALOG, css_class, button.url, button.hint, button.action, content)
     if not button.action:
-        return format_html(_LINK, look, button.url, face)
-    return format_html(_POST, look, button.url, button.url, button.hint, button.action, face)
+        return format_html(_LINK, css_class, button.url, content)
+    return format_html(_POST, css_class, button.url, button.url, button.hint, button.action, content)
 
 
 @register.simple_tag(takes_context=True)
@@ -163,49 +163,49 @@ def acts(context: Mapping[str, Any], row: Any, only: str = "") -> list[buttons.B
 
 @register.simple_tag
 def page_of(row: Any, suffix: str = "") -> str:
-    """The console's address of a row."""
+    """The console URL of a row, or of one of its sub-pages."""
     return buttons.row_url(row, suffix)
 
 
 @register.simple_tag(takes_context=True)
 def here(context: Mapping[str, Any], name: str, **kwargs: Any) -> str:
-    """The address of a page of this environment."""
+    """The URL of a page of the environment in the frame."""
     return str(context["ctx"].url(name, environment=context["environment"].pk, **kwargs))
 
 
 @register.filter
 def words(text: str) -> list[str]:
-    """The words of a text, to loop over."""
+    """The words of a text, to loop over in a template."""
     return text.split()
 
 
 @register.filter
 def pretty(value: Any) -> str:
-    """JSON to read."""
+    """Indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @register.filter
 def compact(value: Any) -> str:
-    """JSON in one short line."""
+    """JSON in one line, cut at 160 characters."""
     return json.dumps(value, ensure_ascii=False)[:160]
 
 
 @register.simple_tag
-def source(row: Any) -> str:
-    """Which statistics a page's charts show."""
+def stats_source(row: Any) -> str:
+    """The query of the WebSocket that feeds the charts of a row."""
     return f"{row.KIND}={row.pk}"
 
 
 @register.filter
-def may(actor: Actor, environment: Environment) -> bool:
+def may_operate(actor: Actor, environment: Environment) -> bool:
     """Whether the actor may change things in an environment."""
     return "operate" in actor.permissions(environment.pk)
 
 
 @register.filter
 def owns(actor: Actor, environment: Environment) -> bool:
-    """Whether the actor is an owner of an environment, whose pages for owners are worth a link then."""
+    """Whether the actor owns an environment, and so sees the links to its owners' pages."""
     return "own" in actor.permissions(environment.pk)
 
 
@@ -215,14 +215,8 @@ def version() -> str:
     return f"v{VERSION}"
 
 
-@register.inclusion_tag("console/parts/sort.html", takes_context=True)
-def sortable(context: Mapping[str, Any], by: str, label: str) -> Mapping[str, Any]:
-    """The head of a column that sorts: up, down, and back to the bad ones first."""
-    return {"request": context["request"], "page": context["page"], "by": by, "down": f"-{by}", "label": label}
-
-
 @register.simple_tag(takes_context=True)
 def theme(context: Mapping[str, Any]) -> str:
-    """The theme that this browser chose."""
+    """The theme chosen in this browser."""
     chosen = context["request"].COOKIES.get("corral_theme", "auto")
     return chosen if chosen in {"light", "dark"} else "auto"

@@ -1,5 +1,5 @@
-// Small helps in forms: rows that are added and taken away, filters that apply while typed, ticking all, checking.
-import { patch } from "./patch.js";
+// Forms: adding and removing rows, filters that apply while typed, select-all, fields that depend on others.
+import { morphMain } from "./morph.js";
 
 function addRow(table) {
   const row = table.querySelector("template").content.cloneNode(true);
@@ -8,12 +8,12 @@ function addRow(table) {
 }
 
 document.addEventListener("click", (event) => {
-  const adder = event.target.closest("[data-add-row]");
-  const taker = event.target.closest("[data-take-row]");
-  if (adder) addRow(document.getElementById(adder.dataset.addRow));
-  if (taker) {
-    const form = taker.form;
-    taker.parentElement.remove();
+  const addButton = event.target.closest("[data-add-row]");
+  const removeButton = event.target.closest("[data-take-row]");
+  if (addButton) addRow(document.getElementById(addButton.dataset.addRow));
+  if (removeButton) {
+    const form = removeButton.form;
+    removeButton.parentElement.remove();
     form?.dispatchEvent(new Event("input", { bubbles: true }));
   }
 });
@@ -27,15 +27,15 @@ document.addEventListener("paste", (event) => {
   const table = field.closest(".rows");
   field.parentElement.remove();
   for (const line of lines) {
-    const [, published, inner, protocol] = line.match(/^(\d*):(\d+)(?:\/(\w+))?$/);
+    const [, published, target, protocol] = line.match(/^(\d*):(\d+)(?:\/(\w+))?$/);
     addRow(table);
     const [a, b, c] = table.lastElementChild.querySelectorAll("input, select");
-    [a.value, b.value, c.value] = [published, inner, protocol ?? "tcp"];
+    [a.value, b.value, c.value] = [published, target, protocol ?? "tcp"];
   }
   table.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
-// Enter in a field that sends itself when it changes is that change, not a second sending.
+// A `data-submit` field submits its form on change; Enter triggers that change instead of a second submit.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !event.target.matches("input[data-submit]")) return;
   event.preventDefault();
@@ -47,19 +47,19 @@ document.addEventListener("change", (event) => {
     for (const box of event.target.form.querySelectorAll('input[name="row"]')) box.checked = event.target.checked;
   }
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
-  const shows = event.target.closest("[data-switches]");
-  if (shows) switchParts(shows);
+  const switching = event.target.closest("[data-switches]");
+  if (switching) showDependentFields(switching);
   if (event.target.type === "file") readFile(event.target);
-  count();
+  showSelectedCount();
 });
 
-function switchParts(select) {
-  for (const part of select.form.querySelectorAll(`[data-when-${select.name}]`)) {
-    part.hidden = !part.getAttribute(`data-when-${select.name}`).split(" ").includes(select.value);
+function showDependentFields(select) {
+  for (const field of select.form.querySelectorAll(`[data-when-${select.name}]`)) {
+    field.hidden = !field.getAttribute(`data-when-${select.name}`).split(" ").includes(select.value);
   }
 }
 
-// A chosen file is shown where it could have been pasted, so that it is checked at once.
+// The content of a chosen file is put into the text area beside it, so that it is checked at once.
 async function readFile(field) {
   const target = field.form.elements[field.dataset.into];
   const file = field.files[0];
@@ -69,7 +69,7 @@ async function readFile(field) {
   target.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-function count() {
+function showSelectedCount() {
   for (const node of document.querySelectorAll("[data-picked]")) {
     node.textContent = node.closest("form").querySelectorAll('input[name="row"]:checked').length;
   }
@@ -78,20 +78,20 @@ document.addEventListener("corral:done", () => {
   for (const box of document.querySelectorAll('input[name="row"], [data-tick-all]')) box.checked = false;
 });
 
-// The filter box of a list: the address changes, the region follows, the caret stays.
+// A list filter: the URL changes, the main region is loaded again, focus and caret stay.
 let timer = 0;
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-filter]");
   if (!form) return;
   clearTimeout(timer);
-  timer = setTimeout(() => follow(form), 180);
+  timer = setTimeout(() => applyFilter(form), 180);
 });
 
-async function follow(form) {
+async function applyFilter(form) {
   const url = new URL(form.action);
   for (const [name, value] of new FormData(form)) if (value) url.searchParams.set(name, value);
   history.replaceState(null, "", url);
   const response = await fetch(url, { headers: { "HX-Request": "true" } });
   if (!response.ok || location.href !== url.href) return;
-  await patch(await response.text());
+  await morphMain(await response.text());
 }

@@ -1,4 +1,4 @@
-// Menus and dialogs: filled from the server when they open, outside the region that refreshes.
+// Menus and dialogs: loaded when they open, outside the region that is refreshed.
 import htmx from "htmx.org";
 import { toast } from "./toasts.js";
 
@@ -7,7 +7,7 @@ const dialog = document.getElementById("dialog");
 const body = document.getElementById("dialog-body");
 let opener = null;
 
-async function fragment(url) {
+async function fetchFragment(url) {
   const response = await fetch(url, { headers: { "HX-Request": "true" } });
   const target = response.headers.get("HX-Redirect");
   if (target) location.assign(target);
@@ -15,18 +15,18 @@ async function fragment(url) {
   return response.text();
 }
 
-function fill(box, text) {
-  box.innerHTML = text;
+function fill(box, html) {
+  box.innerHTML = html;
   htmx.process(box);
 }
 
-function place(button) {
-  const at = button.getBoundingClientRect();
+function placeMenu(button) {
+  const anchor = button.getBoundingClientRect();
   const size = menu.getBoundingClientRect();
-  const left = Math.max(8, Math.min(at.right - size.width, innerWidth - size.width - 8));
-  const below = at.bottom + 4 + size.height < innerHeight;
+  const left = Math.max(8, Math.min(anchor.right - size.width, innerWidth - size.width - 8));
+  const fitsBelow = anchor.bottom + 4 + size.height < innerHeight;
   menu.style.left = `${left}px`;
-  menu.style.top = `${below ? at.bottom + 4 : Math.max(8, at.top - size.height - 4)}px`;
+  menu.style.top = `${fitsBelow ? anchor.bottom + 4 : Math.max(8, anchor.top - size.height - 4)}px`;
 }
 
 async function openMenu(button) {
@@ -34,19 +34,19 @@ async function openMenu(button) {
   opener = button;
   try {
     const source = button.dataset.menuOf;
-    fill(menu, source ? document.getElementById(source).innerHTML : await fragment(button.dataset.menu));
+    fill(menu, source ? document.getElementById(source).innerHTML : await fetchFragment(button.dataset.menu));
   } catch (error) {
     return toast(error.message, "bad");
   }
   menu.showPopover();
-  place(button);
+  placeMenu(button);
   menu.querySelector(".item")?.focus({ preventScroll: true });
   return undefined;
 }
 
 async function openDialog(url) {
   try {
-    fill(body, await fragment(url));
+    fill(body, await fetchFragment(url));
   } catch (error) {
     return toast(error.message, "bad");
   }
@@ -56,28 +56,28 @@ async function openDialog(url) {
   return undefined;
 }
 
-// A form is done with: its dialog closes; where it is a page of its own, back to where the visitor came from.
-function leave() {
+// Closes the dialog; a form that is a page of its own goes back to the page before.
+function closeForm() {
   if (dialog.open) dialog.close();
   else if (document.referrer.startsWith(location.origin)) history.back();
   else location.assign("/");
 }
 
 document.addEventListener("click", (event) => {
-  const grey = event.target.closest('[aria-disabled="true"]');
-  if (grey) {
+  const disabled = event.target.closest('[aria-disabled="true"]');
+  if (disabled) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (grey.title) toast(grey.title, "warn");
+    if (disabled.title) toast(disabled.title, "warn");
     return;
   }
-  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  const isPlainClick = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
   const button = event.target.closest("[data-menu], [data-menu-of]");
   const link = event.target.closest("a[data-dialog]");
   if (button) {
     event.preventDefault();
     openMenu(button);
-  } else if (link && plain) {
+  } else if (link && isPlainClick) {
     event.preventDefault();
     openDialog(link.href);
   } else if (event.target.closest("[data-shut]")) {
@@ -85,7 +85,7 @@ document.addEventListener("click", (event) => {
   } else if (event.target.closest("[data-close]") || event.target === dialog) {
     if (!dialog.open && event.target.closest("a")) return;
     event.preventDefault();
-    leave();
+    closeForm();
   } else if (event.target.closest("#menu .item") && !event.target.closest("#menu form .item[type=submit]")) {
     menu.hidePopover();
   }
@@ -100,5 +100,5 @@ menu?.addEventListener("keydown", (event) => {
 });
 menu?.addEventListener("toggle", (event) => event.newState === "closed" && opener?.focus({ preventScroll: true }));
 
-document.addEventListener("corral:done", () => (dialog?.open || document.querySelector("main > .lone form")) && leave());
+document.addEventListener("corral:done", () => (dialog?.open || document.querySelector("main > .lone form")) && closeForm());
 dialog?.addEventListener("close", () => (body.innerHTML = ""));

@@ -1,4 +1,4 @@
-// Short words at the corner: what was asked, what was refused.
+// Toasts: short messages at the corner of the page about changes and refusals.
 const ICONS = { good: "circle-check", bad: "circle-x", warn: "alert-triangle" };
 
 export function icon(name) {
@@ -16,21 +16,21 @@ export function toast(text, tone = "good") {
   const box = document.createElement("div");
   box.className = `toast is-${tone}`;
   box.setAttribute("role", tone === "bad" ? "alert" : "status");
-  const words = document.createElement("span");
-  words.textContent = text;
-  box.append(icon(ICONS[tone] ?? "info-circle"), words);
-  const host = document.getElementById("toasts");
-  host.append(box);
-  while (host.children.length > 4) host.firstElementChild.remove();
-  fade(box, tone);
+  const label = document.createElement("span");
+  label.textContent = text;
+  box.append(icon(ICONS[tone] ?? "info-circle"), label);
+  const container = document.getElementById("toasts");
+  container.append(box);
+  while (container.children.length > 4) container.firstElementChild.remove();
+  dismissLater(box, tone);
 }
 
-function fade(box, tone) {
+function dismissLater(box, tone) {
   let timer = setTimeout(() => box.remove(), tone === "bad" ? 9000 : 3500);
   box.addEventListener("click", () => box.remove());
   box.addEventListener("mouseenter", () => clearTimeout(timer));
   box.addEventListener("mouseleave", () => (timer = setTimeout(() => box.remove(), 1500)));
 }
 
-for (const box of document.querySelectorAll("#toasts .toast")) fade(box, box.dataset.tone);
+for (const box of document.querySelectorAll("#toasts .toast")) dismissLater(box, box.dataset.tone);
 document.addEventListener("corral:toast", (event) => toast(event.detail.text, event.detail.tone));

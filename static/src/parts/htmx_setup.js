@@ -1,4 +1,4 @@
-// What every htmx request carries, and how a page is patched without disturbing who works in it.
+// Configures htmx: the CSRF header of requests, error toasts, and a morph that keeps the visitor's input.
 import htmx from "htmx.org";
 import { toast } from "./toasts.js";
 
@@ -15,18 +15,18 @@ document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name !== "AbortError") toast(document.body.dataset.unreachable, "bad");
 });
 
-// A form that came back with a refusal: to the field that is wrong.
+// Focuses the first field with an error in a form that was refused.
 document.addEventListener("htmx:after:swap", (event) => {
   if (event.detail.ctx.response?.status !== 422) return;
-  const wrong = document.querySelector(".field:has(.wrong) :is(input, textarea, select)");
-  wrong?.focus();
+  const invalidField = document.querySelector(".field:has(.wrong) :is(input, textarea, select)");
+  invalidField?.focus();
 });
 
-// A refresh leaves alone what the visitor opened and typed.
+// A refresh keeps what the visitor has opened and typed.
 htmx.registerExtension("steady", {
   htmx_before_morph_node: (node, { newNode }) => {
-    const typed = node === document.activeElement && node.matches?.("input, textarea, select");
-    if (typed || node.matches?.("[data-keep]")) return false;
+    const isBeingTyped = node === document.activeElement && node.matches?.("input, textarea, select");
+    if (isBeingTyped || node.matches?.("[data-keep]")) return false;
     if (node instanceof HTMLDetailsElement && newNode instanceof HTMLDetailsElement) newNode.open = node.open;
     return true;
   },

@@ -1,4 +1,4 @@
-// The frame: copying, the theme, the drawer of narrow screens.
+// The frame of a page: copy buttons, the theme, the navigation drawer of narrow screens.
 import { icon, toast } from "./toasts.js";
 
 async function copy(button) {
@@ -13,12 +13,12 @@ async function copy(button) {
     document.execCommand("copy");
     area.remove();
   }
-  const picture = button.querySelector(".icon");
-  picture?.replaceWith(icon("check"));
+  const iconNode = button.querySelector(".icon");
+  iconNode?.replaceWith(icon("check"));
   setTimeout(() => button.querySelector(".icon")?.replaceWith(icon("copy")), 1200);
 }
 
-async function theme(button) {
+async function setTheme(button) {
   const form = new URLSearchParams({ theme: button.value });
   document.documentElement.dataset.theme = button.value;
   const token = document.querySelector('meta[name="csrf-token"]').content;
@@ -30,14 +30,14 @@ async function theme(button) {
 }
 
 document.addEventListener("click", (event) => {
-  const copier = event.target.closest("[data-copy], [data-copy-of]");
-  const themer = event.target.closest("button[name=theme]");
-  if (copier) {
+  const copyButton = event.target.closest("[data-copy], [data-copy-of]");
+  const themeButton = event.target.closest("button[name=theme]");
+  if (copyButton) {
     event.preventDefault();
-    copy(copier).catch(() => toast(document.body.dataset.nocopy, "warn"));
-  } else if (themer) {
+    copy(copyButton).catch(() => toast(document.body.dataset.nocopy, "warn"));
+  } else if (themeButton) {
     event.preventDefault();
-    theme(themer);
+    setTheme(themeButton);
   } else if (event.target.closest("[data-drawer]")) {
     document.body.classList.toggle("has-drawer");
   } else if (event.target.closest(".veil")) {

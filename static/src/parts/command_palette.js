@@ -1,73 +1,73 @@
-// The command palette (`/` or Ctrl-K), the jumps (`g s`) and the list of keys (`?`).
+// The command palette (`/` or Ctrl-K) and the keyboard shortcuts (`g s`, `n`, `f`, `?`).
 const palette = document.getElementById("palette");
 const input = palette?.querySelector("input");
 const list = palette?.querySelector(".hits");
-let asked = 0;
+let searchCount = 0;
 let timer = 0;
 
-function items() {
+function results() {
   return [...list.querySelectorAll(".hit")];
 }
 
-function mark(index) {
-  const all = items();
+function select(index) {
+  const all = results();
   all.forEach((hit, at) => hit.setAttribute("aria-selected", String(at === index)));
   all[index]?.scrollIntoView({ block: "nearest" });
 }
 
-function marked() {
-  return items().findIndex((hit) => hit.getAttribute("aria-selected") === "true");
+function selectedIndex() {
+  return results().findIndex((hit) => hit.getAttribute("aria-selected") === "true");
 }
 
-async function search() {
-  const turn = ++asked;
+async function loadResults() {
+  const search = ++searchCount;
   const url = new URL(palette.dataset.url, location.href);
   url.searchParams.set("q", input.value);
   const response = await fetch(url, { headers: { "HX-Request": "true" } });
-  if (turn !== asked || !response.ok) return;
+  if (search !== searchCount || !response.ok) return;
   list.innerHTML = await response.text();
-  mark(0);
+  select(0);
 }
 
 export function openPalette() {
   if (!palette?.dataset.url || palette.open) return;
   input.value = "";
   palette.showModal();
-  search();
+  loadResults();
 }
 
 input?.addEventListener("input", () => {
   clearTimeout(timer);
-  timer = setTimeout(search, 90);
+  timer = setTimeout(loadResults, 90);
 });
 palette?.addEventListener("keydown", (event) => {
-  const count = items().length;
+  const count = results().length;
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-    mark((marked() + (event.key === "ArrowDown" ? 1 : -1) + count) % Math.max(count, 1));
+    select((selectedIndex() + (event.key === "ArrowDown" ? 1 : -1) + count) % Math.max(count, 1));
     event.preventDefault();
   } else if (event.key === "Enter") {
-    items()[marked()]?.click();
+    results()[selectedIndex()]?.click();
     event.preventDefault();
   }
 });
 palette?.addEventListener("click", (event) => event.target === palette && palette.close());
 document.addEventListener("click", (event) => event.target.closest("[data-palette]") && openPalette());
 
-let first = "";
+let previousKey = "";
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
     openPalette();
     return;
   }
-  const typing = event.target.closest?.("input, textarea, select, [contenteditable], .xterm, dialog[open]");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const isTyping = event.target.closest?.("input, textarea, select, [contenteditable], .xterm, dialog[open]");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") {
     event.preventDefault();
     openPalette();
   } else if (event.key === "?") {
     document.getElementById("keys")?.showModal();
-  } else if (first === "g") {
+  } else if (previousKey === "g") {
     document.querySelector(`[data-jump="${CSS.escape(event.key)}"]`)?.click();
   } else if (event.key === "n") {
     document.querySelector("[data-new]:not([aria-disabled=true])")?.click();
@@ -79,5 +79,5 @@ document.addEventListener("keydown", (event) => {
       filter.select();
     }
   }
-  first = event.key === "g" ? "g" : "";
+  previousKey = event.key === "g" ? "g" : "";
 });

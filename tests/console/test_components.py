@@ -1,4 +1,4 @@
-"""Small words of the console: times, states, losses, sizes, pages of lists."""
+"""Components of pages: times, state badges, revocations, sizes, pagination, tags."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def text_of(html: str) -> str:
-    """What a reader sees of a piece of HTML."""
+    """The text of a piece of HTML."""
     return re.sub(r"<[^>]*>", "", html)
 
 
@@ -110,7 +110,7 @@ def test_the_tone_of_a_state(words_: tuple[str, ...], look: str):
 
 
 def row(shown: str, **more: Any) -> SimpleNamespace:
-    """A managed row as far as its face goes."""
+    """A managed row as far as its badge needs it."""
     return SimpleNamespace(**{"display_state": shown, "status": None, "fault": False, "message": "", **more})
 
 
@@ -129,9 +129,9 @@ def row(shown: str, **more: Any) -> SimpleNamespace:
         (row("updating-active"), "updating-active", "busy"),
     ],
 )
-def test_the_face_of_a_row(seen: Any, word: str, look: str):
-    face = badge_of(seen)
-    assert (face.word, face.tone) == (word, look)
+def test_the_badge_of_a_row(seen: Any, word: str, look: str):
+    badge = badge_of(seen)
+    assert (badge.word, badge.tone) == (word, look)
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_a_badge_says_state_and_reason_without_letting_markup_in():
         ([RevokedCounts(sockets=1, keys=2)], "Closed 1 socket. 2 keys lost rights."),
     ],
 )
-def test_what_a_change_took_in_words(revoked_counts: list[RevokedCounts], text: str):
+def test_what_a_change_revoked_in_words(revoked_counts: list[RevokedCounts], text: str):
     assert describe_revoked(revoked_counts) == text
 
 
 def page(total: int, number: int) -> Listing:
-    """A page of a list of so many rows."""
+    """A page of a list with `total` rows."""
     here = max(0, min(PAGE_SIZE, total - (number - 1) * PAGE_SIZE))
     return Listing([0] * here, total, number, max(1, -(-total // PAGE_SIZE)), "")
 
@@ -200,7 +200,7 @@ def test_pages_hold_every_row_once(total: int):
 
 
 @pytest.mark.parametrize(("query", "is_filtered"), [({}, False), ({"q": ""}, False), ({"q": "", "state": "x"}, True)])
-def test_a_list_knows_whether_something_was_asked_for(query: dict[str, str], is_filtered: bool):
+def test_a_list_knows_whether_it_is_filtered(query: dict[str, str], is_filtered: bool):
     assert Listing([], 0, 1, 1, "", query).is_filtered is is_filtered
 
 
@@ -239,9 +239,9 @@ def test_nothing_to_copy_is_a_dash_and_what_is_copied_is_escaped():
 )
 def test_a_published_port_leads_to_its_address(address: str, url: str):
     port = {"ipAddress": address, "port": 80, "private": 8080, "protocol": "tcp"}
-    assert f'href="{url}"' in tags.reach(port)
-    assert text_of(tags.reach(port)) == "80→8080"
-    assert text_of(tags.reach(port, whole=True)).endswith(":80→8080/tcp")
+    assert f'href="{url}"' in tags.port_link(port)
+    assert text_of(tags.port_link(port)) == "80→8080"
+    assert text_of(tags.port_link(port, full=True)).endswith(":80→8080/tcp")
 
 
 def test_json_is_shown_long_or_short():
