@@ -9,7 +9,7 @@ import pytest
 from django.template import Context, RequestContext, Template
 from django.test import RequestFactory
 
-from apps.console.components.listing import Listing, kind_choices
+from apps.console.components.listing import Listing
 
 
 def render(source: str, **values: Any) -> str:
@@ -98,11 +98,3 @@ def test_the_head_of_a_row_says_its_state_and_what_is_wrong_before_what_it_is():
     head = render("{% row_head row %}{% endrow_head %}", row=row)
     assert "<p>no &lt;image&gt;</p>" in head
     assert "is-good" in head
-
-
-def test_kinds_are_called_as_the_console_calls_them():
-    assert [(kind, str(text)) for kind, text in kind_choices(("host", "environment", "project"))] == [
-        ("host", "host"),
-        ("environment", "stack"),
-        ("project", "environment"),
-    ]

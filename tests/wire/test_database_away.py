@@ -42,7 +42,7 @@ def test_a_refusal_that_cannot_be_audited_stays_the_same_refusal(
 ):
     answer = api.post("environments", {"name": "x"})
     assert (answer.status, answer["code"]) == (503, "Service Unavailable")
-    assert "the answer 503 to environment.create is missing in the audit log" in caplog.text
+    assert "the answer 503 to stack.create is missing in the audit log" in caplog.text
 
 
 def test_a_committed_change_succeeds_even_if_it_cannot_be_audited(
@@ -54,7 +54,7 @@ def test_a_committed_change_succeeds_even_if_it_cannot_be_audited(
     monkeypatch.setattr(chain, "record_answers", fail)
     answer = api.post("environments", {"name": "x"})
     assert (answer.status, answer["name"]) == (201, "x")
-    assert "the answer 201 to environment.create is missing" in caplog.text
+    assert "the answer 201 to stack.create is missing" in caplog.text
 
 
 def test_the_caller_gets_a_503_with_the_remedy(api: Any, monkeypatch: pytest.MonkeyPatch):

@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
+from apps.api.wire.kinds import wire_name_column, wire_type, wire_type_column
 from apps.api.wire.resource import (
     Action,
     Data,
@@ -38,7 +39,7 @@ def _cancel(caller: ApiCaller, row: Operation, _data: Data) -> None:
 
 
 def _resource(context: RowContext) -> str:
-    return wire_id(id_prefix_of(context.row.kind), context.row.target)
+    return wire_id(id_prefix_of(wire_type(context.row.kind)), context.row.target)
 
 
 class ProcessInstanceResource(Resource):
@@ -57,10 +58,10 @@ class ProcessInstanceResource(Resource):
         parentId               reference[processInstance] r <parent_id
         phase                  string             r <state
         priority               int                r
-        processName            string             r <name
+        processName            string             r <wire_name
         progress               int                r <progress
         resourceId             string             r
-        resourceType           string             r <kind
+        resourceType           string             r <wire_kind
         result                 string             r
         runningProcessServerId string             r
         startProcessServerId   string             r
@@ -75,7 +76,8 @@ class ProcessInstanceResource(Resource):
 
     def rows(self, caller: ApiCaller) -> Any:
         """The operations of the environments the caller sees."""
-        return Operation.objects.within(caller.environments())
+        found = Operation.objects.within(caller.environments())
+        return found.annotate(wire_kind=wire_type_column("kind"), wire_name=wire_name_column("name"))
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """The steps of each, in one query, and in another the caller's permissions where they are."""

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
+from apps.api.wire.kinds import wire_type
 from apps.api.wire.roles import READ_ONLY
 from apps.core.ids import wire_id
 from apps.hosts.models import Host
@@ -41,7 +42,7 @@ def stats_history(caller: ApiCaller, row: Any, query_params: QueryDict) -> dict[
         "type": "statsHistory",
         "links": {"self": caller.url(plural, key, "statshistory") + f"?hours={hours}"},
         "actions": {},
-        "resourceType": row.KIND,
+        "resourceType": wire_type(row.KIND),
         "resourceId": key,
         "hours": hours,
         "asOf": _format_timestamp(points[-1]["at"]) if points else None,

@@ -8,11 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.kinds import internal_name
 from apps.api.wire.resource import Resource
 from apps.control.services import record_response
 from apps.core.models import Managed
 from apps.environments.access import environment_of
 
+MAX_EVENT_LENGTH = 96  # of v1's word: an action is whatever a client writes
 _ACTION_BY_METHOD = {"POST": "create", "PUT": "update", "DELETE": "remove"}
 
 
@@ -28,7 +30,7 @@ def complete_audit_entries(
         caller.actor,
         response.status_code,
         response.data,
-        event=f"{resource.name if resource else 'request'}.{action}"[:96],
+        event=internal_name(f"{resource.name if resource else 'request'}.{action}"[:MAX_EVENT_LENGTH]),
         environment_id=_environment_id(caller, row),
         request=dict(body) if isinstance(body, dict) else {},
     )

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from apps.console.components.listing import kind_choices, paginate, query_filters
+from apps.console.components.listing import paginate, query_filters
 from apps.console.request_context import RequestContext, admin_required, member_required
 from apps.control import selectors
 from apps.control.audit.export import CONTENT_TYPES, export_lines
@@ -24,7 +24,7 @@ from apps.core.errors import NotFound
 from apps.core.streams import streaming_download
 
 FILTERS = ("q", "event", "kind", "target", "address", "auth", "via", "code")
-KINDS = ("container", "service", "environment", "host", "project", "apiKey", "account", "hostPolicy")
+KINDS = ("container", "service", "stack", "host", "environment", "apiKey", "account", "hostPolicy")
 VIAS = ("console", "api", "cli", "system")
 AUTHS = ("TokenAuth", "BasicAuth")
 
@@ -53,7 +53,7 @@ def _page(ctx: RequestContext, rows: QuerySet[AuditEntry]) -> HttpResponseBase:
     page = paginate(ctx.request, rows.select_related("account", "environment", "key"), filters)
     context = {
         "page": page,
-        "kinds": kind_choices(KINDS),
+        "kinds": [(kind, kind) for kind in KINDS],
         "vias": VIAS,
         "auths": AUTHS,
         "codes": [("2", _("done")), ("4", _("refused"))],

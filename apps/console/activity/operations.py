@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from apps.console.components.listing import kind_choices, paginate, query_filters
+from apps.console.components.listing import paginate, query_filters
 from apps.console.request_context import (
     RequestContext,
     admin_required,
@@ -25,7 +25,7 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.control.selectors import descendants_of
 
 STATES = ("open", "failed", "succeeded", "superseded", "cancelled")
-KINDS = ("container", "service", "environment", "host", "pull", "project", "apiKey")
+KINDS = ("container", "service", "stack", "host", "pull", "environment", "apiKey")
 
 
 def _apply_filters(rows: QuerySet[Operation], filters: dict[str, str]) -> QuerySet[Operation]:
@@ -49,7 +49,7 @@ def _operations(ctx: RequestContext, rows: Any, title: str) -> HttpResponse:
         "page": page,
         "title": title,
         "states": [(state, None) for state in STATES],
-        "kinds": kind_choices(KINDS),
+        "kinds": [(kind, kind) for kind in KINDS],
         "who": [("people", _("People"))],
     }
     return ctx.render("console/activity.html", context)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import CharField, F, Func, OrderBy, QuerySet, Value
 from django.db.models.functions import Length
 from django.http import HttpRequest
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
 
 from apps.console.components.state_badges import bad_first
 
 PAGE_SIZE = 100
-_KIND_WORDS = {"environment": gettext_lazy("stack"), "project": gettext_lazy("environment")}
 _NATURAL_COLUMNS = ("name", "address", "image", "login")
 
 
@@ -59,11 +56,6 @@ class Listing:
 def query_filters(request: HttpRequest, *names: str) -> dict[str, str]:
     """The named filters of the query, trimmed to 200 characters and without NUL, which PostgreSQL refuses."""
     return {name: request.GET.get(name, "").strip().replace("\0", "")[:200] for name in names}
-
-
-def kind_choices(kinds: Iterable[str]) -> list[tuple[str, str | Promise]]:
-    """The choices of a filter by kind of row, with the words that the console uses for them."""
-    return [(kind, _KIND_WORDS.get(kind, kind)) for kind in kinds]
 
 
 def sort_rows(rows: QuerySet[Any], sort: str, columns: Mapping[str, str], *, by_health: bool = False) -> QuerySet[Any]:
