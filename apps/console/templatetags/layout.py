@@ -143,9 +143,9 @@ def sortable(context: Context, by: str, label: Any, css_class: str = "") -> Mapp
 
 
 @register.simple_tag(takes_context=True)
-def action_buttons(context: Context, row: Managed, style: str = "", only: str = "") -> SafeString:
+def action_buttons(context: Context, row: Managed, style: str = "", actions: str = "") -> SafeString:
     """The buttons of a row, all or only those named; `style` as of `btn`."""
-    found = buttons.action_buttons(context["ctx"], row, only.split())
+    found = buttons.action_buttons(context["ctx"], row, actions.split())
     return format_html_join("\n", "{}", ((btn(each, style),) for each in found))
 
 
