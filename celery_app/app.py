@@ -1,4 +1,4 @@
-"""The Celery application, its routes and everything that runs by the clock."""
+"""The Celery application with its routes and the table of the clock."""
 
 from __future__ import annotations
 

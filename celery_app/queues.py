@@ -4,5 +4,5 @@ from __future__ import annotations
 
 ROUTES: dict[str, dict[str, str]] = {
     "control.reconcile": {"queue": "celery"},
-    "control.resync": {"queue": "celery"},
+    "control.periodic": {"queue": "celery"},
 }

@@ -20,7 +20,7 @@ class ContainersConfig(AppConfig):
             watch,
         )
         from apps.containers.models import Container, Pull
-        from apps.control.reconcile import register, requeue_owners
+        from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
         from apps.hosts import drain as host_drain
         from apps.hosts import lost

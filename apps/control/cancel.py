@@ -1,30 +1,26 @@
-"""Taking a wish back while it is being done, and having one tried again."""
+"""Cancelling a pending operation and retrying a failed one: which columns, and who may."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.control.kinds import KINDS
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.queue import enqueue_after_commit
-from apps.control.reconcile import KINDS
-from apps.control.services import record
-from apps.core.errors import ActionNotAvailable, Conflict, Forbidden
-from apps.core.events import row_changed
+from apps.control.services import record, write_change
+from apps.core.errors import ActionNotAvailable, Forbidden
 from apps.core.lifecycle import LifeCycle
-from apps.core.models import Managed
 from apps.environments.access import Verdict, can
 from apps.environments.actor import Actor
 
 
 def can_cancel(operation: Operation, actor: Actor) -> Verdict:
-    """Whether the actor may take this wish back now, and if not, why."""
+    """Whether the actor may cancel this operation now, and if not, why."""
     if not operation.is_pending:
         return Verdict(allowed=False, reason=_("It is over: %(state)s.") % {"state": operation.state})
     cycle, action = _life_cycle(operation), _action(operation)
@@ -35,16 +31,16 @@ def can_cancel(operation: Operation, actor: Actor) -> Verdict:
 
 
 def can_retry(operation: Operation, actor: Actor) -> Verdict:
-    """Whether the actor may have it tried again, and if not, why."""
+    """Whether the actor may retry this operation, and if not, why."""
     if operation.state not in {*PENDING_STATES, "failed"}:
         return Verdict(allowed=False, reason=_("It is over: %(state)s.") % {"state": operation.state})
     return can(actor, _permission(_life_cycle(operation), _action(operation)), operation.environment_id)
 
 
 def operation_cancel(operation: Operation, *, actor: Actor) -> Operation:
-    """Take a wish back: what was asked to be made is removed, anything else becomes what it was before.
+    """Undo what a pending operation wants: what it creates is removed, anything else becomes what it was before.
 
-    Returns the operation that does it, or the cancelled one where a newer wish has taken its place already. Raises
+    Returns the operation that does so, or the cancelled one where a newer change has taken its place already. Raises
     `Forbidden`, `ActionNotAvailable` when it is over.
     """
     _require(can_cancel(operation, actor))
@@ -58,11 +54,19 @@ def operation_cancel(operation: Operation, *, actor: Actor) -> Operation:
                 "operation.cancel", actor=actor, environment_id=operation.environment_id, request=_describe(operation)
             )
             return operation
-        return _write_desired(row, operation, "cancel", _undo_columns(operation), actor)
+        return write_change(
+            row,
+            "cancel",
+            _undo_columns(operation),
+            actor=actor,
+            environment_id=operation.environment_id,
+            request=_describe(operation),
+            parent=operation.parent,
+        )
 
 
 def operation_retry(operation: Operation, *, actor: Actor) -> Operation:
-    """Have a failed wish tried again as a new one; one that is going on is looked at again now.
+    """Retry a failed operation as a new one; the row of one that is still pending is reconciled now.
 
     Raises `Forbidden`, `ActionNotAvailable` when it succeeded, was replaced, or its row is not there any more.
     """
@@ -75,14 +79,23 @@ def operation_retry(operation: Operation, *, actor: Actor) -> Operation:
         raise ActionNotAvailable(_("Something newer was asked since; there is nothing to try again."), field="action")
     action = _action(operation)
     transition = _life_cycle(operation).transitions.get(action)
-    doing = {"transition_state": transition.transition_state_from(row.display_state)} if transition else {}
-    with transaction.atomic():
-        return _write_desired(row, operation, action, doing, actor)
+    columns = {"transition_state": transition.transition_state_from(row.display_state)} if transition else {}
+    return write_change(
+        row,
+        action,
+        columns,
+        actor=actor,
+        environment_id=operation.environment_id,
+        request=operation.input,
+        parent=operation.parent,
+        previous_values=operation.previous_values,
+    )
 
 
-def _require(answer: Verdict) -> None:
-    if not answer:
-        raise Forbidden(answer.reason) if answer.is_forbidden else ActionNotAvailable(answer.reason, field="action")
+def _require(decision: Verdict) -> None:
+    if not decision:
+        refusal = Forbidden(decision.reason) if decision.is_forbidden else None
+        raise refusal or ActionNotAvailable(decision.reason, field="action")
 
 
 def _target_row(operation: Operation) -> Any:
@@ -99,7 +112,7 @@ def _action(operation: Operation) -> str:
 
 
 def _permission(cycle: LifeCycle, action: str) -> str:
-    """What an action takes; taking a cancellation back takes what any change does."""
+    """The permission that an action takes; cancelling a cancellation takes what any change does."""
     transition = (
         cycle.transitions.get(action) or cycle.transitions.get("update") or cycle.transitions[cycle.create_action]
     )
@@ -115,46 +128,9 @@ def _describe(operation: Operation) -> dict[str, Any]:
 
 
 def _undo_columns(operation: Operation) -> dict[str, Any]:
-    """The columns that undo the wish."""
+    """The desired columns that undo the operation."""
     cycle = _life_cycle(operation)
     if _action(operation) == cycle.create_action:
         removal = cycle.transitions["remove"]
         return {"desired": removal.desired, "transition_state": removal.transition_state}
     return {**(json.loads(operation.previous_values) if operation.previous_values else {}), "transition_state": ""}
-
-
-def _write_desired(
-    row: Managed, operation: Operation, action: str, columns: Mapping[str, Any], actor: Actor
-) -> Operation:
-    """Write the columns as a new wish with an operation and an audit line of its own."""
-    fresh = {
-        "fault": False,
-        "message": "",
-        "attempts": 0,
-        "next_attempt_at": timezone.now(),
-        "generation": F("generation") + 1,
-    }
-    rows = type(row).all_objects.filter(pk=row.pk, generation=row.generation)
-    previous_values = {name: getattr(row, name) for name in columns if name != "transition_state"}
-    if not rows.update(**columns, **fresh):
-        raise Conflict(_("%(name)s was changed by somebody else just now; look again.") % {"name": row.name})
-    row.refresh_from_db()
-    made: Operation = Operation.all_objects.create(
-        environment_id=operation.environment_id,
-        account=actor.user,
-        via=actor.via,
-        name=f"{operation.kind}.{action}",
-        kind=operation.kind,
-        target=operation.target,
-        target_name=operation.target_name,
-        generation=row.generation,
-        parent=operation.parent,
-        input=operation.input if action != "cancel" else _describe(operation),
-        previous_values=json.dumps(previous_values, default=str) if previous_values else operation.previous_values,
-        request_id=actor.request_id,
-    )
-    event, place = f"{operation.kind}.{action}", operation.environment_id
-    record(event, actor=actor, row=row, environment_id=place, request=made.input)
-    enqueue_after_commit(row.KIND, row.pk)
-    row_changed(place, row.KIND, row.pk)
-    return made

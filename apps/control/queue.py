@@ -1,4 +1,4 @@
-"""Wake-ups: which row should be looked at, said once however often it is asked, after commit."""
+"""The queue of reconciles: which row is to be reconciled, queued once however often it is asked for, after commit."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import functools
 import logging
 
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from apps.control.kinds import KINDS
+
 log = logging.getLogger(__name__)
 
+RECONCILE_TASK = "control.reconcile"
 PENDING_KEY_TTL_MS = 20_000
 
 
 @functools.cache
 def connection() -> redis.Redis:
-    """The client of this process for wake keys; short time-outs because a lost wake-up only costs time."""
+    """The Redis client of this process; its time-outs are short because a lost requeue only costs time."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
 
 
@@ -26,43 +30,40 @@ def _pending_key(kind: str, key: int) -> str:
 
 
 def enqueue_after_commit(kind: str, key: int, *, after: float = 0) -> None:
-    """Have the loop look at this row once the transaction is committed; `after` seconds from then if given."""
+    """Queue a reconcile of this row once the transaction is committed, `after` seconds from then if given."""
     transaction.on_commit(lambda: enqueue(kind, key, after))
 
 
 def enqueue(kind: str, key: int, after: float = 0) -> None:
-    """Queue one look unless one is queued already."""
+    """Queue one reconcile unless one is queued already."""
     if settings.WAKE_BY == "clock":
         _mark_due(kind, key)
         return
     try:
         if not after and not connection().set(_pending_key(kind, key), 1, nx=True, px=PENDING_KEY_TTL_MS):
             return
-        from apps.control.tasks import reconcile
-
-        reconcile.apply_async((kind, key), countdown=after or None, retry=False)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the queue, the clock finds the row
+        # By name: the task imports the loop, which imports this module.
+        current_app.send_task(RECONCILE_TASK, (kind, key), countdown=after or None, retry=False, ignore_result=True)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the queue, the next resync finds the row
         clear_pending(kind, key)
         _mark_due(kind, key)
-        log.warning("wake-up of %s %s lost (%s); the clock will find it", kind, key, error)
+        log.warning("requeue of %s %s lost (%s); the next resync will find it", kind, key, error)
 
 
 def clear_pending(kind: str, key: int) -> None:
-    """Forget the queued look: it is being done, so the next wake-up must queue another."""
+    """Forget the queued reconcile: it has begun, so what is asked for from now on must queue another."""
     if settings.WAKE_BY == "clock":
         return
     try:
         connection().delete(_pending_key(kind, key))
     except redis.RedisError:
-        log.warning("wake key of %s %s could not be deleted; it expires by itself", kind, key)
+        log.warning("the pending key of %s %s could not be deleted; it expires by itself", kind, key)
 
 
 def _mark_due(kind: str, key: int) -> None:
-    """Make the row due, so that the next `resync` looks at it."""
-    from apps.control.reconcile import KINDS
-
+    """Make the row due, so that the next resync queues it."""
     rows = KINDS[kind].model.all_objects.filter(pk=key)
-    for _ in range(3):  # between the two updates the holder may have let go
+    for _ in range(3):  # the lease may be taken or released between the two updates
         if rows.filter(lease="").update(next_attempt_at=timezone.now()) or rows.exclude(lease="").update(
             requeue_requested=True
         ):

@@ -1,12 +1,11 @@
-"""The loop: take a lease on a row, look, save what was seen unless the wish moved meanwhile, wake who depends on it."""
+"""The loop: lease a row, reconcile it, save its observed state unless the desired state moved, requeue its owners."""
 
 from __future__ import annotations
 
 import logging
 import random
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +14,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from apps.control.kinds import KINDS, Kind
 from apps.control.models import PENDING_STATES, Operation, OperationLine
-from apps.control.queue import clear_pending, enqueue_after_commit
+from apps.control.queue import clear_pending, enqueue, enqueue_after_commit
 from apps.core.events import row_changed
 from apps.core.models import Managed
 from apps.core.result import ReconcileResult
@@ -24,47 +24,14 @@ from apps.environments.access import environment_of
 
 log = logging.getLogger(__name__)
 
-Reconcile = Callable[[Any], ReconcileResult]
-Owners = Callable[[Any], Iterable[tuple[str, int]]]
-
 LEASE = timedelta(seconds=90)
 BATCH = 200
 MAX_BACKOFF = 60.0
 LEASE_HOLDER = uuid.uuid4().hex[:12]
 
 
-@dataclass
-class Kind:
-    """What the loop knows of one kind of row."""
-
-    name: str
-    model: Any
-    reconcile: Reconcile
-    deadline: float = 600.0
-    operation_deadlines: Mapping[str, float] = field(default_factory=dict)
-    owners: list[Owners] = field(default_factory=list)
-
-
-KINDS: dict[str, Kind] = {}
-
-
-def register(
-    model: Any, reconcile: Reconcile, *, deadline: float = 600.0, operation_deadlines: Mapping[str, float] | None = None
-) -> None:
-    """Put a kind under the loop; `deadline` (seconds) is how long an operation may take before it counts as failed.
-
-    `operation_deadlines` has other deadlines by operation, for those that wait for something that may take its time.
-    """
-    KINDS[model.KIND] = Kind(model.KIND, model, reconcile, deadline, dict(operation_deadlines or {}))
-
-
-def requeue_owners(kind: str, owners: Owners) -> None:
-    """Have `owners(row)` woken whenever a row of `kind` settles, fails or is gone."""
-    KINDS[kind].owners.append(owners)
-
-
 def reconcile_one(kind_name: str, key: int) -> bool:
-    """One look at one row; False when somebody else holds the lease (they will look again) or there is no such row."""
+    """Reconcile one row; False when somebody else holds the lease (and will reconcile again), or it is gone."""
     kind = KINDS[kind_name]
     clear_pending(kind_name, key)
     row = _acquire_lease(kind, key)
@@ -72,8 +39,8 @@ def reconcile_one(kind_name: str, key: int) -> bool:
         return False
     try:
         result = kind.reconcile(row)
-    except Exception as error:  # the loop outlives every mistake of a kind
-        log.exception("looking at %s %s", kind_name, key)
+    except Exception as error:  # the loop survives any bug of a kind
+        log.exception("reconciling %s %s", kind_name, key)
         result = ReconcileResult(
             state=row.display_state,
             message=f"{type(error).__name__}: {error}",
@@ -85,9 +52,9 @@ def reconcile_one(kind_name: str, key: int) -> bool:
 
 
 def _acquire_lease(kind: Kind, key: int) -> Any:
-    """The row under a new lease; None when it is gone, or held by somebody, who is then told to look once more."""
+    """The row under a new lease; None when it is gone, or leased: then the holder is asked to requeue it."""
     rows = kind.model.all_objects.filter(pk=key)
-    for _ in range(3):  # between the two updates the holder may have let go
+    for _ in range(3):  # the holder may release it between the two updates
         now = timezone.now()
         token = f"{LEASE_HOLDER}:{uuid.uuid4().hex[:12]}"
         free = Q(lease="") | Q(lease_until__lte=now)
@@ -102,14 +69,14 @@ def _acquire_lease(kind: Kind, key: int) -> Any:
 
 
 def extend_lease(row: Managed, seconds: float = LEASE.total_seconds()) -> bool:
-    """Keep the lease for a long step; False when it was lost or the wish moved, so the step should stop."""
+    """Keep the lease for a long step; False when it was lost or the desired state moved, so the step should stop."""
     until = timezone.now() + timedelta(seconds=seconds)
     mine = type(row).all_objects.filter(pk=row.pk, lease=row.lease, generation=row.generation)
     return bool(mine.update(lease_until=until, next_attempt_at=until))
 
 
 def _save_observed(kind: Kind, row: Any, result: ReconcileResult) -> None:
-    """Write the sighting if the wish is still the one that was looked at, else look again."""
+    """Write the observed state if the desired state is still the one that was reconciled; else requeue."""
     now = timezone.now()
     observed = _observed_columns(row, result, now)
     mine = kind.model.all_objects.filter(pk=row.pk, lease=row.lease)
@@ -158,7 +125,7 @@ def _observed_columns(row: Any, result: ReconcileResult, now: datetime) -> dict[
 
 
 def _backoff(attempts: int) -> float:
-    """Seconds until the next look, doubling from a half to a minute, with jitter."""
+    """Seconds until the next attempt, doubling from a half to a minute, with jitter."""
     return float(min(MAX_BACKOFF, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.7, 1.3))  # noqa: S311 - spread, not secrecy
 
 
@@ -191,10 +158,10 @@ def _update_operations(kind: Kind, row: Any, result: ReconcileResult, now: datet
 
 
 def due_rows(now: datetime | None = None) -> list[tuple[str, int]]:
-    """Rows whose next look is due and that nobody holds.
+    """Rows whose next attempt is due and that nobody holds.
 
-    One indexed column says it all: a new wish makes the next look due at once, a lease puts it off until it runs out,
-    and a settled sighting sets it to what the kind asked for, or to never.
+    One indexed column says it all: a change of the desired state makes the row due at once, a lease puts it off until
+    it runs out, and an observed state at rest sets it to what the kind asked for, or to never.
     """
     now = now or timezone.now()
     late = Q(next_attempt_at__lte=now) & (Q(lease="") | Q(lease_until__lte=now))
@@ -205,8 +172,16 @@ def due_rows(now: datetime | None = None) -> list[tuple[str, int]]:
     ]
 
 
+def resync() -> int:
+    """Queue every row that is due, also those whose requeue was lost; how many."""
+    rows = due_rows()
+    for kind, key in rows:
+        enqueue(kind, key)
+    return len(rows)
+
+
 def fail_overdue(now: datetime | None = None) -> int:
-    """Fail the operations that are past their kind's deadline, keeping the reason; the loop goes on trying."""
+    """Fail the operations that are past their kind's deadline, keeping the reason; the loop keeps trying."""
     now = now or timezone.now()
     late = 0
     for operation, kind, seconds in _overdue(now):
@@ -221,7 +196,7 @@ def fail_overdue(now: datetime | None = None) -> int:
 
 
 def _overdue(now: datetime) -> Iterator[tuple[Operation, Kind, float]]:
-    """The open operations that are past their deadline, with their kind and that."""
+    """The pending operations that are past their deadline, with their kind and that deadline."""
     soonest = min(kind.deadline for kind in KINDS.values())
     old = Operation.all_objects.filter(state__in=PENDING_STATES, created__lt=now - timedelta(seconds=soonest))
     for operation in old.filter(kind__in=KINDS).order_by("created").iterator(BATCH):
@@ -232,7 +207,7 @@ def _overdue(now: datetime) -> Iterator[tuple[Operation, Kind, float]]:
 
 
 def release_all_leases() -> int:
-    """Give back every lease; only for a process that knows it is the only one (the embedded portal at its start)."""
+    """Release every lease; only for a process that knows it is the only one (the embedded portal at its start)."""
     return sum(
         kind.model.all_objects.exclude(lease="").update(lease="", lease_until=None, next_attempt_at=timezone.now())
         for kind in KINDS.values()
@@ -240,7 +215,7 @@ def release_all_leases() -> int:
 
 
 def reconcile_until_idle(limit: int = 1000) -> int:
-    """Look at due rows until nothing is due, in this thread; returns the looks. For tests and one-shot commands."""
+    """Reconcile due rows until none is, in this thread; returns how many. For tests and one-shot commands."""
     attempts = 0
     while attempts < limit:
         rows = due_rows()

@@ -1,41 +1,24 @@
-"""What is thrown away when it is old, by the retention settings: removed rows, finished operations, audit lines."""
+"""Deleting what is past its retention setting: removed rows, finished operations, audit entries."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from apps.control.models import (
-    PENDING_STATES,
-    AuditEntry,
-    AuditHead,
-    Operation,
-)
-from apps.control.reconcile import KINDS
+from apps.control.kinds import KINDS
+from apps.control.models import PENDING_STATES, AuditEntry, AuditHead, Operation
 from apps.core.defaults import setting_int
 from apps.core.encrypted import sign
 
-CLEAN_INTERVAL = 600.0
 BATCH = 500
-PERMANENT_KINDS = frozenset({"project"})  # its audit log would go with it
-_last_cleaned = 0.0
+PERMANENT_KINDS = frozenset({"environment"})  # its audit log would go with it
 
 
-def clean_if_due() -> int:
-    """Clean at most every ten minutes in this process; how many rows went."""
-    global _last_cleaned  # noqa: PLW0603 - one clock of this process
-    if time.monotonic() - _last_cleaned < CLEAN_INTERVAL:
-        return 0
-    _last_cleaned = time.monotonic()
-    return clean()
-
-
-def clean(now: datetime | None = None) -> int:
-    """Delete one batch of everything that is past its time; how many rows went."""
+def delete_expired_rows(now: datetime | None = None) -> int:
+    """Delete one batch of everything that is past its retention time; how many rows went."""
     now = now or timezone.now()
     removed_before = now - timedelta(hours=setting_int("retention.removed.hours"))
     ended_before = now - timedelta(days=setting_int("retention.operations.days"))
@@ -53,7 +36,7 @@ def clean(now: datetime | None = None) -> int:
 
 
 def prune_chain(chain: int, now: datetime) -> int:
-    """Take a batch of lines that are past their time off the beginning of a chain, leaving a signed checkpoint."""
+    """Delete a batch of expired entries from the beginning of a chain, leaving a signed checkpoint."""
     days = setting_int("retention.audit.days")
     if days <= 0:
         return 0
@@ -76,9 +59,10 @@ def prune_chain(chain: int, now: datetime) -> int:
 
 
 def prunable_entries(rows: Sequence[AuditEntry], old: datetime, length: int) -> list[AuditEntry]:
-    """The longest beginning of `rows` that is all older than `old` and whose links all come before those of the rest.
+    """The longest prefix of `rows` that is all older than `old` and whose links all come before those of the rest.
 
-    `length` is where the chain ends; an answer may stand far behind its line, and then both wait for what is between.
+    `length` is where the chain ends. The link of an answer may come long after that of its entry: then the entry stays
+    until everything between the two has expired as well.
     """
     best, last = 0, 0
     for place, row in enumerate(rows[:BATCH]):

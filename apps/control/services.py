@@ -1,4 +1,4 @@
-"""The one door to ask: a wish, its operation, its audit line and its wake-up, in one transaction."""
+"""The only place that changes desired states: columns, operation, audit entry and requeue, in one transaction."""
 
 from __future__ import annotations
 
@@ -48,56 +48,83 @@ def request_change(
     parent: Operation | None = None,
     environment: Any = None,
 ) -> Operation:
-    """Record the wish `action` on `row`, with further wish columns `changes`; the row is refreshed.
+    """Record `action` as the desired state of `row`, with further desired columns `changes`; the row is refreshed.
 
-    Raises `Forbidden` (role), `ActionNotAvailable` (state), `Conflict` when another asker was faster. Nothing is done
+    Raises `Forbidden` (role), `ActionNotAvailable` (state), `Conflict` when somebody else was faster. Nothing is done
     yet when this returns: the loop does it.
     """
     actor = actor or SYSTEM
     _require_allowed(row, action, actor)
     _check_texts(changes or {})
-    desired = {**(changes or {}), **_desired_columns(row, action)}
-    previous_values = _previous_values(row, [*(changes or {}), "desired"])
+    return write_change(
+        row,
+        action,
+        {**(changes or {}), **_transition_columns(row, action)},
+        actor=actor,
+        environment_id=environment.pk if environment is not None else environment_of(row),
+        request=request,
+        parent=parent,
+    )
+
+
+def write_change(
+    row: Managed,
+    action: str,
+    columns: Mapping[str, Any],
+    *,
+    actor: Actor,
+    environment_id: int | None,
+    request: Mapping[str, Any] | None = None,
+    parent: Operation | None = None,
+    previous_values: str = "",
+) -> Operation:
+    """Write desired columns as a new generation with its operation, audit entry and requeue; the row is refreshed.
+
+    Whether the actor may is the caller's to check. `previous_values` (default: what the columns held) is what a
+    cancellation puts back. Raises `Conflict` when the row has moved on since it was read.
+    """
+    previous_values = previous_values or _previous_values(row, {*columns, "desired"} - {"transition_state"})
+    # A clean slate, and due at once: attempts and messages of the previous desired state say nothing about this one.
+    fresh = {"fault": False, "message": "", "attempts": 0, "next_attempt_at": timezone.now()}
     with transaction.atomic():
         rows = type(row).all_objects.filter(pk=row.pk, generation=row.generation)
-        if not rows.update(generation=F("generation") + 1, **desired):
+        if not rows.update(generation=F("generation") + 1, **fresh, **columns):
             raise Conflict(f"{row.name or row.KIND} was changed by somebody else just now; look again and retry.")
         row.refresh_from_db()
         _supersede(row)
-        operation = _operation(row, action, actor, request, parent, environment)
+        operation = _operation(row, action, actor, environment_id, request, parent)
         operation.previous_values = previous_values
         operation.save(force_insert=True)
         _audit(row, action, actor, operation)
         enqueue_after_commit(row.KIND, row.pk)
-    row_changed(operation.environment_id, row.KIND, row.pk)
+    row_changed(environment_id, row.KIND, row.pk)
     return operation
 
 
-def _desired_columns(row: Managed, action: str) -> dict[str, Any]:
-    """The columns that every wish sets: what is wanted, what shows meanwhile, a clean slate, a look due at once."""
+def _transition_columns(row: Managed, action: str) -> dict[str, Any]:
+    """What the action wants, and the state that is displayed until the loop has reconciled it."""
     transition = row.LIFECYCLE.transitions[action]
-    desired = {"fault": False, "message": "", "attempts": 0, "next_attempt_at": timezone.now()}
-    wanted = {"desired": transition.desired} if transition.desired else {}
-    return {**desired, **wanted, "transition_state": transition.transition_state_from(row.display_state)}
+    desired = {"desired": transition.desired} if transition.desired else {}
+    return {**desired, "transition_state": transition.transition_state_from(row.display_state)}
 
 
 def _previous_values(row: Managed, names: Iterable[str]) -> str:
-    """What the wish replaces, as JSON, for whoever takes it back."""
+    """What these columns hold now, as JSON."""
     columns = {row._meta.get_field(name).attname for name in names}  # type: ignore[union-attr]  # noqa: SLF001
     return json.dumps({name: getattr(row, name) for name in sorted(columns)}, default=str)
 
 
 def _require_allowed(row: Managed, action: str, actor: Actor) -> None:
-    answer = verdict(actor, action, row)
-    if answer:
+    decision = verdict(actor, action, row)
+    if decision:
         return
-    if answer.is_forbidden:
-        raise Forbidden(answer.reason)
-    raise ActionNotAvailable(f"{action}: {answer.reason}", field="action")
+    if decision.is_forbidden:
+        raise Forbidden(decision.reason)
+    raise ActionNotAvailable(f"{action}: {decision.reason}", field="action")
 
 
 def _check_texts(values: Mapping[str, Any]) -> None:
-    """What every kind has in common must fit its column; PostgreSQL would refuse it later and less kindly."""
+    """Check the columns that every kind has; PostgreSQL would refuse a misfit later and less kindly."""
     for field, limit in TEXT_LIMITS.items():
         value = values.get(field)
         if value is not None and not isinstance(value, str):
@@ -117,10 +144,10 @@ def create(
     permission: str | None = None,
     environment: Any = None,
 ) -> Operation:
-    """Save a new row with its first wish; `actor` None is the installation itself.
+    """Save a new row with its first desired state; `actor` None is the installation itself.
 
-    `environment` is where the wish belongs to when the row does not tell yet. Raises `Forbidden` when the actor lacks
-    `permission` (default: what the birth transition says) there; site-wide kinds check their own callers.
+    `environment` is where the operation belongs when the row does not say yet. Raises `Forbidden` when the actor lacks
+    `permission` (default: what the create action takes) there; site-wide kinds check their own callers.
     """
     payload: dict[str, Any] = {
         "request": request,
@@ -140,7 +167,7 @@ def create_all(
     permission: str | None = None,
     environment: Any = None,
 ) -> list[Operation]:
-    """Save several new rows of one kind with their first wishes, in a constant number of queries."""
+    """Save several new rows of one kind with their first desired states, in a constant number of queries."""
     actor = actor or SYSTEM
     create_action = rows[0].LIFECYCLE.create_action
     transition = rows[0].LIFECYCLE.transitions[create_action]
@@ -154,7 +181,17 @@ def create_all(
             _check_texts({"name": row.name, "description": row.description})
             row.transition_state, row.desired = transition.transition_state, row.desired or transition.desired
         _insert(rows)
-        operations = [_operation(row, create_action, actor, request, parent, environment) for row in rows]
+        operations = [
+            _operation(
+                row,
+                create_action,
+                actor,
+                environment.pk if environment is not None else environment_of(row),
+                request,
+                parent,
+            )
+            for row in rows
+        ]
         Operation.all_objects.bulk_create(operations)
         for row, operation in zip(rows, operations, strict=True):
             _audit(row, create_action, actor, operation)
@@ -181,12 +218,12 @@ def _operation(
     row: Managed,
     action: str,
     actor: Actor,
+    environment_id: int | None,
     request: Mapping[str, Any] | None,
     parent: Operation | None,
-    environment: Any,
 ) -> Operation:
     return Operation(
-        environment_id=environment.pk if environment is not None else environment_of(row),
+        environment_id=environment_id,
         account=actor.user,
         via=actor.via,
         name=f"{row.KIND}.{action}",
@@ -201,7 +238,7 @@ def _operation(
 
 
 def _audit(row: Managed, action: str, actor: Actor, operation: Operation) -> None:
-    """What the loop asks on its own is told by the operations; people's wishes get an audit line."""
+    """Write the audit entry of what a person changes; what the loop does on its own has operations only."""
     if actor.is_system:
         return
     record(
@@ -226,9 +263,9 @@ def record(
     via: str = "",
     code: str = "",
 ) -> AuditEntry:
-    """Append one line to the environment's audit chain (or the system's), secrets blanked.
+    """Append one entry to the environment's audit chain (or the installation's), secrets blanked.
 
-    How the request was answered is added by the door (`record_response`); `code` says it where it is known already.
+    How the request was answered is added by `record_response`, or by `code` where that is known already.
     """
     actor = actor or SYSTEM
     who = account or actor.user
@@ -256,7 +293,7 @@ def record(
 
 
 def note_progress(row: Managed, *texts: str) -> None:
-    """Add lines for people who watch to what is going on with the row."""
+    """Add lines of progress to the pending operations of a row."""
     pending = (
         list(Operation.all_objects.filter(kind=row.KIND, target=row.pk, state__in=PENDING_STATES)) if texts else []
     )
@@ -268,17 +305,17 @@ def note_progress(row: Managed, *texts: str) -> None:
 def record_response(
     actor: Actor, code: int, response: Any, *, event: str, environment_id: int | None, request: Any
 ) -> None:
-    """Tell the audit log how the change that `actor` asked for was answered, secrets blanked.
+    """Add to the actor's audit entries how the request was answered, secrets blanked.
 
-    A refusal that wrote no line of its own (`event`, `request`: what was asked) gets one; what is not there for the
-    asker is nobody's business and gets none.
+    A refusal that wrote no entry (`event`, `request`: what was requested) gets one; but one that says that something
+    is not there gets none, or anybody could fill a foreign environment's log.
     """
     if actor.user is None:
         return
     payload = chain.limit_size(redact(response))
     try:
         _complete_audit_entries(actor, code, payload, event=event, environment_id=environment_id, request=request)
-    except OperationalError:  # what was asked is done or refused by now, and that is what the answer must say
+    except OperationalError:  # the change is committed or refused by now, and the answer must say so
         log.exception("the answer %s to %s is missing in the audit log", code, event)
     finally:
         actor.audit_entries.clear()

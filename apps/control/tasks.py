@@ -1,29 +1,24 @@
-"""The two Celery tasks of the whole portal: look at one row, and find the rows that nobody woke."""
+"""The two Celery tasks of the whole portal: reconcile one row, and run one job of the table of the clock."""
 
 from __future__ import annotations
 
 from celery import shared_task
 from django.db import close_old_connections
 
-from apps.accounts.login.open_mode import warn_if_open_mode
 from apps.control import reconcile as loop
-from apps.control import retention
-from apps.control.queue import enqueue
+from apps.control.periodic import run_job
+from apps.control.queue import RECONCILE_TASK
 
 
-@shared_task(name="control.reconcile", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name=RECONCILE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
 def reconcile(kind: str, key: int) -> None:
-    """Look at one row."""
+    """Reconcile one row."""
     close_old_connections()
     loop.reconcile_one(kind, key)
 
 
-@shared_task(name="control.resync", ignore_result=True)  # type: ignore[untyped-decorator]
-def resync() -> None:
-    """Wake what is due and fail what is late."""
+@shared_task(name="control.periodic", ignore_result=True)  # type: ignore[untyped-decorator]
+def periodic(name: str) -> None:
+    """Run one row of `celery_app/beat.py`."""
     close_old_connections()
-    for kind, key in loop.due_rows():
-        enqueue(kind, key)
-    loop.fail_overdue()
-    warn_if_open_mode()
-    retention.clean_if_due()
+    run_job(name)

@@ -1,4 +1,4 @@
-"""The few functions that lower apps call and higher apps provide; filled once at start by the apps' configurations."""
+"""The few functions that lower apps call and higher apps provide; filled once at start by the app configurations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ActorProtocol(Protocol):
-    """Who asks, as the lowest apps need to know it; `environments.actor.Actor` is the real thing."""
+    """Who acts, as far as the lowest apps need to know; `environments.actor.Actor` is the real thing."""
 
     @property
     def via(self) -> str: ...
@@ -31,34 +31,32 @@ Renderer = Callable[[str, int, Any, str], Mapping[str, Any] | None]
 
 
 class Hooks:
-    """What is plugged in: `ask`, `create`, `record`, `wake` from control, `on_environment_removed` from every app with
-    tenant rows.
+    """What higher apps provide: `control` the first four, the others whoever is named here.
 
-    An emptier takes an environment's key, asks for the removal of what its app still holds there and returns how
-    many things are left. `render(kind, key, actor, base)` is the v1 resource of a row as the actor sees it (None: not
-    at all), with links below the URL `base` (`https://portal`); the API provides it.
-
-    `rights_changed` are called with what changed: `{"environment": key}` (None: the whole installation) or
-    `{"account": key}`.
-
-    `sessions_close(account)` ends the sessions of an account at once and says how many that were.
-
-    `revoking(actor, accounts=..., keys=..., environments=...)` is entered around a change of what these may do: it
-    closes the sockets that lost their right and counts sockets, sessions and keys (`environments.services.revocation`).
-
-    `on_identity_updated(user)` is called when a log-in provider said anew who the account is and in which groups;
-    `is_member(names, user)` whether an environment has such an identity, or that account, as a member.
+    * `request_change`, `create`, `record`, `enqueue_after_commit`: see the functions of these names in `control`.
+    * `on_environment_removed`, one of every app with tenant rows: takes an environment's key, requests the removal of
+      what the app still has there and returns how many things are left.
+    * `rights_changed`: called with what changed, `{"environment": key}` (None: the whole installation) or
+      `{"account": key}`.
+    * `render(kind, key, actor, base)`: the v1 resource of a row as the actor sees it (None: not at all), with links
+      below the URL `base` (`https://portal`); provided by the API.
+    * `sessions_close(account)`: ends the sessions of an account at once and returns how many there were.
+    * `revoking(actor, accounts=..., keys=..., environments=...)`: entered around a change of what these may do; closes
+      the sockets that lost their permission and counts sockets, sessions and keys
+      (`environments.services.revocation`).
+    * `on_identity_updated(user)`: called when a login provider reported anew who the account is and its groups.
+    * `is_member(names, user)`: whether an environment has such an identity, or that account, as a member.
     """
 
     def __init__(self) -> None:
-        self.ask: Callable[..., Any] = _not_installed
+        self.request_change: Callable[..., Any] = _not_installed
         self.create: Callable[..., Any] = _not_installed
         self.record: Callable[..., Any] = _not_installed
+        self.enqueue_after_commit: Callable[[str, int], None] = _not_installed
         self.on_environment_removed: list[EnvironmentRemovedHook] = []
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
         self.render: Renderer = _render_nothing
         self.sessions_close: Callable[[Any], int] = _not_installed
-        self.wake: Callable[[str, int], None] = _not_installed
         self.revoking: Callable[..., AbstractContextManager[None]] = _no_revocation
         self.on_identity_updated: Callable[[Any], Any] = _not_installed
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
@@ -80,18 +78,18 @@ hooks = Hooks()
 
 
 def request_change(row: Managed, action: str, **kwargs: Any) -> Any:
-    """Change a wish; see `control.services.request_change`."""
-    return hooks.ask(row, action, **kwargs)
+    """Change the desired state of a row; see `control.services.request_change`."""
+    return hooks.request_change(row, action, **kwargs)
 
 
 def create(row: Managed, **kwargs: Any) -> Any:
-    """Record a new row's first wish; see `control.services.create`."""
+    """Save a new row with its first desired state; see `control.services.create`."""
     return hooks.create(row, **kwargs)
 
 
 def enqueue_after_commit(kind: str, key: int) -> None:
-    """Have the loop look at a row, once the transaction is committed; see `control.queue`."""
-    hooks.wake(kind, key)
+    """Have a row reconciled once the transaction is committed; see `control.queue`."""
+    hooks.enqueue_after_commit(kind, key)
 
 
 def record(event: str, **kwargs: Any) -> None:

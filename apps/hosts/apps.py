@@ -11,14 +11,17 @@ class HostsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with the loop, and let environments be emptied of hosts."""
-        from apps.control.reconcile import register
+        from apps.control.kinds import register
+        from apps.control.periodic import register_job
         from apps.core.hooks import hooks
         from apps.drivers.dialing import dialers
         from apps.hosts import reconcile, services
         from apps.hosts.models import Host, RegistrationToken
+        from apps.hosts.stats.history import delete_expired
         from apps.hosts.tunnels import dialer
 
         register(Host, reconcile.reconcile_host, operation_deadlines={"host.evacuate": 24 * 3600.0})
         register(RegistrationToken, reconcile.reconcile_token)
+        register_job("delete-expired-statistics", delete_expired)
         dialers["agent"] = dialer.dial
         hooks.on_environment_removed.insert(0, services.remove_environment_hosts)

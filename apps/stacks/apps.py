@@ -11,7 +11,7 @@ class StacksConfig(AppConfig):
 
     def ready(self) -> None:
         """Register with the loop and the emptying of environments."""
-        from apps.control.reconcile import register, requeue_owners
+        from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
         from apps.hosts import drain as host_drain
         from apps.hosts import lost

@@ -40,7 +40,7 @@ def test_a_table_of_tenants_is_guarded(model: Any):
 
 @pytest.mark.parametrize("model", [m for m in OURS if issubclass(m, Managed)], ids=lambda model: model._meta.label)
 def test_every_managed_kind_is_under_the_loop(model: Any):
-    from apps.control.reconcile import KINDS
+    from apps.control.kinds import KINDS
 
     assert model.LIFECYCLE.kind == model.KIND
     assert KINDS[model.KIND].model is model

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from apps.containers.models import Container
-from apps.control.reconcile import KINDS
+from apps.control.kinds import KINDS
 from apps.hosts.models import Host
 from apps.stacks.models import Service
 

@@ -10,7 +10,7 @@ import pytest
 from apps.accounts.models import ApiKey
 from apps.accounts.services import key_create
 from apps.control import queue
-from apps.control.reconcile import KINDS, Kind
+from apps.control.kinds import KINDS, Kind
 from apps.core.result import ReconcileResult
 from apps.environments.actor import Actor
 

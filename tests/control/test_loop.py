@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import ApiKey
 from apps.control import reconcile as loop
+from apps.control.kinds import KINDS, requeue_owners
 from apps.control.models import Operation
 from apps.control.reconcile import (
     MAX_BACKOFF,
@@ -22,7 +23,6 @@ from apps.control.reconcile import (
     reconcile_one,
     reconcile_until_idle,
     release_all_leases,
-    requeue_owners,
 )
 from apps.control.services import request_change
 from apps.core.result import ReconcileResult
@@ -136,7 +136,7 @@ def test_a_reconcile_that_raises_is_reported_and_retried(key: ApiKey, script: An
     )
     assert operation_of(key).state == "running"
     assert operation_of(key).message == "ValueError: no luck"
-    assert "looking at apiKey" in caplog.text
+    assert "reconciling apiKey" in caplog.text
     make_due(key)
     reconcile_until_idle()
     assert reload(key).display_state == "active"
@@ -181,7 +181,7 @@ def test_a_requeue_between_the_lease_release_and_its_own_note_still_reconciles(
 ):
     """The lease is held at the first try and free by the time the note is written: no wake-up may fall in between."""
     ApiKey.all_objects.filter(pk=key.pk).update(lease="x", lease_until=timezone.now() + timedelta(seconds=60))
-    rows = loop.KINDS["apiKey"].model.all_objects
+    rows = KINDS["apiKey"].model.all_objects
     query_set = type(rows.get_queryset())
     original = query_set.exclude
 

@@ -1,7 +1,8 @@
-"""Wake-ups: one waits however often it is asked, and losing one is no harm."""
+"""The queue of reconciles: one waits however often it is asked for, and losing one does no harm."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ import redis
 
 from apps.accounts.models import ApiKey
 from apps.control import queue, tasks
+from apps.control import reconcile as loop
 from apps.control.models import Operation
 from apps.control.reconcile import due_rows, reconcile_one
 from apps.core.result import ReconcileResult
 
 
 class FakeRedis:
-    """The few calls of a Redis client that wake-ups make."""
+    """The few calls of a Redis client that the queue makes."""
 
     def __init__(self) -> None:
         self.stored_names: set[str] = set()
@@ -46,7 +48,12 @@ def keys(settings: Any, monkeypatch: pytest.MonkeyPatch) -> FakeRedis:
 @pytest.fixture
 def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     sent: list[Any] = []
-    monkeypatch.setattr(tasks.reconcile, "apply_async", lambda args, **how: sent.append((args, how["countdown"])))
+
+    def send(name: str, args: Any, **how: Any) -> None:
+        assert name == tasks.reconcile.name
+        sent.append((args, how["countdown"]))
+
+    monkeypatch.setattr(queue, "current_app", SimpleNamespace(send_task=send))
     return sent
 
 
@@ -73,7 +80,7 @@ def reconciled(key: ApiKey) -> ApiKey:
     return key
 
 
-def test_without_the_queue_the_row_is_left_to_the_clock(
+def test_without_the_queue_the_row_is_left_to_the_next_resync(
     key: ApiKey, keys: FakeRedis, queued: list[Any], caplog: pytest.LogCaptureFixture
 ):
     reconciled(key)
@@ -82,7 +89,7 @@ def test_without_the_queue_the_row_is_left_to_the_clock(
     queue.clear_pending("apiKey", key.pk)
     assert queued == []
     assert due_rows() == [("apiKey", key.pk)]
-    assert "the clock will find it" in caplog.text
+    assert "the next resync will find it" in caplog.text
 
 
 def test_a_task_that_could_not_be_queued_leaves_no_key_behind(
@@ -91,14 +98,14 @@ def test_a_task_that_could_not_be_queued_leaves_no_key_behind(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError("broker away")
 
-    monkeypatch.setattr(tasks.reconcile, "apply_async", refuse)
+    monkeypatch.setattr(queue, "current_app", SimpleNamespace(send_task=refuse))
     queue.enqueue("apiKey", reconciled(key).pk)
     assert keys.stored_names == set()
     assert due_rows() == [("apiKey", key.pk)]
     assert "lost" in caplog.text
 
 
-def test_a_requeue_left_to_the_clock_reaches_a_row_that_is_being_reconciled(key: ApiKey, script: Any, settings: Any):
+def test_a_requeue_left_to_the_resync_reaches_a_row_that_is_being_reconciled(key: ApiKey, script: Any, settings: Any):
     settings.WAKE_BY = "clock"
 
     def while_somebody_requeues(row: ApiKey) -> ReconcileResult:
@@ -114,10 +121,11 @@ def test_a_requeue_left_to_the_clock_reaches_a_row_that_is_being_reconciled(key:
 
 def test_the_clock_enqueues_what_is_due_and_fails_what_is_late(key: ApiKey, monkeypatch: pytest.MonkeyPatch):
     sent: list[Any] = []
-    monkeypatch.setattr(tasks, "enqueue", lambda kind, number: sent.append((kind, number)))
+    monkeypatch.setattr(loop, "enqueue", lambda kind, number: sent.append((kind, number)))
     monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
     Operation.all_objects.filter(target=key.pk, kind="apiKey").update(created="2026-01-01T00:00:00Z")
-    tasks.resync()
+    for name in ("resync", "fail-overdue-operations"):
+        tasks.periodic(name)
     assert sent == [("apiKey", key.pk)]
     assert Operation.all_objects.get(target=key.pk, kind="apiKey").state == "failed"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from apps.control.models import (
     OperationLine,
 )
 from apps.control.reconcile import reconcile_one
-from apps.control.retention import clean, clean_if_due
+from apps.control.retention import delete_expired_rows
 from apps.control.services import record
 from apps.core.models import Setting
 from apps.environments.actor import Actor
@@ -47,20 +46,20 @@ def deleted_key(key: ApiKey, actor_of: Actors) -> ApiKey:
 
 
 def test_a_removed_row_stays_for_a_day_and_then_goes(deleted_key: ApiKey):
-    clean(later(hours=23))
+    delete_expired_rows(later(hours=23))
     assert ApiKey.objects.filter(pk=deleted_key.pk).exists()
-    clean(later(hours=25))
+    delete_expired_rows(later(hours=25))
     assert not ApiKey.objects.filter(pk=deleted_key.pk).exists()
 
 
 def test_how_long_is_the_admins_choice(deleted_key: ApiKey):
     Setting.objects.create(name="retention.removed.hours", value="1")
-    clean(later(minutes=61))
+    delete_expired_rows(later(minutes=61))
     assert not ApiKey.objects.filter(pk=deleted_key.pk).exists()
 
 
 def test_what_is_alive_stays_for_ever(lab: Environment, key: ApiKey):
-    clean(later(days=5000))
+    delete_expired_rows(later(days=5000))
     assert ApiKey.objects.filter(pk=key.pk).exists()
     assert Environment.objects.filter(pk=lab.pk).exists()
     assert User.objects.count() == 6
@@ -71,9 +70,9 @@ def test_finished_operations_go_and_open_ones_stay(people: Any, deleted_key: Api
     assert done is not None
     OperationLine.objects.create(operation=done, text="a step")
     Operation.all_objects.filter(kind="account").update(state="running", ended=None)
-    clean(later(days=13))
+    delete_expired_rows(later(days=13))
     assert Operation.all_objects.filter(kind="apiKey").count() == 3
-    clean(later(days=15))
+    delete_expired_rows(later(days=15))
     assert not Operation.all_objects.filter(kind="apiKey").exists()
     assert not OperationLine.objects.exists()
     assert Operation.all_objects.filter(kind="account").count() == 6
@@ -82,13 +81,13 @@ def test_finished_operations_go_and_open_ones_stay(people: Any, deleted_key: Api
 def test_superseded_operations_go_too(people: Any, key: ApiKey, actor_of: Actors):
     key_act(key, "deactivate", actor=actor_of("bob"))
     assert Operation.all_objects.filter(state="superseded").count() == 1
-    clean(later(days=15))
+    delete_expired_rows(later(days=15))
     assert not Operation.all_objects.filter(state="superseded").exists()
 
 
 def test_a_forgotten_account_leaves_its_lines_in_the_audit_log(people: Any, lab: Environment, actor_of: Actors):
     User.all_objects.filter(pk=people.alice.pk).update(removed=timezone.now(), desired="removed", state="removed")
-    clean(later(hours=25))
+    delete_expired_rows(later(hours=25))
     assert not User.objects.filter(pk=people.alice.pk).exists()
     assert not Member.objects.filter(account=people.alice.pk).exists()
     oldest_entry = AuditEntry.objects.within([lab.pk]).order_by("pk")[0]
@@ -96,15 +95,8 @@ def test_a_forgotten_account_leaves_its_lines_in_the_audit_log(people: Any, lab:
     assert oldest_entry.fingerprint() == oldest_entry.digest
 
 
-def test_cleaning_is_not_done_at_every_tick(deleted_key: ApiKey, monkeypatch: pytest.MonkeyPatch):
-    done = itertools.count(1)
-    monkeypatch.setattr(retention, "clean", lambda: next(done))
-    monkeypatch.setattr(retention, "_last_cleaned", float("-inf"))
-    assert [clean_if_due() for _ in range(3)] == [1, 0, 0]
-
-
-def test_cleaning_twice_is_cleaning_once(deleted_key: ApiKey):
-    assert [clean(later(days=30)) > 0 for _ in range(2)] == [True, False]
+def test_deleting_twice_is_deleting_once(deleted_key: ApiKey):
+    assert [delete_expired_rows(later(days=30)) > 0 for _ in range(2)] == [True, False]
 
 
 @pytest.fixture
@@ -128,17 +120,17 @@ def remaining_events(environment: Environment) -> list[str]:
 
 
 def test_old_audit_lines_go_and_the_rest_of_the_chain_still_verifies(lab: Environment, history: list[AuditEntry]):
-    assert clean() > 0
+    assert delete_expired_rows() > 0
     assert remaining_events(lab) == ["aged.89", "aged.2", "aged.0"]
     report = verify(lab.pk)
     assert (report.is_intact, report.lines, report.pruned) == (True, 3, 3)
-    clean(later(days=2))
+    delete_expired_rows(later(days=2))
     assert remaining_events(lab) == ["aged.2", "aged.0"]
     assert (verify(lab.pk).is_intact, verify(lab.pk).pruned) == (True, 4)
 
 
 def test_a_chain_may_be_forgotten_altogether_and_goes_on(lab: Environment, history: list[AuditEntry]):
-    clean(later(days=200))
+    delete_expired_rows(later(days=200))
     assert remaining_events(lab) == []
     assert verify(lab.pk).is_intact
     record("next", actor=None, environment_id=lab.pk)
@@ -150,7 +142,7 @@ def test_how_long_the_audit_log_is_kept_is_the_admins_choice(
     lab: Environment, history: list[AuditEntry], days: str, left: int
 ):
     Setting.objects.create(name="retention.audit.days", value=days)
-    clean()
+    delete_expired_rows()
     assert len(remaining_events(lab)) == left
     assert verify(lab.pk).is_intact
 
@@ -166,13 +158,13 @@ def test_how_long_the_audit_log_is_kept_is_the_admins_choice(
     ],
 )
 def test_a_checkpoint_that_somebody_changed_is_reported(lab: Environment, history: list[AuditEntry], change: Any):
-    clean()
+    delete_expired_rows()
     AuditHead.objects.filter(environment_number=lab.pk).update(**change)
     assert "the checkpoint at its beginning was changed" in [fault.what for fault in verify(lab.pk).faults]
 
 
 def test_more_entries_pruned_than_the_checkpoint_says_are_reported(lab: Environment, history: list[AuditEntry]):
-    clean()
+    delete_expired_rows()
     AuditEntry.all_objects.filter(event="aged.89").delete()
     assert [fault.what for fault in verify(lab.pk).faults] == ["follows on 2 links taken out"]
 
@@ -183,10 +175,10 @@ def test_a_line_whose_answer_came_late_waits_for_those_in_between(lab: Environme
     for entry in (old, young):
         chain.append_entry(entry)
     chain.record_answers([old], "200", {})
-    clean(later(days=89))
+    delete_expired_rows(later(days=89))
     assert remaining_events(lab) == ["aged.0", "old", "young"]  # the old one's answer stands behind the young one
     assert verify(lab.pk).is_intact
-    clean(later(days=91))
+    delete_expired_rows(later(days=91))
     assert remaining_events(lab) == []
     assert verify(lab.pk).is_intact
 
@@ -195,8 +187,8 @@ def test_cleaning_takes_one_batch_at_a_time(
     lab: Environment, history: list[AuditEntry], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(retention, "BATCH", 2)
-    clean()
+    delete_expired_rows()
     assert len(remaining_events(lab)) == 4
     assert verify(lab.pk).is_intact
-    clean()
+    delete_expired_rows()
     assert len(remaining_events(lab)) == 3

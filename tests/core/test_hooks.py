@@ -25,10 +25,10 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Hooks:
 
 
 CALLS: dict[str, Any] = {
-    "ask": lambda: hooks.request_change(object(), "stop"),  # type: ignore[arg-type]
+    "request_change": lambda: hooks.request_change(object(), "stop"),  # type: ignore[arg-type]
     "create": lambda: hooks.create(object()),  # type: ignore[arg-type]
     "record": lambda: hooks.record("login"),
-    "wake": lambda: hooks.enqueue_after_commit("host", 1),
+    "enqueue_after_commit": lambda: hooks.enqueue_after_commit("host", 1),
     "sessions_close": lambda: hooks.sessions_close(object()),
     "on_identity_updated": lambda: hooks.on_identity_updated(object()),
     "is_member": lambda: hooks.is_member(set(), object()),
@@ -100,10 +100,10 @@ def test_the_real_plugs_are_all_in():
     from apps.core.hooks import hooks as real
 
     for name in (
-        "ask",
+        "request_change",
         "create",
         "record",
-        "wake",
+        "enqueue_after_commit",
         "sessions_close",
         "revoking",
         "on_identity_updated",

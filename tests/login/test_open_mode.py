@@ -10,16 +10,15 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts.login import open_mode
 from apps.accounts.login.open_mode import (
     WARNING,
     open_mode_enabled,
     open_mode_off,
     open_mode_on,
     open_mode_user,
+    warn_if_open_mode,
 )
 from apps.accounts.services import account_act, account_create, key_create
-from apps.control import tasks
 from apps.control.models import AuditEntry
 from apps.core.defaults import OPEN_MODE
 from apps.core.errors import Forbidden, Invalid, ReauthenticationRequired
@@ -27,6 +26,7 @@ from apps.core.hooks import hooks
 from apps.core.services import setting_reset, setting_write
 from apps.environments.actor import actor_of_anonymous, actor_of_user
 from apps.environments.services import environment_key_create
+from celery_app.beat import SCHEDULE
 
 PASSWORD = "correct horse battery staple"
 ENFORCE = {"X-ENFORCE-AUTHENTICATION": "true"}
@@ -227,21 +227,15 @@ def test_the_page_switches_it_with_the_password(people: Any, browser: Any):
     assert browser("alice").get("/admin/open-mode").status_code == 404
 
 
-def test_every_minute_the_log_says_so(people: Any, opened: None, caplog: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
-    monkeypatch.setattr(open_mode, "_warned", float("-inf"))
-    for _ in range(5):
-        tasks.resync()
-    assert [each.message for each in caplog.records].count(WARNING) == 1
-    monkeypatch.setattr(open_mode, "_warned", open_mode._warned - 61)
-    tasks.resync()
+def test_every_minute_the_log_says_so(people: Any, opened: None, caplog: Any):
+    for _ in range(2):
+        warn_if_open_mode()
     assert [each.message for each in caplog.records].count(WARNING) == 2
+    assert SCHEDULE["warn-if-open-mode"]["schedule"] == 60
 
 
-def test_with_access_control_on_the_log_is_silent(people: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
-    monkeypatch.setattr(open_mode, "_warned", float("-inf"))
-    tasks.resync()
+def test_with_access_control_on_the_log_is_silent(people: Any, caplog: Any):
+    warn_if_open_mode()
     assert WARNING not in caplog.text
 
 

@@ -20,7 +20,8 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act
 from apps.control.models import PENDING_STATES, Operation
-from apps.control.reconcile import KINDS, due_rows, reconcile_one
+from apps.control.kinds import KINDS
+from apps.control.reconcile import due_rows, reconcile_one
 from apps.core.errors import Problem
 from apps.drivers import registry
 from apps.drivers.base import (

@@ -90,7 +90,7 @@ def _check_gateway_events(api: Api, terminal: docker.APIClient, row: Any) -> Non
 
 _LEASES_RUN_OUT = """
 from django.utils import timezone
-from apps.control.reconcile import KINDS
+from apps.control.kinds import KINDS
 for kind in KINDS.values():
     kind.model.all_objects.exclude(lease="").update(lease_until=timezone.now(), next_attempt_at=timezone.now())
 """

@@ -10,7 +10,8 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
-from apps.control.reconcile import KINDS, reconcile_until_idle
+from apps.control.kinds import KINDS
+from apps.control.reconcile import reconcile_until_idle
 from apps.core.ids import wire_id
 from apps.environments.models import Environment
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from django.db import transaction
 
@@ -18,9 +17,7 @@ from apps.core.services import require_recent_auth
 
 log = logging.getLogger(__name__)
 
-WARNING_INTERVAL = 60.0
 WARNING = "OPEN MODE: access control is off; whoever reaches this portal is its administrator."
-_warned = float("-inf")
 
 
 def open_mode_enabled() -> bool:
@@ -68,10 +65,6 @@ def _set_open_mode(value: str, event: str, actor: ActorProtocol | None) -> None:
 
 
 def warn_if_open_mode() -> None:
-    """Say loudly, once a minute, that access control is off."""
-    global _warned  # noqa: PLW0603 - the clock of this process
-    if time.monotonic() - _warned < WARNING_INTERVAL:
-        return
-    _warned = time.monotonic()
+    """Say loudly that access control is off; a periodic job, so that the log keeps saying it."""
     if open_mode_enabled():
         log.critical(WARNING)

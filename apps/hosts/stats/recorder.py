@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import close_old_connections
 
 from apps.hosts.models import Host
-from apps.hosts.stats.history import claim_due_hosts, delete_expired, record_sample
+from apps.hosts.stats.history import claim_due_hosts, record_sample
 
 log = logging.getLogger(__name__)
 
 TICK = 5.0
 THREADS = 4
-CLEAN_EVERY = 600.0
 
 
 class StatsRecorder:
@@ -24,7 +22,6 @@ class StatsRecorder:
 
     def __init__(self) -> None:
         self._stop_requested = threading.Event()
-        self._cleaned = 0.0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self) -> None:
@@ -46,10 +43,7 @@ class StatsRecorder:
                     close_old_connections()
 
     def run_once(self, pool: ThreadPoolExecutor) -> int:
-        """Take what is due now, and throw old hours away now and then; how many things were recorded."""
-        if time.monotonic() - self._cleaned >= CLEAN_EVERY or not self._cleaned:
-            self._cleaned = time.monotonic()
-            delete_expired()
+        """Take what is due now; how many things were recorded."""
         return sum(pool.map(_record_or_log, claim_due_hosts()))
 
 

@@ -1,0 +1,48 @@
+"""The kinds of rows that the loop reconciles, and which other rows each of them requeues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.core.result import ReconcileResult
+
+Reconcile = Callable[[Any], ReconcileResult]
+Owners = Callable[[Any], Iterable[tuple[str, int]]]
+
+DEADLINE = 600.0
+
+
+@dataclass
+class Kind:
+    """What the loop knows of one kind of row."""
+
+    name: str
+    model: Any
+    reconcile: Reconcile
+    deadline: float = DEADLINE
+    operation_deadlines: Mapping[str, float] = field(default_factory=dict)
+    owners: list[Owners] = field(default_factory=list)
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register(
+    model: Any,
+    reconcile: Reconcile,
+    *,
+    deadline: float = DEADLINE,
+    operation_deadlines: Mapping[str, float] | None = None,
+) -> None:
+    """Have the loop reconcile a kind; `deadline` is how many seconds an operation may take before it counts as failed.
+
+    `operation_deadlines` has other deadlines by operation name, for those that wait for something slow.
+    """
+    KINDS[model.KIND] = Kind(model.KIND, model, reconcile, deadline, dict(operation_deadlines or {}))
+
+
+def requeue_owners(kind: str, owners: Owners) -> None:
+    """Requeue `owners(row)` whenever a row of `kind` comes to rest, fails or is gone."""
+    KINDS[kind].owners.append(owners)
