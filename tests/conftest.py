@@ -103,7 +103,7 @@ def _create_accounts_and_lab() -> None:
         for name, role in ROLE_OF.items()
     ]
     lab = environment_create(actor=actor_of_user(people["alice"], "api"), name="Lab", members=members)
-    reconcile_one("project", lab.pk)
+    reconcile_one("environment", lab.pk)
 
 
 def _copy_tables() -> Rows:

@@ -8,6 +8,7 @@ from typing import Any
 from apps.api import resources  # noqa: F401 - puts the types on the register
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.formats import format_dates
+from apps.api.wire.kinds import wire_type
 from apps.api.wire.resource import find_resource
 from apps.api.wire.serialize import serialize_row
 from apps.environments.access import environment_of
@@ -16,7 +17,7 @@ from apps.environments.actor import Actor
 
 def render(kind: str, key: int, actor: Actor, base: str) -> Mapping[str, Any] | None:
     """The row as the actor sees it, with links below `base`; None when it is not for them."""
-    resource = find_resource(kind)
+    resource = find_resource(wire_type(kind))
     role = "admin" if actor.is_admin else "user"
     if resource is None:
         return None

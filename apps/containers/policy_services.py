@@ -42,7 +42,7 @@ def policy_reset(environment: Environment, *, actor: Actor) -> None:
 def _record_change(event: str, row: HostPolicy, actor: Actor, request: dict[str, Any]) -> None:
     key = row.environment_id
     record(event, actor=actor, row=HostPolicy(environment_id=key), environment_id=key, request=request)
-    row_changed(key, "project", key)
+    row_changed(key, "environment", key)
 
 
 def _require_admin(actor: Actor) -> None:

@@ -1,4 +1,4 @@
-"""Operations (everything that was asked and how far it is) and the append-only, hash-chained audit log."""
+"""Operations (every change that was requested, and how far it is) and the append-only, hash-chained audit log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey
+from apps.control.audit.vocabulary import FORMAT, V1_FORMAT, v1_event, v1_kind
 from apps.core.encrypted import EncryptedTextField
 from apps.core.models import TenantManager
 from apps.environments.models import Environment
@@ -20,10 +21,10 @@ PENDING_STATES = ("pending", "running")
 
 
 class Operation(models.Model):
-    """One change somebody asked for: the v1 `processInstance`, the progress bar and the activity feed.
+    """One requested change: the v1 `processInstance`, the progress bar and the activity feed.
 
-    `previous_values` holds (as JSON) the columns that the wish replaced, for whoever takes it back.
-    States: pending -> running -> succeeded | failed; superseded when a newer wish came first, cancelled by a person.
+    `previous_values` holds (as JSON) the columns that the change replaced; a cancellation puts them back.
+    States: pending -> running -> succeeded | failed; superseded by a newer change, cancelled by a person.
     """
 
     environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="+")
@@ -65,12 +66,12 @@ class Operation(models.Model):
 
     @property
     def is_pending(self) -> bool:
-        """Whether it is still going on."""
+        """Whether it has not ended yet."""
         return self.state in PENDING_STATES
 
 
 class OperationLine(models.Model):
-    """One step of an operation, for people who watch."""
+    """One step of an operation, for people to read."""
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="lines")
     at = models.DateTimeField(default=timezone.now)
@@ -84,10 +85,11 @@ class OperationLine(models.Model):
 
 
 class AuditHead(models.Model):
-    """The end of one chain: an environment's, or the system's (`environment_number` 0), and where it begins by now.
+    """Where one chain ends and, after retention, begins: an environment's chain, or the installation's (number 0).
 
-    `length` counts the links ever made; `seal` is the installation's mark under the end. What retention took away is
-    told by the checkpoint: up to which link, its digest, the newest time among the lines, how many lines; marked too.
+    `length` counts the links ever made; `seal` is the installation's signature of the end. The `pruned` columns are
+    the checkpoint of what retention deleted, signed as well: the last link and its digest, the newest time among the
+    entries, and how many entries.
     """
 
     environment_number = models.BigIntegerField(unique=True)
@@ -105,23 +107,24 @@ class AuditHead(models.Model):
 
     @property
     def end(self) -> str:
-        """What the seal is under."""
+        """The text that `seal` signs."""
         return f"end:{self.environment_number}:{self.length}:{self.digest}"
 
     @property
     def beginning(self) -> str:
-        """What the checkpoint's seal is under."""
+        """The text that `pruned_seal` signs."""
         until = self.pruned_until.astimezone(UTC).isoformat() if self.pruned_until else ""
         values = (self.environment_number, self.pruned, self.pruned_digest, until, self.pruned_lines)
         return "begin:" + ":".join(map(str, values))
 
 
 class AuditEntry(models.Model):
-    """One line of the audit log: a link of its chain, and, once it is known how the request was answered, a second one.
+    """One entry of the audit log: a link of its chain and, once the request is answered, a second one.
 
-    `digest` covers the line and the digest of the link before it; `answer_digest` covers the answer (`code`,
+    `digest` covers the entry and the digest of the link before it; `answer_digest` covers the answer (`code`,
     `response`) and the digest before that; `number` and `answer_number` are the links' places. `account_number` and
-    `key_number` outlive the account and the key, so that forgetting one breaks no chain.
+    `key_number` outlive the account and the key, so that deleting one breaks no chain. `format` says in which
+    vocabulary `event` and `kind` were sealed (`audit.vocabulary`).
     """
 
     environment = models.ForeignKey(Environment, null=True, on_delete=models.CASCADE, related_name="+")
@@ -132,7 +135,7 @@ class AuditEntry(models.Model):
     key_number = models.BigIntegerField(null=True)
     via = models.CharField(max_length=16)
     auth_type = models.CharField(max_length=32, blank=True)
-    event = models.CharField(max_length=96)
+    event = models.CharField(max_length=128)
     kind = models.CharField(max_length=32, blank=True)
     target = models.BigIntegerField(null=True)
     target_name = models.CharField(max_length=255, blank=True)
@@ -140,6 +143,7 @@ class AuditEntry(models.Model):
     request = models.JSONField(default=dict)
     response = models.JSONField(default=dict)
     code = models.CharField(max_length=8, blank=True)
+    format = models.PositiveSmallIntegerField(default=FORMAT)
     previous_digest = models.CharField(max_length=64, blank=True)
     digest = models.CharField(max_length=64)
     number = models.BigIntegerField(null=True)
@@ -160,13 +164,16 @@ class AuditEntry(models.Model):
         return f"{self.event} {self.target_name}"
 
     def fingerprint(self) -> str:
-        """SHA-256 over everything about the line that must never change, and the digest before it."""
+        """SHA-256 over everything about the entry that must never change, and the digest before it."""
+        is_v1 = self.format == V1_FORMAT
+        event, kind = (v1_event(self.event), v1_kind(self.kind)) if is_v1 else (self.event, self.kind)
         values = [
             self.previous_digest, self.environment_id, self.at.isoformat(), self.account_number, self.via,
-            self.auth_type, self.event, self.kind, self.target, self.target_name, self.address, self.request,
+            self.auth_type, event, kind, self.target, self.target_name, self.address, self.request,
             self.key_number,
         ]  # fmt: skip
-        return _digest(values)
+        # Covered too, or an entry could be moved to the other vocabulary and say something else without a trace.
+        return _digest(values if is_v1 else [*values, self.format])
 
     def answer_fingerprint(self, previous_digest: str) -> str:
         """SHA-256 over the answer, which line it belongs to, and the digest before it."""

@@ -61,7 +61,7 @@ def request_change(
         action,
         {**(changes or {}), **_transition_columns(row, action)},
         actor=actor,
-        environment_id=environment.pk if environment is not None else environment_of(row),
+        environment_id=_environment_id(row, environment),
         request=request,
         parent=parent,
     )
@@ -182,15 +182,7 @@ def create_all(
             row.transition_state, row.desired = transition.transition_state, row.desired or transition.desired
         _insert(rows)
         operations = [
-            _operation(
-                row,
-                create_action,
-                actor,
-                environment.pk if environment is not None else environment_of(row),
-                request,
-                parent,
-            )
-            for row in rows
+            _operation(row, create_action, actor, _environment_id(row, environment), request, parent) for row in rows
         ]
         Operation.all_objects.bulk_create(operations)
         for row, operation in zip(rows, operations, strict=True):
@@ -199,6 +191,10 @@ def create_all(
     for row, operation in zip(rows, operations, strict=True):
         row_changed(operation.environment_id, row.KIND, row.pk)
     return operations
+
+
+def _environment_id(row: Managed, environment: Any) -> int | None:
+    return environment.pk if environment is not None else environment_of(row)
 
 
 def _insert(rows: Sequence[Managed]) -> None:

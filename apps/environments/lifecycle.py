@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from apps.core.lifecycle import LifeCycle, default_lifecycle, transition_to
 
-_GENERIC = default_lifecycle("project", "own")
+_GENERIC = default_lifecycle("environment", "own")
 ENVIRONMENT: LifeCycle = replace(
     _GENERIC,
     transitions={

@@ -21,7 +21,7 @@ from apps.environments.roles import PERMISSIONS, ROLES
 class Environment(Managed):
     """A tenant: hosts, stacks, containers and keys belong to exactly one."""
 
-    KIND = "project"
+    KIND = "environment"
     LIFECYCLE = ENVIRONMENT
 
     id = models.BigIntegerField(primary_key=True, editable=False)

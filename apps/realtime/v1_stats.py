@@ -118,6 +118,6 @@ def _resolve_rows(actor: Actor, kind: str, target: int) -> list[StatsTarget]:
     if kind == "service":
         slots = Slot.objects.filter(service=target, container__removed=None, container__isnull=False)
         return [targets.get_container(actor, key) for key in slots.values_list("container", flat=True)]
-    if kind == "project" and "view" in actor.permissions(target):
+    if kind == "environment" and "view" in actor.permissions(target):
         return list(Host.objects.within([target]).filter(removed=None))
-    raise targets.not_found(kind)
+    raise targets.not_found("project" if kind == "environment" else kind)  # what v1 clients are told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.core.lifecycle import LifeCycle, transition_to
 
 STACK = LifeCycle(
-    "environment",
+    "stack",
     {
         "create": transition_to("active", "", "activating"),
         "update": transition_to("", "active updating-active", "updating-active"),

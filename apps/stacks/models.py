@@ -15,7 +15,7 @@ from apps.stacks.lifecycle import SERVICE, STACK
 class Stack(TenantRow):
     """A group of services, a compose project; the wire calls it `environment`."""
 
-    KIND = "environment"
+    KIND = "stack"
     LIFECYCLE = STACK
 
     docker_compose = EncryptedTextField(blank=True)

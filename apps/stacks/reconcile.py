@@ -220,4 +220,4 @@ def services_to_requeue(row: Container) -> Iterable[tuple[str, int]]:
 
 def stacks_to_requeue(row: Service) -> Iterable[tuple[str, int]]:
     """A service's stack."""
-    return [("environment", row.stack_id)]
+    return [("stack", row.stack_id)]

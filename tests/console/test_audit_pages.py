@@ -26,7 +26,7 @@ def newest(environment: Environment) -> AuditEntry:
 def test_a_change_in_the_console_is_audited_with_its_response(browser_as: Any, at: Any, lab: Any, people: Any):
     browser_as("bob").post(at("stack-new"), {"name": "shop"}, headers=HX)
     entry = newest(lab)
-    assert (entry.event, entry.code, entry.via, entry.account) == ("environment.create", "204", "console", people.bob)
+    assert (entry.event, entry.code, entry.via, entry.account) == ("stack.create", "204", "console", people.bob)
     assert entry.response == {"message": "Stack shop was added."}
     assert verify(lab.pk).is_intact
 
@@ -85,7 +85,7 @@ def entries(lab: Environment, actor_of: Any) -> list[AuditEntry]:
         ("event=alpha", {"alpha.one", "alpha.two"}),
         ("event=alpha&address=10.0.0.2", {"alpha.two"}),
         ("address=192.168", {"beta.one"}),
-        ("kind=environment", {"alpha.one", "alpha.two", "beta.one"}),
+        ("kind=stack", {"alpha.one", "alpha.two", "beta.one"}),
         ("kind=host", set()),
         ("target=1e41", {"alpha.one", "alpha.two", "beta.one"}),
         ("target=41", {"alpha.one", "alpha.two", "beta.one"}),

@@ -27,7 +27,7 @@ def kinds_of(page: str) -> set[str]:
 def test_pages_say_which_changes_concern_them(browser_as: Any, at: Any, web: Service, box: Container, host: Host):
     client = browser_as("rita")
     expected = {
-        at("stacks"): {"environment", "service", "container"},
+        at("stacks"): {"stack", "service", "container"},
         at("service", pk=web.pk): {"service", "container", "host"},
         at("container", pk=box.pk): {"container", "host"},
         at("host", pk=host.pk): {"host", "container"},

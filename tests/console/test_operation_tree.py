@@ -10,7 +10,7 @@ from apps.stacks.models import Stack
 
 
 def test_a_stack_s_end_shows_what_became_of_its_containers(browser_as: Any, at: Any, lab: Environment):
-    root = Operation.all_objects.create(environment=lab, name="stack.x", kind="environment", target=1, generation=1)
+    root = Operation.all_objects.create(environment=lab, name="stack.x", kind="stack", target=1, generation=1)
     mid = Operation.all_objects.create(
         environment=lab, name="service.x", kind="service", target=2, generation=1, parent=root
     )

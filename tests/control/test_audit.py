@@ -28,6 +28,7 @@ CHANGES: dict[str, Any] = {
     "via": "console",
     "auth_type": "TokenAuth ",
     "kind": "stack",
+    "format": 1,
     "target": 8,
     "target_name": "x",
     "address": "10.0.0.2",
@@ -109,7 +110,7 @@ def test_an_entry_says_who_from_where_and_by_which_interface(people: Any, lab: E
         "10.0.0.3",
         "TokenAuth",
     )
-    assert (entry.kind, entry.target, entry.target_name) == ("project", lab.pk, "Lab")
+    assert (entry.kind, entry.target, entry.target_name) == ("environment", lab.pk, "Lab")
     assert "hush" not in str(entry.request)
     assert str(entry) == "container.exec Lab"
 

@@ -29,7 +29,7 @@ Actors = Callable[..., Actor]
 
 
 def reload(row: Environment) -> Environment:
-    reconcile_one("project", row.pk)
+    reconcile_one("environment", row.pk)
     return Environment.objects.get(pk=row.pk)
 
 
@@ -161,4 +161,4 @@ def test_every_installation_has_one_called_default(db: None):
 def test_changes_are_written_down_in_its_own_chain(lab: Environment, actor_of: Actors):
     environment_update(lab, actor=actor_of("alice"), name="Works")
     events = AuditEntry.objects.within([lab.pk]).order_by("pk").values_list("event", flat=True)
-    assert list(events) == ["project.create", "project.update"]
+    assert list(events) == ["environment.create", "environment.update"]

@@ -135,7 +135,7 @@ def test_a_change_is_audited_and_open_sockets_are_notified(
     monkeypatch.setattr(hooks, "rights_changed", [notified.append])
     members_set(lab, [entry(people.alice)], actor=actor_of("alice"))
     assert notified == [{"environment": lab.pk}]
-    assert AuditEntry.objects.within([lab.pk]).filter(event="project.setmembers").count() == 1
+    assert AuditEntry.objects.within([lab.pk]).filter(event="environment.setmembers").count() == 1
 
 
 def test_applying_twice_changes_nothing(lab: Environment):

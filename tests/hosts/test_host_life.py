@@ -210,7 +210,7 @@ def test_a_dying_environment_takes_what_corral_made_and_leaves_the_rest(
     reconcile_until_idle()
     environment_act(lab, "remove", actor=actor_of("alice"))
     for _ in range(8):
-        reconcile_one("project", lab.pk)
+        reconcile_one("environment", lab.pk)
         reconcile_until_idle()
         for row in Container.all_objects.filter(removed=None):
             reconcile_one("container", row.pk)

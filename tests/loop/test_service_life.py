@@ -180,7 +180,7 @@ def test_a_removed_stack_takes_its_services_along(
     stack_act(stack, "remove", actor=actor_of("alice"))
     reconcile_until_idle()
     for _ in range(3):
-        for kind, row in (("service", first), ("service", second), ("environment", stack)):
+        for kind, row in (("service", first), ("service", second), ("stack", stack)):
             reconcile_one(kind, row.pk)
     assert (reload(stack).display_state, sim.containers()) == ("removed", [])
 

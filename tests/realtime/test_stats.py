@@ -143,7 +143,7 @@ def test_a_host_that_is_down_is_the_reason(people: Any, box: Container, engine: 
         ("/v1/containerstats/c0ffee", "container", ["1i"]),
         ("/v1/hoststats", "host", ["1h"]),
         ("/v1/containerstats", "host", ["1i"]),
-        ("/v1/hoststats/project/", "project", ["1h"]),
+        ("/v1/hoststats/project/", "environment", ["1h"]),
         ("/v1/stats", "container", ["1i"]),
     ],
 )
@@ -151,7 +151,7 @@ def test_v1_clients_get_arrays_of_cumulative_samples(
     box: Container, engine: ScriptedEngine, actor_of: Any, monkeypatch: Any, path: str, kind: str, ids: list[str]
 ) -> None:
     monkeypatch.setattr(v1_stats, "_INTERVAL", 0.05)
-    target = {"container": box.pk, "host": box.host_id, "project": box.environment_id}[kind]
+    target = {"container": box.pk, "host": box.host_id, "environment": box.environment_id}[kind]
     token = ticket_issue(
         actor=actor_of("rita"), environment_id=box.environment_id, verb="stats", kind=kind, target=target or 0
     )

@@ -27,7 +27,7 @@ def last_entry(environment: Environment, event: str) -> AuditEntry:
 def test_a_change_is_written_down_with_its_answer(api_of: Any, lab: Any, host: Any):
     api = api_of("bob").inside(lab)
     made = api.post("environments", {"name": "web"})
-    entry = last_entry(lab, "environment.create")
+    entry = last_entry(lab, "stack.create")
     assert (entry.code, entry.response["id"], entry.via, entry.auth_type) == ("201", made["id"], "api", "BasicAuth")
     assert entry.key is not None
     [seen] = api.get("auditlogs?eventType=api.environment.create")["data"]
@@ -39,9 +39,9 @@ def test_a_change_is_written_down_with_its_answer(api_of: Any, lab: Any, host: A
 @pytest.mark.parametrize(
     ("who", "method", "path", "body", "event", "code"),
     [
-        ("bob", "POST", "environments", {"name": "a b"}, "environment.create", "422"),
+        ("bob", "POST", "environments", {"name": "a b"}, "stack.create", "422"),
         ("bob", "POST", "containers", {"imageUuid": "docker:x", "privileged": True}, "container.create", "422"),
-        ("rita", "POST", "environments", {"name": "web"}, "environment.create", "405"),
+        ("rita", "POST", "environments", {"name": "web"}, "stack.create", "405"),
         ("bob", "POST", "hostpolicies", {"privileged": True}, "hostPolicy.create", "405"),
     ],
 )
@@ -77,7 +77,7 @@ def test_one_request_that_makes_several_things_answers_for_all_of_them(api_of: A
     text = "a:\n  image: sim/x\nb:\n  image: sim/x\n"
     assert api_of("bob").inside(lab).post("environments", {"name": "two", "dockerCompose": text}).status == 201
     rows = list(AuditEntry.objects.within([lab.pk]).filter(via="api", code="201").order_by("pk"))
-    assert [row.event for row in rows][-3:] == ["environment.create", "service.create", "service.create"]
+    assert [row.event for row in rows][-3:] == ["stack.create", "service.create", "service.create"]
     assert [bool(row.response) for row in rows][-3:] == [True, False, False]
     assert verify(lab.pk).is_intact
 

@@ -42,7 +42,7 @@ def test_a_refusal_that_cannot_be_noted_is_the_same_refusal(
 ):
     answer = api.post("environments", {"name": "x"})
     assert (answer.status, answer["code"]) == (503, "Service Unavailable")
-    assert "the answer 503 to environment.create is missing in the audit log" in caplog.text
+    assert "the answer 503 to stack.create is missing in the audit log" in caplog.text
 
 
 def test_what_is_done_is_not_called_refused(
@@ -54,7 +54,7 @@ def test_what_is_done_is_not_called_refused(
     monkeypatch.setattr(chain, "record_answers", fail)
     answer = api.post("environments", {"name": "x"})
     assert (answer.status, answer["name"]) == (201, "x")
-    assert "the answer 201 to environment.create is missing" in caplog.text
+    assert "the answer 201 to stack.create is missing" in caplog.text
 
 
 def test_the_caller_hears_it(api: Any, monkeypatch: pytest.MonkeyPatch):

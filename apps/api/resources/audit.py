@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.db.models import CharField, Value
-from django.db.models.functions import Concat
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 
 from apps.api.wire import query
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
+from apps.api.wire.kinds import wire_name, wire_name_column, wire_type, wire_type_column
 from apps.api.wire.resource import (
     Link,
     Resource,
@@ -20,6 +19,7 @@ from apps.api.wire.resource import (
     register,
 )
 from apps.control.audit.export import CONTENT_TYPES, export_lines
+from apps.control.audit.vocabulary import V1_FORMAT
 from apps.control.models import AuditEntry
 from apps.control.selectors import visible_audit_entries
 from apps.core.errors import Forbidden, Invalid
@@ -27,17 +27,34 @@ from apps.core.ids import wire_id
 from apps.core.streams import streaming_download
 
 
-def _json_text(name: str) -> Any:
-    def text(context: RowContext) -> str | None:
-        found = getattr(context.row, name)
-        return json.dumps(found) if found else None
+def _request_text(context: RowContext) -> str | None:
+    found = _wire_request(context.row)
+    return json.dumps(found) if found else None
 
-    return text
+
+def _response_text(context: RowContext) -> str | None:
+    return json.dumps(context.row.response) if context.row.response else None
 
 
 def _target_id(context: RowContext) -> str | None:
-    kind, key = context.row.kind, context.row.target
+    kind, key = wire_type(context.row.kind), context.row.target
     return wire_id(id_prefix_of(kind), key) if kind and key is not None else None
+
+
+def _wire_request(row: AuditEntry) -> dict[str, Any]:
+    """What was requested; a cancellation's names the operation that it cancelled."""
+    request: dict[str, Any] = row.request
+    is_cancellation = row.event in {"operation.cancel", f"{row.kind}.cancel"}
+    if is_cancellation and "name" in request and row.format != V1_FORMAT:
+        return {**request, "name": wire_name(request["name"])}
+    return request
+
+
+def _with_wire_names(row: AuditEntry) -> AuditEntry:
+    """The entry, in memory, in v1's words."""
+    row.request = _wire_request(row)
+    row.kind, row.event = wire_type(row.kind), wire_name(row.event)
+    return row
 
 
 @register
@@ -59,14 +76,14 @@ class AuditLogResource(Resource):
         number                    int                 r <number
         requestObject             string              r
         resourceId                int                 r <target
-        resourceType              string              r <kind
+        resourceType              string              r <wire_kind
         responseCode              string              r <code
         responseObject            string              r
         via                       string              r <via
     """)
     computed = {
-        "requestObject": _json_text("request"),
-        "responseObject": _json_text("response"),
+        "requestObject": _request_text,
+        "responseObject": _response_text,
         "resourceId": _target_id,
     }
     links = {"account": Link("project", attribute="environment_id")}
@@ -77,7 +94,7 @@ class AuditLogResource(Resource):
             found: Any = visible_audit_entries(caller.actor)
         else:
             found = AuditEntry.objects.within(caller.environments())
-        return found.annotate(wire_event=Concat(Value("api."), "event", output_field=CharField()))
+        return found.annotate(wire_event=wire_name_column("event", prefix="api."), wire_kind=wire_type_column("kind"))
 
     def download(
         self, caller: ApiCaller, request: HttpRequest, query_params: QueryDict
@@ -91,4 +108,5 @@ class AuditLogResource(Resource):
         if not set(caller.environments()) <= set(caller.environments("own")):
             raise Forbidden("Only owners and administrators may take the audit log away.")
         rows, _filters = query.apply_filters(self, self.rows(caller), query_params)
-        return streaming_download(request, f"audit.{kind}", CONTENT_TYPES[kind], export_lines(rows, kind))
+        lines = export_lines(rows, kind, _with_wire_names)
+        return streaming_download(request, f"audit.{kind}", CONTENT_TYPES[kind], lines)

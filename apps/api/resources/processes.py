@@ -1,4 +1,4 @@
-"""`processInstance`: what was asked and how far it is."""
+"""`processInstance`: what was requested and how far it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
+from apps.api.wire.kinds import wire_name_column, wire_type, wire_type_column
 from apps.api.wire.resource import (
     Action,
     Data,
@@ -38,7 +39,7 @@ def _cancel(caller: ApiCaller, row: Operation, _data: Data) -> None:
 
 
 def _resource(context: RowContext) -> str:
-    return wire_id(id_prefix_of(context.row.kind), context.row.target)
+    return wire_id(id_prefix_of(wire_type(context.row.kind)), context.row.target)
 
 
 @register
@@ -57,10 +58,10 @@ class ProcessInstanceResource(Resource):
         parentId               reference[processInstance] r <parent_id
         phase                  string             r <state
         priority               int                r
-        processName            string             r <name
+        processName            string             r <wire_name
         progress               int                r <progress
         resourceId             string             r
-        resourceType           string             r <kind
+        resourceType           string             r <wire_kind
         result                 string             r
         runningProcessServerId string             r
         startProcessServerId   string             r
@@ -75,7 +76,8 @@ class ProcessInstanceResource(Resource):
 
     def rows(self, caller: ApiCaller) -> Any:
         """The operations of the environments the caller sees."""
-        return Operation.objects.within(caller.environments())
+        found = Operation.objects.within(caller.environments())
+        return found.annotate(wire_kind=wire_type_column("kind"), wire_name=wire_name_column("name"))
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """The steps that were told of each, in one query, and in one what the caller may do where they are."""
@@ -86,7 +88,7 @@ class ProcessInstanceResource(Resource):
         return found
 
     def verdict(self, caller: ApiCaller, row: Any, action: str) -> Verdict:
-        """What is going on may be cancelled, what failed tried again."""
+        """What is pending may be cancelled, what failed retried."""
         if action == "cancel":
             return can_cancel(row, caller.actor)
         if row.is_pending:

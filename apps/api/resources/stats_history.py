@@ -8,6 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.kinds import wire_type
 from apps.core.ids import wire_id
 from apps.hosts.models import Host
 from apps.hosts.stats.history import parse_hours, read_history
@@ -23,7 +24,7 @@ def stats_history(caller: ApiCaller, row: Any, query_params: QueryDict) -> dict[
         "type": "statsHistory",
         "links": {"self": caller.url(plural, key, "statshistory") + f"?hours={hours}"},
         "actions": {},
-        "resourceType": row.KIND,
+        "resourceType": wire_type(row.KIND),
         "resourceId": key,
         "hours": hours,
         "asOf": _format_timestamp(points[-1]["at"]) if points else None,

@@ -1,4 +1,4 @@
-"""Telling the audit log how the API answered what changes things."""
+"""Completing audit entries with how the API answered the request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.api.wire.kinds import internal_name
 from apps.control.services import record_response
 from apps.core.models import Managed
 from apps.environments.access import environment_of
@@ -14,11 +15,12 @@ from apps.environments.access import environment_of
 if TYPE_CHECKING:
     from apps.api.wire.view import ApiView
 
+MAX_EVENT_LENGTH = 96  # of v1's word: an action is whatever a client writes
 _ACTION_BY_METHOD = {"POST": "create", "PUT": "update", "DELETE": "remove"}
 
 
 def complete_audit_entries(view: ApiView, request: Request, response: Response) -> None:
-    """Complete the lines of this request, or write one for what was refused."""
+    """Complete the entries of this request, or write one for what was refused."""
     if request.method not in _ACTION_BY_METHOD:
         return
     body = request.data
@@ -27,7 +29,7 @@ def complete_audit_entries(view: ApiView, request: Request, response: Response) 
         view.caller.actor,
         response.status_code,
         response.data,
-        event=f"{view.resource.name if view.resource else 'request'}.{action}"[:96],
+        event=internal_name(f"{view.resource.name if view.resource else 'request'}.{action}"[:MAX_EVENT_LENGTH]),
         environment_id=_environment_id(view),
         request=dict(body) if isinstance(body, dict) else {},
     )

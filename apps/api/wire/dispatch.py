@@ -11,6 +11,7 @@ from django.http import QueryDict
 from apps.api.wire import query
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.input import FormBody, method_not_allowed, validate_body
+from apps.api.wire.kinds import wire_type
 from apps.api.wire.resource import Link, Resource, find_resource
 from apps.api.wire.serialize import serialize_collection, serialize_row, serialize_rows
 from apps.core.errors import (
@@ -47,8 +48,8 @@ def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> Respon
     if isinstance(created, list):
         data = serialize_rows(resource, caller, [reload_row(resource, caller, row) for row in created])
         return serialize_collection(resource, caller, data, url)
-    shown = find_resource(created.KIND) if getattr(created, "KIND", None) and resource.model is None else resource
-    shown = shown or resource
+    kind = getattr(created, "KIND", None) if resource.model is None else None
+    shown = (find_resource(wire_type(kind)) if kind else None) or resource
     return {**serialize_row(shown, caller, reload_row(shown, caller, created)), **shown_once}
 
 

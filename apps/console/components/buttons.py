@@ -22,9 +22,9 @@ Text = str | Promise
 KIND_NAMES = {
     "container": ("container", "containers", "i"),
     "service": ("service", "services", "s"),
-    "environment": ("stack", "environments", "e"),
+    "stack": ("stack", "environments", "e"),
     "host": ("host", "hosts", "h"),
-    "project": ("environment", "projects", "a"),
+    "environment": ("environment", "projects", "a"),
     "apiKey": ("key", "apiKeys", "c"),
     "account": ("account", "accounts", "a"),
 }
@@ -42,7 +42,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
         "remove": _DELETE,
     },
     "service": {"activate": _START, "deactivate": _STOP, "update": _EDIT, "remove": _DELETE},
-    "environment": {"update": _EDIT, "remove": _DELETE},
+    "stack": {"update": _EDIT, "remove": _DELETE},
     "host": {
         "activate": _ON,
         "deactivate": _OFF,
@@ -50,7 +50,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
         "update": _EDIT,
         "remove": _DELETE,
     },
-    "project": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "environment": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
@@ -84,7 +84,7 @@ class Button:
 def row_url(row: Managed, suffix: str, **kwargs: Any) -> str:
     """The console's address of something about a row."""
     noun = KIND_NAMES[row.KIND][0]
-    environment = environment_of(row) if row.KIND != "project" else None
+    environment = environment_of(row) if row.KIND != "environment" else None
     if environment is not None:
         kwargs["environment"] = environment
         noun = "environment-key" if noun == "key" else noun
@@ -140,6 +140,6 @@ def api_url(row: Managed) -> str:
     _noun, plural, letters = KIND_NAMES[row.KIND]
     key = wire_id(letters, row.pk)
     environment = environment_of(row)
-    if environment is None or row.KIND in {"project", "account"}:
+    if environment is None or row.KIND in {"environment", "account"}:
         return f"/v1/{plural}/{key}"
     return f"/v1/projects/{wire_id('a', environment)}/{plural}/{key}"

@@ -100,7 +100,7 @@ def activity(ctx: RequestContext, pk: int) -> HttpResponse:
     """What was asked of the stack and of its services."""
     row = find(ctx, pk)
     services = Service.objects.within([ctx.env.pk]).filter(stack=row).values("pk")
-    mine = Q(kind="environment", target=row.pk) | Q(kind="service", target__in=services)
+    mine = Q(kind="stack", target=row.pk) | Q(kind="service", target__in=services)
     rows = Operation.objects.within([ctx.env.pk]).filter(mine).select_related("account")[:50]
     return ctx.render("console/stack_activity.html", {"row": row, "operations": rows})
 

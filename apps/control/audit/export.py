@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db.models import QuerySet
@@ -21,12 +21,14 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export_lines(rows: QuerySet[AuditEntry], kind: str) -> Iterator[str]:
-    """The entries, the oldest first, one line of text each; CSV has its column names in front."""
+def export_lines(
+    rows: QuerySet[AuditEntry], kind: str, prepare: Callable[[AuditEntry], AuditEntry] | None = None
+) -> Iterator[str]:
+    """The entries, oldest first, one line of text each after CSV's line of column names; `prepare` may reword each."""
     if kind == "csv":
         yield _csv_row(list(COLUMNS))
     for row in rows.select_related("account", "key").order_by("pk").iterator(1000):
-        values = _serialize(row)
+        values = _serialize(prepare(row) if prepare else row)
         yield _csv_row([_cell(values[name]) for name in COLUMNS]) if kind == "csv" else json.dumps(values) + "\n"
 
 
@@ -54,7 +56,7 @@ def _serialize(row: AuditEntry) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """One cell; what a spreadsheet would take for a formula is made a text."""
+    """One cell; a spreadsheet must not take it for a formula, which could run commands or send data away."""
     text = "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 

@@ -129,7 +129,7 @@ def members_set(row: Environment, members: Iterable[Mapping[str, Any]], *, actor
     _refuse_escalation(row, parsed, actor)
     with revoking(actor, environments=[row.pk]):
         members_save(row, parsed)
-        hooks.record("project.setmembers", actor=actor, row=row, environment_id=row.pk, request={"members": wanted})
+        hooks.record("environment.setmembers", actor=actor, row=row, environment_id=row.pk, request={"members": wanted})
     return list(Member.objects.filter(environment=row).select_related("account"))
 
 
