@@ -8,7 +8,9 @@ from __future__ import annotations
 V1_FORMAT = 1
 FORMAT = 2
 
-_V1_KINDS = {"environment": "project", "stack": "environment"}
+# One word for each: `project` is no kind any more, but were it left as it is, an entry could be changed from
+# `environment` to it without a trace.
+_V1_KINDS = {"environment": "project", "stack": "environment", "project": "stack"}
 
 
 def v1_kind(kind: str) -> str:
