@@ -1,1 +1,1 @@
-"""Asking for changes and making them happen: operations, audit, the loop."""
+"""Requesting changes and carrying them out: operations, the audit log, the loop."""

@@ -13,9 +13,9 @@ MAX_DEPTH, MAX_DESCENDANTS = 5, 200
 
 
 def descendants_of(row: Operation, rows: QuerySet[Operation]) -> list[Operation]:
-    """What of `rows` an operation led to, and that in turn: each before its own, with its `depth` (0: led to at once).
+    """The operations among `rows` that `row` led to, depth first, each with its `depth` (0: a child of `row`).
 
-    One query a level; five levels and 200 operations at most, those of the upper levels first.
+    One query a level; at most five levels and 200 operations, those of the upper levels first.
     """
     below: dict[int | None, list[Operation]] = {}
     level, left = [row.pk], MAX_DESCENDANTS
@@ -36,7 +36,7 @@ def _depth_first(parent: int, below: Mapping[int | None, Sequence[Operation]]) -
 
 
 def visible_audit_entries(actor: Actor) -> QuerySet[AuditEntry]:
-    """Every audit line, those of no environment (log-ins, accounts) included, for administrators; else the actor's."""
+    """Every audit entry for administrators, also those of no environment (logins, accounts); else the actor's."""
     if actor.is_admin:
         rows: QuerySet[AuditEntry] = AuditEntry.all_objects.all()
         return rows
@@ -45,7 +45,7 @@ def visible_audit_entries(actor: Actor) -> QuerySet[AuditEntry]:
 
 
 def retained_counts(actor: Actor) -> dict[str, int]:
-    """How many rows each retention setting of audit lines and operations holds now; administrators only."""
+    """How many rows the retention settings of audit entries and operations apply to; administrators only."""
     if not actor.is_admin:
         return {}
     return {

@@ -1,1 +1,1 @@
-"""What every app stands on: managed rows, tenancy, life cycles, ids, events, errors."""
+"""What every app builds on: managed rows, tenancy, life cycles, ids, events, errors."""

@@ -1,4 +1,4 @@
-"""Addresses of clients: lists of networks, whether an address is in them, and who is behind a trusted proxy."""
+"""Client addresses: lists of networks, whether an address is in one, and the client behind a trusted proxy."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def _parse_network(field: str, text: object) -> IPNetwork:
         return ipaddress.ip_network(str(text).strip(), strict=False)
     except ValueError:
         remedy = "write it like 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32"
-        raise Invalid(field, "InvalidFormat", f"{str(text)[:60]!r} is no address or network; {remedy}.") from None
+        raise Invalid(field, "InvalidFormat", f"{str(text)[:60]!r} is not an address or network; {remedy}.") from None
 
 
 def is_within(address: str, allowed: Iterable[str]) -> bool:
-    """Whether the address is in one of the networks; an IPv4 address may come dressed as an IPv6 one."""
+    """Whether the address is in one of the networks; an IPv4 address may come mapped into IPv6 (`::ffff:`)."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
         plain = getattr(found, "ipv4_mapped", None) or found
@@ -52,7 +52,7 @@ def covers(outer: Iterable[str], inner: str) -> bool:
 
 
 def client_behind_proxies(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
-    """The client behind `peer`: the last hop of `X-Forwarded-For` that is no trusted proxy."""
+    """The client behind `peer`: the last hop of `X-Forwarded-For` that is not a trusted proxy."""
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     while hops and is_within(peer, trusted):
         peer = hops.pop()

@@ -1,4 +1,4 @@
-"""Django's handle on `core`."""
+"""Django's app configuration of `core`."""
 
 from django.apps import AppConfig
 

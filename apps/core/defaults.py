@@ -18,10 +18,10 @@ MAX_SETTING_LENGTH = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingDefinition:
-    """A known setting: what it is when nobody set it, what it may be, and whether non-admins see it.
+    """A known setting: its default `value`, which values it takes, and whether non-admins may read it (`public`).
 
-    `options` are all the values there are, `low` and `high` bound a whole number, `pattern` what else is written how;
-    `about` says what it does. `advanced` ones can harm, `has_own_page` ones are changed on a page of their own.
+    `options` are all its values, `low` and `high` bound a whole number, `pattern` is what any other text must match;
+    `about` says what it does. `advanced` ones can break things, `has_own_page` ones are set on a page of their own.
     """
 
     value: str
@@ -61,23 +61,25 @@ _IMAGE = r"\S*"
 DEFAULTS: dict[str, SettingDefinition] = {
     OPEN_MODE: text_setting("true", "access control is on", options=_BOOLEAN, has_own_page=True),
     "api.auth.provider.configured": text_setting(
-        "localauthconfig", "what v1 clients are told about log-in", advanced=True
+        "localauthconfig", "the login provider that v1 clients see", advanced=True
     ),
     "api.host": text_setting("", "the address under which hosts and people reach this portal", pattern=_URL),
-    "api.auth.jwt.token.expiry": number_setting("57600000", 60_000, 10**11, "milliseconds until a log-in ends"),
+    "api.auth.jwt.token.expiry": number_setting("57600000", 60_000, 10**11, "milliseconds until a session ends"),
     "api.show.removed.for.seconds": number_setting(
-        "300", 0, 10**6, "how long lists show what was removed", advanced=True
+        "300", 0, 10**6, "seconds that lists show removed rows", advanced=True
     ),
     "api.sub.ping.interval.millis": number_setting("5000", 500, 60_000, "between pings on sockets", advanced=True),
     "host.policy.default": text_setting(
-        "restricted", "what containers may ask of hosts where nobody decided", options=("restricted", "permissive")
+        "restricted",
+        "what containers may do to hosts without a host policy",
+        options=("restricted", "permissive"),
     ),
-    "auth.local.access": text_setting("", "who may come in with a password kept here", has_own_page=True),
-    "auth.resync.minutes": number_setting("10", 1, 10_080, "minutes between asking providers about their people"),
+    "auth.local.access": text_setting("", "who may log in with a local password", has_own_page=True),
+    "auth.resync.minutes": number_setting("10", 1, 10_080, "minutes between updates of accounts from providers"),
     "bootstrap.required.image": text_setting(
         "corral/agent:v" + VERSION, "the agent's image", pattern=_IMAGE, advanced=True
     ),
-    "cattle.version": text_setting("v0.159.8", "the version that v1 clients are told", public=True, advanced=True),
+    "cattle.version": text_setting("v0.159.8", "the version that v1 clients see", public=True, advanced=True),
     "corral.version": text_setting("v" + VERSION, public=True, advanced=True),
     "rancher.compose.version": text_setting("", public=True, advanced=True),
     "rancher.compose.linux.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
@@ -87,21 +89,21 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "host.disconnected.after.seconds": number_setting(
         "60", 0, 86_400, "until a host that reconnects counts as disconnected"
     ),
-    "retention.audit.days": number_setting("90", 0, 36_500, "days that audit lines are kept; 0: for ever"),
-    "retention.events.days": number_setting("14", 1, 3_650, "days that hosts' events are kept"),
+    "retention.audit.days": number_setting("90", 0, 36_500, "days that audit entries are kept; 0: for ever"),
+    "retention.events.days": number_setting("14", 1, 3_650, "days that host events are kept"),
     "retention.operations.days": number_setting("14", 1, 3_650, "days that finished operations are kept"),
-    "retention.removed.hours": number_setting("24", 1, 87_600, "hours that removed things are kept"),
+    "retention.removed.hours": number_setting("24", 1, 87_600, "hours that removed rows are kept"),
     "retention.stats.hours": number_setting("48", 24, 8_760, "hours that statistics are kept"),
-    "session.idle.minutes": number_setting("0", 0, 525_600, "minutes until an unused log-in ends; 0: never"),
-    "session.limit": number_setting("0", 0, 1_000, "log-ins that an account has at once; 0: any number"),
+    "session.idle.minutes": number_setting("0", 0, 525_600, "minutes until an unused session ends; 0: never"),
+    "session.limit": number_setting("0", 0, 1_000, "concurrent sessions per account; 0: unlimited"),
     "totp.required": text_setting("none", "who needs a second factor", options=("none", "admins", "all")),
     "help.enabled": text_setting("true", "the help pages", public=True, options=_BOOLEAN, advanced=True),
-    "vm.enabled": text_setting("false", "what v1 clients are told about virtual machines", public=True, advanced=True),
+    "vm.enabled": text_setting("false", "whether v1 clients see virtual machines", public=True, advanced=True),
 }
 
 
 def setting(name: str) -> str:
-    """The value in force: what an admin set, else the default, else an empty text."""
+    """The effective value: what an administrator set, else the default, else an empty text."""
     row = Setting.objects.filter(name=name).first()
     if row is not None:
         return str(row.value)
@@ -110,7 +112,7 @@ def setting(name: str) -> str:
 
 
 def setting_int(name: str) -> int:
-    """A whole-number setting; a value that is no number counts as the default."""
+    """A whole-number setting; a value that is not a number counts as the default."""
     try:
         return int(setting(name))
     except ValueError:

@@ -1,10 +1,10 @@
-"""Refusals: what Corral answers when it will not do what was asked, in words for a person and a code for a client."""
+"""Refusals: why a request was not carried out, in words for a person and a code for a client."""
 
 from __future__ import annotations
 
 
 class Problem(Exception):
-    """One refusal. `message` says what is wrong and what to do about it; `code` is the v1 error code."""
+    """One refusal: `message` says what is wrong and what to do about it, `code` is the v1 error code."""
 
     status = 500
     code = "Internal Server Error"
@@ -44,41 +44,41 @@ class ActionNotAvailable(Problem):
 
 
 class Unauthorized(Problem):
-    """Nobody known is asking."""
+    """The request has no valid credential."""
 
     status = 401
     code = "Unauthorized"
 
 
 class Forbidden(Problem):
-    """The asker is known and may not."""
+    """The caller is known and lacks the permission."""
 
     status = 403
     code = "Forbidden"
 
 
 class ReauthenticationRequired(Forbidden):
-    """The asker is known and may, but must first prove again who they are."""
+    """The caller has the permission, but must first authenticate again."""
 
     code = "ReauthenticationRequired"
 
 
 class NotFound(Problem):
-    """There is no such thing, or none that the asker may know of."""
+    """There is no such thing, or none that the caller may know of."""
 
     status = 404
     code = "Not Found"
 
 
 class MethodNotAllowed(Problem):
-    """The asker may see the thing but not use this method on it."""
+    """The caller may see the thing but not use this method on it."""
 
     status = 405
     code = "Method not allowed"
 
 
 class Conflict(Problem):
-    """Somebody else was faster, or the thing is busy: look again and retry."""
+    """Somebody else was faster, or the thing is busy: read it again and retry."""
 
     status = 409
     code = "Conflict"

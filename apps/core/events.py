@@ -89,7 +89,7 @@ class Publisher:
         return rows, rights
 
     def _run(self) -> None:
-        # Waits outside the loop: an executor's thread that waits for ever would hold up the interpreter's end.
+        # Waits outside the loop: an executor's thread that waits for ever would keep the interpreter from exiting.
         loop = asyncio.new_event_loop()
         while True:
             self._wake.wait()
@@ -102,20 +102,20 @@ _publisher = Publisher()
 
 
 def row_changed(environment_id: int | None, kind: str, key: int) -> None:
-    """Tell the environment's viewers, once the transaction is committed, that this row is not what it was."""
+    """Notify the environment's viewers, once the transaction is committed, that this row has changed."""
     transaction.on_commit(lambda: _publisher.row(environment_id, kind, key))
 
 
 def rights_changed(environment_id: int | None) -> None:
-    """Have the environment's open sockets check at once, after commit, whether their holders may still be there."""
+    """Have the environment's open sockets check their permissions again at once, after commit."""
     transaction.on_commit(lambda: _publisher.rights(environment_group(environment_id)))
 
 
 def account_changed(account_id: int) -> None:
-    """Have the open sockets of an account check at once, after commit, whether their holder may still be there."""
+    """Have the open sockets of an account check their permissions again at once, after commit."""
     transaction.on_commit(lambda: _publisher.rights(account_group(account_id)))
 
 
 def agent_changed(host_id: int) -> None:
-    """Have the open tunnels of a host check at once, after commit, whether their agent may still be there."""
+    """Have the open tunnels of a host check again at once, after commit, whether their agent is still admitted."""
     transaction.on_commit(lambda: _publisher.rights(agent_group(host_id)))

@@ -141,7 +141,7 @@ def nested(kind: type[WireObject]) -> Check:
 
 
 def wire(name: str, check: Check, default: Any = None, *, required: bool = False, nullable: bool = True) -> Any:
-    """Declare a dataclass field: its wire name, its check, and what it is when absent.
+    """Declare a dataclass field: its wire name, its check, and its default.
 
     Null counts as absent; an empty list or map is written as null, but `{}` where v1 says it is not `nullable`.
     """
@@ -191,7 +191,7 @@ class WireObject:
 
     @classmethod
     def from_wire_lenient(cls, data: Mapping[str, Any]) -> Self:
-        """Take over what is right and leave the rest (only for kinds without required fields); never raises."""
+        """Take over what is valid and drop the rest (only for types without required fields); never raises."""
         found = {}
         for each in fields(cls):
             value = check_lenient(each.metadata["check"], each.metadata["wire"], data.get(each.metadata["wire"]))
@@ -232,12 +232,12 @@ def check_lenient(check: Check, name: str, value: Any) -> Any:
 
 
 def wire_names_of(kind: type[WireObject]) -> list[str]:
-    """The wire names of a kind's fields."""
+    """The wire names of a type's fields."""
     return [each.metadata["wire"] for each in fields(kind)]
 
 
 def default_of(declared: Field[Any]) -> Any:
-    """What a field is when nobody says anything; `MISSING` for a required one."""
+    """The default of a field; `MISSING` for a required one."""
     return declared.default_factory() if declared.default_factory is not MISSING else declared.default
 
 

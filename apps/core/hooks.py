@@ -113,7 +113,7 @@ def is_member(names: set[tuple[str, str]], user: Any) -> bool:
 
 
 def account_changed(account: int) -> None:
-    """Have the open sockets of an account check at once, after commit, whether it may still be there."""
+    """Have the open sockets of an account check its permissions again at once, after commit."""
     for notify in hooks.rights_changed:
         notify({"account": account})
 

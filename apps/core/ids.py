@@ -8,13 +8,13 @@ _ID = re.compile(r"^1[a-z]{1,6}(?:!(?P<name>.+)|(?P<number>[0-9]{1,18}))$", re.A
 
 
 def wire_id(letters: str, key: int | str) -> str:
-    """The id of row `key` of the type with these letters; a key that is no number is joined with `!`."""
+    """The id of row `key` of the type with these letters; a key that is not a number is joined with `!`."""
     text = str(key)
     return f"1{letters}{text}" if text[:1].isdigit() else f"1{letters}!{text}"
 
 
 def row_key(text: str) -> int | str | None:
-    """The key behind a wire id: a number, or a name; None when it is no id at all.
+    """The key behind a wire id: a number, or a name; None when it is not an id at all.
 
     Letters are not checked against a type, as in Rancher. A text that begins with a letter is taken as a name.
     """

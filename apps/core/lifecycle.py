@@ -1,4 +1,4 @@
-"""Life cycles as tables: which action may start from which state, what shows meanwhile, and where it ends."""
+"""Life cycles as tables: from which states an action may start, the state displayed meanwhile, and its end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ STEADY_STATES = frozenset({"active", "inactive", "running", "stopped"})
 class Transition:
     """One action of a life cycle.
 
-    `desired` is the desired value it records (empty: the wish stays), `start` the shown states it may be asked in,
-    `transition_state` the state shown until the loop has looked, `permission` what the asker needs in the environment.
+    `desired` is the desired state that it records (empty: unchanged), `start` the display states that it may start
+    from, `transition_state` what is displayed until the loop has reconciled the row, `permission` what it takes in
+    the environment.
     """
 
     desired: str
@@ -24,7 +25,7 @@ class Transition:
     permission: str = "operate"
 
     def transition_state_from(self, state: str) -> str:
-        """What shows after asking in `state`: an update keeps a resting state's own name (`updating-stopped`)."""
+        """What is displayed after a request in `state`: updates keep a steady state's name (`updating-stopped`)."""
         rest = state.removeprefix("updating-")
         return (
             f"updating-{rest}"
@@ -35,7 +36,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class LifeCycle:
-    """Everything that can happen to one kind of row; `create_action` names the transition that makes it."""
+    """Everything that can happen to one kind of row; `create_action` names the transition that creates it."""
 
     kind: str
     transitions: Mapping[str, Transition]
@@ -44,7 +45,7 @@ class LifeCycle:
 
     @functools.cached_property
     def transitional(self) -> frozenset[str]:
-        """The states in which work is still to be done."""
+        """The states in which work is under way."""
         return frozenset(t.transition_state for t in self.transitions.values()) | self.also_transitional
 
     def allowed(self, state: str) -> list[str]:

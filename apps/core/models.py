@@ -1,4 +1,4 @@
-"""Managed rows (a wish and a sighting), the manager that refuses unscoped reads, and the settings table."""
+"""Managed rows (desired and observed state), the manager that refuses unscoped reads, and the settings table."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 
 class Managed(models.Model):
-    """A row that the loop keeps true.
+    """A row with a desired state that the loop reconciles.
 
-    The wish (`desired`, `transition_state`, `generation` and the subclass's own columns) is written through
-    `control.services.request_change` only, the sighting (from `state` on) by the loop only. `display_state` is what
-    everybody reads: the sighting's state, or the transition's own word until the loop has looked at the newest wish.
+    The desired state (`desired`, `transition_state`, `generation` and the subclass's own columns) is written through
+    `control.services.request_change` only, the observed state (from `state` on) by the loop only. `display_state` is
+    what everybody reads: the observed state, or the transition's own until the loop has seen the newest generation.
     """
 
     KIND: ClassVar[str] = ""
@@ -72,7 +72,7 @@ class Managed(models.Model):
 
     @property
     def removal_requested(self) -> bool:
-        """Whether the row is removed or on its way out."""
+        """Whether the row is removed or about to be."""
         return self.desired in {"removed", "purged"}
 
 
@@ -145,11 +145,11 @@ class TenantQuerySet(models.QuerySet[ModelT]):
         return super().aggregate(*args, **kwargs)
 
     def update(self, **kwargs: Any) -> int:  # noqa: ARG002 - Django's signature
-        """Refused: faces ask, they do not write."""
+        """Refused: faces request changes, they do not write."""
         raise UnscopedRead(f"{self.model.__name__}: desired states are written by control.services.request_change")
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Refused: deleting is a wish."""
+        """Refused: deleting is a desired state."""
         raise UnscopedRead(f"{self.model.__name__}: deleting is a desired state, see control.services.request_change")
 
 

@@ -1,4 +1,4 @@
-"""Masks secrets before anything is written down: by field name, by value in every encoding, and by pattern."""
+"""Masks secrets before anything is stored: by field name, by value in every encoding, and by pattern."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from urllib.parse import quote, quote_plus
 from apps.core.secret_fields import find_secrets, holds_environment_variables, is_secret_field
 
 _PERCENT_ENCODED = re.compile("%[0-9A-F]{2}")
-_MIN_BASE64_LENGTH = 6  # letters of base64 that are few enough to stand in any text by chance
+_MIN_BASE64_LENGTH = 6  # shorter pieces of base64 occur in any text by chance
 
 
 @functools.lru_cache(maxsize=512)
 def encoded_forms(secret: str) -> tuple[str, ...]:
-    """Every form of `secret` that is to be blanked, the plain one first."""
+    """Every form of `secret` that is to be masked, the plain one first."""
     found = [secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)]
     encoded = [quote(secret, safe="", errors="replace"), quote(secret, errors="replace")]
     encoded.append(quote_plus(secret, errors="replace"))
@@ -29,7 +29,7 @@ def encoded_forms(secret: str) -> tuple[str, ...]:
 
 
 def _base64_forms(secret: bytes) -> Iterator[str]:
-    """The letters that are the same whatever stands before and behind the secret, at each of the three offsets."""
+    """The base64 digits that do not depend on what surrounds the secret, at each of the three possible offsets."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for offset in range(3):
             whole = encode(b"\0" * offset + secret).decode().rstrip("=")
@@ -60,15 +60,14 @@ def mask_patterns(text: str, blank: str) -> str:
 
 
 BLANK = "********"
-MAX_TEXT_LENGTH = 16_384  # a longer text is told by its length
-MIN_SECRET_LENGTH = 4  # a shorter value that stands in a secret field would blank half the alphabet elsewhere
+MAX_TEXT_LENGTH = 16_384  # a longer text is replaced by its length
+MIN_SECRET_LENGTH = 4  # masking a shorter one everywhere would mask ordinary text
 
 
 def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
-    """A copy of JSON-like `value` without secret fields and environment values, and without what they hold elsewhere.
+    """A copy of JSON-like `value` without secret fields and environment values, nor copies of them elsewhere in it.
 
-    `secrets` are further values to be blanked wherever and however they stand: plain, in base64, URL-encoded or
-    escaped for JSON or HTML.
+    `secrets` are further values to mask wherever they occur: plain, in base64, URL-encoded or escaped for JSON or HTML.
     """
     known = {
         *(each for each in secrets if each),

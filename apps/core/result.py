@@ -1,4 +1,4 @@
-"""What one look of the loop found, and what a change took from others."""
+"""What one reconcile found, and what a change revoked."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """The sighting of one look.
+    """The observed state that one reconcile returns.
 
-    `state` is where the row is now; a transitional one means that more looks are needed, the next in `requeue_after`
-    seconds at the latest. `failed` ends the running operation with `message`; the row still keeps being looked at
-    when `requeue_after` is set. `is_retry` says that this look was one more try of what had failed: its operation is
-    told how that went. `fields` are further sighting columns of the model, `progress` is 0 to 100, `notes` are what
-    was done, in words for people who watch.
+    `state` is where the row is now; a transitional one means that it must be reconciled again, in `requeue_after`
+    seconds at the latest. `failed` ends the running operation with `message`; the row is still reconciled again when
+    `requeue_after` is set. `is_retry` says that this was another attempt at what had failed, and so changes the failed
+    operation too. `fields` are further observed columns of the model, `progress` is 0 to 100, `notes` are the steps
+    done, in words for people.
     """
 
     state: str
@@ -31,7 +31,7 @@ class ReconcileResult:
 
 @dataclass(frozen=True, slots=True)
 class RevokedCounts:
-    """What lost its right by a change: open sockets, log-in sessions, and keys (other than the one changed)."""
+    """What a change revoked: open sockets, sessions, and keys (other than the one changed)."""
 
     sockets: int = 0
     sessions: int = 0

@@ -45,12 +45,12 @@ def holds_environment_variables(name: str) -> bool:
 
 
 def is_secret_variable(variable: str) -> bool:
-    """Whether the name of an environment variable says that its value is a secret, wherever else it stands."""
+    """Whether the name of an environment variable says that its value is a secret, also where it is repeated."""
     return _SECRET_VARIABLE.search(variable) is not None
 
 
 def find_secrets(value: Any) -> Iterator[str]:
-    """The texts in secret fields, and environment values whose names tell that they are secrets."""
+    """The texts in secret fields, and environment values whose names say that they are secrets."""
     if isinstance(value, Mapping):
         for name, each in value.items():
             if is_secret_field(str(name)):

@@ -1,4 +1,4 @@
-"""Changes to the installation's settings: one door for the API and the console."""
+"""Changes to the installation's settings, for the API and the console alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from apps.core.hooks import ActorProtocol
 from apps.core.models import Setting
 
 SENSITIVE_PREFIXES = ("api.security.", "api.auth.", "auth.", "session.", "totp.", "host.policy.")
-"""Settings whose names begin so decide who gets in, or how far from a container to its host."""
+"""Prefixes of settings that decide who may log in, or what a container may do to its host."""
 
 
 def setting_write(name: str, value: Any, *, actor: ActorProtocol) -> None:
@@ -27,7 +27,7 @@ def setting_write(name: str, value: Any, *, actor: ActorProtocol) -> None:
 
 
 def setting_reset(name: str, *, actor: ActorProtocol) -> None:
-    """Give a setting its default back. Raises `Forbidden` for others than administrators."""
+    """Reset a setting to its default. Raises `Forbidden` for others than administrators."""
     _require_may_set(name, actor)
     Setting.objects.filter(name=name).delete()
     hooks.record("setting.delete", actor=actor, request={"name": name})
@@ -43,9 +43,7 @@ def _require_may_set(name: str, actor: ActorProtocol) -> None:
 
 
 def require_recent_auth(actor: ActorProtocol) -> None:
-    """Raise `ReauthenticationRequired` unless the asker proved just now who they are; for what decides over the
-    door itself.
-    """
+    """Raise `ReauthenticationRequired` unless the actor authenticated recently; for what decides who may log in."""
     if not actor.recently_authenticated:
         raise ReauthenticationRequired(
             "Confirm your password first; over the API, `confirm` your loginSession or use an account key of yours."

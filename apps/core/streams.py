@@ -1,4 +1,4 @@
-"""Long answers sent while they are made, by either kind of server."""
+"""Long responses sent while they are produced, under WSGI and ASGI alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LINES_PER_CHUNK = 200
 
 
 def streaming_download(request: HttpRequest, name: str, kind: str, lines: Iterable[str]) -> StreamingHttpResponse:
-    """A file of the type `kind` for the browser to keep, a few hundred lines at a time."""
+    """A download of the media type `kind`, sent a few hundred lines at a time."""
     content = _chunks(lines) if isinstance(request, ASGIRequest) else lines
     answer = StreamingHttpResponse(content, content_type=f"{kind}; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -22,7 +22,7 @@ def streaming_download(request: HttpRequest, name: str, kind: str, lines: Iterab
 
 
 async def _chunks(lines: Iterable[str]) -> AsyncIterator[str]:
-    """The same for a server that waits for nobody: the database is asked in the request's own thread."""
+    """The same for an asynchronous server: the database is read in the request's own thread."""
     remaining = iter(lines)
     read_chunk = sync_to_async(lambda: "".join(itertools.islice(remaining, _LINES_PER_CHUNK)))
     while chunk := await read_chunk():

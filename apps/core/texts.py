@@ -15,7 +15,7 @@ def is_storable(text: str) -> bool:
 
 
 def strip_unstorable(found: Any) -> Any:
-    """The same text, list or mapping with a mark in the place of each sign that cannot be kept."""
+    """The same text, list or mapping with a replacement character for each one that cannot be stored."""
     if isinstance(found, str):
         return _UNSTORABLE.sub(REPLACEMENT, found)
     if isinstance(found, dict):

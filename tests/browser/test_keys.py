@@ -77,7 +77,7 @@ def test_a_key_is_held_to_less_later(page: Page, portal: PortalProcess, browser_
     dialog.locator("[name=until]").fill("2090-01-02T03:04")
     dialog.locator("[name=addresses]").fill("nowhere")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.locator(".wrong")).to_contain_text("is no address")
+    expect(dialog.locator(".wrong")).to_contain_text("is not an address")
     dialog.locator("[name=addresses]").fill("192.0.2.0/24")
     dialog.get_by_role("button", name="Save").click()
     expect(row).to_contain_text("192.0.2.0/24")

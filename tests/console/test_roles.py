@@ -184,7 +184,7 @@ def test_a_key_is_made_with_limits_and_listed_with_them(browser_as: Any, at: Any
         ({"expires": "at", "until": "2001-01-01T00:00"}, "cannot expire in the past"),
         ({"expires": "at", "until": "soon"}, "is no time"),
         ({"expires": "12"}, "Choose one of the spans"),
-        ({"addresses": "here"}, "is no address or network"),
+        ({"addresses": "here"}, "is not an address or network"),
         ({"name": "x" * 256}, "at most 255"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A kind whose looks the test scripts, and somebody's key to look at."""
+"""A kind whose reconciles the test scripts, and somebody's key to reconcile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Step = ReconcileResult | BaseException | Callable[[ApiKey], ReconcileResult]
 
 
 class ReconcileScript:
-    """What the loop finds at each look at an API key: a result, an exception, or a function of the row."""
+    """What each reconcile of an API key returns: a result, an exception, or a function of the row."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -37,7 +37,7 @@ class ReconcileScript:
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> ReconcileScript:
-    """Puts API keys under a scripted look; without a step left the wish comes true."""
+    """Has API keys reconciled by a script; without a step left the desired state is reached."""
     made = ReconcileScript()
     monkeypatch.setitem(KINDS, "apiKey", Kind("apiKey", ApiKey, made.reconcile))
     return made
@@ -45,13 +45,13 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ReconcileScript:
 
 @pytest.fixture
 def key(people: Any, actor_of: Callable[..., Actor], script: ReconcileScript) -> ApiKey:
-    """Bob's new key, not looked at yet."""
+    """Bob's new key, not reconciled yet."""
     return key_create(actor=actor_of("bob"), account=people.bob, name="ci").key
 
 
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The wake-ups that were really sent."""
+    """The requeues that were really sent."""
     sent: list[tuple[str, int]] = []
     monkeypatch.setattr(queue, "enqueue", lambda kind, key, after=0: sent.append((kind, key)))
     return sent

@@ -1,4 +1,4 @@
-"""The audit log: one chain per environment, and whoever changes a line afterwards is found out."""
+"""The audit log: one chain per environment, in which any later change of an entry is found."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CHANGES: dict[str, Any] = {
 
 
 def broken(environment: int | None) -> list[int]:
-    """The lines of a chain that do not say what was written, or do not follow on the line before (0: its end)."""
+    """The entries of a chain that were changed, or do not follow on the one before (0: the end of the chain)."""
     return sorted({fault.line for fault in verify(environment or 0).faults})
 
 
@@ -226,7 +226,7 @@ def test_an_older_key_of_the_installation_still_opens_the_seal(
     assert broken(lab.pk) == []
     record("host.create", actor=None, environment_id=lab.pk)
     assert broken(lab.pk) == []
-    settings.FIELD_KEYS = ["a stranger's"]
+    settings.FIELD_KEYS = ["another installation's"]
     assert broken(lab.pk) == [0]
 
 

@@ -1,4 +1,4 @@
-"""Taking a wish back while it is being done: the row goes back to where it was and never hangs."""
+"""Cancelling a pending operation: the row goes back to where it was and never hangs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def web(lab: Environment, host: Host, actor_of: Actors, run_loop: Any) -> Servic
     return row
 
 
-def test_a_birth_that_is_cancelled_ends_in_removal(
+def test_a_cancelled_creation_ends_in_removal(
     lab: Environment, host: Host, actor_of: Actors, run_loop: Any, sim: SimulatedDriver
 ):
     row = container_create(actor=actor_of("bob"), environment=lab, config=config(), name="box")
@@ -94,7 +94,7 @@ def test_a_pending_request_to_a_running_container_is_reverted(
     assert box.restart_mark == 0
 
 
-def test_a_start_is_taken_back_to_stopped(box: Container, actor_of: Actors, run_loop: Any):
+def test_a_cancelled_start_goes_back_to_stopped(box: Container, actor_of: Actors, run_loop: Any):
     container_act(box, "stop", actor=actor_of("bob"))
     run_loop()
     box.refresh_from_db()
@@ -105,7 +105,7 @@ def test_a_start_is_taken_back_to_stopped(box: Container, actor_of: Actors, run_
     assert (box.display_state, box.desired) == ("stopped", "stopped")
 
 
-def test_a_removal_that_hangs_because_the_engine_is_away_is_taken_back(
+def test_a_removal_that_hangs_because_the_engine_is_away_can_be_cancelled(
     box: Container, actor_of: Actors, run_loop: Any, sim: SimulatedDriver, monkeypatch: Any
 ):
     from apps.control.reconcile import reconcile_one
@@ -143,7 +143,7 @@ def test_a_service_that_was_to_go_stays(web: Service, actor_of: Actors, run_loop
     service_act(web, action, actor=actor_of("bob"))
     from apps.control.reconcile import reconcile_one
 
-    reconcile_one("service", web.pk)  # its containers are told
+    reconcile_one("service", web.pk)  # its containers are requested to stop
     operation_cancel(last(web), actor=actor_of("bob"))
     run_loop()
     web.refresh_from_db()
@@ -190,7 +190,7 @@ def test_a_newer_desired_state_is_not_undone_with_an_old_operation(box: Containe
 
 
 @pytest.mark.parametrize("who", ["rita", "mallory"])
-def test_who_may_not_ask_may_not_take_back(box: Container, actor_of: Actors, who: str):
+def test_who_may_not_request_may_not_cancel(box: Container, actor_of: Actors, who: str):
     container_act(box, "stop", actor=actor_of("bob"))
     operation = last(box)
     for act in (operation_cancel, operation_retry):

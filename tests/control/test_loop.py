@@ -179,7 +179,7 @@ def test_one_reconcile_at_a_time_and_the_other_requeue_is_not_lost(key: ApiKey, 
 def test_a_requeue_between_the_lease_release_and_its_own_note_still_reconciles(
     key: ApiKey, script: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    """The lease is held at the first try and free by the time the note is written: no wake-up may fall in between."""
+    """The lease is held at the first try and free by the time the request is written: no requeue may be lost."""
     ApiKey.all_objects.filter(pk=key.pk).update(lease="x", lease_until=timezone.now() + timedelta(seconds=60))
     rows = KINDS["apiKey"].model.all_objects
     query_set = type(rows.get_queryset())

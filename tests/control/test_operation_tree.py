@@ -1,4 +1,4 @@
-"""What an operation led to is told whole, in order, in a bounded number of queries, and within one environment."""
+"""What an operation led to is read whole, in order, in a bounded number of queries, and within one environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_each_stands_before_what_it_led_to(led: Any, lab: Environment):
     web, db = led("web", root), led("db", root)
     led("db-1", db), led("web-1", web)
     led("pull", led("web-2", web))
-    led("stranger")
+    led("unrelated")
     assert below(root, lab) == [(0, "web"), (1, "web-1"), (1, "web-2"), (2, "pull"), (0, "db"), (1, "db-1")]
     assert below(db, lab) == [(0, "db-1")]
 

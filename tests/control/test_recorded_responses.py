@@ -1,4 +1,4 @@
-"""What the audit log is told about answers, what is kept of long or odd ones, and who reads it."""
+"""How the audit log records answers, what it keeps of long or odd ones, and who may read it."""
 
 from __future__ import annotations
 

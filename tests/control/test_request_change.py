@@ -1,4 +1,4 @@
-"""The one door to ask: all of it happens, or nothing."""
+"""Requesting a change: all of it happens, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is old goes: removed rows and finished operations, never what is alive, open or young."""
+"""Retention deletes old removed rows and finished operations, never what is alive, pending or young."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_superseded_operations_go_too(people: Any, key: ApiKey, actor_of: Actors
     assert not Operation.all_objects.filter(state="superseded").exists()
 
 
-def test_a_forgotten_account_leaves_its_lines_in_the_audit_log(people: Any, lab: Environment, actor_of: Actors):
+def test_a_deleted_account_leaves_its_entries_in_the_audit_log(people: Any, lab: Environment, actor_of: Actors):
     User.all_objects.filter(pk=people.alice.pk).update(removed=timezone.now(), desired="removed", state="removed")
     delete_expired_rows(later(hours=25))
     assert not User.objects.filter(pk=people.alice.pk).exists()

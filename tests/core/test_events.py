@@ -1,4 +1,4 @@
-"""The door to the browsers: what changed is collected, sent once, to its environment only, and never in the way."""
+"""Change notifications: collected, sent once, to their environment only, and never in the way of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lower apps call and higher apps provide, and what is told while nothing is plugged in."""
+"""What lower apps call and higher apps provide, and what happens while a hook is empty."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from apps.core.result import ReconcileResult, RevokedCounts
 
 
 @pytest.fixture
-def plugged(monkeypatch: pytest.MonkeyPatch) -> Hooks:
-    """Nothing plugged in."""
+def empty(monkeypatch: pytest.MonkeyPatch) -> Hooks:
+    """Hooks that nobody has filled."""
     found = Hooks()
     monkeypatch.setattr(hooks, "hooks", found)
     return found
@@ -36,45 +36,45 @@ CALLS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_change_is_refused_while_nobody_takes_it(name: str, plugged: Hooks):
+def test_a_call_is_refused_while_its_hook_is_empty(name: str, empty: Hooks):
     with pytest.raises(RuntimeError, match="not installed"):
         CALLS[name]()
 
 
-def test_what_only_watches_may_be_missing(plugged: Hooks):
+def test_hooks_that_only_watch_may_be_empty(empty: Hooks):
     with hooks.revoking(object(), accounts=[1]):
         pass
     hooks.account_changed(7)
-    assert plugged.render("host", 1, object(), "https://portal") is None
+    assert empty.render("host", 1, object(), "https://portal") is None
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_each_call_goes_to_its_own_plug_and_brings_the_answer(name: str, plugged: Hooks):
+def test_each_call_goes_to_its_own_hook_and_returns_its_answer(name: str, empty: Hooks):
     seen: list[str] = []
 
-    def plug(other: str) -> Callable[..., str]:
+    def provide(other: str) -> Callable[..., str]:
         return lambda *_args, **_more: (seen.append(other), "answer")[1]  # type: ignore[func-returns-value]
 
     for other in CALLS:
-        setattr(plugged, other, plug(other))
+        setattr(empty, other, provide(other))
     answer = CALLS[name]()
     assert seen == [name]
     assert answer in {"answer", None}
 
 
-def test_everybody_who_listens_hears_of_a_changed_account(plugged: Hooks):
+def test_every_listener_hears_of_a_changed_account(empty: Hooks):
     calls_seen: list[Any] = []
 
     def hear(what: Any) -> int:
         calls_seen.append(what)
         return 0
 
-    plugged.rights_changed += [hear, hear]
+    empty.rights_changed += [hear, hear]
     hooks.account_changed(7)
     assert calls_seen == [{"account": 7}, {"account": 7}]
 
 
-def test_a_watch_is_entered_and_left_around_the_change(plugged: Hooks):
+def test_a_watch_is_entered_and_left_around_the_change(empty: Hooks):
     seen: list[Any] = []
 
     @contextmanager
@@ -83,20 +83,20 @@ def test_a_watch_is_entered_and_left_around_the_change(plugged: Hooks):
         yield
         seen.append("left")
 
-    plugged.revoking = watch
+    empty.revoking = watch
     with hooks.revoking("root", accounts=[1], keys=[2]):
         seen.append("change")
     assert seen == [("root", {"accounts": [1], "keys": [2]}), "change", "left"]
 
 
-def test_two_plugboards_share_nothing():
+def test_two_registers_share_nothing():
     first, second = Hooks(), Hooks()
     first.on_environment_removed.append(lambda _key: 0)
     first.rights_changed.append(lambda _what: 0)
     assert (second.on_environment_removed, second.rights_changed) == ([], [])
 
 
-def test_the_real_plugs_are_all_in():
+def test_every_hook_is_filled_at_start():
     from apps.core.hooks import hooks as real
 
     for name in (
@@ -111,7 +111,7 @@ def test_the_real_plugs_are_all_in():
         "render",
     ):
         assert getattr(real, name).__module__ != "apps.core.hooks", name
-    assert {emptier.__module__.split(".")[1] for emptier in real.on_environment_removed} >= {
+    assert {hook.__module__.split(".")[1] for hook in real.on_environment_removed} >= {
         "stacks",
         "containers",
         "hosts",

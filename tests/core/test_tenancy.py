@@ -1,4 +1,4 @@
-"""A tenant's table is silent until told for which environments."""
+"""A tenant's table refuses to be read until it is scoped to environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no database takes is told apart, and a mark can stand for it."""
+"""Characters that no database takes are recognized, and replaced."""
 
 from __future__ import annotations
 

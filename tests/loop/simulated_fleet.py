@@ -23,7 +23,7 @@ CONFIG = {"imageUuid": "docker:bb:local"}
 
 @dataclass
 class SimulatedFleet:
-    """Hosts h1, h2 ... with an engine each, and the loop that looks at everything."""
+    """Hosts h1, h2 ... with an engine each, and the loop that reconciles everything."""
 
     hosts: list[Host]
     run: Callable[[], None]
@@ -53,13 +53,13 @@ class SimulatedFleet:
         self.run()
 
     def pass_time(self, **span: float) -> None:
-        """Let time pass: what a row says is due by then is looked at, in steps."""
+        """Let time pass: rows that are due by then are reconciled, in steps."""
         Clock.offset += timedelta(**span)
         self.run()
         self.reconcile_hosts()
 
     def service(self, stack: Stack, name: str = "web", scale: int = 2, **more: Any) -> Service:
-        """An active service, settled."""
+        """An active service, at rest."""
         config = LaunchConfig.from_wire({**CONFIG, **more.pop("config", {})})
         row = service_create(
             actor=self.actor, stack=stack, name=name, config=config, scale=scale, start_on_create=True, **more

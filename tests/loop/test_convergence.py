@@ -1,4 +1,4 @@
-"""Whatever people ask and engines suffer, in whatever order: in the end there is what was wished for, and no more."""
+"""Whatever people request and engines suffer, in whatever order: the desired state is reached, and nothing more."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from apps.containers.engine import UUID_LABEL
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act
-from apps.control.models import PENDING_STATES, Operation
 from apps.control.kinds import KINDS
+from apps.control.models import PENDING_STATES, Operation
 from apps.control.reconcile import due_rows, reconcile_one
 from apps.core.errors import Problem
 from apps.drivers import registry
@@ -51,7 +51,7 @@ A_WHILE = timedelta(seconds=200)
 
 
 class Crash(BaseException):
-    """The worker dies in the middle of a look."""
+    """The worker dies in the middle of a reconcile."""
 
 
 class RollBack(Exception):
@@ -86,7 +86,7 @@ class Simulation:
         ]
 
     def work(self, limit: int) -> int:
-        """Up to so many looks at what is due; a worker that dies leaves its lease behind."""
+        """Up to so many reconciles of what is due; a worker that dies leaves its lease behind."""
         done = 0
         while done < limit and (rows := due_rows()):
             for kind, key in rows[: limit - done]:
@@ -175,7 +175,7 @@ class Simulation:
         engine.__dict__[call] = once
 
     def double(self, number: int) -> None:
-        """Every wake-up is delivered twice, and in no order."""
+        """Every requeue is delivered twice, and in no order."""
         rows = [
             (name, key) for name, kind in KINDS.items() for key in kind.model.all_objects.values_list("pk", flat=True)
         ]
@@ -248,7 +248,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def world(lab: Environment, actor_of: Callable[..., Actor], clock: Any, request: pytest.FixtureRequest) -> Any:
-    """Makes a world where wake-ups arrive (`delivers_requeues`), or where only the clock finds anything."""
+    """Makes a world where requeues arrive (`delivers_requeues`), or where only the resync finds anything."""
 
     def make(*, delivers_requeues: bool) -> Simulation:
         capture = request.getfixturevalue("django_capture_on_commit_callbacks")

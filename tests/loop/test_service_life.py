@@ -42,7 +42,7 @@ def stack(lab: Environment, host: Host, actor_of: Any) -> Stack:
 
 @pytest.fixture
 def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
-    """An active service, settled."""
+    """An active service, at rest."""
 
     def make(name: str = "web", scale: int = 3, **fields: Any) -> Service:
         config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", **fields})

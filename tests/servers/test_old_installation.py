@@ -21,6 +21,7 @@ import pytest
 import requests
 
 from tests.docker.portal_process import ROOT, Api, PortalProcess, clean_environment
+from tests.servers.role_processes import RoleProcesses
 
 pytestmark = pytest.mark.servers
 
@@ -185,3 +186,56 @@ def test_new_entries_follow_on_the_old_ones(portal: PortalProcess):
     assert (entry["eventType"], entry["resourceType"]) == ("api.environment.update", "environment")
     done = manage(portal.data_dir, "audit_verify")
     assert done.returncode == 0, done.stdout
+
+
+def test_the_migration_on_postgresql(roles: RoleProcesses):
+    seen = json.loads(roles.manage("shell", "-v", "0", "-c", _UPGRADE_SCRIPT).splitlines()[-1])
+    assert seen["intact"]
+    assert seen["entries"] == [
+        ["environment", "environment.create"],
+        ["stack", "stack.update"],
+        ["service", "service.create"],
+        ["", "environment." + "x" * 88],
+    ]
+    assert seen["operations"] == [["environment", "environment.update"], ["stack", "stack.remove"]]
+
+
+# The last event fills the old column: its action is what a client made up.
+_UPGRADE_SCRIPT = """
+import hashlib
+import json
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+from apps.control.audit.verify import verify
+from apps.control.models import AuditEntry, Operation
+from apps.core.encrypted import sign
+
+executor = MigrationExecutor(connection)
+old = executor.migrate([("control", "0005_operation_open_index"), ("accounts", "0006_second_factor")]).apps
+environment = old.get_model("environments", "Environment").objects.create(pk=7, name="Lab", desired="active")
+digest, at = "", timezone.now()
+names = ["project.create", "environment.update", "service.create", "project." + "x" * 88]
+for number, event in enumerate(names, 1):
+    kind = event.partition(".")[0] if number < 4 else ""
+    values = [digest, 7, at.isoformat(), None, "api", "", event, kind, number, "", "", {"n": number}, None]
+    previous, digest = digest, hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    old.get_model("control", "AuditEntry").all_objects.create(
+        environment=environment, at=at, via="api", event=event, kind=kind, target=number, request={"n": number},
+        before=previous, digest=digest, number=number,
+    )
+old.get_model("control", "AuditHead").objects.create(
+    environment_number=7, digest=digest, length=4, seal=sign(f"end:7:4:{digest}")
+)
+for kind, action in (("project", "update"), ("environment", "remove")):
+    old.get_model("control", "Operation").all_objects.create(
+        environment=environment, via="api", name=f"{kind}.{action}", kind=kind, target=7, generation=1
+    )
+executor = MigrationExecutor(connection)
+executor.migrate(executor.loader.graph.leaf_nodes())
+print(json.dumps({
+    "intact": verify(7).is_intact,
+    "entries": list(AuditEntry.all_objects.order_by("pk").values_list("kind", "event")),
+    "operations": list(Operation.all_objects.order_by("pk").values_list("kind", "name")),
+}))
+"""

@@ -81,7 +81,7 @@ reconcile_one("container", container.pk)
 container.refresh_from_db()
 journal.write(talks, [journal.build_event(talks, time.time(), "container", "die", BAD, {"name": BAD})])
 event = HostEvent.objects.get(host=talks)
-entry = record("text.told", actor=None, request={BAD: BAD})
+entry = record("text.recorded", actor=None, request={BAD: BAD})
 entry.refresh_from_db()
 refuses.refresh_from_db()
 print(json.dumps({

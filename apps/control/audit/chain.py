@@ -1,4 +1,4 @@
-"""Writing the audit log: every line and every answer is a link of its environment's chain."""
+"""Writing the audit log: every entry and every answer is a link of its environment's chain."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from apps.core.texts import strip_unstorable
 
 log = logging.getLogger(__name__)
 
-MAX_JSON_LENGTH = 32_768  # characters of JSON that a request or an answer takes up at most
+MAX_JSON_LENGTH = 32_768  # characters of JSON, for a request and for an answer
 
 
 def append_entry(entry: AuditEntry) -> AuditEntry:
-    """Save a new line as the next link of its chain."""
+    """Save a new entry as the next link of its chain."""
     with transaction.atomic():
         head = _lock_head(entry.environment_id)
         entry.previous_digest = head.digest
@@ -31,9 +31,9 @@ def append_entry(entry: AuditEntry) -> AuditEntry:
 
 
 def record_answers(entries: Iterable[AuditEntry], code: str, response: Any) -> int:
-    """Complete lines with how their request was answered, once; the first takes the answer's text. Returns how many.
+    """Complete entries with how their request was answered, once; the first one gets the body. Returns how many.
 
-    Lines that were taken back with their transaction, or are answered already, are left out.
+    Entries that were rolled back with their transaction, or are answered already, are left out.
     """
     done = 0
     for entry in entries:
@@ -55,13 +55,13 @@ def record_answers(entries: Iterable[AuditEntry], code: str, response: Any) -> i
 
 
 def _lock_head(environment_id: int | None) -> AuditHead:
-    """The end of the chain, held until the transaction ends."""
+    """The end of the chain, locked until the transaction ends."""
     head, _new = AuditHead.objects.select_for_update().get_or_create(environment_number=environment_id or 0)
     return head
 
 
 def _extend_chain(head: AuditHead, digest: str) -> None:
-    """Move the end by one link; a seal that somebody broke is never mended, so that verifying tells of it for ever."""
+    """Move the end by one link; a broken seal is never made good, so that verifying reports it for ever."""
     whole = is_head_intact(head)
     head.length, head.digest = head.length + 1, digest
     head.seal = sign(head.end) if whole else ""
@@ -71,12 +71,12 @@ def _extend_chain(head: AuditHead, digest: str) -> None:
 
 
 def is_head_intact(head: AuditHead) -> bool:
-    """Whether the end of a chain is as Corral left it."""
+    """Whether the end of a chain is as Corral wrote it."""
     return not (head.length or head.digest) or is_signed(head.end, head.seal)
 
 
 def limit_size(value: Any) -> Any:
-    """`value` as JSON that every database takes, if it is not too long to be kept, else how long it was."""
+    """`value` as JSON that every database takes; what is too long is replaced by its length."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     if len(text) > MAX_JSON_LENGTH:
         return {"omitted": f"{len(text)} characters"}

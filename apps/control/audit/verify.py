@@ -1,4 +1,4 @@
-"""Verifying the audit log: whatever was changed, taken out or put in between is found and named."""
+"""Verifying the audit log: whatever was changed, deleted or inserted is found and named."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from apps.control.models import AuditEntry, AuditHead
 from apps.core.encrypted import is_signed
 from apps.environments.models import Environment
 
-MAX_FAULTS = 100  # faults told of one chain
+MAX_FAULTS = 100  # reported of one chain
 
 
 @dataclass(frozen=True, slots=True)
 class ChainFault:
-    """One thing that is wrong: the line (0: none, or the chain as a whole) and what about it."""
+    """One thing that is wrong: with which entry (0: the chain as a whole), and what."""
 
     line: int
     what: str
@@ -26,7 +26,7 @@ class ChainFault:
 class ChainReport:
     """What verifying one chain found; its end `digest`, kept elsewhere, proves later that nothing was cut off.
 
-    `verdict` is None until the chain was looked at.
+    `verdict` is None until the chain is verified.
     """
 
     chain: int
@@ -51,14 +51,14 @@ class ChainReport:
 
 @dataclass
 class _Cursor:
-    """Where the check stands: the digest that the next link must follow on, and the place it must have."""
+    """How far the check is: the digest that the next link must follow on, and the place that it must have."""
 
     previous_digest: str
     expected: int
 
 
 def chain_numbers(numbers: Iterable[int] | None = None) -> list[int]:
-    """The chains there are, the system's (0) first, or those of `numbers` among them."""
+    """The existing chains, the installation's (0) first, or those of `numbers` among them."""
     known = set(AuditHead.objects.values_list("environment_number", flat=True))
     known |= {key or 0 for key in AuditEntry.all_objects.order_by().values_list("environment", flat=True).distinct()}
     return sorted(known if numbers is None else known & set(numbers))
@@ -89,7 +89,7 @@ def verify(chain: int) -> ChainReport:
 
 
 def _links(rows: Iterator[AuditEntry]) -> Iterator[tuple[int, AuditEntry, bool]]:
-    """Lines and answers in the order in which they were written."""
+    """Entries and answers in the order in which they were written."""
     waiting: list[tuple[int, int, AuditEntry]] = []
     for row in rows:
         number = row.number or 0
@@ -156,12 +156,12 @@ def _add_fault(report: ChainReport, line: int, what: str) -> None:
 
 
 def unverified_reports(numbers: Iterable[int] | None = None) -> list[ChainReport]:
-    """The chains by name, not looked at yet: all of them, or those of `numbers`."""
+    """The chains by name, not verified yet: all of them, or those of `numbers`."""
     found = chain_numbers(numbers)
     names = dict(Environment.objects.filter(pk__in=found).values_list("pk", "name"))
     return [ChainReport(number, _chain_name(number, names)) for number in found]
 
 
 def _chain_name(chain: int, names: Mapping[int, str]) -> str:
-    """What people call a chain."""
+    """The name of a chain for people."""
     return names.get(chain) or f"environment {chain}" if chain else "installation"

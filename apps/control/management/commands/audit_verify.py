@@ -1,4 +1,4 @@
-"""Verify the audit log: `audit_verify [environment ...]`; ends with 1 when something is wrong."""
+"""Verify the audit log: `audit_verify [environment ...]`; exits with 1 when something is wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which chains."""
-        parser.add_argument("environment", nargs="*", type=int, help="numbers of environments; 0: log-ins and accounts")
+        parser.add_argument("environment", nargs="*", type=int, help="numbers of environments; 0: logins and accounts")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Print a line for each chain, and one for each thing that is wrong."""
