@@ -59,6 +59,7 @@ def _acquire_lease(kind: Kind, key: int) -> Any:
         token = f"{LEASE_HOLDER}:{uuid.uuid4().hex[:12]}"
         free = Q(lease="") | Q(lease_until__lte=now)
         with transaction.atomic():
+            # Due again when the lease runs out: a worker that dies leaves nothing that somebody must clean up.
             if rows.filter(free).update(
                 lease=token, lease_until=now + LEASE, next_attempt_at=now + LEASE, requeue_requested=False
             ):
@@ -81,6 +82,8 @@ def _save_observed(kind: Kind, row: Any, result: ReconcileResult) -> None:
     observed = _observed_columns(row, result, now)
     mine = kind.model.all_objects.filter(pk=row.pk, lease=row.lease)
     with transaction.atomic():
+        # The filters decide in the database: a change or a request to requeue that was committed during the reconcile
+        # must not be overwritten by what was observed before it.
         saved = mine.filter(generation=row.generation, requeue_requested=False).update(
             **observed, lease="", lease_until=None
         )
