@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import Q
 from django.utils import timezone
 
@@ -47,7 +49,7 @@ def _is_uuid(text: str | None) -> bool:
     return bool(text) and len(str(text)) == 36
 
 
-def scan_host(host: Host, listing: list[EngineContainer]) -> None:
+def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
     """Compare everything on an engine with the rows: wake what differs, take in what is new."""
     rows = list(
         Container.all_objects.filter(Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]), removed=None)
@@ -67,7 +69,7 @@ def scan_host(host: Host, listing: list[EngineContainer]) -> None:
             enqueue("container", row.pk)
 
 
-def fence_host(host: Host, listing: list[EngineContainer]) -> int:
+def fence_host(host: Host, listing: Sequence[EngineContainer]) -> int:
     """Have the copies removed that were given up while their host was silent; how many of them still run there."""
     rows = {str(row.uuid): row for row in Container.all_objects.filter(host=host, removed=None, desired="removed")}
     by_id = {row.external_id: row for row in rows.values() if row.external_id}

@@ -1,4 +1,4 @@
-"""Engine events turned into wake-ups: one thread per host, held by whichever process leases the host's stream."""
+"""Engine events turned into requeues: one thread per host, in whichever process leases the host's stream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import DatabaseError, close_old_connections
@@ -20,25 +19,12 @@ from apps.hosts.models import AGENT_SCHEME, Host
 from apps.hosts.selectors import driver_of
 from apps.hosts.stats.recorder import StatsRecorder
 from apps.hosts.tunnels import journal, leases
+from apps.hosts.workloads import workloads
 
 log = logging.getLogger(__name__)
 
 LEASE_DURATION = timedelta(seconds=15)
 ROUND_SECONDS = 2.0
-
-Handler = Callable[[int, EngineEvent], None]
-handlers: list[Handler] = []
-
-
-def notify_handlers(host_id: int, event: EngineEvent) -> None:
-    """Have everybody who listens hear of an event."""
-    for handle in handlers:
-        try:
-            handle(host_id, event)
-        except Exception:  # an event is only a hint; the next scan sees what it meant
-            log.exception("event %s of host %s", event.action, host_id)
-        finally:
-            close_old_connections()
 
 
 class TimelineBuffer:
@@ -107,7 +93,7 @@ class _Watcher(threading.Thread):
     def _follow(self, stream: Stream[EngineEvent]) -> None:
         for event in stream:
             self.last_event_at = max(self.last_event_at, event.at)
-            notify_handlers(self.host.pk, event)
+            workloads.on_engine_event(self.host.pk, event)
             self.timeline.add(event)
             if self._stop_requested.is_set():
                 return

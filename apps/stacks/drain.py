@@ -12,9 +12,9 @@ from django.utils import timezone
 from apps.containers.models import Container
 from apps.control.queue import enqueue
 from apps.core.result import ReconcileResult
-from apps.hosts.drain import DrainProgress
 from apps.hosts.models import Host
 from apps.hosts.selectors import lost_since, reschedules_at
+from apps.hosts.workloads import DrainProgress
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import SlotView
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from apps.hosts.stats.encoding import (
     start_of_hour,
 )
 from apps.hosts.stats.live import StatsPoint, point_between
+from apps.hosts.workloads import workloads
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,6 @@ MOST_HOURS = 24 * 31
 MOST_POINTS = 360
 
 MetricName = Literal["cpu", "memory", "net_rx", "net_tx", "disk_read", "disk_write"]
-
-Namer = Callable[[Host], Mapping[str, int]]
-namers: list[Namer] = []
-"""Say which rows the containers on a host are: the engine's id to the row's key."""
 
 
 def claim_due_hosts(now: datetime | None = None) -> list[Host]:
@@ -55,7 +52,7 @@ def record_sample(host: Host) -> int:
     except EngineError as error:
         log.info("no statistics of host %s: %s", host.pk, error)
         return 0
-    keys = {name: key for namer in namers for name, key in namer(host).items()}
+    keys = workloads.container_ids(host)
     samples = {("container", keys[name]): sample for name, sample in found.containers.items() if name in keys}
     if found.machine is not None:
         samples["host", host.pk] = found.machine

@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 from apps.control.queue import enqueue
 from apps.drivers.docker.parsing import parse_event as event_of
 from apps.drivers.docker.streams import EVENT_FILTERS
-from apps.hosts import watch
 from apps.hosts.models import Host
 from apps.hosts.tunnels import journal
 from apps.hosts.tunnels.agent_http import AgentResponseError, get, get_json
 from apps.hosts.tunnels.threads import run_in_thread
+from apps.hosts.workloads import workloads
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientConnection
@@ -68,7 +68,7 @@ class HostFollower:
                 await run_in_thread(enqueue, "host", self.host_id)
                 async for found in response.json_lines():
                     self._journal_changed.set()
-                    await run_in_thread(_notify_handlers, self.host_id, found)
+                    await run_in_thread(_pass_on_event, self.host_id, found)
             except (AgentResponseError, TimeoutError) as error:
                 log.info("events of host %s: %s", self.host_id, error)
             self._journal_changed.set()
@@ -113,5 +113,5 @@ def _journal_position(host_id: int) -> int:
     return found
 
 
-def _notify_handlers(host_id: int, found: dict[str, Any]) -> None:
-    watch.notify_handlers(host_id, event_of(found))
+def _pass_on_event(host_id: int, found: dict[str, Any]) -> None:
+    workloads.on_engine_event(host_id, event_of(found))
