@@ -19,10 +19,9 @@ from apps.accounts.models import (
 )
 from apps.accounts.services import key_create
 from apps.environments.actor import Actor, actor_of_key
+from apps.environments.evaluator import EnvironmentRef, KeyLimit
 from apps.environments.models import Environment, Member, Role
 from apps.environments.reasons import (
-    EnvironmentRef,
-    KeyLimit,
     MembershipMatch,
     Revocation,
     Subject,
@@ -157,7 +156,7 @@ LIMITS = st.none() | st.builds(
     st.sampled_from([None, 7, 8]),
     st.booleans(),
 )
-HOLDERS = st.builds(Subject, st.just(3), st.booleans(), st.booleans(), st.lists(MATCHES, max_size=5).map(tuple), LIMITS)
+HOLDERS = st.builds(Subject, st.just(3), st.booleans(), st.booleans(), LIMITS, st.lists(MATCHES, max_size=5).map(tuple))
 
 
 @given(HOLDERS, st.booleans())

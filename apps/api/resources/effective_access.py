@@ -13,10 +13,10 @@ from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import Data, Resource, register
 from apps.api.wire.serialize import serialize_collection
 from apps.core.ids import wire_id
+from apps.environments.evaluator import EnvironmentRef
 from apps.environments.models import Environment
 from apps.environments.reasons import (
     Access,
-    EnvironmentRef,
     MembershipMatch,
     Revocation,
     Subject,

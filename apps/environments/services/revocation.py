@@ -15,8 +15,9 @@ from apps.core import hooks
 from apps.core.addresses import is_within
 from apps.core.result import RevokedCounts
 from apps.environments.actor import Actor
+from apps.environments.grants import Principal
 from apps.environments.models import KeyScope, OpenSocket, RoleGroup
-from apps.environments.selectors.permissions import Principal, Rights, rights_of
+from apps.environments.selectors.permissions import Rights, rights_of
 
 
 @dataclass(frozen=True)
