@@ -31,8 +31,8 @@ class Environment(Managed):
     objects = models.Manager()
 
     class Meta:
+        # Permissions stand in `roles.PERMISSIONS`; listed here, each new one would need a migration.
         ordering = ("id",)
-        permissions = [(name, text) for name, text in PERMISSIONS.items()]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give a new environment its number."""
