@@ -110,7 +110,7 @@ class RoleGroup(models.Model):
 
 
 class Member(models.Model):
-    """Who has which role: the table people edit; groups and grants are derived from it (`services.members_apply`)."""
+    """Who has which role: the table people edit; groups and grants are derived from it (`services.members`)."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="members")
     identity_type = models.CharField(max_length=32, default="rancher_id")
@@ -140,7 +140,7 @@ class KeyScope(models.Model):
 
 
 class OpenSocket(models.Model):
-    """One WebSocket that some process holds open: who by which proof, and the permission that it stands on where.
+    """One WebSocket that some process holds open: whose it is, and the permission it requires in which environment.
 
     `environment` None is the whole installation, where the permission is `admin`. A row that its process has not
     confirmed for `STALE` belongs to a process that died.
@@ -164,9 +164,9 @@ class OpenSocket(models.Model):
 
 
 class SocketTicket(models.Model):
-    """A one-time right to open one WebSocket: bound to who, where, which verb on which thing; only its hash is kept.
+    """Opens one WebSocket once: bound to an account, an environment, a verb and a target; only its hash is stored.
 
-    It is worth no more than what it was got with: `session`, or (`via_open_mode`) nothing but open mode."""
+    It is valid no longer than what it was issued to: `session`, or (`via_open_mode`) open mode."""
 
     LIFE = timedelta(seconds=30)
 
@@ -187,7 +187,7 @@ class SocketTicket(models.Model):
 
 
 class TenantRow(Managed):
-    """A managed row of one environment: `objects` raises until told for which, the loop uses `all_objects`."""
+    """A managed row of one environment: `objects` raises until given environments, the loop uses `all_objects`."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
 

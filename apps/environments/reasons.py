@@ -14,7 +14,7 @@ from apps.environments.roles import PERMISSIONS
 
 @dataclass(frozen=True, slots=True)
 class MembershipMatch:
-    """An entry of a member list that means the account: itself, its person, or a group that it is in."""
+    """An entry of a member list that matches the account: itself, its person, or a group that it is in."""
 
     member: int
     environment: int
@@ -28,14 +28,14 @@ class MembershipMatch:
 
 @dataclass(frozen=True, slots=True)
 class Subject(Holder):
-    """A holder with the member lists' entries that mean it."""
+    """A holder with the member lists' entries that match it."""
 
     matches: tuple[MembershipMatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What is held in one environment: for each permission its paths (None: being an administrator), and the rest."""
+    """The permissions held in one environment, each with the paths that grant it (None: being an administrator)."""
 
     ref: EnvironmentRef
     paths: Mapping[str, tuple[MembershipMatch | None, ...]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Something that could be taken away: a membership, a group, a role, or being an administrator (`kind`)."""
+    """Something that could be revoked: a membership, a group, a role, or being an administrator (`kind`)."""
 
     kind: str
     name: str = ""
@@ -66,7 +66,7 @@ def explain(subject: Subject, ref: EnvironmentRef) -> Access:
 
 
 def _permission_paths(subject: Subject, ref: EnvironmentRef) -> dict[str, tuple[MembershipMatch | None, ...]]:
-    """The paths of each permission, in the usual order of permissions."""
+    """The paths of each permission, in the order of the table."""
     matches = [match for match in subject.matches if match.environment == ref.environment]
     found: dict[str, tuple[MembershipMatch | None, ...]] = {}
     for name in PERMISSIONS:
@@ -78,7 +78,7 @@ def _permission_paths(subject: Subject, ref: EnvironmentRef) -> dict[str, tuple[
 
 
 def possible_revocations(subject: Subject) -> list[Revocation]:
-    """Everything that could be taken from the holder, each once."""
+    """Everything that could be revoked, each once."""
     found: list[Revocation] = [Revocation("admin")] if subject.is_admin else []
     for match in subject.matches:
         found += [

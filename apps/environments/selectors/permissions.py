@@ -23,7 +23,7 @@ def environments_of(actor: Actor, *, everything: bool = False) -> QuerySet[Envir
 
 
 def environments_by_id(keys: Iterable[int]) -> list[Environment]:
-    """The environments with these numbers, of which the caller knows that the actor sees them."""
+    """The environments with these numbers, which the caller has checked that the actor may see."""
     return list(Environment.objects.filter(pk__in=list(keys)).order_by("pk"))
 
 
@@ -48,7 +48,7 @@ def _rights(holder: Holder, decisions: Mapping[int, Decision]) -> Iterator[Right
 
 
 def subjects_of(accounts: Collection[User], environments: Collection[int] | None = None) -> dict[int, Subject]:
-    """The accounts with the member lists' entries that mean them (in these environments; None: in all)."""
+    """The accounts with the member lists' entries that match them (in these environments; None: in all)."""
     names = names_by_account(accounts)
     kinds = {kind for found in names.values() for kind, _name in found}
     rows = Member.objects.filter(Q(account__in=accounts) | Q(account=None, identity_type__in=kinds))
@@ -85,6 +85,6 @@ def environment_refs_of(subjects: Iterable[Subject]) -> list[EnvironmentRef]:
 
 
 def member_accounts_of(environment: int) -> list[User]:
-    """The accounts that an environment's member list means, as far as they have been here."""
+    """The accounts that match an environment's member list, as far as they have ever logged in."""
     wanted = accounts_of_members(Member.objects.filter(environment=environment))
     return list(User.objects.filter(pk__in=wanted, removed=None).order_by("name", "pk"))

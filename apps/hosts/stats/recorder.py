@@ -1,4 +1,4 @@
-"""The thread that takes the minute's statistics: in every process that is a gateway, each host's by one of them."""
+"""The thread that takes the minute's statistics: in every gateway process, each host's by one of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLEAN_EVERY = 600.0
 
 
 class StatsRecorder:
-    """Takes what is due every few seconds until it is told to stop."""
+    """Takes the samples that are due, every few seconds until it is stopped."""
 
     def __init__(self) -> None:
         self._stop_requested = threading.Event()
@@ -28,11 +28,11 @@ class StatsRecorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self) -> None:
-        """Begin in a thread of its own."""
+        """Start in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more."""
+        """Stop taking samples."""
         self._stop_requested.set()
 
     def _run(self) -> None:
@@ -46,7 +46,7 @@ class StatsRecorder:
                     close_old_connections()
 
     def run_once(self, pool: ThreadPoolExecutor) -> int:
-        """Take what is due now, and throw old hours away now and then; how many things were recorded."""
+        """Take what is due now, and delete old hours now and then; return how many samples were recorded."""
         if time.monotonic() - self._cleaned >= CLEAN_EVERY or not self._cleaned:
             self._cleaned = time.monotonic()
             delete_expired()
