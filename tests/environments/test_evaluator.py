@@ -54,7 +54,7 @@ EVERYTHING = frozenset(PERMISSIONS)
         ),
     ],
 )  # fmt: skip
-def test_the_rule(holder: Holder, ref: EnvironmentRef, grant: Grant, expected: Decision) -> None:
+def test_grant_state_and_limit_decide(holder: Holder, ref: EnvironmentRef, grant: Grant, expected: Decision) -> None:
     assert evaluate(holder, ref, grant) == expected
 
 

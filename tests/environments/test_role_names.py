@@ -154,8 +154,8 @@ def test_each_path_grants_what_it_is_a_path_of(subject: Subject) -> None:
 
 
 @given(HOLDERS)
-def test_what_no_cut_takes_is_held_twice(subject: Subject) -> None:
-    """A permission that survives every single cut has two paths that no one cut ends both of."""
+def test_what_no_revocation_takes_is_held_twice(subject: Subject) -> None:
+    """A permission that survives every single revocation has two paths that no revocation ends at once."""
     access = explain(subject, HERE)
     for name, paths in access.paths.items():
         if len(paths) == 1 and subject.is_effective:

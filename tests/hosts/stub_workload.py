@@ -1,4 +1,4 @@
-"""A workload that answers what a test tells it to, and the register with nothing else in it."""
+"""A workload with canned answers, and a register with nothing else in it."""
 
 from __future__ import annotations
 

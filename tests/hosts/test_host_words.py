@@ -148,7 +148,7 @@ def test_progress_is_counted_from_the_first_attempt(
     assert (found.message, found.progress, notes) == (message, progress, [])
 
 
-def test_a_new_drain_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_drain_counts_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     found, notes = plan(monkeypatch, DrainProgress(1), status=begun_drain(9, "an earlier one"))
     assert found.message == "0 of 1 moved"
     assert len(notes) == 1
