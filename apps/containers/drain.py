@@ -1,4 +1,4 @@
-"""What stays on a host that is being emptied, and what is stopped there: containers without a service."""
+"""Draining a host of containers without a service: which stay, and which are stopped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from apps.containers.services import container_act
 from apps.core.defaults import setting
 from apps.core.errors import Problem
 from apps.environments.actor import SYSTEM
-from apps.hosts.drain import DrainProgress
 from apps.hosts.models import Host
+from apps.hosts.workloads import DrainProgress
 
 SYSTEM_LABEL = "io.corral.system"
 _AGENT_IMAGE = "corral/agent"
@@ -35,7 +35,7 @@ def _without_tag(image: str) -> str:
 
 
 def drain_standalone(host: Host) -> DrainProgress:
-    """The host's containers that no service can replace: they stay, or are stopped if that was asked for."""
+    """The host's containers that no service can replace: they stay, or are stopped if that was requested."""
     rows = list(Container.all_objects.filter(host=host, removed=None, keep_running=False).exclude(desired="removed"))
     if not host.drain.get("stopStandalone"):
         return DrainProgress(staying=tuple(row.name for row in rows))
@@ -51,4 +51,4 @@ def _stop(row: Container) -> None:
         try:
             container_act(row, "stop", actor=SYSTEM)
         except Problem:
-            return  # somebody else was faster; the host is looked at again soon
+            return  # somebody else was faster; the host is reconciled again soon

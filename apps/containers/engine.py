@@ -1,4 +1,4 @@
-"""What is said to the engine about one container, and what its answer means for the row."""
+"""Requests to the engine about one container, and what its answers mean for the row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _network_lock = threading.Lock()
 UUID_LABEL = "io.rancher.container.uuid"
 NAME_WAIT = timedelta(seconds=30)
 
-# What this process is doing on engines at this moment, by the container's uuid: its events are no news.
+# What this process is doing on engines at this moment, by the container's uuid: these events need no requeue.
 _STARTING: set[str] = set()
 _REMOVING: set[str] = set()
 
@@ -50,14 +50,14 @@ def network_name(environment_uuid: Any) -> str:
 
 @contextmanager
 def track_starting(row: Container) -> Iterator[None]:
-    """While it is made or started here; the look that does it sees the outcome."""
+    """While it is created or started here; that reconcile sees the outcome itself."""
     with _tracked_in(_STARTING, row):
         yield
 
 
 @contextmanager
 def track_removing(row: Container) -> Iterator[None]:
-    """While it is taken off its engine here."""
+    """While it is removed from its engine here."""
     with _tracked_in(_REMOVING, row):
         yield
 
@@ -72,12 +72,12 @@ def _tracked_in(in_progress: set[str], row: Container) -> Iterator[None]:
 
 
 def is_own_action(uuid: str, action: str) -> bool:
-    """Whether an event only tells what this process is doing; the end of one that is being started is news."""
+    """Whether an event only reports what this process is doing; the end of one that is being started is news."""
     return uuid in _REMOVING or (action in {"create", "start"} and uuid in _STARTING)
 
 
 def create_container(row: Container, engine: Driver) -> str:
-    """Make the row's container and return its engine id; finds the one made before by a look that was killed.
+    """Make the row's container and return its engine id; finds the one created by an earlier reconcile that was killed.
 
     The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
     Raises `NameStillTaken` while one of ours that is on its way out holds it.
@@ -97,7 +97,7 @@ def create_container(row: Container, engine: Driver) -> str:
 
 
 def _is_being_removed(row: Container, existing: EngineContainer) -> bool:
-    """Whether the name is held by one of ours on its way out; one that takes very long is not waited for."""
+    """Whether the name is held by one of ours that is being removed; one that takes very long is not waited for."""
     if timezone.now() - row.created > NAME_WAIT:
         return False
     leaving = Container.all_objects.filter(environment=row.environment_id, desired="removed", removed=None)
@@ -135,7 +135,7 @@ def _build_body(row: Container, engine: Driver) -> dict[str, Any]:
 
 
 def ensure_environment_network(row: Container, engine: Driver, *, known: bool = True) -> str:
-    """The environment's network on the row's host, made on first need; `known` False asks the engine again."""
+    """The environment's network on the row's host, created on first need; `known` False asks the engine again."""
     name = network_name(row.environment.uuid)
     cache_key = (row.host.url if row.host else "", name)
     with _network_lock:
@@ -146,7 +146,7 @@ def ensure_environment_network(row: Container, engine: Driver, *, known: bool = 
 
 
 def _resolve_engine_id(row: Container, reference: str) -> str:
-    """The engine's id of another container of the environment, which must stand on the same host."""
+    """The engine's id of another container of the environment, which must be on the same host."""
     referenced = find_container(row.environment_id, reference)
     if referenced is None or not referenced.external_id:
         raise EngineRefused(f"The container {reference} that this one leans on is not there.")
@@ -156,7 +156,7 @@ def _resolve_engine_id(row: Container, reference: str) -> str:
 
 
 def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
-    """The engine's answer as a sighting of the row."""
+    """The engine's answer as the observed state of the row."""
     state = _STATES.get(seen.state, "stopped")
     address = next((a for a in seen.networks.values() if a), "")
     fields: dict[str, Any] = {

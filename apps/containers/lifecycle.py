@@ -1,4 +1,4 @@
-"""The life cycles of containers and pulls (v1 contract, section 5: `instance`), and the next step towards a wish."""
+"""The life cycles of containers and pulls (v1 contract, section 5: `instance`), and the next step of a container."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ RUNNING = frozenset({"running", "paused", "restarting"})
 class DesiredContainer:
     """What is wanted of a container.
 
-    `pending` is true until the wish came true once: from then on a container that is not `keep_running` is let be,
-    whatever the engine or somebody at its console does to it. `restart` asks for one restart.
+    `pending` is true until the desired state was reached once: then a container that is not `keep_running` is left as
+    it is, whatever the engine or somebody at its console does to it. `restart` asks for one restart.
     """
 
     running: bool
@@ -55,7 +55,7 @@ class DesiredContainer:
 def next_step(desired: DesiredContainer, seen: str | None) -> Step:
     """The one step that leads from the engine's state `seen` (None: no such container) towards what is wanted.
 
-    `rest` means that nothing is to be done, `gone` that somebody removed it and it is not to come back.
+    `rest` means that there is nothing to do, `gone` that somebody removed it and it is not to be recreated.
     """
     active = desired.pending or desired.keep_running
     if seen is None and desired.keep_running and not desired.running:
@@ -72,7 +72,7 @@ def next_step(desired: DesiredContainer, seen: str | None) -> Step:
 
 
 def pull_retry_delay(tries: int) -> float:
-    """Seconds to wait before an image is asked for again after `tries` failures: 15, 30, 60 ... up to five minutes."""
+    """Seconds to wait before an image is pulled again after `tries` failures: 15, 30, 60 ... up to five minutes."""
     return float(min(300, 15 * 2 ** min(tries - 1, 5)))
 
 

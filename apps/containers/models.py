@@ -17,10 +17,10 @@ from apps.hosts.models import Host
 class Container(TenantRow):
     """One container: `spec` (a stored `LaunchConfig`) is what is wanted of it.
 
-    `keep_running` ones belong to something that wants them alive: the loop starts them again and makes them anew when
+    `keep_running` ones belong to something that keeps them alive: the loop restarts them, and recreates them when
     they vanish; the others are as the engine shows them. `native` ones were made outside Corral. `aliases` and `tags`
     are the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
-    `restart_mark` counts the restarts asked for. Sighting: `host` (the scheduler's), `external_id`, `address`,
+    `restart_mark` counts the restarts requested. Observed: `host` (the scheduler's), `external_id`, `address`,
     `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
     """
 
@@ -61,7 +61,7 @@ class Container(TenantRow):
 
     @property
     def engine_state(self) -> dict[str, Any]:
-        """What the engine showed last: state, exit code, ports, networks, mounts."""
+        """What the engine reported last: state, exit code, ports, networks, mounts."""
         return self.status if isinstance(self.status, dict) else {}
 
 
@@ -82,14 +82,14 @@ class HostPolicy(models.Model):
 
     @property
     def name(self) -> str:
-        """The environment's name, which the audit log tells."""
+        """The environment's name, which the audit log shows."""
         return str(self.environment)
 
 
 class Pull(TenantRow):
     """One image on its way to one host; `status` holds `percent`, and `from` while another host sends it.
 
-    `source` is the host that a person wants it copied from; without one a registry is asked first. Sighting: `sender`
+    `source` is the host that a person wants it copied from; without one a registry is asked first. Observed: `sender`
     is the host that is sending it just now, which sends to one host at a time.
     """
 

@@ -1,4 +1,4 @@
-"""Choosing a host for a container: the hosts as the pure scheduler wants them, and its answer written down."""
+"""Choosing a host for a container: the hosts as the pure scheduler takes them, and its decision stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RETRY_SECONDS = 5.0
 
 
 def assign_host(row: Container) -> Host | ReconcileResult:
-    """Give the row a host and return it, or the sighting that says why there is none.
+    """Give the row a host and return it, or the result that says why there is none.
 
     One placement at a time per environment, so that two containers never take the same port or crowd one host.
     """
@@ -87,7 +87,7 @@ def _ports_by_host(environment_id: int) -> dict[int, set[tuple[str, int, str]]]:
 
 
 def reassignment_fields(row: Container, why: str) -> dict[str, Any]:
-    """The columns that send a kept container back to the scheduler when its host cannot take it and another might."""
+    """The columns that return a kept container to the scheduler when its host cannot take it and another might."""
     others = Host.all_objects.filter(environment=row.environment_id, state="active", removed=None).exclude(
         pk=row.host_id
     )

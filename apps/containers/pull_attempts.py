@@ -1,4 +1,4 @@
-"""How often a pull was tried, since when, and what came of it the last time: kept in its `status`."""
+"""How often a pull was attempted, since when, and how the last attempt failed: stored in its `status`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True, slots=True)
 class PullAttempts:
-    """The failed tries of one wish: their number, the first one's and the last one's time, the last reason.
+    """The failed attempts of one generation: their number, the first one's and the last one's time, the last reason.
 
     `due` is when the next one is to be, empty when none is. Times are ISO texts.
     """
@@ -31,27 +31,27 @@ class PullAttempts:
 
     @classmethod
     def from_pull(cls, row: Pull) -> Self:
-        """What the row remembers of its present wish."""
+        """The attempts that the row has stored for its present generation."""
         summary = row.status.get("tries") or {}
         return cls(**summary) if summary.get("generation") == row.generation else cls(row.generation)
 
     @property
     def status(self) -> dict[str, Any]:
-        """The part of a `status` that remembers it."""
+        """The part of a `status` that stores them."""
         return {"tries": asdict(self)} if self.failed else {}
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the next try is due, 0 if it is now, None when there is to be none."""
+        """Seconds until the next attempt is due, 0 if it is due now, None when there is none."""
         if not self.failed:
             return 0.0
         return max(0.0, (_parse_time(self.due) - timezone.now()).total_seconds()) if self.due else None
 
     @property
     def summary(self) -> str:
-        """How often it was tried and when it is next, the last reason, the first and the last try's time.
+        """The number of attempts, when the next one is due, the last reason, the first and the last attempt's time.
 
-        Lists cut long texts off, so that what tells it from a failure for good stands first.
+        Lists cut off long texts, so what distinguishes it from a permanent failure comes first.
         """
         count = "once" if self.failed == 1 else f"{self.failed} times"
         head = (
@@ -73,7 +73,7 @@ class PullAttempts:
         )
 
     def record_outcome(self, result: ReconcileResult, *, will_retry: bool) -> ReconcileResult:
-        """How one more try ended, told to whoever watches; `will_retry` when a failure is not to be the last."""
+        """The note on how one more attempt ended, for whoever watches; `will_retry` when there will be another."""
         if result.state == "pulled" and self.failed:
             return replace(result, is_retry=True, notes=(f"Done at try {self.failed + 1}.",))
         if not result.failed:
@@ -89,13 +89,13 @@ class PullAttempts:
         )
 
     def with_failure(self, reason: str, *, will_retry: bool) -> PullAttempts:
-        """With a try that failed just now."""
+        """With one more attempt that failed just now."""
         now, failed = timezone.now(), self.failed + 1
         due = (now + timedelta(seconds=pull_retry_delay(failed))).isoformat() if will_retry else ""
         return PullAttempts(self.generation, failed, self.since or now.isoformat(), now.isoformat(), reason, due)
 
     def given_up(self) -> ReconcileResult:
-        """Nothing needs it any more: the last reason stays."""
+        """Nothing needs the image any more: the last reason stays."""
         over = replace(self, due="")
         text = f"{over.summary} Nothing waits for it any more."
         return ReconcileResult(state="error", message=text, status=over.status, failed=True, is_retry=True)

@@ -26,22 +26,22 @@ from apps.hosts.selectors import driver_of
 TRANSFER_LEASE = 130.0  # a lease for longer than an engine may take nothing of an archive
 REPORT_EVERY = 0.5
 _RETRY_WHILE_BUSY = 2.0
-_RESTARTED = ReconcileResult(state="pulling", message="Begun anew.")
+_RESTARTED = ReconcileResult(state="pulling", message="Started again.")
 
 
 class _LeaseLost(Exception):
-    """Another look has taken over, or the wish moved: stop."""
+    """Another reconcile has taken over, or the generation moved: stop."""
 
 
 def reconcile_pull(row: Pull) -> ReconcileResult:
-    """Get the image there; engines keep the layers they have, so that a repetition goes on where it was.
+    """Get the image there; engines keep the layers they have, so another attempt continues where it stopped.
 
     While containers of services wait for it, what failed is tried again, ever less often, as the same operation.
     """
     attempts = PullAttempts.from_pull(row)
     if attempts.due and not is_needed(row):
         return attempts.given_up()
-    if attempts.seconds_left != 0:  # a wake-up too many: it is over, or the next try is not due yet
+    if attempts.seconds_left != 0:  # requeued for nothing: it is over, or the next attempt is not due yet
         return ReconcileResult(state="error", message=row.message, failed=True, requeue_after=attempts.seconds_left)
     try:
         result = (
@@ -63,7 +63,7 @@ def is_needed(row: Pull) -> bool:
 
 
 def _pull_from_registry(row: Pull) -> ReconcileResult:
-    """Ask the registry; where it has none, the other hosts of the environment."""
+    """Pull from the registry; if it does not have the image, from another host of the environment."""
     try:
         for progress in driver_of(row.host).pull(row.image):
             _report_progress(row, progress.percent, progress.text)
@@ -77,7 +77,7 @@ def _pull_from_registry(row: Pull) -> ReconcileResult:
 
 
 def _report_progress(row: Pull, percent: int, text: str, sender: str = "") -> None:
-    """Keep the lease and say how far it is. Raises `_LeaseLost`."""
+    """Renew the lease and report progress. Raises `_LeaseLost`."""
     if not (extend_lease(row, TRANSFER_LEASE) if sender else extend_lease(row)):
         raise _LeaseLost
     status = {**PullAttempts.from_pull(row).status, "percent": percent} | ({"from": sender} if sender else {})
@@ -150,7 +150,7 @@ def _transfer(row: Pull, holder: Host, size: int) -> None:
 
 
 def _with_progress(row: Pull, archive: Stream[bytes], size: int, sender: str) -> Iterator[bytes]:
-    """The pieces as they come; the lease is kept and progress told meanwhile."""
+    """The pieces as they come, while the lease is renewed and progress reported."""
     sent, reported = 0, 0.0
     for piece in archive:
         if time.monotonic() - reported >= REPORT_EVERY:
@@ -163,7 +163,7 @@ def _with_progress(row: Pull, archive: Stream[bytes], size: int, sender: str) ->
 
 
 def _note_progress(row: Pull, text: str) -> None:
-    """A line for whoever watches the pull, or a container that waits for it."""
+    """A note for whoever watches the pull, or a container that waits for it."""
     note_progress(row, text)
     for container in Container.all_objects.filter(host=row.host_id, image=row.image, removed=None, state="creating"):
         note_progress(container, text)

@@ -1,4 +1,4 @@
-"""How a container settles: find it, take the next step on the engine, look again, say what is there."""
+"""Reconciling containers: find it on the engine, take the next step, inspect it again, report what is there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MIN_LIFETIME = 10.0
 
 
 def reconcile_container(row: Container) -> ReconcileResult:
-    """One look at one container."""
+    """Reconcile one container."""
     if row.desired in {"removed", "purged"}:
         return _remove(row)
     notes: list[str] = []
@@ -71,7 +71,7 @@ def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
 
 
 def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new: bool) -> ReconcileResult:
-    """The next step; `is_new` is a row that no look before this one can have made a container for."""
+    """The next step; `is_new` is a row for which no earlier reconcile can have created a container."""
     seen = None if is_new else _find(row, engine)
     desired = DesiredContainer(
         running=row.desired == "running",
@@ -103,7 +103,7 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
 
 
 def _step_notes(row: Container, step: str) -> list[str]:
-    """What was done, for people who watch."""
+    """A note on what was done, for people who watch."""
     done = {"start": "Started.", "stop": "Stopped.", "restart": "Restarted."}
     if step == "create":
         return [f"Created on {row.host}.", *(["Started."] if row.desired == "running" else [])]
@@ -111,7 +111,7 @@ def _step_notes(row: Container, step: str) -> list[str]:
 
 
 def _find(row: Container, engine: Driver) -> EngineContainer | None:
-    """By id while it is known, by our label otherwise: a look that was killed half-way may have made it already."""
+    """By id if it is known, else by our label: a reconcile that was killed half-way may have created it already."""
     if row.external_id:
         try:
             return engine.inspect(row.external_id)
@@ -139,7 +139,7 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
 
 
 def _start(row: Container, engine: Driver, external_id: str) -> None:
-    """Start it; where somebody removed the environment's network from the engine, make that again first."""
+    """Start it; where somebody removed the environment's network from the engine, recreate that first."""
     try:
         engine.start(external_id)
     except EngineNotFound:
@@ -152,7 +152,7 @@ def _start(row: Container, engine: Driver, external_id: str) -> None:
 def _step_result(
     row: Container, before: EngineContainer | None, now: EngineContainer, *, restarted: bool
 ) -> ReconcileResult:
-    """Say what the engine shows; a kept container that ended at once is still on its way."""
+    """Report what the engine shows; a kept container that ended at once is still starting."""
     result = observed_result(row, now)
     reached = (result.state == "running") == (row.desired == "running")
     once = row.config.labels.get("io.rancher.container.start_once") == "true"
@@ -167,7 +167,7 @@ def _step_result(
 
 
 def _count_crashes(row: Container, before: EngineContainer | None, *, restarted: bool, reached: bool) -> int:
-    """How often in a row it died young."""
+    """How many times in a row it ended shortly after its start."""
     known = int(row.status.get("crashes", 0))
     if not reached:
         return known + 1
@@ -182,7 +182,7 @@ def _lifetime(seen: EngineContainer) -> float:
 
 
 def _crash_delay_left(row: Container, seen: EngineContainer) -> float:
-    """How much longer to wait before a container that died young several times is started again."""
+    """How much longer to wait before a container that keeps crashing is started again."""
     finished = parse_datetime(seen.finished_at or "")
     if finished is None or _lifetime(seen) >= MIN_LIFETIME:
         return 0.0
@@ -199,7 +199,7 @@ def _waiting_result(
 
 
 def _refused_result(row: Container, error: EngineError) -> ReconcileResult:
-    """The engine said no: a person's container fails with its words, a kept one is tried again, ever less often."""
+    """The engine refused: a standalone container fails with its message, a kept one is retried, less and less often."""
     if row.keep_running:
         reassignment = placement.reassignment_fields(row, str(error))
         return ReconcileResult(
@@ -212,7 +212,7 @@ def _refused_result(row: Container, error: EngineError) -> ReconcileResult:
 
 
 def _await_pull(row: Container, host: Host) -> ReconcileResult:
-    """The image is not on the host: wait for its pull, and fail with the pull's words."""
+    """The image is not on the host: wait for its pull, and fail with the pull's message."""
     pull = pull_ensure(row, host, row.config.image)
     placed = {"host": host}
     if pull.display_state == "error" and _has_current_failure(row, pull):
@@ -232,12 +232,12 @@ def _await_pull(row: Container, host: Host) -> ReconcileResult:
 
 
 def _has_current_failure(row: Container, pull: Pull) -> bool:
-    """Whether the pull failed after this container was asked for; one that was asked for anew asks once more itself."""
+    """Whether the pull failed after this container was requested; one requested since then starts a new pull itself."""
     return bool(pull.ended and pull.ended > row.created and (row.attempts or row.generation == 1))
 
 
 def _remove(row: Container) -> ReconcileResult:
-    """Take the container off its engine: a stop with grace first, then away."""
+    """Remove the container from its engine, after a stop with its grace period."""
     if row.desired == "purged":
         return ReconcileResult(state="purged")
     if row.host is None or row.host.removal_requested:

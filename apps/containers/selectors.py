@@ -1,4 +1,4 @@
-"""Reads of containers: what faces and the loop ask about them."""
+"""Reads of containers for the API, the console and the loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def containers_of(actor: Actor, environment_id: int) -> QuerySet[Container]:
 
 
 def counts_by_host(environment_id: int, spread_key: str = "") -> Counts:
-    """How many containers that are not leaving stand on each host, and how many of them have this spread key."""
+    """How many containers that are not being removed are on each host, and how many have this spread key."""
     rows = Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False).exclude(
         desired="removed"
     )

@@ -48,7 +48,7 @@ def check_name(name: Any, environment_id: int) -> str:
 def build_container(
     *, environment: Environment, config: LaunchConfig, name: str, description: str = "", **columns: Any
 ) -> Container:
-    """An unsaved row for `config`; `columns` are further wish columns of the model."""
+    """An unsaved row for `config`; `columns` are further desired columns of the model."""
     return Container(
         environment=environment,
         name=name,
@@ -64,7 +64,7 @@ def build_container(
 def container_create(
     *, actor: Actor, environment: Environment, config: LaunchConfig, name: str = "", description: str = ""
 ) -> Container:
-    """A new standalone container. Raises `Invalid` for a bad or taken name and for references to nothing."""
+    """A new standalone container. Raises `Invalid` for a bad or taken name and for dangling references."""
     _check_references(config, environment.pk)
     enforce_policy(config, environment.pk)
     host = _requested_host(config, environment.pk)
@@ -91,7 +91,7 @@ def _requested_host(config: LaunchConfig, environment_id: int) -> Host | None:
 
 
 def _check_references(config: LaunchConfig, environment_id: int) -> None:
-    """Every container that the configuration leans on must be one of this environment."""
+    """Every container that the configuration refers to must be one of this environment."""
     named: list[tuple[str, str]] = [("dataVolumesFrom", text) for text in config.data_volumes_from]
     if config.network_container_id:
         named.append(("networkContainerId", config.network_container_id))
@@ -106,8 +106,8 @@ def container_act(
 ) -> Container:
     """Start, stop, restart, remove or purge a container; `timeout` is the grace of a stop in seconds.
 
-    Raises `Invalid` for a start of one that stands against the host policy; what the portal itself asks for is refused
-    by the loop instead.
+    Raises `Invalid` for a start of one that violates the host policy; what the portal itself requests is refused by
+    the loop instead.
     """
     if action in {"start", "restart"} and actor is not SYSTEM:
         enforce_current_policy(row, f"{action}ed")
@@ -132,7 +132,7 @@ def container_update(row: Container, *, actor: Actor, **changes: Any) -> Contain
 
 
 def pull_ensure(container: Container, host: Host, image: str) -> Pull:
-    """The pull of `image` to `host`, asked for if nobody ever did."""
+    """The pull of `image` to `host`, created if there is none."""
     rows = Pull.all_objects.filter(host=host, image=image)
     known: Pull | None = rows.first()
     if known is not None:
@@ -140,13 +140,13 @@ def pull_ensure(container: Container, host: Host, image: str) -> Pull:
     row = Pull(environment=container.environment, host=host, image=image, name=image[:255], desired="pulled")
     try:
         create(row, actor=None, request={"image": image})
-    except IntegrityError:  # another container's look asked for it in the same moment
+    except IntegrityError:  # another container's reconcile requested it in the same moment
         row = rows.get()
     return row
 
 
 def pull_again(row: Pull) -> None:
-    """Pull once more unless that is under way, or somebody asked for it in the same moment."""
+    """Pull once more, unless that is in progress or was requested in the same moment."""
     if row.display_state in {"pulled", "error"}:
         with suppress(Conflict):
             request_change(row, "again", actor=None, changes={"source": None})
@@ -203,7 +203,7 @@ def image_remove(*, actor: Actor, host: Host, image: str) -> None:
 
 
 def remove_host_containers(host: Host) -> int:
-    """Have the containers of a host that is being removed let go of it; how many are still there.
+    """Request the removal of the containers of a host that is being removed; return how many are left.
 
     Nothing is touched on the engine, which may be gone: `reconcile` skips it for a removed host.
     """
@@ -211,9 +211,9 @@ def remove_host_containers(host: Host) -> int:
 
 
 def remove_environment_containers(environment_id: int) -> int:
-    """Ask for the removal of every container that Corral made for a dying environment; how many are left.
+    """Request the removal of every container that Corral created in an environment; return how many are left.
 
-    Those made outside Corral stay on their engines: they are forgotten with their host.
+    Those created outside Corral stay on their engines: their rows go with their host.
     """
     return _remove_all(Container.all_objects.filter(environment=environment_id, removed=None, native=False))
 

@@ -1,4 +1,4 @@
-"""What bytes mean: a container's logs, shells and statistics, opened on the engine that holds it."""
+"""A container's logs, shells and statistics as streams, opened on the engine that holds it."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def parse_command(text: str) -> list[str]:
     try:
         return shlex.split(text) or DEFAULT_SHELL
     except ValueError as error:
-        raise Invalid("command", "InvalidFormat", f"{text!r} is no command ({error}); close its quotes.") from None
+        raise Invalid("command", "InvalidFormat", f"{text!r} is not a command ({error}); close its quotes.") from None
 
 
 def logs_open(row: Container, *, tail: int | None = 500, since: str = "", follow: bool = True) -> Stream[LogLine]:
     """The container's output; at most 5,000 old lines when it is followed. Raises `Invalid` for a bad time."""
     engine, name = _engine(row)
     if since and not _is_time(since):
-        raise Invalid("since", "InvalidFormat", f"{since!r} is no time; write it as 2026-01-31T12:00:00Z.")
+        raise Invalid("since", "InvalidFormat", f"{since!r} is not a valid time; write it as 2026-01-31T12:00:00Z.")
     if follow:
         tail = max(0, min(MOST_LINES if tail is None else tail, MOST_LINES))
     return engine.logs(name, follow=follow, tail=tail, since=since)
 
 
 def enforce_shell_policy(row: Container) -> None:
-    """Raise `Invalid` where the container stands against the host policy: a shell in it would be one on its host."""
+    """Raise `Invalid` where the container violates the host policy: a shell in it would be one on its host."""
     enforce_current_policy(row, "entered by a shell")
 
 
@@ -67,9 +67,9 @@ def stats_watch(row: Container, listener: StatsListener) -> StatsSubscription:
 
 
 def stream_end_reason(row: Container) -> tuple[str, bool]:
-    """Why a stream of this container ended, in words, and whether the container is gone for good.
+    """Why a stream of this container ended, for people, and whether the container was removed.
 
-    A stream ends without an error when the connection to the engine dies, so this looks again.
+    A stream ends without an error when the connection to the engine dies, so this inspects the container.
     """
     try:
         engine, name = _engine(row)
@@ -89,7 +89,7 @@ def _is_time(text: str) -> bool:
         found = parse_datetime(text)
     except ValueError:
         return False
-    return found is not None and found.tzinfo is not None  # engines take no day alone, and no time of nowhere
+    return found is not None and found.tzinfo is not None  # engines refuse a date alone, and a time without a zone
 
 
 def _engine(row: Container) -> tuple[Driver, str]:

@@ -1,6 +1,8 @@
-"""What engines show or tell turned into rows and wake-ups: foreign containers are adopted, differences looked at."""
+"""Scans and events of engines turned into rows and requeues: unknown containers are adopted, others requeued."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from django.db.models import Q
 from django.utils import timezone
@@ -24,7 +26,7 @@ _MATCHING_ENGINE_STATES = {
 
 
 def handle_event(host_id: int, event: EngineEvent) -> None:
-    """Wake the row that an engine event is about; an unknown container has its host scanned."""
+    """Requeue the container that an engine event is about, or the host if it is not known."""
     if event.kind != "container":
         return
     action = event.action.split(":")[0]
@@ -38,7 +40,7 @@ def handle_event(host_id: int, event: EngineEvent) -> None:
         if action != "destroy":
             enqueue("host", host_id)
     elif action == "create" or (action == "start" and row.lease):
-        return  # our own doing: the look that did it sees the outcome
+        return  # our own doing: the reconcile that did it sees the outcome
     else:
         enqueue("container", row.pk)
 
@@ -47,8 +49,8 @@ def _is_uuid(text: str | None) -> bool:
     return bool(text) and len(str(text)) == 36
 
 
-def scan_host(host: Host, listing: list[EngineContainer]) -> None:
-    """Compare everything on an engine with the rows: wake what differs, take in what is new."""
+def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
+    """Compare everything on an engine with the rows: requeue what differs, adopt what is new."""
     rows = list(
         Container.all_objects.filter(Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]), removed=None)
     )
@@ -67,8 +69,8 @@ def scan_host(host: Host, listing: list[EngineContainer]) -> None:
             enqueue("container", row.pk)
 
 
-def fence_host(host: Host, listing: list[EngineContainer]) -> int:
-    """Have the copies removed that were given up while their host was silent; how many of them still run there."""
+def fence_host(host: Host, listing: Sequence[EngineContainer]) -> int:
+    """Requeue the copies that were given up while their host was lost; return how many of them still run there."""
     rows = {str(row.uuid): row for row in Container.all_objects.filter(host=host, removed=None, desired="removed")}
     by_id = {row.external_id: row for row in rows.values() if row.external_id}
     running = 0
@@ -86,7 +88,7 @@ def _differs(row: Container, seen: EngineContainer) -> bool:
 
 
 def _clean_up_leftover(host: Host, seen: EngineContainer) -> bool:
-    """A container of ours whose row is removed, or stands on another host by now: nobody else takes it away."""
+    """Whether it is ours; if its row is removed, or on another host by now, it is deleted: nothing else would do it."""
     uuid = seen.labels.get(UUID_LABEL, "")
     row = Container.all_objects.filter(uuid=uuid).first() if _is_uuid(uuid) else None
     if row is None:
@@ -98,7 +100,7 @@ def _clean_up_leftover(host: Host, seen: EngineContainer) -> bool:
 
 
 def adopt_container(host: Host, seen: EngineContainer) -> Container | None:
-    """Take a container that was made outside Corral into its host's environment as a standalone one."""
+    """Adopt a container that was created outside Corral as a standalone one of its host's environment."""
     try:
         full = driver_of(host).inspect(seen.id)
     except EngineNotFound:

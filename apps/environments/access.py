@@ -23,14 +23,14 @@ def environment_of(row: Managed) -> int | None:
 
 
 def is_own_key(actor: Actor, row: Managed) -> bool:
-    """Account keys are their account's own; a key that is held to less than managing keys leaves them alone."""
+    """Account keys are managed by their account, but not through a key whose role lacks the permission `keys`."""
     mine = isinstance(row, ApiKey) and environment_of(row) is None and actor.user == row.account and not actor.scope
     return mine and (actor.limit is None or "keys" in actor.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer that is false *with a reason* fit to show; `is_forbidden` when it is the asker who lacks something."""
+    """An answer that is false *with a reason* fit to show; `is_forbidden` when the actor lacks a permission."""
 
     allowed: bool
     reason: str = ""
@@ -76,7 +76,7 @@ def verdict(actor: Actor, action: str, row: Managed) -> Verdict:
 
 
 def available(row: Managed, actor: Actor) -> dict[str, Verdict]:
-    """Every action of the row's life cycle but its birth, with a verdict: feeds API actions, buttons and refusals."""
+    """A verdict on every action of the row's life cycle but creation: feeds API actions, buttons and refusals."""
     return {
         name: verdict(actor, name, row) for name in row.LIFECYCLE.transitions if name != row.LIFECYCLE.create_action
     }

@@ -1,9 +1,9 @@
-"""Who acts: `Actor`, made where a request comes in and passed down, and the grants it holds."""
+"""Who acts: `Actor`, made where a request comes in and passed down, with the permissions it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,65 +11,25 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey, Session, User
 from apps.core.result import RevokedCounts
-from apps.environments.models import Environment, EnvironmentGroupPermission, KeyScope, Role
-from apps.environments.roles import PERMISSIONS, permissions_label
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Permissions in one environment, and the roles that they come from; `desired` is the environment's own state."""
-
-    permissions: frozenset[str] = frozenset()
-    roles: frozenset[str] = frozenset()
-    desired: str = ""
-
-
-NO_GRANT = Grant()
-_GRANT_COLUMNS = ("content_object_id", "permission__codename", "group__rolegroup__role", "content_object__desired")
-
-
-def grants_of(user: User, environment_ids: Collection[int] | None = None) -> dict[int, Grant]:
-    """What the account holds in each of these environments, in one query; None: wherever it holds anything.
-
-    An environment that is not active is there for its owners only.
-    """
-    rows = EnvironmentGroupPermission.objects.filter(group__user=user)
-    if environment_ids is not None:
-        rows = rows.filter(content_object_id__in=environment_ids)
-    held: dict[int, set[str]] = {}
-    roles: dict[int, set[str]] = {}
-    states: dict[int, str] = {}
-    for key, codename, role, desired in rows.values_list(*_GRANT_COLUMNS):
-        held.setdefault(key, set()).add(codename)
-        roles.setdefault(key, set()).update({role} if role else set())
-        states[key] = desired
-    found = {
-        key: Grant(frozenset(names), frozenset(roles[key]), states[key])
-        for key, names in held.items()
-        if is_visible(names, active=states[key] == "active")
-    }
-    return {**dict.fromkeys(environment_ids or (), NO_GRANT), **found}
-
-
-def is_visible(permissions: Collection[str], *, active: bool) -> bool:
-    """Whether an environment is there for somebody who holds these permissions in it."""
-    return active or "own" in permissions
-
+from apps.environments.evaluator import Decision, Holder, KeyLimit
+from apps.environments.grants import decide_one, limit_of
+from apps.environments.models import Environment, KeyScope
+from apps.environments.roles import permissions_label
 
 RECENT_AUTH = timedelta(minutes=10)
 ANONYMOUS = "open"
-_FULL_GRANT = Grant(frozenset(PERMISSIONS), frozenset({"owner"}))
+_NOTHING = Decision()
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks and by which door: made at the door (API, console, WebSocket, loop), passed down, never looked up.
+    """Who acts and through which interface: made by the API, the console, a WebSocket or the loop, and passed down.
 
     `user` is None for the loop itself. `session` is the log-in that a person acts through, `password_confirmed_at`
     when they typed their password last. `scope` pins an environment key to its environment, `limit` is what a key's
-    role leaves of its maker's permissions (None: all of them). What was found out about permissions is kept for the
-    actor's (one request's) life; `revoked_counts` collects what its changes took, `audit_entries` the audit lines that
-    the door completes when it has answered.
+    role leaves of its maker's permissions (None: all of them). Permissions are read once in the actor's (one
+    request's) life; `revoked_counts` collects what its changes revoked, `audit_entries` the audit entries that the
+    interface completes when it has answered.
     """
 
     user: User | None
@@ -84,11 +44,11 @@ class Actor:
     limit: frozenset[str] | None = None
     revoked_counts: list[RevokedCounts] = field(default_factory=list, compare=False, repr=False)
     audit_entries: list[Any] = field(default_factory=list, compare=False, repr=False)
-    _grants: dict[int, Grant] = field(default_factory=dict, compare=False, repr=False)
+    _decisions: dict[int, Decision] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_admin(self) -> bool:
-        """Whether site-wide things are open: an admin account, not through a key that is held to less."""
+        """Whether site-wide things are open: an admin account, not through a key that is limited."""
         return self._is_unscoped_admin and self.limit is None
 
     @property
@@ -97,19 +57,19 @@ class Actor:
 
     @property
     def is_system(self) -> bool:
-        """Whether the loop itself asks."""
+        """Whether the loop itself acts."""
         return self.user is None and self.via in {"system", "clock"}
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nothing but open mode lets the asker in."""
+        """Whether nothing but open mode lets the actor in."""
         return self.auth_type == ANONYMOUS
 
     @property
     def recently_authenticated(self) -> bool:
-        """Whether the asker proved just now who they are: by a key, at the machine itself, or by a recent password.
+        """Whether the actor proved just now who they are: by a key, at the machine itself, or by a recent password.
 
-        What decides over the door itself (access control, providers, open mode) is for the fresh only.
+        Required for whatever decides who gets in at all: access control, log-in providers, open mode.
         """
         if self.user is None or self.api_key is not None or self.via == "cli":
             return self.is_system or self.api_key is not None or self.via == "cli"
@@ -117,44 +77,47 @@ class Actor:
 
     def permissions(self, environment_id: int) -> frozenset[str]:
         """What this actor may do in an environment; empty when it is foreign."""
-        held = self._grant(environment_id).permissions
-        return held if self.limit is None else held & self.limit
+        return self._decision(environment_id).held
 
-    def _grant(self, environment_id: int) -> Grant:
-        if environment_id not in self._grants:
-            self._grants[environment_id] = self._load_grant(environment_id)
-        return self._grants[environment_id]
+    def _decision(self, environment_id: int) -> Decision:
+        if environment_id not in self._decisions:
+            self._load_decisions([environment_id])
+        return self._decisions[environment_id]
+
+    def _load_decisions(self, environment_ids: Collection[int]) -> None:
+        found = decide_one(self._holder, environment_ids)
+        self._decisions.update({key: found.get(key, _NOTHING) for key in environment_ids})
+
+    @property
+    def _holder(self) -> Holder:
+        """The account as the evaluator takes it: who made the actor has found it, and its key, to be usable."""
+        if self.user is None:
+            return Holder(0, is_active=self.is_system, is_admin=self.is_system)
+        limit = KeyLimit(permissions=self.limit, environment=self.scope.environment_id if self.scope else None)
+        return Holder(self.user.pk, is_admin=self.user.is_admin, limit=limit)
 
     def prefetch_permissions(self, environment_ids: Iterable[int]) -> None:
-        """Find out about several environments in one query, before `permissions` asks for each of them."""
-        unknown = set(environment_ids) - self._grants.keys()
-        if len(unknown) > 1 and self.user is not None and not self.user.is_admin and self.scope is None:
-            self._grants.update(grants_of(self.user, unknown))
+        """Read the permissions in several environments in one query, before `permissions` asks for each of them."""
+        unknown = set(environment_ids) - self._decisions.keys()
+        if len(unknown) > 1:
+            self._load_decisions(unknown)
 
     def clear_permission_cache(self) -> None:
-        """Look anew: something about permissions was changed."""
-        self._grants.clear()
-
-    def _load_grant(self, environment_id: int) -> Grant:
-        if self.is_system:
-            return _FULL_GRANT
-        if self.user is None or (self.scope is not None and self.scope.environment_id != environment_id):
-            return NO_GRANT
-        return _FULL_GRANT if self.user.is_admin else grants_of(self.user, [environment_id])[environment_id]
+        """Read permissions again: something about them was changed."""
+        self._decisions.clear()
 
     def role(self, environment_id: int) -> str | None:
         """What to call those permissions: a built-in role's name, or the roles that they come from."""
-        held = self.permissions(environment_id)
-        if not held:
+        found = self._decision(environment_id)
+        if not found.held:
             return None
-        mine = self._grant(environment_id)
-        if held == mine.permissions:
-            return permissions_label(held, mine.roles)
-        return permissions_label(held, [self.limit_role] if held == self.limit else ())
+        if not found.beyond_limit:
+            return permissions_label(found.held, found.roles)
+        return permissions_label(found.held, [self.limit_role] if found.held == self.limit else ())
 
     @property
     def limit_role(self) -> str:
-        """The role that a key is held to, empty for none."""
+        """The role that a key is limited to, empty for none."""
         if self.api_key is None:
             return ""
         return self.scope.role if self.scope else self.api_key.role
@@ -173,11 +136,10 @@ class Actor:
             return [mine] if permission in self.permissions(mine) else []
         if self._is_unscoped_admin and everything:
             return list(Environment.objects.exclude(desired="purged").values_list("pk", flat=True))
-        grants = grants_of(self.user)
+        found = decide_one(replace(self._holder, is_admin=False))
         if not self.user.is_admin:
-            self._grants.update(grants)
-        living = [key for key, held in grants.items() if held.desired in {"active", "inactive"}]
-        return sorted(key for key in living if permission in grants[key].permissions)
+            self._decisions.update(found)
+        return sorted(key for key, decision in found.items() if permission in decision.held)
 
 
 SYSTEM = Actor(None, "system")
@@ -205,8 +167,7 @@ def actor_of_anonymous(user: User, via: str, *, address: str = "") -> Actor:
 
 
 def actor_of_key(key: ApiKey, via: str, *, address: str = "", request_id: str = "") -> Actor:
-    """The actor behind an API key; an environment key is pinned to its environment, either may be held to a role."""
+    """The actor behind an API key; an environment key is pinned to its environment, either may be limited to a role."""
     scope = KeyScope.objects.filter(key=key).first()
-    name = scope.role if scope else key.role
-    limit = Role.permissions_of(name) if name else None
+    limit = limit_of(key, scope).permissions
     return Actor(key.account, via, key, scope, address, request_id, auth_type="BasicAuth", limit=limit)

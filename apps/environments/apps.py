@@ -1,4 +1,4 @@
-"""Django's handle on `environments`."""
+"""Django's configuration of `environments`."""
 
 from django.apps import AppConfig
 
@@ -10,9 +10,12 @@ class EnvironmentsConfig(AppConfig):
     label = "environments"
 
     def ready(self) -> None:
-        """Tell the log-in what it needs to know of members."""
+        """Provide what accounts need to know of members, and keep the permissions' rows up to date."""
+        from django.db.models.signals import post_migrate
+
         from apps.core.hooks import hooks
         from apps.environments.selectors import is_member
-        from apps.environments.services import memberships_sync, revoking
+        from apps.environments.services import memberships_sync, permissions_sync, revoking
 
         hooks.on_identity_updated, hooks.is_member, hooks.revoking = memberships_sync, is_member, revoking
+        post_migrate.connect(permissions_sync, sender=self)

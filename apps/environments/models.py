@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -30,8 +31,8 @@ class Environment(Managed):
     objects = models.Manager()
 
     class Meta:
+        # Permissions stand in `roles.PERMISSIONS`; listed here, each new one would need a migration.
         ordering = ("id",)
-        permissions = [(name, text) for name, text in PERMISSIONS.items()]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give a new environment its number."""
@@ -84,10 +85,14 @@ class Role(models.Model):
     @classmethod
     def permissions_of(cls, name: str) -> frozenset[str]:
         """What the role of this name gives: nothing when there is none (any more)."""
-        if name in ROLES:
-            return ROLES[name]
-        found = cls.objects.filter(name=name).first()
-        return found.held if found else frozenset()
+        return cls.permissions_named([name])[name]
+
+    @classmethod
+    def permissions_named(cls, names: Collection[str]) -> dict[str, frozenset[str]]:
+        """What each of these roles gives; there is no query when only built-in roles are named."""
+        made = {name for name in names if name and name not in ROLES}
+        found = {role.name: role.held for role in cls.objects.filter(name__in=made)} if made else {}
+        return {name: ROLES.get(name, found.get(name, frozenset())) for name in names}
 
 
 class RoleGroup(models.Model):
@@ -105,7 +110,7 @@ class RoleGroup(models.Model):
 
 
 class Member(models.Model):
-    """Who has which role: the table people edit; groups and grants are derived from it (`services.members_apply`)."""
+    """Who has which role: the table people edit; groups and grants are derived from it (`services.members`)."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="members")
     identity_type = models.CharField(max_length=32, default="rancher_id")
@@ -135,7 +140,7 @@ class KeyScope(models.Model):
 
 
 class OpenSocket(models.Model):
-    """One WebSocket that some process holds open: who by which proof, and the permission that it stands on where.
+    """One WebSocket that some process holds open: whose it is, and the permission it requires in which environment.
 
     `environment` None is the whole installation, where the permission is `admin`. A row that its process has not
     confirmed for `STALE` belongs to a process that died.
@@ -159,9 +164,9 @@ class OpenSocket(models.Model):
 
 
 class SocketTicket(models.Model):
-    """A one-time right to open one WebSocket: bound to who, where, which verb on which thing; only its hash is kept.
+    """Opens one WebSocket once: bound to an account, an environment, a verb and a target; only its hash is stored.
 
-    It is worth no more than what it was got with: `session`, or (`via_open_mode`) nothing but open mode."""
+    It is valid no longer than what it was issued to: `session`, or (`via_open_mode`) open mode."""
 
     LIFE = timedelta(seconds=30)
 
@@ -182,7 +187,7 @@ class SocketTicket(models.Model):
 
 
 class TenantRow(Managed):
-    """A managed row of one environment: `objects` raises until told for which, the loop uses `all_objects`."""
+    """A managed row of one environment: `objects` raises until given environments, the loop uses `all_objects`."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
 

@@ -1,4 +1,4 @@
-"""How an environment settles: at once, but for its removal, which waits until nothing is left inside."""
+"""Reconciling environments: at once, but for removal, which waits until nothing is left inside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from apps.environments.services import role_groups_sync
 
 
 def reconcile_environment(row: Environment) -> ReconcileResult:
-    """The wish, seen; a removed environment first empties itself."""
+    """The desired state is the observed one at once; a removed environment first removes what is inside."""
     if row.desired != "removed":
         if row.removed is not None and row.desired != "purged":
             role_groups_sync(row)  # its groups went when it was removed

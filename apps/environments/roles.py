@@ -29,7 +29,7 @@ ROLES: dict[str, frozenset[str]] = {
 RANK = {role: rank for rank, role in enumerate(ROLES)}
 
 RESERVED_NAMES = frozenset({*ROLES, "user", "admin", "readAdmin", "token", "service", "agent", "register", "none"})
-"""Names that mean something already, here or on the v1 wire."""
+"""Names with another meaning, here or on the v1 wire."""
 
 
 def highest_role(roles: Iterable[str], known: Mapping[str, frozenset[str]] = ROLES) -> str | None:
@@ -39,7 +39,7 @@ def highest_role(roles: Iterable[str], known: Mapping[str, frozenset[str]] = ROL
 
 
 def permissions_label(held: frozenset[str], roles: Collection[str] = ()) -> str:
-    """What to call these permissions: the one role that they come from, else the built-in role with exactly them."""
+    """A name for these permissions: the one role that they come from, else the built-in role with exactly them."""
     if len(roles) == 1:
         return next(iter(roles))
     same = next((role for role, needs in ROLES.items() if needs == held), None)

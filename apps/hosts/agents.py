@@ -33,7 +33,7 @@ _MAX_LABELS, _MAX_LABEL_LENGTH = 100, 255
 
 @dataclass(frozen=True, slots=True)
 class IssuedCredential:
-    """A new credential; `secret` is known here and now only."""
+    """A new credential; `secret` is only known here, and never stored."""
 
     credential: AgentCredential
     secret: str
@@ -41,7 +41,7 @@ class IssuedCredential:
 
 @dataclass(frozen=True, slots=True)
 class AgentRegistration:
-    """What an agent says of itself when it registers."""
+    """What an agent reports about itself when it registers."""
 
     request: str
     public_key: str
@@ -94,7 +94,7 @@ def _read_labels(body: Any) -> dict[str, str]:
 
 
 def agent_register(token: RegistrationToken, body: Any, *, address: str) -> IssuedCredential:
-    """A credential for the agent that says `body`, calling from `address`; its host is made unless it is there.
+    """A credential for the agent that sent `body` from `address`; its host is created unless it exists.
 
     The same engine in the same environment is the same host: its older credentials end. Raises `Invalid`, also for
     an engine that is a host of another environment.
@@ -103,7 +103,7 @@ def agent_register(token: RegistrationToken, body: Any, *, address: str) -> Issu
     with transaction.atomic():
         RegistrationToken.all_objects.select_for_update().get(
             pk=token.pk
-        )  # one at a time: a repetition finds the first
+        )  # one at a time, so that a repeated request finds the first one's host
         row = _find_existing_host(token, registration)
         row = _update_returning_host(row, registration) if row else _create_host(token, registration, address)
         credentials_revoke(row)
@@ -149,7 +149,7 @@ def _create_host(token: RegistrationToken, registration: AgentRegistration, addr
 
 
 def _update_returning_host(row: Host, registration: AgentRegistration) -> Host:
-    """The host of an engine that registers again: what the command says anew wins, also over another way to it."""
+    """The host of an engine that registers again: the new command's values win, also over another kind of endpoint."""
     wanted = {"url": f"{AGENT_SCHEME}{row.uuid}", "labels": {**row.labels, **registration.labels}}
     if registration.address:
         wanted["address"] = registration.address
@@ -183,7 +183,7 @@ def _digest(secret: str) -> str:
 
 
 def credentials_revoke(row: Host) -> int:
-    """End the host's credentials, and with them its tunnels, wherever they are held; how many ended."""
+    """Revoke the host's credentials, and with them its tunnels in whatever process; return how many."""
     ended = AgentCredential.objects.filter(host=row, revoked=None).update(revoked=timezone.now())
     if ended:
         agent_changed(row.pk)
@@ -191,14 +191,14 @@ def credentials_revoke(row: Host) -> int:
 
 
 def authenticate_agent(access_key: str, secret: str) -> AgentCredential | None:
-    """The credential in force with this pair, and its host; None for a wrong, ended or removed host's one."""
+    """The valid credential with this pair, and its host; None for one that is wrong, revoked or of a removed host."""
     found = _valid_credentials().filter(access_key=access_key).first() if is_storable(access_key) else None
     same = hmac.compare_digest(found.secret_hash if found else "", _digest(secret))
     return found if found and same else None
 
 
 def is_credential_valid(credential_id: int) -> bool:
-    """Whether the credential still counts."""
+    """Whether the credential is still valid."""
     return bool(_valid_credentials().filter(pk=credential_id).exists())
 
 
@@ -207,7 +207,7 @@ def _valid_credentials() -> Any:
 
 
 def find_registration(token: RegistrationToken, request: str) -> AgentCredential | None:
-    """What an agent that registered under this random key got, while it counts."""
+    """The credential of the agent that registered under this random key, while it is valid."""
     mine = _valid_credentials().filter(host__environment=token.environment_id)
     found: AgentCredential | None = mine.filter(request=request).last() if request and is_storable(request) else None
     return found

@@ -1,4 +1,4 @@
-"""Django's handle on `hosts`: puts hosts and registration tokens under the loop."""
+"""Django's configuration of `hosts`: registers hosts and registration tokens with the loop."""
 
 from django.apps import AppConfig
 
@@ -10,7 +10,7 @@ class HostsConfig(AppConfig):
     label = "hosts"
 
     def ready(self) -> None:
-        """Register with the loop, and let environments be emptied of hosts."""
+        """Register the reconcilers, the dialer of tunnels, and what empties a removed environment."""
         from apps.control.kinds import register
         from apps.control.periodic import register_job
         from apps.core.hooks import hooks

@@ -1,40 +1,23 @@
-"""Emptying a host: what others still have to move away or stop, told as one sighting of the host."""
+"""Draining a host: what its workloads still have to move away or stop, as one reconcile result of the host."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from apps.control.services import note_progress
 from apps.core.result import ReconcileResult
 from apps.hosts.models import Host
+from apps.hosts.workloads import workloads
 
 RECHECK_SECONDS = 2.0
 MAX_NAMES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class DrainProgress:
-    """What one kind of tenant of a draining host still has to do.
-
-    `remaining` containers are still to go, `waits` says why some cannot yet, `staying` names those that are let be.
-    """
-
-    remaining: int = 0
-    waits: tuple[str, ...] = ()
-    staying: tuple[str, ...] = ()
-
-
-drainers: list[Callable[[Host], DrainProgress]] = []
-
-
 def reconcile_drain(row: Host) -> ReconcileResult:
-    """Have everybody move away and say how far that is; `inactive` once nothing is left to go."""
-    found = [drainer(row) for drainer in drainers]
-    remaining = sum(each.remaining for each in found)
-    waits = [why for each in found for why in each.waits]
-    staying = sorted(name for each in found for name in each.staying)
+    """Have every workload leave and report how far that is; `inactive` once nothing is left to go."""
+    left = workloads.drain(row)
+    remaining, waits, staying = left.remaining, left.waits[:MAX_NAMES], sorted(left.staying)
     progress = row.status.get("draining", {})
     if progress.get("asked") != row.drain["asked"]:
         progress = {"asked": row.drain["asked"], "total": remaining}
@@ -48,9 +31,9 @@ def reconcile_drain(row: Host) -> ReconcileResult:
         status={
             "draining": {**progress, "total": total, "moved": total - remaining},
             "stays": staying,
-            "waits": waits[:MAX_NAMES],
+            "waits": list(waits),
         },
-        message="; ".join([f"{total - remaining} of {total} moved", *waits[:MAX_NAMES]]),
+        message="; ".join([f"{total - remaining} of {total} moved", *waits]),
         requeue_after=RECHECK_SECONDS,
         progress=100 * (total - remaining) // total,
     )

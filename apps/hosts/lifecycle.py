@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.core.lifecycle import LifeCycle, default_lifecycle, transition_to
 
 AWAY = frozenset({"reconnecting", "disconnected"})
-"""The states of a host whose engine cannot be asked just now: what is known of it is what was seen last."""
+"""The states of a host whose engine does not answer: what is known of it is what was observed last."""
 
 _LOST = "reconnecting disconnected"
 _PRESENT = f"registering active {_LOST}"
@@ -19,7 +19,7 @@ HOST = LifeCycle(
         "evacuate": transition_to("inactive", "active inactive updating-active", "evacuating", "hosts"),
         "remove": transition_to("removed", f"{_LOST} requested inactive registering error", "removing", "hosts"),
         "purge": transition_to("purged", "removed", "purging", "hosts"),
-        # Only a host at work shows `updating-active`, which the scheduler takes for fit.
+        # Placement takes `updating-active` for a usable host, so only an active one may show it.
         "update": transition_to(
             "", f"{_PRESENT} inactive error updating-active updating-inactive", "updating-inactive", "hosts"
         ),

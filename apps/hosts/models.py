@@ -13,7 +13,7 @@ from apps.hosts.lifecycle import AWAY, HOST, TOKEN
 
 AGENT_SCHEME = "agent://"
 MAX_CLOCK_SKEW = 5.0
-"""By how many seconds a host's clock may differ before people are told."""
+"""By how many seconds a host's clock may differ before it is reported."""
 LATE_AFTER_SECONDS = 10.0
 """How old (seconds) an event may be when it is learned before it counts as learned late."""
 
@@ -22,14 +22,14 @@ class Host(TenantRow):
     """A machine with an engine, owned by one environment.
 
     `url` is where the engine listens, `tls` what opens it (ca, cert, key as PEM; host_key,
-    private_key, password for SSH), `labels` the user's, `drain` how the host is to be emptied (empty: not at all):
+    private_key, password for SSH), `labels` the user's, `drain` how the host is to be drained (empty: not at all):
     `asked`, a mark, and `stopStandalone`.
-    The sighting: `engine_id`, `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last answered) and
+    Observed: `engine_id`, `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last answered) and
     `lost_at` (since when it does not), `sampled_at` (its last minute of statistics). Which process holds the engine's
     event stream is a lease (`gateway`, until `gateway_until`); of a host behind an agent it holds the tunnel, with its
-    end at `tunnel_socket` on its own machine and behind the door at `tunnel_address` for others.
+    end at `tunnel_socket` on its own machine and behind the relay at `tunnel_address` for others.
 
-    What the agent told: `agent` (version, readOnly, simulated), `skew` (how many seconds its clock is ahead of the
+    Reported by the agent: `agent` (version, readOnly, simulated), `skew` (how many seconds its clock is ahead of the
     portal's), `journal_seq` (up to where its journal was read).
     """
 
@@ -75,12 +75,12 @@ class Host(TenantRow):
 
     @property
     def is_unreachable(self) -> bool:
-        """Whether the engine cannot be asked just now, whatever a wish of this moment makes the host show."""
+        """Whether the engine does not answer just now, whatever transition the host shows."""
         return self.lost_at is not None or self.display_state in AWAY
 
     @property
     def is_responding(self) -> bool:
-        """Whether the last look at the engine was answered, so that the next one is expected to be."""
+        """Whether the engine answered the last reconcile, so that it is expected to answer the next."""
         return self.seen_at is not None and not self.is_unreachable and self.display_state != "error"
 
     @property
@@ -111,10 +111,10 @@ class RegistrationToken(TenantRow):
 
 
 class AgentCredential(models.Model):
-    """What one agent proves itself with: its access key and secret to open a tunnel, its host key inside.
+    """What one agent authenticates with: an access key and secret to open a tunnel, and its host key inside.
 
     `request` is the random key the agent registered under. A credential ends when its host is removed, or when the
-    same engine registers anew.
+    same engine registers again.
     """
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="credentials")
@@ -134,7 +134,7 @@ class AgentCredential(models.Model):
 
 
 class HostEvent(models.Model):
-    """One line of a host's timeline: `at` in the portal's time, `learned_at` when the portal heard of it.
+    """One event of a host's timeline: `at` in the portal's time, `learned_at` when the portal learned of it.
 
     `seq` is the agent's number for it, None for what the portal saw itself. `kind` is container, image, network,
     agent, or `gap` where events were lost; `subject` is the engine's id of what it happened to, `name` for people.
@@ -160,7 +160,7 @@ class HostEvent(models.Model):
 
     @property
     def is_late(self) -> bool:
-        """Whether the portal learned of it only afterwards, after it had lost sight of the host."""
+        """Whether the portal learned of it only afterwards, having lost the host meanwhile."""
         return (self.learned_at - self.at).total_seconds() > LATE_AFTER_SECONDS
 
 
@@ -182,7 +182,7 @@ class PortalKey(models.Model):
 
 
 class StatsHour(models.Model):
-    """An hour of one thing's statistics, a point a minute.
+    """An hour of one target's statistics, a point a minute.
 
     `kind` and `target` are a host's or a container's, `points` packed as `hosts.stats.history` says, `counters` the
     sample that the next point is counted from.

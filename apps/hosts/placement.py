@@ -14,7 +14,7 @@ HostPort = tuple[str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """A host as the scheduler sees it: `ports_used` are the (address, port, protocol) taken or promised."""
+    """A host as the scheduler sees it: `ports_used` are the (address, port, protocol) in use or reserved."""
 
     id: int
     name: str
@@ -26,7 +26,7 @@ class HostView:
 
 @dataclass(frozen=True, slots=True)
 class PlacementRequirements:
-    """What a container needs; `avoid` and `spread` (containers of the same service by host) are only wishes."""
+    """What a container needs; `avoid` and `spread` (containers of the same service by host) are only preferences."""
 
     ports: frozenset[HostPort] = frozenset()
     requested_host_id: int | None = None
@@ -45,7 +45,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Unplaced:
-    """No host will do; `reasons` are for a person, the commonest first."""
+    """No host fits; `reasons` are for people, the most frequent first."""
 
     reasons: tuple[str, ...]
     trace: list[dict[str, Any]]
@@ -75,17 +75,17 @@ def rank(requirements: PlacementRequirements, host: HostView) -> tuple[int, ...]
 
 
 def check_active(_demand: PlacementRequirements, host: HostView) -> str | None:
-    """Only hosts at work take containers."""
+    """Only active hosts take containers."""
     return None if host.state in {"active", "updating-active"} else f"the host is {host.state}"
 
 
 def check_requested_host(requirements: PlacementRequirements, host: HostView) -> str | None:
-    """A named host leaves no choice."""
+    """A requested host excludes all others."""
     return None if requirements.requested_host_id in {None, host.id} else "another host was asked for"
 
 
 def check_free_ports(requirements: PlacementRequirements, host: HostView) -> str | None:
-    """A port of a host is given once, to all its addresses or to one."""
+    """A port of a host is used once, on all its addresses or on one."""
     taken = sorted({(port, protocol) for _, port, protocol in _port_conflicts(requirements.ports, host.ports_used)})
     if not taken:
         return None

@@ -1,4 +1,4 @@
-"""Trying an engine before its host is kept, each refusal under the field that it is about."""
+"""Trying an engine before its host is saved, each refusal under the field that it is about."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""How a host settles: is its engine there, what is on it, and does anybody need to know."""
+"""Reconciling hosts: whether the engine answers, what is on it, and which workloads need to know."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,9 @@ from apps.drivers.base import (
 from apps.hosts.agents import credentials_revoke
 from apps.hosts.drain import reconcile_drain
 from apps.hosts.lifecycle import unreachable_state
-from apps.hosts.lost import fence_replaced_containers, losers
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.selectors import driver_of, endpoint_of
+from apps.hosts.workloads import workloads
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +34,9 @@ RETRY_LATER = 15.0
 
 ENGINE_CHANGED = "Another engine answers there than before. If that is meant, remove this host and add it again."
 
-Scanner = Callable[[Host, list[EngineContainer]], None]
-Leaver = Callable[[Host], int]
-
-scanners: list[Scanner] = []
-leavers: list[Leaver] = []
-
 
 def reconcile_host(row: Host) -> ReconcileResult:
-    """Look at the engine and everything on it, again within a minute; events only make it faster."""
+    """Compare the engine and everything on it with the rows, again within a minute; events only make it faster."""
     if row.desired in {"removed", "purged"}:
         return _remove(row)
     try:
@@ -57,9 +51,20 @@ def reconcile_host(row: Host) -> ReconcileResult:
     fencing = fence_replaced_containers(row, seen)
     if fencing is not None:
         return fencing
-    for scan in scanners:
-        scan(row, seen)
+    workloads.on_host_scanned(row, seen)
     return _observed_result(row, info, machine, seen)
+
+
+def fence_replaced_containers(row: Host, seen: Sequence[EngineContainer]) -> ReconcileResult | None:
+    """The result for a host that is back but still runs copies which were replaced elsewhere, else None.
+
+    Until they are gone the host does not count as returned: two copies of one slot would run at once.
+    """
+    left = workloads.fence(row, seen) if row.lost_at else 0
+    if not left:
+        return None
+    message = f"It is back; {left} containers that were replaced elsewhere are removed first."
+    return ReconcileResult(state="reconnecting", message=message, status=row.status, requeue_after=0.5)
 
 
 def _observed_result(
@@ -82,21 +87,20 @@ def _observed_result(
 
 
 def _steady_result(row: Host) -> ReconcileResult:
-    """As it is wished to be; what a finished drain found stays known until the next one."""
+    """In its desired state; what a finished drain found stays known until the next one."""
     drain_status = {name: row.status[name] for name in ("drained", "stays") if row.drain and name in row.status}
     requeue_after = random.uniform(*SCAN_EVERY)  # noqa: S311 - spread, not secrecy
     return ReconcileResult(state=row.desired, status=drain_status, requeue_after=requeue_after)
 
 
 def _unreachable_result(row: Host, error: EngineError) -> ReconcileResult:
-    """The engine does not answer: what was seen last stays, and how long ago that was decides about the word for it."""
+    """The engine does not answer: what was observed last stays, and how long ago that was decides about the state."""
     now = timezone.now()
     if row.has_agent and row.seen_at is None:
         return ReconcileResult(
             state="registering", message="Waiting for the agent to connect.", requeue_after=RETRY_LATER
         )
-    for loser in losers:
-        loser(row)
+    workloads.on_host_unreachable(row)
     since = row.lost_at or now
     state = (
         "reconnecting"
@@ -112,10 +116,10 @@ def _unreachable_result(row: Host, error: EngineError) -> ReconcileResult:
 
 
 def _remove(row: Host) -> ReconcileResult:
-    """Have everything that stands on the host let go of it, then forget its engine."""
+    """Have every workload detach from the host, then forget its engine."""
     if row.desired == "purged":
         return ReconcileResult(state="purged")
-    left = sum(leave(row) for leave in leavers)
+    left = workloads.on_host_removed(row)
     if left:
         return ReconcileResult(state="removing", message=f"Waiting for {left} containers to go", requeue_after=1.0)
     credentials_revoke(row)
@@ -124,12 +128,12 @@ def _remove(row: Host) -> ReconcileResult:
 
 
 def reconcile_token(row: RegistrationToken) -> ReconcileResult:
-    """A token is what it is wished to be."""
+    """A token is always in its desired state."""
     return ReconcileResult(state=row.desired)
 
 
 def host_info(info: EngineInfo, machine: Mapping[str, Any]) -> dict[str, Any]:
-    """The v1 `host.info` structure, memory in MiB; `machine` is what the host's agent tells beyond its engine."""
+    """The v1 `host.info` structure, memory in MiB; `machine` is what the host's agent reports beyond its engine."""
     reported = {name: machine.get(name) or {} for name in ("osInfo", "cpuInfo", "memoryInfo", "diskInfo")}
     disks = {"diskInfo": reported["diskInfo"]} if reported["diskInfo"] else {}
     return {

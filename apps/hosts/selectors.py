@@ -1,4 +1,4 @@
-"""Reads of hosts: their drivers, what the scheduler sees of them, and registration commands."""
+"""Reads of hosts: their drivers, when lost ones are given up, and registration commands."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def driver_of(host: Host) -> Driver:
 
 
 def address_of(host: Host) -> str:
-    """The address at which the host's published ports are reached: the user's word, else the engine's address."""
+    """The address at which the host's published ports are reached: the user's, else the engine's."""
     return host.address or urlsplit(host.url).hostname or "127.0.0.1"
 
 
 def lost_since(host: Host) -> datetime | None:
-    """When a lost host was known to be there last; None while it answers."""
+    """When a lost host was last known to answer; None while it does."""
     return (host.seen_at or host.lost_at) if host.lost_at else None
 
 
 def reschedules_at(host: Host, after: int | None) -> datetime | None:
     """When a lost host's containers are replaced elsewhere, `after` seconds from the last contact (None: never).
 
-    Between two looks at a quiet engine up to a minute passes, so the portal asks at least `MIN_CONFIRMED_LOSS` seconds
-    long itself before it believes that nobody is there.
+    Up to a minute passes between two reconciles of a quiet host, so the portal itself has to get no answer for
+    `MIN_CONFIRMED_LOSS` before it gives a host up.
     """
     since = lost_since(host)
     if since is None or after is None:
@@ -88,7 +88,7 @@ def verify_token(text: str, now: datetime | None = None) -> RegistrationToken | 
 
 
 def portal_base_url(request_base: str) -> str:
-    """The portal's URL for hosts and clients: what the setting `api.host` says, else what the caller has
+    """The portal's URL for hosts and clients: the setting `api.host`, else the URL of the request,
     `request_base`.
     """
     configured = setting("api.host").strip().rstrip("/")

@@ -73,7 +73,7 @@ def host_create(
 
 
 def _probe(row: Host, actor: Actor | None) -> None:
-    """Refuse before anything is saved, but tell a stranger nothing about what answers where."""
+    """Refuse before anything is saved, but let nobody without the permission scan what answers where."""
     if actor is not None and not can(actor, "hosts", row.environment_id):
         raise Forbidden(can(actor, "hosts", row.environment_id).reason)
     info = probe_engine(row)
@@ -101,7 +101,7 @@ def host_act(row: Host, action: str, *, actor: Actor) -> Host:
 
 
 def host_drain(row: Host, *, actor: Actor, stop_standalone: bool = False) -> Host:
-    """Have the containers of services leave the host, each when its replacement elsewhere runs.
+    """Move the containers of services to other hosts, each once its replacement runs.
 
     No new ones come. Standalone containers stay as they are, or are stopped; the portal's and the agent's own never
     are. Activating or deactivating the host ends it at any time: what has moved stays where it is.
@@ -125,7 +125,7 @@ def token_create(*, actor: Actor, environment: Environment) -> RegistrationToken
 
 
 def token_rotate(row: RegistrationToken, *, actor: Actor) -> RegistrationToken:
-    """Give a token new values: what it gave out before ends, hosts that registered with it stay."""
+    """Give a token new values: commands made from the old ones stop working, hosts that registered with it stay."""
     request_change(row, "update", actor=actor, changes=_token_values(), request={"rotated": True})
     return row
 
@@ -141,7 +141,7 @@ def _token_values() -> dict[str, str]:
 
 
 def token_ensure(*, actor: Actor, environment: Environment) -> None:
-    """Make the environment's registration token when the first who may asks for the list."""
+    """Create the environment's registration token when the first actor with the permission lists them."""
     with transaction.atomic():
         if (
             can(actor, "hosts", environment.pk)
@@ -151,7 +151,7 @@ def token_ensure(*, actor: Actor, environment: Environment) -> None:
 
 
 def remove_environment_hosts(environment_id: int) -> int:
-    """Ask for the removal of every host of a dying environment; how many are left."""
+    """Request the removal of every host of an environment that is being removed; return how many are left."""
     left = 0
     for row in Host.all_objects.filter(environment=environment_id).exclude(state__in=("removed", "purged")):
         left += 1

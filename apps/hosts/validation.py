@@ -1,4 +1,4 @@
-"""What may be said about a host to be added: its engine's address and what opens it; pure."""
+"""Validation of a new host's endpoint: its engine's address and credentials; pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def validate_url(url: Any) -> str:
         parts = urlsplit(url)
         is_complete = bool(parts.hostname and parts.port)
     except ValueError:
-        raise Invalid("url", "InvalidFormat", f"{url!r} is no address: {_URL_HINT}.") from None
+        raise Invalid("url", "InvalidFormat", f"{url!r} is not an engine address: {_URL_HINT}.") from None
     if parts.scheme not in SCHEMES:
         raise Invalid("url", "InvalidFormat", f"{url!r}: {_URL_HINT}.")
     if parts.scheme == "tcp" and not is_complete:

@@ -1,4 +1,4 @@
-"""Engine events turned into wake-ups: one thread per host, held by whichever process leases the host's stream."""
+"""Engine events turned into requeues: one thread per host, in whichever process leases the host's stream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import DatabaseError, close_old_connections
@@ -20,46 +19,33 @@ from apps.hosts.models import AGENT_SCHEME, Host
 from apps.hosts.selectors import driver_of
 from apps.hosts.stats.recorder import StatsRecorder
 from apps.hosts.tunnels import journal, leases
+from apps.hosts.workloads import workloads
 
 log = logging.getLogger(__name__)
 
 LEASE_DURATION = timedelta(seconds=15)
 ROUND_SECONDS = 2.0
 
-Handler = Callable[[int, EngineEvent], None]
-handlers: list[Handler] = []
-
-
-def notify_handlers(host_id: int, event: EngineEvent) -> None:
-    """Have everybody who listens hear of an event."""
-    for handle in handlers:
-        try:
-            handle(host_id, event)
-        except Exception:  # an event is only a hint; the next scan sees what it meant
-            log.exception("event %s of host %s", event.action, host_id)
-        finally:
-            close_old_connections()
-
 
 class TimelineBuffer:
-    """What is to be written to one host's timeline: many events at once, for a burst must not write line by line."""
+    """Events waiting to be written to one host's timeline, many at once: a burst must not write row by row."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._waiting: deque[EngineEvent] = deque(maxlen=journal.MAX_EVENTS)
 
     def add(self, event: EngineEvent) -> None:
-        """Remember an event; from any thread."""
+        """Add an event; from any thread."""
         self._waiting.append(event)
 
     def write(self) -> None:
-        """Write down what has been added since."""
+        """Write what was added since."""
         lines = []
         while self._waiting:
             event = self._waiting.popleft()
             try:
                 line = journal.build_event(self._host, event.at, event.kind, event.action, event.id, event.attributes)
-            except Exception as error:  # noqa: BLE001  # whatever an engine says costs its own line at most
+            except Exception as error:  # noqa: BLE001  # whatever an engine sends costs its own row at most
                 log.info("event %s of host %s: %r", event.action, self._host.pk, error)
             else:
                 lines.append(line)
@@ -67,12 +53,12 @@ class TimelineBuffer:
             journal.write(self._host, lines)
         except DatabaseError:  # the host may have gone this moment
             log.info("%d events of host %s were not written down", len(lines), self._host.pk, exc_info=True)
-        except Exception:  # its timeline is one host's business, and others wait for their turn
+        except Exception:  # the other hosts of the round are still to be written
             log.exception("%d events of host %s were not written down", len(lines), self._host.pk)
 
 
 class _Watcher(threading.Thread):
-    """Follows one engine's events until told to stop; a stream that ends makes the loop look at the host."""
+    """Follows one engine's events until stopped; a stream that ends requeues the host."""
 
     def __init__(self, host: Host) -> None:
         super().__init__(name=f"watch-{host.pk}", daemon=True)
@@ -107,7 +93,7 @@ class _Watcher(threading.Thread):
     def _follow(self, stream: Stream[EngineEvent]) -> None:
         for event in stream:
             self.last_event_at = max(self.last_event_at, event.at)
-            notify_handlers(self.host.pk, event)
+            workloads.on_engine_event(self.host.pk, event)
             self.timeline.add(event)
             if self._stop_requested.is_set():
                 return
@@ -119,13 +105,13 @@ class _Watcher(threading.Thread):
 
 
 def release_all_streams() -> None:
-    """Give back every host's stream; only for a process that knows it is the only one."""
+    """Release every host's stream; only for a process that knows it is the only one."""
     leased = Host.all_objects.exclude(gateway="", tunnel_socket="")
     leased.update(gateway="", gateway_until=None, tunnel_socket="", tunnel_address="")
 
 
 class Gateway:
-    """Holds the event streams of the hosts that no living process holds, and lets go of them on `stop`."""
+    """Holds the event streams of the hosts that no living process holds, and releases them on `stop`."""
 
     def __init__(self) -> None:
         self.name = f"gw-{uuid.uuid4().hex[:12]}"
@@ -135,12 +121,12 @@ class Gateway:
         self._recorder = StatsRecorder()
 
     def start(self) -> None:
-        """Begin in a thread of its own."""
+        """Start in a thread of its own."""
         self._thread.start()
         self._recorder.start()
 
     def stop(self) -> None:
-        """Close every stream and give the leases back."""
+        """Close every stream and release the leases."""
         self._stop_requested.set()
         self._recorder.stop()
         for watcher in self._watchers.values():
@@ -159,7 +145,7 @@ class Gateway:
             self._stop_requested.wait(ROUND_SECONDS)
 
     def run_once(self) -> None:
-        """Take or renew the leases of hosts and make the threads match; agents' hosts are their tunnels' business."""
+        """Take or renew the leases of hosts and make the threads match; tunnels follow hosts with agents."""
         leases.release_expired()
         now = timezone.now()
         wanted = Host.all_objects.filter(removed=None).exclude(desired__in=("removed", "purged"))
@@ -170,11 +156,11 @@ class Gateway:
         for key in {*self._watchers, *mine}:
             try:
                 self._sync_watcher(key, mine.get(key))
-            except Exception:  # one host's trouble is no other's
+            except Exception:  # one host's trouble must not affect the others
                 log.exception("gateway of host %s", key)
 
     def _sync_watcher(self, key: int, host: Host | None) -> None:
-        """Write down what one host's thread has heard; end it when it is not wanted any more, begin it when it is."""
+        """Write what one host's thread has received; start the thread when it is wanted, and stop it when it is not."""
         if watcher := self._watchers.get(key):
             watcher.timeline.write()
             if host is not None and watcher.is_alive() and watcher.host.url == host.url:

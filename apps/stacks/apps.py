@@ -1,4 +1,4 @@
-"""Django's handle on `stacks`: puts stacks and services under the loop and has containers wake their service."""
+"""Django's configuration of `stacks`: registers stacks and services with the loop and the hosts."""
 
 from django.apps import AppConfig
 
@@ -10,18 +10,17 @@ class StacksConfig(AppConfig):
     label = "stacks"
 
     def ready(self) -> None:
-        """Register with the loop and the emptying of environments."""
+        """Register the reconcilers, what requeues them, the workload, and what empties a removed environment."""
         from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
-        from apps.hosts import drain as host_drain
-        from apps.hosts import lost
+        from apps.hosts.workloads import workloads
         from apps.stacks import drain, reconcile, services
         from apps.stacks.models import Service, Stack
+        from apps.stacks.workload import ServiceWorkload
 
         register(Stack, reconcile.reconcile_stack)
         register(Service, reconcile.reconcile_service)
-        host_drain.drainers.append(drain.drain_services)
-        lost.losers.append(drain.requeue_services_of_lost_host)
+        workloads.register(ServiceWorkload())
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("container", reconcile.services_to_requeue)
         requeue_owners("service", reconcile.stacks_to_requeue)

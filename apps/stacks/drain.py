@@ -1,4 +1,4 @@
-"""Services on hosts that are being emptied or are lost: whose container has to go, and what still waits."""
+"""Services on hosts that are draining or lost: which containers have to leave, and what they wait for."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from django.utils import timezone
 from apps.containers.models import Container
 from apps.control.queue import enqueue
 from apps.core.result import ReconcileResult
-from apps.hosts.drain import DrainProgress
 from apps.hosts.models import Host
 from apps.hosts.selectors import lost_since, reschedules_at
+from apps.hosts.workloads import DrainProgress
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import SlotView
 
-LOST_HOST_RECHECK = 20.0  # seconds between looks at a service that has containers on a lost host
+LOST_HOST_RECHECK = 20.0  # seconds between reconciles of a service with containers on a lost host
 
 
 def slot_view(slot: Slot, lost_after: int | None) -> SlotView:
-    """The slot as the plan sees it; its container and successor must have been read along with their hosts."""
+    """The slot as the plan sees it; its container and successor must have been read together with their hosts."""
     container, successor = slot.container, slot.successor
     if successor is not None and (successor.removal_requested or successor.removed is not None):
         successor = None
@@ -41,7 +41,7 @@ def slot_view(slot: Slot, lost_after: int | None) -> SlotView:
 
 
 def must_leave_host(container: Container, lost_after: int | None, now: datetime | None = None) -> bool:
-    """Whether the container has to be replaced on another host: its own is being emptied, or given up for lost."""
+    """Whether the container has to be replaced on another host: its own is draining, or was given up."""
     host = container.host
     if host is None:
         return False
@@ -50,7 +50,7 @@ def must_leave_host(container: Container, lost_after: int | None, now: datetime 
 
 
 def drain_services(host: Host) -> DrainProgress:
-    """Have the services look at what they have on the host, and say what is left of it there."""
+    """Requeue the services with containers on the host, and return how many of these are left."""
     left = Container.all_objects.filter(host=host, removed=None, keep_running=True)
     slots = Slot.objects.filter(container__in=left.exclude(desired="removed")).select_related("successor")
     waits = [
@@ -67,7 +67,7 @@ def _is_waiting(slot: Slot) -> bool:
 
 
 def with_lost_host_message(result: ReconcileResult, slots: Iterable[Slot], lost_after: int | None) -> ReconcileResult:
-    """The sighting of a service, with a word about its lost hosts, and due again when one is given up."""
+    """The result of a service, with a message about its lost hosts, and due again when one is given up."""
     hosts = {
         slot.container.host for slot in slots if slot.container is not None and not slot.container.removal_requested
     }
@@ -102,14 +102,14 @@ def service_ids_on(host: Host) -> list[int]:
 
 
 def requeue_services_of_lost_host(host: Host) -> None:
-    """Have the services that do not know yet notice that the host is silent; those that do look again soon."""
+    """Requeue the services that are not due soon anyway, so that they notice that the host does not answer."""
     late = Q(next_attempt_at=None) | Q(next_attempt_at__gt=timezone.now() + timedelta(seconds=LOST_HOST_RECHECK + 5))
     for key in Service.all_objects.filter(late, pk__in=service_ids_on(host)).values_list("pk", flat=True):
         enqueue("service", key)
 
 
 def services_of_returned_host(row: Host) -> Iterable[tuple[str, int]]:
-    """The services to look at when a host came back, or stopped being emptied."""
+    """The services to requeue when a host came back, or is no longer draining."""
     if row.display_state in {"active", "inactive"}:
         return []
     return [("service", key) for key in service_ids_on(row)]

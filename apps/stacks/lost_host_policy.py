@@ -1,4 +1,4 @@
-"""What a service does about a lost host, as people write it: `wait`, or `reschedule` after some seconds. Pure."""
+"""The policy of a service for lost hosts as people write it: `wait`, or `reschedule` after some seconds. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service must do next: a pure function from its wish and its slots to a plan."""
+"""What a service must do next: a pure function from its desired state and its slots to a plan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REMOVED_STATES = frozenset({"removed", "purged"})
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """One slot as the plan sees it: its container's wish and shown state, empty when it has none.
+    """One slot as the plan sees it: its container's desired and displayed state, empty when it has none.
 
     `must_leave` when the container has to go from its host; `successor` is then the one that takes over once it is
     `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is.
@@ -118,7 +118,7 @@ def _numbers(slots: Iterable[SlotView]) -> tuple[int, ...]:
 
 
 def _containers(slots: Iterable[SlotView]) -> tuple[int, ...]:
-    """Everything that stands in slots which go, successors included."""
+    """All containers of slots that are dropped, successors included."""
     slots = list(slots)
     return _ids([slot for slot in slots if not slot.is_empty]) + _successors(slots)
 

@@ -1,4 +1,4 @@
-"""How services and stacks settle: the plan is made from the slots, and containers are asked for what it says."""
+"""Reconciling services and stacks: a plan is made from the slots, and requested of the containers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from apps.stacks.plan import ServicePlan, plan_service
 from apps.stacks.services import service_remove
 
 RECHECK_SECONDS = 5.0
-RESYNC_SECONDS = 300.0  # a wake-up may be lost: what has settled is looked at again now and then
+RESYNC_SECONDS = 300.0  # a requeue may be lost, so what is in sync is reconciled now and then as well
 
 
 def reconcile_service(row: Service) -> ReconcileResult:
-    """One look at one service: plan, ask the containers, say how far it is."""
+    """Reconcile one service: plan, request it of the containers, report how far it is."""
     if row.desired == "purged":
         return ReconcileResult(state="purged")
     slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host"))
@@ -65,7 +65,7 @@ def _apply(row: Service, slots: Sequence[Slot], steps: ServicePlan, operation: O
 
 
 def _orphans(row: Service) -> Iterable[Container]:
-    """Containers of the service that have no place in it: somebody was faster when they were asked to go."""
+    """Containers of the service that no slot holds: their removal was refused because another change came first."""
     mine = Container.all_objects.filter(spread_key=str(row.uuid), removed=None, keep_running=True).exclude(
         desired="removed"
     )
@@ -73,7 +73,7 @@ def _orphans(row: Service) -> Iterable[Container]:
 
 
 def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
-    """Successors that run take their slots; those that are not needed any more lose them."""
+    """Let successors that run take over their slots, and drop those that are not needed any more."""
     for slot in slots:
         if slot.number in steps.promote:
             previous, slot.container = slot.container, slot.successor
@@ -85,7 +85,7 @@ def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
 
 
 def _request_if_allowed(container: Container, action: str, operation: Operation | None) -> None:
-    """Ask, unless the container is in a state that does not allow it yet: then it is waited for."""
+    """Request an action, unless the container's state does not allow it yet: a later reconcile does."""
     if CONTAINER.allows(action, container.display_state):
         try:
             container_act(container, action, actor=SYSTEM, parent=operation)
@@ -94,7 +94,7 @@ def _request_if_allowed(container: Container, action: str, operation: Operation 
 
 
 def _fill_slots(row: Service, slots: Sequence[Slot], steps: ServicePlan, operation: Operation | None) -> None:
-    """New containers for the slots that need one, or a successor, all in one go."""
+    """Create containers for the slots that need one, or a successor, in one transaction."""
     numbers = steps.fill + steps.surge
     known = {slot.number: slot for slot in slots}
     names = _link_names(row)
@@ -169,7 +169,7 @@ def _outcome(row: Service, steps: ServicePlan, slots: Sequence[Slot]) -> Reconci
 
 
 def _first_failure(slots: Sequence[Slot]) -> str:
-    """The words of the first container that failed."""
+    """The message of the first container that failed."""
     for slot in slots:
         container = slot.container
         if container is not None and container.fault and not container.removal_requested:
@@ -178,7 +178,7 @@ def _first_failure(slots: Sequence[Slot]) -> str:
 
 
 def reconcile_stack(row: Stack) -> ReconcileResult:
-    """A stack is as its services are; removing it removes them first."""
+    """Derive a stack's state from its services'; removing it removes them first."""
     if row.desired == "purged":
         return ReconcileResult(state="purged")
     services = list(Service.all_objects.filter(stack=row, removed=None))
@@ -206,7 +206,7 @@ def _health(services: Sequence[Service]) -> str:
 
 
 def services_to_requeue(row: Container) -> Iterable[tuple[str, int]]:
-    """The service to look at when its container settled: only the last one to settle wakes it, or one that failed."""
+    """The service to requeue when its container is in sync: only for the last one of them, or one that failed."""
     if not row.spread_key:
         return []
     siblings = Container.all_objects.filter(spread_key=row.spread_key, removed=None).exclude(pk=row.pk)

@@ -54,7 +54,7 @@ def _check_service_name(name: Any, stack: Stack, exclude_pk: int | None = None) 
 
 
 def check_scale(scale: Any) -> int:
-    """A number of containers a service may have."""
+    """The scale, if a service may have it. Raises `Invalid`."""
     if isinstance(scale, bool) or not isinstance(scale, int):
         raise Invalid("scale", "InvalidFormat", "The scale is a whole number.")
     if scale < 0:
@@ -112,7 +112,7 @@ def stack_create(
 
 
 def _warnings(parsed: ComposeStack) -> list[str]:
-    """What of a compose file was not carried over, for the activity page."""
+    """What of a compose file was not imported, for the activity page."""
     return [*parsed.warnings, *(f"{each.name}: {text}" for each in parsed.services for text in each.warnings)]
 
 
@@ -151,7 +151,7 @@ def stack_act(row: Stack, action: str, *, actor: Actor) -> Stack:
 
 
 def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
-    """Activate or deactivate every service of a stack that is not there yet."""
+    """Activate or deactivate every service of a stack whose state allows it."""
     allowed = can(actor, "operate", row.environment_id)
     if not allowed:
         raise Forbidden(allowed.reason)
@@ -261,7 +261,7 @@ def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> No
 
 
 def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -> None:
-    """Write a change of links down, under the name of v1's action."""
+    """Record a change of links in the audit log, under the name of v1's action."""
     event = f"service.{verb}servicelink{'s' if verb == 'set' else ''}"
     record(event, actor=actor, row=row, environment_id=row.environment_id, request=request)
 
@@ -306,7 +306,7 @@ def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> Compos
 
 
 def remove_environment_stacks(environment_id: int) -> int:
-    """Ask for the removal of every stack of a dying environment; how many are left."""
+    """Request the removal of every stack of an environment that is being removed; return how many are left."""
     left = 0
     for row in Stack.all_objects.filter(environment=environment_id, removed=None):
         left += 1

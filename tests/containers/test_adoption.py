@@ -1,4 +1,4 @@
-"""Containers made outside Corral, and what engines tell, on the engine in memory."""
+"""Containers created outside Corral, and engine events, on the engine in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BODY = {
 
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Which rows were woken by the watch."""
+    """The rows that the watch requeued."""
     calls: list[tuple[str, int]] = []
     monkeypatch.setattr(watch, "enqueue", lambda kind, key, after=0: calls.append((kind, key)))
     return calls

@@ -1,4 +1,4 @@
-"""A standalone container from its wish to its end, on the engine in memory."""
+"""A standalone container from its creation to its removal, on the engine in memory."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_reconcile_that_was_killed_after_creating_makes_no_double(make: Any, s
 
 
 def reconcile_later(row: Container) -> None:
-    """Looks again now, whatever the back-off says."""
+    """Reconciles now, whatever the back-off says."""
     for _ in range(5):
         reconcile_one("container", row.pk)
 

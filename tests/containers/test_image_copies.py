@@ -205,7 +205,7 @@ def test_a_container_that_waits_says_whence_it_comes(wanted: Container):
 def test_another_reconcile_ends_the_old_pull(copying: Pull, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pull_reconcile, "extend_lease", lambda *_: False)
     reconcile_one("pull", copying.pk)
-    assert (reload(copying).display_state, reload(copying).message) == ("pulling", "Begun anew.")
+    assert (reload(copying).display_state, reload(copying).message) == ("pulling", "Started again.")
     assert sim.find_image(IMAGE) is None
 
 

@@ -1,4 +1,4 @@
-"""When the portal last saw a container: its own look, or its host's while that answers."""
+"""When the portal last saw a container: at its own reconcile, or its host's while that answers."""
 
 from __future__ import annotations
 

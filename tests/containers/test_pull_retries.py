@@ -45,7 +45,7 @@ Later = Callable[..., None]
 
 @pytest.fixture
 def later(run_loop: Callable[[], None]) -> Later:
-    """Lets time pass, some times over: whatever waits for its next look is looked at."""
+    """Lets time pass, several times: whatever waits for its next attempt is reconciled."""
 
     def wait(times: int = 1) -> None:
         for _ in range(times):
@@ -313,7 +313,7 @@ def test_what_could_not_be_copied_is_asked_of_the_registry_next(
 
 
 def test_one_that_nobody_waited_for_is_asked_for_again_by_who_does(service: Service, later: Later):
-    """A failure that no container saw, because they came and went: the next look finds that nothing goes on."""
+    """A failure that no container saw, because they came and went: the next reconcile finds nothing to do."""
     Pull.all_objects.update(next_attempt_at=None)
     later(times=4)
     assert operations() == [("pull.create", "failed"), ("pull.again", "failed")]

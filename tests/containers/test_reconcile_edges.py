@@ -1,4 +1,4 @@
-"""Looks at a container when the engine is in the middle of something, and what a kept one does about its end."""
+"""Reconciles that meet an engine in the middle of something, and kept containers that end."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def ago(seconds: float) -> str:
 
 
 def reconcile_later(row: Container) -> None:
-    """Looks again now, whatever the back-off says."""
+    """Reconciles now, whatever the back-off says."""
     for _ in range(5):
         reconcile_one("container", row.pk)
 
@@ -95,7 +95,7 @@ def test_a_stopped_one_of_a_service_that_is_gone_from_the_engine_stays_away(
     assert (found.state, dict(found.fields), sim.containers()) == ("stopped", {"external_id": ""}, [])
 
 
-def test_a_restart_of_one_that_was_removed_behind_our_back_makes_it_anew(
+def test_a_restart_of_one_that_was_removed_on_the_engine_recreates_it(
     box: Container, sim: SimulatedDriver, actor_of: Any
 ):
     sim.remove("web")

@@ -1,4 +1,4 @@
-"""What a host that is being emptied keeps: containers that nobody can replace, and Corral's own parts."""
+"""What stays on a draining host: containers that no service can replace, and Corral's own parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The next step towards a wish, for every wish and everything that an engine may show."""
+"""The next step, for every desired state and everything that an engine may show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks: what an actor may do is found out once, and stays what the tables say of nobody else."""
+"""Actors: what one may do is read once, and is what the tables say of that account or key alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key never exceeds its maker's role, then or later; a socket ticket opens one door once."""
+"""A key never exceeds its maker's role, then or later; a ticket opens one WebSocket once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environments: made, renamed, put to sleep, emptied and removed."""
+"""Environments: created, renamed, deactivated and, once nothing is left inside, removed."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def make(lab: Environment, actor_of: Any, run_loop: Any) -> Callable[..., NewKey]:
-    """Makes a settled key of the lab."""
+    """Creates a reconciled key of the lab."""
 
     def made(who: str = "alice", **limits: Any) -> NewKey:
         found = environment_key_create(actor=actor_of(who), environment=lab, name="ci", **limits)

@@ -1,4 +1,4 @@
-"""Why somebody may do something: what is explained is what is held, and what a cut would take is what it takes."""
+"""Why somebody may do something: the explanation agrees with the evaluator, and predicted losses with real ones."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from apps.accounts.models import (
 )
 from apps.accounts.services import key_create
 from apps.environments.actor import Actor, actor_of_key
+from apps.environments.evaluator import EnvironmentRef, KeyLimit
 from apps.environments.models import Environment, Member, Role
 from apps.environments.reasons import (
-    EnvironmentRef,
-    KeyLimit,
     MembershipMatch,
     Revocation,
     Subject,
@@ -132,7 +131,7 @@ def test_what_could_be_taken_is_each_thing_once():
     ]
 
 
-def test_a_cut_takes_what_nothing_else_gives():
+def test_a_revocation_takes_what_nothing_else_gives():
     subject = Subject(3, matches=(match("readonly", 1), match("member", 2, identity="ops", is_group=True)))
     assert lost_permissions(subject, Revocation("member", "m1", 1), [HERE]) == {}
     assert lost_permissions(subject, Revocation("group", "ops"), [HERE, THERE]) == {
@@ -157,11 +156,11 @@ LIMITS = st.none() | st.builds(
     st.sampled_from([None, 7, 8]),
     st.booleans(),
 )
-HOLDERS = st.builds(Subject, st.just(3), st.booleans(), st.booleans(), st.lists(MATCHES, max_size=5).map(tuple), LIMITS)
+HOLDERS = st.builds(Subject, st.just(3), st.booleans(), st.booleans(), LIMITS, st.lists(MATCHES, max_size=5).map(tuple))
 
 
 @given(HOLDERS, st.booleans())
-def test_no_cut_ever_gives_anything(subject: Subject, active: bool):
+def test_no_revocation_ever_gives_anything(subject: Subject, active: bool):
     ref = EnvironmentRef(7, "here", active)
     held = explain(subject, ref).held
     for revocation in possible_revocations(subject):
@@ -171,7 +170,7 @@ def test_no_cut_ever_gives_anything(subject: Subject, active: bool):
 
 
 @given(HOLDERS)
-def test_all_cuts_together_leave_nothing(subject: Subject):
+def test_all_revocations_together_leave_nothing(subject: Subject):
     for revocation in possible_revocations(subject):
         subject = after_revocation(subject, revocation)
     assert possible_revocations(subject) == []
@@ -217,7 +216,7 @@ def test_a_group_is_a_path_of_its_own(people: Any, lab: Environment, actor_of: A
     assert {user.login for user in member_accounts_of(lab.pk)} == {"alice", "bob", "rita"}
 
 
-def test_what_a_cut_would_take_is_what_it_takes(people: Any, lab: Environment, actor_of: Actors, ops: str):
+def test_what_a_revocation_would_take_is_what_it_takes(people: Any, lab: Environment, actor_of: Actors, ops: str):
     Member.objects.create(environment=lab, identity_type="openldap_group", identity=ops, role="owner")
     role_groups_sync(lab)
     subject = subjects_of([people.bob])[people.bob.pk]

@@ -1,4 +1,4 @@
-"""A change of rights says how many sockets, sessions and keys it ended, and is right about it."""
+"""A change of permissions reports how many sockets, sessions and keys it ended, and correctly so."""
 
 from __future__ import annotations
 

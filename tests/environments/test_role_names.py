@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.environments.actor import is_visible
+from apps.environments.evaluator import EnvironmentRef, KeyLimit, is_visible
 from apps.environments.reasons import (
     Access,
-    EnvironmentRef,
-    KeyLimit,
     MembershipMatch,
     Revocation,
     Subject,
@@ -124,12 +122,12 @@ MATCHES = st.builds(
     is_group=st.booleans(),
 )
 LIMITS = st.builds(KeyLimit, st.just("r"), st.none() | SOME, st.sampled_from([None, 7, 8]), st.booleans())
-HOLDERS = st.builds(Subject, st.just(3), st.booleans(), st.booleans(), st.lists(MATCHES, max_size=4).map(tuple))
+HOLDERS = st.builds(Subject, st.just(3), st.booleans(), st.booleans(), matches=st.lists(MATCHES, max_size=4).map(tuple))
 
 
 @given(HOLDERS, LIMITS)
 def test_a_key_never_holds_more_than_its_account(subject: Subject, limit: KeyLimit) -> None:
-    keyed = Subject(subject.account, subject.is_active, subject.is_admin, subject.matches, limit)
+    keyed = Subject(subject.account, subject.is_active, subject.is_admin, limit, subject.matches)
     for ref in (HERE, THERE):
         mine, keys = explain(subject, ref), explain(keyed, ref)
         assert keys.held <= mine.held
@@ -141,7 +139,7 @@ def test_a_key_never_holds_more_than_its_account(subject: Subject, limit: KeyLim
 
 @given(HOLDERS, MATCHES)
 def test_one_membership_more_takes_nothing(subject: Subject, more: MembershipMatch) -> None:
-    wider = Subject(subject.account, subject.is_active, subject.is_admin, (*subject.matches, more))
+    wider = Subject(subject.account, subject.is_active, subject.is_admin, matches=(*subject.matches, more))
     for ref in (HERE, THERE):
         assert explain(subject, ref).held <= explain(wider, ref).held
 
@@ -156,8 +154,8 @@ def test_each_path_grants_what_it_is_a_path_of(subject: Subject) -> None:
 
 
 @given(HOLDERS)
-def test_what_no_cut_takes_is_held_twice(subject: Subject) -> None:
-    """A permission that survives every single cut has two paths that no one cut ends both of."""
+def test_what_no_revocation_takes_is_held_twice(subject: Subject) -> None:
+    """A permission that survives every single revocation has two paths that no revocation ends at once."""
     access = explain(subject, HERE)
     for name, paths in access.paths.items():
         if len(paths) == 1 and subject.is_effective:

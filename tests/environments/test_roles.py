@@ -1,4 +1,4 @@
-"""The four roles: what each may do, as data, as grants, and as the answers people get."""
+"""The four roles: what each may do, as data, as grants, and as verdicts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A thousand accounts and two hundred environments take as many queries as a handful; the numbers are committed.
 
-Set `WRITE_BASELINE=1` to write the file anew.
+Set `WRITE_BASELINE=1` to rewrite the file.
 """
 
 from __future__ import annotations

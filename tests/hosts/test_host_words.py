@@ -1,4 +1,4 @@
-"""What a host's row says of itself, and how it settles when its engine answers, refuses, or is away."""
+"""What a host's row says of itself, and how it is reconciled when its engine answers, refuses, or is away."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineDown, EngineInfo, EngineRefused
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts import drain as draining
-from apps.hosts import lost, reconcile
-from apps.hosts.drain import MAX_NAMES, DrainProgress, reconcile_drain
+from apps.hosts import reconcile
+from apps.hosts.drain import MAX_NAMES, reconcile_drain
 from apps.hosts.lifecycle import AWAY, HOST
-from apps.hosts.lost import fence_replaced_containers
 from apps.hosts.models import (
     LATE_AFTER_SECONDS,
     MAX_CLOCK_SKEW,
@@ -27,10 +26,13 @@ from apps.hosts.models import (
 from apps.hosts.reconcile import (
     SCAN_EVERY,
     automatic_labels,
+    fence_replaced_containers,
     host_info,
     reconcile_host,
     reconcile_token,
 )
+from apps.hosts.workloads import DrainProgress
+from tests.hosts.stub_workload import StubWorkload, register_only
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ASKED = {"asked": "2026-03-01T00:00:00", "stopStandalone": False}
@@ -96,9 +98,9 @@ def test_an_event_is_late_when_the_portal_heard_of_it_long_after(seconds: float,
 def plan(
     monkeypatch: pytest.MonkeyPatch, *leaving: DrainProgress, status: Any = None
 ) -> tuple[ReconcileResult, list[str]]:
-    """What a draining host tells when these still have to leave, and the lines it wrote."""
+    """The result for a draining host when these still have to leave, and the lines it wrote."""
     notes: list[str] = []
-    monkeypatch.setattr(draining, "drainers", [lambda _row, each=each: each for each in leaving])
+    register_only(monkeypatch, *(StubWorkload(drains=each) for each in leaving))
     monkeypatch.setattr(draining, "note_progress", lambda _row, text: notes.append(text))
     return reconcile_drain(Host(drain=ASKED, status=status or {})), notes
 
@@ -146,7 +148,7 @@ def test_progress_is_counted_from_the_first_attempt(
     assert (found.message, found.progress, notes) == (message, progress, [])
 
 
-def test_a_new_drain_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_drain_counts_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     found, notes = plan(monkeypatch, DrainProgress(1), status=begun_drain(9, "an earlier one"))
     assert found.message == "0 of 1 moved"
     assert len(notes) == 1
@@ -179,15 +181,10 @@ def test_only_a_few_are_named(count: int, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_host_that_is_back_waits_for_its_replaced_copies(
     lost_at: Any, left: int, waits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
-
-    def fence(row: Host, _seen: Any) -> int:
-        asked.append(row)
-        return left
-
-    monkeypatch.setattr(lost, "fences", [fence, lambda _row, _seen: 0])
+    workload = StubWorkload(running=left)
+    register_only(monkeypatch, workload, StubWorkload())
     found = fence_replaced_containers(Host(lost_at=lost_at, status={"kept": 1}), [])
-    assert bool(asked) is bool(lost_at)
+    assert workload.calls == (["fence"] if lost_at else [])
     assert (found is not None) is waits
     if found is not None:
         assert (found.state, found.status) == ("reconnecting", {"kept": 1})
@@ -238,14 +235,14 @@ def test_an_engine_that_refuses_is_an_error_not_an_absence(host: Host, sim: Simu
     assert "certificate" in found.message
 
 
-def test_an_absence_is_reported_to_those_who_count_it(
+def test_an_absence_is_reported_to_the_workloads(
     host: Host, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected: list[int] = []
-    monkeypatch.setattr(reconcile, "losers", [lambda row: expected.append(row.pk)])
+    workload = StubWorkload()
+    register_only(monkeypatch, workload)
     sim.fail_next("info", EngineDown("no route"))
     found = reconcile_host(host)
-    assert expected == [host.pk]
+    assert workload.calls == ["on_host_unreachable"]
     assert (found.state, found.requeue_after) == ("reconnecting", reconcile.RETRY_EVERY)
 
 
@@ -278,7 +275,7 @@ def test_what_a_drain_found_is_known_until_the_request_is_gone(host: Host) -> No
 def test_a_host_goes_when_everything_has_let_go(
     left: int, state: str, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "leavers", [lambda _row: left])
+    register_only(monkeypatch, StubWorkload(attached=left))
     host.desired = "removed"
     assert reconcile_host(host).state == state
 

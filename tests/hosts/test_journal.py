@@ -1,4 +1,4 @@
-"""An agent's journal becomes its host's timeline: once each, in the portal's time, with gaps told and bounds kept."""
+"""An agent's journal becomes its host's timeline: once each, in the portal's time, gaps and limits included."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_first_reading_has_no_gap(host: Host) -> None:
     assert lines() == [(900, "start")]
 
 
-def test_a_journal_that_began_anew_is_read_from_its_start(host: Host) -> None:
+def test_a_journal_that_was_started_again_is_read_from_its_start(host: Host) -> None:
     journal.store_page(host.pk, answer(event(1), event(2), event(3)))
     assert journal.store_page(host.pk, answer(event(1, "create"), last=1)) == (0, True)
     assert journal.store_page(host.pk, answer(event(1, "create"))) == (1, False)

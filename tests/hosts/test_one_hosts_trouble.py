@@ -1,4 +1,4 @@
-"""Whatever one host's engine says or does, its timeline can be kept and the other hosts of the round have theirs."""
+"""Whatever one host's engine sends or does, its own timeline and those of the other hosts are written."""
 
 from __future__ import annotations
 

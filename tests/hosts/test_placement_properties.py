@@ -222,7 +222,7 @@ RANKED = [
 
 @pytest.mark.parametrize(("against_first", "against_second"), RANKED)
 def test_preferences_have_an_order(against_first: dict[str, object], against_second: dict[str, object]) -> None:
-    """Host 1 breaks the weightier wish, host 2 the lighter: host 2 is chosen."""
+    """Host 1 breaks the stronger preference, host 2 the weaker: host 2 is chosen."""
     labels = {"ssd": "1"} if "labels" in against_first else {}
     hosts = [HostView(1, "one"), HostView(2, "two", labels=labels)]
     answer = choose_host(PlacementRequirements(**{**against_first, **against_second}), hosts)  # type: ignore[arg-type]

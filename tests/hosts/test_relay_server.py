@@ -1,4 +1,4 @@
-"""Hosts held by another process: who gets through its door, and what a process without a tunnel is told."""
+"""Hosts held by another process: who gets through its relay, and what a process without a tunnel gets."""
 
 from __future__ import annotations
 

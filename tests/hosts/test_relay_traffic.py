@@ -1,4 +1,4 @@
-"""What happens at the door between processes: who proves nothing is sent away, and both ways end one by one."""
+"""The relay between processes: who proves nothing is refused, and the two directions end one by one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def reading(data: bytes, *, ends: bool = True) -> asyncio.StreamReader:
 def connect_to_relay(
     data: bytes, monkeypatch: pytest.MonkeyPatch, tunnel: FakeTunnel | None = None, *, ends: bool = True
 ) -> RecordingWriter:
-    """Somebody comes to the door and says `data`."""
+    """A client connects to the relay and sends `data`."""
     out = RecordingWriter()
     monkeypatch.setattr(open_tunnels, "_tunnels", {UUID: tunnel} if tunnel else {})
 

@@ -89,7 +89,7 @@ def test_the_first_try_tells_the_key_to_be_confirmed(add: Callable[..., Host], s
     error = (refused.value.field, refused.value.code, refused.value.detail)
     assert error == ("hostKey", "MissingRequired", server.public)
     assert keys.fingerprint(server.public) in refused.value.message
-    assert len(server.users) == before, "somebody was told who we are before the key was confirmed"
+    assert len(server.users) == before, "credentials were sent before the host key was confirmed"
     assert Host.all_objects.count() == 0
     assert add(tls={"host_key": refused.value.detail}).pk
 

@@ -1,4 +1,4 @@
-"""A host that is changed while it cannot take containers does not look as if it could."""
+"""A host that is changed while it cannot take containers does not appear to be able to."""
 
 from __future__ import annotations
 

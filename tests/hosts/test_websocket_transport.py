@@ -156,7 +156,7 @@ def test_frames_are_bounded_by_pieces(pieces: list[int], frames: list[int]) -> N
     assert on_line(act) == frames
 
 
-def test_who_waits_is_woken_by_the_next_write() -> None:
+def test_a_waiting_sender_resumes_at_the_next_write() -> None:
     async def act(line: WebSocketTransport) -> list[bytes]:
         waiting = asyncio.ensure_future(line.next_frame())
         await asyncio.sleep(0)

@@ -147,7 +147,7 @@ def test_a_time_that_is_none_is_the_reason(people: Any, container: Container, en
     async def scenario() -> None:
         for since in ("yesterday", "2026-13-01T00:00:00Z"):
             async with WebSocketClient(f"/ws/logs?container={container.pk}&since={since}", headers) as websocket_client:
-                assert "is no time" in (await websocket_client.json("end"))["reason"]
+                assert "is not a valid time" in (await websocket_client.json("end"))["reason"]
 
     run_async(scenario)
 

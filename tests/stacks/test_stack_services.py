@@ -49,7 +49,7 @@ BAD_NAMES = {
 
 @pytest.fixture
 def stack(lab: Environment, actor_of: Any) -> Stack:
-    """A settled stack without services."""
+    """A reconciled stack without services."""
     row = stack_create(actor=actor_of("alice"), environment=lab, name="shop")
     reconcile_until_idle()
     row.refresh_from_db()
@@ -58,7 +58,7 @@ def stack(lab: Environment, actor_of: Any) -> Stack:
 
 @pytest.fixture
 def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
-    """Makes a settled service that does not run."""
+    """Creates a reconciled service that does not run."""
 
     def make(name: str = "web", who: str = "bob", **more: Any) -> Service:
         row = service_create(actor=actor_of(who), stack=more.pop("stack", stack), name=name, config=CONFIG, **more)
@@ -386,7 +386,7 @@ def test_views_cost_the_same_for_one_service_and_for_many(serve: Any, actor_of: 
     assert (views[0].running, views[0].endpoints) == (0, [])
 
 
-def test_a_dying_environment_is_emptied_of_its_stacks_alone(
+def test_removing_an_environment_removes_its_own_stacks_only(
     stack: Stack, far: Service, lab: Environment, actor_of: Any
 ):
     stack_create(actor=actor_of("alice"), environment=lab, name="other")

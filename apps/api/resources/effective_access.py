@@ -14,10 +14,10 @@ from apps.api.wire.resource import Data, Resource
 from apps.api.wire.roles import READ_ONLY
 from apps.api.wire.serialize import serialize_collection
 from apps.core.ids import wire_id
+from apps.environments.evaluator import EnvironmentRef
 from apps.environments.models import Environment
 from apps.environments.reasons import (
     Access,
-    EnvironmentRef,
     MembershipMatch,
     Revocation,
     Subject,

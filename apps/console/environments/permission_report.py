@@ -20,9 +20,9 @@ from apps.console.request_context import (
     login_required,
     member_required,
 )
+from apps.environments.evaluator import EnvironmentRef
 from apps.environments.reasons import (
     Access,
-    EnvironmentRef,
     MembershipMatch,
     Revocation,
     Subject,

@@ -1,5 +1,6 @@
 """Reads of environments, their members and what these may do."""
 
+from apps.environments.grants import Principal
 from apps.environments.selectors.members import (
     accounts_of_members,
     display_names_of,
@@ -8,7 +9,6 @@ from apps.environments.selectors.members import (
     members_matching,
 )
 from apps.environments.selectors.permissions import (
-    Principal,
     Rights,
     environment_refs_of,
     environments_by_id,

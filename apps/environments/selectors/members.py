@@ -23,9 +23,9 @@ def members_of(environment_ids: Iterable[int]) -> dict[int, list[Member]]:
 
 
 def members_matching(user: User) -> list[Member]:
-    """The entries of member lists that mean this account: by its number, its person or one of its groups.
+    """The entries of member lists that match this account: by its number, its person or one of its groups.
 
-    A person's entry that already means another account stays that one's: a directory may use a DN again.
+    A person's entry that already matches another account stays with it: a directory may reuse a DN.
     """
     names = {pair for identity in user.identities.all() for pair in identity_keys(identity.kind, identity)}
     others = Member.objects.filter(account=None, identity_type__in={kind for kind, _name in names})
@@ -34,7 +34,7 @@ def members_matching(user: User) -> list[Member]:
 
 
 def accounts_of_members(members: Iterable[Member]) -> set[int]:
-    """The accounts that these entries mean, as far as anybody of them has been here."""
+    """The accounts that match these entries, as far as they have ever logged in."""
     listed = list(members)
     wanted = {
         (each.identity_type, normalize_dn(each.identity)) for each in listed if each.identity_type in group_kinds()
@@ -46,7 +46,7 @@ def accounts_of_members(members: Iterable[Member]) -> set[int]:
 
 
 def find_person(kind: str, name: str) -> User | None:
-    """The account of a log-in provider's person, by lasting id or DN, if it has been here."""
+    """The account of a log-in provider's person, by permanent id or DN, if it has ever logged in."""
     if kind in group_kinds():
         return None
     wanted = normalize_dn(name)
@@ -56,7 +56,7 @@ def find_person(kind: str, name: str) -> User | None:
 
 
 def is_member(names: set[tuple[str, str]], user: User | None) -> bool:
-    """Whether one of these (kind, id) pairs, or the account, is on the member list of an environment that is there."""
+    """Whether one of these (kind, id) pairs, or the account, is on a member list, removed environments aside."""
     living = Member.objects.exclude(environment__desired__in=("removed", "purged"))
     if user is not None and living.filter(account=user).exists():
         return True
@@ -67,7 +67,7 @@ def is_member(names: set[tuple[str, str]], user: User | None) -> bool:
 
 
 def display_names_of(members: Iterable[Member]) -> dict[int, str]:
-    """What each entry of a member list is called: the account, else the person or group as far as it is known."""
+    """The display name of each entry of a member list: the account's, else the person's or group's if it is known."""
     listed = list(members)
     known = known_identities([(each.identity_type, each.identity) for each in listed if each.account_id is None])
     return {each.pk: str(each.account) if each.account_id else _display_name(each, known) for each in listed}
@@ -90,7 +90,7 @@ def names_by_account(accounts: Collection[User]) -> dict[int, IdentityNames]:
 
 
 def is_match(member: Member, user: User, names: IdentityNames) -> bool:
-    """Whether the entry means the account, by itself or by one of its `names`."""
+    """Whether the entry matches the account, by itself or by one of its `names`."""
     if member.account_id is not None:
         return member.account_id == user.pk
     return (member.identity_type, normalize_dn(member.identity)) in names

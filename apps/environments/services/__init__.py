@@ -8,6 +8,7 @@ from apps.environments.services.environments import (
 )
 from apps.environments.services.keys import account_key_create, environment_key_create, key_change
 from apps.environments.services.members import members_set, memberships_sync, owner_add, role_groups_sync
+from apps.environments.services.permissions import permissions_sync
 from apps.environments.services.revocation import revoking
 from apps.environments.services.roles import role_create, role_remove, role_update
 from apps.environments.services.websockets import (
@@ -29,6 +30,7 @@ __all__ = [
     "members_set",
     "memberships_sync",
     "owner_add",
+    "permissions_sync",
     "revoking",
     "role_create",
     "role_groups_sync",

@@ -61,7 +61,7 @@ def environment_update(row: Environment, *, actor: Actor, **changes: Any) -> Env
 
 
 def environment_act(row: Environment, action: str, *, actor: Actor) -> Environment:
-    """Activate, deactivate, remove, purge or restore; removal first empties the environment."""
+    """Activate, deactivate, remove, purge or restore; removal first removes everything inside."""
     with revoking(actor, environments=[row.pk]):
         hooks.request_change(row, action, actor=actor)
     return row

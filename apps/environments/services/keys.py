@@ -51,8 +51,8 @@ def account_key_create(*, actor: Actor, role: str = "", **more: Any) -> NewKey:
 def key_change(key: ApiKey, *, actor: Actor, **changes: Any) -> ApiKey:
     """Change a key's `name`, `description`, `expires` (None: never) or `addresses`, or narrow its `role`.
 
-    What it opened and may not any more closes at once. Raises `Forbidden`, and `Invalid` for a role that is more than
-    the key has, for limits that are none, and for wider ones than the asker could give.
+    Sockets that it opened and no longer may are closed at once. Raises `Forbidden`, and `Invalid` for a role that is
+    more than the key has, for malformed limits, and for wider ones than the actor could give.
     """
     scope: KeyScope | None = getattr(key, "scope", None)
     role = _narrowed_role(scope.role if scope else key.role, changes.pop("role", None))
@@ -84,7 +84,7 @@ def _narrowed_role(has: str, wanted: str | None) -> str:
 
 
 def _require_may_widen(key: ApiKey, actor: Actor, field: str) -> None:
-    """A key works longer, or from elsewhere, only by the word of somebody who may do as much as the key."""
+    """Only who may do as much as the key can let it work for longer or from more addresses."""
     scope: KeyScope | None = getattr(key, "scope", None)
     mine = actor.permissions(scope.environment_id) if scope else actor.limit
     if (

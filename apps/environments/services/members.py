@@ -29,7 +29,7 @@ from apps.environments.services.revocation import revoking
 
 
 def parse_members(members: list[Mapping[str, Any]]) -> list[Member]:
-    """Rows for the list, unsaved; the highest role wins where somebody is named twice."""
+    """Unsaved rows for the list; the highest role wins where somebody is named twice."""
     found: dict[tuple[str, str], Member] = {}
     known = Role.permissions_by_role()
     for entry in members:
@@ -60,7 +60,7 @@ def _parse_member(entry: Mapping[str, Any], known: Mapping[str, frozenset[str]])
 
 
 def _parse_provider_member(kind: str, identity: Any, role: str) -> Member:
-    """A person or group of a log-in provider, who need not have been here yet."""
+    """A person or group of a log-in provider, who need not have logged in yet."""
     try:
         name = plain_text("members", identity).strip()
     except Invalid as refused:
@@ -75,7 +75,7 @@ def member_list_error(message: str) -> Problem:
 
 
 def role_groups_sync(row: Environment) -> None:
-    """Derive groups and grants from the member table; safe to repeat."""
+    """Derive groups and grants from the member table; idempotent."""
     members = list(row.members.all())
     groups = {each.role: each for each in row.role_groups.select_related("group")}
     wanted = dict.fromkeys([*ROLES, *(member.role for member in members), *groups])
@@ -86,7 +86,7 @@ def role_groups_sync(row: Environment) -> None:
 
 
 def _make_groups(row: Environment, groups: dict[str, RoleGroup], missing: list[str]) -> None:
-    """The groups of these roles, with their grants, into `groups`."""
+    """Create the groups of these roles with their grants, and add them to `groups`."""
     if not missing:
         return
     known = Role.permissions_by_role()
@@ -134,7 +134,7 @@ def members_set(row: Environment, members: Iterable[Mapping[str, Any]], *, actor
 
 
 def _refuse_escalation(row: Environment, wanted: list[Member], actor: Actor) -> None:
-    """Who chooses members without being an owner leaves alone those who may do more."""
+    """Who chooses members without being an owner can neither make nor change members that may do more."""
     held, known = actor.permissions(row.pk), Role.permissions_by_role()
     before = {(each.identity_type, each.identity, each.role) for each in Member.objects.filter(environment=row)}
     after = {(each.identity_type, each.identity, each.role) for each in wanted}
@@ -144,7 +144,7 @@ def _refuse_escalation(row: Environment, wanted: list[Member], actor: Actor) -> 
 
 
 def owner_add(row: Environment, account: User) -> None:
-    """Make an account owner beside the members that are there."""
+    """Make an account an owner, in addition to the existing members."""
     Member.objects.update_or_create(
         environment=row,
         identity_type="rancher_id",
@@ -155,7 +155,7 @@ def owner_add(row: Environment, account: User) -> None:
 
 
 def members_save(row: Environment, members: list[Member]) -> None:
-    """Save the list, and what follows from it."""
+    """Save the list, and derive groups and grants from it."""
     Member.objects.filter(environment=row).delete()
     for member in members:
         member.environment = row
@@ -164,9 +164,9 @@ def members_save(row: Environment, members: list[Member]) -> None:
 
 
 def memberships_sync(user: User) -> list[int]:
-    """Put an account into the groups of the roles its identities have now and out of the others; safe to repeat.
+    """Add an account to the groups of the roles that its identities have now and remove it from others; idempotent.
 
-    Returns the environments where something changed; their sockets are told to look again.
+    Returns the environments where something changed; their sockets check their permissions again.
     """
     mine = members_matching(user)
     for member in mine:

@@ -1,4 +1,4 @@
-"""Around a change of rights: closes the sockets that lost theirs and counts what was revoked."""
+"""Around a change of permissions: closes the sockets that lost theirs and counts what was revoked."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from apps.core import hooks
 from apps.core.addresses import is_within
 from apps.core.result import RevokedCounts
 from apps.environments.actor import Actor
+from apps.environments.grants import Principal
 from apps.environments.models import KeyScope, OpenSocket, RoleGroup
-from apps.environments.selectors.permissions import Principal, Rights, rights_of
+from apps.environments.selectors.permissions import Rights, rights_of
 
 
 @dataclass(frozen=True)
 class Affected:
-    """The environments that a change is about, and the sockets and keys that it may concern."""
+    """The environments that a change is about, and the sockets and keys that it may affect."""
 
     environments: frozenset[int]
     sockets: list[OpenSocket]
@@ -29,17 +30,17 @@ class Affected:
 
     @property
     def places(self) -> frozenset[int]:
-        """The environments where rights are compared."""
+        """The environments where permissions are compared."""
         return self.environments | {each.environment for each in self.sockets if each.environment is not None}
 
     @property
     def principals(self) -> set[Principal]:
-        """Everybody whose rights are compared."""
+        """The accounts and keys whose permissions are compared."""
         return {*self.key_principals, *(Principal(each.account or 0, each.key) for each in self.sockets)}
 
 
 def affected_by(environments: frozenset[int], accounts: frozenset[int], keys: frozenset[int]) -> Affected:
-    """The open sockets and usable keys that may lose something; a key that is itself changed is not counted."""
+    """The open sockets and usable keys that may lose a permission; a key that is itself changed is not counted."""
     alive = OpenSocket.objects.filter(seen__gt=timezone.now() - OpenSocket.STALE)
     sockets = alive.filter(Q(environment__in=environments) | Q(account__in=accounts) | Q(key__in=keys))
     inside = Q(scope__environment__in=environments)
@@ -65,7 +66,7 @@ def session_counts_of(accounts: frozenset[int]) -> dict[int, int]:
 
 
 def allowed_addresses_of(keys: frozenset[int]) -> dict[int, list[str]]:
-    """The networks that each of these keys is held to, without those that are held to none."""
+    """The networks that each of these keys is limited to; unlimited keys are left out."""
     rows = ApiKey.objects.filter(pk__in=keys).values_list("pk", "addresses") if keys else ()
     return {key: list(places) for key, places in rows if places}
 
@@ -77,12 +78,12 @@ def is_from_disallowed_address(socket: OpenSocket, allowed: Mapping[int, Collect
 
 
 def has_lost_session(socket: OpenSocket, accounts: Collection[int]) -> bool:
-    """Whether a socket stood on a log-in of one of these accounts, which have none any more."""
+    """Whether a socket was opened with a log-in session of one of these accounts, which have none any more."""
     return socket.key is None and socket.account in accounts
 
 
 def has_lost_right(socket: OpenSocket, before: Rights, after: Rights) -> bool:
-    """Whether the socket's holder had the right it stands on, and has it no more."""
+    """Whether the socket's account or key had the permission it was opened with, and lost it."""
     principal, right = Principal(socket.account or 0, socket.key), (socket.environment, socket.permission)
     return right in before[principal] and right not in after[principal]
 
@@ -91,7 +92,7 @@ def has_lost_right(socket: OpenSocket, before: Rights, after: Rights) -> bool:
 def revoking(
     actor: Actor | None, *, environments: Iterable[int] = (), accounts: Iterable[int] = (), keys: Iterable[int] = ()
 ) -> Iterator[None]:
-    """Do a change inside; what it took is told to the sockets, noted on the actor, and written down when it is any."""
+    """Enter this around a change: it closes the sockets that lost their permission, and records what was revoked."""
     given = frozenset(environments), frozenset(accounts), frozenset(keys)
     if not any(given):
         yield
@@ -131,6 +132,6 @@ def _record_revocation(actor: Actor | None, revoked: RevokedCounts, environments
 
 
 def notify_sockets(environment: int | None) -> None:
-    """Have the sockets of an environment (None: the installation's) check their holders' rights after commit."""
+    """Have the sockets of an environment (None: the installation's) check their permissions after commit."""
     for close in hooks.hooks.rights_changed:
         close({"environment": environment})

@@ -28,13 +28,13 @@ MAX_LENGTHS = {"label": 64, "description": 255}
 
 
 def require_administrator(actor: Actor) -> None:
-    """Raises `Forbidden` for anybody else."""
+    """Raise `Forbidden` for anybody else."""
     if not (actor.is_admin or actor.is_system):
         raise Forbidden("Only administrators make, change and delete roles.")
 
 
 def validate_role_name(name: Any) -> str:
-    """The name if a new role may have it; raises `Invalid`."""
+    """The name, if a new role may have it. Raises `Invalid`."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         hint = "A role's name has 2 to 32 small letters, digits and dashes, and begins with a letter."
         raise Invalid("name", "InvalidFormat", hint)
@@ -44,7 +44,7 @@ def validate_role_name(name: Any) -> str:
 
 
 def validate_permissions(names: Any) -> list[str]:
-    """The permissions in the usual order; to see the environment is part of every role."""
+    """The permissions in the order of the table; `view` is part of every role."""
     wanted = [names] if isinstance(names, str) else list(names)
     unknown = [each for each in wanted if not isinstance(each, str) or each not in PERMISSIONS]
     if unknown:
@@ -57,7 +57,7 @@ def validate_permissions(names: Any) -> list[str]:
 
 
 def set_texts(role: Role, **texts: Any) -> None:
-    """Set the texts that are given; raises `Invalid` for one that is too long."""
+    """Set the texts that are given. Raises `Invalid` for one that is too long."""
     for field, limit in MAX_LENGTHS.items():
         value = texts.get(field)
         if value is None:
@@ -78,7 +78,7 @@ def role_create(*, actor: Actor, name: str, permissions: Iterable[str], label: s
 
 
 def role_update(role: Role, *, actor: Actor, permissions: Iterable[str] | None = None, **texts: Any) -> Role:
-    """Change what a role may do, or how it is described; its members and keys have or lose it at once."""
+    """Change a role's permissions or texts; its members and keys gain or lose permissions at once."""
     require_administrator(actor)
     set_texts(role, **texts)
     if permissions is not None:
@@ -91,7 +91,7 @@ def role_update(role: Role, *, actor: Actor, permissions: Iterable[str] | None =
 
 
 def role_remove(role: Role, *, actor: Actor, replacement: str = "") -> None:
-    """Take a role away; whoever has it gets `replacement`. Raises `Conflict` when it is in use and none is named."""
+    """Delete a role; whoever has it gets `replacement`. Raises `Conflict` when it is in use and none is given."""
     require_administrator(actor)
     used = role_usage([role.name])[role.name]
     if used.total and not replacement:

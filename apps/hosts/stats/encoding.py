@@ -1,4 +1,4 @@
-"""Points of statistics as bytes: a few numbers a minute, squeezed."""
+"""Points of statistics as bytes: a few numbers a minute, compressed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_UINT32 = 2**32 - 1
 
 
 def encode_points(points: Iterable[StatsPoint], hour: datetime) -> bytes:
-    """The points of one hour, column by column, which squeezes best; in time's order."""
+    """The points of one hour in order of time, stored column by column, which compresses best."""
     start = hour.timestamp()
     rows = [
         (
@@ -38,7 +38,7 @@ def encode_points(points: Iterable[StatsPoint], hour: datetime) -> bytes:
 
 
 def decode_points(data: bytes | memoryview, hour: datetime) -> list[StatsPoint]:
-    """What `encode_points` wrote; raises nothing: what cannot be read is no point."""
+    """The inverse of `encode_points`; never raises: what cannot be decoded yields no points."""
     try:
         raw = zlib.decompress(bytes(data)) if data else b""
         size = len(raw) // _POINT.size
@@ -64,14 +64,14 @@ def decode_points(data: bytes | memoryview, hour: datetime) -> list[StatsPoint]:
 
 
 def encode_sample(sample: StatsSample) -> bytes:
-    """The counters that the next point is counted from."""
+    """The counters that the next point is computed from."""
     counters = (sample.cpu_ns, sample.cpus, sample.memory, sample.memory_limit)
     traffic = (sample.net_rx, sample.net_tx, sample.disk_read, sample.disk_write)
     return _SAMPLE.pack(sample.at, *(max(0, number) for number in (*counters, *traffic)))
 
 
 def decode_sample(data: bytes | memoryview) -> StatsSample | None:
-    """What `encode_sample` wrote, None for anything else."""
+    """The inverse of `encode_sample`; None for anything else."""
     if len(data) != _SAMPLE.size:
         return None
     at, *counters = _SAMPLE.unpack(bytes(data))
@@ -79,5 +79,5 @@ def decode_sample(data: bytes | memoryview) -> StatsSample | None:
 
 
 def start_of_hour(at: float) -> datetime:
-    """The beginning of the hour, in UTC, that a unix time lies in."""
+    """The start (UTC) of the hour that a unix time lies in."""
     return datetime.fromtimestamp(at - at % 3600, UTC)

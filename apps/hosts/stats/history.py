@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from apps.hosts.stats.encoding import (
     start_of_hour,
 )
 from apps.hosts.stats.live import StatsPoint, point_between
+from apps.hosts.workloads import workloads
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +34,9 @@ MOST_POINTS = 360
 
 MetricName = Literal["cpu", "memory", "net_rx", "net_tx", "disk_read", "disk_write"]
 
-Namer = Callable[[Host], Mapping[str, int]]
-namers: list[Namer] = []
-"""Say which rows the containers on a host are: the engine's id to the row's key."""
-
 
 def claim_due_hosts(now: datetime | None = None) -> list[Host]:
-    """The hosts whose sample of this minute is to be taken and that this process has claimed by asking."""
+    """Claim the hosts that are due for this minute's sample, so that no other process takes it as well."""
     now = now or timezone.now()
     minute = now.replace(second=0, microsecond=0)
     not_sampled = Q(sampled_at=None) | Q(sampled_at__lt=minute)
@@ -49,13 +46,13 @@ def claim_due_hosts(now: datetime | None = None) -> list[Host]:
 
 
 def record_sample(host: Host) -> int:
-    """Take one sample of the host and of what runs on it; how many things were recorded."""
+    """Take one sample of the host and of its containers; return how many were recorded."""
     try:
         found = driver_of(host).measure()
     except EngineError as error:
         log.info("no statistics of host %s: %s", host.pk, error)
         return 0
-    keys = {name: key for namer in namers for name, key in namer(host).items()}
+    keys = workloads.container_ids(host)
     samples = {("container", keys[name]): sample for name, sample in found.containers.items() if name in keys}
     if found.machine is not None:
         samples["host", host.pk] = found.machine
@@ -64,7 +61,7 @@ def record_sample(host: Host) -> int:
 
 
 def store_samples(environment_id: int, samples: Mapping[tuple[str, int], StatsSample]) -> None:
-    """Add a point to each thing's hour, counted from its sample before; two queries however many there are."""
+    """Add to each target's hour the point since its previous sample; two queries, however many there are."""
     if not samples:
         return
     hours = {start_of_hour(sample.at - back) for sample in samples.values() for back in (0, 3600)}
@@ -85,7 +82,7 @@ def _target_ids(samples: Iterable[tuple[str, int]], kind: str) -> list[int]:
 
 
 def _with_new_point(environment_id: int, key: tuple[str, int], sample: StatsSample, rows: list[StatsHour]) -> StatsHour:
-    """The thing's row of this hour with one point more."""
+    """The target's row of this hour with one point more."""
     hour, before = start_of_hour(sample.at), decode_sample(rows[-1].counters) if rows else None
     points = decode_points(rows[-1].points, hour) if rows and rows[-1].hour == hour else []
     if before is not None and 0 < sample.at - before.at <= MAX_SAMPLE_GAP:
@@ -133,18 +130,18 @@ def _mean_point(points: list[StatsPoint]) -> StatsPoint:
 
 
 def parse_hours(text: str) -> int:
-    """How many hours of history somebody asks for, one when nothing is said. Raises `Invalid`."""
+    """The number of hours of history requested, 1 by default. Raises `Invalid`."""
     if not text:
         return 1
     if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise Invalid("hours", "InvalidFormat", f"{text[:20]!r} is no whole number of hours.")
+        raise Invalid("hours", "InvalidFormat", f"{text[:20]!r} is not a whole number of hours.")
     if not 1 <= int(text) <= MOST_HOURS:
         raise Invalid("hours", "MaxLimitExceeded", f"Ask for 1 to {MOST_HOURS} hours.")
     return int(text)
 
 
 def delete_expired(now: datetime | None = None) -> int:
-    """Delete what is older than the setting `retention.stats.hours` (at least a day); how many hours went."""
+    """Delete what is older than the setting `retention.stats.hours` (at least a day); return how many rows."""
     hours = max(24, setting_int("retention.stats.hours"))
     old = (now or timezone.now()) - timedelta(hours=hours + 1)
     return int(StatsHour.objects.filter(hour__lt=old).delete()[0])

@@ -1,4 +1,4 @@
-"""Live statistics: one engine stream however many watch, kept for as long as anybody does."""
+"""Live statistics: one engine stream, however many watch, open for as long as anybody does."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FeedKey = tuple[str, int, str]
 
 
 def point_between(before: StatsSample, now: StatsSample) -> StatsPoint:
-    """The point between two samples; counters that went backwards (a restart) count as nothing."""
+    """The point between two samples; counters that went backwards (a restart) count as zero."""
     span = max(now.at - before.at, 0.001)
     cpu = 100.0 * max(0, now.cpu_ns - before.cpu_ns) / (span * 1e9 * max(now.cpus, 1))
     return {
@@ -72,7 +72,7 @@ def points(samples: Iterable[StatsSample]) -> Iterator[StatsPoint]:
 
 
 class _Feed:
-    """One engine stream and its listeners; what it brought in the last two minutes is kept for late-comers."""
+    """One engine stream and its listeners; the last two minutes are kept for listeners that join later."""
 
     def __init__(self, key: FeedKey, open_stream: Callable[[], Stream[StatsSample]]) -> None:
         self.key = key
@@ -87,7 +87,7 @@ class _Feed:
             self._read(self._open())
         except EngineError as error:
             reason = str(error)
-        except Exception:  # viewers must hear of it whatever it was
+        except Exception:  # viewers must learn of it, whatever it was
             log.exception("statistics of %s", self.key)
             reason = "The statistics broke; the portal's log says more."
         finally:
@@ -119,7 +119,7 @@ class _Feed:
 
 
 class StatsSubscription:
-    """One listener's hold on a feed (None: on nothing); `recent` is what was there before it came."""
+    """One listener's subscription to a feed (None: to nothing); `recent` is what came before it joined."""
 
     def __init__(self, feed: _Feed | None, listener: StatsListener) -> None:
         self.recent = list(feed.recent) if feed else []
@@ -127,7 +127,7 @@ class StatsSubscription:
         self._listener = listener
 
     def close(self) -> None:
-        """Stop listening; the last one out closes the engine stream."""
+        """Stop listening; the last subscription to end closes the engine stream."""
         feed = self._feed
         if feed is None:
             return

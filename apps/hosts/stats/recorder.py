@@ -1,4 +1,4 @@
-"""The thread that takes the minute's statistics: in every process that is a gateway, each host's by one of them."""
+"""The thread that takes the minute's statistics: in every gateway process, each host's by one of them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ THREADS = 4
 
 
 class StatsRecorder:
-    """Takes what is due every few seconds until it is told to stop."""
+    """Takes the samples that are due, every few seconds until it is stopped."""
 
     def __init__(self) -> None:
         self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self) -> None:
-        """Begin in a thread of its own."""
+        """Start in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more."""
+        """Stop taking samples."""
         self._stop_requested.set()
 
     def _run(self) -> None:
@@ -43,7 +43,7 @@ class StatsRecorder:
                     close_old_connections()
 
     def run_once(self, pool: ThreadPoolExecutor) -> int:
-        """Take what is due now; how many things were recorded."""
+        """Take what is due now; return how many samples were recorded."""
         return sum(pool.map(_record_or_log, claim_due_hosts()))
 
 

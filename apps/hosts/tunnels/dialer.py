@@ -1,4 +1,4 @@
-"""From any thread of any process to a host behind an agent: through our own tunnel, or through its holder's door."""
+"""From any thread of any process to a host behind an agent: through our own tunnel, or its holder's relay server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from apps.hosts.tunnels.keys import client_context, get_portal_key
 
 
 def dial(endpoint: Endpoint) -> socket.socket:
-    """A socket that leads to the engine. Raises `EngineDown` while no process holds a tunnel, `OSError`."""
+    """A socket that leads to the engine. Raises `EngineDown` while no process holds a tunnel, and `OSError`."""
     key = endpoint.url.removeprefix(AGENT_SCHEME)
     tunnel = open_tunnels.find_tunnel(key)
     if tunnel is not None:
@@ -26,7 +26,7 @@ def dial(endpoint: Endpoint) -> socket.socket:
     try:
         return _dial_holder(key, _find_holder(key))
     finally:
-        if not connection.in_atomic_block:  # a reading thread would keep its connection to the database for ever
+        if not connection.in_atomic_block:  # a thread that only reads would keep its database connection for ever
             close_old_connections()
 
 
@@ -40,7 +40,7 @@ def _dial_holder(key: str, holder: tuple[str, str] | None) -> socket.socket:
         raise EngineDown("The host's agent is not connected.")
     path, address = holder
     if Path(path).exists():
-        with contextlib.suppress(OSError):  # a process that is gone left it behind, or it is another machine's path
+        with contextlib.suppress(OSError):  # left behind by a process that is gone, or another machine's path
             return connect_unix(path)
     if not address:
         raise EngineDown("The host's agent is connected to a process that others cannot reach (TUNNEL_HOST is unset).")

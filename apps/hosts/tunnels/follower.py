@@ -1,4 +1,4 @@
-"""What a tunnel does all the time: ask who is there, catch up with the journal, and follow the engine's events."""
+"""What runs while a tunnel is up: the handshake, catching up with the journal, and following the engine's events."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 from apps.control.queue import enqueue
 from apps.drivers.docker.parsing import parse_event as event_of
 from apps.drivers.docker.streams import EVENT_FILTERS
-from apps.hosts import watch
 from apps.hosts.models import Host
 from apps.hosts.tunnels import journal
 from apps.hosts.tunnels.agent_http import AgentResponseError, get, get_json
 from apps.hosts.tunnels.threads import run_in_thread
+from apps.hosts.workloads import workloads
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientConnection
@@ -36,10 +36,10 @@ class HostFollower:
         self.host_id = host_id
         self._connection = connection
         self._journal_changed = asyncio.Event()
-        self._position: int | None = None  # up to where the journal was read; the row says it too
+        self._position: int | None = None  # up to where the journal was read; also stored on the row
 
     async def handshake(self) -> None:
-        """Ask the agent for its clock and version; raises as `get_json`."""
+        """Ask the agent for its clock and version. Raises as `get_json`."""
         sent_at = time.time()
         hello = await get_json(self._connection, "/corral/v1/hello")
         now = time.time()
@@ -48,7 +48,7 @@ class HostFollower:
         )
 
     async def run(self) -> None:
-        """Follow until the line breaks; an engine that is away is tried again and again."""
+        """Follow until the connection breaks; an engine that is away is retried for ever."""
         import asyncssh
 
         try:
@@ -56,7 +56,7 @@ class HostFollower:
                 tasks.create_task(self._sync_journal())
                 tasks.create_task(self._follow_events())
         except* (asyncssh.Error, OSError) as broken:
-            log.info("the line to host %s broke: %s", self.host_id, broken.exceptions[0])
+            log.info("the connection to host %s broke: %s", self.host_id, broken.exceptions[0])
 
     async def _follow_events(self) -> None:
         attempts = 0
@@ -68,11 +68,11 @@ class HostFollower:
                 await run_in_thread(enqueue, "host", self.host_id)
                 async for found in response.json_lines():
                     self._journal_changed.set()
-                    await run_in_thread(_notify_handlers, self.host_id, found)
+                    await run_in_thread(_pass_on_event, self.host_id, found)
             except (AgentResponseError, TimeoutError) as error:
                 log.info("events of host %s: %s", self.host_id, error)
             self._journal_changed.set()
-            await run_in_thread(enqueue, "host", self.host_id)  # a stream that ends says nothing: look
+            await run_in_thread(enqueue, "host", self.host_id)  # a stream that ends does not say why: requeue
             await asyncio.sleep(_RETRY_DELAYS[min(attempts, len(_RETRY_DELAYS) - 1)])
             attempts += 1
 
@@ -94,7 +94,7 @@ class HostFollower:
             while more:
                 found = await get_json(self._connection, f"/corral/v1/journal?after={after}&limit={_PAGE_SIZE}")
                 more = not journal.is_at_end(found, after)
-                if more:  # seldom: else the database is left in peace
+                if more:  # rarely true, and only then is the database used
                     after, more = await run_in_thread(journal.store_page, self.host_id, found)
                 self._position = after
         except (AgentResponseError, TimeoutError, KeyError, TypeError, ValueError) as error:
@@ -113,5 +113,5 @@ def _journal_position(host_id: int) -> int:
     return found
 
 
-def _notify_handlers(host_id: int, found: dict[str, Any]) -> None:
-    watch.notify_handlers(host_id, event_of(found))
+def _pass_on_event(host_id: int, found: dict[str, Any]) -> None:
+    workloads.on_engine_event(host_id, event_of(found))

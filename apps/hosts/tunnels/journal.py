@@ -1,4 +1,4 @@
-"""A host's timeline out of its agent's journal: what happened, also while the portal could not see it."""
+"""A host's timeline from its agent's journal: what happened, including while the portal was away."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DETAIL_FIELDS = ("image", "exitCode", "signal", "oldName", "reason")
 
 
 def is_at_end(page: Mapping[str, Any], after: int) -> bool:
-    """Whether this answer of the journal tells nothing beyond `after`, and no other journal began."""
+    """Whether this page of the journal holds nothing beyond `after`, and the agent did not start another journal."""
     return not page.get("events") and int(page.get("last") or 0) == after
 
 
 def store_page(host_id: int, page: Mapping[str, Any]) -> tuple[int, bool]:
-    """Write down one answer of the journal; up to where it is read now, and whether there is more to ask for.
+    """Store one page of the journal; return up to where it is read now, and whether there are more pages.
 
     Where the ring has lost events since the last reading, or the agent began a new journal, a gap is written.
     """
@@ -44,7 +44,7 @@ def store_page(host_id: int, page: Mapping[str, Any]) -> tuple[int, bool]:
 
 
 def write(host: Host, rows: Sequence[HostEvent]) -> None:
-    """Add lines to the timeline, throw away the oldest beyond what is kept, and tell whoever looks at the host."""
+    """Add events to the timeline, delete the oldest beyond the limit, and notify whoever watches the host."""
     if not rows:
         return
     HostEvent.objects.bulk_create([row for row in rows if not row.action.startswith("exec_")], ignore_conflicts=True)
@@ -55,7 +55,7 @@ def write(host: Host, rows: Sequence[HostEvent]) -> None:
 def build_event(
     host: Host, at: float, kind: str, action: str, subject: str, attributes: Mapping[str, Any]
 ) -> HostEvent:
-    """One line; `at` is unix time by the host's clock. Raises `ValueError` for one that no calendar knows."""
+    """One event; `at` is unix time by the host's clock. Raises `ValueError` for a time that does not exist."""
     details = {name: _clip(attributes[name], 255) for name in _DETAIL_FIELDS if attributes.get(name)}
     return HostEvent(
         host=host,
@@ -69,7 +69,7 @@ def build_event(
 
 
 def _clip(page: object, size: int) -> str:
-    """As every database takes it: PostgreSQL refuses NULs."""
+    """The text as every database accepts it: PostgreSQL refuses NULs."""
     return str(strip_unstorable(str(page)))[:size]
 
 
@@ -77,7 +77,7 @@ def _to_datetime(at: float) -> datetime:
     try:
         return datetime.fromtimestamp(at, UTC)
     except (OverflowError, OSError, ValueError):
-        raise ValueError(f"{at} is no time") from None
+        raise ValueError(f"{at} is not a valid time") from None
 
 
 def _event_from_journal(host: Host, event: Mapping[str, Any]) -> HostEvent:

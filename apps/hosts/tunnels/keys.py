@@ -31,13 +31,13 @@ _CERTIFICATE_LIFETIME = timedelta(days=36500)
 
 
 def get_portal_key() -> PortalKey:
-    """The row with all of them; who comes first makes it."""
+    """The row with all of them, created by the first process that needs it."""
     found = PortalKey.objects.filter(name=_NAME).first()
     return found or PortalKey.objects.get_or_create(name=_NAME, defaults=_generate_keys())[0]
 
 
 def normalize_ssh_key(text: str) -> str | None:
-    """An ed25519 public key in OpenSSH's form without its comment; None when `text` is no such key."""
+    """An ed25519 public key in OpenSSH's form without its comment; None when `text` is not such a key."""
     try:
         key = load_ssh_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm, UnicodeEncodeError):
@@ -61,7 +61,7 @@ def _generate_keys() -> dict[str, str]:
 
 
 def _self_signed_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """Self-made: whoever checks it knows it from the database and trusts no other."""
+    """Self-signed: its peers read it from the database and trust no other."""
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _RELAY_NAME)]), datetime.now(UTC)
     certificate = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     certificate = certificate.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
@@ -72,10 +72,10 @@ def _self_signed_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificat
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """For the process that holds tunnels."""
+    """The TLS context of the process that holds tunnels."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    # The library takes keys from files only; this one lives just as long as that takes.
+    # `ssl` loads keys from files only; this one is deleted as soon as it is loaded.
     with tempfile.TemporaryDirectory(prefix="corral-door-") as folder:
         pair = Path(folder, "pair.pem")
         pair.touch(mode=0o600)
@@ -86,7 +86,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 @functools.lru_cache(maxsize=4)
 def client_context(certificate: str) -> ssl.SSLContext:
-    """For the process that wants through: it takes this certificate and no other, whatever name it was reached by."""
+    """The TLS context of a process that connects: it accepts this certificate only, whatever name it was reached by."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False

@@ -22,18 +22,18 @@ _renewal_tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
 
 
 def register(tunnel: AgentTunnel) -> None:
-    """The tunnel is up; an older one of the same host ends."""
+    """Register a tunnel that is up; an older one of the same host is closed."""
     previous = _tunnels.get(tunnel.host_uuid)
     _tunnels[tunnel.host_uuid] = tunnel
     if previous is not None:
-        previous.end(REPLACED, "The agent has connected anew.")
+        previous.end(REPLACED, "The agent has connected again.")
     loop = asyncio.get_running_loop()
     if loop not in _renewal_tasks:
         _renewal_tasks[loop] = loop.create_task(_renew_leases(loop))
 
 
 def unregister(tunnel: AgentTunnel) -> None:
-    """The tunnel is down."""
+    """Unregister a tunnel that is down."""
     if _tunnels.get(tunnel.host_uuid) is tunnel:
         del _tunnels[tunnel.host_uuid]
 
@@ -56,7 +56,7 @@ async def _renew_leases(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _check_tunnels(own_tunnels: list[AgentTunnel]) -> None:
-    """Renew; what another process holds by now, or whose credential ended while nobody could say so, is closed."""
+    """Renew the leases; close tunnels that another process holds by now, or whose credential was revoked elsewhere."""
     lost_sockets = await run_in_thread(
         leases.renew, [(tunnel.host_id, tunnel.socket) for tunnel in own_tunnels if tunnel.has_lease]
     )

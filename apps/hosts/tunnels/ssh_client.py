@@ -1,4 +1,4 @@
-"""SSH through a line: the portal is the client, the agent the server, and each knows the other's key beforehand."""
+"""SSH through a WebSocket: the portal is the client, the agent the server; each knows the other's key beforehand."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 ENGINE_SOCKET = "/var/run/docker.sock"
 KEEPALIVE_SECONDS, MAX_MISSED_KEEPALIVES = 7, 1
-"""Seconds of silence until we ask, and how many questions may stay open: a loss is noticed after 14 s. The agent asks
-after 5 s of silence, and what it asks is a sign of life here, so that on a healthy line only one side asks."""
+"""Seconds of silence until we send a keepalive, and how many may stay unanswered: a loss is noticed after 14 s. The
+agent sends its own after 5 s, which counts as a sign of life: on a healthy connection only one side sends any."""
 _LOGIN_TIMEOUT = 15
 _CIPHERS = ["aes128-gcm@openssh.com"]
 
 
 class _TransportTunnel:
-    """What asyncssh takes for another connection to go through: it hands the protocol to the line."""
+    """What asyncssh takes as a connection to tunnel through: it attaches the protocol to the WebSocket."""
 
     def __init__(self, transport: WebSocketTransport) -> None:
         self._transport = transport
 
     async def create_connection(self, factory: Callable[[], Any], _host: str, _port: int) -> tuple[None, Any]:
-        """The protocol, attached."""
+        """Attach the protocol and return it."""
         protocol = factory()
         self._transport.attach(protocol)
         return None, protocol
@@ -36,7 +36,7 @@ async def connect_ssh(transport: WebSocketTransport, private: str, host_key: str
 
     Raises `asyncssh.Error` (another key, or ours is not the pinned one) and `OSError` (the line broke).
     """
-    import asyncssh  # slow to load, and most of a portal's processes never need it
+    import asyncssh  # slow to import, and most of the portal's processes never need it
 
     return await asyncssh.connect(
         "agent",

@@ -1,4 +1,4 @@
-"""Database work beside the event loop: a few threads of its own, so that tunnels never wait for what sockets do."""
+"""Database work off the event loop, in a few threads of its own, so that tunnels never wait for WebSockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _POOL = ThreadPoolExecutor(4, thread_name_prefix="tunnels")
 
 
 async def run_in_thread(call: Callable[..., T], *args: Any) -> T:
-    """Run something that blocks."""
+    """Run a blocking function."""
     return await asyncio.get_running_loop().run_in_executor(_POOL, _call_with_fresh_connections, call, args)
 
 

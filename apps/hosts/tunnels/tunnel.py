@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENT_HANDSHAKES = 8
-"""How many handshakes run at the same time: after a restart all agents come at once."""
+"""How many handshakes run at the same time: after a restart all agents connect at once."""
 
 _handshake_slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
 class AgentTunnel:
-    """Made when an agent has proved itself; `run` lasts as long as the tunnel does. Belongs to one event loop."""
+    """Created for an authenticated agent; `run` lasts as long as the tunnel does. Belongs to one event loop."""
 
     def __init__(self, credential: AgentCredential, peer: str) -> None:
         self.loop = asyncio.get_running_loop()
@@ -49,7 +49,7 @@ class AgentTunnel:
         self._end: asyncio.Future[tuple[int, str]] = self.loop.create_future()
 
     async def run(self) -> tuple[int, str]:
-        """Open, announce, follow until the end; the code and reason to close the WebSocket with."""
+        """Open, register and follow until the end; return the code and reason to close the WebSocket with."""
         import asyncssh
 
         try:
@@ -63,7 +63,7 @@ class AgentTunnel:
         return await self._end
 
     def end(self, code: int, reason: str) -> None:
-        """Have the tunnel end; the first reason given is the one that counts."""
+        """End the tunnel; the first reason given is kept."""
         if not self._end.done():
             self._end.set_result((code, reason))
 
@@ -108,7 +108,7 @@ class AgentTunnel:
 
 @functools.cache
 def socket_folder() -> Path:
-    """Where the tunnels' ends are, for this user only; those of processes that are gone are swept away."""
+    """The folder of the tunnels' sockets, for this user only; those of processes that are gone are deleted."""
     found = Path(settings.RUN_DIR) / "hosts"
     found.mkdir(mode=0o700, parents=True, exist_ok=True)
     found.chmod(0o700)

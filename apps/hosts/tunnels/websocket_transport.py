@@ -1,4 +1,4 @@
-"""The WebSocket as a transport for SSH: frames that come are its data, and what it writes leaves in frames."""
+"""A WebSocket as an asyncio transport for SSH: incoming frames are its data, and writes leave as frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 MAX_FRAME_SIZE = 256 * 1024
 MAX_EARLY_BYTES = 64 * 1024
-"""How much a peer may say before anybody listens: its greeting is far shorter."""
+"""How many bytes a peer may send before a protocol is attached: its greeting is far shorter."""
 
 
 class WebSocketTransport(asyncio.Transport):
@@ -28,7 +28,7 @@ class WebSocketTransport(asyncio.Transport):
         self._lost = False
 
     def attach(self, protocol: asyncio.Protocol) -> None:
-        """Begin: `protocol` hears what arrives, and what came before."""
+        """Attach `protocol`, which receives what arrives and what came before."""
         self._protocol = protocol
         protocol.connection_made(self)
         early_data, self._early_data = self._early_data, b""
@@ -38,14 +38,14 @@ class WebSocketTransport(asyncio.Transport):
             protocol.connection_lost(None)
 
     def feed(self, data: bytes) -> None:
-        """A frame came in."""
+        """Receive a frame."""
         if self._protocol is None:
             self._early_data += data[: MAX_EARLY_BYTES - len(self._early_data)]
         elif not self._lost:
             self._protocol.data_received(data)
 
     async def next_frame(self) -> bytes:
-        """What is to be sent next, waiting for it; empty when the line is closed and everything is sent."""
+        """Wait for what is to be sent next; empty when the transport is closed and everything is sent."""
         while not self._out:
             if self._closing:
                 return b""
@@ -58,13 +58,13 @@ class WebSocketTransport(asyncio.Transport):
         return b"".join(chunks)
 
     def mark_lost(self) -> None:
-        """The WebSocket is gone."""
+        """Note that the WebSocket is gone."""
         self._closing = True
         self._more.set()
         if not self._lost:
             self._lost = True
             if self._protocol is not None:
-                with contextlib.suppress(Exception):  # whatever SSH thinks of it, the line is gone
+                with contextlib.suppress(Exception):  # whatever SSH makes of it, the connection is gone
                     self._protocol.connection_lost(None)
 
     def write(self, data: Any) -> None:
@@ -78,7 +78,7 @@ class WebSocketTransport(asyncio.Transport):
         return self._closing
 
     def close(self) -> None:
-        """Let what was written go out, then end."""
+        """Send what was written, then end."""
         self._closing = True
         self._more.set()
 
@@ -88,15 +88,15 @@ class WebSocketTransport(asyncio.Transport):
         self.close()
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that wait."""
+        """The number of bytes that wait to be sent."""
         return sum(map(len, self._out))
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Not needed by SSH."""
+        """Ignored; SSH does not need it."""
         raise NotImplementedError
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Who hears what arrives."""
+        """Set who receives what arrives."""
         if self._protocol is None:
             raise RuntimeError("nobody is attached")
         return self._protocol

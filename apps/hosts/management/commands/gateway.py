@@ -12,12 +12,12 @@ from apps.hosts.watch import Gateway
 
 
 class Command(BaseCommand):
-    """Runs until it is told to stop."""
+    """Runs until it is stopped."""
 
-    help = "Follow the engines' events and wake what they are about."
+    help = "Follow the engines' events and requeue what they are about."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        """Start, wait for SIGTERM or SIGINT, let go of the hosts."""
+        """Start, wait for SIGTERM or SIGINT, release the hosts."""
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())

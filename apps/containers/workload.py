@@ -1,0 +1,38 @@
+"""Containers as a workload of hosts: what they do about scans, events, lost and removed hosts, and drains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from apps.containers import drain, selectors, services, watch
+from apps.drivers.base import EngineContainer, EngineEvent
+from apps.hosts.models import Host
+from apps.hosts.workloads import DrainProgress, HostWorkload
+
+
+class ContainerWorkload(HostWorkload):
+    """Every container on a host, whether a service replaces it or not; `drain` handles those without a service."""
+
+    def on_engine_event(self, host_id: int, event: EngineEvent) -> None:
+        """Requeue the container that an event is about."""
+        watch.handle_event(host_id, event)
+
+    def on_host_scanned(self, host: Host, containers: Sequence[EngineContainer]) -> None:
+        """Requeue what differs, and adopt what is new."""
+        watch.scan_host(host, containers)
+
+    def on_host_removed(self, host: Host) -> int:
+        """Request the removal of the host's containers."""
+        return services.remove_host_containers(host)
+
+    def drain(self, host: Host) -> DrainProgress:
+        """Stop the containers without a service, or leave them."""
+        return drain.drain_standalone(host)
+
+    def fence(self, host: Host, containers: Sequence[EngineContainer]) -> int:
+        """Requeue the copies that were given up, so that they are removed."""
+        return watch.fence_host(host, containers)
+
+    def container_ids(self, host: Host) -> Mapping[str, int]:
+        """The rows by the engine's ids."""
+        return selectors.container_ids_on(host)
