@@ -19,7 +19,7 @@ from apps.containers.policy import (
     SharedResources,
     check,
 )
-from apps.containers.policy.check import HARMLESS_HOST_FIELDS, PROCESS_FIELDS, RULED_HOST_FIELDS
+from apps.containers.policy.check import KNOWN_KEYS
 from apps.core.errors import Invalid
 
 PLAIN = {"Image": "nginx:1", "HostConfig": {"NetworkMode": "bridge"}}
@@ -270,8 +270,8 @@ def test_everything_that_a_launch_configuration_can_say_is_known_to_the_check():
         }
     )
     made = engine_body(full, labels={"a": "b"}, network="own", aliases=["x"], links=["c:d"], volumes_from=["e"])
-    assert set(made) <= PROCESS_FIELDS
-    assert set(made["HostConfig"]) <= HARMLESS_HOST_FIELDS | RULED_HOST_FIELDS.keys()
+    assert set(made) <= KNOWN_KEYS.body
+    assert set(made["HostConfig"]) <= KNOWN_KEYS.harmless | KNOWN_KEYS.ruled.keys()
     assert check(made, PERMISSIVE, network="own", shared={"e": SharedResources()}) == ()
 
 

@@ -8,12 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.containers.launch.config import (
-    HealthCheck,
-    LaunchConfig,
-    Port,
-    RestartPolicy,
-)
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.values import HealthCheck, Port, RestartPolicy
 from apps.core.errors import Invalid
 
 FULL: dict[str, Any] = {

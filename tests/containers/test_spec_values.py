@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.containers.launch.config import (
-    LaunchConfig,
-    Port,
-    Volume,
-    fixed_ports,
-    image_uuid,
-)
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.values import Port, Volume, fixed_ports, image_uuid
 from apps.core.errors import Invalid
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

@@ -9,7 +9,8 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from apps.containers.launch.config import LaunchConfig, image_uuid
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.values import image_uuid
 from apps.core.errors import Invalid, Problem
 
 MIB = 1024 * 1024

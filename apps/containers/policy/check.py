@@ -6,43 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.containers.launch.config import LAUNCH_FIELDS
+from apps.containers.launch.fields.declaration import LaunchField
 from apps.containers.policy import storage
 from apps.containers.policy.rules import Policy, matches
-
-_PROCESS_FIELDS = (
-    "Image Cmd Entrypoint Env User WorkingDir Tty OpenStdin StopSignal StopTimeout Healthcheck Volumes Labels Hostname "
-    "Domainname ExposedPorts HostConfig NetworkingConfig"
-)
-PROCESS_FIELDS = frozenset(_PROCESS_FIELDS.split())
-
-# Of the HostConfig: limits, names and ports, which open nothing ...
-_HARMLESS_HOST_FIELDS = (
-    "Memory MemorySwap MemoryReservation CpuShares CpusetCpus CpuPeriod CpuQuota NanoCpus PidsLimit ShmSize "
-    "BlkioWeight BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps BlkioDeviceWriteIOps "
-    "Ulimits CapDrop GroupAdd ReadonlyRootfs Init Tmpfs RestartPolicy PortBindings PublishAllPorts Dns DnsSearch "
-    "DnsOptions ExtraHosts Links"
-)
-HARMLESS_HOST_FIELDS = frozenset(_HARMLESS_HOST_FIELDS.split())
-
-# ... and those with a rule of their own, by the v1 field that a refusal names.
-RULED_HOST_FIELDS = {
-    "Binds": "dataVolumes",
-    "Mounts": "dataVolumes",
-    "VolumesFrom": "dataVolumesFrom",
-    "VolumeDriver": "volumeDriver",
-    "Privileged": "privileged",
-    "NetworkMode": "networkMode",
-    "PidMode": "pidMode",
-    "IpcMode": "ipcMode",
-    "UTSMode": "utsMode",
-    "UsernsMode": "usernsMode",
-    "Devices": "devices",
-    "CapAdd": "capAdd",
-    "Sysctls": "sysctls",
-    "SecurityOpt": "securityOpt",
-    "LogConfig": "logConfig",
-}
-
 
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
 _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"})
@@ -72,6 +39,19 @@ class _CheckContext:
     shared: Mapping[str, SharedResources]
 
 
+@dataclass(frozen=True, slots=True)
+class KnownKeys:
+    """The keys that a create body may have.
+
+    `body` are those beside the HostConfig, which open nothing, and `harmless` those in it that open nothing either;
+    `ruled` are the ones in it that have a rule, with the v1 field that a refusal names. Any other key is refused.
+    """
+
+    body: frozenset[str]
+    harmless: frozenset[str]
+    ruled: Mapping[str, str]
+
+
 def check(
     body: Mapping[str, Any], policy: Policy, *, network: str = "", shared: Mapping[str, SharedResources] | None = None
 ) -> tuple[PolicyViolation, ...]:
@@ -82,13 +62,10 @@ def check(
     """
     context = _CheckContext(network, shared or {})
     host = body.get("HostConfig") or {}
-    found = [PolicyViolation(name[:60], "is not a known field") for name in body if name not in PROCESS_FIELDS]
-    found += [
-        PolicyViolation(name[:60], "is not a known field")
-        for name in host
-        if name not in HARMLESS_HOST_FIELDS | RULED_HOST_FIELDS.keys()
-    ]
-    for name, option in RULED_HOST_FIELDS.items():
+    unknown = [name for name in body if name not in KNOWN_KEYS.body]
+    unknown += [name for name in host if name not in KNOWN_KEYS.harmless and name not in KNOWN_KEYS.ruled]
+    found = [PolicyViolation(name[:60], "is not a known field") for name in unknown]
+    for name, option in KNOWN_KEYS.ruled.items():
         if host.get(name):
             found += [PolicyViolation(option, why) for why in _RULES[name](policy, host[name], context)]
     networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
@@ -169,3 +146,24 @@ _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "SecurityOpt": _security,
     "LogConfig": lambda policy, value, _: storage.check_log(policy, value),
 }
+
+# Rules of keys that no launch field writes yet, for bodies that have them all the same.
+_KEYS_WITHOUT_FIELD = {"UTSMode": "utsMode", "UsernsMode": "usernsMode"}
+
+
+def known_keys(fields: Iterable[LaunchField]) -> KnownKeys:
+    """The keys that the launch fields declare; one that is declared as ruled without having a rule is not known."""
+    keys = [(key, field.name) for field in fields for key in field.engine]
+    options = {**_KEYS_WITHOUT_FIELD}
+    for key, name in keys:
+        if key.ruled:
+            options.setdefault(key.key, name)
+    return KnownKeys(
+        body=frozenset({"HostConfig", "NetworkingConfig", *(key.key for key, _ in keys if not key.in_host_config)}),
+        harmless=frozenset(key.key for key, _ in keys if key.in_host_config and not key.ruled),
+        # In the order of the rules: a refusal is about the first thing that is wrong.
+        ruled={key: options[key] for key in _RULES if key in options},
+    )
+
+
+KNOWN_KEYS = known_keys(LAUNCH_FIELDS)

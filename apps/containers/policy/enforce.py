@@ -1,4 +1,4 @@
-"""Holding launch configurations and create bodies against their environment's host policy."""
+"""Checks of launch configurations and create bodies against their environment's host policy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.engine_body import engine_body
+from apps.containers.launch.engine_body import ruled_body
 from apps.containers.models import Container
 from apps.containers.policy import (
     CLOSED,
@@ -45,23 +45,34 @@ def enforce_policy(config: LaunchConfig, environment_id: int, *, at: str = "", s
 
 def find_violations(config: LaunchConfig, environment_id: int, policy: Policy) -> tuple[PolicyViolation, ...]:
     """What of a launch configuration the policy forbids, as far as it can be told before there is a host."""
-    references = [*config.data_volumes_from, *([config.network_container_id] if config.network_container_id else [])]
-    shared = {each: _shared_resources_of_row(find_container(environment_id, each)) for each in references}
-    body = engine_body(
-        config,
-        labels={},
-        network=_MANAGED_NETWORK,
-        peer=config.network_container_id or _SIDEKICK,
-        volumes_from=config.data_volumes_from,
-    )
-    return check(body, policy, network=_MANAGED_NETWORK, shared={_SIDEKICK: SharedResources(), **shared})
+    return _ConfigJudgement(config, environment_id).violations(policy)
+
+
+class _ConfigJudgement:
+    """What the policy looks at of a launch configuration: built once, held against one policy or several."""
+
+    def __init__(self, config: LaunchConfig, environment_id: int) -> None:
+        peer = [config.network_container_id] if config.network_container_id else []
+        references = [*config.data_volumes_from, *peer]
+        self._shared = {_SIDEKICK: SharedResources()} | {
+            each: _shared_resources_of_row(find_container(environment_id, each)) for each in references
+        }
+        self._body = ruled_body(
+            config,
+            network=_MANAGED_NETWORK,
+            peer=config.network_container_id or _SIDEKICK,
+            volumes_from=config.data_volumes_from,
+        )
+
+    def violations(self, policy: Policy) -> tuple[PolicyViolation, ...]:
+        """What this policy forbids."""
+        return check(self._body, policy, network=_MANAGED_NETWORK, shared=self._shared)
 
 
 def _current_violations(config: LaunchConfig, environment_id: int) -> tuple[PolicyViolation, ...]:
     """What the environment's policy forbids; of most configurations it can be told without reading it."""
-    if not find_violations(config, environment_id, CLOSED):
-        return ()
-    return find_violations(config, environment_id, policy_of(environment_id))
+    judgement = _ConfigJudgement(config, environment_id)
+    return judgement.violations(CLOSED) and judgement.violations(policy_of(environment_id))
 
 
 def enforce_current_policy(row: Container, what: str) -> None:
@@ -99,7 +110,7 @@ def containers_in_violation(environment_id: int) -> list[tuple[Container, tuple[
 
 
 def _shared_resources_of_row(row: Container | None) -> SharedResources:
-    """What a container gives on by its own wish; one that is not there is refused elsewhere."""
+    """What a container shares by its own configuration; one that is not there is refused elsewhere."""
     if row is None:
         return SharedResources()
     config = row.config
@@ -129,7 +140,7 @@ def enforce_body_policy(row: Container, body: Mapping[str, Any], engine: Driver,
 
 
 def _shared_resources_on_engine(engine: Driver, reference: str) -> SharedResources | None:
-    """What a container on the engine gives on, whoever made it."""
+    """What a container on the engine shares, whoever made it."""
     seen = _inspect(engine, reference)
     if seen is None:
         return None

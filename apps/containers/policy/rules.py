@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from apps.containers.launch.config import CAPABILITIES
+from apps.containers.launch.values import CAPABILITIES
 from apps.core.errors import Invalid
 from apps.core.fields import (
     WireObject,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.containers.launch.config import HealthCheck
+from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
 from apps.core.fields import boolean, integer, text
 from apps.stacks.compose.interpolation import Variables
