@@ -49,7 +49,7 @@ class ResourceFields(NetworkFields):
     health_check: HealthCheck | None = launch_field(
         "healthCheck", "instanceHealthCheck", nested(HealthCheck),
         compose=ComposeKey("health_check", "rancher"),
-        form=FormControl(section="health", kind="own", name="checkPort", drawn=False),
+        form=FormControl(section="health", kind="own", name="checkPort", drawn=False, opens=True),
         kubernetes="containers[].readinessProbe and livenessProbe",
         swarm="refused: swarm runs checks inside the container only",
     )  # fmt: skip
@@ -57,7 +57,7 @@ class ResourceFields(NetworkFields):
         "dockerHealthCheck", "dockerHealthCheck", nested(DockerHealthCheck),
         engine=process("Healthcheck", write=engine_values.write_health_check, read=engine_values.read_health_check),
         compose=ComposeKey("healthcheck", "own"),
-        form=FormControl(section="health", kind="own", name="checkCommand", drawn=False),
+        form=FormControl(section="health", kind="own", name="checkCommand", drawn=False, opens=True),
         kubernetes="containers[].livenessProbe.exec", swarm="ContainerSpec.HealthCheck",
     )  # fmt: skip
     log_config: LogConfig | None = launch_field(
