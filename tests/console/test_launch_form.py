@@ -246,6 +246,7 @@ def form_values(**wire: Any) -> dict[str, Any]:
         ({"nanoCpus": 250_000_000}, "cpus", "0.25"),
         ({"cpuShares": 512}, "cpuShares", "512"),
         ({"dns": ["10.0.0.1", "10.0.0.2"]}, "dns", "10.0.0.1\n10.0.0.2"),
+        ({"capAdd": ["NET_ADMIN", "SYS_TIME"]}, "capAdd", "NET_ADMIN SYS_TIME"),  # a single line has no line ends
         ({"ports": ["8080:80/tcp", "53/udp"]}, "portRows", [(8080, 80, "tcp"), ("", 53, "udp")]),
         ({}, "portRows", []),
         ({"restartPolicy": {"name": "always"}}, "restart", "always"),
