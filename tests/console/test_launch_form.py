@@ -136,6 +136,7 @@ def test_a_table_with_a_column_cut_short_is_no_mistake_of_ours():
         ({"cpus": "0,25"}, "nanoCpus", 250_000_000),
         ({"cpuShares": "512"}, "cpuShares", 512),
         ({"shmSize": "1"}, "shmSize", 1024 * 1024),
+        ({"oomScoreAdj": "-5"}, "oomScoreAdj", -5),
         ({"host": "1h7"}, "requestedHostId", "1h7"),
         ({"privileged": "on"}, "privileged", True),
         ({"stdin": "on"}, "stdinOpen", True),

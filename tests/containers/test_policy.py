@@ -80,6 +80,7 @@ WAYS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("a capability", {"CapAdd": ["SYS_ADMIN"]}, "capAdd", {"capAdd": ["SYS_ADMIN"]}),
     ("a capability by its long name", {"CapAdd": ["CAP_NET_ADMIN"]}, "capAdd", {"capAdd": ["NET_ADMIN"]}),
     ("all capabilities", {"CapAdd": ["ALL"]}, "capAdd", {"capAdd": ["ALL"]}),
+    ("to outlive the host's processes", {"OomScoreAdj": -1}, "oomScoreAdj", {"privileged": True}),
     ("a sysctl", {"Sysctls": {"kernel.shmmax": "1"}}, "sysctls", {"sysctls": ["kernel.*"]}),
     ("no seccomp", {"SecurityOpt": ["seccomp=unconfined"]}, "securityOpt", {"securityOpt": True}),
     ("no AppArmor", {"SecurityOpt": ["apparmor:unconfined"]}, "securityOpt", {"securityOpt": True}),
@@ -121,6 +122,7 @@ def test_every_other_rule_may_be_open_without_opening_this_one(
     "host",
     [
         {},
+        {"OomScoreAdj": 500},
         {"Binds": ["data:/data", "data:/d:ro"]},
         {"Mounts": [{"Type": "volume", "Source": "data", "Target": "/d"}, {"Type": "tmpfs", "Target": "/t"}]},
         {"VolumeDriver": "local"},
@@ -170,7 +172,7 @@ def test_no_policy_refuses_what_the_closed_one_allows(policy: Policy, requested:
 
 
 UNLISTED = (
-    "Runtime CgroupParent CgroupnsMode DeviceRequests DeviceCgroupRules Isolation OomScoreAdj MaskedPaths "
+    "Runtime CgroupParent CgroupnsMode DeviceRequests DeviceCgroupRules Isolation OomKillDisable MaskedPaths "
     "ReadonlyPaths StorageOpt ContainerIDFile privileged binds Anything"
 )
 

@@ -63,6 +63,7 @@ FULL: dict[str, Any] = {
     "cpuQuota": -1,
     "nanoCpus": 1500000000,
     "pidsLimit": 100,
+    "oomScoreAdj": 500,
     "shmSize": 1 << 20,
     "blkioWeight": 300,
     "blkioDeviceOptions": {

@@ -129,6 +129,11 @@ def _devices(policy: Policy, value: Iterable[Mapping[str, str]], _context: _Chec
         yield from (f"the device {str(each.get('PathOnHost'))[:60]} may not be used" for each in value)
 
 
+def _oom_score(policy: Policy, value: int, _context: _CheckContext) -> Iterator[str]:
+    if value < 0 and not policy.privileged:
+        yield "a score below 0 may not be set, because the host's own processes would be killed first"
+
+
 _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "Binds": lambda policy, value, _: storage.check_binds(policy, value),
     "Mounts": lambda policy, value, _: storage.check_mounts(policy, value),
@@ -145,6 +150,7 @@ _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "Sysctls": _sysctls,
     "SecurityOpt": _security,
     "LogConfig": lambda policy, value, _: storage.check_log(policy, value),
+    "OomScoreAdj": _oom_score,
 }
 
 # Rules of keys that no launch field writes yet, for bodies that have them all the same.

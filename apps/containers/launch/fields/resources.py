@@ -140,6 +140,17 @@ class ResourceFields(NetworkFields):
         ),
         kubernetes=_NOT_PER_POD, swarm="Resources.Limits.Pids",
     )  # fmt: skip
+    oom_score: int | None = launch_field(
+        "oomScoreAdj", "int", integer(-1000, 1000),
+        engine=ruled("OomScoreAdj"),
+        compose="oom_score_adj",
+        form=FormControl(
+            section="limits", kind="number", label="OOM score", placeholder="0",
+            hint="-1000 to 1000: the highest is killed first when memory runs out",
+        ),
+        kubernetes="refused: the kubelet derives it from the pod's quality of service",
+        swarm="ContainerSpec.OomScoreAdj",
+    )  # fmt: skip
     shm_size: int | None = launch_field(
         "shmSize", "int", SIZE,
         engine=harmless("ShmSize", read=engine_values.read_shm_size),
