@@ -36,7 +36,7 @@ policy_check = sys.modules["apps.containers.policy.check"]  # the package has a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extended(LaunchConfig):
-    """A copy of the table with one entry more: a field that nobody else has heard of."""
+    """A copy of the table with one more entry: a field that exists nowhere else."""
 
     swappiness: int | None = launch_field(
         "memorySwappiness", "int", integer(0, 100),

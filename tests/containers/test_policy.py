@@ -233,7 +233,7 @@ def test_the_root_as_an_open_folder_opens_everything():
         ({"NetworkMode": "container:a"}, {"a": SharedResources(host_network=True)}, True),
     ],
 )
-def test_what_another_container_has_is_not_lent_around_the_rules(
+def test_no_rule_is_bypassed_through_another_container(
     value: dict[str, Any], shared: dict[str, SharedResources], refused: bool
 ):
     assert bool(check(body(**value), RESTRICTED, shared=shared)) is refused

@@ -28,12 +28,12 @@ def launch_schema(fields: Iterable[LaunchField]) -> tuple[Field, ...]:
     )
 
 
-# Clients send `build` and are told why not; a field of v1 that no configuration has.
+# v1 has `build`, which no configuration stores: it is in the schema so that the refusal can say why.
 LAUNCH_CONFIG_FIELDS = (*launch_schema(LAUNCH_FIELDS), *parse_fields("build json c"))
 
 
 def serialize_launch_config(config: LaunchConfig, *, values: bool) -> dict[str, Any]:
-    """A configuration on the wire; the values of environment variables only for those who may see them."""
+    """Serialize a configuration, with the values of environment variables only for those who may see them."""
     found = config.to_wire()
     return found if values else {**found, "environment": None}
 
@@ -43,5 +43,5 @@ def _from_extra(name: str) -> Callable[[RowContext], Any]:
 
 
 def computed_launch_fields() -> Mapping[str, Callable[[RowContext], Any]]:
-    """Sources of the launch fields of a row whose extra holds `config`."""
+    """Return the sources of the launch fields for rows whose extra has `config`."""
     return {field.name: _from_extra(field.name) for field in LAUNCH_CONFIG_FIELDS}

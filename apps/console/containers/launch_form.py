@@ -1,4 +1,4 @@
-"""The launch form: what a person typed, turned into a `LaunchConfig` and back."""
+"""The launch form: reads what a person typed into a `LaunchConfig`, and shows one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _lines(text: str) -> list[str]:
 
 
 def parse_key_values(name: str, text: str) -> dict[str, str]:
-    """`KEY=value` lines; a shell's `export`, quotes around a value and comments are taken as people paste them."""
+    """Parse `KEY=value` lines, with a shell's `export`, quotes and comments, as people paste them."""
     found: dict[str, str] = {}
     for line in _lines(text):
         if line.startswith("#"):
@@ -52,7 +52,7 @@ def _parse_number(name: str, text: str, factor: float = 1) -> int:
 
 
 def parse_ports(form: QueryDict) -> list[str]:
-    """The rows of the port table, as v1 writes them."""
+    """Parse the rows of the port table into v1's texts."""
     rows = zip(
         form.getlist("portPublic"),
         form.getlist("portPrivate"),
@@ -77,7 +77,7 @@ def _parse_list(text: str) -> list[str]:
 
 
 def parse_control(control: FormControl, text: str) -> Any:
-    """What was typed into a control, as v1 has it; not yet checked."""
+    """Turn what was typed into a control into v1's value, not yet checked."""
     kind = control.kind
     if kind == "number":
         return _parse_number(control.name, text, control.factor)
@@ -91,7 +91,7 @@ def parse_control(control: FormControl, text: str) -> Any:
 
 
 def format_control(control: FormControl, value: Any) -> str:
-    """A value of v1 as the control shows it."""
+    """Turn v1's value into what the control shows."""
     if control.kind == "number":
         return str(value) if control.factor == 1 else f"{value / control.factor:g}"
     if control.kind == "words":
@@ -106,7 +106,7 @@ def format_control(control: FormControl, value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ShownControl:
-    """A control with what stands in it, and what is wrong with that."""
+    """A control with its content and its error."""
 
     control: FormControl
     value: Any
@@ -115,7 +115,7 @@ class ShownControl:
 
 @dataclass(frozen=True, slots=True)
 class ShownSection:
-    """The controls of a section that are drawn from their declaration: rows of them, then switches."""
+    """The controls of a section that are drawn from their declarations: rows, then switches."""
 
     rows: tuple[tuple[ShownControl, ...], ...]
     switches: tuple[ShownControl, ...]
@@ -124,10 +124,10 @@ class ShownSection:
 
 @dataclass(frozen=True, slots=True)
 class FormLayout:
-    """What the form takes from the launch fields, worked out once.
+    """The controls of the launch fields, arranged once.
 
-    `parsed` are the (v1 name, control) of everything typed, `switches` of everything ticked; `names` leads from v1's
-    names to the form's, for refusals; `sections` are all controls by section, and `rows` the ones that are drawn.
+    `parsed` and `switches` are pairs of v1 name and control; `names` maps v1's names to the form's, for refusals;
+    `sections` has all controls by section, `rows` the ones that are drawn.
     """
 
     parsed: tuple[tuple[str, FormControl], ...]
@@ -162,7 +162,7 @@ def _row_of(control: FormControl) -> int:
 
 _SECTIONS = get_args(FormSection)
 LAYOUT = FormLayout.of(LAUNCH_FIELDS)
-# What stands beside the launch fields on the page, and the field of a request that is about it.
+# The controls beside the launch fields, by the field that a refusal names.
 _OTHER_NAMES = {
     "name": "name",
     "scale": "scale",
@@ -174,7 +174,7 @@ _OTHER_CONTROLS = frozenset({*_OTHER_NAMES.values(), "links"})
 
 
 def form_errors(problem: Problem) -> dict[str, str]:
-    """The refusal at the form's own field; what has none goes to the top."""
+    """Put a refusal at its control; one without a control goes to the top of the page."""
     name = str(problem.field or "").removeprefix("launchConfig.").split(".")[0]
     name = LAYOUT.names.get(name) or _OTHER_NAMES.get(name, name)
     is_shown = name in _OTHER_CONTROLS or name in LAYOUT.names.values()
@@ -182,7 +182,7 @@ def form_errors(problem: Problem) -> dict[str, str]:
 
 
 def form_sections(values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[str, ShownSection]:
-    """The sections of the form with what was typed; one with an error, or with something that counts, is open."""
+    """Fill the sections of the form; one with an error, or with a value in a control that opens it, is open."""
 
     def show(controls: Iterable[FormControl]) -> tuple[ShownControl, ...]:
         return tuple(ShownControl(each, values.get(each.name, ""), errors.get(each.name, "")) for each in controls)
@@ -198,7 +198,7 @@ def form_sections(values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[
 
 
 def form_to_wire(form: QueryDict) -> dict[str, Any]:
-    """The form as a v1 launch config, not yet checked; raises `Invalid` at the form's field for what cannot be read."""
+    """Read the form into v1's JSON, not yet checked; raises `Invalid` at the form's field for what cannot be read."""
     data: dict[str, Any] = {}
     image = form.get("image", "").strip()
     if not image:
@@ -240,12 +240,12 @@ def _parse_check_interval(form: QueryDict) -> dict[str, int]:
 
 
 def form_to_config(form: QueryDict, *, start: bool = True) -> LaunchConfig:
-    """The checked launch config of the form."""
+    """Read the form into a checked launch configuration."""
     return LaunchConfig.from_wire(form_to_wire(form) | {"startOnCreate": start})
 
 
 def config_to_form(config: LaunchConfig) -> dict[str, Any]:
-    """A launch config as the form shows it, for a clone."""
+    """Turn a launch configuration into the form's values, for a clone."""
     data = config.to_wire()
     values: dict[str, Any] = {"image": _image_text(config)}
     values |= {control.name: format_control(control, data[name]) for name, control in LAYOUT.parsed if data.get(name)}
@@ -273,7 +273,7 @@ def _health_check_values(config: LaunchConfig) -> dict[str, Any]:
 
 
 def submitted_values(form: QueryDict) -> dict[str, Any]:
-    """What was typed, to be shown again beside its error."""
+    """Return what was typed, to be shown again beside its error."""
     rows = list(
         zip(form.getlist("portPublic"), form.getlist("portPrivate"), form.getlist("portProtocol"), strict=False)
     )

@@ -56,7 +56,7 @@ def check_image_reference(name: str, value: str) -> str:
 
 
 def image_uuid(reference: str) -> str:
-    """The v1 form of what a person writes: `nginx` becomes `docker:nginx`; raises `Invalid` for what is no image."""
+    """The v1 form of what a person writes: `nginx` becomes `docker:nginx`; raises `Invalid` for anything else."""
     found = reference.strip()
     if found.startswith("sim:"):
         return "sim:" + check_image_reference("imageUuid", found[4:])
@@ -140,7 +140,7 @@ class Volume:
 
     @property
     def is_bind(self) -> bool:
-        """Whether it shows a folder of the host."""
+        """Whether it mounts a folder of the host."""
         return self.source.startswith("/")
 
     def __str__(self) -> str:
@@ -165,7 +165,7 @@ class LogConfig(WireObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quorum(WireObject):
-    """How many healthy containers must be left before an unhealthy one is replaced."""
+    """How many healthy containers must remain for an unhealthy one to be replaced."""
 
     quorum: int = wire("quorum", integer(1, 100_000), required=True)
 
@@ -175,7 +175,7 @@ _MILLISECONDS = integer(0, 86_400_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck(WireObject):
-    """The check that other hosts make; times in milliseconds; without a `request_line` a TCP connection is enough."""
+    """The check made over the network; times in milliseconds. Without a `request_line` a TCP connection is enough."""
 
     port: int = wire("port", integer(1, 65535), required=True)
     request_line: str | None = wire("requestLine", text(high=1024, pattern=r"[^\x00-\x1f\x7f]*"))
@@ -210,7 +210,7 @@ class DockerHealthCheck(WireObject):
 
     @classmethod
     def from_wire(cls, data: Any, at: str = "") -> Self:
-        """Check it; a lone text is run by the shell."""
+        """Check it; a single text is run by the shell."""
         if isinstance(data, Mapping) and isinstance(data.get("test"), str):
             data = {**data, "test": ["CMD-SHELL", data["test"]]}
         found = cls(**cls.read(data, at))

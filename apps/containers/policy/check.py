@@ -1,4 +1,4 @@
-"""The one check of a create body before an engine gets it, and the list of fields that may be sent at all."""
+"""The one check of a create body before it is sent to an engine, with the list of keys that may be sent at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "
 
 @dataclass(frozen=True, slots=True)
 class PolicyViolation:
-    """One thing that is not allowed: the v1 field, and what about it."""
+    """One thing that is not allowed: the v1 field, and why."""
 
     option: str
     why: str
@@ -25,7 +25,7 @@ class PolicyViolation:
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """A container that another one leans on: the host's folders it shows, and whether its network is the host's."""
+    """What a container lends to others: the host folders it mounts, and whether its network is the host's."""
 
     folders: tuple[str, ...] = ()
     host_network: bool = False
@@ -33,7 +33,7 @@ class SharedResources:
 
 @dataclass(frozen=True, slots=True)
 class _CheckContext:
-    """What the body may refer to: the environment's own network, and the containers it leans on."""
+    """What the body may refer to: the environment's own network, and other containers."""
 
     network: str
     shared: Mapping[str, SharedResources]
@@ -55,7 +55,7 @@ class KnownKeys:
 def check(
     body: Mapping[str, Any], policy: Policy, *, network: str = "", shared: Mapping[str, SharedResources] | None = None
 ) -> tuple[PolicyViolation, ...]:
-    """Everything about a create body that `policy` does not allow; nothing: it may be sent.
+    """Return every violation of `policy` in a create body; without any it may be sent.
 
     `network` is the environment's own network, the only one with a name of its own; `shared` are the containers whose
     volumes or network it asks for, by the reference that the body has: others are refused.
@@ -79,7 +79,7 @@ def _volumes_from(policy: Policy, value: Iterable[str], context: _CheckContext) 
         if resources is None:
             yield f"the container {each[:60]} is not known here"
         elif not all(map(policy.allows_bind, resources.folders)):
-            yield "the container whose volumes it takes shows folders of the host that may not be mounted"
+            yield "the container whose volumes it takes mounts folders of the host that may not be mounted"
 
 
 def _network(policy: Policy, value: str, context: _CheckContext) -> Iterator[str]:
@@ -153,12 +153,12 @@ _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "OomScoreAdj": _oom_score,
 }
 
-# Rules of keys that no launch field writes yet, for bodies that have them all the same.
+# Keys that have a rule although no launch field writes them yet.
 _KEYS_WITHOUT_FIELD = {"UTSMode": "utsMode", "UsernsMode": "usernsMode"}
 
 
 def known_keys(fields: Iterable[LaunchField]) -> KnownKeys:
-    """The keys that the launch fields declare; one that is declared as ruled without having a rule is not known."""
+    """Collect the keys of the launch fields; a key declared as ruled but without a rule stays unknown, thus refused."""
     keys = [(key, field.name) for field in fields for key in field.engine]
     options = {**_KEYS_WITHOUT_FIELD}
     for key, name in keys:
@@ -167,7 +167,7 @@ def known_keys(fields: Iterable[LaunchField]) -> KnownKeys:
     return KnownKeys(
         body=frozenset({"HostConfig", "NetworkingConfig", *(key.key for key, _ in keys if not key.in_host_config)}),
         harmless=frozenset(key.key for key, _ in keys if key.in_host_config and not key.ruled),
-        # In the order of the rules: a refusal is about the first thing that is wrong.
+        # The order of the rules decides which field a refusal is reported at: that of the first violation.
         ruled={key: options[key] for key in _RULES if key in options},
     )
 

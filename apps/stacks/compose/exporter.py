@@ -1,4 +1,4 @@
-"""Services to a pair of compose files (v2 form) that read back as the same services."""
+"""Writes services as a pair of compose files (version 2) that read back as the same services."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from apps.stacks.compose.service_keys import BLOCK_KEYS
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything out: no anchors, so that a person can edit one service without another."""
+    """Writes no anchors, so that a person can edit one service without changing another."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """No value is written as a reference to another."""
+        """Never write a value as a reference to another."""
         del data
         return True
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
-    """YAML takes some letters for line ends; only between double quotes do they survive."""
+    """Quote what YAML would read as line ends: only between double quotes do these characters survive."""
     style = '"' if set(text) & set("\r\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -34,10 +34,10 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def export(services: Sequence[ComposeService]) -> tuple[str, str]:
-    """The docker-compose and the rancher-compose text, services and keys in a stable order.
+    """Return the docker-compose and the rancher-compose text, with services and keys in a stable order.
 
-    Ids of this portal (requested host, registry credential, containers leaned on) are left out: elsewhere they mean
-    nothing.
+    Ids of this portal (requested host, registry credential, other containers) are left out: they mean nothing
+    elsewhere.
     """
     docker = {each.name: _docker_service(each) for each in services}
     rancher = {each.name: _rancher_service(each) for each in services}
@@ -50,7 +50,7 @@ def _dump(services: dict[str, Any]) -> str:
 
 
 def _escape_dollars(value: Any) -> Any:
-    """A dollar is doubled, so that it is no variable when the file is read."""
+    """Double every dollar, so that it is not read back as a variable."""
     if isinstance(value, str):
         return value.replace("$", "$$")
     if isinstance(value, dict):
@@ -177,7 +177,7 @@ _LINK_WRITERS: dict[str, KeyWriter] = {
 
 
 def key_writers(fields: Iterable[LaunchField]) -> dict[str, KeyWriter]:
-    """What writes each key of a service, in the order of the file."""
+    """Return the writer of each key of a service, in the order of the file."""
     writers = dict(_LINK_WRITERS)
     for field in fields:
         for each in field.compose:
@@ -189,7 +189,7 @@ def key_writers(fields: Iterable[LaunchField]) -> dict[str, KeyWriter]:
 
 def _kind_writer(field: LaunchField, kind: ComposeKind) -> KeyWriter:
     name = field.name
-    if kind == "switch":  # a switch that is off unless somebody says so is not written
+    if kind == "switch":  # v1 always has a value for most switches; the default says nothing
         return lambda _service, wire: None if wire[name] == field.default else wire[name]
     if kind == "cpus":
         return lambda _service, wire: None if wire[name] is None else _format_cpus(wire[name])

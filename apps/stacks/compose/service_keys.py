@@ -1,4 +1,4 @@
-"""The keys of a compose service, each turned into fields of a launch configuration."""
+"""Reads the keys of a compose service into fields of a launch configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KeyReader = Callable[[Any], Fields]
 
 
 class UnsupportedValue(Exception):
-    """The key asks for something that Corral will not do; the text says why and what to do instead."""
+    """The key asks for something that Corral does not support; the text says why and what to do instead."""
 
 
 def _to_field(field: str, convert: Callable[[Any], Any] = lambda value: value) -> KeyReader:
@@ -160,7 +160,7 @@ BLOCK_KEYS = {
     "writeIops": "device_write_iops",
 }
 
-# How the values of each kind of compose key are read; export has the other half.
+# How values of each kind of key are read; `exporter` writes them.
 _KIND_READERS: dict[ComposeKind, Callable[[Any], Any]] = {
     "same": lambda value: value,
     "size": value_formats.parse_size,
@@ -190,7 +190,7 @@ OWN_READERS: dict[str, KeyReader] = {
 }
 _NO_FILES = "the portal reads no files of its own for a stack: "
 
-# Keys that are about several fields, about the service around them, or about something that Corral does not do.
+# Keys that set several fields, that are about the service, or that Corral does not support.
 _OTHER_READERS: dict[str, KeyReader] = {
     "deploy": _deploy,
     "pull_policy": _pull_policy,
@@ -204,7 +204,7 @@ _OTHER_READERS: dict[str, KeyReader] = {
 
 
 def key_readers(fields: Iterable[LaunchField]) -> dict[str, KeyReader]:
-    """What reads each key of a service into launch fields."""
+    """Return the reader of each key of a service."""
     found = {
         each.key: OWN_READERS[each.key] if each.kind == "own" else _to_field(field.name, _KIND_READERS[each.kind])
         for field in fields

@@ -68,7 +68,7 @@ class ResourceFields(NetworkFields):
             ComposeKey("log_driver", "own", written=False),
             ComposeKey("log_opt", "own", written=False),
         ),
-        form=FormControl(section="command", kind="own", name="logDriver", drawn=False, shows_errors=False),
+        form=FormControl(section="command", kind="own", name="logDriver", drawn=False),
         kubernetes="refused: the nodes of a cluster collect all output the same way", swarm="LogDriver",
     )  # fmt: skip
     memory: int | None = launch_field(
