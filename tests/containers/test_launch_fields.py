@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from django.template.loader import render_to_string
 
 from apps.api.resources.launch import launch_schema
 from apps.console.containers import launch_form
+from apps.containers.launch import fields
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.engine_body import config_from_inspect, engine_body, ruled_body
 from apps.containers.launch.fields.declaration import (
@@ -188,6 +191,19 @@ def test_every_simple_control_can_be_drawn(field: LaunchField) -> None:
     if control.kind == "choice":
         assert set(control.options) <= set(field.options)
     assert control.name in Inputs(drawn(control.section, {}, {})).found
+
+
+@pytest.mark.parametrize("path", sorted(Path(fields.__file__).parent.glob("*.py")), ids=lambda path: path.name)
+def test_words_of_the_form_are_marked_for_translation(path: Path) -> None:
+    calls = [each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.Call)]
+    bare = [
+        word.value.value
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "FormControl"
+        for word in call.keywords
+        if word.arg in {"label", "hint", "empty_option"} and isinstance(word.value, ast.Constant)
+    ]
+    assert set(bare) <= {"MiB"}
 
 
 def controls() -> Iterator[FormControl]:

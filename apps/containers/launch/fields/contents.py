@@ -14,6 +14,7 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
+from apps.containers.launch.fields.declaration import gettext_noop as _
 from apps.containers.launch.values import (
     COMMAND,
     IDS,
@@ -44,7 +45,7 @@ class ContentFields(WireObject):
         engine=process("Cmd", write=list),
         compose=ComposeKey("command", "words"),
         form=FormControl(
-            section="command", kind="words", label="Command", placeholder="nginx -g 'daemon off;'",
+            section="command", kind="words", label=_("Command"), placeholder="nginx -g 'daemon off;'",
             is_code=True, row=1, opens=True,
         ),
         kubernetes="containers[].args", swarm="ContainerSpec.Args",
@@ -53,7 +54,7 @@ class ContentFields(WireObject):
         "entryPoint", "array[string]", COMMAND, (),
         engine=process("Entrypoint", write=list),
         compose=ComposeKey("entrypoint", "words"),
-        form=FormControl(section="command", kind="words", label="Entry point", is_code=True, row=2, opens=True),
+        form=FormControl(section="command", kind="words", label=_("Entry point"), is_code=True, row=2, opens=True),
         kubernetes="containers[].command", swarm="ContainerSpec.Command",
     )  # fmt: skip
     environment: Mapping[str, str] = launch_field(
@@ -70,7 +71,7 @@ class ContentFields(WireObject):
         engine=process("Labels", assembled=True),
         compose=ComposeKey("labels", "pairs"),
         form=FormControl(
-            section="labels", kind="pairs", label="Labels", hint="name=value, one to a line",
+            section="labels", kind="pairs", label=_("Labels"), hint=_("name=value, one to a line"),
             placeholder="io.rancher.scheduler.affinity:host_label=disk=ssd", area=4, row=1, opens=True,
         ),
         kubernetes="metadata.annotations of the pod: labels there allow fewer characters",
@@ -109,8 +110,8 @@ class ContentFields(WireObject):
         inspect=engine_values.read_volumes,
         compose=ComposeKey("volumes", "own"),
         form=FormControl(
-            section="volumes", kind="lines", name="volumes", label="Volumes",
-            hint="folder-or-name:/path[:ro], one to a line",
+            section="volumes", kind="lines", name="volumes", label=_("Volumes"),
+            hint=_("folder-or-name:/path[:ro], one to a line"),
             placeholder="data:/var/lib/data\n/srv/site:/usr/share/nginx/html:ro", area=4, row=1, opens=True,
         ),
         kubernetes="volumes with volumeMounts: hostPath, persistentVolumeClaim or emptyDir",

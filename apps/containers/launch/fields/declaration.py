@@ -15,6 +15,11 @@ FormSection = Literal["basics", "command", "volumes", "network", "health", "limi
 LAST_ROW = 99
 
 
+def gettext_noop(text: str) -> str:
+    """Mark a text of the form for translation: message extraction knows the function by Django's name for it."""
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineKey:
     """A key of the engine's create body: in its HostConfig, or beside it.
@@ -75,10 +80,11 @@ class ComposeKey:
 class FormControl:
     """How a field stands in the console's launch form.
 
-    `name` is the form's, when it is not v1's. `row` and `column` order the controls of a section; the ones of a row
-    stand beside each other. A `number` is typed in units of `factor`. An `area` has that many lines. A control that
-    `opens` unfolds its section when it has a value. `drawn` False leaves the HTML to the page's own template; `own`
-    ones are also read by the form itself. `shows_errors` False puts refusals at the top of the page.
+    Texts for people are marked with `gettext_noop`. `name` is the form's, when it is not v1's. `row` and `column` order
+    the controls of a section; the ones of a row stand beside each other. A `number` is typed in units of `factor`. An
+    `area` has that many lines. A control that `opens` unfolds its section when it has a value. `drawn` False leaves the
+    HTML to the page's own template; `own` ones are also read by the form itself. `shows_errors` False puts refusals at
+    the top of the page.
     """
 
     section: FormSection
@@ -176,7 +182,7 @@ def launch_fields(kind: type[WireObject]) -> tuple[LaunchField, ...]:
         control, default = declared.form, default_of(each)
         if control and not control.name:
             control = replace(control, name=declared.name)
-        is_flag = isinstance(default, bool)
+        is_flag = isinstance(default, bool)  # v1 never has null for these, and shows their default
         found.append(
             replace(
                 declared,

@@ -15,6 +15,7 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
+from apps.containers.launch.fields.declaration import gettext_noop as _
 from apps.containers.launch.values import EXTRA_HOST, IDS, check_address, host_name
 from apps.core.fields import list_of, mapping, text
 
@@ -29,8 +30,8 @@ class NetworkFields(ContentFields):
         engine=ruled("NetworkMode", assembled=True, read=engine_values.read_network_mode),
         compose=(ComposeKey("network_mode", "own"), ComposeKey("net", "own", written=False)),
         form=FormControl(
-            section="network", kind="choice", label="Mode", options=("bridge", "host", "none"),
-            empty_option="managed", row=1,
+            section="network", kind="choice", label=_("Mode"), options=("bridge", "host", "none"),
+            empty_option=_("managed"), row=1,
         ),
         kubernetes="the pod network for managed and bridge, hostNetwork for host; none and container are refused",
         swarm="Networks for managed and bridge, the host network for host; none and container are refused",
@@ -65,7 +66,7 @@ class NetworkFields(ContentFields):
         engine=process("Hostname", assembled=True),
         inspect=engine_values.read_hostname,
         compose="hostname",
-        form=FormControl(section="network", kind="text", label="Host name", row=1, column=1),
+        form=FormControl(section="network", kind="text", label=_("Host name"), row=1, column=1),
         kubernetes="hostname", swarm="ContainerSpec.Hostname",
     )  # fmt: skip
     domain_name: str | None = launch_field(
@@ -78,14 +79,16 @@ class NetworkFields(ContentFields):
         "dns", "array[string]", list_of(check_address), (),
         engine=harmless("Dns", write=list, network_own=True),
         compose="dns",
-        form=FormControl(section="network", kind="list", label="DNS servers", placeholder="10.0.0.2", area=2, row=2),
+        form=FormControl(section="network", kind="list", label=_("DNS servers"), placeholder="10.0.0.2", area=2, row=2),
         kubernetes="dnsConfig.nameservers", swarm="ContainerSpec.DNSConfig.Nameservers",
     )  # fmt: skip
     dns_search: tuple[str, ...] = launch_field(
         "dnsSearch", "array[string]", list_of(text(low=1, high=255, pattern=r"[A-Za-z0-9_.-]+")), (),
         engine=harmless("DnsSearch", write=list, network_own=True),
         compose="dns_search",
-        form=FormControl(section="network", kind="list", label="DNS search", placeholder="example.com", area=2, row=2),
+        form=FormControl(
+            section="network", kind="list", label=_("DNS search"), placeholder="example.com", area=2, row=2
+        ),
         kubernetes="dnsConfig.searches", swarm="ContainerSpec.DNSConfig.Search",
     )  # fmt: skip
     dns_options: tuple[str, ...] = launch_field(
@@ -98,6 +101,8 @@ class NetworkFields(ContentFields):
         "extraHosts", "array[string]", list_of(EXTRA_HOST), (),
         engine=harmless("ExtraHosts", write=list, network_own=True),
         compose=ComposeKey("extra_hosts", "own"),
-        form=FormControl(section="network", kind="list", label="Extra hosts", placeholder="db:10.0.0.9", area=2, row=2),
+        form=FormControl(
+            section="network", kind="list", label=_("Extra hosts"), placeholder="db:10.0.0.9", area=2, row=2
+        ),
         kubernetes="hostAliases; host-gateway is refused", swarm="ContainerSpec.Hosts",
     )  # fmt: skip

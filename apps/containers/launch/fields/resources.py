@@ -14,6 +14,7 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
+from apps.containers.launch.fields.declaration import gettext_noop as _
 from apps.containers.launch.fields.network import NetworkFields
 from apps.containers.launch.values import (
     PATH,
@@ -76,7 +77,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("Memory"),
         compose=ComposeKey("mem_limit", "size"),
         form=FormControl(
-            section="limits", kind="number", label="Memory", hint="MiB", placeholder="no limit", factor=_MIB,
+            section="limits", kind="number", label=_("Memory"), hint="MiB", placeholder=_("no limit"), factor=_MIB,
             row=1, column=1, opens=True,
         ),
         kubernetes="containers[].resources.limits.memory", swarm="Resources.Limits.MemoryBytes",
@@ -98,7 +99,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("CpuShares"),
         compose="cpu_shares",
         form=FormControl(
-            section="limits", kind="number", label="CPU shares", placeholder="1024", row=1, column=3
+            section="limits", kind="number", label=_("CPU shares"), placeholder="1024", row=1, column=3
         ),
         kubernetes="containers[].resources.requests.cpu, 1024 to a processor", swarm=_NOT_IN_SWARM,
     )  # fmt: skip
@@ -126,7 +127,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("NanoCpus"),
         compose=ComposeKey("cpus", "cpus"),
         form=FormControl(
-            section="limits", kind="number", name="cpus", label="CPUs", placeholder="no limit",
+            section="limits", kind="number", name="cpus", label=_("CPUs"), placeholder=_("no limit"),
             factor=_BILLIONTHS, row=1, column=2, opens=True,
         ),
         kubernetes="containers[].resources.limits.cpu", swarm="Resources.Limits.NanoCPUs",
@@ -136,7 +137,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("PidsLimit"),
         compose="pids_limit",
         form=FormControl(
-            section="limits", kind="number", label="Processes", placeholder="no limit", row=1, column=4
+            section="limits", kind="number", label=_("Processes"), placeholder=_("no limit"), row=1, column=4
         ),
         kubernetes=_NOT_PER_POD, swarm="Resources.Limits.Pids",
     )  # fmt: skip
@@ -145,8 +146,8 @@ class ResourceFields(NetworkFields):
         engine=ruled("OomScoreAdj"),
         compose="oom_score_adj",
         form=FormControl(
-            section="limits", kind="number", label="OOM score", placeholder="0",
-            hint="-1000 to 1000: the highest is killed first when memory runs out",
+            section="limits", kind="number", label=_("OOM score"), placeholder="0",
+            hint=_("-1000 to 1000: the highest is killed first when memory runs out"),
         ),
         kubernetes="refused: the kubelet derives it from the pod's quality of service",
         swarm="ContainerSpec.OomScoreAdj",
@@ -156,7 +157,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("ShmSize", read=engine_values.read_shm_size),
         compose=ComposeKey("shm_size", "size"),
         form=FormControl(
-            section="limits", kind="number", label="Shared memory", hint="MiB", placeholder="64", factor=_MIB,
+            section="limits", kind="number", label=_("Shared memory"), hint="MiB", placeholder="64", factor=_MIB,
             row=1, column=5,
         ),
         kubernetes="emptyDir with medium Memory at /dev/shm", swarm="ContainerSpec.Mounts: tmpfs at /dev/shm",

@@ -14,6 +14,7 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
+from apps.containers.launch.fields.declaration import gettext_noop as _
 from apps.containers.launch.fields.resources import ResourceFields
 from apps.containers.launch.values import DEVICE, PATH, check_capability
 from apps.core.fields import integer, list_of, map_text, mapping, text
@@ -36,7 +37,7 @@ class RightsFields(ResourceFields):
         engine=ruled("CapAdd", write=list),
         compose="cap_add",
         form=FormControl(
-            section="limits", kind="list", label="Add capabilities", placeholder="NET_ADMIN SYS_TIME", is_code=True,
+            section="limits", kind="list", label=_("Add capabilities"), placeholder="NET_ADMIN SYS_TIME", is_code=True,
             row=2,
         ),
         kubernetes="containers[].securityContext.capabilities.add", swarm="ContainerSpec.CapabilityAdd",
@@ -46,7 +47,7 @@ class RightsFields(ResourceFields):
         engine=harmless("CapDrop", write=list),
         compose="cap_drop",
         form=FormControl(
-            section="limits", kind="list", label="Drop capabilities", placeholder="ALL", is_code=True, row=2
+            section="limits", kind="list", label=_("Drop capabilities"), placeholder="ALL", is_code=True, row=2
         ),
         kubernetes="containers[].securityContext.capabilities.drop", swarm="ContainerSpec.CapabilityDrop",
     )  # fmt: skip
@@ -55,7 +56,7 @@ class RightsFields(ResourceFields):
         engine=ruled("Devices", write=engine_values.write_devices, read=engine_values.read_devices),
         compose="devices",
         form=FormControl(
-            section="limits", kind="list", label="Devices", placeholder="/dev/snd:/dev/snd:rw", is_code=True, row=2
+            section="limits", kind="list", label=_("Devices"), placeholder="/dev/snd:/dev/snd:rw", is_code=True, row=2
         ),
         kubernetes="refused: devices come from the plugins of a cluster",
         swarm="refused: services have no devices of their nodes",
@@ -78,7 +79,7 @@ class RightsFields(ResourceFields):
         engine=ruled("Privileged"),
         compose=ComposeKey("privileged", "switch"),
         form=FormControl(
-            section="limits", kind="switch", label="Privileged: full access to the host", column=2, opens=True
+            section="limits", kind="switch", label=_("Privileged: full access to the host"), column=2, opens=True
         ),
         kubernetes="containers[].securityContext.privileged", swarm="refused: services are never privileged",
     )  # fmt: skip
@@ -100,28 +101,28 @@ class RightsFields(ResourceFields):
         "readOnly", "boolean", default=False,
         engine=harmless("ReadonlyRootfs"),
         compose=ComposeKey("read_only", "switch"),
-        form=FormControl(section="limits", kind="switch", label="Read-only file system", column=1),
+        form=FormControl(section="limits", kind="switch", label=_("Read-only file system"), column=1),
         kubernetes="containers[].securityContext.readOnlyRootFilesystem", swarm="ContainerSpec.ReadOnly",
     )  # fmt: skip
     stdin_open: bool = launch_field(
         "stdinOpen", "boolean", default=False,
         engine=process("OpenStdin"),
         compose=ComposeKey("stdin_open", "switch"),
-        form=FormControl(section="command", kind="switch", name="stdin", label="Keep input open", column=2),
+        form=FormControl(section="command", kind="switch", name="stdin", label=_("Keep input open"), column=2),
         kubernetes="containers[].stdin", swarm="ContainerSpec.OpenStdin",
     )  # fmt: skip
     tty: bool = launch_field(
         "tty", "boolean", default=False,
         engine=process("Tty"),
         compose=ComposeKey("tty", "switch"),
-        form=FormControl(section="command", kind="switch", label="Terminal (TTY)", column=1),
+        form=FormControl(section="command", kind="switch", label=_("Terminal (TTY)"), column=1),
         kubernetes="containers[].tty", swarm="ContainerSpec.TTY",
     )  # fmt: skip
     run_init: bool | None = launch_field(
         "runInit", "boolean",
         engine=harmless("Init"),
         compose=ComposeKey("init", "switch"),
-        form=FormControl(section="command", kind="switch", name="init", label="Init process", column=3),
+        form=FormControl(section="command", kind="switch", name="init", label=_("Init process"), column=3),
         kubernetes="refused: the image must bring its init process", swarm="ContainerSpec.Init",
     )  # fmt: skip
     user: str | None = launch_field(
@@ -129,7 +130,7 @@ class RightsFields(ResourceFields):
         bounds=(1, 255),
         engine=process("User"),
         compose="user",
-        form=FormControl(section="command", kind="text", label="User", placeholder="1000:1000", row=3, column=2),
+        form=FormControl(section="command", kind="text", label=_("User"), placeholder="1000:1000", row=3, column=2),
         kubernetes="containers[].securityContext.runAsUser and runAsGroup; names are refused",
         swarm="ContainerSpec.User",
     )  # fmt: skip
@@ -139,7 +140,7 @@ class RightsFields(ResourceFields):
         engine=process("WorkingDir"),
         compose="working_dir",
         form=FormControl(
-            section="command", kind="text", label="Working folder", placeholder="/srv", is_code=True, row=3, column=1
+            section="command", kind="text", label=_("Working folder"), placeholder="/srv", is_code=True, row=3, column=1
         ),
         kubernetes="containers[].workingDir", swarm="ContainerSpec.Dir",
     )  # fmt: skip
