@@ -10,7 +10,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from apps.containers.launch.config import LaunchConfig, fixed_ports
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.values import fixed_ports
 from apps.containers.models import Container, Pull
 from apps.containers.policy.enforce import enforce_current_policy, enforce_policy
 from apps.control.models import Operation

@@ -140,12 +140,21 @@ def nested(kind: type[WireObject]) -> Check:
     return check
 
 
-def wire(name: str, check: Check, default: Any = None, *, required: bool = False, nullable: bool = True) -> Any:
-    """Declare a dataclass field: its wire name, its check, and its default.
+def wire(
+    name: str,
+    check: Check,
+    default: Any = None,
+    *,
+    required: bool = False,
+    nullable: bool = True,
+    extra: Mapping[str, Any] | None = None,
+) -> Any:
+    """Declare a dataclass field: its wire name, its check, and what it is when absent.
 
     Null counts as absent; an empty list or map is written as null, but `{}` where v1 says it is not `nullable`.
+    `extra` is metadata for those who derive more from the declaration.
     """
-    metadata = {"wire": name, "check": check, "nullable": nullable}
+    metadata = {"wire": name, "check": check, "nullable": nullable, **(extra or {})}
     if required:
         return field(metadata=metadata)
     if isinstance(default, dict):

@@ -1,4 +1,4 @@
-"""The launch form read without a portal: what people type, as v1 says it, and back again."""
+"""The launch form: what people type is read into v1's values, and shown again."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_pairs_are_read_as_people_paste_them(text: str, found: dict[str, str]):
 
 
 @pytest.mark.parametrize("text", ["word", "=1", " = 1", "A=1\nword", "export =1"])
-def test_a_line_that_is_no_pair_is_quoted_back(text: str):
+def test_a_line_without_a_pair_is_quoted_back(text: str):
     with pytest.raises(Invalid, match="write KEY=value") as refusal:
         parse_key_values("labels", text)
     assert refusal.value.field == "labels"
@@ -116,7 +116,7 @@ def test_a_public_port_leads_somewhere():
     assert refusal.value.field == "ports"
 
 
-def test_a_table_with_a_column_cut_short_is_no_mistake_of_ours():
+def test_a_table_with_a_column_cut_short_is_read_as_far_as_it_goes():
     assert parse_ports(form(portPublic=["1", "2"], portPrivate=["80"], portProtocol=["tcp"])) == ["1:80/tcp"]
 
 
@@ -136,6 +136,7 @@ def test_a_table_with_a_column_cut_short_is_no_mistake_of_ours():
         ({"cpus": "0,25"}, "nanoCpus", 250_000_000),
         ({"cpuShares": "512"}, "cpuShares", 512),
         ({"shmSize": "1"}, "shmSize", 1024 * 1024),
+        ({"oomScoreAdj": "-5"}, "oomScoreAdj", -5),
         ({"host": "1h7"}, "requestedHostId", "1h7"),
         ({"privileged": "on"}, "privileged", True),
         ({"stdin": "on"}, "stdinOpen", True),
@@ -216,7 +217,7 @@ def test_what_cannot_be_read_is_refused_at_its_field(fields: dict[str, str], whe
         ("", "form"),
     ],
 )
-def test_a_refusal_is_shown_where_it_can_be_mended(field: str, where: str):
+def test_a_refusal_is_shown_where_it_can_be_corrected(field: str, where: str):
     assert form_errors(Invalid(field, "InvalidFormat", "No.")) == {where: "No."}
 
 
@@ -225,7 +226,7 @@ def test_a_refusal_without_a_field_is_shown_on_top():
 
 
 @pytest.mark.parametrize("start", [True, False])
-def test_whether_it_starts_at_once_is_asked_apart(start: bool):
+def test_whether_it_starts_at_once_is_a_parameter(start: bool):
     assert form_to_config(form(), start=start).start_on_create is start
 
 
@@ -246,6 +247,7 @@ def form_values(**wire: Any) -> dict[str, Any]:
         ({"nanoCpus": 250_000_000}, "cpus", "0.25"),
         ({"cpuShares": 512}, "cpuShares", "512"),
         ({"dns": ["10.0.0.1", "10.0.0.2"]}, "dns", "10.0.0.1\n10.0.0.2"),
+        ({"capAdd": ["NET_ADMIN", "SYS_TIME"]}, "capAdd", "NET_ADMIN SYS_TIME"),  # a single line has no line ends
         ({"ports": ["8080:80/tcp", "53/udp"]}, "portRows", [(8080, 80, "tcp"), ("", 53, "udp")]),
         ({}, "portRows", []),
         ({"restartPolicy": {"name": "always"}}, "restart", "always"),

@@ -19,7 +19,7 @@ from apps.containers.policy import (
     SharedResources,
     check,
 )
-from apps.containers.policy.check import HARMLESS_HOST_FIELDS, PROCESS_FIELDS, RULED_HOST_FIELDS
+from apps.containers.policy.check import KNOWN_KEYS
 from apps.core.errors import Invalid
 
 PLAIN = {"Image": "nginx:1", "HostConfig": {"NetworkMode": "bridge"}}
@@ -80,6 +80,7 @@ WAYS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("a capability", {"CapAdd": ["SYS_ADMIN"]}, "capAdd", {"capAdd": ["SYS_ADMIN"]}),
     ("a capability by its long name", {"CapAdd": ["CAP_NET_ADMIN"]}, "capAdd", {"capAdd": ["NET_ADMIN"]}),
     ("all capabilities", {"CapAdd": ["ALL"]}, "capAdd", {"capAdd": ["ALL"]}),
+    ("to outlive the host's processes", {"OomScoreAdj": -1}, "oomScoreAdj", {"privileged": True}),
     ("a sysctl", {"Sysctls": {"kernel.shmmax": "1"}}, "sysctls", {"sysctls": ["kernel.*"]}),
     ("no seccomp", {"SecurityOpt": ["seccomp=unconfined"]}, "securityOpt", {"securityOpt": True}),
     ("no AppArmor", {"SecurityOpt": ["apparmor:unconfined"]}, "securityOpt", {"securityOpt": True}),
@@ -121,6 +122,7 @@ def test_every_other_rule_may_be_open_without_opening_this_one(
     "host",
     [
         {},
+        {"OomScoreAdj": 500},
         {"Binds": ["data:/data", "data:/d:ro"]},
         {"Mounts": [{"Type": "volume", "Source": "data", "Target": "/d"}, {"Type": "tmpfs", "Target": "/t"}]},
         {"VolumeDriver": "local"},
@@ -170,7 +172,7 @@ def test_no_policy_refuses_what_the_closed_one_allows(policy: Policy, requested:
 
 
 UNLISTED = (
-    "Runtime CgroupParent CgroupnsMode DeviceRequests DeviceCgroupRules Isolation OomScoreAdj MaskedPaths "
+    "Runtime CgroupParent CgroupnsMode DeviceRequests DeviceCgroupRules Isolation OomKillDisable MaskedPaths "
     "ReadonlyPaths StorageOpt ContainerIDFile privileged binds Anything"
 )
 
@@ -231,7 +233,7 @@ def test_the_root_as_an_open_folder_opens_everything():
         ({"NetworkMode": "container:a"}, {"a": SharedResources(host_network=True)}, True),
     ],
 )
-def test_what_another_container_has_is_not_lent_around_the_rules(
+def test_no_rule_is_bypassed_through_another_container(
     value: dict[str, Any], shared: dict[str, SharedResources], refused: bool
 ):
     assert bool(check(body(**value), RESTRICTED, shared=shared)) is refused
@@ -270,8 +272,8 @@ def test_everything_that_a_launch_configuration_can_say_is_known_to_the_check():
         }
     )
     made = engine_body(full, labels={"a": "b"}, network="own", aliases=["x"], links=["c:d"], volumes_from=["e"])
-    assert set(made) <= PROCESS_FIELDS
-    assert set(made["HostConfig"]) <= HARMLESS_HOST_FIELDS | RULED_HOST_FIELDS.keys()
+    assert set(made) <= KNOWN_KEYS.body
+    assert set(made["HostConfig"]) <= KNOWN_KEYS.harmless | KNOWN_KEYS.ruled.keys()
     assert check(made, PERMISSIVE, network="own", shared={"e": SharedResources()}) == ()
 
 

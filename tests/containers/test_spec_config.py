@@ -8,12 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.containers.launch.config import (
-    HealthCheck,
-    LaunchConfig,
-    Port,
-    RestartPolicy,
-)
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.values import HealthCheck, Port, RestartPolicy
 from apps.core.errors import Invalid
 
 FULL: dict[str, Any] = {
@@ -67,6 +63,7 @@ FULL: dict[str, Any] = {
     "cpuQuota": -1,
     "nanoCpus": 1500000000,
     "pidsLimit": 100,
+    "oomScoreAdj": 500,
     "shmSize": 1 << 20,
     "blkioWeight": 300,
     "blkioDeviceOptions": {

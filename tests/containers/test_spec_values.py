@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.containers.launch.config import (
-    LaunchConfig,
-    Port,
-    Volume,
-    fixed_ports,
-    image_uuid,
-)
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.values import Port, Volume, fixed_ports, image_uuid
 from apps.core.errors import Invalid
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -46,7 +41,7 @@ def test_an_image_reference_is_taken(reference: str) -> None:
         *("ą", "https://nginx", "nginx;rm", "a" * 256, "a" * 5000),
     ],
 )
-def test_what_is_no_image_reference_is_refused(reference: str) -> None:
+def test_an_invalid_image_reference_is_refused(reference: str) -> None:
     with pytest.raises(Invalid) as refusal:
         image_uuid(reference)
     assert (refusal.value.field, refusal.value.code) == ("imageUuid", "InvalidReference")
@@ -109,7 +104,7 @@ def test_a_port_is_read_and_written(text: str, port: Port, written: str) -> None
         ("٣", "PortWrongFormat"),
     ],
 )
-def test_what_is_no_port_is_refused(text: str, code: str) -> None:
+def test_an_invalid_port_is_refused(text: str, code: str) -> None:
     with pytest.raises(Invalid) as refusal:
         LaunchConfig.from_wire({"imageUuid": "docker:a", "ports": [text]})
     assert (refusal.value.field, refusal.value.code) == ("ports", code)
@@ -165,7 +160,7 @@ def test_a_volume_is_read_and_written(text: str, volume: Volume) -> None:
         ("/" + "a" * 5000, "InvalidFormat"),
     ],
 )
-def test_what_is_no_volume_is_refused(text: str, code: str) -> None:
+def test_an_invalid_volume_is_refused(text: str, code: str) -> None:
     with pytest.raises(Invalid) as refusal:
         LaunchConfig.from_wire({"imageUuid": "docker:a", "dataVolumes": [text]})
     assert (refusal.value.field, refusal.value.code) == ("dataVolumes", code)

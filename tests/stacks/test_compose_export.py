@@ -1,4 +1,4 @@
-"""What is written reads back as the same services."""
+"""Exported compose files read back as the same services."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ FULL: dict[str, Any] = {
     "cpuQuota": -1,
     "nanoCpus": 1500000000,
     "pidsLimit": 100,
+    "oomScoreAdj": -500,
     "shmSize": 1 << 20,
     "blkioWeight": 300,
     "blkioDeviceOptions": {"/dev/sda": {"weight": 100, "readBps": 1}, "/dev/sdb": {"writeIops": 4}},
@@ -144,7 +145,7 @@ def test_the_texts_are_stable_and_plain_yaml_to_others() -> None:
     assert (docker, rancher) == export([service])
 
 
-def test_letters_that_yaml_takes_for_line_ends_survive() -> None:
+def test_characters_that_yaml_reads_as_line_ends_survive() -> None:
     command = ["\x85", "a\u2028b", "\r", "\r\n", " \n ", "\ufeff", "\x07", "\t"]
     service = ComposeService("web", LaunchConfig.from_wire({"imageUuid": "docker:a", "command": command}))
     assert parse(*export([service])).services == (service,)
@@ -157,7 +158,7 @@ def test_equal_values_are_written_out_for_each_service() -> None:
     assert docker.count("- x") == 2
 
 
-def test_ids_of_this_portal_stay_at_home() -> None:
+def test_ids_of_this_portal_are_left_out() -> None:
     config = LaunchConfig.from_wire({"imageUuid": "docker:a", "requestedHostId": "1h1", "registryCredentialId": "1c1"})
     docker, rancher = export([ComposeService("web", config)])
     assert "1h1" not in docker + rancher

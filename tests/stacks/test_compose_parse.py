@@ -184,7 +184,7 @@ def test_the_scale_is_read(body: str, scale: int) -> None:
         ("environment: [HOME]", "HOME"),
     ],
 )
-def test_what_is_left_out_is_said(body: str, word: str) -> None:
+def test_what_is_left_out_is_a_warning(body: str, word: str) -> None:
     (warning,) = one(body).warnings
     assert word in warning
 
@@ -193,7 +193,7 @@ def test_a_variable_named_without_a_value_is_the_stack_s() -> None:
     assert one("environment: [A]", A="b$c").config.environment == {"A": "b$c"}
 
 
-def test_the_file_s_own_lost_settings_are_said() -> None:
+def test_ignored_settings_of_the_file_are_warnings() -> None:
     text = "version: '3'\nservices: {}\nvolumes: {a: , b: {driver: nfs}}\nnetworks: {n: }\nmore: 1\nx-y: 2\n"
     assert parse(text).warnings == ("The settings under `volumes` are not carried over.", "`more` is not known.")
 
@@ -236,7 +236,7 @@ def test_rancher_compose_adds_its_part() -> None:
     assert check.quorum is not None
     assert (check.port, check.interval, check.request_line, check.quorum.quorum) == (80, 1000, "GET / HTTP/1.0", 2)
     assert service.warnings == ("web: `retain_ip` of rancher-compose is not carried over.",)
-    assert stack.warnings == ("rancher-compose speaks of 'gone', which docker-compose does not have.",)
+    assert stack.warnings == ("rancher-compose has a service 'gone' that docker-compose does not have.",)
 
 
 def test_rancher_compose_of_the_first_form_is_read() -> None:

@@ -1,4 +1,4 @@
-"""Compose files that are wrong, strange or hostile: refused with their line, or read all the same."""
+"""Compose files that are wrong, unusual or hostile: refused with their line, or read all the same."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ WRONG: list[tuple[str, int, str, str]] = [
     ("text", 1, "InvalidFormat", "map of services"),
     ("version: '2'\n", 1, "InvalidFormat", "map of services"),
     ("version: '2'\nservices: [a]\n", 2, "InvalidFormat", "map of services"),
-    ("web:\n  image: a\n  image: b\n", 3, "InvalidFormat", "'image' stands twice"),
-    ("web:\n  image: a\nweb:\n  image: b\n", 3, "InvalidFormat", "'web' stands twice"),
+    ("web:\n  image: a\n  image: b\n", 3, "InvalidFormat", "'image' is duplicated"),
+    ("web:\n  image: a\nweb:\n  image: b\n", 3, "InvalidFormat", "'web' is duplicated"),
     ("web:\n  ? [a]\n  : b\n", 2, "InvalidFormat", "a key must be a text"),
     ("web: nginx\n", 1, "InvalidFormat", "must be a map"),
     ("web:\n  command: a\n", 1, "MissingRequired", "image"),
@@ -147,7 +147,7 @@ def test_variables_are_filled_in(text: str, value: str) -> None:
     assert stack.warnings == ()
 
 
-def test_a_missing_variable_is_empty_and_said() -> None:
+def test_a_missing_variable_is_empty_and_a_warning() -> None:
     stack = parse("web:\n  image: a$GONE\n  user: x${GONE}\n")
     assert stack.services[0].config.user == "x"
     assert stack.warnings == ("The variable GONE is not set; it is taken as empty.",)
@@ -203,7 +203,7 @@ def test_bombs_are_refused_while_small(kind: str) -> None:
         "a: b\n---\nc: d",
     ],
 )
-def test_odd_yaml_is_refused(text: str) -> None:
+def test_invalid_yaml_is_refused(text: str) -> None:
     assert refusal(text).field == "dockerCompose"
 
 
@@ -215,7 +215,7 @@ def test_too_many_services_are_refused() -> None:
     assert refusal("\n".join(f"s{number}: {{image: a}}" for number in range(501))).code == "MaxLimitExceeded"
 
 
-def test_aliases_and_merges_of_honest_files_work() -> None:
+def test_aliases_and_merges_of_ordinary_files_work() -> None:
     text = """
         x-base: &base
           image: nginx

@@ -1,4 +1,4 @@
-"""The small notations of compose files, each with what it means and what is no such thing."""
+"""The value formats of compose files: what each means, and what is refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_size_in_bytes(text: Any, count: int):
 @pytest.mark.parametrize(
     "text", ["", " ", "m", "1x", "1mm", "1 2", "1,5g", "0x10", "1e3", "--1", "1..5", "٣", "1" * 30, None, [], True]
 )
-def test_what_is_no_size_is_refused_with_an_example(text: Any):
+def test_an_invalid_size_is_refused_with_an_example(text: Any):
     with pytest.raises(ValueError, match="512m"):
         parse_size(text)
 
@@ -82,7 +82,7 @@ def test_a_time_in_milliseconds(text: Any, count: int):
 
 
 @pytest.mark.parametrize("text", ["", "s", "1d", "1 s", "-1s", "1s ago", "1.s.5", "..", "1S", None, "s1", "1m 30s"])
-def test_what_is_no_time_is_refused_with_an_example(text: Any):
+def test_an_invalid_time_is_refused_with_an_example(text: Any):
     with pytest.raises(ValueError, match="1m30s"):
         parse_milliseconds(text)
 
@@ -101,7 +101,7 @@ def test_processors_in_billionths(text: Any, count: int):
 
 
 @pytest.mark.parametrize("text", ["", "half", "1,5", "nan", "inf", "-inf", None, [1], "1 2"])
-def test_what_is_no_number_of_processors_is_refused(text: Any):
+def test_an_invalid_number_of_processors_is_refused(text: Any):
     with pytest.raises(ValueError, match="processors"):
         parse_nano_cpus(text)
 

@@ -81,7 +81,7 @@ def test_variables_in_a_text_are_filled_in(text: str, expected: str):
 
 
 @pytest.mark.parametrize("text", ["$", "a$", "$ a", "$1", "${", "${}", "${1}", "${SET", "${SET!x}", "${ SET }", "$-"])
-def test_what_is_no_variable_is_refused_with_its_line(text: str):
+def test_an_invalid_variable_is_refused_with_its_line(text: str):
     with pytest.raises(Invalid) as caught:
         filled(text)
     assert (caught.value.field, caught.value.message[:8]) == ("dockerCompose", "line 3: ")
@@ -152,7 +152,7 @@ def test_keys_become_texts_and_are_not_filled_in(key: object, name: str):
 
 @pytest.mark.parametrize("value", [b"x", {1}, object()])
 def test_a_value_of_another_kind_is_refused(value: object):
-    with pytest.raises(Invalid, match="has no place here"):
+    with pytest.raises(Invalid, match="is not allowed here"):
         Variables(VALUES, "f").fill(lined(a=value))
 
 

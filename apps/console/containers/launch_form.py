@@ -1,49 +1,20 @@
-"""The launch form: what a person typed, turned into a `LaunchConfig` and back."""
+"""The launch form: reads what a person typed into a `LaunchConfig`, and shows one."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, get_args
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from apps.containers.launch.config import LaunchConfig, image_uuid
+from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
+from apps.containers.launch.fields.declaration import FormControl, FormSection, LaunchField
+from apps.containers.launch.values import image_uuid
 from apps.core.errors import Invalid, Problem
-
-MIB = 1024 * 1024
-
-# Form field -> the v1 field whose refusals it shows, where the names differ.
-FORM_FIELD_OF = {
-    "imageUuid": "image",
-    "dataVolumes": "volumes",
-    "environment": "env",
-    "nanoCpus": "cpus",
-    "dockerHealthCheck": "checkCommand",
-    "healthCheck": "checkPort",
-    "launchConfig": "image",
-    "entryPoint": "entryPoint",
-    "requestedHostId": "host",
-    "serviceId": "links",
-    "scale": "scale",
-}
-SECTIONS = {
-    "image": "basics", "name": "basics", "scale": "basics", "description": "basics", "ports": "basics",
-    "env": "basics", "links": "basics", "command": "command", "entryPoint": "command", "user": "command",
-    "workingDir": "command", "volumes": "volumes", "networkMode": "network", "hostname": "network", "dns": "network",
-    "dnsSearch": "network", "extraHosts": "network", "checkCommand": "health", "checkPort": "health",
-    "memory": "limits", "memorySwap": "limits", "cpus": "limits", "cpuShares": "limits", "pidsLimit": "limits",
-    "capAdd": "limits", "capDrop": "limits", "devices": "limits", "shmSize": "limits", "labels": "labels",
-    "host": "labels", "logDriver": "command",
-}  # fmt: skip
-
-
-def form_errors(problem: Problem) -> dict[str, str]:
-    """The refusal at the form's own field; what has none goes to the top."""
-    parts = str(problem.field or "").removeprefix("launchConfig.").split(".")
-    name = FORM_FIELD_OF.get(parts[0], parts[0])
-    return {name if name in SECTIONS else "form": problem.message}
 
 
 def _lines(text: str) -> list[str]:
@@ -51,7 +22,7 @@ def _lines(text: str) -> list[str]:
 
 
 def parse_key_values(name: str, text: str) -> dict[str, str]:
-    """`KEY=value` lines; a shell's `export`, quotes around a value and comments are taken as people paste them."""
+    """Parse `KEY=value` lines, with a shell's `export`, quotes and comments, as people paste them."""
     found: dict[str, str] = {}
     for line in _lines(text):
         if line.startswith("#"):
@@ -77,11 +48,11 @@ def _parse_number(name: str, text: str, factor: float = 1) -> int:
     try:
         return int(float(text.replace(",", ".")) * factor)
     except (ValueError, OverflowError):
-        raise Invalid(name, "InvalidFormat", _("%(text)r is no number.") % {"text": text[:40]}) from None
+        raise Invalid(name, "InvalidFormat", _("%(text)r is not a number.") % {"text": text[:40]}) from None
 
 
 def parse_ports(form: QueryDict) -> list[str]:
-    """The rows of the port table, as v1 writes them."""
+    """Parse the rows of the port table into v1's texts."""
     rows = zip(
         form.getlist("portPublic"),
         form.getlist("portPrivate"),
@@ -101,51 +72,143 @@ def parse_ports(form: QueryDict) -> list[str]:
     return found
 
 
-FieldParser = Callable[[str, str], Any]
-
-
-def _parse_list(_name: str, text: str) -> list[str]:
+def _parse_list(text: str) -> list[str]:
     return [word for line in _lines(text) for word in line.replace(",", " ").split()]
 
 
-FIELD_PARSERS: dict[str, tuple[str, FieldParser]] = {
-    "command": ("command", _parse_shell_words),
-    "entryPoint": ("entryPoint", _parse_shell_words),
-    "workingDir": ("workingDir", lambda _n, t: t),
-    "user": ("user", lambda _n, t: t),
-    "env": ("environment", parse_key_values),
-    "labels": ("labels", parse_key_values),
-    "volumes": ("dataVolumes", lambda _n, t: _lines(t)),
-    "networkMode": ("networkMode", lambda _n, t: t),
-    "hostname": ("hostname", lambda _n, t: t),
-    "dns": ("dns", _parse_list),
-    "dnsSearch": ("dnsSearch", _parse_list),
-    "extraHosts": ("extraHosts", _parse_list),
-    "memory": ("memory", lambda n, t: _parse_number(n, t, MIB)),
-    "cpus": ("nanoCpus", lambda n, t: _parse_number(n, t, 1e9)),
-    "cpuShares": ("cpuShares", _parse_number),
-    "pidsLimit": ("pidsLimit", _parse_number),
-    "shmSize": ("shmSize", lambda n, t: _parse_number(n, t, MIB)),
-    "capAdd": ("capAdd", _parse_list),
-    "capDrop": ("capDrop", _parse_list),
-    "devices": ("devices", _parse_list),
-    "host": ("requestedHostId", lambda _n, t: t),
+def parse_control(control: FormControl, text: str) -> Any:
+    """Turn what was typed into a control into v1's value, not yet checked."""
+    kind = control.kind
+    if kind == "number":
+        return _parse_number(control.name, text, control.factor)
+    if kind == "words":
+        return _parse_shell_words(control.name, text)
+    if kind == "pairs":
+        return parse_key_values(control.name, text)
+    if kind == "list":
+        return _parse_list(text)
+    return _lines(text) if kind == "lines" else text
+
+
+def format_control(control: FormControl, value: Any) -> str:
+    """Turn v1's value into what the control shows."""
+    if control.kind == "number":
+        return str(value) if control.factor == 1 else f"{value / control.factor:g}"
+    if control.kind == "words":
+        return shlex.join(value)
+    if control.kind == "pairs":
+        return "\n".join(f"{key}={text}" for key, text in value.items())
+    if control.kind in {"list", "lines"}:
+        # Browsers take line ends out of what is not a text area: "NET_ADMIN\nBPF" would be sent back as one word.
+        return ("\n" if control.area else " ").join(value)
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownControl:
+    """A control with its content and its error."""
+
+    control: FormControl
+    value: Any
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSection:
+    """The controls of a section that are drawn from their declarations: rows, then switches."""
+
+    rows: tuple[tuple[ShownControl, ...], ...]
+    switches: tuple[ShownControl, ...]
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FormLayout:
+    """The controls of the launch fields, arranged once.
+
+    `parsed` and `switches` are pairs of v1 name and control; `names` maps v1's names to the form's, for refusals;
+    `sections` has all controls by section, `rows` the ones that are drawn.
+    """
+
+    parsed: tuple[tuple[str, FormControl], ...]
+    switches: tuple[tuple[str, FormControl], ...]
+    names: Mapping[str, str]
+    sections: Mapping[str, tuple[FormControl, ...]]
+    rows: Mapping[str, tuple[tuple[FormControl, ...], ...]]
+
+    @classmethod
+    def of(cls, fields: Iterable[LaunchField]) -> FormLayout:
+        """Arrange the controls of the launch fields."""
+        found = [(field.name, field.form) for field in fields if field.form]
+        ordered = sorted((control for _name, control in found), key=lambda each: (each.row, each.column))
+        drawn = [each for each in ordered if each.drawn and each.kind != "switch"]
+        return cls(
+            parsed=tuple(each for each in found if each[1].kind not in {"own", "switch"}),
+            switches=tuple(each for each in found if each[1].kind == "switch"),
+            names={name: control.name for name, control in found if control.shows_errors},
+            sections={name: tuple(each for each in ordered if each.section == name) for name in _SECTIONS},
+            rows={
+                name: tuple(
+                    tuple(row) for _at, row in groupby((each for each in drawn if each.section == name), _row_of)
+                )
+                for name in _SECTIONS
+            },
+        )
+
+
+def _row_of(control: FormControl) -> int:
+    return control.row
+
+
+_SECTIONS = get_args(FormSection)
+LAYOUT = FormLayout.of(LAUNCH_FIELDS)
+# The controls beside the launch fields, by the field that a refusal names.
+_OTHER_NAMES = {
+    "name": "name",
+    "scale": "scale",
+    "description": "description",
+    "serviceId": "links",
+    "launchConfig": "image",
 }
-SWITCHES = {"privileged": "privileged", "readOnly": "readOnly", "tty": "tty", "stdin": "stdinOpen", "init": "runInit"}
+_OTHER_CONTROLS = frozenset({*_OTHER_NAMES.values(), "links"})
+
+
+def form_errors(problem: Problem) -> dict[str, str]:
+    """Put a refusal at its control; one without a control goes to the top of the page."""
+    name = str(problem.field or "").removeprefix("launchConfig.").split(".")[0]
+    name = LAYOUT.names.get(name) or _OTHER_NAMES.get(name, name)
+    is_shown = name in _OTHER_CONTROLS or name in LAYOUT.names.values()
+    return {name if is_shown else "form": problem.message}
+
+
+def form_sections(values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[str, ShownSection]:
+    """Fill the sections of the form; one with an error, or with a value in a control that opens it, is open."""
+
+    def show(controls: Iterable[FormControl]) -> tuple[ShownControl, ...]:
+        return tuple(ShownControl(each, values.get(each.name, ""), errors.get(each.name, "")) for each in controls)
+
+    return {
+        name: ShownSection(
+            tuple(map(show, LAYOUT.rows[name])),
+            show(each for each in controls if each.kind == "switch"),
+            any(errors.get(each.name) or (each.opens and values.get(each.name)) for each in controls),
+        )
+        for name, controls in LAYOUT.sections.items()
+    }
 
 
 def form_to_wire(form: QueryDict) -> dict[str, Any]:
-    """The form as a v1 launch config, not yet checked; raises `Invalid` at the form's field for what cannot be read."""
+    """Read the form into v1's JSON, not yet checked; raises `Invalid` at the form's field for what cannot be read."""
     data: dict[str, Any] = {}
     image = form.get("image", "").strip()
     if not image:
         raise Invalid("image", "MissingRequired", _("Name an image, such as nginx:alpine."))
     data["imageUuid"] = image_uuid(image)
-    for name, (target, read) in FIELD_PARSERS.items():
-        text = form.get(name, "").strip()
+    for name, control in LAYOUT.parsed:
+        text = form.get(control.name, "").strip()
         if text:
-            data[target] = read(name, text)
-    data |= {target: True for name, target in SWITCHES.items() if form.get(name)}
+            data[name] = parse_control(control, text)
+    data |= {name: True for name, control in LAYOUT.switches if form.get(control.name)}
     data["ports"] = parse_ports(form)
     restart = form.get("restart", "")
     if restart:
@@ -177,18 +240,16 @@ def _parse_check_interval(form: QueryDict) -> dict[str, int]:
 
 
 def form_to_config(form: QueryDict, *, start: bool = True) -> LaunchConfig:
-    """The checked launch config of the form."""
+    """Read the form into a checked launch configuration."""
     return LaunchConfig.from_wire(form_to_wire(form) | {"startOnCreate": start})
 
 
 def config_to_form(config: LaunchConfig) -> dict[str, Any]:
-    """A launch config as the form shows it, for a clone."""
+    """Turn a launch configuration into the form's values, for a clone."""
     data = config.to_wire()
     values: dict[str, Any] = {"image": _image_text(config)}
-    for name, (target, _read) in FIELD_PARSERS.items():
-        if data.get(target):
-            values[name] = _field_text(name, data[target])
-    values |= {name: True for name, target in SWITCHES.items() if data.get(target)}
+    values |= {control.name: format_control(control, data[name]) for name, control in LAYOUT.parsed if data.get(name)}
+    values |= {control.name: True for name, control in LAYOUT.switches if data.get(name)}
     values["portRows"] = [(port.public or "", port.private, port.protocol) for port in config.ports]
     values["restart"] = config.restart_policy.name if config.restart_policy else ""
     values["logDriver"] = (config.log_config.driver or "") if config.log_config else ""
@@ -211,20 +272,8 @@ def _health_check_values(config: LaunchConfig) -> dict[str, Any]:
     return {"check": "http" if words else "tcp", "checkPort": check.port, "checkPath": path}
 
 
-def _field_text(name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "\n".join(f"{key}={text}" for key, text in value.items())
-    if name in {"command", "entryPoint"}:
-        return shlex.join(value)
-    if isinstance(value, list | tuple):
-        return "\n".join(str(each) for each in value)
-    if name in {"memory", "shmSize"}:
-        return f"{value / MIB:g}"
-    return f"{value / 1e9:g}" if name == "cpus" else str(value)
-
-
 def submitted_values(form: QueryDict) -> dict[str, Any]:
-    """What was typed, to be shown again beside its error."""
+    """Return what was typed, to be shown again beside its error."""
     rows = list(
         zip(form.getlist("portPublic"), form.getlist("portPrivate"), form.getlist("portProtocol"), strict=False)
     )

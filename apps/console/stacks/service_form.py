@@ -13,6 +13,7 @@ from apps.console.components.listing import natural_order
 from apps.console.containers.launch_form import (
     config_to_form,
     form_errors,
+    form_sections,
     form_to_config,
     submitted_values,
 )
@@ -67,8 +68,12 @@ def _handle_form(ctx: RequestContext, stack: Stack, values: dict[str, Any]) -> H
             return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
             errors = form_errors(problem)
-    context = {"stack": stack, "values": values, "errors": errors, **form_choices(ctx)}
+    context = {"stack": stack, **_form_context(ctx, values, errors)}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)
+
+
+def _form_context(ctx: RequestContext, values: dict[str, Any], errors: dict[str, str]) -> dict[str, Any]:
+    return {"values": values, "errors": errors, "sections": form_sections(values, errors), **form_choices(ctx)}
 
 
 def form_choices(ctx: RequestContext) -> dict[str, Any]:
@@ -150,8 +155,7 @@ def container_new(ctx: RequestContext) -> HttpResponse:
             )
         except Problem as problem:
             errors = form_errors(problem)
-    context = {"values": values, "errors": errors, **form_choices(ctx)}
-    return ctx.render(TEMPLATE, context, status=422 if errors else 200)
+    return ctx.render(TEMPLATE, _form_context(ctx, values, errors), status=422 if errors else 200)
 
 
 def _create_container(ctx: RequestContext) -> Container:

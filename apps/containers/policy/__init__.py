@@ -1,4 +1,4 @@
-"""What containers may ask of their hosts: the rules, and the one check of everything that is sent to an engine."""
+"""The host policy: what containers may ask of their hosts, and the one check of everything sent to an engine."""
 
 from apps.containers.policy.check import PolicyViolation, SharedResources, check
 from apps.containers.policy.rules import (

@@ -1,4 +1,4 @@
-"""The one check of a create body before an engine gets it, and the list of fields that may be sent at all."""
+"""The one check of a create body before it is sent to an engine, with the list of keys that may be sent at all."""
 
 from __future__ import annotations
 
@@ -6,43 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.containers.launch.config import LAUNCH_FIELDS
+from apps.containers.launch.fields.declaration import LaunchField
 from apps.containers.policy import storage
 from apps.containers.policy.rules import Policy, matches
-
-_PROCESS_FIELDS = (
-    "Image Cmd Entrypoint Env User WorkingDir Tty OpenStdin StopSignal StopTimeout Healthcheck Volumes Labels Hostname "
-    "Domainname ExposedPorts HostConfig NetworkingConfig"
-)
-PROCESS_FIELDS = frozenset(_PROCESS_FIELDS.split())
-
-# Of the HostConfig: limits, names and ports, which open nothing ...
-_HARMLESS_HOST_FIELDS = (
-    "Memory MemorySwap MemoryReservation CpuShares CpusetCpus CpuPeriod CpuQuota NanoCpus PidsLimit ShmSize "
-    "BlkioWeight BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps BlkioDeviceWriteIOps "
-    "Ulimits CapDrop GroupAdd ReadonlyRootfs Init Tmpfs RestartPolicy PortBindings PublishAllPorts Dns DnsSearch "
-    "DnsOptions ExtraHosts Links"
-)
-HARMLESS_HOST_FIELDS = frozenset(_HARMLESS_HOST_FIELDS.split())
-
-# ... and those with a rule of their own, by the v1 field that a refusal names.
-RULED_HOST_FIELDS = {
-    "Binds": "dataVolumes",
-    "Mounts": "dataVolumes",
-    "VolumesFrom": "dataVolumesFrom",
-    "VolumeDriver": "volumeDriver",
-    "Privileged": "privileged",
-    "NetworkMode": "networkMode",
-    "PidMode": "pidMode",
-    "IpcMode": "ipcMode",
-    "UTSMode": "utsMode",
-    "UsernsMode": "usernsMode",
-    "Devices": "devices",
-    "CapAdd": "capAdd",
-    "Sysctls": "sysctls",
-    "SecurityOpt": "securityOpt",
-    "LogConfig": "logConfig",
-}
-
 
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
 _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"})
@@ -50,7 +17,7 @@ _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "
 
 @dataclass(frozen=True, slots=True)
 class PolicyViolation:
-    """One thing that is not allowed: the v1 field, and what about it."""
+    """One thing that is not allowed: the v1 field, and why."""
 
     option: str
     why: str
@@ -58,7 +25,7 @@ class PolicyViolation:
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """A container that another one leans on: the host's folders it shows, and whether its network is the host's."""
+    """What a container lends to others: the host folders it mounts, and whether its network is the host's."""
 
     folders: tuple[str, ...] = ()
     host_network: bool = False
@@ -66,29 +33,39 @@ class SharedResources:
 
 @dataclass(frozen=True, slots=True)
 class _CheckContext:
-    """What the body may refer to: the environment's own network, and the containers it leans on."""
+    """What the body may refer to: the environment's own network, and other containers."""
 
     network: str
     shared: Mapping[str, SharedResources]
 
 
+@dataclass(frozen=True, slots=True)
+class KnownKeys:
+    """The keys that a create body may have.
+
+    `body` are those beside the HostConfig, which open nothing, and `harmless` those in it that open nothing either;
+    `ruled` are the ones in it that have a rule, with the v1 field that a refusal names. Any other key is refused.
+    """
+
+    body: frozenset[str]
+    harmless: frozenset[str]
+    ruled: Mapping[str, str]
+
+
 def check(
     body: Mapping[str, Any], policy: Policy, *, network: str = "", shared: Mapping[str, SharedResources] | None = None
 ) -> tuple[PolicyViolation, ...]:
-    """Everything about a create body that `policy` does not allow; nothing: it may be sent.
+    """Return every violation of `policy` in a create body; without any it may be sent.
 
     `network` is the environment's own network, the only one with a name of its own; `shared` are the containers whose
     volumes or network it asks for, by the reference that the body has: others are refused.
     """
     context = _CheckContext(network, shared or {})
     host = body.get("HostConfig") or {}
-    found = [PolicyViolation(name[:60], "is not a known field") for name in body if name not in PROCESS_FIELDS]
-    found += [
-        PolicyViolation(name[:60], "is not a known field")
-        for name in host
-        if name not in HARMLESS_HOST_FIELDS | RULED_HOST_FIELDS.keys()
-    ]
-    for name, option in RULED_HOST_FIELDS.items():
+    unknown = [name for name in body if name not in KNOWN_KEYS.body]
+    unknown += [name for name in host if name not in KNOWN_KEYS.harmless and name not in KNOWN_KEYS.ruled]
+    found = [PolicyViolation(name[:60], "is not a known field") for name in unknown]
+    for name, option in KNOWN_KEYS.ruled.items():
         if host.get(name):
             found += [PolicyViolation(option, why) for why in _RULES[name](policy, host[name], context)]
     networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
@@ -102,7 +79,7 @@ def _volumes_from(policy: Policy, value: Iterable[str], context: _CheckContext) 
         if resources is None:
             yield f"the container {each[:60]} is not known here"
         elif not all(map(policy.allows_bind, resources.folders)):
-            yield "the container whose volumes it takes shows folders of the host that may not be mounted"
+            yield "the container whose volumes it takes mounts folders of the host that may not be mounted"
 
 
 def _network(policy: Policy, value: str, context: _CheckContext) -> Iterator[str]:
@@ -152,6 +129,11 @@ def _devices(policy: Policy, value: Iterable[Mapping[str, str]], _context: _Chec
         yield from (f"the device {str(each.get('PathOnHost'))[:60]} may not be used" for each in value)
 
 
+def _oom_score(policy: Policy, value: int, _context: _CheckContext) -> Iterator[str]:
+    if value < 0 and not policy.privileged:
+        yield "a score below 0 may not be set, because the host's own processes would be killed first"
+
+
 _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "Binds": lambda policy, value, _: storage.check_binds(policy, value),
     "Mounts": lambda policy, value, _: storage.check_mounts(policy, value),
@@ -168,4 +150,26 @@ _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "Sysctls": _sysctls,
     "SecurityOpt": _security,
     "LogConfig": lambda policy, value, _: storage.check_log(policy, value),
+    "OomScoreAdj": _oom_score,
 }
+
+# Keys that have a rule although no launch field writes them yet.
+_KEYS_WITHOUT_FIELD = {"UTSMode": "utsMode", "UsernsMode": "usernsMode"}
+
+
+def known_keys(fields: Iterable[LaunchField]) -> KnownKeys:
+    """Collect the keys of the launch fields; a key declared as ruled but without a rule stays unknown, thus refused."""
+    keys = [(key, field.name) for field in fields for key in field.engine]
+    options = {**_KEYS_WITHOUT_FIELD}
+    for key, name in keys:
+        if key.ruled:
+            options.setdefault(key.key, name)
+    return KnownKeys(
+        body=frozenset({"HostConfig", "NetworkingConfig", *(key.key for key, _ in keys if not key.in_host_config)}),
+        harmless=frozenset(key.key for key, _ in keys if key.in_host_config and not key.ruled),
+        # The order of the rules decides which field a refusal is reported at: that of the first violation.
+        ruled={key: options[key] for key in _RULES if key in options},
+    )
+
+
+KNOWN_KEYS = known_keys(LAUNCH_FIELDS)

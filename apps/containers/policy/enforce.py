@@ -1,4 +1,4 @@
-"""Holding launch configurations and create bodies against their environment's host policy."""
+"""Checks of launch configurations and create bodies against their environment's host policy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.engine_body import engine_body
+from apps.containers.launch.engine_body import ruled_body
 from apps.containers.models import Container
 from apps.containers.policy import (
     CLOSED,
@@ -44,30 +44,41 @@ def enforce_policy(config: LaunchConfig, environment_id: int, *, at: str = "", s
 
 
 def find_violations(config: LaunchConfig, environment_id: int, policy: Policy) -> tuple[PolicyViolation, ...]:
-    """What of a launch configuration the policy forbids, as far as it can be told before there is a host."""
-    references = [*config.data_volumes_from, *([config.network_container_id] if config.network_container_id else [])]
-    shared = {each: _shared_resources_of_row(find_container(environment_id, each)) for each in references}
-    body = engine_body(
-        config,
-        labels={},
-        network=_MANAGED_NETWORK,
-        peer=config.network_container_id or _SIDEKICK,
-        volumes_from=config.data_volumes_from,
-    )
-    return check(body, policy, network=_MANAGED_NETWORK, shared={_SIDEKICK: SharedResources(), **shared})
+    """Return what `policy` forbids of a launch configuration, as far as that is known before a host is chosen."""
+    return _ConfigJudgement(config, environment_id).violations(policy)
+
+
+class _ConfigJudgement:
+    """The part of a launch configuration that policies judge: built once, checked against any number of them."""
+
+    def __init__(self, config: LaunchConfig, environment_id: int) -> None:
+        peer = [config.network_container_id] if config.network_container_id else []
+        references = [*config.data_volumes_from, *peer]
+        self._shared = {_SIDEKICK: SharedResources()} | {
+            each: _shared_resources_of_row(find_container(environment_id, each)) for each in references
+        }
+        self._body = ruled_body(
+            config,
+            network=_MANAGED_NETWORK,
+            peer=config.network_container_id or _SIDEKICK,
+            volumes_from=config.data_volumes_from,
+        )
+
+    def violations(self, policy: Policy) -> tuple[PolicyViolation, ...]:
+        """Return what this policy forbids."""
+        return check(self._body, policy, network=_MANAGED_NETWORK, shared=self._shared)
 
 
 def _current_violations(config: LaunchConfig, environment_id: int) -> tuple[PolicyViolation, ...]:
-    """What the environment's policy forbids; of most configurations it can be told without reading it."""
-    if not find_violations(config, environment_id, CLOSED):
-        return ()
-    return find_violations(config, environment_id, policy_of(environment_id))
+    """Return what the environment's policy forbids; most configurations pass even the closed one, without a query."""
+    judgement = _ConfigJudgement(config, environment_id)
+    return judgement.violations(CLOSED) and judgement.violations(policy_of(environment_id))
 
 
 def enforce_current_policy(row: Container, what: str) -> None:
-    """Raise `Invalid` where a container that is there, whoever made it, stands against the policy as it is now.
+    """Raise `Invalid` if an existing container, whoever made it, violates the current policy.
 
-    `what` is what may not be done with it then: "started", "entered".
+    `what` is the action that is refused then: "started", "entered".
     """
     found = _current_violations(row.config, row.environment_id)
     if found:
@@ -78,7 +89,7 @@ def enforce_current_policy(row: Container, what: str) -> None:
 
 
 def enforce_start_policy(row: Container) -> None:
-    """Raise `EngineRefused` unless the policy as it is now lets the container be started again."""
+    """Raise `EngineRefused` unless the current policy lets the container be started again."""
     found = _current_violations(row.config, row.environment_id)
     if found:
         raise EngineRefused(
@@ -91,7 +102,7 @@ def _summarize(found: Sequence[PolicyViolation]) -> str:
 
 
 def containers_in_violation(environment_id: int) -> list[tuple[Container, tuple[PolicyViolation, ...]]]:
-    """The containers that stand in an environment although its policy forbids making them now, and what about them."""
+    """List the containers that the environment's current policy would not let anybody make, with their violations."""
     policy = policy_of(environment_id)
     rows = Container.all_objects.filter(environment=environment_id, removed=None).exclude(desired="removed")
     found = ((row, find_violations(row.config, environment_id, policy)) for row in rows.select_related("host"))
@@ -99,7 +110,7 @@ def containers_in_violation(environment_id: int) -> list[tuple[Container, tuple[
 
 
 def _shared_resources_of_row(row: Container | None) -> SharedResources:
-    """What a container gives on by its own wish; one that is not there is refused elsewhere."""
+    """Return what a container lends by its configuration; a missing one is refused elsewhere."""
     if row is None:
         return SharedResources()
     config = row.config
@@ -114,7 +125,7 @@ def _bind_sources(mounts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def enforce_body_policy(row: Container, body: Mapping[str, Any], engine: Driver, network: str) -> None:
-    """Raise `EngineRefused` unless the policy as it is now lets this body be sent to the engine."""
+    """Raise `EngineRefused` unless the current policy lets this body be sent to the engine."""
     host = body.get("HostConfig") or {}
     names = [str(each).partition(":")[0] for each in host.get("VolumesFrom", ())]
     mode = str(host.get("NetworkMode", ""))
@@ -129,7 +140,7 @@ def enforce_body_policy(row: Container, body: Mapping[str, Any], engine: Driver,
 
 
 def _shared_resources_on_engine(engine: Driver, reference: str) -> SharedResources | None:
-    """What a container on the engine gives on, whoever made it."""
+    """Return what a container on the engine lends, whoever made it."""
     seen = _inspect(engine, reference)
     if seen is None:
         return None

@@ -1,4 +1,4 @@
-"""The rules of one environment: which ways from a container to its host are open."""
+"""The host policy of an environment: which ways from a container to its host are open."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from apps.containers.launch.config import CAPABILITIES
+from apps.containers.launch.values import CAPABILITIES
 from apps.core.errors import Invalid
 from apps.core.fields import (
     WireObject,
@@ -19,7 +19,7 @@ from apps.core.fields import (
     wire_names_of,
 )
 
-# What engines give every container by themselves: adding one of these opens nothing.
+# What engines grant every container by default: adding one of these opens nothing.
 ENGINE_CAPABILITIES = (
     "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID "
     "SYS_CHROOT"
@@ -45,7 +45,7 @@ _PATTERN = text(low=1, high=255, pattern=r"[A-Za-z0-9_.:/-]*\*?", hint="write a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(WireObject):
-    """What is allowed; without a word nothing is that makes a container root on its host.
+    """What is allowed; by default nothing that makes a container root on its host.
 
     `bind_folders` are open even when `bind_mounts` at large are not; `cap_add` names what may be added (`ALL`:
     anything); `sysctls` and `volume_drivers` are names, or beginnings that end in `*`.
@@ -67,18 +67,18 @@ class Policy(WireObject):
 
     @classmethod
     def from_wire(cls, data: Any, at: str = "") -> Self:
-        """Check what a person sent; a rule that nobody knows is refused, so that no misspelt one opens a door."""
+        """Check what a client sent; an unknown rule is refused, because a misspelt one would silently not apply."""
         unknown = sorted(set(data) - set(wire_names_of(cls))) if isinstance(data, Mapping) else []
         if unknown:
             raise Invalid(f"{at}{unknown[0]}"[:100], "InvalidOption", f"There is no rule {unknown[0][:60]!r}.")
         return cls(**cls.read(data, at))
 
     def to_json(self) -> dict[str, Any]:
-        """Every rule: a decision stays as it was when the defaults change."""
+        """Store every rule, so that a decision outlives a change of the defaults."""
         return {name: [] if value is None else value for name, value in self.to_wire().items()}
 
     def allows_bind(self, path: str) -> bool:
-        """Whether the folder (or file) `path` of the host may be shown to a container."""
+        """Whether the folder (or file) `path` of the host may be mounted into a container."""
         if self.bind_mounts:
             return True
         whole = posixpath.normpath("/" + path.lstrip("/"))
@@ -90,7 +90,7 @@ class Policy(WireObject):
         return "ALL" in self.cap_add or capability.upper().removeprefix("CAP_") in self.cap_add
 
 
-CLOSED = Policy(cap_add=(), volume_drivers=())  # what even this allows, every policy does
+CLOSED = Policy(cap_add=(), volume_drivers=())  # what even this one allows, every policy allows
 RESTRICTED = Policy()
 PERMISSIVE = Policy(
     bind_mounts=True,
@@ -109,5 +109,5 @@ PERMISSIVE = Policy(
 
 
 def matches(patterns: tuple[str, ...], name: str) -> bool:
-    """Whether `name` is one of the patterns, or begins as one that ends in `*`."""
+    """Whether `name` equals a pattern, or starts with one that ends in `*`."""
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)

@@ -1,4 +1,4 @@
-"""The rules about folders of the host, whichever way they are asked for."""
+"""The rules about folders of the host, whichever key asks for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _check_bind(policy: Policy, path: str) -> Iterator[str]:
 
 
 def check_binds(policy: Policy, value: Iterable[str]) -> Iterator[str]:
-    """`source:path[:mode]`: a source with a slash is a folder of the host, any other a named volume."""
+    """Check `source:path[:mode]`: a source with a slash is a folder of the host, any other a named volume."""
     for each in value:
         source = each.split(":")[0]
         if "/" in source:
@@ -24,7 +24,7 @@ def check_binds(policy: Policy, value: Iterable[str]) -> Iterator[str]:
 
 
 def check_mounts(policy: Policy, value: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The long form: binds, volumes (with what their driver is told) and memory."""
+    """Check the long form: binds, volumes (with the options of their driver) and memory."""
     for each in value:
         kind, source = each.get("Type"), str(each.get("Source") or "")
         if kind == "bind" or (kind == "volume" and "/" in source):
@@ -36,7 +36,7 @@ def check_mounts(policy: Policy, value: Iterable[Mapping[str, Any]]) -> Iterator
 
 
 def check_volume(policy: Policy, driver: str, options: Mapping[str, str]) -> Iterator[str]:
-    """A volume's driver and options: the local driver's `o=bind` is a bind mount by another name."""
+    """Check a volume's driver and options: the local driver's `o=bind` is a bind mount by another name."""
     if driver and driver != "local" and not matches(policy.volume_drivers, driver):
         yield f"the volume driver {driver[:60]!r} is not on the list"
     if not options:
@@ -50,7 +50,7 @@ def check_volume(policy: Policy, driver: str, options: Mapping[str, str]) -> Ite
 
 
 def check_log(policy: Policy, value: Mapping[str, Any]) -> Iterator[str]:
-    """Options of log drivers that name a file or socket of the host."""
+    """Check the options of log drivers that name a file or socket of the host."""
     for text in map(str, (value.get("Config") or {}).values()):
         scheme = next((each for each in _FILE_SCHEMES if text.startswith(each)), "")
         if scheme or text.startswith("/"):

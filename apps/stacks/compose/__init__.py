@@ -1,4 +1,4 @@
-"""Compose files: docker-compose (v1, v2, v3) and rancher-compose texts to values and back; pure."""
+"""Compose files: docker-compose (v1, v2, v3) and rancher-compose, read into values and written from them; pure."""
 
 from __future__ import annotations
 

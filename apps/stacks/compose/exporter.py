@@ -1,34 +1,31 @@
-"""Services to a pair of compose files (v2 form) that read back as the same services."""
+"""Writes services as a pair of compose files (version 2) that read back as the same services."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from apps.containers.launch.config import HealthCheck, LaunchConfig, RestartPolicy
+from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
+from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
+from apps.containers.launch.values import HealthCheck, LogConfig, RestartPolicy
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.rancher_compose import HEALTH_KEYS
-from apps.stacks.compose.service_keys import (
-    BLOCK_KEYS,
-    BOOLEAN_KEYS,
-    PLAIN_KEYS,
-    SIZE_KEYS,
-)
+from apps.stacks.compose.service_keys import BLOCK_KEYS
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything out: no anchors, so that a person can edit one service without another."""
+    """Writes no anchors, so that a person can edit one service without changing another."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """No value is written as a reference to another."""
+        """Never write a value as a reference to another."""
         del data
         return True
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
-    """YAML takes some letters for line ends; only between double quotes do they survive."""
+    """Quote what YAML would read as line ends: only between double quotes do these characters survive."""
     style = '"' if set(text) & set("\r\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -37,10 +34,10 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def export(services: Sequence[ComposeService]) -> tuple[str, str]:
-    """The docker-compose and the rancher-compose text, services and keys in a stable order.
+    """Return the docker-compose and the rancher-compose text, with services and keys in a stable order.
 
-    Ids of this portal (requested host, registry credential, containers leaned on) are left out: elsewhere they mean
-    nothing.
+    Ids of this portal (requested host, registry credential, other containers) are left out: they mean nothing
+    elsewhere.
     """
     docker = {each.name: _docker_service(each) for each in services}
     rancher = {each.name: _rancher_service(each) for each in services}
@@ -53,7 +50,7 @@ def _dump(services: dict[str, Any]) -> str:
 
 
 def _escape_dollars(value: Any) -> Any:
-    """A dollar is doubled, so that it is no variable when the file is read."""
+    """Double every dollar, so that it is not read back as a variable."""
     if isinstance(value, str):
         return value.replace("$", "$$")
     if isinstance(value, dict):
@@ -61,51 +58,51 @@ def _escape_dollars(value: Any) -> Any:
     return [_escape_dollars(each) for each in value] if isinstance(value, list) else value
 
 
+KeyWriter = Callable[[ComposeService, Mapping[str, Any]], Any]
+
+# Keys in the order in which people expect them; any other comes after these, in the order of the launch fields.
+_KEY_ORDER = (
+    "image command entrypoint environment labels ports expose volumes tmpfs links external_links network_mode "
+    "extra_hosts restart devices dns dns_search dns_opt domainname hostname cap_add cap_drop cpu_shares cpu_period "
+    "cpu_quota cpuset pids_limit pid ipc security_opt group_add user volume_driver working_dir stop_signal mem_limit "
+    "memswap_limit mem_reservation shm_size privileged read_only stdin_open tty init cpus stop_grace_period sysctls "
+    "ulimits logging healthcheck blkio_config"
+)
+
+
 def _docker_service(service: ComposeService) -> dict[str, Any]:
-    config = service.config
-    wire = config.to_wire()
-    image = config.image_uuid or ""
-    found = {
-        "image": image if image.startswith("sim:") else config.image,
-        "command": wire["command"],
-        "entrypoint": wire["entryPoint"],
-        "environment": wire["environment"] or None,
-        "labels": wire["labels"] or None,
-        "ports": wire["ports"],
-        "expose": wire["expose"],
-        "volumes": wire["dataVolumes"],
-        "tmpfs": [f"{path}:{options}" if options else path for path, options in config.tmpfs.items()] or None,
-        "links": _links(service.links),
-        "external_links": _links(service.external_links),
-        "network_mode": config.network_mode if config.network_mode in {"bridge", "host", "none"} else None,
-        "extra_hosts": wire["extraHosts"],
-        "restart": _restart(config.restart_policy),
-        **{key: wire[field] for key, field in (PLAIN_KEYS | SIZE_KEYS).items()},
-        **{key: wire[field] for key, field in BOOLEAN_KEYS.items() if wire[field] is True or key == "init"},
-        **_structured_keys(config, wire),
-    }
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _structured_keys(config: LaunchConfig, wire: dict[str, Any]) -> dict[str, Any]:
-    log, limits = config.log_config, {each.name: each for each in config.ulimits}
-    return {
-        "cpus": None if config.nano_cpus is None else _format_cpus(config.nano_cpus),
-        "stop_grace_period": None if config.stop_timeout is None else f"{config.stop_timeout}s",
-        "sysctls": wire["sysctls"],
-        "ulimits": {
-            name: each.soft if each.hard is None else {"soft": each.soft, "hard": each.hard}
-            for name, each in limits.items()
-        }
-        or None,
-        "logging": _drop_none({"driver": log.driver, "options": dict(log.config) or None}) if log else None,
-        "healthcheck": _docker_health(config),
-        "blkio_config": _blkio(config),
-    }
+    wire = service.config.to_wire()
+    found = ((key, write(service, wire)) for key, write in KEY_WRITERS.items())
+    return {key: value for key, value in found if value is not None}
 
 
 def _drop_none(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _image(config: LaunchConfig) -> str:
+    image = config.image_uuid or ""
+    return image if image.startswith("sim:") else config.image
+
+
+def _tmpfs(config: LaunchConfig) -> list[str] | None:
+    return [f"{path}:{options}" if options else path for path, options in config.tmpfs.items()] or None
+
+
+def _network_mode(config: LaunchConfig) -> str | None:
+    return config.network_mode if config.network_mode in {"bridge", "host", "none"} else None
+
+
+def _ulimits(config: LaunchConfig) -> dict[str, Any] | None:
+    limits = {each.name: each for each in config.ulimits}
+    return {
+        name: each.soft if each.hard is None else {"soft": each.soft, "hard": each.hard}
+        for name, each in limits.items()
+    } or None
+
+
+def _logging(log: LogConfig | None) -> dict[str, Any] | None:
+    return _drop_none({"driver": log.driver, "options": dict(log.config) or None}) if log else None
 
 
 def _links(links: Sequence[tuple[str, str]]) -> list[str] | None:
@@ -161,3 +158,46 @@ def _rancher_service(service: ComposeService) -> dict[str, Any]:
 def _health(check: HealthCheck) -> dict[str, Any]:
     wire = check.to_wire()
     return _drop_none({key: wire[field] for key, field in HEALTH_KEYS.items()})
+
+
+_OWN_WRITERS: dict[str, KeyWriter] = {
+    "image": lambda service, _wire: _image(service.config),
+    "tmpfs": lambda service, _wire: _tmpfs(service.config),
+    "network_mode": lambda service, _wire: _network_mode(service.config),
+    "restart": lambda service, _wire: _restart(service.config.restart_policy),
+    "ulimits": lambda service, _wire: _ulimits(service.config),
+    "logging": lambda service, _wire: _logging(service.config.log_config),
+    "healthcheck": lambda service, _wire: _docker_health(service.config),
+    "blkio_config": lambda service, _wire: _blkio(service.config),
+}
+_LINK_WRITERS: dict[str, KeyWriter] = {
+    "links": lambda service, _wire: _links(service.links),
+    "external_links": lambda service, _wire: _links(service.external_links),
+}
+
+
+def key_writers(fields: Iterable[LaunchField]) -> dict[str, KeyWriter]:
+    """Return the writer of each key of a service, in the order of the file."""
+    writers = dict(_LINK_WRITERS)
+    for field in fields:
+        for each in field.compose:
+            if each.written and each.kind != "rancher":
+                writers[each.key] = _OWN_WRITERS.get(each.key) or _kind_writer(field, each.kind)
+    order = _KEY_ORDER.split()
+    return {key: writers[key] for key in (*order, *(key for key in writers if key not in order))}
+
+
+def _kind_writer(field: LaunchField, kind: ComposeKind) -> KeyWriter:
+    name = field.name
+    if kind == "switch":  # v1 always has a value for most switches; the default says nothing
+        return lambda _service, wire: None if wire[name] == field.default else wire[name]
+    if kind == "cpus":
+        return lambda _service, wire: None if wire[name] is None else _format_cpus(wire[name])
+    if kind == "seconds":
+        return lambda _service, wire: None if wire[name] is None else f"{wire[name]}s"
+    if kind == "pairs":
+        return lambda _service, wire: wire[name] or None
+    return lambda _service, wire: wire[name]
+
+
+KEY_WRITERS = key_writers(LAUNCH_FIELDS)

@@ -1,6 +1,4 @@
-"""Variable interpolation (`$NAME`, `${NAME:-default}`, `$$`) in a loaded file, within bounds, and which variables
-were missing.
-"""
+"""Interpolation of variables (`$NAME`, `${NAME:-default}`, `$$`) in a loaded file, within limits."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def split_variables(text: str) -> Iterator[tuple[Literal["text", "name", "braces", "bare"], str]]:
-    """The text cut up: `text`, the `name` of a variable, what stands in `braces`, a `bare` dollar (always the last)."""
+    """Split into `text`, the `name` of a variable, the content of `braces`, and a `bare` dollar (always the last)."""
     at = 0
     while (dollar := text.find("$", at)) >= 0:
         yield "text", text[at:dollar]
@@ -35,7 +33,7 @@ def split_variables(text: str) -> Iterator[tuple[Literal["text", "name", "braces
 
 
 def _closing_brace(text: str, dollar: int) -> int | None:
-    """Where the brace that opens after the dollar closes."""
+    """Find the brace that closes the one after the dollar."""
     if not text.startswith("${", dollar):
         return None
     depth = 0
@@ -50,7 +48,7 @@ _OPERATOR = re.compile(r":?[-?+]")
 
 
 class Expander:
-    """Fills in texts; remembers which variables were missing."""
+    """Expands variables in texts, and records which were missing."""
 
     def __init__(self, values: Mapping[str, str], field: str) -> None:
         self._values = values
@@ -62,7 +60,7 @@ class Expander:
         return None if (value := self._values.get(name)) is None else str(value)
 
     def expand(self, text: str, line: int, depth: int = 0) -> str:
-        """The text filled in; raises `Invalid` with its line."""
+        """Expand the variables of a text; raises `Invalid` with its line."""
         if depth > MAX_DEPTH:
             raise error_at_line(self._field, line, "variables are nested too deep")
         return "".join(self._render(kind, part, text, line, depth) for kind, part in split_variables(text))
@@ -108,7 +106,7 @@ MAX_EXPANDED_SIZE = 1024 * 1024
 
 
 class Variables:
-    """Fills in a loaded file; remembers which variables were missing."""
+    """Expands variables in a loaded file, and records which were missing."""
 
     def __init__(self, values: Mapping[str, str], field: str) -> None:
         self._expander = Expander(values, field)
@@ -122,7 +120,7 @@ class Variables:
         return self._expander.get(name)
 
     def fill(self, value: Any, line: int = 1, depth: int = 0) -> Any:
-        """A copy with every text filled in; keys become texts. Aliases are copied, so that is bounded as well."""
+        """Return a copy with every text expanded and every key a text; limited, because aliases are copied too."""
         self._nodes += 1
         if self._nodes > MAX_NODES or depth > MAX_DEPTH:
             raise error_at_line(self._field, line, "the file is too large or too deep")
@@ -134,7 +132,7 @@ class Variables:
             return self._fill_text(value, line)
         if value is None or isinstance(value, bool | int | float):
             return value
-        raise error_at_line(self._field, line, f"a value of the type {type(value).__name__} has no place here")
+        raise error_at_line(self._field, line, f"a value of the type {type(value).__name__} is not allowed here")
 
     def _fill_map(self, value: LineMap, depth: int) -> LineMap:
         found = LineMap()

@@ -1,4 +1,4 @@
-"""A pair of compose files to services; every refusal names the file, the line, the service and the key."""
+"""Reads a pair of compose files into services; every refusal names the file, the line, the service and the key."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def parse(docker_compose: str, rancher_compose: str = "", environment: Mapping[s
 
 
 def _services(top: LineMap) -> tuple[LineMap, list[str]]:
-    """The services, and what else stands at the top, for both forms of the file."""
+    """Find the services in either form of the file, with warnings about the other top-level keys."""
     if "include" in top:
         raise error_at_line(
             DOCKER_FIELD, top.line("include"), "the portal reads no other files for a stack: put the services in here"
@@ -63,7 +63,7 @@ def _services(top: LineMap) -> tuple[LineMap, list[str]]:
 
 
 def _has_settings(section: Any) -> bool:
-    """Names alone need no settings: a volume is made when it is first used, and there is one network."""
+    """Whether a section has more than names: volumes are made on first use, and there is one network."""
     return any(section.values()) if isinstance(section, Mapping) else bool(section)
 
 
@@ -84,7 +84,7 @@ def _check_names(services: LineMap) -> None:
 
 
 class _ServiceParser:
-    """One service while it is read."""
+    """Reads one service."""
 
     def __init__(self, name: str, services: LineMap, variables: Variables) -> None:
         self._name = name
@@ -98,7 +98,7 @@ class _ServiceParser:
         self._body = body
 
     def read(self, extras: RancherService) -> ComposeService:
-        """The service, with what rancher-compose adds."""
+        """Read the service, with what rancher-compose adds."""
         if not self._body.get("image") and "build" not in self._body:
             raise self._error(self._services_map.line(self._name), "`image` is required", "MissingRequired")
         fields = self._fields()
@@ -130,7 +130,7 @@ class _ServiceParser:
         return found
 
     def _fill_environment(self, found: Fields) -> None:
-        """A variable named without a value is taken from the stack's own variables."""
+        """Take a variable that has no value from the stack's own variables."""
         for name, value in list(found.get("environment", {}).items()):
             if value is None and (known := self._variables.get(name)) is not None:
                 found["environment"][name] = known
@@ -145,7 +145,7 @@ class _ServiceParser:
         return self._with_location("", partial(LaunchConfig.from_wire, fields))
 
     def _with_location(self, key: str, read: Callable[[], T]) -> T:
-        """Do it, and turn what goes wrong into a refusal with its place."""
+        """Call `read`, and turn its errors into refusals with their location."""
         try:
             return read()
         except Invalid as problem:
@@ -193,7 +193,7 @@ class _ServiceParser:
 
 
 def _merge_field(found: Fields, field: str, value: Any) -> None:
-    """Several keys may speak of one field (labels, tmpfs, log): maps grow together, else the last one wins."""
+    """Merge keys that set the same field (labels, tmpfs, log): maps are joined, otherwise the last one wins."""
     if isinstance(found.get(field), dict) and isinstance(value, dict):
         found[field] = {**found[field], **value}
     elif value is not None:

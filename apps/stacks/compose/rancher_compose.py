@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.containers.launch.config import HealthCheck
+from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
 from apps.core.fields import boolean, integer, text
 from apps.stacks.compose.interpolation import Variables
@@ -41,7 +41,7 @@ class RancherService:
 
 
 def read_rancher_service(name: str, part: LineMap) -> RancherService:
-    """The part read; raises `Invalid` on a field, whose first word is a key of the part."""
+    """Read a service's part; raises `Invalid` on a field whose first segment is a key of the part."""
     given = {key: value for key, value in part.items() if value is not None}
     fields: dict[str, Any] = {}
     if "health_check" in given:
@@ -74,7 +74,7 @@ RANCHER_FIELD = "rancherCompose"
 def read_rancher_compose(
     source: str, environment: Mapping[str, str], services: set[str]
 ) -> tuple[dict[str, RancherService], list[str]]:
-    """The parts by service, and warnings about the file; `source` may be empty."""
+    """Read the parts by service, with warnings about the file; `source` may be empty."""
     variables = Variables(environment, RANCHER_FIELD)
     top: LineMap = variables.fill(load_yaml(source, RANCHER_FIELD, typed=True))
     parts = top.get("services") if "services" in top or isinstance(top.get("version"), str | int | float) else top
@@ -86,7 +86,7 @@ def read_rancher_compose(
         if name in services:
             found[name] = _read_part(name, part, parts)
         elif not name.startswith((".", "x-")):
-            warnings.append(f"rancher-compose speaks of {name[:80]!r}, which docker-compose does not have.")
+            warnings.append(f"rancher-compose has a service {name[:80]!r} that docker-compose does not have.")
     warnings += [f"The variable {name} is not set; it is taken as empty." for name in variables.missing]
     return found, warnings
 

@@ -1,11 +1,13 @@
-"""The keys of a compose service, each turned into fields of a launch configuration."""
+"""Reads the keys of a compose service into fields of a launch configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from apps.containers.launch.config import image_uuid
+from apps.containers.launch.config import LAUNCH_FIELDS
+from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
+from apps.containers.launch.values import image_uuid
 from apps.stacks.compose import value_formats
 
 Fields = dict[str, Any]
@@ -13,7 +15,7 @@ KeyReader = Callable[[Any], Fields]
 
 
 class UnsupportedValue(Exception):
-    """The key asks for something that Corral will not do; the text says why and what to do instead."""
+    """The key asks for something that Corral does not support; the text says why and what to do instead."""
 
 
 def _to_field(field: str, convert: Callable[[Any], Any] = lambda value: value) -> KeyReader:
@@ -146,10 +148,6 @@ def _pull_policy(value: Any) -> Fields:
     return {"labels": {"io.rancher.container.pull_image": "always"} if value == "always" else None}
 
 
-def _environment(value: Any) -> Fields:
-    return {"environment": value_formats.as_map(value)}
-
-
 def _ports(value: Any) -> list[str]:
     return [port for each in value_formats.as_list(value) for port in value_formats.expand_ports(each)]
 
@@ -162,57 +160,21 @@ BLOCK_KEYS = {
     "writeIops": "device_write_iops",
 }
 
-# Keys that say the same as one field of a launch configuration: compose key -> field. Also what export writes.
-PLAIN_KEYS = {
-    "devices": "devices",
-    "dns": "dns",
-    "dns_search": "dnsSearch",
-    "dns_opt": "dnsOpt",
-    "domainname": "domainName",
-    "hostname": "hostname",
-    "cap_add": "capAdd",
-    "cap_drop": "capDrop",
-    "cpu_shares": "cpuShares",
-    "cpu_period": "cpuPeriod",
-    "cpu_quota": "cpuQuota",
-    "cpuset": "cpuSet",
-    "pids_limit": "pidsLimit",
-    "pid": "pidMode",
-    "ipc": "ipcMode",
-    "security_opt": "securityOpt",
-    "group_add": "groupAdd",
-    "user": "user",
-    "volume_driver": "volumeDriver",
-    "working_dir": "workingDir",
-    "stop_signal": "stopSignal",
+# How values of each kind of key are read; `exporter` writes them.
+_KIND_READERS: dict[ComposeKind, Callable[[Any], Any]] = {
+    "same": lambda value: value,
+    "size": value_formats.parse_size,
+    "switch": value_formats.parse_boolean,
+    "pairs": value_formats.as_map,
+    "words": value_formats.split_command,
+    "ports": _ports,
+    "cpus": value_formats.parse_nano_cpus,
+    "seconds": lambda value: -(-value_formats.parse_milliseconds(value) // 1000),
 }
-SIZE_KEYS = {
-    "mem_limit": "memory",
-    "memswap_limit": "memorySwap",
-    "mem_reservation": "memoryReservation",
-    "shm_size": "shmSize",
-}
-BOOLEAN_KEYS = {
-    "privileged": "privileged",
-    "read_only": "readOnly",
-    "stdin_open": "stdinOpen",
-    "tty": "tty",
-    "init": "runInit",
-}
-_NO_FILES = "the portal reads no files of its own for a stack: "
 
-KEY_READERS: dict[str, KeyReader] = {
-    **{key: _to_field(field) for key, field in PLAIN_KEYS.items()},
-    **{key: _to_field(field, value_formats.parse_size) for key, field in SIZE_KEYS.items()},
-    **{key: _to_field(field, value_formats.parse_boolean) for key, field in BOOLEAN_KEYS.items()},
+# The readers of the `own` keys of launch fields.
+OWN_READERS: dict[str, KeyReader] = {
     "image": _to_field("imageUuid", lambda value: image_uuid(str(value))),
-    "command": _to_field("command", value_formats.split_command),
-    "entrypoint": _to_field("entryPoint", value_formats.split_command),
-    "environment": _environment,
-    "labels": _to_field("labels", value_formats.as_map),
-    "sysctls": _to_field("sysctls", value_formats.as_map),
-    "ports": _to_field("ports", _ports),
-    "expose": _to_field("expose", _ports),
     "volumes": _volumes,
     "tmpfs": _tmpfs,
     "extra_hosts": _extra_hosts,
@@ -222,11 +184,14 @@ KEY_READERS: dict[str, KeyReader] = {
     "logging": _logging,
     "log_driver": lambda value: {"logConfig": {"driver": value}},
     "log_opt": lambda value: {"logConfig": {"config": value}},
-    "cpus": _to_field("nanoCpus", value_formats.parse_nano_cpus),
-    "stop_grace_period": _to_field("stopTimeout", lambda value: -(-value_formats.parse_milliseconds(value) // 1000)),
     "ulimits": _ulimits,
     "healthcheck": _health,
     "blkio_config": _blkio,
+}
+_NO_FILES = "the portal reads no files of its own for a stack: "
+
+# Keys that set several fields, that are about the service, or that Corral does not support.
+_OTHER_READERS: dict[str, KeyReader] = {
     "deploy": _deploy,
     "pull_policy": _pull_policy,
     "scale": _to_field("scale"),
@@ -236,3 +201,17 @@ KEY_READERS: dict[str, KeyReader] = {
     "env_file": _unsupported(f"{_NO_FILES}write the variables under `environment` instead of `env_file`"),
     "label_file": _unsupported(f"{_NO_FILES}write them under `labels` instead of `label_file`"),
 }
+
+
+def key_readers(fields: Iterable[LaunchField]) -> dict[str, KeyReader]:
+    """Return the reader of each key of a service."""
+    found = {
+        each.key: OWN_READERS[each.key] if each.kind == "own" else _to_field(field.name, _KIND_READERS[each.kind])
+        for field in fields
+        for each in field.compose
+        if each.kind != "rancher"
+    }
+    return found | _OTHER_READERS
+
+
+KEY_READERS = key_readers(LAUNCH_FIELDS)

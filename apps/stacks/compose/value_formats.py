@@ -1,6 +1,4 @@
-"""The value formats of compose files: sizes, durations, booleans, commands, lists that may be texts or maps, and
-port ranges.
-"""
+"""The value formats of compose files: sizes, durations, booleans, commands, lists and maps, port ranges."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ _TIMES = {"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000), "m": Dec
 
 
 def parse_size(value: Any) -> int:
-    """Bytes of `512m`, `1.5gb`, `1024` or -1 (no limit)."""
+    """Parse `512m`, `1.5gb`, `1024` or -1 (no limit) into bytes."""
     found = re.fullmatch(r"(-?[0-9]{1,20}(?:\.[0-9]{1,9})?) ?([bkmgt]?)(?:i?b)?", str(value).strip().lower())
     if not found:
         raise ValueError("write a size such as 512m or 1g")
@@ -23,7 +21,7 @@ def parse_size(value: Any) -> int:
 
 
 def parse_milliseconds(value: Any) -> int:
-    """Milliseconds of `1m30s`, `500ms` or plain seconds."""
+    """Parse `1m30s`, `500ms` or plain seconds into milliseconds."""
     text = str(value).strip()
     text += "s" if re.fullmatch(r"[0-9.]+", text) else ""
     if not re.fullmatch(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:us|ms|s|m|h))+", text):
@@ -32,7 +30,7 @@ def parse_milliseconds(value: Any) -> int:
 
 
 def parse_nano_cpus(value: Any) -> int:
-    """Billionths of a processor of `0.5`."""
+    """Parse a number of processors such as `0.5` into billionths."""
     try:
         return int(Decimal(str(value).strip()[:30]) * 10**9)
     except (InvalidOperation, OverflowError, ValueError):
@@ -40,7 +38,7 @@ def parse_nano_cpus(value: Any) -> int:
 
 
 def parse_boolean(value: Any) -> Any:
-    """A YAML 1.1 truth as one that everybody knows; anything else stays for the check."""
+    """Parse the booleans of YAML 1.1, such as `yes` and `off`; anything else is left to the field's check."""
     words = {"yes": True, "on": True, "y": True, "true": True, "no": False, "off": False, "n": False, "false": False}
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
@@ -49,14 +47,14 @@ MAX_COMMAND = 64 * 1024
 
 
 def split_command(value: Any) -> Any:
-    """A command: a text is split as a shell would, a list is taken as it is."""
+    """Split a command as a shell would; a list is taken as it is."""
     if isinstance(value, str) and len(value) > MAX_COMMAND:
         raise ValueError(f"a command has at most {MAX_COMMAND} characters")
     return shlex.split(value) if isinstance(value, str) else value
 
 
 def as_list(value: Any) -> list[Any]:
-    """A list, or one text."""
+    """Return the list; a single text is a list of one."""
     if isinstance(value, list):
         return value
     if isinstance(value, str | int):
@@ -65,7 +63,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def as_map(value: Any, separator: str = "=") -> dict[str, Any]:
-    """A map, or a list of `name=value`; None where a name has no value."""
+    """Return the map, or one made of a list of `name=value`; None where a name has no value."""
     if isinstance(value, Mapping):
         return dict(value)
     found = {}
@@ -79,7 +77,7 @@ MAX_PORTS = 1000
 
 
 def expand_ports(value: Any) -> Iterator[str]:
-    """The single ports of `3000-3005`, `9090-9091:8080-8081/udp` or the long form."""
+    """Yield the single ports of `3000-3005`, `9090-9091:8080-8081/udp` or the long form."""
     text = _format_long_port(value) if isinstance(value, Mapping) else str(value)
     numbers, slash, protocol = text.partition("/")
     rest, _, private = numbers.rpartition(":")
@@ -93,7 +91,7 @@ def expand_ports(value: Any) -> Iterator[str]:
 
 
 def _expand_range(text: str) -> list[str]:
-    """The numbers of a range; a text that is none stays for the check."""
+    """Return the numbers of a range; any other text is left to the field's check."""
     found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
     if not found:
         return [text] if text else []

@@ -1,6 +1,4 @@
-"""YAML from untrusted users: limits on size, depth, nodes and aliases, no duplicate keys, and every error with its
-line.
-"""
+"""Loads YAML of untrusted users: limits on size, depth, nodes and aliases, no duplicate keys, errors with lines."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from apps.core.errors import Invalid
 
 
 class LineMap(dict[str, Any]):
-    """A map that knows in which line each of its keys stands."""
+    """A map that knows the line of each of its keys."""
 
     __slots__ = ("lines",)
 
@@ -28,12 +26,12 @@ class LineMap(dict[str, Any]):
 
 
 def error_at_line(field: str, line: int, message: str, code: str = "InvalidFormat") -> Invalid:
-    """A refusal that points at a line."""
+    """Make a refusal that points at a line."""
     return Invalid(field, code, f"line {line}: {message}")
 
 
 def without_lines(value: Any) -> Any:
-    """Without the lines: plain JSON."""
+    """Return plain JSON, without the lines."""
     if isinstance(value, dict):
         return {name: without_lines(each) for name, each in value.items()}
     return [without_lines(each) for each in value] if isinstance(value, list) else value
@@ -46,7 +44,7 @@ MAX_MERGED = 2000
 
 
 class BoundedLoader(yaml.SafeLoader):
-    """Refuses what is too large while it is read; knows null, texts, lists and maps until it is told of more."""
+    """Refuses what is too large while it is read; resolves only nulls, texts, lists and maps by itself."""
 
     yaml_implicit_resolvers = {}
 
@@ -67,13 +65,13 @@ class BoundedLoader(yaml.SafeLoader):
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Refuse a key that stands twice (later ones would win unseen)."""
+        """Refuse a duplicate key: PyYAML would silently take the last one."""
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
             is_duplicate = isinstance(key, yaml.ScalarNode) and key.value in seen
             if is_duplicate or not isinstance(key, yaml.ScalarNode):
-                problem = f"the key {key.value[:60]!r} stands twice" if is_duplicate else "a key must be a text"
+                problem = f"the key {key.value[:60]!r} is duplicated" if is_duplicate else "a key must be a text"
                 raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return node
@@ -89,7 +87,7 @@ MAX_TEXT = 1024 * 1024
 
 
 class _TextLoader(BoundedLoader):
-    """Reads every plain scalar but null as text: `yes`, `22:22` and `1.10` mean what they look like."""
+    """Reads every plain scalar but null as text: YAML 1.1 turns `yes`, `22:22` and `1.10` into other values."""
 
 
 class _TypedLoader(_TextLoader):
@@ -116,7 +114,7 @@ _TypedLoader.add_constructor(f"{_TAG}map", _construct_line_map)
 
 
 def load_yaml(text: str, field: str, *, typed: bool = False) -> LineMap:
-    """The map that the text holds; an empty text is an empty map. Raises `Invalid` on `field`."""
+    """Load the map in a text; an empty text is an empty map. Raises `Invalid` on `field`."""
     if len(text) > MAX_TEXT:
         raise Invalid(field, "MaxLengthExceeded", "The file must not be larger than 1 MB.")
     try:
@@ -125,7 +123,7 @@ def load_yaml(text: str, field: str, *, typed: bool = False) -> LineMap:
         mark = problem.problem_mark
         raise error_at_line(field, mark.line + 1 if mark else 1, problem.problem or "this is not YAML") from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as problem:
-        # PyYAML lets Python's own errors through where a tag and its value do not fit
+        # PyYAML lets Python's own errors through where a value does not fit its tag
         raise Invalid(field, "InvalidFormat", f"This is not YAML: {str(problem).partition(chr(10))[0][:200]}") from None
     if found is None:
         return LineMap()

@@ -1,0 +1,172 @@
+"""The launch fields of what a container may do to the machine, as whom it runs, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apps.containers.launch import engine_values
+from apps.containers.launch.fields.declaration import (
+    ComposeKey,
+    FormControl,
+    harmless,
+    launch_field,
+    process,
+    ruled,
+)
+from apps.containers.launch.fields.declaration import gettext_noop as _
+from apps.containers.launch.fields.resources import ResourceFields
+from apps.containers.launch.values import DEVICE, PATH, check_capability
+from apps.core.fields import integer, list_of, map_text, mapping, text
+
+_NOT_IN_SWARM = "refused: swarm has no such field"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightsFields(ResourceFields):
+    """What it may do, as whom it runs, and where."""
+
+    sysctls: Mapping[str, str] = launch_field(
+        "sysctls", "map[string]", mapping(map_text(1024)), {},
+        engine=ruled("Sysctls", write=dict),
+        compose=ComposeKey("sysctls", "pairs"),
+        kubernetes="securityContext.sysctls of the pod", swarm="ContainerSpec.Sysctls",
+    )  # fmt: skip
+    cap_add: tuple[str, ...] = launch_field(
+        "capAdd", "array[enum]", list_of(check_capability), (),
+        engine=ruled("CapAdd", write=list),
+        compose="cap_add",
+        form=FormControl(
+            section="limits", kind="list", label=_("Add capabilities"), placeholder="NET_ADMIN SYS_TIME", is_code=True,
+            row=2,
+        ),
+        kubernetes="containers[].securityContext.capabilities.add", swarm="ContainerSpec.CapabilityAdd",
+    )  # fmt: skip
+    cap_drop: tuple[str, ...] = launch_field(
+        "capDrop", "array[enum]", list_of(check_capability), (),
+        engine=harmless("CapDrop", write=list),
+        compose="cap_drop",
+        form=FormControl(
+            section="limits", kind="list", label=_("Drop capabilities"), placeholder="ALL", is_code=True, row=2
+        ),
+        kubernetes="containers[].securityContext.capabilities.drop", swarm="ContainerSpec.CapabilityDrop",
+    )  # fmt: skip
+    devices: tuple[str, ...] = launch_field(
+        "devices", "array[string]", list_of(DEVICE), (),
+        engine=ruled("Devices", write=engine_values.write_devices, read=engine_values.read_devices),
+        compose="devices",
+        form=FormControl(
+            section="limits", kind="list", label=_("Devices"), placeholder="/dev/snd:/dev/snd:rw", is_code=True, row=2
+        ),
+        kubernetes="refused: devices come from the plugins of a cluster",
+        swarm="refused: services have no devices of their nodes",
+    )  # fmt: skip
+    group_add: tuple[str, ...] = launch_field(
+        "groupAdd", "array[string]", list_of(text(low=1, high=64)), (),
+        engine=harmless("GroupAdd", write=list),
+        compose="group_add",
+        kubernetes="securityContext.supplementalGroups; names are refused", swarm="ContainerSpec.Groups",
+    )  # fmt: skip
+    security_opt: tuple[str, ...] = launch_field(
+        "securityOpt", "array[string]", list_of(text(low=1, high=65536)), (),
+        engine=ruled("SecurityOpt", write=list),
+        compose="security_opt",
+        kubernetes="containers[].securityContext: allowPrivilegeEscalation, seccompProfile, seLinuxOptions",
+        swarm="ContainerSpec.Privileges",
+    )  # fmt: skip
+    privileged: bool = launch_field(
+        "privileged", "boolean", default=False,
+        engine=ruled("Privileged"),
+        compose=ComposeKey("privileged", "switch"),
+        form=FormControl(
+            section="limits", kind="switch", label=_("Privileged: full access to the host"), column=2, opens=True
+        ),
+        kubernetes="containers[].securityContext.privileged", swarm="refused: services are never privileged",
+    )  # fmt: skip
+    pid_mode: str | None = launch_field(
+        "pidMode", "enum",
+        options=("host",),
+        engine=ruled("PidMode"),
+        compose="pid",
+        kubernetes="hostPID", swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    ipc_mode: str | None = launch_field(
+        "ipcMode", "enum",
+        options=("host", "private", "shareable", "none"),
+        engine=ruled("IpcMode", read=engine_values.read_ipc_mode),
+        compose="ipc",
+        kubernetes="hostIPC for host; the containers of a pod share theirs in any case", swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    read_only: bool = launch_field(
+        "readOnly", "boolean", default=False,
+        engine=harmless("ReadonlyRootfs"),
+        compose=ComposeKey("read_only", "switch"),
+        form=FormControl(section="limits", kind="switch", label=_("Read-only file system"), column=1),
+        kubernetes="containers[].securityContext.readOnlyRootFilesystem", swarm="ContainerSpec.ReadOnly",
+    )  # fmt: skip
+    stdin_open: bool = launch_field(
+        "stdinOpen", "boolean", default=False,
+        engine=process("OpenStdin"),
+        compose=ComposeKey("stdin_open", "switch"),
+        form=FormControl(section="command", kind="switch", name="stdin", label=_("Keep input open"), column=2),
+        kubernetes="containers[].stdin", swarm="ContainerSpec.OpenStdin",
+    )  # fmt: skip
+    tty: bool = launch_field(
+        "tty", "boolean", default=False,
+        engine=process("Tty"),
+        compose=ComposeKey("tty", "switch"),
+        form=FormControl(section="command", kind="switch", label=_("Terminal (TTY)"), column=1),
+        kubernetes="containers[].tty", swarm="ContainerSpec.TTY",
+    )  # fmt: skip
+    run_init: bool | None = launch_field(
+        "runInit", "boolean",
+        engine=harmless("Init"),
+        compose=ComposeKey("init", "switch"),
+        form=FormControl(section="command", kind="switch", name="init", label=_("Init process"), column=3),
+        kubernetes="refused: the image must bring its init process", swarm="ContainerSpec.Init",
+    )  # fmt: skip
+    user: str | None = launch_field(
+        "user", "string", text(low=1, high=255),
+        bounds=(1, 255),
+        engine=process("User"),
+        compose="user",
+        form=FormControl(section="command", kind="text", label=_("User"), placeholder="1000:1000", row=3, column=2),
+        kubernetes="containers[].securityContext.runAsUser and runAsGroup; names are refused",
+        swarm="ContainerSpec.User",
+    )  # fmt: skip
+    working_dir: str | None = launch_field(
+        "workingDir", "string", PATH,
+        bounds=(1, 4096),
+        engine=process("WorkingDir"),
+        compose="working_dir",
+        form=FormControl(
+            section="command", kind="text", label=_("Working folder"), placeholder="/srv", is_code=True, row=3, column=1
+        ),
+        kubernetes="containers[].workingDir", swarm="ContainerSpec.Dir",
+    )  # fmt: skip
+    stop_signal: str | None = launch_field(
+        "stopSignal", "string", text(low=1, high=32, pattern=r"[A-Z0-9+-]+", hint="such as SIGTERM"),
+        engine=process("StopSignal"),
+        compose="stop_signal",
+        kubernetes="refused: the image names its signal", swarm="ContainerSpec.StopSignal",
+    )  # fmt: skip
+    stop_timeout: int | None = launch_field(
+        "stopTimeout", "int", integer(0, 86_400),
+        engine=process("StopTimeout"),
+        compose=ComposeKey("stop_grace_period", "seconds"),
+        kubernetes="terminationGracePeriodSeconds", swarm="ContainerSpec.StopGracePeriod",
+    )  # fmt: skip
+    start_on_create: bool = launch_field(
+        "startOnCreate", "boolean", default=True,
+        compose=ComposeKey("start_on_create", "rancher"),
+        kubernetes="replicas: 0 until it is started", swarm="Mode.Replicated.Replicas: 0 until it is started",
+    )  # fmt: skip
+    requested_host_id: str | None = launch_field(
+        "requestedHostId", "reference[host]", text(low=1, high=255),
+        form=FormControl(section="labels", kind="text", name="host", drawn=False, opens=True),
+        kubernetes="nodeName", swarm="Placement.Constraints: node.id",
+    )  # fmt: skip
+    registry_credential_id: str | None = launch_field(
+        "registryCredentialId", "reference[registryCredential]", text(low=1, high=255),
+        kubernetes="imagePullSecrets", swarm="the registry authorization of the request",
+    )  # fmt: skip
