@@ -1,0 +1,131 @@
+"""A simulated engine's containers and networks as the Engine API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulated_engine.container import SimulatedContainer
+from simulated_engine.images import image_id
+from simulated_engine.networks import SimulatedNetwork
+from simulated_engine.timestamps import to_rfc3339
+
+_SEPARATE_KEYS = {"HostConfig", "NetworkingConfig"}
+_PID = 4242
+
+Json = dict[str, Any]
+
+
+def container_summary(container: SimulatedContainer, now: int) -> Json:
+    """Its row in /containers/json at `now` (unix nanoseconds)."""
+    return {
+        "Id": container.id,
+        "Names": [f"/{container.name}"],
+        "Image": container.image,
+        "ImageID": image_id(container.image),
+        "Command": " ".join(container.command),
+        "Created": container.created_at // 10**9,
+        "State": container.status,
+        "Status": _status(container, now),
+        "Ports": _ports(container),
+        "Labels": dict(container.labels),
+        "HostConfig": {"NetworkMode": container.mode},
+        "NetworkSettings": {"Networks": _networks(container)},
+        "Mounts": _mounts(container),
+    }
+
+
+def _status(container: SimulatedContainer, now: int) -> str:
+    if container.status == "created":
+        return "Created"
+    age = max(0, now - (container.started_at if container.running else container.finished_at)) // 10**9
+    if not container.running:
+        return f"Exited ({container.exit_code}) {age} seconds ago"
+    return f"Up {age} seconds{f' ({container.health})' if container.health else ''}"
+
+
+def _ports(container: SimulatedContainer) -> list[Json]:
+    found: list[Json] = []
+    for key, binds in container.ports.items():
+        number, _, protocol = key.partition("/")
+        port = {"PrivatePort": int(number), "Type": protocol or "tcp"}
+        found += [{**port, "PublicPort": int(b["HostPort"]), "IP": b["HostIp"]} for b in binds] or [port]
+    return found
+
+
+def _networks(container: SimulatedContainer) -> Json:
+    return {name: {"IPAddress": address, "Aliases": None} for name, address in container.addresses.items()}
+
+
+def _mounts(container: SimulatedContainer) -> list[Json]:
+    return [_mount(bind) for bind in container.config.get("Binds") or ()]
+
+
+def _mount(bind: str) -> Json:
+    source, _, rest = bind.partition(":")
+    target, _, mode = rest.partition(":")
+    is_volume = not source.startswith("/")
+    return {
+        "Type": "volume" if is_volume else "bind",
+        "Name": source if is_volume else "",
+        "Source": f"/var/lib/docker/volumes/{source}/_data" if is_volume else source,
+        "Destination": target,
+        "Mode": mode,
+        "RW": "ro" not in mode.split(","),
+    }
+
+
+def container_details(container: SimulatedContainer) -> Json:
+    """The answer of /containers/{id}/json."""
+    config = {key: value for key, value in container.body.items() if key not in _SEPARATE_KEYS}
+    return {
+        "Id": container.id,
+        "Name": f"/{container.name}",
+        "Created": to_rfc3339(container.created_at),
+        "Path": container.command[0],
+        "Args": container.command[1:],
+        "Image": image_id(container.image),
+        "RestartCount": container.restarts,
+        "Driver": "memory",
+        "State": _state(container),
+        "Config": {"Hostname": container.id[:12], "Labels": {}, "Env": [], "Tty": False, **config},
+        "HostConfig": {**container.config, "NetworkMode": container.mode},
+        "NetworkSettings": {
+            "Ports": {key: binds or None for key, binds in container.ports.items()},
+            "Networks": _networks(container),
+        },
+        "Mounts": _mounts(container),
+    }
+
+
+def _state(container: SimulatedContainer) -> Json:
+    state: Json = {
+        "Status": container.status,
+        # The engine counts one that waits for its restart as running.
+        "Running": container.running or container.status == "restarting",
+        "Paused": container.status == "paused",
+        "Restarting": container.status == "restarting",
+        "OOMKilled": container.oom_killed,
+        "Dead": False,
+        "Pid": _PID if container.running else 0,
+        "ExitCode": container.exit_code,
+        "Error": container.error,
+        "StartedAt": to_rfc3339(container.started_at),
+        "FinishedAt": to_rfc3339(container.finished_at),
+    }
+    return state | ({"Health": {"Status": container.health, "FailingStreak": 0, "Log": []}} if container.health else {})
+
+
+def network_details(network: SimulatedNetwork) -> Json:
+    """The answer of /networks/{id}, with who is on it."""
+    subnet = f"172.{network.second_byte}.0.0/16"
+    return {
+        "Id": network.id,
+        "Name": network.name,
+        "Created": to_rfc3339(network.created_at),
+        "Scope": "local",
+        "Driver": network.driver,
+        "Labels": dict(network.labels),
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}] if network.second_byte else []},
+        "Containers": {key: {"IPv4Address": f"{address}/16"} for address, key in network.used.items()},
+        "Options": {},
+    }
