@@ -12,7 +12,7 @@ from simulated_engine.runtime import Cancel
 Listener = Callable[[], None]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class SimulatedContainer:
     """`status` is the engine's word for its state; times are unix nanoseconds, 0 for never.
 

@@ -42,11 +42,6 @@ class EventBus:
         for listener in listeners:
             listener(event)
 
-    def recent(self) -> list[SimulatedEvent]:
-        """What is still remembered, the oldest first."""
-        with self._lock:
-            return list(self._recent)
-
     def subscribe(self, listener: EventListener) -> tuple[list[SimulatedEvent], Callable[[], None]]:
         """What happened before, and what ends the subscription: no event is missed or given twice in between."""
         key = object()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from typing import IO, Any, Protocol, cast
 
 from simulated_engine.container import SimulatedContainer
 from simulated_engine.errors import bad_request, conflict, not_found
@@ -37,6 +37,13 @@ def repository(image: str) -> str:
 def image_id(image: str) -> str:
     """The id of an image, made from its name: the same name is the same image on every simulated engine."""
     return f"sha256:{hashlib.sha256(tagged_name(image).encode()).hexdigest()}"
+
+
+class Readable(Protocol):
+    """What an archive is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes, b"" at the end."""
 
 
 class SimulatedImages:
@@ -125,15 +132,21 @@ class SimulatedImages:
         manifest = [{"RepoTags": [self.require(image)], "Layers": [_LAYER]} for image in images]
         return _archive(json.dumps(manifest).encode())
 
-    def load(self, file: IO[bytes]) -> list[str]:
-        """Take in the images of a whole archive, a real engine's too: only their names count. Raises
-        `EngineApiError`.
-        """
-        try:
-            names = _read_names(file)
-        except _INVALID_ARCHIVE_ERRORS:
-            raise bad_request("the archive holds no images, or is cut off") from None
-        return [self.receive(name, "load") for name in names]
+
+def read_archive(file: Readable) -> list[str]:
+    """The names of the images in a whole archive, a real engine's too. Raises `EngineApiError`.
+
+    It is read as a stream and to its end: one that is cut off must not be taken.
+    """
+    manifest: Any = None
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|") as tar:
+            for entry in tar:
+                if entry.name == _MANIFEST and (member := tar.extractfile(entry)) is not None:
+                    manifest = json.loads(member.read(_MAX_MANIFEST))
+        return [str(name) for image in manifest for name in image.get("RepoTags") or ()]
+    except _INVALID_ARCHIVE_ERRORS:
+        raise bad_request("the archive holds no images, or is cut off") from None
 
 
 def _archive(manifest: bytes) -> Iterator[bytes]:
@@ -149,13 +162,3 @@ def _tar_header(name: str, size: int) -> bytes:
     entry = tarfile.TarInfo(name)
     entry.size = size
     return entry.tobuf()
-
-
-def _read_names(file: IO[bytes]) -> list[str]:
-    """The names in an archive, which is read as a stream and to its end: one that is cut off must not be taken."""
-    manifest: Any = None
-    with tarfile.open(fileobj=file, mode="r|") as tar:
-        for entry in tar:
-            if entry.name == _MANIFEST and (member := tar.extractfile(entry)) is not None:
-                manifest = json.loads(member.read(_MAX_MANIFEST))
-    return [str(name) for image in manifest for name in image.get("RepoTags") or ()]

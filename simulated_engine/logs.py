@@ -38,11 +38,6 @@ class LogCursor:
         available = len(log.lines)
         self._next = log.count - (available if tail is None else min(max(tail, 0), available))
 
-    @property
-    def has_more(self) -> bool:
-        """Whether lines came since the last `take`."""
-        return self._log.count > self._next
-
     def take(self) -> list[LogRecord]:
         """The lines since the last call; those that were dropped meanwhile are left out."""
         lines = self._log.lines

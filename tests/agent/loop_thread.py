@@ -52,7 +52,7 @@ async def refuse_agent_api(where: str, query: str, sink: Any) -> None:
 async def serve_simulated_engine(path: str, *, read_only: bool = False) -> tuple[SimulatedEngine, asyncio.Server]:
     """A simulated engine behind its agent's door on a unix socket."""
     engine = SimulatedEngine("conformance", "SIM:1")
-    engine.tick = 0.05
+    engine.core.tick = 0.05
     engine.images.add("bb:local")
     engine_proxy = EngineProxy(engine.open, refuse_agent_api, read_only=read_only)
     return engine, await asyncio.start_unix_server(engine_proxy.serve, path)

@@ -106,7 +106,7 @@ def test_a_path_that_is_none_is_not_found(run_scenario: Callable[[Scenario], Non
 
 def test_counters_of_containers_and_machine_come_together(run_scenario: Callable[[Scenario], None]):
     async def scenario(engine: SimulatedEngine, journal: Journal, request: Request) -> None:
-        running, still = (engine.containers.make(name, {"Image": "sim:a"}) for name in ("on", "off"))
+        running, still = (engine.containers.create(name, {"Image": "sim:a"}) for name in ("on", "off"))
         engine.containers.start(running)
         _, found = await request("containers/stats")
         assert set(found) == {running.id}

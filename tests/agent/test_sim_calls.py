@@ -18,7 +18,7 @@ def test_what_was_not_given_when_a_start_failed_is_free_again():
         ports = {"80/tcp": [{"HostPort": "8080"}]}
         first: dict[str, Any] = {"HostConfig": {"NetworkMode": "lab"}, "NetworkingConfig": points}
         await start_container(engine, "one", **first)
-        second = engine.containers.make(
+        second = engine.containers.create(
             "two",
             {
                 "Image": "sim:a",
@@ -71,10 +71,10 @@ def test_a_refusal_comes_instead_of_an_answer_and_not_in_its_middle(path: str):
 def test_a_list_shows_what_was_asked_for(query: str, names: set[str]):
     async def scene(engine: SimulatedEngine) -> None:
         await start_container(engine, "run", Labels={"tier": "front"})
-        old = engine.containers.make("old", {"Image": "sim:a", "Labels": {"tier": "back"}})
+        old = engine.containers.create("old", {"Image": "sim:a", "Labels": {"tier": "back"}})
         engine.containers.start(old)
         engine.containers.stop(old)
-        engine.containers.make("new", {"Image": "sim:a"})
+        engine.containers.create("new", {"Image": "sim:a"})
         target = query.replace('"', "%22").replace("{", "%7B").replace("}", "%7D").replace("^", "%5E")
         status, found = await request(engine, "GET", f"/containers/json{target}")
         assert status == 200
@@ -109,7 +109,7 @@ def test_a_list_shows_what_was_asked_for(query: str, names: set[str]):
 )
 def test_a_container_obeys_or_says_why_not(before: list[str], path: str, status: int, after: str):
     async def scene(engine: SimulatedEngine) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a"})
+        box = engine.containers.create("web", {"Image": "sim:a"})
         for step in before:
             assert (await request(engine, "POST", f"/containers/web/{step}"))[0] == 204
         assert (await request(engine, "POST", f"/containers/{box.id}/{path}"))[0] == status
@@ -131,7 +131,7 @@ def test_a_container_obeys_or_says_why_not(before: list[str], path: str, status:
 )
 def test_a_container_goes_when_it_may(state: str, query: str, status: int):
     async def scene(engine: SimulatedEngine) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a"})
+        box = engine.containers.create("web", {"Image": "sim:a"})
         if state != "created":
             engine.containers.start(box)
         if state == "exited":
@@ -139,7 +139,7 @@ def test_a_container_goes_when_it_may(state: str, query: str, status: int):
         assert (await request(engine, "DELETE", f"/containers/web{query}"))[0] == status
         assert (await request(engine, "GET", "/containers/web/json"))[0] == (404 if status == 204 else 200)
         if status == 204:
-            assert engine.containers.make("web", {"Image": "sim:a"}).id != box.id, "its name is free again"
+            assert engine.containers.create("web", {"Image": "sim:a"}).id != box.id, "its name is free again"
 
     run_engine_scenario(scene)
 
@@ -211,7 +211,7 @@ def test_a_terminal_knows_its_size():
 @pytest.mark.parametrize("state", ["created", "exited"])
 def test_no_command_runs_in_what_does_not_run(state: str):
     async def scene(engine: SimulatedEngine) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a"})
+        box = engine.containers.create("web", {"Image": "sim:a"})
         if state == "exited":
             engine.containers.start(box)
             engine.containers.stop(box)
@@ -244,7 +244,7 @@ def test_a_command_of_a_container_that_ended_meanwhile_is_refused():
 )
 def test_a_pulled_image_is_there_with_the_last_line_and_not_before(query: str, images: str):
     async def scene(engine: SimulatedEngine) -> None:
-        engine.tick = 0.0
+        engine.core.tick = 0.0
         status, lines = await request(engine, "POST", f"/images/create?{query}")
         assert status == 200
         lines_read = [json.loads(line) for line in lines.splitlines()]

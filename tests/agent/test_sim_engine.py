@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from corral_agent.simulated import images, memory_pipe
-from corral_agent.simulated.container import SimulatedContainer
+from corral_agent.simulated import memory_pipe
 from corral_agent.simulated.engine import SimulatedEngine
-from corral_agent.simulated.errors import EngineApiError
-from corral_agent.simulated.event_bus import EventBus
-from corral_agent.simulated.failure import LABEL, FailureScript
-from corral_agent.simulated.images import SimulatedImages
-from corral_agent.simulated.shell import run_command
+from simulated_engine.errors import EngineApiError
+from simulated_engine.failure import LABEL
+from simulated_engine.images import image_id
 from tests.agent.simulated_engine import request, run_engine_scenario, start_container
 
 
@@ -23,30 +21,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110  # a clock makes it true
             await asyncio.sleep(0.002)
-
-
-@pytest.mark.parametrize(
-    ("label", "fate"),
-    [
-        ("", FailureScript()),
-        ("create", FailureScript("create")),
-        ("start", FailureScript("start")),
-        ("exit:1.5", FailureScript("exit", 1.5)),
-        ("oom:0", FailureScript("oom", 0.0)),
-        ("unhealthy:3", FailureScript("unhealthy", 3.0)),
-        ("exit", FailureScript()),
-        ("exit:soon", FailureScript()),
-        ("exit:-1", FailureScript()),
-        ("exit:nan", FailureScript()),
-        ("exit:1e99", FailureScript()),
-        ("explode:1", FailureScript()),
-    ],
-)
-def test_a_label_tells_a_fate(label: str, fate: FailureScript):
-    async def scene(engine: SimulatedEngine) -> None:
-        assert FailureScript.of(SimulatedContainer("1", "web", {"Labels": {LABEL: label}})) == fate
-
-    run_engine_scenario(scene)
 
 
 def test_making_and_starting_fail_on_request():
@@ -198,7 +172,7 @@ def test_networks_and_volumes_come_and_go():
         await request(engine, "POST", "/volumes/create", {"Name": "data"})
         _, volumes = await request(engine, "GET", "/volumes")
         assert [one["Name"] for one in volumes["Volumes"]] == ["data"]
-        engine.containers.make("user", {"Image": "sim:a", "HostConfig": {"Binds": ["data:/data"]}})
+        engine.containers.create("user", {"Image": "sim:a", "HostConfig": {"Binds": ["data:/data"]}})
         assert (await request(engine, "DELETE", "/volumes/data"))[0] == 409
         engine.containers.remove(engine.containers.get("user"), force=True)
         assert (await request(engine, "DELETE", "/volumes/data"))[0] == 204
@@ -236,33 +210,18 @@ def test_images_travel_from_engine_to_engine():
 
 
 def test_a_pull_ends_with_the_image_there():
-    hub = EventBus()
-    there = SimulatedImages(hub)
-    steps = list(images.pull_steps("team/app"))
-    assert steps[-1]["status"] == "Status: Downloaded newer image for team/app:latest"
-    assert {step["id"] for step in steps if step["status"] == "Pull complete"} == {
-        step["id"] for step in steps if step["status"] == "Pulling fs layer"
-    }
-    assert there.add("team/app") == "team/app:latest"
-    assert there.has("team/app:latest")
-    assert there.has(images.image_id("team/app"))
+    async def scene(engine: SimulatedEngine) -> None:
+        engine.core.tick = 0.0
+        _, lines = await request(engine, "POST", "/images/create?fromImage=team/app")
+        steps = [json.loads(line) for line in lines.splitlines()]
+        assert steps[-1]["status"] == "Status: Downloaded newer image for team/app:latest"
+        assert {step["id"] for step in steps if step["status"] == "Pull complete"} == {
+            step["id"] for step in steps if step["status"] == "Pulling fs layer"
+        }
+        assert engine.images.has("team/app:latest")
+        assert engine.images.has(image_id("team/app"))
 
-
-@pytest.mark.parametrize(
-    ("command", "found"),
-    [
-        (["true"], ("", 0)),
-        (["/bin/false"], ("", 1)),
-        (["echo", "a", "b"], ("a b\n", 0)),
-        (["sh", "-c", "echo a; exit 3"], ("a\n", 3)),
-        (["sh", "-c", "echo 'a"], ("sh: syntax error: echo 'a\n", 2)),
-        (["sh", "-c", "sleep 5; echo a"], None),
-        (["nginx"], None),
-        (["stty"], ("24 80\n", 0)),
-    ],
-)
-def test_a_command_ends_or_stays(command: list[str], found: tuple[str, int] | None):
-    assert run_command(command) == found
+    run_engine_scenario(scene)
 
 
 def test_an_engine_that_goes_down_cuts_everybody_off():

@@ -49,7 +49,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_a_life_is_written_down(watched: Callable[[Scenario], None]):
     async def scenario(engine: SimulatedEngine, journal: Journal) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a", "Labels": {"team": "red"}})
+        box = engine.containers.create("web", {"Image": "sim:a", "Labels": {"team": "red"}})
         engine.containers.start(box)
         engine.containers.process_exited(box, 3)
         engine.containers.remove(box, force=True)
@@ -64,11 +64,11 @@ def test_a_life_is_written_down(watched: Callable[[Scenario], None]):
 
 def test_an_engine_that_goes_and_comes_is_reported_and_nothing_of_its_past_twice(watched: Callable[[Scenario], None]):
     async def scenario(engine: SimulatedEngine, journal: Journal) -> None:
-        engine.containers.make("one", {"Image": "sim:a"})
+        engine.containers.create("one", {"Image": "sim:a"})
         await until(lambda: "create" in actions(journal))
         engine.down = True
         await until(lambda: "engine-down" in actions(journal))
-        engine.containers.make("two", {"Image": "sim:a"})  # happened unseen
+        engine.containers.create("two", {"Image": "sim:a"})  # happened unseen
         engine.down = False
         await until(lambda: actions(journal).count("create") == 2)
         await asyncio.sleep(0.05)
@@ -84,7 +84,7 @@ def test_a_new_agent_goes_on_where_the_old_one_ended(tmp_path: Path):
             watching = asyncio.ensure_future(EventWatcher(engine, journal).run())
             await until(lambda: actions(journal)[-1:] in (["engine-up"], ["create"]))
             count = actions(journal).count("create")
-            engine.containers.make(name, {"Image": "sim:a"})
+            engine.containers.create(name, {"Image": "sim:a"})
             await until(lambda count=count: actions(journal).count("create") == count + 1)  # type: ignore[misc]
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from corral_agent.host_agent import HostAgent
 from corral_agent.simulated.engine import SimulatedEngine
-from corral_agent.simulated.errors import EngineApiError
+from simulated_engine.errors import EngineApiError
 
 _LINE = 65536
 
