@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import os
 import signal
@@ -44,6 +45,9 @@ async def _run(options: Options) -> None:
 
 async def _run_agents(options: Options) -> None:
     if options.simulate:
+        # Real hosts run without the simulated engine: it is looked for, and loaded, only here.
+        if importlib.util.find_spec("simulated_engine") is None:
+            raise BadOption("--simulate needs the package simulated_engine: put its parent folder on PYTHONPATH.")
         from corral_agent.simulated import fleet
 
         await fleet.run(options)

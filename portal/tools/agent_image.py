@@ -18,7 +18,8 @@ from portal.tools.busybox_image import ImageUnavailable, import_image, linked_li
 from portal.tools.engine import local_engine
 
 TAG = "corral/agent:v0.1.0"
-_AGENT = Path(__file__).resolve().parents[2] / "agent" / "corral_agent"
+_ROOT = Path(__file__).resolve().parents[2]
+_SOURCES = (_ROOT / "agent" / "corral_agent", _ROOT / "simulated_engine")
 _PACKAGES = ("asyncssh", "websockets")
 _STDLIB = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}"
 _EXCLUDED_DIRS = {
@@ -98,8 +99,9 @@ def _copy_files(root: Path) -> None:
         _copy(path, root / _STDLIB / path.relative_to(stdlib))
     for path, name in _packages():
         _copy(path, root / _STDLIB / "site-packages" / name)
-    for path in _AGENT.rglob("*.py"):
-        _copy(path, root / _STDLIB / "site-packages/corral_agent" / path.relative_to(_AGENT))
+    for package in _SOURCES:
+        for path in package.rglob("*.py"):
+            _copy(path, root / _STDLIB / "site-packages" / path.relative_to(package.parent))
     for library in {found for program in (binary, *root.rglob("*.so")) for found in linked_libraries(program)}:
         _copy(library.resolve(), _library_target(root, library), mode=0o755)
     if _CERTIFICATES.is_file():

@@ -13,7 +13,8 @@ from typing import Any
 from portal.boot.terminal import CannotStart
 
 ENVIRONMENT_NAME, HOST_COUNT = "Simulated", 3
-_AGENT = Path(__file__).resolve().parents[2] / "agent"
+_ROOT = Path(__file__).resolve().parents[2]
+_PYTHONPATH = os.pathsep.join((str(_ROOT / "agent"), str(_ROOT)))  # the agent, and the engine that it simulates
 _TIMEOUT = 60.0
 
 Json = dict[str, Any]
@@ -31,7 +32,7 @@ class SimulatedHosts:
         """Enrol them and wait until they count. Raises `CannotStart`."""
         project = f"projects/{self._environment()['id']}"
         command = ["--simulate", str(HOST_COUNT), "--name", "sim", self._registration_url(project)]
-        environment = {**os.environ, "PYTHONPATH": str(_AGENT), "CORRAL_STATE": str(self._folder / "simulated")}
+        environment = {**os.environ, "PYTHONPATH": _PYTHONPATH, "CORRAL_STATE": str(self._folder / "simulated")}
         with (self._folder / "simulated.log").open("ab") as log:
             self._agents = subprocess.Popen(
                 [sys.executable, "-m", "corral_agent", *command], env=environment, stdout=log, stderr=log

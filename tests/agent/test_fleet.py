@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from corral_agent import __main__ as program
 from corral_agent import host_agent as host_module
 from corral_agent.options import Options
 from corral_agent.simulated import fleet
@@ -157,3 +158,14 @@ def test_an_order_that_cannot_be_obeyed_is_answered_with_words(
             assert words in found["error"]
 
     run_scenario(scenario)
+
+
+def test_without_the_simulated_engine_simulated_hosts_are_refused_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("CORRAL_STATE", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["corral_agent", "--simulate", "2", "http://127.0.0.1:9/v1/scripts/t"])
+    monkeypatch.setattr("os.umask", lambda _: 0)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert program.main() == 1
+    assert "needs the package simulated_engine" in caplog.text
