@@ -138,15 +138,23 @@ def read_archive(file: Readable) -> list[str]:
 
     It is read as a stream and to its end: one that is cut off must not be taken.
     """
-    manifest: Any = None
+    manifest, entries = None, set()
     try:
         with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|") as tar:
             for entry in tar:
+                entries.add(entry.name)
                 if entry.name == _MANIFEST and (member := tar.extractfile(entry)) is not None:
                     manifest = json.loads(member.read(_MAX_MANIFEST))
-        return [str(name) for image in manifest for name in image.get("RepoTags") or ()]
+        return _names_with_layers(manifest, entries)
     except _INVALID_ARCHIVE_ERRORS:
         raise bad_request("the archive holds no images, or is cut off") from None
+
+
+def _names_with_layers(manifest: Any, entries: set[str]) -> list[str]:
+    """Raises `ValueError` when a layer is missing: tar knows no count, and may be cut off between two entries."""
+    if not all(entries.issuperset(image.get("Layers") or ()) for image in manifest):
+        raise ValueError("a layer is missing")
+    return [str(name) for image in manifest for name in image.get("RepoTags") or ()]
 
 
 def _archive(manifest: bytes) -> Iterator[bytes]:
