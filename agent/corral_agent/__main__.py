@@ -1,4 +1,4 @@
-"""`python -m corral_agent <registration-url>`: connect this host to a portal until told to stop."""
+"""`python -m corral_agent <registration-url>`: connect this host to a portal until a signal stops it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("corral_agent")
 
 
 def main() -> int:
-    """The exit code: 0 when told to stop, 1 when this host cannot be connected."""
+    """The exit code: 0 after a signal to stop, 1 when this host cannot be connected."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
     logging.getLogger("websockets").setLevel(logging.ERROR)
@@ -28,7 +28,7 @@ def main() -> int:
     try:
         asyncio.run(_run(parse(sys.argv[1:], os.environ)))
     except (BadOption, BadState, CannotRegister) as reason:
-        log.error("%s", reason)  # noqa: TRY400  # its words are enough
+        log.error("%s", reason)  # noqa: TRY400  # its message is enough
         return 1
     return 0
 

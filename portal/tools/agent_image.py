@@ -1,4 +1,4 @@
-"""The host agent's image without a registry: this machine's Python, two packages, and the agent itself."""
+"""Builds the host agent's image without a registry: this machine's Python, two packages and the agent itself."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _copy_files(root: Path) -> None:
 
 
 def _library_target(root: Path, library: Path) -> Path:
-    """The loader where programs look for it, everything else in one folder."""
+    """The loader goes where programs expect it, everything else into one folder."""
     return root / (str(library).lstrip("/") if library.name.startswith(_LOADER) else f"opt/lib/{library.name}")
 
 
@@ -123,7 +123,7 @@ def _python_files(stdlib: Path) -> Iterator[Path]:
 
 
 def _packages() -> Iterator[tuple[Path, str]]:
-    """The files of the agent's packages and of what they need, with their places."""
+    """The files of the agent's dependencies and theirs in turn, with their paths in site-packages."""
     pending, seen = list(_PACKAGES), set()
     while pending:
         name = pending.pop().lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""Simulated hosts for the demonstration: an environment of their own, enrolled as real ones are."""
+"""Simulated hosts for the demonstration, in an environment of their own and registered as real ones are."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ApiCall = Callable[..., Json]
 
 
 class SimulatedHosts:
-    """A child with all of their agents; `api` makes requests to the API as somebody who may make environments."""
+    """One child process with all of their agents; `api` makes requests as an account that may create environments."""
 
     def __init__(self, api: ApiCall, folder: Path) -> None:
         self._api, self._folder = api, folder
         self._agents: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Enrol them and wait until they count. Raises `CannotStart`."""
+        """Register them and wait until they are active. Raises `CannotStart`."""
         project = f"projects/{self._environment()['id']}"
         command = ["--simulate", str(HOST_COUNT), "--name", "sim", self._registration_url(project)]
         environment = {**os.environ, "PYTHONPATH": _PYTHONPATH, "CORRAL_STATE": str(self._folder / "simulated")}

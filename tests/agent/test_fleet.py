@@ -136,9 +136,9 @@ def test_orders_are_obeyed(run_scenario: Callable[[Scenario], None]):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("nonsense", "an order is"),
-        ("[]", "an order is"),
-        ('{"agent": 1}', "an order is"),
+        ("nonsense", "a command is"),
+        ("[]", "a command is"),
+        ('{"agent": 1}', "a command is"),
         ('{"agent": 1, "do": "dance"}', "engine-down"),
         ('{"agent": 0, "do": "cut"}', "from 1 to 3"),
         ('{"agent": 4, "do": "cut"}', "from 1 to 3"),

@@ -135,7 +135,7 @@ def test_a_refused_agent_whose_url_has_expired_says_so_and_stays(
         async with harness.agent(url):
             await harness.portal.until(lambda: len(harness.portal.dial_requests) > dial_requests)
         assert "copy a new command" in caplog.text
-        assert "credential of before" in caplog.text
+        assert "previous credential" in caplog.text
 
     run_scenario(scenario)
 

@@ -110,9 +110,9 @@ def test_a_line_that_is_no_event_is_skipped(tmp_path: Path, line: str):
     ("answer", "words"),
     [
         (reply(b'{"message":"no"}', "500 Internal Server Error"), "HTTP status 500"),
-        (b"nonsense\r\n\r\n", "no HTTP/1"),
-        (b"", "no HTTP/1"),
-        (reply(b"no json"), "no JSON"),
+        (b"nonsense\r\n\r\n", "not HTTP/1"),
+        (b"", "not HTTP/1"),
+        (reply(b"no json"), "not JSON"),
     ],
 )
 def test_a_question_that_the_engine_does_not_answer_says_why(tmp_path: Path, answer: bytes, words: str):
