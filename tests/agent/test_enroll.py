@@ -1,4 +1,4 @@
-"""Registration against portals of every kind: good ones, tired ones, strangers, and those that lie about their key."""
+"""Registration against portals that work, that are not ready, that are none, and that show another key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def http(body: str | bytes, status: str = "200 OK", *fields: str) -> bytes:
 
 
 class ScriptedPortal:
-    """Says what it is told to, a connection each; `requests` is what it was asked."""
+    """Gives its scripted answers, one a connection; `requests` is what it received."""
 
     def __init__(self, *answers: bytes) -> None:
         self._answers = answers

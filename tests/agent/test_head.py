@@ -1,4 +1,4 @@
-"""Heads of messages have one reading or none."""
+"""The head of a message is read in one way or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine that fails or talks nonsense is answered for, in words, by the door."""
+"""For an engine that fails or answers nonsense the proxy answers, with a reason."""
 
 from __future__ import annotations
 

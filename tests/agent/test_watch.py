@@ -1,4 +1,4 @@
-"""What the engine tells is in the journal once, though connections break and the past is told again."""
+"""Every event of the engine is in the journal once, though connections break and the past is replayed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Scenario = Callable[[SimulatedEngine, Journal], Awaitable[None]]
 
 @pytest.fixture
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario], None]:
-    """Runs a scene while an engine is watched."""
+    """Runs a scenario while an engine is watched."""
     monkeypatch.setattr(watch_module, "_RETRY_DELAY", 0.02)
 
     def run(scenario: Scenario) -> None:

@@ -1,4 +1,4 @@
-"""A simulated engine by itself, and what it is asked over its own API."""
+"""A simulated engine by itself, and requests to its API."""
 
 from __future__ import annotations
 
