@@ -15,8 +15,8 @@ _SHELLS = {"sh", "/bin/sh", "ash", "bash", "/bin/bash"}
 _STAYING = {"cat", "sleep"}
 _TO_CONTAINER_LOG = "> /proc/1/fd/1"
 _DEFAULT_SIZE = (80, 24)
-_KILLED = 137
-_MAX_SESSIONS = 256
+_NOT_FOUND, _INTERRUPTED, _KILLED = 126, 130, 137  # as runc and shells report them
+_MAX_SESSIONS = 256  # their exit codes are asked for at once, if at all
 
 Emit = Callable[[bytes], None]
 
@@ -99,7 +99,7 @@ class CommandSession:
         elif self.command[0].rpartition("/")[2] not in _STAYING:
             reason = f'exec failed: exec: "{self.command[0]}": executable file not found in $PATH: unknown'
             self._write_out(self._convert_newlines(f"OCI runtime exec failed: {reason}\n".encode()))
-            self.end(126)
+            self.end(_NOT_FOUND)
 
     def _write_to_log(self) -> None:
         """What is written to the first process's output is in the container's log."""
@@ -130,7 +130,7 @@ class CommandSession:
             self._write_out(b"^C\r\n" + (PROMPT if self._is_shell else b""))
             self._line = b""
             if not self._is_shell:
-                self.end(130)
+                self.end(_INTERRUPTED)
         elif key in {b"\r", b"\n"}:
             self._write_out(b"\r\n")
             self._accept(b"\n")
@@ -172,7 +172,7 @@ class CommandSession:
         """End it, unless it has ended."""
         if self.exit_code is None:
             self.exit_code = exit_code
-            self._unsubscribe()
+            self._unsubscribe()  # or a long-lived container would keep every command that it ever ran
             self._emit(b"")
             self._emit = _discard
 

@@ -103,7 +103,7 @@ class SimulatedContainer:
 
     def notify(self) -> None:
         """Tell whoever waits for what this container does next."""
-        for listener in list(self._listeners):
+        for listener in list(self._listeners):  # one that ends something unsubscribes while it is called
             listener()
 
 

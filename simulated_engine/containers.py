@@ -17,6 +17,7 @@ from simulated_engine.networks import SimulatedNetworks, requested_networks
 from simulated_engine.runtime import Runtime
 from simulated_engine.validation import validate_body, validate_name
 
+# Exit codes are 128 and the number of the signal. Any other signal is ignored by what runs here.
 _FATAL_SIGNALS = {"KILL": 137, "9": 137, "TERM": 143, "15": 143, "INT": 130, "2": 130, "QUIT": 131, "3": 131}
 _MIN_PREFIX = 4
 
@@ -60,6 +61,7 @@ class SimulatedContainers:
         container = SimulatedContainer(self._runtime.random_hex(32), name, body, now, log)
         FailureScript.from_labels(container.labels).raise_if_scripted("create")
         container.addresses = dict.fromkeys(requested_networks(container), "")
+        # First of all: a label that cannot be a key raises, and must not leave half a container behind.
         for item in container.labels.items():
             self._labels.setdefault(item, {})[container.id] = None
         self.by_id[container.id], self._ids[name] = container, container.id
@@ -94,6 +96,7 @@ class SimulatedContainers:
             FailureScript.from_labels(container.labels).raise_if_scripted("start")
             self.networks.join(container)
         except EngineApiError as error:
+            # The engine leaves it `created`, with the reason and this code in its state.
             container.error, container.exit_code = str(error), 128
             container.revision += 1
             raise
@@ -169,6 +172,7 @@ class SimulatedContainers:
         if not container.running:
             return False
         self.publish(container, "kill", signal="15")
+        # An init process passes the signal's code on; what runs without one traps TERM and exits well.
         self._end(container, 143 if container.config.get("Init") else 0)
         self.publish(container, "stop")
         return True
@@ -190,7 +194,7 @@ class SimulatedContainers:
             self.publish(container, "oom")
         should_restart = _should_restart(container, code)
         self._end(container, code)
-        if should_restart and container.id in self.by_id:
+        if should_restart and container.id in self.by_id:  # AutoRemove may have taken it away
             container.restarts += 1
             container.revision += 1
             if restart_immediately:
@@ -206,7 +210,7 @@ class SimulatedContainers:
         container.status, container.exit_code, container.health = "exited", code, ""
         container.finished_at = self._runtime.now()
         self.publish(container, "die", exitCode=str(code))
-        container.notify()
+        container.notify()  # after its state is set: who is woken looks at it at once
         if container.config.get("AutoRemove"):
             self._destroy(container)
 

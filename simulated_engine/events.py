@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-_MAX_RECENT_EVENTS = 256
+_MAX_RECENT_EVENTS = 256  # eventsLimit of dockerd
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class EventBus:
         with self._lock:
             self._recent.append(event)
             listeners = list(self._listeners.values())
+        # Outside this lock, so that a listener may end its own subscription. Order is kept all the same, because
+        # whoever changes an engine holds that engine's lock until the event is delivered.
         for listener in listeners:
             listener(event)
 

@@ -13,12 +13,12 @@ from simulated_engine.errors import bad_request, conflict, not_found
 from simulated_engine.events import EventBus
 from simulated_engine.runtime import Runtime
 
-IMAGE_SIZE = 4_000_000
+IMAGE_SIZE = 4_000_000  # enough for an archive that must not fit into one message
 _BUILT_IN_IMAGES = ("sim/", "sim:")
 _BUILT_IN_CREATED = 1_700_000_000
 _PIECE_COUNT = 8
 _LAYER, _MANIFEST = "layer.tar", "manifest.json"
-_MAX_MANIFEST = 1024 * 1024
+_MAX_MANIFEST = 1024 * 1024  # an archive comes from outside, and may claim any size
 _INVALID_ARCHIVE_ERRORS = (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError)
 
 Json = dict[str, Any]

@@ -43,4 +43,5 @@ class LogCursor:
         lines = self._log.lines
         pending = min(self._log.count - self._next, len(lines))
         self._next = self._log.count
+        # A deque has no slices; reading all of it and dropping the front would cost the more the longer the log is.
         return list(islice(lines, len(lines) - pending, None))

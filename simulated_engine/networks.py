@@ -12,8 +12,9 @@ from simulated_engine.events import EventBus
 from simulated_engine.runtime import Runtime
 from simulated_engine.validation import PublishedPort, ports_conflict
 
-_FIRST_EPHEMERAL, _LAST_EPHEMERAL = 49153, 65535
+_FIRST_EPHEMERAL, _LAST_EPHEMERAL = 49153, 65535  # the range from which Docker chooses host ports
 _LAST_SUFFIX = 65534
+# Second byte of the subnet (0: no addresses) and driver of the networks that every engine has.
 _PREDEFINED = {"bridge": (17, "bridge"), "host": (0, "host"), "none": (0, "null")}
 _WITHOUT_ADDRESSES = {"host", "none"}
 
@@ -53,7 +54,7 @@ class SimulatedNetworks:
     def __init__(self, runtime: Runtime, events: EventBus) -> None:
         self._runtime, self._events = runtime, events
         self.by_name = {name: self._create(name, byte, {}, driver) for name, (byte, driver) in _PREDEFINED.items()}
-        self._ports: dict[tuple[int, str], list[str]] = {}
+        self._ports: dict[tuple[int, str], list[str]] = {}  # (port, protocol): the addresses that it is bound to
         self._next = _FIRST_EPHEMERAL
 
     def _create(self, name: str, second_byte: int, labels: Mapping[str, str], driver: str) -> SimulatedNetwork:
@@ -95,6 +96,7 @@ class SimulatedNetworks:
 
     def join(self, container: SimulatedContainer) -> None:
         """Addresses and ports for a container that starts, all or none. Raises what the engine would."""
+        # Its addresses name its networks, once it was connected to or disconnected from some; at first its body does.
         networks = [self.get(name) for name in container.addresses or requested_networks(container)]
         container.addresses = dict.fromkeys((network.name for network in networks), "")
         try:

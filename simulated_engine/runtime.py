@@ -23,4 +23,4 @@ class Runtime:
     now: Callable[[], int] = time.time_ns
     random_hex: Callable[[int], str] = secrets.token_hex
     schedule: Schedule = no_timers
-    max_log_lines: int = 1000
+    max_log_lines: int = 1000  # for each container, of which one process may hold thousands

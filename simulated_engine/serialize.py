@@ -10,7 +10,7 @@ from simulated_engine.networks import SimulatedNetwork
 from simulated_engine.timestamps import to_rfc3339
 
 _SEPARATE_KEYS = {"HostConfig", "NetworkingConfig"}
-_PID = 4242
+_PID = 4242  # any but 0, which means that no process is there
 
 Json = dict[str, Any]
 

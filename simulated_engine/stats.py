@@ -28,6 +28,7 @@ class Counters(NamedTuple):
 
 def sample_container(container: SimulatedContainer, now: int) -> Counters:
     """What one container has used until `now` (unix nanoseconds); no memory while it does not run."""
+    # A steady factor of its own, so that charts of several containers differ and none jumps.
     load_factor = 1 + int(container.id[:2], 16) % 20
     age = max(0.0, (now - container.started_at) / 1e9) if container.running else 0.0
     limit = int(container.config.get("Memory") or MEMORY)

@@ -28,7 +28,7 @@ log = logging.getLogger("corral_agent")
 
 _MIN_PAUSE, _MAX_PAUSE = 1.0, 30.0
 _REFUSED_RETRY_DELAY = 60.0
-_STABLE_AFTER = 60.0
+_STABLE_AFTER = 60.0  # a tunnel that lived this long ends the row of failures
 
 
 @dataclass

@@ -16,7 +16,7 @@ log = logging.getLogger("corral_agent")
 
 MAX_ENTRIES = 5000
 _SEGMENT_SIZE = 1000
-_LINE_LIMIT = 4096
+_LINE_LIMIT = 4096  # so that the whole journal stays below 25 MB
 _VALUE_LIMIT = 256
 _SEGMENT_GLOB = "[0-9]" * 16 + ".log"
 _SYNC_LINES, _SYNC_SECONDS = 100, 5.0

@@ -22,12 +22,12 @@ log = logging.getLogger("corral_agent")
 
 SOCKET = "/var/run/docker.sock"
 _USER = "corral"
-_CIPHER = "aes128-gcm@openssh.com"
+_CIPHER = "aes128-gcm@openssh.com"  # authenticated by itself, and done in hardware by most processors
 _OPEN_TIMEOUT = _LOGIN_TIMEOUT = 20.0
 _PING = 20.0
-_KEEPALIVE, _KEEPALIVE_MISSES = 5, 3
+_KEEPALIVE, _KEEPALIVE_MISSES = 5, 3  # a silent portal is noticed after 15 s
 _MAX_MESSAGE = 4 * 1024 * 1024
-_GRACE = 1.0
+_GRACE = 1.0  # for the WebSocket to say why it closed: the SSH session often ends first
 _CLOSE_RESTART, _CLOSE_REVOKED = 1012, 4401
 
 ServeConnection = Callable[[Source, Sink], Awaitable[None]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-_BUFFER_LIMIT = 256 * 1024
+_BUFFER_LIMIT = 256 * 1024  # about what a unix socket holds
 
 
 class MemoryPipe:

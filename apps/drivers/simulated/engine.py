@@ -165,7 +165,7 @@ class SimulatedDriver:
     def _begin_call(self, name: str) -> None:
         self.calls[name] += 1
         if self.delay:
-            time.sleep(self.delay)
+            time.sleep(self.delay)  # without the lock: a slow engine answers many at once
         if self._down:
             raise EngineDown(f"The engine at sim://{self.name} cannot be reached: it is switched off.")
         if failures := self._failures.get(name):

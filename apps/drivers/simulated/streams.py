@@ -18,6 +18,7 @@ class EventStream:
 
     def __init__(self, events: EventBus, since: float | None) -> None:
         self._queue: queue.SimpleQueue[SimulatedEvent | None] = queue.SimpleQueue()
+        # What is past is kept beside the queue: a new event may be queued before the past could be.
         recent, self._unsubscribe = events.subscribe(self._queue.put)
         self._past = [] if since is None else [event for event in recent if event.at / 1e9 >= since]
 

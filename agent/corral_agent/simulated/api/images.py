@@ -17,10 +17,11 @@ from corral_agent.simulated.api.messages import (
 from simulated_engine.errors import EngineApiError, not_found
 from simulated_engine.images import IMAGE_SIZE, image_id, read_archive, repository, tagged_name
 
+# Names that no simulated registry has, for whoever wants to see a pull fail.
 _UNREACHABLE_REGISTRY = "127.0.0.1:1/"
 _UNKNOWN_REPOSITORIES = "nowhere/"
 _LAYER_COUNT = 3
-_IN_MEMORY = 1024 * 1024
+_IN_MEMORY = 1024 * 1024  # of an archive; the rest of it waits on the disk
 
 
 async def _list(call: SimulatedRequest) -> SimulatedResponse:

@@ -58,7 +58,7 @@ async def _serve_one(engine: EngineCore, reader: MessageReader, sink: Sink) -> b
     body = reader.read_chunked() if request.chunked else reader.read_exactly(request.length or 0)
     try:
         reply = await _handle(engine, request, body)
-        async for _ in body:  # what the handler did not want
+        async for _ in body:  # what the handler left unread would be taken for the next request
             pass
         if reply.session is not None:
             await _take_over(request, reply.session, reader, sink)
