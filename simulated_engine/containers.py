@@ -61,8 +61,8 @@ class SimulatedContainers:
         container = SimulatedContainer(self._runtime.random_hex(32), name, body, now, log)
         FailureScript.from_labels(container.labels).raise_if_scripted("create")
         container.addresses = dict.fromkeys(requested_networks(container), "")
-        # First of all: a label that cannot be a key raises, and must not leave half a container behind.
-        for item in container.labels.items():
+        # Hashed before anything is registered: a value that cannot be must not leave half a container behind.
+        for item in dict.fromkeys(container.labels.items()):
             self._labels.setdefault(item, {})[container.id] = None
         self.by_id[container.id], self._ids[name] = container, container.id
         self.publish(container, "create")

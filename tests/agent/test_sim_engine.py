@@ -159,6 +159,16 @@ def test_a_wrong_call_is_refused_as_an_engine_does(method: str, path: str, body:
     run_engine_scenario(scenario)
 
 
+def test_a_label_that_is_no_text_leaves_nothing_behind():
+    async def scenario(engine: SimulatedEngine) -> None:
+        body = {"Image": "sim:a", "Labels": {"good": "1", "bad": {"a": "b"}}}
+        assert (await request(engine, "POST", "/containers/create?name=web", body))[0] == 400
+        assert engine.containers.find_by_label("good", "1") is None
+        await start_container(engine)
+
+    run_engine_scenario(scenario)
+
+
 def test_networks_and_volumes_come_and_go():
     async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
