@@ -22,10 +22,11 @@ COPY manage.py ./
 COPY portal portal
 COPY celery_app celery_app
 COPY apps apps
+COPY simulated_engine simulated_engine
 COPY templates templates
 COPY static static
 COPY --from=console /src/static/dist static/dist
-RUN /venv/bin/python -m compileall -q portal celery_app apps
+RUN /venv/bin/python -m compileall -q portal celery_app apps simulated_engine
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data INSTALL_DOCKER=0
 VOLUME /data
 EXPOSE 8080

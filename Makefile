@@ -71,7 +71,7 @@ drill: $(DEV_STAMP) assets tools ## Put three machines through the seven destruc
 lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrations
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy --no-error-summary apps portal celery_app agent tests manage.py
+	@$(BIN)/mypy --no-error-summary apps portal celery_app simulated_engine agent tests manage.py
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/djlint --quiet --lint templates
 	@$(BIN)/djlint --quiet --check templates || { echo "Templates are not in the house's form: make format"; exit 1; }

@@ -57,7 +57,8 @@ def _start_agents(folder: Path, number: int, url: str) -> subprocess.Popen[bytes
         f"sim{number}",
         url,
     ]
-    env = clean_environment(PYTHONPATH=str(ROOT / "agent"), CORRAL_STATE=str(folder / f"state{number}"))
+    modules = os.pathsep.join((str(ROOT / "agent"), str(ROOT)))  # the agent, and the engine that it simulates
+    env = clean_environment(PYTHONPATH=modules, CORRAL_STATE=str(folder / f"state{number}"))
     with (folder / f"agents{number}.log").open("wb") as log:
         return subprocess.Popen(command, env=env, stdout=log, stderr=log)
 

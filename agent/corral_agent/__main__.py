@@ -1,9 +1,10 @@
-"""`python -m corral_agent <registration-url>`: connect this host to a portal until told to stop."""
+"""`python -m corral_agent <registration-url>`: connect this host to a portal until a signal stops it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ log = logging.getLogger("corral_agent")
 
 
 def main() -> int:
-    """The exit code: 0 when told to stop, 1 when this host cannot be connected."""
+    """The exit code: 0 after a signal to stop, 1 when this host cannot be connected."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
     logging.getLogger("websockets").setLevel(logging.ERROR)
@@ -27,7 +28,7 @@ def main() -> int:
     try:
         asyncio.run(_run(parse(sys.argv[1:], os.environ)))
     except (BadOption, BadState, CannotRegister) as reason:
-        log.error("%s", reason)  # noqa: TRY400  # its words are enough
+        log.error("%s", reason)  # noqa: TRY400  # its message is enough
         return 1
     return 0
 
@@ -44,6 +45,9 @@ async def _run(options: Options) -> None:
 
 async def _run_agents(options: Options) -> None:
     if options.simulate:
+        # Real hosts run without the simulated engine: it is looked for, and loaded, only here.
+        if importlib.util.find_spec("simulated_engine") is None:
+            raise BadOption("--simulate needs the package simulated_engine: put its parent folder on PYTHONPATH.")
         from corral_agent.simulated import fleet
 
         await fleet.run(options)

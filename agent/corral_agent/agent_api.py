@@ -1,4 +1,4 @@
-"""What the agent itself answers: who it is, what it saw, and what this machine and its containers count."""
+"""The agent's own API: its identity, its journal, and the counters of this machine and its containers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class AgentApi:
         if name == "stats":
             await self._stream_stats(sink)
         elif name not in self._handlers:
-            await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) knows no {url_path}."})
+            await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) has no {url_path}."})
         else:
             found = await self._run_handler(name, {key: values[-1] for key, values in parse_qs(query).items()})
             await responses.send_json(sink, *found)
@@ -56,7 +56,7 @@ class AgentApi:
         try:
             return 200, await self._handlers[name](query)
         except ValueError:
-            return 400, {"message": "after and limit are numbers."}
+            return 400, {"message": "after and limit must be numbers."}
         except OSError as error:
             return 500, {"message": f"The host's own counters cannot be read: {error.strerror or error}."}
 
@@ -81,7 +81,7 @@ class AgentApi:
         return found | ({"machine": _machine_counters(self._engine.machine())} if query.get("machine") == "1" else {})
 
     async def _machine(self, query: dict[str, str]) -> Any:
-        """With `engine=1` the engine's own words too, which are fetched anyway: empty while it is away."""
+        """The facts of this machine. With `engine=1` the engine's /info too, fetched anyway; empty while it is away."""
         try:
             info = await get_json(self._engine, "/info")
         except EngineUnreachable:
@@ -89,7 +89,7 @@ class AgentApi:
         return self._engine.facts(info) | ({"engine": info} if query.get("engine") == "1" else {})
 
     async def _stream_stats(self, sink: Sink) -> None:
-        """One sample a second, for as long as somebody listens."""
+        """One sample a second until the client leaves."""
         sink.write(responses.encode_head(200, "Content-Type: application/json", "Transfer-Encoding: chunked"))
         while True:
             line = json.dumps(_machine_counters(self._engine.machine())).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""The counters of all containers out of their control groups' files, of either generation."""
+"""The counters of all containers, read from their control groups of either version."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NO_LIMIT = 1 << 60
 
 
 class ContainerCgroups:
-    """Where containers' groups are and what they count; folders stand in for the kernel's in tests."""
+    """Finds containers' control groups and reads them; tests pass folders of their own in the kernel's place."""
 
     def __init__(self, root: Path = Path("/sys/fs/cgroup"), proc: Path = Path("/proc")) -> None:
         self._root, self._proc = root, proc
         self._is_v2 = (root / "cgroup.controllers").is_file()
 
     def samples(self) -> dict[str, Sample]:
-        """Every container whose group can be seen from here, by its id."""
+        """Every container whose group is visible from here, by its id."""
         try:
             memory, cpus = read_meminfo(self._proc).get("MemTotal", 0), os.cpu_count() or 1
         except OSError:
@@ -37,7 +37,7 @@ class ContainerCgroups:
         return found
 
     def _container_groups(self) -> Iterator[tuple[str, str]]:
-        """Ids and their groups' paths below the hierarchy's root."""
+        """Container ids and their groups' paths below the hierarchy's root."""
         base = self._root if self._is_v2 else self._root / "memory"
         pending = [(base, 0)]
         while pending:
@@ -82,7 +82,7 @@ class ContainerCgroups:
         return _sum_after(words, "Read"), _sum_after(words, "Write")
 
     def _network(self, group_path: str) -> tuple[int, int]:
-        """The interfaces of the container's first process; zeros where its namespace cannot be seen from here."""
+        """The interfaces of the container's first process; zeros where its namespace is not visible from here."""
         group = (self._root if self._is_v2 else self._root / "memory") / group_path
         try:
             pid = (group / "cgroup.procs").read_text().split()[0]
@@ -121,5 +121,5 @@ def _sum_after(words: list[str], name: str) -> int:
 
 
 def _without_cache(used: int, cache: int) -> int:
-    """Without the page cache that the kernel could take back: as `docker stats` counts it."""
+    """Without the page cache that the kernel could reclaim, as `docker stats` counts it."""
     return used - cache if cache < used else used

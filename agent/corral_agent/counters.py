@@ -1,4 +1,4 @@
-"""The machine's and its containers' counters, as the portal's charts want them."""
+"""The machine's counters, read from the kernel's files, in the form that the portal charts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sample:
 
 
 def read_machine(proc: Path = Path("/proc"), blocks: Path = Path("/sys/block")) -> Sample:
-    """One sample of the whole machine out of the kernel's files. Raises `OSError`."""
+    """One sample of the whole machine. Raises `OSError`."""
     read, written = _disks((proc / "diskstats").read_text(), blocks)
     received, sent = sum_interfaces((proc / "net/dev").read_text(), _INTERNAL_INTERFACES)
     used, size = _memory(read_meminfo(proc))
@@ -38,13 +38,13 @@ def read_machine(proc: Path = Path("/proc"), blocks: Path = Path("/sys/block")) 
 
 
 def _cpu(text: str) -> int:
-    """Busy time of all processors; the guests' time is part of the users' already."""
+    """Busy time of all processors; the kernel counts guest time as user time already."""
     user, nice, system, _idle, _wait, irq, softirq, steal = map(int, text.split("\n", 1)[0].split()[1:9])
     return (user + nice + system + irq + softirq + steal) * 10**9 // os.sysconf("SC_CLK_TCK")
 
 
 def read_meminfo(proc: Path) -> dict[str, int]:
-    """The machine's memory by the kernel's names, in bytes."""
+    """/proc/meminfo by the kernel's names, in bytes."""
     rows = (row.partition(":") for row in (proc / "meminfo").read_text().splitlines())
     return {name: int(rest.split()[0]) * 1024 for name, _, rest in rows if rest}
 
@@ -55,7 +55,7 @@ def _memory(found: dict[str, int]) -> tuple[int, int]:
 
 
 def sum_interfaces(text: str, inner: tuple[str, ...]) -> tuple[int, int]:
-    """Bytes in and out of all interfaces of /proc/net/dev whose names do not begin with one of `inner`."""
+    """Bytes received and sent by all interfaces of a /proc/net/dev but those whose names begin with one of `inner`."""
     received = sent = 0
     for row in text.splitlines()[2:]:
         name, _, rest = row.partition(":")
@@ -66,7 +66,7 @@ def sum_interfaces(text: str, inner: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _disks(text: str, blocks: Path) -> tuple[int, int]:
-    """Bytes of whole disks: their partitions and what is stacked upon them would count twice."""
+    """Bytes read and written by whole disks: partitions and stacked devices would count twice."""
     whole = {path.name for path in blocks.iterdir()} if blocks.is_dir() else None
     read = written = 0
     for words in map(str.split, text.splitlines()):

@@ -1,4 +1,4 @@
-"""The engine on this host and the machine around it, as the rest of the agent asks for them."""
+"""The engine on this host and the machine around it, as the rest of the agent uses them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EngineUnreachable(Exception):
 
 
 class Engine(Protocol):
-    """What an agent stands in front of: a real engine, or one in memory."""
+    """The engine behind an agent: a real one, or one in memory."""
 
     simulated: bool
 
@@ -34,10 +34,10 @@ class Engine(Protocol):
         """The whole machine's counters. Raises `OSError`."""
 
     def sample_containers(self) -> dict[str, Sample]:
-        """The running containers' counters, as far as they can be seen from here."""
+        """The running containers' counters, as far as they are visible from here."""
 
     def facts(self, info: dict[str, Any]) -> dict[str, Any]:
-        """What the host is, given the engine's /info."""
+        """The facts of the host, given the engine's /info."""
 
 
 class LocalEngine:
@@ -59,17 +59,17 @@ class LocalEngine:
         return counters.read_machine()
 
     def sample_containers(self) -> dict[str, Sample]:
-        """Out of their control groups."""
+        """Read from their control groups."""
         return self._groups.samples()
 
     def facts(self, info: dict[str, Any]) -> dict[str, Any]:
-        """Out of the kernel's files and the engine's answer."""
+        """Read from the kernel's files and the engine's answer."""
         return machine.read_host_facts(info)
 
 
 @contextlib.asynccontextmanager
 async def stream_get(engine: Engine, path: str) -> AsyncIterator[MessageReader]:
-    """A GET whose good answer has begun; what can be read is its body. Raises `EngineUnreachable`."""
+    """A GET that was answered with 200; the reader reads its body. Raises `EngineUnreachable`."""
     try:
         source, sink = await engine.open()
     except OSError as error:
@@ -84,16 +84,16 @@ async def stream_get(engine: Engine, path: str) -> AsyncIterator[MessageReader]:
             raise EngineUnreachable(f"the engine answered with HTTP status {status}")
         yield reader
     except (OSError, http_head.BadMessage) as error:
-        raise EngineUnreachable(f"the engine does not answer: {error or 'nothing came in time'}") from None
+        raise EngineUnreachable(f"the engine does not answer: {error or 'it did not answer in time'}") from None
     finally:
         sink.close()
 
 
 async def get_json(engine: Engine, path: str) -> Any:
-    """A short JSON answer of the engine. Raises `EngineUnreachable`."""
+    """The engine's JSON answer to a GET, read whole. Raises `EngineUnreachable`."""
     async with stream_get(engine, path) as reader:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 return json.loads(b"".join([piece async for piece in reader.read_to_end()]))
         except ValueError:
-            raise EngineUnreachable("the engine's answer is no JSON") from None
+            raise EngineUnreachable("the engine's answer is not JSON") from None

@@ -1,4 +1,4 @@
-"""The engine's events, written into the journal whether or not the portal listens."""
+"""Writes the engine's events into the journal, whether or not the portal is connected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from corral_agent.journal import Journal
 
 _RETRY_DELAY = 2.0
 _LINE_LIMIT = 1024 * 1024
-_MAX_REPLAYED = 256  # what an engine remembers at most
+_MAX_REPLAYED = 256  # as many events as an engine remembers
 _OVERLAP = 0.001
 _FILTERS = {
     "type": ["container", "image", "network", "volume"],
@@ -31,8 +31,9 @@ EventKey = tuple[float, str, str, str]
 
 
 class EventWatcher:
-    """Follows the engine for ever; `engine_up` says whether it answers. What it missed meanwhile the engine tells
-    again.
+    """Follows the engine until cancelled; `engine_up` says whether it answers.
+
+    After a gap the engine replays its latest events, and those that are recorded already are skipped.
     """
 
     def __init__(self, engine: Engine, journal: Journal) -> None:
@@ -86,4 +87,4 @@ async def _lines(reader: MessageReader) -> AsyncIterator[bytes]:
         for line in filter(None, whole):
             yield line
         if len(pending) > _LINE_LIMIT:
-            raise EngineUnreachable("the engine's events are no lines")
+            raise EngineUnreachable("the engine's events do not come in lines")

@@ -1,4 +1,4 @@
-"""One host: registered once, then connected for ever, with everything behind the tunnel."""
+"""The agent of one host: registers it once, then keeps its tunnel to the portal connected."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ log = logging.getLogger("corral_agent")
 
 _MIN_PAUSE, _MAX_PAUSE = 1.0, 30.0
 _REFUSED_RETRY_DELAY = 60.0
-_STABLE_AFTER = 60.0
+_STABLE_AFTER = 60.0  # a tunnel that lived this long ends the row of failures
 
 
 @dataclass
 class Backoff:
-    """Pauses that double, each anywhere between nothing and its length: many agents do not come back as one."""
+    """Pauses that double, each random between zero and its length, so that many agents do not reconnect at once."""
 
     pause: float = _MIN_PAUSE
 
     def next(self) -> float:
-        """How long to wait now, in seconds."""
+        """The next pause, in seconds."""
         length, self.pause = self.pause, min(self.pause * 2, _MAX_PAUSE)
         return random.uniform(0, length)  # noqa: S311 - spreads load, guards nothing
 
     def reset(self) -> None:
-        """It went well for a while."""
+        """Begin with short pauses again."""
         self.pause = _MIN_PAUSE
 
 
 class HostAgent:
-    """An agent's life; `name` is "" for the machine itself."""
+    """Registers, connects and reconnects one host; `name` is "" for the machine itself."""
 
     def __init__(self, options: Options, engine: Engine, folder: Path, name: str = "") -> None:
         self._options, self._engine, self._name = options, engine, name
@@ -65,7 +65,7 @@ class HostAgent:
         self._severed_socket: socket.socket | None = None
 
     async def run(self) -> None:
-        """Until cancelled. Raises `BadState`, and `CannotRegister` with neither a credential nor a way to one."""
+        """Run until cancelled. Raises `BadState`, and `CannotRegister` without a credential or a way to get one."""
         self._store.check()
         self.journal.add("agent", "started")
         watching = asyncio.ensure_future(self._watcher.run())
@@ -94,7 +94,7 @@ class HostAgent:
             except CannotRegister as error:
                 if not self._store.state.access_key:
                     raise
-                log.warning("%s%s The credential of before is used.", self._log_prefix, _sentence(error))
+                log.warning("%s%s The previous credential is used.", self._log_prefix, _sentence(error))
                 break
         self._backoff.reset()
 
@@ -118,7 +118,7 @@ class HostAgent:
         }
 
     def disconnect(self) -> None:
-        """Pull the cable: both sides hear nothing more of each other, and no tunnel is dialled until `reconnect`."""
+        """Drop the tunnel as a pulled cable does, without telling the portal, and dial no other until `reconnect`."""
         self._may_connect.clear()
         if self._tunnel is not None:
             self._severed_socket = self._tunnel.drop_silently() or self._severed_socket
@@ -126,7 +126,7 @@ class HostAgent:
             self._connecting.cancel()
 
     def reconnect(self) -> None:
-        """Put the cable back: what is left of the old connection is told to be gone, and a new one dialled."""
+        """Close what `disconnect` left open, and dial again."""
         self._close_severed_socket()
         self._may_connect.set()
 
@@ -195,7 +195,7 @@ class HostAgent:
 
 
 def _is_cancelled() -> bool:
-    """Whether it is the host that is to end, and not only its tunnel."""
+    """Whether the whole agent is to end, and not only its tunnel."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
@@ -206,7 +206,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _local_address(url: str) -> str:
-    """The address of this machine on the way to the portal; "" inside a container, whose own address says nothing."""
+    """The machine's address on its route to the portal; "" in a container, whose own address is of no use."""
     if Path("/.dockerenv").exists():
         return ""
     parts = urlsplit(url)

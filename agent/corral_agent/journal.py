@@ -1,4 +1,4 @@
-"""What happened on this host, kept while nobody listens: a ring of numbered lines in a few small files."""
+"""What happened on this host, kept while the portal is away: a ring of numbered lines in a few small files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("corral_agent")
 
 MAX_ENTRIES = 5000
 _SEGMENT_SIZE = 1000
-_LINE_LIMIT = 4096
+_LINE_LIMIT = 4096  # so that the whole journal stays below 25 MB
 _VALUE_LIMIT = 256
 _SEGMENT_GLOB = "[0-9]" * 16 + ".log"
 _SYNC_LINES, _SYNC_SECONDS = 100, 5.0
@@ -27,7 +27,8 @@ Json = dict[str, Any]
 class Journal:
     """Numbers only grow, over restarts too. A killed agent loses nothing, a power failure at most the last seconds.
 
-    Lines that a power failure took are never numbered again: unless it was closed well, counting goes on further up.
+    The numbers of lines lost to a power failure are never used again: unless the journal was closed cleanly, counting
+    skips ahead of whatever may have been lost.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
@@ -73,7 +74,7 @@ class Journal:
         attributes: Mapping[str, str] | None = None,
         at: float | None = None,
     ) -> None:
-        """Write a line; `at` is now unless told. A disk that is full costs the line, not the agent."""
+        """Write a line, `at` defaulting to now. A full disk costs the line, not the agent."""
         seq = self.last + 1
         entry = {"seq": seq, "at": self._clock() if at is None else at, "kind": kind, "action": action, "id": key}
         data = _encode_entry(entry, attributes or {})
@@ -89,7 +90,7 @@ class Journal:
         self.last = seq
 
     def _write(self, data: bytes, seq: int) -> None:
-        """Write it whole; what is torn ends its file, where readers skip it."""
+        """Write it whole; a torn line is left as the last of its file, where readers skip it."""
         if os.write(self._file, data) < len(data):
             self._rotate(seq + 1)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -104,7 +105,7 @@ class Journal:
         self._trim()
 
     def _trim(self) -> None:
-        """Drop the oldest files while the others hold enough."""
+        """Delete the oldest files while the rest hold enough lines."""
         segments = self._segments()
         for path, following in itertools.pairwise(segments):
             if int(following.stem) > self.last - MAX_ENTRIES + 1:
@@ -139,7 +140,7 @@ class Journal:
         return found
 
     def close(self) -> None:
-        """Put everything on the disk and note that it was done."""
+        """Flush everything to the disk, and mark the journal as closed cleanly."""
         if self._file < 0:
             return
         try:
@@ -152,7 +153,7 @@ class Journal:
 
 
 def _read_entries(path: Path) -> Iterator[tuple[int, Json]]:
-    """The whole lines of a file; what a crash cut in two is left out."""
+    """The complete lines of a file; what a crash cut off is skipped."""
     with path.open("rb") as file:
         for line in file:
             try:
@@ -163,7 +164,7 @@ def _read_entries(path: Path) -> Iterator[tuple[int, Json]]:
 
 
 def _encode_entry(entry: Json, attributes: Mapping[str, str]) -> bytes:
-    """One line no longer than the limit: long values are cut, and many of them left out."""
+    """One line no longer than the limit: long values are cut, then attributes dropped, the least important first."""
     short = {str(key)[:_VALUE_LIMIT]: str(value)[:_VALUE_LIMIT] for key, value in attributes.items()}
     entry = entry | {"id": str(entry["id"])[:_VALUE_LIMIT], "attributes": short}
     while len(data := json.dumps(entry, separators=(",", ":")).encode()) >= _LINE_LIMIT and short:

@@ -1,4 +1,4 @@
-"""Both sides' keys."""
+"""The agent's own key and the portal's public one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ KIND = "ssh-ed25519"
 
 
 class BadKey(Exception):
-    """A text that is no public key of the kind we use."""
+    """A text that is not a key of the kind used here."""
 
 
 def create_private_key() -> str:
@@ -17,7 +17,7 @@ def create_private_key() -> str:
 
 
 def load_private_key(text: str) -> asyncssh.SSHKey:
-    """The key of a private key's text. Raises `BadKey`."""
+    """Parse a private key. Raises `BadKey`."""
     try:
         return asyncssh.import_private_key(text)
     except Exception:  # noqa: BLE001  # a damaged text trips the library's parsers in many ways
@@ -25,16 +25,16 @@ def load_private_key(text: str) -> asyncssh.SSHKey:
 
 
 def public_key_line(text: str) -> str:
-    """The public half of a private key, without a comment."""
+    """The public key that belongs to a private key, as one line without a comment."""
     return " ".join(load_private_key(text).export_public_key().decode().split()[:2])
 
 
 def load_public_key_data(text: str) -> bytes:
-    """What identifies a public key. Raises `BadKey`."""
+    """The bytes that identify a public key, whatever its comment. Raises `BadKey`."""
     try:
         key = asyncssh.import_public_key(text)
     except Exception:  # noqa: BLE001  # as above
         raise BadKey("the portal's key cannot be read") from None
     if key.get_algorithm() != KIND:
-        raise BadKey(f"the portal's key is none of the kind {KIND}")
+        raise BadKey(f"the portal's key is not of the kind {KIND}")
     return key.public_data

@@ -1,4 +1,4 @@
-"""What the host is: system, processors, memory and disks, in the units of the v1 API (MiB)."""
+"""The facts of the host: system, processors, memory and disks, in the units of the v1 API (MiB)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MEMORY = {
 
 
 def read_host_facts(engine: Mapping[str, Any], proc: Path = Path("/proc")) -> dict[str, Any]:
-    """Everything; `engine` is the engine's own /info, empty while it is away."""
+    """All facts; `engine` is the engine's /info, empty while it is away."""
     return {
         "osInfo": read_os_info(engine),
         "cpuInfo": read_cpu_info(proc),
@@ -33,7 +33,7 @@ def read_host_facts(engine: Mapping[str, Any], proc: Path = Path("/proc")) -> di
 
 
 def read_os_info(engine: Mapping[str, Any], release: Path = Path("/etc/os-release")) -> dict[str, Any]:
-    """The host's system: as the engine sees it, which is right inside a container too."""
+    """The host's system as the engine reports it, which is right inside a container too."""
     uname = os.uname()
     os_name = _read_os_release(release).get("PRETTY_NAME", uname.sysname)
     return {
@@ -54,7 +54,7 @@ def _read_os_release(path: Path) -> dict[str, str]:
 
 
 def read_cpu_info(proc: Path) -> dict[str, Any]:
-    """How many of what kind, how fast, and how busy lately."""
+    """Number, model and speed of the processors, and the load averages."""
     text = (proc / "cpuinfo").read_text()
     fields = {key.strip(): value.strip() for key, _, value in (row.partition(":") for row in text.splitlines())}
     return {

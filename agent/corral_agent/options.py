@@ -1,4 +1,4 @@
-"""What an agent is told when it is started: by its arguments and its environment."""
+"""The agent's options, from its arguments and its environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
-    """The options out of both. Raises `BadOption`; exits where argparse does."""
+    """The options from both. Raises `BadOption`; exits where argparse does."""
     found = _parser().parse_args(arguments)
     values = {key: value.strip() for key, value in environment.items()}
     if found.url:
@@ -74,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("corral_agent", description="Connect this host to a Corral portal.")
     parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="run N simulated hosts in this process")
-    parser.add_argument("--name", default="sim", help="what simulated hosts are called (NAME-1, NAME-2, ...)")
-    parser.add_argument("--control", default="", metavar="PATH", help="a socket that tells simulated hosts to fail")
+    parser.add_argument("--name", default="sim", help="the name of simulated hosts (NAME-1, NAME-2, ...)")
+    parser.add_argument("--control", default="", metavar="PATH", help="a socket that takes failure commands")
     parser.add_argument("url", nargs="?", default="", help="the registration URL that the portal shows")
     return parser
 

@@ -1,4 +1,4 @@
-"""Registration: learn the portal's key from the script, then trade the token for a credential of our own."""
+"""Registration: read the portal's key from its script, then exchange the token for a credential of this host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REQUIRED_FIELDS = ("accessKey", "secretKey", "portalKey", "hostId", "tunnelUrl"
 
 
 class CannotRegister(Exception):
-    """The portal does not take this host; `str()` says why. Trying the same again cannot help."""
+    """The portal does not accept this host; `str()` says why. Trying the same again cannot help."""
 
 
 class PortalUnreachable(Exception):
@@ -32,13 +32,13 @@ class PortalUnreachable(Exception):
 
 
 def register(url: str, ca: str, private_key: str, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Register this host; blocks. What to remember of the answer. Raises `CannotRegister`, `PortalUnreachable`."""
+    """Register this host; blocks. The part of the state to keep. Raises `CannotRegister`, `PortalUnreachable`."""
     base, _, token = url.rpartition("/scripts/")
     if not token or urlsplit(base).path.rpartition("/")[2] not in {"v1", "v2-beta"}:
         raise CannotRegister("The registration URL has no token: copy the command from the portal's Add Host page.")
     found = _PORTAL_KEY.search(_fetch(request.Request(url), ca).decode("utf-8", "replace"))  # noqa: S310 - checked by options
     if found is None:
-        raise CannotRegister("What answers at the registration URL is no Corral portal.")
+        raise CannotRegister("What answers at the registration URL is not a Corral portal.")
     body = {"key": str(uuid.uuid4()), "publicKey": keys.public_key_line(private_key), "agentVersion": VERSION, **facts}
     answer = _post(f"{base}/registers", unquote(token), ca, body)
     return _verified_credentials(answer, found[1]) | {"source": url_fingerprint(url)}
@@ -60,7 +60,7 @@ def _post(url: str, token: str, ca: str, body: Mapping[str, Any]) -> dict[str, A
 
 
 def _verified_credentials(answer: Mapping[str, Any], pinned: str) -> dict[str, str]:
-    """What the portal gave. Raises `CannotRegister` when its key is not the one that the script named."""
+    """The credentials in an answer. Raises `CannotRegister` when its key is not the one that the script named."""
     try:
         same = keys.load_public_key_data(answer["portalKey"]) == keys.load_public_key_data(pinned)
     except keys.BadKey as error:
@@ -84,7 +84,7 @@ def _fetch(http_request: request.Request, ca: str) -> bytes:
     try:
         with request.build_opener(*handlers).open(http_request, timeout=_TIMEOUT) as answer:
             data = bytes(answer.read(_MAX_RESPONSE))
-            if len(data) < _MAX_RESPONSE and answer.length:  # what is left of the length that was told
+            if len(data) < _MAX_RESPONSE and answer.length:  # the rest of the announced length
                 raise IncompleteRead(data, answer.length)
             return data
     except HTTPError as error:
@@ -119,11 +119,11 @@ def tls_context(ca: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError):
-        raise CannotRegister(f"CORRAL_CA: {ca} is no file with a certificate.") from None
+        raise CannotRegister(f"CORRAL_CA: {ca} is not a file with a certificate.") from None
 
 
 def is_registration_needed(state: State, url: str) -> bool:
-    """Whether to register: never did, told to with another URL, or refused before and started anew."""
+    """Whether to register: never done, asked to with another URL, or started again after a refusal."""
     if not state.access_key:
         return True
     return bool(url) and (state.refused or state.source != url_fingerprint(url))

@@ -1,4 +1,4 @@
-"""What an agent must remember: its key, its credential, whom it trusts; one file that only its owner may read."""
+"""The agent's state: its key, its credential and the portal's key, in one file that only its owner may read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BadState(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All texts; keys in OpenSSH's form. `source` tells registration URLs apart without keeping them."""
+    """Keys are in OpenSSH's format. `source` is a fingerprint of the registration URL, which holds a secret."""
 
     private_key: str = field(default="", repr=False)
     access_key: str = ""
@@ -40,11 +40,11 @@ def url_fingerprint(url: str) -> str:
 
 
 def _parse_state(found: dict[str, Any]) -> State:
-    """Out of a file's JSON. Raises `TypeError` or `AttributeError` for one that we did not write."""
+    """From a file's JSON. Raises `TypeError` or `AttributeError` for one that no agent wrote."""
     known = {one.name: type(one.default) for one in fields(State)}
     values = {key: value for key, value in found.items() if key in known}
     if not all(type(value) is known[key] for key, value in values.items()):
-        raise TypeError("a value of another kind")
+        raise TypeError("a value of another type")
     return State(**values)
 
 
@@ -68,7 +68,7 @@ class Store:
             raise self._damaged("is damaged") from None
 
     def check(self) -> None:
-        """Raise `BadState` unless the keys can be used, and all that a registered host needs is there."""
+        """Raise `BadState` unless the keys can be used, and a registered host has both."""
         state = self.state
         try:
             if state.private_key or state.access_key:
@@ -85,7 +85,7 @@ class Store:
         )
 
     def update(self, **changed: str | bool) -> State:
-        """Change something and keep it: whole or not at all, even if the power fails. Raises `BadState`."""
+        """Change the state and save it: whole or not at all, even if the power fails. Raises `BadState`."""
         self.state = replace(self.state, **changed)  # type: ignore[arg-type]  # names are checked by replace itself
         part = self._path.with_suffix(".part")
         try:

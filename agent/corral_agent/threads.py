@@ -1,4 +1,4 @@
-"""Blocking work beside the loop, in a thread that keeps nobody from ending."""
+"""Blocking work beside the event loop, in a thread that does not keep the process alive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """The outcome of `work`; who is cancelled meanwhile leaves it behind, as the end of the process does."""
+    """The outcome of `work`. Cancellation and the end of the process abandon the thread instead of waiting for it."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
 
@@ -28,7 +28,7 @@ async def run_in_thread(work: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = work()
-        except Exception as raised:  # noqa: BLE001  # handed to who waits
+        except Exception as raised:  # noqa: BLE001  # handed to the awaiting task
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop may have ended
             loop.call_soon_threadsafe(set_outcome, result, error)

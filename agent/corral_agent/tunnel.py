@@ -22,23 +22,23 @@ log = logging.getLogger("corral_agent")
 
 SOCKET = "/var/run/docker.sock"
 _USER = "corral"
-_CIPHER = "aes128-gcm@openssh.com"
+_CIPHER = "aes128-gcm@openssh.com"  # authenticated by itself, and done in hardware by most processors
 _OPEN_TIMEOUT = _LOGIN_TIMEOUT = 20.0
 _PING = 20.0
-_KEEPALIVE, _KEEPALIVE_MISSES = 5, 3
+_KEEPALIVE, _KEEPALIVE_MISSES = 5, 3  # a silent portal is noticed after 15 s
 _MAX_MESSAGE = 4 * 1024 * 1024
-_GRACE = 1.0
+_GRACE = 1.0  # for the WebSocket to say why it closed: the SSH session often ends first
 _CLOSE_RESTART, _CLOSE_REVOKED = 1012, 4401
 
 ServeConnection = Callable[[Source, Sink], Awaitable[None]]
 
 
 class TunnelRefused(Exception):
-    """The portal does not want this agent, or the agent does not trust this portal; `str()` says why."""
+    """The portal refuses this agent, or the agent does not trust this portal; `str()` says why."""
 
 
 class TunnelClosed(Exception):
-    """The tunnel ended, or did not come about; `restart` when the portal said that it comes back at once."""
+    """The tunnel ended or was not established; `restart` when the portal announced that it is back at once."""
 
     def __init__(self, message: str, *, restart: bool = False) -> None:
         super().__init__(message)
@@ -46,18 +46,18 @@ class TunnelClosed(Exception):
 
 
 class _PortalAuth(asyncssh.SSHServer):
-    """Lets one key in, for one thing: channels to the engine's socket."""
+    """Accepts one key, and for one purpose: channels to the engine's socket."""
 
     def __init__(self, trusted: bytes, serve: ServeConnection) -> None:
         self._trusted, self._serve = trusted, serve
         self.key_rejected = self.socket_taken = False
 
-    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:  # noqa: ARG002  # asyncssh's word
-        """From here on the socket is asyncssh's to close."""
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:  # noqa: ARG002  # asyncssh's signature
+        """From here on asyncssh closes the socket."""
         self.socket_taken = True
 
-    def begin_auth(self, username: str) -> bool:  # noqa: ARG002  # asyncssh's word
-        """Everybody must prove who they are."""
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002  # asyncssh's signature
+        """Authentication is always required."""
         return True
 
     def public_key_auth_supported(self) -> bool:
@@ -96,7 +96,7 @@ class PortalTunnel:
         self._websocket: ClientConnection | None = None
 
     def drop_silently(self) -> socket.socket | None:
-        """End as a pulled cable does: the portal is told nothing, and hears nothing while what is given is open."""
+        """End as a pulled cable does: the portal sees no close for as long as the returned socket stays open."""
         if self._websocket is None or self._websocket.transport.is_closing():
             return None
         duplicate: socket.socket = self._websocket.transport.get_extra_info("socket").dup()
@@ -104,7 +104,7 @@ class PortalTunnel:
         return duplicate
 
     async def run(self, serve: ServeConnection, on_connected: Callable[[], None]) -> None:
-        """Dial, and serve until the tunnel ends: always by `TunnelClosed` or `TunnelRefused`."""
+        """Dial, and serve until the tunnel ends, which is always `TunnelClosed` or `TunnelRefused`."""
         try:
             async with self._connect() as websocket:
                 self._websocket = websocket

@@ -1,4 +1,4 @@
-"""The host agent's image without a registry: this machine's Python, two packages, and the agent itself."""
+"""Builds the host agent's image without a registry: this machine's Python, two packages and the agent itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from portal.tools.busybox_image import ImageUnavailable, import_image, linked_li
 from portal.tools.engine import local_engine
 
 TAG = "corral/agent:v0.1.0"
-_AGENT = Path(__file__).resolve().parents[2] / "agent" / "corral_agent"
+_ROOT = Path(__file__).resolve().parents[2]
+_SOURCES = (_ROOT / "agent" / "corral_agent", _ROOT / "simulated_engine")
 _PACKAGES = ("asyncssh", "websockets")
 _STDLIB = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}"
 _EXCLUDED_DIRS = {
@@ -98,8 +99,9 @@ def _copy_files(root: Path) -> None:
         _copy(path, root / _STDLIB / path.relative_to(stdlib))
     for path, name in _packages():
         _copy(path, root / _STDLIB / "site-packages" / name)
-    for path in _AGENT.rglob("*.py"):
-        _copy(path, root / _STDLIB / "site-packages/corral_agent" / path.relative_to(_AGENT))
+    for package in _SOURCES:
+        for path in package.rglob("*.py"):
+            _copy(path, root / _STDLIB / "site-packages" / path.relative_to(package.parent))
     for library in {found for program in (binary, *root.rglob("*.so")) for found in linked_libraries(program)}:
         _copy(library.resolve(), _library_target(root, library), mode=0o755)
     if _CERTIFICATES.is_file():
@@ -107,7 +109,7 @@ def _copy_files(root: Path) -> None:
 
 
 def _library_target(root: Path, library: Path) -> Path:
-    """The loader where programs look for it, everything else in one folder."""
+    """The loader goes where programs expect it, everything else into one folder."""
     return root / (str(library).lstrip("/") if library.name.startswith(_LOADER) else f"opt/lib/{library.name}")
 
 
@@ -121,7 +123,7 @@ def _python_files(stdlib: Path) -> Iterator[Path]:
 
 
 def _packages() -> Iterator[tuple[Path, str]]:
-    """The files of the agent's packages and of what they need, with their places."""
+    """The files of the agent's dependencies and theirs in turn, with their paths in site-packages."""
     pending, seen = list(_PACKAGES), set()
     while pending:
         name = pending.pop().lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""Simulated hosts for the demonstration: an environment of their own, enrolled as real ones are."""
+"""Simulated hosts for the demonstration, in an environment of their own and registered as real ones are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 from portal.boot.terminal import CannotStart
 
 ENVIRONMENT_NAME, HOST_COUNT = "Simulated", 3
-_AGENT = Path(__file__).resolve().parents[2] / "agent"
+_ROOT = Path(__file__).resolve().parents[2]
+_PYTHONPATH = os.pathsep.join((str(_ROOT / "agent"), str(_ROOT)))  # the agent, and the engine that it simulates
 _TIMEOUT = 60.0
 
 Json = dict[str, Any]
@@ -21,17 +22,17 @@ ApiCall = Callable[..., Json]
 
 
 class SimulatedHosts:
-    """A child with all of their agents; `api` makes requests to the API as somebody who may make environments."""
+    """One child process with all of their agents; `api` makes requests as an account that may create environments."""
 
     def __init__(self, api: ApiCall, folder: Path) -> None:
         self._api, self._folder = api, folder
         self._agents: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Enrol them and wait until they count. Raises `CannotStart`."""
+        """Register them and wait until they are active. Raises `CannotStart`."""
         project = f"projects/{self._environment()['id']}"
         command = ["--simulate", str(HOST_COUNT), "--name", "sim", self._registration_url(project)]
-        environment = {**os.environ, "PYTHONPATH": str(_AGENT), "CORRAL_STATE": str(self._folder / "simulated")}
+        environment = {**os.environ, "PYTHONPATH": _PYTHONPATH, "CORRAL_STATE": str(self._folder / "simulated")}
         with (self._folder / "simulated.log").open("ab") as log:
             self._agents = subprocess.Popen(
                 [sys.executable, "-m", "corral_agent", *command], env=environment, stdout=log, stderr=log

@@ -17,7 +17,7 @@ from tests.agent.proxy_client import ProxyClient, RunProxyScenario, serve_proxy
 
 @pytest.fixture
 def run_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunScenario:
-    """Runs a scene on a fresh stage; pauses are short."""
+    """Runs a scenario on a fresh harness with short pauses."""
     monkeypatch.setattr(host_module, "_MIN_PAUSE", 0.01)
     monkeypatch.setattr(host_module, "_MAX_PAUSE", 0.05)
     monkeypatch.setattr(host_module, "_REFUSED_RETRY_DELAY", 0.05)
@@ -34,7 +34,7 @@ def run_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunScenario
 
 @pytest.fixture
 def run_proxy_scenario(tmp_path: Path) -> RunProxyScenario:
-    """Runs a scene in front of a door."""
+    """Runs a scenario against an engine proxy."""
 
     def run(scenario: Callable[[ProxyClient], Awaitable[None]]) -> None:
         async def main() -> None:

@@ -1,4 +1,4 @@
-"""An engine that answers what it is told to, and keeps what it was asked."""
+"""An engine with scripted answers that records its requests."""
 
 from __future__ import annotations
 

@@ -183,11 +183,11 @@ class FakePortal:
         return self.tunnels[number - 1]
 
     async def websocket(self, number: int = 1) -> ServerConnection:
-        """The WebSocket under that tunnel; dials that came to nothing have lines too."""
+        """The WebSocket under that tunnel; failed dials have one too."""
         return self.websocket_by_tunnel[await self.tunnel(number)]
 
     async def forwarded(self, number: int = 1) -> str:
-        """A unix socket that leads through it to the agent's door."""
+        """A unix socket that leads through the tunnel to the agent's proxy."""
         path = str(self.folder / f"host{number}.sock")
         await (await self.tunnel(number)).forward_local_path(path, SOCKET)
         return path

@@ -1,4 +1,4 @@
-"""A stage on which an agent stands between a portal and an engine."""
+"""An agent between a fake portal and a fake engine."""
 
 from __future__ import annotations
 

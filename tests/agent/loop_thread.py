@@ -34,7 +34,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     def call(self, coroutine: Callable[[], object]) -> None:
-        """Have something done there that is no coroutine."""
+        """Call a plain function there."""
         self._loop.call_soon_threadsafe(coroutine)
 
     @staticmethod
@@ -50,9 +50,9 @@ async def refuse_agent_api(where: str, query: str, sink: Any) -> None:
 
 
 async def serve_simulated_engine(path: str, *, read_only: bool = False) -> tuple[SimulatedEngine, asyncio.Server]:
-    """A simulated engine behind its agent's door on a unix socket."""
+    """A simulated engine behind its agent's proxy, on a unix socket."""
     engine = SimulatedEngine("conformance", "SIM:1")
-    engine.tick = 0.05
+    engine.core.tick = 0.05
     engine.images.add("bb:local")
     engine_proxy = EngineProxy(engine.open, refuse_agent_api, read_only=read_only)
     return engine, await asyncio.start_unix_server(engine_proxy.serve, path)
@@ -61,7 +61,7 @@ async def serve_simulated_engine(path: str, *, read_only: bool = False) -> tuple
 @contextlib.contextmanager
 def simulated_engine_socket(folder: Path) -> Iterator[str]:
     """The path of the socket."""
-    path = str(folder / "door.sock")
+    path = str(folder / "proxy.sock")
     with LoopThread() as loop:
         _, server = loop(serve_simulated_engine(path))
         yield path

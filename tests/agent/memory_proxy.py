@@ -1,4 +1,4 @@
-"""A door in memory: what it is told, what it answers, and what comes through to the engine behind it."""
+"""An engine proxy in memory: its input, its answers, and what reaches the engine behind it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 
 @dataclass
 class ProxyRun:
-    """One run: `engine` holds what each of the engine's connections got, `portal` what the portal heard."""
+    """One run: `engine` holds what each of the engine's connections got, `portal` what the portal received."""
 
     engine: list[RecordingSink] = field(default_factory=list)
     portal: RecordingSink = field(default_factory=RecordingSink)
@@ -33,9 +33,9 @@ def run_proxy(
     engine_error: OSError | None = None,
     keep_open: bool = True,
 ) -> ProxyRun:
-    """What a door makes of these bytes; the engine answers its connections in turn, the last answer again and again.
+    """What a proxy makes of these bytes; the engine answers its connections in turn, the last answer again and again.
 
-    Unless it `keep_open`, the portal has gone after the last byte.
+    Unless it `keep_open`, the portal disconnects after the last byte.
     """
     result = ProxyRun()
     remaining = list(answers or (OK,))

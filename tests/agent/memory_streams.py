@@ -1,4 +1,4 @@
-"""Sources and sinks in memory: a peer that says what it is told to, cut where it is told to, and one that listens."""
+"""Sources and sinks in memory: a peer with scripted bytes, split where the test says, and one that records."""
 
 from __future__ import annotations
 

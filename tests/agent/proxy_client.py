@@ -1,4 +1,4 @@
-"""A door with an engine behind it, and a client that may say whatever bytes it likes."""
+"""An engine proxy with an engine behind it, and a client that sends it any bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ProxyClient:
         return await asyncio.open_unix_connection(self.path)
 
     async def send_raw(self, data: bytes | str, seconds: float = 5.0) -> bytes:
-        """Send it, and read until the door closes, or until nothing has come for a moment after an answer."""
+        """Send it, and read until the proxy closes, or until nothing has come for a moment after an answer."""
         reader, writer = await self.open()
         writer.write(data if isinstance(data, bytes) else data.replace("\n", "\r\n").encode())
         got = b""
@@ -37,7 +37,7 @@ class ProxyClient:
         return got
 
     async def read_refusal(self, data: bytes | str) -> tuple[int, str]:
-        """Status and words of an answer that is the door's own; nothing may have reached the engine."""
+        """Status and message of an answer of the proxy itself; nothing may have reached the engine."""
         before = len(self.engine.requests)
         head, _, body = (await self.send_raw(data)).partition(b"\r\n\r\n")
         assert self.engine.requests[before:] == []

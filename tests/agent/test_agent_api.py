@@ -1,4 +1,4 @@
-"""What the agent answers for itself."""
+"""The agent's own API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Scenario = Callable[[SimulatedEngine, Journal, Request], Awaitable[None]]
 
 @pytest.fixture
 def run_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario], None]:
-    """Runs a scene with an agent's own answers at hand."""
+    """Runs a scenario with an agent's own API."""
     monkeypatch.setattr(own_module, "_SAMPLE_INTERVAL", 0.01)
 
     def run(scenario: Scenario) -> None:
@@ -89,7 +89,7 @@ def test_the_journal_is_read_in_pieces(run_scenario: Callable[[Scenario], None])
 @pytest.mark.parametrize("target", ["journal?after=x", "journal?limit=1.5", "journal?after=1&after=y"])
 def test_a_number_that_is_none_is_refused(run_scenario: Callable[[Scenario], None], target: str):
     async def scenario(engine: SimulatedEngine, journal: Journal, request: Request) -> None:
-        assert await request(target) == (400, {"message": "after and limit are numbers."})
+        assert await request(target) == (400, {"message": "after and limit must be numbers."})
 
     run_scenario(scenario)
 
@@ -106,7 +106,7 @@ def test_a_path_that_is_none_is_not_found(run_scenario: Callable[[Scenario], Non
 
 def test_counters_of_containers_and_machine_come_together(run_scenario: Callable[[Scenario], None]):
     async def scenario(engine: SimulatedEngine, journal: Journal, request: Request) -> None:
-        running, still = (engine.containers.make(name, {"Image": "sim:a"}) for name in ("on", "off"))
+        running, still = (engine.containers.create(name, {"Image": "sim:a"}) for name in ("on", "off"))
         engine.containers.start(running)
         _, found = await request("containers/stats")
         assert set(found) == {running.id}

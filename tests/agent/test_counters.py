@@ -1,4 +1,4 @@
-"""Counters are read out of the kernel's files, of both generations of control groups."""
+"""Counters are read from the kernel's files, for both versions of control groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registration against portals of every kind: good ones, tired ones, strangers, and those that lie about their key."""
+"""Registration against portals that work, that are not ready, that are none, and that show another key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def http(body: str | bytes, status: str = "200 OK", *fields: str) -> bytes:
 
 
 class ScriptedPortal:
-    """Says what it is told to, a connection each; `requests` is what it was asked."""
+    """Gives its scripted answers, one a connection; `requests` is what it received."""
 
     def __init__(self, *answers: bytes) -> None:
         self._answers = answers
@@ -150,7 +150,7 @@ def test_the_scripts_key_is_found_however_it_is_written(serve_answers: ServeAnsw
 )
 def test_what_is_no_script_of_ours_is_rejected(serve_answers: ServeAnswers, script: str):
     portal = serve_answers(http(script))
-    with pytest.raises(CannotRegister, match="no Corral portal"):
+    with pytest.raises(CannotRegister, match="not a Corral portal"):
         register(portal)
     assert len(portal.requests) == 1, "a stranger never sees the token"
 
@@ -261,5 +261,5 @@ def test_a_portal_below_a_path_is_found(serve_answers: ServeAnswers):
 
 def test_an_answer_without_an_end_is_not_read_for_ever(serve_answers: ServeAnswers):
     endless = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"#" * 300_000
-    with pytest.raises(CannotRegister, match="no Corral portal"):
+    with pytest.raises(CannotRegister, match="not a Corral portal"):
         register(serve_answers(endless))

@@ -1,4 +1,4 @@
-"""Many simulated hosts live in one process, each with a tunnel of its own, and fail on order."""
+"""Many simulated hosts live in one process, each with a tunnel of its own, and fail on command."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from corral_agent import __main__ as program
 from corral_agent import host_agent as host_module
 from corral_agent.options import Options
 from corral_agent.simulated import fleet
@@ -46,7 +47,7 @@ async def three_hosts(portal: FakePortal, folder: Path) -> AsyncIterator[asyncio
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def send_order(folder: Path, **found: Any) -> dict[str, Any]:
+async def send_command(folder: Path, **found: Any) -> dict[str, Any]:
     return await send_line(folder, json.dumps(found))
 
 
@@ -105,7 +106,7 @@ def test_containers_of_one_host_are_unknown_to_another(run_scenario: Callable[[S
     run_scenario(scenario)
 
 
-def test_orders_are_obeyed(run_scenario: Callable[[Scenario], None]):
+def test_commands_are_carried_out(run_scenario: Callable[[Scenario], None]):
     async def scenario(portal: FakePortal, folder: Path) -> None:
         async with three_hosts(portal, folder):
             await portal.tunnel(3)
@@ -114,19 +115,19 @@ def test_orders_are_obeyed(run_scenario: Callable[[Scenario], None]):
             at = names.index("sim-2") + 1
             await request(portal, at, "POST", "/containers/create?name=web", {"Image": "sim:a"})
             await request(portal, at, "POST", "/containers/web/start")
-            assert await send_order(folder, agent=2, do="kill", container="web") == {"ok": True}
+            assert await send_command(folder, agent=2, do="kill", container="web") == {"ok": True}
             seen = await request(portal, at, "GET", "/containers/web/json")
             assert seen["State"]["ExitCode"] == 137
-            await send_order(folder, agent=2, do="engine-down")
+            await send_command(folder, agent=2, do="engine-down")
             assert "cannot be reached" in (await request(portal, at, "GET", "/_ping"))["message"]
-            await send_order(folder, agent=2, do="engine-up")
+            await send_command(folder, agent=2, do="engine-up")
             assert (await request(portal, at, "GET", "/info"))["Name"] == "sim-2"
-            assert await send_order(folder, agent=2, do="cut") == {"ok": True}
+            assert await send_command(folder, agent=2, do="cut") == {"ok": True}
             portal.tunnels[at - 1].set_keepalive(0.05, 3)
             await portal.until(portal.tunnels[at - 1].is_closed)
             assert not any(other.is_closed() for other in portal.tunnels if other is not portal.tunnels[at - 1])
             assert (len(portal.tunnels), len(portal.dial_requests)) == (3, 3)
-            assert await send_order(folder, agent=2, do="mend") == {"ok": True}
+            assert await send_command(folder, agent=2, do="mend") == {"ok": True}
             await portal.tunnel(4)
 
     run_scenario(scenario)
@@ -135,9 +136,9 @@ def test_orders_are_obeyed(run_scenario: Callable[[Scenario], None]):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("nonsense", "an order is"),
-        ("[]", "an order is"),
-        ('{"agent": 1}', "an order is"),
+        ("nonsense", "a command is"),
+        ("[]", "a command is"),
+        ('{"agent": 1}', "a command is"),
         ('{"agent": 1, "do": "dance"}', "engine-down"),
         ('{"agent": 0, "do": "cut"}', "from 1 to 3"),
         ('{"agent": 4, "do": "cut"}', "from 1 to 3"),
@@ -146,7 +147,7 @@ def test_orders_are_obeyed(run_scenario: Callable[[Scenario], None]):
         ('{"agent": 1, "do": "kill"}', "No such container"),
     ],
 )
-def test_an_order_that_cannot_be_obeyed_is_answered_with_words(
+def test_a_command_that_cannot_be_carried_out_is_answered_with_the_reason(
     run_scenario: Callable[[Scenario], None], line: str, words: str
 ):
     async def scenario(portal: FakePortal, folder: Path) -> None:
@@ -157,3 +158,14 @@ def test_an_order_that_cannot_be_obeyed_is_answered_with_words(
             assert words in found["error"]
 
     run_scenario(scenario)
+
+
+def test_without_the_simulated_engine_simulated_hosts_are_refused_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("CORRAL_STATE", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["corral_agent", "--simulate", "2", "http://127.0.0.1:9/v1/scripts/t"])
+    monkeypatch.setattr("os.umask", lambda _: 0)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert program.main() == 1
+    assert "needs the package simulated_engine" in caplog.text

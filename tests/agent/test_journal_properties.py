@@ -1,4 +1,4 @@
-"""Whatever happens to a journal's files and disk, numbers grow, no line is told twice, and reading never fails."""
+"""Whatever happens to a journal's files and disk, numbers grow, no line is read twice, and reading never fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def opened(where: Path) -> Journal:
 
 
 def killed(journal: Journal) -> None:
-    """The process is gone, and said no goodbye: its file's handle is left to the kernel."""
+    """The process was killed: the journal is not closed, and its file's handle is left to the kernel."""
 
 
 def fill(journal: Journal, number: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The kernel's files as they are on machines of many kinds, and what the agent counts out of them."""
+"""The kernel's files as they are on many kinds of machines, and the counters that the agent reads from them."""
 
 from __future__ import annotations
 

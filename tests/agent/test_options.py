@@ -1,4 +1,4 @@
-"""What an agent is told, it understands or refuses with words; what it remembers, it keeps to itself."""
+"""Options are understood or refused with a reason, and secrets among them are not shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A path has one spelling."""
+"""A path has one canonical spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine that fails or talks nonsense is answered for, in words, by the door."""
+"""For an engine that fails or answers nonsense the proxy answers, with a reason."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def words(data: bytes) -> str:
     ("answer_bytes", "status", "expected"),
     [
         pytest.param(b"", 502, "not understood", id="nothing"),
-        pytest.param(b"SSH-2.0-x\r\n\r\n", 502, "no HTTP/1", id="another protocol"),
-        pytest.param(answer(b"{"), 502, "no JSON", id="half an object"),
-        pytest.param(answer(b"[" * 100_000), 502, "no JSON", id="deeper than anybody reads"),
-        pytest.param(answer(b"\xff\xfe"), 502, "no JSON", id="no text"),
+        pytest.param(b"SSH-2.0-x\r\n\r\n", 502, "not HTTP/1", id="another protocol"),
+        pytest.param(answer(b"{"), 502, "not JSON", id="half an object"),
+        pytest.param(answer(b"[" * 100_000), 502, "not JSON", id="deeper than anybody reads"),
+        pytest.param(answer(b"\xff\xfe"), 502, "not JSON", id="no text"),
         pytest.param(answer(None), 403, "labelled", id="null"),
         pytest.param(answer([]), 403, "labelled", id="a list"),
         pytest.param(answer("web"), 403, "labelled", id="a word"),
@@ -40,11 +40,13 @@ def words(data: bytes) -> str:
         pytest.param(
             answer({"Id": ID, "Config": {"Labels": {"a": "io.corral.system"}}}), 403, "labelled", id="a value"
         ),
-        pytest.param(answer({"Config": {"Labels": {"io.corral.system": ""}}}), 502, "no id", id="no id"),
+        pytest.param(answer({"Config": {"Labels": {"io.corral.system": ""}}}), 502, "no container id", id="no id"),
         pytest.param(
-            answer({"Id": "../x", "Config": {"Labels": {"io.corral.system": ""}}}), 502, "no id", id="a climb"
+            answer({"Id": "../x", "Config": {"Labels": {"io.corral.system": ""}}}), 502, "no container id", id="a climb"
         ),
-        pytest.param(answer({"Id": 5, "Config": {"Labels": {"io.corral.system": ""}}}), 502, "no id", id="a number"),
+        pytest.param(
+            answer({"Id": 5, "Config": {"Labels": {"io.corral.system": ""}}}), 502, "no container id", id="a number"
+        ),
         pytest.param(answer({"message": "No such container: web"}, b"404 No"), 404, "No such container", id="missing"),
         pytest.param(answer(None, b"404 No"), 404, "no such container", id="missing, without words"),
         pytest.param(answer(["x"], b"404 No"), 404, "no such container", id="missing, with strange words"),
@@ -96,7 +98,7 @@ def test_an_unreachable_engine_is_reported(request_: bytes, error: OSError, expe
         (b"", "ended the connection instead of answering"),
         (b"HTTP/1.1 200", "in the middle of a message"),
         (b"HTTP/1.1 101 Switching\r\n\r\n", "not offered"),
-        (b"HTTP/2 200 OK\r\n\r\n", "no HTTP/1"),
+        (b"HTTP/2 200 OK\r\n\r\n", "not HTTP/1"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", "ended the connection instead of answering"),
     ],
 )
@@ -139,7 +141,7 @@ def test_a_body_that_cannot_be_read_is_refused_however_it_is_made(body: bytes):
     head = b"POST /containers/create HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
     found = run_proxy([head + body])
     assert found.status == 400
-    assert "no JSON object" in words(found.portal.data)
+    assert "not a JSON object" in words(found.portal.data)
     assert not found.engine
 
 

@@ -1,4 +1,4 @@
-"""Whatever bytes come to the door: it never breaks, always ends, and lets only whole, allowed requests through."""
+"""Whatever bytes reach the proxy: it never breaks, always ends, and lets only whole, allowed requests through."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ WORDS = [
 
 @st.composite
 def mangled_head(draw: st.DrawFn) -> bytes:
-    """A few requests one after the other, with words put in and bytes taken out where they do most harm."""
+    """A few requests one after the other, with bytes inserted and removed where they do most harm."""
     data = b"".join(draw(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=3)))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(data)))
@@ -70,7 +70,7 @@ def mangled_head(draw: st.DrawFn) -> bytes:
 
 
 def check(found: ProxyRun, *, read_only: bool = False) -> None:
-    """What must hold whatever was said."""
+    """What must hold whatever was sent."""
     assert found.portal.closed, "a connection that is over is closed"
     for sink in found.engine:
         assert sink.closed

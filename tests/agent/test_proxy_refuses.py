@@ -1,4 +1,4 @@
-"""What does not pass the door is answered with words and never reaches the engine."""
+"""What the proxy refuses is answered with a reason and never reaches the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files, own paths, reading only: what the door decides by more than a request's form."""
+"""Files, the agent's own paths, read-only mode: what the proxy decides by more than a request's form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real engine through the whole tunnel: an agent process, its door, SSH in a WebSocket, and the portal's driver."""
+"""A real engine through the whole tunnel: an agent process, its proxy, SSH in a WebSocket, and the portal's driver."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MEGABYTES = 60
 
 
 @dataclass
-class Scene:
+class AgentSetup:
     loop: LoopThread
     portal: FakePortal
     agent: subprocess.Popen[bytes]
@@ -66,7 +66,7 @@ def request(path: str, target: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def scene(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def setup(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentSetup]:
     folder = tmp_path_factory.mktemp("agent")
     source = Path(__file__).resolve().parents[2] / "agent"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source), "CORRAL_STATE": str(folder / "state")}
@@ -83,7 +83,7 @@ def scene(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> It
             )
         path = loop(portal.forwarded())
         driver = DockerDriver(Endpoint(f"unix://{path}"))
-        yield Scene(loop, portal, agent, folder, driver, path, log)
+        yield AgentSetup(loop, portal, agent, folder, driver, path, log)
         driver.close()
         if agent.poll() is None:
             agent.kill()
@@ -92,10 +92,10 @@ def scene(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def driver(scene: Scene) -> Iterator[DockerDriver]:
-    yield scene.driver
-    for seen in scene.driver.containers():
-        scene.driver.remove(seen.id)
+def driver(setup: AgentSetup) -> Iterator[DockerDriver]:
+    yield setup.driver
+    for seen in setup.driver.containers():
+        setup.driver.remove(seen.id)
 
 
 def test_containers_live_behind_the_tunnel(driver: DockerDriver):
@@ -128,8 +128,8 @@ def test_a_shell_takes_keys_and_gives_its_code(driver: DockerDriver):
     session.close()
 
 
-def test_an_image_goes_out_and_in(driver: DockerDriver, scene: Scene):
-    archive = scene.request("/images/get?names=bb:local")
+def test_an_image_goes_out_and_in(driver: DockerDriver, setup: AgentSetup):
+    archive = setup.request("/images/get?names=bb:local")
     assert len(archive) > 1_000_000
     with driver._connection() as sdk:
         answer = "".join(str(line) for line in sdk.load_image(archive))
@@ -148,55 +148,55 @@ def test_a_reader_that_stalls_blocks_nobody(driver: DockerDriver):
     stalled.close()
 
 
-def test_what_corral_does_not_need_stays_closed(scene: Scene):
+def test_what_corral_does_not_need_stays_closed(setup: AgentSetup):
     for target in ("/plugins", "/swarm", "/system/df", "/v1.41/containers/%2e%2e/plugins"):
-        assert "message" in json.loads(scene.request(target))
+        assert "message" in json.loads(setup.request(target))
 
 
-def test_the_agent_tells_of_the_machine_and_its_containers(driver: DockerDriver, scene: Scene):
+def test_the_agent_tells_of_the_machine_and_its_containers(driver: DockerDriver, setup: AgentSetup):
     made = make(driver)
-    found = json.loads(scene.request("/corral/v1/containers/stats"))
+    found = json.loads(setup.request("/corral/v1/containers/stats"))
     assert found[made]["memory"] > 0
     assert found[made]["pids"] > 0
-    machine = json.loads(scene.request("/corral/v1/machine"))
+    machine = json.loads(setup.request("/corral/v1/machine"))
     assert machine["osInfo"]["dockerVersion"]
     assert machine["memoryInfo"]["memTotal"] > 100
 
 
-def test_the_agent_is_small_and_keeps_its_secrets_to_itself(scene: Scene):
-    process = Path(f"/proc/{scene.agent.pid}")
+def test_the_agent_is_small_and_keeps_its_secrets_to_itself(setup: AgentSetup):
+    process = Path(f"/proc/{setup.agent.pid}")
     rows = (row.split() for row in (process / "smaps_rollup").read_text().splitlines()[1:])
     sizes = {row[0]: int(row[1]) // 1024 for row in rows}
     assert sizes["Pss:"] <= MEGABYTES
-    state = json.loads((scene.folder / "state" / "agent.json").read_text())
-    visible = (process / "environ").read_bytes() + scene.log.read_bytes()
-    for secret in (state["secret_key"], state["private_key"], scene.portal.token):
+    state = json.loads((setup.folder / "state" / "agent.json").read_text())
+    visible = (process / "environ").read_bytes() + setup.log.read_bytes()
+    for secret in (state["secret_key"], state["private_key"], setup.portal.token):
         assert secret.encode() not in visible
     assert state["secret_key"].encode() not in (process / "cmdline").read_bytes()
 
 
-def test_a_broken_connection_is_restored_and_what_happened_meanwhile_is_reported(scene: Scene, engine: PrivateEngine):
-    before = json.loads(scene.request("/corral/v1/journal?after=0&limit=1"))["last"]
-    port = scene.portal.port
-    scene.loop(scene.portal.close_tunnels())
+def test_a_broken_connection_is_restored_and_what_was_missed_is_reported(setup: AgentSetup, engine: PrivateEngine):
+    before = json.loads(setup.request("/corral/v1/journal?after=0&limit=1"))["last"]
+    port = setup.portal.port
+    setup.loop(setup.portal.close_tunnels())
     with pytest.raises(EngineDown):
-        scene.driver.ping()
+        setup.driver.ping()
     local = DockerDriver(engine.endpoint)
     unseen = local.create(CreateRequest("unseen", {"Image": "bb:local", "Cmd": SLEEP_FOREVER}))
     local.start(unseen)
     local.remove(unseen)
     local.close()
-    scene.loop(scene.portal.open_tunnels(port))
-    path = scene.loop(scene.portal.forwarded(2), 60)
+    setup.loop(setup.portal.open_tunnels(port))
+    path = setup.loop(setup.portal.forwarded(2), 60)
     entries = json.loads(request(path, f"/corral/v1/journal?after={before}"))["events"]
     assert [line["action"] for line in entries if line["id"] == unseen][:2] == ["create", "start"]
     assert {"disconnected", "connected"} <= {line["action"] for line in entries if line["kind"] == "agent"}
 
 
-def test_an_agent_that_is_asked_to_stop_ends_well(scene: Scene):
-    scene.agent.send_signal(signal.SIGTERM)
-    assert scene.agent.wait(5) == 0
-    assert (scene.folder / "state" / "journal" / "closed").exists()
+def test_an_agent_that_is_asked_to_stop_ends_well(setup: AgentSetup):
+    setup.agent.send_signal(signal.SIGTERM)
+    assert setup.agent.wait(5) == 0
+    assert (setup.folder / "state" / "journal" / "closed").exists()
 
 
 def test_the_image_without_a_registry_runs_as_the_command_says(engine: PrivateEngine, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What passes the door reaches the engine as one plain request each; what does not is answered with words."""
+"""What the proxy lets through reaches the engine as one plain request each; anything else gets a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work in a thread gives its outcome, and holds nobody up."""
+"""Work in a thread gives its outcome, and delays neither the loop nor its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pulled cable is silence: the portal is told nothing, and whoever waits for the agent has to notice by himself."""
+"""A pulled cable is silence: the portal sees no close, and has to notice by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def is_answered(websocket: ServerConnection, seconds: float) -> bool:
 
 
 async def pull_cable(harness: AgentHarness) -> ServerConnection:
-    """Pull it; the line that hangs in the air, once the agent has noticed."""
+    """Pull it; the socket that is left open, once the agent has noticed."""
     websocket = await harness.portal.websocket()
     assert await is_answered(websocket, 60)
     host = harness.host

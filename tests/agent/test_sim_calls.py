@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from corral_agent.simulated.engine import SimulatedEngine
-from tests.agent.simulated_engine import request, run_engine_scenario, start_container
+from tests.agent.engine_scenario import request, run_engine_scenario, start_container
 
 
 def test_what_was_not_given_when_a_start_failed_is_free_again():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         engine.containers.networks.make("lab", {})
         points = {"EndpointsConfig": {"lab": {"IPAMConfig": {"IPv4Address": "172.18.7.7"}}}}
         ports = {"80/tcp": [{"HostPort": "8080"}]}
         first: dict[str, Any] = {"HostConfig": {"NetworkMode": "lab"}, "NetworkingConfig": points}
         await start_container(engine, "one", **first)
-        second = engine.containers.make(
+        second = engine.containers.create(
             "two",
             {
                 "Image": "sim:a",
@@ -33,20 +33,20 @@ def test_what_was_not_given_when_a_start_failed_is_free_again():
         assert three.running, "the port that the failed start had taken is free"
         assert engine.containers.get("one").addresses == {"lab": "172.18.7.7"}, "nobody lost an address by it"
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
     "path", ["/containers/web/logs?stdout=1&since=²", "/containers/web/logs?since=1.x", "/events?since=²"]
 )
 def test_a_refusal_comes_instead_of_an_answer_and_not_in_its_middle(path: str):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         status, found = await request(engine, "GET", path.replace("²", "%C2%B2"))
         assert status == 400
         assert "²" in found["message"] or "1.x" in found["message"]
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -69,18 +69,18 @@ def test_a_refusal_comes_instead_of_an_answer_and_not_in_its_middle(path: str):
     ],
 )
 def test_a_list_shows_what_was_asked_for(query: str, names: set[str]):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine, "run", Labels={"tier": "front"})
-        old = engine.containers.make("old", {"Image": "sim:a", "Labels": {"tier": "back"}})
+        old = engine.containers.create("old", {"Image": "sim:a", "Labels": {"tier": "back"}})
         engine.containers.start(old)
         engine.containers.stop(old)
-        engine.containers.make("new", {"Image": "sim:a"})
+        engine.containers.create("new", {"Image": "sim:a"})
         target = query.replace('"', "%22").replace("{", "%7B").replace("}", "%7D").replace("^", "%5E")
         status, found = await request(engine, "GET", f"/containers/json{target}")
         assert status == 200
         assert {row["Names"][0].lstrip("/") for row in found} == names
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -108,15 +108,15 @@ def test_a_list_shows_what_was_asked_for(query: str, names: set[str]):
     ],
 )
 def test_a_container_obeys_or_says_why_not(before: list[str], path: str, status: int, after: str):
-    async def scene(engine: SimulatedEngine) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a"})
+    async def scenario(engine: SimulatedEngine) -> None:
+        box = engine.containers.create("web", {"Image": "sim:a"})
         for step in before:
             assert (await request(engine, "POST", f"/containers/web/{step}"))[0] == 204
         assert (await request(engine, "POST", f"/containers/{box.id}/{path}"))[0] == status
         _, seen = await request(engine, "GET", f"/containers/{box.id[:12]}/json")
         assert seen["State"]["Status"] == after
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_container_obeys_or_says_why_not(before: list[str], path: str, status:
     ],
 )
 def test_a_container_goes_when_it_may(state: str, query: str, status: int):
-    async def scene(engine: SimulatedEngine) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a"})
+    async def scenario(engine: SimulatedEngine) -> None:
+        box = engine.containers.create("web", {"Image": "sim:a"})
         if state != "created":
             engine.containers.start(box)
         if state == "exited":
@@ -139,44 +139,44 @@ def test_a_container_goes_when_it_may(state: str, query: str, status: int):
         assert (await request(engine, "DELETE", f"/containers/web{query}"))[0] == status
         assert (await request(engine, "GET", "/containers/web/json"))[0] == (404 if status == 204 else 200)
         if status == 204:
-            assert engine.containers.make("web", {"Image": "sim:a"}).id != box.id, "its name is free again"
+            assert engine.containers.create("web", {"Image": "sim:a"}).id != box.id, "its name is free again"
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize("reference", ["web", "/web", "id", "short"])
 def test_a_container_answers_to_its_names(reference: str):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine)
         name = {"id": box.id, "short": box.id[:4]}.get(reference, reference)
         assert engine.containers.get(name) is box
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize("reference", ["", "we", "webb", "abc", "zzzz"])
 def test_what_names_nobody_finds_nobody(reference: str):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         status, found = await request(engine, "POST", f"/containers/{reference or 'x'}/start")
         assert (status, found["message"]) == (404, f"No such container: {reference or 'x'}")
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_wait_ends_with_the_exit_code():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine, fail="exit:0.01")
         status, found = await request(engine, "POST", "/containers/web/wait")
         assert (status, found["StatusCode"]) == (200, 1)
         assert not box.running
         assert (await request(engine, "POST", "/containers/web/wait"))[1]["StatusCode"] == 1, "at once when it is over"
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_command_runs_once_and_is_shown_with_its_code():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         _, exec_ = await request(
             engine, "POST", "/containers/web/exec", {"Cmd": ["sh", "-c", "echo hi; exit 3"], "Tty": True}
@@ -193,11 +193,11 @@ def test_a_command_runs_once_and_is_shown_with_its_code():
         assert (await request(engine, "POST", f"{path}/start", {}))[0] == 409
         assert (await request(engine, "POST", f"{path}/resize?h=50&w=100"))[0] == 409
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_terminal_knows_its_size():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         _, exec_ = await request(engine, "POST", "/containers/web/exec", {"Cmd": ["stty", "size"], "Tty": True})
         path = f"/exec/{exec_['Id']}"
@@ -205,13 +205,13 @@ def test_a_terminal_knows_its_size():
         assert (await request(engine, "POST", f"{path}/resize?h=tall"))[0] == 400
         assert (await request(engine, "POST", f"{path}/start", {})) == (200, b"50 100\r\n")
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize("state", ["created", "exited"])
 def test_no_command_runs_in_what_does_not_run(state: str):
-    async def scene(engine: SimulatedEngine) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a"})
+    async def scenario(engine: SimulatedEngine) -> None:
+        box = engine.containers.create("web", {"Image": "sim:a"})
         if state == "exited":
             engine.containers.start(box)
             engine.containers.stop(box)
@@ -219,17 +219,17 @@ def test_no_command_runs_in_what_does_not_run(state: str):
         assert status == 409
         assert "is not running" in found["message"]
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_command_of_a_container_that_ended_meanwhile_is_refused():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine)
         _, exec_ = await request(engine, "POST", "/containers/web/exec", {"Cmd": ["true"]})
         engine.containers.stop(box)
         assert (await request(engine, "POST", f"/exec/{exec_['Id']}/start", {}))[0] == 409
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -243,19 +243,19 @@ def test_a_command_of_a_container_that_ended_meanwhile_is_refused():
     ],
 )
 def test_a_pulled_image_is_there_with_the_last_line_and_not_before(query: str, images: str):
-    async def scene(engine: SimulatedEngine) -> None:
-        engine.tick = 0.0
+    async def scenario(engine: SimulatedEngine) -> None:
+        engine.core.tick = 0.0
         status, lines = await request(engine, "POST", f"/images/create?{query}")
         assert status == 200
         lines_read = [json.loads(line) for line in lines.splitlines()]
         assert lines_read[-1]["status"].startswith("Status: Downloaded newer image")
         assert [row["RepoTags"] for row in (await request(engine, "GET", "/images/json"))[1]] == [[images]]
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_an_image_in_use_stays_unless_it_is_forced():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         engine.images.add("app:1")
         await start_container(engine, Image="app:1")
         status, found = await request(engine, "DELETE", "/images/app:1")
@@ -265,11 +265,11 @@ def test_an_image_in_use_stays_unless_it_is_forced():
         assert (await request(engine, "GET", "/images/app:1/json"))[0] == 404
         assert (await request(engine, "POST", "/containers/create?name=two", {"Image": "app:1"}))[0] == 404
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_an_archive_of_several_is_as_large_as_it_says_and_holds_them_all():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         for name in ("app:1", "app:2"):
             engine.images.add(name)
         _, archive = await request(engine, "GET", "/images/get?names=app:1,app:2")
@@ -282,7 +282,7 @@ def test_an_archive_of_several_is_as_large_as_it_says_and_holds_them_all():
         ]
         assert (await request(engine, "GET", "/images/get?names=app:1,none"))[0] == 404
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -299,33 +299,33 @@ def test_an_archive_of_several_is_as_large_as_it_says_and_holds_them_all():
     ],
 )
 def test_networks_take_what_fits(path: str, body: Any, status: int):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         engine.containers.networks.make("lab", {})
         assert (await request(engine, "POST", path, body))[0] == status
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
     ("query", "names"), [("", {"bridge", "host", "none", "lab"}), ("?filters=%7B%22name%22:[%22la%22]%7D", {"lab"})]
 )
 def test_networks_are_listed_by_name(query: str, names: set[str]):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         engine.containers.networks.make("lab", {"a": "b"})
         _, found = await request(engine, "GET", f"/networks{query}")
         assert {row["Name"] for row in found} == names
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/nothing", "/containers", "/containers/web", "/images", "/exec/x", "/v1.41/containers/web/top"]
 )
 def test_a_call_that_is_none_is_not_found(path: str):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         status = (await request(engine, "GET", path))[0] if path != "/" else 404
         assert status == 404
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)

@@ -1,22 +1,20 @@
-"""A simulated engine obeys Docker's rules, and fails where its labels say so."""
+"""A simulated engine follows Docker's rules, and fails where its labels say so."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from corral_agent.simulated import images, memory_pipe
-from corral_agent.simulated.container import SimulatedContainer
+from corral_agent.simulated import memory_pipe
 from corral_agent.simulated.engine import SimulatedEngine
-from corral_agent.simulated.errors import EngineApiError
-from corral_agent.simulated.event_bus import EventBus
-from corral_agent.simulated.failure import LABEL, FailureScript
-from corral_agent.simulated.images import SimulatedImages
-from corral_agent.simulated.shell import run_command
-from tests.agent.simulated_engine import request, run_engine_scenario, start_container
+from simulated_engine.errors import EngineApiError
+from simulated_engine.failure import LABEL
+from simulated_engine.images import image_id
+from tests.agent.engine_scenario import request, run_engine_scenario, start_container
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -25,32 +23,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-@pytest.mark.parametrize(
-    ("label", "fate"),
-    [
-        ("", FailureScript()),
-        ("create", FailureScript("create")),
-        ("start", FailureScript("start")),
-        ("exit:1.5", FailureScript("exit", 1.5)),
-        ("oom:0", FailureScript("oom", 0.0)),
-        ("unhealthy:3", FailureScript("unhealthy", 3.0)),
-        ("exit", FailureScript()),
-        ("exit:soon", FailureScript()),
-        ("exit:-1", FailureScript()),
-        ("exit:nan", FailureScript()),
-        ("exit:1e99", FailureScript()),
-        ("explode:1", FailureScript()),
-    ],
-)
-def test_a_label_tells_a_fate(label: str, fate: FailureScript):
-    async def scene(engine: SimulatedEngine) -> None:
-        assert FailureScript.of(SimulatedContainer("1", "web", {"Labels": {LABEL: label}})) == fate
-
-    run_engine_scenario(scene)
-
-
 def test_making_and_starting_fail_on_request():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         body = {"Image": "sim:a", "Labels": {LABEL: "create"}}
         status, found = await request(engine, "POST", "/containers/create?name=web", body)
         assert (status, engine.containers.by_id) == (500, {})
@@ -62,21 +36,21 @@ def test_making_and_starting_fail_on_request():
         assert (seen["State"]["Status"], seen["State"]["ExitCode"]) == ("created", 128)
         assert "told to fail" in seen["State"]["Error"]
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(("fail", "code", "oom"), [("exit:0.01", 1, False), ("oom:0.01", 137, True)])
 def test_a_process_ends_on_request(fail: str, code: int, *, oom: bool):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine, fail=fail)
         await until(lambda: not box.running)
         assert (box.status, box.exit_code, box.oom_killed) == ("exited", code, oom)
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_restart_policy_brings_back_what_ended_by_itself():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine, fail="exit:0.01", HostConfig={"RestartPolicy": {"Name": "always"}})
         await until(lambda: box.restarts >= 2)
         engine.containers.kill(box, "KILL")
@@ -87,22 +61,22 @@ def test_a_restart_policy_brings_back_what_ended_by_itself():
         await until(lambda: not few.running)
         assert few.restarts == 2
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_container_that_was_stopped_does_not_meet_its_old_fate():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine, fail="exit:0.03")
         engine.containers.stop(box)
         assert box.exit_code == 0
         await asyncio.sleep(0.05)
         assert (box.exit_code, box.status) == (0, "exited")
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_health_turns_on_request():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine, fail="unhealthy:0.01", Healthcheck={"Test": ["CMD", "true"]})
         assert box.health == "healthy"
         await until(lambda: box.health == "unhealthy")
@@ -111,11 +85,11 @@ def test_health_turns_on_request():
         engine.containers.stop(box)
         assert box.health == ""
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_container_that_removes_itself_is_gone():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         box = await start_container(engine, HostConfig={"AutoRemove": True})
         waiting = asyncio.ensure_future(request(engine, "POST", "/containers/web/wait"))
         await asyncio.sleep(0.02)
@@ -123,11 +97,11 @@ def test_a_container_that_removes_itself_is_gone():
         assert (await waiting)[1]["StatusCode"] == 143
         assert engine.containers.by_id == {}
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_listings_are_chosen_by_label_state_and_name():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine, "one", Labels={"team": "red"})
         two = await start_container(engine, "two", Labels={"team": "blue"})
         engine.containers.stop(two)
@@ -142,7 +116,7 @@ def test_listings_are_chosen_by_label_state_and_name():
         assert await names('filters={"status":["exited"]}') == ["/two"]
         assert await names('all=1&filters={"name":["on"]}') == ["/one"]
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 @pytest.mark.parametrize(
@@ -176,17 +150,27 @@ def test_listings_are_chosen_by_label_state_and_name():
     ],
 )
 def test_a_wrong_call_is_refused_as_an_engine_does(method: str, path: str, body: Any, status: int):
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         found, answer = await request(engine, method, path, body)
         assert found == status
         assert status == 200 or answer["message"]
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
+
+
+def test_a_label_that_is_no_text_leaves_nothing_behind():
+    async def scenario(engine: SimulatedEngine) -> None:
+        body = {"Image": "sim:a", "Labels": {"good": "1", "bad": {"a": "b"}}}
+        assert (await request(engine, "POST", "/containers/create?name=web", body))[0] == 400
+        assert engine.containers.find_by_label("good", "1") is None
+        await start_container(engine)
+
+    run_engine_scenario(scenario)
 
 
 def test_networks_and_volumes_come_and_go():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         await start_container(engine)
         _, net = await request(engine, "POST", "/networks/create", {"Name": "lab", "Labels": {"a": "b"}})
         assert (await request(engine, "POST", "/networks/lab/connect", {"Container": "web"}))[0] == 200
@@ -198,16 +182,16 @@ def test_networks_and_volumes_come_and_go():
         await request(engine, "POST", "/volumes/create", {"Name": "data"})
         _, volumes = await request(engine, "GET", "/volumes")
         assert [one["Name"] for one in volumes["Volumes"]] == ["data"]
-        engine.containers.make("user", {"Image": "sim:a", "HostConfig": {"Binds": ["data:/data"]}})
+        engine.containers.create("user", {"Image": "sim:a", "HostConfig": {"Binds": ["data:/data"]}})
         assert (await request(engine, "DELETE", "/volumes/data"))[0] == 409
         engine.containers.remove(engine.containers.get("user"), force=True)
         assert (await request(engine, "DELETE", "/volumes/data"))[0] == 204
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_wanted_address_is_given_once():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         engine.containers.networks.make("lab", {})
         points = {"EndpointsConfig": {"lab": {"IPAMConfig": {"IPv4Address": "172.18.7.7"}}}}
         body: dict[str, Any] = {"HostConfig": {"NetworkMode": "lab"}, "NetworkingConfig": points}
@@ -216,11 +200,11 @@ def test_a_wanted_address_is_given_once():
         with pytest.raises(EngineApiError, match="already in use"):
             await start_container(engine, "two", **body)
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_images_travel_from_engine_to_engine():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         engine.images.add("app:1")
         status, archive = await request(engine, "GET", "/images/get?names=app:1")
         assert status == 200
@@ -232,41 +216,26 @@ def test_images_travel_from_engine_to_engine():
         assert not other.images.has("app:1")
         assert other.images.has("sim:anything")
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_pull_ends_with_the_image_there():
-    hub = EventBus()
-    there = SimulatedImages(hub)
-    steps = list(images.pull_steps("team/app"))
-    assert steps[-1]["status"] == "Status: Downloaded newer image for team/app:latest"
-    assert {step["id"] for step in steps if step["status"] == "Pull complete"} == {
-        step["id"] for step in steps if step["status"] == "Pulling fs layer"
-    }
-    assert there.add("team/app") == "team/app:latest"
-    assert there.has("team/app:latest")
-    assert there.has(images.image_id("team/app"))
+    async def scenario(engine: SimulatedEngine) -> None:
+        engine.core.tick = 0.0
+        _, lines = await request(engine, "POST", "/images/create?fromImage=team/app")
+        steps = [json.loads(line) for line in lines.splitlines()]
+        assert steps[-1]["status"] == "Status: Downloaded newer image for team/app:latest"
+        assert {step["id"] for step in steps if step["status"] == "Pull complete"} == {
+            step["id"] for step in steps if step["status"] == "Pulling fs layer"
+        }
+        assert engine.images.has("team/app:latest")
+        assert engine.images.has(image_id("team/app"))
 
-
-@pytest.mark.parametrize(
-    ("command", "found"),
-    [
-        (["true"], ("", 0)),
-        (["/bin/false"], ("", 1)),
-        (["echo", "a", "b"], ("a b\n", 0)),
-        (["sh", "-c", "echo a; exit 3"], ("a\n", 3)),
-        (["sh", "-c", "echo 'a"], ("sh: syntax error: echo 'a\n", 2)),
-        (["sh", "-c", "sleep 5; echo a"], None),
-        (["nginx"], None),
-        (["stty"], ("24 80\n", 0)),
-    ],
-)
-def test_a_command_ends_or_stays(command: list[str], found: tuple[str, int] | None):
-    assert run_command(command) == found
+    run_engine_scenario(scenario)
 
 
 def test_an_engine_that_goes_down_cuts_everybody_off():
-    async def scene(engine: SimulatedEngine) -> None:
+    async def scenario(engine: SimulatedEngine) -> None:
         source, sink = await engine.open()
         sink.write(b"GET /events HTTP/1.0\r\n\r\n")
         await source.read(10)
@@ -278,7 +247,7 @@ def test_an_engine_that_goes_down_cuts_everybody_off():
         engine.down = False
         assert (await request(engine, "GET", "/_ping"))[0] == 200
 
-    run_engine_scenario(scene)
+    run_engine_scenario(scenario)
 
 
 def test_a_pipe_is_patient_and_notices_its_end():

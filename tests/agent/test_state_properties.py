@@ -1,4 +1,4 @@
-"""What an agent remembers is whole or said to be damaged, and never anybody else's to read."""
+"""An agent's state is complete or reported as damaged, and readable by its owner only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent registers, dials out, lets the portal in and nobody else, and comes back after every end."""
+"""An agent registers, dials out, accepts the portal and no other, and reconnects whatever ends the tunnel."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_revoked_credential_is_never_traded_for_a_new_one(
             assert harness.state["refused"] is True
         assert len(harness.portal.registrations) == 1
         assert "removed there" in caplog.text
-        async with harness.agent():  # started anew, its URL still works
+        async with harness.agent():  # started again, its URL still works
             await harness.portal.tunnel(2)
         assert harness.state["access_key"] == "A2"
         assert not harness.state["refused"]
@@ -135,7 +135,7 @@ def test_a_refused_agent_whose_url_has_expired_says_so_and_stays(
         async with harness.agent(url):
             await harness.portal.until(lambda: len(harness.portal.dial_requests) > dial_requests)
         assert "copy a new command" in caplog.text
-        assert "credential of before" in caplog.text
+        assert "previous credential" in caplog.text
 
     run_scenario(scenario)
 

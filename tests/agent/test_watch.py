@@ -1,4 +1,4 @@
-"""What the engine tells is in the journal once, though connections break and the past is told again."""
+"""Every event of the engine is in the journal once, though connections break and the past is replayed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Scenario = Callable[[SimulatedEngine, Journal], Awaitable[None]]
 
 @pytest.fixture
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario], None]:
-    """Runs a scene while an engine is watched."""
+    """Runs a scenario while an engine is watched."""
     monkeypatch.setattr(watch_module, "_RETRY_DELAY", 0.02)
 
     def run(scenario: Scenario) -> None:
@@ -49,7 +49,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_a_life_is_written_down(watched: Callable[[Scenario], None]):
     async def scenario(engine: SimulatedEngine, journal: Journal) -> None:
-        box = engine.containers.make("web", {"Image": "sim:a", "Labels": {"team": "red"}})
+        box = engine.containers.create("web", {"Image": "sim:a", "Labels": {"team": "red"}})
         engine.containers.start(box)
         engine.containers.process_exited(box, 3)
         engine.containers.remove(box, force=True)
@@ -64,11 +64,11 @@ def test_a_life_is_written_down(watched: Callable[[Scenario], None]):
 
 def test_an_engine_that_goes_and_comes_is_reported_and_nothing_of_its_past_twice(watched: Callable[[Scenario], None]):
     async def scenario(engine: SimulatedEngine, journal: Journal) -> None:
-        engine.containers.make("one", {"Image": "sim:a"})
+        engine.containers.create("one", {"Image": "sim:a"})
         await until(lambda: "create" in actions(journal))
         engine.down = True
         await until(lambda: "engine-down" in actions(journal))
-        engine.containers.make("two", {"Image": "sim:a"})  # happened unseen
+        engine.containers.create("two", {"Image": "sim:a"})  # happened unseen
         engine.down = False
         await until(lambda: actions(journal).count("create") == 2)
         await asyncio.sleep(0.05)
@@ -84,7 +84,7 @@ def test_a_new_agent_goes_on_where_the_old_one_ended(tmp_path: Path):
             watching = asyncio.ensure_future(EventWatcher(engine, journal).run())
             await until(lambda: actions(journal)[-1:] in (["engine-up"], ["create"]))
             count = actions(journal).count("create")
-            engine.containers.make(name, {"Image": "sim:a"})
+            engine.containers.create(name, {"Image": "sim:a"})
             await until(lambda count=count: actions(journal).count("create") == count + 1)  # type: ignore[misc]
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -110,9 +110,9 @@ def test_a_line_that_is_no_event_is_skipped(tmp_path: Path, line: str):
     ("answer", "words"),
     [
         (reply(b'{"message":"no"}', "500 Internal Server Error"), "HTTP status 500"),
-        (b"nonsense\r\n\r\n", "no HTTP/1"),
-        (b"", "no HTTP/1"),
-        (reply(b"no json"), "no JSON"),
+        (b"nonsense\r\n\r\n", "not HTTP/1"),
+        (b"", "not HTTP/1"),
+        (reply(b"no json"), "not JSON"),
     ],
 )
 def test_a_question_that_the_engine_does_not_answer_says_why(tmp_path: Path, answer: bytes, words: str):

@@ -1,4 +1,4 @@
-"""What conformance tests do with any engine: make, talk to, wait for, gather."""
+"""What conformance tests do with any engine: create containers, write, wait and collect."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ def collected(stream: Stream[Any]) -> Iterator[list[Any]]:
 
 def collect_into(stream: Stream[Any], got: list[Any]) -> list[Any]:
     for item in stream:
-        got.append(item)  # noqa: PERF402  # others look at the list meanwhile
+        got.append(item)  # noqa: PERF402  # others read the list meanwhile
     return []

@@ -23,7 +23,7 @@ from tests.fleet.sshd import Sshd
     ]
 )
 def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
-    """The engine in memory, the one of simulated hosts (behind their agent's door), and real ones."""
+    """The engine in memory, the one of simulated hosts (behind their agent's proxy), and real ones."""
     if request.param == "simulated":
         made = SimulatedDriver("conformance")
         made.tick = 0.05

@@ -30,7 +30,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         path = path[path.index("/", 1) :] if path.startswith("/v1.") else path
-        served = (self.server.requests, self.server.answers, self.server.refusal)  # type: ignore[attr-defined]  # it is a paper engine
+        served = (self.server.requests, self.server.answers, self.server.refusal)  # type: ignore[attr-defined]  # a StubServer
         served[0].append(path)
         known = path in served[1]
         body = json.dumps(served[1][path] if known else {"message": f"{served[2]}: {path}"}).encode()

@@ -1,4 +1,4 @@
-"""A look at a host asks as little as it honestly can, and what an agent does not tell the engine is asked itself."""
+"""Describing a host takes as few calls as possible, and the engine is asked for what its agent does not report."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_nothing_is_remembered(engine: StubEngine, agents: DockerDriver) -> None
         ("text", {}),
     ],
 )
-def test_an_engine_that_its_agent_does_not_tell_of_is_asked(
+def test_an_engine_that_its_agent_does_not_report_is_asked(
     engine: StubEngine, agents: DockerDriver, machine_answer: Any, facts: Any
 ) -> None:
     engine.answers[MACHINE] = machine_answer

@@ -252,7 +252,7 @@ def test_many_threads_share_one_driver(driver: Driver) -> None:
             made = make(driver, f"box{number}")
             assert driver.inspect(made).state == "running"
             driver.remove(made)
-        except BaseException as error:  # noqa: BLE001  # told to the test's own thread
+        except BaseException as error:  # noqa: BLE001  # handed to the test's own thread
             failures.append(error)
 
     threads = [threading.Thread(target=live, args=(number,)) for number in range(8)]

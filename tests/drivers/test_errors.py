@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told in the engine's words and as the error that it means."""
+"""Every failure is raised as the error that it means, with the engine's own message."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from apps.drivers.base import (
     EngineNotFound,
 )
 from apps.drivers.simulated.engine import SimulatedDriver
+from tests.drivers.conformance import wait_until
 
 
 @pytest.fixture
@@ -175,6 +177,54 @@ def test_a_container_without_a_place_takes_no_address(engine: SimulatedDriver) -
                 HostConfig={"NetworkMode": "lab", "PortBindings": {"80/tcp": [{"HostPort": "80"}, {"HostPort": "80"}]}},
             )
     engine.remove_network("lab")
+
+
+def test_a_container_fails_as_its_label_says(engine: SimulatedDriver) -> None:
+    made = run(engine, Labels={"io.corral.sim.fail": "oom:0.02"})
+    wait_until(lambda: engine.inspect(made).state == "exited")
+    assert (engine.inspect(made).exit_code, engine.inspect(made).oom_killed) == (137, True)
+    with pytest.raises(EngineError, match="told to fail") as refusal:
+        run(engine, "other", Labels={"io.corral.sim.fail": "create"})
+    assert refusal.value.retry
+
+
+def test_snapshots_are_read_past_an_outage_and_do_not_count(engine: SimulatedDriver) -> None:
+    made = run(engine)
+    calls = sum(engine.calls.values())
+    engine.down = True
+    assert [(seen.id, seen.state) for seen in engine.snapshots()] == [(made, "running")]
+    assert sum(engine.calls.values()) == calls
+
+
+def test_what_is_listed_is_what_there_is_now(engine: SimulatedDriver) -> None:
+    """Listed and inspected containers are kept between calls: every change must be seen in both."""
+    made = run(engine, Healthcheck={"Test": ["CMD", "true"]})
+    changes: list[Callable[[], None]] = [
+        lambda: engine.health(made, "unhealthy"),
+        lambda: engine.rename(made, "other"),
+        lambda: engine.pause(made),
+        lambda: engine.pause(made, paused=False),
+        lambda: engine.crash(made),
+        lambda: engine.start(made),
+        lambda: engine.stop(made),
+    ]
+    seen = set()
+    for change in changes:
+        change()
+        (row,), full = engine.containers(), engine.inspect(made)
+        assert (row.name, row.state, row.health) == (full.name, full.state, full.health)
+        assert engine.inspect(made) is full
+        seen.add((row.name, row.state, row.health))
+    assert len(seen) == 5
+
+
+def test_the_last_words_of_a_process_reach_who_follows(engine: SimulatedDriver) -> None:
+    made = run(engine, HostConfig={"RestartPolicy": {"Name": "always"}})
+    stream = engine.logs(made)
+    engine.write_log(made, "goodbye", "stderr")
+    engine.crash(made)
+    assert engine.inspect(made).state == "running"
+    assert [(line.stream, line.text) for line in stream] == [("stderr", "goodbye")]
 
 
 def test_the_log_keeps_its_place_when_old_lines_go(engine: SimulatedDriver) -> None:

@@ -1,4 +1,4 @@
-"""The wire loses no byte, may be closed by anybody, and speaks TLS with whom the endpoint trusts only."""
+"""The connection loses no byte, may be closed from any thread, and speaks TLS only with whom the endpoint trusts."""
 
 from __future__ import annotations
 

@@ -81,9 +81,7 @@ class Simulation:
 
     def boxes(self) -> list[tuple[SimulatedDriver, EngineContainer]]:
         """Everything on both engines, read past their accidents."""
-        return [
-            (driver, box.snapshot(full=True)) for driver in self.engines for box in driver._containers.by_id.values()
-        ]
+        return [(driver, box) for driver in self.engines for box in driver.snapshots()]
 
     def work(self, limit: int) -> int:
         """Up to so many reconciles of what is due; a worker that dies leaves its lease behind."""

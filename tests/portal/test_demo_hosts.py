@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,9 @@ def test_they_enrol_in_an_environment_of_their_own(agents: list[Agents], tmp_pat
     (child,) = agents
     assert child.command[1:] == ["-m", "corral_agent", "--simulate", "3", "--name", "sim", URL]
     assert child.environment["CORRAL_STATE"] == str(tmp_path / "simulated")
-    assert (Path(child.environment["PYTHONPATH"]) / "corral_agent" / "__main__.py").is_file()
+    folders = [Path(folder) for folder in child.environment["PYTHONPATH"].split(os.pathsep)]
+    for module in ("corral_agent/__main__.py", "simulated_engine/engine.py"):
+        assert any((folder / module).is_file() for folder in folders)
     assert api.wrote == ["projects", "projects/1a9/registrationtokens"]
     hosts.stop()
     assert child.code == 0

@@ -1,1 +1,1 @@
-"""The agent's own door before the engine: it reads every request strictly and lets through what Corral needs."""
+"""The proxy in front of the engine: reads every request strictly, and lets through only what Corral needs."""

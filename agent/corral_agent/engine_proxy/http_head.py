@@ -1,4 +1,4 @@
-"""Heads of HTTP messages, read strictly: what two readers could understand differently is refused; pure."""
+"""Heads of HTTP messages, parsed strictly: what two parsers could read differently is refused; pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class BadMessage(Exception):
-    """The peer's bytes are no message that this side takes; `str()` says why."""
+    """The peer's bytes are not a message that is accepted here; `str()` says why."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class BadMessage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MessageHead:
-    """First line and header fields; `length` is the body's length in bytes, None where none is told."""
+    """First line and header fields; `length` is the body's length in bytes, None where none is given."""
 
     headers: Headers
     length: int | None
@@ -62,11 +62,11 @@ def parse_request(data: bytes) -> RequestHead:
     line, headers = _split(data)
     found = _REQUEST.fullmatch(line)
     if found is None:
-        raise BadMessage("the request line is none of HTTP/1.0 or 1.1 with an absolute path")
+        raise BadMessage("the request line is not HTTP/1.0 or 1.1 with an absolute path")
     length, chunked = _framing(headers)
     is_http10 = found[3] == b"0"
     if chunked and is_http10:
-        raise BadMessage("HTTP/1.0 knows no chunks")
+        raise BadMessage("HTTP/1.0 has no chunked encoding")
     return RequestHead(headers, length, chunked, found[1].decode(), found[2].decode(), is_http10)
 
 
@@ -75,7 +75,7 @@ def parse_response(data: bytes) -> ResponseHead:
     line, headers = _split(data)
     found = _STATUS.fullmatch(line)
     if found is None:
-        raise BadMessage("the engine's answer is no HTTP/1", 502)
+        raise BadMessage("the engine's answer is not HTTP/1", 502)
     length, chunked = _framing(headers)
     return ResponseHead(headers, length, chunked, int(found[1]))
 
@@ -90,16 +90,16 @@ def _split(data: bytes) -> tuple[bytes, Headers]:
         fields.append((found[1], found[2]))
     for name in _SINGLE_FIELDS:
         if sum(key.lower() == name for key, _ in fields) > 1:
-            raise BadMessage(f"the header {name.decode()} is there twice")
+            raise BadMessage(f"the header {name.decode()} appears twice")
     return first, tuple(fields)
 
 
 def _framing(headers: Headers) -> tuple[int | None, bool]:
-    """Length and chunks; both together, or either in a second spelling, is how requests are smuggled."""
-    told = {key.lower(): value for key, value in headers}
-    length, coding = told.get(b"content-length"), told.get(b"transfer-encoding")
+    """Length and whether it is chunked; both together, or either in another spelling, is how requests are smuggled."""
+    fields = {key.lower(): value for key, value in headers}
+    length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     if coding is not None and (length is not None or coding.lower() != b"chunked"):
         raise BadMessage("Transfer-Encoding must be chunked, and without a Content-Length")
     if length is not None and not _LENGTH.fullmatch(length):
-        raise BadMessage("Content-Length is no number")
+        raise BadMessage("Content-Length is not a number")
     return (None if length is None else int(length)), coding is not None

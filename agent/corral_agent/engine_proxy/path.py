@@ -14,7 +14,7 @@ _SAFE = ":@+~=,"
 
 
 def split_target(target: str) -> tuple[str, str, str]:
-    """Version prefix (or ""), decoded path and raw query. Raises `BadMessage` for a path with two readings."""
+    """Version prefix (or ""), decoded path and raw query. Raises `BadMessage` for an ambiguous path."""
     path, _, query = target.partition("?")
     if _ESCAPE.search(target):
         raise BadMessage("a percent sign without two digits")
@@ -23,7 +23,7 @@ def split_target(target: str) -> tuple[str, str, str]:
 
 
 def _segment(text: str) -> str:
-    """One part of the path, decoded once; nothing that would decode again, climb or cut."""
+    """One segment, decoded once; nothing that would decode again, climb up or end the path."""
     decoded = unquote_to_bytes(text)
     if not _ALLOWED.fullmatch(decoded) or decoded in {b".", b".."}:
         raise BadMessage("the path holds an empty, climbing or doubly encoded part")
@@ -31,5 +31,5 @@ def _segment(text: str) -> str:
 
 
 def join_target(version: str, path: str, query: str) -> str:
-    """The target to send on."""
+    """The target as it is sent to the engine."""
     return version + quote(path, safe="/" + _SAFE) + (f"?{query}" if query else "")

@@ -1,4 +1,4 @@
-"""One connection of the portal: request by request, checked and carried to the engine, each on a line of its own."""
+"""One connection of the portal: every request is checked and forwarded on an engine connection of its own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RequestRefused(Exception):
 
 
 class EngineProxy:
-    """What stands between the tunnel and an engine; `agent_api` answers paths under /corral/."""
+    """Stands between the tunnel and an engine; `agent_api` answers paths under /corral/."""
 
     def __init__(self, engine: OpenEngine, agent_api: AgentApiHandler, *, read_only: bool = False) -> None:
         self._engine = engine
@@ -67,7 +67,7 @@ class EngineProxy:
                 message = "The engine's answer" if error.status == 502 else "The request"
                 await responses.send_refusal(sink, error.status, f"{message} is not understood: {error}.")
         except (OSError, EOFError):
-            log.debug("a connection of the portal broke off")
+            log.debug("a connection of the portal was lost")
         finally:
             sink.close()
 
@@ -131,7 +131,7 @@ class EngineProxy:
             ) from None
 
     async def _resolve_system_container(self, version: str, url_path: str) -> str:
-        """The path with the container's full id, once its label says that it is one of Corral's own."""
+        """The path with the container's full id, once its label proves that it is one of Corral's own."""
         name = rules.container_in_path(url_path)
         source, sink = await self._connect_engine()
         try:
@@ -141,7 +141,7 @@ class EngineProxy:
             response = http_head.parse_response(await reader.head())
             found = json.loads(b"".join([piece async for piece in reader.read_to_end()]) or b"null")
         except (ValueError, RecursionError):
-            raise RequestRefused(502, "The engine's answer is no JSON.") from None
+            raise RequestRefused(502, "The engine's answer is not JSON.") from None
         finally:
             sink.close()
         return url_path.replace(f"/{name}/", f"/{_system_container_id(response.status, found)}/", 1)
@@ -157,7 +157,7 @@ def _system_container_id(status: int, found: Any) -> str:
     if not isinstance(labels, dict) or rules.SYSTEM_LABEL not in labels:
         raise RequestRefused(403, f"This agent opens files of containers labelled {rules.SYSTEM_LABEL} only.")
     if not _FULL_ID.fullmatch(str(details.get("Id"))):
-        raise RequestRefused(502, "The engine names no id of the container.")
+        raise RequestRefused(502, "The engine's answer has no container id.")
     return str(details["Id"])
 
 
@@ -178,7 +178,7 @@ def _check_request(request: RequestHead, rule: Rule) -> None:
 
 
 async def _request_body(request: RequestHead, rule: Rule, reader: MessageReader) -> AsyncIterator[bytes] | bytes:
-    """The request's body: a JSON one whole and looked at, any other as it comes."""
+    """The request's body: JSON is read whole and checked, anything else is streamed."""
     if rule.body is not Body.JSON:
         return reader.read_chunked() if request.chunked else reader.read_exactly(request.length or 0)
     async with asyncio.timeout(_BODY_TIMEOUT):
@@ -192,12 +192,12 @@ async def _request_body(request: RequestHead, rule: Rule, reader: MessageReader)
     except (ValueError, RecursionError):
         is_object = False
     if not is_object:
-        raise BadMessage("the body is no JSON object")
+        raise BadMessage("the body is not a JSON object")
     return data
 
 
 def _request_bytes(request: RequestHead, target: str, body: AsyncIterator[bytes] | bytes) -> bytes:
-    """The head as the engine gets it: our own words about connection and framing, the rest as it came."""
+    """The head as the engine gets it: connection and framing are rewritten, the rest is as it came."""
     fields = [(key, value) for key, value in request.headers if key.lower() not in _HOP_BY_HOP]
     fields.insert(0, (b"Host", b"engine"))
     if isinstance(body, bytes):
@@ -252,7 +252,7 @@ async def _forward_response(
             response = http_head.parse_response(data)
             if response.status == 101:
                 break
-            if response.status >= 200:  # what comes before it nobody asked for
+            if response.status >= 200:  # informational ones are not passed on
                 sink.write(data + b"\r\n\r\n")
                 try:
                     is_framed = await _forward_body(request, response, engine[0], sink)
@@ -269,7 +269,7 @@ async def _forward_response(
 
 
 async def _forward_body(request: RequestHead, response: ResponseHead, reader: MessageReader, sink: Sink) -> bool:
-    """Bring the body over; False when it ended with the connection."""
+    """Forward the body; False when it ended with the connection."""
     if request.method == "HEAD" or response.status in {204, 304}:
         await sink.drain()
         return True
@@ -284,7 +284,7 @@ async def _forward_body(request: RequestHead, response: ResponseHead, reader: Me
 
 
 async def _drain(reader: MessageReader, request: RequestHead) -> None:
-    """Take a small rest of a refused request, so that its sender comes to read the answer."""
+    """Read what is left of a small refused request, or its sender would never get to read the answer."""
     with contextlib.suppress(BadMessage):
         if not request.chunked and request.length and request.length <= _MAX_DRAIN:
             async for _ in reader.read_exactly(request.length):

@@ -1,4 +1,4 @@
-"""Answers that the agent itself gives, as the engine words its own."""
+"""Answers of the agent itself, in the engine's format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from corral_agent.engine_proxy.streams import Sink
 
 def encode_head(status: int, *fields: str) -> bytes:
     """Status line and header fields with the blank line."""
-    known = status in HTTPStatus.__members__.values()  # an engine's own status may be any
+    known = status in HTTPStatus.__members__.values()  # an engine may answer with any status
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase if known else 'Refused'}"
     return "\r\n".join([line, *fields, "", ""]).encode()
 
@@ -25,5 +25,5 @@ async def send_json(sink: Sink, status: int, payload: Any, *, close: bool = Fals
 
 
 async def send_refusal(sink: Sink, status: int, message: str) -> None:
-    """A refusal with its reason; the connection ends after it, so nothing that follows is taken for a request."""
+    """A refusal with its reason. It closes the connection, so that nothing behind it is taken for a request."""
     await send_json(sink, status, {"message": message}, close=True)

@@ -1,4 +1,4 @@
-"""What of the Engine API the portal may use here; everything else is refused; pure."""
+"""The part of the Engine API that the portal may use here; everything else is refused; pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SYSTEM_LABEL = "io.corral.system"
 
 
 class Body(enum.Enum):
-    """What a request may carry: nothing, one JSON object, or as many bytes as it likes."""
+    """What a request may carry: nothing, one JSON object, or any number of bytes."""
 
     NONE = "none"
     JSON = "json"
@@ -70,14 +70,14 @@ def find_rule(method: str, path: str, query: str, *, read_only: bool = False) ->
         return "This agent only lets the portal read (CORRAL_READ_ONLY)."
     found = next((rule for rule in RULES if method in rule.methods and rule.pattern.fullmatch(path)), None)
     if found is None:
-        return f"This agent does not let {method} {path} through: it is none of the calls that Corral needs."
+        return f"This agent does not let {method} {path} through: Corral does not need this call."
     if path == "/images/create" and (reason := _refuse_import_url(query)):
         return reason
     return found
 
 
 def _refuse_import_url(query: str) -> str:
-    """An image may be imported out of the request, never out of a URL that the engine would fetch for us."""
+    """An image may be imported from the request, never from a URL that the engine would fetch on our behalf."""
     sources = [value for key, value in parse_qsl(query, keep_blank_values=True) if key.lower() == "fromsrc"]
     return "" if all(source == "-" for source in sources) else "This agent imports no images from URLs."
 

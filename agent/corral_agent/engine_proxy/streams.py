@@ -30,7 +30,7 @@ class Sink(Protocol):
 
 
 class MessageReader:
-    """A source with what was read too far."""
+    """A source with a buffer for what was read ahead."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -49,7 +49,7 @@ class MessageReader:
         return got
 
     async def until(self, mark: bytes, limit: int) -> bytes:
-        """What comes before `mark`, which is taken too; b"" if the peer ends before it begins. Raises `BadMessage`."""
+        """The bytes before `mark`, which is consumed too; b"" if the peer ends before any. Raises `BadMessage`."""
         while (at := self._buffer.find(mark)) < 0:
             if len(self._buffer) >= limit + len(mark):
                 raise BadMessage(f"more than {limit} bytes without an end", 431)
@@ -67,14 +67,14 @@ class MessageReader:
         return await self.until(b"\r\n\r\n", HEAD_LIMIT)
 
     async def wait_closed(self) -> None:
-        """Return once the peer has ended; what it sends meanwhile is kept, up to one head."""
+        """Return once the peer has closed; what it sends meanwhile is buffered, up to the size of one head."""
         while len(self._buffer) <= HEAD_LIMIT:
             if not await self._fill():
                 return
         await asyncio.Event().wait()
 
     async def read_exactly(self, length: int) -> AsyncIterator[bytes]:
-        """Exactly `length` bytes in pieces. Raises `BadMessage` when they do not come."""
+        """Exactly `length` bytes in pieces. Raises `BadMessage` when the peer ends earlier."""
         while length:
             piece = await self.read_some(min(length, CHUNK))
             if not piece:
@@ -91,15 +91,15 @@ class MessageReader:
         await self._line_end()
 
     async def _line_end(self) -> None:
-        """Nothing but a line's end: no longer chunk than was told, and no trailers."""
+        """Consume a line's end: anything else is a chunk longer than announced, or a trailer."""
         async for piece in self.read_exactly(2):
             if piece.strip(b"\r\n"):
-                raise BadMessage("a chunk does not end where it said")
+                raise BadMessage("a chunk does not end where its size says")
 
     @staticmethod
     def _size(line: bytes) -> int:
         if not _SIZE.fullmatch(line):
-            raise BadMessage("a chunk's size is no number")
+            raise BadMessage("a chunk's size is not a number")
         return int(line, 16)
 
     async def read_to_end(self) -> AsyncIterator[bytes]:
@@ -119,7 +119,7 @@ async def forward(source: AsyncIterator[bytes], sink: Sink, *, chunked: bool = F
 
 
 async def duplex(one: MessageReader, to_one: Sink, other: MessageReader, to_other: Sink) -> None:
-    """Carry both directions until the other side ends; an end of ours is passed on and not more."""
+    """Carry both directions until `other` ends; an end of `one` is passed on, and the other direction continues."""
 
     async def send_up() -> None:
         await forward(one.read_to_end(), to_other)
@@ -135,7 +135,7 @@ async def duplex(one: MessageReader, to_one: Sink, other: MessageReader, to_othe
 
 @contextlib.asynccontextmanager
 async def cancel_on_disconnect(reader: MessageReader, after: asyncio.Future[None] | None = None) -> AsyncIterator[None]:
-    """The block, broken off with `ConnectionResetError` as soon as the peer has gone."""
+    """Break the block off with `ConnectionResetError` as soon as the peer disconnects."""
     working = asyncio.current_task()
     has_left = False
 
@@ -155,7 +155,7 @@ async def cancel_on_disconnect(reader: MessageReader, after: asyncio.Future[None
     except asyncio.CancelledError:
         if has_left and working is not None:
             working.uncancel()
-            raise ConnectionResetError("the portal has gone") from None
+            raise ConnectionResetError("the portal has disconnected") from None
         raise
     finally:
         watching.cancel()

@@ -1,4 +1,4 @@
-"""Orders to simulated hosts to fail, over a socket: one JSON object a line, answered by one."""
+"""Commands that make simulated hosts fail, over a socket: one JSON object a line, answered by one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from corral_agent.host_agent import HostAgent
 from corral_agent.simulated.engine import SimulatedEngine
-from corral_agent.simulated.errors import EngineApiError
+from simulated_engine.errors import EngineApiError
 
 _LINE = 65536
 
 
 class InvalidCommand(Exception):
-    """An order that is not understood; `str()` says why."""
+    """A command that is not understood or cannot be carried out; `str()` says why."""
 
 
 class ControlServer:
@@ -35,10 +35,10 @@ class ControlServer:
 
     @contextlib.asynccontextmanager
     async def listen(self, path: str) -> AsyncIterator[None]:
-        """Take orders on a unix socket that only its owner may use."""
+        """Take commands on a unix socket that only its owner may use."""
         _remove_socket(path)
         server = await asyncio.start_unix_server(self._serve, path, limit=_LINE)
-        Path(path).chmod(0o600)  # noqa: ASYNC240  # at once done
+        Path(path).chmod(0o600)  # noqa: ASYNC240  # it does not block
         try:
             yield
         finally:
@@ -53,7 +53,7 @@ class ControlServer:
         writer.close()
 
     def execute(self, line: bytes) -> dict[str, Any]:
-        """Carry one order out; the answer."""
+        """Carry out one command; the answer."""
         try:
             self._execute(line)
         except (InvalidCommand, EngineApiError) as error:
@@ -65,7 +65,7 @@ class ControlServer:
             command = json.loads(line)
             number, action = command["agent"], self._commands[command["do"]]
         except (ValueError, KeyError, TypeError):
-            message = f'an order is {{"agent": 1..{len(self._fleet)}, "do": one of {", ".join(self._commands)}}}'
+            message = f'a command is {{"agent": 1..{len(self._fleet)}, "do": one of {", ".join(self._commands)}}}'
             raise InvalidCommand(message) from None
         if not isinstance(number, int) or not 1 <= number <= len(self._fleet):
             raise InvalidCommand(f"there is no agent {number}: they count from 1 to {len(self._fleet)}")
@@ -84,5 +84,5 @@ def _kill(engine: SimulatedEngine, reference: str) -> None:
     """Its process dies by itself: unlike after `docker kill`, a restart policy counts."""
     container = engine.containers.get(reference)
     if not container.running:
-        raise InvalidCommand(f"the container {reference} does not run")
+        raise InvalidCommand(f"the container {reference} is not running")
     engine.containers.process_exited(container, 137)

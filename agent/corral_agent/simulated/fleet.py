@@ -27,7 +27,7 @@ class SimulatedHost:
 
 
 def create_hosts(options: Options) -> list[SimulatedHost]:
-    """As many as were asked for, called NAME-1, NAME-2 ...; an engine keeps its id over restarts."""
+    """As many as `options` says, named NAME-1, NAME-2 ...; an engine keeps its id over restarts."""
     return [_create_host(options, f"{options.name}-{number}") for number in range(1, options.simulate + 1)]
 
 
@@ -39,9 +39,9 @@ def _create_host(options: Options, name: str) -> SimulatedHost:
 
 
 async def run(options: Options) -> None:
-    """Until cancelled. Raises what ends a host."""
+    """Run them until cancelled. Raises what ends the first of them."""
     fleet = create_hosts(options)
-    log.info("%d simulated hosts begin", len(fleet))
+    log.info("starting %d simulated hosts", len(fleet))
     running = [asyncio.ensure_future(member.host.run()) for member in fleet]
     try:
         async with _control_server(options.control, fleet):

@@ -1,14 +1,14 @@
-"""A connection inside the process: two pipes, each as patient as a socket."""
+"""A connection inside the process: two pipes, each with a socket's back pressure."""
 
 from __future__ import annotations
 
 import asyncio
 
-_BUFFER_LIMIT = 256 * 1024
+_BUFFER_LIMIT = 256 * 1024  # about what a unix socket holds
 
 
 class MemoryPipe:
-    """One direction: a source for its reader."""
+    """One direction of a connection, and its reader's source."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -33,7 +33,7 @@ class MemoryPipe:
         self._changed.set()
 
     def put(self, data: bytes) -> None:
-        """Add bytes. Raises `OSError` when nobody reads any more."""
+        """Add bytes. Raises `OSError` when the reader has gone."""
         if self.closed or self.ended:
             raise BrokenPipeError("the connection is closed")
         self._data += data
@@ -45,13 +45,13 @@ class MemoryPipe:
             await self._wait()
 
     def end(self, *, closed: bool = False) -> None:
-        """No more comes; with `closed` nobody reads any more either."""
+        """End the stream; with `closed` its reader has gone too."""
         self.ended, self.closed = True, self.closed or closed
         self._signal()
 
 
 class PipeWriter:
-    """One end's sink: writes to one pipe, and closes both."""
+    """The sink of one end: writes to one pipe, and closes both."""
 
     def __init__(self, to: MemoryPipe, back: MemoryPipe) -> None:
         self._to, self._back = to, back
@@ -61,15 +61,15 @@ class PipeWriter:
         self._to.put(data)
 
     async def drain(self) -> None:
-        """Wait for room."""
+        """Wait until the other end has caught up."""
         await self._to.wait_for_room()
 
     def write_eof(self) -> None:
-        """Nothing more from here."""
+        """End this direction."""
         self._to.end()
 
     def close(self) -> None:
-        """Nothing more in either direction."""
+        """End both directions."""
         self._to.end()
         self._back.end(closed=True)
 

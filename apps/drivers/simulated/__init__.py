@@ -1,1 +1,1 @@
-"""An engine in memory that keeps the same contract as the real one."""
+"""Engines in memory behind the same protocol as real ones: an adapter of `simulated_engine`."""

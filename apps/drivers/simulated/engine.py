@@ -7,11 +7,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from apps.drivers.base import (
     CreateRequest,
-    EngineConflict,
     EngineContainer,
     EngineDown,
     EngineError,
@@ -20,7 +21,6 @@ from apps.drivers.base import (
     EngineInfo,
     EngineNotFound,
     ExecSession,
-    ImageMissing,
     LogLine,
     Measurement,
     PullProgress,
@@ -28,15 +28,29 @@ from apps.drivers.base import (
     Stream,
 )
 from apps.drivers.docker.container_stats import sum_samples
-from apps.drivers.simulated import images
-from apps.drivers.simulated.container import SimulatedContainer
-from apps.drivers.simulated.containers import SimulatedContainers
-from apps.drivers.simulated.shell import SimulatedExec
-from apps.drivers.simulated.streams import LogStream, StatsStream, sample_container
-from apps.drivers.simulated.validation import tagged_name, validate_create
+from apps.drivers.docker.errors import error_from_response
+from apps.drivers.docker.parsing import parse_container, parse_container_summary, parse_image, parse_info
+from apps.drivers.simulated.exec import SimulatedExec
+from apps.drivers.simulated.streams import ArchiveReader, EventStream, LogStream, SimulatedArchive, StatsStream
+from simulated_engine.container import SimulatedContainer
+from simulated_engine.engine import API_VERSION, EngineCore
+from simulated_engine.errors import EngineApiError
+from simulated_engine.images import read_archive, repository, tagged_name
+from simulated_engine.runtime import Cancel, Runtime
+from simulated_engine.serialize import container_details, container_summary
+from simulated_engine.stats import CPUS, MEMORY, sample_container
 
-MEMORY = 16 * 1024**3
-_BUILT_IN_IMAGES = ("sim/", "sim:")
+_MAX_LOG_LINES = 10_000
+
+
+class _Closable(Protocol):
+    """A stream or session that an outage ends."""
+
+    def close(self) -> None: ...
+
+
+StreamT = TypeVar("StreamT", bound=_Closable)
+_SnapshotCache = WeakKeyDictionary[SimulatedContainer, tuple[int, EngineContainer]]
 
 _engines: dict[str, SimulatedDriver] = {}
 _lock = threading.Lock()
@@ -63,21 +77,33 @@ class SimulatedDriver:
     """One engine in memory.
 
     Its knobs: `local_images` are there, `registry` can be pulled, every call takes `delay` seconds and is counted in
-    `calls`, statistics come every `tick` seconds; see also `down`, `fail_next`, `crash`, `pause`, `write_log` and
-    `health`.
+    `calls`, statistics come every `tick` seconds; see also `down`, `fail_next`, `crash`, `pause`, `write_log`,
+    `health` and `snapshots`.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.local_images: set[str] = {"bb:local"}
+        self._core = EngineCore(name, f"SIM:{name}", Runtime(schedule=_start_timer, max_log_lines=_MAX_LOG_LINES))
+        self.local_images = self._core.images
+        self.local_images.add("bb:local")
         self.registry: set[str] = set()
         self.delay = 0.0
-        self.tick = 1.0
         self.calls: Counter[str] = Counter()
-        self._containers = SimulatedContainers()
         self._failures: dict[str, list[EngineError]] = {}
         self._down = False
-        self._outages = 0
+        self._open: WeakSet[_Closable] = WeakSet()
+        # Answers are kept until their container changes: a host may have ten thousand, and is listed often.
+        self._details: _SnapshotCache = WeakKeyDictionary()
+        self._summaries: _SnapshotCache = WeakKeyDictionary()
+
+    @property
+    def tick(self) -> float:
+        """Seconds between two samples of statistics."""
+        return self._core.tick
+
+    @tick.setter
+    def tick(self, value: float) -> None:
+        self._core.tick = value
 
     @property
     def down(self) -> bool:
@@ -86,12 +112,11 @@ class SimulatedDriver:
 
     @down.setter
     def down(self, value: bool) -> None:
-        self._down = value
-        self._outages += value
-        if value:
-            self._containers.event_bus.end()
-        with self._containers.activity:
-            self._containers.activity.notify_all()
+        with self._core.lock:
+            self._down = value
+            open_streams = list(self._open) if value else []
+        for stream in open_streams:
+            stream.close()
 
     def fail_next(self, call: str, error: EngineError, times: int = 1) -> None:
         """Have the next calls of a method ("create", "start", ...) raise this."""
@@ -99,38 +124,67 @@ class SimulatedDriver:
 
     def crash(self, container_id: str, exit_code: int = 1, *, oom: bool = False) -> None:
         """End a container's process as if by itself: its restart policy counts."""
-        with self._containers.lock:
-            self._containers.process_exited(self._containers.get(container_id), exit_code, oom=oom)
+        with self._locked() as core:
+            core.containers.process_exited(core.containers.get(container_id), exit_code, oom=oom)
 
     def write_log(self, container_id: str, text: str, stream: str = "stdout") -> None:
         """Have a container write a line."""
-        with self._containers.lock:
-            self._containers.write_log(self._containers.get(container_id), text, stream)
+        with self._locked() as core:
+            core.containers.write_log(core.containers.get(container_id), text, stream)
 
     def pause(self, container_id: str, *, paused: bool = True) -> None:
         """Freeze a container, or let it go on."""
-        with self._containers.lock:
-            self._containers.pause(self._containers.get(container_id), paused=paused)
+        with self._locked() as core:
+            core.containers.pause(core.containers.get(container_id), paused=paused)
 
     def health(self, container_id: str, status: str) -> None:
         """What a container's health check says: starting, healthy or unhealthy."""
-        with self._containers.lock:
-            self._containers.health(self._containers.get(container_id), status)
+        with self._locked() as core:
+            core.containers.set_health(core.containers.get(container_id), status)
 
-    def _begin_call(self, call: str) -> SimulatedContainers:
-        self.calls[call] += 1
+    def snapshots(self) -> list[EngineContainer]:
+        """Every container in full, also while the engine is down; not counted as a call."""
+        with self._locked() as core:
+            return [self._inspect(container) for container in core.containers]
+
+    @contextmanager
+    def _locked(self) -> Iterator[EngineCore]:
+        """The engine for this thread alone; its refusals become `EngineError`s."""
+        with self._core.lock:
+            try:
+                yield self._core
+            except EngineApiError as error:
+                raise error_from_response(error.status, str(error)) from None
+
+    @contextmanager
+    def _call(self, name: str) -> Iterator[EngineCore]:
+        self._begin_call(name)
+        with self._locked() as core:
+            yield core
+
+    def _begin_call(self, name: str) -> None:
+        self.calls[name] += 1
         if self.delay:
-            time.sleep(self.delay)
+            time.sleep(self.delay)  # without the lock: a slow engine answers many at once
         if self._down:
             raise EngineDown(f"The engine at sim://{self.name} cannot be reached: it is switched off.")
-        if failures := self._failures.get(call):
+        if failures := self._failures.get(name):
             raise failures.pop(0)
-        return self._containers
 
-    def _stop_check(self, container: SimulatedContainer | None = None) -> Callable[[], bool]:
-        """Whether a stream that begins now has come to its end."""
-        outages, process_exited = self._outages, container.stopped if container else threading.Event()
-        return lambda: self._outages != outages or process_exited.is_set()
+    def _track(self, stream: StreamT) -> StreamT:
+        """Have an outage end it; called with the engine's lock held, so that none slips past one."""
+        self._open.add(stream)
+        return stream
+
+    def _is_down(self) -> bool:
+        return self._down
+
+    def _inspect(self, container: SimulatedContainer) -> EngineContainer:
+        return _cached(self._details, container, lambda: parse_container(container_details(container)))
+
+    def _summarize(self, container: SimulatedContainer) -> EngineContainer:
+        now = self._core.runtime.now()
+        return _cached(self._summaries, container, lambda: parse_container_summary(container_summary(container, now)))
 
     def ping(self) -> None:
         """Raise `EngineDown` unless it is up."""
@@ -138,19 +192,8 @@ class SimulatedDriver:
 
     def info(self) -> EngineInfo:
         """A machine of four processors."""
-        self._begin_call("info")
-        return EngineInfo(
-            engine_id=f"SIM:{self.name}",
-            name=self.name,
-            version="20.10.24",
-            api_version="1.41",
-            os="Simulated Linux",
-            kernel="6.1.0",
-            architecture="x86_64",
-            cpus=4,
-            memory=MEMORY,
-            storage_driver="memory",
-        )
+        with self._call("info") as core:
+            return parse_info(core.info(), API_VERSION)
 
     def describe_host(self) -> tuple[EngineInfo, Mapping[str, Any]]:
         """No agent stands beside it."""
@@ -161,152 +204,121 @@ class SimulatedDriver:
 
     def containers(self) -> list[EngineContainer]:
         """Every container on the engine."""
-        containers = self._begin_call("containers")
-        with containers.lock:
-            return [container.snapshot(full=False) for container in containers.by_id.values()]
+        with self._call("containers") as core:
+            return [self._summarize(container) for container in core.containers]
 
     def inspect(self, container_id: str) -> EngineContainer:
         """One container in full."""
-        containers = self._begin_call("inspect")
-        with containers.lock:
-            return containers.get(container_id).snapshot(full=True)
+        with self._call("inspect") as core:
+            return self._inspect(core.containers.get(container_id))
 
     def find(self, label: str, value: str) -> EngineContainer | None:
         """The container that carries this label, or None."""
-        containers = self._begin_call("find")
-        with containers.lock:
-            found = containers.find_by_label(label, value)
-            return found.snapshot(full=True) if found else None
+        with self._call("find") as core:
+            found = core.containers.find_by_label(label, value)
+            return self._inspect(found) if found else None
 
     def create(self, request: CreateRequest) -> str:
         """Make a container and return its id."""
-        containers = self._begin_call("create")
-        validate_create(request.name, request.body)
-        image = str(request.body["Image"])
-        if not self._has_image(image):
-            raise ImageMissing(f"No such image: {tagged_name(image)}")
-        with containers.lock:
-            return containers.make(request.name.lstrip("/"), dict(request.body)).id
+        with self._call("create") as core:
+            return core.containers.create(request.name, dict(request.body)).id
 
     def start(self, container_id: str) -> None:
         """Start it."""
-        containers = self._begin_call("start")
-        with containers.lock:
-            containers.start(containers.get(container_id))
+        with self._call("start") as core:
+            core.containers.start(core.containers.get(container_id))
 
     def stop(self, container_id: str, timeout: int = 10) -> None:  # noqa: ARG002  # what runs here stops when asked
         """Ask it to stop."""
-        containers = self._begin_call("stop")
-        with containers.lock:
-            containers.stop(containers.get(container_id))
+        with self._call("stop") as core:
+            core.containers.stop(core.containers.get(container_id))
 
     def restart(self, container_id: str, timeout: int = 10) -> None:  # noqa: ARG002
         """Stop it and start it."""
-        containers = self._begin_call("restart")
-        with containers.lock:
-            container = containers.get(container_id)
-            containers.stop(container)
-            containers.start(container)
-            containers.notify(container, "restart")
+        with self._call("restart") as core:
+            core.containers.restart(core.containers.get(container_id))
 
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """Send a signal."""
-        containers = self._begin_call("kill")
-        with containers.lock:
-            containers.kill(containers.get(container_id), signal)
+        with self._call("kill") as core:
+            core.containers.kill(core.containers.get(container_id), signal)
 
     def remove(self, container_id: str, *, force: bool = True, volumes: bool = True) -> None:  # noqa: ARG002
         """Remove it; a missing one is no error."""
-        containers = self._begin_call("remove")
-        with containers.lock:
+        with self._call("remove") as core:
             try:
-                container = containers.get(container_id)
-            except EngineNotFound:
+                container = core.containers.get(container_id)
+            except EngineApiError:
                 return
-            containers.remove(container, force=force)
+            core.containers.remove(container, force=force)
 
     def rename(self, container_id: str, name: str) -> None:
         """Give it another name."""
-        containers = self._begin_call("rename")
-        validate_create(name, {"Image": "-"})
-        with containers.lock:
-            containers.rename(containers.get(container_id), name.lstrip("/"))
+        with self._call("rename") as core:
+            core.containers.rename(core.containers.get(container_id), name)
 
     def images(self) -> list[EngineImage]:
         """Every image that is there by name."""
-        self._begin_call("images")
-        return [images.to_engine_image(tag) for tag in sorted(self.local_images)]
+        with self._call("images") as core:
+            return [parse_image(summary) for summary in core.images.summaries()]
 
     def find_image(self, image: str) -> EngineImage | None:
         """The image of this name, or None."""
-        self._begin_call("find_image")
-        return images.to_engine_image(tagged_name(image)) if self._has_image(image) else None
+        with self._call("find_image") as core:
+            return parse_image(core.images.details(image)) if core.images.has(image) else None
 
     def save(self, image: str) -> Stream[bytes]:
         """The image as an archive, piece by piece."""
-        self._begin_call("save")
-        if not self._has_image(image):
-            raise EngineNotFound(f"No such image: {tagged_name(image)}")
-        return images.SimulatedArchive(tagged_name(image), lambda: self._down)
+        with self._call("save") as core:
+            return SimulatedArchive(core.images.save([image]), self._is_down)
 
     def load(self, pieces: Iterable[bytes]) -> None:
         """Take in an archive that `save` gave."""
         self._begin_call("load")
-        self.local_images.add(images.read_archive(pieces, lambda: self._down))
-
-    def _has_image(self, image: str) -> bool:
-        return image.startswith(_BUILT_IN_IMAGES) or tagged_name(image) in self.local_images
+        try:
+            names = read_archive(ArchiveReader(iter(pieces), self._is_down))
+        except EngineApiError as error:
+            raise error_from_response(error.status, str(error)) from None
+        with self._locked() as core:  # only now: another engine may take its time to send the pieces
+            for name in names:
+                core.images.receive(name, "load")
 
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:  # noqa: ARG002
         """Pull an image that `registry` has, in a few steps."""
         self._begin_call("pull")
         key = tagged_name(image)
-        if not self._has_image(image) and key not in self.registry:
+        if not self._core.images.has(image) and key not in self.registry:
             raise EngineNotFound(
-                f"pull access denied for {key.rpartition(':')[0]}, repository does not exist or may require "
+                f"pull access denied for {repository(key)}, repository does not exist or may require "
                 "'docker login': denied: requested access to the resource is denied"
             )
         for percent in (0, 40, 70):
             yield PullProgress(percent, f"{secrets.token_hex(6)}: Downloading")
             time.sleep(self.delay)
-        self.local_images.add(key)
+        with self._locked() as core:
+            core.images.receive(key)
         yield PullProgress(100, f"Downloaded newer image for {key}")
 
     def remove_image(self, image: str, *, force: bool = False) -> None:
         """Remove an image. Raises `EngineConflict` while containers use it."""
-        containers = self._begin_call("remove_image")
-        key = tagged_name(image)
-        with containers.lock:
-            users = [
-                container
-                for container in containers.by_id.values()
-                if tagged_name(str(container.body.get("Image"))) == key
-            ]
-        if key not in self.local_images:
-            raise EngineNotFound(f"No such image: {key}")
-        if users and not force:
-            raise EngineConflict(
-                f'conflict: unable to remove repository reference "{key}" (must force) - '
-                f"container {users[0].id[:12]} is using its referenced image"
-            )
-        self.local_images.discard(key)
+        with self._call("remove_image") as core:
+            core.images.remove(image, core.containers, force=force)
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
         """The id of the bridge network `name`, made if absent."""
-        containers = self._begin_call("ensure_network")
-        with containers.lock:
-            return containers.networks.ensure(name, labels).id
+        with self._call("ensure_network") as core:
+            return (core.networks.by_name.get(name) or core.networks.make(name, labels)).id
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is no error."""
-        containers = self._begin_call("remove_network")
-        with containers.lock:
-            if name in containers.networks.by_name:
-                containers.networks.remove(name)
+        with self._call("remove_network") as core:
+            if name in core.networks.by_name:
+                core.networks.remove(name)
 
     def events(self, since: float | None = None) -> Stream[EngineEvent]:
         """What happens from `since` or now on."""
-        return self._begin_call("events").event_bus.follow(since)
+        with self._call("events") as core:
+            return self._track(EventStream(core.events, since))
 
     def logs(
         self,
@@ -317,55 +329,60 @@ class SimulatedDriver:
         since: str = "",
     ) -> Stream[LogLine]:
         """The last `tail` lines, only those after `since`, then new ones if `follow`."""
-        containers = self._begin_call("logs")
-        with containers.lock:
-            container = containers.get(container_id)
-            return LogStream(
-                container, containers.activity, self._stop_check(container), follow=follow, tail=tail, since=since
-            )
+        with self._call("logs") as core:
+            container = core.containers.get(container_id)
+            return self._track(LogStream(container, core.lock, follow=follow, tail=tail, since=since))
 
     def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession:
         """Run a command inside a running container."""
-        containers = self._begin_call("exec")
-        with containers.lock:
-            container = containers.get(container_id)
-            if not container.running:
-                raise EngineConflict(f"Container {container.id} is not running")
-            return SimulatedExec(command, tty=tty, hostname=container.id[:12], stopped=self._stop_check(container))
+        with self._call("exec") as core:
+            session = core.commands.create(core.containers.get(container_id), command, tty=tty)
+            return self._track(SimulatedExec(session, core.lock))
 
     def stats(self, container_id: str) -> Stream[StatsSample]:
         """A sample at every tick while the container runs."""
-        containers = self._begin_call("stats")
-        with containers.lock:
-            container = containers.get(container_id)
-        stopped = self._stop_check(container)
-        return StatsStream(
-            lambda: sample_container(container, MEMORY), lambda: stopped() or not container.running, self.tick
-        )
+        with self._call("stats") as core:
+            container = core.containers.get(container_id)
+            run, now = container.run, core.runtime.now
+            return self._track(
+                StatsStream(
+                    lambda: StatsSample(*sample_container(container, now())),
+                    lambda: container.has_ended(run),
+                    core.tick,
+                )
+            )
 
     def host_stats(self) -> Stream[StatsSample]:
         """All containers together, at every tick."""
-        containers = self._begin_call("host_stats")
-
-        def take() -> StatsSample:
-            with containers.lock:
-                running = [container for container in containers.by_id.values() if container.running]
-            return sum_samples(
-                (sample_container(container, MEMORY) for container in running),
-                at=time.time(),
-                cpus=4,
-                memory_limit=MEMORY,
-            )
-
-        return StatsStream(take, self._stop_check(), self.tick)
+        with self._call("host_stats") as core:
+            return self._track(StatsStream(lambda: _sum(self._sample_containers()), lambda: False, core.tick))
 
     def measure(self) -> Measurement:
         """One sample of everything."""
-        containers = self._begin_call("measure")
-        with containers.lock:
-            found = {
-                container.id: sample_container(container, MEMORY)
-                for container in containers.by_id.values()
-                if container.running
-            }
-        return Measurement(sum_samples(found.values(), at=time.time(), cpus=4, memory_limit=MEMORY), found)
+        self._begin_call("measure")
+        samples = self._sample_containers()
+        return Measurement(_sum(samples), samples)
+
+    def _sample_containers(self) -> dict[str, StatsSample]:
+        with self._locked() as core:
+            return {key: StatsSample(*counters) for key, counters in core.sample_containers().items()}
+
+
+def _start_timer(delay: float, action: Callable[[], None]) -> Cancel:
+    timer = threading.Timer(delay, action)
+    timer.daemon = True  # a scripted failure keeps no process from ending
+    timer.start()
+    return timer.cancel
+
+
+def _cached(
+    cache: _SnapshotCache, container: SimulatedContainer, make: Callable[[], EngineContainer]
+) -> EngineContainer:
+    found = cache.get(container)
+    if found is None or found[0] != container.revision:
+        found = cache[container] = (container.revision, make())
+    return found[1]
+
+
+def _sum(samples: Mapping[str, StatsSample]) -> StatsSample:
+    return sum_samples(samples.values(), at=time.time(), cpus=CPUS, memory_limit=MEMORY)

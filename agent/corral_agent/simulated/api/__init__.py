@@ -1,1 +1,1 @@
-"""The Engine API of the simulated engine, over HTTP."""
+"""The simulated engine's HTTP API: as much of Docker's as the agent's proxy lets through."""

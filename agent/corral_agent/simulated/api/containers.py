@@ -1,4 +1,4 @@
-"""The containers' part of a simulated engine's API."""
+"""Containers and execs in a simulated engine's API."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from corral_agent.simulated import serialize, stats
+from corral_agent.simulated.api.attached_exec import AttachedExec
+from corral_agent.simulated.api.log_stream import stream_logs
 from corral_agent.simulated.api.messages import (
     Route,
     SimulatedRequest,
     SimulatedResponse,
     json_lines,
 )
-from corral_agent.simulated.container import SimulatedContainer
-from corral_agent.simulated.errors import EngineApiError, conflict, not_found
-from corral_agent.simulated.logs import stream_logs
-from corral_agent.simulated.shell import SimulatedExec
+from simulated_engine.container import SimulatedContainer
+from simulated_engine.engine import EngineCore
+from simulated_engine.errors import conflict
+from simulated_engine.serialize import container_details, container_summary
+from simulated_engine.stats import CPUS, sample_container
+from simulated_engine.timestamps import to_rfc3339
 
 
 async def _list(call: SimulatedRequest) -> SimulatedResponse:
-    filters = call.filters()
+    filters, now = call.filters(), call.engine.runtime.now()
     return SimulatedResponse(
         [
-            serialize.container_summary(container)
+            container_summary(container, now)
             for container in call.engine.containers
             if _matches(container, filters, every=call.flag("all"))
         ]
@@ -44,16 +47,12 @@ def _matches(container: SimulatedContainer, filters: dict[str, list[str]], *, ev
 
 
 async def _create(call: SimulatedRequest) -> SimulatedResponse:
-    body = await call.json()
-    if body.get("Image"):
-        call.engine.images.require(str(body["Image"]))
-    return SimulatedResponse(
-        {"Id": call.engine.containers.make(call.query.get("name", ""), body).id, "Warnings": []}, 201
-    )
+    made = call.engine.containers.create(call.query.get("name", ""), await call.json())
+    return SimulatedResponse({"Id": made.id, "Warnings": []}, 201)
 
 
 async def _inspect(call: SimulatedRequest) -> SimulatedResponse:
-    return SimulatedResponse(serialize.container_details(_find_container(call)))
+    return SimulatedResponse(container_details(_find_container(call)))
 
 
 def _find_container(call: SimulatedRequest) -> SimulatedContainer:
@@ -69,10 +68,7 @@ async def _stop(call: SimulatedRequest) -> SimulatedResponse:
 
 
 async def _restart(call: SimulatedRequest) -> SimulatedResponse:
-    container = _find_container(call)
-    call.engine.containers.stop(container)
-    call.engine.containers.start(container)
-    call.engine.containers.notify(container, "restart")
+    call.engine.containers.restart(_find_container(call))
     return SimulatedResponse(status=204)
 
 
@@ -92,56 +88,67 @@ async def _remove(call: SimulatedRequest) -> SimulatedResponse:
 
 
 async def _wait(call: SimulatedRequest) -> SimulatedResponse:
-    container = _find_container(call)
-    while container.running:
-        await container.activity.wait()
+    container, activity = _find_container(call), asyncio.Event()
+    unsubscribe = container.subscribe(activity.set)
+    try:
+        while container.running:
+            activity.clear()
+            await activity.wait()
+    finally:
+        unsubscribe()
     return SimulatedResponse({"StatusCode": container.exit_code, "Error": None})
 
 
 async def _logs(call: SimulatedRequest) -> SimulatedResponse:
-    return SimulatedResponse(pieces=stream_logs(_find_container(call), call.query), kind="application/octet-stream")
+    return SimulatedResponse(pieces=stream_logs(_find_container(call), call), kind="application/octet-stream")
 
 
 async def _stats(call: SimulatedRequest) -> SimulatedResponse:
     container, once = _find_container(call), call.query.get("stream") in {"0", "false"}
 
     async def samples() -> AsyncIterator[Any]:
-        yield stats.serialize_stats(container)
+        yield _container_stats(call.engine, container)
         while container.running and not once:
             await asyncio.sleep(call.engine.tick)
-            yield stats.serialize_stats(container)
+            yield _container_stats(call.engine, container)
 
     return SimulatedResponse(pieces=json_lines(samples()))
 
 
+def _container_stats(engine: EngineCore, container: SimulatedContainer) -> dict[str, Any]:
+    """A line of /containers/{id}/stats; zeros when it does not run, as the engine shows it."""
+    now = engine.runtime.now()
+    found = sample_container(container, now)
+    io = [{"op": "Read", "value": found.disk_read}, {"op": "Write", "value": found.disk_write}]
+    return {
+        "read": to_rfc3339(now if container.running else 0),
+        "name": f"/{container.name}",
+        "id": container.id,
+        "cpu_stats": {
+            "cpu_usage": {"total_usage": found.cpu_ns},
+            "system_cpu_usage": now if container.running else 0,
+            "online_cpus": CPUS,
+        },
+        "precpu_stats": {},
+        "memory_stats": {"usage": found.memory, "limit": found.memory_limit, "stats": {}},
+        "networks": {"eth0": {"rx_bytes": found.net_rx, "tx_bytes": found.net_tx}},
+        "blkio_stats": {"io_service_bytes_recursive": io},
+        "pids_stats": {"current": found.pids if container.running else 0},
+    }
+
+
 async def _exec_create(call: SimulatedRequest) -> SimulatedResponse:
     container, body = _find_container(call), await call.json()
-    if not container.running:
-        raise conflict(f"Container {container.id} is not running")
-    if not body.get("Cmd"):
-        raise EngineApiError(400, "No exec command specified")
-    return SimulatedResponse({"Id": call.engine.add_exec(SimulatedExec(container, body)).id}, 201)
-
-
-def _find_exec(call: SimulatedRequest) -> SimulatedExec:
-    found = call.engine.execs.get(call.keys[0])
-    if found is None:
-        raise not_found(f"No such exec instance: {call.keys[0]}")
-    return found
+    command = [str(word) for word in body.get("Cmd") or ()]
+    return SimulatedResponse({"Id": call.engine.commands.create(container, command, tty=bool(body.get("Tty"))).id}, 201)
 
 
 async def _exec_start(call: SimulatedRequest) -> SimulatedResponse:
-    session = _find_exec(call)
-    if session.started:
-        raise conflict(f"Error: Exec command {session.id} has already run")
-    if not session.container.running:
-        raise conflict(f"Container {session.container.id} is not running")
-    session.begin()
-    return SimulatedResponse(session=session)
+    return SimulatedResponse(session=AttachedExec(call.engine.commands.get(call.keys[0])))
 
 
 async def _exec_resize(call: SimulatedRequest) -> SimulatedResponse:
-    session = _find_exec(call)
+    session = call.engine.commands.get(call.keys[0])
     if session.exit_code is not None:
         raise conflict("cannot resize a stopped container")
     session.size = (int(call.query.get("w", 80)), int(call.query.get("h", 24)))
@@ -149,7 +156,7 @@ async def _exec_resize(call: SimulatedRequest) -> SimulatedResponse:
 
 
 async def _exec_inspect(call: SimulatedRequest) -> SimulatedResponse:
-    return SimulatedResponse(_find_exec(call).shown())
+    return SimulatedResponse(call.engine.commands.get(call.keys[0]).details())
 
 
 async def _put_archive(call: SimulatedRequest) -> SimulatedResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,73 +12,73 @@ from corral_agent.simulated.api.messages import (
     SimulatedResponse,
     json_lines,
 )
-from corral_agent.simulated.errors import bad_request
-from corral_agent.simulated.serialize import to_rfc3339
-from corral_agent.simulated.stats import CPUS, MEMORY
+from simulated_engine.engine import API_VERSION, KERNEL, VERSION
+from simulated_engine.events import SimulatedEvent
 
-VERSION, API = "20.10.24", "1.41"
+_MAX_QUEUED = 10_000
 
 
 async def _ping(_: SimulatedRequest) -> SimulatedResponse:
-    return SimulatedResponse("OK", kind="text/plain", headers=(f"Api-Version: {API}", "Docker-Experimental: false"))
+    headers = (f"Api-Version: {API_VERSION}", "Docker-Experimental: false")
+    return SimulatedResponse("OK", kind="text/plain", headers=headers)
 
 
 async def _version(_: SimulatedRequest) -> SimulatedResponse:
-    found = {"Version": VERSION, "ApiVersion": API, "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}
-    return SimulatedResponse({**found, "KernelVersion": "6.1.0"})
-
-
-def engine_info(call: SimulatedRequest) -> dict[str, Any]:
-    """The answer of /info."""
-    engine = call.engine
-    running = sum(container.running for container in engine.containers)
-    return {
-        "ID": engine.engine_id,
-        "Name": engine.name,
-        "ServerVersion": VERSION,
-        "OperatingSystem": "Simulated Linux",
-        "OSType": "linux",
-        "KernelVersion": "6.1.0",
-        "Architecture": "x86_64",
-        "NCPU": CPUS,
-        "MemTotal": MEMORY,
-        "Driver": "memory",
-        "Containers": len(engine.containers.by_id),
-        "ContainersRunning": running,
-        "ContainersStopped": len(engine.containers.by_id) - running,
-        "Images": len(engine.images.by_name),
-        "SystemTime": to_rfc3339(time.time_ns()),
-        "Swarm": {"LocalNodeState": "inactive"},
-    }
+    found = {"Version": VERSION, "ApiVersion": API_VERSION, "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}
+    return SimulatedResponse({**found, "KernelVersion": KERNEL})
 
 
 async def _info(call: SimulatedRequest) -> SimulatedResponse:
-    return SimulatedResponse(engine_info(call))
+    return SimulatedResponse(call.engine.info())
 
 
 async def _events(call: SimulatedRequest) -> SimulatedResponse:
-    since, until = (_nanoseconds(call.query.get(name, "")) for name in ("since", "until"))
-    return SimulatedResponse(
-        pieces=json_lines(_filtered(call.filters(), call.engine.event_bus.subscribe(since, until)))
-    )
+    # Read before the response begins: what is wrong with the request must be its status.
+    since, until, filters = call.time("since"), call.time("until"), call.filters()
+    return SimulatedResponse(pieces=json_lines(_stream_events(call, since, until, filters)))
 
 
-def _nanoseconds(text: str) -> int | None:
-    """A time in seconds with a fraction, exactly."""
-    whole, _, part = text.partition(".")
-    if not text:
-        return None
-    if not (whole + (part or "0")).isdecimal():
-        raise bad_request(f"invalid time: {text}")
-    return int(whole or 0) * 10**9 + int(part.ljust(9, "0")[:9])
+async def _stream_events(
+    call: SimulatedRequest, since: int | None, until: int | None, filters: dict[str, list[str]]
+) -> AsyncIterator[dict[str, Any]]:
+    """Events from `since` (nanoseconds) or from now on; only those of the past with `until`."""
+    queue: asyncio.Queue[SimulatedEvent] = asyncio.Queue()
+
+    def put(event: SimulatedEvent) -> None:
+        if queue.qsize() < _MAX_QUEUED:  # who does not read misses some, and costs no memory
+            queue.put_nowait(event)
+
+    recent, unsubscribe = call.engine.events.subscribe(put)
+    try:
+        for event in recent:
+            if since is not None and since <= event.at <= (until or event.at) and _matches(event, filters):
+                yield _serialize_event(event)
+        while until is None:
+            event = await queue.get()
+            if _matches(event, filters):
+                yield _serialize_event(event)
+    finally:
+        unsubscribe()
 
 
-async def _filtered(filters: dict[str, list[str]], found: AsyncIterator[Any]) -> AsyncIterator[Any]:
+def _matches(event: SimulatedEvent, filters: dict[str, list[str]]) -> bool:
     kinds, actions = filters.get("type"), filters.get("event")
-    async for event in found:
-        action = event["Action"].partition(":")[0]
-        if (not kinds or event["Type"] in kinds) and (not actions or action in actions):
-            yield event
+    action = event.action.partition(":")[0]  # health_status carries its value behind a colon
+    return (not kinds or event.kind in kinds) and (not actions or action in actions)
+
+
+def _serialize_event(event: SimulatedEvent) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "Type": event.kind,
+        "Action": event.action,
+        "Actor": {"ID": event.id, "Attributes": dict(event.attributes)},
+        "scope": "local",
+        "time": event.at // 10**9,
+        "timeNano": event.at,
+    }
+    if event.kind == "container":
+        found |= {"status": event.action, "id": event.id, "from": event.attributes.get("image", "")}
+    return found
 
 
 ROUTES: tuple[Route, ...] = (

@@ -1,21 +1,27 @@
-"""The images' part of a simulated engine's API."""
+"""Images in a simulated engine's API."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from corral_agent.simulated import images
 from corral_agent.simulated.api.messages import (
     Route,
     SimulatedRequest,
     SimulatedResponse,
     json_lines,
 )
+from simulated_engine.errors import EngineApiError, not_found
+from simulated_engine.images import IMAGE_SIZE, image_id, read_archive, repository, tagged_name
 
-_IN_MEMORY = 1024 * 1024
+# Names that no simulated registry has, for whoever wants to see a pull fail.
+_UNREACHABLE_REGISTRY = "127.0.0.1:1/"
+_UNKNOWN_REPOSITORIES = "nowhere/"
+_LAYER_COUNT = 3
+_IN_MEMORY = 1024 * 1024  # of an archive; the rest of it waits on the disk
 
 
 async def _list(call: SimulatedRequest) -> SimulatedResponse:
@@ -33,8 +39,8 @@ async def _remove(call: SimulatedRequest) -> SimulatedResponse:
 async def _create(call: SimulatedRequest) -> SimulatedResponse:
     name, tag = call.query.get("fromImage", ""), call.query.get("tag", "")
     image = name if not tag else f"{name}{'@' if tag.startswith('sha256:') else ':'}{tag}"
-    steps = images.pull_steps(image)
-    first = next(steps)  # a refusal comes before the answer begins
+    steps = _pull_steps(image)
+    first = next(steps)  # a refusal comes before the response begins
 
     async def stream() -> AsyncIterator[Any]:
         yield first
@@ -42,10 +48,33 @@ async def _create(call: SimulatedRequest) -> SimulatedResponse:
             if step["status"] == "Downloading":
                 await asyncio.sleep(call.engine.tick / 10)
             if step["status"].startswith("Status:"):
-                call.engine.images.add(image)
+                call.engine.images.receive(image)
             yield step
 
     return SimulatedResponse(pieces=json_lines(stream()))
+
+
+def _pull_steps(image: str) -> Iterator[dict[str, Any]]:
+    """The lines of a pull, layer by layer. Raises `EngineApiError` for what no registry has."""
+    name = tagged_name(image)
+    if _UNREACHABLE_REGISTRY in name:
+        raise EngineApiError(
+            500, f"Get https://{name.partition('/')[0]}/v2/: dial tcp 127.0.0.1:1: connect: connection refused"
+        )
+    if name.startswith(_UNKNOWN_REPOSITORIES):
+        raise not_found(f"pull access denied for {repository(name)}, repository does not exist")
+    yield {"status": f"Pulling from {repository(name)}", "id": name.rpartition(":")[2]}
+    layers = [hashlib.sha256(f"{name}{n}".encode()).hexdigest()[:12] for n in range(_LAYER_COUNT)]
+    for layer in layers:
+        yield {"status": "Pulling fs layer", "id": layer, "progressDetail": {}}
+    for current in (IMAGE_SIZE // 4, IMAGE_SIZE // 2, IMAGE_SIZE):
+        for layer in layers:
+            progress = {"current": current, "total": IMAGE_SIZE}
+            yield {"status": "Downloading", "id": layer, "progressDetail": progress}
+    for layer in layers:
+        yield {"status": "Pull complete", "id": layer, "progressDetail": {}}
+    yield {"status": f"Digest: {image_id(name)}"}
+    yield {"status": f"Status: Downloaded newer image for {name}"}
 
 
 async def _get(call: SimulatedRequest) -> SimulatedResponse:
@@ -64,11 +93,11 @@ async def _load(call: SimulatedRequest) -> SimulatedResponse:
         async for piece in call.body:
             file.write(piece)
         file.seek(0)
-        loaded = list(call.engine.images.load(file))
+        names = [call.engine.images.receive(name, "load") for name in read_archive(file)]
 
     async def stream() -> AsyncIterator[Any]:
-        for line in loaded:
-            yield line
+        for name in names:
+            yield {"stream": f"Loaded image: {name}\n"}
 
     return SimulatedResponse(pieces=json_lines(stream()))
 

@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from corral_agent.engine_proxy import http_head, path
@@ -26,12 +25,10 @@ from corral_agent.simulated.api import (
     images,
     networks,
 )
+from corral_agent.simulated.api.attached_exec import AttachedExec
 from corral_agent.simulated.api.messages import Handler, SimulatedRequest, SimulatedResponse
-from corral_agent.simulated.errors import EngineApiError, not_found
-from corral_agent.simulated.shell import SimulatedExec
-
-if TYPE_CHECKING:
-    from corral_agent.simulated.engine import SimulatedEngine
+from simulated_engine.engine import EngineCore
+from simulated_engine.errors import EngineApiError, not_found
 
 _ROUTE_TABLES = (engine.ROUTES, containers.ROUTES, images.ROUTES, networks.ROUTES)
 _ROUTES = [
@@ -41,7 +38,7 @@ _ROUTES = [
 _HANDLER_ERRORS = (ValueError, KeyError, TypeError, AttributeError)
 
 
-async def serve(engine: SimulatedEngine, source: Source, sink: Sink) -> None:
+async def serve(engine: EngineCore, source: Source, sink: Sink) -> None:
     """Answer until the peer ends the connection."""
     reader = MessageReader(source)
     try:
@@ -53,7 +50,7 @@ async def serve(engine: SimulatedEngine, source: Source, sink: Sink) -> None:
         sink.close()
 
 
-async def _serve_one(engine: SimulatedEngine, reader: MessageReader, sink: Sink) -> bool:
+async def _serve_one(engine: EngineCore, reader: MessageReader, sink: Sink) -> bool:
     data = await reader.head()
     if not data:
         return False
@@ -61,7 +58,7 @@ async def _serve_one(engine: SimulatedEngine, reader: MessageReader, sink: Sink)
     body = reader.read_chunked() if request.chunked else reader.read_exactly(request.length or 0)
     try:
         reply = await _handle(engine, request, body)
-        async for _ in body:  # what the handler did not want
+        async for _ in body:  # what the handler left unread would be taken for the next request
             pass
         if reply.session is not None:
             await _take_over(request, reply.session, reader, sink)
@@ -73,7 +70,7 @@ async def _serve_one(engine: SimulatedEngine, reader: MessageReader, sink: Sink)
         return False
 
 
-async def _handle(engine: SimulatedEngine, request: RequestHead, body: object) -> SimulatedResponse:
+async def _handle(engine: EngineCore, request: RequestHead, body: object) -> SimulatedResponse:
     _, url_path, query = path.split_target(request.target)
     handler, keys = _route(request.method, url_path)
     found = dict(parse_qsl(query, keep_blank_values=True))
@@ -121,32 +118,23 @@ def _encode_body(reply: SimulatedResponse) -> bytes:
     return json.dumps(reply.body, separators=(",", ":")).encode() + b"\n"
 
 
-async def _take_over(request: RequestHead, session: SimulatedExec, reader: MessageReader, sink: Sink) -> None:
+async def _take_over(request: RequestHead, session: AttachedExec, reader: MessageReader, sink: Sink) -> None:
     """The connection is the command's from now on."""
     status, *fields = (101, "Upgrade: tcp") if request.upgrade else (200,)
     first = _encode_head(request, int(status), "Content-Type: application/vnd.docker.raw-stream", *map(str, fields))
     sink.write(first.replace(b"Connection: keep-alive", b"Connection: Upgrade"))
     typing = asyncio.ensure_future(_forward_input(session, reader))
-    watching = asyncio.ensure_future(_end_with_container(session))
     try:
         while piece := await session.output.get():
             sink.write(piece)
             await sink.drain()
             session.input_slots.release()
     finally:
-        for task in (typing, watching):
-            task.cancel()
-        await asyncio.gather(typing, watching, return_exceptions=True)
+        typing.cancel()
+        await asyncio.gather(typing, return_exceptions=True)
 
 
-async def _forward_input(session: SimulatedExec, reader: MessageReader) -> None:
+async def _forward_input(session: AttachedExec, reader: MessageReader) -> None:
     while piece := await reader.read_some():
         await session.input_slots.acquire()
         session.write(piece)
-
-
-async def _end_with_container(session: SimulatedExec) -> None:
-    """A command ends with its container."""
-    while session.container.running:
-        await session.container.activity.wait()
-    session.end(137)

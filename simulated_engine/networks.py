@@ -1,46 +1,48 @@
-"""Addresses and published ports of a simulated engine."""
+"""Networks, addresses and published ports of a simulated engine."""
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corral_agent.simulated.container import SimulatedContainer
-from corral_agent.simulated.errors import EngineApiError, conflict, not_found
+from simulated_engine.container import SimulatedContainer
+from simulated_engine.errors import EngineApiError, conflict, not_found
+from simulated_engine.events import EventBus
+from simulated_engine.runtime import Runtime
+from simulated_engine.validation import PublishedPort, ports_conflict
 
-_FIRST_EPHEMERAL, _LAST_EPHEMERAL = 49153, 65535
-_ALL_ADDRESSES = {"", "0.0.0.0", "::"}  # noqa: S104  # compared with, not listened on
-
-PublishedPort = tuple[str, int, str]
+_FIRST_EPHEMERAL, _LAST_EPHEMERAL = 49153, 65535  # the range from which Docker chooses host ports
+_LAST_SUFFIX = 65534
+# Second byte of the subnet (0: no addresses) and driver of the networks that every engine has.
+_PREDEFINED = {"bridge": (17, "bridge"), "host": (0, "host"), "none": (0, "null")}
+_WITHOUT_ADDRESSES = {"host", "none"}
 
 
 @dataclass(slots=True)
 class SimulatedNetwork:
-    """A network of one /16 and the addresses in use on it."""
+    """A network of one /16 (172.`second_byte`.0.0) and the addresses in use on it, by container."""
 
     name: str
     second_byte: int
+    id: str
+    created_at: int
     labels: Mapping[str, str] = field(default_factory=dict)
     driver: str = "bridge"
-    id: str = field(default_factory=lambda: secrets.token_hex(32))
-    created_at: int = field(default_factory=time.time_ns)
     used: dict[str, str] = field(default_factory=dict)
     last: int = 1
 
-    def join(self, key: str, wanted: str = "") -> str:
-        """An address for this container: the wanted one, or one that was not free a moment ago."""
-        if wanted:
-            if wanted in self.used:
+    def join(self, key: str, requested: str = "") -> str:
+        """An address for this container: the requested one, or the next, so that none is given again at once."""
+        if requested:
+            if requested in self.used:
                 raise EngineApiError(403, "Address already in use")
-            self.used[wanted] = key
-            return wanted
-        for _ in range(65534):
-            self.last = self.last % 65534 + 1
+            self.used[requested] = key
+            return requested
+        for _ in range(_LAST_SUFFIX):
+            self.last = self.last % _LAST_SUFFIX + 1
             address = f"172.{self.second_byte}.{self.last // 256}.{self.last % 256}"
-            if self.last > 1 and address not in self.used:
+            if self.last > 1 and address not in self.used:  # .0.1 is the gateway's
                 self.used[address] = key
                 return address
         raise EngineApiError(500, f"no available IPv4 addresses on network {self.name}")
@@ -49,15 +51,14 @@ class SimulatedNetwork:
 class SimulatedNetworks:
     """All networks of an engine, and the ports that are published on its host."""
 
-    def __init__(self) -> None:
-        own = (
-            SimulatedNetwork("bridge", 17),
-            SimulatedNetwork("host", 0, driver="host"),
-            SimulatedNetwork("none", 0, driver="null"),
-        )
-        self.by_name = {network.name: network for network in own}
-        self._ports: dict[tuple[int, str], list[str]] = {}
+    def __init__(self, runtime: Runtime, events: EventBus) -> None:
+        self._runtime, self._events = runtime, events
+        self.by_name = {name: self._create(name, byte, {}, driver) for name, (byte, driver) in _PREDEFINED.items()}
+        self._ports: dict[tuple[int, str], list[str]] = {}  # (port, protocol): the addresses that it is bound to
         self._next = _FIRST_EPHEMERAL
+
+    def _create(self, name: str, second_byte: int, labels: Mapping[str, str], driver: str) -> SimulatedNetwork:
+        return SimulatedNetwork(name, second_byte, self._runtime.random_hex(32), self._runtime.now(), labels, driver)
 
     def make(self, name: str, labels: Mapping[str, str], driver: str = "bridge") -> SimulatedNetwork:
         """A new network. Raises `EngineApiError` when the name is in use."""
@@ -67,7 +68,12 @@ class SimulatedNetworks:
         free = next((byte for byte in range(18, 256) if byte not in taken), None)
         if free is None:
             raise EngineApiError(500, "could not find an available, non-overlapping IPv4 address pool")
-        return self.by_name.setdefault(name, SimulatedNetwork(name, free, labels, driver))
+        network = self.by_name[name] = self._create(name, free, labels, driver)
+        self._publish_event("create", network)
+        return network
+
+    def _publish_event(self, action: str, network: SimulatedNetwork) -> None:
+        self._events.publish("network", action, network.id, {"name": network.name, "type": network.driver})
 
     def get(self, name: str) -> SimulatedNetwork:
         """By name or id. Raises `EngineApiError`."""
@@ -76,39 +82,35 @@ class SimulatedNetworks:
             raise not_found(f"network {name} not found")
         return found
 
-    def remove(self, name: str) -> SimulatedNetwork:
-        """Take it away. Raises `EngineApiError` while containers run on it, and for the engine's own."""
+    def remove(self, name: str) -> None:
+        """Remove it. Raises `EngineApiError` while containers run on it, and for the engine's own."""
         network = self.get(name)
-        if network.name in {"bridge", "host", "none"}:
+        if network.name in _PREDEFINED:
             raise EngineApiError(403, f"{network.name} is a pre-defined network and cannot be removed")
         if network.used:
             raise EngineApiError(
                 403, f"error while removing network: network {network.name} id {network.id} has active endpoints"
             )
-        return self.by_name.pop(network.name)
-
-    def names(self, container: SimulatedContainer) -> list[str]:
-        """The networks it asks for."""
-        endpoints = (container.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
-        return [] if container.mode.startswith("container:") else list(dict.fromkeys((container.mode, *endpoints)))
+        del self.by_name[network.name]
+        self._publish_event("destroy", network)
 
     def join(self, container: SimulatedContainer) -> None:
         """Addresses and ports for a container that starts, all or none. Raises what the engine would."""
-        networks = [self.get(name) for name in container.addresses or self.names(container)]
+        # Its addresses name its networks, once it was connected to or disconnected from some; at first its body does.
+        networks = [self.get(name) for name in container.addresses or requested_networks(container)]
         container.addresses = dict.fromkeys((network.name for network in networks), "")
         try:
-            container.ports = {} if container.mode in {"host", "none"} else self._publish(container)
+            container.ports = {} if container.mode in _WITHOUT_ADDRESSES else self._publish_ports(container)
             for network in networks:
-                if network.name not in {"host", "none"}:
-                    container.addresses[network.name] = network.join(
-                        container.id, _requested_address(container, network)
-                    )
+                if network.name not in _WITHOUT_ADDRESSES:
+                    requested = _requested_address(container, network)
+                    container.addresses[network.name] = network.join(container.id, requested)
         except EngineApiError:
             self.leave(container)
             raise
 
     def leave(self, container: SimulatedContainer) -> None:
-        """Take back what a container that ended had."""
+        """Take back the addresses and ports of a container that ended."""
         for name, address in container.addresses.items():
             if name in self.by_name:
                 self.by_name[name].used.pop(address, None)
@@ -117,26 +119,28 @@ class SimulatedNetworks:
         container.addresses, container.ports = dict.fromkeys(container.addresses, ""), {}
 
     def connect(self, name: str, container: SimulatedContainer) -> None:
-        """Plug a container in."""
+        """Connect a container. Raises `EngineApiError`."""
         network = self.get(name)
         if network.name in container.addresses:
             raise EngineApiError(403, f"endpoint with name {container.name} already exists in network {network.name}")
         container.addresses[network.name] = network.join(container.id) if container.running else ""
+        container.revision += 1
 
     def disconnect(self, name: str, container: SimulatedContainer) -> None:
-        """Unplug it."""
+        """Disconnect a container. Raises `EngineApiError`."""
         network = self.get(name)
         if network.name not in container.addresses:
             raise EngineApiError(500, f"container {container.id} is not connected to the network {network.name}")
         network.used.pop(container.addresses.pop(network.name), None)
+        container.revision += 1
 
-    def _publish(self, container: SimulatedContainer) -> dict[str, list[dict[str, str]]]:
-        wanted = {
-            key: [dict(b) for b in binds or ()] for key, binds in (container.config.get("PortBindings") or {}).items()
-        }
-        ports = {key: wanted.get(key, []) for key in (*(container.body.get("ExposedPorts") or {}), *wanted)}
+    def _publish_ports(self, container: SimulatedContainer) -> dict[str, list[dict[str, str]]]:
+        requested = container.config.get("PortBindings") or {}
+        # Copied: the chosen host ports are written into the bindings, and the body must stay as it was asked for.
+        bindings = {key: [dict(bind) for bind in binds or ()] for key, binds in requested.items()}
+        ports = {key: bindings.get(key, []) for key in (*(container.body.get("ExposedPorts") or {}), *bindings)}
         taken: list[PublishedPort] = []
-        for key, binds in wanted.items():
+        for key, binds in bindings.items():
             for bind in binds:
                 taken.append(self._bind(container, bind, key.partition("/")[2] or "tcp", taken))
         for address, port, protocol in taken:
@@ -147,10 +151,10 @@ class SimulatedNetworks:
         self, container: SimulatedContainer, bind: dict[str, str], protocol: str, taken: Iterable[PublishedPort]
     ) -> PublishedPort:
         bind["HostIp"] = bind.get("HostIp") or "0.0.0.0"  # noqa: S104  # nothing listens
-        bind["HostPort"] = bind.get("HostPort") or str(self._ephemeral(protocol))
+        bind["HostPort"] = bind.get("HostPort") or str(self._ephemeral_port(protocol))
         requested = (bind["HostIp"], int(bind["HostPort"]), protocol)
         published = [(address, *requested[1:]) for address in self._ports.get(requested[1:], ())]
-        if any(_ports_conflict(requested, other) for other in (*published, *taken)):
+        if any(ports_conflict(requested, other) for other in (*published, *taken)):
             raise EngineApiError(
                 500,
                 f"driver failed programming external connectivity on endpoint {container.name}: "
@@ -158,7 +162,7 @@ class SimulatedNetworks:
             )
         return requested
 
-    def _ephemeral(self, protocol: str) -> int:
+    def _ephemeral_port(self, protocol: str) -> int:
         for _ in range(_FIRST_EPHEMERAL, _LAST_EPHEMERAL + 1):
             port = self._next
             self._next = port + 1 if port < _LAST_EPHEMERAL else _FIRST_EPHEMERAL
@@ -167,14 +171,20 @@ class SimulatedNetworks:
         raise conflict("all ports are allocated")
 
 
+def _endpoints(container: SimulatedContainer) -> Mapping[str, Any]:
+    return (container.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+
+
+def requested_networks(container: SimulatedContainer) -> list[str]:
+    """The networks that a container's body names."""
+    if container.mode.startswith("container:"):
+        return []
+    return list(dict.fromkeys((container.mode, *_endpoints(container))))
+
+
 def _requested_address(container: SimulatedContainer, network: SimulatedNetwork) -> str:
-    endpoints: Mapping[str, Any] = (container.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
-    return str(((endpoints.get(network.name) or {}).get("IPAMConfig") or {}).get("IPv4Address") or "")
-
-
-def _ports_conflict(one: PublishedPort, other: PublishedPort) -> bool:
-    """Whether two published (address, port, protocol) cannot stand side by side."""
-    return one[1:] == other[1:] and (one[0] == other[0] or bool({one[0], other[0]} & _ALL_ADDRESSES))
+    endpoint = _endpoints(container).get(network.name) or {}
+    return str((endpoint.get("IPAMConfig") or {}).get("IPv4Address") or "")
 
 
 def _published_ports(ports: Mapping[str, Iterable[Mapping[str, str]]]) -> Iterator[PublishedPort]:

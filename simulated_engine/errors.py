@@ -1,4 +1,4 @@
-"""How a simulated engine refuses: by the engine's own status and words."""
+"""How a simulated engine refuses: with the real engine's HTTP status and message."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def bad_request(message: str) -> EngineApiError:
 
 
 def not_found(message: str) -> EngineApiError:
-    """There is no such thing."""
+    """The engine has no such object."""
     return EngineApiError(404, message)
 
 
 def conflict(message: str) -> EngineApiError:
-    """It cannot be done now."""
+    """The engine's state forbids it now."""
     return EngineApiError(409, message)

@@ -1,30 +1,22 @@
-"""A simulated container as the engine's API shows it."""
+"""A simulated engine's containers and networks as the Engine API shows them."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from corral_agent.simulated.container import SimulatedContainer
-from corral_agent.simulated.images import image_id
-from corral_agent.simulated.networks import SimulatedNetwork
+from simulated_engine.container import SimulatedContainer
+from simulated_engine.images import image_id
+from simulated_engine.networks import SimulatedNetwork
+from simulated_engine.timestamps import to_rfc3339
 
-_NEVER = "0001-01-01T00:00:00Z"
 _SEPARATE_KEYS = {"HostConfig", "NetworkingConfig"}
+_PID = 4242  # any but 0, which means that no process is there
 
 Json = dict[str, Any]
 
 
-def to_rfc3339(nanoseconds: int) -> str:
-    """A time as the engine writes it."""
-    if not nanoseconds:
-        return _NEVER
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09}Z"
-
-
-def container_summary(container: SimulatedContainer) -> Json:
-    """Its row in /containers/json."""
+def container_summary(container: SimulatedContainer, now: int) -> Json:
+    """Its row in /containers/json at `now` (unix nanoseconds)."""
     return {
         "Id": container.id,
         "Names": [f"/{container.name}"],
@@ -33,7 +25,7 @@ def container_summary(container: SimulatedContainer) -> Json:
         "Command": " ".join(container.command),
         "Created": container.created_at // 10**9,
         "State": container.status,
-        "Status": _status(container),
+        "Status": _status(container, now),
         "Ports": _ports(container),
         "Labels": dict(container.labels),
         "HostConfig": {"NetworkMode": container.mode},
@@ -42,10 +34,10 @@ def container_summary(container: SimulatedContainer) -> Json:
     }
 
 
-def _status(container: SimulatedContainer) -> str:
+def _status(container: SimulatedContainer, now: int) -> str:
     if container.status == "created":
         return "Created"
-    age = max(0, time.time_ns() - (container.started_at if container.running else container.finished_at)) // 10**9
+    age = max(0, now - (container.started_at if container.running else container.finished_at)) // 10**9
     if not container.running:
         return f"Exited ({container.exit_code}) {age} seconds ago"
     return f"Up {age} seconds{f' ({container.health})' if container.health else ''}"
@@ -55,8 +47,8 @@ def _ports(container: SimulatedContainer) -> list[Json]:
     found: list[Json] = []
     for key, binds in container.ports.items():
         number, _, protocol = key.partition("/")
-        here = {"PrivatePort": int(number), "Type": protocol or "tcp"}
-        found += [{**here, "PublicPort": int(b["HostPort"]), "IP": b["HostIp"]} for b in binds] or [here]
+        port = {"PrivatePort": int(number), "Type": protocol or "tcp"}
+        found += [{**port, "PublicPort": int(b["HostPort"]), "IP": b["HostIp"]} for b in binds] or [port]
     return found
 
 
@@ -71,11 +63,11 @@ def _mounts(container: SimulatedContainer) -> list[Json]:
 def _mount(bind: str) -> Json:
     source, _, rest = bind.partition(":")
     target, _, mode = rest.partition(":")
-    volume = not source.startswith("/")
+    is_volume = not source.startswith("/")
     return {
-        "Type": "volume" if volume else "bind",
-        "Name": source if volume else "",
-        "Source": f"/var/lib/docker/volumes/{source}/_data" if volume else source,
+        "Type": "volume" if is_volume else "bind",
+        "Name": source if is_volume else "",
+        "Source": f"/var/lib/docker/volumes/{source}/_data" if is_volume else source,
         "Destination": target,
         "Mode": mode,
         "RW": "ro" not in mode.split(","),
@@ -108,12 +100,13 @@ def container_details(container: SimulatedContainer) -> Json:
 def _state(container: SimulatedContainer) -> Json:
     state: Json = {
         "Status": container.status,
+        # The engine counts one that waits for its restart as running.
         "Running": container.running or container.status == "restarting",
         "Paused": container.status == "paused",
         "Restarting": container.status == "restarting",
         "OOMKilled": container.oom_killed,
         "Dead": False,
-        "Pid": 4242 if container.running else 0,
+        "Pid": _PID if container.running else 0,
         "ExitCode": container.exit_code,
         "Error": container.error,
         "StartedAt": to_rfc3339(container.started_at),
@@ -122,17 +115,17 @@ def _state(container: SimulatedContainer) -> Json:
     return state | ({"Health": {"Status": container.health, "FailingStreak": 0, "Log": []}} if container.health else {})
 
 
-def network_details(found: SimulatedNetwork) -> Json:
-    """A network, with who is on it."""
-    subnet = f"172.{found.second_byte}.0.0/16"
+def network_details(network: SimulatedNetwork) -> Json:
+    """The answer of /networks/{id}, with who is on it."""
+    subnet = f"172.{network.second_byte}.0.0/16"
     return {
-        "Id": found.id,
-        "Name": found.name,
-        "Created": to_rfc3339(found.created_at),
+        "Id": network.id,
+        "Name": network.name,
+        "Created": to_rfc3339(network.created_at),
         "Scope": "local",
-        "Driver": found.driver,
-        "Labels": dict(found.labels),
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}] if found.second_byte else []},
-        "Containers": {key: {"IPv4Address": f"{address}/16"} for address, key in found.used.items()},
+        "Driver": network.driver,
+        "Labels": dict(network.labels),
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}] if network.second_byte else []},
+        "Containers": {key: {"IPv4Address": f"{address}/16"} for address, key in network.used.items()},
         "Options": {},
     }

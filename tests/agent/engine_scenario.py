@@ -1,4 +1,4 @@
-"""A simulated engine by itself, and what it is asked over its own API."""
+"""A simulated engine by itself, and requests to its API."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from corral_agent.simulated.container import SimulatedContainer
 from corral_agent.simulated.engine import SimulatedEngine
-from corral_agent.simulated.failure import LABEL
+from simulated_engine.container import SimulatedContainer
+from simulated_engine.failure import LABEL
 
 EngineScenario = Callable[[SimulatedEngine], Awaitable[None]]
 
@@ -41,6 +41,6 @@ async def start_container(
     engine: SimulatedEngine, name: str = "web", fail: str = "", **body: Any
 ) -> SimulatedContainer:
     labels = {LABEL: fail} if fail else {}
-    box = engine.containers.make(name, {"Image": "sim:a", "Labels": labels, **body})
+    box = engine.containers.create(name, {"Image": "sim:a", "Labels": labels, **body})
     engine.containers.start(box)
     return box

@@ -1,4 +1,4 @@
-"""What a simulated engine refuses when a container is made, in Docker's words; pure."""
+"""What a Docker engine refuses when a container is created, in its own words."""
 
 from __future__ import annotations
 
@@ -6,42 +6,44 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from corral_agent.simulated.errors import bad_request
+from simulated_engine.errors import bad_request
 
 _NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _POLICIES = {"", "no", "always", "unless-stopped", "on-failure"}
 _MODES = {"ro", "rw", "z", "Z", "nocopy", "rshared", "rslave", "rprivate"}
 _MIN_MEMORY = 6 * 1024 * 1024
+_ALL_ADDRESSES = {"", "0.0.0.0", "::"}  # noqa: S104  # compared with, not listened on
 
 Json = Mapping[str, Any]
+PublishedPort = tuple[str, int, str]
 
 
 def validate_name(text: str) -> str:
-    """A container's name without its slash. Raises `Refusal`."""
+    """A container's name without its leading slash. Raises `EngineApiError`."""
     if not _NAME.fullmatch(text):
         raise bad_request(f"Invalid container name ({text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
     return text.lstrip("/")
 
 
-def validate_body(found: Json) -> None:
-    """A container's whole description. Raises `Refusal`."""
-    host = found.get("HostConfig") or {}
-    if not found.get("Image"):
+def validate_body(body: Json) -> None:
+    """Check a create request's body. Raises `EngineApiError`."""
+    host = body.get("HostConfig") or {}
+    if not body.get("Image"):
         raise bad_request("No command specified")
-    _validate_process(found)
+    _validate_process(body)
     _validate_ports(host.get("PortBindings") or {})
     _validate_binds(host.get("Binds") or ())
     _validate_limits(host)
 
 
-def _validate_process(found: Json) -> None:
-    for entry in found.get("Env") or ():
+def _validate_process(body: Json) -> None:
+    for entry in body.get("Env") or ():
         if not entry or entry.startswith("="):
             raise bad_request(f"invalid environment variable: {entry}")
-    folder = found.get("WorkingDir") or "/"
-    if not folder.startswith("/"):
-        raise bad_request(f"the working directory '{folder}' is invalid, it needs to be an absolute path")
+    workdir = body.get("WorkingDir") or "/"
+    if not workdir.startswith("/"):
+        raise bad_request(f"the working directory '{workdir}' is invalid, it needs to be an absolute path")
 
 
 def _validate_ports(bindings: Json) -> None:
@@ -78,3 +80,8 @@ def _validate_limits(host: Json) -> None:
         raise bad_request(f"invalid restart policy '{policy}'")
     if host.get("AutoRemove") and policy not in {"", "no"}:
         raise bad_request("can't create 'AutoRemove' container with restart policy")
+
+
+def ports_conflict(one: PublishedPort, other: PublishedPort) -> bool:
+    """Whether two published (address, port, protocol) cannot be bound side by side."""
+    return one[1:] == other[1:] and (one[0] == other[0] or bool({one[0], other[0]} & _ALL_ADDRESSES))
