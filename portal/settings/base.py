@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from celery_app import app
+from portal import __version__
 from portal.settings.database import database
 from portal.settings.env import (
     env,
@@ -35,6 +36,7 @@ def _persistent_secret(name: str) -> str:
     return path.read_text().strip()
 
 
+VERSION = __version__
 DEBUG = env_bool("DEBUG", default=False)
 SECRET_KEY = _persistent_secret("secret_key")
 FIELD_KEYS = env_list("FIELD_KEYS") or [_persistent_secret("field")]
