@@ -123,7 +123,7 @@ def test_what_is_asked_with_is_not_repeated_in_the_refusal() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_head_without_an_end_is_given_up(count: int) -> None:
-    error_text, _channel = request_error(*[b"x" * (agent_http._MAX_HEAD // count + 1)] * (count + 1))
+    error_text, _channel = request_error(*[b"x" * (agent_http.HEAD_LIMIT // count + 1)] * (count + 1))
     assert "instead of answering" in error_text
 
 
