@@ -27,7 +27,7 @@ def encode_request(
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ReceivedHead:
     """A response's status and how its body is framed."""
 
     status: int | None  # None: what answers does not speak HTTP
@@ -35,7 +35,7 @@ class ResponseHead:
     is_chunked: bool
 
 
-def split_head(received: bytes) -> tuple[ResponseHead, bytes] | None:
+def split_head(received: bytes) -> tuple[ReceivedHead, bytes] | None:
     """The head and what has come of the body; None while the head is incomplete."""
     head, end, rest = received.partition(b"\r\n\r\n")
     if not end:
@@ -43,7 +43,7 @@ def split_head(received: bytes) -> tuple[ResponseHead, bytes] | None:
     line = head.partition(b"\r\n")[0]
     found = _STATUS_LINE.match(line)
     words = b" ".join(line.split()[1:3]).decode("latin1")
-    return ResponseHead(int(found[1]) if found else None, words, bool(_CHUNKED.search(head))), rest
+    return ReceivedHead(int(found[1]) if found else None, words, bool(_CHUNKED.search(head))), rest
 
 
 class ChunkedDecoder:

@@ -11,7 +11,7 @@ from apps.core.texts import strip_unstorable
 _ESCAPED = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 
-def understood(data: bytes) -> Any:
+def parse_json(data: bytes) -> Any:
     """JSON as it can be kept. Raises `ValueError` for what is none."""
     text = data.decode("utf-8", "replace")
     try:

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
 from apps.drivers.docker.errors import error_from_response, unreachable_error
 from apps.drivers.docker.http import CONNECT_TIMEOUT, connect
-from apps.drivers.docker.safe_json import understood
+from apps.drivers.docker.safe_json import parse_json
 
 MAX_API_VERSION = "1.44"  # the newest API this was written for; older engines are spoken to in theirs
 _TIMEOUT = 60.0
@@ -53,7 +53,7 @@ class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not ty
             return super()._result(response, json, binary)
         self._raise_for_status(response)
         try:
-            return understood(response.content)
+            return parse_json(response.content)
         except ValueError as error:
             raise requests.JSONDecodeError(str(error), "", 0) from None
 

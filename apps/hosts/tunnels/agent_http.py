@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from apps.drivers.docker.http_message import HEAD_LIMIT, encode_request, split_head
-from apps.drivers.docker.safe_json import understood
+from apps.drivers.docker.safe_json import parse_json
 from apps.hosts.tunnels.ssh_client import ENGINE_SOCKET
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AgentResponse:
                 if len(body) > _MAX_BODY:
                     raise AgentResponseError("The agent's answer is too long.")
         try:
-            return understood(bytes(body))
+            return parse_json(bytes(body))
         except ValueError:
             raise AgentResponseError("The agent's answer is no JSON.") from None
 
@@ -49,7 +49,7 @@ class AgentResponse:
             *lines, pending = pending.split(b"\n")
             for line in lines:
                 with contextlib.suppress(ValueError):
-                    found = understood(line)
+                    found = parse_json(line)
                     if isinstance(found, dict):
                         yield found
             chunk = await self._reader.read(65536)
