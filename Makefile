@@ -74,7 +74,7 @@ cover: $(DEV_STAMP) ldap ## Run all tests that stay in one process, and measure 
 	@$(COVER) --cov-append -m "$(FACES)"
 	@$(BIN)/coverage report
 
-# Each on machines of its own: what a drill leaves behind is no ground for another kind.
+# Each on machines of its own: what one leaves behind must not disturb the next.
 DRILLS := tests/drill/test_breaks.py,tests/drill/test_seven.py tests/drill/test_host_life.py tests/servers/test_killed_roles.py
 
 .PHONY: drill

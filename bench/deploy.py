@@ -48,8 +48,8 @@ class DeploymentMethods:
     def corral(self) -> float:
         """From the request that makes the service until the engine has started them all.
 
-        The engine's events tell, because asking the API all the time would be a load of its own; how much later the
-        API says so is kept in `api_times`.
+        The engine's events are the measure, because polling the API would be a load of its own; when the API
+        reports it is kept in `api_times`.
         """
         number = next(self._numbers)
         stack = self.api.create("environments", name=f"bench{number}")

@@ -106,7 +106,7 @@ class RoleProcesses:
             self.end(name, signal.SIGKILL)
 
     def empty_queue(self) -> None:
-        """Lose every wake-up that waits."""
+        """Lose every queued reconcile."""
         with redis.Redis.from_url(self._redis_url) as client:
             client.flushall()
 

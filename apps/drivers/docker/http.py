@@ -61,7 +61,7 @@ def parse_tcp_address(endpoint: Endpoint) -> tuple[str, int]:
     except ValueError:
         host = port = None
     if not host or not port:
-        raise EngineRefused(f"{endpoint.url} is no engine address: write it as tcp://host:port, for example with 2376.")
+        raise EngineRefused(f"{endpoint.url} is not an engine address: write it as tcp://host:port, for example :2376.")
     return host, port
 
 
