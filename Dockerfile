@@ -9,8 +9,9 @@ RUN npm run build
 
 FROM python:3.11-slim-bookworm AS packages
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libldap2-dev libsasl2-dev
-COPY requirements.txt requirements-ldap.txt /
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r /requirements.txt -r /requirements-ldap.txt
+COPY requirements.lock requirements-ldap.lock /
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes \
+  -r /requirements.lock -r /requirements-ldap.lock
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update \

@@ -19,6 +19,7 @@ from bench.deploy import (
     measure_recovery,
 )
 from bench.measurement import wait_until_idle
+from portal.tools.busybox_image import image_tar
 from tests import engine as engines
 from tests.docker.portal_process import (
     ROOT,
@@ -43,12 +44,12 @@ def report(what: str, figure: str, limit: str = "") -> None:
 
 
 def isolate_network() -> None:
-    """Begin anew in a network of our own: another engine here takes ports from the same range, and ours would fail."""
-    if os.geteuid() != 0 or os.environ.get("BENCH_ALONE"):
+    """Start again in a network namespace: another engine here takes ports from the same range, and ours would fail."""
+    if os.geteuid() != 0 or os.environ.get("BENCH_ISOLATED"):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=False)
         return
-    has_compose()  # while the outside can be reached
-    os.environ["BENCH_ALONE"] = "1"
+    image_tar()  # what must be fetched is fetched now: no mirror can be reached from inside
+    os.environ["BENCH_ISOLATED"] = "1"
     os.execvp("unshare", ["unshare", "--net", sys.executable, "-m", "bench", *sys.argv[1:]])  # noqa: S606
 
 

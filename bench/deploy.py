@@ -48,8 +48,8 @@ class DeploymentMethods:
     def corral(self) -> float:
         """From the request that makes the service until the engine has started them all.
 
-        The engine's events tell, because asking the API all the time would be a load of its own; how much later the
-        API says so is kept in `api_times`.
+        The engine's events are the measure, because polling the API would be a load of its own; when the API
+        reports it is kept in `api_times`.
         """
         number = next(self._numbers)
         stack = self.api.create("environments", name=f"bench{number}")
@@ -134,13 +134,7 @@ class DeploymentMethods:
 
 
 def has_compose() -> bool:
-    """Whether docker-compose 1.29 is there, after installing it where that can be done."""
-    if shutil.which("docker-compose") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "docker-compose"]
-        for command in (["apt-get", "update", "-qq"], install):
-            subprocess.run(
-                command, capture_output=True, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            )
+    """Whether docker-compose 1.29 is installed; `make bench` installs it where that can be done."""
     return shutil.which("docker-compose") is not None
 
 

@@ -65,8 +65,8 @@ def endpoints(row: Container) -> list[dict[str, Any]]:
 def last_seen(row: Container) -> datetime | None:
     """When the portal last saw the container as it is shown; None if it never did.
 
-    A look at its host confirms all that the engine is known to hold. While nobody answers there, looks at the
-    container itself see nothing either, and nothing is newer than the host's last answer.
+    A reconcile of its host confirms all that the engine is known to hold. While the engine does not answer, neither
+    does a reconcile of the container see anything, and nothing is newer than the host's last answer.
     """
     host = row.host
     if host is None or host.seen_at is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from apps.core.fields import (
     MAX_INTEGER,
     integer,
@@ -51,7 +53,7 @@ def number_setting(value: str, low: int, high: int, about: str, **more: Any) -> 
     return SettingDefinition(value=value, low=low, high=high, about=about, **more)
 
 
-VERSION = "0.1.0"
+VERSION: str = settings.VERSION
 OPEN_MODE = "api.security.enabled"
 
 _BOOLEAN = ("true", "false")

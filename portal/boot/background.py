@@ -65,7 +65,7 @@ def start_beat() -> Stop:
 
 
 def start_engine_search() -> Stop:
-    """Look for a local engine (and install one where that is wanted), then tell the portal."""
+    """Look for a local engine, installing one where that is wanted, and add it as a host."""
     from portal.boot.startup import add_local_engine
     from portal.tools.engine import find_or_install_engine
 

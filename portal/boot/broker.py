@@ -51,7 +51,7 @@ def server_binary() -> str:
 
 
 def is_responding(path: Path, *, message: bytes = b"PING\r\n") -> bool:
-    """Whether a server on the socket `path` takes `message` and says something back."""
+    """Whether a server on the socket `path` accepts `message` and answers."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1)
         try:
@@ -75,7 +75,7 @@ class Broker:
         self._thread = threading.Thread(target=self._supervise, name="broker", daemon=True)
 
     def start(self) -> None:
-        """Begin to start the child; `wait` says when it answers."""
+        """Start the child without waiting for it; see `wait`."""
         self._stop_orphan()
         self._thread.start()
 
@@ -88,7 +88,7 @@ class Broker:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End the child and take its socket away."""
+        """End the child and remove its socket."""
         self._stopping.set()
         if self._child is not None:
             self._child.terminate()
@@ -102,17 +102,17 @@ class Broker:
         return self._child.pid if self._child else None
 
     def _stop_orphan(self) -> None:
-        """We hold the data folder, so whatever sits on our socket was left by a portal that was killed."""
+        """End what serves our socket: we hold the data folder, so a portal that was killed left it."""
         is_responding(self.socket, message=b"SHUTDOWN NOSAVE\r\n")
         self.socket.unlink(missing_ok=True)
 
     def _supervise(self) -> None:
-        # All children start from this one thread: the leash is bound to the thread, not to the process.
+        # All children start from this one thread: PDEATHSIG follows the parent thread, not the process.
         while not self._stopping.is_set():
             self._child = self._spawn()
             code = self._child.wait()
             if not self._stopping.is_set():
-                logger.error("The embedded broker ended (exit code %s); it is started again; see %s.", code, self._log)
+                logger.error("The embedded broker ended (exit code %s) and is restarted; see %s.", code, self._log)
                 self._stopping.wait(_RESTART_PAUSE)
 
     def _spawn(self) -> subprocess.Popen[bytes]:

@@ -42,7 +42,7 @@ def open_run_dir(data_dir: Path) -> Path:
 
 
 def lock_data_dir(data_dir: Path) -> TextIO:
-    """Lock the folder for this process; the kernel lets go when the process ends, however it ends."""
+    """Lock the folder for this process; the kernel releases the lock however the process ends."""
     lock = (data_dir / "portal.lock").open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

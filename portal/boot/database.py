@@ -1,4 +1,4 @@
-"""Migrations at start: a look that costs milliseconds, and the work only when something is missing."""
+"""Migrations at start: a check that takes milliseconds, and the migration itself only when one is missing."""
 
 from __future__ import annotations
 

@@ -30,14 +30,14 @@ class ReadinessServer:
         self._listener = listener
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="waiting-room", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
 
     def open(self) -> None:
-        """Begin to answer."""
+        """Start answering."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop taking connections; whoever connects from now on waits in the socket's queue for the next listener."""
+        """Stop accepting; connections from now on wait in the socket's queue for the next listener."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join(_CLIENT_TIMEOUT)
@@ -59,7 +59,7 @@ class ReadinessServer:
         server.close()
 
     async def _drain(self, deadline: float) -> None:
-        """Let whoever was taken in get an answer: accepting is a task of its own, followed by the answering one."""
+        """Let accepted connections get their answer: accepting is one task, answering another that follows it."""
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             if self._loop.time() > deadline:
                 for task in tasks:

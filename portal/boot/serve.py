@@ -24,7 +24,7 @@ _STOP_TIMEOUT = 1
 
 
 def serve() -> int:
-    """Run the portal until it is told to stop; the exit code."""
+    """Run the portal until it is stopped; the exit code."""
     portal = Portal()
     try:
         portal.run()
@@ -51,7 +51,7 @@ def listen() -> socket.socket:
 
 
 class Portal:
-    """One run of the portal: what was started is stopped in reverse, whatever ends it."""
+    """One run of the portal: what was started is stopped in reverse order, however it ends."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

@@ -10,9 +10,9 @@ log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
-    """Make what must be there before the first request; leases of a portal that was killed are given back.
+    """Create what must exist before the first request, and release the leases of a portal that was killed.
 
-    Only the embedded portal calls this: it is the one process, so every lease is a dead one's.
+    Only the embedded portal calls this: it is the only process, so every lease belongs to one that is gone.
     """
     from apps.accounts.login.open_mode import WARNING, open_mode_enabled
     from apps.accounts.selectors import is_set_up

@@ -1,4 +1,4 @@
-"""The backend: a closed connection is kept for the next to ask, and who wants to write waits in line."""
+"""The SQLite backend: closed connections are pooled, and writers of one process queue up."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-_POOL_SIZE = 8  # opening one costs more than most questions put to it
+_POOL_SIZE = 8  # opening one costs more than most queries
 _WRITE_TIMEOUT = 20.0
 _idle: deque[tuple[str, sqlite3.Connection]] = deque(maxlen=_POOL_SIZE)
 _write_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """SQLite whose `close` gives the connection back; every process has a pool, and a line of writers, of its own.
+    """SQLite whose `close` returns the connection to a pool; every process has its own pool and queue of writers.
 
-    SQLite lets one write and has the others ask again ever less often, up to a tenth of a second later; threads of one
-    process are called when it is their turn.
+    SQLite lets one connection write and has the others retry at growing intervals, up to a tenth of a second; a lock
+    lets the threads of one process take turns without that delay.
     """
 
     _write_lock: threading.Lock | None = None
 
     def _start_transaction_under_autocommit(self) -> None:
         lock = _write_locks[str(self.settings_dict["NAME"])]
-        if lock.acquire(timeout=_WRITE_TIMEOUT):  # else SQLite says what is to be said
+        if lock.acquire(timeout=_WRITE_TIMEOUT):  # else SQLite waits and raises by itself
             self._write_lock = lock
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
@@ -52,7 +52,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._release_write_lock()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """One that somebody gave back, or a new one."""
+        """A pooled connection, or a new one."""
         with contextlib.suppress(IndexError):
             name, found = _idle.pop()
             if name == str(conn_params["database"]):
@@ -78,6 +78,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 @atexit.register
 def close_idle() -> None:
-    """Close what nobody uses; the last one to go folds the write-ahead log into the database."""
+    """Close the pool; closing the last connection merges the write-ahead log into the database."""
     while _idle:
         _idle.pop()[1].close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from celery_app import app
+from portal import __version__
 from portal.settings.database import database
 from portal.settings.env import (
     env,
@@ -35,6 +36,7 @@ def _persistent_secret(name: str) -> str:
     return path.read_text().strip()
 
 
+VERSION = __version__
 DEBUG = env_bool("DEBUG", default=False)
 SECRET_KEY = _persistent_secret("secret_key")
 FIELD_KEYS = env_list("FIELD_KEYS") or [_persistent_secret("field")]
@@ -108,13 +110,13 @@ CHANNEL_LAYERS: dict[str, Any] = {
     },
 }
 
-# Where processes elsewhere reach the agents' tunnels that this one holds; no door where there is just one process.
+# Where other processes reach the agents' tunnels that this one holds; no relay server where there is only one process.
 TUNNEL_HOST = env("TUNNEL_HOST") or (socket.gethostname() if env("REDIS_URL") else "")
 TUNNEL_BIND = env("TUNNEL_BIND") or None
 TUNNEL_PORT = env_port("TUNNEL_PORT")
 
-WAKE_BY = env("WAKE_BY", "celery")  # or "clock": no queue, rows are found every two seconds
-CELERY_APP = app  # named here so that every process that asks for something knows where to send wake-ups
+WAKE_BY = env("WAKE_BY", "celery")  # or "clock": no queue, due rows are found every two seconds
+CELERY_APP = app  # imported here so that every process that enqueues a reconcile knows the broker
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -33,7 +33,7 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
     try:
         port = str(parts.port or "")
     except ValueError:
-        raise ImproperlyConfigured("DATABASE_URL: its port is no number from 1 to 65535.") from None
+        raise ImproperlyConfigured("DATABASE_URL: its port is not a number from 1 to 65535.") from None
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

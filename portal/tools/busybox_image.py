@@ -1,4 +1,4 @@
-"""A small image without a registry: busybox as a web server that says its name, for demonstrations and tests."""
+"""A small image without a registry: busybox as a web server that shows its host name, for demonstrations and tests."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from pathlib import Path
 from apps.drivers.base import Endpoint, EngineError
 from apps.drivers.docker.pull import split_image_reference
 from apps.drivers.docker.sdk import EngineConnection
+from portal.boot.terminal import say
+from portal.tools.apt import PackageUnavailable, download_package
 
 _IMAGE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 _FOLDERS = ("bin", "etc", "tmp", "root", "run", "var", "usr", "proc", "sys", "dev", "www")
@@ -45,7 +47,7 @@ def build_image(docker_url: str, tag: str = "bb:local") -> None:
 
 
 def import_image(url: str, tag: str, tree: bytes, changes: Sequence[str]) -> None:
-    """Have the engine at `url` make an image of a file tree (a tar archive), with these lines of a Dockerfile.
+    """Import a file tree (a tar archive) into the engine at `url` as an image, with these lines of a Dockerfile.
 
     Raises `ImageUnavailable`.
     """
@@ -55,15 +57,15 @@ def import_image(url: str, tag: str, tree: bytes, changes: Sequence[str]) -> Non
         with line() as sdk:
             answer = str(sdk.import_image_from_data(tree, repository, version, list(changes)))
     except EngineError as error:
-        raise ImageUnavailable(f"The engine at {url} did not take the image {tag}: {error}") from error
+        raise ImageUnavailable(f"The engine at {url} refused the image {tag}: {error}") from error
     finally:
         line.close()
     if '"error"' in answer:
-        raise ImageUnavailable(f"The engine at {url} did not take the image {tag}: {answer.strip()}")
+        raise ImageUnavailable(f"The engine at {url} refused the image {tag}: {answer.strip()}")
 
 
 def image_tar() -> bytes:
-    """The image's file tree as a tar archive; kept in the user's cache folder."""
+    """The image's file tree as a tar archive; made once, then kept in the user's cache folder."""
     cached = _cache() / f"corral-busybox-{platform.machine()}-1.tar"
     if cached.is_file():
         return cached.read_bytes()
@@ -72,7 +74,7 @@ def image_tar() -> bytes:
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         dir=cached.parent, prefix=cached.stem, delete=False
-    ) as part:  # several may make it
+    ) as part:  # another process may be writing it too
         part.write(data)
     Path(part.name).replace(cached)
     return data
@@ -90,13 +92,11 @@ def _busybox(work: Path) -> Path:
         return Path(own)
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         raise ImageUnavailable("There is no busybox on this machine to make an image of: install the package busybox.")
-    done = _run(["apt-get", "download", "-qq", "busybox"], work)
-    package = next(work.glob("busybox_*.deb"), None)
-    if package is None:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ImageUnavailable(
-            f"The package busybox could not be fetched ({reason}): install it, or run apt-get update."
-        )
+    say("Fetching Debian's busybox for a local image ...")
+    try:
+        package = download_package("busybox", work)
+    except PackageUnavailable as reason:
+        raise ImageUnavailable(f"The package busybox could not be fetched ({reason}): install it.") from None
     _run(["dpkg", "-x", str(package), "tree"], work)
     return next(path for path in (work / "tree").rglob("busybox") if path.is_file() and path.parent.name == "bin")
 

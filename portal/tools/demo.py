@@ -35,7 +35,7 @@ Json = dict[str, Any]
 def demo() -> int:
     """Start the portal, deploy the sample stack, say where to look, and stop the portal at Ctrl-C.
 
-    The containers stay, and the next run shows them again; DEMO_CLEAN=1 takes the stack away before the portal stops.
+    The containers stay, and the next run shows them again; DEMO_CLEAN=1 removes the stack before the portal stops.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # as Ctrl-C
@@ -54,7 +54,7 @@ def demo() -> int:
 
 
 class Demo:
-    """One run: the portal as a child in a session of its own, so that Ctrl-C comes to us first."""
+    """One run: the portal is a child in its own session, so that Ctrl-C reaches this process first."""
 
     def __init__(self, folder: Path) -> None:
         self._state_file = folder / "demo.json"
@@ -87,7 +87,7 @@ class Demo:
         self._portal.wait()
 
     def stop(self) -> int:
-        """Take the stack away where that is wanted, stop the portal; its exit code."""
+        """Remove the stack if DEMO_CLEAN is set, and stop the portal; its exit code."""
         portal = self._portal
         if portal is None:
             return 1
@@ -200,12 +200,12 @@ class Demo:
         stack = self._stack()
         if stack is None:
             return
-        say(f"Taking the stack {_STACK} away ...")
+        say(f"Removing the stack {_STACK} ...")
         self._api(stack["links"]["self"], method="DELETE")
         deadline = time.monotonic() + _DEPLOY_TIMEOUT
         while self._stack() is not None and self._containers():
             if time.monotonic() > deadline:
-                raise CannotStart("it did not go in time.")
+                raise CannotStart("it was not removed in time.")
             time.sleep(0.2)
 
 

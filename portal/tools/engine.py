@@ -14,19 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from portal.boot.terminal import say
+from portal.tools.apt import PackageUnavailable, install_package
 
 logger = logging.getLogger(__name__)
 
 _PING_TIMEOUT = 2.0
 _RETRY_INTERVAL = 5.0
-_APT_TIMEOUT = 900.0
 _START_TIMEOUT = 60.0
 _SYSTEM_SOCKET = "unix:///var/run/docker.sock"
-_APT_ENV = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 
 
 def find_or_install_engine(on_found: Callable[[str], None], stopping: threading.Event) -> None:
-    """Tell `on_found` the local engine's URL: now, after installing it, or once somebody has started one."""
+    """Call `on_found` with the local engine's URL: now, after installing one, or once somebody has started one."""
     try:
         url = local_engine() or ensure_engine()
         while url is None and not stopping.wait(_RETRY_INTERVAL):
@@ -38,7 +37,7 @@ def find_or_install_engine(on_found: Callable[[str], None], stopping: threading.
 
 
 def candidate_urls() -> list[str]:
-    """Where a local engine may listen, the likeliest first; a socket that DOCKER_HOST names is the only one."""
+    """Where a local engine may listen, the most likely first; a socket named by DOCKER_HOST is the only candidate."""
     named = os.environ.get("DOCKER_HOST", "").strip()
     if named.startswith("unix://"):
         return [named]
@@ -67,20 +66,20 @@ def is_engine(url: str) -> bool:
 
 
 def reason_not_to_install() -> str | None:
-    """Why this machine gets no engine from us, or None when it can."""
+    """Why no engine is installed or started on this machine; None when one may be."""
     if os.environ.get("INSTALL_DOCKER", "").strip() == "0":
-        return "INSTALL_DOCKER=0 leaves it so"
+        return "INSTALL_DOCKER=0 prevents the installation"
     if os.environ.get("DOCKER_HOST", "").startswith("unix://"):
-        return "DOCKER_HOST names the socket of one that is not running"
+        return "DOCKER_HOST names the socket of an engine that is not running"
     if os.geteuid() != 0:
         return "it cannot be reached or installed without root: run as root or as a member of the group docker"
     if shutil.which("dockerd") is None and not Path("/etc/debian_version").exists():
-        return "it is installed for you on Debian and Ubuntu only"
+        return "it is installed automatically on Debian and Ubuntu only"
     return None
 
 
 def ensure_engine() -> str | None:
-    """Install docker.io where it is missing, start it, and answer its URL once it is there."""
+    """Install docker.io where it is missing, start it, and return its URL once it answers."""
     named = os.environ.get("DOCKER_HOST", "").strip()
     if named and not named.startswith("unix://"):
         say(f"DOCKER_HOST={named} is not a socket of this machine: add it as a host in the console.")
@@ -99,28 +98,13 @@ def ensure_engine() -> str | None:
 
 
 def _install() -> bool:
-    say("No local Docker engine: installing Debian's docker.io (INSTALL_DOCKER=0 leaves it) ...")
-    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "docker.io"]
-    for command in (install, ["apt-get", "update", "-qq"], install):
-        done = _apt(command)
-        if command is install and done.returncode == 0:
-            return True
-    reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    say(f"docker.io could not be installed ({reason}). Install Docker yourself, or add a host in the console.")
-    return False
-
-
-def _apt(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env={**os.environ, **_APT_ENV},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_APT_TIMEOUT,
-        check=False,
-        start_new_session=True,  # Ctrl-C must not leave a half-configured package behind
-    )
+    say("No local Docker engine: installing Debian's docker.io (INSTALL_DOCKER=0 prevents it) ...")
+    try:
+        install_package("docker.io")
+    except PackageUnavailable as reason:
+        say(f"docker.io could not be installed ({reason}). Install Docker yourself, or add a host in the console.")
+        return False
+    return True
 
 
 def _start() -> None:

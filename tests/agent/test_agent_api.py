@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from corral_agent import VERSION
 from corral_agent import agent_api as own_module
 from corral_agent.agent_api import AgentApi
 from corral_agent.counters import Sample
@@ -59,7 +60,7 @@ def test_hello_says_who_is_there(run_scenario: Callable[[Scenario], None]):
         clock = found.pop("clock")
         assert clock > 1_700_000_000
         assert found == {
-            "agent": "0.1.0",
+            "agent": VERSION,
             "hostname": "s1",
             "engine": True,
             "simulated": True,

@@ -16,7 +16,7 @@ from corral_agent.registration import CannotRegister, PortalUnreachable
 from corral_agent.state import url_fingerprint
 
 OURS = keys.create_private_key()
-PORTAL, STRANGER = (keys.public_key_line(keys.create_private_key()) for _ in range(2))
+PORTAL, OTHER_PORTAL = (keys.public_key_line(keys.create_private_key()) for _ in range(2))
 SCRIPT = f"#!/bin/sh\nexport CORRAL_PORTAL_KEY='{PORTAL}'\n"
 ANSWER = {
     "accessKey": "AK",
@@ -158,7 +158,7 @@ def test_what_is_no_script_of_ours_is_rejected(serve_answers: ServeAnswers, scri
 @pytest.mark.parametrize(
     ("parsed", "words"),
     [
-        ({"portalKey": STRANGER}, "another key than its script named"),
+        ({"portalKey": OTHER_PORTAL}, "another key than its script named"),
         ({"portalKey": "ssh-ed25519 AAAA"}, "cannot be read"),
         ({"portalKey": ""}, "not understood"),
         ({"accessKey": None}, "not understood"),

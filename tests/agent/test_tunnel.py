@@ -10,7 +10,7 @@ import stat
 import asyncssh
 import pytest
 
-from corral_agent import keys
+from corral_agent import VERSION, keys
 from corral_agent.registration import CannotRegister
 from corral_agent.tunnel import PortalTunnel, TunnelClosed
 from tests.agent.fake_portal import SOCKET, public_key_text
@@ -22,12 +22,12 @@ def test_an_agent_registers_and_answers_through_its_tunnel(run_scenario: RunScen
         async with harness.agent():
             answer = await harness.request("GET /corral/v1/hello HTTP/1.0")
         hello = json.loads(answer.partition(b"\r\n\r\n")[2])
-        assert hello["agent"] == "0.1.0"
+        assert hello["agent"] == VERSION
         assert hello["hostname"]
         assert (hello["simulated"], hello["readOnly"]) == (False, False)
         (body,) = harness.portal.registrations
         assert (body["hostname"], body["address"], body["labels"]) == ("box", "192.0.2.7", {"a": "b"})
-        assert (body["engineId"], body["simulated"], body["agentVersion"]) == ("ENGINE:1", False, "0.1.0")
+        assert (body["engineId"], body["simulated"], body["agentVersion"]) == ("ENGINE:1", False, VERSION)
         assert body["publicKey"].startswith("ssh-ed25519 ")
 
     run_scenario(scenario)

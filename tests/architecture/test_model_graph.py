@@ -33,7 +33,7 @@ def test_every_relation_points_to_the_same_or_a_lower_app(model: Any):
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
 def test_a_table_of_tenants_is_guarded(model: Any):
-    """Whatever has a wish and belongs to an environment raises until it is told for which."""
+    """Whatever has a desired state and belongs to an environment raises when it is read without naming one."""
     if issubclass(model, TenantRow) or (issubclass(model, Managed) and hasattr(model, "environment")):
         assert isinstance(model.objects, TenantManager)
 

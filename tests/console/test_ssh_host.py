@@ -76,10 +76,10 @@ def test_another_key_than_expected_is_said_and_may_be_confirmed(
     ("changes", "words"),
     [
         ({"privateKey": ""}, "Give a private key or a password"),
-        ({"privateKey": "rubbish"}, "This is no private key"),
+        ({"privateKey": "rubbish"}, "This is not a private key"),
         ({"url": "ssh://"}, "write it as ssh://user@host"),
         ({"url": "ssh://a:b@h"}, "its own field"),
-        ({"hostKey": "rubbish"}, "This is no host key"),
+        ({"hostKey": "rubbish"}, "This is not a host key"),
     ],
 )
 def test_bad_input_is_refused_in_words(

@@ -35,7 +35,7 @@ def three(api: Api) -> Iterator[list[Any]]:
 
 
 def replaced(api: Api, listed_containers: ListedContainers, name: str, was: str) -> bool:
-    """Whether the engine runs another container, or the same one anew, under the name, and the API says so."""
+    """Whether the engine runs another container, or the same one started again, under the name, and the API says so."""
     now = listed_containers(name).get(name)
     if now is None or now["State"] != "running" or f"{now['Id']} {now['Status']}" == was:
         return False
@@ -63,7 +63,7 @@ def test_one_removed_by_hand_is_made_anew_within_seconds(
 ):
     name, was = three[1]["name"], three[1]["externalId"]
     terminal.remove_container(was, force=True)
-    wait_until(lambda: replaced(api, listed_containers, name, was), seconds=5, what="made anew")
+    wait_until(lambda: replaced(api, listed_containers, name, was), seconds=5, what="replaced")
     assert sorted(listed_containers(PREFIX)) == [f"{PREFIX}{n}" for n in (1, 2, 3)]
     assert len(api.containers(PREFIX)) == 3
 
@@ -82,7 +82,7 @@ def test_lost_events_cost_at_most_a_minute(
         time.sleep(2)
         assert name not in listed_containers(PREFIX), "the events were not lost, so this shows nothing"
         wait_until(
-            lambda: replaced(api, listed_containers, name, was), seconds=60, what="made anew by the scan", pause=0.5
+            lambda: replaced(api, listed_containers, name, was), seconds=60, what="replaced by the scan", pause=0.5
         )
         wait_until(lambda: api.containers("nobody-told"), seconds=60, what="taken in by the scan", pause=0.5)
         assert time.monotonic() - began < 60

@@ -119,7 +119,7 @@ def test_d2_the_portal_is_lost_with_its_data(cluster: DrillCluster, drill: Any):
     with drill("D2", "portal and data lost, a new one there", "refused until the command is pasted; then adopted"):
         old.end(signal.SIGKILL)
         foreign_portal = PortalProcess(
-            old.data_dir.with_name("stranger"), "unix:///nonexistent.sock", PORT=str(old.port), BIND=old.address
+            old.data_dir.with_name("impostor"), "unix:///nonexistent.sock", PORT=str(old.port), BIND=old.address
         )
         foreign_portal.data_dir.mkdir()
         foreign_portal.start()

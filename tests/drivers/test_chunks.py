@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.drivers.docker.http import ChunkedDecoder
+from apps.drivers.docker.http_message import ChunkedDecoder
 
 END = b"0\r\n\r\n"
 BODIES = st.lists(st.binary(min_size=1, max_size=40), max_size=6)

@@ -30,7 +30,7 @@ def test_logs_come_with_times_and_from_the_end(driver: Driver) -> None:
 
 
 def test_a_time_that_is_none_is_refused(driver: Driver) -> None:
-    with pytest.raises(EngineRefused, match="is no time"):
+    with pytest.raises(EngineRefused, match="is not a time"):
         driver.logs(make(driver), since="yesterday")
 
 

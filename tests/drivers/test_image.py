@@ -81,7 +81,7 @@ def test_an_engine_that_does_not_take_it_is_quoted_and_hung_up(
 ) -> None:
     line = FailingClient(client_answer)
     monkeypatch.setattr(busybox_image, "EngineConnection", line)
-    with pytest.raises(ImageUnavailable, match=f"tcp://here:1 did not take the image a/b:c: .*{words}"):
+    with pytest.raises(ImageUnavailable, match=f"tcp://here:1 refused the image a/b:c: .*{words}"):
         import_image("tcp://here:1", "a/b:c", b"tree", ())
     assert line.closed
 

@@ -138,7 +138,7 @@ def test_the_engines_last_word_counts(serve_engine: ServeEngine, answer_bytes: b
 @pytest.mark.parametrize(
     ("answer_bytes", "kind", "words"),
     [
-        (chunked(b'{"status":"Loading layer"}\r\n'), EngineError, "stopped in the middle of taking in"),
+        (chunked(b'{"status":"Loading layer"}\r\n'), EngineError, "stopped in the middle of loading"),
         (plain(b""), EngineError, "stopped in the middle"),
         (plain(b'["Loaded image"]'), EngineError, "stopped in the middle"),
         (chunked(b'{"error":"no space left on device"}\r\n'), EngineError, "no space left on device"),

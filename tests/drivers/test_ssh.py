@@ -217,7 +217,7 @@ def test_a_print_pins_as_well_as_the_key(
 
 @pytest.mark.parametrize("text", ["nonsense", "ssh-ed25519 nonsense", "MD5:12:34", "ssh-ed25519"])
 def test_what_is_no_host_key_is_said(reach: Callable[..., Endpoint], text: str):
-    with pytest.raises(HostKeyRefused, match="This is no host key"):
+    with pytest.raises(HostKeyRefused, match="This is not a host key"):
         connect(reach(host_key=text))
 
 
@@ -232,7 +232,7 @@ def test_a_password_lets_in_too(far: Callable[[Serve], str], reach: Callable[...
     [
         ({"private_key": "", "password": "wrong"}, "password", "does not let ops in with this password"),
         ({"private_key": "", "password": ""}, "password", "does not let ops in"),
-        ({"private_key": "rubbish"}, "private_key", "no private key"),
+        ({"private_key": "rubbish"}, "private_key", "not a private key"),
     ],
 )
 def test_what_does_not_let_in_names_its_field(

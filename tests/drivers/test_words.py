@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from apps.core.texts import REPLACEMENT
 from apps.drivers.docker import parsing, streams
 from apps.drivers.docker.errors import error_from_response
-from apps.drivers.docker.safe_json import understood
+from apps.drivers.docker.safe_json import parse_json
 from apps.drivers.docker.sdk import DockerClient
 
 ANY = st.recursive(
@@ -26,7 +26,7 @@ ANY = st.recursive(
 
 @given(found=ANY)
 def test_whatever_is_said_can_be_kept(found: Any) -> None:
-    round_trip = json.dumps(understood(json.dumps(found).encode()), ensure_ascii=False)
+    round_trip = json.dumps(parse_json(json.dumps(found).encode()), ensure_ascii=False)
     assert "\x00" not in round_trip
     assert not any(0xD800 <= ord(sign) < 0xE000 for sign in round_trip)
     round_trip.encode()
@@ -37,7 +37,7 @@ def test_whatever_is_said_can_be_kept(found: Any) -> None:
 )
 def test_what_can_be_kept_is_kept_as_it_is(found: dict[str, int]) -> None:
     for ascii_only in (True, False):
-        assert understood(json.dumps(found, ensure_ascii=ascii_only).encode()) == found
+        assert parse_json(json.dumps(found, ensure_ascii=ascii_only).encode()) == found
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_what_can_be_kept_is_kept_as_it_is(found: dict[str, int]) -> None:
     ],
 )
 def test_a_mark_stands_for_what_cannot_be_kept(raw_data: bytes, meant: Any) -> None:
-    assert understood(raw_data) == meant
+    assert parse_json(raw_data) == meant
 
 
 @pytest.mark.parametrize("raw_data", [b"", b"{", b'"\x00"', b"[" * 100_000, b"\xfe\xff\x00\x31"])
 def test_what_is_no_json_is_refused(raw_data: bytes) -> None:
     with pytest.raises(ValueError, match=r"Expecting|Invalid|nested|Extra"):
-        understood(raw_data)
+        parse_json(raw_data)
 
 
 def answer(body: bytes, status: int = 200) -> requests.Response:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.texts import strip_unstorable
+from apps.drivers.docker.http_message import HEAD_LIMIT
 from apps.hosts.tunnels import agent_http
 from apps.hosts.tunnels.agent_http import AgentResponseError, get, get_json
 from apps.hosts.tunnels.ssh_client import ENGINE_SOCKET
@@ -123,7 +124,7 @@ def test_what_is_asked_with_is_not_repeated_in_the_refusal() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_head_without_an_end_is_given_up(count: int) -> None:
-    error_text, _channel = request_error(*[b"x" * (agent_http._MAX_HEAD // count + 1)] * (count + 1))
+    error_text, _channel = request_error(*[b"x" * (HEAD_LIMIT // count + 1)] * (count + 1))
     assert "instead of answering" in error_text
 
 

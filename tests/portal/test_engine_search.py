@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from portal.tools import engine
+from portal.tools.apt import PackageUnavailable
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def test_install_docker_0_leaves_the_machine_alone_and_says_so(
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setenv("INSTALL_DOCKER", "0")
-    monkeypatch.setattr(engine, "_apt", lambda command: pytest.fail("apt was called"))
+    monkeypatch.setattr(engine, "install_package", lambda name: pytest.fail(f"{name} was installed"))
     monkeypatch.setattr(engine, "_start", lambda: pytest.fail("an engine was started"))
     engine.find_or_install_engine(lambda url: pytest.fail(f"found {url}"), stopped())
     assert capsys.readouterr().out.count("\n") == 1
@@ -115,3 +116,20 @@ def test_a_search_that_breaks_is_logged_and_harms_nobody(
     monkeypatch.setattr(engine, "ensure_engine", lambda: 1 / 0)
     engine.find_or_install_engine(lambda url: None, stopped())
     assert "hosts can still be added" in caplog.text
+
+
+def test_an_engine_that_cannot_be_installed_is_said_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def refuse(name: str) -> None:
+        raise PackageUnavailable(f"no mirror has {name}")
+
+    monkeypatch.setattr(engine, "local_engine", lambda: None)
+    monkeypatch.setattr(engine, "reason_not_to_install", lambda: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(engine, "install_package", refuse)
+    assert engine.ensure_engine() is None
+    assert (
+        "docker.io could not be installed (no mirror has docker.io). Install Docker yourself" in capsys.readouterr().out
+    )

@@ -159,8 +159,8 @@ def test_what_the_url_asks_of_the_connection_is_not_dropped(tmp_path: Path) -> N
         ("mysql://u:p@db/x", "mysql:// is not supported; use postgres://"),
         ("sqlite:///x", "sqlite:// is not supported"),
         ("db.sqlite3", "is not supported"),
-        ("postgres://u:precious@db:http/x", "port is no number"),
-        ("postgres://u:precious@db:70000/x", "port is no number"),
+        ("postgres://u:precious@db:http/x", "port is not a number"),
+        ("postgres://u:precious@db:70000/x", "port is not a number"),
     ],
 )
 def test_a_url_that_cannot_be_meant_stops_the_start_without_its_password(url: str, words: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from apps.drivers.docker.timestamps import to_nanoseconds
 
 Json = Mapping[str, Any]
 INVALID_SAMPLE_ERRORS = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
-"""What `parse_agent_sample` raises for a sample that is none."""
+"""What `parse_agent_sample` raises for an invalid sample."""
 
 _COUNTERS = ("cpu_ns", "cpus", "memory", "memory_limit", "net_rx", "net_tx", "disk_read", "disk_write")
 
@@ -57,10 +57,10 @@ def _disk(entries: Iterable[Json]) -> tuple[int, int]:
 
 
 def parse_agent_sample(found: Json) -> StatsSample:
-    """An agent's own sample. Raises for one that lacks a counter, or whose numbers are none."""
+    """An agent's own sample. Raises for one that lacks a counter, or has one that is not a number."""
     at = float(found["at"])
     if not math.isfinite(at):
-        raise ValueError("a time that is no number")
+        raise ValueError("the time is not a finite number")
     counters = {name: int(found[name]) for name in _COUNTERS}
     return StatsSample(at=at, **counters, pids=int(found.get("pids") or 0))
 

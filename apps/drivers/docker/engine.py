@@ -1,4 +1,4 @@
-"""A Docker engine: plain calls through its SDK, everything that streams through a wire of our own."""
+"""A Docker engine: plain calls through its SDK, everything that streams through our own HTTP."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class DockerDriver:
             return parsing.parse_info(sdk.info(), sdk.engine_api_version)
 
     def describe_host(self) -> tuple[EngineInfo, Mapping[str, Any]]:
-        """The engine, and what the host's agent tells of its machine; nothing where there is none."""
+        """The engine, and what the host's agent reports about its machine; nothing without an agent."""
         if not self._has_agent:
             return self.info(), {}
         with self._connection() as sdk:
@@ -76,11 +76,11 @@ class DockerDriver:
             facts = found if isinstance(found, dict) else {}
             engine = facts.pop("engine", None)
             if not isinstance(engine, dict) or not engine.get("ID"):
-                engine = sdk.info()  # older agents do not tell it, and why an engine is away it says best itself
+                engine = sdk.info()  # older agents do not report it; and an engine that is down says best itself why
             return parsing.parse_info(engine, sdk.engine_api_version), facts
 
     def close(self) -> None:
-        """Let the idle connections go."""
+        """Close the idle connections."""
         self._connection.close()
         close_connection(self.endpoint)
 
@@ -109,7 +109,7 @@ class DockerDriver:
             return str(sdk.create_container_from_config(dict(request.body), request.name)["Id"])
 
     def start(self, container_id: str) -> None:
-        """Start it; starting a running one is no error."""
+        """Start it; starting a running one is not an error."""
         with self._connection(self._work_slots) as sdk:
             sdk.start(container_id)
 
@@ -129,7 +129,7 @@ class DockerDriver:
             sdk.kill(container_id, signal)
 
     def remove(self, container_id: str, *, force: bool = True, volumes: bool = True) -> None:
-        """Remove it (anonymous volumes too); removing a missing one is no error."""
+        """Remove it (anonymous volumes too); removing a missing one is not an error."""
         with contextlib.suppress(EngineNotFound), self._connection(self._work_slots) as sdk:
             sdk.remove_container(container_id, v=volumes, force=force)
 
@@ -167,7 +167,7 @@ class DockerDriver:
         )
 
     def load(self, pieces: Iterable[bytes]) -> None:
-        """Take in an archive that `save` gave."""
+        """Load an archive that `save` returned."""
         with self._connection() as sdk:
             path = f"/v{sdk.api_version}/images/load?quiet=1"
         image_archive.load_archive(self.endpoint, path, pieces)
@@ -180,7 +180,7 @@ class DockerDriver:
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
         """The id of the bridge network `name`, made if absent.
 
-        The engine lets two askers at once make two networks of one name; whoever sees that takes the younger ones away.
+        The engine lets two simultaneous callers create two networks of one name; whoever sees that removes the newer.
         """
         with self._network_lock:
             for _ in range(3):
@@ -189,7 +189,9 @@ class DockerDriver:
                     return found[0]
                 with contextlib.suppress(EngineConflict), self._connection(self._work_slots) as sdk:
                     sdk.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
-        raise EngineConflict(f"The network {name} comes and goes on the engine; something else manages it.")
+        raise EngineConflict(
+            f"The network {name} keeps appearing and disappearing on the engine; something else manages it."
+        )
 
     def _remove_networks(self, networks: list[str]) -> None:
         for key in networks:
@@ -203,7 +205,7 @@ class DockerDriver:
         return [network["Id"] for network in sorted(found, key=lambda n: (n.get("Created", ""), n["Id"]))]
 
     def remove_network(self, name: str) -> None:
-        """Remove it; a missing one is no error, one in use raises `EngineConflict`."""
+        """Remove it; a missing one is not an error, one in use raises `EngineConflict`."""
         with contextlib.suppress(EngineNotFound), self._connection() as sdk:
             sdk.remove_network(name)
 
@@ -252,7 +254,7 @@ class DockerDriver:
         if self._has_agent:
             with self._connection() as sdk:
                 samples = measurement.parse_agent_stats(sdk.get_agent_json("containers/stats?machine=1"))
-            machine = samples.pop("machine", None)  # older agents tell it as a stream only
+            machine = samples.pop("machine", None)  # older agents report it as a stream only
             return Measurement(machine or measurement.first_sample(self.host_stats()), samples)
         running = [seen.id for seen in self.containers() if seen.state == "running"]
         samples = measurement.measure_each(running, self._one_shot_stats)

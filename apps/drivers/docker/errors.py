@@ -1,4 +1,4 @@
-"""What went wrong, as the `EngineError` it means, with the engine's own words and nothing of the libraries' noise."""
+"""What went wrong, as the `EngineError` it means, with the engine's own message and without the libraries' wrapping."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def _root_cause(error: BaseException) -> BaseException:
         seen.add(id(error))
         inner = getattr(error, "reason", None)
         wrapped = next((a for a in (inner, *reversed(error.args)) if isinstance(a, BaseException)), None)
-        behind = None if error.__suppress_context__ else error.__context__  # `from None`: the words are for people
+        behind = None if error.__suppress_context__ else error.__context__  # `from None`: the message is for people
         error = wrapped or error.__cause__ or behind or error
     return error

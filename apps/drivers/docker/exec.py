@@ -1,4 +1,4 @@
-"""A command inside a container, on a connection taken over from HTTP: both ways at once, no byte lost."""
+"""A command inside a container, on a connection taken over from HTTP, which both sides use at once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DockerExec:
             raise EngineDown("The command takes no more input: it has ended, or its connection has.") from None
 
     def resize(self, columns: int, rows: int) -> None:
-        """Tell the terminal its size; a command that has just ended has none, which is no error."""
+        """Tell the terminal its size; a command that has just ended has none, which is not an error."""
         with contextlib.suppress(EngineError):
             self._resize(columns, rows)
 
@@ -64,7 +64,7 @@ class DockerExec:
         return code
 
     def close(self) -> None:
-        """Let go; a command in a terminal is told to end first, since the engine leaves it running otherwise."""
+        """Close; a command in a terminal is asked to end first, since the engine would leave it running."""
         if self._tty and not self._ended:
             with contextlib.suppress(OSError):
                 for key in _HANGUP_KEYS:

@@ -1,4 +1,4 @@
-"""HTTP to an engine: one request on a connection of its own, for answers that arrive over time; any thread may
+"""HTTP to an engine: one request on a connection of its own, for responses that arrive over time; any thread may
 write to it or close it.
 """
 
@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import select
 import socket
 import ssl
@@ -22,55 +21,11 @@ from urllib.parse import urlsplit
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
 from apps.drivers.dialing import dialers
 from apps.drivers.docker.errors import error_from_response, unreachable_error
-
-_MAX_SIZE_LINE = 1024
-_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
-
-
-class ChunkedDecoder:
-    """Takes what arrives, and gives what is meant."""
-
-    def __init__(self) -> None:
-        self.ended = False
-        self._pending = b""
-        self._left = 0
-
-    def feed(self, data: bytes) -> bytes:
-        """The body's bytes among these; after its last chunk nothing more. Raises `ValueError` for no chunks."""
-        self._pending += data
-        body = b""
-        while not self.ended and self._pending:
-            if self._left:
-                piece = self._pending[: self._left]
-                self._pending, self._left = self._pending[len(piece) :], self._left - len(piece)
-                body += piece
-            elif not self._begin():
-                break
-        return body
-
-    def _begin(self) -> bool:
-        """Read the next chunk's size; whether its line has come."""
-        line, end, rest = self._pending.removeprefix(b"\r\n").partition(b"\r\n")
-        if not end or not line:
-            if len(self._pending) > _MAX_SIZE_LINE:
-                raise ValueError("a chunk without a size")
-            return False
-        self._pending, self._left = rest, _parse_size(line.partition(b";")[0].strip())
-        self.ended = not self._left
-        return True
-
-
-def _parse_size(word: bytes) -> int:
-    if not _SIZE.fullmatch(word):
-        raise ValueError("a chunk without a size")
-    return int(word, 16)
-
+from apps.drivers.docker.http_message import HEAD_LIMIT, ChunkedDecoder, encode_request, split_head
 
 CONNECT_TIMEOUT = 4.0
 RESPONSE_TIMEOUT = 30.0
 _CHUNK = 65536
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
-_HEAD_LIMIT = 65536
 _ERROR_LIMIT = 65536
 _ERROR_BODY_TIMEOUT = 2.0
 
@@ -90,7 +45,7 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
 
 
 def _load_client_certificate(context: ssl.SSLContext, endpoint: Endpoint) -> None:
-    # The library takes the client's key from files only; they live just as long as this takes.
+    # The ssl module reads a client's key from files only; they exist for just as long as this takes.
     with tempfile.TemporaryDirectory(prefix="corral-tls-") as folder:
         pair = Path(folder, "pair.pem")
         pair.touch(mode=0o600)
@@ -106,19 +61,19 @@ def parse_tcp_address(endpoint: Endpoint) -> tuple[str, int]:
     except ValueError:
         host = port = None
     if not host or not port:
-        raise EngineRefused(f"{endpoint.url} is no engine address: write it as tcp://host:port, for example with 2376.")
+        raise EngineRefused(f"{endpoint.url} is not an engine address: write it as tcp://host:port, for example :2376.")
     return host, port
 
 
 def connect(endpoint: Endpoint) -> socket.socket:
-    """A connected socket, whatever lies between. Raises `OSError`, `EngineRefused` for a bad address or credential."""
+    """A connected socket, by any of the schemes. Raises `OSError`, `EngineRefused` for a bad address or credential."""
     scheme = endpoint.url.partition("://")[0]
     if dial := dialers.get(scheme):
         return dial(endpoint)
     if scheme == "unix":
         return connect_unix(endpoint.url.removeprefix("unix://"))
     if scheme == "ssh":
-        from apps.drivers.ssh import connection  # slow to load, and most portals need none
+        from apps.drivers.ssh import connection  # slow to load, and most portals never need it
 
         return connection.dial(endpoint)
     return _connect_tcp(endpoint)
@@ -158,7 +113,7 @@ def _connect_tcp(endpoint: Endpoint) -> socket.socket:
 
 
 def _enable_keepalive(sock: socket.socket) -> None:
-    """A peer that vanished without a word ends the stream within a minute, however quiet the stream may be."""
+    """A peer that vanished without closing ends the stream within a minute, however quiet the stream may be."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
@@ -169,7 +124,7 @@ def _enable_keepalive(sock: socket.socket) -> None:
 class ThreadSafeSocket:
     """A connected socket that one thread reads, others may write to, and any may close.
 
-    The socket does not block: TLS objects must not be read and written at the same time, so each touch of it is short
+    The socket does not block: TLS objects must not be read and written at the same time, so each use of it is short
     and under a lock, and the waiting happens outside.
     """
 
@@ -182,7 +137,7 @@ class ThreadSafeSocket:
         self._closed = False
 
     def recv(self, size: int = _CHUNK, timeout: float | None = None) -> bytes:
-        """Some bytes, or b"" at the end or once closed; a connection that breaks just ends. Raises `TimeoutError`."""
+        """Some bytes, b"" at the end or once closed; a broken connection counts as the end. Raises `TimeoutError`."""
         with self._read_lock:
             while not self._closed:
                 try:
@@ -218,7 +173,7 @@ class ThreadSafeSocket:
             raise TimeoutError("nothing arrived in time")
 
     def close(self) -> None:
-        """Wake whoever reads or writes, and let go of the connection."""
+        """Wake whoever reads or writes, and close the connection."""
         self._closed = True
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
@@ -226,11 +181,11 @@ class ThreadSafeSocket:
             self._sock.close()
 
     def __del__(self) -> None:
-        self._sock.close()  # a stream that somebody forgot costs no connection
+        self._sock.close()  # a stream that nobody closed does not keep its connection
 
 
 class EngineResponse:
-    """An answer whose head has arrived; `read` and iteration give the body as it comes."""
+    """A response whose head has arrived; `read` and iteration give the body as it comes."""
 
     def __init__(
         self, connection: ThreadSafeSocket, status: int, remainder: bytes, url: str, idle_timeout: float | None = None
@@ -243,7 +198,7 @@ class EngineResponse:
         self.decoder: ChunkedDecoder | None = None
 
     def read(self, size: int = _CHUNK) -> bytes:
-        """Some of the body, b"" at its end. Raises `EngineDown` when nothing comes for the agreed time."""
+        """Some of the body, b"" at its end. Raises `EngineDown` when nothing arrives within `idle_timeout`."""
         if self.decoder is None:
             return self._read(size)
         try:
@@ -277,6 +232,7 @@ class EngineResponse:
             yield pending.strip()
 
     def close(self) -> None:
+        """Close the connection, which ends a read in any thread."""
         self.connection.close()
 
 
@@ -290,11 +246,10 @@ def send_request(
     upgrade: bool = False,
     idle_timeout: float | None = None,
 ) -> EngineResponse:
-    """Send one request and wait for the answer's head. Raises the `EngineError` that a refusal means.
+    """Send one request and wait for the response's head. Raises the `EngineError` that a refusal means.
 
-    HTTP/1.0 on purpose: the body then comes as it is, without chunks, and ends with the connection. Only a connection
-    that is to be taken over (`upgrade`) needs HTTP/1.1. `idle_timeout` limits the silence between two pieces of the
-    body.
+    Only a connection that is to be taken over (`upgrade`) needs HTTP/1.1. `idle_timeout` limits the silence between
+    two pieces of the body.
     """
     try:
         connection = ThreadSafeSocket(connect(endpoint))
@@ -315,32 +270,30 @@ def send_request(
 
 def _encode_request(method: str, path: str, body: Any, headers: Mapping[str, str], *, upgrade: bool) -> bytes:
     data = b"" if body is None else json.dumps(body).encode()
-    fields = {"Host": "engine", "User-Agent": "corral", **headers}
+    fields = dict(headers)
     if data or method == "POST":
         fields |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
     if upgrade:
         fields |= {"Connection": "Upgrade", "Upgrade": "tcp"}
-    lines = [f"{method} {path} HTTP/{'1.1' if upgrade else '1.0'}", *(f"{k}: {v}" for k, v in fields.items())]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+    return encode_request(method, path, fields, body=data, version="1.1" if upgrade else "1.0")
 
 
 def read_response(
     connection: ThreadSafeSocket, url: str, idle_timeout: float | None, *, head_timeout: float = RESPONSE_TIMEOUT
 ) -> EngineResponse:
-    """The answer whose head comes within `head_timeout` seconds. Raises `EngineDown` for none, `TimeoutError`."""
+    """The response whose head arrives within `head_timeout` seconds. Raises `EngineDown` for none, `TimeoutError`."""
     received = b""
     until = time.monotonic() + head_timeout
-    while b"\r\n\r\n" not in received:
+    while (found := split_head(received)) is None:
         piece = connection.recv(timeout=max(0.0, until - time.monotonic()))
         received += piece
-        if not piece or len(received) > _HEAD_LIMIT:
+        if not piece or len(received) > HEAD_LIMIT:
             raise EngineDown(f"The engine at {url} closed the connection instead of answering.")
-    head, remainder = received.split(b"\r\n\r\n", 1)
-    words = head.split(b"\r\n", 1)[0].split()
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+    head, remainder = found
+    if head.status is None:
         raise EngineDown(f"What answers at {url} is not a Docker engine.")
-    response = EngineResponse(connection, int(words[1]), remainder, url, idle_timeout)
-    response.decoder = ChunkedDecoder() if _CHUNKED.search(head) else None
+    response = EngineResponse(connection, head.status, remainder, url, idle_timeout)
+    response.decoder = ChunkedDecoder() if head.is_chunked else None
     return response
 
 
@@ -352,7 +305,7 @@ def raise_for_status(response: EngineResponse) -> None:
 
 
 def _read_error_text(response: EngineResponse) -> str:
-    """A refusal's text; where the connection stays open, what came until the JSON object is whole."""
+    """A refusal's text; where the connection stays open, what arrived until the JSON object was complete."""
     received = b""
     with contextlib.suppress(EngineDown):
         while len(received) < _ERROR_LIMIT and not received.rstrip().endswith(b"}") and (piece := response.read()):

@@ -1,4 +1,4 @@
-"""Images as archives, from an engine and to another, piece by piece: nobody knows the size, nor holds it all."""
+"""Images as archives, out of one engine and into another, piece by piece: too large to hold, and of unknown size."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from apps.drivers.docker.http import (
     raise_for_status,
     read_response,
 )
+from apps.drivers.docker.http_message import encode_request
 from apps.drivers.docker.streams import read_json_lines
 
 UNPACK_TIMEOUT = 120.0  # an engine that unpacks a big layer onto a slow disk takes nothing for a while
-_REQUEST_HEAD = (
-    "POST {path} HTTP/1.1\r\nHost: engine\r\nUser-Agent: corral\r\nContent-Type: application/x-tar\r\n"
-    "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-)
+_HEADERS = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked", "Connection": "close"}
 
 
 class ArchiveStream:
@@ -40,7 +38,7 @@ class ArchiveStream:
 
 
 def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None:
-    """Send the archive and wait until the engine has taken it in. Raises `EngineError`, and what `pieces` raise."""
+    """Send the archive and wait until the engine has loaded it. Raises `EngineError`, and what `pieces` raise."""
     try:
         connection = ThreadSafeSocket(connect(endpoint))
     except OSError as error:
@@ -62,8 +60,8 @@ def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None
 
 
 def _send_archive(connection: ThreadSafeSocket, path: str, pieces: Iterable[bytes]) -> OSError | None:
-    """Send it all; an engine that stops listening may have said why, so that is no error yet."""
-    connection.send(_REQUEST_HEAD.format(path=path).encode())
+    """Send it all; an engine that stops reading may have answered why, so that is not an error yet."""
+    connection.send(encode_request("POST", path, _HEADERS, version="1.1"))
     for piece in filter(None, pieces):
         try:
             connection.send(b"%x\r\n%b\r\n" % (len(piece), piece), UNPACK_TIMEOUT)
@@ -81,4 +79,4 @@ def _check_loaded(response: EngineResponse) -> None:
             raise error_from_response(int(detail.get("code") or 500), str(detail.get("message") or found["error"]))
         done = done or "Loaded image" in str(found.get("stream", ""))
     if not done:
-        raise EngineError("The engine stopped in the middle of taking in the image.")
+        raise EngineError("The engine stopped in the middle of loading the image.")

@@ -16,7 +16,7 @@ class LogAssembler:
     """Joins one stream's messages into lines.
 
     The engine cuts a line at 16 KiB and puts a time before each piece; only the last piece ends the line. The line
-    gets the last piece's time, so that following on from it skips all of its pieces.
+    gets the last piece's time, so that resuming after it skips all of its pieces.
     """
 
     def __init__(self, stream: StreamName) -> None:

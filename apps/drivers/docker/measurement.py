@@ -34,9 +34,9 @@ def first_sample(stream: Stream[StatsSample]) -> StatsSample | None:
 def parse_agent_stats(found: Any) -> dict[str, StatsSample]:
     """An agent's answer about all containers; what lacks a counter is left out."""
     samples: dict[str, StatsSample] = {}
-    for key, told in (found if isinstance(found, Mapping) else {}).items():
+    for key, sample in (found if isinstance(found, Mapping) else {}).items():
         with contextlib.suppress(*container_stats.INVALID_SAMPLE_ERRORS):
-            samples[str(key)] = container_stats.parse_agent_sample(told)
+            samples[str(key)] = container_stats.parse_agent_sample(sample)
     return samples
 
 
@@ -55,13 +55,13 @@ def measure_each(ids: Iterable[str], fetch: Callable[[str], bytes]) -> dict[str,
 
 def _measure_one(key: str, fetch: Callable[[str], bytes]) -> StatsSample | None:
     try:
-        told = json.loads(fetch(key))
+        stats = json.loads(fetch(key))
     except (EngineError, ValueError):
         return None
-    return parse_stats(told) if isinstance(told, dict) else None
+    return parse_stats(stats) if isinstance(stats, dict) else None
 
 
 def sum_measurement(samples: Mapping[str, StatsSample], info: EngineInfo) -> Measurement:
-    """A machine that nobody else counts is the sum of its containers."""
+    """A machine without counters of its own is the sum of its containers."""
     machine = sum_samples(samples.values(), at=time.time(), cpus=info.cpus, memory_limit=info.memory)
     return Measurement(machine, samples)

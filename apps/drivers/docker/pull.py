@@ -76,7 +76,7 @@ def auth_header(auth: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def read_progress(image: str, lines: Iterable[Mapping[str, Any]]) -> Iterator[PullProgress]:
-    """The engine's lines as progress, a few times a second at most. Raises the `EngineError` that a line tells."""
+    """The engine's lines as progress, a few times a second at most. Raises the `EngineError` that a line reports."""
     layers, last, yielded_at = LayerProgress(), PullProgress(-1, ""), 0.0
     final_status = ""
     for found in lines:

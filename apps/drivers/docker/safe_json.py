@@ -1,4 +1,4 @@
-"""The engine's and agents' JSON, with texts that every database takes; pure."""
+"""The engine's and agents' JSON, with texts that every database can store; pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from apps.core.texts import strip_unstorable
 _ESCAPED = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 
-def understood(data: bytes) -> Any:
-    """JSON as it can be kept. Raises `ValueError` for what is none."""
+def parse_json(data: bytes) -> Any:
+    """JSON that can be stored. Raises `ValueError` for what is not JSON."""
     text = data.decode("utf-8", "replace")
     try:
         found = json.loads(text)
         return strip_unstorable(found) if _ESCAPED.search(text) else found
     except RecursionError:
-        raise ValueError("it is nested beyond measure") from None
+        raise ValueError("it is nested too deeply") from None

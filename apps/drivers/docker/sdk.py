@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
 from apps.drivers.docker.errors import error_from_response, unreachable_error
 from apps.drivers.docker.http import CONNECT_TIMEOUT, connect
-from apps.drivers.docker.safe_json import understood
+from apps.drivers.docker.safe_json import parse_json
 
 MAX_API_VERSION = "1.44"  # the newest API this was written for; older engines are spoken to in theirs
 _TIMEOUT = 60.0
@@ -31,16 +31,16 @@ class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not ty
     """A connected client; making one asks the engine for its version, once."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        # Whatever the endpoint, the SDK believes in a unix socket: our adapter under it knows better.
+        # Whatever the endpoint, the SDK assumes a unix socket; our adapter beneath it makes the real connection.
         super().__init__("unix:///engine", version=MAX_API_VERSION, timeout=_TIMEOUT)
         self.mount("http+docker://", _Adapter(endpoint))
-        self.trust_env = False  # neither proxies nor ~/.netrc, and no time spent on looking for them
+        self.trust_env = False  # neither proxies nor ~/.netrc, and no time spent searching for them
         found = self._result(self._get_unversioned("/version"), json=True)
         self.engine_api_version = str(found["ApiVersion"])
         self._version = _negotiate_version(self.engine_api_version, str(found.get("MinAPIVersion", "")))
 
     def _set_request_timeout(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Connecting is never given as long as answering is."""
+        """Connecting gets a shorter timeout than answering."""
         kwargs["timeout"] = (CONNECT_TIMEOUT, kwargs.get("timeout", self.timeout))
         return kwargs
 
@@ -48,12 +48,12 @@ class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not ty
         return self._get(self._url(path, versioned_api=False), timeout=_PING_TIMEOUT)
 
     def _result(self, response: Any, json: bool = False, binary: bool = False) -> Any:  # noqa: FBT001, FBT002  # as the SDK
-        """What the engine says goes into the database sooner or later."""
+        """Whatever the engine answers may end up in the database, so it is parsed for that."""
         if not json:
             return super()._result(response, json, binary)
         self._raise_for_status(response)
         try:
-            return understood(response.content)
+            return parse_json(response.content)
         except ValueError as error:
             raise requests.JSONDecodeError(str(error), "", 0) from None
 
@@ -68,7 +68,7 @@ class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not ty
 
 
 class _Connection(HTTPConnection):
-    """A connection whose socket is made as the wire makes its own."""
+    """A connection whose socket is made as for streams."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__("engine")
@@ -117,7 +117,7 @@ def _version_tuple(version: str) -> tuple[int, ...]:
 
 
 class EngineConnection:
-    """The way to one engine: connects at the first need, and anew after the engine was away."""
+    """The client of one engine: connects when first needed, and again after the engine was down."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -139,11 +139,11 @@ class EngineConnection:
             raise EngineRefused(str(error)) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             if isinstance(error, requests.ConnectionError):
-                self._sdk = None  # it may come back as another version
+                self._sdk = None  # it may come back with another version
             raise unreachable_error(self._endpoint.url, error) from None
 
     def client(self) -> DockerClient:
-        """The connected client; who waited for another's vain attempt shares its outcome."""
+        """The connected client; a caller that waited for another's failed attempt shares its failure."""
         if self._sdk is not None:
             return self._sdk
         started = time.monotonic()
@@ -165,7 +165,7 @@ class EngineConnection:
         raise failure
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         sdk, self._sdk = self._sdk, None
         if sdk is not None:
             sdk.close()

@@ -10,7 +10,7 @@ from apps.drivers.base import EngineEvent, LogLine, StatsSample
 from apps.drivers.docker import container_stats, parsing
 from apps.drivers.docker.http import EngineResponse
 from apps.drivers.docker.logs import MultiplexedLogReader, TtyLogReader
-from apps.drivers.docker.safe_json import understood
+from apps.drivers.docker.safe_json import parse_json
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ def read_json_lines(response: EngineResponse) -> Iterator[dict[str, Any]]:
     """JSON objects, one a line; what a broken connection cut in two is left out."""
     for line in response.lines():
         try:
-            found = understood(line)
+            found = parse_json(line)
         except ValueError:
             continue
         if isinstance(found, dict):

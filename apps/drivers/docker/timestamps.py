@@ -14,12 +14,12 @@ def to_nanoseconds(text: str) -> int:
     """Unix time in nanoseconds of an RFC 3339 text. Raises `EngineRefused` with the remedy."""
     found = _RFC3339.match(text.strip())
     if found is None:
-        raise EngineRefused(f"{text!r} is no time: write it as 2026-01-31T12:00:00Z.")
+        raise EngineRefused(f"{text!r} is not a time: write it as 2026-01-31T12:00:00Z.")
     day, clock, fraction, zone = found.groups()
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
     except ValueError:
-        raise EngineRefused(f"{text!r} is no time: there is no such day or hour.") from None
+        raise EngineRefused(f"{text!r} is not a time: there is no such day or hour.") from None
     return int(moment.timestamp()) * 10**9 + int((fraction or "").ljust(9, "0"))
 
 

@@ -11,14 +11,13 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
 def _invalid_url(url: str) -> str:
-    return (
-        f"{url} is no ssh address: write it as ssh://user@host, with :port and /path/to/docker.sock where they differ."
-    )
+    example = "ssh://user@host, with :port and /path/to/docker.sock where they differ"
+    return f"{url} is not an ssh address: write it as {example}."
 
 
 @dataclass(frozen=True, slots=True)
 class SshAddress:
-    """Who to be where, and the engine's socket there."""
+    """The user, the host, and the engine's socket there."""
 
     user: str
     host: str
@@ -36,6 +35,6 @@ def parse_ssh_url(url: str) -> SshAddress:
     if not host or parts.query or parts.fragment:
         raise EngineRefused(_invalid_url(url))
     if parts.password is not None:
-        raise EngineRefused("A password does not belong into an address: give it in its own field.")
+        raise EngineRefused("A password does not belong in the address: give it in its own field.")
     path = unquote(parts.path)
     return SshAddress(unquote(parts.username or "root"), host, port, path if path not in {"", "/"} else DEFAULT_SOCKET)

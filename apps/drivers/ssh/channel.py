@@ -1,4 +1,4 @@
-"""An SSH channel behind an ordinary socket: bytes, pressure back, and each side's end of its own."""
+"""An SSH channel behind an ordinary socket: bytes, back-pressure, and each direction closed separately."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ async def open_channel_socket(connection: asyncssh.SSHClientConnection, path: st
 
 
 def _keep_task(coroutine: Any) -> None:
-    """Hold the task, which the loop itself would not."""
+    """Keep a reference: the event loop holds its tasks only weakly."""
     task = asyncio.get_running_loop().create_task(coroutine)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
 
 
 async def _forward_both(far: tuple[Any, Any], near: tuple[Any, Any]) -> None:
-    """Carry bytes both ways until both have ended, or one broke."""
+    """Copy bytes both ways until both directions have ended, or one broke."""
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_forward(far[0], near[1]))

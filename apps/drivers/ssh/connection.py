@@ -15,14 +15,14 @@ from apps.drivers.ssh.address import parse_ssh_url
 from apps.drivers.ssh.channel import open_channel_socket
 from apps.drivers.ssh.event_loop import run_in_loop
 
-asyncssh.set_log_level(logging.WARNING)  # it would tell every channel of every connection
+asyncssh.set_log_level(logging.WARNING)  # otherwise it logs every channel of every connection
 
 OPEN_TIMEOUT = 5.0
 
 
 @dataclass
 class _PooledConnection:
-    """The connection of one endpoint, made by whoever needs it first."""
+    """The connection of one endpoint, made when it is first needed."""
 
     endpoint: Endpoint
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -37,7 +37,7 @@ class _PooledConnection:
         except asyncssh.ChannelOpenError as error:
             raise ConnectionRefusedError(f"{path} cannot be opened there ({error.reason})") from None
         except (TimeoutError, asyncssh.ConnectionLost):
-            self.connection.abort()  # a new one next time, if there is a way at all
+            self.connection.abort()  # the next call makes a new one, if the host can be reached
             raise
 
 

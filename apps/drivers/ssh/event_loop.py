@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, for what only asyncio can do; made at the first need."""
+"""One event loop in a thread of its own, for what only asyncio can do; made when first needed."""
 
 from __future__ import annotations
 

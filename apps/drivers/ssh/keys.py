@@ -1,4 +1,4 @@
-"""The keys of SSH endpoints: reading what a person gave, and whether a server's key is the pinned one."""
+"""The keys of SSH endpoints: reading what a person entered, and whether a server's key is the pinned one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def client_keys(endpoint: Endpoint) -> list[asyncssh.SSHKey] | None:
     except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError, ValueError) as error:
         if isinstance(error, asyncssh.KeyEncryptionError) or "assphrase" in str(error):
             raise CredentialRefused("The private key's passphrase is missing or wrong.", "password") from None
-        raise CredentialRefused(f"This is no private key that SSH can use: {error}.") from None
+        raise CredentialRefused(f"This is not a private key that SSH can use: {error}.") from None
 
 
 def public_key_line(key: asyncssh.SSHKey) -> str:
@@ -33,7 +33,7 @@ def fingerprint(text: str) -> str:
     try:
         return asyncssh.import_public_key(" ".join(words[:2])).get_fingerprint()
     except (asyncssh.KeyImportError, ValueError):
-        raise HostKeyRefused("This is no host key: give the line from its .pub file or its SHA256:... print.") from None
+        raise HostKeyRefused("This is not a host key: give the line of its .pub file or its SHA256:... hash.") from None
 
 
 def host_key_algorithms(pinned: str) -> list[str] | None:
@@ -44,7 +44,7 @@ def host_key_algorithms(pinned: str) -> list[str] | None:
 
 
 class HostKeyVerifier(asyncssh.SSHClient):
-    """Lets a server through whose key is the pinned one, and remembers what it showed."""
+    """Accepts a server whose key is the pinned one, and remembers the key it presented."""
 
     def __init__(self, pinned: str) -> None:
         self._pinned = fingerprint(pinned) if pinned else ""
@@ -56,11 +56,13 @@ class HostKeyVerifier(asyncssh.SSHClient):
         return bool(self._pinned) and fingerprint(self.presented_key) == self._pinned
 
     def refusal(self, url: str) -> HostKeyRefused:
-        """Why the server was not let through."""
+        """Why the server was not accepted."""
         shown = fingerprint(self.presented_key)
         if not self._pinned:
             return HostKeyRefused(
                 f"{url} shows the key {shown}: compare it with the host's own, and confirm it.", self.presented_key
             )
         words = f"{url} shows another key than the one that was confirmed: {shown} instead of {self._pinned}."
-        return HostKeyRefused(f"{words} Somebody may be in between, or the host was set up anew.", self.presented_key)
+        return HostKeyRefused(
+            f"{words} Somebody may be intercepting the connection, or the host was reinstalled.", self.presented_key
+        )

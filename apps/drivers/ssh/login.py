@@ -11,9 +11,9 @@ from apps.drivers.ssh.address import SshAddress, parse_ssh_url
 from apps.drivers.ssh.keys import HostKeyVerifier, client_keys, host_key_algorithms
 
 LOGIN_TIMEOUT = 10.0
-# A peer that vanished without a word is noticed within 20 seconds, however quiet the channels are.
+# A peer that vanished without closing is noticed within 20 seconds, however quiet the channels are.
 KEEPALIVE, KEEPALIVE_MISSES = 5.0, 3
-# The fastest first; what follows is for servers that do not have it.
+# The fastest first; the rest is for servers that do not have it.
 _CIPHERS = [
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",
@@ -40,7 +40,7 @@ async def login(endpoint: Endpoint) -> asyncssh.SSHClientConnection:
         raise CredentialRefused(message, field) from None
     except asyncssh.ProtocolError as error:
         raise EngineRefused(
-            f"What answers at {endpoint.url} is no SSH server that Corral can use: {error.reason}."
+            f"What answers at {endpoint.url} is not an SSH server that Corral can use: {error.reason}."
         ) from None
 
 

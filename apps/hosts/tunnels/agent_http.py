@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from apps.drivers.docker.safe_json import understood
+from apps.drivers.docker.http_message import HEAD_LIMIT, encode_request, split_head
+from apps.drivers.docker.safe_json import parse_json
 from apps.hosts.tunnels.ssh_client import ENGINE_SOCKET
 
 if TYPE_CHECKING:
@@ -15,15 +17,14 @@ if TYPE_CHECKING:
 
 TIMEOUT = 15.0
 _MAX_BODY = 16 * 1024 * 1024
-_MAX_HEAD = 64 * 1024
 
 
 class AgentResponseError(Exception):
-    """The agent did not answer as agreed; `str()` says how."""
+    """The agent's response was not a valid one; `str()` says what was wrong."""
 
 
 class AgentResponse:
-    """One answer's body, to be read to its end."""
+    """The body of one response, to be read to its end."""
 
     def __init__(self, reader: Any, writer: Any, rest: bytes) -> None:
         self._reader, self._writer, self._rest = reader, writer, rest
@@ -37,7 +38,7 @@ class AgentResponse:
                 if len(body) > _MAX_BODY:
                     raise AgentResponseError("The agent's answer is too long.")
         try:
-            return understood(bytes(body))
+            return parse_json(bytes(body))
         except ValueError:
             raise AgentResponseError("The agent's answer is no JSON.") from None
 
@@ -48,7 +49,7 @@ class AgentResponse:
             *lines, pending = pending.split(b"\n")
             for line in lines:
                 with contextlib.suppress(ValueError):
-                    found = understood(line)
+                    found = parse_json(line)
                     if isinstance(found, dict):
                         yield found
             chunk = await self._reader.read(65536)
@@ -57,16 +58,16 @@ class AgentResponse:
             pending += chunk
 
     def close(self) -> None:
-        """Let the channel go."""
+        """Close the channel."""
         self._writer.close()
 
 
 async def get(connection: SSHClientConnection, path: str) -> AgentResponse:
-    """Ask for `path`; raises `AgentResponseError` for anything but success, `TimeoutError`, `asyncssh.Error`."""
+    """Request `path`; raises `AgentResponseError` for anything but success, `TimeoutError`, `asyncssh.Error`."""
     async with asyncio.timeout(TIMEOUT):
         reader, writer = await connection.open_unix_connection(ENGINE_SOCKET, encoding=None)
         try:
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: engine\r\nUser-Agent: corral\r\n\r\n".encode())
+            writer.write(encode_request("GET", path))
             return AgentResponse(reader, writer, await _read_head(reader, path.partition("?")[0]))
         except BaseException:
             writer.close()
@@ -74,18 +75,17 @@ async def get(connection: SSHClientConnection, path: str) -> AgentResponse:
 
 
 async def _read_head(reader: Any, path: str) -> bytes:
-    """Read up to the body; what of it has come already."""
-    head = b""
-    while b"\r\n\r\n" not in head:
+    """Read up to the body; what has already arrived of it."""
+    received = b""
+    while (found := split_head(received)) is None:
         chunk = await reader.read(65536)
-        head += chunk
-        if not chunk or len(head) > _MAX_HEAD:
+        received += chunk
+        if not chunk or len(received) > HEAD_LIMIT:
             raise AgentResponseError(f"The agent closed the connection instead of answering {path}.")
-    top, rest = head.split(b"\r\n\r\n", 1)
-    words = top.split(b"\r\n", 1)[0].split()
-    if len(words) < 2 or words[1] != b"200":
-        raise AgentResponseError(f"The agent answered {path} with {b' '.join(words[1:3]).decode('latin1')}.")
-    return bytes(rest)
+    head, rest = found
+    if head.status != HTTPStatus.OK:
+        raise AgentResponseError(f"The agent answered {path} with {head.status_text}.")
+    return rest
 
 
 async def get_json(connection: SSHClientConnection, path: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The relay through which other processes reach the hosts whose tunnels this one holds: TLS, then one line of proof.
+"""The relay server: other processes reach the hosts whose tunnels this one holds through it, by TLS and a signed line.
 
-The certificate is the installation's own, known to both sides from the database; the line names the host and a time
-until which it counts, signed with a key that only the installation's processes have.
+The certificate is the installation's own, known to both sides from the database; the line names the host and when it
+expires, signed with a key that only the installation's processes have.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ log = logging.getLogger(__name__)
 REQUEST_LIFETIME = 30
 _HANDSHAKE_TIMEOUT = 10.0
 _CHUNK_SIZE = 65536
-# What a client that is not one of our processes, or a connection that ends half-way, looks like.
+# What a client that is not a process of this installation, or a broken connection, raises.
 _CONNECTION_ERRORS = (OSError, ValueError, EOFError, asyncio.LimitOverrunError)
 
 _servers: dict[asyncio.AbstractEventLoop, asyncio.Server] = {}
 
 
 def sign_request(keys: PortalKey, host_uuid: str, now: float | None = None) -> bytes:
-    """The line by which a process proves that it may reach a host."""
+    """The line with which a process asks for a host's engine."""
     until = int(now if now is not None else time.time()) + REQUEST_LIFETIME
     return f"{host_uuid} {until} {_mac(keys, f'{host_uuid} {until}')}\n".encode()
 
 
 def verify_request(keys: PortalKey, line: bytes, now: float | None = None) -> str | None:
-    """The host that a line is for; None when its proof is not valid."""
+    """The host that a line names; None when it is not validly signed, or has expired."""
     words = line.decode("latin1").split()
     if len(words) != 3 or not (words[1].isascii() and words[1].isdigit()):
         return None
@@ -53,7 +53,7 @@ def _mac(keys: PortalKey, text: str) -> str:
 
 
 async def listen_address() -> str:
-    """Where our relay listens (`host:port`), opened at the first call; empty where there are no other processes."""
+    """The relay server's address (`host:port`), started at the first call; empty where there are no other processes."""
     if not settings.TUNNEL_HOST:
         return ""
     loop = asyncio.get_running_loop()
@@ -83,7 +83,7 @@ async def _serve_connection(keys: PortalKey, reader: asyncio.StreamReader, write
 
 
 async def _relay(reader: Any, writer: Any, engine_reader: Any, engine_writer: Any) -> None:
-    """Copy both ways until both have ended; the end of one direction is passed on as such."""
+    """Copy both ways until both directions have ended; the end of one is passed on."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_copy_stream(reader, engine_writer))
         tasks.create_task(_copy_stream(engine_reader, writer))
