@@ -137,6 +137,7 @@ help: ## Show this
 # ---- How the pieces come to be
 
 $(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || [ -z "$(CAN_APT)" ] || .ci/progress "Installing python3" .ci/apt python3 python3-venv
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3)."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old: Python 3.11 or newer is needed."; exit 1; }
 	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
@@ -146,7 +147,7 @@ $(BIN)/python:
 
 $(RUN_STAMP): | $(BIN)/python
 	@.ci/progress "Installing the Python requirements" $(LOCKED) requirements.lock
-	@.ci/progress "Compiling" $(BIN)/python -m compileall -q portal apps celery_app
+	@.ci/progress "Compiling" $(BIN)/python -m compileall -q portal apps celery_app simulated_engine
 	@rm -f $(VENV)/.run-*; touch $@
 
 $(DEV_STAMP): $(RUN_STAMP) | $(BIN)/python

@@ -210,7 +210,7 @@ class SimulatedContainers:
         container.status, container.exit_code, container.health = "exited", code, ""
         container.finished_at = self._runtime.now()
         self.publish(container, "die", exitCode=str(code))
-        container.notify()  # after its state is set: who is woken looks at it at once
+        container.notify()  # after its state is set: whoever is notified reads it at once
         if container.config.get("AutoRemove"):
             self._destroy(container)
 

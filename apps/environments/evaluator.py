@@ -12,6 +12,13 @@ from apps.environments.roles import PERMISSIONS
 
 NO_PERMISSIONS: frozenset[str] = frozenset()
 
+# Why nothing is held. The API shows these words, so they stay whatever the constants are called.
+HOLDER_INACTIVE = "inactive"  # the account or its key
+OTHER_ENVIRONMENT = "elsewhere"  # the key belongs to another environment
+NOTHING_GRANTED = "stranger"
+ENVIRONMENT_INACTIVE = "asleep"  # and the holder is no owner
+BEYOND_KEY_LIMIT = "limit"  # the key's role covers none of it
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRef:
@@ -68,9 +75,7 @@ NO_GRANT = Grant()
 class Decision:
     """What is held in an environment, `beyond_limit` what only the key's limit takes away, `roles` whence both come.
 
-    Where nothing is held, `refused` is why, in one word: `inactive` (account or key), `elsewhere` (a key of another
-    environment), `stranger` (nothing is granted), `asleep` (the environment is not active and the holder no owner),
-    `limit` (the key's role covers none of it).
+    Where nothing is held, `refused` is why, one of the reasons at the top of this module (empty otherwise).
     """
 
     held: frozenset[str] = NO_PERMISSIONS
@@ -86,18 +91,18 @@ def evaluate(holder: Holder, ref: EnvironmentRef, grant: Grant) -> Decision:
     but `ref` ties the decision to a whole environment.
     """
     if not holder.is_effective:
-        return Decision(refused="inactive")
+        return Decision(refused=HOLDER_INACTIVE)
     limit = holder.limit
     if limit is not None and limit.environment not in (None, ref.environment):
-        return Decision(refused="elsewhere")
+        return Decision(refused=OTHER_ENVIRONMENT)
     given = Grant(frozenset(PERMISSIONS), frozenset({"owner"})) if holder.is_admin else grant
     if not given.permissions:
-        return Decision(refused="stranger")
+        return Decision(refused=NOTHING_GRANTED)
     if not (holder.is_admin or is_visible(given.permissions, active=ref.is_active)):
-        return Decision(refused="asleep")
+        return Decision(refused=ENVIRONMENT_INACTIVE)
     covered = None if limit is None else limit.permissions
     held = given.permissions if covered is None else given.permissions & covered
-    return Decision(held, "" if held else "limit", given.permissions - held, given.roles)
+    return Decision(held, "" if held else BEYOND_KEY_LIMIT, given.permissions - held, given.roles)
 
 
 def is_visible(permissions: Collection[str], *, active: bool) -> bool:

@@ -46,7 +46,7 @@ def test_limits_are_taken(people: Any, lab: Environment, *, inside: bool):
         ({"login": "bob", "role": "king"}, "no role"),
         ({"login": "bob", "expires": "soon"}, "is not a valid time"),
         ({"login": "bob", "expires": "2001-01-01"}, "in the past"),
-        ({"login": "bob", "address": ["here"]}, "no address or network"),
+        ({"login": "bob", "address": ["here"]}, "not an address or network"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(people: Any, options: Any, words: str):
