@@ -125,7 +125,7 @@ def test_the_portals_disk_is_full(cluster: DrillCluster, drill: Any):
             assert cluster.engine_containers() == before
         refused = [each for each in responses if each.status_code != 201]
         assert {each.status_code for each in refused} == {503}
-        assert all("make room" in each.json()["message"] for each in refused)
+        assert all("free disk space" in each.json()["message"] for each in refused)
         wait_until(lambda: cluster.api.call("GET", "services").ok, seconds=20, what="answers again")
         cluster.wait_for_hosts(active=3)
         assert cluster.wait_until_consistent() == before
