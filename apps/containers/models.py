@@ -13,6 +13,8 @@ from apps.core.encrypted import EncryptedJSONField
 from apps.environments.models import Environment, TenantRow
 from apps.hosts.models import Host
 
+CRASH_LOOP = 2  # ends in a row from which on people are told; the first one is started again at once
+
 
 class Container(TenantRow):
     """One container: `spec` (a stored `LaunchConfig`) is what is wanted of it.
@@ -58,6 +60,17 @@ class Container(TenantRow):
     def config(self) -> LaunchConfig:
         """What is wanted, as a value."""
         return LaunchConfig.from_json(self.spec or {})
+
+    @property
+    def is_crash_looping(self) -> bool:
+        """Whether it ended again and again shortly after its start, and has not run for a while since."""
+        return int(self.engine_state.get("crashes", 0)) >= CRASH_LOOP
+
+    @property
+    def final_exit_code(self) -> int | None:
+        """The exit code of a job that has ended and is not started again; None of everything else."""
+        code = self.engine_state.get("final_exit_code")
+        return int(code) if code is not None and self.desired == "running" else None
 
     @property
     def engine_state(self) -> dict[str, Any]:

@@ -62,6 +62,16 @@ def endpoints(row: Container) -> list[dict[str, Any]]:
     ]
 
 
+def is_running(row: Container) -> bool:
+    """Whether it is known to run now: what was last seen running on a lost host may have ended since."""
+    return row.display_state == "running" and (row.host is None or row.host.lost_at is None)
+
+
+def running_filter(prefix: str = "") -> Q:
+    """`is_running` as a condition in the database; `prefix` leads to the container."""
+    return Q(**{f"{prefix}display_state": "running", f"{prefix}host__lost_at": None})
+
+
 def last_seen(row: Container) -> datetime | None:
     """When the portal last saw the container as it is shown; None if it never did.
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=90)
 BATCH = 200
 MAX_BACKOFF = 60.0
+HEALTH_KEYS = ("health", "crashes")  # of a status: what an owner's own health is decided from
 LEASE_HOLDER = uuid.uuid4().hex[:12]
 
 
@@ -95,10 +96,18 @@ def _save_observed(kind: Kind, row: Any, result: ReconcileResult) -> None:
             _update_operations(kind, row, result, now)
     if saved and _has_changed(row, observed):
         row_changed(environment_of(row), kind.name, row.pk)
-        if result.failed or result.state not in row.LIFECYCLE.transitional:
+        if _concerns_owners(row, result):
             for owners in kind.owners:
                 for owner_kind, owner_key in owners(row):
                     enqueue_after_commit(owner_kind, owner_key)
+
+
+def _concerns_owners(row: Any, result: ReconcileResult) -> bool:
+    """Whether owners are to look: it failed, came to rest or left its rest by itself, or is better or worse."""
+    transitional = row.LIFECYCLE.transitional
+    if result.failed or result.state not in transitional or row.display_state not in transitional:
+        return True
+    return result.status is not None and any(result.status.get(key) != row.status.get(key) for key in HEALTH_KEYS)
 
 
 def _observed_columns(row: Any, result: ReconcileResult, now: datetime) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from apps.core.result import ReconcileResult
 from apps.hosts.models import Host
 from apps.hosts.selectors import lost_since, reschedules_at
 from apps.hosts.workloads import DrainProgress
+from apps.stacks.health import DEGRADED, UNHEALTHY, UNKNOWN, Unit
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import SlotView
 
@@ -31,12 +32,25 @@ def slot_view(slot: Slot, lost_after: int | None) -> SlotView:
         container.pk if container else None,
         container.desired if container else "",
         container.display_state if container else "",
+        is_finished=container is not None and container.final_exit_code is not None,
         must_leave=container is not None and must_leave_host(container, lost_after),
         successor=successor.pk if successor else None,
         successor_ready=successor is not None
         and successor.display_state == "running"
         and successor.health in {"", "healthy"},
         successor_must_leave=successor is not None and must_leave_host(successor, lost_after),
+    )
+
+
+def unit_of(container: Container) -> Unit:
+    """What the health of a service is decided from; the container must have been read together with its host."""
+    host = container.host
+    return Unit(
+        container.display_state,
+        container.health,
+        is_failing=container.fault or container.is_crash_looping,
+        is_lost=host is not None and host.lost_at is not None,
+        exit_code=container.final_exit_code,
     )
 
 
@@ -102,8 +116,9 @@ def service_ids_on(host: Host) -> list[int]:
 
 
 def requeue_services_of_lost_host(host: Host) -> None:
-    """Requeue the services that are not due soon anyway, so that they notice that the host does not answer."""
+    """Requeue the services that do not show yet that the host does not answer, or are not due soon anyway."""
     late = Q(next_attempt_at=None) | Q(next_attempt_at__gt=timezone.now() + timedelta(seconds=LOST_HOST_RECHECK + 5))
+    late |= Q(desired="active") & ~Q(status__health__in=(UNKNOWN, DEGRADED, UNHEALTHY))
     for key in Service.all_objects.filter(late, pk__in=service_ids_on(host)).values_list("pk", flat=True):
         enqueue("service", key)
 

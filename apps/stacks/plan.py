@@ -12,7 +12,8 @@ REMOVED_STATES = frozenset({"removed", "purged"})
 class SlotView:
     """One slot as the plan sees it: its container's desired and displayed state, empty when it has none.
 
-    `must_leave` when the container has to go from its host; `successor` is then the one that takes over once it is
+    `is_finished` when it is a job that has ended and is not started again. `must_leave` when the container has to go
+    from its host; `successor` is then the one that takes over once it is
     `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is.
     """
 
@@ -20,6 +21,7 @@ class SlotView:
     container: int | None
     desired: str = ""
     state: str = ""
+    is_finished: bool = False
     must_leave: bool = False
     successor: int | None = None
     successor_ready: bool = False
@@ -29,6 +31,11 @@ class SlotView:
     def is_empty(self) -> bool:
         """Whether the slot needs a new container: it has none, or that one is leaving."""
         return self.container is None or self.desired in REMOVED_STATES or self.state in REMOVED_STATES
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the container of an active service is where it should be: it runs, or has done its job."""
+        return self.state == "running" or (self.state == "stopped" and self.is_finished)
 
     @property
     def takes_over(self) -> bool:
@@ -106,10 +113,7 @@ def _plan_active(retained: list[SlotView], excess: list[SlotView], leaving: tupl
         surge=_numbers(surge),
         promote=_numbers(promote),
         recall=_numbers(spare),
-        waiting=len(empty)
-        + len(new)
-        + len(promote)
-        + sum(slot.must_leave or slot.state != "running" for slot in there),
+        waiting=len(empty) + len(new) + len(promote) + sum(slot.must_leave or not slot.is_done for slot in there),
     )
 
 

@@ -10,13 +10,15 @@ from django.db.models import F, Q
 
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
+from apps.containers.selectors import is_running
 from apps.containers.services import build_container, container_act
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
 from apps.core.errors import Problem
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
-from apps.stacks.drain import slot_view, with_lost_host_message
+from apps.stacks.drain import slot_view, unit_of, with_lost_host_message
+from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, stack_health, unit_health
 from apps.stacks.models import (
     Service,
     ServiceLink,
@@ -24,9 +26,11 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.plan import ServicePlan, plan_service
+from apps.stacks.selectors import health_of
 from apps.stacks.services import service_remove
 
 RECHECK_SECONDS = 5.0
+NO_REASON = {"unhealthy": "Its health check fails."}
 RESYNC_SECONDS = 300.0  # a requeue may be lost, so what is in sync is reconciled now and then as well
 
 
@@ -149,19 +153,22 @@ def _outcome(row: Service, steps: ServicePlan, slots: Sequence[Slot]) -> Reconci
                 state="removing", message=f"Waiting for {left} containers to go", requeue_after=RECHECK_SECONDS
             )
         return ReconcileResult(state="removed")
-    running = sum(1 for slot in slots if slot.container and slot.container.display_state == "running")
-    health = "healthy" if not steps.waiting else ("degraded" if running else "initializing")
+    containers = [slot.container for slot in slots if slot.container is not None]
+    running = sum(is_running(container) for container in containers)
+    health = service_health(row.desired, row.scale, [unit_of(each) for each in containers])
     status = {"running": running, "health": health, "achieved": row.status.get("achieved")}
+    trouble = _first_trouble(containers) if row.desired == "active" else ""
     if not steps.waiting:
         again = RESYNC_SECONDS if row.desired == "active" else None
-        return ReconcileResult(state=row.desired, status=status | {"achieved": row.generation}, requeue_after=again)
+        status["achieved"] = row.generation
+        return ReconcileResult(state=row.desired, status=status, message=trouble, requeue_after=again)
     failure = _first_failure(slots)
     was_in_sync = row.status.get("achieved") == row.generation
     state = row.desired if was_in_sync and not steps.fill else row.transition_state or row.display_state
     return ReconcileResult(
         state=state,
         status=status,
-        message=failure or f"{running} of {row.scale} running",
+        message=failure or trouble or f"{running} of {row.scale} running",
         requeue_after=RECHECK_SECONDS,
         failed=bool(failure) and not was_in_sync,
         progress=100 * running // max(row.scale, 1),
@@ -169,11 +176,20 @@ def _outcome(row: Service, steps: ServicePlan, slots: Sequence[Slot]) -> Reconci
 
 
 def _first_failure(slots: Sequence[Slot]) -> str:
-    """The message of the first container that failed."""
+    """The message of the first container that fails."""
     for slot in slots:
         container = slot.container
         if container is not None and container.fault and not container.removal_requested:
             return f"{container.name}: {container.message}"
+    return ""
+
+
+def _first_trouble(containers: Sequence[Container]) -> str:
+    """What is wrong with the first container that does not do its work though nothing failed for good."""
+    for container in containers:
+        health = unit_health(unit_of(container))
+        if health in {UNHEALTHY, DEGRADED} and not container.removal_requested:
+            return f"{container.name}: {container.message or NO_REASON.get(container.health, container.display_state)}"
     return ""
 
 
@@ -192,30 +208,28 @@ def reconcile_stack(row: Stack) -> ReconcileResult:
             )
         return ReconcileResult(state="removed")
     return ReconcileResult(
-        state="active", status={"health": _health(services)}, requeue_after=RESYNC_SECONDS if services else None
+        state="active",
+        status={"health": stack_health(map(health_of, services))},
+        requeue_after=RESYNC_SECONDS if services else None,
     )
-
-
-def _health(services: Sequence[Service]) -> str:
-    active = [s for s in services if s.desired == "active"]
-    words = {str(s.status.get("health", "initializing")) for s in active}
-    for word in ("unhealthy", "degraded", "initializing"):
-        if word in words:
-            return word
-    return "healthy"
 
 
 def services_to_requeue(row: Container) -> Iterable[tuple[str, int]]:
     """The service to requeue when its container is in sync: only for the last one of them, or one that failed."""
     if not row.spread_key:
         return []
-    siblings = Container.all_objects.filter(spread_key=row.spread_key, removed=None).exclude(pk=row.pk)
-    siblings = siblings.exclude(desired="removed")  # on a lost host that may last for days
-    busy = Q(observed_generation__lt=F("generation")) | Q(state__in=CONTAINER.transitional)
-    if row.desired == "running" and siblings.filter(busy, fault=False).exists():
+    if not row.is_crash_looping and _waits_for_siblings(row):
         return []
     keys: Any = Service.all_objects.filter(uuid=row.spread_key).values_list("pk", flat=True)
     return [("service", key) for key in keys]
+
+
+def _waits_for_siblings(row: Container) -> bool:
+    """Whether others of the service are busy: the last of them requeues it, and not each of a thousand."""
+    siblings = Container.all_objects.filter(spread_key=row.spread_key, removed=None).exclude(pk=row.pk)
+    siblings = siblings.exclude(desired="removed")  # on a lost host that may last for days
+    busy = Q(observed_generation__lt=F("generation")) | Q(state__in=CONTAINER.transitional)
+    return row.desired == "running" and bool(siblings.filter(busy, fault=False).exists())
 
 
 def stacks_to_requeue(row: Service) -> Iterable[tuple[str, int]]:

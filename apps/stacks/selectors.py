@@ -9,11 +9,12 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.containers.models import Container
-from apps.containers.selectors import endpoints
+from apps.containers.selectors import endpoints, is_running
 from apps.core.errors import Forbidden
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.stacks.compose import export
+from apps.stacks.health import DEGRADED, INITIALIZING, SEVERITY, STOPPED
 from apps.stacks.models import (
     Service,
     ServiceLink,
@@ -34,12 +35,21 @@ class ServiceView:
     @property
     def running(self) -> int:
         """How many of its containers run."""
-        return sum(container.display_state == "running" for container in self.containers)
+        return sum(is_running(container) for container in self.containers)
 
     @property
     def endpoints(self) -> list[dict[str, Any]]:
         """Where its published ports are reached."""
         return [endpoint for container in self.containers for endpoint in endpoints(container)]
+
+
+def health_of(row: Service) -> str:
+    """The health of a service as last observed; one that is being stopped or started was not observed as that yet."""
+    if row.desired != "active":
+        return STOPPED
+    health = str((row.status or {}).get("health") or INITIALIZING)
+    health = INITIALIZING if health == STOPPED else health
+    return max(health, DEGRADED, key=SEVERITY.index) if row.fault else health
 
 
 def stacks_of(actor: Actor, environment_id: int) -> QuerySet[Stack]:

@@ -24,9 +24,10 @@ from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.core.lifecycle import UPDATING_STATES
+from apps.stacks.health import wire_health
 from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, ServiceLink, Stack
-from apps.stacks.selectors import service_views
+from apps.stacks.selectors import health_of, service_views
 from apps.stacks.services import (
     link_add,
     link_remove,
@@ -124,7 +125,7 @@ class ServiceResource(Resource):
     """)
     computed = {
         "currentScale": lambda context: len(context.extra["view"].containers),
-        "healthState": lambda context: (context.row.status or {}).get("health"),
+        "healthState": lambda context: wire_health(health_of(context.row)),
         "launchConfig": lambda context: context.extra["config"],
         "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
         "metadata": lambda context: context.row.metadata or None,

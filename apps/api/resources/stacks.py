@@ -18,8 +18,9 @@ from apps.api.wire.resource import (
 )
 from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
 from apps.core.ids import row_number
+from apps.stacks.health import stack_health, wire_health
 from apps.stacks.models import Service, Stack
-from apps.stacks.selectors import stack_export
+from apps.stacks.selectors import health_of, stack_export
 from apps.stacks.services import (
     stack_act,
     stack_create,
@@ -58,8 +59,7 @@ def _if_values_visible(name: str) -> Any:
 
 def _health(context: RowContext) -> str:
     """The worst health among the stack's services."""
-    found = {str((each or {}).get("health") or "healthy") for each in context.extra or ()}
-    return next((word for word in ("unhealthy", "degraded", "initializing") if word in found), "healthy")
+    return wire_health(stack_health(map(health_of, context.extra or ())))
 
 
 class AddOutputsInputResource(EmbeddedResource):
@@ -123,11 +123,11 @@ class StackResource(Resource):
     links = {"account": Link("project", attribute="environment_id"), "services": Link("service", column="stack")}
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
-        """The status of each stack's services."""
+        """Each stack's services, with what their health is decided from."""
         found: dict[int, list[Any]] = {row.pk: [] for row in rows}
         services = Service.objects.within(caller.environments()).filter(stack__in=list(found), removed=None)
-        for stack, status in services.values_list("stack", "status"):
-            found[stack].append(status)
+        for service in services.only("stack", "desired", "status", "fault"):
+            found[service.stack_id].append(service)
         return found
 
     def create(self, caller: ApiCaller, data: Data) -> Stack:

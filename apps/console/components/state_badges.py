@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, Value, When
 
-GOOD = ("active", "running", "started-once", "pulled", "healthy", "succeeded")
+GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded")
 OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded")
-BAD = ("error", "erroring", "unhealthy", "failed", "disconnected")
-WARN = ("degraded", "initializing", "reconnecting", "paused")
+BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "disconnected")
+WARN = ("degraded", "initializing", "reconnecting", "paused", "unknown")
 
 _TONES = {word: tone for tone, words in (("good", GOOD), ("off", OFF), ("bad", BAD), ("warn", WARN)) for word in words}
 _ICONS = {"good": "circle-check", "off": "player-stop", "bad": "circle-x", "warn": "alert-triangle", "busy": "loader-2"}
@@ -42,8 +42,19 @@ def badge_of(row: Any) -> StateBadge:
     health = getattr(row, "health", "") or (row.status or {}).get("health", "")
     if word in {"active", "running"} and health and health != "healthy":
         word = "initializing" if health == "starting" else str(health)
+    word = _container_word(row, word)
     tone_name = "bad" if row.fault else tone(word)
     return StateBadge(word, tone_name, row.message, _is_stale(row))
+
+
+def _container_word(row: Any, word: str) -> str:
+    """What a container's state leaves unsaid: that it keeps crashing, or is a job that has ended for good."""
+    if getattr(row, "is_crash_looping", False) and word in {"running", "starting", "restarting", "stopped"}:
+        return "crashing"
+    code = getattr(row, "final_exit_code", None)
+    if code is not None and word == "stopped":
+        return "failed" if code else "completed"
+    return word
 
 
 def _is_stale(row: Any) -> bool:
@@ -57,7 +68,7 @@ def bad_first(*, by_health: bool = False) -> Case:
     ranks = [(BAD, 0), (WARN, 1), (OFF, 3), (GOOD, 4)]
     whens = [When(display_state__in=words, then=Value(rank)) for words, rank in ranks]
     by_reported_health = (
-        [When(status__health__in=words, then=Value(rank)) for words, rank in ranks[:2]] if by_health else []
+        [When(status__health__in=words, then=Value(rank)) for words, rank in ranks[:3]] if by_health else []
     )
     return Case(
         When(fault=True, then=Value(0)), *by_reported_health, *whens, default=Value(2), output_field=IntegerField()

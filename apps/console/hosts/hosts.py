@@ -16,7 +16,7 @@ from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import apply_filters, defer_heavy_fields
 from apps.console.containers.launch_form import parse_key_values
 from apps.console.request_context import RequestContext, member_required, post_required
-from apps.containers.selectors import containers_of, endpoints
+from apps.containers.selectors import containers_of, endpoints, running_filter
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
 from apps.hosts.models import Host
@@ -63,7 +63,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), CONTAINER_COLUMNS), filters)
     for each in page.rows:
         each.published_ports = endpoints(each)
-    running = mine.filter(display_state="running").count()
+    running = mine.filter(running_filter()).count()
     return ctx.render("console/host.html", {"row": row, "page": page, "running": running})
 
 

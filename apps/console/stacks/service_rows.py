@@ -6,13 +6,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from apps.console.components.listing import natural_order
+from apps.console.components.state_badges import tone
 from apps.console.request_context import RequestContext
 from apps.containers.models import Container
-from apps.containers.selectors import endpoints
+from apps.containers.selectors import endpoints, running_filter
+from apps.stacks.health import HEALTHY
 from apps.stacks.models import Service, ServiceLink, Slot
+from apps.stacks.selectors import health_of
 
 MAX_CONTAINERS_FOR_PORTS = 4  # per service: a list shows the ports of the first few
 HEAVY_STACK_FIELDS = ("docker_compose", "rancher_compose", "variables")
@@ -28,6 +31,19 @@ class ServiceRow:
     ports: list[dict[str, Any]] = field(default_factory=list)
     links: list[ServiceLink] = field(default_factory=list)
 
+    @property
+    def meter(self) -> str:
+        """The tone of the bar that shows how many run."""
+        return meter_tone(self.service, self.running)
+
+
+def meter_tone(row: Service, running: int) -> str:
+    """The tone of a bar that shows how many of a service's containers run: good only if the service is."""
+    if row.desired != "active":
+        return "off"
+    health = health_of(row)
+    return "busy" if health == HEALTHY and running < row.scale else tone(health)
+
 
 def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow]]:
     """The matching services of this environment by stack; four queries however many there are."""
@@ -35,7 +51,7 @@ def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow
     rows = rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY_STACK_FIELDS))
     by_service = {row.pk: ServiceRow(row) for row in rows.order_by(*natural_order("name"))}
     slots = Slot.objects.filter(service__in=list(by_service), container__removed=None)
-    alive = Count("pk", filter=Q(container__display_state="running"))
+    alive = Count("pk", filter=running_filter("container__"))
     for key, total, running in slots.order_by().values_list("service").annotate(total=Count("pk"), alive=alive):
         by_service[key].total, by_service[key].running = total, running
     for link in ServiceLink.objects.filter(service__in=list(by_service)).select_related("target").defer("target__spec"):

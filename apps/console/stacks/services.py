@@ -15,8 +15,9 @@ from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks import lost_hosts
+from apps.console.stacks.service_rows import meter_tone
 from apps.containers.models import Container
-from apps.containers.selectors import endpoints
+from apps.containers.selectors import endpoints, is_running
 from apps.control.models import Operation
 from apps.core.errors import Invalid
 from apps.environments.access import verdict
@@ -62,7 +63,8 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "row": row,
         "page": page,
         "ports": [each for container in page.rows for each in container.published_ports],
-        "running": sum(each.display_state == "running" for each in all_containers),
+        "running": sum(map(is_running, all_containers)),
+        "meter": meter_tone(row, sum(map(is_running, all_containers))),
         "freshness": combined_freshness(all_containers),
         "lost_hosts": lost_hosts.lost_hosts_of(row, page.rows),
         "links": list(links),
