@@ -11,6 +11,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from portal.boot.new_database import create_if_empty
+
 
 def migrations_on_disk() -> set[tuple[str, str]]:
     """Every (app, migration) that the installed apps bring."""
@@ -36,9 +38,10 @@ def is_behind() -> bool:
 def migrate_if_behind() -> bool:
     """Bring the database up to date; True when there was something to do."""
     try:
+        is_new = create_if_empty()
         behind = is_behind()
         if behind:
             call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
     finally:
         connection.close()
-    return behind
+    return is_new or behind

@@ -144,8 +144,11 @@ def _load_application() -> Any:
     from django.core.exceptions import ImproperlyConfigured
     from django.utils.module_loading import import_string
 
+    from portal.boot.optional_imports import load_rest_framework
+
     gc.disable()  # what loading makes stays: going through it again and again would take longer than loading it
     try:
+        load_rest_framework()
         django.setup()
         return import_string(settings.ASGI_APPLICATION)
     except ImproperlyConfigured as error:

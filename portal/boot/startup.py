@@ -19,8 +19,10 @@ def prepare() -> None:
     from apps.console.login.setup import setup_link_create
     from apps.control.reconcile import release_all_leases
     from apps.environments.services import ensure_default_environment
+    from apps.environments.services.permissions import permissions_sync
     from apps.hosts.watch import release_all_streams
 
+    permissions_sync()  # `migrate` does it, but a new permission brings no migration, and a new database needs none
     release_all_leases()
     release_all_streams()
     ensure_default_environment()
