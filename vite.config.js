@@ -1,6 +1,7 @@
 // Builds the console's parts into static/dist (hashed names, a manifest for the templates); never committed.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { defineConfig } from "vite";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -26,10 +27,25 @@ function iconSprite() {
   };
 }
 
+// Compressed once at build: each text file gets a .gz and a .br beside it, which the portal serves in its place.
+function compressedCopies() {
+  return {
+    name: "compressed-copies",
+    enforce: "post",
+    writeBundle({ dir }, bundle) {
+      for (const name of Object.keys(bundle).filter((each) => /\.(js|css|svg)$/.test(each))) {
+        const content = readFileSync(`${dir}/${name}`);
+        writeFileSync(`${dir}/${name}.gz`, gzipSync(content, { level: 9 }));
+        writeFileSync(`${dir}/${name}.br`, brotliCompressSync(content));
+      }
+    },
+  };
+}
+
 export default defineConfig({
   base: "/static/dist/",
   publicDir: false,
-  plugins: [iconSprite()],
+  plugins: [iconSprite(), compressedCopies()],
   build: {
     outDir: "static/dist",
     assetsDir: "",

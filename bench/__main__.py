@@ -198,7 +198,12 @@ def _pages(data: Path) -> bool:
     for path, cost in json.loads(done.stdout.splitlines()[-1]).items():
         figure = f"{cost['milliseconds']:.0f} ms"
         report(f"{path}: {cost['queries']} queries, {cost['bytes'] / 1000:.0f} kB", figure)
-        passed &= cost["queries"] <= 20
+        report("  compressed", f"{cost['compressed'] / 1000:.1f} kB", "<= 1/5")
+        passed &= cost["queries"] <= 20 and cost["compressed"] * 5 <= cost["bytes"]
+        if "refresh" in cost:
+            report("  a live refresh after a change, compressed", f"{cost['refresh'] / 1000:.1f} kB")
+            report("  a live refresh without one", f"{cost['unchanged']} B", "0 B")
+            passed &= cost["unchanged"] == 0
     return passed
 
 

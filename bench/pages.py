@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -82,12 +83,12 @@ def _create_containers(environment: Any, host: Any) -> None:
 
 
 def _measure_page(path: str, headers: dict[str, str]) -> dict[str, float]:
-    """Median milliseconds and the number of queries of one request."""
+    """Median milliseconds, queries and bytes of one request; of a page also what its live refreshes weigh."""
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    client = Client()
+    client: Any = Client()
 
     def request() -> Any:
         answer = client.get(path, **headers)
@@ -99,7 +100,19 @@ def _measure_page(path: str, headers: dict[str, str]) -> dict[str, float]:
         answer = request()
         count = len(queries)
     times = [_timed(request) for _ in range(RUNS)]
-    return {"milliseconds": 1000 * statistics.median(times), "queries": count, "bytes": len(answer.content)}
+    figures = {"milliseconds": 1000 * statistics.median(times), "queries": count, "bytes": len(answer.content)}
+    figures["compressed"] = len(client.get(path, **headers, HTTP_ACCEPT_ENCODING="gzip").content)
+    version = re.search(rb'data-version="(\w+)"', answer.content)
+    return figures | _measure_refreshes(client, path, headers, version[1].decode()) if version else figures
+
+
+def _measure_refreshes(client: Any, path: str, headers: dict[str, str], version: str) -> dict[str, float]:
+    """The compressed bytes of a live refresh: of a page that has changed, and of one that has not."""
+    refresh = {**headers, "HTTP_HX_REQUEST": "true", "HTTP_X_CORRAL_REFRESH": "true", "HTTP_ACCEPT_ENCODING": "gzip"}
+    changed = client.get(path, **refresh)
+    unchanged = client.get(path, **refresh, HTTP_IF_NONE_MATCH=f'"{version}"')
+    assert unchanged.status_code == 304, f"{path}: an unchanged page was sent again ({unchanged.status_code})"
+    return {"refresh": len(changed.content), "unchanged": len(unchanged.content)}
 
 
 def _timed(work: Callable[[], Any]) -> float:

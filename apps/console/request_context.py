@@ -25,6 +25,7 @@ from apps.accounts.login.sessions import record_session_activity
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
 from apps.console.components.listing import natural_order
+from apps.console.components.region_version import add_version, fragment_response
 from apps.console.components.revocation_summary import describe_revoked
 from apps.control.services import record_response
 from apps.core.errors import (
@@ -121,7 +122,9 @@ class RequestContext:
             "open_mode": self.actor.is_admin and not is_fragment(self.request) and open_mode_enabled(),
         }
         text = render_to_string(template, {**base_context, **(context or {})}, self.request)
-        return HttpResponse(text, status=status)
+        if is_fragment(self.request):
+            return fragment_response(self.request, text, status=status)
+        return HttpResponse(add_version(text), status=status)
 
     def last_environment(self) -> Environment | None:
         """The environment visited last, which pages without one keep in their frame."""

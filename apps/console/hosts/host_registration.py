@@ -52,7 +52,9 @@ def add(ctx: RequestContext) -> HttpResponse:
         "errors": errors,
         "new_hosts": new_hosts.distinct().order_by("-pk")[:20],
     }
-    return ctx.render("console/host_add.html", context)
+    response = ctx.render("console/host_add.html", context)
+    response["Cache-Control"] = "no-store"  # the commands contain the token
+    return response
 
 
 @member_required

@@ -20,6 +20,7 @@ let pollTimer = 0;
 let isRefreshing = false;
 let isStale = false;
 let socket = null;
+let version = region?.dataset.version ? `"${region.dataset.version}"` : "";
 
 function showStatus(state) {
   if (!badge) return;
@@ -46,7 +47,12 @@ async function refresh() {
   isStale = false;
   try {
     const response = await fetch(location.href, {
-      headers: { "HX-Request": "true", "X-Corral-Refresh": "true", Accept: "text/html" },
+      headers: {
+        "HX-Request": "true",
+        "X-Corral-Refresh": "true",
+        Accept: "text/html",
+        ...(version && { "If-None-Match": version }),
+      },
     });
     await applyResponse(response);
     if (badge?.dataset.pulse === "offline") showStatus(socket?.isOpen ? "live" : "delayed");
@@ -68,10 +74,11 @@ async function applyResponse(response) {
   const target = response.headers.get("HX-Redirect");
   if (target) return location.assign(target);
   if (response.status === 404 || response.status === 410) return leaveDeletedPage();
-  if (!response.ok) return undefined;
+  if (!response.ok) return undefined; // 304 too: what is shown is current
   const html = await response.text();
   if (!document.hidden || !isStale) {
     await morphMain(html);
+    version = response.headers.get("ETag") ?? ""; // after the morph, which reports a swap too
     updateRelativeTimes();
     document.dispatchEvent(new CustomEvent("corral:refreshed"));
   }
@@ -130,7 +137,13 @@ function connect() {
   });
 }
 
+// What is shown may differ from the version it was fetched as: a form answered, a button was disabled.
+function forgetVersion() {
+  version = "";
+}
+
 export function startLiveRefresh() {
+  for (const name of ["htmx:after:swap", "corral:done", "corral:changed"]) document.addEventListener(name, forgetVersion);
   document.addEventListener("corral:done", (event) => event.detail?.changed !== false && refreshSoon(60));
   document.addEventListener("corral:changed", () => refreshSoon(60));
   document.addEventListener("visibilitychange", () => !document.hidden && isStale && refreshSoon(0));
