@@ -22,6 +22,7 @@ from apps.accounts.models import (
 )
 from apps.accounts.selectors import FAILED_LOGIN_WINDOW, is_set_up, local_admins
 from apps.core import hooks
+from apps.core.edits import require_current
 from apps.core.errors import Conflict, Invalid
 from apps.core.hooks import ActorProtocol
 from apps.core.services import require_recent_auth
@@ -179,6 +180,7 @@ def key_update(
     """
     texts = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
     limits = {k: v for k, v in changes.items() if k in {"role", "expires", "addresses"}}
+    require_current(key, {**texts, **limits})
     request = {**texts, **limits, **(details or {})}
     if request.get("expires") is not None:
         request["expires"] = request["expires"].isoformat()

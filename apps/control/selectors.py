@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from django.db.models import QuerySet, Value
 
 from apps.control.models import AuditEntry, Operation
+from apps.core.models import Managed
 from apps.environments.actor import Actor
 
 MAX_DEPTH, MAX_DESCENDANTS = 5, 200
@@ -52,3 +53,10 @@ def retained_counts(actor: Actor) -> dict[str, int]:
         "retention.audit.days": AuditEntry.all_objects.count(),
         "retention.operations.days": Operation.all_objects.count(),
     }
+
+
+def last_change_of(row: Managed) -> Operation | None:
+    """What a person requested of this row last, with the account; for who may see the row."""
+    done = Operation.all_objects.filter(kind=row.KIND, target=row.pk, account__isnull=False)
+    found: Operation | None = done.select_related("account").order_by("-pk").first()
+    return found

@@ -19,6 +19,7 @@ from apps.control.models import (
     OperationLine,
 )
 from apps.control.queue import enqueue_after_commit
+from apps.core.edits import require_current
 from apps.core.errors import (
     ActionNotAvailable,
     Conflict,
@@ -50,11 +51,13 @@ def request_change(
 ) -> Operation:
     """Record `action` as the desired state of `row`, with further desired columns `changes`; the row is refreshed.
 
-    Raises `Forbidden` (role), `ActionNotAvailable` (state), `Conflict` when somebody else was faster. Nothing is done
-    yet when this returns: the loop does it.
+    Raises `Forbidden` (role), `ActionNotAvailable` (state), `StaleEdit` when `row.based_on` says that the change
+    started from older values, `Conflict` when somebody else was faster. Nothing is done yet when this returns: the
+    loop does it.
     """
     actor = actor or SYSTEM
     _require_allowed(row, action, actor)
+    require_current(row, changes or {})
     _check_texts(changes or {})
     return write_change(
         row,
@@ -91,6 +94,7 @@ def write_change(
         if not rows.update(generation=F("generation") + 1, **fresh, **columns):
             raise Conflict(f"{row.name or row.KIND} was changed by somebody else just now; look again and retry.")
         row.refresh_from_db()
+        row.based_on = None  # of an older generation now, by this very change
         _supersede(row)
         operation = _operation(row, action, actor, environment_id, request, parent)
         operation.previous_values = previous_values

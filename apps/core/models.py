@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
+from apps.core.edits import BasedOn
 from apps.core.encrypted import EncryptedTextField
 from apps.core.lifecycle import LifeCycle
 
@@ -26,6 +27,8 @@ class Managed(models.Model):
 
     KIND: ClassVar[str] = ""
     LIFECYCLE: ClassVar[LifeCycle]
+    based_on: BasedOn | None = None
+    """What the edit at hand started from; set by a face on the row it loaded, and no column."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255, blank=True)

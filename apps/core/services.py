@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.core import hooks
 from apps.core.defaults import DEFAULTS, OPEN_MODE
+from apps.core.edits import BasedOn, require_unchanged
 from apps.core.errors import Forbidden, Invalid, ReauthenticationRequired
 from apps.core.hooks import ActorProtocol
 from apps.core.models import Setting
@@ -14,23 +15,35 @@ SENSITIVE_PREFIXES = ("api.security.", "api.auth.", "auth.", "session.", "totp."
 """Prefixes of settings that decide who may log in, or what a container may do to its host."""
 
 
-def setting_write(name: str, value: Any, *, actor: ActorProtocol) -> None:
-    """Set a known setting. Raises `Forbidden` for others than administrators, `Invalid` for a name or value."""
+def setting_write(name: str, value: Any, *, actor: ActorProtocol, based_on: BasedOn | None = None) -> None:
+    """Set a known setting.
+
+    Raises `Forbidden` for others than administrators, `Invalid` for a name or value, `StaleEdit` when the value is
+    not any more the one in `based_on`.
+    """
     _require_may_set(name, actor)
     if name not in DEFAULTS:
         raise Invalid("name", "InvalidOption", f"There is no setting {name[:100]!r}.")
     if not isinstance(value, str):
         raise Invalid("value", "InvalidFormat", "A setting's value is a text.")
     checked = DEFAULTS[name].check(value)
+    _require_value_seen(name, checked, based_on)
     Setting.objects.update_or_create(name=name, defaults={"value": checked})
     hooks.record("setting.update", actor=actor, request={"name": name, "value": checked})
 
 
-def setting_reset(name: str, *, actor: ActorProtocol) -> None:
-    """Reset a setting to its default. Raises `Forbidden` for others than administrators."""
+def setting_reset(name: str, *, actor: ActorProtocol, based_on: BasedOn | None = None) -> None:
+    """Reset a setting to its default. Raises as `setting_write` does."""
     _require_may_set(name, actor)
+    _require_value_seen(name, DEFAULTS[name].value if name in DEFAULTS else "", based_on)
     Setting.objects.filter(name=name).delete()
     hooks.record("setting.delete", actor=actor, request={"name": name})
+
+
+def _require_value_seen(name: str, wanted: str, based_on: BasedOn | None) -> None:
+    stored = Setting.objects.filter(name=name).values_list("value", flat=True).first() if based_on else None
+    current = stored if stored is not None else DEFAULTS[name].value if name in DEFAULTS else ""
+    require_unchanged(name, based_on, {"value": current}, {"value": wanted})
 
 
 def _require_may_set(name: str, actor: ActorProtocol) -> None:

@@ -204,12 +204,16 @@ def service_update(
 ) -> Service:
     """Change a service's scale, name, description, metadata or its policy and seconds for lost hosts.
 
-    Containers keep the name they were made with.
+    `lost_after` says the same as `lost_host` in one value: the seconds, None to wait. Containers keep the name they
+    were made with.
     """
     known = {"scale", "name", "description", "metadata"}
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
     if lost_host != (None, None):
         allowed["lost_after"] = parse_lost_after(*lost_host, current=row.lost_after)
+    elif "lost_after" in changes:
+        after = changes["lost_after"]
+        allowed["lost_after"] = parse_lost_after("wait" if after is None else "reschedule", after)
     if "scale" in allowed:
         allowed["scale"] = check_scale(allowed["scale"])
     if "metadata" in allowed:

@@ -67,4 +67,4 @@ def test_what_was_typed_or_cleared_stands_there_beside_a_refusal(browser_as: Any
     answer = browser_as("alice").post(path, {"name": "x" * 256, "description": ""}, headers=HX)
     assert answer.status_code == 422
     assert f'value="{"x" * 256}"' in answer.content.decode()
-    assert "the old words" not in answer.content.decode()
+    assert 'value="the old words"' not in answer.content.decode()

@@ -114,9 +114,11 @@ def test_a_role_is_never_another_name_for_owner(actor_of: Actors, custom: Any):
 @pytest.mark.parametrize(("field", "limit"), [("label", 64), ("description", 255)])
 def test_texts_have_their_lengths(field: str, limit: int, custom: Any, actor_of: Actors):
     role = custom("deployer", "operate")
-    role_update(role, actor=actor_of("root"), **{field: "x" * limit})
+    fitting: dict[str, Any] = {field: "x" * limit}
+    too_long: dict[str, Any] = {field: "x" * (limit + 1)}
+    role_update(role, actor=actor_of("root"), **fitting)
     with pytest.raises(Invalid) as refusal:
-        role_update(role, actor=actor_of("root"), **{field: "x" * (limit + 1)})
+        role_update(role, actor=actor_of("root"), **too_long)
     assert refusal.value.field == field
 
 

@@ -18,6 +18,7 @@ from apps.api.wire.context import ApiCaller, resolve_caller
 from apps.api.wire.formats import wants_html
 from apps.api.wire.input import FormBody, method_not_allowed, unwrap_form
 from apps.api.wire.origin import base_url, client_address
+from apps.api.wire.preconditions import apply_precondition, etag_of
 from apps.api.wire.resource import Resource, find_resource, visible_resources
 from apps.api.wire.serialize import serialize_collection, serialize_row, serialize_rows
 from apps.core.errors import NotFound, Unauthorized
@@ -76,6 +77,7 @@ class ApiView(APIView):
             row = self._row(resource)
             if len(self.path) > 2 or action is None:
                 raise method_not_allowed("POST")
+            self._apply_precondition(row, is_update=action == "update")
             answer, status = dispatch.perform_action(resource, self.caller, row, action, body)
             return Response(answer, status=status)
         if action is not None:
@@ -95,9 +97,13 @@ class ApiView(APIView):
         row = self._row(resource) if len(self.path) > 1 else None
         if row is None or len(self.path) > 2 or not resource.may(self.caller, "u" if method == "PUT" else "d"):
             raise method_not_allowed(method)
+        self._apply_precondition(row, is_update=method == "PUT")
         if method == "PUT":
             return dispatch.update(resource, self.caller, row, body)
         return dispatch.remove(resource, self.caller, row)
+
+    def _apply_precondition(self, row: Any, *, is_update: bool) -> None:
+        apply_precondition(row, self.request.headers.get("If-Match", ""), is_update=is_update)
 
     def _read(self, request: Request) -> dict[str, Any] | HttpResponseBase:
         if not self.path:
@@ -163,6 +169,8 @@ class ApiView(APIView):
             response.data["revoked"] = dataclasses.asdict(sum(caller.actor.revoked_counts, RevokedCounts()))
         found = super().finalize_response(request, response, *args, **kwargs)
         complete_audit_entries(caller, self.resource, self.row, request, found)
+        if found.status_code < 300 and len(getattr(self, "path", ())) == 2 and etag_of(self.row):
+            found["ETag"] = etag_of(self.row)
         found["X-API-Schemas"] = self._schemas(caller)
         found["X-API-Account-Id"] = caller.account_id
         # Bodies differ by role and can contain secrets: neither browsers nor proxies may keep them.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
@@ -15,6 +19,7 @@ from apps.accounts.services import (
     account_update,
 )
 from apps.console.components import buttons
+from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.listing import paginate, query_filters, sort_rows
 from apps.console.request_context import RequestContext, admin_required, post_required
 from apps.core.errors import NotFound, Problem
@@ -67,17 +72,28 @@ def new(ctx: RequestContext) -> HttpResponse:
 @admin_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     """Change name, kind and, if a new one is given, the password."""
-    row, errors, sent = find(pk), {}, ctx.request.POST
-    if ctx.request.method == "POST":
-        try:
-            if sent.get("password"):
-                password_set(row, sent["password"], actor=ctx.actor)
-            account_update(row, actor=ctx.actor, name=sent.get("name", "").strip(), kind=sent.get("kind"))
-            return ctx.success_response(_("Saved."))
-        except Problem as problem:
-            errors = {problem.field or "name": problem.message}
-    context = {"row": row, "errors": errors, "kinds": KINDS, "factor": factor_of(row)}
-    return ctx.render("console/account_edit.html", context, status=422 if errors else 200)
+    row, sent = find(pk), ctx.request.POST
+
+    def parse() -> dict[str, Any]:
+        password = {"password": sent["password"]} if sent.get("password") else {}
+        return {"name": sent.get("name", "").strip(), "kind": sent.get("kind", row.kind), **password}
+
+    return handle_edit(
+        Edit(ctx, {"name": row.name, "kind": row.kind}, row),
+        parse=parse,
+        save=partial(_save, ctx, row),
+        template="console/account_edit.html",
+        context=lambda: {"kinds": KINDS, "factor": factor_of(row)},
+    )
+
+
+def _save(ctx: RequestContext, row: User, *, password: str = "", **changes: Any) -> None:
+    """Save what was changed; all of it or nothing."""
+    with transaction.atomic():
+        if changes:
+            account_update(row, actor=ctx.actor, **changes)
+        if password:
+            password_set(row, password, actor=ctx.actor)
 
 
 @admin_required

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
+from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.request_context import RequestContext, admin_required
 from apps.core.errors import NotFound, Problem
 from apps.environments.access import ALLOWED
@@ -37,47 +40,54 @@ def _find(pk: int) -> Role:
     return row
 
 
-def _render_form(ctx: RequestContext, row: Role | None, errors: dict[str, str]) -> HttpResponse:
-    sent = ctx.request.POST
-    granted = sent.getlist("permissions") if sent else (row.permissions if row else ["view"])
-    context: dict[str, Any] = {
-        "row": row,
-        "errors": errors,
-        "values": sent or {"label": row.label if row else "", "description": row.description if row else ""},
-        "permissions": [(name, text, name in granted or name == "view") for name, text in PERMISSIONS.items()],
-    }
-    return ctx.render("console/role_edit.html", context, status=422 if errors else 200)
+def _switches(granted: Container[str]) -> list[tuple[str, Any, bool]]:
+    return [(name, text, name in granted or name == "view") for name, text in PERMISSIONS.items()]
 
 
 def _parse_form(ctx: RequestContext) -> dict[str, Any]:
     sent = ctx.request.POST
     texts = {name: sent.get(name, "").strip() for name in ("label", "description")}
-    return {"permissions": sent.getlist("permissions"), **texts}
+    # In the order of the table, as roles hold them; what is unknown stays, for the service to refuse.
+    ticked = {*sent.getlist("permissions"), "view"}
+    known = [name for name in PERMISSIONS if name in ticked]
+    return {"permissions": [*known, *sorted(ticked.difference(known))], **texts}
 
 
 @admin_required
 def new(ctx: RequestContext) -> HttpResponse:
     """Add a role."""
-    if ctx.request.method != "POST":
-        return _render_form(ctx, None, {})
-    try:
-        role_create(actor=ctx.actor, name=ctx.request.POST.get("name", "").strip(), **_parse_form(ctx))
-    except Problem as problem:
-        return _render_form(ctx, None, {problem.field or "name": problem.message})
-    return ctx.success_response(_("The role was added."))
+    sent, errors = ctx.request.POST, {}
+    if ctx.request.method == "POST":
+        try:
+            role_create(actor=ctx.actor, name=sent.get("name", "").strip(), **_parse_form(ctx))
+            return ctx.success_response(_("The role was added."))
+        except Problem as problem:
+            errors = {problem.field or "name": problem.message}
+    context = {"errors": errors, "values": sent, "permissions": _switches(sent.getlist("permissions"))}
+    return ctx.render("console/role_edit.html", context, status=422 if errors else 200)
 
 
 @admin_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     """Change the permissions of a role; takes effect at once for everybody who has it."""
-    row = _find(pk)
-    if ctx.request.method != "POST":
-        return _render_form(ctx, row, {})
-    try:
-        role_update(row, actor=ctx.actor, **_parse_form(ctx))
-    except Problem as problem:
-        return _render_form(ctx, row, {problem.field or "permissions": problem.message})
-    return ctx.success_response(_("Saved."))
+    row, sent = _find(pk), ctx.request.POST
+    current = {"permissions": list(row.permissions), "label": row.label, "description": row.description}
+    edit = Edit(ctx, current)
+
+    def context() -> dict[str, Any]:
+        granted = sent.getlist("permissions") if edit.is_typed("permissions") else current["permissions"]
+        texts = {
+            name: sent.get(name, "") if edit.is_typed(name) else current[name] for name in ("label", "description")
+        }
+        return {"row": row, "values": texts, "permissions": _switches(granted)}
+
+    return handle_edit(
+        edit,
+        parse=lambda: _parse_form(ctx),
+        save=partial(role_update, row, actor=ctx.actor, based_on=edit.based_on),
+        template="console/role_edit.html",
+        context=context,
+    )
 
 
 @admin_required

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from apps.console.request_context import RequestContext, admin_required, post_required
 from apps.control.selectors import retained_counts
 from apps.core.defaults import DEFAULTS, SettingDefinition
+from apps.core.edits import BasedOn
 from apps.core.errors import NotFound
 from apps.core.models import Setting
 from apps.core.services import setting_reset, setting_write
@@ -51,8 +52,9 @@ def save(ctx: RequestContext, name: str) -> HttpResponse:
     if definition is None:
         raise NotFound(_("There is no such setting."))
     value = ctx.request.POST.get("value", "").strip()[:4096]
+    based_on = BasedOn(None, {"value": ctx.request.POST["seen"]}) if "seen" in ctx.request.POST else None
     if value in {"", definition.value}:
-        setting_reset(name, actor=ctx.actor)
+        setting_reset(name, actor=ctx.actor, based_on=based_on)
         return ctx.success_response(_("%(name)s is what it is by default.") % {"name": name})
-    setting_write(name, value, actor=ctx.actor)
+    setting_write(name, value, actor=ctx.actor, based_on=based_on)
     return ctx.success_response(_("Saved."))

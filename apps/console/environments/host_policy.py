@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse, QueryDict
@@ -9,11 +10,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.policy.enforce import containers_in_violation
 from apps.containers.policy_services import policy_reset, policy_set
 from apps.containers.selectors import policies_of
-from apps.core.errors import Invalid
+from apps.core.edits import BasedOn
 from apps.environments.access import can
 
 GROUPS: dict[str | Promise, tuple[str, ...]] = {
@@ -43,26 +45,45 @@ LISTS: dict[str, tuple[str | Promise, str | Promise]] = {
 def index(ctx: RequestContext) -> HttpResponse:
     """The rules: every member may read them, administrators may change them."""
     policy, decision = policies_of([ctx.env.pk])[ctx.env.pk]
-    errors: dict[str, str] = {}
     rules = policy.to_json()
-    if ctx.request.method == "POST":
-        rules = _parse_form(ctx.request.POST)
-        try:
-            policy_set(ctx.env, rules, actor=ctx.actor)
-            return ctx.success_response(_("The host policy was changed."))
-        except Invalid as problem:
-            errors = {str(problem.field): problem.message}
-    context = {
+    edit = Edit(ctx, rules, labels={name: texts[0] for name, texts in (SWITCHES | LISTS).items()})
+    edit.saves_unchanged = decision is None
+
+    def save(**changes: Any) -> None:
+        policy_set(ctx.env, {**rules, **changes}, actor=ctx.actor, based_on=_basis(edit, changes))
+
+    def context() -> dict[str, Any]:
+        shown = {name: value for name, value in _parse_form(ctx.request.POST).items() if edit.is_typed(name)}
+        return {**_form(rules | shown), "decision": decision, **_standing(ctx)}
+
+    return handle_edit(
+        edit, parse=lambda: _parse_form(ctx.request.POST), save=save, template="console/policy.html", context=context
+    )
+
+
+def _basis(edit: Edit, changes: Mapping[str, Any]) -> BasedOn | None:
+    """What the changed rules were when the form was opened; the other ones are saved as they are now."""
+    if edit.based_on is None:
+        return None
+    return BasedOn(None, {name: value for name, value in edit.based_on.values.items() if name in changes})
+
+
+def _form(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the form."""
+    return {
         "groups": [
             (title, [(name, *SWITCHES[name], rules[name]) for name in names]) for title, names in GROUPS.items()
         ],
-        "lists": [(name, *texts, "\n".join(rules[name]), errors.get(name, "")) for name, texts in LISTS.items()],
-        "errors": errors,
-        "decision": decision,
+        "lists": [(name, *texts, "\n".join(rules[name])) for name, texts in LISTS.items()],
+    }
+
+
+def _standing(ctx: RequestContext) -> dict[str, Any]:
+    """Who may decide, and what runs against the rules."""
+    return {
         "decide": can(ctx.actor, "admin", ctx.env.pk),
         "against": containers_in_violation(ctx.env.pk),
     }
-    return ctx.render("console/policy.html", context, status=422 if errors else 200)
 
 
 def _parse_form(sent: QueryDict) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from apps.accounts.models import User
 from apps.accounts.providers.search import identities_search
 from apps.console.environments.environments import find
 from apps.console.request_context import RequestContext, login_required, post_required
+from apps.core.edits import BasedOn
 from apps.core.errors import Forbidden, Problem
 from apps.core.ids import wire_id
 from apps.environments.access import can
 from apps.environments.models import Environment
 from apps.environments.selectors.members import members_of
-from apps.environments.services import members_set
+from apps.environments.services import member_change
 
 MAX_HITS = 12
 MemberIdentity = tuple[str, str]
@@ -87,17 +88,8 @@ def _target_member(ctx: RequestContext, account: int) -> MemberIdentity:
 def _save_member_list(
     ctx: RequestContext, row: Environment, identity: MemberIdentity, role_name: str | None, message: str
 ) -> HttpResponse:
-    """Save the member list with one identity in this role, or (None) without it."""
-    members = [each for each in _member_entries(row) if (each["externalIdType"], each["externalId"]) != identity]
-    if role_name is not None and any(identity):
-        members.append({"externalId": identity[1], "externalIdType": identity[0], "role": role_name})
-    members_set(row, members, actor=ctx.actor)
+    """Give one identity this role, or (None) none."""
+    seen = ctx.request.POST.get("seen")
+    based_on = BasedOn(None, {"role": seen}) if seen else None
+    member_change(row, identity, role_name, actor=ctx.actor, based_on=based_on)
     return ctx.success_response(message)
-
-
-def _member_entries(row: Environment) -> list[dict[str, str]]:
-    """The current members in the form that the service takes."""
-    return [
-        {"externalId": member.identity, "externalIdType": member.identity_type, "role": member.role}
-        for member in members_of([row.pk])[row.pk]
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db.models import Q
@@ -10,7 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.console.components import buttons
+from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.listing import natural_order, paginate, query_filters, sort_rows
+from apps.console.components.rename_dialog import sent_texts
 from apps.console.components.state_dots import add_state_dots
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import apply_filters, defer_heavy_fields
@@ -80,23 +83,25 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
 @member_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     """Change name, description, address and labels."""
-    row, errors, sent = find(ctx, pk), {}, ctx.request.POST
-    if ctx.request.method == "POST":
-        try:
-            host_update(
-                row,
-                actor=ctx.actor,
-                name=sent.get("name", "").strip() or row.name,
-                description=sent.get("description", "").strip(),
-                address=sent.get("address", "").strip(),
-                labels=parse_key_values("labels", sent.get("labels", "")),
-            )
-            return ctx.success_response(_("Saved."))
-        except Invalid as problem:
-            errors = {str(problem.field): problem.message}
-    labels = sent.get("labels") or "\n".join(f"{name}={value}" for name, value in row.labels.items())
-    context = {"row": row, "errors": errors, "labels": labels}
-    return ctx.render("console/edit.html", context, status=422 if errors else 200)
+    row, sent = find(ctx, pk), ctx.request.POST
+    current = {"name": row.name, "description": row.description, "address": row.address, "labels": row.labels}
+    edit = Edit(ctx, current, row)
+
+    def parse() -> dict[str, Any]:
+        texts = sent_texts(ctx)
+        labels = parse_key_values("labels", sent.get("labels", ""))
+        return {
+            **texts,
+            "name": texts["name"] or row.name,
+            "address": sent.get("address", "").strip(),
+            "labels": labels,
+        }
+
+    def context() -> dict[str, Any]:
+        labels = "\n".join(f"{name}={value}" for name, value in row.labels.items())
+        return {"labels": sent.get("labels", "") if edit.is_typed("labels") else labels}
+
+    return handle_edit(edit, parse=parse, save=partial(host_update, row, actor=ctx.actor), context=context)
 
 
 @member_required

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse, QueryDict
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from apps.accounts.key_limits import parse_time
 from apps.accounts.models import ApiKey
 from apps.accounts.services import NewKey
+from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.request_context import RequestContext
 from apps.core.errors import Invalid
 from apps.core.ids import wire_id
@@ -111,39 +113,43 @@ KEEP_EXPIRY = "keep"
 def handle_key_edit(ctx: RequestContext, row: ApiKey) -> HttpResponse:
     """Show the form, or change the key."""
     sent = ctx.request.POST
-    if ctx.request.method != "POST":
-        return _render_key_edit(
-            ctx, row, {"name": row.name, "description": row.description, "expires": KEEP_EXPIRY}, {}
-        )
-    try:
-        key_change(row, actor=ctx.actor, **_parse_key_edit(sent))
-        return ctx.success_response(_("Saved."))
-    except Invalid as problem:
-        return _render_key_edit(ctx, row, sent.dict(), {str(problem.field): problem.message})
+    current = {"name": row.name, "description": row.description, "addresses": list(row.addresses)}
+    edit = Edit(ctx, current, row)
+
+    def values() -> dict[str, Any]:
+        stored = {**current, "addresses": " ".join(row.addresses), "expires": KEEP_EXPIRY}
+        others = {"role", "expires", "until"}
+        typed = {name: text for name, text in sent.items() if name in others or edit.is_typed(name)}
+        return {**stored, **typed}
+
+    return handle_edit(
+        edit,
+        parse=lambda: _parse_key_edit(sent),
+        save=partial(key_change, row, actor=ctx.actor),
+        template="console/key_edit.html",
+        context=lambda: {"values": values(), **_key_choices(row)},
+    )
 
 
 def _parse_key_edit(sent: QueryDict) -> dict[str, Any]:
     """Parse the edit form; an expiry that is kept is left out."""
-    if sent.get("expires", KEEP_EXPIRY) != KEEP_EXPIRY:
-        return parse_key_form(sent)
-    without_expiry = sent.copy()
-    without_expiry["expires"] = ""
-    return {name: value for name, value in parse_key_form(without_expiry).items() if name != "expires"}
+    keeps = sent.get("expires", KEEP_EXPIRY) == KEEP_EXPIRY
+    form = sent.copy()
+    if keeps:
+        form["expires"] = ""
+    found = parse_key_form(form)
+    left_out = {"expires"} if keeps else set()
+    return {name: value for name, value in found.items() if name not in left_out and (value or name != "role")}
 
 
-def _render_key_edit(
-    ctx: RequestContext, row: ApiKey, values: dict[str, Any], errors: Mapping[str, str]
-) -> HttpResponse:
+def _key_choices(row: ApiKey) -> dict[str, Any]:
+    """What the key may be changed to."""
     scope = getattr(row, "scope", None)
     role = scope.role if scope else row.role
     limit = Role.permissions_of(role) if role else None
-    context = {
-        "row": row,
+    return {
         "role": role,
         "roles": [each for each in role_choices(limit) if each.name != role],
-        "values": {"addresses": " ".join(row.addresses), **values},
-        "errors": errors,
         "spans": [each for each in EXPIRY_CHOICES.items() if each[0] or row.expires],
         "keep": KEEP_EXPIRY,
     }
-    return ctx.render("console/key_edit.html", context, status=422 if errors else 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -9,8 +10,10 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
+from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.freshness import combined_freshness
 from apps.console.components.listing import paginate, sort_rows
+from apps.console.components.rename_dialog import sent_texts
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
 from apps.console.request_context import RequestContext, member_required, post_required
@@ -19,8 +22,10 @@ from apps.console.stacks.service_rows import meter_tone
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints, is_running
 from apps.control.models import Operation
+from apps.core.edits import BasedOn
 from apps.core.errors import Invalid
 from apps.environments.access import verdict
+from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import Service, ServiceLink
 from apps.stacks.services import service_act, service_update
 
@@ -108,11 +113,13 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
     """Set the number of containers, or change it by `by`."""
     row = find(ctx, pk)
     text, by = ctx.request.POST.get("scale", "").strip(), ctx.request.POST.get("by", "")
+    seen = _parse_scale(ctx.request.POST.get("seen", ""))
     # Plus and minus send a difference: two people who click at once both count.
     if by in {"1", "-1"}:
         wanted = max(0, row.scale + int(by))
     elif text.isascii() and text.isdigit() and len(text) < 9:
         wanted = int(text)
+        row.based_on = BasedOn(None, {"scale": seen}) if isinstance(seen, int) else None
     else:
         raise Invalid("scale", "InvalidFormat", _("The scale is a whole number."))
     service_update(row, actor=ctx.actor, scale=wanted)
@@ -122,25 +129,26 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
 @member_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     """Change name, description, scale and lost-host policy."""
-    row, errors = find(ctx, pk), {}
-    sent = ctx.request.POST
-    if ctx.request.method == "POST":
-        try:
-            text = sent.get("scale", "").strip()
-            wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text
-            service_update(
-                row,
-                actor=ctx.actor,
-                name=sent.get("name", "").strip(),
-                description=sent.get("description", "").strip(),
-                scale=wanted,
-                lost_host=lost_hosts.parse_lost_policy(sent),
-            )
-            return ctx.success_response(_("Saved."))
-        except Invalid as problem:
-            errors = {str(problem.field): problem.message}
-    context = {"row": row, "errors": errors, "lost": lost_hosts.lost_policy_form(row, sent)}
-    return ctx.render("console/edit.html", context, status=422 if errors else 200)
+    row, sent = find(ctx, pk), ctx.request.POST
+    current = {"name": row.name, "description": row.description, "scale": row.scale, "lost_after": row.lost_after}
+    edit = Edit(ctx, current, row)
+
+    def parse() -> dict[str, Any]:
+        after = parse_lost_after(*lost_hosts.parse_lost_policy(sent), current=row.lost_after)
+        return {**sent_texts(ctx), "scale": _parse_scale(sent.get("scale", "")), "lost_after": after}
+
+    return handle_edit(
+        edit,
+        parse=parse,
+        save=partial(service_update, row, actor=ctx.actor),
+        context=lambda: {"lost": lost_hosts.lost_policy_form(row, sent if edit.is_typed("lost_after") else {})},
+    )
+
+
+def _parse_scale(text: str) -> Any:
+    """The scale as a number; a text that is none is left for the service to refuse."""
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 9 else digits
 
 
 @member_required

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.components import buttons, state_badges
 from apps.console.components.assets import asset, head_assets, icon
+from apps.console.components.edit_form import Edit
 from apps.console.components.freshness import Freshness, freshness_of
 from apps.console.components.relative_times import ago, ahead, lasted
 from apps.console.components.user_agents import agent
@@ -220,3 +221,9 @@ def theme(context: Mapping[str, Any]) -> str:
     """The theme chosen in this browser."""
     chosen = context["request"].COOKIES.get("corral_theme", "auto")
     return chosen if chosen in {"light", "dark"} else "auto"
+
+
+@register.filter
+def value_of(edit: Edit, name: str) -> str:
+    """What a field of an edit form shows: what was typed, else what is there now."""
+    return edit.text(name)

@@ -7,7 +7,7 @@ from apps.environments.services.environments import (
     environment_update,
 )
 from apps.environments.services.keys import account_key_create, environment_key_create, key_change
-from apps.environments.services.members import members_set, memberships_sync, owner_add, role_groups_sync
+from apps.environments.services.members import member_change, members_set, memberships_sync, owner_add, role_groups_sync
 from apps.environments.services.permissions import permissions_sync
 from apps.environments.services.revocation import revoking
 from apps.environments.services.roles import role_create, role_remove, role_update
@@ -27,6 +27,7 @@ __all__ = [
     "environment_key_create",
     "environment_update",
     "key_change",
+    "member_change",
     "members_set",
     "memberships_sync",
     "owner_add",

@@ -11,6 +11,7 @@ from django.db.models import Q
 from apps.accounts.identity_kinds import person_kinds, provider_identity_kinds
 from apps.accounts.models import User
 from apps.core import hooks
+from apps.core.edits import BasedOn, require_unchanged
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.fields import plain_text
 from apps.core.ids import row_number, wire_id
@@ -131,6 +132,24 @@ def members_set(row: Environment, members: Iterable[Mapping[str, Any]], *, actor
         members_save(row, parsed)
         hooks.record("environment.setmembers", actor=actor, row=row, environment_id=row.pk, request={"members": wanted})
     return list(Member.objects.filter(environment=row).select_related("account"))
+
+
+def member_change(
+    row: Environment, identity: tuple[str, str], role: str | None, *, actor: Actor, based_on: BasedOn | None = None
+) -> None:
+    """Give one identity (its kind and id) this role, or take it from the member list (None); the others stay.
+
+    Raises as `members_set` does, and `StaleEdit` when its role is not any more the one in `based_on`.
+    """
+    members = {(each.identity_type, each.identity): each.role for each in Member.objects.filter(environment=row)}
+    require_unchanged(row.name, based_on, {"role": members.get(identity)}, {"role": role})
+    wanted = {**members, identity: role}
+    entries = [
+        {"externalId": name, "externalIdType": kind, "role": held}
+        for (kind, name), held in wanted.items()
+        if held is not None and (kind or name)
+    ]
+    members_set(row, entries, actor=actor)
 
 
 def _refuse_escalation(row: Environment, wanted: list[Member], actor: Actor) -> None:

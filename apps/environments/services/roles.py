@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.accounts.models import ApiKey
 from apps.core import hooks
+from apps.core.edits import BasedOn, require_unchanged
 from apps.core.errors import Conflict, Forbidden, Invalid
 from apps.core.fields import plain_text
 from apps.environments.actor import Actor
@@ -77,12 +78,26 @@ def role_create(*, actor: Actor, name: str, permissions: Iterable[str], label: s
     return role
 
 
-def role_update(role: Role, *, actor: Actor, permissions: Iterable[str] | None = None, **texts: Any) -> Role:
-    """Change a role's permissions or texts; its members and keys gain or lose permissions at once."""
+def role_update(
+    role: Role,
+    *,
+    actor: Actor,
+    permissions: Iterable[str] | None = None,
+    based_on: BasedOn | None = None,
+    **texts: Any,
+) -> Role:
+    """Change a role's permissions or texts; its members and keys gain or lose permissions at once.
+
+    Raises `Forbidden`, `Invalid`, and `StaleEdit` for what is not any more as it is in `based_on`.
+    """
     require_administrator(actor)
-    set_texts(role, **texts)
+    current = {"permissions": role.permissions, "label": role.label, "description": role.description}
+    wanted = {name: value for name, value in texts.items() if value is not None}
     if permissions is not None:
-        role.permissions = validate_permissions(permissions)
+        wanted["permissions"] = validate_permissions(permissions)
+    require_unchanged(role.name, based_on, current, wanted)
+    set_texts(role, **texts)
+    role.permissions = wanted.get("permissions", role.permissions)
     with revoking(actor, environments=environments_with_role(role.name), accounts=accounts_with_role(role.name)):
         role.save()
         role_grants_sync(role.name, role.held)

@@ -42,16 +42,29 @@ document.addEventListener("keydown", (event) => {
   event.target.blur();
 });
 
+// What such a field showed when it was entered goes along, so that somebody else's change meanwhile is recognised.
+document.addEventListener("focusin", (event) => {
+  if (!event.target.matches("[data-submit]") || !event.target.form) return;
+  event.target.dataset.seen = event.target.value;
+});
+
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-tick-all]")) {
     for (const box of event.target.form.querySelectorAll('input[name="row"]')) box.checked = event.target.checked;
   }
-  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  if (event.target.matches("[data-submit]")) submitChange(event.target);
   const switching = event.target.closest("[data-switches]");
   if (switching) showDependentFields(switching);
   if (event.target.type === "file") readFile(event.target);
   showSelectedCount();
 });
+
+function submitChange(field) {
+  const seen = field.form.elements.namedItem("seen");
+  if (seen && field.dataset.seen !== undefined) seen.value = field.dataset.seen;
+  field.dataset.seen = field.value;
+  field.form.requestSubmit();
+}
 
 function showDependentFields(select) {
   for (const field of select.form.querySelectorAll(`[data-when-${select.name}]`)) {
