@@ -23,6 +23,10 @@ class EngineDown(EngineError):
     """The engine could not be reached, or did not answer in time."""
 
 
+class EngineOverBudget(EngineDown):
+    """The engine answers, but with more, or for longer, than is read from one (`apps/core/read_budgets.py`)."""
+
+
 class EngineNotFound(EngineError):
     """The engine has no such object (container, image, network, exec)."""
 

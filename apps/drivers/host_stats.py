@@ -18,6 +18,7 @@ from apps.drivers.docker.container_stats import sum_samples
 
 SAMPLE_INTERVAL = 1.0
 LIST_INTERVAL = 10.0
+MAX_FOLLOWED = 200
 _SECTOR = 512
 _INTERNAL_INTERFACES = ("lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "vxlan")
 _VIRTUAL_DISKS = ("loop", "ram", "dm-", "md", "zram", "sr", "nbd")
@@ -130,7 +131,9 @@ class ContainerSumStats:
 
     def _follow_new_containers(self) -> None:
         running = {seen.id for seen in self._engine.containers() if seen.state == "running"}
-        for key in running - self._streams.keys():
+        # Each is a thread and a connection; of an engine with more containers the sum is a part.
+        free = MAX_FOLLOWED - len(self._streams)
+        for key in sorted(running - self._streams.keys())[: max(0, free)]:
             threading.Thread(target=self._follow, args=(key,), name=f"stats-{key[:12]}", daemon=True).start()
 
     def _follow(self, key: str) -> None:
@@ -142,10 +145,14 @@ class ContainerSumStats:
             self._streams[key] = stream
         if self._closed.is_set():
             stream.close()
-        for sample in stream:
-            self._latest[key] = sample
-        with self._lock:
-            self._streams.pop(key, None)
+        try:
+            for sample in stream:
+                self._latest[key] = sample
+        except EngineError:
+            pass  # the others still count
+        finally:
+            with self._lock:
+                self._streams.pop(key, None)
 
     def _sum(self) -> StatsSample:
         with self._lock:

@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.control.queue import enqueue
+from apps.core.read_budgets import EVENT_PAUSE_SECONDS, EventAllowance
 from apps.drivers.base import EngineError, EngineEvent, Stream
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.hosts.selectors import driver_of
@@ -65,6 +66,7 @@ class _Watcher(threading.Thread):
         self.host = host
         self.last_event_at = time.time()
         self.timeline = TimelineBuffer(host)
+        self._allowance = EventAllowance()
         self._stop_requested = threading.Event()
         self._stream: Stream[EngineEvent] | None = None
 
@@ -74,8 +76,7 @@ class _Watcher(threading.Thread):
             try:
                 self._stream = driver_of(self.host).events(since=self.last_event_at)
                 enqueue("host", self.host.pk)
-                pause = 0.5
-                self._follow(self._stream)
+                pause = 0.5 if self._follow(self._stream) else EVENT_PAUSE_SECONDS
                 self._mark_seen()
             except EngineError as error:
                 log.info("events of host %s: %s", self.host.pk, error)
@@ -90,13 +91,24 @@ class _Watcher(threading.Thread):
             Host.all_objects.filter(pk=self.host.pk).update(seen_at=timezone.now())
             close_old_connections()
 
-    def _follow(self, stream: Stream[EngineEvent]) -> None:
+    def _follow(self, stream: Stream[EngineEvent]) -> bool:
+        """Pass on what comes until the stream ends; False when more comes than one host may send.
+
+        What came too much is not made up for event by event: the host is requeued, and looked at as a whole.
+        """
         for event in stream:
+            if not self._allowance.take():
+                log.warning("host %s sends too many events; it is looked at as a whole instead", self.host.pk)
+                self.timeline.add(EngineEvent(time.time(), "gap", "lost", "", {"reason": "more events than are taken"}))
+                self.last_event_at = time.time() + EVENT_PAUSE_SECONDS
+                stream.close()
+                return False
             self.last_event_at = max(self.last_event_at, event.at)
             workloads.on_engine_event(self.host.pk, event)
             self.timeline.add(event)
             if self._stop_requested.is_set():
-                return
+                break
+        return True
 
     def stop(self) -> None:
         self._stop_requested.set()

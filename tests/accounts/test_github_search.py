@@ -152,6 +152,6 @@ def test_why_github_cannot_be_reached_is_reported(
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(requests, "get", fail)
+    monkeypatch.setattr(requests.Session, "request", fail)
     with pytest.raises(GithubDown, match=words):
         github_api.by_id(config, "github_user", "43")

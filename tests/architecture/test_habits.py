@@ -69,3 +69,24 @@ def test_every_test_says_what_it_promises(test_modules: Any):
         if not any("fixture" in ast.dump(decorator) for decorator in node.decorator_list)
     ]
     assert not short
+
+
+HTTP_CLIENTS = {"requests", "urllib.request", "http.client", "httpx", "aiohttp", "urllib3"}
+METERED = {"apps/accounts/providers/http.py", "apps/drivers/docker/sdk.py"}
+
+
+def test_no_answer_is_read_without_a_budget(source: Any):
+    """What the portal asks of others over HTTP goes through one of the two places that count and time the answer."""
+    unmetered = []
+    for module in source:
+        if module.path.parts[0] != "apps" or str(module.path) in METERED:
+            continue
+        for node in ast.walk(module.tree):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if re.fullmatch(r"requests\.(request|get|post|put|patch|delete|head|Session|session)", name):
+                unmetered.append(f"{module.name}:{node.lineno}: {name}")  # type: ignore[attr-defined]
+            if isinstance(node, ast.Import) and {each.name for each in node.names} & (HTTP_CLIENTS - {"requests"}):
+                unmetered.append(f"{module.name}:{node.lineno}")
+            if isinstance(node, ast.ImportFrom) and node.module in HTTP_CLIENTS:
+                unmetered.append(f"{module.name}:{node.lineno}")
+    assert not unmetered

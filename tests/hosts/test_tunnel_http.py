@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.core import read_budgets
+from apps.core.read_budgets import ReadBudget
 from apps.core.texts import strip_unstorable
 from apps.drivers.docker.http_message import HEAD_LIMIT
 from apps.hosts.tunnels import agent_http
@@ -129,9 +131,9 @@ def test_a_head_without_an_end_is_given_up(count: int) -> None:
 
 
 def test_a_body_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_http, "_MAX_BODY", 100)
+    monkeypatch.setattr(agent_http, "_CALL", ReadBudget("the answer to one call", 100, 1.0))
     error_text, channel = request_error(HEAD, *[b" " * 60] * 50)
-    assert "too long" in error_text
+    assert "sent more than 100 bytes" in error_text
     assert channel.closed == 1
 
 
@@ -171,8 +173,9 @@ def test_objects_may_begin_in_the_head_s_piece() -> None:
 
 
 def test_a_line_without_an_end_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_http, "_MAX_BODY", 100)
-    assert json_lines(HEAD, b'{"a":1}\n', *[b"x" * 60] * 5, b'\n{"b":2}\n') == [{"a": 1}]
+    monkeypatch.setattr(read_budgets, "MAX_LINE_BYTES", 100)
+    with pytest.raises(AgentResponseError, match="a line of more than 100 bytes"):
+        json_lines(HEAD, b'{"a":1}\n', *[b"x" * 60] * 5, b'\n{"b":2}\n')
 
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=10), max_size=3), max_size=6)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from apps.core import read_budgets
 from apps.drivers.base import (
     CreateRequest,
     Endpoint,
@@ -87,7 +88,7 @@ class DockerDriver:
     def containers(self) -> list[EngineContainer]:
         """Every container on the engine, running or not, in one call."""
         with self._connection() as sdk:
-            return [parsing.parse_container_summary(found) for found in sdk.containers(all=True)]
+            return [parsing.parse_container_summary(found) for found in sdk.rows("/containers/json", all=1)]
 
     def inspect(self, container_id: str) -> EngineContainer:
         """One container in full; by id or name."""
@@ -96,10 +97,11 @@ class DockerDriver:
 
     def find(self, label: str, value: str) -> EngineContainer | None:
         """The container that carries this label, in full, or None."""
+        filters = json.dumps({"label": [f"{label}={value}"]})
         with self._connection() as sdk:
-            found = sdk.containers(all=True, filters={"label": [f"{label}={value}"]})
+            found = next((str(each["Id"]) for each in sdk.rows("/containers/json", all=1, filters=filters)), None)
         try:
-            return self.inspect(found[0]["Id"]) if found else None
+            return self.inspect(found) if found else None
         except EngineNotFound:
             return None
 
@@ -141,7 +143,7 @@ class DockerDriver:
     def images(self) -> list[EngineImage]:
         """Every image on the engine."""
         with self._connection() as sdk:
-            return [parsing.parse_image(found) for found in sdk.images()]
+            return [parsing.parse_image(found) for found in sdk.rows("/images/json")]
 
     def find_image(self, image: str) -> EngineImage | None:
         """The image of this name or id, or None."""
@@ -154,17 +156,18 @@ class DockerDriver:
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
         """Pull an image, yielding progress at most a few times a second."""
         path = f"/images/create?{pull.pull_query(image)}"
-        reply = self._request("POST", path, headers=pull.auth_header(auth), idle_timeout=_PULL_IDLE_TIMEOUT)
+        options = {"budget": read_budgets.ENGINE_PULL, "idle_timeout": _PULL_IDLE_TIMEOUT}
+        reply = self._request("POST", path, headers=pull.auth_header(auth), **options)
         try:
-            yield from pull.read_progress(image, streams.read_json_lines(reply))
+            with reply.as_engine_errors():
+                yield from pull.read_progress(image, streams.read_json_lines(reply))
         finally:
             reply.close()
 
     def save(self, image: str) -> Stream[bytes]:
         """The image as an archive, piece by piece."""
-        return image_archive.ArchiveStream(
-            self._request("GET", f"/images/{quote(image, safe='/:@')}/get", idle_timeout=image_archive.UNPACK_TIMEOUT)
-        )
+        options = {"budget": read_budgets.ENGINE_ARCHIVE, "idle_timeout": image_archive.UNPACK_TIMEOUT}
+        return image_archive.ArchiveStream(self._request("GET", f"/images/{quote(image, safe='/:@')}/get", **options))
 
     def load(self, pieces: Iterable[bytes]) -> None:
         """Load an archive that `save` returned."""
@@ -201,8 +204,9 @@ class DockerDriver:
     def _network_ids(self, name: str) -> list[str]:
         """The ids of the networks of exactly this name, the oldest first."""
         with self._connection() as sdk:
-            found = [network for network in sdk.networks(names=[name]) if network["Name"] == name]
-        return [network["Id"] for network in sorted(found, key=lambda n: (n.get("Created", ""), n["Id"]))]
+            rows = sdk.rows("/networks", filters=json.dumps({"name": [name]}))
+            found = sorted((str(row.get("Created", "")), str(row["Id"])) for row in rows if row["Name"] == name)
+        return [key for _created, key in found]
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is not an error, one in use raises `EngineConflict`."""
@@ -229,7 +233,8 @@ class DockerDriver:
         query = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": "all" if tail is None else max(tail, 0)}
         query |= {"follow": int(follow)} | ({"since": to_query_time(to_nanoseconds(since) + 1)} if since else {})
         path = _container_path(container_id, f"logs?{urlencode(query)}")
-        reply = self._request("GET", path, idle_timeout=None if follow else _LOG_IDLE_TIMEOUT)
+        budget = read_budgets.ENGINE_STREAM if follow else read_budgets.ENGINE_LOG_HISTORY
+        reply = self._request("GET", path, budget=budget, idle_timeout=None if follow else _LOG_IDLE_TIMEOUT)
         return streams.EngineStream(reply, partial(streams.read_log_lines, tty=tty))
 
     def stats(self, container_id: str) -> Stream[StatsSample]:
@@ -263,9 +268,8 @@ class DockerDriver:
         return measurement.sum_measurement(samples, self.info())
 
     def _one_shot_stats(self, container_id: str) -> bytes:
-        reply = self._request(
-            "GET", _container_path(container_id, measurement.ONE_SHOT), idle_timeout=_STATS_IDLE_TIMEOUT
-        )
+        path = _container_path(container_id, measurement.ONE_SHOT)
+        reply = self._request("GET", path, budget=read_budgets.ENGINE_ONE_SAMPLE)
         try:
             return b"".join(reply)
         finally:
@@ -287,7 +291,7 @@ class DockerDriver:
     def _exec_exit_code(self, key: str) -> int | None:
         with self._connection() as sdk:
             found = sdk.exec_inspect(key)
-        return None if found.get("Running") else found.get("ExitCode")
+            return None if found.get("Running") else found.get("ExitCode")
 
     def _request(self, method: str, path: str, **options: Any) -> EngineResponse:
         with self._connection() as sdk:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+from apps.core.read_budgets import OverBudget
 from apps.core.texts import strip_unstorable
 from apps.drivers.base import (
     EngineConflict,
     EngineDown,
     EngineError,
     EngineNotFound,
+    EngineOverBudget,
     EngineRefused,
     ImageMissing,
 )
@@ -57,6 +59,20 @@ def unreachable_error(url: str, error: BaseException) -> EngineDown:
         return EngineDown(f"The engine at {url} did not answer in time.")
     message = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
     return EngineDown(f"The engine at {url} cannot be reached: {message}.")
+
+
+UNEXPECTED_ANSWER_ERRORS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What code that was made for an engine's answers raises when it meets something else."""
+
+
+def over_budget_error(url: str, error: OverBudget) -> EngineOverBudget:
+    """More, or for longer, than is read."""
+    return EngineOverBudget(f"The engine at {url} {error}")
+
+
+def unexpected_answer_error(url: str) -> EngineDown:
+    """An answer that lacks what every engine sends, or has another form."""
+    return EngineDown(f"What answers at {url} does not answer as a Docker engine does.")
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -38,9 +38,15 @@ class DockerExec:
             while not self._pending and not self._ended:
                 piece = self._response.read()
                 self._ended = not piece
-                self._pending = piece if self._frames is None else b"".join(p for _, p in self._frames.feed(piece))
+                self._pending = self._payload(piece)
             output, self._pending = self._pending[:size], self._pending[size:]
             return output
+
+    def _payload(self, piece: bytes) -> bytes:
+        if self._frames is None:
+            return piece
+        with self._response.as_engine_errors():
+            return b"".join(payload for _stream, payload in self._frames.feed(piece))
 
     def write(self, data: bytes) -> None:
         """Send keys. Raises `EngineDown` when the command is over."""

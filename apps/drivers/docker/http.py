@@ -11,23 +11,28 @@ import socket
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from apps.drivers.base import Endpoint, EngineDown, EngineRefused
+from apps.core import read_budgets
+from apps.core.read_budgets import OverBudget, ReadBudget, ReadMeter, format_size
+from apps.drivers.base import Endpoint, EngineDown, EngineError, EngineOverBudget, EngineRefused
 from apps.drivers.dialing import dialers
-from apps.drivers.docker.errors import error_from_response, unreachable_error
+from apps.drivers.docker.errors import (
+    UNEXPECTED_ANSWER_ERRORS,
+    error_from_response,
+    over_budget_error,
+    unexpected_answer_error,
+    unreachable_error,
+)
 from apps.drivers.docker.http_message import HEAD_LIMIT, ChunkedDecoder, encode_request, split_head
 
 CONNECT_TIMEOUT = 4.0
 RESPONSE_TIMEOUT = 30.0
 _CHUNK = 65536
-_ERROR_LIMIT = 65536
-_ERROR_BODY_TIMEOUT = 2.0
 
 
 @lru_cache(maxsize=256)
@@ -185,20 +190,30 @@ class ThreadSafeSocket:
 
 
 class EngineResponse:
-    """A response whose head has arrived; `read` and iteration give the body as it comes."""
+    """A response whose head has arrived; `read` and iteration give the body as it comes, within its budget."""
 
     def __init__(
-        self, connection: ThreadSafeSocket, status: int, remainder: bytes, url: str, idle_timeout: float | None = None
+        self,
+        connection: ThreadSafeSocket,
+        status: int,
+        remainder: bytes,
+        url: str,
+        meter: ReadMeter,
+        idle_timeout: float | None = None,
     ) -> None:
         self.connection = connection
         self.status = status
+        self.meter = meter
         self._remainder = remainder
         self._url = url
         self.idle_timeout = idle_timeout
         self.decoder: ChunkedDecoder | None = None
 
     def read(self, size: int = _CHUNK) -> bytes:
-        """Some of the body, b"" at its end. Raises `EngineDown` when nothing arrives within `idle_timeout`."""
+        """Some of the body, b"" at its end.
+
+        Raises `EngineDown` when nothing arrives within `idle_timeout`, `EngineOverBudget` when it is too much or late.
+        """
         if self.decoder is None:
             return self._read(size)
         try:
@@ -210,26 +225,64 @@ class EngineResponse:
         return b""
 
     def _read(self, size: int) -> bytes:
-        if self._remainder:
-            piece, self._remainder = self._remainder[:size], self._remainder[size:]
-            return piece
         try:
-            return self.connection.recv(size, self.idle_timeout)
+            if self._remainder:
+                piece, self._remainder = self._remainder[:size], self._remainder[size:]
+            else:
+                piece = self.connection.recv(size, self.meter.timeout(self.idle_timeout))
+            self.meter.count(len(piece))
         except TimeoutError as error:
+            self.meter_timeout()
             raise unreachable_error(self._url, error) from None
+        except OverBudget as error:
+            raise self.over_budget(error) from None
+        return piece
+
+    def meter_timeout(self) -> None:
+        """Raise `EngineOverBudget` if it is the whole answer that took too long, not one pause in it."""
+        try:
+            self.meter.timeout()
+        except OverBudget as error:
+            raise self.over_budget(error) from None
+
+    def over_budget(self, error: OverBudget) -> EngineOverBudget:
+        """The error for the reader, whose connection is given up."""
+        self.connection.close()
+        return over_budget_error(self._url, error)
+
+    @contextlib.contextmanager
+    def as_engine_errors(self) -> Iterator[None]:
+        """Whatever making sense of the body raises becomes an `EngineError`."""
+        try:
+            yield
+        except EngineError:
+            raise
+        except OverBudget as error:
+            raise self.over_budget(error) from None
+        except UNEXPECTED_ANSWER_ERRORS as error:
+            raise unexpected_answer_error(self._url) from error
 
     def __iter__(self) -> Iterator[bytes]:
         while piece := self.read():
             yield piece
 
     def lines(self) -> Iterator[bytes]:
-        """The body split at line ends; an unfinished last line is given too."""
-        pending = b""
+        """The body split at line ends; an unfinished last line is given too. One too long is `EngineOverBudget`."""
+        parts: list[bytes] = []
+        size = 0
         for piece in self:
-            *whole, pending = (pending + piece).split(b"\n")
-            yield from filter(None, map(bytes.strip, whole))
-        if pending.strip():
-            yield pending.strip()
+            first, *others = piece.split(b"\n")
+            parts.append(first)
+            size += len(first)
+            if size > read_budgets.MAX_LINE_BYTES:
+                limit = format_size(read_budgets.MAX_LINE_BYTES)
+                raise self.over_budget(OverBudget(f"sent a line of more than {limit}."))
+            if others:
+                *whole, rest = others
+                yield from filter(None, map(bytes.strip, (b"".join(parts), *whole)))
+                parts, size = [rest], len(rest)
+        if last := b"".join(parts).strip():
+            yield last
 
     def close(self) -> None:
         """Close the connection, which ends a read in any thread."""
@@ -244,12 +297,13 @@ def send_request(
     body: Any = None,
     headers: Mapping[str, str] | None = None,
     upgrade: bool = False,
+    budget: ReadBudget = read_budgets.ENGINE_STREAM,
     idle_timeout: float | None = None,
 ) -> EngineResponse:
     """Send one request and wait for the response's head. Raises the `EngineError` that a refusal means.
 
     Only a connection that is to be taken over (`upgrade`) needs HTTP/1.1. `idle_timeout` limits the silence between
-    two pieces of the body.
+    two pieces of the body, `budget` all of it.
     """
     try:
         connection = ThreadSafeSocket(connect(endpoint))
@@ -257,7 +311,7 @@ def send_request(
         raise unreachable_error(endpoint.url, error) from None
     try:
         connection.send(_encode_request(method, path, body, headers or {}, upgrade=upgrade))
-        response = read_response(connection, endpoint.url, idle_timeout)
+        response = read_response(connection, endpoint.url, budget, idle_timeout)
         raise_for_status(response)
     except OSError as error:
         connection.close()
@@ -270,7 +324,7 @@ def send_request(
 
 def _encode_request(method: str, path: str, body: Any, headers: Mapping[str, str], *, upgrade: bool) -> bytes:
     data = b"" if body is None else json.dumps(body).encode()
-    fields = dict(headers)
+    fields = {"Accept-Encoding": "identity", **headers}
     if data or method == "POST":
         fields |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
     if upgrade:
@@ -279,20 +333,30 @@ def _encode_request(method: str, path: str, body: Any, headers: Mapping[str, str
 
 
 def read_response(
-    connection: ThreadSafeSocket, url: str, idle_timeout: float | None, *, head_timeout: float = RESPONSE_TIMEOUT
+    connection: ThreadSafeSocket,
+    url: str,
+    budget: ReadBudget,
+    idle_timeout: float | None,
+    *,
+    head_timeout: float = RESPONSE_TIMEOUT,
 ) -> EngineResponse:
     """The response whose head arrives within `head_timeout` seconds. Raises `EngineDown` for none, `TimeoutError`."""
     received = b""
-    until = time.monotonic() + head_timeout
-    while (found := split_head(received)) is None:
-        piece = connection.recv(timeout=max(0.0, until - time.monotonic()))
-        received += piece
-        if not piece or len(received) > HEAD_LIMIT:
-            raise EngineDown(f"The engine at {url} closed the connection instead of answering.")
+    head_meter = ReadMeter(ReadBudget("the head of its answer", HEAD_LIMIT, head_timeout))
+    try:
+        while (found := split_head(received)) is None:
+            piece = connection.recv(timeout=head_meter.timeout())
+            received += piece
+            if not piece or len(received) > HEAD_LIMIT:
+                raise EngineDown(f"The engine at {url} closed the connection instead of answering.")
+    except OverBudget as error:
+        raise over_budget_error(url, error) from None
     head, remainder = found
     if head.status is None:
         raise EngineDown(f"What answers at {url} is not a Docker engine.")
-    response = EngineResponse(connection, head.status, remainder, url, idle_timeout)
+    if head.is_compressed:
+        raise over_budget_error(url, OverBudget("compressed its answer, though that was not asked for."))
+    response = EngineResponse(connection, head.status, remainder, url, ReadMeter(budget), idle_timeout)
     response.decoder = ChunkedDecoder() if head.is_chunked else None
     return response
 
@@ -300,14 +364,14 @@ def read_response(
 def raise_for_status(response: EngineResponse) -> None:
     """Raise the `EngineError` that a refusal means."""
     if response.status >= 300:
-        response.idle_timeout = _ERROR_BODY_TIMEOUT
+        response.meter = ReadMeter(read_budgets.ENGINE_REFUSAL)
         raise error_from_response(response.status, _read_error_text(response))
 
 
 def _read_error_text(response: EngineResponse) -> str:
     """A refusal's text; where the connection stays open, what arrived until the JSON object was complete."""
-    received = b""
+    received = bytearray()
     with contextlib.suppress(EngineDown):
-        while len(received) < _ERROR_LIMIT and not received.rstrip().endswith(b"}") and (piece := response.read()):
+        while not received.rstrip().endswith(b"}") and (piece := response.read()):
             received += piece
     return received.decode("utf-8", "replace")

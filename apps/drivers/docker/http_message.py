@@ -10,6 +10,7 @@ HEAD_LIMIT = 64 * 1024
 _MAX_SIZE_LINE = 1024
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
+_COMPRESSED = re.compile(rb"\r\ncontent-encoding:\s*(?!identity)[^\s]", re.IGNORECASE)
 _STATUS_LINE = re.compile(rb"HTTP/\S*\s+(\d+)(?:\s|$)")
 
 
@@ -33,6 +34,7 @@ class ReceivedHead:
     status: int | None  # None: what answers does not speak HTTP
     status_text: str  # as it came, with the first word of its phrase
     is_chunked: bool
+    is_compressed: bool
 
 
 def split_head(received: bytes) -> tuple[ReceivedHead, bytes] | None:
@@ -43,7 +45,8 @@ def split_head(received: bytes) -> tuple[ReceivedHead, bytes] | None:
     line = head.partition(b"\r\n")[0]
     found = _STATUS_LINE.match(line)
     words = b" ".join(line.split()[1:3]).decode("latin1")
-    return ReceivedHead(int(found[1]) if found else None, words, bool(_CHUNKED.search(head))), rest
+    status = int(found[1]) if found else None
+    return ReceivedHead(status, words, bool(_CHUNKED.search(head)), bool(_COMPRESSED.search(head))), rest
 
 
 class ChunkedDecoder:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from apps.core import read_budgets
+from apps.core.read_budgets import OverBudget, ReadMeter
 from apps.drivers.base import Endpoint, EngineDown, EngineError
 from apps.drivers.docker.errors import error_from_response, unreachable_error
 from apps.drivers.docker.http import (
@@ -46,13 +48,15 @@ def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None
     try:
         send_error = _send_archive(connection, path, pieces)
         try:
-            response = read_response(connection, endpoint.url, UNPACK_TIMEOUT, head_timeout=UNPACK_TIMEOUT)
+            budget = read_budgets.ENGINE_LOAD
+            response = read_response(connection, endpoint.url, budget, UNPACK_TIMEOUT, head_timeout=UNPACK_TIMEOUT)
         except EngineDown:
             if send_error is None:
                 raise
             raise send_error from None
         raise_for_status(response)
-        _check_loaded(response)
+        with response.as_engine_errors():
+            _check_loaded(response)
     except OSError as error:
         raise unreachable_error(endpoint.url, error) from None
     finally:
@@ -62,11 +66,15 @@ def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None
 def _send_archive(connection: ThreadSafeSocket, path: str, pieces: Iterable[bytes]) -> OSError | None:
     """Send it all; an engine that stops reading may have answered why, so that is not an error yet."""
     connection.send(encode_request("POST", path, _HEADERS, version="1.1"))
+    meter = ReadMeter(read_budgets.ENGINE_LOAD)
     for piece in filter(None, pieces):
         try:
+            meter.timeout()
             connection.send(b"%x\r\n%b\r\n" % (len(piece), piece), UNPACK_TIMEOUT)
         except OSError as error:
             return error
+        except OverBudget as error:
+            return TimeoutError(str(error))
     connection.send(b"0\r\n\r\n", UNPACK_TIMEOUT)
     return None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from apps.core import read_budgets
 from apps.drivers.base import (
     EngineError,
     EngineInfo,
@@ -18,6 +18,7 @@ from apps.drivers.base import (
 )
 from apps.drivers.docker import container_stats
 from apps.drivers.docker.container_stats import parse_stats, sum_samples
+from apps.drivers.docker.safe_json import parse_json
 
 MAX_THREADS = 4
 ONE_SHOT = "stats?stream=0&one-shot=1"
@@ -43,22 +44,25 @@ def parse_agent_stats(found: Any) -> dict[str, StatsSample]:
 def measure_each(ids: Iterable[str], fetch: Callable[[str], bytes]) -> dict[str, StatsSample]:
     """Ask the engine about each container with a few threads; those that have just ended are left out.
 
-    `fetch` gets the container's id and returns the engine's answer.
+    `fetch` gets the container's id and returns the engine's answer. Containers for which no time is left are left out.
     """
     keys = list(ids)
     if not keys:
         return {}
+    until = time.monotonic() + read_budgets.MAX_MEASURED_SECONDS
     with ThreadPoolExecutor(min(MAX_THREADS, len(keys)), thread_name_prefix="measure") as pool:
-        found = zip(keys, pool.map(lambda key: _measure_one(key, fetch), keys), strict=True)
+        found = zip(keys, pool.map(lambda key: _measure_one(key, fetch, until), keys), strict=True)
         return {key: each for key, each in found if each is not None}
 
 
-def _measure_one(key: str, fetch: Callable[[str], bytes]) -> StatsSample | None:
-    try:
-        stats = json.loads(fetch(key))
-    except (EngineError, ValueError):
+def _measure_one(key: str, fetch: Callable[[str], bytes], until: float) -> StatsSample | None:
+    if time.monotonic() >= until:
         return None
-    return parse_stats(stats) if isinstance(stats, dict) else None
+    try:
+        stats = parse_json(fetch(key))
+        return parse_stats(stats) if isinstance(stats, dict) else None
+    except (EngineError, *container_stats.INVALID_SAMPLE_ERRORS):
+        return None
 
 
 def sum_measurement(samples: Mapping[str, StatsSample], info: EngineInfo) -> Measurement:

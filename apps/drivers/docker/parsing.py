@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -40,19 +41,24 @@ def parse_container_summary(found: Json) -> EngineContainer:
     """One row of /containers/json."""
     networks = (found.get("NetworkSettings") or {}).get("Networks") or {}
     return EngineContainer(
-        id=found["Id"],
+        id=str(found["Id"]),
         name=_primary_name(found.get("Names") or ()),
-        image=found.get("Image", ""),
-        image_id=found.get("ImageID", ""),
-        state=found.get("State", ""),
-        labels=found.get("Labels") or {},
+        image=str(found.get("Image", "")),
+        image_id=str(found.get("ImageID", "")),
+        state=str(found.get("State", "")),
+        labels=_texts(found.get("Labels")),
         created=unix_to_rfc3339(found.get("Created") or 0),
         health=_health_from_status(found.get("Status", "")),
-        command=found.get("Command", ""),
+        command=str(found.get("Command", "")),
         ports=tuple(_listed_port(port) for port in found.get("Ports") or ()),
         networks=_addresses(networks),
         mounts=_mounts(found.get("Mounts") or ()),
     )
+
+
+def _texts(found: Any) -> dict[str, str]:
+    """A map of texts, whatever an engine put there as values."""
+    return {str(key): str(value) for key, value in (found or {}).items()}
 
 
 def _primary_name(names: Iterable[str]) -> str:
@@ -93,18 +99,18 @@ def parse_container(raw: Json) -> EngineContainer:
     state, config = raw.get("State") or {}, raw.get("Config") or {}
     network = raw.get("NetworkSettings") or {}
     return EngineContainer(
-        id=raw["Id"],
+        id=str(raw["Id"]),
         name=raw.get("Name", "").lstrip("/"),
-        image=config.get("Image", ""),
-        image_id=raw.get("Image", ""),
-        state=state.get("Status", ""),
-        labels=config.get("Labels") or {},
+        image=str(config.get("Image", "")),
+        image_id=str(raw.get("Image", "")),
+        state=str(state.get("Status", "")),
+        labels=_texts(config.get("Labels")),
         created=raw.get("Created", ""),
         started_at=_timestamp_or_empty(state.get("StartedAt")),
         finished_at=_timestamp_or_empty(state.get("FinishedAt")),
         exit_code=None if state.get("Running") else state.get("ExitCode"),
         oom_killed=bool(state.get("OOMKilled")),
-        error=state.get("Error") or "",
+        error=str(state.get("Error") or ""),
         health=_health(state.get("Health")),
         command=shlex.join([part for part in (raw.get("Path"), *(raw.get("Args") or ())) if part]),
         ports=_ports(network.get("Ports") or {}),
@@ -147,11 +153,13 @@ def parse_image(found: Json) -> EngineImage:
 def parse_event(found: Json) -> EngineEvent:
     """One line of /events."""
     actor = found.get("Actor") or {}
-    nanoseconds = found.get("timeNano") or int(found.get("time") or 0) * 10**9
+    at = float(found.get("timeNano") or int(found.get("time") or 0) * 10**9) / 1e9
+    if not math.isfinite(at):
+        raise ValueError("the time is not a finite number")
     return EngineEvent(
-        at=nanoseconds / 1e9,
-        kind=found.get("Type", ""),
-        action=found.get("Action", ""),
-        id=actor.get("ID") or found.get("id") or "",
-        attributes=actor.get("Attributes") or {},
+        at=at,
+        kind=str(found.get("Type", "")),
+        action=str(found.get("Action", "")),
+        id=str(actor.get("ID") or found.get("id") or ""),
+        attributes=_texts(actor.get("Attributes")),
     )

@@ -13,6 +13,7 @@ from apps.drivers.base import EngineError, EngineNotFound, PullProgress
 from apps.drivers.docker.errors import error_from_response
 
 DOWNLOAD_SHARE = 70.0  # of a layer's hundred; unpacking it is the rest
+MAX_LAYERS = 1000  # engines allow 127; whoever names more of them wants memory
 _STATUS_PERCENT = {
     "Pulling fs layer": 0.0,
     "Waiting": 0.0,
@@ -34,6 +35,8 @@ class LayerProgress:
         """Take in one line of the engine's answer."""
         layer, status = str(found.get("id", "")), str(found.get("status", ""))
         detail = found.get("progressDetail") or {}
+        if layer not in self._done and len(self._done) >= MAX_LAYERS:
+            return
         fraction = (detail.get("current") or 0) / max(detail.get("total") or 0, 1)
         if status in _STATUS_PERCENT:
             self._done[layer] = _STATUS_PERCENT[status]

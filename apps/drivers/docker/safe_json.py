@@ -11,11 +11,16 @@ from apps.core.texts import strip_unstorable
 _ESCAPED = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 
+def has_unstorable_escape(text: str) -> bool:
+    """Whether a JSON text may hold, in escapes, what not every database can store."""
+    return _ESCAPED.search(text) is not None
+
+
 def parse_json(data: bytes) -> Any:
     """JSON that can be stored. Raises `ValueError` for what is not JSON."""
     text = data.decode("utf-8", "replace")
     try:
         found = json.loads(text)
-        return strip_unstorable(found) if _ESCAPED.search(text) else found
+        return strip_unstorable(found) if has_unstorable_escape(text) else found
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

@@ -16,15 +16,27 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
-from apps.drivers.base import Endpoint, EngineDown, EngineRefused
-from apps.drivers.docker.errors import error_from_response, unreachable_error
+from apps.core import read_budgets
+from apps.core.metered_socket import MeteredSocket
+from apps.core.read_budgets import OverBudget, ReadMeter
+from apps.drivers.base import Endpoint, EngineDown, EngineError, EngineRefused
+from apps.drivers.docker.errors import (
+    UNEXPECTED_ANSWER_ERRORS,
+    error_from_response,
+    over_budget_error,
+    unexpected_answer_error,
+    unreachable_error,
+)
 from apps.drivers.docker.http import CONNECT_TIMEOUT, connect
+from apps.drivers.docker.json_rows import parse_rows
 from apps.drivers.docker.safe_json import parse_json
 
 MAX_API_VERSION = "1.44"  # the newest API this was written for; older engines are spoken to in theirs
 _TIMEOUT = 60.0
 _PING_TIMEOUT = 3.0
 _POOL = 16
+_PIECE = 65536
+_LIST_PATHS = ("/containers/json", "/images/json", "/networks")
 
 
 class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not typed
@@ -34,6 +46,7 @@ class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not ty
         # Whatever the endpoint, the SDK assumes a unix socket; our adapter beneath it makes the real connection.
         super().__init__("unix:///engine", version=MAX_API_VERSION, timeout=_TIMEOUT)
         self.mount("http+docker://", _Adapter(endpoint))
+        self.headers["Accept-Encoding"] = "identity"  # a megabyte that unpacks to a gigabyte is not asked for
         self.trust_env = False  # neither proxies nor ~/.netrc, and no time spent searching for them
         found = self._result(self._get_unversioned("/version"), json=True)
         self.engine_api_version = str(found["ApiVersion"])
@@ -62,20 +75,42 @@ class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not ty
         response = self._get(f"{self.base_url}/corral/v1/{name}", timeout=_TIMEOUT)
         return None if response.status_code == 404 else self._result(response, json=True)
 
+    def rows(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """The objects of the list at `path`, parsed as they arrive."""
+        response = self._get(self._url(path), params=query, stream=True)
+        with response:
+            self._raise_for_status(response)
+            yield from parse_rows(iter(lambda: response.raw.read(_PIECE), b""))
+
     def check_alive(self) -> None:
         """Raise unless the engine answers within a few seconds."""
         self._raise_for_status(self._get_unversioned("/_ping"))
 
 
 class _Connection(HTTPConnection):
-    """A connection whose socket is made as for streams."""
+    """A connection whose socket is made as for streams, and counts what it reads."""
+
+    sock: Any
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__("engine")
         self._endpoint = endpoint
+        self._is_list = False
 
     def connect(self) -> None:
-        self.sock = connect(self._endpoint)
+        self.sock = MeteredSocket(connect(self._endpoint), ReadMeter(read_budgets.ENGINE_CALL))
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        """Send it; what it asks for decides how much may be answered."""
+        self._is_list = method == "GET" and url.partition("?")[0].endswith(_LIST_PATHS)
+        super().request(method, url, *args, **kwargs)
+
+    def getresponse(self) -> Any:
+        """The answer, whose budget begins now: by now `timeout` is the one for reading."""
+        budget = read_budgets.ENGINE_LIST if self._is_list else read_budgets.ENGINE_CALL
+        seconds = self.timeout if isinstance(self.timeout, int | float) and not self._is_list else None
+        self.sock.meter = ReadMeter(budget, seconds=seconds)
+        return super().getresponse()
 
 
 class _Pool(HTTPConnectionPool):
@@ -99,6 +134,13 @@ class _Adapter(HTTPAdapter):
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002  # as requests calls it
         return request.path_url
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        response = super().send(request, *args, **kwargs)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            response.close()
+            raise OverBudget("compressed its answer, though that was not asked for.")
+        return response
 
     def close(self) -> None:
         self._pool.close()
@@ -133,6 +175,10 @@ class EngineConnection:
         try:
             with semaphore or nullcontext():
                 yield self.client()
+        except EngineError:
+            raise
+        except OverBudget as error:
+            raise over_budget_error(self._endpoint.url, error) from None
         except APIError as error:
             raise error_from_response(error.status_code or 500, str(error.explanation or error)) from None
         except DockerException as error:
@@ -141,6 +187,8 @@ class EngineConnection:
             if isinstance(error, requests.ConnectionError):
                 self._sdk = None  # it may come back with another version
             raise unreachable_error(self._endpoint.url, error) from None
+        except UNEXPECTED_ANSWER_ERRORS as error:
+            raise unexpected_answer_error(self._endpoint.url) from error
 
     def client(self) -> DockerClient:
         """The connected client; a caller that waited for another's failed attempt shares its failure."""
@@ -159,6 +207,8 @@ class EngineConnection:
             return DockerClient(self._endpoint)
         except (APIError, DockerException, requests.JSONDecodeError, KeyError, TypeError):
             failure = EngineDown(f"What answers at {self._endpoint.url} is not a Docker engine.")
+        except OverBudget as error:
+            failure = over_budget_error(self._endpoint.url, error)
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = unreachable_error(self._endpoint.url, error)
         self._failure = (time.monotonic(), failure)

@@ -33,7 +33,8 @@ class EngineStream(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         try:
-            yield from self._parse(self._response)
+            with self._response.as_engine_errors():
+                yield from self._parse(self._response)
         finally:
             self._response.close()
 

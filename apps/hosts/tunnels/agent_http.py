@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from apps.core import read_budgets
+from apps.core.read_budgets import OverBudget, ReadMeter, format_size
 from apps.drivers.docker.http_message import HEAD_LIMIT, encode_request, split_head
 from apps.drivers.docker.safe_json import parse_json
 from apps.hosts.tunnels.ssh_client import ENGINE_SOCKET
@@ -15,8 +17,8 @@ from apps.hosts.tunnels.ssh_client import ENGINE_SOCKET
 if TYPE_CHECKING:
     from asyncssh import SSHClientConnection
 
-TIMEOUT = 15.0
-_MAX_BODY = 16 * 1024 * 1024
+_CALL = read_budgets.AGENT_CALL
+TIMEOUT = _CALL.seconds
 
 
 class AgentResponseError(Exception):
@@ -31,19 +33,21 @@ class AgentResponse:
 
     async def json(self) -> Any:
         """The whole body as JSON."""
-        body = bytearray(self._rest)
-        async with asyncio.timeout(TIMEOUT):
-            while chunk := await self._reader.read(65536):
-                body += chunk
-                if len(body) > _MAX_BODY:
-                    raise AgentResponseError("The agent's answer is too long.")
+        body, meter = bytearray(self._rest), ReadMeter(_CALL)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                while chunk := await self._reader.read(65536):
+                    meter.count(len(chunk))
+                    body += chunk
+        except OverBudget as error:
+            raise AgentResponseError(f"The agent {error}") from None
         try:
             return parse_json(bytes(body))
         except ValueError:
             raise AgentResponseError("The agent's answer is no JSON.") from None
 
     async def json_lines(self) -> AsyncIterator[dict[str, Any]]:
-        """JSON objects as they come, one a line, until the connection ends."""
+        """JSON objects as they come, one a line, until the connection ends. Raises for a line that is too long."""
         pending = self._rest
         while True:
             *lines, pending = pending.split(b"\n")
@@ -53,7 +57,10 @@ class AgentResponse:
                     if isinstance(found, dict):
                         yield found
             chunk = await self._reader.read(65536)
-            if not chunk or len(pending) > _MAX_BODY:
+            if len(pending) > read_budgets.MAX_LINE_BYTES:
+                limit = format_size(read_budgets.MAX_LINE_BYTES)
+                raise AgentResponseError(f"The agent sent a line of more than {limit}.")
+            if not chunk:
                 return
             pending += chunk
 

@@ -8,6 +8,7 @@ import requests
 
 from apps.accounts.providers.errors import GithubDown
 from apps.accounts.providers.github.config import GithubProviderConfig
+from apps.accounts.providers.http import ProviderOverBudget, one_budget, send_request
 
 PER_PAGE, MOST_PAGES = 100, 100
 TIMEOUT_SECONDS = 4.0
@@ -18,8 +19,8 @@ def get_json(config: GithubProviderConfig, path: str, *, token: str = "", **quer
     headers = {"Accept": "application/vnd.github+json", **({"Authorization": f"token {token}"} if token else {})}
     as_app = None if token else (config.client_id, config.client_secret)
     try:
-        answer = requests.get(
-            config.api_url + path, params=query, headers=headers, auth=as_app, timeout=TIMEOUT_SECONDS
+        answer = send_request(
+            "GET", config.api_url + path, params=query, headers=headers, auth=as_app, timeout=TIMEOUT_SECONDS
         )
     except requests.RequestException as error:
         raise GithubDown(f"GitHub cannot be reached: {_failure_reason(error)}.") from error
@@ -38,11 +39,12 @@ def get_json(config: GithubProviderConfig, path: str, *, token: str = "", **quer
 def get_all_pages(config: GithubProviderConfig, path: str, token: str) -> list[dict[str, Any]]:
     """Every page of a list."""
     found: list[dict[str, Any]] = []
-    for page in range(1, MOST_PAGES + 1):
-        batch = get_json(config, path, token=token, per_page=PER_PAGE, page=page)
-        found += batch or []
-        if not batch:  # not "fewer than requested": a server may cap the page size
-            break
+    with one_budget():
+        for page in range(1, MOST_PAGES + 1):
+            batch = get_json(config, path, token=token, per_page=PER_PAGE, page=page)
+            found += batch or []
+            if not batch:  # not "fewer than requested": a server may cap the page size
+                break
     return found
 
 
@@ -54,6 +56,8 @@ def _is_unknown(answer: requests.Response, token: str) -> bool:
 
 
 def _failure_reason(error: requests.RequestException) -> str:
+    if isinstance(error, ProviderOverBudget):
+        return str(error).rstrip(".")
     if isinstance(error, requests.Timeout):
         return f"no answer within {TIMEOUT_SECONDS:g} s"
     if isinstance(error, requests.exceptions.SSLError):

@@ -6,15 +6,18 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import requests
 from django.http import HttpRequest, HttpResponse
 from social_core.backends.github_enterprise import GithubEnterpriseOAuth2
 from social_core.exceptions import AuthCanceled, AuthProviderError, SocialAuthBaseException
+from social_core.utils import http_error, redact_request_error
 from social_django.strategy import DjangoStrategy
 
 from apps.accounts.claims import Claims
-from apps.accounts.providers.github.api import MOST_PAGES, PER_PAGE
+from apps.accounts.providers.github.api import MOST_PAGES, PER_PAGE, TIMEOUT_SECONDS
 from apps.accounts.providers.github.config import GithubProviderConfig
 from apps.accounts.providers.github.lookup import claims_of
+from apps.accounts.providers.http import one_budget, send_request
 from apps.core.errors import Problem, Unauthorized
 
 
@@ -59,10 +62,26 @@ class _GithubLogin(GithubEnterpriseOAuth2):  # type: ignore[misc]
     name = "github"
     DEFAULT_SCOPE = ["read:org"]
 
+    def request(
+        self, url: str, *, method: str = "GET", timeout: float | None = None, stage: Any = "user_info", **options: Any
+    ) -> requests.Response:
+        """As the library's own, within a budget."""
+        try:
+            response = send_request(method, url, timeout=timeout or TIMEOUT_SECONDS, **options)
+            response.raise_for_status()
+        except requests.RequestException as error:
+            redact_request_error(error, request_url=url)
+            if isinstance(error, requests.HTTPError):
+                raise http_error(self, error, stage=stage) from error
+            code = "timeout" if isinstance(error, requests.Timeout) else "connection_failed"
+            raise AuthProviderError(self, code=code, stage=stage) from error
+        return response
+
     def user_data(self, access_token: str, *_: Any, **__: Any) -> dict[str, Any]:
         """The person, with organizations and teams."""
-        found: dict[str, Any] = self._user_data(access_token)
-        return {**found, "orgs": self._all(access_token, "orgs"), "teams": self._all(access_token, "teams")}
+        with one_budget():
+            found: dict[str, Any] = self._user_data(access_token)
+            return {**found, "orgs": self._all(access_token, "orgs"), "teams": self._all(access_token, "teams")}
 
     def _all(self, token: str, what: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -9,7 +9,9 @@ import ldap
 from django_auth_ldap.config import LDAPSearch
 from ldap.filter import escape_filter_chars
 
+from apps.accounts.providers.errors import DirectoryDown
 from apps.accounts.providers.ldap.config import ActiveDirectoryProviderConfig, DirectoryProviderConfig
+from apps.core import read_budgets
 
 MAX_DEPTH = 10
 BATCH = 50
@@ -54,10 +56,14 @@ def _direct_group_filters(config: DirectoryProviderConfig, ldap_user: Any) -> li
 
 
 def _search_groups(config: DirectoryProviderConfig, ldap_user: Any, wanted: Iterable[str]) -> list[Group]:
-    terms, found = list(wanted), []
+    terms: list[str] = list(wanted)
+    found: list[Group] = []
     for start in range(0, len(terms), BATCH):
         listed = "".join(terms[start : start + BATCH])
         pattern = f"(&(objectClass={config.group_class})(|{listed}))".replace("%", "%%")
         search = LDAPSearch(config.base, ldap.SCOPE_SUBTREE, pattern, ["*", "+"])
         found += search.execute(ldap_user.connection)
+        if len(found) > read_budgets.MAX_DIRECTORY_GROUPS:
+            limit = f"{read_budgets.MAX_DIRECTORY_GROUPS:,}"
+            raise DirectoryDown(f"The directory names more than {limit} groups of one person, which are not all read.")
     return found

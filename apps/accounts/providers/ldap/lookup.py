@@ -28,6 +28,8 @@ from apps.accounts.providers.ldap.authentication import (
     uri_of,
 )
 from apps.accounts.providers.ldap.config import DirectoryProviderConfig
+from apps.core import read_budgets
+from apps.core.read_budgets import OverBudget, ReadMeter
 
 __all__ = ["by_id", "by_name", "identify", "person"]
 
@@ -60,9 +62,13 @@ def open_connection(config: DirectoryProviderConfig) -> Iterator[Any]:
 
 
 def search_entries(connection: Any, base: str, scope: int, term: str, wanted: str, limit: int) -> list[DirectoryEntry]:
-    """At most `limit` entries; the rest of the server's answer is abandoned, not waited for."""
+    """At most `limit` entries; the rest of the server's answer is abandoned, not waited for.
+
+    Raises `DirectoryDown` beyond the budget: each message has a time-out of its own, and there may be any number.
+    """
     query = f"(&{wanted}{term})" if term else wanted
     found: list[DirectoryEntry] = []
+    meter = ReadMeter(read_budgets.DIRECTORY_SEARCH)
     message = connection.search_ext(base, scope, query, ALL_ATTRIBUTES)
     while len(found) < limit:
         try:
@@ -75,9 +81,19 @@ def search_entries(connection: Any, base: str, scope: int, term: str, wanted: st
             return found
         if word == ldap.RES_SEARCH_RESULT:
             return found
+        _count_entries(meter, rows)
         found += [DirectoryEntry(dn, _decode_attributes(attrs), connection) for dn, attrs in rows if dn is not None]
     connection.abandon_ext(message)
     return found
+
+
+def _count_entries(meter: ReadMeter, rows: Any) -> None:
+    values = (value for dn, attrs in rows if dn is not None for each in attrs.values() for value in each)
+    try:
+        meter.count(sum(map(len, values)))
+        meter.timeout()
+    except OverBudget as error:
+        raise DirectoryDown(f"The directory {error}") from None
 
 
 def _decode_attributes(attrs: dict[str, list[bytes]]) -> Any:
