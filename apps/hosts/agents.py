@@ -19,6 +19,7 @@ from apps.core.events import agent_changed
 from apps.core.texts import is_storable
 from apps.drivers import registry
 from apps.environments.actor import Actor
+from apps.hosts.engine_ownership import ENGINE_TAKEN
 from apps.hosts.models import (
     AGENT_SCHEME,
     AgentCredential,
@@ -119,15 +120,17 @@ def agent_register(token: RegistrationToken, body: Any, *, address: str) -> Issu
 
 
 def _find_existing_host(token: RegistrationToken, registration: AgentRegistration) -> Host | None:
-    rows = Host.all_objects.filter(engine_id=registration.engine_id, removed=None).exclude(
-        desired__in=("removed", "purged")
-    )
-    existing: Host | None = rows.filter(environment=token.environment_id).first()
-    if existing is None and rows.exists():
-        raise Invalid(
-            "engineId", "NotUnique", "This engine is a host of another environment already; remove it there first."
-        )
-    return existing
+    """The environment's host of this engine, confirmed or claimed.
+
+    An agent's word claims no engine: only what the engine itself reports through the tunnel does (`claim_engine`), or
+    anybody could keep others from adding an engine whose id he knows.
+    """
+    rows = Host.all_objects.filter(removed=None).exclude(desired__in=("removed", "purged"))
+    owner: Host | None = rows.filter(engine_id=registration.engine_id).first()
+    if owner is not None and owner.environment_id != token.environment_id:
+        raise Invalid("engineId", "NotUnique", ENGINE_TAKEN)
+    claimed = rows.filter(environment=token.environment_id, engine_id="", agent__engineId=registration.engine_id)
+    return owner or claimed.first()
 
 
 def _create_host(token: RegistrationToken, registration: AgentRegistration, address: str) -> Host:
@@ -139,7 +142,6 @@ def _create_host(token: RegistrationToken, registration: AgentRegistration, addr
         name=registration.hostname,
         labels=dict(registration.labels),
         address=registration.address or address,
-        engine_id=registration.engine_id,
         hostname=registration.hostname,
         agent=_agent_info(registration),
         desired="active",
@@ -162,7 +164,11 @@ def _update_returning_host(row: Host, registration: AgentRegistration) -> Host:
 
 
 def _agent_info(registration: AgentRegistration) -> dict[str, Any]:
-    return {"version": registration.version, "simulated": registration.simulated}
+    return {
+        "version": registration.version,
+        "simulated": registration.simulated,
+        "engineId": registration.engine_id,
+    }
 
 
 def _issue_credential(row: Host, registration: AgentRegistration, address: str) -> IssuedCredential:

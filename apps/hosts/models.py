@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
@@ -24,13 +25,14 @@ class Host(TenantRow):
     `url` is where the engine listens, `tls` what opens it (ca, cert, key as PEM; host_key,
     private_key, password for SSH), `labels` the user's, `drain` how the host is to be drained (empty: not at all):
     `asked`, a mark, and `stopStandalone`.
-    Observed: `engine_id`, `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last answered) and
-    `lost_at` (since when it does not), `sampled_at` (its last minute of statistics). Which process holds the engine's
-    event stream is a lease (`gateway`, until `gateway_until`); of a host behind an agent it holds the tunnel, with its
-    end at `tunnel_socket` on its own machine and behind the relay at `tunnel_address` for others.
+    Observed: `engine_id` (of one host in the whole installation), `fenced` (why nothing is requested of the engine:
+    it is another host's, or not the one it was), `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last
+    answered) and `lost_at` (since when it does not), `sampled_at` (its last minute of statistics). Which process holds
+    the engine's event stream is a lease (`gateway`, until `gateway_until`); of a host behind an agent it holds the
+    tunnel, with its end at `tunnel_socket` on its own machine and behind the relay at `tunnel_address` for others.
 
-    Reported by the agent: `agent` (version, readOnly, simulated), `skew` (how many seconds its clock is ahead of the
-    portal's), `journal_seq` (up to where its journal was read).
+    Reported by the agent: `agent` (version, readOnly, simulated, and engineId, which the engine has yet to confirm),
+    `skew` (how many seconds its clock is ahead of the portal's), `journal_seq` (up to where its journal was read).
     """
 
     KIND = "host"
@@ -43,6 +45,7 @@ class Host(TenantRow):
     drain = models.JSONField(default=dict)
 
     engine_id = models.CharField(max_length=128, blank=True, db_index=True)
+    fenced = models.TextField(blank=True)
     hostname = models.CharField(max_length=255, blank=True)
     info = models.JSONField(default=dict)
     engine_labels = models.JSONField(default=dict)
@@ -59,6 +62,11 @@ class Host(TenantRow):
 
     class Meta:
         ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["engine_id"], condition=Q(removed=None) & ~Q(engine_id=""), name="one_host_per_engine"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name or self.hostname or self.url

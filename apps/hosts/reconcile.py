@@ -21,9 +21,10 @@ from apps.drivers.base import (
 )
 from apps.hosts.agents import credentials_revoke
 from apps.hosts.drain import reconcile_drain
+from apps.hosts.engine_ownership import claim_engine
 from apps.hosts.lifecycle import unreachable_state
 from apps.hosts.models import Host, RegistrationToken
-from apps.hosts.selectors import driver_of, endpoint_of
+from apps.hosts.selectors import endpoint_of
 from apps.hosts.workloads import workloads
 
 log = logging.getLogger(__name__)
@@ -32,27 +33,39 @@ SCAN_EVERY = (45.0, 55.0)
 RETRY_EVERY = 3.0
 RETRY_LATER = 15.0
 
-ENGINE_CHANGED = "Another engine answers there than before. If that is meant, remove this host and add it again."
-
 
 def reconcile_host(row: Host) -> ReconcileResult:
     """Compare the engine and everything on it with the rows, again within a minute; events only make it faster."""
     if row.desired in {"removed", "purged"}:
         return _remove(row)
     try:
-        engine = driver_of(row)
-        (info, machine), seen = engine.describe_host(), engine.containers()
+        engine = registry.get_driver(endpoint_of(row))
+        info, machine = engine.describe_host()
+        refusal = claim_engine(row, info.engine_id)
+        if refusal:  # before anything else is read: what is on another's engine is none of this environment's business
+            return _fenced_result(row, refusal)
+        seen = engine.containers()
     except EngineRefused as error:
         return ReconcileResult(state="error", message=str(error), requeue_after=RETRY_LATER, failed=True)
     except EngineError as error:
         return _unreachable_result(row, error)
-    if row.engine_id not in {"", info.engine_id}:
-        return ReconcileResult(state="error", message=ENGINE_CHANGED, requeue_after=RETRY_LATER, failed=True)
     fencing = fence_replaced_containers(row, seen)
     if fencing is not None:
         return fencing
     workloads.on_host_scanned(row, seen)
     return _observed_result(row, info, machine, seen)
+
+
+def _fenced_result(row: Host, reason: str) -> ReconcileResult:
+    """The engine is not the host's own: nothing more is requested of it until that has changed."""
+    return ReconcileResult(
+        state="error",
+        message=reason,
+        status=row.status,
+        requeue_after=RETRY_LATER,
+        failed=True,
+        fields={"fenced": reason},
+    )
 
 
 def fence_replaced_containers(row: Host, seen: Sequence[EngineContainer]) -> ReconcileResult | None:
@@ -77,6 +90,7 @@ def _observed_result(
         status={**(result.status or {}), "containers": len(seen), "running": running},
         fields={
             "engine_id": info.engine_id,
+            "fenced": "",
             "hostname": info.name,
             "info": host_info(info, machine),
             "engine_labels": automatic_labels(info),

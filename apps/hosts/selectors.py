@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from apps.core.defaults import setting
 from apps.core.texts import is_storable
-from apps.drivers.base import Driver, Endpoint
+from apps.drivers.base import Driver, Endpoint, EngineDown
 from apps.drivers.registry import get_driver
+from apps.hosts.engine_ownership import why_unusable
 from apps.hosts.models import Host, HostEvent, RegistrationToken
 
 _CREDENTIAL_FIELDS = ("ca", "cert", "key", "host_key", "private_key", "password")
@@ -33,7 +34,9 @@ def endpoint_of(host: Host) -> Endpoint:
 
 
 def driver_of(host: Host) -> Driver:
-    """The (shared) driver of the host's engine."""
+    """The (shared) driver of the host's engine. Raises `EngineDown` unless the engine is known to be the host's own."""
+    if reason := why_unusable(host):
+        raise EngineDown(reason)
     return get_driver(endpoint_of(host))
 
 

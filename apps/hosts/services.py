@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.control.services import create, request_change
@@ -15,6 +15,7 @@ from apps.core.errors import Forbidden, Invalid
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
+from apps.hosts.engine_ownership import ENGINE_NAMELESS, ENGINE_TAKEN, owner_of
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.probe import probe_engine
 from apps.hosts.validation import (
@@ -68,8 +69,16 @@ def host_create(
     )
     if probe:
         _probe(row, actor)
-    create(row, actor=actor, request={"url": checked, "name": name, "labels": dict(labels or {})})
+    _create_unless_taken(row, actor, {"url": checked, "name": name, "labels": dict(labels or {})})
     return row
+
+
+def _create_unless_taken(row: Host, actor: Actor | None, request: Mapping[str, Any]) -> None:
+    try:
+        create(row, actor=actor, request=request)
+    except IntegrityError:  # somebody else added the same engine since it was probed
+        _require_free(row)
+        raise
 
 
 def _probe(row: Host, actor: Actor | None) -> None:
@@ -78,9 +87,21 @@ def _probe(row: Host, actor: Actor | None) -> None:
         raise Forbidden(can(actor, "hosts", row.environment_id).reason)
     info = probe_engine(row)
     row.name = row.name or info.name
-    existing = Host.all_objects.filter(engine_id=info.engine_id, removed=None, environment=row.environment).first()
-    if info.engine_id and existing is not None:
-        raise Invalid("url", "NotUnique", f"This engine is already here as the host {existing.name!r}.")
+    if not info.engine_id:
+        raise Invalid("url", "InvalidReference", ENGINE_NAMELESS)
+    row.engine_id = info.engine_id
+    _require_free(row)
+
+
+def _require_free(row: Host) -> None:
+    """Raise `Invalid` when the engine belongs to another host; whose it is only its own environment learns."""
+    owner = owner_of(row.engine_id)
+    if owner is None:
+        return
+    if owner.environment_id == row.environment_id:
+        going = " and is being removed; try again when it is gone" if owner.removal_requested else ""
+        raise Invalid("url", "NotUnique", f"This engine is already here as the host {owner.name!r}{going}.")
+    raise Invalid("url", "NotUnique", ENGINE_TAKEN)
 
 
 def host_update(row: Host, *, actor: Actor, **changes: Any) -> Host:

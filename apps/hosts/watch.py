@@ -161,7 +161,8 @@ class Gateway:
         leases.release_expired()
         now = timezone.now()
         wanted = Host.all_objects.filter(removed=None).exclude(desired__in=("removed", "purged"))
-        wanted = wanted.exclude(url__startswith=AGENT_SCHEME)
+        # The events of an engine that is not known to be the host's own would tell of another environment.
+        wanted = wanted.exclude(url__startswith=AGENT_SCHEME).exclude(engine_id="").filter(fenced="")
         free = Q(gateway="") | Q(gateway=self.name) | Q(gateway_until__lt=now)
         wanted.filter(free).update(gateway=self.name, gateway_until=now + LEASE_DURATION)
         mine = {host.pk: host for host in wanted.filter(gateway=self.name)}

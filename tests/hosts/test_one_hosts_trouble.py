@@ -112,7 +112,7 @@ class Paper:
 
 @pytest.fixture
 def two(lab: Environment, host: Host) -> list[Host]:
-    return [host, Host.objects.create(environment=lab, name="other", url="sim://other")]
+    return [host, Host.objects.create(environment=lab, name="other", url="sim://other", engine_id="SIM:other")]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from apps.hosts.agents import (
     find_registration,
     is_credential_valid,
 )
+from apps.hosts.engine_ownership import claim_engine
 from apps.hosts.models import (
     AGENT_SCHEME,
     AgentCredential,
@@ -169,7 +170,7 @@ def test_the_first_registration_makes_a_host_that_waits_for_its_agent(token: Reg
     assert (host.environment, host.name, host.hostname) == (token.environment, "node-1", "node-1")
     assert host.url == f"{AGENT_SCHEME}{host.uuid}"
     assert (host.labels, host.address) == ({"zone": "a"}, "203.0.113.7")
-    assert host.agent == {"version": "1.2", "simulated": False}
+    assert (host.engine_id, host.agent) == ("", {"version": "1.2", "simulated": False, "engineId": "engine-1"})
     assert (made.credential.host, made.credential.address) == (host, "203.0.113.7")
 
 
@@ -235,7 +236,8 @@ def test_another_engine_is_another_host(token: RegistrationToken) -> None:
 
 
 def test_an_engine_of_another_environment_is_refused_without_a_trace(token: RegistrationToken, actor_of: Any) -> None:
-    agent_register(token, registration_body(), address="")
+    mine = agent_register(token, registration_body(), address="").credential.host
+    claim_engine(mine, "engine-1")
     other = environment_create(actor=actor_of("mallory"), name="Other")
     theirs = token_create(actor=actor_of("mallory"), environment=other)
     with pytest.raises(Invalid) as refused:

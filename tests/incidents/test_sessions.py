@@ -39,7 +39,9 @@ JSON = {"Accept": "application/json"}
 def container(lab: Environment, settings: Any) -> Container:
     """A running container of the lab."""
     settings.ALLOWED_HOSTS = ["portal.test", "testserver"]
-    host = Host.all_objects.create(environment=lab, name="h1", url="sim://h1", desired="active", state="active")
+    host = Host.all_objects.create(
+        environment=lab, name="h1", url="sim://h1", engine_id="SIM:h1", desired="active", state="active"
+    )
     row: Container = Container.all_objects.create(
         environment=lab, host=host, name="web", external_id="c0ffee", desired="running", state="running"
     )

@@ -43,7 +43,9 @@ def layer(broker: Path, settings: Any) -> None:
 @pytest.fixture
 def container(lab: Environment) -> Container:
     """A container of the lab that runs on a host."""
-    host = Host.all_objects.create(environment=lab, name="h1", url="sim://h1", desired="active", state="active")
+    host = Host.all_objects.create(
+        environment=lab, name="h1", url="sim://h1", engine_id="SIM:h1", desired="active", state="active"
+    )
     row: Container = Container.all_objects.create(
         environment=lab, host=host, name="web", external_id="c0ffee", desired="running", state="running"
     )
