@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ NAME_WAIT = timedelta(seconds=30)
 _STARTING: set[str] = set()
 _REMOVING: set[str] = set()
 
-_STATES = {"running": "running", "paused": "running", "restarting": "restarting", "removing": "removing"}
+_STATES = {"running": "running", "paused": "paused", "restarting": "restarting", "removing": "removing"}
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
 
 
@@ -84,7 +85,7 @@ def create_container(row: Container, engine: Driver) -> str:
     """
     body = _build_body(row, engine)
     enforce_body_policy(row, body, engine, network_name(row.environment.uuid))
-    for name in (row.name, f"{row.name[:100]}_{str(row.uuid)[:8]}"):
+    for name in (row.name, _second_name(row)):
         try:
             return _create(row, engine, CreateRequest(name, body))
         except EngineConflict:
@@ -93,7 +94,7 @@ def create_container(row: Container, engine: Driver) -> str:
                 return existing.id
             if existing is not None and _is_being_removed(row, existing):
                 raise NameStillTaken(f"Waits for the earlier {row.name} to go.") from None
-    raise EngineConflict(f"The names {row.name} and {row.name}_{str(row.uuid)[:8]} are both in use on {row.host}.")
+    raise EngineConflict(f"The names {row.name} and {_second_name(row)} are both in use on {row.host}.")
 
 
 def _is_being_removed(row: Container, existing: EngineContainer) -> bool:
@@ -165,16 +166,35 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
         "health": _HEALTH.get(seen.health, ""),
         "host": row.host,
     }
+    if row.native and seen.name:
+        fields["name"] = seen.name[:255]  # what was made outside Corral is called as it is there
     started = parse_datetime(seen.started_at or "")
     if state == "running" and started and started.year > 1 and row.status.get("started_at") != seen.started_at:
         fields |= {"start_count": row.start_count + 1, "first_running": row.first_running or started}
+    messages = {"stopped": _exit_message(seen), "paused": "Paused on the host."}
     return ReconcileResult(
         state=state,
-        message=_exit_message(seen) if state == "stopped" else "",
+        message=messages.get(state, ""),
         status={**row.status, **_observed_details(seen)},
         fields=fields,
         requeue_after=2.0 if state == "restarting" else None,
     )
+
+
+def heal_name(row: Container, engine: Driver, seen: EngineContainer) -> EngineContainer:
+    """Give it its name back where somebody renamed it on the engine, unless that name is taken there by now."""
+    if row.native or not seen.name or seen.name in {row.name, _second_name(row)}:
+        return seen
+    try:
+        engine.rename(seen.id, row.name)
+    except (EngineConflict, EngineRefused):
+        return seen
+    return replace(seen, name=row.name)
+
+
+def _second_name(row: Container) -> str:
+    """The name on the engine where somebody else's container holds the row's."""
+    return f"{row.name[:100]}_{str(row.uuid)[:8]}"
 
 
 def _exit_message(seen: EngineContainer) -> str:
@@ -190,6 +210,7 @@ def _observed_details(seen: EngineContainer) -> dict[str, Any]:
         "engine_state": seen.state,
         "exit_code": seen.exit_code,
         "oom_killed": seen.oom_killed,
+        "engine_restarts": seen.restart_count,
         "started_at": seen.started_at,
         "finished_at": seen.finished_at,
         "command": seen.command,

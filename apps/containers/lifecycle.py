@@ -7,7 +7,9 @@ from typing import Literal
 
 from apps.core.lifecycle import LifeCycle, transition_to
 
-_ALIVE = "requested creating starting running stopping stopped restarting updating-running updating-stopped error"
+_ALIVE = (
+    "requested creating starting running stopping stopped restarting updating-running updating-stopped error paused"
+)
 
 CONTAINER = LifeCycle(
     "container",
@@ -15,9 +17,10 @@ CONTAINER = LifeCycle(
         "create": transition_to("", "", "creating", "operate"),
         "start": transition_to("running", "stopped error", "starting", "operate"),
         "stop": transition_to(
-            "stopped", "creating running starting restarting updating-running", "stopping", "operate"
+            "stopped", "creating running starting restarting updating-running paused", "stopping", "operate"
         ),
-        "restart": transition_to("running", "running", "restarting", "operate"),
+        "restart": transition_to("running", "running paused", "restarting", "operate"),
+        "unpause": transition_to("running", "paused", "starting", "operate"),
         "remove": transition_to("removed", _ALIVE, "removing", "delete"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
         "update": transition_to("", "running stopped updating-running updating-stopped", "updating-running", "operate"),
@@ -33,7 +36,7 @@ PULL = LifeCycle(
     },
 )
 
-Step = Literal["create", "start", "stop", "restart", "wait", "rest", "gone"]
+Step = Literal["create", "start", "stop", "restart", "unpause", "wait", "rest", "gone"]
 
 RUNNING = frozenset({"running", "paused", "restarting"})
 
@@ -65,10 +68,17 @@ def next_step(desired: DesiredContainer, seen: str | None) -> Step:
     if seen == "removing":
         return "wait"
     if seen in RUNNING:
-        if not desired.running:
-            return "stop" if active else "rest"
-        return "restart" if desired.restart else "rest"
+        return _step_of_running(desired, seen, active=active)
     return "start" if desired.running and active else "rest"
+
+
+def _step_of_running(desired: DesiredContainer, seen: str, *, active: bool) -> Step:
+    if not desired.running:
+        return "stop" if active else "rest"
+    if desired.restart:
+        return "restart"
+    # What somebody paused stays paused; every request that a paused one takes means that it is to go on.
+    return "unpause" if seen == "paused" and desired.pending else "rest"
 
 
 def pull_retry_delay(tries: int) -> float:

@@ -64,7 +64,8 @@ class Container(TenantRow):
     @property
     def is_crash_looping(self) -> bool:
         """Whether it ended again and again shortly after its start, and has not run for a while since."""
-        return int(self.engine_state.get("crashes", 0)) >= CRASH_LOOP
+        crashes = int(self.engine_state.get("crashes", 0))
+        return crashes >= CRASH_LOOP or (crashes > 0 and self.display_state == "restarting")
 
     @property
     def final_exit_code(self) -> int | None:

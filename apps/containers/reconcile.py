@@ -10,15 +10,26 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers import placement
+from apps.containers.endings import (
+    MIN_LIFETIME,
+    RunEnd,
+    count_crashes,
+    crash_message,
+    is_over,
+    lifetime,
+    seconds_to_settle,
+)
 from apps.containers.engine import (
     UUID_LABEL,
     NameStillTaken,
     create_container,
     ensure_environment_network,
+    heal_name,
     observed_result,
     track_removing,
     track_starting,
 )
+from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, next_step
 from apps.containers.models import Container, Pull
 from apps.containers.policy.enforce import enforce_start_policy
@@ -38,7 +49,6 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
 
 STOP_GRACE = 10
-MIN_LIFETIME = 10.0
 
 
 def reconcile_container(row: Container) -> ReconcileResult:
@@ -76,24 +86,24 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     desired = DesiredContainer(
         running=row.desired == "running",
         pending=row.status.get("achieved") != row.generation,
-        keep_running=row.keep_running and not row.status.get("once"),
+        keep_running=row.keep_running and not _is_over(row, seen),
         restart=row.restart_mark > row.status.get("restart_mark", 0),
     )
     step = next_step(desired, seen.state if seen else None)
-    if step == "gone":
-        return ReconcileResult(state="removed", message="It was removed on the host.", fields={"external_id": ""})
-    if seen is None and step == "rest":
+    if step == "rest" and seen is not None:
+        seen = heal_name(row, engine, seen)
+    if seen is None and (step == "rest" or (step == "gone" and row.final_exit_code is not None)):
         return ReconcileResult(
             state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""}
         )
+    if step == "gone":
+        return ReconcileResult(state="removed", message="It was removed on the host.", fields={"external_id": ""})
     if step == "wait":
         return ReconcileResult(state=row.display_state, message="The engine is removing it.", requeue_after=0.5)
     is_crashing = row.keep_running and (not desired.pending or row.status.get("crashes"))
     delay = _crash_delay_left(row, seen) if step == "start" and seen and is_crashing else 0.0
     if delay:
-        return _waiting_result(
-            row, seen, "restarting", f"It keeps ending; next try in {delay:.0f} s.", requeue_after=delay
-        )
+        return _waiting_result(row, seen, "restarting", delay)
     if step in {"start", "restart"}:
         enforce_start_policy(row)
     with track_starting(row):
@@ -104,10 +114,22 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
 
 def _step_notes(row: Container, step: str) -> list[str]:
     """A note on what was done, for people who watch."""
-    done = {"start": "Started.", "stop": "Stopped.", "restart": "Restarted."}
+    done = {"start": "Started.", "stop": "Stopped.", "restart": "Restarted.", "unpause": "Unpaused."}
     if step == "create":
         return [f"Created on {row.host}.", *(["Started."] if row.desired == "running" else [])]
     return [done[step]] if step in done else []
+
+
+def _is_over(row: Container, seen: EngineContainer | None) -> bool:
+    """Whether it is a job that has ended for good, though it may be gone from the engine by now."""
+    return is_over(_restart_policy(row), seen) if seen else row.final_exit_code is not None
+
+
+def _restart_policy(row: Container) -> RestartPolicy | None:
+    """What is done when it ends; Rancher's label says the same as `restart: no`."""
+    config = row.config
+    is_job = config.labels.get("io.rancher.container.start_once") == "true"
+    return RestartPolicy(name="no") if is_job else config.restart_policy
 
 
 def _find(row: Container, engine: Driver) -> EngineContainer | None:
@@ -133,6 +155,8 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
         engine.stop(external_id, timeout=grace)
     elif step == "restart":
         engine.restart(external_id, timeout=grace)
+    elif step == "unpause":
+        engine.unpause(external_id)
     elif seen is not None:
         return seen
     return engine.inspect(external_id)
@@ -154,48 +178,74 @@ def _step_result(
 ) -> ReconcileResult:
     """Report what the engine shows; a kept container that ended at once is still starting."""
     result = observed_result(row, now)
-    reached = (result.state == "running") == (row.desired == "running")
-    once = row.config.labels.get("io.rancher.container.start_once") == "true"
-    status: dict[str, Any] = {**(result.status or {}), "restart_mark": row.restart_mark}
-    status["once"] = bool(row.status.get("once")) or (once and reached)
-    status["crashes"] = _count_crashes(row, before, restarted=restarted, reached=reached)
-    if reached or not row.keep_running or once:
-        return replace(result, status=status | {"achieved": row.generation})
+    over = row.desired == "running" and row.keep_running and is_over(_restart_policy(row), now)
+    reached = over or (result.state in {"running", "paused"}) == (row.desired == "running")
+    status: dict[str, Any] = {
+        **(result.status or {}),
+        **_end_status(row, before, now),
+        "restart_mark": row.restart_mark,
+    }
+    status["crashes"] = 0 if over else _count_crashes(row, before, now, restarted=restarted, reached=reached)
+    status.pop("final_exit_code", None)
+    status |= {"final_exit_code": now.exit_code or 0} if over else {}
+    result = replace(result, status=status)
+    if reached or not row.keep_running:
+        return _settled_result(row, now, replace(result, status=status | {"achieved": row.generation}))
     status["achieved"] = row.status.get("achieved")
     message = result.message or "It ended as soon as it was started."
     return replace(result, state="starting", message=message, status=status, requeue_after=1.0)
 
 
-def _count_crashes(row: Container, before: EngineContainer | None, *, restarted: bool, reached: bool) -> int:
-    """How many times in a row it ended shortly after its start."""
+def _count_crashes(
+    row: Container, before: EngineContainer | None, now: EngineContainer, *, restarted: bool, reached: bool
+) -> int:
+    if row.desired != "running":
+        return 0
     known = int(row.status.get("crashes", 0))
-    if not reached:
-        return known + 1
-    if not restarted:
-        return known
-    return known + 1 if before and _lifetime(before) < MIN_LIFETIME else 0
+    if known and not restarted and now.state == "running" and not seconds_to_settle(now, timezone.now()):
+        known = 0
+    engine_restarts = int(row.status.get("engine_restarts", 0)) if row.external_id == now.id else 0
+    failed = not reached and now.state != "restarting" and row.keep_running
+    return count_crashes(known, before, now, engine_restarts, started=restarted, failed=failed)
 
 
-def _lifetime(seen: EngineContainer) -> float:
-    started, finished = parse_datetime(seen.started_at or ""), parse_datetime(seen.finished_at or "")
-    return (finished - started).total_seconds() if started and finished and finished > started else MIN_LIFETIME
+def _end_status(row: Container, before: EngineContainer | None, now: EngineContainer) -> dict[str, Any]:
+    """The last end that was seen, which an engine forgets with the next start."""
+    end = RunEnd.of(now) or RunEnd.of(before) or RunEnd.from_status(row.status)
+    return {"last_end": end.to_status() if end else None}
+
+
+def _settled_result(row: Container, now: EngineContainer, result: ReconcileResult) -> ReconcileResult:
+    """The result of one that is where it should be: look again until a crash is forgotten, keep the last reason."""
+    status = result.status or {}
+    crashes = int(status.get("crashes", 0))
+    if result.state in {"running", "restarting"} and crashes:
+        message = crash_message(crashes, RunEnd.from_status(status))
+        settle = seconds_to_settle(now, timezone.now()) + 0.5 if result.state == "running" else result.requeue_after
+        return replace(result, message=message, requeue_after=settle)
+    never_ran_since = now.started_at == row.status.get("started_at", "")
+    if result.state == "stopped" and row.state == "error" and row.desired == "running" and never_ran_since:
+        return replace(result, state="error", message=row.message or result.message, failed=row.fault)
+    return result
 
 
 def _crash_delay_left(row: Container, seen: EngineContainer) -> float:
     """How much longer to wait before a container that keeps crashing is started again."""
     finished = parse_datetime(seen.finished_at or "")
-    if finished is None or _lifetime(seen) >= MIN_LIFETIME:
+    if finished is None or lifetime(seen) >= MIN_LIFETIME:
         return 0.0
     left = crash_restart_delay(row.status.get("crashes", 0) + 1) - (timezone.now() - finished).total_seconds()
     return max(0.0, left)
 
 
-def _waiting_result(
-    row: Container, seen: EngineContainer | None, state: str, message: str, *, requeue_after: float
-) -> ReconcileResult:
+def _waiting_result(row: Container, seen: EngineContainer | None, state: str, delay: float) -> ReconcileResult:
+    """It is started again in `delay` seconds."""
     base = observed_result(row, seen) if seen else ReconcileResult(state=state)
     status = {**row.status, **(base.status or {})}
-    return replace(base, state=state, status=status, message=message, requeue_after=requeue_after)
+    if seen is not None:
+        status |= _end_status(row, None, seen)
+    message = crash_message(int(status.get("crashes", 0)), RunEnd.of(seen), delay=delay)
+    return replace(base, state=state, status=status, message=message, requeue_after=delay)
 
 
 def _refused_result(row: Container, error: EngineError) -> ReconcileResult:

@@ -18,7 +18,8 @@ from apps.hosts.selectors import driver_of
 
 _STATE_ACTIONS = frozenset({"start", "die", "destroy", "pause", "unpause", "oom", "rename"})
 _MATCHING_ENGINE_STATES = {
-    "running": {"running", "paused"},
+    "running": {"running"},
+    "paused": {"paused"},
     "restarting": {"restarting", "running"},
     "stopped": {"created", "exited", "dead"},
     "error": {"created", "exited", "dead"},
@@ -59,7 +60,7 @@ def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
     for seen in listing:
         row = by_id.get(seen.id) or by_uuid.get(seen.labels.get(UUID_LABEL, ""))
         if row is not None:
-            if not row.lease and _differs(row, seen):
+            if not row.lease and (_differs(row, seen) or (row.native and seen.name not in {"", row.name})):
                 enqueue("container", row.pk)
         elif not _clean_up_leftover(host, seen):
             adopt_container(host, seen)

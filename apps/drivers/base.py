@@ -125,7 +125,8 @@ class EngineContainer:
     """A container as the engine shows it.
 
     `state` is the engine's own word: created, running, paused, restarting, removing, exited or dead. `exit_code`,
-    `oom_killed`, `error`, `finished_at` and `raw` (the engine's inspect answer) are known only from `inspect`.
+    `oom_killed`, `restart_count` (the engine's own restarts), `error`, `finished_at` and `raw` (the engine's inspect
+    answer) are known only from `inspect`.
     Times are RFC 3339 texts, empty when unknown.
     """
 
@@ -140,6 +141,7 @@ class EngineContainer:
     finished_at: str = ""
     exit_code: int | None = None
     oom_killed: bool = False
+    restart_count: int = 0
     error: str = ""
     health: str = ""
     command: str = ""
@@ -270,6 +272,9 @@ class Driver(Protocol):
         """Ask it to stop, kill it after `timeout` seconds; stopping a stopped one is no error."""
 
     def restart(self, container_id: str, timeout: int = 10) -> None: ...
+    def unpause(self, container_id: str) -> None:
+        """Let a paused one go on; one that is not paused raises `EngineConflict`."""
+
     def kill(self, container_id: str, signal: str = "KILL") -> None: ...
 
     def remove(self, container_id: str, *, force: bool = True, volumes: bool = True) -> None:

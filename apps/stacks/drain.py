@@ -57,7 +57,7 @@ def unit_of(container: Container) -> Unit:
 def must_leave_host(container: Container, lost_after: int | None, now: datetime | None = None) -> bool:
     """Whether the container has to be replaced on another host: its own is draining, or was given up."""
     host = container.host
-    if host is None:
+    if host is None or container.final_exit_code is not None:  # moving a job would mean to run it again
         return False
     due = reschedules_at(host, lost_after)
     return host.is_draining or (due is not None and due <= (now or timezone.now()))
@@ -66,6 +66,7 @@ def must_leave_host(container: Container, lost_after: int | None, now: datetime 
 def drain_services(host: Host) -> DrainProgress:
     """Requeue the services with containers on the host, and return how many of these are left."""
     left = Container.all_objects.filter(host=host, removed=None, keep_running=True)
+    left = left.exclude(desired="running", status__final_exit_code__isnull=False)
     slots = Slot.objects.filter(container__in=left.exclude(desired="removed")).select_related("successor")
     waits = [
         f"{slot.successor.name}: {slot.successor.message}" for slot in slots if slot.successor and _is_waiting(slot)

@@ -18,7 +18,7 @@ SEEN = EngineContainer(id="c0ffee", name="web", image="bb:local", image_id="i", 
     ("seen", "state", "message"),
     [
         ({"state": "running"}, "running", ""),
-        ({"state": "paused"}, "running", ""),
+        ({"state": "paused"}, "paused", "Paused on the host."),
         ({"state": "restarting"}, "restarting", ""),
         ({"state": "created"}, "stopped", ""),
         ({"exit_code": 0}, "stopped", ""),

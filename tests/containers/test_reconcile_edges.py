@@ -272,7 +272,7 @@ def test_a_kept_one_that_dies_young_again_and_again_waits_longer(
     found = look_at(mark_keep_running(box, crashes=crashes))
     assert found.state == state
     if state == "restarting":
-        assert "It keeps ending; next try in" in found.message
+        assert "Keeps crashing (exit code 1); restarts in" in found.message
         assert 0 < (found.requeue_after or 0) <= 60
         assert [seen.state for seen in sim.containers()] == ["exited"]
 

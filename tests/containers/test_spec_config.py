@@ -146,7 +146,7 @@ def test_an_engine_check_given_as_text_is_run_by_the_shell() -> None:
 
 
 def test_an_unnamed_restart_policy_is_the_engine_s_own() -> None:
-    assert read(restartPolicy={}).restart_policy == RestartPolicy(name="no")
+    assert read(restartPolicy={}).restart_policy == RestartPolicy(name="")
 
 
 @pytest.mark.parametrize(("mode", "count"), [("managed", 1), ("bridge", 1), ("host", 0), ("none", 0)])

@@ -72,8 +72,28 @@ def test_progress_is_reported_a_few_times_a_second_at_most() -> None:
 
 
 def test_a_cut_connection_is_no_success() -> None:
-    with pytest.raises(EngineError, match="stopped in the middle of pulling app"):
+    with pytest.raises(EngineError, match=r"stopped in the middle of pulling app\. Its last words: a: Downloading"):
         list(pull.read_progress("app", [layer("a", "Downloading", 1, 2)]))
+    with pytest.raises(EngineError, match=r"stopped in the middle of pulling app\.$"):
+        list(pull.read_progress("app", []))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"errorDetail": {"message": "toomanyrequests: slow down"}},
+        {"error": "toomanyrequests: slow down"},
+        {"status": "Pulling", "error": "", "errorDetail": {"message": "toomanyrequests: slow down"}},
+    ],
+)
+def test_the_reason_is_read_from_wherever_it_stands(line: dict[str, Any]):
+    with pytest.raises(EngineError, match="toomanyrequests: slow down"):
+        list(pull.read_progress("app", [layer("a", "Downloading", 1, 2), line]))
+
+
+def test_an_error_without_a_word_says_so():
+    with pytest.raises(EngineError, match="gave no reason"):
+        list(pull.read_progress("app", [{"errorDetail": {"code": 1}}]))
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_one_that_dies_young_is_started_less_and_less_often(serve: Any, sim: Sim
     reconcile_one("container", row.pk)
     row = reload(row)
     assert (row.display_state, row.status["crashes"]) == ("restarting", 1)
-    assert "next try" in row.message
+    assert row.message.startswith("Keeps crashing (exit code 1); restarts in")
 
 
 def test_a_start_once_container_may_end(serve: Any, sim: SimulatedDriver) -> None:
@@ -226,6 +226,8 @@ def test_a_start_once_container_may_end(serve: Any, sim: SimulatedDriver) -> Non
     row = Container.all_objects.get()
     reconcile_one("container", row.pk)
     assert (reload(row).display_state, running(sim)) == ("stopped", [])
+    reconcile_one("service", Service.all_objects.get().pk)
+    assert (running(sim), Service.all_objects.get().status["health"]) == ([], "completed")
 
 
 def test_children_are_recorded_under_the_operation_that_caused_them(serve: Any) -> None:
@@ -266,3 +268,73 @@ def test_a_readonly_member_may_not_scale(serve: Any, actor_of: Any) -> None:
     with pytest.raises(Forbidden):
         service_update(service, actor=actor_of("rita"), scale=2)
     assert reload(service).scale == 1
+
+
+def crash(sim: SimulatedDriver, name: str, times: int = 2) -> Container:
+    """The container after it crashed so often, each time right after its start."""
+    for _ in range(times):
+        sim.crash(name, 137)
+        reconcile_one("container", Container.all_objects.get(name=name).pk)
+    found: Container = Container.all_objects.get(name=name)
+    return found
+
+
+def test_a_service_that_keeps_crashing_is_unhealthy_and_so_is_its_stack(serve: Any, sim: SimulatedDriver) -> None:
+    service = serve(scale=1)
+    crash(sim, "WEB-Server_web_1")
+    reconcile_one("service", service.pk)
+    reconcile_one("stack", service.stack_id)
+    service = reload(service)
+    assert (service.display_state, service.status["health"], service.status["running"]) == ("active", "unhealthy", 0)
+    assert service.message.startswith("WEB-Server_web_1: Keeps crashing (exit code 137); restarts in")
+    assert reload(service.stack).status["health"] == "unhealthy"
+
+
+def test_one_of_two_that_crashes_makes_it_degraded(serve: Any, sim: SimulatedDriver) -> None:
+    service = serve(scale=2)
+    crash(sim, "WEB-Server_web_1")
+    reconcile_one("service", service.pk)
+    assert reload(service).status["health"] == "degraded"
+
+
+def test_a_failing_health_check_is_told_by_the_service(serve: Any, sim: SimulatedDriver) -> None:
+    service = serve(scale=1)
+    sim.health("WEB-Server_web_1", "unhealthy")
+    row = Container.all_objects.get()
+    reconcile_one("container", row.pk)
+    reconcile_one("service", service.pk)
+    service = reload(service)
+    assert (service.display_state, service.status["health"]) == ("active", "unhealthy")
+    assert service.message == "WEB-Server_web_1: Its health check fails."
+
+
+def test_a_stack_of_stopped_services_is_stopped(serve: Any, actor_of: Any) -> None:
+    service = serve(scale=1)
+    assert reload(service.stack).status["health"] == "healthy"
+    service_act(service, "deactivate", actor=actor_of("bob"))
+    reconcile_until_idle()
+    assert reload(service.stack).status["health"] == "stopped"
+    service_act(reload(service), "activate", actor=actor_of("bob"))
+    reconcile_until_idle()
+    assert reload(service.stack).status["health"] == "healthy"
+
+
+def test_a_service_of_jobs_is_completed_and_none_is_run_again(serve: Any, sim: SimulatedDriver) -> None:
+    service = serve(scale=2, restartPolicy={"name": "no"})
+    for name in running(sim):
+        sim.crash(name, 0)
+        reconcile_one("container", Container.all_objects.get(name=name).pk)
+    for _ in range(3):
+        reconcile_one("service", service.pk)
+    service = reload(service)
+    assert (service.display_state, service.status["health"], service.transitioning) == ("active", "completed", "no")
+    assert (running(sim), len(sim.containers())) == ([], 2)
+
+
+def test_a_failed_job_makes_its_service_unhealthy_and_names_the_exit_code(serve: Any, sim: SimulatedDriver) -> None:
+    service = serve(scale=1, restartPolicy={"name": "no"})
+    sim.crash("WEB-Server_web_1", 3)
+    reconcile_one("container", Container.all_objects.get().pk)
+    reconcile_one("service", service.pk)
+    service = reload(service)
+    assert (service.status["health"], service.message) == ("unhealthy", "WEB-Server_web_1: Ended with exit code 3.")

@@ -17,7 +17,7 @@ SERVICE = (
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",
     "apiKey": "activate deactivate purge remove update",
-    "container": "execute logs purge remove restart start stop update",
+    "container": "execute logs purge remove restart start stop unpause update",
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",

@@ -38,6 +38,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
         "start": _START,
         "stop": _STOP,
         "restart": (_("Restart"), "refresh"),
+        "unpause": (_("Unpause"), "player-play"),
         "update": _EDIT,
         "remove": _DELETE,
     },
@@ -110,6 +111,8 @@ def action_button(ctx: RequestContext, row: Managed, action: str) -> Button:
 def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) -> list[Button]:
     """The actions of a row in the order of its kind; of start and stop (activate and deactivate) only one is shown."""
     found = [action_button(ctx, row, action) for action in ACTION_LABELS[row.KIND] if not only or action in only]
+    if row.display_state != "paused":
+        found = [each for each in found if each.action != "unpause"]
     toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]
     if len(toggles) < 2:
         return found

@@ -165,6 +165,7 @@ def _action_message(action: str) -> str:
         "start": _("Starting %(name)s."),
         "stop": _("Stopping %(name)s."),
         "restart": _("Restarting %(name)s."),
+        "unpause": _("Unpausing %(name)s."),
         "remove": _("Deleting %(name)s."),
     }
     return message.get(action, "%(name)s")

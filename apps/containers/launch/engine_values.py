@@ -199,7 +199,7 @@ def read_log_config(value: Any) -> dict[str, Any] | None:
 def write_restart_policy(policy: RestartPolicy) -> dict[str, Any]:
     """The policy; engines refuse a count for any but `on-failure`."""
     retries = {"MaximumRetryCount": policy.maximum_retry_count} if policy.name == "on-failure" else {}
-    return {"Name": policy.name, **retries}
+    return {"Name": policy.name, **retries} if policy.name else {}
 
 
 def read_restart_policy(value: Any) -> dict[str, Any] | None:

@@ -149,9 +149,9 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy(WireObject):
-    """What the engine does when the container ends."""
+    """What is done when the container ends; without a name nobody decided, and a service keeps it running."""
 
-    name: str = wire("name", option("no", "always", "on-failure", "unless-stopped"), "no")
+    name: str = wire("name", option("", "no", "always", "on-failure", "unless-stopped"), "")
     maximum_retry_count: int = wire("maximumRetryCount", integer(0, 2**31 - 1), 0)
 
 

@@ -125,6 +125,11 @@ class DockerDriver:
         with self._connection(self._wait_slots) as sdk:
             sdk.restart(container_id, timeout=timeout)
 
+    def unpause(self, container_id: str) -> None:
+        """Let a paused one go on."""
+        with self._connection() as sdk:
+            sdk.unpause(container_id)
+
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """Send a signal."""
         with self._connection() as sdk:

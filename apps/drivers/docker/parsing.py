@@ -108,8 +108,10 @@ def parse_container(raw: Json) -> EngineContainer:
         created=raw.get("Created", ""),
         started_at=_timestamp_or_empty(state.get("StartedAt")),
         finished_at=_timestamp_or_empty(state.get("FinishedAt")),
-        exit_code=None if state.get("Running") else state.get("ExitCode"),
+        # One that waits for its restart counts as running, though it has ended.
+        exit_code=state.get("ExitCode") if state.get("Restarting") or not state.get("Running") else None,
         oom_killed=bool(state.get("OOMKilled")),
+        restart_count=int(raw.get("RestartCount") or 0),
         error=str(state.get("Error") or ""),
         health=_health(state.get("Health")),
         command=shlex.join([part for part in (raw.get("Path"), *(raw.get("Args") or ())) if part]),

@@ -81,30 +81,32 @@ def auth_header(auth: Mapping[str, str] | None) -> dict[str, str]:
 def read_progress(image: str, lines: Iterable[Mapping[str, Any]]) -> Iterator[PullProgress]:
     """The engine's lines as progress, a few times a second at most. Raises the `EngineError` that a line reports."""
     layers, last, yielded_at = LayerProgress(), PullProgress(-1, ""), 0.0
-    final_status = ""
+    final_status = last_status = ""
     for found in lines:
-        if "error" in found:
+        if found.get("error") or found.get("errorDetail"):
             raise _error(found)
         layers.update(found)
         status = str(found.get("status", ""))
+        last_status = _describe(found) or last_status
         final_status = status if status.startswith("Status:") else final_status
         now = PullProgress(layers.percent, _describe(found))
         if now.percent != last.percent and time.monotonic() - yielded_at >= _INTERVAL:
             yield now
             last, yielded_at = now, time.monotonic()
     if not final_status:
-        raise EngineError(f"The engine stopped in the middle of pulling {image}.")
+        last_words = f" Its last words: {last_status[:200]}" if last_status else ""
+        raise EngineError(f"The engine stopped in the middle of pulling {image}.{last_words}")
     yield PullProgress(100, final_status.removeprefix("Status: "))
 
 
 def _describe(found: Mapping[str, Any]) -> str:
     status, layer = found.get("status", ""), found.get("id", "")
-    return f"{layer}: {status} {found.get('read_progress', '')}".strip() if layer else str(status)
+    return f"{layer}: {status} {found.get('progress', '')}".strip() if layer else str(status)
 
 
 def _error(found: Mapping[str, Any]) -> EngineError:
     detail = found.get("errorDetail") or {}
-    message = str(detail.get("message") or found["error"])
+    message = str(detail.get("message") or found.get("error") or "The engine gave no reason.")
     error = error_from_response(int(detail.get("code") or 500), message)
     missing = "not found" in message or "does not exist" in message or "manifest unknown" in message
     return EngineNotFound(message) if missing else error

@@ -238,6 +238,11 @@ class SimulatedDriver:
         with self._call("restart") as core:
             core.containers.restart(core.containers.get(container_id))
 
+    def unpause(self, container_id: str) -> None:
+        """Let a paused one go on."""
+        with self._call("unpause") as core:
+            core.containers.pause(core.containers.get(container_id), paused=False)
+
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """Send a signal."""
         with self._call("kill") as core:

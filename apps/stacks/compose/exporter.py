@@ -110,7 +110,7 @@ def _links(links: Sequence[tuple[str, str]]) -> list[str] | None:
 
 
 def _restart(policy: RestartPolicy | None) -> str | None:
-    if policy is None:
+    if policy is None or not policy.name:
         return None
     return f"{policy.name}:{policy.maximum_retry_count}" if policy.maximum_retry_count else policy.name
 

@@ -30,7 +30,7 @@ def _unsupported(reason: str) -> KeyReader:
 
 
 def _restart(value: Any) -> Fields:
-    name, _, count = str(value).partition(":")
+    name, _, count = ("no" if value is False else str(value)).partition(":")  # unquoted, `no` is a boolean
     return {"restartPolicy": {"name": name, "maximumRetryCount": count or None}}
 
 
