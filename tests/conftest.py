@@ -59,7 +59,13 @@ Rows = list[tuple[str, list[tuple[Any, ...]]]]
 # What goes through a whole face or plays whole histories: many steps for each assertion, a good deal slower.
 TESTS_DIR = Path(__file__).parent
 PROVIDER_PAGE_TESTS = {f"accounts/test_{name}.py" for name in ("ldap_console", "provider_pages", "github_login")}
-INTERFACE_TESTS = PROVIDER_PAGE_TESTS | {"agent", "console", "incidents", "login", "loop", "routes", "wire"}
+HISTORY_TESTS = {
+    *(f"containers/test_{name}.py" for name in ("container_life", "image_copies", "pull_retries", "reconcile_edges")),
+    "hosts/test_host_life.py",
+}
+INTERFACE_TESTS = (
+    PROVIDER_PAGE_TESTS | HISTORY_TESTS | {"agent", "console", "incidents", "login", "loop", "routes", "wire"}
+)
 
 # Most objects live as long as the run: walking them again and again would take a tenth of its time.
 gc.set_threshold(50_000, 20, 20)

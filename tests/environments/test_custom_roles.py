@@ -252,6 +252,7 @@ def test_several_roles_add_up_and_are_called_by_all_names():
 SETS = st.sets(st.sampled_from([name for name in PERMISSIONS if name != "own"]), max_size=6)
 
 
+@pytest.mark.faces
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(SETS, min_size=1, max_size=4))
 def test_grants_always_agree_with_the_role(people: Any, actor_of: Actors, changes: list[set[str]]):
