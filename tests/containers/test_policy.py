@@ -61,6 +61,19 @@ WAYS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
         "a volume's device alone",
         {"Mounts": [{"Type": "volume", "VolumeOptions": {"DriverConfig": {"Options": {"device": "/etc"}}}}]},
         "dataVolumes",
+        {"bindMounts": True},
+    ),
+    (
+        "a volume that is a bind of an open folder",
+        {
+            "Mounts": [
+                {
+                    "Type": "volume",
+                    "VolumeOptions": {"DriverConfig": {"Options": {"type": "none", "o": "bind,ro", "device": "/etc"}}},
+                }
+            ]
+        },
+        "dataVolumes",
         {"bindFolders": ["/etc"]},
     ),
     (
@@ -88,13 +101,13 @@ WAYS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
         "a file through the log driver",
         {"LogConfig": {"Type": "syslog", "Config": {"syslog-tls-ca-cert": "/etc/shadow"}}},
         "logConfig",
-        {"bindFolders": ["/etc"]},
+        {"bindFolders": ["/etc"], "logDrivers": ["syslog"]},
     ),
     (
         "a socket through the log driver",
         {"LogConfig": {"Type": "syslog", "Config": {"syslog-address": "unix:///var/run/docker.sock"}}},
         "logConfig",
-        {"bindMounts": True},
+        {"bindMounts": True, "logDrivers": ["*"]},
     ),
 ]
 
@@ -151,6 +164,7 @@ POLICIES = st.builds(
             "capAdd": st.lists(st.sampled_from(["ALL", "CHOWN", "NET_ADMIN"])),
             "sysctls": st.lists(st.sampled_from(["*", "kernel.*"])),
             "volumeDrivers": st.lists(st.sampled_from(["*", "local", "rex*"])),
+            "logDrivers": st.lists(st.sampled_from(["*", "json-file", "s*"])),
         },
     ),
 )

@@ -86,6 +86,7 @@ class HostPolicyResource(Resource):
         sysctls       array[string]       u
         securityOpt   boolean             u  ~
         volumeDrivers array[string]       u
+        logDrivers    array[string]       u
     """)
     computed = {name: _rule_value(name) for name in Policy().to_json()}
     links = {

@@ -38,6 +38,7 @@ LISTS: dict[str, tuple[str | Promise, str | Promise]] = {
     "capAdd": (gettext_lazy("Capabilities that may be added"), gettext_lazy("ALL: any")),
     "sysctls": (gettext_lazy("Sysctls that may be set"), gettext_lazy("a name, or its beginning and a *")),
     "volumeDrivers": (gettext_lazy("Volume drivers"), gettext_lazy("a name, or its beginning and a *")),
+    "logDrivers": (gettext_lazy("Log drivers"), gettext_lazy("syslog, gelf and others send output to an address")),
 }
 
 

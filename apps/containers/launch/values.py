@@ -155,12 +155,23 @@ class RestartPolicy(WireObject):
     maximum_retry_count: int = wire("maximumRetryCount", integer(0, 2**31 - 1), 0)
 
 
+_LOG_OPTION_NAME = text(low=1, high=255, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", hint=NAME_HINT)
+
+
+def _check_log_option(name: str, value: Any) -> str:
+    """Check an option's value: a line break in it could speak to whatever service the driver sends output to."""
+    found = str(map_text(8192)(name, value))
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", found):
+        raise Invalid(name, "InvalidCharacters", f"{name} must not contain control characters; leave them out.")
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig(WireObject):
     """Where the engine writes the output."""
 
     driver: str | None = wire("driver", text(low=1, high=64, pattern=r"[A-Za-z0-9][A-Za-z0-9/_.:-]*"))
-    config: Mapping[str, str] = wire("config", mapping(map_text(8192)), {})
+    config: Mapping[str, str] = wire("config", mapping(_check_log_option, _LOG_OPTION_NAME), {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +292,12 @@ def host_name(high: int) -> Check:
 COMMAND = list_of(text(high=MAX_VALUE_LENGTH))
 IDS = list_of(text(low=1, high=255))
 PATH = text(low=1, pattern=r"/.*", code="InvalidFormat", hint="write an absolute path")
+BLOCK_DEVICE = text(
+    high=255,
+    pattern=r"/dev/(?!.*\.\.)[A-Za-z0-9_./:-]+",
+    code="InvalidFormat",
+    hint="write a path below /dev, such as /dev/sda",
+)
 DEVICE = text(pattern=r"/[^:]*(:/[^:]*)?(:[rwm]{1,3})?", code="InvalidFormat", hint="write /dev/a[:/dev/b][:rwm]")
 EXTRA_HOST = text(
     pattern=r"[^:\s]+:(\[?[0-9a-fA-F.:]+\]?|host-gateway)", code="InvalidFormat", hint="write name:address"

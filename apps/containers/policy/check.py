@@ -8,7 +8,7 @@ from typing import Any
 
 from apps.containers.launch.config import LAUNCH_FIELDS
 from apps.containers.launch.fields.declaration import LaunchField
-from apps.containers.policy import storage
+from apps.containers.policy import log_options, storage
 from apps.containers.policy.rules import Policy, matches
 
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
@@ -149,7 +149,7 @@ _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "CapAdd": _capabilities,
     "Sysctls": _sysctls,
     "SecurityOpt": _security,
-    "LogConfig": lambda policy, value, _: storage.check_log(policy, value),
+    "LogConfig": lambda policy, value, _: log_options.check_log(policy, value),
     "OomScoreAdj": _oom_score,
 }
 

@@ -25,6 +25,8 @@ ENGINE_CAPABILITIES = (
     "SYS_CHROOT"
 )
 
+LOCAL_LOG_DRIVERS = ("json-file", "local", "journald", "none")  # the others have the engine connect to an address
+
 
 def _capability(name: str, value: Any) -> str:
     found = plain_text(name, value).upper().removeprefix("CAP_")
@@ -48,7 +50,7 @@ class Policy(WireObject):
     """What is allowed; by default nothing that makes a container root on its host.
 
     `bind_folders` are open even when `bind_mounts` at large are not; `cap_add` names what may be added (`ALL`:
-    anything); `sysctls` and `volume_drivers` are names, or beginnings that end in `*`.
+    anything); `sysctls`, `volume_drivers` and `log_drivers` are names, or beginnings that end in `*`.
     """
 
     bind_mounts: bool = flag("bindMounts")
@@ -64,6 +66,7 @@ class Policy(WireObject):
     sysctls: tuple[str, ...] = wire("sysctls", list_of(_PATTERN, 100), ())
     security_opt: bool = flag("securityOpt")
     volume_drivers: tuple[str, ...] = wire("volumeDrivers", list_of(_PATTERN, 100), ("local",))
+    log_drivers: tuple[str, ...] = wire("logDrivers", list_of(_PATTERN, 100), LOCAL_LOG_DRIVERS)
 
     @classmethod
     def from_wire(cls, data: Any, at: str = "") -> Self:
@@ -90,7 +93,7 @@ class Policy(WireObject):
         return "ALL" in self.cap_add or capability.upper().removeprefix("CAP_") in self.cap_add
 
 
-CLOSED = Policy(cap_add=(), volume_drivers=())  # what even this one allows, every policy allows
+CLOSED = Policy(cap_add=(), volume_drivers=(), log_drivers=())  # what even this one allows, every policy allows
 RESTRICTED = Policy()
 PERMISSIVE = Policy(
     bind_mounts=True,
@@ -105,6 +108,7 @@ PERMISSIVE = Policy(
     sysctls=("*",),
     security_opt=True,
     volume_drivers=("*",),
+    log_drivers=("*",),
 )
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from apps.containers.policy.rules import Policy, matches
 
-_FILE_SCHEMES = ("unix://", "unixgram://", "file://")
+_BIND_TYPES = frozenset({"", "none", "bind"})
+_BIND_WORDS = frozenset({"bind", "rbind", "ro", "rw", "nosuid", "nodev", "noexec", "relatime", "noatime"})
 
 
-def _check_bind(policy: Policy, path: str) -> Iterator[str]:
+def check_bind(policy: Policy, path: str) -> Iterator[str]:
+    """Check a folder or file of the host, by whatever way it is reached."""
     if not policy.allows_bind(path):
         yield f"the host's {path[:100]} may not be mounted"
 
@@ -20,7 +22,7 @@ def check_binds(policy: Policy, value: Iterable[str]) -> Iterator[str]:
     for each in value:
         source = each.split(":")[0]
         if "/" in source:
-            yield from _check_bind(policy, source)
+            yield from check_bind(policy, source)
 
 
 def check_mounts(policy: Policy, value: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -28,7 +30,7 @@ def check_mounts(policy: Policy, value: Iterable[Mapping[str, Any]]) -> Iterator
     for each in value:
         kind, source = each.get("Type"), str(each.get("Source") or "")
         if kind == "bind" or (kind == "volume" and "/" in source):
-            yield from _check_bind(policy, source)
+            yield from check_bind(policy, source)
         elif kind not in {"volume", "tmpfs"}:
             yield f"mounts of the type {str(kind)[:40]!r} are not known"
         driver_config = (each.get("VolumeOptions") or {}).get("DriverConfig") or {}
@@ -41,17 +43,9 @@ def check_volume(policy: Policy, driver: str, options: Mapping[str, str]) -> Ite
         yield f"the volume driver {driver[:60]!r} is not on the list"
     if not options:
         return
-    bind = {"bind", "rbind"} & {word.strip() for word in str(options.get("o", "")).split(",")}
-    device = str(options.get("device", ""))
-    if bind or (device.startswith("/") and not device.startswith("/dev/")):
-        yield from _check_bind(policy, device or "/")
-    elif not policy.bind_mounts:
+    words = {word.strip() for word in str(options.get("o", "")).split(",") if word.strip()}
+    is_bind = str(options.get("type", "")) in _BIND_TYPES and words & {"bind", "rbind"} and words <= _BIND_WORDS
+    if is_bind and set(options) <= {"type", "o", "device"}:
+        yield from check_bind(policy, str(options.get("device") or "/"))
+    elif not policy.bind_mounts:  # overlays, devices and other machines' exports included
         yield "options of volume drivers may not be set, because they can lead to the host's folders"
-
-
-def check_log(policy: Policy, value: Mapping[str, Any]) -> Iterator[str]:
-    """Check the options of log drivers that name a file or socket of the host."""
-    for text in map(str, (value.get("Config") or {}).values()):
-        scheme = next((each for each in _FILE_SCHEMES if text.startswith(each)), "")
-        if scheme or text.startswith("/"):
-            yield from _check_bind(policy, text.removeprefix(scheme))

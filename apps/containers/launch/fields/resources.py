@@ -17,7 +17,7 @@ from apps.containers.launch.fields.declaration import (
 from apps.containers.launch.fields.declaration import gettext_noop as _
 from apps.containers.launch.fields.network import NetworkFields
 from apps.containers.launch.values import (
-    PATH,
+    BLOCK_DEVICE,
     SIZE,
     BlkioDevice,
     DockerHealthCheck,
@@ -169,7 +169,7 @@ class ResourceFields(NetworkFields):
         kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     blkio_devices: Mapping[str, BlkioDevice] = launch_field(
-        "blkioDeviceOptions", "map[blkioDeviceOption]", mapping(nested(BlkioDevice), PATH), {},
+        "blkioDeviceOptions", "map[blkioDeviceOption]", mapping(nested(BlkioDevice), BLOCK_DEVICE), {},
         engine=tuple(
             harmless(key, write=engine_values.block_device_writer(attribute, unit))
             for key, (_name, attribute, unit) in engine_values.BLOCK_DEVICE_KEYS.items()
