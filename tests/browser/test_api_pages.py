@@ -42,7 +42,7 @@ def test_a_refusal_is_shown_on_the_page(page: Page, browser_session: BrowserSess
 
 def test_every_object_s_page_leads_to_it_in_the_api(page: Page, api: Api, shop: object):
     page.goto("/env/5/stacks")
-    page.locator("details.stack h2 a").first.click()
+    page.locator("section.stack h2 a").first.click()
     page.get_by_role("link", name="API", exact=True).click()
     expect(page).to_have_url(re.compile(r"/v1/projects/1a5/environments/1e\d+$"))
     expect(page.locator("#content")).to_contain_text('"name": "shop"')

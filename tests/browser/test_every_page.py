@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.browser_session import OpenWindow
+from tests.browser.console_pages import is_download, walk_console
 
 pytestmark = pytest.mark.browser
-
-MANY = 150
-LINKS = """() => [...document.querySelectorAll("a[href], template")].flatMap((each) =>
-    each.content ? [...each.content.querySelectorAll("a[href]")] : [each]).map((each) => each.href)"""
 
 WINDOWS = ((390, 844), (1440, 900))
 MATRIX = ".kinds"  # what each role may do: on a phone it scrolls in its frame, beside its first column
@@ -23,28 +19,6 @@ TOO_WIDE = """(matrix) => [document.documentElement, ...document.querySelectorAl
     .filter((each) => each === document.documentElement || !each.querySelector(matrix))
     .filter((each) => each.scrollWidth > each.clientWidth)
     .map((each) => `${each.className || "the page"}: ${each.scrollWidth} > ${each.clientWidth}`)"""
-
-
-def shape(path: str) -> str:
-    """The path without ids and query values: pages that differ only in these count as one."""
-    parts = urlsplit(path)
-    names = sorted({pair.partition("=")[0] for pair in parts.query.split("&") if pair})
-    return re.sub(r"/\d+", "/N", parts.path) + (f"?{','.join(names)}" if names else "")
-
-
-def ours(page: Page, base: str) -> list[str]:
-    """The links of the page that stay in the console."""
-    found = [str(link).partition("#")[0] for link in page.evaluate(LINKS)]
-    inside = [link.removeprefix(base) for link in found if link.startswith(f"{base}/")]
-    return [path for path in inside if not path.startswith(("/v1", "/static", "/logout"))]
-
-
-def visit(page: Page, path: str) -> int:
-    """The status of a page that is opened, or of a file that would be kept."""
-    if "file=" in path or "export=" in path:
-        return page.request.get(path).status
-    answer = page.goto(path)
-    return answer.status if answer else 0
 
 
 def too_wide(page: Page) -> list[str]:
@@ -63,22 +37,16 @@ def test_every_link_of_the_console_answers_and_no_page_complains(
     if login == "walker":
         become_member(window)
     page = window(login)
-    todo, done, wrong, wide = ["/"], set[str](), {}, dict[str, list[str]]()
-    while todo and len(done) < MANY:
-        path = todo.pop(0)
-        if shape(path) in done:
-            continue
-        done.add(shape(path))
-        status = visit(page, path)
+    seen, wrong, wide = 0, dict[str, int](), dict[str, list[str]]()
+    for path, status in walk_console(page, portal.base):
+        seen += 1
         if status >= 400:
             wrong[path] = status
-        if found := too_wide(page):
+        if not is_download(path) and (found := too_wide(page)):
             wide[path] = found
-        todo += ours(page, portal.base)
     assert wrong == {}
     assert wide == {}
-    assert len(done) > 25, sorted(done)
-    assert not todo or all(shape(path) in done for path in todo)
+    assert seen > 25
 
 
 def become_member(window: OpenWindow) -> None:

@@ -44,7 +44,7 @@ def switch_back(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"/env/(?!5/)\d+/stacks$"))  # the one last looked at
     switch(page, "Default")
     expect(page).to_have_url(re.compile("/env/5/stacks$"))
-    expect(page.locator("details.stack")).to_contain_text("shop")
+    expect(page.locator("section.stack")).to_contain_text("shop")
 
 
 def test_the_keyboard_finds_and_opens_a_service(page: Page, shop: Any):

@@ -31,7 +31,8 @@ KIND_NAMES = {
 
 _START, _STOP = (_("Start"), "player-play"), (_("Stop"), "player-stop")
 _EDIT, _DELETE = (_("Edit"), "pencil"), (_("Delete"), "trash")
-_ON, _OFF = (_("Activate"), "player-play"), (_("Deactivate"), "player-stop")
+# A square means Stop, and only that: deactivating keeps what runs.
+_ON, _OFF = (_("Activate"), "power"), (_("Deactivate"), "circle-off")
 
 ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "container": {

@@ -128,11 +128,12 @@ def api_link(row: Any) -> SafeString:
     )
 
 
-_DISABLED = '<button type="button" class="{}" aria-disabled="true" title="{}" data-action="{}">{}</button>'
-_DIALOG = '<a class="{}" href="{}" data-dialog title="{}" data-action="{}">{}</a>'
-_LINK = '<a class="{}" href="{}" data-new>{}</a>'
+_CURRENT, _MENU_ROLE = SafeString('aria-current="page"'), SafeString(' role="menuitem"')
+_DISABLED = '<button type="button" class="{}"{} aria-disabled="true" title="{}" data-action="{}">{}</button>'
+_DIALOG = '<a class="{}"{} href="{}" data-dialog title="{}" data-action="{}">{}</a>'
+_LINK = '<a class="{}"{} href="{}" data-new>{}</a>'
 _POST = (
-    '<button type="submit" class="{}" formaction="{}" hx-post="{}" hx-swap="none" '
+    '<button type="submit" class="{}"{} formaction="{}" hx-post="{}" hx-swap="none" '
     'title="{}" data-action="{}">{}</button>'
 )
 
@@ -146,14 +147,15 @@ def btn(button: buttons.Button, style: str = "") -> SafeString:
     css_class = {"item": "item", "icon": "btn is-icon"}.get(style, f"btn {style}")
     label = format_html('<span class="unseen">{}</span>' if style == "icon" else "<span>{}</span>", button.label)
     content = icon(button.icon) + label
+    role = _MENU_ROLE if style == "item" else ""
     if not button.allowed:
-        return format_html(_DISABLED, css_class, button.hint, button.action, content)
+        return format_html(_DISABLED, css_class, role, button.hint, button.action, content)
     if button.is_dialog:
         css_class += " is-danger" if button.is_danger and style == "item" else ""
-        return format_html(_DIALOG, css_class, button.url, button.hint, button.action, content)
+        return format_html(_DIALOG, css_class, role, button.url, button.hint, button.action, content)
     if not button.action:
-        return format_html(_LINK, css_class, button.url, content)
-    return format_html(_POST, css_class, button.url, button.url, button.hint, button.action, content)
+        return format_html(_LINK, css_class, role, button.url, content)
+    return format_html(_POST, css_class, role, button.url, button.url, button.hint, button.action, content)
 
 
 @register.simple_tag(takes_context=True)
@@ -172,6 +174,24 @@ def page_of(row: Any, suffix: str = "") -> str:
 def here(context: Mapping[str, Any], name: str, **kwargs: Any) -> str:
     """The URL of a page of the environment in the frame."""
     return str(context["ctx"].url(name, environment=context["environment"].pk, **kwargs))
+
+
+@register.simple_tag(takes_context=True)
+def current(context: Mapping[str, Any], sections: str) -> SafeString:
+    """`aria-current` if the page is in one of the sections: exactly one entry of the side bar is marked."""
+    section = _section(context["request"].path, context["environment"])
+    return _CURRENT if section in sections.split() else SafeString()
+
+
+def _section(path: str, environment: Environment | None) -> str:
+    """Which entry of the side bar a page belongs to."""
+    first, *rest = path.strip("/").split("/")
+    if first == "env":
+        return rest[1] if len(rest) > 1 else ""
+    if first == "admin" and rest:
+        return f"admin/{rest[0]}"
+    # An environment's own page is that of its members.
+    return "members" if first == "environments" and environment and rest[:1] == [str(environment.pk)] else first
 
 
 @register.filter
@@ -219,7 +239,8 @@ def version() -> str:
 @register.simple_tag(takes_context=True)
 def theme(context: Mapping[str, Any]) -> str:
     """The theme chosen in this browser."""
-    chosen = context["request"].COOKIES.get("corral_theme", "auto")
+    request = context.get("request")  # a failing page is rendered without one
+    chosen = request.COOKIES.get("corral_theme", "auto") if request else "auto"
     return chosen if chosen in {"light", "dark"} else "auto"
 
 

@@ -39,6 +39,8 @@ async function openMenu(button) {
     return toast(error.message, "bad");
   }
   menu.showPopover();
+  menu.setAttribute("aria-label", button.title || button.textContent.trim());
+  button.setAttribute("aria-expanded", "true");
   placeMenu(button);
   menu.querySelector(".item")?.focus({ preventScroll: true });
   return undefined;
@@ -92,13 +94,18 @@ document.addEventListener("click", (event) => {
 }, true);
 
 menu?.addEventListener("keydown", (event) => {
-  if (!["ArrowDown", "ArrowUp"].includes(event.key)) return;
   const items = [...menu.querySelectorAll(".item")];
-  const step = event.key === "ArrowDown" ? 1 : -1;
-  items[(items.indexOf(document.activeElement) + step + items.length) % items.length]?.focus();
+  const at = items.indexOf(document.activeElement);
+  const goal = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+  if (goal === undefined) return;
+  items.at(goal % items.length)?.focus();
   event.preventDefault();
 });
-menu?.addEventListener("toggle", (event) => event.newState === "closed" && opener?.focus({ preventScroll: true }));
+menu?.addEventListener("toggle", (event) => {
+  if (event.newState !== "closed") return;
+  opener?.setAttribute("aria-expanded", "false");
+  opener?.focus({ preventScroll: true });
+});
 
 document.addEventListener("corral:done", () => (dialog?.open || document.querySelector("main > .lone form")) && closeForm());
 dialog?.addEventListener("close", () => (body.innerHTML = ""));

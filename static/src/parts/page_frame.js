@@ -29,6 +29,11 @@ async function setTheme(button) {
   });
 }
 
+function toggleDrawer(isOpen) {
+  const isShown = document.body.classList.toggle("has-drawer", isOpen);
+  document.querySelector("[data-drawer]")?.setAttribute("aria-expanded", String(isShown));
+}
+
 document.addEventListener("click", (event) => {
   const copyButton = event.target.closest("[data-copy], [data-copy-of]");
   const themeButton = event.target.closest("button[name=theme]");
@@ -39,9 +44,9 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     setTheme(themeButton);
   } else if (event.target.closest("[data-drawer]")) {
-    document.body.classList.toggle("has-drawer");
+    toggleDrawer();
   } else if (event.target.closest(".veil")) {
-    document.body.classList.remove("has-drawer");
+    toggleDrawer(false);
   }
 });
-document.addEventListener("keydown", (event) => event.key === "Escape" && document.body.classList.remove("has-drawer"));
+document.addEventListener("keydown", (event) => event.key === "Escape" && toggleDrawer(false));
