@@ -15,5 +15,6 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from apps.realtime.routing import websocket_application  # after the models
+from portal.front_door.bodies import BodyGuard
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
+application = BodyGuard(ProtocolTypeRouter({"http": django_application, "websocket": websocket_application}))

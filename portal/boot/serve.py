@@ -95,14 +95,19 @@ class Portal:
         import uvicorn
         from django.conf import settings
 
+        from portal.front_door.http_protocol import GuardedHttpProtocol, GuardedWebSocketProtocol
+        from portal.front_door.limits import IDLE_SECONDS, MAX_WEBSOCKET_MESSAGE
+
         proxies = list(settings.TRUSTED_PROXIES)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
                 loop="uvloop",
-                http="httptools",
-                ws="websockets-sansio",
+                http=GuardedHttpProtocol,
+                ws=GuardedWebSocketProtocol,
                 ws_per_message_deflate=False,
+                ws_max_size=MAX_WEBSOCKET_MESSAGE,
+                timeout_keep_alive=IDLE_SECONDS,
                 interface="asgi3",
                 lifespan="off",
                 access_log=False,

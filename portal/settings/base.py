@@ -9,6 +9,7 @@ from typing import Any
 
 from celery_app import app
 from portal import __version__
+from portal.front_door.limits import MAX_BODY
 from portal.settings.database import database
 from portal.settings.env import (
     env,
@@ -163,7 +164,8 @@ REST_FRAMEWORK: dict[str, Any] = {
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY
+FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY + 1  # never on disk: anybody could fill it
 
 LOGGING: dict[str, Any] = {
     "version": 1,

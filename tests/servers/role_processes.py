@@ -21,9 +21,13 @@ from tests.docker.portal_process import (
     wait_until,
 )
 
+_FRONT_DOOR = "portal.front_door.http_protocol"
 _CELERY = ("celery", "-A", "celery_app")
 COMMANDS = {
-    "web": ("uvicorn", "portal.asgi:application", "--lifespan", "off", "--port"),
+    "web": (
+        *("uvicorn", "portal.asgi:application", "--lifespan", "off", "--timeout-keep-alive", "75"),
+        *("--http", f"{_FRONT_DOOR}:GuardedHttpProtocol", "--ws", f"{_FRONT_DOOR}:GuardedWebSocketProtocol", "--port"),
+    ),
     "gateway": ("manage.py", "gateway"),
     "worker": (*_CELERY, "worker", "-P", "threads", "-c", "4", "-l", "warning"),
     "beat": (*_CELERY, "beat", "-l", "warning", "--schedule"),
