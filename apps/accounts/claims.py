@@ -57,4 +57,5 @@ def identity_keys(kind: str, known: KnownNames) -> set[tuple[str, str]]:
 
 def normalize_dn(text: str) -> str:
     """A DN or id in the form in which two are compared: lower case, no blanks around commas and equal signs."""
-    return re.sub(r"\s*([,=])\s*", r"\1", text.strip()).lower()
+    # Not one pattern with blanks on both sides: it would walk a row of blanks again from each of them.
+    return "".join(part.strip() for part in re.split("([,=])", text)).lower()

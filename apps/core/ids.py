@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+MAX_ID_LENGTH = 2048  # a directory's name of a person has at most 1,024 characters
 _ID = re.compile(r"^1[a-z]{1,6}(?:!(?P<name>.+)|(?P<number>[0-9]{1,18}))$", re.ASCII)
 
 
@@ -18,6 +19,8 @@ def row_key(text: str) -> int | str | None:
 
     Letters are not checked against a type, as in Rancher. A text that begins with a letter is taken as a name.
     """
+    if len(text) > MAX_ID_LENGTH:
+        return None
     match = _ID.match(text)
     if match:
         return match["name"] or int(match["number"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import html
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,15 +18,24 @@ _PERCENT_ENCODED = re.compile("%[0-9A-F]{2}")
 _MIN_BASE64_LENGTH = 6  # shorter pieces of base64 occur in any text by chance
 
 
-@functools.lru_cache(maxsize=512)
+_MAX_CACHED_LENGTH = 256  # longer ones are rare, and would be kept with a dozen forms each
+
+
 def encoded_forms(secret: str) -> tuple[str, ...]:
     """Every form of `secret` that is to be masked, the plain one first."""
+    return _cached_forms(secret) if len(secret) <= _MAX_CACHED_LENGTH else _encode(secret)
+
+
+def _encode(secret: str) -> tuple[str, ...]:
     found = [secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)]
     encoded = [quote(secret, safe="", errors="replace"), quote(secret, errors="replace")]
     encoded.append(quote_plus(secret, errors="replace"))
     found += [*encoded, *(_PERCENT_ENCODED.sub(lambda pair: pair[0].lower(), each) for each in encoded)]
     found += [form for form in _base64_forms(secret.encode(errors="surrogatepass")) if len(form) >= _MIN_BASE64_LENGTH]
     return tuple(dict.fromkeys(found))
+
+
+_cached_forms = functools.lru_cache(maxsize=512)(_encode)
 
 
 def _base64_forms(secret: bytes) -> Iterator[str]:
@@ -61,7 +71,10 @@ def mask_patterns(text: str, blank: str) -> str:
 
 BLANK = "********"
 MAX_TEXT_LENGTH = 16_384  # a longer text is replaced by its length
+MAX_TEXTS_LENGTH = 131_072  # so is every text after these: what stores the result keeps less
+MAX_SECRETS = 100  # with more, no text is kept: each would be searched for each form of each secret
 MIN_SECRET_LENGTH = 4  # masking a shorter one everywhere would mask ordinary text
+MAX_DEPTH = 100  # requests are refused long before
 
 
 def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
@@ -69,43 +82,56 @@ def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
 
     `secrets` are further values to mask wherever they occur: plain, in base64, URL-encoded or escaped for JSON or HTML.
     """
-    known = {
-        *(each for each in secrets if each),
-        *(each for each in find_secrets(value) if len(each) >= MIN_SECRET_LENGTH),
-    }
+    given = (each for each in secrets if each)
+    in_value = (each for each in find_secrets(value) if len(each) >= MIN_SECRET_LENGTH)
+    known: set[str] = set()
+    for secret in itertools.chain(given, in_value):
+        if len(secret) <= MAX_TEXT_LENGTH:  # a longer one fits into no text that is kept
+            known.add(secret)
+        if len(known) > MAX_SECRETS:
+            return _Redaction((), 0).value(value)
     forms = sorted({form for secret in known for form in encoded_forms(secret)}, key=len, reverse=True)
-    return _redact_value(value, tuple(forms))
+    return _Redaction(tuple(forms), MAX_TEXTS_LENGTH).value(value)
 
 
-def _redact_value(value: Any, forms: tuple[str, ...]) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _redact_field(str(key), each, forms) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redact_value(each, forms) for each in value]
-    if isinstance(value, str):
-        if len(value) > MAX_TEXT_LENGTH:
-            return f"[{len(value)} characters]"
-        for form in forms:
-            value = value.replace(form, BLANK)
-        return mask_patterns(value, BLANK)
-    return value
+class _Redaction:
+    """One pass over a value; `left` is how many characters of texts may still be searched and kept."""
 
+    def __init__(self, forms: tuple[str, ...], left: int) -> None:
+        self._forms, self._left = forms, left
 
-def _redact_field(name: str, value: Any, forms: tuple[str, ...]) -> Any:
-    if is_secret_field(name) and value:
-        return BLANK
-    return _redact_environment(value, forms) if holds_environment_variables(name) else _redact_value(value, forms)
+    def value(self, value: Any, depth: int = 0) -> Any:
+        """The value without what is secret."""
+        if depth > MAX_DEPTH and isinstance(value, Mapping | list | tuple):
+            return "[nested too deep]"
+        if isinstance(value, Mapping):
+            return {str(key): self._field(str(key), each, depth + 1) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(each, depth + 1) for each in value]
+        return self._text(value) if isinstance(value, str) else value
 
+    def _text(self, text: str) -> str:
+        self._left -= len(text)
+        if len(text) > MAX_TEXT_LENGTH or self._left < 0:
+            return f"[{len(text)} characters]"
+        for form in self._forms:
+            text = text.replace(form, BLANK)
+        return mask_patterns(text, BLANK)
 
-def _redact_environment(value: Any, forms: tuple[str, ...]) -> Any:
-    """Environment variables as a map, as `NAME=value` lines or as a text of such lines: their names only."""
-    if isinstance(value, Mapping):
-        return dict.fromkeys(map(str, value), BLANK)
-    if isinstance(value, list | tuple):
-        return [_redact_assignment(str(line)) for line in value]
-    if isinstance(value, str) and "=" in value:
-        return "\n".join(map(_redact_assignment, value.splitlines()))
-    return _redact_value(value, forms)
+    def _field(self, name: str, value: Any, depth: int) -> Any:
+        if is_secret_field(name) and value:
+            return BLANK
+        return self._environment(value, depth) if holds_environment_variables(name) else self.value(value, depth)
+
+    def _environment(self, value: Any, depth: int) -> Any:
+        """Environment variables as a map, as `NAME=value` lines or as a text of such lines: their names only."""
+        if isinstance(value, Mapping):
+            return dict.fromkeys(map(str, value), BLANK)
+        if isinstance(value, list | tuple):
+            return [_redact_assignment(str(line)) for line in value]
+        if isinstance(value, str) and "=" in value:
+            return "\n".join(map(_redact_assignment, value.splitlines()))
+        return self.value(value, depth)
 
 
 def _redact_assignment(line: str) -> str:

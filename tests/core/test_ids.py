@@ -43,3 +43,9 @@ def test_a_number_too_long_for_the_database_is_no_id():
 
 def test_a_bare_name_is_a_key():
     assert row_key("api.host") == "api.host"
+
+
+def test_an_id_beyond_any_name_is_no_id():
+    assert row_key("1i!" + "a" * 3000) is None
+    assert row_key("a" * 3000) is None
+    assert row_key("1i!" + "a" * 1024) == "a" * 1024

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.redact import BLANK, redact
+from apps.core import redact as redact_module
+from apps.core.redact import BLANK, MAX_TEXTS_LENGTH, redact
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
@@ -187,6 +188,53 @@ def test_a_long_text_takes_no_long_time(letter: str):
 
 def test_a_very_long_text_is_replaced_by_its_length():
     assert redact({"text": "x" * 20_000}) == {"text": "[20000 characters]"}
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The secrets that are encoded to be searched for."""
+    encoded: list[str] = []
+
+    def note(secret: str) -> tuple[str, ...]:
+        encoded.append(secret)
+        return (secret,)
+
+    monkeypatch.setattr(redact_module, "encoded_forms", note)
+    return encoded
+
+
+def test_many_secrets_are_not_each_looked_for_in_every_text(monkeypatch: pytest.MonkeyPatch):
+    encoded = noted(monkeypatch)
+    fields = {f"f{number}password": f"secret-{number:08}" for number in range(6000)}
+    redacted = redact({**fields, **{f"text{number}": "x" * 16_000 for number in range(40)}})
+    assert encoded == []
+    assert {redacted[name] for name in fields} == {BLANK}
+    assert {redacted[f"text{number}"] for number in range(40)} == {"[16000 characters]"}
+
+
+def test_with_more_secrets_than_are_looked_for_no_text_is_kept():
+    fields = {f"f{number}password": f"secret-{number:08}" for number in range(101)}
+    assert redact({**fields, "command": "login secret-00000100"})["command"] == "[21 characters]"
+    del fields["f100password"]
+    assert redact({**fields, "command": "login secret-00000099"})["command"] == f"login {BLANK}"
+
+
+def test_only_so_many_characters_of_texts_are_searched():
+    redacted = redact({"texts": ["y" * 16_000] * 100, "last": "z"})
+    assert sum(len(each) for each in redacted["texts"] if each.startswith("y")) <= MAX_TEXTS_LENGTH
+    assert redacted["last"] == "[1 characters]"
+
+
+def test_a_secret_that_fits_into_no_text_is_not_looked_for(monkeypatch: pytest.MonkeyPatch):
+    encoded = noted(monkeypatch)
+    assert redact({"password": "p" * 100_000, "x": "y"}) == {"password": BLANK, "x": "y"}
+    assert encoded == []
+
+
+def test_what_is_nested_without_end_is_cut():
+    value: object = 1
+    for _ in range(200):
+        value = {"a": [value]}
+    assert "nested too deep" in json.dumps(redact(value))
 
 
 def values_of(thing: object) -> list[object]:
