@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -62,6 +62,11 @@ class Container(TenantRow):
         return LaunchConfig.from_json(self.spec or {})
 
     @property
+    def restarts(self) -> int:
+        """How many times it was started after the first time."""
+        return max(0, self.start_count - 1)
+
+    @property
     def is_crash_looping(self) -> bool:
         """Whether it ended again and again shortly after its start, and has not run for a while since."""
         crashes = int(self.engine_state.get("crashes", 0))
@@ -77,6 +82,30 @@ class Container(TenantRow):
     def engine_state(self) -> dict[str, Any]:
         """What the engine reported last: state, exit code, ports, networks, mounts."""
         return self.status if isinstance(self.status, dict) else {}
+
+
+class ContainerEvent(models.Model):
+    """What was done to keep a container going, and why: the same thing for the same reason is counted, not repeated.
+
+    `kind` is restarted, recreated, replaced, unhealthy, healthy, completed or failed; `spread_key` is the container's,
+    so that a service keeps the history of containers that are gone.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    container = models.ForeignKey(Container, on_delete=models.CASCADE, related_name="events")
+    spread_key = models.CharField(max_length=64, blank=True, db_index=True)
+    kind = models.CharField(max_length=16)
+    reason = models.CharField(max_length=255, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    first_at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["container", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.container} {self.kind}: {self.reason}"
 
 
 class HostPolicy(models.Model):

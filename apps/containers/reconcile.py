@@ -35,6 +35,7 @@ from apps.containers.models import Container, Pull
 from apps.containers.policy.enforce import enforce_start_policy
 from apps.containers.pull_attempts import PullAttempts
 from apps.containers.services import pull_again, pull_ensure
+from apps.containers.timeline import record_changes
 from apps.control.reconcile import extend_lease
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -109,7 +110,10 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     with track_starting(row):
         found = _perform(row, engine, seen, step)
     notes += _step_notes(row, step)
-    return _step_result(row, seen, found, restarted=step in {"start", "create"} and not desired.pending)
+    restarted = step in {"start", "create"} and not desired.pending
+    result = _step_result(row, seen, found, restarted=restarted)
+    record_changes(row, seen, found, result, restarted=restarted)
+    return result
 
 
 def _step_notes(row: Container, step: str) -> list[str]:

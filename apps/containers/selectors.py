@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from apps.containers.models import Container, HostPolicy, Pull
+from apps.containers.models import Container, ContainerEvent, HostPolicy, Pull
 from apps.containers.policy import PERMISSIVE, RESTRICTED, Policy
 from apps.core.defaults import setting
 from apps.core.ids import row_number
@@ -70,6 +70,11 @@ def is_running(row: Container) -> bool:
 def running_filter(prefix: str = "") -> Q:
     """`is_running` as a condition in the database; `prefix` leads to the container."""
     return Q(**{f"{prefix}display_state": "running", f"{prefix}host__lost_at": None})
+
+
+def events_of(row: Container) -> QuerySet[ContainerEvent]:
+    """What was done to keep a container going, the newest first; whoever may see it may see that."""
+    return ContainerEvent.objects.filter(container=row)
 
 
 def last_seen(row: Container) -> datetime | None:

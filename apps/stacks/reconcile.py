@@ -12,6 +12,7 @@ from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
 from apps.containers.selectors import is_running
 from apps.containers.services import build_container, container_act
+from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
 from apps.core.errors import Problem
@@ -80,6 +81,8 @@ def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
     """Let successors that run take over their slots, and drop those that are not needed any more."""
     for slot in slots:
         if slot.number in steps.promote:
+            if slot.successor is not None:
+                record_event(slot.successor, "replaced", _replacement_reason(slot))
             previous, slot.container = slot.container, slot.successor
             if previous is not None and previous.host is not None and slot.container is not None:
                 note_progress(previous.host, f"{previous.name} runs on {slot.container.host} now.")
@@ -111,9 +114,23 @@ def _fill_slots(row: Service, slots: Sequence[Slot], steps: ServicePlan, operati
             new_slots.append(Slot(service=row, number=number, container=container))
         else:
             field = "successor" if number in steps.surge else "container"
+            record_event(container, "replaced", _replacement_reason(slot))
             setattr(slot, field, container)
             slot.save(update_fields=[field])
     Slot.objects.bulk_create(new_slots)
+
+
+def _replacement_reason(slot: Slot) -> str:
+    """Why the slot gets another container."""
+    previous = slot.container
+    if previous is None:
+        return "Its predecessor is gone."
+    host = previous.host
+    if host is not None and host.lost_at is not None:
+        return f"{previous.name}: its host {host} was lost."
+    if host is not None and host.is_draining:
+        return f"{previous.name}: its host {host} is being evacuated."
+    return f"{previous.name} was removed."
 
 
 def _build_container(row: Service, number: int, slot: Slot | None, names: Sequence[str]) -> Container:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from apps.containers.models import Container
+from apps.containers.models import Container, ContainerEvent
 from apps.containers.selectors import endpoints, is_running
 from apps.core.errors import Forbidden
 from apps.environments.access import can
@@ -50,6 +50,12 @@ def health_of(row: Service) -> str:
     health = str((row.status or {}).get("health") or INITIALIZING)
     health = INITIALIZING if health == STOPPED else health
     return max(health, DEGRADED, key=SEVERITY.index) if row.fault else health
+
+
+def service_events(row: Service) -> QuerySet[ContainerEvent]:
+    """What was done to keep the service's containers going, those that are gone included, the newest first."""
+    found = ContainerEvent.objects.filter(environment=row.environment_id, spread_key=str(row.uuid))
+    return found.select_related("container")
 
 
 def stacks_of(actor: Actor, environment_id: int) -> QuerySet[Stack]:

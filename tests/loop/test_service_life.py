@@ -19,6 +19,7 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
 from apps.stacks.models import Service, Slot, Stack
+from apps.stacks.selectors import service_events
 from apps.stacks.services import (
     service_act,
     service_create,
@@ -338,3 +339,14 @@ def test_a_failed_job_makes_its_service_unhealthy_and_names_the_exit_code(serve:
     reconcile_one("service", service.pk)
     service = reload(service)
     assert (service.status["health"], service.message) == ("unhealthy", "WEB-Server_web_1: Ended with exit code 3.")
+
+
+def test_a_replacement_is_told_with_its_reason(serve: Any, sim: SimulatedDriver, actor_of: Any) -> None:
+    service = serve(scale=1)
+    row = Container.all_objects.get()
+    container_act(row, "remove", actor=actor_of("bob"))
+    reconcile_until_idle()
+    reconcile_one("service", service.pk)
+    (event,) = service_events(service)
+    assert (event.kind, event.reason) == ("replaced", "WEB-Server_web_1 was removed.")
+    assert event.container != row

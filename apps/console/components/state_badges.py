@@ -10,7 +10,7 @@ from django.db.models import Case, IntegerField, Value, When
 GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded")
 OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded")
 BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "disconnected")
-WARN = ("degraded", "initializing", "reconnecting", "paused", "unknown")
+WARN = ("degraded", "initializing", "reconnecting", "paused", "unknown", "restarted", "recreated", "replaced")
 
 _TONES = {word: tone for tone, words in (("good", GOOD), ("off", OFF), ("bad", BAD), ("warn", WARN)) for word in words}
 _ICONS = {"good": "circle-check", "off": "player-stop", "bad": "circle-x", "warn": "alert-triangle", "busy": "loader-2"}

@@ -17,7 +17,7 @@ from apps.console.components.listing import (
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.models import Container
-from apps.containers.selectors import containers_of, endpoints
+from apps.containers.selectors import containers_of, endpoints, events_of
 from apps.containers.services import container_act, container_update
 from apps.control.models import Operation
 from apps.control.services import record
@@ -31,6 +31,7 @@ COLUMNS = {
     "host": "host__name",
     "address": "address",
     "created": "created",
+    "restarts": "start_count",
 }
 _HEAVY_FIELDS = (
     "spec", "placement", "tags", "host__tls", "host__info", "host__engine_labels", "slot__service__spec",
@@ -112,6 +113,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "reveal": reveal,
         "values_reason": can_see_values.reason,
         "operations": _operations(ctx, row),
+        "events": events_of(row)[:10],
     }
     return ctx.render("console/container.html", context)
 

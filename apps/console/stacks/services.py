@@ -27,6 +27,7 @@ from apps.core.errors import Invalid
 from apps.environments.access import verdict
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import Service, ServiceLink
+from apps.stacks.selectors import service_events
 from apps.stacks.services import service_act, service_update
 
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
@@ -94,7 +95,8 @@ def activity(ctx: RequestContext, pk: int) -> HttpResponse:
     mine = Q(kind="service", target=row.pk) | Q(kind="container", target__in=containers)
     rows = Operation.objects.within([ctx.env.pk]).filter(mine).select_related("account")[:50]
     freshness = combined_freshness(_containers(ctx, row).only(*_FRESHNESS_FIELDS))
-    return ctx.render("console/service_activity.html", {"row": row, "operations": rows, "freshness": freshness})
+    context = {"row": row, "operations": rows, "freshness": freshness, "events": service_events(row)[:50]}
+    return ctx.render("console/service_activity.html", context)
 
 
 @member_required
