@@ -151,7 +151,7 @@ class SimulatedNetworks:
         self, container: SimulatedContainer, bind: dict[str, str], protocol: str, taken: Iterable[PublishedPort]
     ) -> PublishedPort:
         bind["HostIp"] = bind.get("HostIp") or "0.0.0.0"  # noqa: S104  # nothing listens
-        bind["HostPort"] = bind.get("HostPort") or str(self._ephemeral_port(protocol))
+        bind["HostPort"] = self._choose_port(bind.get("HostPort") or "", protocol)
         requested = (bind["HostIp"], int(bind["HostPort"]), protocol)
         published = [(address, *requested[1:]) for address in self._ports.get(requested[1:], ())]
         if any(ports_conflict(requested, other) for other in (*published, *taken)):
@@ -161,6 +161,14 @@ class SimulatedNetworks:
                 f"Bind for {bind['HostIp']}:{bind['HostPort']} failed: port is already allocated",
             )
         return requested
+
+    def _choose_port(self, requested: str, protocol: str) -> str:
+        """The port itself, a free one of a range such as `8080-8083`, or any."""
+        first, dash, last = requested.partition("-")
+        if not dash:
+            return requested or str(self._ephemeral_port(protocol))
+        free = (port for port in range(int(first), int(last) + 1) if not self._ports.get((port, protocol)))
+        return str(next(free, first))
 
     def _ephemeral_port(self, protocol: str) -> int:
         for _ in range(_FIRST_EPHEMERAL, _LAST_EPHEMERAL + 1):

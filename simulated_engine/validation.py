@@ -48,7 +48,8 @@ def _validate_process(body: Json) -> None:
 
 def _validate_ports(bindings: Json) -> None:
     for key, binds in bindings.items():
-        for port in (key.partition("/")[0], *(str(bind.get("HostPort") or "0") for bind in binds or ())):
+        public = [part for bind in binds or () for part in str(bind.get("HostPort") or "0").split("-", 1)]
+        for port in (key.partition("/")[0], *public):
             if not port.isdecimal() or int(port) > 65535:
                 raise bad_request(f'invalid port specification: "{port}"')
 

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.unsupported import check_supported
 from apps.containers.launch.values import fixed_ports
 from apps.containers.models import Container, Pull
 from apps.containers.policy.enforce import enforce_current_policy, enforce_policy
@@ -66,6 +67,7 @@ def container_create(
     *, actor: Actor, environment: Environment, config: LaunchConfig, name: str = "", description: str = ""
 ) -> Container:
     """A new standalone container. Raises `Invalid` for a bad or taken name and for dangling references."""
+    check_supported(config)
     _check_references(config, environment.pk)
     enforce_policy(config, environment.pk)
     host = _requested_host(config, environment.pk)

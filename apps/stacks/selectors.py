@@ -77,12 +77,18 @@ def service_views(services: Iterable[Service]) -> list[ServiceView]:
     return list(views.values())
 
 
-def stack_export(actor: Actor, stack: Stack, services: Sequence[int] = ()) -> tuple[str, str]:
-    """The stack as (docker-compose, rancher-compose) texts; needs the right to see values, which the files contain."""
+def stack_export(
+    actor: Actor, stack: Stack, services: Sequence[int] = (), *, first_form: bool = False
+) -> tuple[str, str]:
+    """The stack as (docker-compose, rancher-compose) texts; needs the right to see values, which the files contain.
+
+    The first form is for clients of v1.
+    """
     allowed = can(actor, "values", stack.environment_id)
     if not allowed:
         raise Forbidden(allowed.reason)
     rows = Service.all_objects.filter(stack=stack, removed=None).order_by("name")
     if services:
         rows = rows.filter(pk__in=services)
-    return export([to_compose_service(view.service, view.links) for view in service_views(rows)])
+    found = [to_compose_service(view.service, view.links) for view in service_views(rows)]
+    return export(found, stack.name, first_form=first_form)

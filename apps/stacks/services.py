@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.unsupported import check_supported
 from apps.containers.policy.enforce import enforce_policy
 from apps.control.models import OperationLine
 from apps.control.services import create, record, request_change
@@ -90,10 +91,13 @@ def stack_create(
 
     Raises `Invalid` (name, compose file with its line), `Forbidden`.
     """
-    parsed = parse(docker_compose, rancher_compose, dict(variables or {})) if docker_compose else None
+    parsed: ComposeStack | None = None
+    checked = _check_stack_name(name, environment.pk)
+    if docker_compose:
+        parsed = parse(docker_compose, rancher_compose, dict(variables or {}), stack_name=checked)
     row = Stack(
         environment=environment,
-        name=_check_stack_name(name, environment.pk),
+        name=checked,
         description=description,
         docker_compose=docker_compose,
         rancher_compose=rancher_compose,
@@ -105,18 +109,19 @@ def stack_create(
     with transaction.atomic():
         operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
-            lines = [OperationLine(operation=operation, text=text) for text in _warnings(parsed)]
+            missing = _services_create(row, parsed, actor=actor, start=start_on_create)
+            lines = [OperationLine(operation=operation, text=text) for text in (*_warnings(parsed), *missing)]
             OperationLine.objects.bulk_create(lines)
-            _services_create(row, parsed, actor=actor, start=start_on_create)
     return row
 
 
 def _warnings(parsed: ComposeStack) -> list[str]:
     """What of a compose file was not imported, for the activity page."""
-    return [*parsed.warnings, *(f"{each.name}: {text}" for each in parsed.services for text in each.warnings)]
+    return [*parsed.warnings, *(text for each in parsed.services for text in each.warnings)]
 
 
-def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> None:
+def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> list[str]:
+    """The services and their links; returns which links lead to nothing."""
     created: dict[str, Service] = {}
     for each in parsed.services:
         created[each.name] = service_create(
@@ -132,6 +137,25 @@ def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start:
     for each in parsed.services:
         for target, alias in each.links:
             _save_link(created[each.name], created[target], alias)
+    return _external_links_create(stack, parsed, created)
+
+
+def _external_links_create(stack: Stack, parsed: ComposeStack, created: Mapping[str, Service]) -> list[str]:
+    """Link to services of other stacks, written `stack/service`; returns which are not there."""
+    wanted = {target for each in parsed.services for target, _alias in each.external_links}
+    names = {target.rpartition("/")[2] for target in wanted}
+    rows = Service.all_objects.filter(environment=stack.environment_id, name__in=names, removed=None)
+    rows = rows.select_related("stack") if wanted else rows.none()
+    known = {f"{row.stack.name}/{row.name}": row for row in rows if not row.removal_requested}
+    missing = []
+    for each in parsed.services:
+        for target, alias in each.external_links:
+            if target in known:
+                _save_link(created[each.name], known[target], alias)
+            else:
+                remedy = "link it by stack/service as soon as that is there"
+                missing.append(f"{each.name}: `external_links` names {target}, which is not here; {remedy}.")
+    return missing
 
 
 def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
@@ -194,6 +218,7 @@ def service_create(
         lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
         desired="active" if start_on_create else "inactive",
     )
+    check_supported(config, at="launchConfig.")
     enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name)
     create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})
     return row
@@ -240,10 +265,15 @@ def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Acto
     wanted = list(links)
     _check_can_link(row, [target for target, _name in wanted], actor)
     _check_names_unique([name or target.name for target, name in wanted])
+    by_name = {name or target.name: target for target, name in wanted}
     with transaction.atomic():
-        ServiceLink.objects.filter(service=row).delete()
-        for target, name in wanted:
-            _save_link(row, target, name)
+        present = {link.name: link.target_id for link in ServiceLink.objects.filter(service=row)}
+        if present == {name: target.pk for name, target in by_name.items()}:
+            return  # clients set the same links at every `up`; nothing has changed, so that nothing is recorded
+        ServiceLink.objects.filter(service=row).exclude(name__in=list(by_name)).delete()
+        for name, target in by_name.items():
+            if present.get(name) != target.pk:
+                _save_link(row, target, name)
         _record_link_change(row, "set", actor, serviceLinks=[_describe_link(target, name) for target, name in wanted])
 
 
@@ -299,11 +329,17 @@ def _save_link(row: Service, target: Service, name: str) -> None:
 
 def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
     """A service as the compose exporter takes it."""
+    found = list(links)
     return ComposeService(
         name=service.name,
         config=with_lost_host_label(service.config, service.lost_after),
         scale=service.scale,
-        links=tuple((link.target.name, link.name) for link in links),
+        links=tuple((link.target.name, link.name) for link in found if link.target.stack_id == service.stack_id),
+        external_links=tuple(
+            (f"{link.target.stack.name}/{link.target.name}", link.name)
+            for link in found
+            if link.target.stack_id != service.stack_id
+        ),
         metadata=service.metadata,
         description=service.description,
     )

@@ -77,6 +77,9 @@ def test_the_image_of_a_service_without_containers_needs_no_kind() -> None:
         ("10.0.0.1:8080:80", Port(80, "tcp", 8080, "10.0.0.1"), "10.0.0.1:8080:80/tcp"),
         ("10.0.0.1::80", Port(80, "tcp", None, "10.0.0.1"), "10.0.0.1::80/tcp"),
         ("[::1]:53:53/udp", Port(53, "udp", 53, "::1"), "[::1]:53:53/udp"),
+        ("80/sctp", Port(80, "sctp"), "80/sctp"),
+        ("8080-8083:80", Port(80, choice=(8080, 8083)), "8080-8083:80/tcp"),
+        ("8080-8080:80", Port(80, "tcp", 8080), "8080:80/tcp"),
     ],
 )
 def test_a_port_is_read_and_written(text: str, port: Port, written: str) -> None:
@@ -99,6 +102,9 @@ def test_a_port_is_read_and_written(text: str, port: Port, written: str) -> None
         ("host:1:2", "PortWrongFormat"),
         ("::1:80:80", "PortWrongFormat"),
         ("80-90", "PortWrongFormat"),
+        ("8083-8080:80", "PortWrongFormat"),
+        ("-8080:80", "PortWrongFormat"),
+        ("8080-70000:80", "PortWrongFormat"),
         ("80/icmp", "PortInvalidProtocol"),
         ("80/", "PortInvalidProtocol"),
         ("٣", "PortWrongFormat"),

@@ -30,12 +30,6 @@ FULL: dict[str, Any] = {
     "dnsOpt": ["ndots:1"],
     "extraHosts": ["db:10.0.0.2"],
     "restartPolicy": {"name": "on-failure", "maximumRetryCount": 3},
-    "healthCheck": {
-        "port": 80,
-        "requestLine": "GET /$x HTTP/1.0",
-        "strategy": "recreateOnQuorum",
-        "recreateOnQuorumStrategyConfig": {"quorum": 2},
-    },
     "dockerHealthCheck": {"test": ["CMD", "true"], "interval": 1500, "retries": 4},
     "logConfig": {"driver": "json-file", "config": {"max-size": "1m"}},
     "memory": 64 << 20,

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.api.resources.transform import transform
+from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from tests.wire.api_client import ApiClient
 
@@ -25,6 +26,7 @@ def test_the_smallest_description_is_an_image():
     assert transform({"Config": {"Image": "nginx"}}) == {
         "type": "container",
         "imageUuid": "docker:nginx",
+        "logConfig": {"driver": "", "config": {}},  # clients in Go read logConfig.config unasked
         "networkMode": "bridge",
     }
 
@@ -144,7 +146,7 @@ def test_a_published_port_is_not_exposed_as_well():
     ],
 )
 def test_empty_values_are_left_out(config: dict[str, Any], host: dict[str, Any]):
-    assert set(transformed(config, host)) == {"type", "imageUuid", "networkMode"}
+    assert set(transformed(config, host)) == {"type", "imageUuid", "logConfig", "networkMode"}
 
 
 @pytest.mark.parametrize(("name", "expected"), [("/web", "web"), ("web", "web"), ("//odd", "/odd")])
@@ -202,3 +204,22 @@ def test_equal_descriptions_get_equal_bytes(order: list[str]):
     assert json.dumps(transformed(config, host)) == json.dumps(
         transformed({name: dict(sorted(each.items())) for name, each in config.items()}, first)
     )
+
+
+def test_what_the_transformed_description_says_can_be_created_from():
+    config = LaunchConfig.from_wire(transform({"Config": {"Image": "nginx"}}))
+    assert config.log_config is None
+
+
+@pytest.mark.parametrize(
+    ("binding", "port"),
+    [
+        ({"HostPort": "0"}, "80/tcp"),
+        ({"HostPort": "8080-8083"}, "8080-8083:80/tcp"),
+        ({"HostIp": "::1", "HostPort": "8080"}, "[::1]:8080:80/tcp"),
+    ],
+)
+def test_a_transformed_port_can_be_created_from(binding: dict[str, str], port: str):
+    found = transform({"Config": {"Image": "a"}, "HostConfig": {"PortBindings": {"80/tcp": [binding]}}})
+    assert found["ports"] == [port]
+    assert [str(each) for each in LaunchConfig.from_wire(found).ports] == [port]

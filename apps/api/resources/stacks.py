@@ -38,7 +38,7 @@ def _services_action(action: str) -> Any:
 
 def _export(caller: ApiCaller, row: Stack, data: Data) -> Data:
     wanted = [row_number(text) or 0 for text in data.get("serviceIds", ())]
-    docker, rancher = stack_export(caller.actor, row, wanted)
+    docker, rancher = stack_export(caller.actor, row, wanted, first_form=True)
     return {
         "type": "composeConfig",
         "links": {},

@@ -109,7 +109,8 @@ def _ports(bindings: Any) -> list[str]:
     for private in sorted(bindings):
         for each in _host_bindings(bindings[private]):
             address, public = (str(each.get(key) or "") for key in ("HostIp", "HostPort"))
-            front = f"{address}:" if address else ""
+            public = "" if public == "0" else public  # the engine's choice, as v1 writes it by leaving it out
+            front = f"[{address}]:" if ":" in address else f"{address}:" if address else ""
             found.append(f"{front}{public}:{private}" if public or address else private)
     return found
 
@@ -134,10 +135,9 @@ def _restart(policy: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"name": policy["Name"], "maximumRetryCount": policy.get("MaximumRetryCount") or 0}
 
 
-def _log(config: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not config.get("Type"):
-        return None
-    return {"driver": config["Type"], "config": dict(_section(config, "Config"))}
+def _log(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Always an object: clients written in Go read its `config` without asking whether it is there."""
+    return {"driver": config.get("Type") or "", "config": dict(_section(config, "Config"))}
 
 
 def _network(mode: Any) -> str:

@@ -156,7 +156,7 @@ def check(ctx: RequestContext) -> HttpResponse:
     context: dict[str, Any] = {"text": text}
     if text:
         try:
-            context["parsed"] = parse(text, more, {})
+            context["parsed"] = parse(text, more, {}, stack_name=ctx.request.POST.get("name", "").strip())
         except Problem as problem:
             context["problem"] = problem
     return ctx.render("console/parts/compose_check.html", context)

@@ -11,6 +11,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.engine_values import (
     Inspected,
     drop_empty,
+    write_entry_point,
     write_exposed_ports,
     write_port_bindings,
 )
@@ -80,6 +81,8 @@ def engine_body(
     """
     body, host = _write_fields(config, only_ruled=False)
     body |= drop_empty({"Image": config.image, "Labels": {**config.labels, **labels}})
+    if (entry_point := write_entry_point(config.entry_point)) is not None:
+        body["Entrypoint"] = entry_point
     host |= _assembled_ruled_keys(config, network, peer, volumes_from)
     managed = config.network_mode == "managed" and bool(network)
     if config.network_mode != "container":  # engines refuse these for a container that shares another's network

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.containers.launch.values import (
+    CLEARED,
     BlkioDevice,
     DockerHealthCheck,
     LogConfig,
@@ -64,6 +65,11 @@ def read_environment(value: Any) -> dict[str, str]:
     return dict(as_text(each).partition("=")[::2] for each in as_list(value))
 
 
+def write_entry_point(entry_point: Sequence[str]) -> list[str] | None:
+    """The entry point; an empty list clears the image's and leaves its command, None keeps both."""
+    return ([] if tuple(entry_point) == CLEARED else list(entry_point)) if entry_point else None
+
+
 def read_image(value: Any) -> str:
     """The v1 form of an engine's image."""
     image = as_text(value)
@@ -99,7 +105,7 @@ def write_port_bindings(ports: Iterable[Port]) -> dict[str, list[dict[str, str]]
     """Where each port is published."""
     found: dict[str, list[dict[str, str]]] = {}
     for port in ports:
-        binding = {"HostPort": str(port.public or "")} | ({"HostIp": port.address} if port.address else {})
+        binding = {"HostPort": port.public_text} | ({"HostIp": port.address} if port.address else {})
         found.setdefault(f"{port.private}/{port.protocol}", []).append(binding)
     return found
 

@@ -31,6 +31,7 @@ CAPABILITIES = (
     "NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT "
     "SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
 )
+PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 VOLUME_MODES = "ro rw z Z nocopy cached delegated consistent shared slave private rshared rslave rprivate"
 
 # The reference grammar of the distribution project: [domain/]path[:tag][@digest].
@@ -41,6 +42,7 @@ _REFERENCE = re.compile(
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?",
     re.ASCII,
 )
+CLEARED = ("",)  # the entry point of a container that is not to have its image's; engines and v1 write it alike
 GROUP_ONLY = "rancher/none"  # a service without containers of its own
 
 
@@ -76,40 +78,51 @@ def check_image(name: str, value: Any) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Port:
-    """A port of a container; `public` None leaves the choice of the host's port to the engine."""
+    """A port of a container; `public` None leaves the choice of the host's port to the engine.
+
+    `choice` are the first and the last port that the engine may choose from.
+    """
 
     private: int
     protocol: str = "tcp"
     public: int | None = None
     address: str = ""
+    choice: tuple[int, int] | None = None
 
     @classmethod
     def parse(cls, value: str, name: str = "ports") -> Self:
-        """Read `[ip:][public:]private[/tcp|udp]`."""
+        """Read `[ip:][public[-last]:]private[/tcp|udp|sctp]`."""
         numbers, slash, protocol = value.partition("/")
-        if slash and protocol.lower() not in {"tcp", "udp"}:
-            raise Invalid(name, "PortInvalidProtocol", f"{value[:100]!r}: the protocol must be tcp or udp.")
-        found = re.fullmatch(r"(?:(?:(\[[^]]*\]|[^:\[\]]+):)?([0-9]{0,5}):)?([0-9]{1,5})", numbers)
-        if not found or (found[2] == "" and not found[1]):
+        if slash and protocol.lower() not in PROTOCOLS:
+            raise Invalid(name, "PortInvalidProtocol", f"{value[:100]!r}: the protocol must be tcp, udp or sctp.")
+        found = re.fullmatch(r"(?:(?:(\[[^]]*\]|[^:\[\]]+):)?([0-9]{0,5})(?:-([0-9]{1,5}))?:)?([0-9]{1,5})", numbers)
+        if not found or (found[2] == "" and (found[3] or not found[1])):
             raise cls._format_error(name, value)
-        public = int(found[2]) if found[2] else None
-        if not 0 < int(found[3]) < 65536 or (public is not None and not 0 < public < 65536):
+        given = [int(number) for number in found.group(2, 3, 4) if number]
+        if not all(0 < number < 65536 for number in given) or (found[3] and int(found[2]) > int(found[3])):
             raise cls._format_error(name, value)
         try:
             address = str(ipaddress.ip_address(found[1].strip("[]"))) if found[1] else ""
         except ValueError:
             raise cls._format_error(name, value) from None
-        return cls(int(found[3]), protocol.lower() or "tcp", public, address)
+        choice = (int(found[2]), int(found[3])) if found[3] and found[2] != found[3] else None
+        public = int(found[2]) if found[2] and choice is None else None
+        return cls(int(found[4]), protocol.lower() or "tcp", public, address, choice)
 
     @staticmethod
     def _format_error(name: str, value: str) -> Invalid:
-        form = "[ip:][public:]private[/tcp|udp] with ports from 1 to 65535"
+        form = "[ip:][public[-last]:]private[/tcp|udp|sctp] with ports from 1 to 65535"
         return Invalid(name, "PortWrongFormat", f"{value[:100]!r} is not a port: write {form}.")
+
+    @property
+    def public_text(self) -> str:
+        """The public side as engines and v1 write it: a port, a range to choose from, or nothing."""
+        return f"{self.choice[0]}-{self.choice[1]}" if self.choice else str(self.public or "")
 
     def __str__(self) -> str:
         """Write it as v1 does, always with the protocol."""
         address = f"[{self.address}]:" if ":" in self.address else f"{self.address}:" if self.address else ""
-        public = f"{self.public or ''}:" if self.public or address else ""
+        public = f"{self.public_text}:" if self.public_text or address else ""
         return f"{address}{public}{self.private}/{self.protocol}"
 
 
@@ -172,6 +185,14 @@ class LogConfig(WireObject):
 
     driver: str | None = wire("driver", text(low=1, high=64, pattern=r"[A-Za-z0-9][A-Za-z0-9/_.:-]*"))
     config: Mapping[str, str] = wire("config", mapping(_check_log_option, _LOG_OPTION_NAME), {})
+
+
+def check_log_config(name: str, value: Any) -> LogConfig | None:
+    """Check it; an empty driver without options, which Go clients send for nothing, is none."""
+    if isinstance(value, Mapping) and value.get("driver") == "":
+        value = {**value, "driver": None}
+    found = LogConfig.from_wire(value, at=f"{name}.")
+    return found if found.driver or found.config else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,9 +273,17 @@ class Ulimit(WireObject):
 
 def check_capability(name: str, value: Any) -> str:
     """Check the name of a Linux capability, with or without `CAP_`."""
-    found = plain_text(name, value).removeprefix("CAP_")
+    found = plain_text(name, value).upper().removeprefix("CAP_")  # engines take any case of letters
     if found not in CAPABILITIES.split():
         raise Invalid(name, "InvalidOption", f"{found[:100]!r} is not a capability of Linux, such as NET_ADMIN.")
+    return found
+
+
+def check_signal(name: str, value: Any) -> str:
+    """Check the name or number of a signal."""
+    found = plain_text(name, value).upper()
+    if not re.fullmatch(r"[A-Z0-9+-]{1,32}", found):
+        raise Invalid(name, "InvalidCharacters", f"{name}: {found[:40]!r} is not valid: such as SIGTERM.")
     return found
 
 
@@ -274,7 +303,7 @@ def check_port(name: str, value: Any) -> Port:
 def check_exposed_port(name: str, value: Any) -> Port:
     """Check a port that only other containers reach."""
     found = check_port(name, value)
-    if found.public or found.address:
+    if found.public_text or found.address:
         raise Invalid(name, "PortWrongFormat", f"{str(value)[:100]!r}: an exposed port has no public side.")
     return found
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
-from apps.containers.launch.values import HealthCheck, LogConfig, RestartPolicy
+from apps.containers.launch.values import CLEARED, HealthCheck, LogConfig, RestartPolicy
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.rancher_compose import HEALTH_KEYS
 from apps.stacks.compose.service_keys import BLOCK_KEYS
+from apps.stacks.compose.volume_names import declare_volumes
+
+HASH_LABEL = "io.rancher.service.hash"  # rancher-compose's own note of what it sent: wrong for any other file
 
 
 class _Dumper(yaml.SafeDumper):
@@ -33,24 +37,49 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
 _Dumper.add_representer(str, _represent_text)
 
 
-def export(services: Sequence[ComposeService]) -> tuple[str, str]:
+def export(services: Sequence[ComposeService], stack_name: str = "", *, first_form: bool = False) -> tuple[str, str]:
     """Return the docker-compose and the rancher-compose text, with services and keys in a stable order.
 
-    Ids of this portal (requested host, registry credential, other containers) are left out: they mean nothing
+    The first form, which is all that clients of v1 read, has the services at the top level and volumes by the engine's
+    names. Ids of this portal (requested host, registry credential, other containers) are left out: they mean nothing
     elsewhere.
     """
-    docker = {each.name: _docker_service(each) for each in services}
+    mounts = [(mount.source, mount.path) for each in services for mount in each.config.data_volumes]
+    names, declared = ({}, {}) if first_form else declare_volumes(mounts, stack_name)
+    docker = {each.name: _docker_service(each, names) for each in services}
     rancher = {each.name: _rancher_service(each) for each in services}
-    return _dump(docker), _dump(rancher)
+    if first_form:
+        return _dump({name: _in_first_form(each) for name, each in docker.items()}), _dump(rancher)
+    sections = {"services": docker, **({"volumes": declared} if declared else {})}
+    return _dump({"version": "2", **sections}), _dump({"version": "2", "services": rancher})
 
 
-def _dump(services: dict[str, Any]) -> str:
-    content = {"version": "2", "services": _escape_dollars(services)}
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=4096)
+def _dump(content: dict[str, Any]) -> str:
+    return yaml.dump(
+        _escape_dollars(content),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=4096,
+    )
+
+
+def _in_first_form(service: dict[str, Any]) -> dict[str, Any]:
+    """The keys that have another name there; a restart policy of `always` says nothing, as all of v1's do."""
+    found: dict[str, Any] = {}
+    for key, value in service.items():
+        if key == "logging":
+            found |= {f"log_{'opt' if name == 'options' else name}": each for name, each in value.items()}
+        elif key == "network_mode":
+            found["net"] = value
+        elif (key, value) != ("restart", "always"):
+            found[key] = value
+    return found
 
 
 def _escape_dollars(value: Any) -> Any:
-    """Double every dollar, so that it is not read back as a variable."""
+    """Double every dollar of a value, so that it is not read back as a variable; nothing is filled in in keys."""
     if isinstance(value, str):
         return value.replace("$", "$$")
     if isinstance(value, dict):
@@ -70,8 +99,11 @@ _KEY_ORDER = (
 )
 
 
-def _docker_service(service: ComposeService) -> dict[str, Any]:
+def _docker_service(service: ComposeService, volume_names: Mapping[str, str]) -> dict[str, Any]:
     wire = service.config.to_wire()
+    mounts = (replace(each, source=volume_names.get(each.source, each.source)) for each in service.config.data_volumes)
+    wire["labels"] = {name: value for name, value in service.config.labels.items() if name != HASH_LABEL}
+    wire["dataVolumes"] = [str(each) for each in mounts] or None
     found = ((key, write(service, wire)) for key, write in KEY_WRITERS.items())
     return {key: value for key, value in found if value is not None}
 
@@ -146,11 +178,11 @@ def _blkio(config: LaunchConfig) -> dict[str, Any] | None:
 def _rancher_service(service: ComposeService) -> dict[str, Any]:
     check = service.config.health_check
     found = {
-        "scale": service.scale,
+        "scale": None if service.config.labels.get("io.rancher.scheduler.global") == "true" else service.scale,
         "description": service.description or None,
         "start_on_create": None if service.config.start_on_create else False,
         "health_check": _health(check) if check else None,
-        "metadata": dict(service.metadata) or None,
+        "metadata": {name: each for name, each in service.metadata.items() if name != HASH_LABEL} or None,
     }
     return _drop_none(found)
 
@@ -162,6 +194,7 @@ def _health(check: HealthCheck) -> dict[str, Any]:
 
 _OWN_WRITERS: dict[str, KeyWriter] = {
     "image": lambda service, _wire: _image(service.config),
+    "entrypoint": lambda service, wire: [] if service.config.entry_point == CLEARED else wire["entryPoint"],
     "tmpfs": lambda service, _wire: _tmpfs(service.config),
     "network_mode": lambda service, _wire: _network_mode(service.config),
     "restart": lambda service, _wire: _restart(service.config.restart_policy),

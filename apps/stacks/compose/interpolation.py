@@ -33,12 +33,12 @@ def split_variables(text: str) -> Iterator[tuple[Literal["text", "name", "braces
 
 
 def _closing_brace(text: str, dollar: int) -> int | None:
-    """Find the brace that closes the one after the dollar."""
+    """Find the brace that closes the one after the dollar; a default may have braces of its own, as JSON has."""
     if not text.startswith("${", dollar):
         return None
     depth = 0
     for at in range(dollar + 1, len(text)):
-        depth += text.startswith("${", at - 1) - (text[at] == "}")
+        depth += (text[at] == "{") - (text[at] == "}")
         if depth == 0:
             return at
     return None

@@ -25,6 +25,7 @@ HEALTH_KEYS = {
     "strategy": "strategy",
     "recreate_on_quorum_strategy_config": "recreateOnQuorumStrategyConfig",
 }
+_KNOWN = {"scale", "health_check", "start_on_create", "metadata", "description"}
 _SCALE = integer(0, 1000)
 _DESCRIPTION = text(high=1024)
 
@@ -44,28 +45,32 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
     """Read a service's part; raises `Invalid` on a field whose first segment is a key of the part."""
     given = {key: value for key, value in part.items() if value is not None}
     fields: dict[str, Any] = {}
+    warnings = [f"{name}: `{key}` of rancher-compose is not carried over." for key in given if key not in _KNOWN]
     if "health_check" in given:
-        fields["healthCheck"] = _read_health_check(given["health_check"])
+        _read_health_check(given["health_check"])  # what is wrong with it is said all the same
+        warnings.append(
+            f"{name}: `health_check` is not carried over, as checks over the network are not made yet; use"
+            " `healthcheck` in docker-compose, which runs in the container."
+        )
     if "start_on_create" in given:
         fields["startOnCreate"] = boolean("start_on_create", parse_boolean(given["start_on_create"]))
     metadata = given.get("metadata", {})
     if not isinstance(metadata, LineMap | dict):
         raise Invalid("metadata", "InvalidFormat", "metadata must be a map.")
-    known = {"scale", "health_check", "start_on_create", "metadata", "description"}
     return RancherService(
         scale=_SCALE("scale", given["scale"]) if "scale" in given else None,
         fields=fields,
         metadata=without_lines(metadata),
         description=_DESCRIPTION("description", given.get("description", "")),
-        warnings=tuple(f"{name}: `{key}` of rancher-compose is not carried over." for key in given if key not in known),
+        warnings=tuple(warnings),
     )
 
 
-def _read_health_check(value: Any) -> dict[str, Any]:
+def _read_health_check(value: Any) -> None:
     if not isinstance(value, Mapping):
         raise Invalid("health_check", "InvalidFormat", "health_check must be a map.")
     read = {wire: value.get(key) for key, wire in HEALTH_KEYS.items()}
-    return HealthCheck.from_wire(read, at="health_check.").to_wire()
+    HealthCheck.from_wire(read, at="health_check.")
 
 
 RANCHER_FIELD = "rancherCompose"
@@ -76,12 +81,13 @@ def read_rancher_compose(
 ) -> tuple[dict[str, RancherService], list[str]]:
     """Read the parts by service, with warnings about the file; `source` may be empty."""
     variables = Variables(environment, RANCHER_FIELD)
-    top: LineMap = variables.fill(load_yaml(source, RANCHER_FIELD, typed=True))
+    duplicates: list[str] = []  # Rancher took them
+    top: LineMap = variables.fill(load_yaml(source, RANCHER_FIELD, typed=True, duplicates=duplicates))
     parts = top.get("services") if "services" in top or isinstance(top.get("version"), str | int | float) else top
     parts = LineMap() if parts is None else parts
     if not isinstance(parts, LineMap):
         raise error_at_line(RANCHER_FIELD, top.line("services"), "`services` must be a map of services")
-    found, warnings = {}, []
+    found, warnings = {}, [f"rancher-compose, {text}" for text in duplicates]
     for name, part in parts.items():
         if name in services:
             found[name] = _read_part(name, part, parts)

@@ -7,7 +7,8 @@ from typing import Any
 
 from apps.containers.launch.config import LAUNCH_FIELDS
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
-from apps.containers.launch.values import image_uuid
+from apps.containers.launch.unsupported import UNSUPPORTED_LABELS
+from apps.containers.launch.values import CLEARED, image_uuid
 from apps.stacks.compose import value_formats
 
 Fields = dict[str, Any]
@@ -30,12 +31,13 @@ def _unsupported(reason: str) -> KeyReader:
 
 
 def _restart(value: Any) -> Fields:
-    name, _, count = ("no" if value is False else str(value)).partition(":")  # unquoted, `no` is a boolean
+    text = "no" if value is False else value_formats.as_text(value)  # unquoted, `no` is a boolean
+    name, _, count = text.partition(":")
     return {"restartPolicy": {"name": name, "maximumRetryCount": count or None}}
 
 
 def _network(value: Any) -> Fields:
-    mode = str(value)
+    mode = value_formats.as_text(value)
     if mode.startswith(("container:", "service:")):
         raise UnsupportedValue("sharing another container's network is not supported here")
     if mode not in {"bridge", "host", "none", "managed", "default"}:
@@ -47,24 +49,50 @@ def _volumes(value: Any) -> Fields:
     found: Fields = {"dataVolumes": [], "tmpfs": {}}
     for each in value_formats.as_list(value):
         if not isinstance(each, Mapping):
-            found["dataVolumes"].append(_require_absolute(str(each)))
+            found["dataVolumes"].append(_require_absolute(value_formats.as_text(each)))
         elif each.get("type") == "tmpfs":
-            limit = _map(each.get("tmpfs")).get("size")
-            found["tmpfs"][str(each.get("target"))] = f"size={value_formats.parse_size(limit)}" if limit else ""
+            found["tmpfs"][value_formats.as_text(each.get("target"))] = _tmpfs_options(each)
         else:
             found["dataVolumes"].append(_long_volume(each))
     return found
 
 
+def _tmpfs_options(volume: Mapping[str, Any]) -> str:
+    _refuse_settings(volume, "source", "bind", "volume")
+    given = _map(volume.get("tmpfs"))
+    size, mode = given.get("size"), given.get("mode")
+    found = ["ro"] if value_formats.parse_boolean(volume.get("read_only")) is True else []
+    found += [f"size={value_formats.parse_size(size)}"] if size else []
+    if mode:
+        digits = value_formats.as_text(mode).removeprefix("0o")
+        if not set(digits) <= set("01234567"):
+            raise ValueError(f"{digits[:20]!r} is no mode: write octal digits such as 1777")
+        found.append(f"mode={digits}")
+    return ",".join(found)
+
+
+def _refuse_settings(volume: Mapping[str, Any], *names: str) -> None:
+    """Refuse settings of another type of volume: the type is wrong, or they are."""
+    wrong = next((name for name in names if volume.get(name)), None)
+    if wrong is not None:
+        raise ValueError(f"a volume of the type {str(volume.get('type') or 'volume')[:20]} has no {wrong!r}")
+
+
 def _long_volume(value: Mapping[str, Any]) -> str:
-    kind = str(value.get("type", "volume"))
+    kind = str(value.get("type") or "volume")
     if kind not in {"bind", "volume"}:
         raise UnsupportedValue(f"volumes of the type {kind[:40]!r} are not supported")
+    source, target, bind = value.get("source"), value.get("target"), _map(value.get("bind"))
+    if not target:
+        raise ValueError("a volume that is a map needs its `target`")
+    _refuse_settings(value, "tmpfs", "volume" if kind == "bind" else "image")
+    if kind == "bind" and not str(source or "").startswith("/"):
+        _require_absolute("." + str(source or ""))
     modes = ["ro"] if value_formats.parse_boolean(value.get("read_only")) is True else []
-    modes += [str(mode) for mode in (_map(value.get("bind")).get("propagation"),) if mode]
+    modes += [value_formats.as_text(mode) for mode in (bind.get("propagation"), bind.get("selinux")) if mode]
     modes += ["nocopy"] if value_formats.parse_boolean(_map(value.get("volume")).get("nocopy")) is True else []
-    parts = (value.get("source"), value.get("target"), ",".join(modes))
-    return _require_absolute(":".join(str(part) for part in parts if part))
+    parts = (source, target, ",".join(modes))
+    return _require_absolute(":".join(value_formats.as_text(part) for part in parts if part))
 
 
 def _require_absolute(volume: str) -> str:
@@ -76,8 +104,11 @@ def _require_absolute(volume: str) -> str:
 
 
 def _map(value: Any) -> Mapping[str, Any]:
-    if value is None or isinstance(value, Mapping):
-        return value or {}
+    """The map of settings; one that is blank, as an unset variable leaves it, is as if it were absent."""
+    if value is None or value == "":
+        return {}
+    if isinstance(value, Mapping):
+        return {key: each for key, each in value.items() if each != ""}
     raise ValueError("write a map")
 
 
@@ -87,14 +118,25 @@ def _tmpfs(value: Any) -> Fields:
 
 def _extra_hosts(value: Any) -> Fields:
     if isinstance(value, Mapping):
-        return {"extraHosts": [f"{name}:{address}" for name, address in value.items()]}
-    texts = [str(each) for each in value_formats.as_list(value)]
+        pairs = [(name, each) for name, given in value.items() for each in value_formats.as_texts(given)]
+        return {"extraHosts": [f"{name}:{address}" for name, address in pairs]}
+    texts = value_formats.as_texts(value)
     return {"extraHosts": [text.replace("=", ":", 1) if "=" in text else text for text in texts]}
+
+
+def _entry_point(value: Any) -> Fields:
+    """An empty entry point clears the image's, which is more than to say nothing: `CLEARED` says so."""
+    return {"entryPoint": value_formats.split_command(value) or list(CLEARED)}
 
 
 def _logging(value: Any) -> Fields:
     found = _map(value)
-    return {"logConfig": {"driver": found.get("driver"), "config": found.get("options")}}
+    return _log(found.get("driver"), found.get("options"))
+
+
+def _log(driver: Any, options: Any) -> Fields:
+    """Rancher wrote an empty driver with empty options for services that have neither."""
+    return {"logConfig": {"driver": driver or None, "config": options or None}} if driver or options else {}
 
 
 def _ulimits(value: Any) -> Fields:
@@ -130,22 +172,19 @@ def _blkio(value: Any) -> Fields:
 def _deploy(value: Any) -> Fields:
     found, resources = _map(value), _map(_map(value).get("resources"))
     limits, reserved, restart = _map(resources.get("limits")), _map(resources.get("reservations")), None
+    if found.get("mode") == "global":
+        raise UnsupportedValue(UNSUPPORTED_LABELS["io.rancher.scheduler.global"])
     if policy := _map(found.get("restart_policy")):
         name = {"none": "no", "any": "always"}.get(str(policy.get("condition", "any")), policy.get("condition"))
         restart = {"name": name, "maximumRetryCount": policy.get("max_attempts") if name == "on-failure" else None}
     return {
         "scale": found.get("replicas"),
-        "labels": {"io.rancher.scheduler.global": "true"} if found.get("mode") == "global" else None,
         "nanoCpus": None if limits.get("cpus") is None else value_formats.parse_nano_cpus(limits["cpus"]),
         "memory": None if limits.get("memory") is None else value_formats.parse_size(limits["memory"]),
         "pidsLimit": limits.get("pids"),
         "memoryReservation": None if reserved.get("memory") is None else value_formats.parse_size(reserved["memory"]),
         "restartPolicy": restart,
     }
-
-
-def _pull_policy(value: Any) -> Fields:
-    return {"labels": {"io.rancher.container.pull_image": "always"} if value == "always" else None}
 
 
 def _ports(value: Any) -> list[str]:
@@ -182,8 +221,9 @@ OWN_READERS: dict[str, KeyReader] = {
     "net": _network,
     "network_mode": _network,
     "logging": _logging,
-    "log_driver": lambda value: {"logConfig": {"driver": value}},
-    "log_opt": lambda value: {"logConfig": {"config": value}},
+    "log_driver": lambda value: {"logConfig": {"driver": value}} if value else {},
+    "log_opt": lambda value: {"logConfig": {"config": value}} if value else {},
+    "entrypoint": _entry_point,
     "ulimits": _ulimits,
     "healthcheck": _health,
     "blkio_config": _blkio,
@@ -193,11 +233,10 @@ _NO_FILES = "the portal reads no files of its own for a stack: "
 # Keys that set several fields, that are about the service, or that Corral does not support.
 _OTHER_READERS: dict[str, KeyReader] = {
     "deploy": _deploy,
-    "pull_policy": _pull_policy,
+    "pull_policy": lambda _value: {},  # an image that is there is taken, as compose does by itself
     "scale": _to_field("scale"),
     "build": _unsupported("build is not supported: push an image and name it with `image`"),
     "dockerfile": _unsupported("build is not supported: push an image and name it with `image`"),
-    "extends": _unsupported(f"{_NO_FILES}write the service out instead of `extends`"),
     "env_file": _unsupported(f"{_NO_FILES}write the variables under `environment` instead of `env_file`"),
     "label_file": _unsupported(f"{_NO_FILES}write them under `labels` instead of `label_file`"),
 }

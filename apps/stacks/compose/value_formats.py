@@ -62,13 +62,25 @@ def as_list(value: Any) -> list[Any]:
     raise ValueError("write a list")
 
 
+def as_text(value: Any) -> str:
+    """Return the text of a single value: a map or a list that is written out would become a name or a path."""
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ValueError(f"{str(value)[:60]!r} is no text" if value is not None else "an entry is empty")
+
+
+def as_texts(value: Any) -> list[str]:
+    """Return the list of texts; a single text is a list of one."""
+    return [as_text(each) for each in as_list(value)]
+
+
 def as_map(value: Any, separator: str = "=") -> dict[str, Any]:
     """Return the map, or one made of a list of `name=value`; None where a name has no value."""
     if isinstance(value, Mapping):
         return dict(value)
     found = {}
-    for each in as_list(value):
-        name, equals, rest = str(each).partition(separator)
+    for text in as_texts(value):
+        name, equals, rest = text.partition(separator)
         found[name] = rest if equals else None
     return found
 
@@ -77,16 +89,24 @@ MAX_PORTS = 1000
 
 
 def expand_ports(value: Any) -> Iterator[str]:
-    """Yield the single ports of `3000-3005`, `9090-9091:8080-8081/udp` or the long form."""
-    text = _format_long_port(value) if isinstance(value, Mapping) else str(value)
+    """Yield the single ports of `3000-3005`, `9090-9091:8080-8081/udp` or the long form.
+
+    `8080-8083:80` stays one port: the engine takes a free one of the range. An empty or zero public side leaves the
+    choice to the engine.
+    """
+    text = _format_long_port(value) if isinstance(value, Mapping) else as_text(value)
     numbers, slash, protocol = text.partition("/")
     rest, _, private = numbers.rpartition(":")
     address, colon, public = rest.rpartition(":")
-    inside, outside = _expand_range(private), _expand_range(public)
-    if len(outside) not in {0, 1, len(inside)} or (len(outside) == 1 and len(inside) > 1):
+    public = "" if public.strip("0") == "" else public
+    inside = _expand_range(private)
+    if not inside:
+        raise ValueError(f"{text!r} is not a port: the port of the container is missing")
+    outside = [public] if len(inside) == 1 and public else _expand_range(public)
+    if len(outside) not in {0, len(inside)}:
         raise ValueError(f"{text!r}: both ranges must have the same length")
     for at, each in enumerate(inside):
-        front = f"{address}{colon}{outside[at] if outside else public}:" if ":" in numbers else ""
+        front = f"{address}{colon}{outside[at] if outside else ''}:" if outside or address else ""
         yield f"{front}{each}{slash}{protocol}"
 
 
@@ -102,7 +122,9 @@ def _expand_range(text: str) -> list[str]:
 
 
 def _format_long_port(value: Mapping[str, Any]) -> str:
+    if not value.get("target"):
+        raise ValueError("a port that is a map needs its `target`; otherwise write it as a text, such as '8080:80'")
     address, public = value.get("host_ip") or "", value.get("published") or ""
     address = f"[{address}]" if ":" in str(address) else address
     front = f"{address}:{public}:" if address else f"{public}:" if public else ""
-    return f"{front}{value.get('target') or ''}/{value.get('protocol') or 'tcp'}"
+    return f"{front}{value['target']}/{value.get('protocol') or 'tcp'}"

@@ -1,4 +1,4 @@
-"""Loads YAML of untrusted users: limits on size, depth, nodes and aliases, no duplicate keys, errors with lines."""
+"""Loads YAML of untrusted users: limits on size, depth and nodes, no duplicate keys, errors with lines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ def without_lines(value: Any) -> Any:
 
 MAX_NODES = 20_000
 MAX_DEPTH = 24
-MAX_ALIASES = 100
 MAX_MERGED = 2000
 
 
@@ -50,27 +49,33 @@ class BoundedLoader(yaml.SafeLoader):
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
-        self._nodes = self._aliases = self._depth = 0
+        self._nodes = self._depth = self._merged = 0
+        self.duplicates: list[str] | None = None
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Count before building, so that a bomb is refused while it is small."""
+        """Count before building, so that a bomb is refused while it is small.
+
+        An alias is one node here, whatever it stands for: what it costs is counted where it is filled in.
+        """
         event = self.peek_event()  # type: ignore[no-untyped-call]
         self._nodes += 1
-        self._aliases += isinstance(event, yaml.AliasEvent)
         self._depth += 1
-        if self._nodes > MAX_NODES or self._aliases > MAX_ALIASES or self._depth > MAX_DEPTH:
+        if self._nodes > MAX_NODES or self._depth > MAX_DEPTH:
             raise yaml.composer.ComposerError(None, None, "the file is too large or too deep", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Refuse a duplicate key: PyYAML would silently take the last one."""
+        """Refuse a duplicate key, or record it where `duplicates` is a list: PyYAML silently takes the last one."""
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
             is_duplicate = isinstance(key, yaml.ScalarNode) and key.value in seen
-            if is_duplicate or not isinstance(key, yaml.ScalarNode):
+            if is_duplicate and self.duplicates is not None:
+                line = key.start_mark.line + 1
+                self.duplicates.append(f"line {line}: the key {key.value[:60]!r} is duplicated; this one counts.")
+            elif is_duplicate or not isinstance(key, yaml.ScalarNode):
                 problem = f"the key {key.value[:60]!r} is duplicated" if is_duplicate else "a key must be a text"
                 raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
             seen.add(key.value)
@@ -78,8 +83,10 @@ class BoundedLoader(yaml.SafeLoader):
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Merge `<<` keys, within bounds."""
+        before = len(node.value)
         super().flatten_mapping(node)
-        if len(node.value) > MAX_MERGED:
+        self._merged += max(0, len(node.value) - before)
+        if len(node.value) > MAX_MERGED or self._merged > MAX_NODES:
             raise yaml.constructor.ConstructorError(None, None, "too much is merged with <<", node.start_mark)
 
 
@@ -113,12 +120,17 @@ _TextLoader.add_constructor(f"{_TAG}map", _construct_line_map)
 _TypedLoader.add_constructor(f"{_TAG}map", _construct_line_map)
 
 
-def load_yaml(text: str, field: str, *, typed: bool = False) -> LineMap:
-    """Load the map in a text; an empty text is an empty map. Raises `Invalid` on `field`."""
+def load_yaml(text: str, field: str, *, typed: bool = False, duplicates: list[str] | None = None) -> LineMap:
+    """Load the map in a text; an empty text is an empty map. Raises `Invalid` on `field`.
+
+    A key that is there twice is refused, or becomes a warning in `duplicates`.
+    """
     if len(text) > MAX_TEXT:
         raise Invalid(field, "MaxLengthExceeded", "The file must not be larger than 1 MB.")
     try:
-        found = yaml.load(text, Loader=_TypedLoader if typed else _TextLoader)  # noqa: S506 - both are safe loaders
+        loader = _TypedLoader(text) if typed else _TextLoader(text)
+        loader.duplicates = duplicates
+        found = loader.get_single_data()
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark
         raise error_at_line(field, mark.line + 1 if mark else 1, problem.problem or "this is not YAML") from None

@@ -52,8 +52,8 @@ class ContentFields(WireObject):
     )  # fmt: skip
     entry_point: tuple[str, ...] = launch_field(
         "entryPoint", "array[string]", COMMAND, (),
-        engine=process("Entrypoint", write=list),
-        compose=ComposeKey("entrypoint", "words"),
+        engine=process("Entrypoint", assembled=True),
+        compose=ComposeKey("entrypoint", "own"),
         form=FormControl(section="command", kind="words", label=_("Entry point"), is_code=True, row=2, opens=True),
         kubernetes="containers[].command", swarm="ContainerSpec.Command",
     )  # fmt: skip

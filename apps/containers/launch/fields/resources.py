@@ -25,6 +25,7 @@ from apps.containers.launch.values import (
     LogConfig,
     RestartPolicy,
     Ulimit,
+    check_log_config,
 )
 from apps.core.fields import integer, list_of, mapping, nested, text
 
@@ -62,7 +63,7 @@ class ResourceFields(NetworkFields):
         kubernetes="containers[].livenessProbe.exec", swarm="ContainerSpec.HealthCheck",
     )  # fmt: skip
     log_config: LogConfig | None = launch_field(
-        "logConfig", "logConfig", nested(LogConfig),
+        "logConfig", "logConfig", check_log_config,
         engine=ruled("LogConfig", write=engine_values.write_log_config, read=engine_values.read_log_config),
         compose=(
             ComposeKey("logging", "own"),

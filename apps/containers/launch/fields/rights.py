@@ -16,7 +16,7 @@ from apps.containers.launch.fields.declaration import (
 )
 from apps.containers.launch.fields.declaration import gettext_noop as _
 from apps.containers.launch.fields.resources import ResourceFields
-from apps.containers.launch.values import DEVICE, PATH, check_capability
+from apps.containers.launch.values import DEVICE, PATH, check_capability, check_signal
 from apps.core.fields import integer, list_of, map_text, mapping, text
 
 _NOT_IN_SWARM = "refused: swarm has no such field"
@@ -145,7 +145,7 @@ class RightsFields(ResourceFields):
         kubernetes="containers[].workingDir", swarm="ContainerSpec.Dir",
     )  # fmt: skip
     stop_signal: str | None = launch_field(
-        "stopSignal", "string", text(low=1, high=32, pattern=r"[A-Z0-9+-]+", hint="such as SIGTERM"),
+        "stopSignal", "string", check_signal,
         engine=process("StopSignal"),
         compose="stop_signal",
         kubernetes="refused: the image names its signal", swarm="ContainerSpec.StopSignal",

@@ -1,0 +1,81 @@
+"""What v1 can ask for and Corral does not do yet: refused in words, because a client that hears nothing believes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from apps.containers.launch.config import LaunchConfig
+from apps.core.errors import Invalid
+
+_AFFINITY = "io.rancher.scheduler.affinity:container"
+_NOT_YET = "is not supported yet"
+_CONTAINER_RULE = f"placement by other containers {_NOT_YET}; use host labels (affinity:host_label) instead"
+_SELECTOR = f"selectors {_NOT_YET}; link the services by name"
+_AGENT = f"API keys for containers {_NOT_YET}; make a key and hand it over in `environment`"
+
+UNSUPPORTED_LABELS: Mapping[str, str] = {
+    "io.rancher.scheduler.global": f"one container on every host {_NOT_YET}; set a scale",
+    **{
+        f"{_AFFINITY}{kind}{rule}": _CONTAINER_RULE
+        for kind in ("", "_label")
+        for rule in ("", "_ne", "_soft", "_soft_ne")
+    },
+    "io.rancher.sidekicks": f"sidekicks {_NOT_YET}; make them services of their own",
+    "io.rancher.service.selector.link": _SELECTOR,
+    "io.rancher.service.selector.container": _SELECTOR,
+    "io.rancher.container.create_agent": _AGENT,
+    "io.rancher.container.agent.role": _AGENT,
+    "io.rancher.container.requested_ip": f"choosing an address {_NOT_YET}; reach the service by its name",
+    "io.rancher.container.hostname_override": f"it {_NOT_YET}; set `hostname`",
+}
+IGNORED_LABELS: Mapping[str, str] = {
+    "io.rancher.container.pull_image": "an image that the host has is not pulled again; pull it on the hosts",
+    "io.rancher.container.dns": "outside the managed network, services are not found by name",
+}
+"""Labels that change less than what runs where: they are kept, and importing a file says that they do nothing."""
+
+_OFF = {"", "false", "no", "never"}
+_FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
+    "healthCheck": (
+        lambda config: config.health_check,
+        f"a check over the network {_NOT_YET}; use `dockerHealthCheck`, which runs in the container",
+    ),
+    "networkLaunchConfig": (
+        lambda config: config.network_launch_config,
+        f"sharing a network with a sidekick {_NOT_YET}",
+    ),
+    "dataVolumesFromLaunchConfigs": (
+        lambda config: config.data_volumes_from_launch_configs,
+        f"sharing volumes with a sidekick {_NOT_YET}; name the volumes in `dataVolumes`",
+    ),
+    "dataVolumeMounts": (
+        lambda config: config.data_volume_mounts,
+        f"mounting by the volume's id {_NOT_YET}; name the volume in `dataVolumes`",
+    ),
+    "networkIds": (lambda config: config.network_ids, f"choosing networks {_NOT_YET}; set `networkMode`"),
+    "requestedIpAddress": (
+        lambda config: config.requested_ip_address,
+        f"choosing an address {_NOT_YET}; leave it out",
+    ),
+}
+
+
+def check_supported(config: LaunchConfig, at: str = "") -> None:
+    """Refuse what would be accepted and never done. Raises `Invalid` on the field, or on `labels`."""
+    for name, (value_of, reason) in _FIELDS.items():
+        if value_of(config):
+            raise Invalid(f"{at}{name}", "InvalidOption", f"{name}: {reason}.")
+    for label in config.labels:
+        if (found := unsupported_label(config, label)) is not None:
+            raise Invalid(f"{at}labels", "InvalidOption", f"The label {label}: {found}.")
+
+
+def unsupported_label(config: LaunchConfig, label: str) -> str | None:
+    """Why a label is refused; None for any other label, and for one that is switched off."""
+    return None if config.labels[label].strip().lower() in _OFF else UNSUPPORTED_LABELS.get(label)
+
+
+def ignored_labels(config: LaunchConfig) -> list[str]:
+    """What importing a file says about labels that do nothing."""
+    on = (label for label, value in config.labels.items() if value.strip().lower() not in _OFF)
+    return [f"the label {label} does nothing: {IGNORED_LABELS[label]}." for label in on if label in IGNORED_LABELS]

@@ -1,0 +1,199 @@
+"""Reads one service of a compose file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.unsupported import ignored_labels, unsupported_label
+from apps.core.errors import Invalid
+from apps.core.fields import integer
+from apps.stacks.compose import value_formats
+from apps.stacks.compose.interpolation import Variables
+from apps.stacks.compose.model import ComposeService
+from apps.stacks.compose.nested_keys import NESTED_KEYS, left_out
+from apps.stacks.compose.rancher_compose import RancherService
+from apps.stacks.compose.service_keys import KEY_READERS, Fields, UnsupportedValue
+from apps.stacks.compose.volume_names import VolumeNames
+from apps.stacks.compose.yaml_loader import LineMap, error_at_line
+
+DOCKER_FIELD = "dockerCompose"
+T = TypeVar("T")
+_SCALE = integer(0, 1000)
+_ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}")
+_UNSUPPORTED_IMAGES = ("rancher/load-balancer-service", "rancher/dns-service", "rancher/external-service")
+_READ_SEPARATELY = {"links", "external_links", "depends_on", "extends", "profiles"}
+_EMPTY_MEANS_SOMETHING = {"entrypoint", "command"}
+# What says the same in two places: later ones count, whatever their order in the file. Older spellings come first, and
+# `deploy` last, because the specification lets it win over the keys beside it.
+_PRECEDENCE = {"net": -1, "log_driver": -1, "log_opt": -1, "deploy": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class FileContext:
+    """What the services of one file share: all that are enabled, those that are not, variables and volumes."""
+
+    services: LineMap
+    disabled: Mapping[str, list[str]]
+    variables: Variables
+    volumes: VolumeNames
+
+
+class ServiceParser:
+    """Reads one service."""
+
+    def __init__(self, name: str, context: FileContext) -> None:
+        self._name = name
+        self._context = context
+        self._warnings: list[str] = []
+        self._keys: dict[str, str] = {}
+        body = context.services[name]
+        if not isinstance(body, LineMap):
+            raise self._error(context.services.line(name), "must be a map")
+        self._body = body
+
+    def read(self, extras: RancherService) -> ComposeService:
+        """Read the service, with what rancher-compose adds."""
+        if not self._body.get("image") and "build" not in self._body:
+            raise self._error(self._context.services.line(self._name), "`image` is required", "MissingRequired")
+        fields = self._fields()
+        scale = self._with_location("scale", partial(_SCALE, "scale", fields.pop("scale", 1)))
+        config = self._config(fields | extras.fields)
+        return ComposeService(
+            name=self._name,
+            config=config,
+            scale=scale if extras.scale is None else extras.scale,
+            links=tuple(self._links()),
+            external_links=tuple(self._parse_links("external_links")),
+            metadata=extras.metadata,
+            description=extras.description,
+            warnings=(*self._warnings, *extras.warnings),
+        )
+
+    def _fields(self) -> Fields:
+        found: Fields = {}
+        for key, value in sorted(self._body.items(), key=lambda item: _PRECEDENCE.get(item[0], 0)):
+            if value is None or key.startswith("x-") or (value == "" and key not in _EMPTY_MEANS_SOMETHING):
+                continue
+            self._warn_of_left_out(key, value)
+            reader = KEY_READERS.get(key)
+            if reader is None or key in _READ_SEPARATELY:
+                continue
+            for field, read in self._with_location(key, partial(reader, value)).items():
+                self._merge_field(found, field, key, read)
+        self._warn_of_empty_command(found)
+        self._fill_environment(found)
+        if "dataVolumes" in found:
+            found["dataVolumes"] = self._context.volumes.replace(found["dataVolumes"])
+        return found
+
+    def _warn_of_left_out(self, key: str, value: Any) -> None:
+        """Warn of the key, or of what is below it, if it is not carried over."""
+        is_known = key in KEY_READERS or key in _READ_SEPARATELY
+        for path in left_out(key, value, NESTED_KEYS.get(key)) if is_known else (key,):
+            self._warnings.append(f"{self._name}: `{path}` is not carried over.")
+
+    def _merge_field(self, found: Fields, field: str, key: str, value: Any) -> None:
+        """Merge keys that set the same field (labels, tmpfs, log): maps are joined, otherwise the last one wins."""
+        if value is None:
+            return
+        previous = found.get(field)
+        if key == "deploy" and previous is not None and str(previous) != str(value):
+            self._warnings.append(f"{self._name}: `{self._keys[field]}` is not used: `deploy` says otherwise.")
+        self._keys[field] = key
+        found[field] = {**previous, **value} if isinstance(previous, dict) and isinstance(value, dict) else value
+
+    def _warn_of_empty_command(self, found: Fields) -> None:
+        """Engines take the image's command where a container brings neither a command nor an entry point."""
+        if "command" in found and not found["command"] and not any(found.get("entryPoint", ())):
+            self._warnings.append(f"{self._name}: `command` is empty; engines run the image's own command then.")
+
+    def _fill_environment(self, found: Fields) -> None:
+        """Take a variable that has no value from the stack's own variables."""
+        for name, value in list(found.get("environment", {}).items()):
+            if value is None and (known := self._context.variables.get(name)) is not None:
+                found["environment"][name] = known
+            elif value is None:
+                del found["environment"][name]
+                self._warnings.append(f"{self._name}: the variable {name} has no value and is left out.")
+
+    def _config(self, fields: Fields) -> LaunchConfig:
+        if fields.get("imageUuid", "").partition(":")[2].startswith(_UNSUPPORTED_IMAGES):
+            reason = "balancers, aliases and external services cannot be made from a file yet; add them one by one"
+            raise self._error(self._body.line("image"), reason, "InvalidOption")
+        config = self._with_location("", partial(LaunchConfig.from_wire, fields))
+        for label in config.labels:
+            if (reason_of_label := unsupported_label(config, label)) is not None:
+                message = f"the label {label}: {reason_of_label}"
+                raise self._error(self._body.line("labels"), message, "InvalidOption")
+        self._warnings += [f"{self._name}: {text}" for text in ignored_labels(config)]
+        return config
+
+    def _with_location(self, key: str, read: Callable[[], T]) -> T:
+        """Call `read`, and turn its errors into refusals with their location."""
+        try:
+            return read()
+        except Invalid as problem:
+            key = key or self._keys.get(str(problem.field).partition(".")[0], "")
+            message, code = problem.message, problem.code
+        except UnsupportedValue as problem:
+            message, code = str(problem), "InvalidOption"
+        except ValueError as problem:
+            message, code = str(problem), "InvalidFormat"
+        line = self._body.line(key) if key else self._context.services.line(self._name)
+        raise self._error(line, f"`{key}`: {message}" if key else message, code)
+
+    def _error(self, line: int, message: str, code: str = "InvalidFormat") -> Invalid:
+        return error_at_line(DOCKER_FIELD, line, f"{self._name}: {message}", code)
+
+    def _links(self) -> Iterator[tuple[str, str]]:
+        self._check_dependencies()
+        taken: dict[str, str] = {}
+        for target, alias in self._parse_links("links"):
+            self._check_service_exists(target, "links")
+            if taken.setdefault(alias, target) != target:
+                message = f"two links are called {alias!r}; give one of them another name"
+                raise self._error(self._body.line("links"), message, "NotUnique")
+            yield target, alias
+
+    def _check_dependencies(self) -> None:
+        dependencies = self._body.get("depends_on") or []
+        if isinstance(dependencies, Mapping):
+            required = {name: _is_required(each) for name, each in dependencies.items()}
+        else:
+            names = self._with_location("depends_on", partial(value_formats.as_texts, dependencies))
+            required = dict.fromkeys(names, True)
+        for name, is_required in required.items():
+            if is_required:
+                self._check_service_exists(name, "depends_on")
+            elif name not in self._context.services:
+                self._warnings.append(f"{self._name}: `depends_on` names {name[:80]!r}, which is not in this file.")
+        if dependencies:
+            self._warnings.append(
+                f"{self._name}: `depends_on` does not delay the start; services must wait themselves."
+            )
+
+    def _check_service_exists(self, name: str, key: str) -> None:
+        if name in self._context.services:
+            return
+        reason = f"there is no service {name[:80]!r} in this file"
+        if name in self._context.disabled:
+            profile = self._context.disabled[name][0][:60]
+            reason = f"{name} is left out; name its profile {profile} in the variable COMPOSE_PROFILES"
+        raise self._error(self._body.line(key), f"`{key}`: {reason}", "InvalidReference")
+
+    def _parse_links(self, key: str) -> Iterator[tuple[str, str]]:
+        for each in self._with_location(key, partial(value_formats.as_texts, self._body.get(key) or [])):
+            target, _, alias = each.partition(":")
+            if not _ALIAS.fullmatch(target) or not _ALIAS.fullmatch(alias or target):
+                raise self._error(self._body.line(key), f"{each[:80]!r} is not a link: write service:alias")
+            yield target, alias or target.rpartition("/")[2]  # the service's name, without its stack's
+
+
+def _is_required(dependency: Any) -> bool:
+    """Whether the file is wrong without it; the short form and an empty map say so."""
+    return not (isinstance(dependency, Mapping) and value_formats.parse_boolean(dependency.get("required")) is False)
