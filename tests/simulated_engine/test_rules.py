@@ -62,7 +62,7 @@ def test_what_docker_takes_is_taken(body: dict[str, Any]) -> None:
         (host(PortBindings={"²/tcp": None}), 'invalid port specification: "²"'),
         (host(PortBindings={"80/tcp": [{"HostPort": "eighty"}]}), 'invalid port specification: "eighty"'),
         (host(PortBindings={"80/tcp": [{"HostPort": "99999"}]}), 'invalid port specification: "99999"'),
-        (host(PortBindings={"80/tcp": [{"HostPort": "8080-8090"}]}), "invalid port specification"),
+        (host(PortBindings={"80/tcp": [{"HostPort": "8080-x"}]}), "invalid port specification"),
         (host(Binds=["/a"]), "mount path must be absolute"),
         (host(Binds=["/a:b"]), "mount path must be absolute"),
         (host(Binds=["./a:/b"]), "invalid characters for a local volume name"),

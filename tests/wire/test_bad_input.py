@@ -30,7 +30,7 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
     ({"imageUuid": IMAGE, "name": {"a": 1}}, "name"),
     ({"imageUuid": IMAGE, "name": "\ud800"}, "name"),
     ({"imageUuid": IMAGE, "ports": ["99999:80"]}, "ports"),
-    ({"imageUuid": IMAGE, "ports": ["80:80/sctp"]}, "ports"),
+    ({"imageUuid": IMAGE, "ports": ["80:80/icmp"]}, "ports"),
     ({"imageUuid": IMAGE, "ports": {"80": 80}}, "ports"),
     ({"imageUuid": IMAGE, "ports": [["80"]]}, "ports"),
     ({"imageUuid": IMAGE, "memory": "lots"}, "memory"),
