@@ -148,6 +148,7 @@ class PermissionSnapshot:
 
     at: float
     permissions: frozenset[str] | None
+    is_admin: bool = False
 
 
 _cache: dict[tuple[Any, ...], PermissionSnapshot] = {}
@@ -168,17 +169,19 @@ def load_permissions(credentials: SocketCredentials, environment_id: int | None)
     """
     # Taken before the query: a change that happens during it must not be covered by the snapshot.
     began = time.monotonic()
-    found = PermissionSnapshot(began, _current_permissions(credentials, environment_id))
+    found = PermissionSnapshot(began, *_current_permissions(credentials, environment_id))
     if len(_cache) > _MAX_CACHED:
         _cache.clear()
     _cache[credentials.cache_key(environment_id)] = found
     return found
 
 
-def _current_permissions(credentials: SocketCredentials, environment_id: int | None) -> frozenset[str] | None:
+def _current_permissions(
+    credentials: SocketCredentials, environment_id: int | None
+) -> tuple[frozenset[str] | None, bool]:
     actor = credentials.actor()
     if actor is None:
-        return None
+        return None, False
     if environment_id is None:
-        return frozenset({"admin"}) if actor.is_admin else frozenset()
-    return actor.permissions(environment_id)
+        return (frozenset({"admin"}) if actor.is_admin else frozenset()), actor.is_admin
+    return actor.permissions(environment_id), actor.is_admin

@@ -185,6 +185,11 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         )
 
     @property
+    def account_id(self) -> int:
+        """Whose socket it is; 0 for nobody's."""
+        return self._account_id
+
+    @property
     def _required_permission(self) -> str:
         return self.permission if self.environment is not None else "admin"
 

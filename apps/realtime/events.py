@@ -10,9 +10,12 @@ from typing import Any
 from apps.environments.actor import Actor
 from apps.realtime import targets
 from apps.realtime.base_socket import BaseSocket
+from apps.realtime.shared_renderings import FirstHeard, FrameBudget
 from apps.realtime.threadsafe_event import ThreadsafeEvent
 
 _BATCH_INTERVAL = 0.2
+_first_heard = FirstHeard()
+_frame_budget = FrameBudget()
 
 
 class ChangesSocket(BaseSocket):
@@ -23,7 +26,7 @@ class ChangesSocket(BaseSocket):
 
     async def begin(self) -> None:
         """Start the sender; the first ping shows that the connection is alive."""
-        self._pending: set[tuple[str, int]] = set()
+        self._pending: dict[tuple[str, int], float] = {}
         self._data_ready = ThreadsafeEvent()
         self.spawn(self._send_loop())
         await self.send_ping()
@@ -31,7 +34,8 @@ class ChangesSocket(BaseSocket):
     async def rows_changed(self, message: Mapping[str, Any]) -> None:
         """From the channel layer: note the changed rows for the sender."""
         if not self.ended and hasattr(self, "_data_ready"):
-            self._pending.update((str(kind), int(key)) for kind, key in message["changes"])
+            heard_at = _first_heard.at((self.environment, message.get("at")))
+            self._pending.update(((str(kind), int(key)), heard_at) for kind, key in message["changes"])
             self._data_ready.set()
 
     async def _send_loop(self) -> None:
@@ -39,12 +43,13 @@ class ChangesSocket(BaseSocket):
             await self._data_ready.wait()
             if not await self.check():
                 return
-            changes, self._pending = sorted(self._pending), set()
-            await self.send_changes(changes)
-            await asyncio.sleep(_BATCH_INTERVAL)  # after sending, so that a single change is not delayed
+            changes, self._pending = dict(sorted(self._pending.items())), {}
+            frames = await self.send_changes(changes)
+            # After sending, so that a single change is not delayed.
+            await asyncio.sleep(max(_BATCH_INTERVAL, _frame_budget.spend(self.account_id, frames)))
 
-    async def send_changes(self, changes: list[tuple[str, int]]) -> None:
-        """Send a batch of changes."""
+    async def send_changes(self, changes: Mapping[tuple[str, int], float]) -> int:
+        """Send a batch of changes, each with the monotonic time at which it was heard of; how many frames it took."""
         raise NotImplementedError
 
 
@@ -61,6 +66,7 @@ class EventsSocket(ChangesSocket):
             raise targets.not_found("environment")
         return key
 
-    async def send_changes(self, changes: list[tuple[str, int]]) -> None:
+    async def send_changes(self, changes: Mapping[tuple[str, int], float]) -> int:
         """Send the whole batch as one message."""
-        await self.send_json({"type": "changed", "changes": changes, "at": time.time()})
+        await self.send_json({"type": "changed", "changes": list(changes), "at": time.time()})
+        return 1

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 import uuid
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from apps.core.hooks import hooks
 from apps.core.ids import row_number
 from apps.environments.actor import Actor
 from apps.realtime import targets
+from apps.realtime.authentication import cached_permissions
 from apps.realtime.base_socket import run_in_thread
 from apps.realtime.events import ChangesSocket
 from apps.realtime.origin import header
+from apps.realtime.shared_renderings import SharedRenderings
 
 _CHANGE_EVENT = "resource.change"
+
+SHARED_KINDS = frozenset({"container", "host", "service", "stack"})
+"""What looks the same to everybody with the same permissions in its environment; accounts and keys do not."""
+MAX_RIGHTS_AGE = 2.0
+
+_renderings: WeakKeyDictionary[asyncio.AbstractEventLoop, SharedRenderings] = WeakKeyDictionary()
+
+
+def _renderings_of(loop: asyncio.AbstractEventLoop) -> SharedRenderings:
+    return _renderings.setdefault(loop, SharedRenderings())
 
 
 class SubscribeSocket(ChangesSocket):
@@ -31,18 +48,36 @@ class SubscribeSocket(ChangesSocket):
             raise targets.not_found("project")
         return key
 
-    async def send_changes(self, changes: list[tuple[str, int]]) -> None:
+    async def send_changes(self, changes: Mapping[tuple[str, int], float]) -> int:
         """Send one event for each row that the caller may see."""
         names = {name.partition(";")[0] for name in self.scope["query"].getlist("eventNames")}
-        if _CHANGE_EVENT in names:
-            for kind, key in changes:
-                resource = await run_in_thread(self._render, kind, key)
-                if resource is not None:
-                    await self.send_json(v1_event(_CHANGE_EVENT, dict(resource)))
+        if _CHANGE_EVENT not in names:
+            return 0
+        sent = 0
+        for (kind, key), heard_at in changes.items():
+            text = await self._event_text(kind, key, heard_at)
+            if text:
+                await self.put(text_data=text)
+                sent += 1
+        return sent
 
-    def _render(self, kind: str, key: int) -> Any:
+    async def _event_text(self, kind: str, key: int, heard_at: float) -> str | None:
+        """The event with the row as this caller sees it, the same text for all who see the same."""
+        rights = cached_permissions(self.credentials, self.environment, MAX_RIGHTS_AGE)
+        render = partial(self._render, kind, key)
+        if kind not in SHARED_KINDS or rights is None or rights.permissions is None:
+            return await run_in_thread(render)
+        sharers = (kind, key, self.environment, rights.permissions, rights.is_admin, self._base())
+        text = await _renderings_of(asyncio.get_running_loop()).get(sharers, heard_at, render)
+        # An empty text: whoever rendered it is logged out by now, which says nothing about this caller.
+        return await run_in_thread(render) if text == "" else text
+
+    def _render(self, kind: str, key: int) -> str | None:
         actor = self.credentials.actor()
-        return None if actor is None else hooks.render(kind, key, actor, self._base())
+        if actor is None:
+            return ""
+        resource = hooks.render(kind, key, actor, self._base())
+        return None if resource is None else json.dumps(v1_event(_CHANGE_EVENT, dict(resource)))
 
     def _base(self) -> str:
         scheme = "https" if self.scope.get("scheme") == "wss" else "http"
