@@ -20,6 +20,9 @@ class SimulatedVolumes:
         self._runtime = runtime
         self._by_name: dict[str, Json] = {}
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
     def details(self) -> list[Json]:
         """All of them."""
         return list(self._by_name.values())
@@ -30,7 +33,9 @@ class SimulatedVolumes:
             raise not_found(f"get {name}: no such volume")
         return self._by_name[name]
 
-    def ensure(self, name: str, driver: str, labels: Mapping[str, str]) -> Json:
+    def ensure(
+        self, name: str, driver: str, labels: Mapping[str, str], options: Mapping[str, str] | None = None
+    ) -> Json:
         """The volume of this name, made if absent; without a name always a new one."""
         name = name or self._runtime.random_hex(32)
         made = {
@@ -38,6 +43,7 @@ class SimulatedVolumes:
             "Driver": driver or "local",
             "Mountpoint": f"/var/lib/docker/volumes/{name}/_data",
             "Labels": labels,
+            "Options": dict(options or {}),
             "Scope": "local",
             "CreatedAt": to_rfc3339(self._runtime.now()),
         }

@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 
 from apps.containers.launch.engine_body import engine_body
 from apps.containers.models import Container
-from apps.containers.policy.enforce import enforce_body_policy
+from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
 from apps.containers.selectors import find_container
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -85,16 +85,29 @@ def create_container(row: Container, engine: Driver) -> str:
     """
     body = _build_body(row, engine)
     enforce_body_policy(row, body, engine, network_name(row.environment.uuid))
+    is_checked = not body_mounts_volumes(body)
     for name in (row.name, _second_name(row)):
         try:
-            return _create(row, engine, CreateRequest(name, body))
+            created = _create(row, engine, CreateRequest(name, body))
         except EngineConflict:
             existing = _find_by_name(engine, name)
             if existing is not None and existing.labels.get(UUID_LABEL) == str(row.uuid):
                 return existing.id
             if existing is not None and _is_being_removed(row, existing):
                 raise NameStillTaken(f"Waits for the earlier {row.name} to go.") from None
+        else:
+            return created if is_checked else _require_allowed_mounts(row, engine, created)
     raise EngineConflict(f"The names {row.name} and {_second_name(row)} are both in use on {row.host}.")
+
+
+def _require_allowed_mounts(row: Container, engine: Driver, created: str) -> str:
+    """The id of a new container that may be started; one that mounts what it must not is removed again."""
+    try:
+        enforce_mount_policy(row, engine, engine.inspect(created))
+    except EngineRefused:
+        engine.remove(created)
+        raise
+    return created
 
 
 def _is_being_removed(row: Container, existing: EngineContainer) -> bool:

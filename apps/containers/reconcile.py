@@ -32,7 +32,7 @@ from apps.containers.engine import (
 from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, next_step
 from apps.containers.models import Container, Pull
-from apps.containers.policy.enforce import enforce_start_policy
+from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
 from apps.containers.pull_attempts import PullAttempts
 from apps.containers.services import pull_again, pull_ensure
 from apps.containers.timeline import record_changes
@@ -107,6 +107,7 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
         return _waiting_result(row, seen, "restarting", delay)
     if step in {"start", "restart"}:
         enforce_start_policy(row)
+        enforce_mount_policy(row, engine, seen) if seen else None
     with track_starting(row):
         found = _perform(row, engine, seen, step)
     notes += _step_notes(row, step)

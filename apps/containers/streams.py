@@ -7,7 +7,7 @@ import shlex
 from django.utils.dateparse import parse_datetime
 
 from apps.containers.models import Container
-from apps.containers.policy.enforce import enforce_current_policy
+from apps.containers.policy.enforce import enforce_current_policy, enforce_mount_policy
 from apps.core.errors import Conflict, Invalid
 from apps.drivers.base import (
     Driver,
@@ -57,6 +57,7 @@ def shell_open(row: Container, command: list[str]) -> ExecSession:
     """A command with a terminal inside the container; raises `Invalid` for one that the host policy does not allow."""
     enforce_shell_policy(row)
     engine, name = _engine(row)
+    enforce_mount_policy(row, engine, engine.inspect(name))
     return engine.exec(name, command, tty=True)
 
 

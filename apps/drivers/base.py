@@ -189,6 +189,15 @@ class EngineImage:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineVolume:
+    """A named volume: its driver, and the options that the driver was given."""
+
+    name: str
+    driver: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of output; `at` is the engine's RFC 3339 time with nanoseconds, `text` has no line end."""
 
@@ -297,6 +306,9 @@ class Driver(Protocol):
         """Take in an archive that `save` gave; a broken one leaves nothing behind."""
 
     def remove_image(self, image: str, *, force: bool = False) -> None: ...
+
+    def find_volume(self, name: str) -> EngineVolume | None:
+        """The volume of this name, or None."""
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
         """The id of the bridge network `name`, made if absent; safe against a concurrent twin."""

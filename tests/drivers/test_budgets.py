@@ -45,6 +45,7 @@ CALLS: dict[str, Call] = {
     "save": lambda engine: [None for _ in engine.save("a")],
     "load": lambda engine: engine.load([b"a"]),
     "remove_image": lambda engine: engine.remove_image("a"),
+    "find_volume": lambda engine: engine.find_volume("a"),
     "ensure_network": lambda engine: engine.ensure_network("a", {}),
     "remove_network": lambda engine: engine.remove_network("a"),
     "events": lambda engine: [None for _ in engine.events()],

@@ -130,6 +130,7 @@ def test_a_missing_image_has_an_error_of_its_own(driver: Driver) -> None:
     with pytest.raises(ImageMissing, match=r"No such image: none:latest"):
         make(driver, Image="none")
     assert driver.find_image("none") is None
+    assert driver.find_volume("none") is None
     assert driver.find_image("bb:local") is not None
     assert "bb:local" in {tag for image in driver.images() for tag in image.tags}
 

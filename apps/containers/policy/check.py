@@ -25,10 +25,11 @@ class PolicyViolation:
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """What a container lends to others: the host folders it mounts, and whether its network is the host's."""
+    """What a container lends to others: the folders and volumes it mounts, and whether its network is the host's."""
 
     folders: tuple[str, ...] = ()
     host_network: bool = False
+    volumes: tuple[storage.VolumeSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,9 @@ def _volumes_from(policy: Policy, value: Iterable[str], context: _CheckContext) 
             yield f"the container {each[:60]} is not known here"
         elif not all(map(policy.allows_bind, resources.folders)):
             yield "the container whose volumes it takes mounts folders of the host that may not be mounted"
+        else:
+            for volume in resources.volumes:
+                yield from storage.check_volume(policy, volume.driver, volume.options)
 
 
 def _network(policy: Policy, value: str, context: _CheckContext) -> Iterator[str]:

@@ -14,19 +14,14 @@ from apps.containers.policy import (
     PolicyViolation,
     SharedResources,
     check,
+    on_engine,
 )
 from apps.containers.selectors import find_container, policy_of
 from apps.core.errors import Invalid
-from apps.drivers.base import (
-    Driver,
-    EngineContainer,
-    EngineNotFound,
-    EngineRefused,
-)
+from apps.drivers.base import Driver, EngineContainer, EngineRefused
 
 _MANAGED_NETWORK = "managed"
 _SIDEKICK = "sidekick"
-_MAX_NETWORK_DEPTH = 8
 _REMEDY = "It can be stopped and removed; an administrator can allow it (Environment, Host policy)."
 
 
@@ -131,37 +126,37 @@ def enforce_body_policy(row: Container, body: Mapping[str, Any], engine: Driver,
     mode = str(host.get("NetworkMode", ""))
     if mode.startswith("container:"):
         names.append(mode.partition(":")[2])
-    shared = {name: resources for name in names if (resources := _shared_resources_on_engine(engine, name)) is not None}
-    if not check(body, CLOSED, network=network, shared=shared):
+    shared = {name: lent for name in names if (lent := on_engine.shared_resources(engine, name)) is not None}
+    volumes = on_engine.named_volumes(body)
+    if not volumes and not check(body, CLOSED, network=network, shared=shared):
         return
-    found = check(body, policy_of(row.environment_id), network=network, shared=shared)
+    policy = policy_of(row.environment_id)
+    found = check(body, policy, network=network, shared=shared)
+    if not found and _restricts_volumes(policy):
+        found = tuple(on_engine.check_named_volumes(engine, policy, volumes))
     if found:
         raise EngineRefused(f"Not made: the host policy of {row.environment} does not allow it ({_summarize(found)}).")
 
 
-def _shared_resources_on_engine(engine: Driver, reference: str) -> SharedResources | None:
-    """Return what a container on the engine lends, whoever made it."""
-    seen = _inspect(engine, reference)
-    if seen is None:
-        return None
-    folders = tuple(each.source for each in seen.mounts if each.kind == "bind")
-    return SharedResources(folders, _uses_host_network(engine, seen))
+def enforce_mount_policy(row: Container, engine: Driver, seen: EngineContainer) -> None:
+    """Raise `EngineRefused` unless the current policy allows what the container really mounts.
+
+    Between the check of a body and the engine's answer somebody may have put another volume under a name; what a
+    container mounts does not change any more once it exists.
+    """
+    if not seen.mounts:
+        return
+    policy = policy_of(row.environment_id)
+    found = tuple(on_engine.check_mounts_of(engine, policy, seen)) if _restricts_volumes(policy) else ()
+    if found:
+        message = f"Not started: the host policy of {row.environment} does not allow it ({_summarize(found)})."
+        raise EngineRefused(message)
 
 
-def _inspect(engine: Driver, reference: str) -> EngineContainer | None:
-    try:
-        return engine.inspect(reference)
-    except EngineNotFound:
-        return None
+def _restricts_volumes(policy: Policy) -> bool:
+    return not (policy.bind_mounts and "*" in policy.volume_drivers)
 
 
-def _uses_host_network(engine: Driver, seen: EngineContainer | None) -> bool:
-    """Whether a container's network is the host's, itself or through those whose network it shares."""
-    for _ in range(_MAX_NETWORK_DEPTH):
-        if seen is None:
-            return False
-        mode = str((seen.raw.get("HostConfig") or {}).get("NetworkMode", ""))
-        if not mode.startswith("container:"):
-            return mode == "host"
-        seen = _inspect(engine, mode.partition(":")[2])
-    return True
+def body_mounts_volumes(body: Mapping[str, Any]) -> bool:
+    """Whether what a create body leads to is known only once the container exists."""
+    return bool(on_engine.named_volumes(body) or (body.get("HostConfig") or {}).get("VolumesFrom"))

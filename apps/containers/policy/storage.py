@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.containers.policy.rules import Policy, matches
 
 _BIND_TYPES = frozenset({"", "none", "bind"})
 _BIND_WORDS = frozenset({"bind", "rbind", "ro", "rw", "nosuid", "nodev", "noexec", "relatime", "noatime"})
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSource:
+    """What a volume on an engine is made of: its driver, and the driver's options."""
+
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_bind(policy: Policy, path: str) -> Iterator[str]:

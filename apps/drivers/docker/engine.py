@@ -20,6 +20,7 @@ from apps.drivers.base import (
     EngineImage,
     EngineInfo,
     EngineNotFound,
+    EngineVolume,
     ExecSession,
     LogLine,
     Measurement,
@@ -184,6 +185,14 @@ class DockerDriver:
         """Remove an image, or one of its names."""
         with self._connection(self._work_slots) as sdk:
             sdk.remove_image(image, force=force)
+
+    def find_volume(self, name: str) -> EngineVolume | None:
+        """The volume of this name, or None."""
+        try:
+            with self._connection() as sdk:
+                return parsing.parse_volume(sdk.inspect_volume(name))
+        except EngineNotFound:
+            return None
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
         """The id of the bridge network `name`, made if absent.

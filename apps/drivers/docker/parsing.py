@@ -14,6 +14,7 @@ from apps.drivers.base import (
     EngineInfo,
     EngineMount,
     EnginePort,
+    EngineVolume,
 )
 from apps.drivers.docker.timestamps import to_nanoseconds, unix_to_rfc3339
 
@@ -150,6 +151,12 @@ def parse_image(found: Json) -> EngineImage:
     made = found.get("Created") or 0  # a number in lists, a text in the answer for one
     seconds = to_nanoseconds(made) // 10**9 if isinstance(made, str) else int(made)
     return EngineImage(found["Id"], tags, int(found.get("Size") or 0), seconds)
+
+
+def parse_volume(found: Json) -> EngineVolume:
+    """The answer for one volume."""
+    options = {str(name): str(value) for name, value in (found.get("Options") or {}).items()}
+    return EngineVolume(str(found.get("Name", "")), str(found.get("Driver", "")), options)
 
 
 def parse_event(found: Json) -> EngineEvent:

@@ -20,6 +20,7 @@ from apps.drivers.base import (
     EngineImage,
     EngineInfo,
     EngineNotFound,
+    EngineVolume,
     ExecSession,
     LogLine,
     Measurement,
@@ -29,7 +30,7 @@ from apps.drivers.base import (
 )
 from apps.drivers.docker.container_stats import sum_samples
 from apps.drivers.docker.errors import error_from_response
-from apps.drivers.docker.parsing import parse_container, parse_container_summary, parse_image, parse_info
+from apps.drivers.docker.parsing import parse_container, parse_container_summary, parse_image, parse_info, parse_volume
 from apps.drivers.simulated.exec import SimulatedExec
 from apps.drivers.simulated.streams import ArchiveReader, EventStream, LogStream, SimulatedArchive, StatsStream
 from simulated_engine.container import SimulatedContainer
@@ -308,6 +309,11 @@ class SimulatedDriver:
         """Remove an image. Raises `EngineConflict` while containers use it."""
         with self._call("remove_image") as core:
             core.images.remove(image, core.containers, force=force)
+
+    def find_volume(self, name: str) -> EngineVolume | None:
+        """The volume of this name, or None."""
+        with self._call("find_volume") as core:
+            return parse_volume(core.volumes.get(name)) if name in core.volumes else None
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
         """The id of the bridge network `name`, made if absent."""

@@ -51,7 +51,8 @@ async def _inspect_volume(call: SimulatedRequest) -> SimulatedResponse:
 async def _make_volume(call: SimulatedRequest) -> SimulatedResponse:
     body = await call.json()
     name, driver = str(body.get("Name") or ""), str(body.get("Driver") or "")
-    return SimulatedResponse(call.engine.volumes.ensure(name, driver, body.get("Labels") or {}), 201)
+    labels, options = body.get("Labels") or {}, body.get("DriverOpts") or {}
+    return SimulatedResponse(call.engine.volumes.ensure(name, driver, labels, options), 201)
 
 
 async def _remove_volume(call: SimulatedRequest) -> SimulatedResponse:
