@@ -64,7 +64,7 @@ HISTORY_TESTS = {
     "hosts/test_host_life.py",
 }
 INTERFACE_TESTS = (
-    PROVIDER_PAGE_TESTS | HISTORY_TESTS | {"agent", "console", "incidents", "login", "loop", "routes", "wire"}
+    PROVIDER_PAGE_TESTS | HISTORY_TESTS | {"agent", "console", "incidents", "linear", "login", "loop", "routes", "wire"}
 )
 
 # Most objects live as long as the run: walking them again and again would take a tenth of its time.

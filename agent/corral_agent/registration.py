@@ -19,7 +19,9 @@ from corral_agent.state import State, url_fingerprint
 
 _TIMEOUT = 30.0
 _MAX_RESPONSE = 256 * 1024
-_PORTAL_KEY = re.compile(r"""^\s*(?:export\s+)?CORRAL_PORTAL_KEY=["']?(ssh-ed25519 [A-Za-z0-9+/=]+)""", re.MULTILINE)
+_PORTAL_KEY = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?CORRAL_PORTAL_KEY=["']?(ssh-ed25519 [A-Za-z0-9+/=]+)""", re.MULTILINE
+)
 _REQUIRED_FIELDS = ("accessKey", "secretKey", "portalKey", "hostId", "tunnelUrl")
 
 

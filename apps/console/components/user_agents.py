@@ -12,7 +12,7 @@ _BROWSERS = (
     (r"OPR/(\d+)", "Opera"),
     (r"Firefox/(\d+)", "Firefox"),
     (r"(?:Headless)?Chrom(?:e|ium)/(\d+)", "Chrome"),
-    (r"Version/(\d+)[.\d]* (?:Mobile/\S+ )?Safari/", "Safari"),
+    (r"Version/(\d{1,4})[.\d]{0,20} (?:Mobile/\S{1,20} )?Safari/", "Safari"),
 )
 _SYSTEMS = (
     ("Android", "Android"),

@@ -26,7 +26,8 @@ def parse_milliseconds(value: Any) -> int:
     text += "s" if re.fullmatch(r"[0-9.]+", text) else ""
     if not re.fullmatch(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:us|ms|s|m|h))+", text):
         raise ValueError("write a time such as 30s or 1m30s")
-    return int(sum(Decimal(n) * _TIMES[unit] for n, unit in re.findall(r"([0-9.]+)(us|ms|s|m|h)", text)))
+    parts = re.findall(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(us|ms|s|m|h)", text)
+    return int(sum(Decimal(number) * _TIMES[unit] for number, unit in parts))
 
 
 def parse_nano_cpus(value: Any) -> int:

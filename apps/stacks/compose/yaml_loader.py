@@ -66,6 +66,12 @@ class BoundedLoader(yaml.SafeLoader):
         self._depth -= 1
         return node
 
+    def fetch_flow_collection_start(self, kind: Any) -> None:
+        """Count brackets here already: the scanner reads on to see which one begins a key, and looks at each again."""
+        if self.flow_level > MAX_DEPTH:
+            raise yaml.scanner.ScannerError(None, None, "the file is too large or too deep", self.get_mark())
+        super().fetch_flow_collection_start(kind)
+
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Refuse a duplicate key, or record it where `duplicates` is a list: PyYAML silently takes the last one."""
         node = super().compose_mapping_node(anchor)
