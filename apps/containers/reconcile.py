@@ -113,7 +113,8 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     notes += _step_notes(row, step)
     restarted = step in {"start", "create"} and not desired.pending
     result = _step_result(row, seen, found, restarted=restarted)
-    record_changes(row, seen, found, result, restarted=restarted)
+    is_repair = restarted or (step == "start" and bool(row.status.get("crashes")))
+    record_changes(row, seen, found, result, restarted=is_repair)
     return result
 
 

@@ -237,8 +237,8 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send_ping()
 
     async def send_ping(self) -> None:
-        """Show an idle client that the connection is alive."""
-        await self.send_json({"type": "ping"})
+        """Show an idle client that the connection is alive, and what time it is."""
+        await self.send_json({"type": "ping", "at": time.time()})
 
     async def send_json(self, data: Mapping[str, Any]) -> None:
         """Send one JSON frame, unless the socket has ended; waits while the other side is slow."""

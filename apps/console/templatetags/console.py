@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -228,6 +229,12 @@ def may_operate(actor: Actor, environment: Environment) -> bool:
 def owns(actor: Actor, environment: Environment) -> bool:
     """Whether the actor owns an environment, and so sees the links to its owners' pages."""
     return "own" in actor.permissions(environment.pk)
+
+
+@register.simple_tag
+def server_clock() -> int:
+    """The server's time in milliseconds, by which the browser corrects its own."""
+    return int(time.time() * 1000)
 
 
 @register.simple_tag

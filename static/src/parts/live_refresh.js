@@ -2,7 +2,7 @@
 // it shows rows of that kind. Without a socket the page polls every five seconds.
 import { morphMain } from "./morph.js";
 import { ReconnectingSocket } from "./reconnecting_socket.js";
-import { updateRelativeTimes } from "./relative_times.js";
+import { noteServerTime, updateRelativeTimes } from "./relative_times.js";
 import { toast } from "./toasts.js";
 
 const BATCH_DELAY = 150;
@@ -11,6 +11,7 @@ const RETRY_DELAY = 1000;
 const FRESHNESS_INTERVAL = 60_000;
 const region = document.getElementById("main");
 const badge = document.getElementById("pulse");
+const banner = document.getElementById("offline");
 const environment = document.body.dataset.environment;
 const isSiteWide = region?.dataset.scope === "site";
 const kinds = new Set((region?.dataset.live ?? "").split(" ").filter(Boolean));
@@ -22,7 +23,13 @@ let isStale = false;
 let socket = null;
 let version = region?.dataset.version ? `"${region.dataset.version}"` : "";
 
+// The badge is inside the closed drawer on phones; what is out of date says so above everything else.
 function showStatus(state) {
+  const isOffline = state === "offline";
+  if (banner && banner.hidden === isOffline) {
+    banner.querySelector("[data-reason]").textContent = navigator.onLine ? banner.dataset.portal : banner.dataset.network;
+    banner.hidden = !isOffline;
+  }
   if (!badge) return;
   badge.dataset.pulse = state;
   badge.lastElementChild.textContent = badge.dataset[state];
@@ -55,7 +62,7 @@ async function refresh() {
       },
     });
     await applyResponse(response);
-    if (badge?.dataset.pulse === "offline") showStatus(socket?.isOpen ? "live" : "delayed");
+    if (banner?.hidden === false) showStatus(socket?.isOpen ? "live" : "delayed");
   } catch {
     showStatus("offline");
     setTimeout(() => refreshSoon(0), RETRY_DELAY);
@@ -106,24 +113,29 @@ function setPolling(isOn) {
 
 function handleMessage(data) {
   const message = JSON.parse(data);
+  noteServerTime(message.at * 1000);
   if (message.type !== "changed") return;
   if (message.environment && String(message.environment) !== environment) return;
   if (message.changes.some(([kind]) => kinds.has(kind))) refreshSoon();
 }
 
 function connect() {
-  let isFirst = true;
+  // The first message comes once changes are reported: what changed between rendering and this moment was missed.
+  let isMissingChanges = true;
   socket = new ReconnectingSocket(`/ws/events?environment=${environment}`, {
     open: () => {
       setPolling(isSiteWide && kinds.size > 0);
       showStatus("live");
-      if (!isFirst) refreshSoon(0);
-      isFirst = false;
+      isMissingChanges = true;
     },
-    message: handleMessage,
+    message: (data) => {
+      if (isMissingChanges) refreshSoon(0);
+      isMissingChanges = false;
+      handleMessage(data);
+    },
     down: (tries) => {
-      isFirst = false;
-      if (tries > 1) {
+      refreshSoon(0); // it fails at once where the portal is gone, and the page says so
+      if (tries > 1 && navigator.onLine) {
         showStatus("delayed");
         if (!pollTimer) setPolling(true);
       }
@@ -142,7 +154,17 @@ function forgetVersion() {
   version = "";
 }
 
+function watchNetwork() {
+  addEventListener("offline", () => showStatus("offline"));
+  addEventListener("online", () => {
+    socket?.reconnect();
+    refreshSoon(0);
+  });
+  if (!navigator.onLine) showStatus("offline");
+}
+
 export function startLiveRefresh() {
+  watchNetwork();
   for (const name of ["htmx:after:swap", "corral:done", "corral:changed"]) document.addEventListener(name, forgetVersion);
   document.addEventListener("corral:done", (event) => event.detail?.changed !== false && refreshSoon(60));
   document.addEventListener("corral:changed", () => refreshSoon(60));

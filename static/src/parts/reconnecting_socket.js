@@ -1,5 +1,5 @@
 // A WebSocket that reconnects: back-off with jitter, closed when silent, nothing left running after `close`.
-const SILENCE_TIMEOUT = 40_000; // servers ping every 15 s
+const SILENCE_TIMEOUT = 25_000; // servers ping every 15 s
 
 export function socketUrl(path) {
   const url = new URL(path, location.href);
@@ -53,6 +53,16 @@ export class ReconnectingSocket {
     this.handlers.down?.(this.attempts);
     const delay = Math.min(15_000, 400 * 2 ** Math.min(this.attempts, 6)) * (0.7 + Math.random() * 0.6);
     this.timer = setTimeout(() => this.connect(), delay);
+  }
+
+  // Try again at once, with a new connection: the old one may be dead without having noticed.
+  reconnect() {
+    if (this.isClosed) return;
+    const old = this.socket;
+    if (old) old.onopen = old.onmessage = old.onclose = null;
+    old?.close();
+    this.attempts = 0;
+    this.connect();
   }
 
   get isOpen() {
