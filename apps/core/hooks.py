@@ -23,6 +23,9 @@ class ActorProtocol(Protocol):
     def api_key(self) -> Any: ...
 
     @property
+    def is_person(self) -> bool: ...
+
+    @property
     def recently_authenticated(self) -> bool: ...
 
 

@@ -56,8 +56,27 @@ def _require_may_set(name: str, actor: ActorProtocol) -> None:
 
 
 def require_recent_auth(actor: ActorProtocol) -> None:
-    """Raise `ReauthenticationRequired` unless the actor authenticated recently; for what decides who may log in."""
-    if not actor.recently_authenticated:
+    """Raise `ReauthenticationRequired` unless the actor authenticated recently; for what decides who may log in.
+
+    A program has no password to confirm: an administrator's key that no role limits passes. What belongs to a person
+    asks for `require_person` as well, which no key passes.
+    """
+    is_unlimited_key = actor.api_key is not None and actor.is_admin
+    if not (actor.recently_authenticated or is_unlimited_key):
         raise ReauthenticationRequired(
-            "Confirm your password first; over the API, `confirm` your loginSession or use an account key of yours."
+            "Confirm your password first; over the API, `confirm` your loginSession or use an administrator's key."
         )
+
+
+def require_person(actor: ActorProtocol | None) -> None:
+    """Raise `Forbidden` unless a person acts who logged in; for passwords, second factors and sessions.
+
+    A key that leaked must not become its owner's log-in. None is the installation itself, or its command line.
+    """
+    if actor is None or actor.is_person:
+        return
+    if actor.api_key is None:  # open mode, or nobody: logging in helps
+        raise ReauthenticationRequired("Log in first, to the console or with POST /v1/token.")
+    raise Forbidden(
+        "An API key cannot change passwords, second factors or sessions; log in, to the console or with POST /v1/token."
+    )

@@ -67,13 +67,17 @@ class Actor:
 
     @property
     def recently_authenticated(self) -> bool:
-        """Whether the actor proved just now who they are: by a key, at the machine itself, or by a recent password.
-
-        Required for whatever decides who gets in at all: access control, log-in providers, open mode.
-        """
-        if self.user is None or self.api_key is not None or self.via == "cli":
-            return self.is_system or self.api_key is not None or self.via == "cli"
+        """Whether a person proved just now who they are, by a password or at the machine itself; no key does."""
+        if not self.is_person or self.is_system or self.via == "cli":
+            return self.is_system or self.via == "cli"
         return self.password_confirmed_at is not None and timezone.now() - self.password_confirmed_at < RECENT_AUTH
+
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody acts who logged in, or sits at the machine itself: neither a key nor an open door."""
+        if self.user is None:
+            return self.is_system or self.via == "cli"
+        return self.api_key is None and not self.is_anonymous
 
     def permissions(self, environment_id: int) -> frozenset[str]:
         """What this actor may do in an environment; empty when it is foreign."""
@@ -114,6 +118,11 @@ class Actor:
         if not found.beyond_limit:
             return permissions_label(found.held, found.roles)
         return permissions_label(found.held, [self.limit_role] if found.held == self.limit else ())
+
+    @property
+    def is_whole_account(self) -> bool:
+        """Whether nothing of the account is out of reach: no key acts, or one without a role and an environment."""
+        return self.user is not None and self.scope is None and self.limit is None
 
     @property
     def limit_role(self) -> str:

@@ -121,7 +121,7 @@ def test_nobody_confirms_anything(people: Any, actor_of: Any):
 
 def test_who_is_fresh_without_a_session(people: Any, actor_of: Any):
     key = key_create(actor=actor_of("root"), account=people.root).key
-    assert actor_of_key(key, "api").recently_authenticated
+    assert not actor_of_key(key, "api").recently_authenticated
     assert actor_of_user(people.root, "cli").recently_authenticated
     assert SYSTEM.recently_authenticated
     assert not actor_of_user(people.root, "api").recently_authenticated

@@ -10,18 +10,19 @@ from apps.accounts.services import record_failed_login
 from apps.core import hooks
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.hooks import ActorProtocol
-from apps.core.services import require_recent_auth
+from apps.core.services import require_person, require_recent_auth
 
 
 def password_set(user: User, password: str, *, actor: ActorProtocol | None, field: str = "password") -> int:
     """Give an account a new password, as an administrator or (None) from the machine's own command line.
 
-    Ends its sessions and returns how many. Raises `Forbidden` for other actors, `ReauthenticationRequired` without a
-    recent authentication, `Invalid` at `field` for a weak password.
+    Ends its sessions and returns how many. Raises `Forbidden` for other actors and for keys, `ReauthenticationRequired`
+    without a recent authentication, `Invalid` at `field` for a weak password.
     """
     if actor is not None:
         if not actor.is_admin:
             raise Forbidden("Only administrators may set somebody's password.")
+        require_person(actor)
         require_recent_auth(actor)
     return _store_password(user, password, actor=actor, keep="", field=field)
 
@@ -38,8 +39,9 @@ def password_change(
 ) -> int:
     """Change one's own password; ends the sessions except the one with the key `keep` and returns how many.
 
-    Raises `Invalid` at the field that is wrong, `Problem` (429) after too many wrong tries.
+    Raises `Invalid` at the field that is wrong, `Forbidden` for keys, `Problem` (429) after too many wrong tries.
     """
+    require_person(actor)
     if not user.has_usable_password():
         raise Invalid(old_field, "InvalidFormat", "Your password is kept by the log-in provider; change it there.")
     verify_password(user, old, actor=actor, field=old_field)

@@ -23,7 +23,7 @@ from apps.core.errors import (
     Problem,
 )
 from apps.core.hooks import ActorProtocol
-from apps.core.services import require_recent_auth
+from apps.core.services import require_person, require_recent_auth
 
 ENROLMENT_LIFETIME = timedelta(minutes=15)
 WRONG_CODE = "This code is wrong, or was used already; wait for the next one."
@@ -111,8 +111,9 @@ def enrolment(user: User, *, actor: ActorProtocol | None = None) -> Enrolment:
     """The secret to set an authenticator up with: the one just shown, while nothing was confirmed, or a new one.
 
     `actor` None is a login whose password was right just now; anybody else must have proved who they are.
-    Raises `Conflict` when there is a factor already, `Invalid` for accounts of login providers.
+    Raises `Conflict` when there is a factor already, `Invalid` for accounts of login providers, `Forbidden` for keys.
     """
+    require_person(actor)
     if not user.has_usable_password():
         raise Invalid("code", "InvalidState", "Your log-in provider asks for a second factor, if it wants one.")
     if factor_of(user) is not None:
@@ -132,6 +133,7 @@ def enrol(user: User, code: str, *, actor: ActorProtocol, keep: str = "") -> lis
 
     Sessions but the one with the key `keep` end. Raises `Invalid` for a wrong code, `Problem` (429) after too many.
     """
+    require_person(actor)
     address = str(getattr(actor, "address", ""))
     _raise_if_throttled(user, address)
     pending = Totp.objects.filter(account=user, confirmed=None).first()
@@ -140,7 +142,9 @@ def enrol(user: User, code: str, *, actor: ActorProtocol, keep: str = "") -> lis
         record_failed_login(user.login, address)
         raise Invalid("code", "InvalidFormat", "This code is wrong. Does the clock of your device go right?")
     with transaction.atomic():
-        Totp.objects.filter(pk=pending.pk).update(confirmed=timezone.now(), last_step=step)
+        mine = Totp.objects.filter(pk=pending.pk, confirmed=None, created=pending.created)
+        if not mine.update(confirmed=timezone.now(), last_step=step):
+            raise Conflict("The second factor was set up just now; its recovery codes were shown there.")
         made = _replace_recovery_codes(user)
         ended = sessions_close(user, keep=keep)
         hooks.record("factor.on", actor=actor, row=user, request={"sessionsEnded": ended})
@@ -149,6 +153,7 @@ def enrol(user: User, code: str, *, actor: ActorProtocol, keep: str = "") -> lis
 
 def recovery_codes_renew(user: User, code: str, *, actor: ActorProtocol) -> list[str]:
     """Ten new recovery codes against a code of the current factor; the old ones stop working."""
+    require_person(actor)
     code_check(user, code, address=str(getattr(actor, "address", "")))
     with transaction.atomic():
         made = _replace_recovery_codes(user)
@@ -164,7 +169,8 @@ def _replace_recovery_codes(user: User) -> list[str]:
 
 
 def factor_off(user: User, code: str, *, actor: ActorProtocol) -> None:
-    """Remove one's own factor, against a code of it. Raises `Forbidden` where it is required."""
+    """Remove one's own factor, against a code of it. Raises `Forbidden` where it is required, and for keys."""
+    require_person(actor)
     if requires_second_factor(user):
         raise Forbidden("An administrator requires a second factor of accounts like yours.")
     code_check(user, code, address=str(getattr(actor, "address", "")))
@@ -180,6 +186,7 @@ def factor_reset(user: User, *, actor: ActorProtocol | None) -> int:
     if actor is not None:
         if not actor.is_admin:
             raise Forbidden("Only administrators may reset somebody's second factor.")
+        require_person(actor)
         require_recent_auth(actor)
     _delete_second_factor(user)
     ended = sessions_close(user)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,6 +18,7 @@ from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
 from apps.core import hooks
 from apps.core.hooks import ActorProtocol
+from apps.core.services import require_person
 
 LOCAL_BACKEND = "apps.accounts.providers.LocalBackend"
 LAST_SEEN_INTERVAL = timedelta(minutes=1)
@@ -25,8 +29,8 @@ def on_user_logged_in(sender: Any, request: HttpRequest, user: User, **_: Any) -
     store: Any = request.session
     backend = str(store.get("_auth_user_backend", LOCAL_BACKEND))
     address, agent = str(request.META.get("REMOTE_ADDR", "")), str(request.META.get("HTTP_USER_AGENT", ""))
-    store.begin(address=address, agent=agent, via="console", provider=session_provider_kind(user, backend))
-    enforce_session_limit(user, store)
+    with session_beginning(user, store):
+        store.begin(address=address, agent=agent, via="console", provider=session_provider_kind(user, backend))
 
 
 def session_provider_kind(user: User, backend: str) -> str:
@@ -35,6 +39,19 @@ def session_provider_kind(user: User, backend: str) -> str:
         return "local"
     person = user.identities.select_related("provider").first()
     return person.provider.kind if person else ""
+
+
+@contextmanager
+def session_beginning(user: User, store: SessionStore) -> Iterator[None]:
+    """Enter this to begin a session: it is saved, and those beyond the limit end.
+
+    Log-ins of one account wait for each other; else two at once would both stay, or end each other.
+    """
+    with transaction.atomic():
+        User.all_objects.select_for_update().get(pk=user.pk)
+        yield
+        store.save()
+        enforce_session_limit(user, store)
 
 
 def enforce_session_limit(user: User, store: SessionStore) -> int:
@@ -77,13 +94,15 @@ def record_session_activity(store: SessionStore) -> bool:
 
 
 def session_end(session: Session, *, actor: ActorProtocol) -> None:
-    """End one session; the caller has checked that the actor may see it."""
+    """End one session; the caller has checked that the actor may see it. Raises `Forbidden` for keys."""
+    require_person(actor)
     hooks.record("session.end", actor=actor, row=session.account, request={"via": session.via, "id": session.pk})
     _end(session.account_id or 0, Session.objects.filter(pk=session.pk))
 
 
 def sessions_end_others(user: User, *, keep: str, actor: ActorProtocol) -> int:
-    """End all sessions of an account but the one with the key `keep`; returns how many."""
+    """End all sessions of an account but the one with the key `keep`; returns how many. `Forbidden` for keys."""
+    require_person(actor)
     count = sessions_close(user, keep=keep)
     hooks.record("session.endall", actor=actor, row=user, request={"ended": count})
     return count

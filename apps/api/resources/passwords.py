@@ -69,16 +69,17 @@ class PasswordResource(Resource):
 
     def verdict(self, caller: ApiCaller, row: LocalPassword, action: str) -> Verdict:  # noqa: ARG002 - the only action is changesecret
         """Only the owner can change a password; administrators set a new one with POST."""
-        if caller.actor.user == row.account:
+        if caller.actor.user == row.account and caller.actor.is_person:
             return Verdict(allowed=True)
-        return Verdict(allowed=False, reason="Only the owner can change it; administrators set a new one with POST.")
+        reason = "Only the owner can change it, logged in and not by a key; administrators set a new one with POST."
+        return Verdict(allowed=False, reason=reason)
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[LocalPassword]:  # noqa: ARG002 - the base's signature
         """The caller's own, or for administrators those of all accounts that have one."""
         rows = User.objects.filter(removed=None)
         if not caller.actor.is_admin:
-            is_account = caller.actor.user is not None and caller.actor.scope is None
-            rows = rows.filter(pk=caller.actor.user.pk) if is_account and caller.actor.user else rows.none()
+            actor = caller.actor
+            rows = rows.filter(pk=actor.user.pk) if actor.user is not None and actor.is_whole_account else rows.none()
         return [LocalPassword(account) for account in rows if account.has_usable_password()]
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:

@@ -97,10 +97,10 @@ class SecondFactorResource(Resource):
     }
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[SecondFactorState]:  # noqa: ARG002 - the base's signature
-        """The caller's own, or for administrators those of all local accounts."""
+        """The caller's own, or for administrators those of all; a key held to a role or an environment sees none."""
         rows, actor = User.objects.filter(removed=None), caller.actor
         if not actor.is_admin:
-            rows = rows.filter(pk=actor.user.pk) if actor.user is not None and actor.scope is None else rows.none()
+            rows = rows.filter(pk=actor.user.pk) if actor.user is not None and actor.is_whole_account else rows.none()
         required = second_factor.accounts_requiring_second_factor(rows)
         enabled_factors = _enabled_factors(rows)
         return [
@@ -116,9 +116,9 @@ class SecondFactorResource(Resource):
     def verdict(self, caller: ApiCaller, row: SecondFactorState, action: str) -> Verdict:
         """Only administrators may reset; everything else is for the account itself."""
         is_on = row.totp is not None
-        if action == "reset":
-            return _verdict(may=caller.actor.is_admin, fits=is_on)
-        return _verdict(may=caller.actor.user == row.account, fits=is_on != (action in {"enrol", "confirm"}))
+        may = caller.actor.is_admin if action == "reset" else caller.actor.user == row.account
+        fits = is_on if action == "reset" else is_on != (action in {"enrol", "confirm"})
+        return _verdict(may=may and caller.actor.is_person, fits=fits)
 
 
 def _enabled_factors(accounts: Iterable[User]) -> dict[int, Totp]:
@@ -132,7 +132,7 @@ def _verdict(*, may: bool, fits: bool) -> Verdict:
     if not may:
         return Verdict(
             allowed=False,
-            reason="Only the account itself may do this, or for a reset an administrator.",
+            reason="Only the account itself may do this, or for a reset an administrator; either must log in.",
             is_forbidden=True,
         )
     return Verdict(allowed=fits, reason="" if fits else "Not possible in the second factor's present state.")

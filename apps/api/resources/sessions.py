@@ -61,16 +61,16 @@ class LoginSessionResource(Resource):
 
     def verdict(self, caller: ApiCaller, row: Session, action: str) -> Verdict:  # noqa: ARG002 - the only action is confirm
         """Only the session of the request itself can be confirmed."""
-        is_current = row == caller.actor.session
+        is_current = row == caller.actor.session  # a key has none
         reason = "" if is_current else "Only the session of this request can be confirmed."
         return Verdict(allowed=is_current, reason=reason)
 
     def rows(self, caller: ApiCaller) -> Any:
-        """The caller's own, or all for administrators; an environment key has none."""
+        """The caller's own, or all for administrators; a key that is held to a role or an environment sees none."""
         rows, actor = all_sessions(), caller.actor
         if actor.is_admin:
             return rows
-        return rows.filter(account=actor.user) if actor.user is not None and actor.scope is None else rows.none()
+        return rows.filter(account=actor.user) if actor.user is not None and actor.is_whole_account else rows.none()
 
     def act(self, caller: ApiCaller, row: Session, action: str) -> None:  # noqa: ARG002 - the only action is remove
         """Log it out."""
