@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from apps.accounts.identity_kinds import PERSON_SUFFIX, person_kinds
@@ -48,7 +49,7 @@ class AccountNumber(models.Model):
         """The next free number; the first five are Rancher's well-known rows."""
         if not cls.objects.exists():
             numbers = range(1, cls.DEFAULT_ENVIRONMENT + 1)
-            AccountNumber.objects.bulk_create([AccountNumber(pk=number) for number in numbers])
+            AccountNumber.objects.bulk_create([AccountNumber(pk=number) for number in numbers], ignore_conflicts=True)
         for _ in range(20):  # somebody else may take the same number at the same moment
             last = cls.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
             with suppress(IntegrityError), transaction.atomic():
@@ -81,12 +82,12 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("id",)
+        constraints = (models.UniqueConstraint(Lower("login"), name="account_login_once"),)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Give a new account its number."""
         if self.pk is None:
             self.pk = AccountNumber.allocate()
-            kwargs["force_insert"] = True
         super().save(*args, **kwargs)
 
     @property

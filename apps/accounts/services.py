@@ -20,15 +20,18 @@ from apps.accounts.models import (
     FailedLogin,
     User,
 )
-from apps.accounts.selectors import FAILED_LOGIN_WINDOW, is_set_up, local_admins
+from apps.accounts.selectors import FAILED_LOGIN_WINDOW, is_set_up
 from apps.core import hooks
 from apps.core.edits import require_current
 from apps.core.errors import Conflict, Invalid
 from apps.core.hooks import ActorProtocol
-from apps.core.services import require_recent_auth
+from apps.core.services import require_person, require_recent_auth
+from apps.core.unique import unique_or
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789"
 KINDS = ("user", "admin")
+_LOGIN_CONSTRAINTS = ("account_login_once", "accounts_user.login", "accounts_user_login")
+_NUMBER_CONSTRAINTS = ("accounts_user.id", "accounts_user_pkey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,42 +49,65 @@ def _check_login(login: str) -> str:
     if len(login) > 255:
         raise Invalid("login", "MaxLengthExceeded", "A log-in name has at most 255 characters.")
     if User.objects.filter(login__iexact=login).exists():
-        raise Invalid("login", "NotUnique", f"The log-in name {login!r} is taken; choose another.")
+        raise _login_taken(login)
     return login
+
+
+def _login_taken(login: str) -> Invalid:
+    return Invalid("login", "NotUnique", f"The log-in name {login!r} is taken; choose another.")
 
 
 def account_create(
     *,
     actor: ActorProtocol | None,
-    login: str,
-    password: str,
+    login: str = "",
+    password: str | None,
     name: str = "",
     kind: str = "user",
     description: str = "",
     number: int | None = None,
 ) -> User:
-    """A new local account.
+    """A new local account; without a password (None) it can be used by keys only, until it is given one.
 
     Raises `Invalid` for a weak password, a name in use or an unknown kind, `ReauthenticationRequired` when an
-    administrator is made by somebody who has not authenticated recently.
+    administrator is made by somebody who has not authenticated recently, `Forbidden` when a key makes one that could
+    log in.
     """
     if kind not in KINDS:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
     if kind == "admin" and actor is not None:
         require_recent_auth(actor)
-    user = User(login=_check_login(login), name=name or login, kind=kind, description=description, desired="active")
+        if password is not None:  # it would outlive the key, and log in where a key cannot
+            require_person(actor)
+    checked = _check_login(login) if login or password is not None else _free_login(name)
+    user = User(login=checked, name=name or login, kind=kind, description=description, desired="active")
     user.pk = number
-    password_check(password, user)
-    user.set_password(password)
-    hooks.create(user, actor=actor, request={"login": login, "name": name, "kind": kind, "password": password})
+    if password is None:
+        user.set_unusable_password()
+    else:
+        password_check(password, user)
+        user.set_password(password)
+    details = {"login": login, "name": name, "kind": kind, "password": password}
+    with unique_or(_login_taken(checked), *_LOGIN_CONSTRAINTS):
+        hooks.create(user, actor=actor, request=details)
     return user
+
+
+def _free_login(name: str) -> str:
+    """A log-in name for an account that was given none: its name, or one made up where that is taken or none."""
+    try:
+        return _check_login(name)
+    except Invalid:
+        return f"account-{secrets.token_hex(6)}"
 
 
 def first_admin_create(*, login: str, password: str, name: str = "") -> User:
     """The first administrator, made through the one-time set-up link; `Conflict` when there is one already."""
-    with transaction.atomic():
+    refusal = Conflict("This installation already has an administrator; log in instead.")
+    with unique_or(refusal, *_NUMBER_CONSTRAINTS), transaction.atomic():
+        list(AccountNumber.objects.select_for_update().filter(pk=AccountNumber.ADMIN))
         if is_set_up():
-            raise Conflict("This installation already has an administrator; log in instead.")
+            raise refusal
         free = not User.objects.filter(pk=AccountNumber.ADMIN).exists()
         number = AccountNumber.ADMIN if free else None
         return account_create(actor=None, login=login, password=password, name=name, kind="admin", number=number)
@@ -92,12 +118,14 @@ def account_update(user: User, *, actor: ActorProtocol | None, **changes: Any) -
     allowed = {k: v for k, v in changes.items() if k in {"name", "description", "kind"} and v is not None}
     if allowed.get("kind", "user") not in KINDS:
         raise Invalid("kind", "InvalidOption", f"kind is one of {', '.join(KINDS)}.")
-    if user.is_admin and allowed.get("kind") == "user":
-        _require_another_admin(user)
     is_other_kind = allowed.get("kind", user.kind) != user.kind
     if is_other_kind and actor is not None:
         require_recent_auth(actor)
-    with hooks.revoking(actor, accounts=[user.pk] if is_other_kind else []):
+        if allowed["kind"] == "admin" and user.has_usable_password():
+            require_person(actor)
+    with transaction.atomic(), hooks.revoking(actor, accounts=[user.pk] if is_other_kind else []):
+        if is_other_kind and user.is_admin:
+            _require_another_admin(user)
         hooks.request_change(user, "update", actor=actor, changes=allowed, request=allowed)
         if is_other_kind:
             sessions_close(user)
@@ -106,9 +134,9 @@ def account_update(user: User, *, actor: ActorProtocol | None, **changes: Any) -
 
 def account_act(user: User, action: str, *, actor: ActorProtocol | None) -> User:
     """Activate, deactivate, remove, purge or restore an account; the last active admin stays."""
-    if action in {"deactivate", "remove"} and user.is_admin:
-        _require_another_admin(user)
-    with hooks.revoking(actor, accounts=[user.pk]):
+    with transaction.atomic(), hooks.revoking(actor, accounts=[user.pk]):
+        if action in {"deactivate", "remove"} and user.is_admin:
+            _require_another_admin(user)
         hooks.request_change(user, action, actor=actor)
         if not user.is_active:
             sessions_close(user)
@@ -116,10 +144,15 @@ def account_act(user: User, action: str, *, actor: ActorProtocol | None) -> User
 
 
 def _require_another_admin(user: User) -> None:
-    """Keep one administrator who can log in when providers fail: with a password kept here."""
-    if not User.objects.filter(kind="admin", desired="active").exclude(pk=user.pk).exists():
+    """Keep one administrator who can log in when providers fail: with a password kept here.
+
+    Locks the administrators until the transaction ends: of two who leave at once, the second sees that the first left.
+    """
+    admins = User.objects.select_for_update().filter(kind="admin").order_by("pk")
+    others = [each for each in admins if each.pk != user.pk and each.desired == "active"]
+    if not others:
         raise Conflict("This is the last active administrator; make another one first.")
-    if not any(other != user for other in local_admins()):
+    if not any(each.has_usable_password() for each in others):
         raise Conflict(
             "No other active administrator has a password kept here, with which to get in when log-in providers fail; "
             "make one first."

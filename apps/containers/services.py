@@ -24,6 +24,7 @@ from apps.core.errors import (
     NotFound,
 )
 from apps.core.ids import row_number
+from apps.core.unique import unique_or
 from apps.drivers.base import EngineError, EngineNotFound
 from apps.environments.access import can
 from apps.environments.actor import SYSTEM, Actor
@@ -34,16 +35,17 @@ from apps.hosts.selectors import driver_of
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 
 
-def check_name(name: Any, environment_id: int) -> str:
-    """A container's name: what engines accept (2 to 128 characters), not in use in the environment."""
+def check_name(name: Any) -> str:
+    """A container's name: what engines accept (2 to 128 characters).
+
+    Several may have one name, as in v1: on an engine where it is taken the name gets a piece of the row's uuid.
+    """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise Invalid(
             "name",
             "InvalidCharacters",
             "A name has 2 to 128 letters, digits, '-', '_' and '.', a letter or digit first.",
         )
-    if Container.all_objects.filter(environment=environment_id, name__iexact=name, removed=None).exists():
-        raise Invalid("name", "NotUnique", f"There is a container {name!r} already; choose another name.")
     return name
 
 
@@ -66,7 +68,7 @@ def build_container(
 def container_create(
     *, actor: Actor, environment: Environment, config: LaunchConfig, name: str = "", description: str = ""
 ) -> Container:
-    """A new standalone container. Raises `Invalid` for a bad or taken name and for dangling references."""
+    """A new standalone container. Raises `Invalid` for a bad name and for dangling references."""
     check_supported(config)
     _check_references(config, environment.pk)
     enforce_policy(config, environment.pk)
@@ -74,7 +76,7 @@ def container_create(
     row = build_container(
         environment=environment,
         config=config,
-        name=check_name(name, environment.pk) if name else "",
+        name=check_name(name) if name else "",
         description=description,
         requested_host=host,
     )
@@ -127,7 +129,7 @@ def container_update(row: Container, *, actor: Actor, **changes: Any) -> Contain
     """Change a container's name or description."""
     allowed = {k: v for k, v in changes.items() if k in {"name", "description"} and v is not None}
     if allowed.get("name", row.name) != row.name:
-        allowed["name"] = check_name(allowed["name"], row.environment_id)
+        allowed["name"] = check_name(allowed["name"])
     else:
         allowed.pop("name", None)
     request_change(row, "update", actor=actor, changes=allowed, request=allowed)
@@ -185,12 +187,17 @@ def _request_copy(actor: Actor, source: Host, image: str, host: Host) -> Pull:
     if row is None:
         row = Pull(environment=source.environment, host=host, image=image, name=image[:255], desired="pulled")
         row.source = source
-        create(row, actor=actor, request=details)
+        with unique_or(_on_its_way(image, host), "containers_pull"):
+            create(row, actor=actor, request=details)
     elif row.display_state not in {"pulled", "error"}:
-        raise Invalid("hostIds", "InvalidOption", f"{image} is on its way to {host} already.")
+        raise _on_its_way(image, host)
     else:
         request_change(row, "again", actor=actor, changes={"source": source}, request=details)
     return row
+
+
+def _on_its_way(image: str, host: Host) -> Invalid:
+    return Invalid("hostIds", "InvalidOption", f"{image} is on its way to {host} already.")
 
 
 def image_remove(*, actor: Actor, host: Host, image: str) -> None:

@@ -66,6 +66,12 @@ class Managed(models.Model):
     class Meta:
         abstract = True
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert a new row even if it brings its number: of two that bring the same, Django would update the first."""
+        if self._state.adding and not kwargs.get("force_update"):
+            kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
     @property
     def transitioning(self) -> str:
         """`yes` while work is under way, `error` after it failed, else `no` (v1 contract, section 1.4)."""

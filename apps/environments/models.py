@@ -39,7 +39,6 @@ class Environment(Managed):
         if self.pk is None:
             self.pk = AccountNumber.allocate()
             self.wire_uuid = self.wire_uuid or str(self.uuid or uuid.uuid4())
-            kwargs["force_insert"] = True
         super().save(*args, **kwargs)
 
     def __str__(self) -> str:

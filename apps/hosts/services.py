@@ -163,11 +163,12 @@ def _token_values() -> dict[str, str]:
 
 def token_ensure(*, actor: Actor, environment: Environment) -> None:
     """Create the environment's registration token when the first actor with the permission lists them."""
+    tokens = RegistrationToken.all_objects.filter(environment=environment, removed=None)
+    if tokens.exists() or not can(actor, "hosts", environment.pk):
+        return
     with transaction.atomic():
-        if (
-            can(actor, "hosts", environment.pk)
-            and not RegistrationToken.all_objects.filter(environment=environment, removed=None).exists()
-        ):
+        Environment.objects.select_for_update().get(pk=environment.pk)  # of two that list them at once, one makes it
+        if not tokens.all().exists():
             token_create(actor=actor, environment=environment)
 
 

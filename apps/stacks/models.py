@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
@@ -28,6 +32,11 @@ class Stack(TenantRow):
     class Meta:
         ordering = ("id",)
         indexes = [models.Index(fields=["environment", "removed"])]
+        constraints = (
+            models.UniqueConstraint(
+                "environment", Lower("name"), condition=models.Q(removed=None), name="stack_name_once"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -55,6 +64,9 @@ class Service(TenantRow):
     class Meta:
         ordering = ("id",)
         indexes = [models.Index(fields=["environment", "removed"])]
+        constraints = (
+            models.UniqueConstraint("stack", Lower("name"), condition=models.Q(removed=None), name="service_name_once"),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -98,3 +110,21 @@ class ServiceLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} -> {self.target} as {self.name}"
+
+
+class RemovedServiceLink(models.Model):
+    """A link that is gone, under the number it had: v1 clients look at it by its id once more."""
+
+    SHOWN_FOR = timedelta(hours=1)
+
+    id = models.BigIntegerField(primary_key=True, editable=False)
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
+    target = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=255)
+    removed = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.service} no longer -> {self.target} as {self.name}"

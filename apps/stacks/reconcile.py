@@ -28,7 +28,7 @@ from apps.stacks.models import (
 )
 from apps.stacks.plan import ServicePlan, plan_service
 from apps.stacks.selectors import health_of
-from apps.stacks.services import service_remove
+from apps.stacks.services import links_remove_all, service_remove
 
 RECHECK_SECONDS = 5.0
 NO_REASON = {"unhealthy": "Its health check fails."}
@@ -169,6 +169,7 @@ def _outcome(row: Service, steps: ServicePlan, slots: Sequence[Slot]) -> Reconci
             return ReconcileResult(
                 state="removing", message=f"Waiting for {left} containers to go", requeue_after=RECHECK_SECONDS
             )
+        links_remove_all(row)
         return ReconcileResult(state="removed")
     containers = [slot.container for slot in slots if slot.container is not None]
     running = sum(is_running(container) for container in containers)

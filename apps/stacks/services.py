@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import check_supported
@@ -15,14 +17,16 @@ from apps.containers.policy.enforce import enforce_policy
 from apps.control.models import OperationLine
 from apps.control.services import create, record, request_change
 from apps.core.errors import Forbidden, Invalid
+from apps.core.unique import unique_or
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.stacks.compose import ComposeService, ComposeStack, parse
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after, with_lost_host_label
-from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
+STACK_NAME_ONCE, SERVICE_NAME_ONCE = "stack_name_once", "service_name_once"
 MAX_SCALE = 1000
 MAX_METADATA = 1024 * 1024
 
@@ -43,15 +47,23 @@ def _check_stack_name(name: Any, environment_id: int, exclude_pk: int | None = N
         pk=exclude_pk
     )
     if taken.exists():
-        raise Invalid("name", "NotUnique", f"There is a stack {checked!r} already; choose another name.")
+        raise _stack_taken(checked)
     return checked
+
+
+def _stack_taken(name: str) -> Invalid:
+    return Invalid("name", "NotUnique", f"There is a stack {name!r} already; choose another name.")
 
 
 def _check_service_name(name: Any, stack: Stack, exclude_pk: int | None = None) -> str:
     checked = _check_name(name)
     if Service.all_objects.filter(stack=stack, name__iexact=checked, removed=None).exclude(pk=exclude_pk).exists():
-        raise Invalid("name", "NotUnique", f"The stack has a service {checked!r} already; choose another name.")
+        raise _service_taken(checked)
     return checked
+
+
+def _service_taken(name: str) -> Invalid:
+    return Invalid("name", "NotUnique", f"The stack has a service {name!r} already; choose another name.")
 
 
 def check_scale(scale: Any) -> int:
@@ -107,7 +119,8 @@ def stack_create(
         desired="active",
     )
     with transaction.atomic():
-        operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
+        with unique_or(_stack_taken(row.name), STACK_NAME_ONCE):
+            operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
             missing = _services_create(row, parsed, actor=actor, start=start_on_create)
             lines = [OperationLine(operation=operation, text=text) for text in (*_warnings(parsed), *missing)]
@@ -164,7 +177,8 @@ def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_stack_name(allowed["name"], row.environment_id, exclude_pk=row.pk)
-    request_change(row, "update", actor=actor, changes=allowed, request=allowed)
+    with unique_or(_stack_taken(str(allowed.get("name", row.name))), STACK_NAME_ONCE):
+        request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
 
@@ -220,7 +234,8 @@ def service_create(
     )
     check_supported(config, at="launchConfig.")
     enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name)
-    create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})
+    with unique_or(_service_taken(row.name), SERVICE_NAME_ONCE):
+        create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})
     return row
 
 
@@ -245,7 +260,8 @@ def service_update(
         allowed["metadata"] = _check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
-    request_change(row, "update", actor=actor, changes=allowed, request=allowed)
+    with unique_or(_service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
+        request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
 
@@ -267,13 +283,13 @@ def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Acto
     _check_names_unique([name or target.name for target, name in wanted])
     by_name = {name or target.name: target for target, name in wanted}
     with transaction.atomic():
-        present = {link.name: link.target_id for link in ServiceLink.objects.filter(service=row)}
-        if present == {name: target.pk for name, target in by_name.items()}:
+        before = list(ServiceLink.objects.filter(service=row))
+        if {link.name: link.target_id for link in before} == {name: target.pk for name, target in by_name.items()}:
             return  # clients set the same links at every `up`; nothing has changed, so that nothing is recorded
-        ServiceLink.objects.filter(service=row).exclude(name__in=list(by_name)).delete()
+        kept = {(target.pk, name) for name, target in by_name.items()}
+        _remove_links([link for link in before if (link.target_id, link.name) not in kept])
         for name, target in by_name.items():
-            if present.get(name) != target.pk:
-                _save_link(row, target, name)
+            _save_link(row, target, name)
         _record_link_change(row, "set", actor, serviceLinks=[_describe_link(target, name) for target, name in wanted])
 
 
@@ -290,8 +306,28 @@ def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> No
     _check_can_link(row, [target], actor)
     found = ServiceLink.objects.filter(service=row, target=target)
     with transaction.atomic():
-        (found.filter(name=name) if name else found).delete()
+        _remove_links(found.filter(name=name) if name else found)
         _record_link_change(row, "remove", actor, serviceLink=_describe_link(target, name))
+
+
+def links_remove_all(row: Service) -> None:
+    """Remove every link from and to a service that is gone."""
+    with transaction.atomic():
+        _remove_links(ServiceLink.objects.filter(Q(service=row) | Q(target=row)))
+
+
+def _remove_links(links: Iterable[ServiceLink]) -> None:
+    """Delete links; for a while they are found under their numbers still."""
+    gone = list(links)
+    if not gone:
+        return
+    kept = [
+        RemovedServiceLink(pk=each.pk, service_id=each.service_id, target_id=each.target_id, name=each.name)
+        for each in gone
+    ]
+    RemovedServiceLink.objects.bulk_create(kept)
+    ServiceLink.objects.filter(pk__in=[each.pk for each in gone]).delete()
+    RemovedServiceLink.objects.filter(removed__lt=timezone.now() - RemovedServiceLink.SHOWN_FOR).delete()
 
 
 def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -> None:

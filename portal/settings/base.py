@@ -149,6 +149,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "apps.api.wire.auth.KeyAuthentication",
         "apps.api.wire.auth.BearerAuthentication",
         "apps.api.wire.auth.SessionAuthentication",
+        "apps.api.wire.auth.TokenCookieAuthentication",
         "apps.api.wire.auth.OpenModeAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [],  # the view itself: what a caller may not know of is not there

@@ -30,6 +30,7 @@ from apps.core.errors import (
 )
 from apps.core.hooks import ActorProtocol
 from apps.core.services import require_recent_auth
+from apps.core.unique import unique_or
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,8 @@ def _save_and_record(
     provider: AuthProvider, event: str, actor: ActorProtocol | None, details: Mapping[str, Any]
 ) -> None:
     provider.version += 1
-    provider.save()
+    with unique_or(Conflict(_("Somebody else set this provider up just now; look again.")), "accounts_authprovider"):
+        provider.save()
     secrets = [str(provider.stored[name]) for name in secrets_set(provider)]
     hooks.record(f"provider.{event}", actor=actor, request={"kind": provider.kind, **details}, secrets=secrets)
 

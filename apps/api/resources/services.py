@@ -26,7 +26,7 @@ from apps.core.ids import row_number
 from apps.core.lifecycle import UPDATING_STATES
 from apps.stacks.health import wire_health
 from apps.stacks.lost_host_policy import policy_name
-from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
 from apps.stacks.selectors import health_of, service_views
 from apps.stacks.services import (
     link_add,
@@ -217,6 +217,8 @@ class ServiceConsumeMapResource(Resource):
     """)
     computed = {
         **ALWAYS_ACTIVE,
+        "removed": lambda context: getattr(context.row, "removed", None),
+        "state": lambda context: "removed" if isinstance(context.row, RemovedServiceLink) else "active",
         "ports": lambda _context: [],
     }
     links = {
@@ -227,3 +229,11 @@ class ServiceConsumeMapResource(Resource):
     def rows(self, caller: ApiCaller) -> Any:
         """The links of the services the caller sees."""
         return ServiceLink.objects.filter(service__environment__in=caller.environments()).select_related("service")
+
+    def find(self, caller: ApiCaller, key: int | str | None) -> Any:
+        """One of them, or one that was removed lately: clients look at what they unlinked once more."""
+        found = super().find(caller, key)
+        if found is not None or not isinstance(key, int):
+            return found
+        gone = RemovedServiceLink.objects.filter(service__environment__in=caller.environments(), pk=key)
+        return gone.select_related("service").first()

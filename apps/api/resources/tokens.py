@@ -21,8 +21,7 @@ from apps.core.defaults import setting
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.core.ids import wire_id
 from apps.environments.actor import actor_of_user
-from apps.environments.models import Member
-from apps.environments.services import environment_create
+from apps.environments.services import ensure_own_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +102,5 @@ class TokenResource(Resource):
         user = check_credentials(None, login, password, address=address)
         _require_second_factor(user, data.get("totp"), address)
         record_login(user, address, via="api")
-        if not Member.objects.filter(account=user).exists():
-            environment_create(actor=actor_of_user(user, "api", address=address), name=f"{user.login}-Default")
+        ensure_own_environment(user, actor=actor_of_user(user, "api", address=address))
         return IssuedToken(user, issue_token(user, address=address, agent=caller.agent))

@@ -17,8 +17,8 @@ from rest_framework.throttling import AnonRateThrottle
 from apps.accounts.login.open_mode import open_mode_user
 from apps.accounts.login.sessions import (
     LOCAL_BACKEND,
-    enforce_session_limit,
     record_session_activity,
+    session_beginning,
     session_provider_kind,
 )
 from apps.accounts.login.store import SessionStore
@@ -37,6 +37,10 @@ from apps.environments.actor import (
 
 AuthResult = tuple[User, Actor] | None
 
+BEARER_USER = "X-API-Bearer="
+BEARER_PROJECT = "corral.bearer_project"
+TOKEN_COOKIE = "token"  # noqa: S105 - the name of a cookie
+
 
 def _credentials(request: Request, scheme: bytes) -> str | None:
     words = get_authorization_header(request).split()
@@ -46,7 +50,10 @@ def _credentials(request: Request, scheme: bytes) -> str | None:
 
 
 class KeyAuthentication(BaseAuthentication):
-    """`Basic accessKey:secretKey`; a wrong pair is refused even if the request carries other credentials."""
+    """`Basic accessKey:secretKey`; a wrong pair is refused even if the request carries other credentials.
+
+    As in v1 the pair may also be `X-API-Bearer=<project id>:<jwt>`, a bearer token inside an environment.
+    """
 
     def authenticate(self, request: Request) -> AuthResult:
         """The actor behind the key."""
@@ -57,6 +64,9 @@ class KeyAuthentication(BaseAuthentication):
             access, _colon, secret = base64.b64decode(found, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return _reject_credentials(request)
+        if access.startswith(BEARER_USER):
+            request.META[BEARER_PROJECT] = access.removeprefix(BEARER_USER)
+            return _authenticate_token(request, secret) or _reject_credentials(request)
         # PostgreSQL answers a NUL in a parameter with an error of its own, which would be a 500.
         key = key_by_credentials(access, secret) if is_storable(access) else None
         if key is None:
@@ -80,12 +90,19 @@ class BearerAuthentication(BaseAuthentication):
         token = _credentials(request, b"bearer")
         if token is None:
             return None
-        store = SessionStore(token)
-        # Session keys are alphanumeric; anything else need not reach the database.
-        user = _session_user(store) if token.isalnum() and len(token) <= 64 else None
-        if user is None or not record_session_activity(store):
-            return _reject_credentials(request)
-        return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
+        return _authenticate_token(request, token) or _reject_credentials(request)
+
+
+def _authenticate_token(request: Request, token: str) -> AuthResult:
+    """The actor behind a token; None for a wrong or ended one."""
+    # Session keys are alphanumeric; anything else need not reach the database.
+    if not (token.isascii() and token.isalnum()) or len(token) > 64:
+        return None
+    store = SessionStore(token)
+    user = _session_user(store)
+    if user is None or not record_session_activity(store):
+        return None
+    return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
 
 
 class SessionAuthentication(BaseAuthentication):
@@ -99,20 +116,35 @@ class SessionAuthentication(BaseAuthentication):
             return None
         if not record_session_activity(store):
             return None
-        self._check_origin(request)
+        _require_csrf_token(request)
         return user, actor_of_user(user, "api", address=client_address(request), session=store.row)
 
-    def _check_origin(self, request: Request) -> None:
-        csrf_header = request.META.get("HTTP_X_API_CSRF")
-        if csrf_header:
-            request.META["HTTP_X_CSRFTOKEN"] = csrf_header
-        # REST framework exempts its views from CSRF checks; only callers with a cookie need one.
-        check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
-        check.process_request(request)
-        if check.process_view(request, None, (), {}):  # type: ignore[arg-type]
-            raise PermissionDenied(
-                "The CSRF token is missing or wrong; send the cookie's value in X-API-CSRF.", "InvalidCSRFToken"
-            )
+
+class TokenCookieAuthentication(BaseAuthentication):
+    """v1's cookie `token`, with the value of a bearer token; requests that change something need `X-API-CSRF` too.
+
+    A token that ended counts as none: browsers keep the cookie, and could not log in again otherwise.
+    """
+
+    def authenticate(self, request: Request) -> AuthResult:
+        """The actor behind the cookie."""
+        found = _authenticate_token(request, request.COOKIES.get(TOKEN_COOKIE, ""))
+        if found is not None:
+            _require_csrf_token(request)
+        return found
+
+
+def _require_csrf_token(request: Request) -> None:
+    csrf_header = request.META.get("HTTP_X_API_CSRF")
+    if csrf_header:
+        request.META["HTTP_X_CSRFTOKEN"] = csrf_header
+    # REST framework exempts its views from CSRF checks; only callers with a cookie need one.
+    check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
+    check.process_request(request)
+    if check.process_view(request, None, (), {}):  # type: ignore[arg-type]
+        raise PermissionDenied(
+            "The CSRF token is missing or wrong; send the cookie's value in X-API-CSRF.", "InvalidCSRFToken"
+        )
 
 
 class OpenModeAuthentication(BaseAuthentication):
@@ -165,11 +197,10 @@ def issue_token(user: User, *, address: str = "", agent: str = "") -> str:
     store[BACKEND_SESSION_KEY] = backend
     store[HASH_SESSION_KEY] = user.get_session_auth_hash()
     data = dict(store.items())
-    store.create()
-    store.update(data)
-    store.begin(address=address, agent=agent, via="api", provider=session_provider_kind(user, backend))
-    store.save()
-    enforce_session_limit(user, store)
+    with session_beginning(user, store):
+        store.create()
+        store.update(data)
+        store.begin(address=address, agent=agent, via="api", provider=session_provider_kind(user, backend))
     return str(store.session_key)
 
 

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from apps.api.wire import dispatch, query
 from apps.api.wire.audit import complete_audit_entries
+from apps.api.wire.auth import BEARER_PROJECT
 from apps.api.wire.context import ApiCaller, resolve_caller
 from apps.api.wire.formats import wants_html
 from apps.api.wire.input import FormBody, method_not_allowed, unwrap_form
@@ -51,7 +52,9 @@ class ApiView(APIView):
         actor = authenticated or Actor(None, "api", address=client_address(request))
         segments = [word for word in str(kwargs.get("path") or "").split("/") if word]
         requested = {
-            "project": request.headers.get("X-API-Project-Id") or request.query_params.get("projectId"),
+            "project": request.headers.get("X-API-Project-Id")
+            or request.query_params.get("projectId")
+            or request.META.get(BEARER_PROJECT),
             "key": request.headers.get("X-API-Client-Access-Key"),
         }
         self.caller, self.path = resolve_caller(actor, segments, requested, base)

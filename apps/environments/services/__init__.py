@@ -2,11 +2,19 @@
 
 from apps.environments.services.environments import (
     ensure_default_environment,
+    ensure_own_environment,
     environment_act,
     environment_create,
     environment_update,
 )
-from apps.environments.services.keys import account_key_create, environment_key_create, key_change
+from apps.environments.services.keys import (
+    account_key_create,
+    environment_key_create,
+    key_act,
+    key_change,
+    key_create_for,
+    require_may_make_key,
+)
 from apps.environments.services.members import member_change, members_set, memberships_sync, owner_add, role_groups_sync
 from apps.environments.services.permissions import permissions_sync
 from apps.environments.services.revocation import revoking
@@ -22,16 +30,20 @@ from apps.environments.services.websockets import (
 __all__ = [
     "account_key_create",
     "ensure_default_environment",
+    "ensure_own_environment",
     "environment_act",
     "environment_create",
     "environment_key_create",
     "environment_update",
+    "key_act",
     "key_change",
+    "key_create_for",
     "member_change",
     "members_set",
     "memberships_sync",
     "owner_add",
     "permissions_sync",
+    "require_may_make_key",
     "revoking",
     "role_create",
     "role_groups_sync",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from apps.accounts.models import AccountNumber
+from apps.accounts.models import AccountNumber, User
 from apps.core import hooks
 from apps.core.errors import Forbidden, Invalid
 from apps.core.ids import wire_id
 from apps.environments.actor import Actor
-from apps.environments.models import Environment
+from apps.environments.models import Environment, Member
 from apps.environments.services.members import members_save, parse_members, role_groups_sync
 from apps.environments.services.revocation import revoking
 
@@ -28,11 +28,11 @@ def _check_name(name: Any) -> str:
 def environment_create(
     *,
     actor: Actor,
-    name: str,
+    name: str | None,
     description: str = "",
     members: Iterable[Mapping[str, Any]] | None = None,
 ) -> Environment:
-    """A new environment, owned by its maker unless `members` says otherwise.
+    """A new environment, owned by its maker unless `members` says otherwise; without a name (None) it gets one.
 
     Raises `Forbidden` for an environment key, `Invalid` for a bad name, `Problem` (400) for a bad member list.
     """
@@ -43,10 +43,14 @@ def environment_create(
     wanted = list(members or []) or [
         {"externalId": wire_id("a", actor.user.pk), "externalIdType": "rancher_id", "role": "owner"}
     ]
-    row = Environment(name=_check_name(name), description=description or "", desired="active")
+    row = Environment(name=_check_name(name) if name is not None else "", description=description or "")
+    row.desired = "active"
     parsed = parse_members(wanted)
     with transaction.atomic():
-        hooks.create(row, actor=actor, request={"name": name, "members": wanted})
+        if name is None:  # v1 clients may leave it out, but a page needs something to show
+            row.pk, row.wire_uuid = AccountNumber.allocate(), str(row.uuid)
+            row.name = f"Environment {row.pk}"
+        hooks.create(row, actor=actor, request={"name": row.name, "members": wanted})
         members_save(row, parsed)
     return row
 
@@ -72,9 +76,20 @@ def ensure_default_environment() -> Environment:
     found: Environment | None = Environment.objects.filter(wire_uuid="adminProject").first()
     if found is not None:
         return found
-    with transaction.atomic():
-        number = AccountNumber.DEFAULT_ENVIRONMENT
-        row = Environment(pk=number, name="Default", desired="active", wire_uuid="adminProject")
-        hooks.create(row, actor=None, request={"name": "Default"})
-        role_groups_sync(row)
+    number = AccountNumber.DEFAULT_ENVIRONMENT
+    row = Environment(pk=number, name="Default", desired="active", wire_uuid="adminProject")
+    try:
+        with transaction.atomic():
+            hooks.create(row, actor=None, request={"name": "Default"})
+            role_groups_sync(row)
+    except IntegrityError:  # another process made it in the same moment
+        return Environment.objects.get(wire_uuid="adminProject")
     return row
+
+
+def ensure_own_environment(account: User, *, actor: Actor) -> None:
+    """Make an account that is a member of no environment the owner of one, as v1 does at its first log-in."""
+    with transaction.atomic():
+        User.all_objects.select_for_update().get(pk=account.pk)  # of two log-ins at once, the second finds the first's
+        if not Member.objects.filter(account=account).exists():
+            environment_create(actor=actor, name=f"{account.login[:240]}-Default")

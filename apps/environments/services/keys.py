@@ -8,13 +8,16 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.key_limits import changed_limits, widens_limits
-from apps.accounts.models import ApiKey
+from apps.accounts.models import ApiKey, User
 from apps.accounts.services import NewKey, key_create, key_update
+from apps.accounts.services import key_act as account_key_act
 from apps.core.errors import Forbidden, Invalid
+from apps.core.services import require_recent_auth
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment, KeyScope, Role
 from apps.environments.roles import PERMISSIONS, largest_role_within
+from apps.environments.services.members import lock_roles
 from apps.environments.services.revocation import revoking
 
 
@@ -28,24 +31,57 @@ def environment_key_create(*, actor: Actor, environment: Environment, role: str 
         raise Forbidden(allowed.reason or "Only an account can own a key.")
     with transaction.atomic():
         limit = _choose_key_role(actor.permissions(environment.pk), role)
+        lock_roles([limit])
         made = key_create(actor=actor, account=actor.user, environment=environment, **more)
         KeyScope.objects.create(key=made.key, environment=environment, role=limit)
     return made
 
 
-def account_key_create(*, actor: Actor, role: str = "", **more: Any) -> NewKey:
-    """A new key that acts as its maker's account, wherever that may, or with at most this role there.
+def account_key_create(*, actor: Actor, account: User | None = None, role: str = "", **more: Any) -> NewKey:
+    """A new key that acts as its maker's account (administrators: as any `account`), or with at most this role there.
 
-    Raises `Forbidden` where there is no account, `Invalid` for a role that is unknown or more than the making key's.
+    Raises `Forbidden` where there is no account, `Invalid` for a role that is unknown or more than the making key's,
+    `ReauthenticationRequired` for a key that opens what takes a recent authentication.
     """
     if actor.user is None or actor.scope is not None:
         raise Forbidden("Only an account can own a key.")
+    owner = account or actor.user
+    if owner != actor.user and not actor.is_admin:
+        raise Forbidden("Only administrators may make a key of somebody else's account.")
+    require_may_make_key(actor, owner, role)
     if actor.limit is not None:
         _require_keys_permission(actor.limit)
         role = _choose_key_role(actor.limit, role or actor.limit_role)
     elif role:
         role = _choose_key_role(frozenset(PERMISSIONS), role)
-    return key_create(actor=actor, account=actor.user, role=role, **more)
+    with transaction.atomic():
+        lock_roles([role])
+        return key_create(actor=actor, account=owner, role=role, **more)
+
+
+def key_create_for(number: int | None, *, actor: Actor, **more: Any) -> NewKey:
+    """A new key of the account or the environment with this number; they share their numbers.
+
+    Raises `Invalid` at `accountId` where there is neither, or none that this actor may make a key of.
+    """
+    environment = Environment.objects.filter(pk=number or 0, removed=None).first()
+    if environment is not None and actor.permissions(environment.pk):
+        return environment_key_create(actor=actor, environment=environment, **more)
+    account = User.objects.filter(pk=number or 0, desired="active").first()
+    if account is None or not (account == actor.user or actor.is_admin):
+        raise Invalid("accountId", "InvalidReference", "There is no such account or environment; leave accountId out.")
+    return account_key_create(actor=actor, account=account, **more)
+
+
+def require_may_make_key(actor: Actor, owner: User, role: str) -> None:
+    """Require a recent authentication for a key of an administrator that no role limits, or of somebody else.
+
+    Such a key passes where a session must confirm its password; a stolen session must not make itself one. In open
+    mode there is no password to confirm, and everything is open already.
+    """
+    is_sensitive = owner != actor.user or (owner.is_admin and not role)
+    if is_sensitive and not actor.is_anonymous:
+        require_recent_auth(actor)
 
 
 def key_change(key: ApiKey, *, actor: Actor, **changes: Any) -> ApiKey:
@@ -61,7 +97,8 @@ def key_change(key: ApiKey, *, actor: Actor, **changes: Any) -> ApiKey:
     if widens_limits(key, limits):
         _require_may_widen(key, actor, next(iter(limits)))
     column = {"role": role} if role and scope is None else {}
-    with revoking(actor, keys=[key.pk]):
+    with transaction.atomic(), revoking(actor, keys=[key.pk]):
+        lock_roles([role])
         details = {"role": role} if role else {}
         place = scope.environment if scope else None
         key_update(key, actor=actor, environment=place, details=details, **texts, **limits, **column)
@@ -69,6 +106,13 @@ def key_change(key: ApiKey, *, actor: Actor, **changes: Any) -> ApiKey:
             scope.role = role
             scope.save(update_fields=["role"])
     return key
+
+
+def key_act(key: ApiKey, action: str, *, actor: Actor, environment: Environment | None = None) -> ApiKey:
+    """Activate, deactivate, remove or purge a key. Raises `Invalid` for a key that would bring back a broader one."""
+    if action in {"activate", "restore"} and actor.api_key is not None:
+        _require_may_widen(key, actor, "action")
+    return account_key_act(key, action, actor=actor, environment=environment)
 
 
 def _narrowed_role(has: str, wanted: str | None) -> str:
@@ -91,12 +135,13 @@ def _require_may_widen(key: ApiKey, actor: Actor, field: str) -> None:
         mine is not None
         and not _permissions_of_role(scope.role if scope else key.role, Role.permissions_by_role()) <= mine
     ):
-        why = "This key may do more than you: you can limit it further, not give it more time or addresses."
+        why = "This key may do more than you: you can limit it further, not activate it or give it time or addresses."
         raise Invalid(field, "InvalidOption", why)
 
 
 def _permissions_of_role(role: str, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    return known.get(role, frozenset()) if role else frozenset(PERMISSIONS)
+    # A key without a role may be an administrator's, which no role makes up for.
+    return known.get(role, frozenset()) if role else frozenset({*PERMISSIONS, "admin"})
 
 
 def _require_keys_permission(limit: frozenset[str]) -> None:

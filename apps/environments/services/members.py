@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
+from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts.identity_kinds import person_kinds, provider_identity_kinds
@@ -127,8 +128,11 @@ def members_set(row: Environment, members: Iterable[Mapping[str, Any]], *, actor
         raise Forbidden(allowed.reason)
     wanted = list(members)
     parsed = parse_members(wanted)
-    _refuse_escalation(row, parsed, actor)
-    with revoking(actor, environments=[row.pk]):
+    with transaction.atomic(), revoking(actor, environments=[row.pk]):
+        # Two lists saved at once would become one of both, or leave an owner whom the other took away.
+        Environment.objects.select_for_update().get(pk=row.pk)
+        lock_roles(each.role for each in parsed)
+        _refuse_escalation(row, parsed, actor)
         members_save(row, parsed)
         hooks.record("environment.setmembers", actor=actor, row=row, environment_id=row.pk, request={"members": wanted})
     return list(Member.objects.filter(environment=row).select_related("account"))
@@ -141,6 +145,14 @@ def member_change(
 
     Raises as `members_set` does, and `StaleEdit` when its role is not any more the one in `based_on`.
     """
+    with transaction.atomic():
+        Environment.objects.select_for_update().get(pk=row.pk)  # before the list is read: of two changes both count
+        _change_member(row, identity, role, actor, based_on)
+
+
+def _change_member(
+    row: Environment, identity: tuple[str, str], role: str | None, actor: Actor, based_on: BasedOn | None
+) -> None:
     members = {(each.identity_type, each.identity): each.role for each in Member.objects.filter(environment=row)}
     require_unchanged(row.name, based_on, {"role": members.get(identity)}, {"role": role})
     wanted = {**members, identity: role}
@@ -150,6 +162,14 @@ def member_change(
         if held is not None and (kind or name)
     ]
     members_set(row, entries, actor=actor)
+
+
+def lock_roles(names: Iterable[str]) -> None:
+    """Keep roles that people made from being deleted until the transaction ends; `Invalid` for one that is gone."""
+    made = {name for name in names if name and name not in ROLES}
+    kept = {role.name for role in Role.objects.select_for_update().filter(name__in=made)} if made else set()
+    if made - kept:
+        raise Invalid("role", "InvalidOption", f"The role {min(made - kept)} was deleted just now; choose another.")
 
 
 def _refuse_escalation(row: Environment, wanted: list[Member], actor: Actor) -> None:

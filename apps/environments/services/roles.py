@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
+
 from apps.accounts.models import ApiKey
 from apps.core import hooks
 from apps.core.edits import BasedOn, require_unchanged
 from apps.core.errors import Conflict, Forbidden, Invalid
 from apps.core.fields import plain_text
+from apps.core.unique import unique_or
 from apps.environments.actor import Actor
 from apps.environments.models import (
     Environment,
@@ -40,8 +43,12 @@ def validate_role_name(name: Any) -> str:
         hint = "A role's name has 2 to 32 small letters, digits and dashes, and begins with a letter."
         raise Invalid("name", "InvalidFormat", hint)
     if name in {each.lower() for each in RESERVED_NAMES} or Role.objects.filter(name=name).exists():
-        raise Invalid("name", "NotUnique", f"The name {name!r} is taken; choose another.")
+        raise _name_taken(name)
     return name
+
+
+def _name_taken(name: str) -> Invalid:
+    return Invalid("name", "NotUnique", f"The name {name!r} is taken; choose another.")
 
 
 def validate_permissions(names: Any) -> list[str]:
@@ -73,7 +80,8 @@ def role_create(*, actor: Actor, name: str, permissions: Iterable[str], label: s
     require_administrator(actor)
     role = Role(name=validate_role_name(name), permissions=validate_permissions(permissions))
     set_texts(role, label=label, description=description)
-    role.save()
+    with unique_or(_name_taken(role.name), "environments_role"):
+        role.save()
     _record("create", role, actor)
     return role
 
@@ -108,6 +116,14 @@ def role_update(
 def role_remove(role: Role, *, actor: Actor, replacement: str = "") -> None:
     """Delete a role; whoever has it gets `replacement`. Raises `Conflict` when it is in use and none is given."""
     require_administrator(actor)
+    with transaction.atomic():
+        # Who gives the role to somebody holds this lock too, so nobody is left with a role that is gone.
+        if not Role.objects.select_for_update().filter(pk=role.pk):
+            raise Conflict("The role was deleted just now.")
+        _remove(role, actor, replacement)
+
+
+def _remove(role: Role, actor: Actor, replacement: str) -> None:
     used = role_usage([role.name])[role.name]
     if used.total and not replacement:
         raise Conflict(f"The role {role.name} is in use ({used}); say which role replaces it.", field="replacement")
