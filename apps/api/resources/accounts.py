@@ -27,7 +27,7 @@ class AccountResource(Resource):
     own_fields = parse_fields("""
         kind           string   cu <kind
         login          string   c  <login 1..255 ^
-        password       password c  * ! ^
+        password       password c  ! ^
         externalId     string   r
         externalIdType string   r
         identity       reference[identity] r
@@ -52,10 +52,11 @@ class AccountResource(Resource):
         return rows.filter(pk=caller.actor.user.pk) if caller.actor.user and caller.actor.scope is None else rows.none()
 
     def create(self, caller: ApiCaller, data: Data) -> User:
-        """A new local account."""
-        login = data.get("login") or data.get("name", "")
+        """A new local account; one with a password logs in under its name unless it is given another to log in with."""
+        password = data.get("password")
+        login = data.get("login") or (data.get("name", "") if password is not None else "")
         more = pick(data, name="name", kind="kind", description="description")
-        return account_create(actor=caller.actor, login=login, password=data["password"], **more)
+        return account_create(actor=caller.actor, login=login, password=password, **more)
 
     def update(self, caller: ApiCaller, row: User, data: Data) -> None:
         """Change name, description or kind."""

@@ -9,7 +9,6 @@ from django.http import QueryDict
 
 from apps.accounts.key_limits import parse_time
 from apps.accounts.models import ApiKey
-from apps.accounts.services import key_act
 from apps.api.resources.effective_access import access_of_key
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
@@ -20,10 +19,10 @@ from apps.api.wire.resource import (
     RowContext,
 )
 from apps.api.wire.roles import TypeRoles
-from apps.core.ids import wire_id
+from apps.core.ids import row_number, wire_id
 from apps.environments.access import environment_of
 from apps.environments.models import Environment
-from apps.environments.services import account_key_create, environment_key_create, key_change
+from apps.environments.services import account_key_create, environment_key_create, key_act, key_change, key_create_for
 
 
 def _account_id(context: RowContext) -> str:
@@ -47,7 +46,7 @@ class ApiKeyResource(Resource):
     model = ApiKey
     roles = TypeRoles(user="crud", admin="crud", environment={"view": "r", "keys": "cud"})
     own_fields = parse_fields("""
-        accountId   reference[account] r
+        accountId   reference[account] cr
         publicValue string             r <public_value
         secretValue password           r !
         lastUsed    date               r <last_used
@@ -79,9 +78,12 @@ class ApiKeyResource(Resource):
         return rows if caller.environment is not None else rows.filter(scope=None)
 
     def create(self, caller: ApiCaller, data: Data) -> Any:
-        """Create a key of the environment, or of the account outside any."""
+        """Create a key of the account or environment `accountId`, else of the request's environment, else one's own."""
         _parse_expiry(data)
-        if caller.environment is not None:
+        named = data.pop("accountId", "")
+        if named:
+            created = key_create_for(row_number(named), actor=caller.actor, **data)
+        elif caller.environment is not None:
             created = environment_key_create(actor=caller.actor, environment=caller.environment, **data)
         else:
             created = account_key_create(actor=caller.actor, **data)

@@ -109,7 +109,7 @@ class ProjectResource(Resource):
     def create(self, caller: ApiCaller, data: Data) -> Environment:
         """Create an environment."""
         named = pick(data, description="description", members="members")
-        return environment_create(actor=caller.actor, name=data.get("name", ""), **named)
+        return environment_create(actor=caller.actor, name=data.get("name"), **named)
 
     def update(self, caller: ApiCaller, row: Environment, data: Data) -> None:
         """Rename or describe it."""

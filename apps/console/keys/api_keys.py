@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import ApiKey
-from apps.accounts.services import key_act
 from apps.console.components import buttons
 from apps.console.keys.key_form import api_endpoint, curl_example, handle_key_edit, handle_new_key
 from apps.console.request_context import (
@@ -18,6 +17,7 @@ from apps.console.request_context import (
     post_required,
 )
 from apps.environments.access import Verdict
+from apps.environments.services import key_act, require_may_make_key
 
 
 def keys_of_environment(ctx: RequestContext) -> Any:
@@ -67,7 +67,9 @@ def environment_key_new(ctx: RequestContext) -> HttpResponse:
 
 @login_required
 def account_key_new(ctx: RequestContext) -> HttpResponse:
-    """Create a key of this account."""
+    """Create a key of this account; an administrator confirms the password first, not after the form is filled in."""
+    if ctx.actor.user is not None and ctx.request.method != "POST":
+        require_may_make_key(ctx.actor, ctx.actor.user, "")
     return handle_new_key(ctx)
 
 
