@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import User
+from apps.api.wire.auth import issue_token
 from apps.core.models import Setting
 from tests.wire.api_client import ApiClient
 
@@ -16,9 +17,9 @@ ADMIN = {"username": "chief", "password": "a brand-new password", "name": "The C
 
 
 @pytest.fixture
-def root(api_of: Any) -> ApiClient:
-    api: ApiClient = api_of("root")
-    return api
+def root(people: Any) -> ApiClient:
+    """The administrator, logged in: no key sets a password."""
+    return ApiClient(f"X-API-Bearer=:{issue_token(people.root)}")
 
 
 def can_log_in(name: str, password: str = PASSWORD) -> bool:
