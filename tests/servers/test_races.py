@@ -1,4 +1,4 @@
-"""The rules that are raced on SQLite in `tests/races` hold on PostgreSQL too, where transactions run at once."""
+"""The rules that are raced on SQLite in `tests/incidents` hold on PostgreSQL too, where transactions run at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ pytestmark = pytest.mark.servers
 
 def test_every_rule_holds_on_postgresql(database: str, tmp_path: Path):
     environment = {**os.environ, "DATABASE_URL": database, "DATA_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/races"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/incidents/test_rules_under_race.py",
+    ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
     assert " passed" in done.stdout

@@ -43,7 +43,7 @@ from apps.hosts.models import RegistrationToken
 from apps.hosts.services import token_ensure
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.services import link_add, service_create, service_update, stack_create, stack_update
-from tests.races.race import race
+from tests.incidents.race import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
