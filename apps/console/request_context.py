@@ -69,7 +69,9 @@ def safe_redirect_path(request: HttpRequest, requested_url: str, fallback: str =
     is_safe = url_has_allowed_host_and_scheme(
         requested_url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return requested_url if requested_url and is_safe else fallback
+    # Anything else is no address for `redirect`, but the name of a view.
+    is_address = requested_url.startswith(("/", "http://", "https://"))
+    return requested_url if is_address and is_safe else fallback
 
 
 @dataclass

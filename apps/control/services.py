@@ -232,7 +232,7 @@ def _operation(
         target_name=row.name or str(row)[:255],
         generation=row.generation,
         parent=parent,
-        input=redact(dict(request or {})),
+        input=_describe(request),
         request_id=actor.request_id,
     )
 
@@ -282,7 +282,7 @@ def record(
         target=getattr(row, "pk", None),
         target_name=str(getattr(row, "name", "") or "")[:255],
         address=address or actor.address,
-        request=chain.limit_size(redact(dict(request or {}), secrets)),
+        request=_describe(request, secrets),
     )
     chain.append_entry(entry)
     if code:
@@ -290,6 +290,15 @@ def record(
     elif actor.user is not None:
         actor.audit_entries.append(entry)
     return entry
+
+
+def _describe(value: Any, secrets: Iterable[str] = ()) -> Any:
+    """A request or an answer as it is kept, secrets blanked; one that cannot be described is kept without it."""
+    try:
+        return chain.limit_size(redact(value if value is not None else {}, secrets))
+    except Exception:  # whatever is wrong with it, that it was sent must not go unrecorded
+        log.exception("a request or an answer could not be described for the audit log")
+        return {"omitted": "could not be described"}
 
 
 def note_progress(row: Managed, *texts: str) -> None:
@@ -312,7 +321,7 @@ def record_response(
     """
     if actor.user is None:
         return
-    payload = chain.limit_size(redact(response))
+    payload = _describe(response)
     try:
         _complete_audit_entries(actor, code, payload, event=event, environment_id=environment_id, request=request)
     except OperationalError:  # the change is committed or refused by now, and the answer must say so

@@ -8,6 +8,11 @@ MAX_ID_LENGTH = 2048  # a directory's name of a person has at most 1,024 charact
 _ID = re.compile(r"^1[a-z]{1,6}(?:!(?P<name>.+)|(?P<number>[0-9]{1,18}))$", re.ASCII)
 
 
+def parse_key(text: str) -> int | None:
+    """A primary key from a form or query; None for anything but ASCII digits that every database can hold."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
 def wire_id(letters: str, key: int | str) -> str:
     """The id of row `key` of the type with these letters; a key that is not a number is joined with `!`."""
     text = str(key)

@@ -111,9 +111,9 @@ class _Redaction:
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> str:
-        self._left -= len(text)
-        if len(text) > MAX_TEXT_LENGTH or self._left < 0:
+        if len(text) > min(MAX_TEXT_LENGTH, self._left):
             return f"[{len(text)} characters]"
+        self._left -= len(text)
         for form in self._forms:
             text = text.replace(form, BLANK)
         return mask_patterns(text, BLANK)

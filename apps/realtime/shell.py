@@ -205,7 +205,7 @@ class ShellSocket(BaseSocket):
         if bytes_data is not None:
             await self.send_keys(bytes_data)
         elif text_data:
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 action = json.loads(text_data)
                 if action["type"] == "resize":
                     columns, rows = (max(1, min(int(action[name]), 1000)) for name in ("columns", "rows"))

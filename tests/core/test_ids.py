@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.ids import row_key, row_number, wire_id
+from apps.core.ids import parse_key, row_key, row_number, wire_id
 
 letters = st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=6)
 
@@ -49,3 +49,13 @@ def test_an_id_beyond_any_name_is_no_id():
     assert row_key("1i!" + "a" * 3000) is None
     assert row_key("a" * 3000) is None
     assert row_key("1i!" + "a" * 1024) == "a" * 1024
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "", "-1", " 1", "1_0", "9" * 40, "1.0"])
+def test_a_key_is_written_in_ascii_digits_that_fit(text: str):
+    assert parse_key(text) is None
+
+
+def test_a_key_is_read():
+    assert parse_key("0042") == 42
+    assert parse_key("9" * 18) == 10**18 - 1

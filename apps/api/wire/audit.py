@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,6 +13,7 @@ from apps.api.wire.context import ApiCaller
 from apps.api.wire.kinds import internal_name
 from apps.api.wire.resource import Resource
 from apps.control.services import record_response
+from apps.core.errors import Problem
 from apps.core.models import Managed
 from apps.environments.access import environment_of
 
@@ -24,7 +27,9 @@ def complete_audit_entries(
     """Add the response to the entries of this request, or write one for a request that was refused."""
     if request.method not in _ACTION_BY_METHOD:
         return
-    body = request.data
+    if caller.actor.user is None:
+        return
+    body = _read_body(request)
     action = request.query_params.get("action") or _ACTION_BY_METHOD[request.method]
     record_response(
         caller.actor,
@@ -34,6 +39,14 @@ def complete_audit_entries(
         environment_id=_environment_id(caller, row),
         request=dict(body) if isinstance(body, dict) else {},
     )
+
+
+def _read_body(request: Request) -> Any:
+    """The body, if it can be read: a refusal may come before anybody tried, and is recorded nevertheless."""
+    try:
+        return request.data
+    except (Problem, APIException, SuspiciousOperation, OSError):
+        return {}
 
 
 def _environment_id(caller: ApiCaller, row: Any) -> int | None:

@@ -39,7 +39,8 @@ def reload_row(resource: Resource, caller: ApiCaller, row: Any) -> Any:
 
 def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> ResponseBody:
     """Create what the body describes."""
-    if not resource.may(caller, "c"):
+    # The inputs of actions can be "created" in the schema, as v1 has it, and nowhere else.
+    if not resource.may(caller, "c") or type(resource).create is Resource.create:
         raise method_not_allowed("POST")
     created = resource.create(caller, _validate_body(resource, caller, body, "c"))
     shown_once: ResponseBody = {}
@@ -56,12 +57,16 @@ def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> Respon
 
 def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> ResponseBody:
     """Change the fields in the body."""
+    if type(resource).update is Resource.update:
+        raise method_not_allowed("PUT")
     resource.update(caller, row, _validate_body(resource, caller, body, "u"))
     return serialize_row(resource, caller, reload_row(resource, caller, row))
 
 
 def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
     """Remove; 405 while the row's state forbids it, 403 if only the caller's role does."""
+    if type(resource).act is Resource.act:
+        raise method_not_allowed("DELETE")
     if resource.lifecycle_actions:
         verdict = resource.verdict(caller, row, "remove")
         if not verdict:

@@ -6,6 +6,7 @@ Unknown and unwritable fields are dropped, since v1 clients send whole resources
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,16 +52,53 @@ def _read_limited(stream: Any) -> bytes:
     return raw
 
 
+MAX_DEPTH = 64  # v1's deepest type has 5 levels, metadata whatever people nest
+
+
 def load_strict_json(raw: bytes | str) -> Any:
-    """Parse JSON without NaN and Infinity; an empty body is an empty object."""
+    """Parse JSON without NaN and Infinity, and not deeper than `MAX_DEPTH`; an empty body is an empty object."""
+    too_deep = Problem(f"The body is nested deeper than {MAX_DEPTH} levels.", status=422, code="InvalidBodyContent")
     try:
-        return json.loads(raw, parse_constant=_reject_constant) if raw.strip() else {}
-    except (ValueError, RecursionError):
-        raise Problem("The body is not valid JSON.", status=422, code="InvalidBodyContent") from None
+        found = _load(raw) if raw.strip() else {}
+    except RecursionError:
+        raise too_deep from None
+    except ValueError:
+        reason = "The body is not valid JSON; numbers must be finite, and have at most 4,300 digits."
+        raise Problem(reason, status=422, code="InvalidBodyContent") from None
+    if _is_deeper(found, MAX_DEPTH):
+        raise too_deep
+    return found
+
+
+def _load(raw: bytes | str) -> Any:
+    return json.loads(raw, parse_constant=_reject_constant, parse_float=_finite_float)
 
 
 def _reject_constant(word: str) -> Any:
     raise ValueError(word)
+
+
+def _finite_float(word: str) -> float:
+    """A number as written; `1e999` would become infinite, which no JSON can say again."""
+    if math.isinf(found := float(word)):
+        raise ValueError(word)
+    return found
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether maps and lists are nested deeper; level by level, as each must not cost a frame of the stack."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [inner for each in layer for inner in _children(each)]
+        if not layer:
+            return False
+    return any(isinstance(each, dict | list) for each in layer)
+
+
+def _children(value: Any) -> Iterable[Any]:
+    """The maps and lists directly inside."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (each for each in inside if isinstance(each, dict | list))
 
 
 def unwrap_form(body: Any) -> Any:
@@ -106,7 +144,8 @@ def _convert_form_value(field: Field, value: Any) -> Any:
     if not value.strip():
         return None
     try:
-        return json.loads(value)
+        found = _load(value)
+        return value if _is_deeper(found, MAX_DEPTH) else found
     except (ValueError, RecursionError):
         return value.split("\n") if field.type.startswith(ARRAY_PREFIX) else value
 

@@ -71,7 +71,7 @@ class Edit:
         text = self.ctx.request.POST.get("based_on", "")
         try:
             found = json.loads(text[:MAX_BASIS]) if text else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not (isinstance(found, dict) and isinstance(found.get("values"), dict)):
             return None

@@ -22,6 +22,7 @@ from apps.containers.services import container_act, container_update
 from apps.control.models import Operation
 from apps.control.services import record
 from apps.core.errors import Problem
+from apps.core.ids import parse_key
 from apps.hosts.models import Host
 
 COLUMNS = {
@@ -56,8 +57,8 @@ def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> Query
         rows = rows.filter(display_state=requested["state"])
     if requested.get("image"):
         rows = rows.filter(image__icontains=requested["image"])
-    if requested.get("host", "").isdigit():
-        rows = rows.filter(host=int(requested["host"]))
+    if (host := parse_key(requested.get("host", ""))) is not None:
+        rows = rows.filter(host=host)
     if requested.get("kind") == "standalone":
         rows = rows.filter(slot=None)
     return rows
@@ -178,7 +179,7 @@ def _action_message(action: str) -> str:
 def bulk(ctx: RequestContext) -> HttpResponse:
     """One action for all selected containers; the first refusal is part of the message."""
     action = ctx.request.POST.get("action", "")
-    keys = [int(text) for text in ctx.request.POST.getlist("row")[:200] if text.isdigit()]
+    keys = [key for text in ctx.request.POST.getlist("row")[:200] if (key := parse_key(text)) is not None]
     if action not in {"start", "stop", "restart", "remove"} or not keys:
         raise Problem(_("Choose containers first."), status=422)
     requested, failed = 0, []

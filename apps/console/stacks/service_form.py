@@ -23,6 +23,7 @@ from apps.console.stacks.stacks import find as find_stack
 from apps.containers.models import Container
 from apps.containers.services import container_create
 from apps.core.errors import Invalid, Problem
+from apps.core.ids import parse_key
 from apps.hosts.models import Host
 from apps.stacks.compose import ComposeService, export
 from apps.stacks.models import Service, ServiceLink, Stack
@@ -89,11 +90,12 @@ def form_choices(ctx: RequestContext) -> dict[str, Any]:
 
 def _parse_links(ctx: RequestContext) -> list[tuple[Service, str]]:
     sent = ctx.request.POST
-    rows = [r for r in zip(sent.getlist("linkService"), sent.getlist("linkName"), strict=False) if r[0].isdigit()]
-    known = Service.objects.within([ctx.env.pk]).filter(removed=None).in_bulk([int(key) for key, _name in rows])
-    if any(int(key) not in known for key, _name in rows):
+    pairs = zip(sent.getlist("linkService"), sent.getlist("linkName"), strict=False)
+    rows = [(parse_key(key), name.strip()) for key, name in pairs if key]
+    known = Service.objects.within([ctx.env.pk]).filter(removed=None).in_bulk([key for key, _name in rows if key])
+    if any(key not in known for key, _name in rows):
         raise Invalid("links", "InvalidReference", _("One of the linked services no longer exists."))
-    return [(known[int(key)], name.strip()) for key, name in rows]
+    return [(known[key], name) for key, name in rows if key]
 
 
 def _create_service(ctx: RequestContext, stack: Stack) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, cast
@@ -107,6 +108,14 @@ class _TypedLoader(_TextLoader):
     """Also reads true, false and decimal numbers: for rancher-compose, whose metadata are JSON values."""
 
 
+def _construct_finite_float(loader: BoundedLoader, node: yaml.ScalarNode) -> float:
+    """A number that JSON can say too; `.nan` and `1.0e+999` are none."""
+    found = loader.construct_yaml_float(node)
+    if not math.isfinite(found):
+        raise yaml.constructor.ConstructorError(None, None, "a number must be finite", node.start_mark)
+    return float(found)
+
+
 def _construct_line_map(loader: _TextLoader, node: yaml.MappingNode) -> Iterator[LineMap]:
     found = LineMap()
     yield found
@@ -122,6 +131,9 @@ _TypedLoader.add_implicit_resolver(f"{_TAG}int", re.compile(r"[-+]?(?:0|[1-9][0-
 _TypedLoader.add_implicit_resolver(
     f"{_TAG}float", re.compile(r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?\Z"), list("-+0123456789")
 )
+
+_TextLoader.add_constructor(f"{_TAG}float", _construct_finite_float)
+_TypedLoader.add_constructor(f"{_TAG}float", _construct_finite_float)
 _TextLoader.add_constructor(f"{_TAG}map", _construct_line_map)
 _TypedLoader.add_constructor(f"{_TAG}map", _construct_line_map)
 

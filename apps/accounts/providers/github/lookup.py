@@ -9,6 +9,7 @@ from apps.accounts.claims import Claims, IdentityClaim
 from apps.accounts.providers.errors import GithubDown
 from apps.accounts.providers.github.api import get_all_pages, get_json
 from apps.accounts.providers.github.config import GithubProviderConfig
+from apps.core.ids import parse_key
 
 
 def claims_of(person: dict[str, Any], orgs: list[dict[str, Any]], teams: list[dict[str, Any]]) -> Claims:
@@ -47,7 +48,7 @@ def person(config: GithubProviderConfig, external_id: str, token: str) -> Claims
 def by_id(config: GithubProviderConfig, kind: str, external_id: str) -> IdentityClaim | None:
     """The person or organization with this number; GitHub shows teams only to their members."""
     paths = {"github_user": "user", "github_org": "organizations"}
-    if kind not in paths or not external_id.isdigit():
+    if kind not in paths or parse_key(external_id) is None:
         return None
     found = get_json(config, f"{paths[kind]}/{external_id}")
     return (_user_claim if kind == "github_user" else _organization_claim)(found) if found else None

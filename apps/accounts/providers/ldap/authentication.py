@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import secrets
 import ssl
 import uuid
@@ -163,7 +164,7 @@ def is_disabled(config: DirectoryProviderConfig, attrs: Any) -> bool:
     if not config.user_enabled or not config.disabled_mask:
         return False
     value = _first_value(attrs, config.user_enabled)
-    return value.lstrip("-").isdigit() and bool(int(value) & config.disabled_mask)
+    return bool(re.fullmatch("-?[0-9]{1,19}", value)) and bool(int(value) & config.disabled_mask)
 
 
 def _first_value(attrs: Any, attribute: str) -> str:

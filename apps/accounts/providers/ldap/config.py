@@ -120,7 +120,7 @@ class DirectoryProviderConfig(ProviderConfig):
         found = []
         for word in re.split(r"[,;\s]+", self.server.strip()):
             host, _colon, port = word.partition(":") if word.count(":") == 1 else (word, "", "")
-            found.append((host, int(port) if port.isdigit() else fallback))
+            found.append((host, int(port) if re.fullmatch("[0-9]{1,5}", port) else fallback))
         return found
 
     @property
