@@ -107,6 +107,10 @@ bench: $(DEV_STAMP) assets ## Measure start, memory and deployments, and compare
 schema: $(DEV_STAMP) ## Write the tables of a new database (portal/boot/new_database.sql) anew, after adding a migration
 	@env -u DATABASE_URL $(BIN)/python -m portal.tools.schema
 
+.PHONY: soak
+soak: $(DEV_STAMP) assets ## Load a portal with 260 simulated hosts and watch its memory (SOAK_MINUTES=30)
+	@exec $(BIN)/python -W ignore -m bench.soak
+
 .PHONY: hooks
 hooks: $(DEV_STAMP) ## Have git run the quick checks at every commit, and the types at every push
 	@$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push

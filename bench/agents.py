@@ -34,7 +34,7 @@ def main() -> None:
         try:
             url = registration_url(portal.api())
             began = time.monotonic()
-            agents = [_start_agents(Path(folder), number, url) for number in range(PROCESSES)]
+            agents = [start_agents(Path(folder), number, url, AGENTS_PER_PROCESS) for number in range(PROCESSES)]
             _until_active(portal)
             _report("from starting them to all hosts active, registration included", time.monotonic() - began, "s")
             _measure_idle(portal, [each.pid for each in agents])
@@ -46,13 +46,14 @@ def main() -> None:
             portal.end(signal.SIGKILL)
 
 
-def _start_agents(folder: Path, number: int, url: str) -> subprocess.Popen[bytes]:
+def start_agents(folder: Path, number: int, url: str, count: int) -> subprocess.Popen[bytes]:
+    """One process with so many simulated hosts."""
     command = [
         sys.executable,
         "-m",
         "corral_agent",
         "--simulate",
-        str(AGENTS_PER_PROCESS),
+        str(count),
         "--name",
         f"sim{number}",
         url,

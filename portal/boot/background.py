@@ -83,12 +83,28 @@ def start_gateway() -> Stop:
     return gateway.stop
 
 
+def start_memory_trim() -> Stop:
+    """What gives memory back after a burst."""
+    from portal.boot.memory import start_trimming
+
+    return start_trimming()
+
+
+def start_lag_watch() -> Stop:
+    """What notices that this process is too busy."""
+    from apps.control import load
+
+    return load.start_lag_watch()
+
+
 # In order of start; stopped in reverse.
 PARTS: tuple[tuple[str, Start], ...] = (
     ("worker", start_worker),
     ("beat", start_beat),
     ("gateway", start_gateway),
     ("engine search", start_engine_search),
+    ("memory", start_memory_trim),
+    ("lag", start_lag_watch),
 )
 
 

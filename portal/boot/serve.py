@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from portal.boot.data_dir import lock_data_dir, open_data_dir, open_run_dir
+from portal.boot.memory import limit_arenas
 from portal.boot.readiness import ReadinessServer
 from portal.boot.terminal import CannotStart, say
 
@@ -60,6 +61,7 @@ class Portal:
     def run(self) -> None:
         """Start everything, serve, and stop everything."""
         self._take_signals()
+        limit_arenas()
         with ExitStack() as stack:
             data_dir = open_data_dir()
             stack.enter_context(lock_data_dir(data_dir))
