@@ -7,14 +7,36 @@ import contextlib
 import sqlite3
 import threading
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
 _POOL_SIZE = 8  # opening one costs more than most queries
-_WRITE_TIMEOUT = 20.0
+_WRITE_TIMEOUT = 60.0
+_WRITING = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 _idle: deque[tuple[str, sqlite3.Connection]] = deque(maxlen=_POOL_SIZE)
 _write_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+class QueueingCursor(base.SQLiteCursorWrapper):
+    """A cursor whose single statements that write take their turn as transactions do.
+
+    Outside a transaction SQLite would have them retry against whoever writes, and under load give up after its
+    time-out: "database is locked".
+    """
+
+    wrapper: DatabaseWrapper
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        """Run one statement."""
+        with self.wrapper.turn_to_write(query):
+            return super().execute(query, params)
+
+    def executemany(self, query: str, param_list: Any) -> Any:
+        """Run one statement with many values."""
+        with self.wrapper.turn_to_write(query):
+            return super().executemany(query, param_list)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -35,6 +57,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
         except BaseException:
             self._release_write_lock()
             raise
+
+    def create_cursor(self, name: str | None = None) -> Any:  # noqa: ARG002  # as Django calls it
+        """A cursor that queues."""
+        cursor = self.connection.cursor(factory=QueueingCursor)
+        cursor.wrapper = self
+        return cursor
+
+    @contextlib.contextmanager
+    def turn_to_write(self, query: str) -> Iterator[None]:
+        """Hold the writers' queue for a statement that writes by itself."""
+        if self._write_lock is not None or self.in_atomic_block or not query.lstrip()[:7].upper().startswith(_WRITING):
+            yield
+            return
+        lock = _write_locks[str(self.settings_dict["NAME"])]
+        held = lock.acquire(timeout=_WRITE_TIMEOUT)  # else SQLite waits and raises by itself
+        try:
+            yield
+        finally:
+            if held:
+                lock.release()
 
     def _release_write_lock(self) -> None:
         lock, self._write_lock = self._write_lock, None

@@ -172,3 +172,41 @@ def test_who_waits_too_long_gets_an_error_from_sqlite(connect: Any, monkeypatch:
     end(first, "commit")
     begin(second)
     end(second, "commit")
+
+
+def test_a_single_statement_waits_for_its_turn_however_short_sqlite_s_patience(connect: Any):
+    """Outside a transaction too: SQLite alone would give up, "database is locked"."""
+    first = connect()
+    with first.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (n integer)")
+    began, release, failures = threading.Event(), threading.Event(), []
+
+    def hold() -> None:
+        holder = connect()
+        holder._start_transaction_under_autocommit()
+        holder.connection.execute("INSERT INTO t VALUES (1)")
+        began.set()
+        release.wait(10)
+        holder._commit()
+
+    def write() -> None:
+        writer = connect()
+        try:
+            with writer.cursor() as cursor:
+                cursor.execute("PRAGMA busy_timeout = 0")
+                cursor.execute("UPDATE t SET n = 2")
+                cursor.executemany("INSERT INTO t VALUES (%s)", [(3,), (4,)])
+        except OperationalError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=hold), *(threading.Thread(target=write) for _ in range(4))]
+    threads[0].start()
+    assert began.wait(10)
+    for each in threads[1:]:
+        each.start()
+    release.set()
+    for each in threads:
+        each.join(20)
+    with first.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM t")
+        assert (failures, cursor.fetchone()) == ([], (9,))
