@@ -25,6 +25,7 @@ from apps.accounts.login.sessions import record_session_activity
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
 from apps.console.components.listing import natural_order
+from apps.console.components.overload import overload_notice
 from apps.console.components.region_version import add_version, fragment_response
 from apps.console.components.revocation_summary import describe_revoked
 from apps.control.services import record_response
@@ -121,6 +122,7 @@ class RequestContext:
             "environment": self.environment or (None if is_fragment(self.request) else self.last_environment()),
             "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
             "switcher": self._switcher,  # a callable, so that fragments, which have no switcher, save its query
+            "overload": None if is_fragment(self.request) else overload_notice(),
             "open_mode": self.actor.is_admin and not is_fragment(self.request) and open_mode_enabled(),
         }
         text = render_to_string(template, {**base_context, **(context or {})}, self.request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -36,6 +37,7 @@ from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_p
 from apps.containers.pull_attempts import PullAttempts
 from apps.containers.services import pull_again, pull_ensure
 from apps.containers.timeline import record_changes
+from apps.control.load import LoadLevel, load_level
 from apps.control.reconcile import extend_lease
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -59,6 +61,8 @@ def reconcile_container(row: Container) -> ReconcileResult:
     notes: list[str] = []
     is_new = row.host is None and row.avoid_host_id is None and not row.attempts
     if row.host is None:
+        if load_level() >= LoadLevel.NO_PLACEMENTS:
+            return _placed_later_result(row)
         placed = placement.assign_host(row)
         if isinstance(placed, ReconcileResult):
             return placed
@@ -252,6 +256,11 @@ def _waiting_result(row: Container, seen: EngineContainer | None, state: str, de
         status |= _end_status(row, None, seen)
     message = crash_message(int(status.get("crashes", 0)), RunEnd.of(seen), delay=delay)
     return replace(base, state=state, status=status, message=message, requeue_after=delay)
+
+
+def _placed_later_result(row: Container) -> ReconcileResult:
+    message = "The portal is overloaded: new containers are placed when it has caught up."
+    return ReconcileResult(state=row.display_state, message=message, requeue_after=random.uniform(10.0, 30.0))  # noqa: S311 - spread
 
 
 def _refused_result(row: Container, error: EngineError) -> ReconcileResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 
 import redis
 from celery import current_app
@@ -43,7 +44,10 @@ def enqueue(kind: str, key: int, after: float = 0) -> None:
         if not after and not connection().set(_pending_key(kind, key), 1, nx=True, px=PENDING_KEY_TTL_MS):
             return
         # By name: the task imports the loop, which imports this module.
-        current_app.send_task(RECONCILE_TASK, (kind, key), countdown=after or None, retry=False, ignore_result=True)
+        due = time.time() + after
+        current_app.send_task(
+            RECONCILE_TASK, (kind, key, due), countdown=after or None, retry=False, ignore_result=True
+        )
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the queue, the next resync finds the row
         clear_pending(kind, key)
         _mark_due(kind, key)

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apps.control.kinds import KINDS, Kind
+from apps.control.load import is_behind
 from apps.control.models import PENDING_STATES, Operation, OperationLine
 from apps.control.queue import clear_pending, enqueue, enqueue_after_commit
 from apps.core.events import row_changed
@@ -193,7 +194,12 @@ def resync() -> int:
 
 
 def fail_overdue(now: datetime | None = None) -> int:
-    """Fail the operations that are past their kind's deadline, keeping the reason; the loop keeps trying."""
+    """Fail the operations that are past their kind's deadline, keeping the reason; the loop keeps trying.
+
+    Not while the portal is behind: the time that it could not work is not theirs.
+    """
+    if is_behind():
+        return 0
     now = now or timezone.now()
     late = 0
     for operation, kind, seconds in _overdue(now):

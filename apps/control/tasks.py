@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 from celery import shared_task
 from django.db import close_old_connections
 
+from apps.control import load
 from apps.control import reconcile as loop
 from apps.control.periodic import run_job
 from apps.control.queue import RECONCILE_TASK
 
 
 @shared_task(name=RECONCILE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
-def reconcile(kind: str, key: int) -> None:
-    """Reconcile one row."""
+def reconcile(kind: str, key: int, due: float = 0.0) -> None:
+    """Reconcile one row, which should have begun at the unix time `due`."""
     close_old_connections()
+    if due:
+        load.note_wait(time.time() - due)
     loop.reconcile_one(kind, key)
 
 

@@ -23,6 +23,10 @@ class EngineDown(EngineError):
     """The engine could not be reached, or did not answer in time."""
 
 
+class EngineTimeout(EngineDown):
+    """The engine did not answer in time: it is slow, cut off, or it is we who are slow."""
+
+
 class EngineOverBudget(EngineDown):
     """The engine answers, but with more, or for longer, than is read from one (`apps/core/read_budgets.py`)."""
 

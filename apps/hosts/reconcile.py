@@ -6,10 +6,12 @@ import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
+from apps.control.load import is_behind
 from apps.core.defaults import setting_int
 from apps.core.result import ReconcileResult
 from apps.drivers import registry
@@ -18,6 +20,7 @@ from apps.drivers.base import (
     EngineError,
     EngineInfo,
     EngineRefused,
+    EngineTimeout,
 )
 from apps.hosts.agents import credentials_revoke
 from apps.hosts.drain import reconcile_drain
@@ -32,6 +35,9 @@ log = logging.getLogger(__name__)
 SCAN_EVERY = (45.0, 55.0)
 RETRY_EVERY = 3.0
 RETRY_LATER = 15.0
+OVERLOADED_RETRY = (5.0, 15.0)
+MAX_OVERLOADED_SILENCE = 300.0
+"""Seconds without an answer from which on a host counts as silent however busy the portal is."""
 
 
 def reconcile_host(row: Host) -> ReconcileResult:
@@ -110,6 +116,14 @@ def _steady_result(row: Host) -> ReconcileResult:
 def _unreachable_result(row: Host, error: EngineError) -> ReconcileResult:
     """The engine does not answer: what was observed last stays, and how long ago that was decides about the state."""
     now = timezone.now()
+    if _is_our_delay(row, error, now):
+        message = "The portal is overloaded and did not hear the engine in time; it is asked again."
+        return ReconcileResult(
+            state=row.state,
+            message=message,
+            status=row.status,
+            requeue_after=random.uniform(*OVERLOADED_RETRY),  # noqa: S311 - spread
+        )
     if row.has_agent and row.seen_at is None:
         return ReconcileResult(
             state="registering", message="Waiting for the agent to connect.", requeue_after=RETRY_LATER
@@ -127,6 +141,13 @@ def _unreachable_result(row: Host, error: EngineError) -> ReconcileResult:
         requeue_after=RETRY_EVERY if state == "reconnecting" else RETRY_LATER,
         fields={"lost_at": since},
     )
+
+
+def _is_our_delay(row: Host, error: EngineError, now: datetime) -> bool:
+    """Whether the silence may be the portal's own: it is behind, and the host was heard of a short while ago."""
+    if not isinstance(error, EngineTimeout) or row.state != "active" or row.seen_at is None or not is_behind():
+        return False
+    return (now - row.seen_at).total_seconds() < MAX_OVERLOADED_SILENCE
 
 
 def _remove(row: Host) -> ReconcileResult:

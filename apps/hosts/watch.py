@@ -13,6 +13,7 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.control.load import LoadLevel, load_level
 from apps.control.queue import enqueue
 from apps.core.read_budgets import EVENT_PAUSE_SECONDS, EventAllowance
 from apps.drivers.base import EngineError, EngineEvent, Stream
@@ -40,7 +41,9 @@ class TimelineBuffer:
         self._waiting.append(event)
 
     def write(self) -> None:
-        """Write what was added since."""
+        """Write what was added since, unless the portal is behind: the newest wait, within limits, until it is not."""
+        if load_level() >= LoadLevel.NO_HISTORY:
+            return
         lines = []
         while self._waiting:
             event = self._waiting.popleft()

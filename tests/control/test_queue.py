@@ -51,7 +51,9 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def send(name: str, args: Any, **how: Any) -> None:
         assert name == tasks.reconcile.name
-        sent.append((args, how["countdown"]))
+        *row, due = args
+        assert due >= (how["countdown"] or 0)
+        sent.append((tuple(row), how["countdown"]))
 
     monkeypatch.setattr(queue, "current_app", SimpleNamespace(send_task=send))
     return sent

@@ -13,6 +13,7 @@ from apps.drivers.base import (
     EngineNotFound,
     EngineOverBudget,
     EngineRefused,
+    EngineTimeout,
     ImageMissing,
 )
 
@@ -56,7 +57,7 @@ def unreachable_error(url: str, error: BaseException) -> EngineDown:
     """No connection, a broken one, or no answer in time."""
     cause = _root_cause(error)
     if isinstance(cause, TimeoutError) or "timed out" in str(cause).lower() or "Timeout" in type(error).__name__:
-        return EngineDown(f"The engine at {url} did not answer in time.")
+        return EngineTimeout(f"The engine at {url} did not answer in time.")
     message = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
     return EngineDown(f"The engine at {url} cannot be reached: {message}.")
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import close_old_connections
 
+from apps.control.load import is_behind
 from apps.hosts.models import Host
 from apps.hosts.stats.history import claim_due_hosts, record_sample
 
@@ -36,7 +37,8 @@ class StatsRecorder:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="record") as pool:
             while not self._stop_requested.wait(TICK):
                 try:
-                    self.run_once(pool)
+                    if not is_behind():
+                        self.run_once(pool)
                 except Exception:  # the database may be away for a moment
                     log.exception("statistics")
                 finally:

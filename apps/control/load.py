@@ -1,0 +1,121 @@
+"""How far the portal itself is behind, and what it leaves out until it has caught up.
+
+What is late is measured here, not at the hosts: a reconcile that waited long in the queue, and a thread that was not
+woken when it should have been, mean that this machine is too slow for the work, not that a host is silent.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from enum import IntEnum
+
+import redis
+from django.conf import settings
+
+from apps.control.queue import connection
+
+log = logging.getLogger(__name__)
+
+
+class LoadLevel(IntEnum):
+    """What is left out, in this order; each level includes the ones before it."""
+
+    NORMAL = 0
+    NO_STATISTICS = 1
+    NO_HISTORY = 2
+    NO_PLACEMENTS = 3
+
+
+THRESHOLDS = {LoadLevel.NO_STATISTICS: 5.0, LoadLevel.NO_HISTORY: 10.0, LoadLevel.NO_PLACEMENTS: 20.0}
+"""Seconds behind, from which on a level holds."""
+MEMORY_SECONDS = 15.0
+"""How long a measurement counts: work that ended must not keep the alarm up, nor a short pause take it down."""
+TICK_SECONDS = 0.5
+LAG_WEIGHT = 3.0
+"""A thread is woken within milliseconds: being two seconds late for that is as bad as six seconds in the queue."""
+_SHARED_KEY = "corral:behind"
+
+
+class LoadMeter:
+    """The worst delay of the last seconds; from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._worst, self._at = 0.0, clock()
+
+    def note(self, seconds: float) -> None:
+        """Note a delay."""
+        with self._lock:
+            if seconds >= self._worst or self._clock() - self._at > MEMORY_SECONDS:
+                self._worst, self._at = max(0.0, seconds), self._clock()
+
+    def seconds_behind(self) -> float:
+        """The worst delay that still counts."""
+        with self._lock:
+            return self._worst if self._clock() - self._at <= MEMORY_SECONDS else 0.0
+
+
+meter = LoadMeter()
+
+
+def note_wait(seconds: float) -> None:
+    """A reconcile has begun that waited so long in the queue; other processes learn of long waits."""
+    meter.note(seconds)
+    if seconds >= THRESHOLDS[LoadLevel.NO_STATISTICS]:
+        _share(seconds)
+
+
+def seconds_behind() -> float:
+    """How far the installation is behind, as far as this process knows."""
+    return max(meter.seconds_behind(), _shared(int(time.monotonic() // 2)))
+
+
+def load_level() -> LoadLevel:
+    """What is left out now."""
+    behind = seconds_behind()
+    return max((level for level, limit in THRESHOLDS.items() if behind >= limit), default=LoadLevel.NORMAL)
+
+
+def is_behind() -> bool:
+    """Whether silence may be the portal's own."""
+    return load_level() > LoadLevel.NORMAL
+
+
+def start_lag_watch() -> Callable[[], None]:
+    """Measure in a thread how late this process is woken; answers what stops it."""
+    stopping = threading.Event()
+    threading.Thread(target=_watch_lag, args=(stopping,), name="lag", daemon=True).start()
+    return stopping.set
+
+
+def _watch_lag(stopping: threading.Event) -> None:
+    began = time.monotonic()
+    while not stopping.wait(TICK_SECONDS):
+        now = time.monotonic()
+        meter.note((now - began - TICK_SECONDS) * LAG_WEIGHT)
+        began = now
+
+
+def _share(seconds: float) -> None:
+    if settings.WAKE_BY == "clock":
+        return
+    try:
+        connection().set(_SHARED_KEY, f"{seconds:.1f}", px=int(MEMORY_SECONDS * 1000))
+    except redis.RedisError:
+        log.info("other processes were not told that this one is behind")
+
+
+@functools.lru_cache(maxsize=1)
+def _shared(_two_seconds: int) -> float:
+    """What another process shared, asked for once in two seconds."""
+    if settings.WAKE_BY == "clock":
+        return 0.0
+    try:
+        return float(connection().get(_SHARED_KEY) or 0)
+    except (redis.RedisError, ValueError):
+        return 0.0
