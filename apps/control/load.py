@@ -1,7 +1,7 @@
 """How far the portal itself is behind, and what it leaves out until it has caught up.
 
 What is late is measured here, not at the hosts: a reconcile that waited long in the queue, and a thread that was not
-woken when it should have been, mean that this machine is too slow for the work, not that a host is silent.
+scheduled when it should have been, mean that this machine is too slow for the work, not that a host is silent.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class LoadLevel(IntEnum):
     NO_PLACEMENTS = 3
 
 
-THRESHOLDS = {LoadLevel.NO_STATISTICS: 5.0, LoadLevel.NO_HISTORY: 10.0, LoadLevel.NO_PLACEMENTS: 20.0}
+THRESHOLDS = {LoadLevel.NO_STATISTICS: 5.0, LoadLevel.NO_HISTORY: 10.0, LoadLevel.NO_PLACEMENTS: 30.0}
 """Seconds behind, from which on a level holds."""
 MEMORY_SECONDS = 15.0
 """How long a measurement counts: work that ended must not keep the alarm up, nor a short pause take it down."""
 TICK_SECONDS = 0.5
 LAG_WEIGHT = 3.0
-"""A thread is woken within milliseconds: being two seconds late for that is as bad as six seconds in the queue."""
+"""A thread is scheduled within milliseconds: being two seconds late for that is as bad as six seconds in the queue."""
 _SHARED_KEY = "corral:behind"
 
 
@@ -87,7 +87,7 @@ def is_behind() -> bool:
 
 
 def start_lag_watch() -> Callable[[], None]:
-    """Measure in a thread how late this process is woken; answers what stops it."""
+    """Measure in a thread how late this process is scheduled; answers what stops it."""
     stopping = threading.Event()
     threading.Thread(target=_watch_lag, args=(stopping,), name="lag", daemon=True).start()
     return stopping.set
