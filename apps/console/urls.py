@@ -15,7 +15,7 @@ from apps.console.administration import (
     roles,
     settings,
 )
-from apps.console.containers import containers
+from apps.console.containers import containers, logs
 from apps.console.environments import (
     environments,
     host_policy,
@@ -57,6 +57,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/check", stacks.check, name="stack-check"),
     path("stacks/<key:pk>", stacks.detail, name="stack"),
     path("stacks/<key:pk>/compose", stacks.compose, name="stack-compose"),
+    path("stacks/<key:pk>/logs", logs.stack, name="stack-logs"),
     path("stacks/<key:pk>/activity", stacks.activity, name="stack-activity"),
     path("stacks/<key:pk>/edit", stacks.edit, name="stack-edit"),
     path("stacks/<key:pk>/remove", stacks.remove, name="stack-remove"),
@@ -64,6 +65,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/<key:stack>/services/new", service_form.service_new, name="service-new"),
     path("services/preview", service_form.preview, name="service-preview"),
     path("services/<key:pk>", services.detail, name="service"),
+    path("services/<key:pk>/logs", logs.service, name="service-logs"),
     path("services/<key:pk>/activity", services.activity, name="service-activity"),
     path("services/<key:pk>/edit", services.edit, name="service-edit"),
     path("services/<key:pk>/scale", services.scale, name="service-scale"),
@@ -74,7 +76,9 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("containers/new", service_form.container_new, name="container-new"),
     path("containers/bulk", containers.bulk, name="containers-bulk"),
     path("containers/<key:pk>", containers.detail, name="container"),
-    path("containers/<key:pk>/logs", containers.logs, name="container-logs"),
+    path("containers/<key:pk>/logs", logs.container, name="container-logs"),
+    path("containers/<key:pk>/logs/lines", logs.lines, name="container-log-lines"),
+    path("containers/<key:pk>/logs/file", logs.download, name="container-log-file"),
     path("containers/<key:pk>/shell", containers.shell, name="container-shell"),
     path("containers/<key:pk>/menu", containers.menu, name="container-menu"),
     path("containers/<key:pk>/edit", containers.edit, name="container-edit"),

@@ -38,14 +38,17 @@ def parse_command(text: str) -> list[str]:
         raise Invalid("command", "InvalidFormat", f"{text!r} is not a command ({error}); close its quotes.") from None
 
 
-def logs_open(row: Container, *, tail: int | None = 500, since: str = "", follow: bool = True) -> Stream[LogLine]:
+def logs_open(
+    row: Container, *, tail: int | None = 500, since: str = "", until: str = "", follow: bool = True
+) -> Stream[LogLine]:
     """The container's output; at most 5,000 old lines when it is followed. Raises `Invalid` for a bad time."""
     engine, name = _engine(row)
-    if since and not _is_time(since):
-        raise Invalid("since", "InvalidFormat", f"{since!r} is not a valid time; write it as 2026-01-31T12:00:00Z.")
+    for field, text in (("since", since), ("until", until)):
+        if text and not _is_time(text):
+            raise Invalid(field, "InvalidFormat", f"{text!r} is not a valid time; write it as 2026-01-31T12:00:00Z.")
     if follow:
         tail = max(0, min(MOST_LINES if tail is None else tail, MOST_LINES))
-    return engine.logs(name, follow=follow, tail=tail, since=since)
+    return engine.logs(name, follow=follow, tail=tail, since=since, until=until)
 
 
 def enforce_shell_policy(row: Container) -> None:

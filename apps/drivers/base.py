@@ -330,8 +330,12 @@ class Driver(Protocol):
         follow: bool = True,
         tail: int | None = 100,
         since: str = "",
+        until: str = "",
     ) -> Stream[LogLine]:
-        """The last `tail` lines (None: all), only those after the RFC 3339 time `since`, then new ones if `follow`."""
+        """The last `tail` lines (None: all), only those after the RFC 3339 time `since`, then new ones if `follow`.
+
+        Of those only the ones before `until`: the tail is cut first, as engines do.
+        """
 
     def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession: ...
 

@@ -57,9 +57,12 @@ def test_logs_can_be_searched_and_cleared(page: Page, address: str, box: Any, te
     say(terminal, box, "needle")
     expect(line(page, "needle")).to_be_visible()
     page.fill("#logs [data-word]", "NEEDLE")
-    expect(line(page, "serves port 80")).to_be_hidden()
-    expect(line(page, "needle").first).to_be_visible()
+    expect(page.locator("#logs [data-count]")).to_have_text("1 match")
+    expect(page.locator("#logs .is-hit")).to_have_text(re.compile("needle"))
+    expect(page.locator("#logs [data-status]")).to_have_text("Paused")
     page.fill("#logs [data-word]", "")
+    expect(page.locator("#logs [data-status]")).to_have_text("Following")
+    expect(line(page, "serves port 80")).to_have_count(1)
     page.locator("#logs [data-do=clear]").click()
     expect(page.locator("#logs .lines > div")).to_have_count(0)
     say(terminal, box, "after-all")
@@ -95,7 +98,7 @@ def test_a_shell_runs_what_is_typed_and_follows_its_window(page: Page, address: 
     after = sizes(page)[-1]
     assert after[1] < before[1]
     run(page, "exit")
-    shows(page, "The shell ended")
+    shows(page, "Shell exited")
     expect(page.locator("#shell [data-again]")).to_be_visible()
     page.locator("#shell [data-again]").click()
     shows(page, "[#$]")

@@ -56,7 +56,7 @@ def test_charts_logs_and_terminals_are_left_alone_by_a_refresh(
     for path, mark in (
         (at("container", pk=container.pk), f'data-source="container={container.pk}"'),
         (at("host", pk=host.pk), f'data-source="host={host.pk}"'),
-        (at("container-logs", pk=container.pk), f'data-logs="{container.pk}"'),
+        (at("container-logs", pk=container.pk), f'data-source="{container.pk}"'),
         (at("container-shell", pk=container.pk), f'data-shell="{container.pk}"'),
     ):
         tag = next(tag for tag in re.findall(r"<[^>]*>", client.get(path).content.decode()) if mark in tag)

@@ -27,6 +27,10 @@ def test_logs_come_with_times_and_from_the_end(driver: Driver) -> None:
     assert [line.text for line in driver.logs(made, follow=False, tail=2)] == ["two", "three"]
     assert [line.text for line in driver.logs(made, follow=False, tail=0)] == []
     assert [line.text for line in driver.logs(made, follow=False, since=lines[1].at)] == ["three"]
+    assert [line.text for line in driver.logs(made, follow=False, until=lines[1].at)] == ["one"]
+    # The tail is cut first: the reason why older pages are asked for with a tail that reaches over the newer lines.
+    assert [line.text for line in driver.logs(made, follow=False, tail=1, until=lines[2].at)] == []
+    assert [line.text for line in driver.logs(made, follow=False, tail=2, until=lines[2].at)] == ["two"]
 
 
 def test_a_time_that_is_none_is_refused(driver: Driver) -> None:

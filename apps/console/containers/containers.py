@@ -1,4 +1,4 @@
-"""Containers: list, detail page, logs, shell and actions."""
+"""Containers: list, detail page, shell and actions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from apps.console.components.listing import (
     query_filters,
     sort_rows,
 )
+from apps.console.components.plurals import counted
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.models import Container
@@ -125,13 +126,6 @@ def _operations(ctx: RequestContext, row: Container) -> list[Operation]:
 
 
 @member_required
-def logs(ctx: RequestContext, pk: int) -> HttpResponse:
-    """The log output, followed live."""
-    row = find(ctx, pk)
-    return ctx.render("console/container_logs.html", {"row": row, "tab": "logs", "allowed": ctx.can("logs")})
-
-
-@member_required
 def shell(ctx: RequestContext, pk: int) -> HttpResponse:
     """A terminal inside the container."""
     row, ctx.inline_styles = find(ctx, pk), True
@@ -181,7 +175,7 @@ def bulk(ctx: RequestContext) -> HttpResponse:
     action = ctx.request.POST.get("action", "")
     keys = [key for text in ctx.request.POST.getlist("row")[:200] if (key := parse_key(text)) is not None]
     if action not in {"start", "stop", "restart", "remove"} or not keys:
-        raise Problem(_("Choose containers first."), status=422)
+        raise Problem(_("Select containers first."), status=422)
     requested, failed = 0, []
     for row in containers_of(ctx.actor, ctx.env.pk).filter(pk__in=keys):
         try:
@@ -191,7 +185,7 @@ def bulk(ctx: RequestContext) -> HttpResponse:
             failed.append(f"{row.name}: {problem.message}")
     if failed and not requested:
         raise Problem(failed[0], status=422)
-    message = _("Asked for %(count)d containers.") % {"count": requested}
+    message = _("Requested the action for %(containers)s.") % {"containers": counted("container", requested)}
     return ctx.success_response(f"{message} {failed[0]}" if failed else message)
 
 

@@ -65,7 +65,7 @@ def parse_ports(form: QueryDict) -> list[str]:
             raise Invalid(
                 "ports",
                 "PortWrongFormat",
-                _("Say which port inside the container %(port)s leads to.") % {"port": public[:40]},
+                _("Enter the container port that %(port)s maps to.") % {"port": public[:40]},
             )
         if private:
             found.append(f"{public}:{private}/{protocol or 'tcp'}" if public else f"{private}/{protocol or 'tcp'}")
@@ -226,7 +226,7 @@ def _parse_health_check(form: QueryDict) -> dict[str, Any]:
     if kind in {"tcp", "http"}:
         port = form.get("checkPort", "").strip()
         if not port:
-            raise Invalid("checkPort", "MissingRequired", _("Say which port is to be checked."))
+            raise Invalid("checkPort", "MissingRequired", _("Enter the port to check."))
         check: dict[str, Any] = {"port": port}
         if kind == "http":
             check["requestLine"] = f"GET {form.get('checkPath', '').strip() or '/'} HTTP/1.0"

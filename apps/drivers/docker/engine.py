@@ -241,11 +241,15 @@ class DockerDriver:
         follow: bool = True,
         tail: int | None = 100,
         since: str = "",
+        until: str = "",
     ) -> Stream[LogLine]:
-        """The last `tail` lines (None: all), only those after the RFC 3339 time `since`, then new ones if `follow`."""
+        """The last `tail` lines (None: all), of them those after `since` and before `until`, then new ones."""
         tty = bool((self.inspect(container_id).raw.get("Config") or {}).get("Tty"))
         query = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": "all" if tail is None else max(tail, 0)}
         query |= {"follow": int(follow)} | ({"since": to_query_time(to_nanoseconds(since) + 1)} if since else {})
+        query |= (
+            {"until": to_query_time(to_nanoseconds(until) - 1)} if until else {}
+        )  # engines include the moment itself
         path = _container_path(container_id, f"logs?{urlencode(query)}")
         budget = read_budgets.ENGINE_STREAM if follow else read_budgets.ENGINE_LOG_HISTORY
         reply = self._request("GET", path, budget=budget, idle_timeout=None if follow else _LOG_IDLE_TIMEOUT)

@@ -338,11 +338,12 @@ class SimulatedDriver:
         follow: bool = True,
         tail: int | None = 100,
         since: str = "",
+        until: str = "",
     ) -> Stream[LogLine]:
-        """The last `tail` lines, only those after `since`, then new ones if `follow`."""
+        """The last `tail` lines, of them those after `since` and before `until`, then new ones if `follow`."""
         with self._call("logs") as core:
             container = core.containers.get(container_id)
-            return self._track(LogStream(container, core.lock, follow=follow, tail=tail, since=since))
+            return self._track(LogStream(container, core.lock, follow=follow, tail=tail, since=since, until=until))
 
     def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession:
         """Run a command inside a running container."""

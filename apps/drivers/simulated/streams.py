@@ -44,10 +44,18 @@ class LogStream:
     """A container's log: what is there, then what comes until the process ends that runs now."""
 
     def __init__(
-        self, container: SimulatedContainer, lock: threading.RLock, *, follow: bool, tail: int | None, since: str
+        self,
+        container: SimulatedContainer,
+        lock: threading.RLock,
+        *,
+        follow: bool,
+        tail: int | None,
+        since: str,
+        until: str = "",
     ) -> None:
         self._container, self._lock, self._follow = container, lock, follow
         self._after = to_nanoseconds(since) if since else -1
+        self._before = to_nanoseconds(until) if until else None
         self._cursor, self._run = LogCursor(container.log, tail), container.run
         self._activity = threading.Event()
         self._closed = False
@@ -58,7 +66,7 @@ class LogStream:
         try:
             while not self._closed:
                 records, is_last = self._take()
-                yield from (self._to_line(record) for record in records if record.at > self._after)
+                yield from (self._to_line(record) for record in records if self._is_wanted(record.at))
                 if is_last:
                     return
                 if not records:
@@ -66,6 +74,9 @@ class LogStream:
         finally:
             with self._lock:
                 unsubscribe()
+
+    def _is_wanted(self, at: int) -> bool:
+        return at > self._after and (self._before is None or at < self._before)
 
     def _take(self) -> tuple[list[LogRecord], bool]:
         """New lines, and whether no more can come: read together, or the last words of a process would be lost."""

@@ -19,16 +19,17 @@ def stream_logs(container: SimulatedContainer, call: SimulatedRequest) -> AsyncI
 
     Raises `EngineApiError` here and not in the generator, where the response would have begun.
     """
-    after, tail = call.time("since") or 0, call.query.get("tail", "all")
+    after, before, tail = call.time("since") or 0, call.time("until"), call.query.get("tail", "all")
     cursor = LogCursor(container.log, int(tail) if tail.isdecimal() else None)
-    return _stream_logs(container, call, cursor, after)
+    return _stream_logs(container, call, cursor, (after, before))
 
 
 async def _stream_logs(
-    container: SimulatedContainer, call: SimulatedRequest, cursor: LogCursor, after: int
+    container: SimulatedContainer, call: SimulatedRequest, cursor: LogCursor, span: tuple[int, int | None]
 ) -> AsyncIterator[bytes]:
     wanted = {name for name in _STREAMS if call.flag(name)}
     times, follow, run = call.flag("timestamps"), call.flag("follow"), container.run
+    after, before = span
     activity = asyncio.Event()
     unsubscribe = container.subscribe(activity.set)
     try:
@@ -36,7 +37,7 @@ async def _stream_logs(
             activity.clear()
             records, is_last = cursor.take(), not follow or container.has_ended(run)
             for record in records:
-                if record.at >= after and record.stream in wanted:
+                if record.at >= after and (before is None or record.at <= before) and record.stream in wanted:
                     yield _encode_record(container, record, times=times)
             if is_last:
                 return

@@ -1,0 +1,15 @@
+"""Counts with their nouns: "1 host", "2 hosts"."""
+
+from __future__ import annotations
+
+from django.utils.translation import ngettext
+
+
+def counted(kind: str, count: int) -> str:
+    """How many hosts, stacks or containers."""
+    texts = {
+        "host": ngettext("%(count)d host", "%(count)d hosts", count),
+        "stack": ngettext("%(count)d stack", "%(count)d stacks", count),
+        "container": ngettext("%(count)d container", "%(count)d containers", count),
+    }
+    return texts[kind] % {"count": count}
