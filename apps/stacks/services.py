@@ -69,7 +69,7 @@ def _service_taken(name: str) -> Invalid:
 def check_scale(scale: Any) -> int:
     """The scale, if a service may have it. Raises `Invalid`."""
     if isinstance(scale, bool) or not isinstance(scale, int):
-        raise Invalid("scale", "InvalidFormat", "The scale is a whole number.")
+        raise Invalid("scale", "InvalidFormat", "The scale must be a whole number.")
     if scale < 0:
         raise Invalid("scale", "MinLimitExceeded", "The scale cannot be below 0.")
     if scale > MAX_SCALE:

@@ -69,8 +69,9 @@ class ShellTerminal {
   }
 
   showEnd(message) {
-    const reason = message.reason ?? (message.code === undefined ? "" : `(${message.code})`);
-    this.terminal.write(`\r\n\x1b[2m${this.box.dataset.ended} ${reason}\x1b[0m\r\n`);
+    const { ended, exited } = this.box.dataset;
+    const text = message.code === undefined ? `${ended} ${message.reason ?? ""}` : exited.replace("%", message.code);
+    this.terminal.write(`\r\n\x1b[2m${text}\x1b[0m\r\n`);
   }
 
   handleClose(event) {

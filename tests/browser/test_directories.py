@@ -175,7 +175,7 @@ def test_openldap_is_set_up_tried_and_confirmed_in_the_console_and_lets_a_group_
     admin.fill("[name=password]", openldap.PASSWORD)
     admin.get_by_role("button", name="Test", exact=True).click()
     expect(admin.locator("#toasts .toast").last).to_contain_text("Your groups: crew, fleet, loop")
-    admin.get_by_role("button", name="Switch on, on trial").click()
+    admin.get_by_role("button", name="Enable on probation (5 min to confirm)").click()
     expect(admin.locator("#provider-status")).to_contain_text("it goes off by itself")
     root.members(("openldap_group", CREW))
     page = window()

@@ -88,7 +88,7 @@ def test_a_read_only_member_follows_logs_but_is_offered_no_shell(window: OpenWin
     expect(page.locator("#logs [data-status]")).to_have_text("Following")
     expect(page.locator("#logs .lines")).to_contain_text("serves port 80")
     page.goto(f"{here['container']}/shell")
-    expect(page.get_by_role("heading", name="No shell for you")).to_be_visible()
+    expect(page.get_by_role("heading", name="You don't have access to the shell")).to_be_visible()
     expect(page.locator("#shell")).to_have_count(0)
 
 
@@ -167,4 +167,4 @@ def test_to_an_outsider_nothing_of_it_is_there(
         assert answer.status == 404, path
         assert "shop" not in page.locator("main").inner_text()
     page.goto("/")
-    expect(page.get_by_role("heading", name="You are in no environment yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="You are not a member of any environment yet")).to_be_visible()

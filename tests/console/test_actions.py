@@ -151,7 +151,7 @@ def test_deleting_a_stack_takes_everything_with_it(browser_as: Any, at: Any, web
 def test_several_containers_are_asked_at_once(browser_as: Any, at: Any, web: Service):
     keys = list(Container.all_objects.filter(slot__service=web).values_list("pk", flat=True))
     answer = browser_as("bob").post(at("containers-bulk"), {"row": keys, "action": "restart"}, headers=HX)
-    assert toast(answer)["text"] == "Asked for 2 containers."
+    assert toast(answer)["text"] == "Requested the action for 2 containers."
     assert set(Container.all_objects.filter(pk__in=keys).values_list("display_state", flat=True)) == {"restarting"}
 
 

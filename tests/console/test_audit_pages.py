@@ -139,7 +139,7 @@ def test_an_untouched_log_is_reported_intact_and_a_changed_entry_is_named(
     browser_as: Any, at: Any, lab: Any, entries: Any
 ):
     client = browser_as("alice")
-    assert "lines, whole" in client.get(at("audit-check")).content.decode()
+    assert "entries, chain intact" in client.get(at("audit-check")).content.decode()
     AuditEntry.all_objects.filter(pk=entries[1].pk).update(event="alpha.three")
     page = client.get(at("audit-check")).content.decode()
     assert f"Line {entries[1].pk}" in page

@@ -33,7 +33,7 @@ def test_taking_back_a_birth_says_that_it_is_removed(browser_as: Any, at: Any, l
     browser_as("bob").post(at("container-new"), {"name": "new", "image": "bb:local", "start": "on"}, headers=HX)
     birth = Operation.all_objects.filter(name="container.create").order_by("-pk")[0]
     page = browser_as("bob").get(at("operation-cancel", pk=birth.pk), headers=HX).content.decode()
-    assert "What was made of it so far is removed." in page
+    assert "Everything created so far will be removed." in page
 
 
 def test_a_press_of_the_button_takes_it_back(

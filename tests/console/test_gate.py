@@ -113,7 +113,7 @@ def test_home_is_the_environment_last_visited(browser_as: Any, at: Any, lab: Env
 def test_home_of_somebody_without_environments_says_what_to_do(browser_as: Any):
     answer = browser_as("mallory").get("/", follow=True)
     assert answer.redirect_chain[-1][0] == reverse("console:environments")
-    assert b"You are in no environment yet" in answer.content
+    assert b"You are not a member of any environment yet" in answer.content
 
 
 def test_a_password_is_changed_only_with_the_current_one(browser_as: Any, people: Any):

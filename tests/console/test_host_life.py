@@ -97,7 +97,7 @@ def test_an_evacuated_host_says_so(
 ) -> None:
     host_drain(host, actor=actor_of("alice"))
     run_loop()
-    assert "Evacuated: nothing is left here." in _page(browser_as("rita"), _at(host, "host"))
+    assert "Evacuated: no containers are left on this host." in _page(browser_as("rita"), _at(host, "host"))
 
 
 def test_the_service_page_tells_of_a_lost_host(
@@ -109,7 +109,7 @@ def test_the_service_page_tells_of_a_lost_host(
     reconcile_one("host", host.pk)
     text = _page(browser_as("alice"), url)
     assert "is lost; last contact" in text
-    assert "This service waits for it." in text
+    assert "This service waits for the host." in text
     Service.all_objects.update(lost_after=600)
     text = _page(browser_as("alice"), url)
     assert "data-ahead" in text

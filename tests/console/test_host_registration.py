@@ -168,7 +168,7 @@ def test_a_host_that_is_away_is_grey_and_says_since_when(host: Host, browser_as:
     Host.all_objects.filter(pk=host.pk).update(state="disconnected", seen_at=seen)
     text = page(rita, at("host", pk=host.pk))
     assert "is-away" in text
-    assert "cannot be asked just now" in text
+    assert "Host unreachable" in text
     assert "7 min ago" in text
     assert 'class="is-away"' in page(rita, at("hosts"))
 

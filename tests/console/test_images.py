@@ -76,7 +76,7 @@ def test_a_silent_engine_is_said(browser_as: Any, at: Any, two: Host):
     engine.simulated_engine("lab2").down = True
     answer = browser_as("rita").get(at("host-images", pk=two.pk))
     assert answer.status_code == 200
-    assert b"cannot be asked just now" in answer.content
+    assert b"The engine is not reachable" in answer.content
 
 
 def test_an_empty_engine_says_what_comes(browser_as: Any, at: Any, two: Host):

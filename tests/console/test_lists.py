@@ -128,7 +128,7 @@ def test_the_palette_finds_everything_with_a_name_and_nothing_of_others(
     assert at("service", pk=web.pk) in page
     assert at("host", pk=host.pk) in client.get(at("find") + "?q=h1").content.decode()
     assert at("containers") in client.get(at("find")).content.decode()
-    assert "Nothing here is called" in client.get(at("find") + "?q=zzz").content.decode()
+    assert "No results for" in client.get(at("find") + "?q=zzz").content.decode()
     assert browser_as("mallory").get(at("find") + "?q=web").status_code == 404
 
 

@@ -91,7 +91,7 @@ def test_every_rule_stands_once_under_a_heading_and_says_what_it_does(browser_as
 
 
 def test_the_page_says_whose_rules_it_shows(browser_as: Any, at: Any, lab: Any, actor_of: Any):
-    assert "These are the installation's default." in html.unescape(
+    assert "These are the installation's defaults." in html.unescape(
         browser_as("rita").get(at("policy")).content.decode()
     )
     policy_set(lab, {"devices": True}, actor=actor_of("root"))

@@ -44,7 +44,7 @@ def _require_second_factor(user: User, code: str | None, address: str) -> None:
         message = "A second factor is required of accounts like yours: log in to the console once to set it up."
         raise Problem(message, status=401, code="TotpEnrolmentRequired")
     if step == "code" and not code:
-        message = "Send the code of your authenticator, or a recovery code, in the field totp."
+        message = "Send the code from your authenticator, or a recovery code, in the field totp."
         raise Problem(message, status=401, code="TotpRequired", field="totp")
     # A wrong code is a 401 like a wrong password, where `Invalid` would be a 422.
     if step == "code" and code:

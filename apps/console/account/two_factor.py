@@ -31,7 +31,8 @@ def overview(ctx: RequestContext) -> HttpResponse:
     user = _own_user(ctx)
     can_enrol = Verdict(allowed=user.has_usable_password(), reason=_("Your log-in provider asks for a second factor."))
     can_disable = Verdict(
-        allowed=not second_factor.requires_second_factor(user), reason=_("An administrator requires it here.")
+        allowed=not second_factor.requires_second_factor(user),
+        reason=_("An administrator requires a second factor here."),
     )
     context = {
         "factor": second_factor.factor_of(user),

@@ -77,7 +77,7 @@ def provider_url(kind: str) -> str:
 def _saved_message(row: AuthProvider) -> str:
     if not row.is_on_trial:
         return _("Saved.")
-    return _("Saved, and on trial: confirm it within five minutes, or it is taken back.")
+    return _("Saved, on probation: confirm it within five minutes, or the change is reverted.")
 
 
 def find_provider(kind: str) -> AuthProvider:
@@ -189,7 +189,7 @@ def provider_action(ctx: RequestContext, kind: str, action: str) -> HttpResponse
     if action == "enable":
         login, password = sent.get("login", ""), sent.get("password", "")
         services.provider_enable(kind, actor=ctx.actor, login=login, password=password)
-        message = _("%(name)s is on for five minutes. Log in through it, or confirm it.")
+        message = _("%(name)s is on probation for five minutes. Log in through it, or confirm it.")
     elif action == "confirm":
         services.provider_confirm(kind, actor=ctx.actor)
         message = _("%(name)s stays on.")

@@ -55,6 +55,6 @@ def save(ctx: RequestContext, name: str) -> HttpResponse:
     based_on = BasedOn(None, {"value": ctx.request.POST["seen"]}) if "seen" in ctx.request.POST else None
     if value in {"", definition.value}:
         setting_reset(name, actor=ctx.actor, based_on=based_on)
-        return ctx.success_response(_("%(name)s is what it is by default.") % {"name": name})
+        return ctx.success_response(_("%(name)s was reset to its default.") % {"name": name})
     setting_write(name, value, actor=ctx.actor, based_on=based_on)
     return ctx.success_response(_("Saved."))

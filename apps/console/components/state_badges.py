@@ -13,7 +13,7 @@ BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "disconnected")
 WARN = ("degraded", "initializing", "reconnecting", "paused", "unknown", "restarted", "recreated", "replaced")
 
 _TONES = {word: tone for tone, words in (("good", GOOD), ("off", OFF), ("bad", BAD), ("warn", WARN)) for word in words}
-_ICONS = {"good": "circle-check", "off": "player-stop", "bad": "circle-x", "warn": "alert-triangle", "busy": "loader-2"}
+_ICONS = {"good": "circle-check", "off": "circle-off", "bad": "circle-x", "warn": "alert-triangle", "busy": "loader-2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ def badge_of(row: Any) -> StateBadge:
     if word in {"active", "running"} and health and health != "healthy":
         word = "initializing" if health == "starting" else str(health)
     word = _container_word(row, word)
+    if word == "registering" and row.KIND != "host":
+        word = "starting"  # v1's word; only a host registers
     tone_name = "bad" if row.fault else tone(word)
     return StateBadge(word, tone_name, row.message, _is_stale(row))
 

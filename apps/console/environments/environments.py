@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
 from apps.console.components.listing import natural_order
+from apps.console.components.plurals import counted
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, login_required, post_required
 from apps.containers.models import Container
@@ -38,14 +39,14 @@ def index(ctx: RequestContext) -> HttpResponse:
             .values_list("environment")
             .annotate(count=Count("pk"))
         )
-        for name, model in (("hosts", Host), ("stacks", Stack), ("containers", Container))
+        for name, model in (("host", Host), ("stack", Stack), ("container", Container))
     }
     entries = [
         {
             "row": row,
             "people": people[row.pk],
             "role": ctx.actor.role(row.pk),
-            "counts": [(name, table.get(row.pk, 0)) for name, table in counts.items()],
+            "counts": [counted(name, table.get(row.pk, 0)) for name, table in counts.items()],
         }
         for row in rows
     ]
@@ -117,7 +118,7 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     if ctx.request.method == "POST":
         environment_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Deleting environment %(name)s.") % {"name": row.name}, ctx.url("environments"))
-    kinds: list[tuple[Any, str]] = [(Stack, _("stacks")), (Container, _("containers")), (Host, _("hosts"))]
-    counts = [(model.objects.within([row.pk]).filter(removed=None).count(), word) for model, word in kinds]
-    consequences = [f"{count} {word}" for count, word in counts if count]
+    kinds: list[tuple[Any, str]] = [(Stack, "stack"), (Container, "container"), (Host, "host")]
+    counts = [(model.objects.within([row.pk]).filter(removed=None).count(), kind) for model, kind in kinds]
+    consequences = [counted(kind, count) for count, kind in counts if count]
     return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("environment")})

@@ -67,7 +67,7 @@ def token_action(ctx: RequestContext, action: str) -> HttpResponse:
         raise NotFound(_("Not found, or already deleted."))
     if action == "rotate":
         token_rotate(row, actor=ctx.actor)
-        return ctx.success_response(_("Earlier commands are no longer valid."))
+        return ctx.success_response(_("Previously copied commands are no longer valid."))
     token_act(row, action, actor=ctx.actor)
-    messages = {"activate": _("Hosts may register again."), "deactivate": _("No more hosts may register.")}
+    messages = {"activate": _("Hosts can register again."), "deactivate": _("Registration is disabled.")}
     return ctx.success_response(messages[action])

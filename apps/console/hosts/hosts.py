@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.listing import natural_order, paginate, query_filters, sort_rows
+from apps.console.components.plurals import counted
 from apps.console.components.rename_dialog import sent_texts
 from apps.console.components.state_dots import add_state_dots
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
@@ -113,7 +114,8 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
         return ctx.success_response(_("Removing host %(name)s.") % {"name": row.name}, ctx.url("hosts"))
     count = containers_of(ctx.actor, ctx.env.pk).filter(host=row).count()
     consequences = [
-        _("%(count)d containers leave Corral's list; on the host itself they go on running.") % {"count": count}
+        _("%(containers)s in Corral's list; they keep running on the host itself.")
+        % {"containers": counted("container", count)}
     ]
     return ctx.render(
         "console/remove.html", {"row": row, "consequences": consequences if count else [], "kind": _("host")}

@@ -94,10 +94,10 @@ def parse_expiry(span: str, until: str) -> datetime | None:
     """The chosen expiry time; None is never. Raises `Invalid`."""
     if span == "at":
         if not until:
-            raise Invalid("expires", "MissingRequired", _("Say when, or choose one of the spans."))
+            raise Invalid("expires", "MissingRequired", _("Enter a time, or choose one of the time spans."))
         return parse_time("expires", until)
     if span not in EXPIRY_CHOICES:
-        raise Invalid("expires", "InvalidOption", _("Choose one of the spans."))
+        raise Invalid("expires", "InvalidOption", _("Choose one of the time spans."))
     return timezone.now() + timedelta(days=int(span)) if span else None
 
 

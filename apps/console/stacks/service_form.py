@@ -103,7 +103,7 @@ def _create_service(ctx: RequestContext, stack: Stack) -> Service:
     sent = ctx.request.POST
     text = sent.get("scale", "1").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 9):
-        raise Invalid("scale", "InvalidFormat", _("The scale is a whole number."))
+        raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
     config, links = form_to_config(sent), _parse_links(ctx)
     with transaction.atomic():
         row = service_create(

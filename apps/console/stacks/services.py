@@ -123,9 +123,9 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
         wanted = int(text)
         row.based_on = BasedOn(None, {"scale": seen}) if isinstance(seen, int) else None
     else:
-        raise Invalid("scale", "InvalidFormat", _("The scale is a whole number."))
+        raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
     service_update(row, actor=ctx.actor, scale=wanted)
-    return ctx.success_response(_("%(name)s is to have %(count)d containers.") % {"name": row.name, "count": wanted})
+    return ctx.success_response(_("Scaling %(name)s to %(count)d.") % {"name": row.name, "count": wanted})
 
 
 @member_required

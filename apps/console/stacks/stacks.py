@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.console.components import buttons
 from apps.console.components.listing import paginate, query_filters, sort_rows
+from apps.console.components.plurals import counted
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, service_rows
@@ -177,7 +178,8 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
         return ctx.success_response(_("Deleting stack %(name)s.") % {"name": row.name}, ctx.url("stacks"))
     services = service_rows(ctx, stack=row).get(row.pk, [])
     consequences = [
-        _("service %(name)s with %(count)d containers") % {"name": service_row.service.name, "count": service_row.total}
+        _("service %(name)s with %(containers)s")
+        % {"name": service_row.service.name, "containers": counted("container", service_row.total)}
         for service_row in services
     ]
     return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("stack")})

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from apps.console.components import buttons, state_badges
 from apps.console.components.assets import asset, head_assets, icon
 from apps.console.components.edit_form import Edit
+from apps.console.components.event_titles import event_title, operation_title
 from apps.console.components.freshness import Freshness, freshness_of
 from apps.console.components.relative_times import ago, ahead, lasted
 from apps.console.components.user_agents import agent
@@ -28,7 +29,7 @@ from apps.hosts.models import Host
 register = template.Library()
 for tag in (asset, head_assets, icon):
     register.simple_tag(tag)
-for text_filter in (agent, ago, ahead, lasted):
+for text_filter in (agent, ago, ahead, event_title, lasted, operation_title):
     register.filter(text_filter)
 
 
@@ -37,7 +38,7 @@ def _render_badge(badge: state_badges.StateBadge) -> SafeString:
         '<span class="state is-{}{}" title="{}">{}<span>{}</span></span>',
         badge.tone,
         " is-stale" if badge.is_stale else "",
-        badge.note or (_("last seen before its host went away") if badge.is_stale else badge.word),
+        badge.note or (_("last seen before its host was disconnected") if badge.is_stale else badge.word),
         icon(badge.icon, "spin" if badge.tone == "busy" else ""),
         badge.word,
     )
@@ -52,7 +53,8 @@ def state(row: Any) -> SafeString:
 @register.simple_tag
 def word(text: str) -> SafeString:
     """The badge of a bare state."""
-    return _render_badge(state_badges.StateBadge(text, state_badges.tone(text)))
+    shown = _("replaced by a newer request") if text == "superseded" else text
+    return _render_badge(state_badges.StateBadge(shown, state_badges.tone(text)))
 
 
 @register.simple_tag

@@ -20,9 +20,7 @@ class GithubProviderConfig(ProviderConfig):
         "clientSecret", _app, label="Client secret", v1="string 1..255", required=True, secret=True
     )
     hostname: str = config_field("hostname", _host, label="Enterprise host name", v1="string 0..255")
-    scheme: str = config_field(
-        "scheme", option("https://", "http://"), "https://", label="Its scheme", v1="string 0..16"
-    )
+    scheme: str = config_field("scheme", option("https://", "http://"), "https://", label="Protocol", v1="string 0..16")
 
     @property
     def url(self) -> str:

@@ -76,7 +76,12 @@ class DirectoryProviderConfig(ProviderConfig):
         "serviceAccountUsername", _line, label="Service account", v1="string * ~ 1..1024", required=True, size="wide"
     )
     password: str = config_field(
-        "serviceAccountPassword", _line, label="Its password", v1="string 1..1024", required=True, secret=True
+        "serviceAccountPassword",
+        _line,
+        label="Service account password",
+        v1="string 1..1024",
+        required=True,
+        secret=True,
     )
     timeout_ms: int = config_field(
         "connectionTimeout",
