@@ -124,7 +124,7 @@ def test_the_pages_serve_lines_and_files_to_those_who_may_read_logs(box: Contain
     assert (found["count"], found["complete"]) == (111, True)
     newest = client.get(f"{base}/lines?until=2100-01-01T00:00:00Z").json()
     assert newest["lines"][-1][2] == f"line {COUNT - 1}"
-    file = client.get(f"{base}/file")
+    file: Any = client.get(f"{base}/file")
     assert "line 7\n" in b"".join(file.streaming_content).decode()
     assert client.get(f"{base}/lines?since=yesterday").status_code == 422
     assert client.get(f"{base}/lines?newer=-5&until=2100-01-01T00:00:00Z").status_code == 200
