@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +21,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from apps.accounts.login.open_mode import open_mode_enabled, open_mode_user
+from apps.accounts.login.open_mode import open_mode_enabled, open_mode_user_at
 from apps.accounts.login.sessions import record_session_activity
 from apps.accounts.login.store import SessionStore
 from apps.accounts.selectors import is_set_up
@@ -29,6 +30,7 @@ from apps.console.components.overload import overload_notice
 from apps.console.components.region_version import add_version, fragment_response
 from apps.console.components.revocation_summary import describe_revoked
 from apps.control.services import record_response
+from apps.core import content_policy
 from apps.core.errors import (
     Forbidden,
     NotFound,
@@ -45,11 +47,6 @@ ResponseT = TypeVar("ResponseT", bound=HttpResponseBase)
 RowT = TypeVar("RowT", bound=Model)
 
 LAST_ENVIRONMENT_COOKIE = "corral_environment"
-# No inline script or style anywhere: injected markup stays inert.
-_CSP = (
-    "default-src 'self'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 
 
 def is_fragment(request: HttpRequest) -> bool:
@@ -59,7 +56,7 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def set_security_headers(response: ResponseT, *, inline_styles: bool = False) -> ResponseT:
     """Set the headers of every console response; only terminals need inline styles."""
-    response["Content-Security-Policy"] = _CSP.format(styles=" 'unsafe-inline'" if inline_styles else "")
+    response[content_policy.HEADER] = content_policy.content_policy(inline_styles=inline_styles)
     response.headers.setdefault("Cache-Control", "private, no-cache")
     patch_vary_headers(response, ["Cookie", "HX-Request"])
     return response
@@ -83,6 +80,7 @@ class RequestContext:
     actor: Actor
     environment: Environment | None = None
     inline_styles: bool = False  # xterm.js writes its own
+    holds_secrets: bool = False  # it may show the values of variables: no browser keeps such a page
     outcome: str = ""  # the message about a change, for the audit log
 
     @property
@@ -94,7 +92,9 @@ class RequestContext:
 
     def can(self, permission: str) -> Verdict:
         """Whether the actor holds a permission here, and if not, why."""
-        return can(self.actor, permission, self.environment.pk if self.environment else None)
+        verdict = can(self.actor, permission, self.environment.pk if self.environment else None)
+        self.holds_secrets |= permission == "values" and bool(verdict)
+        return verdict
 
     def require_permission(self, permission: str) -> None:
         """Raise `Forbidden` with the reason unless the actor holds the permission."""
@@ -198,7 +198,7 @@ def _authenticate(request: HttpRequest) -> RequestContext | None:
     """The context of the logged-in user, or in open mode of an anonymous visitor; None for anybody else."""
     if request.user.is_authenticated and not _is_session_expired(request):
         return _user_context(request)
-    user = open_mode_user()
+    user = open_mode_user_at(request.get_host())
     if user is None:
         return None
     request.user = user
@@ -240,7 +240,10 @@ def login_required(view: View) -> View:
         ctx = _authenticate(request)
         if ctx is None:
             return set_security_headers(_redirect_anonymous(request))
-        return set_security_headers(_respond(ctx, view, kwargs), inline_styles=ctx.inline_styles)
+        response = _respond(ctx, view, kwargs)
+        if ctx.holds_secrets:
+            response["Cache-Control"] = "no-store"
+        return set_security_headers(response, inline_styles=ctx.inline_styles)
 
     return _declare_access(wrapped, "account")
 
@@ -257,7 +260,12 @@ def member_required(view: View) -> View:
         response = view(ctx, **kwargs)
         if ctx.request.COOKIES.get(LAST_ENVIRONMENT_COOKIE) != str(environment):
             response.set_cookie(
-                LAST_ENVIRONMENT_COOKIE, str(environment), max_age=31_536_000, samesite="Lax", httponly=True
+                LAST_ENVIRONMENT_COOKIE,
+                str(environment),
+                max_age=31_536_000,
+                samesite="Lax",
+                httponly=True,
+                secure=settings.SESSION_COOKIE_SECURE,
             )
         return response
 

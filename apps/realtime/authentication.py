@@ -14,7 +14,7 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.accounts.login.open_mode import open_mode_user
+from apps.accounts.login.open_mode import open_mode_user, open_mode_user_at
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import ApiKey, Session, User
 from apps.accounts.selectors import find_usable_key, key_refusal
@@ -98,7 +98,7 @@ def authenticate(scope: Scope, verb: str) -> SocketCredentials | None:
 
 def _anonymous_credentials(scope: Scope, address: str) -> SocketCredentials | None:
     """In open mode the credentials of an anonymous caller, unless the caller asks to be authenticated."""
-    if header(scope, "x-enforce-authentication").lower() == "true" or open_mode_user() is None:
+    if header(scope, "x-enforce-authentication").lower() == "true" or open_mode_user_at(header(scope, "host")) is None:
         return None
     return SocketCredentials(address=address, via_open_mode=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +18,8 @@ from apps.core.addresses import client_behind_proxies
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -52,7 +56,20 @@ def origin_rejection(scope: Scope) -> str:
         same = default and page.hostname == ours.hostname and (page.port or default) == (ours.port or default)
     except ValueError:
         return "Host or Origin is not a valid address"
+    if not same:
+        _explain(origin, host)
     return "" if same else f"{origin!r} is another site"
+
+
+@functools.lru_cache(maxsize=64)
+def _explain(origin: str, host: str) -> None:
+    """Say once in the log why a page is not live: most often a proxy passes another host or port than was asked for."""
+    log.warning(
+        "A page from %r opened a WebSocket to host %r, which was refused. If both are this portal, let the proxy pass "
+        "the Host header as it came, with its port, or add the first to CSRF_TRUSTED_ORIGINS.",
+        origin[:253],
+        host[:253],
+    )
 
 
 def _matches(page: SplitResult, trusted: SplitResult) -> bool:

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "apps.core.content_policy.ContentPolicyMiddleware",
     "portal.compression.SafeGZipMiddleware",
     "portal.compression.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -176,3 +176,12 @@ def test_what_is_refused_is_closed_with_a_short_reason() -> None:
 def test_a_query_of_too_many_fields_is_refused() -> None:
     sent, through = open_handshake({**scope(), "query_string": b"&".join(b"a%d=1" % n for n in range(2000))})
     assert (len(through), sent[0]["code"]) == (0, 4403)
+
+
+def test_a_page_that_a_proxy_makes_foreign_is_explained_once(caplog: pytest.LogCaptureFixture):
+    scope = {"headers": [(b"host", b"portal.test"), (b"origin", b"https://portal.test:8443")]}
+    for _ in range(3):
+        assert origin_rejection(scope)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "'https://portal.test:8443'" in line
+    assert "CSRF_TRUSTED_ORIGINS" in line

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import socket
 
+from django.conf import settings
 from django.db import transaction
+from django.http.request import split_domain_port, validate_host
 
 from apps.accounts.login.credentials import password_confirm
 from apps.accounts.models import User
@@ -30,6 +34,36 @@ def open_mode_user() -> User | None:
     if not open_mode_enabled():
         return None
     return User.objects.filter(kind="admin", desired="active").order_by("pk").first()
+
+
+def open_mode_user_at(host: str) -> User | None:
+    """The account that those act as who came to this host (and port) without a credential.
+
+    Nobody where the name proves nothing: any site can have its own name lead here and then read what its pages
+    fetch. An address cannot be had that way, nor a name that the installation was given in ALLOWED_HOSTS.
+    """
+    user = open_mode_user()
+    if user is None or is_own_host(host):
+        return user
+    log.warning("Open mode: %r is no name of this portal; to use it without logging in, set ALLOWED_HOSTS.", host[:253])
+    return None
+
+
+def is_own_host(host: str) -> bool:
+    """Whether a Host header names this portal for certain: by an address, or by a name from ALLOWED_HOSTS."""
+    name = split_domain_port(host.lower())[0]
+    named = [each for each in settings.ALLOWED_HOSTS if each != "*"]
+    return bool(name) and (
+        validate_host(name, [*named, "localhost", ".localhost", socket.gethostname().lower()]) or _is_address(name)
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def open_mode_on(password: str, *, actor: ActorProtocol) -> None:

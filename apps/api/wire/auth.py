@@ -14,7 +14,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.throttling import AnonRateThrottle
 
-from apps.accounts.login.open_mode import open_mode_user
+from apps.accounts.login.open_mode import open_mode_user_at
 from apps.accounts.login.sessions import (
     LOCAL_BACKEND,
     record_session_activity,
@@ -159,7 +159,7 @@ def _authenticate_in_open_mode(request: Request) -> AuthResult:
     """The administrator while open mode is on, unless the request enforces authentication or another site sent it."""
     if request.headers.get("X-Enforce-Authentication", "").lower() == "true" or not _is_same_origin(request):
         return None
-    user = open_mode_user()
+    user = open_mode_user_at(request.get_host())
     if user is None:
         return None
     return user, actor_of_anonymous(user, "api", address=client_address(request))

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from rest_framework.request import Request
@@ -22,6 +23,7 @@ from apps.api.wire.origin import base_url, client_address
 from apps.api.wire.preconditions import apply_precondition, etag_of
 from apps.api.wire.resource import Resource, find_resource, visible_resources
 from apps.api.wire.serialize import serialize_collection, serialize_row, serialize_rows
+from apps.core.content_policy import HEADER, content_policy
 from apps.core.errors import NotFound, Unauthorized
 from apps.core.ids import row_key, wire_id
 from apps.core.result import RevokedCounts
@@ -183,7 +185,8 @@ class ApiView(APIView):
             found["WWW-Authenticate"] = 'Basic realm="Corral"'
         if wants_html(request):
             # v1's scripts read the token from a cookie of this name and send it as X-API-CSRF.
-            found.set_cookie("CSRF", get_token(request), samesite="Lax")
+            found.set_cookie("CSRF", get_token(request), samesite="Lax", secure=settings.CSRF_COOKIE_SECURE)
+            found[HEADER] = content_policy(inline_styles=True)
         return found
 
     def _schemas(self, caller: ApiCaller) -> str:

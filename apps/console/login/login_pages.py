@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -126,5 +127,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     back = safe_redirect_path(request, request.headers.get("Referer", ""))
     response: HttpResponse = HttpResponse(status=204) if is_fragment(request) else redirect(back)
     if chosen in THEMES:
-        response.set_cookie("corral_theme", chosen, max_age=31_536_000, samesite="Lax")
+        response.set_cookie(
+            "corral_theme", chosen, max_age=31_536_000, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+        )
     return response
