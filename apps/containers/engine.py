@@ -40,8 +40,16 @@ _STATES = {"running": "running", "paused": "paused", "restarting": "restarting",
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
 
 
-class NameStillTaken(Exception):
+class NotYet(Exception):
+    """Something else has to happen first; `str()` says what."""
+
+
+class NameStillTaken(NotYet):
     """The container that had the name before is being stopped."""
+
+
+class PeerNotReady(NotYet):
+    """The container whose volumes or network it takes is not made yet."""
 
 
 def network_name(environment_uuid: Any) -> str:
@@ -162,11 +170,15 @@ def ensure_environment_network(row: Container, engine: Driver, *, known: bool = 
 def _resolve_engine_id(row: Container, reference: str) -> str:
     """The engine's id of another container of the environment, which must be on the same host."""
     referenced = find_container(row.environment_id, reference)
-    if referenced is None or not referenced.external_id:
-        raise EngineRefused(f"The container {reference} that this one leans on is not there.")
-    if referenced.host_id != row.host_id:
-        raise EngineRefused(f"The container {referenced.name} that this one leans on is on another host.")
-    return str(referenced.external_id)
+    if referenced is None or referenced.removed is not None or referenced.removal_requested:
+        raise EngineRefused(f"The container {reference} whose volumes or network it takes was removed.")
+    if referenced.host_id not in {None, row.host_id}:
+        raise EngineRefused(f"{referenced.name}, whose volumes or network it takes, is on another host.")
+    if referenced.external_id:
+        return str(referenced.external_id)
+    if referenced.display_state == "error":
+        raise EngineRefused(f"{referenced.name}, whose volumes or network it takes, failed: {referenced.message}")
+    raise PeerNotReady(f"Waits for {referenced.name}, whose volumes or network it takes.")
 
 
 def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:

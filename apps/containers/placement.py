@@ -8,7 +8,8 @@ from typing import Any
 from django.db import transaction
 
 from apps.containers.models import Container
-from apps.containers.selectors import Counts, counts_by_host
+from apps.containers.selectors import Counts, counts_by_host, find_container
+from apps.core.ids import row_number
 from apps.core.result import ReconcileResult
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -19,7 +20,7 @@ from apps.hosts.placement import (
     choose_host,
 )
 
-RETRY_SECONDS = 5.0
+FIRST_RETRY, RETRY_SECONDS, RETRY_LATER = 1.0, 5.0, 15.0  # a host that becomes fit requeues what waits for it anyway
 
 
 def assign_host(row: Container) -> Host | ReconcileResult:
@@ -27,34 +28,75 @@ def assign_host(row: Container) -> Host | ReconcileResult:
 
     One placement at a time per environment, so that two containers never take the same port or crowd one host.
     """
+    peers = _peers(row)
+    if isinstance(peers, ReconcileResult):
+        return peers
     with transaction.atomic():
         row.environment = Environment.objects.select_for_update().get(pk=row.environment_id)
         hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
         counts = counts_by_host(row.environment_id, row.spread_key)
-        answer = choose_host(_requirements(row, counts), _host_views(row, list(hosts.values()), counts))
+        answer = choose_host(_requirements(row, counts, peers), _host_views(row, list(hosts.values()), counts))
         if not isinstance(answer, Unplaced):
             Container.all_objects.filter(pk=row.pk).update(host=answer.host_id, placement=answer.trace)
             row.placement = answer.trace
             chosen: Host = hosts[answer.host_id]
             return chosen
-    reasons = "; ".join(answer.reasons)
+    return _unplaced_result(row, "; ".join(answer.reasons), answer.trace)
+
+
+def _unplaced_result(row: Container, reasons: str, trace: list[dict[str, Any]]) -> ReconcileResult:
+    """No host fits: a standalone container shows an error, and is tried again when hosts change or now and then.
+
+    One that a service keeps stays what it is, because the service would replace one in error.
+    """
+    failed = row.attempts > 0
     return ReconcileResult(
-        state=row.display_state,
+        state="error" if failed and not row.keep_running else row.display_state,
         message=f"Scheduling failed: {reasons}",
-        failed=row.attempts > 0,
-        requeue_after=RETRY_SECONDS,
-        fields={"placement": answer.trace},
+        failed=failed,
+        is_retry=row.state == "error",
+        requeue_after=(RETRY_SECONDS if row.keep_running else RETRY_LATER) if failed else FIRST_RETRY,
+        fields={"placement": trace},
     )
 
 
-def _requirements(row: Container, counts: Counts) -> PlacementRequirements:
+def _peers(row: Container) -> dict[str, int] | ReconcileResult:
+    """The hosts of the containers whose volumes or network this one takes, by their names, once they have one."""
+    config = row.config
+    found: dict[str, int] = {}
+    peers = [config.network_container_id] if config.network_container_id else []
+    for reference in (*config.data_volumes_from, *peers):
+        peer = find_container(row.environment_id, reference)
+        if peer is None or peer.removed is not None or peer.removal_requested:
+            return _unplaced_result(row, f"the container {reference} whose volumes or network it takes is gone", [])
+        if peer.host_id is None:
+            return _peer_unplaced_result(row, peer)
+        found[peer.name] = peer.host_id
+    return found
+
+
+def _peer_unplaced_result(row: Container, peer: Container) -> ReconcileResult:
+    what = f"{peer.name}, whose volumes or network it takes,"
+    if peer.display_state == "error":
+        return _unplaced_result(row, f"{what} has no host ({peer.message})", [])
+    return ReconcileResult(state=row.display_state, message=f"Waits for {what} to have a host.", requeue_after=1.0)
+
+
+def _requirements(row: Container, counts: Counts, peers: dict[str, int]) -> PlacementRequirements:
     return PlacementRequirements(
         ports=frozenset((p[0], p[1], p[2]) for p in row.fixed_ports),
-        requested_host_id=row.requested_host_id,
+        requested_host_id=_requested_host_id(row),
+        peer_hosts=peers,
         labels=dict(row.config.labels),
         avoid=frozenset({row.avoid_host_id} if row.avoid_host_id else set()),
         spread={key: alike for key, (_all, alike) in counts.items() if alike},
     )
+
+
+def _requested_host_id(row: Container) -> int | None:
+    """The host asked for; one that is gone by now fits none, rather than any."""
+    asked = row.config.requested_host_id
+    return row.requested_host_id or (None if asked is None else row_number(asked) or 0)
 
 
 def _host_views(row: Container, hosts: list[Host], counts: Counts) -> list[HostView]:

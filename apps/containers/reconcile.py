@@ -22,7 +22,7 @@ from apps.containers.endings import (
 )
 from apps.containers.engine import (
     UUID_LABEL,
-    NameStillTaken,
+    NotYet,
     create_container,
     ensure_environment_network,
     heal_name,
@@ -59,6 +59,7 @@ def reconcile_container(row: Container) -> ReconcileResult:
     if row.desired in {"removed", "purged"}:
         return _remove(row)
     notes: list[str] = []
+    is_retry = row.host is None and row.state == "error"
     is_new = row.host is None and row.avoid_host_id is None and not row.attempts
     if row.host is None:
         if load_level() >= LoadLevel.NO_PLACEMENTS:
@@ -72,15 +73,15 @@ def reconcile_container(row: Container) -> ReconcileResult:
         result = _take_next_step(row, driver_of(row.host), notes, is_new=is_new)
     except ImageMissing:
         result = _await_pull(row, row.host)
-    except (EngineDown, NameStillTaken) as reason:
+    except (EngineDown, NotYet) as reason:
         result = _retry_later(row, reason)
     except EngineError as error:
         result = _refused_result(row, error)
-    return replace(result, notes=tuple(notes))
+    return replace(result, notes=tuple(notes), is_retry=is_retry)
 
 
 def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
-    if isinstance(reason, NameStillTaken):
+    if isinstance(reason, NotYet):
         return ReconcileResult(state=row.display_state, message=str(reason), requeue_after=1.0)
     return ReconcileResult(state=row.display_state, message=f"{row.host} does not answer: {reason}", requeue_after=2.0)
 
@@ -102,7 +103,7 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
             state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""}
         )
     if step == "gone":
-        return ReconcileResult(state="removed", message="It was removed on the host.", fields={"external_id": ""})
+        return _gone_result(row)
     if step == "wait":
         return ReconcileResult(state=row.display_state, message="The engine is removing it.", requeue_after=0.5)
     is_crashing = row.keep_running and (not desired.pending or row.status.get("crashes"))
@@ -120,6 +121,13 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     is_repair = restarted or (step == "start" and bool(row.status.get("crashes")))
     record_changes(row, seen, found, result, restarted=is_repair)
     return result
+
+
+def _gone_result(row: Container) -> ReconcileResult:
+    """What is not on the engine was removed there; but what could never be made stays, with its reason."""
+    if row.state == "error" and not row.external_id:
+        return ReconcileResult(state="error", message=row.message, failed=True, status=row.status)
+    return ReconcileResult(state="removed", message="It was removed on the host.", fields={"external_id": ""})
 
 
 def _step_notes(row: Container, step: str) -> list[str]:

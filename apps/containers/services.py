@@ -70,40 +70,46 @@ def container_create(
 ) -> Container:
     """A new standalone container. Raises `Invalid` for a bad name and for dangling references."""
     check_supported(config)
-    _check_references(config, environment.pk)
+    check_references(config, environment.pk)
     enforce_policy(config, environment.pk)
-    host = _requested_host(config, environment.pk)
     row = build_container(
         environment=environment,
         config=config,
         name=check_name(name) if name else "",
         description=description,
-        requested_host=host,
+        requested_host=requested_host(config, environment.pk),
     )
     row.name = row.name or f"c-{str(row.uuid)[:8]}"
     create(row, actor=actor, request={"name": row.name, "launchConfig": config.to_json()})
     return row
 
 
-def _requested_host(config: LaunchConfig, environment_id: int) -> Host | None:
+def requested_host(config: LaunchConfig, environment_id: int) -> Host | None:
+    """The host that the configuration asks for, if it is there."""
     if config.requested_host_id is None:
         return None
-    key = row_number(config.requested_host_id)
-    host: Host | None = Host.all_objects.filter(pk=key or 0, environment=environment_id, removed=None).first()
-    if host is None:
-        raise Invalid("requestedHostId", "InvalidReference", f"There is no host {config.requested_host_id!r} here.")
-    return host
+    rows = Host.all_objects.filter(environment=environment_id, removed=None)
+    found: Host | None = rows.filter(pk=row_number(config.requested_host_id) or 0).first()
+    return found
 
 
-def _check_references(config: LaunchConfig, environment_id: int) -> None:
-    """Every container that the configuration refers to must be one of this environment."""
+def check_references(config: LaunchConfig, environment_id: int, at: str = "") -> None:
+    """Raise `Invalid` unless every host and container that the configuration refers to is here and stays.
+
+    `at` is what fields are called in the request (`launchConfig.`).
+    """
     named: list[tuple[str, str]] = [("dataVolumesFrom", text) for text in config.data_volumes_from]
     if config.network_container_id:
         named.append(("networkContainerId", config.network_container_id))
+    rows = Container.all_objects.filter(environment=environment_id, removed=None).exclude(
+        desired__in=("removed", "purged")
+    )
     for field, text in named:
-        key = row_number(text)
-        if not Container.all_objects.filter(pk=key or 0, environment=environment_id, removed=None).exists():
-            raise Invalid(field, "InvalidReference", f"There is no container {text!r} here.")
+        if not rows.filter(pk=row_number(text) or 0).exists():
+            raise Invalid(at + field, "InvalidReference", f"There is no container {text[:100]!r} here.")
+    if config.requested_host_id is not None and requested_host(config, environment_id) is None:
+        why = f"There is no host {config.requested_host_id[:100]!r} here."
+        raise Invalid(f"{at}requestedHostId", "InvalidReference", why)
 
 
 def container_act(

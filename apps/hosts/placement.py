@@ -26,13 +26,16 @@ class HostView:
 
 @dataclass(frozen=True, slots=True)
 class PlacementRequirements:
-    """What a container needs; `avoid` and `spread` (containers of the same service by host) are only preferences."""
+    """What a container needs; `peer_hosts` are the containers whose volumes or network it takes, by name.
+
+    `avoid` and `spread` (containers of the same service by host) are only preferences."""
 
     ports: frozenset[HostPort] = frozenset()
     requested_host_id: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     avoid: frozenset[int] = frozenset()
     spread: Mapping[int, int] = field(default_factory=dict)
+    peer_hosts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,12 @@ def check_requested_host(requirements: PlacementRequirements, host: HostView) ->
     return None if requirements.requested_host_id in {None, host.id} else "another host was asked for"
 
 
+def check_peers(requirements: PlacementRequirements, host: HostView) -> str | None:
+    """A container is on the host of those whose volumes or network it takes: engines lend these to nobody else."""
+    elsewhere = sorted(name for name, host_id in requirements.peer_hosts.items() if host_id != host.id)
+    return f"{', '.join(elsewhere)}, which it depends on, is on another host" if elsewhere else None
+
+
 def check_free_ports(requirements: PlacementRequirements, host: HostView) -> str | None:
     """A port of a host is used once, on all its addresses or on one."""
     taken = sorted({(port, protocol) for _, port, protocol in _port_conflicts(requirements.ports, host.ports_used)})
@@ -100,6 +109,7 @@ def check_labels(requirements: PlacementRequirements, host: HostView) -> str | N
 FILTERS: tuple[Callable[[PlacementRequirements, HostView], str | None], ...] = (
     check_active,
     check_requested_host,
+    check_peers,
     check_free_ports,
     check_labels,
 )

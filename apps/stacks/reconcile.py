@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
 from apps.containers.selectors import is_running
-from apps.containers.services import build_container, container_act
+from apps.containers.services import build_container, container_act, requested_host
 from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
@@ -144,6 +144,7 @@ def _build_container(row: Service, number: int, slot: Slot | None, names: Sequen
         keep_running=True,
         spread_key=str(row.uuid),
         avoid_host=previous.host if previous else None,
+        requested_host=requested_host(row.config, row.environment_id),
         aliases=[row.name, f"{row.name}.{stack.name}", *names],
         tags={
             "io.rancher.stack.name": stack.name,

@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import check_supported
 from apps.containers.policy.enforce import enforce_policy
+from apps.containers.services import check_references
 from apps.control.models import OperationLine
 from apps.control.services import create, record, request_change
 from apps.core.errors import Forbidden, Invalid
@@ -233,6 +234,7 @@ def service_create(
         desired="active" if start_on_create else "inactive",
     )
     check_supported(config, at="launchConfig.")
+    check_references(config, stack.environment_id, at="launchConfig.")
     enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name)
     with unique_or(_service_taken(row.name), SERVICE_NAME_ONCE):
         create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})

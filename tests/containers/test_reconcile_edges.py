@@ -237,17 +237,19 @@ def test_one_that_leans_on_another_host_s_container_is_refused_by_name(field: st
     if field == "networkContainerId":
         shared = {"networkMode": "container", "networkContainerId": f"1i{base.pk}"}
     row = make("leaning", **shared)
-    Container.all_objects.filter(pk=base.pk).update(host=None)
+    other = Host.all_objects.create(environment=row.environment, name="h2", url="sim://lab2", desired="active")
+    Container.all_objects.filter(pk=row.pk).update(host=reload(base).host)  # placed, and then the other one moved
+    Container.all_objects.filter(pk=base.pk).update(host=other)
     reconcile_one("container", row.pk)
     assert reload(row).display_state == "error"
-    assert "base that this one leans on is on another host" in reload(row).message
+    assert "base, whose volumes or network it takes, is on another host" in reload(row).message
 
 
 def test_one_whose_base_was_not_made_yet_is_reported(make: Any, sim: SimulatedDriver):
     base = make("base", startOnCreate=False)
     row = make("leaning", dataVolumesFrom=[f"1i{base.pk}"])
     reconcile_one("container", row.pk)
-    assert "that this one leans on is not there" in reload(row).message
+    assert reload(row).message == "Waits for base, whose volumes or network it takes, to have a host."
     assert sim.containers() == []
 
 

@@ -102,7 +102,8 @@ def ruled_body(
 ) -> dict[str, Any]:
     """The part of `engine_body` that the host policy has rules for: what it takes to judge a configuration."""
     _body, host = _write_fields(config, only_ruled=True)
-    return {"HostConfig": host | _assembled_ruled_keys(config, network, peer, volumes_from)}
+    ruled = {"HostConfig": host | _assembled_ruled_keys(config, network, peer, volumes_from)}
+    return ruled | ({"Labels": config.labels} if config.labels else {})
 
 
 def _assembled_ruled_keys(

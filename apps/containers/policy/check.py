@@ -11,6 +11,9 @@ from apps.containers.launch.fields.declaration import LaunchField
 from apps.containers.policy import log_options, storage
 from apps.containers.policy.rules import Policy, matches
 
+RESERVED_LABELS = "io.corral."
+# The policy of a service for lost hosts, and what simulated engines are told.
+_LABELS_FOR_EVERYBODY = ("io.corral.lost_host", "io.corral.sim.")
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
 _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"})
 
@@ -69,9 +72,18 @@ def check(
     for name, option in KNOWN_KEYS.ruled.items():
         if host.get(name):
             found += [PolicyViolation(option, why) for why in _RULES[name](policy, host[name], context)]
+    found += [PolicyViolation("labels", why) for why in _reserved_labels(policy, body.get("Labels") or {})]
     networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
     found += [PolicyViolation("networkMode", f"{name[:60]} is not its network") for name in networks if name != network]
     return tuple(found)
+
+
+def _reserved_labels(policy: Policy, labels: Iterable[str]) -> Iterator[str]:
+    """Labels with which Corral marks its own parts: they are left alone by drains, and agents open their files."""
+    for name in labels:
+        reserved = name.lower().startswith(RESERVED_LABELS) and not name.startswith(_LABELS_FOR_EVERYBODY)
+        if reserved and not policy.privileged:
+            yield f"the label {name[:100]} is Corral's own"
 
 
 def _volumes_from(policy: Policy, value: Iterable[str], context: _CheckContext) -> Iterator[str]:
