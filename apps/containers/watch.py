@@ -36,7 +36,8 @@ def handle_event(host_id: int, event: EngineEvent) -> None:
     if action not in _STATE_ACTIONS and action not in {"create", "health_status"}:
         return
     known = Q(external_id=event.id) | Q(uuid__in=[v for v in [event.attributes.get(UUID_LABEL)] if _is_uuid(v)])
-    row = Container.all_objects.filter(known, environment__isnull=False).only("pk", "lease", "host").first()
+    mine = Host.all_objects.filter(pk=host_id).values("environment")  # an engine tells of its own environment only
+    row = Container.all_objects.filter(known, environment__in=mine).only("pk", "lease", "host").first()
     if row is None:
         if action != "destroy":
             enqueue("host", host_id)
@@ -53,7 +54,11 @@ def _is_uuid(text: str | None) -> bool:
 def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
     """Compare everything on an engine with the rows: requeue what differs, adopt what is new."""
     rows = list(
-        Container.all_objects.filter(Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]), removed=None)
+        Container.all_objects.filter(
+            Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]),
+            environment=host.environment_id,
+            removed=None,
+        )
     )
     by_id = {row.external_id: row for row in rows if row.external_id}
     by_uuid = {str(row.uuid): row for row in rows}
@@ -89,9 +94,13 @@ def _differs(row: Container, seen: EngineContainer) -> bool:
 
 
 def _clean_up_leftover(host: Host, seen: EngineContainer) -> bool:
-    """Whether it is ours; if its row is removed, or on another host by now, it is deleted: nothing else would do it."""
+    """Whether it is ours; if its row is removed, or on another host by now, it is deleted: nothing else would do it.
+
+    What carries the label of another environment's row, or of another installation's, is somebody else's.
+    """
     uuid = seen.labels.get(UUID_LABEL, "")
-    row = Container.all_objects.filter(uuid=uuid).first() if _is_uuid(uuid) else None
+    mine = Container.all_objects.filter(environment=host.environment_id)
+    row = mine.filter(uuid=uuid).first() if _is_uuid(uuid) else None
     if row is None:
         return False
     moved = row.host_id not in {None, host.pk} and row.external_id not in {"", seen.id}

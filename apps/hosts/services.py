@@ -85,7 +85,7 @@ def _probe(row: Host, actor: Actor | None) -> None:
     """Refuse before anything is saved, but let nobody without the permission scan what answers where."""
     if actor is not None and not can(actor, "hosts", row.environment_id):
         raise Forbidden(can(actor, "hosts", row.environment_id).reason)
-    info = probe_engine(row)
+    info = probe_engine(row, detailed=actor is None or actor.is_admin)
     row.name = row.name or info.name
     if not info.engine_id:
         raise Invalid("url", "InvalidReference", ENGINE_NAMELESS)

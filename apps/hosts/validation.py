@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -30,7 +32,23 @@ def validate_url(url: Any) -> str:
         raise Invalid("url", "InvalidFormat", f"{url!r}: a tcp address needs a host and a port, such as tcp://h:2376.")
     if parts.scheme == "ssh":
         _check_ssh(url)
+    if parts.scheme in REMOTE_SCHEMES and _is_link_local(parts.hostname or ""):
+        why = "no engine is added at a link-local address, where clouds keep their machines' credentials"
+        raise Invalid("url", "InvalidFormat", f"{url!r}: {why}.")
     return url
+
+
+def _is_link_local(host: str) -> bool:
+    """Whether it is a link-local address, in any of the forms in which resolvers take one."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # 169.254.43518, 0xa9fea9fe
+        except OSError:
+            return False
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return bool(plain.is_link_local)
 
 
 def _check_ssh(url: str) -> None:

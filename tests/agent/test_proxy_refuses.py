@@ -7,6 +7,8 @@ import pytest
 from corral_agent.engine_proxy import rules
 from tests.agent.proxy_client import ProxyClient, RunProxyScenario
 
+FORM = "application/x-www-form-urlencoded"
+
 
 @pytest.mark.parametrize(
     ("request_", "status"),
@@ -37,6 +39,9 @@ from tests.agent.proxy_client import ProxyClient, RunProxyScenario
         (f"POST /containers/create HTTP/1.1\nContent-Length: {rules.JSON_LIMIT + 1}\n\n{{", 413),
         ("POST /images/load HTTP/1.1\nExpect: 100-continue\nContent-Length: 1\n\nx", 417),
         ("POST /images/create?fromSrc=http://x HTTP/1.1\n\n", 403),
+        (f"POST /images/create HTTP/1.1\nContent-Type: {FORM}\nContent-Length: 16\n\nfromSrc=http://x", 415),
+        ("POST /images/create HTTP/1.1\nContent-Type: Multipart/Form-Data; boundary=x\nContent-Length: 1\n\nx", 415),
+        ("POST /containers/web/start HTTP/1.1\nContent-Type: APPLICATION/X-WWW-FORM-URLENCODED; a=b\n\n", 415),
         ("POST /corral/v1/hello HTTP/1.1\n\n", 403),
         ("GET /corral/v1/hello HTTP/1.1\nContent-Length: 1\n\nx", 403),
     ],

@@ -137,7 +137,7 @@ def test_an_engine_without_an_id_is_refused(
     lab: Environment, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nameless = SimpleNamespace(engine_id="", name="old")
-    monkeypatch.setattr(services, "probe_engine", lambda _row: nameless)
+    monkeypatch.setattr(services, "probe_engine", lambda _row, **_options: nameless)
     with pytest.raises(Invalid, match="no id"):
         host_create(actor=None, environment=lab, url="sim://lab")
     row = host_create(actor=None, environment=lab, url="sim://lab", probe=False)

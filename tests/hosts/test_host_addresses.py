@@ -232,3 +232,16 @@ def test_a_token_is_signed_with_its_secret() -> None:
     assert one.split(":")[:2] == two.split(":")[:2] == ["ABC", "1"]
     assert one.split(":")[2] != two.split(":")[2]
     assert one.split(":")[2].isalnum()
+
+
+LINK_LOCAL = (
+    "169.254.169.254 169.254.0.1 0xa9fea9fe 2852039166 169.254.43518 [fe80::1] [fe80::1%25e] [::ffff:169.254.169.254]"
+)
+
+
+@pytest.mark.parametrize("host", LINK_LOCAL.split())
+@pytest.mark.parametrize("scheme", ["tcp://", "ssh://me@"])
+def test_no_engine_is_added_at_a_link_local_address(scheme: str, host: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        validate_url(f"{scheme}{host}:2375")
+    assert refused.value.field == "url"

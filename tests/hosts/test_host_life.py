@@ -14,7 +14,8 @@ from apps.containers.services import container_create
 from apps.control.reconcile import reconcile_one, reconcile_until_idle
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.core.services import setting_write
-from apps.drivers.base import CreateRequest, EngineInfo
+from apps.drivers import registry
+from apps.drivers.base import CreateRequest, Endpoint, EngineDown, EngineError, EngineInfo, EngineRefused
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.environments.services import environment_act
@@ -251,3 +252,22 @@ def test_containers_that_wait_for_a_host_start_when_one_comes(
     host_create(actor=None, environment=lab, url="sim://lab")
     run_loop()
     assert (reload(row).display_state, reload(row).transitioning) == ("running", "no")
+
+
+def test_only_administrators_are_told_what_else_answers(lab: Environment, monkeypatch: Any, actor_of: Any) -> None:
+    texts = set()
+    for error in (EngineDown("connection refused"), EngineRefused("SSH-2.0-x is no HTTP"), EngineDown("timed out")):
+        monkeypatch.setattr(registry, "get_driver", _raiser(error))
+        with pytest.raises(Invalid, match=str(error)):
+            host_create(actor=actor_of("root"), environment=lab, url="tcp://10.0.0.5:22")
+        with pytest.raises(Invalid) as told:
+            host_create(actor=actor_of("alice"), environment=lab, url="tcp://10.0.0.5:22")
+        texts.add((told.value.status, told.value.code, told.value.field, told.value.message))
+    assert len(texts) == 1
+
+
+def _raiser(error: EngineError) -> Any:
+    def refuse(_endpoint: Endpoint) -> None:
+        raise error
+
+    return refuse

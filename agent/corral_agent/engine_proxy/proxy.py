@@ -30,6 +30,7 @@ from corral_agent.engine_proxy.streams import (
 log = logging.getLogger("corral_agent")
 
 _BODY_TIMEOUT = 30.0  # for a head or a JSON body that has begun; an idle connection may wait for ever
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/")
 _MAX_DRAIN = 1024 * 1024
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"host", b"te", b"trailer", b"upgrade", b"content-length"} | {
@@ -163,6 +164,10 @@ def _system_container_id(status: int, found: Any) -> str:
 
 def _check_request(request: RequestHead, rule: Rule) -> None:
     """Raise unless body and upgrade are what this call may have."""
+    # Engines take a form's fields for those of the query, which is what the rules have read.
+    kinds = [value.lower().lstrip() for key, value in request.headers if key.lower() == b"content-type"]
+    if any(kind.startswith(_FORMS) for kind in kinds):
+        raise RequestRefused(415, "This agent takes no forms.")
     if request.first(b"expect"):
         raise RequestRefused(417, "This agent takes no Expect header.")
     if (request.upgrade or request.first(b"upgrade")) and not (
