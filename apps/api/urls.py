@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, path, re_path, resolve
 from apps.api import resources
 from apps.api.resources.agent_registration import AgentRegistrationView, registration_script
 from apps.api.resources.transform import transform
+from apps.api.wire.formats import wants_html
 from apps.api.wire.origin import base_url
 from apps.api.wire.view import ApiView, scripts, version_index
 
@@ -15,9 +16,11 @@ _CONSOLE_URLS = "apps.console.urls"
 
 
 def root_page(request: HttpRequest) -> HttpResponseBase:
-    """`/`: the API's versions for clients that accept JSON, the console for everybody else."""
-    accept = request.headers.get("Accept", "")
-    if "application/json" in accept and "text/html" not in accept:
+    """`/`: the console for browsers, the API's versions for everybody else.
+
+    A client whose URL is the portal's own sends any Accept, and follows X-API-Schemas.
+    """
+    if not wants_html(request):
         base = base_url(request)
         return JsonResponse(version_index(base), headers={"X-API-Schemas": f"{base}/v1/schemas"})
     found = resolve("/", urlconf=_CONSOLE_URLS)

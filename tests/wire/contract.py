@@ -19,6 +19,7 @@ githubconfig       -  -     -     -     -     -  cru
 host               -  r     rud   rud   r     r  r
 hostAccess         -  r     r     r     r     r  r
 identity           -  r     r     r     r     r  r
+instance           -  r     r     r     r     r  r
 instanceHealthCheck - cr    cr    cr    cr    r  cr
 instanceStop       -  r     cr    cr    cr    r  r
 launchConfig       -  cru   cru   cru   cru   r  cru
@@ -65,6 +66,8 @@ DEVIATIONS = {
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1
     "secondFactorInput": CONTRACT["changeSecretInput"],  # not in v1
     "sessionConfirmInput": CONTRACT["changeSecretInput"],  # not in v1
+    "machine": CONTRACT["instance"],  # v1 lets members make and delete them; there are none here
+    "subscribe": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "user": "-", "admin": "-"},  # v1: a POST too
     "openMode": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1
     "loginSession": dict.fromkeys(COLUMNS, "rd") | {"nobody": "-"},  # not in v1
     # v1 lets everybody create, rename and delete passwords; here an account has at most one, set by administrators.
@@ -80,6 +83,8 @@ def actions_of(role: str, name: str, known: set[str]) -> set[str]:
     readonly: only container.logs". A type that the table does not give a role has none.
     """
     if (CONTRACT.get(name) or DEVIATIONS.get(name, {})).get(role, "-") == "-":
+        return set()
+    if name == "instance":  # what is done is done to a container
         return set()
     if role == "readonly":
         return known & {"logs"} if name == "container" else set()

@@ -10,9 +10,10 @@ from tests.wire.api_client import ApiClient
 
 SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
-    "transitioningProgress uuid assignServiceIpAddress createIndex currentScale environmentId:c* externalId:c fqdn "
+    "transitioningProgress uuid assignServiceIpAddress:c createIndex currentScale environmentId:c* externalId:c fqdn "
     "healthState launchConfig:c lostHostPolicy:cu lostHostSeconds:cu metadata:cu publicEndpoints "
-    "retainIp scale:cu scalePolicy secondaryLaunchConfigs:c selectorContainer selectorLink startOnCreate:c upgrade vip"
+    "retainIp:cu scale:cu scalePolicy:cu secondaryLaunchConfigs:c selectorContainer:cu selectorLink:cu startOnCreate:c "
+    "upgrade vip:c"
 )
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",

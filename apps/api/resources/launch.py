@@ -38,6 +38,13 @@ def serialize_launch_config(config: LaunchConfig, *, values: bool) -> dict[str, 
     return found if values else {**found, "environment": None}
 
 
+def serialize_given(config: LaunchConfig, *, values: bool) -> dict[str, Any]:
+    """The same with what was given only, and the switches, as a service's `launchConfig` is."""
+    hidden = {"environment"} if config.environment and not values else set()
+    found = {name: value for name, value in config.to_wire().items() if value is not None and value not in ({}, [])}
+    return {name: None if name in hidden else value for name, value in found.items()}
+
+
 def _from_extra(name: str) -> Callable[[RowContext], Any]:
     return lambda context: context.extra["config"].get(name)
 

@@ -29,10 +29,14 @@ from apps.hosts.services import (
 
 
 def _command_part(name: str) -> Callable[[RowContext], str | None]:
-    """A part of the registration command, once the token is active."""
+    """A part of the registration command.
+
+    v1 has null until the token is active. Playbooks that list the tokens once must not meet that moment, and the token
+    works as soon as it is stored.
+    """
 
     def value(context: RowContext) -> str | None:
-        if context.row.display_state != "active":
+        if context.row.desired != "active" or context.row.display_state not in {"active", "registering", "requested"}:
             return None
         return registration_command(context.row, f"{portal_base_url(context.caller.base)}/v1")[name]
 

@@ -65,6 +65,27 @@ def _link_action(change: Callable[..., None]) -> Callable[[ApiCaller, Service, D
     return act
 
 
+_UNSUPPORTED = {
+    "assignServiceIpAddress": "services have no address of their own yet; reach them by name",
+    "retainIp": "a container that is replaced gets a new address; reach it by name",
+    "scalePolicy": "services are not scaled by a policy yet; set `scale`",
+    "secondaryLaunchConfigs": "sidekicks are not supported yet; make them services of their own",
+    "selectorContainer": "selectors are not supported yet; link the services by name",
+    "selectorLink": "selectors are not supported yet; link the services by name",
+    "vip": "services have no address of their own yet; reach them by name",
+}
+
+
+def _refuse_unsupported(data: Data) -> None:
+    """Refuse what nothing does yet, and take it out where it says so itself: false, empty and null are harmless.
+
+    A client stores its hash of what it sent with the service, so that what is dropped in silence is never sent again.
+    """
+    for name, reason in _UNSUPPORTED.items():
+        if data.pop(name, None):
+            raise Invalid(name, "InvalidOption", f"{name}: {reason}.")
+
+
 class AddRemoveServiceLinkInputResource(EmbeddedResource):
     """The link that `addservicelink` or `removeservicelink` is about."""
 
@@ -101,7 +122,7 @@ class ServiceResource(Resource):
     roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "cu", "delete": "d"})
     own_fields = parse_fields("""
         name                   string                       cu <name * 1..63
-        assignServiceIpAddress boolean                      r  =false ~
+        assignServiceIpAddress boolean                      c  =false ~
         createIndex            int                          r
         currentScale           int                          r  ~
         environmentId          reference[environment]       c  <stack_id *
@@ -113,15 +134,15 @@ class ServiceResource(Resource):
         lostHostSeconds        int                          cu <lost_after 10..86400
         metadata               map[json]                    cu
         publicEndpoints        array[publicEndpoint]        r
-        retainIp               boolean                      r
+        retainIp               boolean                      cu
         scale                  int                          cu <scale =1 ~
-        scalePolicy            json                         r
+        scalePolicy            json                         cu
         secondaryLaunchConfigs array[secondaryLaunchConfig] c  ~
-        selectorContainer      string                       r
-        selectorLink           string                       r
+        selectorContainer      string                       cu
+        selectorLink           string                       cu
         startOnCreate          boolean                      c  <start_on_create =false
         upgrade                json                         r
-        vip                    string                       r
+        vip                    string                       c
     """)
     computed = {
         "currentScale": lambda context: len(context.extra["view"].containers),
@@ -160,7 +181,7 @@ class ServiceResource(Resource):
                 "view": views[row.pk],
                 "config": {
                     "type": "launchConfig",
-                    **launch.serialize_launch_config(row.config, values=values_visible[row.environment_id]),
+                    **launch.serialize_given(row.config, values=values_visible[row.environment_id]),
                 },
             }
             for row in rows
@@ -168,8 +189,7 @@ class ServiceResource(Resource):
 
     def create(self, caller: ApiCaller, data: Data) -> Service:
         """Create a service in a stack."""
-        if data.get("secondaryLaunchConfigs"):
-            raise Invalid("secondaryLaunchConfigs", "InvalidOption", "Sidekicks are not supported yet; leave them out.")
+        _refuse_unsupported(data)
         stack = Stack.objects.within(caller.environments()).filter(pk=row_number(data["environmentId"]) or 0).first()
         if stack is None:
             text = data["environmentId"][:64]
@@ -188,6 +208,7 @@ class ServiceResource(Resource):
 
     def update(self, caller: ApiCaller, row: Service, data: Data) -> None:
         """Change scale, name, description, metadata or what happens when a host is lost."""
+        _refuse_unsupported(data)
         lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
         service_update(row, actor=caller.actor, lost_host=lost, **data)
 

@@ -106,6 +106,7 @@ class Resource:
     roles: ClassVar[TypeRoles]
     plural: ClassVar[str] = ""
     base_type: ClassVar[str] = ""
+    shown_type: ClassVar[str] = ""  # what rows say they are, where it is another type than they were asked for as
     model: ClassVar[Any] = None
     listable: ClassVar[bool] = True
     sortable: ClassVar[bool] = True

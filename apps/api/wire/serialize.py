@@ -63,7 +63,7 @@ def _header(resource: Resource, caller: ApiCaller, row: Any) -> dict[str, Any]:
     allowed = [name for name in resource.actions_for(caller) if _is_action_available(resource, caller, row, name)]
     return {
         "id": wire_id(resource.id_prefix, resource.key_of(row)),
-        "type": resource.name,
+        "type": resource.shown_type or resource.name,
         "links": links,
         "actions": {name: f"{url}/?action={name}" for name in allowed},
         "baseType": resource.base_type or resource.name,

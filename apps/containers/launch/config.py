@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,7 +26,8 @@ class LaunchConfig(RightsFields):
     def from_wire(cls, data: Any, at: str = "", *, image_required: bool = True) -> Self:
         """Check everything that a client sent; only balancers, aliases and external services need no image."""
         found = cls(**cls.read(data, at))
-        if data.get("build") is not None:
+        build = data.get("build")
+        if any(build.values()) if isinstance(build, Mapping) else build is not None:  # v1's clients send empty ones
             remedy = "Building is not supported: build the image elsewhere, push it and name it."
             raise Invalid(f"{at}build", "InvalidOption", remedy)
         if image_required and not found.image_uuid:

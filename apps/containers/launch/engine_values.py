@@ -239,7 +239,16 @@ def write_devices(devices: Sequence[str]) -> list[dict[str, str]]:
 def _write_device(text: str) -> dict[str, str]:
     path, *rest = text.split(":")
     inside = rest.pop(0) if rest and rest[0].startswith("/") else path
-    return {"PathOnHost": path, "PathInContainer": inside, "CgroupPermissions": rest[0] if rest else "rwm"}
+    return {
+        "PathOnHost": path,
+        "PathInContainer": inside,
+        "CgroupPermissions": _device_mode(rest[0] if rest else "rwm"),
+    }
+
+
+def _device_mode(mode: str) -> str:
+    """The engine's letters; `ro` is what people write for volumes, and v1 took it for devices too."""
+    return "r" if mode == "ro" else mode
 
 
 def read_devices(value: Any) -> list[str]:

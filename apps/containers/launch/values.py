@@ -210,7 +210,7 @@ class HealthCheck(WireObject):
     """The check made over the network; times in milliseconds. Without a `request_line` a TCP connection is enough."""
 
     port: int = wire("port", integer(1, 65535), required=True)
-    request_line: str | None = wire("requestLine", text(high=1024, pattern=r"[^\x00-\x1f\x7f]*"))
+    request_line: str | None = wire("requestLine", text(high=1024, pattern=r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*"))
     interval: int = wire("interval", integer(1, 86_400_000), 2000)
     response_timeout: int = wire("responseTimeout", integer(1, 86_400_000), 2000)
     healthy_threshold: int = wire("healthyThreshold", integer(1, 1000), 2)
@@ -327,7 +327,7 @@ BLOCK_DEVICE = text(
     code="InvalidFormat",
     hint="write a path below /dev, such as /dev/sda",
 )
-DEVICE = text(pattern=r"/[^:]*(:/[^:]*)?(:[rwm]{1,3})?", code="InvalidFormat", hint="write /dev/a[:/dev/b][:rwm]")
+DEVICE = text(pattern=r"/[^:]*(:/[^:]*)?(:([rwm]{1,3}|ro))?", code="InvalidFormat", hint="write /dev/a[:/dev/b][:rwm]")
 EXTRA_HOST = text(
     pattern=r"[^:\s]+:(\[?[0-9a-fA-F.:]+\]?|host-gateway)", code="InvalidFormat", hint="write name:address"
 )
