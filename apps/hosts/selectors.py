@@ -23,6 +23,8 @@ from apps.hosts.models import Host, HostEvent, RegistrationToken
 
 _CREDENTIAL_FIELDS = ("ca", "cert", "key", "host_key", "private_key", "password")
 HOUR = 3600.0
+AGENT_CONTAINER = "rancher-agent"
+"""The name that playbooks look for before they register a host; it also keeps a second agent off the same engine."""
 _DUMMY_TOKEN = RegistrationToken(public_value="none", secret_value="-" * 43)
 MIN_CONFIRMED_LOSS = timedelta(seconds=10)
 
@@ -127,7 +129,8 @@ def registration_command(
     pairs = [quote(f"{name}={text}") for name, text in variables.items() if text]
     options = "".join(f"-e {pair} " for pair in pairs)
     command = (
-        f"sudo docker run -d --privileged {options}-v /var/run/docker.sock:/var/run/docker.sock "
+        f"sudo docker run -d --name {AGENT_CONTAINER} --privileged {options}"
+        "-v /var/run/docker.sock:/var/run/docker.sock "
         f"-v /var/lib/rancher:/var/lib/rancher {image} {url}"
     )
     prefix = "".join(f"{pair} " for pair in pairs)

@@ -82,9 +82,24 @@ def test_the_script_runs_with_plain_sh_and_starts_the_agents_container(
         timeout=10,
     )
     words = done.stdout.splitlines()
-    assert words[:3] == ["run", "-d", "--privileged"]
+    assert words[:5] == ["run", "-d", "--name", "rancher-agent", "--privileged"]
     assert "CATTLE_HOST_LABELS=a=b c&d=e" in words
     assert words[-2:] == [registration_token["image"], registration_token["registrationUrl"]]
+
+
+@pytest.mark.parametrize(("running", "calls"), [("true", ["inspect"]), ("false", ["inspect", "rm", "run"])])
+def test_the_script_run_again_starts_no_second_agent(
+    running: str, calls: list[str], registration_token: dict[str, Any], tmp_path: Path
+) -> None:
+    docker, log = tmp_path / "docker", tmp_path / "log"
+    docker.write_text(f'#!/bin/sh\necho "$1" >> {log}\n[ "$1" != inspect ] || echo {running}\n')
+    docker.chmod(0o755)
+    text = Client().get(registration_token["registrationUrl"]).text
+    done = subprocess.run(
+        ["/bin/sh", "-eu"], input=text, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True, check=True, timeout=10
+    )
+    assert done.returncode == 0
+    assert log.read_text().split() == calls
 
 
 def test_the_script_says_what_is_missing_where_nothing_can_run_an_agent(

@@ -20,7 +20,7 @@ from apps.core.errors import Unauthorized
 from apps.core.ids import wire_id
 from apps.hosts.agents import agent_register, find_registration
 from apps.hosts.models import AgentCredential, RegistrationToken
-from apps.hosts.selectors import portal_base_url, registration_command, verify_token
+from apps.hosts.selectors import AGENT_CONTAINER, portal_base_url, registration_command, verify_token
 from apps.hosts.tunnels.keys import get_portal_key
 
 TOKEN_USER = "registrationToken"  # noqa: S105 - a user name
@@ -40,7 +40,12 @@ export CATTLE_AGENT_IP CATTLE_HOST_LABELS CORRAL_PORTAL_KEY
 
 set -e
 if command -v docker >/dev/null 2>&1; then
-  exec docker run -d --privileged \\
+  if [ "$(docker inspect --format '{{{{.State.Running}}}}' {container} 2>/dev/null)" = true ]; then
+    echo "The agent already runs here, as the container {container}."
+    exit 0
+  fi
+  docker rm {container} >/dev/null 2>&1 || true
+  exec docker run -d --name {container} --privileged \\
     -e "CATTLE_AGENT_IP=$CATTLE_AGENT_IP" -e "CATTLE_HOST_LABELS=$CATTLE_HOST_LABELS" \\
     -v /var/run/docker.sock:/var/run/docker.sock -v /var/lib/rancher:/var/lib/rancher \\
     "$CATTLE_AGENT_IMAGE" {script}
@@ -67,6 +72,7 @@ def registration_script(request: HttpRequest, token: str) -> HttpResponse:
         token=quote(token),
         image=quote(command["image"]),
         key=f'"{get_portal_key().public}"',
+        container=AGENT_CONTAINER,
         script=quote(f"{base}/v1/scripts/{token}"),
     )
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
