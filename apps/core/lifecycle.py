@@ -16,13 +16,14 @@ class Transition:
 
     `desired` is the desired state that it records (empty: unchanged), `start` the display states that it may start
     from, `transition_state` what is displayed until the loop has reconciled the row, `permission` what it takes in
-    the environment.
+    the environment, `end` what is displayed afterwards (empty: the desired state).
     """
 
     desired: str
     start: frozenset[str]
     transition_state: str
     permission: str = "operate"
+    end: str = ""
 
     def transition_state_from(self, state: str) -> str:
         """What is displayed after a request in `state`: updates keep a steady state's name (`updating-stopped`)."""
@@ -58,9 +59,11 @@ class LifeCycle:
         return transition is not None and state in transition.start
 
 
-def transition_to(desired: str, start: str, transition_state: str, permission: str = "operate") -> Transition:
+def transition_to(
+    desired: str, start: str, transition_state: str, permission: str = "operate", *, end: str = ""
+) -> Transition:
     """A transition with its start states written as one text of words."""
-    return Transition(desired, frozenset(start.split()), transition_state, permission)
+    return Transition(desired, frozenset(start.split()), transition_state, permission, end)
 
 
 def default_lifecycle(

@@ -15,7 +15,11 @@ STACK = LifeCycle(
     also_transitional=frozenset({"requested"}),
 )
 
-_ALIVE = "requested registering inactive activating active deactivating updating-active updating-inactive error"
+_ALIVE = (
+    "requested registering inactive activating active deactivating updating-active updating-inactive error "
+    "upgrading upgraded canceling-upgrade canceled-upgrade rolling-back canceling-rollback canceled-rollback "
+    "finishing-upgrade"
+)
 
 SERVICE = LifeCycle(
     "service",
@@ -28,6 +32,11 @@ SERVICE = LifeCycle(
         "update": transition_to(
             "", "registering inactive active activating updating-active updating-inactive", "updating-active"
         ),
+        "upgrade": transition_to("active", "active inactive", "upgrading", end="upgraded"),
+        "cancelupgrade": transition_to("", "upgrading", "canceling-upgrade", end="canceled-upgrade"),
+        "rollback": transition_to("", "canceled-upgrade upgraded", "rolling-back"),
+        "cancelrollback": transition_to("", "rolling-back", "canceling-rollback", end="canceled-rollback"),
+        "finishupgrade": transition_to("", "upgraded canceled-upgrade canceled-rollback", "finishing-upgrade"),
         "remove": transition_to("removed", _ALIVE, "removing", "delete"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
     },

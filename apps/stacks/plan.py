@@ -14,7 +14,9 @@ class SlotView:
 
     `is_finished` when it is a job that has ended and is not started again. `must_leave` when the container has to go
     from its host; `successor` is then the one that takes over once it is
-    `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is.
+    `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is. `is_outdated` when the
+    container is of another revision than the service and is to be replaced; `previous` is the one that was kept,
+    `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs.
     """
 
     number: int
@@ -26,6 +28,15 @@ class SlotView:
     successor: int | None = None
     successor_ready: bool = False
     successor_must_leave: bool = False
+    is_outdated: bool = False
+    previous: int | None = None
+    previous_is_current: bool = False
+    previous_is_stopping: bool = False
+
+    @property
+    def is_upgraded_next(self) -> bool:
+        """Whether the slot is left to the upgrade's plan: it has a container of another revision that may stay."""
+        return self.is_outdated and not self.is_empty and not self.must_leave
 
     @property
     def is_empty(self) -> bool:
@@ -50,7 +61,8 @@ class ServicePlan:
     """What to do: slot numbers to `fill` with new containers and to `drop`, containers to `start`, `stop`, `remove`.
 
     Slots of `surge` get a successor, those of `promote` make theirs their container, those of `recall` lose it.
-    `waiting` counts the containers that are not yet where they should be, these steps included.
+    `waiting` counts the containers that are not yet where they should be, these steps included; those that an upgrade
+    replaces are counted by its own plan.
     """
 
     fill: tuple[int, ...] = ()
@@ -102,6 +114,8 @@ def _plan_active(retained: list[SlotView], excess: list[SlotView], leaving: tupl
     used = {slot.number for slot in retained}
     free = (number for number in range(1, scale + len(used) + 1) if number not in used)
     new = [next(free) for _ in range(scale - len(retained))]
+    # What an upgrade replaces is neither started again nor robbed of its successor here.
+    stay = [slot for slot in stay if not slot.is_upgraded_next]
     there = [slot for slot in stay if not slot.is_empty]
     spare = [slot for slot in stay if slot.successor is not None and (slot.successor_must_leave or not slot.must_leave)]
     surge = [slot for slot in there if slot.must_leave and (slot.successor is None or slot.successor_must_leave)]
@@ -122,9 +136,10 @@ def _numbers(slots: Iterable[SlotView]) -> tuple[int, ...]:
 
 
 def _containers(slots: Iterable[SlotView]) -> tuple[int, ...]:
-    """All containers of slots that are dropped, successors included."""
+    """All containers of slots that are dropped, successors and kept ones included."""
     slots = list(slots)
-    return _ids([slot for slot in slots if not slot.is_empty]) + _successors(slots)
+    kept = tuple(slot.previous for slot in slots if slot.previous is not None)
+    return _ids([slot for slot in slots if not slot.is_empty]) + _successors(slots) + kept
 
 
 def _ids(slots: Iterable[SlotView]) -> tuple[int, ...]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils import timezone
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
 from apps.containers.selectors import is_running
-from apps.containers.services import build_container, container_act, requested_host
+from apps.containers.services import build_container, requested_host
 from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
-from apps.core.errors import Problem
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
-from apps.stacks.drain import slot_view, unit_of, with_lost_host_message
+from apps.stacks.drain import unit_of, with_lost_host_message
 from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, stack_health, unit_health
 from apps.stacks.models import (
     Service,
@@ -27,8 +30,20 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.plan import ServicePlan, plan_service
+from apps.stacks.rollout import (
+    NEXT_BATCH_AT,
+    REVISION_LABEL,
+    apply_upgrade,
+    config_columns,
+    next_batch_at,
+    request_if_allowed,
+    rollout_of,
+    steady_state,
+    upgrade_view,
+)
 from apps.stacks.selectors import health_of
 from apps.stacks.services import links_remove_all, service_remove
+from apps.stacks.upgrade import UpgradePlan, plan_upgrade
 
 RECHECK_SECONDS = 5.0
 NO_REASON = {"unhealthy": "Its health check fails."}
@@ -39,11 +54,16 @@ def reconcile_service(row: Service) -> ReconcileResult:
     """Reconcile one service: plan, request it of the containers, report how far it is."""
     if row.desired == "purged":
         return ReconcileResult(state="purged")
-    slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host"))
-    steps = plan_service(row.desired, row.scale, [slot_view(slot, row.lost_after) for slot in slots])
+    slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host", "previous"))
+    views = [upgrade_view(row, slot) for slot in slots]
+    steps = plan_service(row.desired, row.scale, views)
+    upgrade = UpgradePlan()
+    if row.desired == "active":
+        kept = [view for view in views if view.number not in steps.drop]
+        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting)
     operation = _open_operation(row)
-    _apply(row, slots, steps, operation)
-    return with_lost_host_message(_outcome(row, steps, slots), slots, row.lost_after)
+    _apply(row, slots, (steps, upgrade), operation)
+    return with_lost_host_message(_outcome(row, (steps, upgrade), slots), slots, row.lost_after)
 
 
 def _open_operation(row: Service) -> Operation | None:
@@ -53,8 +73,11 @@ def _open_operation(row: Service) -> Operation | None:
     return found
 
 
-def _apply(row: Service, slots: Sequence[Slot], steps: ServicePlan, operation: Operation | None) -> None:
-    there = [container for slot in slots for container in (slot.container, slot.successor) if container is not None]
+def _apply(
+    row: Service, slots: Sequence[Slot], plans: tuple[ServicePlan, UpgradePlan], operation: Operation | None
+) -> None:
+    steps, upgrade = plans
+    there = [each for slot in slots for each in (slot.container, slot.successor, slot.previous) if each is not None]
     by_id = {container.pk: container for container in there}
     with transaction.atomic():
         _promote_successors(slots, steps)
@@ -62,9 +85,10 @@ def _apply(row: Service, slots: Sequence[Slot], steps: ServicePlan, operation: O
             _fill_slots(row, slots, steps, operation)
         for action, keys in (("start", steps.start), ("stop", steps.stop), ("remove", steps.remove)):
             for key in keys:
-                _request_if_allowed(by_id[key], action, operation)
+                request_if_allowed(by_id[key], action, operation)
+        apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, row, slots, operation))
         for container in _orphans(row):
-            _request_if_allowed(container, "remove", operation)
+            request_if_allowed(container, "remove", operation)
         if steps.drop:
             Slot.objects.filter(service=row, number__in=steps.drop).delete()
 
@@ -74,7 +98,7 @@ def _orphans(row: Service) -> Iterable[Container]:
     mine = Container.all_objects.filter(spread_key=str(row.uuid), removed=None, keep_running=True).exclude(
         desired="removed"
     )
-    return mine.filter(slot=None, succeeds=None)
+    return mine.filter(slot=None, succeeds=None, kept_by=None)
 
 
 def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
@@ -91,24 +115,12 @@ def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
             slot.save(update_fields=["container", "successor"])
 
 
-def _request_if_allowed(container: Container, action: str, operation: Operation | None) -> None:
-    """Request an action, unless the container's state does not allow it yet: a later reconcile does."""
-    if CONTAINER.allows(action, container.display_state):
-        try:
-            container_act(container, action, actor=SYSTEM, parent=operation)
-        except Problem:
-            return
-
-
 def _fill_slots(row: Service, slots: Sequence[Slot], steps: ServicePlan, operation: Operation | None) -> None:
     """Create containers for the slots that need one, or a successor, in one transaction."""
-    numbers = steps.fill + steps.surge
     known = {slot.number: slot for slot in slots}
-    names = _link_names(row)
-    created = [_build_container(row, number, known.get(number), names) for number in numbers]
-    create_all(created, actor=SYSTEM, parent=operation)
+    created = _create_containers(row, slots, operation, steps.fill + steps.surge, leave_host=True)
     new_slots = []
-    for number, container in zip(numbers, created, strict=True):
+    for number, container in created.items():
         slot = known.get(number)
         if slot is None:
             new_slots.append(Slot(service=row, number=number, container=container))
@@ -133,18 +145,37 @@ def _replacement_reason(slot: Slot) -> str:
     return f"{previous.name} was removed."
 
 
-def _build_container(row: Service, number: int, slot: Slot | None, names: Sequence[str]) -> Container:
-    previous = slot.container if slot else None
+def _create_containers(
+    row: Service,
+    slots: Sequence[Slot],
+    operation: Operation | None,
+    numbers: Sequence[int],
+    *,
+    leave_host: bool = False,
+) -> dict[int, Container]:
+    """New containers for slots by their numbers; `leave_host` has them go to other hosts than those they replace."""
+    names = _link_names(row)
+    before = {slot.number: slot.container for slot in slots}
+    created = {number: _build_container(row, number, before.get(number), names) for number in numbers}
+    if not leave_host:
+        for container in created.values():
+            container.avoid_host = None
+    create_all(list(created.values()), actor=SYSTEM, parent=operation)
+    return created
+
+
+def _build_container(row: Service, number: int, previous: Container | None, names: Sequence[str]) -> Container:
     stack = row.stack
-    name = f"{stack.name}_{row.name}_{number}"
+    spec, revision = config_columns(row, previous)
+    config = LaunchConfig.from_json(dict(spec))
     return build_container(
         environment=row.environment,
-        config=row.config,
-        name=name,
+        config=config,
+        name=f"{stack.name}_{row.name}_{number}",
         keep_running=True,
         spread_key=str(row.uuid),
         avoid_host=previous.host if previous else None,
-        requested_host=requested_host(row.config, row.environment_id),
+        requested_host=requested_host(config, row.environment_id),
         aliases=[row.name, f"{row.name}.{stack.name}", *names],
         tags={
             "io.rancher.stack.name": stack.name,
@@ -153,6 +184,7 @@ def _build_container(row: Service, number: int, slot: Slot | None, names: Sequen
             "io.rancher.project_service.name": f"{stack.name}/{row.name}",
             "io.rancher.service.launch.config": "io.rancher.service.primary.launch.config",
             "io.rancher.service.deployment.unit": str(row.uuid),
+            REVISION_LABEL: str(revision),
         },
     )
 
@@ -163,7 +195,8 @@ def _link_names(row: Service) -> list[str]:
     return sorted(set(names))
 
 
-def _outcome(row: Service, steps: ServicePlan, slots: Sequence[Slot]) -> ReconcileResult:
+def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequence[Slot]) -> ReconcileResult:
+    steps, upgrade = plans
     if row.desired == "removed":
         left = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).count()
         if left:
@@ -175,23 +208,37 @@ def _outcome(row: Service, steps: ServicePlan, slots: Sequence[Slot]) -> Reconci
     containers = [slot.container for slot in slots if slot.container is not None]
     running = sum(is_running(container) for container in containers)
     health = service_health(row.desired, row.scale, [unit_of(each) for each in containers])
-    status = {"running": running, "health": health, "achieved": row.status.get("achieved")}
+    next_at = next_batch_at(row, upgrade)
+    status = {
+        "running": running,
+        "health": health,
+        "achieved": row.status.get("achieved"),
+        NEXT_BATCH_AT: next_at.isoformat() if next_at else None,
+    }
     trouble = _first_trouble(containers) if row.desired == "active" else ""
-    if not steps.waiting:
+    if not steps.waiting and not upgrade.left:
         again = RESYNC_SECONDS if row.desired == "active" else None
         status["achieved"] = row.generation
-        return ReconcileResult(state=row.desired, status=status, message=trouble, requeue_after=again)
+        return ReconcileResult(state=steady_state(row), status=status, message=trouble, requeue_after=again)
     failure = _first_failure(slots)
     was_in_sync = row.status.get("achieved") == row.generation
-    state = row.desired if was_in_sync and not steps.fill else row.transition_state or row.display_state
+    state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state
+    is_done = row.scale - upgrade.left if upgrade.left else running
+    what = "up to date" if upgrade.left else "running"
     return ReconcileResult(
         state=state,
         status=status,
-        message=failure or trouble or f"{running} of {row.scale} running",
-        requeue_after=RECHECK_SECONDS,
+        message=failure or trouble or f"{is_done} of {row.scale} {what}",
+        requeue_after=_seconds_to(next_at),
         failed=bool(failure) and not was_in_sync,
-        progress=100 * running // max(row.scale, 1),
+        progress=100 * is_done // max(row.scale, 1),
     )
+
+
+def _seconds_to(next_batch: datetime | None) -> float:
+    """When to look again: when the next batch of an upgrade is due, and now and then anyway."""
+    left = (next_batch - timezone.now()).total_seconds() if next_batch else RECHECK_SECONDS
+    return min(max(left, 0.1), RECHECK_SECONDS) if left > 0 else RECHECK_SECONDS
 
 
 def _first_failure(slots: Sequence[Slot]) -> str:

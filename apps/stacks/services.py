@@ -25,6 +25,7 @@ from apps.environments.models import Environment
 from apps.stacks.compose import ComposeService, ComposeStack, parse
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after, with_lost_host_label
 from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
+from apps.stacks.upgrade_services import PHASES, service_upgrade_step
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
 STACK_NAME_ONCE, SERVICE_NAME_ONCE = "stack_name_once", "service_name_once"
@@ -268,7 +269,9 @@ def service_update(
 
 
 def service_act(row: Service, action: str, *, actor: Actor) -> Service:
-    """Activate, deactivate, remove or purge a service."""
+    """Activate, deactivate, remove or purge a service, or decide about its upgrade."""
+    if action in PHASES:
+        return service_upgrade_step(row, action, actor=actor)
     request_change(row, action, actor=actor)
     return row
 

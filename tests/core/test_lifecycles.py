@@ -15,7 +15,7 @@ from apps.stacks.lifecycle import SERVICE, STACK
 
 ALL = [ACCOUNT, API_KEY, CONTAINER, PULL, ENVIRONMENT, HOST, TOKEN, SERVICE, STACK]
 INITIAL_DESIRED = {"container": ["running", "stopped"], "service": ["active", "inactive"]}
-OBSERVED_STATES = {"host": AWAY}
+OBSERVED_STATES = {"host": AWAY, "container": frozenset({"paused"})}
 FINAL = {"purged"}
 
 cycles = pytest.mark.parametrize("cycle", ALL, ids=lambda cycle: cycle.kind)
@@ -33,6 +33,7 @@ def moves(cycle: LifeCycle, state: str, desired: str) -> list[tuple[str, str]]:
     ]
     if state in cycle.transitional:
         found += [(desired, desired), ("error", desired)]
+        found += [(t.end, desired) for t in cycle.transitions.values() if t.end and t.transition_state == state]
     return found
 
 

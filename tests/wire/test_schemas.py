@@ -29,7 +29,10 @@ ACTIONS = {
     "project": "activate deactivate delete purge remove restore setmembers update",
     "registrationToken": "activate deactivate purge remove rotate update",
     "role": "replace",
-    "service": "activate addservicelink deactivate purge remove removeservicelink setservicelinks update",
+    "service": (
+        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
+        "rollback setservicelinks update upgrade"
+    ),
 }
 
 

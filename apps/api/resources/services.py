@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from apps.api.resources import launch
+from apps.api.resources import launch, service_upgrades
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
@@ -141,7 +141,7 @@ class ServiceResource(Resource):
         selectorContainer      string                       cu
         selectorLink           string                       cu
         startOnCreate          boolean                      c  <start_on_create =false
-        upgrade                json                         r
+        upgrade                serviceUpgrade               r
         vip                    string                       c
     """)
     computed = {
@@ -152,10 +152,12 @@ class ServiceResource(Resource):
         "metadata": lambda context: context.row.metadata or None,
         "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].containers, context.row.pk),
         "secondaryLaunchConfigs": lambda _context: [],
+        "upgrade": lambda context: context.extra["upgrade"],
     }
     custom_actions = {
         "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE),
         "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE),
+        "upgrade": Action(service_upgrades.upgrade, "serviceUpgrade"),
         "removeservicelink": Action(_link_action(link_remove), "addRemoveServiceLinkInput", states=_LINKABLE),
     }
     links = {
@@ -173,6 +175,7 @@ class ServiceResource(Resource):
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """The containers, links and launch configuration of each."""
         views = {view.service.pk: view for view in service_views(rows)}
+        previous = service_upgrades.previous_configs(rows)
         values_visible = {
             key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}
         }
@@ -183,6 +186,9 @@ class ServiceResource(Resource):
                     "type": "launchConfig",
                     **launch.serialize_given(row.config, values=values_visible[row.environment_id]),
                 },
+                "upgrade": service_upgrades.serialize_upgrade(
+                    row, row.config, previous.get(row.pk), values=values_visible[row.environment_id]
+                ),
             }
             for row in rows
         }
@@ -213,7 +219,7 @@ class ServiceResource(Resource):
         service_update(row, actor=caller.actor, lost_host=lost, **data)
 
     def act(self, caller: ApiCaller, row: Service, action: str) -> None:
-        """Activate, deactivate, remove, purge."""
+        """Activate, deactivate, remove, purge; finish, cancel or roll back an upgrade."""
         service_act(row, action, actor=caller.actor)
 
 

@@ -1,0 +1,128 @@
+"""What an upgrade of a service takes and shows: `serviceUpgrade` and its strategies (v1 contract, section 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from apps.api.resources import launch
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.input import validate_body
+from apps.api.wire.resource import Data, find_resource
+from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
+from apps.containers.launch.config import LaunchConfig
+from apps.core.errors import Invalid
+from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+
+_AT = "inServiceStrategy."
+
+
+class ServiceUpgradeResource(EmbeddedResource):
+    """The input of `upgrade`, and the state of the last one."""
+
+    name = "serviceUpgrade"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        inServiceStrategy inServiceUpgradeStrategy c
+        toServiceStrategy toServiceUpgradeStrategy c
+    """)
+
+
+class ServiceUpgradeStrategyResource(EmbeddedResource):
+    """What the strategies have in common."""
+
+    name = "serviceUpgradeStrategy"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        batchSize      int r =1
+        intervalMillis int r =2000
+    """)
+
+
+class InServiceUpgradeStrategyResource(EmbeddedResource):
+    """Containers are replaced within the service."""
+
+    name = "inServiceUpgradeStrategy"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        batchSize                     int                          c =1 1..1000
+        intervalMillis                int                          c =2000 100..86400000
+        launchConfig                  launchConfig                 c
+        previousLaunchConfig          launchConfig                 r
+        previousSecondaryLaunchConfigs array[secondaryLaunchConfig] r
+        secondaryLaunchConfigs        array[secondaryLaunchConfig] c
+        startFirst                    boolean                      c =false
+    """)
+
+
+class ToServiceUpgradeStrategyResource(EmbeddedResource):
+    """Another service takes over step by step."""
+
+    name = "toServiceUpgradeStrategy"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        batchSize      int                c =1 1..1000
+        finalScale     int                c =1 1..1000
+        intervalMillis int                c =2000 100..86400000
+        toServiceId    reference[service] c
+        updateLinks    boolean            c
+    """)
+
+
+def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
+    """Start the upgrade that the body of the action describes. Raises `Invalid`."""
+    if data.get("toServiceStrategy"):
+        reason = "Upgrading to another service is not supported yet: use inServiceStrategy, or scale both by hand."
+        raise Invalid("toServiceStrategy", "InvalidOption", reason)
+    sent = data.get("inServiceStrategy")
+    if not sent:
+        raise Invalid("inServiceStrategy", "MissingRequired", "Say how: inServiceStrategy with a launchConfig.")
+    kind = find_resource("inServiceUpgradeStrategy")
+    strategy = validate_body(kind.fields if kind else (), sent, "c")
+    if strategy.get("secondaryLaunchConfigs"):
+        names = ", ".join(str(each.get("name"))[:64] for each in strategy["secondaryLaunchConfigs"])
+        raise Invalid(f"{_AT}secondaryLaunchConfigs", "InvalidOption", f"{row.name} has no sidekick {names}.")
+    if not strategy.get("launchConfig"):
+        raise Invalid(f"{_AT}launchConfig", "InvalidOption", "Nothing is to be upgraded; send a launchConfig.")
+    service_upgrade(
+        row,
+        actor=caller.actor,
+        config=LaunchConfig.from_wire(strategy["launchConfig"], at=f"{_AT}launchConfig."),
+        strategy=UpgradeStrategy(
+            strategy.get("batchSize", 1), strategy.get("intervalMillis", 2000), strategy.get("startFirst", False)
+        ),
+        at=f"{_AT}launchConfig.",
+    )
+
+
+def previous_configs(rows: Iterable[Service]) -> Mapping[int, LaunchConfig]:
+    """What the services that are being, or were just, upgraded were before; one query for all."""
+    wanted = {row.pk: row.previous_revision for row in rows if row.upgrade_phase}
+    if not wanted:
+        return {}
+    found = ServiceRevision.objects.filter(service__in=wanted, number__in={*wanted.values()} - {None})
+    return {each.service_id: each.config for each in found if wanted[each.service_id] == each.number}
+
+
+def serialize_upgrade(
+    row: Service, config: LaunchConfig, previous: LaunchConfig | None, *, values: bool
+) -> dict[str, Any] | None:
+    """The field `upgrade` of a service: null when nothing is to be finished or rolled back."""
+    if not row.upgrade_phase:
+        return None
+
+    def show(each: LaunchConfig) -> dict[str, Any]:
+        return {"type": "launchConfig", **launch.serialize_given(each, values=values)}
+
+    strategy = {
+        "type": "inServiceUpgradeStrategy",
+        **{name: row.upgrade.get(name) for name in ("batchSize", "intervalMillis", "startFirst")},
+        "launchConfig": show(config),
+        "previousLaunchConfig": show(previous) if previous else None,
+        "secondaryLaunchConfigs": [],
+        "previousSecondaryLaunchConfigs": [],
+    }
+    return {"type": "serviceUpgrade", "inServiceStrategy": strategy, "toServiceStrategy": None}

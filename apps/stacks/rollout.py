@@ -1,0 +1,149 @@
+"""Bringing a service's containers to its revision: what the plan of an upgrade takes, and its steps done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from apps.containers.lifecycle import CONTAINER
+from apps.containers.models import Container
+from apps.containers.services import container_act
+from apps.containers.timeline import record_event
+from apps.control.models import Operation
+from apps.core.errors import Problem
+from apps.environments.actor import SYSTEM
+from apps.stacks.drain import slot_view
+from apps.stacks.models import Service, ServiceRevision, Slot
+from apps.stacks.plan import SlotView
+from apps.stacks.upgrade import PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
+
+REVISION_LABEL = "io.corral.service.revision"
+NEXT_BATCH_AT = "next_batch_at"  # in the service's status
+
+
+def revision_of(container: Container) -> int:
+    """The revision that a container was made from; before revisions were counted there was one."""
+    return int(container.tags.get(REVISION_LABEL, 1))
+
+
+def upgrade_view(row: Service, slot: Slot) -> SlotView:
+    """The slot as both plans see it."""
+    view, container, previous = slot_view(slot, row.lost_after), slot.container, slot.previous
+    is_paused = row.upgrade_phase in PAUSED
+    if previous is not None and (previous.removal_requested or previous.removed is not None):
+        previous = None
+    return replace(
+        view,
+        is_outdated=not is_paused and container is not None and revision_of(container) != row.revision,
+        previous=previous.pk if previous else None,
+        previous_is_current=previous is not None and revision_of(previous) == row.revision,
+        previous_is_stopping=previous is not None and previous.display_state in {"running", "stopping"},
+    )
+
+
+def rollout_of(row: Service) -> Rollout:
+    """How the service's containers are to be brought to its revision."""
+    next_at = parse_datetime(row.status.get(NEXT_BATCH_AT) or "")
+    return Rollout(
+        batch_size=max(1, int(row.upgrade.get("batchSize", 1))),
+        start_first=bool(row.upgrade.get("startFirst", False)),
+        keeps_previous=row.upgrade_phase == UPGRADING,
+        may_begin=next_at is None or next_at <= timezone.now(),
+    )
+
+
+def steady_state(row: Service) -> str:
+    """What the service is called once everything is where it should be."""
+    return STEADY_STATES.get(row.upgrade_phase, row.desired) if row.desired == "active" else str(row.desired)
+
+
+def next_batch_at(row: Service, plan: UpgradePlan) -> datetime | None:
+    """When the next batch may begin, now that this plan's steps are taken; None when it need not be waited for."""
+    if plan.begun:
+        return timezone.now() + timedelta(milliseconds=int(row.upgrade.get("intervalMillis", 0)))
+    return parse_datetime(row.status.get(NEXT_BATCH_AT) or "") if plan.left else None
+
+
+def config_columns(row: Service, previous: Container | None) -> tuple[Mapping[str, Any], int]:
+    """The stored launch configuration and the revision of a new container in the place of `previous`.
+
+    While an upgrade or a rollback is paused, what is replaced is replaced by its like.
+    """
+    number = revision_of(previous) if previous is not None and row.upgrade_phase in PAUSED else row.revision
+    if number != row.revision:
+        kept = ServiceRevision.objects.filter(service=row, number=number).first()
+        if kept is not None:
+            return kept.spec, number
+    return row.spec, row.revision
+
+
+Build = Callable[[Sequence[int]], Mapping[int, Container]]
+
+
+def apply_upgrade(
+    row: Service, slots: Sequence[Slot], plan: UpgradePlan, operation: Operation | None, build: Build
+) -> None:
+    """Do the steps of the plan; `build` creates containers for slots by their numbers. The caller's transaction."""
+    by_number = {slot.number: slot for slot in slots}
+    for number in plan.stop:
+        request_if_allowed(by_number[number].container, "stop", operation)
+    needed = [number for number in plan.replace + plan.surge if not _has_current_previous(row, by_number[number])]
+    created = build(needed) if needed else {}
+    for number in plan.discard:
+        _discard(by_number[number], operation)
+    for number in plan.surge:
+        slot = by_number[number]
+        slot.successor = created.get(number) or _take_previous(slot, operation)
+        slot.save(update_fields=["successor", "previous"])
+    for number in plan.replace:
+        _replace(row, by_number[number], created.get(number), operation)
+    for number in plan.promote:
+        slot = by_number[number]
+        successor, slot.successor = slot.successor, None
+        _replace(row, slot, successor, operation)
+
+
+def _has_current_previous(row: Service, slot: Slot) -> bool:
+    return upgrade_view(row, slot).previous_is_current
+
+
+def _take_previous(slot: Slot, operation: Operation | None) -> Container | None:
+    """What was kept goes to work again."""
+    kept, slot.previous = slot.previous, None
+    request_if_allowed(kept, "start", operation)
+    return kept
+
+
+def _replace(row: Service, slot: Slot, container: Container | None, operation: Operation | None) -> None:
+    """Give the slot another container (without one: what it keeps); the old one is kept, or goes."""
+    old = slot.container
+    slot.container = container or _take_previous(slot, operation)
+    if slot.container is not None and old is not None:
+        record_event(slot.container, "replaced", f"{old.name}: now of revision {row.revision}.")
+    if row.upgrade_phase == UPGRADING:
+        request_if_allowed(slot.previous, "remove", operation)  # of an upgrade before this one
+        slot.previous = old
+        request_if_allowed(old, "stop", operation)
+    else:
+        request_if_allowed(old, "remove", operation)
+    slot.save(update_fields=["container", "successor", "previous"])
+
+
+def _discard(slot: Slot, operation: Operation | None) -> None:
+    request_if_allowed(slot.previous, "remove", operation)
+    slot.previous = None
+    slot.save(update_fields=["previous"])
+
+
+def request_if_allowed(container: Container | None, action: str, operation: Operation | None) -> None:
+    """Request an action, unless the container's state does not allow it yet: a later reconcile does."""
+    if container is not None and CONTAINER.allows(action, container.display_state):
+        try:
+            container_act(container, action, actor=SYSTEM, parent=operation)
+        except Problem:
+            return

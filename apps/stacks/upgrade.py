@@ -1,0 +1,81 @@
+"""How an upgrade goes on: a pure function from the slots that are not up to date to the steps that may be taken now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.stacks.plan import SlotView
+
+UPGRADING, CANCELED, ROLLING_BACK, CANCELED_ROLLBACK = "upgrading", "canceled", "rolling-back", "canceled-rollback"
+
+# What a service is once the loop has done what the phase asks for; without a word here it is what is desired of it.
+STEADY_STATES = {UPGRADING: "upgraded", CANCELED: "canceled-upgrade", CANCELED_ROLLBACK: "canceled-rollback"}
+_STOPPED = frozenset({"stopped", "error"})
+PAUSED = frozenset({CANCELED, CANCELED_ROLLBACK})
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How containers are brought to the service's revision.
+
+    At most `batch_size` slots at a time, the next ones only once these run and, with `may_begin` false, not before the
+    interval is over. With `start_first` the new container runs before the old one is stopped. `keeps_previous` keeps
+    the old ones, stopped, for a rollback.
+    """
+
+    batch_size: int = 1
+    start_first: bool = False
+    keeps_previous: bool = False
+    may_begin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradePlan:
+    """Slot numbers by what is to be done with them.
+
+    `stop`: stop the container, to be replaced; `replace`: its container is stopped, give the slot another; `surge`:
+    start another beside it; `promote`: that one runs, make it the slot's; `discard`: remove what was kept.
+    `begun` are the slots with which a batch begins now, `left` counts the slots that are not up to date.
+    """
+
+    stop: tuple[int, ...] = ()
+    replace: tuple[int, ...] = ()
+    surge: tuple[int, ...] = ()
+    promote: tuple[int, ...] = ()
+    discard: tuple[int, ...] = ()
+    begun: tuple[int, ...] = ()
+    left: int = 0
+
+
+def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> UpgradePlan:
+    """The next steps for the slots of an active service; `busy` counts the up-to-date slots that are not ready yet.
+
+    Slots that are empty or whose host is being left are not for this plan: they get a container of the current
+    revision anyway. They count as `busy`.
+    """
+    outdated = sorted((slot for slot in slots if slot.is_outdated), key=lambda slot: slot.number)
+    in_progress = [slot for slot in outdated if _has_begun(slot)]
+    waiting = [slot for slot in outdated if not _has_begun(slot)]
+    is_free = not (busy or in_progress or any(slot.previous_is_stopping for slot in slots))
+    begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin else []
+    return UpgradePlan(
+        stop=tuple(slot.number for slot in begun if not rollout.start_first),
+        surge=tuple(slot.number for slot in begun if rollout.start_first),
+        replace=tuple(slot.number for slot in in_progress if slot.successor is None and slot.state in _STOPPED),
+        promote=tuple(slot.number for slot in in_progress if slot.successor_ready),
+        discard=tuple(slot.number for slot in slots if _is_discarded(slot, rollout)),
+        begun=tuple(slot.number for slot in begun),
+        left=len(outdated),
+    )
+
+
+def _has_begun(slot: SlotView) -> bool:
+    return slot.successor is not None or slot.desired == "stopped"
+
+
+def _is_discarded(slot: SlotView, rollout: Rollout) -> bool:
+    """Whether what the slot keeps serves nothing any more."""
+    if slot.previous is None or rollout.keeps_previous:
+        return False
+    return not (slot.is_outdated and slot.previous_is_current)

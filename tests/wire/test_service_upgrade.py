@@ -1,0 +1,102 @@
+"""Upgrading a service over the API, as clients of v1 do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.hosts.models import Host
+from apps.stacks.models import Service
+from tests.wire.api_client import ApiClient
+
+
+@pytest.fixture
+def web(api: ApiClient, host: Host, sim: SimulatedDriver, run_loop: Callable[[], None]) -> Any:
+    """A running service of two containers; calls give it anew."""
+    sim.local_images.add("bb:new")
+    stack = api.post("environments", {"name": "shop"})
+    made = api.post(
+        "services",
+        {
+            "name": "web",
+            "environmentId": stack["id"],
+            "scale": 2,
+            "startOnCreate": True,
+            "launchConfig": {"imageUuid": "docker:bb:local", "environment": {"A": "1"}},
+        },
+    )
+    run_loop()
+
+    def read(**due: Any) -> Any:
+        Service.all_objects.update(next_attempt_at=None) if due else None
+        run_loop()
+        return api.get(f"services/{made['id']}")
+
+    return read
+
+
+def upgrade(api: ApiClient, row: Any, **strategy: Any) -> Any:
+    body = {"launchConfig": {"imageUuid": "docker:bb:new"}, "batchSize": 2, "intervalMillis": 100, **strategy}
+    return api.post(f"services/{row['id']}?action=upgrade", {"inServiceStrategy": body})
+
+
+def test_upgrade_and_finish(api: ApiClient, web: Any) -> None:
+    row = web()
+    assert "upgrade" in row["actions"]
+    assert row["upgrade"] is None
+    answer = upgrade(api, row)
+    assert (answer.status, answer["state"], answer["transitioning"]) == (202, "upgrading", "yes")
+    assert answer["launchConfig"]["imageUuid"] == "docker:bb:new"
+    row = web()
+    assert row["state"] == "upgraded"
+    assert row["transitioning"] == "no"
+    assert {"finishupgrade", "rollback", "remove"} <= set(row["actions"])
+    assert not {"upgrade", "cancelupgrade", "deactivate"} & set(row["actions"])
+    strategy = row["upgrade"]["inServiceStrategy"]
+    assert strategy["previousLaunchConfig"]["imageUuid"] == "docker:bb:local"
+    assert (strategy["batchSize"], strategy["intervalMillis"], strategy["startFirst"]) == (2, 100, False)
+    assert api.post(f"services/{row['id']}?action=finishupgrade").status == 202
+    row = web()
+    assert (row["state"], row["upgrade"]) == ("active", None)
+    images = {each["imageUuid"] for each in api.get(f"services/{row['id']}/instances")["data"]}
+    assert images == {"docker:bb:new"}
+
+
+def test_upgrade_and_roll_back(api: ApiClient, web: Any) -> None:
+    upgrade(api, web())
+    row = web()
+    assert api.post(f"services/{row['id']}?action=rollback")["state"] == "rolling-back"
+    row = web()
+    assert (row["state"], row["launchConfig"]["imageUuid"]) == ("active", "docker:bb:local")
+    assert row["launchConfig"]["environment"] == {"A": "1"}
+
+
+REFUSED = {
+    "no strategy": ({}, "MissingRequired", "inServiceStrategy"),
+    "nothing to upgrade": ({"inServiceStrategy": {"batchSize": 1}}, "InvalidOption", "inServiceStrategy.launchConfig"),
+    "an unknown sidekick": (
+        {"inServiceStrategy": {"secondaryLaunchConfigs": [{"name": "log", "imageUuid": "docker:bb"}]}},
+        "InvalidOption",
+        "inServiceStrategy.secondaryLaunchConfigs",
+    ),
+    "another service": ({"toServiceStrategy": {"toServiceId": "1s1"}}, "InvalidOption", "toServiceStrategy"),
+    "a short interval": (
+        {"inServiceStrategy": {"intervalMillis": 99, "launchConfig": {"imageUuid": "docker:bb"}}},
+        "MinLimitExceeded",
+        "intervalMillis",
+    ),
+    "no image": ({"inServiceStrategy": {"launchConfig": {"tty": True}}}, "MissingRequired", "imageUuid"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_an_upgrade_refuses(api: ApiClient, web: Any, case: str) -> None:
+    body, code, field = REFUSED[case]
+    row = web()
+    answer = api.post(f"services/{row['id']}?action=upgrade", body)
+    assert (answer.status, answer["code"]) == (422, code)
+    assert field in answer["fieldName"]
+    assert web()["state"] == "active"
