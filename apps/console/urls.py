@@ -15,7 +15,7 @@ from apps.console.administration import (
     roles,
     settings,
 )
-from apps.console.containers import containers, logs
+from apps.console.containers import containers, logs, pulls
 from apps.console.environments import (
     environments,
     host_policy,
@@ -74,6 +74,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>/do/<slug:action>", services.do, name="service-do"),
     path("containers", containers.index, name="containers"),
     path("containers/new", service_form.container_new, name="container-new"),
+    path("pulls/retry", pulls.retry, name="pulls-retry"),
     path("containers/bulk", containers.bulk, name="containers-bulk"),
     path("containers/<key:pk>", containers.detail, name="container"),
     path("containers/<key:pk>/logs", logs.container, name="container-logs"),

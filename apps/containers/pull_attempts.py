@@ -48,6 +48,11 @@ class PullAttempts:
         return max(0.0, (_parse_time(self.due) - timezone.now()).total_seconds()) if self.due else None
 
     @property
+    def due_at(self) -> datetime | None:
+        """When the next attempt is due, None when there is none."""
+        return _parse_time(self.due) if self.due else None
+
+    @property
     def summary(self) -> str:
         """The number of attempts, when the next one is due, the last reason, the first and the last attempt's time.
 
@@ -59,18 +64,6 @@ class PullAttempts:
         )
         since = f"since {_parse_time(self.since):%Y-%m-%d %H:%M}, last " if self.failed > 1 else ""
         return f"{head}: {self.reason} ({since}at {_parse_time(self.last):{_TIME_FORMAT}} UTC)"
-
-    @property
-    def seen(self) -> str:
-        """The last failure in words that stay true, whatever comes of it: they end operations of those that wait.
-
-        Nothing where none was counted.
-        """
-        return (
-            f"{self.reason} (try {self.failed} failed at {_parse_time(self.last):{_TIME_FORMAT}} UTC)"
-            if self.failed
-            else ""
-        )
 
     def record_outcome(self, result: ReconcileResult, *, will_retry: bool) -> ReconcileResult:
         """The note on how one more attempt ended, for whoever watches; `will_retry` when there will be another."""

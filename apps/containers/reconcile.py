@@ -35,6 +35,7 @@ from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, nex
 from apps.containers.models import Container, Pull
 from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
 from apps.containers.pull_attempts import PullAttempts
+from apps.containers.pull_failures import classify_pull_failure
 from apps.containers.services import pull_again, pull_ensure
 from apps.containers.timeline import record_changes
 from apps.control.load import LoadLevel, load_level
@@ -204,7 +205,8 @@ def _step_result(
         "restart_mark": row.restart_mark,
     }
     status["crashes"] = 0 if over else _count_crashes(row, before, now, restarted=restarted, reached=reached)
-    status.pop("final_exit_code", None)
+    for key in ("final_exit_code", "pull_failed"):
+        status.pop(key, None)
     status |= {"final_exit_code": now.exit_code or 0} if over else {}
     result = replace(result, status=status)
     if reached or not row.keep_running:
@@ -290,18 +292,28 @@ def _await_pull(row: Container, host: Host) -> ReconcileResult:
     placed = {"host": host}
     if pull.display_state == "error" and _has_current_failure(row, pull):
         attempts = PullAttempts.from_pull(pull)
-        explanation = (attempts.seen if row.keep_running else attempts.reason) or pull.message
+        reason = attempts.reason or pull.message
+        failure = classify_pull_failure(reason, pull.image)
+        status = {**row.status, "pull_failed": failure.kind}
         if row.keep_running:
             pull_again(pull) if pull.next_attempt_at is None else None  # it is not trying by itself: nobody waited then
             return ReconcileResult(
-                state="creating", message=explanation, failed=True, fields=placed, requeue_after=15.0
+                state="creating",
+                message=failure.summary(reason),
+                status=status,
+                failed=True,
+                fields=placed,
+                requeue_after=15.0,
             )
-        return ReconcileResult(state="error", message=explanation, failed=True, fields=placed)
+        return ReconcileResult(state="error", message=reason, status=status, failed=True, fields=placed)
     pull_again(pull)
     percent, sender = pull.status.get("percent"), pull.status.get("from")
     text = f"Copying {pull.image} from {sender}" if sender else f"Pulling {pull.image}"
     text += f": {percent} %" if percent is not None else ""
-    return ReconcileResult(state="creating", message=text, fields=placed, requeue_after=5.0, progress=percent)
+    status = {key: value for key, value in row.status.items() if key != "pull_failed"}
+    return ReconcileResult(
+        state="creating", status=status, message=text, fields=placed, requeue_after=5.0, progress=percent
+    )
 
 
 def _has_current_failure(row: Container, pull: Pull) -> bool:

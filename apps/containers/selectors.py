@@ -15,8 +15,9 @@ from apps.core.ids import row_number
 from apps.drivers.base import EngineImage
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
-from apps.hosts.selectors import address_of, driver_of
+from apps.hosts.selectors import address_of, driver_of, is_local_engine
 
+_ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104
 Counts = dict[int, tuple[int, int]]
 
 
@@ -50,12 +51,13 @@ def endpoints(row: Container) -> list[dict[str, Any]]:
         return []
     return [
         {
-            "ipAddress": port["address"] if port["address"] not in {"", "0.0.0.0", "::"} else address_of(host),  # noqa: S104
+            "ipAddress": port["address"] if port["address"] not in _ANY_ADDRESS else address_of(host),
             "port": port["public"],
             "private": port["private"],
             "protocol": port["protocol"],
             "host": host.pk,
             "container": row.pk,
+            "isPortalHost": port["address"] in _ANY_ADDRESS and is_local_engine(host),
         }
         for port in row.engine_state.get("ports", [])
         if port.get("public") and port["address"] != "::"

@@ -163,6 +163,23 @@ def pull_again(row: Pull) -> None:
             request_change(row, "again", actor=None, changes={"source": None})
 
 
+def pulls_retry(*, actor: Actor, environment_id: int, image: str) -> int:
+    """Pull an image again now wherever in the environment it failed; how many pulls that are.
+
+    Raises `Forbidden`, and `NotFound` when no pull of it failed.
+    """
+    allowed = can(actor, "operate", environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+    rows = list(Pull.all_objects.filter(environment=environment_id, image=image, state="error"))
+    if not rows:
+        raise NotFound(f"No pull of {image[:100]} has failed; it may be on its way already.")
+    for row in rows:
+        with suppress(Conflict):
+            request_change(row, "again", actor=actor, changes={"source": None}, request={"image": image})
+    return len(rows)
+
+
 def image_copy(*, actor: Actor, source: Host, image: str, targets: Sequence[Host]) -> list[Pull]:
     """Have `source` send the image to other hosts of its environment, one after the other; the rows to watch.
 

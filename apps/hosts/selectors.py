@@ -47,6 +47,11 @@ def address_of(host: Host) -> str:
     return host.address or urlsplit(host.url).hostname or "127.0.0.1"
 
 
+def is_local_engine(host: Host) -> bool:
+    """Whether its engine is the portal's own machine's and nobody gave it an address: the portal's name leads to it."""
+    return not host.address and host.url.startswith("unix://")
+
+
 def lost_since(host: Host) -> datetime | None:
     """When a lost host was last known to answer; None while it does."""
     return (host.seen_at or host.lost_at) if host.lost_at else None

@@ -18,7 +18,14 @@ const lazyModules = {
   "[data-logs]": () => import("./parts/log_viewer.js"),
   "[data-shell]": () => import("./terminal.js"),
 };
-for (const [selector, load] of Object.entries(lazyModules)) {
-  const elements = [...document.querySelectorAll(selector)];
-  if (elements.length) load().then((module) => module.mount(elements));
+// Also after a refresh: a container that was created meanwhile has charts and output from then on.
+const mounted = new WeakSet();
+function mountLazyModules() {
+  for (const [selector, load] of Object.entries(lazyModules)) {
+    const elements = [...document.querySelectorAll(selector)].filter((each) => !mounted.has(each));
+    for (const each of elements) mounted.add(each);
+    if (elements.length) load().then((module) => module.mount(elements));
+  }
 }
+mountLazyModules();
+document.addEventListener("corral:refreshed", mountLazyModules);

@@ -93,3 +93,16 @@ def test_a_paused_container_says_so_and_goes_on(page: Page, steady: Any, api: Ap
     expect(page.locator("#main .state").first).to_contain_text("paused")
     page.get_by_role("button", name="Unpause").click()
     expect(page.locator("#main .state").first).to_contain_text("running")
+
+
+def test_a_failing_pull_is_one_banner_with_what_to_do(page: Page, api: Api):
+    stack, service = api.deploy("truth-pull", "app", 2, imageUuid="docker:127.0.0.1:9/nowhere/app:1")
+    page.goto(path_of(service))
+    banner = page.locator("#main .note.is-bad")
+    expect(banner).to_have_count(1, timeout=30_000)
+    expect(banner).to_contain_text("The host cannot connect to the registry.")
+    expect(banner).to_contain_text(re.compile(r"Next try (in \d+ s|now)"))
+    expect(page.locator("#main tbody .state").first).to_have_text("image pull failed")
+    page.get_by_role("button", name="Retry now").click()
+    expect(page.get_by_text("Pulling 127.0.0.1:9/nowhere/app:1 again.")).to_be_visible()
+    api.delete(stack)

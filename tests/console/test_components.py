@@ -127,6 +127,15 @@ def row(shown: str, **more: Any) -> SimpleNamespace:
         (row("activating", status={"health": "unhealthy"}), "activating", "busy"),
         (row("active", fault=True), "active", "bad"),
         (row("updating-active"), "updating-active", "busy"),
+        (row("active", status={"health": "unknown"}), "unknown", "warn"),
+        (row("active", status={"health": "stopped"}), "stopped", "off"),
+        (row("active", status={"health": "completed"}), "completed", "good"),
+        (row("running", is_crash_looping=True), "crashing", "bad"),
+        (row("restarting", is_crash_looping=True), "crashing", "bad"),
+        (row("stopped", final_exit_code=0), "completed", "good"),
+        (row("stopped", final_exit_code=3), "failed", "bad"),
+        (row("paused"), "paused", "warn"),
+        (row("creating", fault=True, status={"pull_failed": "denied"}), "image pull failed", "bad"),
     ],
 )
 def test_the_badge_of_a_row(seen: Any, word: str, look: str):
@@ -140,6 +149,16 @@ def test_the_badge_of_a_row(seen: Any, word: str, look: str):
 )  # fmt: skip
 def test_what_is_unreachable_is_stale(host: Any, is_stale: bool):
     assert badge_of(row("running", host=host)).is_stale is is_stale
+
+
+@pytest.mark.parametrize(
+    ("visited", "address"), [("portal.lan:8080", "portal.lan"), ("[fd00::1]:8080", "[fd00::1]"), ("portal", "portal")]
+)
+def test_a_port_of_the_portal_s_own_machine_is_reached_by_the_visited_name(visited: str, address: str):
+    port = {"ipAddress": "127.0.0.1", "port": 81, "private": 80, "protocol": "tcp", "isPortalHost": True}
+    request = SimpleNamespace(get_host=lambda: visited)
+    assert f'href="http://{address}:81"' in tags.port_link({"ctx": SimpleNamespace(request=request)}, port)
+    assert 'href="http://127.0.0.1:81"' in tags.port_link({}, {**port, "isPortalHost": False})
 
 
 def test_every_tone_has_an_icon_of_its_own():
@@ -239,9 +258,9 @@ def test_nothing_to_copy_is_a_dash_and_what_is_copied_is_escaped():
 )
 def test_a_published_port_leads_to_its_address(address: str, url: str):
     port = {"ipAddress": address, "port": 80, "private": 8080, "protocol": "tcp"}
-    assert f'href="{url}"' in tags.port_link(port)
-    assert text_of(tags.port_link(port)) == "80→8080"
-    assert text_of(tags.port_link(port, full=True)).endswith(":80→8080/tcp")
+    assert f'href="{url}"' in tags.port_link({}, port)
+    assert text_of(tags.port_link({}, port)) == "80→8080"
+    assert text_of(tags.port_link({}, port, full=True)).endswith(":80→8080/tcp")
 
 
 def test_json_is_shown_long_or_short():

@@ -16,7 +16,7 @@ from apps.control.reconcile import reconcile_one
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from apps.hosts.services import host_drain
+from apps.hosts.services import host_create, host_drain
 from apps.stacks.models import Service
 
 BrowserAs = Callable[[str], Client]
@@ -46,6 +46,15 @@ def test_the_dialog_tells_what_moves_and_what_stays(
     assert "shop_web_1" in moves
     assert "keeps-data" in stays
     assert "keeps-data" not in moves
+
+
+def test_the_only_host_says_that_there_is_nowhere_to_go(
+    web: Service, host: Host, lab: Environment, browser_as: BrowserAs, actor_of: Any, run_loop: Any
+) -> None:
+    assert "nowhere to go" in _page(browser_as("bob"), _at(host, "host-evacuate"))
+    host_create(actor=actor_of("root"), environment=lab, url="sim://other", name="other")
+    run_loop()
+    assert "nowhere to go" not in _page(browser_as("bob"), _at(host, "host-evacuate"))
 
 
 def test_an_empty_host_has_nothing_to_move(host: Host, browser_as: BrowserAs) -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apps.containers import services
+from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import pull_retry_delay
 from apps.containers.models import Container, Pull
@@ -19,11 +20,13 @@ from apps.containers.services import (
     container_create,
     image_copy,
     pull_again,
+    pulls_retry,
 )
 from apps.control import services as control
 from apps.control.cancel import operation_retry
 from apps.control.models import Operation, OperationLine
 from apps.control.reconcile import fail_overdue, reconcile_one
+from apps.core.errors import Forbidden, NotFound
 from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineDown, EngineError, PullProgress
 from apps.drivers.simulated import engine
@@ -125,7 +128,9 @@ def test_it_tells_how_often_since_when_why_and_when_it_is_tried_next(service: Se
     assert f" UTC: {IMAGE} could not be pulled: pull access denied" in row.message
     assert operation.ended
     assert operation.ended.isoformat() >= tries.last
-    assert {each.message for each in Container.all_objects.all()} == {tries.seen}
+    assert {each.message for each in Container.all_objects.all()} == {
+        "Image pull failed: There is no such repository in the registry, or it is private."
+    }
 
 
 def test_the_tries_come_ever_less_often(service: Service, later: Later):
@@ -205,7 +210,7 @@ def test_what_ends_an_operation_stays_true(service: Service, later: Later):
     ended = Operation.all_objects.filter(kind__in=("container", "service"), state="failed")
     assert {each.kind for each in ended} == {"container", "service"}
     assert not [each.message for each in ended if "next at" in each.message]
-    assert all(f"{IMAGE} could not be pulled: pull access denied" in each.message for each in ended)
+    assert all("Image pull failed: There is no such repository" in each.message for each in ended)
 
 
 def test_two_that_ask_again_in_the_same_moment_ask_once(service: Service):
@@ -334,12 +339,12 @@ def test_a_reconcile_that_is_not_another_attempt_leaves_the_failure_alone(host: 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_failure_from_before_attempts_were_counted_keeps_its_own_message(service: Service, kept: bool):
     soon = timezone.now() + timedelta(hours=1)
-    Pull.all_objects.update(status={}, message="no such image", next_attempt_at=soon)
+    Pull.all_objects.update(status={}, message="it was long ago", next_attempt_at=soon)
     Container.all_objects.update(keep_running=kept, attempts=1)
     row = Container.all_objects.order_by("pk")[0]
     reconcile_one("container", row.pk)
     row.refresh_from_db()
-    assert (row.message, row.fault) == ("no such image", True)
+    assert (row.message, row.fault) == ("Image pull failed: it was long ago" if kept else "it was long ago", True)
 
 
 def test_a_new_desired_state_restarts_the_attempt_count(service: Service):
@@ -380,4 +385,29 @@ def test_a_spurious_requeue_is_not_an_attempt(service: Service, sim: SimulatedDr
 def test_the_words_for_it(failed: int, due: str, text: str):
     tries = PullAttempts(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no", due)
     assert tries.summary == text
-    assert tries.seen == f"no (try {failed} failed at 2026-01-02 09:00:05 UTC)"
+
+
+def test_a_failing_pull_is_told_once_with_its_remedy_and_its_hosts(service: Service, lab: Environment):
+    (found,) = failing_pulls(lab.pk, Container.all_objects.all())
+    assert (found.image, found.hosts, found.failure.kind) == (IMAGE, ["h1"], "no access")
+    assert found.next_at is not None
+    assert "pull access denied" in found.message
+    assert {row.status["pull_failed"] for row in Container.all_objects.all()} == {"no access"}
+    assert failing_pulls(lab.pk + 1, Container.all_objects.all()) == []
+    assert failing_pulls(lab.pk, Container.all_objects.none()) == []
+
+
+def test_a_person_may_have_it_tried_at_once(service: Service, lab: Environment, actor_of: Any, sim: SimulatedDriver):
+    before = sim.calls["pull"]
+    with pytest.raises(NotFound, match="No pull of other:1 has failed"):
+        pulls_retry(actor=actor_of("bob"), environment_id=lab.pk, image="other:1")
+    with pytest.raises(Forbidden):
+        pulls_retry(actor=actor_of("rita"), environment_id=lab.pk, image=IMAGE)
+    sim.registry.add(IMAGE)
+    assert pulls_retry(actor=actor_of("bob"), environment_id=lab.pk, image=IMAGE) == 1
+    reconcile_one("pull", the_pull().pk)
+    assert (sim.calls["pull"], the_pull().display_state) == (before + 1, "pulled")
+    for row in Container.all_objects.all():
+        reconcile_one("container", row.pk)
+    rows = Container.all_objects.all()
+    assert {(row.display_state, row.status.get("pull_failed"), row.message) for row in rows} == {("running", None, "")}

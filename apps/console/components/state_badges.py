@@ -50,9 +50,11 @@ def badge_of(row: Any) -> StateBadge:
 
 
 def _container_word(row: Any, word: str) -> str:
-    """What a container's state leaves unsaid: that it keeps crashing, or is a job that has ended for good."""
+    """What a container's state leaves unsaid: it keeps crashing, has no image, or is a job that ended."""
     if getattr(row, "is_crash_looping", False) and word in {"running", "starting", "restarting", "stopped"}:
         return "crashing"
+    if row.fault and word in {"creating", "error"} and (row.status or {}).get("pull_failed"):
+        return "image pull failed"
     code = getattr(row, "final_exit_code", None)
     if code is not None and word == "stopped":
         return "failed" if code else "completed"

@@ -17,6 +17,7 @@ from apps.console.components.listing import (
 from apps.console.components.plurals import counted
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
+from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
 from apps.containers.selectors import containers_of, endpoints, events_of
 from apps.containers.services import container_act, container_update
@@ -115,6 +116,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "reveal": reveal,
         "values_reason": can_see_values.reason,
         "operations": _operations(ctx, row),
+        "failing_pulls": failing_pulls(ctx.env.pk, containers_of(ctx.actor, ctx.env.pk).filter(pk=row.pk)),
         "events": events_of(row)[:10],
     }
     return ctx.render("console/container.html", context)

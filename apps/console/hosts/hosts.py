@@ -175,6 +175,7 @@ def evacuate(ctx: RequestContext, pk: int) -> HttpResponse:
     context = {
         "row": row,
         "moves": moves[:MAX_LISTED],
+        "has_other_host": _rows(ctx).filter(state="active").exclude(pk=row.pk).exists(),
         "more_moves": max(0, len(moves) - MAX_LISTED),
         "stays": stays[:MAX_LISTED],
         "more_stays": max(0, len(stays) - MAX_LISTED),

@@ -19,6 +19,7 @@ from apps.console.containers.containers import defer_heavy_fields
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks import lost_hosts
 from apps.console.stacks.service_rows import meter_tone
+from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints, is_running
 from apps.control.models import Operation
@@ -72,6 +73,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "running": sum(map(is_running, all_containers)),
         "meter": meter_tone(row, sum(map(is_running, all_containers))),
         "freshness": combined_freshness(all_containers),
+        "failing_pulls": failing_pulls(ctx.env.pk, mine),
         "lost_hosts": lost_hosts.lost_hosts_of(row, page.rows),
         "links": list(links),
         "config": row.config,

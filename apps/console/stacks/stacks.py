@@ -15,6 +15,8 @@ from apps.console.components.plurals import counted
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, service_rows
+from apps.containers.failing_pulls import failing_pulls
+from apps.containers.models import Container
 from apps.control.models import Operation
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
@@ -65,7 +67,15 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         gettext_lazy("Add service"), "plus", ctx.url("service-new", stack=row.pk), ctx.can("operate")
     )
     bulk = [_bulk_button(ctx, row, "activate", services), _bulk_button(ctx, row, "deactivate", services)]
-    return ctx.render("console/stack.html", {"row": row, "services": services, "add": add, "bulk": bulk})
+    containers = Container.objects.within([ctx.env.pk]).filter(slot__service__stack=row)
+    context = {
+        "row": row,
+        "services": services,
+        "add": add,
+        "bulk": bulk,
+        "failing_pulls": failing_pulls(ctx.env.pk, containers),
+    }
+    return ctx.render("console/stack.html", context)
 
 
 def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[ServiceRow]) -> buttons.Button:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import template
 from django.template.defaultfilters import filesizeformat
@@ -99,10 +100,16 @@ def copyable(text: str, label: str = "") -> SafeString:
     )
 
 
-@register.simple_tag
-def port_link(port: Mapping[str, Any], *, full: bool = False) -> SafeString:
-    """The link to a published port; `full` also shows its address and protocol."""
+@register.simple_tag(takes_context=True)
+def port_link(context: Mapping[str, Any], port: Mapping[str, Any], *, full: bool = False) -> SafeString:
+    """The link to a published port; `full` also shows its address and protocol.
+
+    A port of the portal's own machine is reached by the name under which the portal is visited.
+    """
     address = f"[{port['ipAddress']}]" if ":" in port["ipAddress"] else port["ipAddress"]
+    if port.get("isPortalHost"):
+        address = urlsplit(f"//{context['ctx'].request.get_host()}").hostname or address
+        address = f"[{address}]" if ":" in address else address
     endpoint, target = f"{address}:{port['port']}", f"→{port['private']}"
     return format_html(
         '<a class="chip" href="{}" target="_blank" rel="noopener" title="{}">{}<span class="faint">{}</span></a>',

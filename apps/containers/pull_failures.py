@@ -1,0 +1,127 @@
+"""What a registry's or an engine's refusal to pull means, and what to do about it; pure.
+
+The texts are those of Docker 20 to 27 (with and without the containerd store) and of the registries behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PullFailure:
+    """`kind` for machines; `cause` and `remedy` are sentences for people."""
+
+    kind: str
+    cause: str
+    remedy: str
+
+    def summary(self, message: str) -> str:
+        """In one line, for lists and operations; the engine's `message` where nothing better is known."""
+        return f"Image pull failed: {message if self.kind == 'other' else self.cause}"
+
+
+OTHER = PullFailure("other", "The image could not be pulled.", "See the engine's message; it is tried again by itself.")
+
+# The first that matches counts: a message may hold several of these words, the most telling one first.
+_KNOWN: tuple[tuple[str, PullFailure], ...] = (
+    (
+        r"toomanyrequests|too many requests|rate limit|\b429\b",
+        PullFailure(
+            "rate limit",
+            "The registry's rate limit is reached.",
+            "Wait, log the host's engine in to the registry, or use a mirror.",
+        ),
+    ),
+    (
+        r"no matching manifest for|no match for platform|cannot be used on this platform|exec format error",
+        PullFailure(
+            "platform",
+            "The image is not made for the host's platform.",
+            "Choose a tag that is built for the host's processor, or a host with another one.",
+        ),
+    ),
+    (
+        r"server gave http response to https client",
+        PullFailure(
+            "plain HTTP",
+            "The registry speaks plain HTTP.",
+            "Give it a certificate, or name it under insecure-registries in the engine's configuration.",
+        ),
+    ),
+    (
+        r"x509|certificate|tls: (?!handshake timeout)",
+        PullFailure(
+            "certificate",
+            "The registry's certificate is not trusted by the host.",
+            "Install the authority's certificate on the host, or renew the registry's.",
+        ),
+    ),
+    (
+        r"no such host|name resolution|server misbehaving|lookup .*: (?:i/o timeout|no answer)",
+        PullFailure(
+            "no such host",
+            "The registry's name cannot be resolved on the host.",
+            "Check the registry in the image's name, and the host's DNS.",
+        ),
+    ),
+    (
+        r"no space left on device",
+        PullFailure(
+            "disk full", "The host's disk is full.", "Free space on the host, for example by removing unused images."
+        ),
+    ),
+    (
+        r"pull access denied|repository does not exist or may require|insufficient_scope",
+        PullFailure(
+            "no access",
+            "There is no such repository in the registry, or it is private.",
+            "Check the image's name; for a private one log the host's engine in to the registry.",
+        ),
+    ),
+    (
+        r"unauthorized|authentication required|no basic auth cred|incorrect username|\b401\b|\bdenied\b|\b403\b",
+        PullFailure(
+            "denied",
+            "The registry denied access.",
+            "Log the host's engine in to the registry with an account that may pull the image.",
+        ),
+    ),
+    (
+        r"manifest unknown|manifest for .* not found|name unknown|no such image|: not found|does not exist|\b404\b",
+        PullFailure("no such image", "The registry has no such image or tag.", "Check the image's name and its tag."),
+    ),
+    (
+        r"invalid reference format|invalid repository name|must be lowercase",
+        PullFailure(
+            "invalid name", "This is not the name of an image.", "Write it as [registry/]name[:tag], in lower case."
+        ),
+    ),
+    (
+        r"connection refused|network is unreachable|no route to host|connection reset|\beof\b",
+        PullFailure(
+            "unreachable",
+            "The host cannot connect to the registry.",
+            "Check that the registry is up, and the host's network, proxy and firewall.",
+        ),
+    ),
+    (
+        r"timeout|timed out|deadline exceeded|request canceled|in time",
+        PullFailure(
+            "timeout",
+            "The registry did not answer in time.",
+            "Check the host's network and proxy; it is tried again by itself.",
+        ),
+    ),
+)
+_PATTERNS = tuple((re.compile(pattern), failure) for pattern, failure in _KNOWN)
+MAX_LENGTH = 4000
+
+
+def classify_pull_failure(message: str, image: str = "") -> PullFailure:
+    """What the message of a failed pull of `image` means; `OTHER` where nothing is known about it."""
+    lowered = message[:MAX_LENGTH].lower()
+    if image:  # its name may hold any of these words
+        lowered = lowered.replace(image.lower(), "the image").replace(image.lower().rpartition(":")[0] or image, "")
+    return next((failure for pattern, failure in _PATTERNS if pattern.search(lowered)), OTHER)
