@@ -42,6 +42,7 @@ class AccountNumber(models.Model):
     id = models.BigIntegerField(primary_key=True)
 
     ADMIN = 1
+    ANONYMOUS = 4
     DEFAULT_ENVIRONMENT = 5
 
     @classmethod
@@ -161,7 +162,7 @@ class ApiKey(Managed):
 
 
 class FailedLogin(models.Model):
-    """One refused login: counted per name and per address to throttle guessing."""
+    """One refused login, or one that is being looked at: counted per name and per address to throttle guessing."""
 
     login = models.CharField(max_length=255, db_index=True)
     address = models.CharField(max_length=64, db_index=True)

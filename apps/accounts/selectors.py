@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -63,11 +65,27 @@ def key_refusal(key: ApiKey, address: str) -> str:
 
 def login_retry_after(login: str, address: str) -> int:
     """Seconds until this name or address may try to log in again; 0 means now."""
-    since = timezone.now() - FAILED_LOGIN_WINDOW
-    recent = FailedLogin.objects.filter(at__gt=since)
-    by_name = recent.filter(login=login.lower()).count()
-    by_address = recent.filter(address=address).count()
-    if by_name < TRIES_PER_NAME and by_address < TRIES_PER_ADDRESS:
+    recent = FailedLogin.objects.filter(at__gt=timezone.now() - FAILED_LOGIN_WINDOW)
+    by_name = recent.filter(login=login.lower()[:255])
+    by_address = recent.filter(address=throttle_address(address))
+    return max(_wait(by_name, TRIES_PER_NAME), _wait(by_address, TRIES_PER_ADDRESS))
+
+
+def _wait(rows: QuerySet[FailedLogin], limit: int) -> int:
+    """Seconds until fewer than `limit` of them are recent."""
+    newest = list(rows.order_by("-at").values_list("at", flat=True)[:limit])
+    if len(newest) < limit:
         return 0
-    oldest = recent.filter(login=login.lower()).order_by("at").first() or recent.order_by("at").first()
-    return max(1, int((oldest.at - since).total_seconds())) if oldest else 0
+    return max(1, int((newest[-1] + FAILED_LOGIN_WINDOW - timezone.now()).total_seconds()))
+
+
+def throttle_address(address: str) -> str:
+    """What is counted for an address: itself, or of IPv6 its /64, which a single machine has all of."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped or ip_network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)

@@ -20,7 +20,7 @@ from apps.accounts.models import (
     FailedLogin,
     User,
 )
-from apps.accounts.selectors import FAILED_LOGIN_WINDOW, is_set_up
+from apps.accounts.selectors import FAILED_LOGIN_WINDOW, is_set_up, throttle_address
 from apps.core import hooks
 from apps.core.edits import require_current
 from apps.core.errors import Conflict, Invalid
@@ -235,13 +235,13 @@ def record_key_use(key: ApiKey, address: str = "") -> None:
 def record_failed_login(login: str, address: str, *, via: str = "console") -> None:
     """Count a refused login and delete old ones; `via` is the interface at which it was tried."""
     FailedLogin.objects.filter(at__lt=timezone.now() - 2 * FAILED_LOGIN_WINDOW).delete()
-    FailedLogin.objects.create(login=login.lower()[:255], address=address)
+    FailedLogin.objects.create(login=login.lower()[:255], address=throttle_address(address))
     hooks.record("login.refused", actor=None, request={"login": login}, address=address, via=via, code="401")
 
 
 def record_login(user: User, address: str, *, via: str = "console") -> None:
     """Delete the failures of this name and record the login, with the backend that accepted it."""
-    FailedLogin.objects.filter(login=user.login.lower()).delete()
+    FailedLogin.objects.filter(login=user.login.lower()[:255]).delete()
     User.all_objects.filter(pk=user.pk).update(last_login=timezone.now())
     details = {"backend": str(getattr(user, "backend", "")).rpartition(".")[2]}
     hooks.record("login", actor=None, row=user, address=address, account=user, request=details, via=via, code="200")

@@ -17,8 +17,10 @@ class Problem(Exception):
         code: str | None = None,
         field: str | None = None,
         detail: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.message = message
         self.status = self.status if status is None else status
         self.code = self.code if code is None else code
@@ -82,3 +84,17 @@ class Conflict(Problem):
 
     status = 409
     code = "Conflict"
+
+
+class TooManyRequests(Problem):
+    """The caller tried too often; `retry_after` says in how many seconds it may again."""
+
+    status = 429
+    code = "Too Many Requests"
+
+
+class Busy(Problem):
+    """The portal cannot do this for anybody right now; nothing was looked at."""
+
+    status = 503
+    code = "Service Unavailable"

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from bench.attack import front_door, stalls
+from bench.attack import front_door, log_ins, stalls
 from bench.attack.victim import Bystander, Victim
 
 ATTACKS: dict[str, Callable[[Victim], Iterator[str]]] = {
@@ -19,6 +19,7 @@ ATTACKS: dict[str, Callable[[Victim], Iterator[str]]] = {
     "header-bombs": front_door.header_bombs,
     "many-connections": front_door.many_connections,
     "idle-connection": front_door.idle_connection,
+    "guessing": log_ins.guessing,
     "quadratic-identity": stalls.quadratic_identity,
     "redaction-bomb": stalls.redaction_bomb,
     "nesting": stalls.nesting,

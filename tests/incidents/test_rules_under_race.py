@@ -6,6 +6,7 @@ The table names the rules; each is raced by eight threads. The same file runs on
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,13 +18,15 @@ from django.utils import timezone
 
 from apps.accounts.login import second_factor
 from apps.accounts.login.store import SessionStore
-from apps.accounts.models import ApiKey, AuthProvider, RecoveryCode, Session, Totp, User
+from apps.accounts.login.throttle import login_attempt
+from apps.accounts.models import ApiKey, AuthProvider, FailedLogin, RecoveryCode, Session, Totp, User
 from apps.accounts.providers.services import provider_save
+from apps.accounts.selectors import TRIES_PER_NAME
 from apps.accounts.services import account_act, account_create, account_update, first_admin_create
 from apps.api.wire.auth import issue_token
 from apps.containers.launch.config import LaunchConfig
 from apps.control.reconcile import reconcile_until_idle
-from apps.core.errors import Problem
+from apps.core.errors import Problem, Unauthorized
 from apps.core.ids import wire_id
 from apps.core.models import Setting
 from apps.environments.actor import Actor, actor_of_user
@@ -90,6 +93,7 @@ class Rule:
     wins: int | None = 1
     codes: frozenset[str] = frozenset({"NotUnique"})
     before: Callable[[House], Any] = lambda _house: None
+    threads: int = THREADS
 
 
 def _stack(house: House, name: str = "web") -> Stack:
@@ -249,6 +253,18 @@ def _redeem(house: House, _n: int) -> Any:
         raise Problem("used", status=401, code="Unauthorized")
 
 
+def _count_looks(house: House) -> None:
+    house.notes |= {"looked at": 0, "lock": threading.Lock()}
+
+
+def _guess(house: House, n: int) -> Any:
+    """A wrong password; looking at it takes as long as it takes until all the others were counted."""
+    with login_attempt("alice", f"10.0.0.{n}"):
+        with house.notes["lock"]:
+            house.notes["looked at"] += 1
+        raise Unauthorized("wrong")
+
+
 LEAVING = frozenset({"Conflict", "ActionNotAvailable"})
 WRONG_CODE = frozenset({"InvalidFormat", "Too Many Requests"})
 GITHUB = {"clientId": "x", "clientSecret": "y"}
@@ -329,6 +345,22 @@ RULES: dict[str, Rule] = {
         codes=WRONG_CODE,
         before=_confirmed_factor,
     ),
+    "no more wrong passwords are looked at than may fail": Rule(
+        _guess,
+        lambda house: house.notes["looked at"] == TRIES_PER_NAME,
+        0,
+        frozenset({"Unauthorized", "Too Many Requests"}),
+        before=_count_looks,
+        threads=20,
+    ),
+    "no more wrong codes are looked at than may fail": Rule(
+        lambda house, _n: second_factor.code_check(house.alice, "nonsense", address="10.0.0.1"),
+        lambda house: FailedLogin.objects.filter(login="alice").count() == TRIES_PER_NAME,
+        0,
+        WRONG_CODE,
+        before=_confirmed_factor,
+        threads=20,
+    ),
     "a socket ticket opens one socket": Rule(
         _redeem, lambda _house: not SocketTicket.objects.exists(), codes=frozenset({"Unauthorized"}), before=_ticket
     ),
@@ -339,7 +371,7 @@ RULES: dict[str, Rule] = {
 def test_the_rule_holds(house: House, name: str):
     rule = RULES[name]
     rule.before(house)
-    outcomes = race([lambda n=n: rule.attempt(house, n) for n in range(THREADS)])  # type: ignore[misc]
+    outcomes = race([lambda n=n: rule.attempt(house, n) for n in range(rule.threads)])  # type: ignore[misc]
     refused = [each for each in outcomes if isinstance(each, Exception)]
     assert all(isinstance(each, Problem) for each in refused), refused
     assert {each.code for each in refused if isinstance(each, Problem)} <= rule.codes

@@ -9,33 +9,29 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.login.passwords import verify_password
 from apps.accounts.login.second_factor import code_check, factor_of
+from apps.accounts.login.throttle import login_attempt
 from apps.accounts.models import Session, User
 from apps.accounts.providers.registry import password_kinds
-from apps.accounts.selectors import login_retry_after
-from apps.accounts.services import record_failed_login
 from apps.core import hooks
-from apps.core.errors import Invalid, Problem, Unauthorized
+from apps.core.errors import Invalid, Unauthorized
 from apps.core.hooks import ActorProtocol
+from apps.core.texts import is_storable
 
 
 def check_credentials(request: HttpRequest | None, login: str, password: str, *, address: str) -> User:
     """The account with this name and password, with the backend that accepted them; it is not logged in yet.
 
-    Raises `Unauthorized` for a wrong pair, `Problem` (429) after too many, and what a provider raises.
+    Raises `Unauthorized` for a wrong pair, `TooManyRequests` after too many, and what a provider raises.
     """
-    wait, via = login_retry_after(login, address), "api" if request is None else "console"
-    if wait:
-        message = _("Too many failed log-ins. Try again in %(seconds)s seconds.") % {"seconds": wait}
-        raise Problem(message, status=429, code="Too Many Requests")
-    try:
-        user = authenticate(request, username=login, password=password)
-    except Problem:  # a provider is down, or knows the person and site access keeps them out
-        record_failed_login(login, address, via=via)  # else local passwords could be guessed for ever while it is down
-        raise
-    if not isinstance(user, User):
-        record_failed_login(login, address, via=via)
+    if not is_storable(login):  # PostgreSQL would answer a NUL with an error of its own
         raise Unauthorized(_("The log-in name or the password is wrong."))
-    return user
+    # A provider that is down, or that knows somebody whom site access keeps out, counts as a failure too: else local
+    # passwords could be guessed for ever while it is down.
+    with login_attempt(login, address, via="api" if request is None else "console"):
+        user = authenticate(request, username=login, password=password)
+        if not isinstance(user, User):
+            raise Unauthorized(_("The log-in name or the password is wrong."))
+        return user
 
 
 def can_reauthenticate(user: User) -> bool:

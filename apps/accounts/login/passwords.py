@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from apps.accounts.login.password_policy import MAX_PASSWORD_LENGTH, password_check
 from apps.accounts.login.sessions import sessions_close
+from apps.accounts.login.throttle import login_attempt
 from apps.accounts.models import User
-from apps.accounts.selectors import login_retry_after
-from apps.accounts.services import record_failed_login
 from apps.core import hooks
-from apps.core.errors import Forbidden, Invalid, Problem
+from apps.core.errors import Forbidden, Invalid
 from apps.core.hooks import ActorProtocol
 from apps.core.services import require_person, require_recent_auth
 
@@ -53,12 +52,9 @@ def password_change(
 def verify_password(user: User, password: str, *, actor: ActorProtocol, field: str) -> None:
     """Check an account's own password again; guessing is throttled as at the login."""
     address = str(getattr(actor, "address", ""))
-    wait = login_retry_after(user.login, address)
-    if wait:
-        raise Problem(f"Too many wrong passwords; try again in {wait} s.", status=429, code="Too Many Requests")
-    if len(password) > MAX_PASSWORD_LENGTH or not user.check_password(password):
-        record_failed_login(user.login, address)
-        raise Invalid(field, "InvalidFormat", "This is not your current password.")
+    with login_attempt(user.login, address):
+        if len(password) > MAX_PASSWORD_LENGTH or not user.check_password(password):
+            raise Invalid(field, "InvalidFormat", "This is not your current password.")
 
 
 def _store_password(

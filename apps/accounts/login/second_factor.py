@@ -11,16 +11,15 @@ from django.utils import timezone
 
 from apps.accounts.login import codes
 from apps.accounts.login.sessions import LOCAL_BACKEND, sessions_close
+from apps.accounts.login.throttle import login_attempt
 from apps.accounts.models import RecoveryCode, Totp, User
-from apps.accounts.selectors import break_glass, login_retry_after
-from apps.accounts.services import record_failed_login
+from apps.accounts.selectors import break_glass
 from apps.core import hooks
 from apps.core.defaults import setting
 from apps.core.errors import (
     Conflict,
     Forbidden,
     Invalid,
-    Problem,
 )
 from apps.core.hooks import ActorProtocol
 from apps.core.services import require_person, require_recent_auth
@@ -77,16 +76,9 @@ def code_check(user: User, code: str, *, address: str, field: str = "code") -> N
 
     Raises `Invalid` at `field` for a wrong one, `Problem` (429) after too many.
     """
-    _raise_if_throttled(user, address)
-    if not (_use_totp_code(user, codes.normalize_code(code)) or _use_recovery_code(user, code)):
-        record_failed_login(user.login, address)
-        raise Invalid(field, "InvalidFormat", WRONG_CODE)
-
-
-def _raise_if_throttled(user: User, address: str) -> None:
-    wait = login_retry_after(user.login, address)
-    if wait:
-        raise Problem(f"Too many wrong codes; try again in {wait} s.", status=429, code="Too Many Requests")
+    with login_attempt(user.login, address):
+        if not (_use_totp_code(user, codes.normalize_code(code)) or _use_recovery_code(user, code)):
+            raise Invalid(field, "InvalidFormat", WRONG_CODE)
 
 
 def _use_totp_code(user: User, code: str) -> bool:
@@ -135,12 +127,11 @@ def enrol(user: User, code: str, *, actor: ActorProtocol, keep: str = "") -> lis
     """
     require_person(actor)
     address = str(getattr(actor, "address", ""))
-    _raise_if_throttled(user, address)
-    pending = Totp.objects.filter(account=user, confirmed=None).first()
-    step = codes.matching_time_step(pending.secret, codes.normalize_code(code), after=0) if pending else None
-    if pending is None or step is None:
-        record_failed_login(user.login, address)
-        raise Invalid("code", "InvalidFormat", "This code is wrong. Does the clock of your device go right?")
+    with login_attempt(user.login, address):
+        pending = Totp.objects.filter(account=user, confirmed=None).first()
+        step = codes.matching_time_step(pending.secret, codes.normalize_code(code), after=0) if pending else None
+        if pending is None or step is None:
+            raise Invalid("code", "InvalidFormat", "This code is wrong. Does the clock of your device go right?")
     with transaction.atomic():
         mine = Totp.objects.filter(pk=pending.pk, confirmed=None, created=pending.created)
         if not mine.update(confirmed=timezone.now(), last_step=step):

@@ -23,7 +23,7 @@ from apps.accounts.login.sessions import (
 )
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
-from apps.accounts.selectors import key_by_credentials, key_refusal
+from apps.accounts.selectors import key_by_credentials, key_refusal, throttle_address
 from apps.accounts.services import record_key_use
 from apps.api.wire.origin import client_address
 from apps.core.errors import Unauthorized
@@ -184,8 +184,8 @@ class AnonymousThrottle(AnonRateThrottle):
     """Limits unauthenticated requests per client address."""
 
     def get_ident(self, request: Request) -> str:
-        """The client's address, forwarded headers counting from trusted proxies only."""
-        return client_address(request)
+        """The client's address (of IPv6 its /64), forwarded headers counting from trusted proxies only."""
+        return throttle_address(client_address(request))
 
 
 def issue_token(user: User, *, address: str = "", agent: str = "") -> str:

@@ -95,7 +95,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         log.error("%s %s failed, error %s", method, path, key, exc_info=error)
     response = Response(error_body(problem, key), status=problem.status)
     wait = getattr(error, "wait", None)
-    if wait:
+    if problem.retry_after is not None:
+        response["Retry-After"] = str(problem.retry_after)
+    elif wait:
         # Rounded up, or a client that obeys would be throttled once more.
         response["Retry-After"] = str(int(wait) + 1)
     return response

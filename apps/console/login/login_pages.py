@@ -48,20 +48,29 @@ def log_in(request: HttpRequest) -> HttpResponse:
     try:
         return _log_in(request, next_url)
     except Problem as problem:
-        return login_page(request, problem.message)
+        return login_page(request, problem.message, refused=problem)
 
 
-def login_page(request: HttpRequest, error: str = "") -> HttpResponse:
+def login_page(request: HttpRequest, error: str = "", *, refused: Problem | None = None) -> HttpResponse:
     """Render the form, the other log-in methods, and why the last attempt was refused."""
     next_url = safe_redirect_path(request, request.POST.get("next") or request.GET.get("next", ""))
     rows = list(AuthProvider.objects.accepting_logins().filter(kind__in=redirect_providers()))
     context = {"next": next_url, "login": request.POST.get("login", ""), "error": error, "redirects": rows}
-    answer = set_security_headers(render(request, "console/login.html", context, status=403 if error else 200))
+    answer = set_security_headers(render(request, "console/login.html", context, status=login_status(error, refused)))
+    if refused is not None and refused.retry_after is not None:
+        answer["Retry-After"] = str(refused.retry_after)
     # Browsers hold the redirect after a form against its page's policy, too.
     origins = [redirect_providers()[row.kind].origin(row.config) for row in rows]
     policy = answer["Content-Security-Policy"]
     answer["Content-Security-Policy"] = policy.replace("form-action 'self'", " ".join(["form-action 'self'", *origins]))
     return answer
+
+
+def login_status(error: str, refused: Problem | None) -> int:
+    """429 and 503 as they are, so that programs wait; every other refusal is a 403, whatever the reason."""
+    if refused is not None and refused.retry_after is not None:
+        return refused.status
+    return 403 if error else 200
 
 
 def _log_in(request: HttpRequest, next_url: str) -> HttpResponse:
