@@ -241,7 +241,7 @@ def login_required(view: View) -> View:
         if ctx is None:
             return set_security_headers(_redirect_anonymous(request))
         response = _respond(ctx, view, kwargs)
-        if ctx.holds_secrets:
+        if ctx.holds_secrets or request.method == "POST":  # what a change answers may be a secret, shown once
             response["Cache-Control"] = "no-store"
         return set_security_headers(response, inline_styles=ctx.inline_styles)
 

@@ -79,7 +79,7 @@ def test_guessing_is_slowed_down(people: Any, stale: Any):
     client = stale("root")
     for _ in range(8):
         client.post("/confirm", {"password": "wrong"})
-    assert b"Too many wrong passwords" in client.post("/confirm", {"password": PASSWORD}).content
+    assert b"Too many failed log-ins" in client.post("/confirm", {"password": PASSWORD}).content
     assert not recently_authenticated("root")
 
 

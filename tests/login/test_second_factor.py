@@ -181,7 +181,7 @@ def test_guessing_codes_gets_slow_even_with_the_right_password(people: Any, phon
     for _ in range(8):
         client.post("/login/code", {"code": bob.wrong()})
     answer = client.post("/login/code", {"code": bob.code()})
-    assert "Too many wrong codes" in answer.context["error"]
+    assert "Too many failed log-ins" in answer.context["error"]
     assert (
         "Too many failed log-ins"
         in typed("bob").post("/login", {"login": "bob", "password": PASSWORD}).context["error"]

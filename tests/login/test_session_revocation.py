@@ -131,7 +131,7 @@ def test_guessing_the_current_password_is_as_slow_as_guessing_a_log_in(people: A
     client = browser("bob")
     for _ in range(8):
         client.post("/account/password", {"current": "wrong", "password": NEW})
-    with pytest.raises(Problem, match="Too many wrong passwords") as refused:
+    with pytest.raises(Problem, match="Too many failed log-ins") as refused:
         password_change(people.bob, PASSWORD, NEW, actor=actor_of("bob"))
     assert refused.value.status == 429
     assert FailedLogin.objects.filter(login="bob").count() == 8

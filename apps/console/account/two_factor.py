@@ -66,7 +66,9 @@ def new(ctx: RequestContext) -> HttpResponse:
         "picture": qr_svg(enrolment.uri),
         "address": ctx.request.path,
     }
-    return ctx.render("console/two_factor_new.html", context, status=422 if error else 200)
+    response = ctx.render("console/two_factor_new.html", context, status=422 if error else 200)
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @login_required
