@@ -16,16 +16,8 @@ pytestmark = pytest.mark.servers
 
 def test_every_rule_holds_on_postgresql(database: str, tmp_path: Path):
     environment = {**os.environ, "DATABASE_URL": database, "DATA_DIR": str(tmp_path)}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
     tests = ("tests/incidents/test_rules_under_race.py", "tests/accounts/test_login_attempts.py")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-    ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
     assert " passed" in done.stdout
