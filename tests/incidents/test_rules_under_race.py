@@ -52,6 +52,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PASSWORD = "correct horse battery staple"
 THREADS = 8
+GUESSES = 11  # more than the limit, and each with a connection of its own: the pool has 12
 CONFIG = {"imageUuid": "docker:sim/nginx:1"}
 
 
@@ -351,7 +352,7 @@ RULES: dict[str, Rule] = {
         0,
         frozenset({"Unauthorized", "Too Many Requests"}),
         before=_count_looks,
-        threads=20,
+        threads=GUESSES,
     ),
     "no more wrong codes are looked at than may fail": Rule(
         lambda house, _n: second_factor.code_check(house.alice, "nonsense", address="10.0.0.1"),
@@ -359,7 +360,7 @@ RULES: dict[str, Rule] = {
         0,
         WRONG_CODE,
         before=_confirmed_factor,
-        threads=20,
+        threads=GUESSES,
     ),
     "a socket ticket opens one socket": Rule(
         _redeem, lambda _house: not SocketTicket.objects.exists(), codes=frozenset({"Unauthorized"}), before=_ticket
