@@ -2,15 +2,18 @@
 import "./main.css";
 import htmx from "htmx.org";
 import "./parts/htmx_setup.js";
-import "./parts/overlays.js";
+import "./parts/requests.js";
+import { openDialog } from "./parts/overlays.js";
 import "./parts/command_palette.js";
 import "./parts/forms.js";
 import "./parts/page_frame.js";
+import { startDrafts } from "./parts/drafts.js";
 import { startLiveRefresh } from "./parts/live_refresh.js";
 import { updateRelativeTimes } from "./parts/relative_times.js";
 
 window.htmx = htmx;
 startLiveRefresh();
+startDrafts(openDialog);
 setInterval(updateRelativeTimes, 15_000);
 
 const lazyModules = {

@@ -195,6 +195,7 @@ def test_deleting_the_stack_takes_all_away(cluster: str, page: Page, terminal: d
     page.get_by_role("link", name="Delete").first.click()
     dialog = page.locator("#dialog")
     expect(dialog).to_contain_text("nginx-cluster")
+    dialog.locator("[name=confirm]").fill("WEB-Server")
     dialog.get_by_role("button", name="Delete").click()
     expect(page).to_have_url(re.compile("/stacks$"))
     expect(page.get_by_text("WEB-Server", exact=True)).to_have_count(0)

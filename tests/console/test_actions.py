@@ -141,7 +141,7 @@ def test_deleting_first_tells_what_goes_with_it(
 
 
 def test_deleting_a_stack_takes_everything_with_it(browser_as: Any, at: Any, web: Service, shop: Stack, run_loop: Any):
-    answer = browser_as("alice").post(at("stack-remove", pk=shop.pk), headers=HX)
+    answer = browser_as("alice").post(at("stack-remove", pk=shop.pk), {"confirm": "shop"}, headers=HX)
     assert answer["HX-Redirect"] == at("stacks")
     run_loop()
     assert browser_as("alice").get(at("stack", pk=shop.pk)).status_code == 404

@@ -33,7 +33,8 @@ def test_an_environment_is_made_renamed_and_deleted(browser_as: Any, run_loop: A
     run_loop()
     den.refresh_from_db()
     assert (den.name, den.description) == ("Lair", "deep")
-    assert client.post(f"/environments/{den.pk}/remove", headers=HX)["HX-Redirect"] == "/environments"
+    path, named = f"/environments/{den.pk}/remove", {"confirm": den.name}
+    assert client.post(path, named, headers=HX)["HX-Redirect"] == "/environments"
     run_loop()
     assert client.get(f"/environments/{den.pk}").status_code == 404
 

@@ -21,6 +21,7 @@ from apps.accounts.services import (
 from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.listing import paginate, query_filters, sort_rows
+from apps.console.components.removal_dialog import ask_removal
 from apps.console.request_context import RequestContext, admin_required, post_required
 from apps.core.errors import NotFound, Problem
 from apps.environments.access import Verdict
@@ -109,8 +110,10 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask, then delete."""
     row = find(pk)
-    if ctx.request.method == "POST":
+
+    def act() -> HttpResponse:
         account_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Account %(name)s was deleted.") % {"name": row.login})
+
     consequences = [_("Its sessions end and its API keys are refused.")]
-    return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("account")})
+    return ask_removal(ctx, row, remove=act, ask=lambda: {"kind": _("account"), "consequences": consequences})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -15,6 +17,7 @@ from apps.console.components.listing import (
     sort_rows,
 )
 from apps.console.components.plurals import counted
+from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.failing_pulls import failing_pulls
@@ -201,16 +204,20 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
-    if ctx.request.method == "POST":
+
+    def act() -> HttpResponse:
         container_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_action_message("remove") % {"name": row.name}, ctx.url("containers"))
+
+    return ask_removal(ctx, row, remove=act, ask=lambda: _what_goes_with(row))
+
+
+def _what_goes_with(row: Container) -> dict[str, Any]:
+    """What is deleted together with a container."""
     mounts = row.engine_state.get("mounts", [])
     consequences = [
         _("the unnamed volume at %(path)s") % {"path": mount["target"]}
         for mount in mounts
         if mount["kind"] == "volume" and len(mount.get("name", "")) == 64
     ]
-    slot = getattr(row, "slot", None)
-    return ctx.render(
-        "console/remove.html", {"row": row, "consequences": consequences, "kind": _("container"), "slot": slot}
-    )
+    return {"consequences": consequences, "kind": _("container"), "slot": getattr(row, "slot", None)}

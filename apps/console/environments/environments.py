@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.console.components import buttons
 from apps.console.components.listing import natural_order
 from apps.console.components.plurals import counted
+from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, login_required, post_required
 from apps.containers.models import Container
@@ -115,10 +116,22 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
-    if ctx.request.method == "POST":
+
+    def act() -> HttpResponse:
         environment_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Deleting environment %(name)s.") % {"name": row.name}, ctx.url("environments"))
+
+    return ask_removal(
+        ctx,
+        row,
+        remove=act,
+        ask=lambda: {"kind": _("environment"), "consequences": _what_is_in(row)},
+        is_large=lambda: True,
+    )
+
+
+def _what_is_in(row: Environment) -> list[str]:
+    """How much of each kind an environment holds."""
     kinds: list[tuple[Any, str]] = [(Stack, "stack"), (Container, "container"), (Host, "host")]
     counts = [(model.objects.within([row.pk]).filter(removed=None).count(), kind) for model, kind in kinds]
-    consequences = [counted(kind, count) for count, kind in counts if count]
-    return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("environment")})
+    return [counted(kind, count) for count, kind in counts if count]

@@ -14,6 +14,7 @@ from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.listing import natural_order, paginate, query_filters, sort_rows
 from apps.console.components.plurals import counted
+from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import sent_texts
 from apps.console.components.state_dots import add_state_dots
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
@@ -109,16 +110,20 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask for confirmation, listing what is removed along; then remove."""
     row = find(ctx, pk)
-    if ctx.request.method == "POST":
+    count = containers_of(ctx.actor, ctx.env.pk).filter(host=row).count()
+    text = _("%(containers)s in Corral's list; they keep running on the host itself.")
+    consequence = text % {"containers": counted("container", count)}
+
+    def act() -> HttpResponse:
         host_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Removing host %(name)s.") % {"name": row.name}, ctx.url("hosts"))
-    count = containers_of(ctx.actor, ctx.env.pk).filter(host=row).count()
-    consequences = [
-        _("%(containers)s in Corral's list; they keep running on the host itself.")
-        % {"containers": counted("container", count)}
-    ]
-    return ctx.render(
-        "console/remove.html", {"row": row, "consequences": consequences if count else [], "kind": _("host")}
+
+    return ask_removal(
+        ctx,
+        row,
+        remove=act,
+        ask=lambda: {"kind": _("host"), "consequences": [consequence] if count else []},
+        is_large=lambda: bool(count),
     )
 
 

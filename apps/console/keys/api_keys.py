@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import ApiKey
 from apps.console.components import buttons
+from apps.console.components.removal_dialog import ask_removal
 from apps.console.keys.key_form import api_endpoint, curl_example, handle_key_edit, handle_new_key
 from apps.console.request_context import (
     RequestContext,
@@ -118,7 +119,10 @@ def account_key_remove(ctx: RequestContext, pk: int) -> HttpResponse:
 
 
 def _remove(ctx: RequestContext, row: ApiKey) -> HttpResponse:
-    if ctx.request.method == "POST":
-        return _apply_action(ctx, row, "remove")
-    context = {"row": row, "kind": _("API key"), "consequences": [_("Programs that use it are refused from now on.")]}
-    return ctx.render("console/remove.html", context)
+    consequences = [_("Programs that use it are refused from now on.")]
+    return ask_removal(
+        ctx,
+        row,
+        remove=lambda: _apply_action(ctx, row, "remove"),
+        ask=lambda: {"kind": _("API key"), "consequences": consequences},
+    )

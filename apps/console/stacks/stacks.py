@@ -12,13 +12,14 @@ from django.utils.translation import gettext_lazy
 from apps.console.components import buttons
 from apps.console.components.listing import paginate, query_filters, sort_rows
 from apps.console.components.plurals import counted
+from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, service_rows
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
 from apps.control.models import Operation
-from apps.core.errors import Invalid, Problem
+from apps.core.errors import Invalid, MethodNotAllowed, Problem
 from apps.environments.access import verdict
 from apps.stacks.compose import parse
 from apps.stacks.models import Service, Stack
@@ -88,7 +89,8 @@ def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[Se
     applicable = [service_row for service_row in services if verdict(ctx.actor, action, service_row.service)]
     reason = allowed.reason or ("" if applicable else _("No service is in a state for this."))
     url = ctx.url("stack-all", pk=row.pk, action=action)
-    return buttons.Button(action, *labels[action], url, bool(allowed and applicable), reason)
+    is_dialog = action == "deactivate"
+    return buttons.Button(action, *labels[action], url, bool(allowed and applicable), reason, is_dialog=is_dialog)
 
 
 @member_required
@@ -183,25 +185,42 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
-    if ctx.request.method == "POST":
+    services = service_rows(ctx, stack=row).get(row.pk, [])
+
+    def act() -> HttpResponse:
         stack_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Deleting stack %(name)s.") % {"name": row.name}, ctx.url("stacks"))
-    services = service_rows(ctx, stack=row).get(row.pk, [])
-    consequences = [
+
+    return ask_removal(
+        ctx,
+        row,
+        remove=act,
+        ask=lambda: {"kind": _("stack"), "consequences": _describe_services(services)},
+        is_large=lambda: any(service_row.total for service_row in services),
+    )
+
+
+def _describe_services(services: list[ServiceRow]) -> list[str]:
+    """Each service with how many containers it has."""
+    return [
         _("service %(name)s with %(containers)s")
         % {"name": service_row.service.name, "containers": counted("container", service_row.total)}
         for service_row in services
     ]
-    return ctx.render("console/remove.html", {"row": row, "consequences": consequences, "kind": _("stack")})
 
 
 @member_required
-@post_required
 def services_all(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
-    """Start or stop every service of a stack."""
+    """Start or stop every service of a stack; before they are stopped, a dialog asks."""
     row = find(ctx, pk)
     if action not in {"activate", "deactivate"}:
         raise Problem(_("There is no such action."), status=404)
+    if ctx.request.method != "POST":
+        if action == "activate":
+            raise MethodNotAllowed(_("This address accepts only POST requests."))
+        running = [each for each in service_rows(ctx, stack=row).get(row.pk, []) if each.running]
+        context = {"row": row, "consequences": _describe_services(running)}
+        return ctx.render("console/stop_all.html", context)
     stack_services_act(row, action, actor=ctx.actor)
     message = (
         _("Starting all services of %(name)s.") if action == "activate" else _("Stopping all services of %(name)s.")

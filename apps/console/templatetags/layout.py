@@ -85,13 +85,16 @@ def dialog_buttons(
     autofocus: bool = False,
     disabled_reason: str = "",
 ) -> Mapping[str, Any]:
-    """Cancel, and the button that does it; a reason makes the latter grey."""
+    """Cancel, and the button that does it; a reason makes the latter grey.
+
+    `autofocus` is for Cancel, which has it in every dialog that deletes: an Enter too many must do nothing.
+    """
     return {
         "submit": submit,
         "tone": tone,
         "cancel": cancel or _("Cancel"),
         "cancel_url": cancel_url,
-        "autofocus": autofocus,
+        "autofocus": autofocus or tone == "is-danger",
         "disabled_reason": disabled_reason,
     }
 

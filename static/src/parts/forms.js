@@ -1,5 +1,7 @@
 // Forms: adding and removing rows, filters that apply while typed, select-all, fields that depend on others.
 import { morphMain } from "./morph.js";
+import { refusalText, setBusy } from "./requests.js";
+import { toast } from "./toasts.js";
 
 function addRow(table) {
   const row = table.querySelector("template").content.cloneNode(true);
@@ -87,6 +89,20 @@ function showSelectedCount() {
     node.textContent = node.closest("form").querySelectorAll('input[name="row"]:checked').length;
   }
 }
+// Saved: what stands in the fields is what is there, and the next refresh may replace it.
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  if (!ctx.sourceElement.matches("form")) return;
+  if (ctx.response?.status >= 400 && ctx.sourceElement.querySelector("[data-submit]")) {
+    ctx.sourceElement.reset();
+    document.dispatchEvent(new CustomEvent("corral:changed"));
+  }
+  if (!(ctx.response?.status < 300)) return;
+  for (const field of ctx.sourceElement.elements) {
+    if (field.matches("[type=checkbox], [type=radio]")) field.defaultChecked = field.checked;
+    else if (field instanceof HTMLSelectElement) for (const option of field.options) option.defaultSelected = option.selected;
+    else if (field.matches("input, textarea") && field.type !== "file") field.defaultValue = field.value;
+  }
+});
 document.addEventListener("corral:done", () => {
   for (const box of document.querySelectorAll('input[name="row"], [data-tick-all]')) box.checked = false;
 });
@@ -104,7 +120,17 @@ async function applyFilter(form) {
   const url = new URL(form.action);
   for (const [name, value] of new FormData(form)) if (value) url.searchParams.set(name, value);
   history.replaceState(null, "", url);
-  const response = await fetch(url, { headers: { "HX-Request": "true" } });
-  if (!response.ok || location.href !== url.href) return;
-  await morphMain(await response.text());
+  setBusy(form, true);
+  try {
+    const response = await fetch(url, { headers: { "HX-Request": "true" } });
+    const target = response.headers.get("HX-Redirect");
+    if (location.href !== url.href) return;
+    if (target) location.assign(target);
+    else if (response.ok) await morphMain(await response.text());
+    else toast(refusalText(response.status, response.headers.get("HX-Trigger")), "bad");
+  } catch {
+    toast(document.body.dataset.unreachable, "bad");
+  } finally {
+    if (location.href === url.href) setBusy(form, false);
+  }
 }

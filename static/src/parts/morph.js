@@ -15,9 +15,20 @@ function rememberFocus() {
   };
 }
 
+let refreshes = 0;
+
+export function isRefreshing() {
+  return refreshes > 0;
+}
+
 export async function morphMain(html) {
   const region = document.getElementById("main");
   const restoreFocus = rememberFocus();
-  await htmx.swap({ target: region, text: html, swap: "innerMorph", sourceElement: region, transition: false });
+  refreshes += 1;
+  try {
+    await htmx.swap({ target: region, text: html, swap: "innerMorph", sourceElement: region, transition: false });
+  } finally {
+    refreshes -= 1;
+  }
   restoreFocus();
 }

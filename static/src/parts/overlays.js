@@ -1,23 +1,40 @@
-// Menus and dialogs: loaded when they open, outside the region that is refreshed.
+// Menus and dialogs: open at once, filled when their content is there, outside the region that is refreshed.
 import htmx from "htmx.org";
+import { ask } from "./ask.js";
+import { forgetDraft, formState, restoreDraft } from "./drafts.js";
+import { refusalText, setBusy } from "./requests.js";
 import { toast } from "./toasts.js";
 
+const SKELETON_DELAY = 70;
 const menu = document.getElementById("menu");
 const dialog = document.getElementById("dialog");
 const body = document.getElementById("dialog-body");
 let opener = null;
+let visit = 0;
+let untouched = "";
+let pressedOn = null;
 
 async function fetchFragment(url) {
-  const response = await fetch(url, { headers: { "HX-Request": "true" } });
+  const response = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!response) throw new Error(document.body.dataset.unreachable);
   const target = response.headers.get("HX-Redirect");
-  if (target) location.assign(target);
-  if (!response.ok) throw new Error(await response.text());
+  if (target) {
+    location.assign(target);
+    return null;
+  }
+  if (!response.ok) throw new Error(refusalText(response.status, response.headers.get("HX-Trigger")));
   return response.text();
 }
 
 function fill(box, html) {
+  box.removeAttribute("aria-busy");
   box.innerHTML = html;
   htmx.process(box);
+}
+
+function showSkeleton(box, lines) {
+  box.setAttribute("aria-busy", "true");
+  box.innerHTML = `<div class="skeleton">${"<i></i>".repeat(lines)}</div>`;
 }
 
 function placeMenu(button) {
@@ -32,39 +49,84 @@ function placeMenu(button) {
 async function openMenu(button) {
   if (menu.matches(":popover-open") && opener === button) return menu.hidePopover();
   opener = button;
-  try {
-    const source = button.dataset.menuOf;
-    fill(menu, source ? document.getElementById(source).innerHTML : await fetchFragment(button.dataset.menu));
-  } catch (error) {
-    return toast(error.message, "bad");
-  }
+  const own = ++visit;
+  const source = button.dataset.menuOf;
+  if (source) fill(menu, document.getElementById(source).innerHTML);
+  else showSkeleton(menu, 5);
   menu.showPopover();
   menu.setAttribute("aria-label", button.title || button.textContent.trim());
   button.setAttribute("aria-expanded", "true");
+  placeMenu(button);
+  try {
+    const html = source ? null : await fetchFragment(button.dataset.menu);
+    if (own !== visit) return undefined;
+    if (html !== null) fill(menu, html);
+  } catch (error) {
+    if (own === visit) menu.hidePopover();
+    return toast(error.message, "bad");
+  }
   placeMenu(button);
   menu.querySelector(".item")?.focus({ preventScroll: true });
   return undefined;
 }
 
-async function openDialog(url) {
+function dialogForm() {
+  return body.querySelector("form[method=post]");
+}
+
+export async function openDialog(url, button = null) {
+  const own = ++visit;
+  setBusy(button, true);
+  const slow = setTimeout(() => {
+    showSkeleton(body, 6);
+    if (!dialog.open) dialog.showModal();
+  }, SKELETON_DELAY);
   try {
-    fill(body, await fetchFragment(url));
+    const html = await fetchFragment(url);
+    if (own === visit && html !== null) showDialog(html, url);
   } catch (error) {
-    return toast(error.message, "bad");
+    if (own === visit && dialog.open) dialog.close();
+    toast(error.message, "bad");
+  } finally {
+    clearTimeout(slow);
+    setBusy(button, false);
   }
+}
+
+function showDialog(html, url) {
+  fill(body, html);
   if (menu.matches(":popover-open")) menu.hidePopover();
   if (!dialog.open) dialog.showModal();
-  (body.querySelector("[autofocus], input:not([type=hidden]), select, textarea") ?? dialog).focus();
-  return undefined;
+  dialog.classList.toggle("is-held", Boolean(body.querySelector("[data-held]")));
+  const form = dialogForm();
+  untouched = form ? formState(form) : "";
+  if (form?.matches("[data-draft]")) {
+    form.dataset.url = url;
+    restoreDraft(form);
+  }
+  (body.querySelector("[autofocus]") ?? body.querySelector("input:not([type=hidden]), select, textarea") ?? dialog).focus();
 }
 
 // Closes the dialog; a form that is a page of its own goes back to the page before.
 function closeForm() {
+  visit += 1;
   if (dialog.open) dialog.close();
   else if (document.referrer.startsWith(location.origin)) history.back();
   else location.assign("/");
 }
 
+// What was typed is given up only on request, and a secret that is shown once only by its own button.
+async function requestClose() {
+  const held = dialog.open && body.querySelector("[data-held]");
+  if (held) return toast(held.dataset.held, "warn");
+  const form = dialog.open ? dialogForm() : document.querySelector("main > .lone form[data-draft]");
+  const words = document.body.dataset;
+  if (dialog.open && form && formState(form) !== untouched && !(await ask(words.discard, words.discardYes, words.discardNo))) return undefined;
+  if (form?.matches("[data-draft]")) forgetDraft(form);
+  return closeForm();
+}
+
+document.addEventListener("pointerdown", (event) => (pressedOn = event.target), true);
 document.addEventListener("click", (event) => {
   const disabled = event.target.closest('[aria-disabled="true"]');
   if (disabled) {
@@ -76,22 +138,36 @@ document.addEventListener("click", (event) => {
   const isPlainClick = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
   const button = event.target.closest("[data-menu], [data-menu-of]");
   const link = event.target.closest("a[data-dialog]");
+  // A text that is selected beyond the edge of the dialog is no click beside it.
+  const isBeside = event.target === dialog && pressedOn === dialog;
   if (button) {
     event.preventDefault();
     openMenu(button);
   } else if (link && isPlainClick) {
     event.preventDefault();
-    openDialog(link.href);
+    openDialog(link.href, link);
   } else if (event.target.closest("[data-shut]")) {
     event.target.closest("dialog").close();
-  } else if (event.target.closest("[data-close]") || event.target === dialog) {
+  } else if (event.target.closest("[data-close]") || isBeside) {
     if (!dialog.open && event.target.closest("a")) return;
     event.preventDefault();
-    closeForm();
+    requestClose();
   } else if (event.target.closest("#menu .item") && !event.target.closest("#menu form .item[type=submit]")) {
     menu.hidePopover();
   }
 }, true);
+
+// The browser's own closing by Esc cannot be asked about: it comes too late for that.
+dialog?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.target.closest("#ask")) return;
+  event.preventDefault();
+  requestClose();
+});
+dialog?.addEventListener("cancel", (event) => {
+  if (event.target !== dialog) return;
+  event.preventDefault();
+  requestClose();
+});
 
 menu?.addEventListener("keydown", (event) => {
   const items = [...menu.querySelectorAll(".item")];
@@ -107,5 +183,17 @@ menu?.addEventListener("toggle", (event) => {
   opener?.focus({ preventScroll: true });
 });
 
+// The button of a dialog that wants a name typed first.
+document.addEventListener("input", (event) => {
+  const wanted = event.target.dataset?.confirmName;
+  if (wanted === undefined) return;
+  const button = event.target.form.querySelector("[type=submit]");
+  if (event.target.value.trim() === wanted) button.removeAttribute("aria-disabled");
+  else button.setAttribute("aria-disabled", "true");
+});
+
 document.addEventListener("corral:done", () => (dialog?.open || document.querySelector("main > .lone form")) && closeForm());
-dialog?.addEventListener("close", () => (body.innerHTML = ""));
+dialog?.addEventListener("close", () => {
+  body.innerHTML = "";
+  dialog.classList.remove("is-held");
+});

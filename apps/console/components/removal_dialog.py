@@ -1,0 +1,38 @@
+"""The dialog that asks before something is deleted: what goes with it, and for large things their name typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.request_context import RequestContext
+from apps.core.errors import Forbidden
+from apps.environments.access import verdict
+
+
+def ask_removal(
+    ctx: RequestContext,
+    row: Any,
+    *,
+    remove: Callable[[], HttpResponse],
+    ask: Callable[[], Mapping[str, Any]],
+    is_large: Callable[[], bool] = lambda: False,
+) -> HttpResponse:
+    """Show the dialog with what `ask` says (`kind`, `consequences`), or call `remove` once it is confirmed.
+
+    `is_large`: whether so much hangs on the row that its name must be typed; one Enter must not delete all that.
+    """
+    name = str(row.name or row)
+    must_type, errors = (name if is_large() else ""), {}
+    if ctx.request.method == "POST":
+        decision = verdict(ctx.actor, "remove", row)
+        if decision.is_forbidden:
+            raise Forbidden(decision.reason)
+        if not must_type or ctx.request.POST.get("confirm", "").strip() == must_type.strip():
+            return remove()
+        errors = {"confirm": _("This is not its name. Type %(name)s, exactly as it is written.") % {"name": name}}
+    context = {"row": row, "must_type": must_type, "errors": errors, **ask()}
+    return ctx.render("console/remove.html", context, status=422 if errors else 200)
