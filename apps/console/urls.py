@@ -37,6 +37,7 @@ from apps.console.login import (
     redirect_login,
     setup,
 )
+from apps.console.overview import overview
 from apps.console.stacks import service_form, services, stacks
 
 app_name = "console"
@@ -118,7 +119,7 @@ _in_environment: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", login_pages.home, name="home"),
+    path("", overview.index, name="home"),
     path("setup", setup.setup_pending, name="setup"),
     path("setup/<str:token>", setup.first_admin, name="setup-link"),
     path("login", login_pages.log_in, name="login"),

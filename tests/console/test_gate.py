@@ -104,16 +104,18 @@ def test_logging_out_takes_a_post(browser_as: Any):
     assert client.get("/environments").status_code == 302
 
 
-def test_home_is_the_environment_last_visited(browser_as: Any, at: Any, lab: Environment):
+def test_home_keeps_the_environment_last_visited_in_its_frame(browser_as: Any, at: Any, lab: Environment):
     client = browser_as("root")
     client.get(at("stacks"))
-    assert client.get("/")["Location"] == at("stacks")
+    page = client.get("/").content.decode()
+    assert f'data-environment="{lab.pk}"' in page
+    assert f'href="{at("stacks")}"' in page
 
 
 def test_home_of_somebody_without_environments_says_what_to_do(browser_as: Any):
-    answer = browser_as("mallory").get("/", follow=True)
-    assert answer.redirect_chain[-1][0] == reverse("console:environments")
-    assert b"You are not a member of any environment yet" in answer.content
+    answer = browser_as("mallory").get("/")
+    assert reverse("console:environment-new").encode() in answer.content
+    assert b"You are in no environment yet" in answer.content
 
 
 def test_a_password_is_changed_only_with_the_current_one(browser_as: Any, people: Any):

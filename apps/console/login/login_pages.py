@@ -1,4 +1,4 @@
-"""Log-in, log-out, password change, theme, and the redirect from `/`."""
+"""Log-in, log-out, password change and theme."""
 
 from __future__ import annotations
 
@@ -91,18 +91,6 @@ def log_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)
     return redirect("console:login")
-
-
-@login_required
-def home(ctx: RequestContext) -> HttpResponse:
-    """Redirect to the stacks of the environment visited last."""
-    mine = ctx.actor.environments("view")
-    last_environment = ctx.last_environment()
-    if last_environment is not None:
-        return redirect("console:stacks", environment=last_environment.pk)
-    if mine:
-        return redirect("console:stacks", environment=mine[0])
-    return redirect("console:environments")
 
 
 @login_required

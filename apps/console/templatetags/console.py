@@ -46,6 +46,12 @@ def _render_badge(badge: state_badges.StateBadge) -> SafeString:
 
 
 @register.simple_tag
+def badge(found: state_badges.StateBadge) -> SafeString:
+    """A badge that was made already."""
+    return _render_badge(found)
+
+
+@register.simple_tag
 def state(row: Any) -> SafeString:
     """The badge of a managed row."""
     return _render_badge(state_badges.badge_of(row))

@@ -1,0 +1,1 @@
+"""The overview: the landing page after log-in."""
