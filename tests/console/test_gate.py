@@ -115,7 +115,7 @@ def test_home_keeps_the_environment_last_visited_in_its_frame(browser_as: Any, a
 def test_home_of_somebody_without_environments_says_what_to_do(browser_as: Any):
     answer = browser_as("mallory").get("/")
     assert reverse("console:environment-new").encode() in answer.content
-    assert b"You are in no environment yet" in answer.content
+    assert b"You are not a member of any environment yet" in answer.content
 
 
 def test_a_password_is_changed_only_with_the_current_one(browser_as: Any, people: Any):

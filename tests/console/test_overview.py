@@ -59,7 +59,7 @@ def test_nobody_sees_other_environments(overview: Any, lab: Environment, web: Se
     page = overview("mallory")
     assert "secret words" not in page
     assert f'id="environment-{lab.pk}"' not in page
-    assert "You are in no environment yet" in page
+    assert "You are not a member of any environment yet" in page
     assert f'id="environment-{lab.pk}"' in overview("root")
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import CharField, F, Func, OrderBy, QuerySet, Value
+from django.db.models import Case, CharField, Count, F, Func, OrderBy, Q, QuerySet, Value, When
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Length
 from django.http import HttpRequest
 
-from apps.console.components.state_badges import bad_first
+from apps.console.components.state_badges import BAD, WARN, bad_first
 
 PAGE_SIZE = 100
 _NATURAL_COLUMNS = ("name", "address", "image", "login")
@@ -51,6 +52,30 @@ class Listing:
     def next_page(self) -> int:
         """The page after, or 0."""
         return self.number + 1 if self.number < self.pages else 0
+
+
+def _with_health(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Rows whose `word` is what their badge says: the state, or a health below healthy where that says more."""
+    below = Q(display_state__in=("active", "running"), status__health__in=(*BAD, *WARN))
+    health = KeyTextTransform("health", "status")
+    found: QuerySet[Any] = rows.annotate(
+        word=Case(When(below, then=health), default=F("display_state"), output_field=CharField(max_length=32))
+    )
+    return found
+
+
+def count_states(rows: QuerySet[Any], *, by_health: bool = False) -> list[tuple[str, int]]:
+    """The states of the rows with how many have each, the most frequent first; for the facets above a list."""
+    named, column = (_with_health(rows), "word") if by_health else (rows, "display_state")
+    counted = named.order_by().values_list(column).annotate(count=Count("pk"))
+    return sorted(((str(state), count) for state, count in counted), key=lambda pair: (-pair[1], pair[0]))
+
+
+def filter_state(rows: QuerySet[Any], state: str, *, by_health: bool = False) -> QuerySet[Any]:
+    """The rows in a state, in the words of `count_states`; all of them for none."""
+    if not state:
+        return rows
+    return _with_health(rows).filter(word=state) if by_health else rows.filter(display_state=state)
 
 
 def query_filters(request: HttpRequest, *names: str) -> dict[str, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.console.components import buttons
 from apps.console.components.listing import (
+    count_states,
     natural_order,
     paginate,
     query_filters,
@@ -19,6 +20,7 @@ from apps.console.components.listing import (
 from apps.console.components.plurals import counted
 from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import rename
+from apps.console.containers.placement_summary import group_trace
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
@@ -62,11 +64,17 @@ def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> Query
         rows = rows.filter(display_state=requested["state"])
     if requested.get("image"):
         rows = rows.filter(image__icontains=requested["image"])
-    if (host := parse_key(requested.get("host", ""))) is not None:
-        rows = rows.filter(host=host)
+    if requested.get("host"):
+        rows = rows.filter(_on_host(requested["host"]))
     if requested.get("kind") == "standalone":
         rows = rows.filter(slot=None)
     return rows
+
+
+def _on_host(text: str) -> Q:
+    """On the host of this number, or on those that have the text in their name."""
+    named, key = Q(host__name__icontains=text), parse_key(text)
+    return named if key is None else named | Q(host=key)
 
 
 @member_required
@@ -78,12 +86,11 @@ def index(ctx: RequestContext) -> HttpResponse:
     page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), COLUMNS), requested)
     for row in page.rows:
         row.published_ports = endpoints(row)
-    states = everything.order_by().values_list("display_state").annotate(count=Count("pk"))
     hosts = Host.objects.within([ctx.env.pk]).filter(removed=None).order_by(*natural_order("name"))
     context = {
         "page": page,
-        "states": sorted(states, key=lambda pair: -pair[1]),
-        "hosts": list(hosts.values_list("pk", "name")),
+        "states": count_states(apply_filters(everything, {**requested, "state": ""})),
+        "hosts": list(hosts.values_list("name", flat=True)),
         "kinds": [("standalone", _("Standalone"))],
         "add": buttons.custom_button(
             gettext_lazy("Add container"), "plus", ctx.url("container-new"), ctx.can("operate")
@@ -121,6 +128,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "operations": _operations(ctx, row),
         "failing_pulls": failing_pulls(ctx.env.pk, containers_of(ctx.actor, ctx.env.pk).filter(pk=row.pk)),
         "events": events_of(row)[:10],
+        "placement": group_trace(row.placement),
     }
     return ctx.render("console/container.html", context)
 

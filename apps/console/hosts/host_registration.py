@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from apps.console.components.listing import query_filters
 from apps.console.containers.launch_form import parse_key_values
 from apps.console.request_context import RequestContext, member_required, post_required
+from apps.core.defaults import setting
 from apps.core.errors import Invalid, NotFound
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.selectors import network_scope, portal_base_url, registration_command
@@ -50,11 +51,22 @@ def add(ctx: RequestContext) -> HttpResponse:
         "near": network_scope(base),
         "values": filters,
         "errors": errors,
+        **_image_commands(),
         "new_hosts": new_hosts.distinct().order_by("-pk")[:20],
     }
     response = ctx.render("console/host_add.html", context)
     response["Cache-Control"] = "no-store"  # the commands contain the token
     return response
+
+
+def _image_commands() -> dict[str, str]:
+    """Where the agent's image comes from, and how it gets to a machine without a registry."""
+    image = setting("bootstrap.required.image")
+    return {
+        "agent_image": image,
+        "send_image": f"docker save {image} | ssh root@MACHINE docker load",
+        "save_image": f"docker save -o corral-agent.tar {image}",
+    }
 
 
 @member_required

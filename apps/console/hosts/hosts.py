@@ -12,7 +12,14 @@ from django.utils.translation import gettext_lazy
 
 from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
-from apps.console.components.listing import natural_order, paginate, query_filters, sort_rows
+from apps.console.components.listing import (
+    count_states,
+    filter_state,
+    natural_order,
+    paginate,
+    query_filters,
+    sort_rows,
+)
 from apps.console.components.plurals import counted
 from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import sent_texts
@@ -44,12 +51,14 @@ def index(ctx: RequestContext) -> HttpResponse:
     if filters["q"]:
         text = filters["q"]
         rows = rows.filter(Q(name__icontains=text) | Q(url__icontains=text) | Q(hostname__icontains=text))
-    if filters["state"]:
-        rows = rows.filter(display_state=filters["state"])
+    states = count_states(rows)
+    rows = filter_state(rows, filters["state"])
     page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), COLUMNS), filters)
     add_state_dots(page.rows, ctx.env.pk)
     add = buttons.custom_button(gettext_lazy("Add host"), "plus", ctx.url("host-add"), ctx.can("hosts"))
-    return ctx.render("console/hosts.html", {"page": page, "add": add})
+    totals = counted("host", page.total)
+    context = {"page": page, "add": add, "states": states, "totals": totals if page.total else ""}
+    return ctx.render("console/hosts.html", context)
 
 
 def find(ctx: RequestContext, pk: int) -> Host:

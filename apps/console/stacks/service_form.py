@@ -127,6 +127,8 @@ def preview(ctx: RequestContext) -> HttpResponse:
     sent = ctx.request.POST
     context: dict[str, Any] = {}
     ctx.require_permission("operate")
+    if not sent.get("image", "").strip():  # nothing was typed yet: that is no mistake
+        return ctx.render("console/parts/preview.html", context)
     try:
         links = tuple((target.name, name or target.name) for target, name in _parse_links(ctx))
         text = sent.get("scale", "1")
@@ -136,7 +138,7 @@ def preview(ctx: RequestContext) -> HttpResponse:
             scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
             links=links,
         )
-        context["files"] = export([made])
+        context["files"] = list(zip(("docker-compose.yml", "rancher-compose.yml"), export([made]), strict=True))
     except Problem as problem:
         context["problem"] = problem
     return ctx.render("console/parts/preview.html", context)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.console.components import buttons
-from apps.console.components.listing import paginate, query_filters, sort_rows
+from apps.console.components.listing import count_states, filter_state, paginate, query_filters, sort_rows
 from apps.console.components.plurals import counted
 from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import rename
@@ -31,6 +31,7 @@ from apps.stacks.services import (
     stack_update,
 )
 
+MAX_UNFOLDED = 8  # longer lists open only what fails
 COLUMNS = {"name": "name", "state": "display_state", "created": "created"}
 
 
@@ -42,12 +43,26 @@ def index(ctx: RequestContext) -> HttpResponse:
     if filters["q"]:
         by_service = Service.objects.within([ctx.env.pk]).filter(removed=None, name__icontains=filters["q"])
         rows = rows.filter(Q(name__icontains=filters["q"]) | Q(pk__in=by_service.values("stack")))
-    if filters["state"]:
-        rows = rows.filter(display_state=filters["state"])
+    states = count_states(rows, by_health=True)
+    rows = filter_state(rows, filters["state"], by_health=True)
     page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), COLUMNS, by_health=True), filters)
     by_stack = service_rows(ctx, stack__in=[row.pk for row in page.rows])
     entries = [(row, by_stack.get(row.pk, [])) for row in page.rows]
-    return ctx.render("console/stacks.html", {"page": page, "entries": entries, "add": _add_button(ctx)})
+    context = {
+        "page": page,
+        "entries": entries,
+        "states": states,
+        "totals": _describe_totals(page.total, sum(len(services) for _row, services in entries), page.pages),
+        "is_long": page.total > MAX_UNFOLDED,
+        "add": _add_button(ctx),
+    }
+    return ctx.render("console/stacks.html", context)
+
+
+def _describe_totals(stacks: int, services: int, pages: int) -> str:
+    """How much the list holds; services are known of this page only."""
+    text, more = counted("stack", stacks), counted("service", services)
+    return text if pages > 1 or not stacks else f"{text}, {more}"
 
 
 def _add_button(ctx: RequestContext) -> buttons.Button:

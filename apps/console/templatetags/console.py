@@ -46,6 +46,23 @@ def _render_badge(badge: state_badges.StateBadge) -> SafeString:
 
 
 @register.simple_tag
+def badge_of(row: Any) -> state_badges.StateBadge:
+    """The badge of a managed row, to ask it: `{% badge_of row as found %}`."""
+    return state_badges.badge_of(row)
+
+
+@register.filter
+def middle(text: Any, tail: int = 14) -> SafeString:
+    """A name that is cut in its middle where it does not fit: of forty hosts of one rack the ends differ."""
+    name = str(text)
+    if len(name) <= 2 * tail:
+        return format_html("{}", name)
+    return format_html(
+        '<span class="mid" title="{}"><span>{}</span><span>{}</span></span>', name, name[:-tail], name[-tail:]
+    )
+
+
+@register.simple_tag
 def badge(found: state_badges.StateBadge) -> SafeString:
     """A badge that was made already."""
     return _render_badge(found)

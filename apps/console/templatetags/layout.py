@@ -115,6 +115,15 @@ def filter_select(context: Context, name: str, label: Any, everything: Any, choi
 
 
 @register.simple_tag(takes_context=True)
+def filter_combo(context: Context, name: str, label: Any, everything: Any, choices: Iterable[str]) -> SafeString:
+    """A filter with too many choices for a list: a part of a name does, and names are offered while it is typed."""
+    value = context["page"].filters.get(name, "")
+    return _render(
+        context, "filter_combo", name=name, label=label, everything=everything, choices=list(choices), value=value
+    )
+
+
+@register.simple_tag(takes_context=True)
 def state_facets(context: Context, states: Iterable[tuple[str, int | None]], label: Any = "") -> SafeString:
     """The states to narrow a list to, with how many rows each has where that is known."""
     return _render(context, "state_facets", states=states, label=label, page=context["page"])

@@ -134,3 +134,12 @@ async function applyFilter(form) {
     if (location.href === url.href) setBusy(form, false);
   }
 }
+
+// One button opens all folds of a list, or closes them when all are open.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-fold-all]");
+  if (!button) return;
+  const folds = [...document.querySelectorAll(button.dataset.foldAll)];
+  const isOpening = folds.some((fold) => !fold.open);
+  for (const fold of folds) fold.open = isOpening;
+});
