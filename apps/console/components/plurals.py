@@ -6,10 +6,11 @@ from django.utils.translation import ngettext
 
 
 def counted(kind: str, count: int) -> str:
-    """How many hosts, stacks or containers."""
+    """How many hosts, stacks, services or containers."""
     texts = {
         "host": ngettext("%(count)d host", "%(count)d hosts", count),
         "stack": ngettext("%(count)d stack", "%(count)d stacks", count),
+        "service": ngettext("%(count)d service", "%(count)d services", count),
         "container": ngettext("%(count)d container", "%(count)d containers", count),
     }
     return texts[kind] % {"count": count}
