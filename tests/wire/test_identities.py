@@ -11,6 +11,7 @@ from apps.accounts.models import AuthProvider, Identity
 from apps.accounts.providers import search_pool
 from apps.accounts.providers.ldap import provider as ldap_provider
 from apps.core.errors import Problem
+from tests.wire.api_client import ApiClient
 
 CREW = IdentityClaim("openldap_group", "11111111-2222-3333-4444-555555555555", "crew", "Crew", "cn=crew,ou=groups,dc=x")
 
@@ -108,3 +109,28 @@ def test_a_malformed_search_finds_nobody(api_of: Any, answers: list[Any], text: 
 
 def test_a_search_without_an_account_finds_nobody(api_of: Any):
     assert api_of("nobody").get("identities?all=a").status == 401
+
+
+@pytest.mark.parametrize("who", ["rita", "rex", "bob"])
+def test_who_chooses_no_members_finds_only_those_of_own_environments(api_of: Any, key_of: Any, people: Any, who: str):
+    """Root and mallory are in no environment of theirs; the lab's people are."""
+    for client in (api_of(who), *([] if who == "rita" else [key_of(who)])):
+        for query in ("all=r", "all=a", "name=mallory", "name=root"):
+            found = {each["login"] for each in client.get(f"identities?{query}")["data"]}
+            assert not found & {"mallory", "root"}
+        assert client.get(f"identities/1i!rancher_id:1a{people.mallory.pk}").status == 404
+        assert client.get(f"identities/1i!rancher_id:1a{people.alice.pk}")["login"] == "alice"
+        assert {each["login"] for each in client.get("identities?all=alic")["data"]} == {"alice"}
+
+
+def test_a_key_held_to_a_role_without_members_finds_as_little(api_of: Any, people: Any):
+    made = api_of("alice").post("apikeys", {"role": "readonly"})
+    reader = ApiClient(f"{made['publicValue']}:{made['secretValue']}")
+    assert reader.get("identities?name=mallory")["data"] == []
+    assert reader.get(f"identities/1i!rancher_id:1a{people.mallory.pk}").status == 404
+
+
+@pytest.mark.parametrize("who", ["alice", "root"])
+def test_who_chooses_members_finds_anybody(api_of: Any, people: Any, who: str):
+    assert api_of(who).get("identities?name=mallory")["data"][0]["login"] == "mallory"
+    assert api_of(who).get(f"identities/1i!rancher_id:1a{people.mallory.pk}")["login"] == "mallory"

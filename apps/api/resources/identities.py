@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import QueryDict
 
 from apps.accounts.claims import IdentityClaim
-from apps.accounts.identity_kinds import group_kinds
+from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, group_kinds
 from apps.accounts.models import Identity, User
 from apps.accounts.providers.known_identities import account_claim
 from apps.accounts.providers.search import identities_search, identity_find
@@ -16,6 +17,7 @@ from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import Resource
 from apps.api.wire.roles import READ_ONLY
 from apps.core.ids import wire_id
+from apps.environments.models import Member
 
 
 def account_identity(user: User) -> dict[str, Any]:
@@ -87,9 +89,26 @@ class IdentityResource(Resource):
             return account_claims(caller.actor.user) if caller.actor.user else []
         found = identities_search(caller.actor, name or part, exact=bool(name))
         caller.messages.extend(found.errors)
-        return list(found.claims)
+        return _known_to(caller, found.claims)
 
-    def find(self, caller: ApiCaller, key: int | str | None) -> IdentityClaim | None:  # noqa: ARG002 - anybody can be a member
+    def find(self, caller: ApiCaller, key: int | str | None) -> IdentityClaim | None:
         """The identity with an id such as `1i!rancher_id:1a7`."""
         kind, _colon, external = str(key).partition(":")
-        return identity_find(kind, external)
+        found = identity_find(kind, external)
+        return next(iter(_known_to(caller, [found] if found else [])), None)
+
+
+def _known_to(caller: ApiCaller, claims: Iterable[IdentityClaim]) -> list[IdentityClaim]:
+    """Without the accounts that the caller has no business with.
+
+    Who chooses members somewhere may find anybody; everybody else only the people of their own environments: a key
+    that may read must not be a way to list all accounts.
+    """
+    actor = caller.actor
+    if actor.user is None:
+        return []
+    if actor.is_admin or actor.environments("members"):
+        return list(claims)
+    members = Member.objects.filter(environment__in=caller.environments(), account__isnull=False)
+    known = {wire_id("a", pk) for pk in (actor.user.pk, *members.values_list("account", flat=True))}
+    return [each for each in claims if each.kind != LOCAL_IDENTITY_KIND or each.wire_id in known]
