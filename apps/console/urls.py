@@ -38,7 +38,7 @@ from apps.console.login import (
     setup,
 )
 from apps.console.overview import overview
-from apps.console.stacks import service_form, services, stacks
+from apps.console.stacks import service_form, service_upgrade, services, stacks
 
 app_name = "console"
 
@@ -71,6 +71,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>/edit", services.edit, name="service-edit"),
     path("services/<key:pk>/scale", services.scale, name="service-scale"),
     path("services/<key:pk>/clone", service_form.service_clone, name="service-clone"),
+    path("services/<key:pk>/upgrade", service_upgrade.upgrade, name="service-upgrade"),
     path("services/<key:pk>/remove", services.remove, name="service-remove"),
     path("services/<key:pk>/do/<slug:action>", services.do, name="service-do"),
     path("containers", containers.index, name="containers"),

@@ -43,7 +43,16 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
         "update": _EDIT,
         "remove": _DELETE,
     },
-    "service": {"activate": _START, "deactivate": _STOP, "update": _EDIT, "remove": _DELETE},
+    "service": {
+        "activate": _START,
+        "deactivate": _STOP,
+        "finishupgrade": (_("Finish upgrade"), "circle-check"),
+        "rollback": (_("Roll back"), "arrow-back-up"),
+        "cancelupgrade": (_("Cancel upgrade"), "x"),
+        "cancelrollback": (_("Cancel rollback"), "x"),
+        "update": _EDIT,
+        "remove": _DELETE,
+    },
     "stack": {"update": _EDIT, "remove": _DELETE},
     "host": {
         "activate": _ON,
@@ -56,6 +65,8 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
+# What can be decided about an upgrade is offered only while there is one: grey, it would be noise the rest of the time.
+UPGRADE_STEPS = frozenset({"finishupgrade", "rollback", "cancelupgrade", "cancelrollback"})
 _PK_PLACEHOLDER = 987654321987654321  # replaced by the primary key of a row
 _DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}  # these open a dialog first
 
@@ -112,6 +123,7 @@ def action_button(ctx: RequestContext, row: Managed, action: str) -> Button:
 def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) -> list[Button]:
     """The actions of a row in the order of its kind; of start and stop (activate and deactivate) only one is shown."""
     found = [action_button(ctx, row, action) for action in ACTION_LABELS[row.KIND] if not only or action in only]
+    found = [each for each in found if each.allowed or each.action not in UPGRADE_STEPS]
     if row.display_state != "paused":
         found = [each for each in found if each.action != "unpause"]
     toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]

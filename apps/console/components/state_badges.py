@@ -7,10 +7,21 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, Value, When
 
-GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded")
+GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded", "upgraded")
 OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded")
 BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "disconnected")
-WARN = ("degraded", "initializing", "reconnecting", "paused", "unknown", "restarted", "recreated", "replaced")
+WARN = (
+    "degraded",
+    "initializing",
+    "reconnecting",
+    "paused",
+    "unknown",
+    "restarted",
+    "recreated",
+    "replaced",
+    "canceled-upgrade",
+    "canceled-rollback",
+)
 
 _TONES = {word: tone for tone, words in (("good", GOOD), ("off", OFF), ("bad", BAD), ("warn", WARN)) for word in words}
 _ICONS = {"good": "circle-check", "off": "circle-off", "bad": "circle-x", "warn": "alert-triangle", "busy": "loader-2"}

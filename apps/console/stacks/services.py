@@ -28,7 +28,7 @@ from apps.core.edits import BasedOn
 from apps.core.errors import Invalid
 from apps.environments.access import verdict
 from apps.stacks.lost_host_policy import parse_lost_after
-from apps.stacks.models import Service, ServiceLink
+from apps.stacks.models import Service, ServiceLink, ServiceRevision
 from apps.stacks.selectors import service_events
 from apps.stacks.services import service_act, service_update
 
@@ -81,9 +81,21 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "env": _environment_values(row.config.environment, is_revealed=bool(can_see_values)),
         "values_reason": can_see_values.reason,
         "scale": verdict(ctx.actor, "update", row),
+        "upgrade": buttons.custom_button(
+            _("Upgrade"), "refresh", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
+        ),
+        "previous_image": _previous_image(row),
         "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
     }
     return ctx.render("console/service.html", context)
+
+
+def _previous_image(row: Service) -> str:
+    """The image that a rollback would go back to, while an upgrade waits for a decision."""
+    if not row.upgrade_phase:
+        return ""
+    before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).first()
+    return before.image if before else ""
 
 
 def _environment_values(pairs: Any, *, is_revealed: bool) -> list[tuple[str, str]]:
@@ -105,10 +117,17 @@ def activity(ctx: RequestContext, pk: int) -> HttpResponse:
 @member_required
 @post_required
 def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
-    """Start or stop a service."""
+    """Start or stop a service, or decide about its upgrade."""
     row = find(ctx, pk)
     service_act(row, buttons.require_known_action(row, action), actor=ctx.actor)
-    messages = {"activate": _("Starting %(name)s."), "deactivate": _("Stopping %(name)s.")}
+    messages = {
+        "activate": _("Starting %(name)s."),
+        "deactivate": _("Stopping %(name)s."),
+        "finishupgrade": _("Removing the old containers of %(name)s."),
+        "rollback": _("Rolling %(name)s back."),
+        "cancelupgrade": _("Canceling the upgrade of %(name)s."),
+        "cancelrollback": _("Canceling the rollback of %(name)s."),
+    }
     return ctx.success_response(messages.get(action, _("Asked.")) % {"name": row.name})
 
 

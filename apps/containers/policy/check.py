@@ -12,8 +12,8 @@ from apps.containers.policy import log_options, storage
 from apps.containers.policy.rules import Policy, matches
 
 RESERVED_LABELS = "io.corral."
-# The policy of a service for lost hosts, and what simulated engines are told.
-_LABELS_FOR_EVERYBODY = ("io.corral.lost_host", "io.corral.sim.")
+# The policy of a service for lost hosts, what simulated engines are told, and what a service marks its containers with.
+_LABELS_FOR_EVERYBODY = ("io.corral.lost_host", "io.corral.sim.", "io.corral.service.revision")
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
 _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"})
 

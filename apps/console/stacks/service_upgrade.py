@@ -1,0 +1,101 @@
+"""Upgrading a service in the console: the launch form filled in, how to go about it, and what it will replace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+
+from apps.console.components import buttons
+from apps.console.containers.launch_form import (
+    config_to_form,
+    form_errors,
+    form_sections,
+    form_to_wire,
+    submitted_values,
+)
+from apps.console.request_context import RequestContext, member_required
+from apps.console.stacks.service_form import form_choices
+from apps.console.stacks.services import find
+from apps.containers.launch.config import LaunchConfig
+from apps.core.errors import Invalid, Problem
+from apps.stacks.models import Service
+from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+
+_STRATEGY = {"batchSize": "1", "interval": "2", "order": "stop-first"}
+_OWN = frozenset({"batchSize", "interval", "startFirst"})  # fields of this form alone
+
+
+@member_required
+def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Show the form, or start the upgrade."""
+    ctx.require_permission("operate")
+    row = find(ctx, pk)
+    shown = _shown_values(ctx, row)
+    values, errors = {**shown, **_STRATEGY}, {}
+    if ctx.request.method == "POST":
+        values = submitted_values(ctx.request.POST)
+        try:
+            config = upgraded_config(row.config, shown, ctx.request.POST)
+            service_upgrade(row, actor=ctx.actor, config=config, strategy=_parse_strategy(ctx.request.POST))
+            return ctx.success_response(_("Upgrading %(name)s.") % {"name": row.name}, buttons.row_url(row, ""))
+        except Problem as problem:
+            errors = {problem.field: problem.message} if problem.field in _OWN else form_errors(problem)
+    context = {
+        "row": row,
+        "stack": row.stack,
+        "is_upgrade": True,
+        "values": values,
+        "errors": errors,
+        "sections": form_sections(values, errors),
+        **form_choices(ctx),
+    }
+    return ctx.render("console/service_upgrade.html", context, status=422 if errors else 200)
+
+
+def _shown_values(ctx: RequestContext, row: Service) -> dict[str, Any]:
+    """What the form shows of the service; its environment variables only to those who may see them."""
+    values = config_to_form(row.config)
+    if not ctx.can("values"):
+        values.pop("env", None)
+    return values
+
+
+def upgraded_config(current: LaunchConfig, shown: dict[str, Any], form: QueryDict) -> LaunchConfig:
+    """The current configuration with what was changed in the form.
+
+    What the form does not show, or shows in part only, stays: a field counts as changed when what is sent reads
+    differently from what was shown. Raises `Invalid`.
+    """
+    before, sent = form_to_wire(_as_form(shown)), form_to_wire(form)
+    changed = {name for name in {*before, *sent} if before.get(name) != sent.get(name)}
+    return LaunchConfig.from_wire({**current.to_wire(), **{name: sent.get(name) for name in changed}})
+
+
+def _as_form(values: dict[str, Any]) -> QueryDict:
+    """The form as a browser sends it when nothing was changed."""
+    form = QueryDict(mutable=True)
+    for name, value in values.items():
+        if name == "portRows":
+            for at, part in enumerate(("portPublic", "portPrivate", "portProtocol")):
+                form.setlist(part, [str(each[at]) for each in value])
+        elif value:
+            form[name] = "on" if value is True else str(value)
+    return form
+
+
+def _parse_strategy(sent: QueryDict) -> UpgradeStrategy:
+    batch, interval = sent.get("batchSize", "").strip(), sent.get("interval", "").strip().replace(",", ".")
+    if not (batch.isascii() and batch.isdigit() and len(batch) < 9):
+        raise Invalid("batchSize", "InvalidFormat", _("Enter how many containers at a time, such as 2."))
+    whole, _point, fraction = interval.partition(".")
+    if not (whole + fraction).isascii() or not (whole + fraction).isdigit() or len(interval) > 9:
+        raise Invalid("interval", "InvalidFormat", _("Enter the pause between two batches in seconds, such as 2."))
+    seconds = float(interval)
+    try:
+        return UpgradeStrategy(int(batch), int(seconds * 1000), sent.get("order") == "start-first")
+    except Invalid as problem:
+        if problem.field == "intervalMillis":
+            raise Invalid("interval", problem.code, _("The pause is from 0.1 to 86400 seconds.")) from None
+        raise

@@ -1,0 +1,130 @@
+"""The upgrade form: filled in, only what was changed is changed, and the decision afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+
+from apps.console.containers.launch_form import config_to_form
+from apps.console.stacks.service_upgrade import upgraded_config
+from apps.containers.launch.config import LaunchConfig
+from apps.core.errors import Invalid
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.stacks.models import Service
+from apps.stacks.services import service_create, stack_create
+
+FULL = LaunchConfig.from_wire(
+    {
+        "imageUuid": "docker:bb:local",
+        "environment": {"A": "1"},
+        "ports": ["8080:80"],
+        "logConfig": {"driver": "json-file", "config": {"max-size": "1m"}},
+        "restartPolicy": {"name": "on-failure", "maximumRetryCount": 3},
+        "oomScoreAdj": 5,
+        "labels": {"tier": "front"},
+    }
+)
+
+
+def sent(config: LaunchConfig, **changes: str) -> QueryDict:
+    """The form as a browser sends it back, with a few fields changed."""
+    form = QueryDict(mutable=True)
+    values = config_to_form(config)
+    for public, private, protocol in values.pop("portRows"):
+        form.appendlist("portPublic", str(public))
+        form.appendlist("portPrivate", str(private))
+        form.appendlist("portProtocol", protocol)
+    for name, value in {**{k: v for k, v in values.items() if v}, **changes}.items():
+        form[name] = "on" if value is True else str(value)
+    return form
+
+
+def test_what_was_not_changed_stays_even_where_the_form_shows_a_part() -> None:
+    made = upgraded_config(FULL, config_to_form(FULL), sent(FULL, image="bb:new"))
+    assert made.to_wire() == {**FULL.to_wire(), "imageUuid": "docker:bb:new"}
+
+
+def test_a_field_is_emptied() -> None:
+    assert upgraded_config(FULL, config_to_form(FULL), sent(FULL, labels="")).labels == {}
+
+
+def test_variables_that_were_not_shown_stay() -> None:
+    shown = {name: value for name, value in config_to_form(FULL).items() if name != "env"}
+    form = sent(FULL, image="bb:new")
+    del form["env"]
+    assert upgraded_config(FULL, shown, form).environment == {"A": "1"}
+
+
+def test_a_mistake_is_refused() -> None:
+    with pytest.raises(Invalid):
+        upgraded_config(FULL, config_to_form(FULL), sent(FULL, memory="lots"))
+
+
+@pytest.fixture
+def web(
+    lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> Callable[[], Service]:
+    """A running service; calls give it anew, the loop done."""
+    sim.local_images.add("bb:new")
+    stack = stack_create(actor=actor_of("bob"), environment=lab, name="shop")
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    row = service_create(actor=actor_of("bob"), stack=stack, name="web", config=config, scale=2, start_on_create=True)
+
+    def read() -> Service:
+        run_loop()
+        row.refresh_from_db()
+        return row
+
+    return read
+
+
+STRATEGY = {"batchSize": "2", "interval": "0.1", "order": "stop-first"}
+
+
+def test_upgrade_in_the_console_and_finish(web: Any, browser_as: Any) -> None:
+    row = web()
+    bob = browser_as("bob")
+    page = f"/env/{row.environment_id}/services/{row.pk}"
+    assert b"bb:local" in bob.get(f"{page}/upgrade").content
+    answer = bob.post(f"{page}/upgrade", {"image": "bb:new", "check": "none", **STRATEGY})
+    assert answer.status_code in {200, 204, 302}
+    row = web()
+    assert (row.display_state, row.image) == ("upgraded", "bb:new")
+    shown = bob.get(page).content.decode()
+    assert "Finish upgrade" in shown
+    assert "Roll back" in shown
+    bob.post(f"{page}/do/finishupgrade")
+    assert web().display_state == "active"
+    assert "Finish upgrade" not in bob.get(page).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("batchSize", "0", "at least 1"),
+        ("batchSize", "two", "how many"),
+        ("interval", "0.01", "from 0.1"),
+        ("interval", "soon", "in seconds"),
+        ("interval", "1e9", "in seconds"),
+        ("interval", "²", "in seconds"),
+        ("image", "", "Name an image"),
+    ],
+)
+def test_what_the_form_refuses(web: Any, browser_as: Any, field: str, text: str, words: str) -> None:
+    row = web()
+    form = {"image": "bb:new", "check": "none", **STRATEGY, field: text}
+    answer = browser_as("bob").post(f"/env/{row.environment_id}/services/{row.pk}/upgrade", form)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert web().display_state == "active"
+
+
+def test_readers_see_no_form(web: Any, browser_as: Any) -> None:
+    row = web()
+    answer = browser_as("rita").get(f"/env/{row.environment_id}/services/{row.pk}/upgrade")
+    assert answer.status_code == 403
