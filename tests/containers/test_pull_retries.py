@@ -10,7 +10,6 @@ import pytest
 from django.utils import timezone
 
 from apps.containers import services
-from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import pull_retry_delay
 from apps.containers.models import Container, Pull
@@ -20,13 +19,11 @@ from apps.containers.services import (
     container_create,
     image_copy,
     pull_again,
-    pulls_retry,
 )
 from apps.control import services as control
 from apps.control.cancel import operation_retry
 from apps.control.models import Operation, OperationLine
 from apps.control.reconcile import fail_overdue, reconcile_one
-from apps.core.errors import Forbidden, NotFound
 from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineDown, EngineError, PullProgress
 from apps.drivers.simulated import engine
@@ -385,29 +382,3 @@ def test_a_spurious_requeue_is_not_an_attempt(service: Service, sim: SimulatedDr
 def test_the_words_for_it(failed: int, due: str, text: str):
     tries = PullAttempts(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no", due)
     assert tries.summary == text
-
-
-def test_a_failing_pull_is_told_once_with_its_remedy_and_its_hosts(service: Service, lab: Environment):
-    (found,) = failing_pulls(lab.pk, Container.all_objects.all())
-    assert (found.image, found.hosts, found.failure.kind) == (IMAGE, ["h1"], "no access")
-    assert found.next_at is not None
-    assert "pull access denied" in found.message
-    assert {row.status["pull_failed"] for row in Container.all_objects.all()} == {"no access"}
-    assert failing_pulls(lab.pk + 1, Container.all_objects.all()) == []
-    assert failing_pulls(lab.pk, Container.all_objects.none()) == []
-
-
-def test_a_person_may_have_it_tried_at_once(service: Service, lab: Environment, actor_of: Any, sim: SimulatedDriver):
-    before = sim.calls["pull"]
-    with pytest.raises(NotFound, match="No pull of other:1 has failed"):
-        pulls_retry(actor=actor_of("bob"), environment_id=lab.pk, image="other:1")
-    with pytest.raises(Forbidden):
-        pulls_retry(actor=actor_of("rita"), environment_id=lab.pk, image=IMAGE)
-    sim.registry.add(IMAGE)
-    assert pulls_retry(actor=actor_of("bob"), environment_id=lab.pk, image=IMAGE) == 1
-    reconcile_one("pull", the_pull().pk)
-    assert (sim.calls["pull"], the_pull().display_state) == (before + 1, "pulled")
-    for row in Container.all_objects.all():
-        reconcile_one("container", row.pk)
-    rows = Container.all_objects.all()
-    assert {(row.display_state, row.status.get("pull_failed"), row.message) for row in rows} == {("running", None, "")}
