@@ -169,6 +169,18 @@ def test_an_engine_that_refuses_before_it_has_it_all_is_heard(serve_engine: Serv
         load_archive(engine.endpoint, "/images/load", (b"x" * 65536 for _ in range(2)))
 
 
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_its_refusal_is_heard_wherever_it_hung_up(serve_engine: ServeEngine, left: int) -> None:
+    engine = serve_engine(plain(b'{"message":"This agent only lets the portal read."}', b"403 No"), takes=1)
+
+    def pieces_after_it_left() -> Iterator[bytes]:
+        engine.end()
+        yield from [b"x"] * left
+
+    with pytest.raises(EngineError, match="only lets the portal read"):
+        load_archive(engine.endpoint, "/images/load", pieces_after_it_left())
+
+
 def test_an_engine_that_hangs_up_in_the_middle_is_down(
     serve_engine: ServeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

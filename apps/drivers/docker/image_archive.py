@@ -64,19 +64,24 @@ def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None
 
 
 def _send_archive(connection: ThreadSafeSocket, path: str, pieces: Iterable[bytes]) -> OSError | None:
-    """Send it all; an engine that stops reading may have answered why, so that is not an error yet."""
-    connection.send(encode_request("POST", path, _HEADERS, version="1.1"))
+    """Send it all; an engine that stops reading, be it before the end's mark, may have answered why: no error yet."""
     meter = ReadMeter(read_budgets.ENGINE_LOAD)
-    for piece in filter(None, pieces):
+    for message in _encode_archive(path, pieces):
         try:
             meter.timeout()
-            connection.send(b"%x\r\n%b\r\n" % (len(piece), piece), UNPACK_TIMEOUT)
+            connection.send(message, UNPACK_TIMEOUT)
         except OSError as error:
             return error
         except OverBudget as error:
             return TimeoutError(str(error))
-    connection.send(b"0\r\n\r\n", UNPACK_TIMEOUT)
     return None
+
+
+def _encode_archive(path: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    yield encode_request("POST", path, _HEADERS, version="1.1")
+    for piece in filter(None, pieces):
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 def _check_loaded(response: EngineResponse) -> None:
