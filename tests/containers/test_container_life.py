@@ -239,10 +239,14 @@ def test_a_bad_name_is_refused_and_nothing_is_made(name: Any, make: Any, lab: En
     assert Container.all_objects.count() == 0
 
 
-def test_names_are_unique_in_an_environment(make: Any) -> None:
-    make()
-    with pytest.raises(Invalid, match="already"):
-        make("WEB")
+def test_several_may_have_one_name_and_all_of_them_run(make: Any, sim: SimulatedDriver) -> None:
+    rows = [make("web"), make("web"), make("WEB")]
+    reconcile_until_idle()
+    assert [(reload(row).name, reload(row).display_state) for row in rows] == [
+        ("web", "running"),
+        ("web", "running"),
+        ("WEB", "running"),
+    ]
 
 
 def test_a_rename_keeps_it_running(make: Any, actor_of: Any) -> None:

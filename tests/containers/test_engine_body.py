@@ -235,7 +235,6 @@ def test_engine_defaults_are_not_taken_for_a_request() -> None:
         "imageUuid": "docker:a",
         "environment": {"PATH": "/bin"},
         "networkMode": "bridge",
-        "logConfig": {"driver": None, "config": None},
     }
 
 
@@ -278,7 +277,7 @@ def test_ports_and_mounts_made_outside_are_read() -> None:
         },
     }
     seen = config_from_inspect(raw).to_json()
-    assert seen["ports"] == ["60/tcp", "8080:80/tcp", "[::1]:1:80/tcp"]
+    assert seen["ports"] == ["60/tcp", "7:70/sctp", "8080:80/tcp", "[::1]:1:80/tcp"]
     assert seen["expose"] == ["90/tcp"]
     assert seen["dataVolumes"] == ["/x:/a", "/y:/c:ro", "v:/d", "/b"]
 

@@ -115,7 +115,15 @@ def test_where_a_port_is_reached(port: dict[str, Any], address: str, expected: s
 def test_an_endpoint_says_everything_about_itself(place: Any):
     row = place(ports=[PORT, PORT | {"address": "::"}])
     assert endpoints(row) == [
-        {"ipAddress": "h1", "port": 8080, "private": 80, "protocol": "tcp", "host": row.host_id, "container": row.pk}
+        {
+            "ipAddress": "h1",
+            "port": 8080,
+            "private": 80,
+            "protocol": "tcp",
+            "host": row.host_id,
+            "container": row.pk,
+            "isPortalHost": False,
+        }
     ]
 
 

@@ -41,13 +41,18 @@ def test_who_makes_one_owns_it(people: Any, actor_of: Actors):
     assert reload(made).display_state == "active"
 
 
-@pytest.mark.parametrize("name", ["", "  ", None, 5, ["x"], "x" * 256])
+@pytest.mark.parametrize("name", ["", "  ", 5, ["x"], "x" * 256])
 def test_a_bad_name_is_refused_and_nothing_is_left(people: Any, actor_of: Actors, name: Any):
     groups = Group.objects.count()
     with pytest.raises(Invalid) as refusal:
         environment_create(actor=actor_of("bob"), name=name)
     assert refusal.value.field == "name"
     assert (Environment.objects.count(), Group.objects.count()) == (1, groups)
+
+
+def test_one_without_a_name_is_called_by_its_number(people: Any, actor_of: Actors):
+    made = [environment_create(actor=actor_of("bob"), name=None) for _ in range(2)]
+    assert [each.name for each in made] == [f"Environment {each.pk}" for each in made]
 
 
 def test_a_bad_member_list_leaves_no_environment(people: Any, actor_of: Actors):

@@ -264,13 +264,19 @@ def test_in_open_mode_an_anonymous_caller_has_an_account_unless_a_login_is_requi
     enforce: str, there: bool, people: Any
 ) -> None:
     Setting.objects.create(name=OPEN_MODE, value="false")
-    found = authenticate(shake(x_enforce_authentication=enforce), "logs")
+    found = authenticate(shake(x_enforce_authentication=enforce, host="192.0.2.7:8080"), "logs")
     assert (found is not None) is there
     if found is not None:
         actor = found.actor()
         assert (found.via_open_mode, actor and actor.is_anonymous) == (True, True)
         Setting.objects.update(value="true")
         assert found.actor() is None
+
+
+@pytest.mark.parametrize("host", [{}, {"host": ""}, {"host": "rebound.example"}, {"host": "192.0.2.7.example:8080"}])
+def test_open_mode_is_closed_where_the_host_proves_nothing(host: dict[str, str], people: Any) -> None:
+    Setting.objects.create(name=OPEN_MODE, value="false")
+    assert authenticate(shake(**host), "logs") is None
 
 
 def test_an_account_counts_while_it_is_active(people: Any) -> None:

@@ -102,7 +102,7 @@ def test_portainer_1235_a_volume_cannot_be_turned_into_a_bind_mount(api_of: Any,
     )
     made = api_of("bob").post("environments", {"name": "s", "dockerCompose": text})
     assert made.status == 201  # the options are dropped with a warning: the volume is an ordinary one
-    assert Service.all_objects.get().spec["dataVolumes"] == ["v:/v"]
+    assert Service.all_objects.get().spec["dataVolumes"] == ["s_v:/v"]
 
 
 def test_cve_2026_44850_the_long_form_of_a_mount_is_checked_too(
