@@ -43,7 +43,7 @@ from apps.stacks.rollout import (
 )
 from apps.stacks.selectors import health_of
 from apps.stacks.services import links_remove_all, service_remove
-from apps.stacks.upgrade import UpgradePlan, plan_upgrade
+from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
 
 RECHECK_SECONDS = 5.0
 NO_REASON = {"unhealthy": "Its health check fails."}
@@ -216,8 +216,10 @@ def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequen
         NEXT_BATCH_AT: next_at.isoformat() if next_at else None,
     }
     trouble = _first_trouble(containers) if row.desired == "active" else ""
-    if not steps.waiting and not upgrade.left:
-        again = RESYNC_SECONDS if row.desired == "active" else None
+    # A canceled upgrade is at rest once nothing is replaced any more, whatever the new containers do: that may be why.
+    is_paused = row.upgrade_phase in PAUSED and row.desired == "active"
+    if is_paused or (not steps.waiting and not upgrade.left):
+        again = RECHECK_SECONDS if steps.waiting else RESYNC_SECONDS if row.desired == "active" else None
         status["achieved"] = row.generation
         return ReconcileResult(state=steady_state(row), status=status, message=trouble, requeue_after=again)
     failure = _first_failure(slots)

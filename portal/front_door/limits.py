@@ -33,7 +33,10 @@ MAX_WEBSOCKETS_PER_CLIENT = 2048
 
 _PUBLIC_PAGES = ("/login", "/setup", "/confirm", "/logout", "/theme")
 _PUBLIC_RESOURCES = ("/v1/token", "/v1/registers", "/v1/scripts/")
-_UPLOADS = ("/stacks/new", "/stacks/check", "/edit", "/services/new", "/containers/new", "/preview", "/clone")
+_UPLOADS = (
+    *("/stacks/new", "/stacks/check", "/edit", "/services/new", "/containers/new", "/preview", "/clone"),
+    "/upgrade",
+)
 
 
 def body_limit(method: str, path: str, *, has_credential: bool) -> int:

@@ -139,6 +139,19 @@ def test_a_canceled_upgrade_goes_no_further_and_can_be_finished_or_rolled_back(
     assert images(web) == [("bb:local", "running")] * 3
 
 
+def test_a_broken_upgrade_can_be_canceled_though_its_containers_never_run(
+    web: Service, actor_of: Any, idle: Idle, run_loop: Loop
+) -> None:
+    bob = actor_of("bob")
+    service_upgrade(web, actor=bob, config=config("docker:bb:absent"), strategy=UpgradeStrategy(interval_ms=60_000))
+    run_loop()
+    web.refresh_from_db()
+    assert web.display_state == "upgrading"
+    assert idle(service_upgrade_step(web, "cancelupgrade", actor=bob)).display_state == "canceled-upgrade"
+    assert idle(service_upgrade_step(web, "rollback", actor=bob)).display_state == "active"
+    assert images(web) == [("bb:local", "running")] * 3
+
+
 def test_what_dies_while_an_upgrade_is_canceled_is_replaced_by_its_like(
     web: Service, actor_of: Any, idle: Idle, run_loop: Loop
 ) -> None:
