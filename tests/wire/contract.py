@@ -67,6 +67,9 @@ DEVIATIONS = {
     "secondFactorInput": CONTRACT["changeSecretInput"],  # not in v1
     "sessionConfirmInput": CONTRACT["changeSecretInput"],  # not in v1
     "machine": CONTRACT["instance"],  # v1 lets members make and delete them; there are none here
+    **dict.fromkeys(  # v1: some of them made and changed; here they are parts of containers and hosts
+        ("port", "mount", "volume", "ipAddress", "storagePool", "physicalHost"), CONTRACT["instance"]
+    ),
     "subscribe": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "user": "-", "admin": "-"},  # v1: a POST too
     "openMode": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1
     "loginSession": dict.fromkeys(COLUMNS, "rd") | {"nobody": "-"},  # not in v1
@@ -84,7 +87,7 @@ def actions_of(role: str, name: str, known: set[str]) -> set[str]:
     """
     if (CONTRACT.get(name) or DEVIATIONS.get(name, {})).get(role, "-") == "-":
         return set()
-    if name == "instance":  # what is done is done to a container
+    if name in {"instance", "physicalHost"}:  # what is done is done to a container or host
         return set()
     if role == "readonly":
         return known & {"logs"} if name == "container" else set()

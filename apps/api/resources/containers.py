@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.api.resources import launch
+from apps.api.resources import launch, parts
 from apps.api.resources.socket_tickets import issue_socket_ticket, stats_ticket_link
 from apps.api.resources.stats_history import stats_history
 from apps.api.wire.context import ApiCaller
@@ -136,6 +136,10 @@ class ContainerResource(Resource):
         "stats": Link(call=stats_ticket_link("stats")),
         "statsHistory": Link(call_with_query=stats_history),
         "containerStats": Link(call=stats_ticket_link("containerstats")),
+        "ports": Link(call=parts.ports_of),
+        "mounts": Link(call=parts.mounts_of),
+        "volumes": Link(call=parts.volumes_of),
+        "ipAddresses": Link(call=parts.addresses_of_container),
     }
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.api.resources import images
+from apps.api.resources import images, parts
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.socket_tickets import stats_ticket_link
 from apps.api.resources.stats_history import stats_history
@@ -64,7 +64,7 @@ class HostResource(Resource):
         info            json                    r
         labels          map[string]             u  ~
         address         string                  u  <address 0..255
-        physicalHostId  reference[physicalHost] r
+        physicalHostId  reference[physicalHost] r  <pk
         publicEndpoints array[publicEndpoint]   r
     """)
     computed = {
@@ -86,6 +86,9 @@ class HostResource(Resource):
         "hostStats": Link(call=stats_ticket_link("hoststats")),
         "containerStats": Link(call=stats_ticket_link("containerstats")),
         "images": Link(call=images.list_images),
+        "ipAddresses": Link(call=parts.addresses_of_host),
+        "physicalHost": Link("physicalHost", attribute="pk"),
+        "storagePools": Link(call=parts.storage_pools_of),
     }
 
     def kind_of(self, row: Any) -> str:  # noqa: ARG002 - the base's signature

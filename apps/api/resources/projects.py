@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.api.resources.effective_access import access_of_environment
+from apps.api.resources.socket_tickets import issue_socket_ticket
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
@@ -50,6 +51,10 @@ def _serialize_member(member: Member) -> Data:
     }
 
 
+def _host_stats(caller: ApiCaller, row: Environment) -> Data:
+    return issue_socket_ticket(caller, row, "stats", "hoststats/project/", "statsAccess")
+
+
 def _delete(caller: ApiCaller, row: Environment, _data: Data) -> None:
     environment_act(row, "remove", actor=caller.actor)
 
@@ -91,6 +96,7 @@ class ProjectResource(Resource):
         "services": Link("service", column="environment"),
         "apiKeys": Link("apiKey", column="scope__environment"),
         "auditLogs": Link("auditLog", column="environment"),
+        "hostStats": Link(call=_host_stats),
         "effectiveAccesses": Link(call=access_of_environment),
         "registrationTokens": Link("registrationToken", column="environment"),
     }

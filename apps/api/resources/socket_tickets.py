@@ -9,6 +9,7 @@ from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.roles import READ_ONLY
+from apps.environments.access import environment_of
 from apps.environments.services import ticket_issue
 
 
@@ -43,7 +44,7 @@ def issue_socket_ticket(
     # Browsers cannot send an Authorization header with a WebSocket. What is in the URL ends in logs, so it works once.
     token = ticket_issue(
         actor=caller.actor,
-        environment_id=row.environment_id,
+        environment_id=environment_of(row) or 0,
         verb=verb,
         kind=row.KIND,
         target=row.pk,

@@ -113,6 +113,8 @@ class ApiView(APIView):
     def _read(self, request: Request) -> dict[str, Any] | HttpResponseBase:
         if not self.path:
             return self._version()
+        if self._is_link_of_environment():
+            return self._follow_link_of_environment(request)
         resource = self._resource()
         if len(self.path) == 1:
             return self._list(resource, request)
@@ -122,6 +124,21 @@ class ApiView(APIView):
                 raise method_not_allowed("GET")
             return serialize_row(resource, self.caller, row)
         return dispatch.follow_link(resource, self.caller, row, self.path[2], self.url, request.query_params)
+
+    def _is_link_of_environment(self) -> bool:
+        """Whether what is asked for below an environment's URL is no type but one of its links, as `hostStats` is."""
+        project, word = find_resource("project"), self.path[0].lower()
+        is_below = len(self.path) == 1 and self.caller.environment is not None and self.caller.prefix != "/v1"
+        if not is_below or project is None or find_resource(word) is not None:
+            return False
+        return any(name.lower() == word and link.is_computed for name, link in project.links.items())
+
+    def _follow_link_of_environment(self, request: Request) -> dict[str, Any]:
+        project = find_resource("project")
+        if project is None:
+            raise NotFound("Not Found")
+        row = self.caller.environment
+        return dispatch.follow_link(project, self.caller, row, self.path[0], self.url, request.query_params)
 
     def _list(self, resource: Resource, request: Request) -> dict[str, Any] | HttpResponseBase:
         if not (resource.listable and resource.may(self.caller, "r")):

@@ -1,0 +1,192 @@
+"""`port`, `mount`, `volume`, `ipAddress`, `storagePool`, `physicalHost`: what v1 keeps in tables of its own.
+
+Here they are parts of containers and hosts, shown as the links of those show them; only a `physicalHost` is found by
+its id, because a host refers to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import Data, Link, Resource, id_prefix_of
+from apps.api.wire.roles import READ_ONLY
+from apps.containers.models import Container
+from apps.core.ids import wire_id
+from apps.hosts.models import Host
+from apps.hosts.selectors import address_of
+
+_STATE = "state enum r"
+
+
+class PortResource(EmbeddedResource):
+    """A port of a container, published or only exposed."""
+
+    name = "port"
+    roles = READ_ONLY
+    own_fields = parse_fields(f"""
+        {_STATE}
+        bindAddress string              r
+        instanceId  reference[instance] r
+        privatePort int                 r
+        protocol    string              r
+        publicPort  int                 r
+    """)
+
+
+class MountResource(EmbeddedResource):
+    """Where a container has a volume."""
+
+    name = "mount"
+    roles = READ_ONLY
+    own_fields = parse_fields(f"""
+        {_STATE}
+        instanceId  reference[instance] r
+        path        string              r
+        permissions string              r
+        volumeId    reference[volume]   r
+    """)
+
+
+class VolumeResource(EmbeddedResource):
+    """What a container has mounted: a folder of the host, or a volume of its engine."""
+
+    name = "volume"
+    roles = READ_ONLY
+    own_fields = parse_fields(f"""
+        {_STATE}
+        name       string              r
+        driver     string              r
+        externalId string              r
+        instanceId reference[instance] r
+        isHostPath boolean             r
+        uri        string              r
+    """)
+
+
+class IpAddressResource(EmbeddedResource):
+    """An address of a container or host."""
+
+    name = "ipAddress"
+    plural = "ipAddresses"
+    roles = READ_ONLY
+    own_fields = parse_fields(f"""
+        {_STATE}
+        address string r
+        role    string r
+    """)
+
+
+class StoragePoolResource(EmbeddedResource):
+    """Storage that several hosts share: there is none."""
+
+    name = "storagePool"
+    roles = READ_ONLY
+    own_fields = parse_fields(f"""
+        {_STATE}
+        name       string r
+        driverName string r
+        externalId string r
+    """)
+
+
+class PhysicalHostResource(Resource):
+    """The machine that a host's engine runs on: one for each host, read-only."""
+
+    name = "physicalHost"
+    model = Host
+    roles = READ_ONLY
+    links = {"account": Link("project", attribute="environment_id"), "hosts": Link("host", column="pk")}
+
+    def actions_for(self, caller: ApiCaller) -> list[str]:  # noqa: ARG002 - the base's signature
+        """None: what is done is done to the host."""
+        return []
+
+
+def _collection(kind: str, items: Iterable[Data]) -> Data:
+    data = [{"type": kind, "baseType": kind, "links": {}, "actions": {}, "state": "active", **item} for item in items]
+    return {"type": "collection", "resourceType": kind, "links": {}, "createTypes": {}, "actions": {}, "data": data}
+
+
+def _part_id(kind: str, owner: Any, number: int) -> str:
+    """The id of a part of a row: different for each of them, and the same as long as the row does not change."""
+    return f"{wire_id(id_prefix_of(kind), owner.pk)}-{number}"
+
+
+def _parts(row: Container, what: str) -> Iterable[tuple[int, Data]]:
+    return enumerate(row.engine_state.get(what) or (), 1)
+
+
+def ports_of(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
+    """The ports of a container, as its engine reported them."""
+    return _collection(
+        "port",
+        (
+            {
+                "id": _part_id("port", row, number),
+                "instanceId": wire_id("i", row.pk),
+                "bindAddress": port.get("address") or None,
+                "privatePort": port["private"],
+                "publicPort": port.get("public"),
+                "protocol": port["protocol"],
+            }
+            for number, port in _parts(row, "ports")
+        ),
+    )
+
+
+def mounts_of(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
+    """Where a container has its volumes."""
+    return _collection(
+        "mount",
+        (
+            {
+                "id": _part_id("mount", row, number),
+                "instanceId": wire_id("i", row.pk),
+                "volumeId": _part_id("volume", row, number),
+                "path": mount["target"],
+                "permissions": "rw" if mount["writable"] else "ro",
+            }
+            for number, mount in _parts(row, "mounts")
+        ),
+    )
+
+
+def volumes_of(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
+    """The volumes and host folders that a container has mounted."""
+    return _collection(
+        "volume",
+        (
+            {
+                "id": _part_id("volume", row, number),
+                "instanceId": wire_id("i", row.pk),
+                "name": mount.get("name") or mount["source"] or mount["target"],
+                "driver": "local",
+                "externalId": mount.get("name") or None,
+                "isHostPath": mount["kind"] == "bind",
+                "uri": f"file://{mount['source']}" if mount["source"] else None,
+            }
+            for number, mount in _parts(row, "mounts")
+        ),
+    )
+
+
+def addresses_of_container(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
+    """The address of a container in its environment's network, if it has one."""
+    items = [{"id": _part_id("ipAddress", row, 1), "address": row.address, "role": "primary"}] if row.address else []
+    return _collection("ipAddress", items)
+
+
+def addresses_of_host(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - the signature of links
+    """The one address under which a host's published ports are reached."""
+    # Rows of two tables must not share an id.
+    found = {"id": f"{_part_id('ipAddress', row, 1)}-host", "address": address_of(row), "role": "primary"}
+    return _collection("ipAddress", [found])
+
+
+def storage_pools_of(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - the signature of links
+    """None: every host has its own storage only."""
+    return _collection("storagePool", [])
