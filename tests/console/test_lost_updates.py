@@ -193,17 +193,17 @@ def test_the_role_of_a_member(browser_as: Any, people: Any, lab: Environment):
 
 def test_the_value_of_a_setting(browser_as: Any, people: Any, actor_of: Any):
     name = "retention.stats.hours"
-    path = reverse("console:setting-save", kwargs={"name": name})
-    seen = re.search(rf'id="set-{name}".*?name="seen"\s+value="(\d+)"', page_of(browser_as), re.DOTALL)
+    path = reverse("console:settings-save", kwargs={"section": "retention"})
+    seen = re.search(rf'name="seen:{name}"\s+value="(\d+)"', page_of(browser_as), re.DOTALL)
     assert seen
     setting_write(name, "96", actor=actor_of("root"))
     client = browser_as("root")
-    answer = client.post(path, {"value": "72", "seen": seen[1]}, headers=HX)
+    answer = client.post(path, {name: "72", f"seen:{name}": seen[1]}, headers=HX)
     assert answer.status_code == 412
     assert json.loads(answer.headers["HX-Trigger"])["corral:toast"]["tone"] == "bad"
-    assert client.post(path, {"value": "", "seen": seen[1]}, headers=HX).status_code == 412
+    assert client.post(path, {name: "", f"seen:{name}": seen[1]}, headers=HX).status_code == 412
     assert Setting.objects.get(name=name).value == "96"
-    assert client.post(path, {"value": "72", "seen": "96"}, headers=HX).status_code == 204
+    assert client.post(path, {name: "72", f"seen:{name}": "96"}, headers=HX).status_code == 204
 
 
 def page_of(browser_as: Any) -> str:

@@ -177,10 +177,10 @@ def test_the_last_administrator_stays(browser_as: Any, people: Any):
 
 def test_a_setting_is_changed_put_back_and_written_down(browser_as: Any):
     client = browser_as("root")
-    client.post("/admin/settings/retention.audit.days", {"value": "30"}, headers=HX)
+    client.post("/admin/settings/retention", {"retention.audit.days": "30"}, headers=HX)
     assert setting("retention.audit.days") == "30"
-    client.post("/admin/settings/retention.audit.days", {"value": ""}, headers=HX)
+    client.post("/admin/settings/retention", {"retention.audit.days": ""}, headers=HX)
     assert setting("retention.audit.days") == "90"
     assert AuditEntry.all_objects.filter(event__startswith="setting.").count() == 2
-    assert client.post("/admin/settings/no.such", {"value": "1"}, headers=HX).status_code == 404
-    assert browser_as("alice").post("/admin/settings/api.host", {"value": "x"}, headers=HX).status_code == 404
+    assert client.post("/admin/settings/nothing", {"no.such": "1"}, headers=HX).status_code == 404
+    assert browser_as("alice").post("/admin/settings/hosts", {"api.host": "x"}, headers=HX).status_code == 404

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from apps.console.administration.setting_sections import (
+    ADVANCED,
+    SECTIONS,
+    SettingLabel,
+    SettingSection,
+)
 from apps.console.request_context import RequestContext, admin_required, post_required
 from apps.control.selectors import retained_counts
 from apps.core.defaults import DEFAULTS, SettingDefinition
 from apps.core.edits import BasedOn
-from apps.core.errors import NotFound
+from apps.core.errors import Invalid, NotFound
 from apps.core.models import Setting
 from apps.core.services import setting_reset, setting_write
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """A setting as the table shows it; `kept` is how many rows its retention holds now."""
+    """A setting as the page shows it; `kept` is how many rows its retention holds now."""
 
     name: str
+    text: SettingLabel
     definition: SettingDefinition
     value: str
     is_set: bool
@@ -29,32 +37,55 @@ class SettingRow:
 
 @admin_required
 def index(ctx: RequestContext) -> HttpResponse:
-    """All settings; the ones that can break clients are behind a warning."""
+    """All settings by section; the ones that can break clients are behind a warning."""
     stored = dict(Setting.objects.filter(name__in=list(DEFAULTS)).values_list("name", "value"))
     sizes = retained_counts(ctx.actor)
-    rows = [
-        SettingRow(name, definition, stored.get(name, definition.value), name in stored, sizes.get(name))
-        for name, definition in sorted(DEFAULTS.items())
-        if not definition.has_own_page
-    ]
+
+    def rows(section: SettingSection) -> list[SettingRow]:
+        return [
+            SettingRow(
+                name, text, DEFAULTS[name], stored.get(name, DEFAULTS[name].value), name in stored, sizes.get(name)
+            )
+            for name, text in section.settings.items()
+        ]
+
     context = {
-        "plain": [row for row in rows if not row.definition.advanced],
-        "advanced": [row for row in rows if row.definition.advanced],
+        "sections": [(section, rows(section)) for section in SECTIONS],
+        "advanced": (ADVANCED, rows(ADVANCED)),
     }
     return ctx.render("console/settings.html", context)
 
 
 @admin_required
 @post_required
-def save(ctx: RequestContext, name: str) -> HttpResponse:
-    """Save a setting; an empty value or the default itself resets it."""
-    definition = DEFAULTS.get(name)
-    if definition is None:
-        raise NotFound(_("There is no such setting."))
-    value = ctx.request.POST.get("value", "").strip()[:4096]
-    based_on = BasedOn(None, {"value": ctx.request.POST["seen"]}) if "seen" in ctx.request.POST else None
-    if value in {"", definition.value}:
+def save(ctx: RequestContext, section: str) -> HttpResponse:
+    """Save what was changed in a section, all of it or nothing; or reset one setting of it to its default."""
+    found = next((each for each in (*SECTIONS, ADVANCED) if each.slug == section), None)
+    if found is None:
+        raise NotFound(_("There is no such section of settings."))
+    names = list(found.settings)
+    if reset := ctx.request.POST.get("reset"):
+        names = [name for name in names if name == reset]
+    with transaction.atomic():
+        changed = [name for name in names if _save_one(ctx, name, found.settings[name], is_reset=bool(reset))]
+    if not changed:
+        return ctx.success_response(_("Nothing was changed."), changed=False)
+    return ctx.success_response(_("Saved.") if not reset else _("Reset to its default."))
+
+
+def _save_one(ctx: RequestContext, name: str, text: SettingLabel, *, is_reset: bool) -> bool:
+    """Save one setting if it was changed; an empty value or the default itself resets it."""
+    sent, default = ctx.request.POST, DEFAULTS[name].value
+    seen = sent.get(f"seen:{name}")
+    value = "" if is_reset else sent.get(name, "").strip()[:4096]
+    if not is_reset and (name not in sent or value == seen):
+        return False
+    based_on = BasedOn(None, {"value": seen}) if seen is not None else None
+    if value in {"", default}:
         setting_reset(name, actor=ctx.actor, based_on=based_on)
-        return ctx.success_response(_("%(name)s was reset to its default.") % {"name": name})
-    setting_write(name, value, actor=ctx.actor, based_on=based_on)
-    return ctx.success_response(_("Saved."))
+        return True
+    try:
+        setting_write(name, value, actor=ctx.actor, based_on=based_on)
+    except Invalid as problem:
+        raise Invalid(name, problem.code, f"{text.label}: {problem.message}") from None
+    return True

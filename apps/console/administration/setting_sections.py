@@ -1,0 +1,109 @@
+"""How the settings page groups the settings, what it calls them, and in which unit each one is typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLabel:
+    """What a setting is called, the unit of its value, and what a reader could not guess about it."""
+
+    label: Text
+    unit: Text = ""
+    hint: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingSection:
+    """Settings that are saved together."""
+
+    slug: str
+    title: Text
+    settings: dict[str, SettingLabel]
+    hint: Text = ""
+
+
+_DAYS, _HOURS, _MINUTES, _SECONDS, _MILLISECONDS = (
+    _("days"),
+    _("hours"),
+    _("minutes"),
+    _("seconds"),
+    _("milliseconds"),
+)
+
+SECTIONS = (
+    SettingSection(
+        "hosts",
+        _("Address and hosts"),
+        {
+            "api.host": SettingLabel(
+                _("Address of this portal"), "", _("Under which hosts and people reach it. Empty: as it was opened.")
+            ),
+            "host.policy.default": SettingLabel(
+                _("Default host policy"), "", _("For environments and hosts without a host policy of their own.")
+            ),
+            "host.disconnected.after.seconds": SettingLabel(
+                _("Time to reconnect"), _SECONDS, _("Afterwards a host counts as disconnected.")
+            ),
+        },
+    ),
+    SettingSection(
+        "log-in",
+        _("Log-in and sessions"),
+        {
+            "totp.required": SettingLabel(
+                _("Second factor required"), "", _("Of nobody, of administrators, or of all.")
+            ),
+            "api.auth.jwt.token.expiry": SettingLabel(
+                _("Longest session"), _MILLISECONDS, _("An hour is 3600000 milliseconds.")
+            ),
+            "session.idle.minutes": SettingLabel(_("An unused session ends after"), _MINUTES, _("0: never.")),
+            "session.limit": SettingLabel(_("Sessions per account"), "", _("At the same time; 0: unlimited.")),
+            "auth.resync.minutes": SettingLabel(_("Update accounts from login providers every"), _MINUTES),
+        },
+    ),
+    SettingSection(
+        "retention",
+        _("Retention"),
+        {
+            "retention.audit.days": SettingLabel(_("Audit log"), _DAYS, _("0: for ever.")),
+            "retention.events.days": SettingLabel(_("Events of hosts"), _DAYS),
+            "retention.operations.days": SettingLabel(_("Finished operations"), _DAYS),
+            "retention.stats.hours": SettingLabel(_("Statistics"), _HOURS),
+            "retention.removed.hours": SettingLabel(_("Removed rows"), _HOURS),
+        },
+        _("How long what is past is kept."),
+    ),
+    SettingSection(
+        "tools",
+        _("rancher-compose downloads"),
+        {
+            "rancher.compose.linux.url": SettingLabel(_("For Linux"), "", _("An address; empty: none is offered.")),
+            "rancher.compose.darwin.url": SettingLabel(_("For macOS")),
+            "rancher.compose.windows.url": SettingLabel(_("For Windows")),
+        },
+    ),
+)
+
+ADVANCED = SettingSection(
+    "advanced",
+    _("Advanced"),
+    {
+        "bootstrap.required.image": SettingLabel(_("Image of the host agent")),
+        "api.show.removed.for.seconds": SettingLabel(_("Lists show removed rows for"), _SECONDS),
+        "api.sub.ping.interval.millis": SettingLabel(_("Pause between pings on sockets"), _MILLISECONDS),
+        "api.auth.provider.configured": SettingLabel(_("Login provider that v1 clients see")),
+        "cattle.version": SettingLabel(_("Rancher version that v1 clients see")),
+        "corral.version": SettingLabel(_("Corral version that v1 clients see")),
+        "rancher.compose.version": SettingLabel(_("rancher-compose version that v1 clients see")),
+        "rancher.server.image": SettingLabel(_("Server image that v1 clients see")),
+        "help.enabled": SettingLabel(_("v1 clients offer help pages")),
+        "vm.enabled": SettingLabel(_("v1 clients see virtual machines")),
+    },
+)
