@@ -276,3 +276,7 @@ def test_a_theme_is_one_of_three(cookie: str, chosen: str):
     request = RequestFactory().get("/")
     request.COOKIES["corral_theme"] = cookie
     assert tags.theme({"request": request}) == chosen
+
+
+def test_a_command_reads_as_it_would_be_typed():
+    assert tags.command_line(["sh", "-c", "echo a; exit 3"]) == "sh -c 'echo a; exit 3'"

@@ -23,8 +23,19 @@ _PAST = {
     "retry": "retried",
     "scale": "scaled",
     "reset": "reset",
+    "upgrade": "upgraded",
+    "finishupgrade": "finished upgrade of",
+    "cancelupgrade": "cancelled upgrade of",
+    "rollback": "rolled back",
+    "cancelrollback": "cancelled rollback of",
 }
-_IMPERATIVE = {"remove": "delete"}
+_IMPERATIVE = {
+    "remove": "delete",
+    "finishupgrade": "finish upgrade of",
+    "cancelupgrade": "cancel upgrade of",
+    "rollback": "roll back",
+    "cancelrollback": "cancel rollback of",
+}
 
 
 def _noun(kind: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -231,6 +232,12 @@ def _section(path: str, environment: Environment | None) -> str:
 def words(text: str) -> list[str]:
     """The words of a text, to loop over in a template."""
     return text.split()
+
+
+@register.filter
+def command_line(arguments: list[str]) -> str:
+    """Arguments as typed in a shell: joined by spaces alone, `sh -c "a; b"` would read as two commands."""
+    return shlex.join(arguments)
 
 
 @register.filter
