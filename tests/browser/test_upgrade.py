@@ -12,10 +12,12 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.browser_session import wait_until_live
 from tests.browser.test_accessibility import violations
+from tests.browser.test_every_page import too_wide
 from tests.docker.portal_process import Api, wait_until
 
 pytestmark = pytest.mark.browser
 
+NOT_THERE = "127.0.0.1:1/an-organization/an-application/a-component:2026.11.29-build.1"
 STATE = ".page-head .state"
 
 
@@ -95,14 +97,16 @@ def test_the_notes_on_an_upgrade_and_on_a_failing_pull_break_no_rule(
     service_page.context.add_cookies([{"name": "corral_theme", "value": theme, "url": portal.base}])
     upgrade(service_page, second_image)
     assert violations(service_page) == []
+    assert too_wide(service_page) == []
     service_page.get_by_role("button", name="Roll back").click()
     expect(service_page.locator(STATE).first).to_have_text("active", timeout=60_000)
     service_page.get_by_role("link", name="Upgrade", exact=True).click()
     assert violations(service_page) == []
-    service_page.fill("[name=image]", "127.0.0.1:1/not/there:1")
+    service_page.fill("[name=image]", NOT_THERE)
     service_page.get_by_role("button", name="Upgrade", exact=True).click()
-    expect(service_page.locator(".note", has_text="127.0.0.1:1/not/there:1").first).to_be_visible(timeout=60_000)
+    expect(service_page.locator(".note", has_text=NOT_THERE).first).to_be_visible(timeout=60_000)
     assert violations(service_page) == []
+    assert too_wide(service_page) == []
     service_page.goto("/")
-    expect(service_page.locator("main", has_text="127.0.0.1:1/not/there:1")).to_be_visible()
+    expect(service_page.locator("main", has_text=NOT_THERE)).to_be_visible()
     assert violations(service_page) == []
