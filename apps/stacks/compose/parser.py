@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.extends import Extender
 from apps.stacks.compose.interpolation import Variables
-from apps.stacks.compose.model import ComposeStack
+from apps.stacks.compose.model import ComposeService, ComposeStack
 from apps.stacks.compose.nested_keys import VOLUME_KEYS, left_out
 from apps.stacks.compose.profiles import split_by_profiles
 from apps.stacks.compose.rancher_compose import RancherService, read_rancher_compose
@@ -31,7 +32,8 @@ def parse(
 ) -> ComposeStack:
     """Read both files, with `environment` for the variables in them; volumes are named after the stack.
 
-    Raises `Invalid` on `dockerCompose` or `rancherCompose`; what is left out without harm becomes a warning.
+    Raises `Invalid` on `dockerCompose` or `rancherCompose`, with the errors of all services; what is left out without
+    harm becomes a warning.
     """
     values = {**(environment or {}), **({PROJECT_NAME: stack_name} if stack_name else {})}
     variables = Variables(values, DOCKER_FIELD)
@@ -49,14 +51,18 @@ def parse(
         is_first_form=is_first_form,
     )
     context = FileContext(services, disabled, variables, names)
-    found = tuple(ServiceParser(name, context).read(extras.get(name, RancherService())) for name in services)
+    found, errors = list[ComposeService](), ErrorList()
+    for name in services:
+        with errors.gather():
+            found.append(ServiceParser(name, context).read(extras.get(name, RancherService())))
+    errors.raise_all()
     warnings = [] if is_first_form else list(_dropped_at_the_top(top, stack_name))
     warnings += [_describe_disabled(name, profiles) for name, profiles in disabled.items()]
     warnings += [
         f"The volume {name} is not declared at the top level; it is made for this stack." for name in names.undeclared
     ]
     warnings += [f"The variable {name} is not set; it is taken as empty." for name in variables.missing]
-    return limit_warnings(ComposeStack(found, (*warnings, *unknown)))
+    return limit_warnings(ComposeStack(tuple(found), (*warnings, *unknown)))
 
 
 def _is_first_form(top: LineMap) -> bool:

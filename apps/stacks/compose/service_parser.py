@@ -13,6 +13,7 @@ from apps.containers.launch.unsupported import ignored_labels, unsupported_label
 from apps.core.errors import Invalid
 from apps.core.fields import integer
 from apps.stacks.compose import value_formats
+from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.nested_keys import NESTED_KEYS, left_out
@@ -58,24 +59,34 @@ class ServiceParser:
 
     def read(self, extras: RancherService) -> ComposeService:
         """Read the service, with what rancher-compose adds."""
-        if not self._body.get("image") and "build" not in self._body:
-            raise self._error(self._context.services.line(self._name), "`image` is required", "MissingRequired")
-        fields = self._fields()
+        errors, fields, links = ErrorList(), dict[str, Any](), list[tuple[str, str]]()
+        with errors.gather():
+            self._require_image()
+        with errors.gather():
+            fields = self._fields()
+        with errors.gather():
+            links = list(self._links())
+        errors.raise_all()
         scale = self._with_location("scale", partial(_SCALE, "scale", fields.pop("scale", 1)))
         config = self._config(fields | extras.fields)
         return ComposeService(
             name=self._name,
             config=config,
             scale=scale if extras.scale is None else extras.scale,
-            links=tuple(self._links()),
+            links=tuple(links),
             external_links=tuple(self._parse_links("external_links")),
             metadata=extras.metadata,
             description=extras.description,
             warnings=(*self._warnings, *extras.warnings),
         )
 
+    def _require_image(self) -> None:
+        if not self._body.get("image") and "build" not in self._body:
+            raise self._error(self._context.services.line(self._name), "`image` is required", "MissingRequired")
+
     def _fields(self) -> Fields:
         found: Fields = {}
+        errors = ErrorList()
         for key, value in sorted(self._body.items(), key=lambda item: _PRECEDENCE.get(item[0], 0)):
             if value is None or key.startswith("x-") or (value == "" and key not in _EMPTY_MEANS_SOMETHING):
                 continue
@@ -83,8 +94,10 @@ class ServiceParser:
             reader = KEY_READERS.get(key)
             if reader is None or key in _READ_SEPARATELY:
                 continue
-            for field, read in self._with_location(key, partial(reader, value)).items():
-                self._merge_field(found, field, key, read)
+            with errors.gather():
+                for field, read in self._with_location(key, partial(reader, value)).items():
+                    self._merge_field(found, field, key, read)
+        errors.raise_all()
         self._warn_of_empty_command(found)
         self._fill_environment(found)
         if "dataVolumes" in found:
