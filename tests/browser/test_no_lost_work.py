@@ -176,7 +176,7 @@ def test_a_double_click_sends_once(page: Page, shop: Any, api: Api):
     page.goto(console_path(service, "services"))
     made = slowed(page, "/scale$")
     page.get_by_role("button", name="One more").dblclick()
-    expect(page.locator("#toasts")).to_contain_text(f"{before + 1} containers")
+    expect(page.locator("#toasts")).to_contain_text(f"to {before + 1}.")
     expect(page.locator(".is-busy")).to_have_count(0)
     assert api.reload(service)["scale"] == before + 1
     assert made == ["POST"]
