@@ -25,9 +25,10 @@ class PullFailure:
 OTHER = PullFailure("other", "The image could not be pulled.", "See the engine's message; it is tried again by itself.")
 
 # The first that matches counts: a message may hold several of these words, the most telling one first.
-_KNOWN: tuple[tuple[str, PullFailure], ...] = (
+# What lies between two words never holds the first of them again, so that a registry cannot make a search quadratic.
+_KNOWN: tuple[tuple[re.Pattern[str], PullFailure], ...] = (
     (
-        r"toomanyrequests|too many requests|rate limit|\b429\b",
+        re.compile(r"toomanyrequests|too many requests|rate limit|\b429\b"),
         PullFailure(
             "rate limit",
             "The registry's rate limit is reached.",
@@ -35,7 +36,7 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"no matching manifest for|no match for platform|cannot be used on this platform|exec format error",
+        re.compile(r"no matching manifest for|no match for platform|cannot be used on this platform|exec format error"),
         PullFailure(
             "platform",
             "The image is not made for the host's platform.",
@@ -43,7 +44,7 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"server gave http response to https client",
+        re.compile(r"server gave http response to https client"),
         PullFailure(
             "plain HTTP",
             "The registry speaks plain HTTP.",
@@ -51,7 +52,7 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"x509|certificate|tls: (?!handshake timeout)",
+        re.compile(r"x509|certificate|tls: (?!handshake timeout)"),
         PullFailure(
             "certificate",
             "The registry's certificate is not trusted by the host.",
@@ -59,7 +60,9 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"no such host|name resolution|server misbehaving|lookup .*: (?:i/o timeout|no answer)",
+        re.compile(
+            r"no such host|name resolution|server misbehaving|lookup (?:(?!lookup ).)*: (?:i/o timeout|no answer)"
+        ),
         PullFailure(
             "no such host",
             "The registry's name cannot be resolved on the host.",
@@ -67,13 +70,13 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"no space left on device",
+        re.compile(r"no space left on device"),
         PullFailure(
             "disk full", "The host's disk is full.", "Free space on the host, for example by removing unused images."
         ),
     ),
     (
-        r"pull access denied|repository does not exist or may require|insufficient_scope",
+        re.compile(r"pull access denied|repository does not exist or may require|insufficient_scope"),
         PullFailure(
             "no access",
             "There is no such repository in the registry, or it is private.",
@@ -81,7 +84,9 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"unauthorized|authentication required|no basic auth cred|incorrect username|\b401\b|\bdenied\b|\b403\b",
+        re.compile(
+            r"unauthorized|authentication required|no basic auth cred|incorrect username|\b401\b|\bdenied\b|\b403\b"
+        ),
         PullFailure(
             "denied",
             "The registry denied access.",
@@ -89,17 +94,20 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"manifest unknown|manifest for .* not found|name unknown|no such image|: not found|does not exist|\b404\b",
+        re.compile(
+            r"manifest unknown|manifest for (?:(?!manifest for ).)* not found|name unknown|no such image|: not found"
+            r"|does not exist|\b404\b"
+        ),
         PullFailure("no such image", "The registry has no such image or tag.", "Check the image's name and its tag."),
     ),
     (
-        r"invalid reference format|invalid repository name|must be lowercase",
+        re.compile(r"invalid reference format|invalid repository name|must be lowercase"),
         PullFailure(
             "invalid name", "This is not the name of an image.", "Write it as [registry/]name[:tag], in lower case."
         ),
     ),
     (
-        r"connection refused|network is unreachable|no route to host|connection reset|\beof\b",
+        re.compile(r"connection refused|network is unreachable|no route to host|connection reset|\beof\b"),
         PullFailure(
             "unreachable",
             "The host cannot connect to the registry.",
@@ -107,7 +115,7 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
     (
-        r"timeout|timed out|deadline exceeded|request canceled|in time",
+        re.compile(r"timeout|timed out|deadline exceeded|request canceled|in time"),
         PullFailure(
             "timeout",
             "The registry did not answer in time.",
@@ -115,7 +123,6 @@ _KNOWN: tuple[tuple[str, PullFailure], ...] = (
         ),
     ),
 )
-_PATTERNS = tuple((re.compile(pattern), failure) for pattern, failure in _KNOWN)
 MAX_LENGTH = 4000
 
 
@@ -124,4 +131,4 @@ def classify_pull_failure(message: str, image: str = "") -> PullFailure:
     lowered = message[:MAX_LENGTH].lower()
     if image:  # its name may hold any of these words
         lowered = lowered.replace(image.lower(), "the image").replace(image.lower().rpartition(":")[0] or image, "")
-    return next((failure for pattern, failure in _PATTERNS if pattern.search(lowered)), OTHER)
+    return next((failure for pattern, failure in _KNOWN if pattern.search(lowered)), OTHER)
