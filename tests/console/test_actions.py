@@ -137,7 +137,9 @@ def test_deleting_first_tells_what_goes_with_it(
     client = browser_as("alice")
     assert container.name in client.get(at("service-remove", pk=web.pk)).content.decode()
     assert "service web with 2 containers" in client.get(at("stack-remove", pk=shop.pk)).content.decode()
-    assert "makes a new one in its place" in client.get(at("container-remove", pk=container.pk)).content.decode()
+    assert (
+        "the service web, which will replace it" in client.get(at("container-remove", pk=container.pk)).content.decode()
+    )
 
 
 def test_deleting_a_stack_takes_everything_with_it(browser_as: Any, at: Any, web: Service, shop: Stack, run_loop: Any):

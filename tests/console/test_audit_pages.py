@@ -153,7 +153,7 @@ def test_an_administrator_verifies_every_chain(browser_as: Any, lab: Any, entrie
     page = root.get(url).content.decode()
     assert "installation" in page
     assert f"{url}?chain={lab.pk}" in page
-    assert "whole" in root.get(f"{url}?chain={lab.pk}").content.decode()
+    assert "chain intact" in root.get(f"{url}?chain={lab.pk}").content.decode()
     assert "installation" in root.get(f"{url}?chain=0").content.decode()
     for wrong in ("999999", "-1", "x", "9" * 30):
         assert root.get(f"{url}?chain={wrong}").status_code == 404

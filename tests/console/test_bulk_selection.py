@@ -10,7 +10,7 @@ from apps.containers.models import Container
 from apps.hosts.models import Host
 from apps.stacks.models import Service
 
-TICKS = ('name="row"', "data-tick-all", 'class="picked"', "Delete the chosen containers?")
+TICKS = ('name="row"', "data-tick-all", 'class="picked"', "Delete the selected containers?")
 
 
 def lists(at: Any, web: Service, host: Host) -> list[str]:

@@ -23,7 +23,7 @@ def stopping(container: Container, actor_of: Any) -> Operation:
 
 def test_the_dialog_says_what_becomes_of_it_before_anything_happens(browser_as: Any, at: Any, stopping: Operation):
     page = browser_as("bob").get(at("operation-cancel", pk=stopping.pk), headers=HX).content.decode()
-    assert "What was asked before holds again" in page
+    assert "The previous desired state is restored" in page
     assert "Take it back" in page
     stopping.refresh_from_db()
     assert stopping.is_pending

@@ -127,14 +127,18 @@ def test_a_service_that_links_to_a_foreign_one_is_not_made(browser_as: Any, at: 
         ({"image": "Bad Image"}, "image", "not the name of an image"),
         ({"env": "just words"}, "env", "KEY=value"),
         ({"command": "'open"}, "command", "not closed"),
-        ({"portPublic": ["80"], "portPrivate": [""], "portProtocol": ["tcp"]}, "ports", "which port inside"),
+        (
+            {"portPublic": ["80"], "portPrivate": [""], "portProtocol": ["tcp"]},
+            "ports",
+            "the container port that 80 maps to",
+        ),
         ({"portPublic": [""], "portPrivate": ["70000"], "portProtocol": ["tcp"]}, "ports", "1 to 65535"),
         ({"volumes": "relative"}, "volumes", "not a volume"),
         ({"memory": "lots"}, "memory", "not a number"),
         ({"cpus": "-1"}, "cpus", "less than 0"),
         ({"capAdd": "FLY"}, "capAdd", "capability"),
         ({"dns": "nowhere"}, "dns", "IP address"),
-        ({"check": "tcp"}, "checkPort", "which port"),
+        ({"check": "tcp"}, "checkPort", "Enter the port to check"),
         ({"check": "http", "checkPort": "0"}, "checkPort", "less than 1"),
         ({"workingDir": "here"}, "workingDir", "absolute path"),
         ({"memory": "1e999"}, "memory", "not a number"),
@@ -178,7 +182,7 @@ def test_what_was_typed_is_kept_beside_the_error(browser_as: Any, at: Any, shop:
     answer = browser_as("bob").post(at("service-new", stack=shop.pk), sent, headers=HX)
     assert answer.status_code == 422
     page = answer.content.decode()
-    assert "The scale is a whole number" in page
+    assert "The scale must be a whole number" in page
     assert 'value="api"' in page
     assert ">A=1</textarea>" in page
     assert submitted_values(form(portPublic=["1"], portPrivate=["2"], portProtocol=["udp"]))["portRows"] == [
@@ -214,7 +218,7 @@ def test_a_container_of_its_own_is_made(browser_as: Any, at: Any, host: Host, ru
     made.refresh_from_db()
     assert made.display_state == "running"
     page = browser_as("rita").get(at("container", pk=made.pk)).content.decode()
-    assert "chosen" in page
+    assert "selected</span>" in page
 
 
 def test_a_host_is_tried_before_it_is_kept(browser_as: Any, at: Any):

@@ -22,7 +22,7 @@ BROWSER = {"Accept": "text/html", "User-Agent": "Mozilla/5.0"}
 def test_before_set_up_every_page_says_where_the_link_is():
     answer = Client().get("/", follow=True, headers=BROWSER)
     assert answer.redirect_chain[-1][0] == "/setup"
-    assert b"printed on its console" in answer.content
+    assert b"printed to its console at startup" in answer.content
 
 
 @pytest.mark.django_db

@@ -186,7 +186,7 @@ def test_what_runs_on_a_host_that_is_away_is_as_old_as_its_last_sight(
 @pytest.mark.parametrize(("skew", "is_reported"), [(0.0, False), (4.9, False), (-5.1, True), (301.0, True)])
 def test_a_clock_that_is_off_is_reported(skew: float, is_reported: bool, host: Host, browser_as: Any, at: Any) -> None:
     Host.all_objects.filter(pk=host.pk).update(skew=skew)
-    assert ("The clock of this host differs" in page(browser_as("rita"), at("host", pk=host.pk))) is is_reported
+    assert ("This host's clock differs" in page(browser_as("rita"), at("host", pk=host.pk))) is is_reported
 
 
 @pytest.fixture
@@ -206,11 +206,13 @@ def test_the_timeline_tells_what_happened_and_what_was_learned_late(
     note("start", subject=container.external_id, name="engine-name")
     note("die", at=timezone.now() - timedelta(minutes=3), details={"exitCode": "137"})
     note("lost", kind="gap", details={"count": 12})
+    note("lost", kind="gap", details={"count": 1})
     text = page(browser_as("rita"), at("host-timeline", pk=host.pk))
     assert f'href="{at("container", pk=container.pk)}"' in text
     assert "exitCode 137" in text
     assert text.count("learned late") == 1
-    assert "12 events before this were lost" in text
+    assert "12 earlier events were lost" in text
+    assert "1 earlier event was lost" in text
 
 
 def test_the_timeline_is_filtered(host: Host, note: Callable[..., HostEvent], browser_as: Any, at: Any) -> None:

@@ -81,7 +81,7 @@ def test_a_limit_is_taken_away(browser_as: Any, at: Any, ours: Any):
         ("alice", {"role": "owner"}, "role", "may do more than this key"),
         ("alice", {"addresses": "here"}, "addresses", "is not an address"),
         ("alice", {"expires": "at", "until": "2001-01-01T00:00"}, "expires", "in the past"),
-        ("alice", {"expires": "at"}, "expires", "Say when"),
+        ("alice", {"expires": "at"}, "expires", "Enter a time"),
         ("alice", {"name": "x" * 300}, "name", "at most 255"),
         ("rex", {"addresses": ""}, "addresses", "may do more than you"),
     ],

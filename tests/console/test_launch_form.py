@@ -111,7 +111,7 @@ def test_rows_of_ports_keep_their_order_and_empty_ones_drop_out():
 
 
 def test_a_public_port_leads_somewhere():
-    with pytest.raises(Invalid, match="8080 leads to") as refusal:
+    with pytest.raises(Invalid, match="container port that 8080 maps to") as refusal:
         parse_ports(rows(("8080", " ", "tcp")))
     assert refusal.value.field == "ports"
 

@@ -84,7 +84,7 @@ def test_a_role_in_use_asks_what_comes_in_its_place(browser_as: Any, lab: Enviro
     owner.post(f"/environments/{lab.pk}/members/{people.bob.pk}", {"role": "runner"}, headers=HX)
     client = browser_as("root")
     page = client.get(f"/admin/roles/{runner.pk}/remove").content.decode()
-    assert "1 members and 0 keys have it" in page
+    assert "Assigned to members: 1, keys: 0." in page
     refused = client.post(f"/admin/roles/{runner.pk}/remove", headers=HX)
     assert (refused.status_code, b"say which role replaces it" in refused.content) == (422, True)
     done = client.post(f"/admin/roles/{runner.pk}/remove", {"replacement": "readonly"}, headers=HX)
@@ -181,10 +181,10 @@ def test_a_key_is_made_with_limits_and_listed_with_them(browser_as: Any, at: Any
     [
         ({"role": "owner"}, "may do more than you"),
         ({"role": "king"}, "There is no role"),
-        ({"expires": "at"}, "Say when"),
+        ({"expires": "at"}, "Enter a time"),
         ({"expires": "at", "until": "2001-01-01T00:00"}, "cannot expire in the past"),
         ({"expires": "at", "until": "soon"}, "is not a valid time"),
-        ({"expires": "12"}, "Choose one of the spans"),
+        ({"expires": "12"}, "Choose one of the time spans"),
         ({"addresses": "here"}, "is not an address or network"),
         ({"name": "x" * 256}, "at most 255"),
     ],
@@ -256,8 +256,8 @@ def test_a_keys_reasons_say_what_its_role_holds_back(browser_as: Any, at: Any, l
     key = environment_key_create(actor=actor_of("bob"), environment=lab, name="ci", role="readonly").key
     path = at("environment-key-why", pk=key.pk)
     page = browser_as("rita").get(path, headers=HX).content.decode()
-    assert "at most the role readonly" in page
-    assert page.count("held back by the key") == len(ROLES["member"] - ROLES["readonly"])
+    assert "up to the role readonly" in page
+    assert page.count("limited by the key's role") == len(ROLES["member"] - ROLES["readonly"])
     assert "Elsewhere" not in page
     assert browser_as("mallory").get(path).status_code == 404
     assert browser_as("alice").get(f"/account/keys/{key.pk}/why").status_code == 404
@@ -267,7 +267,7 @@ def test_an_accounts_own_key_is_explained_to_it(browser_as: Any):
     client = browser_as("bob")
     client.post("/account/keys/new", {"name": "laptop", "role": "readonly"}, headers=HX)
     key = ApiKey.objects.get(name="laptop")
-    assert b"at most the role readonly" in client.get(f"/account/keys/{key.pk}/why").content
+    assert b"up to the role readonly" in client.get(f"/account/keys/{key.pk}/why").content
     assert browser_as("alice").get(f"/account/keys/{key.pk}/why").status_code == 404
 
 
@@ -307,7 +307,9 @@ def test_only_who_chooses_members_looks_for_them(who: str, status: int, browser_
 
 def test_a_search_without_a_match_says_so(browser_as: Any, lab: Environment):
     client: Client = browser_as("alice")
-    assert "Nobody is called “zz”" in client.get(f"/environments/{lab.pk}/members/search?login=zz").content.decode()
+    assert (
+        "No one named “zz” was found" in client.get(f"/environments/{lab.pk}/members/search?login=zz").content.decode()
+    )
     assert client.get(f"/environments/{lab.pk}/members/search?login=").content.strip() == b""
 
 

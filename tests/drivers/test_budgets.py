@@ -36,6 +36,7 @@ CALLS: dict[str, Call] = {
     "start": lambda engine: engine.start("a"),
     "stop": lambda engine: engine.stop("a"),
     "restart": lambda engine: engine.restart("a"),
+    "unpause": lambda engine: engine.unpause("a"),
     "kill": lambda engine: engine.kill("a"),
     "remove": lambda engine: engine.remove("a"),
     "rename": lambda engine: engine.rename("a", "b"),

@@ -178,7 +178,7 @@ def test_a_github_person_is_asked_to_log_in_again(from_directory: Any, enter_as:
     AuthProvider.objects.update(kind="github")
     assert not can_reauthenticate(from_directory)
     page = enter_as(from_directory).get("/confirm").content.decode()
-    assert "Log out and in again through your provider" in page
+    assert "Log out and log in again through your provider" in page
     assert 'name="password"' not in page
     with pytest.raises(Invalid):
         password_confirm(from_directory, "anything", actor=actor_of("rita"))

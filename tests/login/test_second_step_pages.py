@@ -44,7 +44,7 @@ def copied(text: str) -> list[str]:
 def test_the_second_step_says_whose_it_is_and_takes_letters_too(people: Any, phone: Any, typed: Any):
     phone("bob")
     text = page(typed("bob"), "/login/code")
-    assert "shows now for bob." in text
+    assert "authenticator code for bob." in text
     assert KEYPAD not in text  # a recovery code has letters
     assert 'href="/login"' in text
 
@@ -52,7 +52,7 @@ def test_the_second_step_says_whose_it_is_and_takes_letters_too(people: Any, pho
 def test_setting_it_up_says_for_whom_offers_digits_and_leads_back(people: Any, set_to: Any, typed: Any):
     set_to("totp.required", "all")
     text = page(typed("bob"), "/login/enrol")
-    assert "accounts like bob." in text
+    assert "An administrator requires it for bob." in text
     assert KEYPAD in text
     assert 'href="/login"' in text
 
@@ -63,7 +63,7 @@ def test_a_wrong_code_keeps_the_name_and_the_keypad(people: Any, set_to: Any, ty
     client.get("/login/enrol")
     answer = client.post("/login/enrol", {"code": "000000"})
     assert (answer.status_code, KEYPAD in answer.content.decode()) == (403, True)
-    assert "accounts like bob." in answer.content.decode()
+    assert "An administrator requires it for bob." in answer.content.decode()
 
 
 def test_the_codes_of_the_log_in_are_copied_all_at_once(people: Any, set_to: Any, typed: Any):
