@@ -220,11 +220,35 @@ def test_cve_2026_55761_nothing_is_open_before_the_first_set_up():
     assert not User.objects.exists()
 
 
+@pytest.mark.parametrize("who", ["root", "alice", "mallory"])
+@pytest.mark.parametrize(
+    ("method", "what", "body"),
+    [
+        ("PUT", "", {"name": "taken", "kind": "admin"}),
+        ("PUT", "", {"description": "taken"}),
+        ("DELETE", "", None),
+        *(("POST", f"?action={name}", {}) for name in ("update", "deactivate", "remove", "purge", "setmembers")),
+        ("GET", "/apikeys", None),
+        ("GET", "/effectiveaccess", None),
+        ("GET", "/nothing", None),
+    ],
+)
+def test_cve_2024_22031_an_environment_is_not_changed_as_an_account(
+    who: str, method: str, what: str, body: Any, lab: Environment, api_of: Any
+):
+    answer = api_of(who).call(method, f"/v1/accounts/1a{lab.pk}{what}", body)
+    assert answer.status == 404
+    lab.refresh_from_db()
+    assert (lab.name, lab.description, lab.desired) == ("Lab", "", "active")
+
+
 def test_cve_2024_22031_ids_of_one_kind_do_not_work_as_another(people: Any, lab: Environment, api_of: Any):
     """Rancher 2: names of projects collided across clusters. Accounts and environments share one number space here."""
     root = api_of("root", inside=False)
     assert root.get(f"projects/1a{people.alice.pk}").status == 404
-    assert root.get(f"accounts/1a{lab.pk}").status == 404
+    found = root.get(f"accounts/1a{lab.pk}")  # in v1 environments are accounts; it is read as what it is
+    assert (found["type"], found.body) == ("project", root.get(f"projects/1a{lab.pk}").body)
+    assert api_of("mallory").get(f"accounts/1a{lab.pk}").status == 404
     assert not set(User.all_objects.values_list("pk", flat=True)) & set(
         Environment.objects.values_list("pk", flat=True)
     )

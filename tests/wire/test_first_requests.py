@@ -67,6 +67,8 @@ def test_an_environment_is_found_among_the_accounts_by_its_name(api_of: Any, lab
     assert (found["id"], found["type"]) == (wire_id("a", lab.pk), "project")
     assert api.get(f"accounts/{found['id']}")["type"] == "project"
     assert [each["type"] for each in api.get("accounts?kind=project")["data"]] == ["project"]
+    for more in ("include=apikeys&include=effectiveaccess", "sort=name&order=desc", "limit=1"):
+        assert api.get(f"accounts?kind=project&{more}").ids == [found["id"]]
     assert api_of("mallory").get("accounts?name=Lab")["data"] == []
     assert api_of("mallory").get(f"accounts/{found['id']}").status == 404
 

@@ -70,10 +70,10 @@ class AccountResource(Resource):
         found.append(apply_filters(project, project.rows(caller).filter(removed=None), query_params)[0])
         return [row for each in found for row in each.order_by("pk")[:MAX_LIMIT]]
 
-    def find(self, caller: ApiCaller, key: int | str | None) -> Any:
+    def find_to_read(self, caller: ApiCaller, key: int | str | None) -> Any:
         """An account, or the environment with this number: both have numbers of one row."""
         project = find_resource("project")
-        return super().find(caller, key) or (project.find(caller, key) if project else None)
+        return self.find(caller, key) or (project.find(caller, key) if project else None)
 
     def custom_body(self, caller: ApiCaller, row: Any) -> Data | None:
         """An environment as the project it is."""

@@ -195,6 +195,10 @@ class Resource:
         """The row with this key, or None."""
         return self.rows(caller).filter(pk=key).first() if isinstance(key, int) else None
 
+    def find_to_read(self, caller: ApiCaller, key: int | str | None) -> Any:
+        """The same for who only reads: it may be a row of another type that v1 has under this one's ids too."""
+        return self.find(caller, key)
+
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:  # noqa: ARG002 - as above
         """Further data of the rows, by key, in a constant number of queries."""
         return {}

@@ -118,11 +118,12 @@ class ApiView(APIView):
         resource = self._resource()
         if len(self.path) == 1:
             return self._list(resource, request)
-        row = self._row(resource)
         if len(self.path) == 2:
+            row = self._row(resource, resource.find_to_read)
             if not resource.may(self.caller, "r"):
                 raise method_not_allowed("GET")
             return serialize_row(resource, self.caller, row)
+        row = self._row(resource)
         return dispatch.follow_link(resource, self.caller, row, self.path[2], self.url, request.query_params)
 
     def _is_link_of_environment(self) -> bool:
@@ -173,12 +174,12 @@ class ApiView(APIView):
         self.resource = found
         return found
 
-    def _row(self, resource: Resource) -> Any:
+    def _row(self, resource: Resource, find: Callable[[ApiCaller, int | str | None], Any] | None = None) -> Any:
         """The row in the path; rows that the caller may not see do not exist."""
         key = row_key(self.path[1])
         # The prefix is part of the id: `1h5` must not find the container with number 5.
         has_own_prefix = not isinstance(key, int) or self.path[1] == wire_id(resource.id_prefix, key)
-        row = resource.find(self.caller, key) if has_own_prefix else None
+        row = (find or resource.find)(self.caller, key) if has_own_prefix else None
         if row is None:
             raise NotFound("Not Found")
         self.row = row
