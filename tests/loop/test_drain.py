@@ -8,6 +8,7 @@ import pytest
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
+from apps.containers.policy_services import policy_set
 from apps.containers.services import container_act, container_create
 from apps.control.models import Operation, OperationLine
 from apps.control.reconcile import fail_overdue, reconcile_one
@@ -139,8 +140,9 @@ def test_standalone_containers_stay_and_are_named(fleet: SimulatedFleet, lab: En
 
 
 def test_standalone_containers_are_stopped_on_request_but_never_corrals_own(
-    fleet: SimulatedFleet, lab: Environment
+    fleet: SimulatedFleet, lab: Environment, actor_of: Any
 ) -> None:
+    policy_set(lab, {"privileged": True}, actor=actor_of("root"))  # without it nobody may ask for Corral's labels
     there = {"requestedHostId": f"1h{fleet.host(1).pk}"}
     made = {
         "db": LaunchConfig.from_wire({**CONFIG, **there}),

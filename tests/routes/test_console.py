@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
+from apps.api.wire.view import version_index
 from apps.console import urls
 from apps.environments.models import Environment
 
@@ -21,6 +22,7 @@ ANYBODY = {
 }  # fmt: skip
 WORDS = {"action": "deactivate", "kind": "openldap", "name": "api.host", "token": "nonsense"}
 HX = {"HX-Request": "true"}
+BROWSER = {"Accept": "text/html", "User-Agent": "Mozilla/5.0"}  # whoever is none hears at the root where v1 is
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,20 @@ def test_an_anonymous_visitor_gets_nowhere_without_logging_in(foreign: Any, meth
     client, outcomes = Client(), {}
     for route in ALL:
         if route.access != "anybody":
-            answer = client.generic(method, route.address(foreign.by_word))
+            answer = client.generic(method, route.address(foreign.by_word), headers=BROWSER)
             outcomes[route.path] = (answer.status_code, answer.headers.get("Location", "")[:6])
     assert {path: outcome for path, outcome in outcomes.items() if outcome != (302, "/login")} == {}
+    assert "" in outcomes
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_programs_hear_at_the_root_where_v1_is_and_nothing_else(foreign: Any, method: str):
+    client = Client()
+    answer = client.generic(method, "/")
+    assert (answer.status_code, answer.json()) == (200, version_index("http://testserver"))
+    assert answer["X-API-Schemas"] == "http://testserver/v1/schemas"
+    assert "X-API-Account-Id" not in answer
+    assert (dict(client.cookies), client.get("/v1").status_code) == ({}, 401)
 
 
 @pytest.mark.parametrize("value", ["0", "999999999999999999", "1"])
