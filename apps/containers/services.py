@@ -101,11 +101,9 @@ def check_references(config: LaunchConfig, environment_id: int, at: str = "") ->
     named: list[tuple[str, str]] = [("dataVolumesFrom", text) for text in config.data_volumes_from]
     if config.network_container_id:
         named.append(("networkContainerId", config.network_container_id))
-    rows = Container.all_objects.filter(environment=environment_id, removed=None).exclude(
-        desired__in=("removed", "purged")
-    )
     for field, text in named:
-        if not rows.filter(pk=row_number(text) or 0).exists():
+        rows = Container.all_objects.filter(environment=environment_id, removed=None, pk=row_number(text) or 0)
+        if not rows.exclude(desired__in=("removed", "purged")).exists():
             raise Invalid(at + field, "InvalidReference", f"There is no container {text[:100]!r} here.")
     if config.requested_host_id is not None and requested_host(config, environment_id) is None:
         why = f"There is no host {config.requested_host_id[:100]!r} here."

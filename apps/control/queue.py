@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+from collections.abc import Sequence
 
 import redis
 from celery import current_app
@@ -33,6 +34,18 @@ def _pending_key(kind: str, key: int) -> str:
 def enqueue_after_commit(kind: str, key: int, *, after: float = 0) -> None:
     """Queue a reconcile of this row once the transaction is committed, `after` seconds from then if given."""
     transaction.on_commit(lambda: enqueue(kind, key, after))
+
+
+def enqueue_all_after_commit(kind: str, keys: Sequence[int]) -> None:
+    """Queue reconciles of new rows, which are due from the beginning, once the transaction is committed."""
+    transaction.on_commit(lambda: _enqueue_all(kind, keys))
+
+
+def _enqueue_all(kind: str, keys: Sequence[int]) -> None:
+    if settings.WAKE_BY == "clock":
+        return  # nothing to mark: a new row is due until it is first reconciled
+    for key in keys:
+        enqueue(kind, key)
 
 
 def enqueue(kind: str, key: int, after: float = 0) -> None:

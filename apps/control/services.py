@@ -18,7 +18,7 @@ from apps.control.models import (
     Operation,
     OperationLine,
 )
-from apps.control.queue import enqueue_after_commit
+from apps.control.queue import enqueue_after_commit, enqueue_all_after_commit
 from apps.core.edits import require_current
 from apps.core.errors import (
     ActionNotAvailable,
@@ -99,7 +99,7 @@ def write_change(
         operation = _operation(row, action, actor, environment_id, request, parent)
         operation.previous_values = previous_values
         operation.save(force_insert=True)
-        _audit(row, action, actor, operation)
+        _audit([row], action, actor, [operation])
         enqueue_after_commit(row.KIND, row.pk)
     row_changed(environment_id, row.KIND, row.pk)
     return operation
@@ -167,34 +167,45 @@ def create_all(
     *,
     actor: Actor | None,
     request: Mapping[str, Any] | None = None,
+    requests: Sequence[Mapping[str, Any]] = (),
     parent: Operation | None = None,
     permission: str | None = None,
     environment: Any = None,
 ) -> list[Operation]:
-    """Save several new rows of one kind with their first desired states, in a constant number of queries."""
+    """Save several new rows of one kind with their first desired states, in a constant number of queries.
+
+    `requests` says of each row what was requested of it, `request` the same of all.
+    """
+    if not rows:
+        return []
     actor = actor or SYSTEM
+    described = requests or [request or {}] * len(rows)
     create_action = rows[0].LIFECYCLE.create_action
     transition = rows[0].LIFECYCLE.transitions[create_action]
     with transaction.atomic():
         for row in rows:
-            environment_id = environment_of(row) if hasattr(row, "environment_id") else None
-            if environment_id is not None:
-                allowed = can(actor, permission or transition.permission, environment_id)
-                if not allowed:
-                    raise Forbidden(allowed.reason)
+            _require_may_create(row, actor, permission or transition.permission)
             _check_texts({"name": row.name, "description": row.description})
             row.transition_state, row.desired = transition.transition_state, row.desired or transition.desired
         _insert(rows)
         operations = [
-            _operation(row, create_action, actor, _environment_id(row, environment), request, parent) for row in rows
+            _operation(row, create_action, actor, _environment_id(row, environment), each, parent)
+            for row, each in zip(rows, described, strict=True)
         ]
         Operation.all_objects.bulk_create(operations)
-        for row, operation in zip(rows, operations, strict=True):
-            _audit(row, create_action, actor, operation)
-            enqueue_after_commit(row.KIND, row.pk)
+        _audit(rows, create_action, actor, operations)
+        enqueue_all_after_commit(rows[0].KIND, [row.pk for row in rows])
     for row, operation in zip(rows, operations, strict=True):
         row_changed(operation.environment_id, row.KIND, row.pk)
     return operations
+
+
+def _require_may_create(row: Managed, actor: Actor, permission: str) -> None:
+    environment_id = environment_of(row) if hasattr(row, "environment_id") else None
+    if environment_id is not None:
+        allowed = can(actor, permission, environment_id)
+        if not allowed:
+            raise Forbidden(allowed.reason)
 
 
 def _environment_id(row: Managed, environment: Any) -> int | None:
@@ -237,17 +248,23 @@ def _operation(
     )
 
 
-def _audit(row: Managed, action: str, actor: Actor, operation: Operation) -> None:
-    """Write the audit entry of what a person changes; what the loop does on its own has operations only."""
+def _audit(rows: Sequence[Managed], action: str, actor: Actor, operations: Sequence[Operation]) -> None:
+    """Write the audit entries of what a person changes; what the loop does on its own has operations only."""
     if actor.is_system:
         return
-    record(
-        f"{row.KIND}.{action}",
-        actor=actor,
-        row=row,
-        environment_id=operation.environment_id,
-        request=operation.input,
-    )
+    entries = [
+        _audit_entry(
+            f"{row.KIND}.{action}",
+            actor=actor,
+            row=row,
+            environment_id=operation.environment_id,
+            request=operation.input,
+        )
+        for row, operation in zip(rows, operations, strict=True)
+    ]
+    chain.append_entries(entries)
+    if actor.user is not None:
+        actor.audit_entries.extend(entries)
 
 
 def record(
@@ -268,8 +285,38 @@ def record(
     How the request was answered is added by `record_response`, or by `code` where that is known already.
     """
     actor = actor or SYSTEM
+    entry = _audit_entry(
+        event,
+        actor=actor,
+        row=row,
+        environment_id=environment_id,
+        request=_describe(request, secrets),
+        address=address,
+        account=account,
+        via=via,
+    )
+    chain.append_entry(entry)
+    if code:
+        chain.record_answers([entry], code, {})
+    elif actor.user is not None:
+        actor.audit_entries.append(entry)
+    return entry
+
+
+def _audit_entry(
+    event: str,
+    *,
+    actor: Actor,
+    row: Any,
+    environment_id: int | None,
+    request: Any,
+    address: str = "",
+    account: Any = None,
+    via: str = "",
+) -> AuditEntry:
+    """An entry that is not in its chain yet; `request` is described already."""
     who = account or actor.user
-    entry = AuditEntry(
+    return AuditEntry(
         environment_id=environment_id,
         account=who,
         account_number=who.pk if who else None,
@@ -282,14 +329,8 @@ def record(
         target=getattr(row, "pk", None),
         target_name=str(getattr(row, "name", "") or "")[:255],
         address=address or actor.address,
-        request=_describe(request, secrets),
+        request=request,
     )
-    chain.append_entry(entry)
-    if code:
-        chain.record_answers([entry], code, {})
-    elif actor.user is not None:
-        actor.audit_entries.append(entry)
-    return entry
 
 
 def _describe(value: Any, secrets: Iterable[str] = ()) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,9 +10,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.unsupported import check_supported
-from apps.containers.policy.enforce import enforce_policy
-from apps.containers.services import check_references
 from apps.control.models import OperationLine
 from apps.control.services import create, record, request_change
 from apps.core.errors import Forbidden, Invalid
@@ -23,28 +18,26 @@ from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.stacks.compose import ComposeService, ComposeStack, parse
-from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after, with_lost_host_label
+from apps.stacks.compose_import import import_services
+from apps.stacks.lost_host_policy import parse_lost_after, with_lost_host_label
 from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
+from apps.stacks.new_services import (
+    SERVICE_NAME_ONCE,
+    build_service,
+    check_metadata,
+    check_name,
+    check_scale,
+    describe_service,
+    link_name,
+    service_taken,
+)
 from apps.stacks.upgrade_services import PHASES, service_upgrade_step
 
-_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
-STACK_NAME_ONCE, SERVICE_NAME_ONCE = "stack_name_once", "service_name_once"
-MAX_SCALE = 1000
-MAX_METADATA = 1024 * 1024
-
-
-def _check_name(name: Any) -> str:
-    if not isinstance(name, str) or not name:
-        raise Invalid("name", "MissingRequired", "A name is required.")
-    if len(name) > 63:
-        raise Invalid("name", "MaxLengthExceeded", "A name has at most 63 characters.")
-    if not _NAME.fullmatch(name):
-        raise Invalid("name", "InvalidCharacters", "A name has letters, digits and '-' inside, such as web-1.")
-    return name
+STACK_NAME_ONCE = "stack_name_once"
 
 
 def _check_stack_name(name: Any, environment_id: int, exclude_pk: int | None = None) -> str:
-    checked = _check_name(name)
+    checked = check_name(name)
     taken = Stack.all_objects.filter(environment=environment_id, name__iexact=checked, removed=None).exclude(
         pk=exclude_pk
     )
@@ -58,35 +51,10 @@ def _stack_taken(name: str) -> Invalid:
 
 
 def _check_service_name(name: Any, stack: Stack, exclude_pk: int | None = None) -> str:
-    checked = _check_name(name)
+    checked = check_name(name)
     if Service.all_objects.filter(stack=stack, name__iexact=checked, removed=None).exclude(pk=exclude_pk).exists():
-        raise _service_taken(checked)
+        raise service_taken(checked)
     return checked
-
-
-def _service_taken(name: str) -> Invalid:
-    return Invalid("name", "NotUnique", f"The stack has a service {name!r} already; choose another name.")
-
-
-def check_scale(scale: Any) -> int:
-    """The scale, if a service may have it. Raises `Invalid`."""
-    if isinstance(scale, bool) or not isinstance(scale, int):
-        raise Invalid("scale", "InvalidFormat", "The scale must be a whole number.")
-    if scale < 0:
-        raise Invalid("scale", "MinLimitExceeded", "The scale cannot be below 0.")
-    if scale > MAX_SCALE:
-        raise Invalid("scale", "MaxLimitExceeded", f"The scale cannot be above {MAX_SCALE}.")
-    return scale
-
-
-def _check_metadata(metadata: Any) -> dict[str, Any]:
-    if metadata is None:
-        return {}
-    if not isinstance(metadata, Mapping):
-        raise Invalid("metadata", "InvalidFormat", "Metadata is a map.")
-    if len(json.dumps(metadata)) > MAX_METADATA:
-        raise Invalid("metadata", "MaxLimitExceeded", "Metadata is at most 1 MB.")
-    return dict(metadata)
 
 
 def stack_create(
@@ -124,7 +92,7 @@ def stack_create(
         with unique_or(_stack_taken(row.name), STACK_NAME_ONCE):
             operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
-            missing = _services_create(row, parsed, actor=actor, start=start_on_create)
+            missing = import_services(row, parsed, actor=actor, start=start_on_create)
             lines = [OperationLine(operation=operation, text=text) for text in (*_warnings(parsed), *missing)]
             OperationLine.objects.bulk_create(lines)
     return row
@@ -133,44 +101,6 @@ def stack_create(
 def _warnings(parsed: ComposeStack) -> list[str]:
     """What of a compose file was not imported, for the activity page."""
     return [*parsed.warnings, *(text for each in parsed.services for text in each.warnings)]
-
-
-def _services_create(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> list[str]:
-    """The services and their links; returns which links lead to nothing."""
-    created: dict[str, Service] = {}
-    for each in parsed.services:
-        created[each.name] = service_create(
-            actor=actor,
-            stack=stack,
-            name=each.name,
-            config=each.config,
-            scale=each.scale,
-            description=each.description,
-            metadata=each.metadata,
-            start_on_create=start and each.config.start_on_create,
-        )
-    for each in parsed.services:
-        for target, alias in each.links:
-            _save_link(created[each.name], created[target], alias)
-    return _external_links_create(stack, parsed, created)
-
-
-def _external_links_create(stack: Stack, parsed: ComposeStack, created: Mapping[str, Service]) -> list[str]:
-    """Link to services of other stacks, written `stack/service`; returns which are not there."""
-    wanted = {target for each in parsed.services for target, _alias in each.external_links}
-    names = {target.rpartition("/")[2] for target in wanted}
-    rows = Service.all_objects.filter(environment=stack.environment_id, name__in=names, removed=None)
-    rows = rows.select_related("stack") if wanted else rows.none()
-    known = {f"{row.stack.name}/{row.name}": row for row in rows if not row.removal_requested}
-    missing = []
-    for each in parsed.services:
-        for target, alias in each.external_links:
-            if target in known:
-                _save_link(created[each.name], known[target], alias)
-            else:
-                remedy = "link it by stack/service as soon as that is there"
-                missing.append(f"{each.name}: `external_links` names {target}, which is not here; {remedy}.")
-    return missing
 
 
 def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
@@ -220,25 +150,19 @@ def service_create(
     """
     if stack.removal_requested:
         raise Invalid("environmentId", "InvalidState", f"The stack {stack.name} is being removed.")
-    row = Service(
-        environment=stack.environment,
-        stack=stack,
-        name=_check_service_name(name, stack),
+    row = build_service(
+        stack,
+        _check_service_name(name, stack),
+        config,
+        scale=scale,
         description=description,
-        scale=check_scale(scale),
-        spec=config.to_json(),
-        image=config.image[:512],
-        metadata=_check_metadata(metadata),
+        metadata=metadata,
         start_on_create=start_on_create,
         external_id=external_id,
-        lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
-        desired="active" if start_on_create else "inactive",
+        lost_host=lost_host,
     )
-    check_supported(config, at="launchConfig.")
-    check_references(config, stack.environment_id, at="launchConfig.")
-    enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name)
-    with unique_or(_service_taken(row.name), SERVICE_NAME_ONCE):
-        create(row, actor=actor, request={"name": name, "scale": scale, "launchConfig": config.to_json()})
+    with unique_or(service_taken(row.name), SERVICE_NAME_ONCE):
+        create(row, actor=actor, request=describe_service(row))
     return row
 
 
@@ -260,10 +184,10 @@ def service_update(
     if "scale" in allowed:
         allowed["scale"] = check_scale(allowed["scale"])
     if "metadata" in allowed:
-        allowed["metadata"] = _check_metadata(allowed["metadata"])
+        allowed["metadata"] = check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
-    with unique_or(_service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
+    with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
         request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
@@ -362,10 +286,7 @@ def _check_names_unique(names: Sequence[str]) -> None:
 
 
 def _save_link(row: Service, target: Service, name: str) -> None:
-    text = name or target.name
-    if len(text) > 255:
-        raise Invalid("name", "MaxLengthExceeded", "A link's name has at most 255 characters.")
-    ServiceLink.objects.update_or_create(service=row, name=text, defaults={"target": target})
+    ServiceLink.objects.update_or_create(service=row, name=link_name(target, name), defaults={"target": target})
 
 
 def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:

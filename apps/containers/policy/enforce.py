@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
@@ -25,12 +25,20 @@ _SIDEKICK = "sidekick"
 _REMEDY = "It can be stopped and removed; an administrator can allow it (Environment, Host policy)."
 
 
-def enforce_policy(config: LaunchConfig, environment_id: int, *, at: str = "", subject: str = "") -> None:
+def enforce_policy(
+    config: LaunchConfig,
+    environment_id: int,
+    *,
+    at: str = "",
+    subject: str = "",
+    find_policy: Callable[[int], Policy] = policy_of,
+) -> None:
     """Raise `Invalid` at the first field of `config` that the environment's host policy forbids.
 
     `at` is what fields are called in the request (`launchConfig.`), `subject` the service or container it is about.
+    Whoever checks many configurations passes a `find_policy` that asks once.
     """
-    found = _current_violations(config, environment_id)
+    found = _current_violations(config, environment_id, find_policy)
     if found:
         prefix = f"{subject}: " if subject else ""
         message = f"{prefix}The host policy of this environment does not allow it: {_summarize(found)}. "
@@ -64,10 +72,12 @@ class _ConfigJudgement:
         return check(self._body, policy, network=_MANAGED_NETWORK, shared=self._shared)
 
 
-def _current_violations(config: LaunchConfig, environment_id: int) -> tuple[PolicyViolation, ...]:
+def _current_violations(
+    config: LaunchConfig, environment_id: int, find_policy: Callable[[int], Policy] = policy_of
+) -> tuple[PolicyViolation, ...]:
     """Return what the environment's policy forbids; most configurations pass even the closed one, without a query."""
     judgement = _ConfigJudgement(config, environment_id)
-    return judgement.violations(CLOSED) and judgement.violations(policy_of(environment_id))
+    return judgement.violations(CLOSED) and judgement.violations(find_policy(environment_id))
 
 
 def enforce_current_policy(row: Container, what: str) -> None:

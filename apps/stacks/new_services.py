@@ -1,0 +1,108 @@
+"""New services as rows that are checked and not saved yet: for one that somebody adds, and for a whole compose file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.unsupported import check_supported
+from apps.containers.policy import Policy
+from apps.containers.policy.enforce import enforce_policy
+from apps.containers.selectors import policy_of
+from apps.containers.services import check_references
+from apps.core.errors import Invalid
+from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
+from apps.stacks.models import Service, Stack
+
+_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
+SERVICE_NAME_ONCE = "service_name_once"
+MAX_SCALE = 1000
+MAX_METADATA = 1024 * 1024
+
+
+def check_name(name: Any) -> str:
+    """The name, if a stack or service may have it. Raises `Invalid`."""
+    if not isinstance(name, str) or not name:
+        raise Invalid("name", "MissingRequired", "A name is required.")
+    if len(name) > 63:
+        raise Invalid("name", "MaxLengthExceeded", "A name has at most 63 characters.")
+    if not _NAME.fullmatch(name):
+        raise Invalid("name", "InvalidCharacters", "A name has letters, digits and '-' inside, such as web-1.")
+    return name
+
+
+def service_taken(name: str) -> Invalid:
+    """What is said when the stack has a service of this name."""
+    return Invalid("name", "NotUnique", f"The stack has a service {name!r} already; choose another name.")
+
+
+def check_scale(scale: Any) -> int:
+    """The scale, if a service may have it. Raises `Invalid`."""
+    if isinstance(scale, bool) or not isinstance(scale, int):
+        raise Invalid("scale", "InvalidFormat", "The scale must be a whole number.")
+    if scale < 0:
+        raise Invalid("scale", "MinLimitExceeded", "The scale cannot be below 0.")
+    if scale > MAX_SCALE:
+        raise Invalid("scale", "MaxLimitExceeded", f"The scale cannot be above {MAX_SCALE}.")
+    return scale
+
+
+def check_metadata(metadata: Any) -> dict[str, Any]:
+    """The metadata, if a service may have it. Raises `Invalid`."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise Invalid("metadata", "InvalidFormat", "Metadata is a map.")
+    if len(json.dumps(metadata)) > MAX_METADATA:
+        raise Invalid("metadata", "MaxLimitExceeded", "Metadata is at most 1 MB.")
+    return dict(metadata)
+
+
+def link_name(target: Service, name: str) -> str:
+    """The name of a link to `target`: its own where none is given. Raises `Invalid`."""
+    text = name or target.name
+    if len(text) > 255:
+        raise Invalid("name", "MaxLengthExceeded", "A link's name has at most 255 characters.")
+    return text
+
+
+def build_service(
+    stack: Stack,
+    name: str,
+    config: LaunchConfig,
+    *,
+    scale: int = 1,
+    description: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    start_on_create: bool = False,
+    external_id: str = "",
+    lost_host: tuple[str | None, int | None] = (None, None),
+    find_policy: Callable[[int], Policy] = policy_of,
+) -> Service:
+    """A service that may be saved under `name`, which is checked already. Raises `Invalid`."""
+    row = Service(
+        environment=stack.environment,
+        stack=stack,
+        name=name,
+        description=description,
+        scale=check_scale(scale),
+        spec=config.to_json(),
+        image=config.image[:512],
+        metadata=check_metadata(metadata),
+        start_on_create=start_on_create,
+        external_id=external_id,
+        lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
+        desired="active" if start_on_create else "inactive",
+    )
+    check_supported(config, at="launchConfig.")
+    check_references(config, stack.environment_id, at="launchConfig.")
+    enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name, find_policy=find_policy)
+    return row
+
+
+def describe_service(row: Service) -> dict[str, Any]:
+    """What was requested, for the operation and the audit log."""
+    return {"name": row.name, "scale": row.scale, "launchConfig": row.spec}
