@@ -1,4 +1,4 @@
-"""Finding the pages of the console by following its links."""
+"""Finding the pages of the console by following its links, and what of them is too wide."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Page
 
 MANY = 150
+WINDOWS = ((390, 844), (1440, 900))
+MATRIX = ".kinds"  # what each role may do: on a phone it scrolls in its frame, beside its first column
+TOO_WIDE = """(matrix) => [document.documentElement, ...document.querySelectorAll(".sheet")]
+    .filter((each) => each === document.documentElement || !each.querySelector(matrix))
+    .filter((each) => each.scrollWidth > each.clientWidth)
+    .map((each) => `${each.className || "the page"}: ${each.scrollWidth} > ${each.clientWidth}`)"""
 LINKS = """() => [...document.querySelectorAll("a[href], template")].flatMap((each) =>
     each.content ? [...each.content.querySelectorAll("a[href]")] : [each]).map((each) => each.href)"""
 
@@ -48,3 +54,12 @@ def walk_console(page: Page, base: str) -> Iterator[tuple[str, int]]:
         todo += console_links(page, base)
     left = [path for path in todo if page_shape(path) not in done]
     assert left == [], f"more than {MANY} pages, these were not opened: {left[:10]}"
+
+
+def too_wide(page: Page) -> list[str]:
+    """What has to be scrolled sideways to be read, on a phone or at a desk."""
+    found: list[str] = []
+    for width, height in WINDOWS:
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"at {width} px {each}" for each in page.evaluate(TOO_WIDE, MATRIX)]
+    return found

@@ -6,28 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
 
 from tests.browser.browser_session import OpenWindow
-from tests.browser.console_pages import is_download, walk_console
+from tests.browser.console_pages import is_download, too_wide, walk_console
 
 pytestmark = pytest.mark.browser
-
-WINDOWS = ((390, 844), (1440, 900))
-MATRIX = ".kinds"  # what each role may do: on a phone it scrolls in its frame, beside its first column
-TOO_WIDE = """(matrix) => [document.documentElement, ...document.querySelectorAll(".sheet")]
-    .filter((each) => each === document.documentElement || !each.querySelector(matrix))
-    .filter((each) => each.scrollWidth > each.clientWidth)
-    .map((each) => `${each.className || "the page"}: ${each.scrollWidth} > ${each.clientWidth}`)"""
-
-
-def too_wide(page: Page) -> list[str]:
-    """What has to be scrolled sideways to be read, on a phone or at a desk."""
-    found: list[str] = []
-    for width, height in WINDOWS:
-        page.set_viewport_size({"width": width, "height": height})
-        found += [f"at {width} px {each}" for each in page.evaluate(TOO_WIDE, MATRIX)]
-    return found
 
 
 @pytest.mark.parametrize("login", ["root", "walker"])

@@ -10,9 +10,9 @@ import docker
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.browser_session import wait_until_live
-from tests.browser.test_accessibility import violations
-from tests.browser.test_every_page import too_wide
+from tests.browser.console_pages import too_wide
 from tests.docker.portal_process import Api, wait_until
 
 pytestmark = pytest.mark.browser
