@@ -30,6 +30,7 @@ from apps.realtime.authentication import (
     cached_permissions,
     load_permissions,
 )
+from apps.realtime.origin import header
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     Subclasses declare the `verb` a ticket must be for, the `permission` that is needed all the time, the ping interval
     (0: never), the target (`resolve_target`) and what is sent (`begin`). A refusal is a close after the handshake,
-    because a browser cannot read why a handshake failed.
+    because a browser cannot read why a handshake failed; other clients with bad credentials get a 401 instead.
     """
 
     verb: ClassVar[str]
@@ -146,6 +147,9 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await run_in_thread(self._authenticate)
             self._count_connection()
         except SocketRejected as rejection:
+            if self._gets_status(rejection):
+                await run_in_thread(self.on_rejected, rejection)
+                await self._answer_unauthorized(rejection)
             await self.accept()
             try:
                 await run_in_thread(self.on_rejected, rejection)
@@ -162,6 +166,18 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             if self.ping_interval:
                 self.spawn(self._ping_loop())
             await self.begin()
+
+    def _gets_status(self, rejection: SocketRejected) -> bool:
+        """Whether a 401 is the answer: to bad credentials of what is no browser, where the server can send one."""
+        is_browser = bool(header(self.scope, "origin"))
+        can_answer = "websocket.http.response" in (self.scope.get("extensions") or {})
+        return rejection.code == NOT_AUTHENTICATED and can_answer and not is_browser
+
+    async def _answer_unauthorized(self, rejection: SocketRejected) -> None:
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"www-authenticate", b'Basic realm="Corral"')]
+        await self.base_send({"type": "websocket.http.response.start", "status": 401, "headers": headers})
+        await self.base_send({"type": "websocket.http.response.body", "body": str(rejection).encode()})
+        raise StopConsumer
 
     def _authenticate(self) -> None:
         credentials = authenticate(self.scope, self.verb)

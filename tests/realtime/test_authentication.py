@@ -247,3 +247,20 @@ def test_one_account_does_not_use_up_the_sockets_of_all(
                 assert (await reopened.frame())["type"] == "websocket.send"
 
     run_async(scenario)
+
+
+def test_bad_credentials_of_a_program_get_a_401_and_those_of_a_browser_a_close_code(lab: Environment) -> None:
+    async def first_frame(headers: dict[str, str]) -> dict[str, Any]:
+        path = f"/ws/events?environment={lab.pk}"
+        client = WebSocketClient(path, headers, extensions={"websocket.http.response": {}})
+        await client._communicator.send_input({"type": "websocket.connect"})
+        frame = await client.frame()
+        await client.disconnect()
+        return frame
+
+    async def scenario() -> None:
+        refused_program = await first_frame({"authorization": "Basic YTpi"})
+        assert (refused_program["type"], refused_program["status"]) == ("websocket.http.response.start", 401)
+        assert (await first_frame({"origin": ORIGIN}))["type"] == "websocket.accept"
+
+    run_async(scenario)

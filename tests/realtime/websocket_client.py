@@ -25,11 +25,13 @@ _TIMEOUT = 5
 class WebSocketClient:
     """One open WebSocket, seen from its client."""
 
-    def __init__(self, path: str, headers: dict[str, str]) -> None:
+    def __init__(self, path: str, headers: dict[str, str], extensions: dict[str, Any] | None = None) -> None:
         raw = [(name.lower().encode(), value.encode()) for name, value in {"host": "portal.test", **headers}.items()]
         where, _, query = path.partition("?")
         scope = {"type": "websocket", "path": where, "query_string": query.encode(), "headers": raw, "subprotocols": []}
-        self._communicator = ApplicationCommunicator(websocket_application, {**scope, "client": ("127.0.0.1", 40_000)})
+        self._communicator = ApplicationCommunicator(
+            websocket_application, {**scope, "client": ("127.0.0.1", 40_000), "extensions": extensions or {}}
+        )
 
     async def open(self) -> bool:
         """Open the socket; False when the handshake is refused."""
