@@ -37,13 +37,15 @@ def enqueue_after_commit(kind: str, key: int, *, after: float = 0) -> None:
 
 
 def enqueue_all_after_commit(kind: str, keys: Sequence[int]) -> None:
-    """Queue reconciles of new rows, which are due from the beginning, once the transaction is committed."""
+    """Queue reconciles of new rows once the transaction is committed."""
     transaction.on_commit(lambda: _enqueue_all(kind, keys))
 
 
 def _enqueue_all(kind: str, keys: Sequence[int]) -> None:
     if settings.WAKE_BY == "clock":
-        return  # nothing to mark: a new row is due until it is first reconciled
+        # Nobody leases a row before it is committed: one statement makes all of them due.
+        KINDS[kind].model.all_objects.filter(pk__in=keys, lease="").update(next_attempt_at=timezone.now())
+        return
     for key in keys:
         enqueue(kind, key)
 
