@@ -176,7 +176,7 @@ def test_openldap_is_set_up_tried_and_confirmed_in_the_console_and_lets_a_group_
     admin.get_by_role("button", name="Test", exact=True).click()
     expect(admin.locator("#toasts .toast").last).to_contain_text("Your groups: crew, fleet, loop")
     admin.get_by_role("button", name="Enable on probation (5 min to confirm)").click()
-    expect(admin.locator("#provider-status")).to_contain_text("it goes off by itself")
+    expect(admin.locator("#provider-status")).to_contain_text("unless someone logs in through it")
     root.members(("openldap_group", CREW))
     page = window()
     log_in(page, "ann", openldap.PASSWORD)
