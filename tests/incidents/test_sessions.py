@@ -11,10 +11,12 @@ import pytest
 from django.conf import settings as installed
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import FailedLogin, Session
 from apps.accounts.services import account_act, key_create
+from apps.console.administration.setting_sections import SECTIONS
 from apps.containers.models import Container
 from apps.control.models import AuditEntry
 from apps.environments.models import Environment, SocketTicket
@@ -141,7 +143,8 @@ def test_cve_2025_34410_a_form_on_another_site_changes_nothing(people: Any):
     """1Panel, and -34429, -34430: cross-site request forgery on settings."""
     client = Client(enforce_csrf_checks=True)
     client.force_login(people.root, backend="apps.accounts.providers.LocalBackend")
-    for path in ("/admin/settings/api.host", "/account/password", "/admin/open-mode", "/account/sessions/end"):
+    section = reverse("console:settings-save", kwargs={"section": SECTIONS[0].slug})
+    for path in (section, "/account/password", "/admin/open-mode", "/account/sessions/end"):
         assert client.post(path, {"value": "evil"}).status_code == 403, path
     for path in ("/v1/settings", "/v1/projects", "/v1/openmodes"):
         answer = client.post(path, {"name": "evil"}, content_type="application/json", headers=JSON)

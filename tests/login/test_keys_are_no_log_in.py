@@ -19,6 +19,7 @@ from apps.accounts.models import ApiKey, RecoveryCode, Session, Totp, User
 from apps.accounts.services import NewKey
 from apps.api.wire.resource import all_resources
 from apps.console import urls
+from apps.console.administration.setting_sections import SECTIONS
 from apps.control.reconcile import reconcile_until_idle
 from apps.core.defaults import OPEN_MODE
 from apps.core.ids import wire_id
@@ -100,7 +101,7 @@ def _console_paths(user: User) -> Iterator[str]:
         number = session if "sessions" in path else user.pk
         for hole, value in (
             ("<key:pk>", number), ("<key:account>", user.pk), ("<slug:action>", "deactivate"),
-            ("<slug:kind>", "github"), ("<str:name>", "session.limit"),
+            ("<slug:kind>", "github"), ("<slug:section>", SECTIONS[0].slug),
         ):  # fmt: skip
             path = path.replace(hole, str(value))  # noqa: PLW2901 - filled in step by step
         yield path

@@ -19,6 +19,7 @@ from apps.accounts.login.open_mode import (
     warn_if_open_mode,
 )
 from apps.accounts.services import account_act, account_create, key_create
+from apps.console.administration.setting_sections import ADVANCED, SECTIONS
 from apps.control.models import AuditEntry
 from apps.core.defaults import OPEN_MODE
 from apps.core.errors import Forbidden, Invalid, ReauthenticationRequired
@@ -266,7 +267,8 @@ def test_access_settings_ask_for_the_password_again(people: Any, browser: Any, l
     root = browser("root")
     later(minutes=11)
     before = DEFAULTS[name].value
-    answer = root.post(f"/admin/settings/{name}", {"value": "7"}, headers={"HX-Request": "true"})
+    section = next(each.slug for each in (*SECTIONS, ADVANCED) if name in each.settings)
+    answer = root.post(f"/admin/settings/{section}", {name: "7"}, headers={"HX-Request": "true"})
     assert answer["HX-Redirect"].startswith("/confirm")
     assert setting(name) == before
     with pytest.raises(ReauthenticationRequired):

@@ -35,6 +35,7 @@ def disk_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(chain, "record_answers", fail)
     monkeypatch.setattr(chain, "append_entry", fail)
+    monkeypatch.setattr(chain, "append_entries", fail)
 
 
 def test_a_refusal_that_cannot_be_audited_stays_the_same_refusal(
