@@ -23,9 +23,13 @@ PREFIX = "up_web_"
 
 
 @pytest.fixture(autouse=True)
-def _second_image(terminal: docker.APIClient) -> None:
-    """The same image under a second name, which is another image to whoever upgrades."""
+def _second_image(terminal: docker.APIClient, _clean_engine: None) -> Iterator[None]:
+    """The same image under a second name, which is another image to whoever upgrades; other tests count names."""
     terminal.tag(OLD, "bb", "two")
+    yield
+    for each in terminal.containers(all=True):
+        terminal.remove_container(each["Id"], force=True)
+    terminal.remove_image(NEW)
 
 
 @pytest.fixture

@@ -147,6 +147,8 @@ def test_statistics_of_machine_and_containers_come_in_one_call(agent: FakeAgent,
     async def scenario() -> None:
         line = await agent.connect()
         await wait_until(lambda: any("/events" in requests for requests in agent.answers.requests))
+        # As if the loop had asked the engine for its id: before, nothing is requested of it.
+        await asyncio.to_thread(Host.all_objects.update, engine_id="an engine")
         found = await asyncio.to_thread(lambda: driver_of(Host.all_objects.get()).measure())
         assert set(found.containers) == {"abc"}
         assert found.machine is not None

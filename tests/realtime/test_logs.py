@@ -42,7 +42,7 @@ def test_lines_arrive_in_order_and_many_to_a_frame(people: Any, container: Conta
     assert [text for frame in frames for _stream, _at, text in frame] == [f"line {n}" for n in range(1000)]
     assert frames[0][0][:2] == ["stdout", "2026-01-01T00:00:00.000000000Z"]
     assert len(frames) < 30
-    options = {"follow": True, "tail": 20, "since": "2026-01-01T00:00:00Z"}
+    options = {"follow": True, "tail": 20, "since": "2026-01-01T00:00:00Z", "until": ""}
     assert engine.calls == [("logs", "c0ffee", options)]
 
 
@@ -249,7 +249,7 @@ def test_v1_defaults_are_a_hundred_lines_and_following(
             await websocket_client.is_silent(0.05)
 
     run_async(scenario)
-    assert engine.calls[0][2] == {"follow": True, "tail": 100, "since": ""}
+    assert engine.calls[0][2] == {"follow": True, "tail": 100, "since": "", "until": ""}
 
 
 def test_v1_clients_get_a_frame_a_line(container: Container, engine: ScriptedEngine, actor_of: Any) -> None:
@@ -272,4 +272,4 @@ def test_v1_clients_get_a_frame_a_line(container: Container, engine: ScriptedEng
 
     run_async(scenario)
     assert frames == ["01 2026-01-01T00:00:00.000000001Z line 1", "02 t2 oh", "00 t3 "]
-    assert engine.calls[0] == ("logs", "c0ffee", {"follow": False, "tail": 7, "since": ""})
+    assert engine.calls[0] == ("logs", "c0ffee", {"follow": False, "tail": 7, "since": "", "until": ""})

@@ -41,7 +41,7 @@ def test_keys_go_in_and_output_comes_out(people: Any, container: Container, engi
             assert await asyncio.to_thread(becomes_true, lambda: engine.session.got.endswith(b"\n"))
 
     run_async(scenario)
-    assert engine.calls == [("exec", "c0ffee", ["cat", "a b"])]
+    assert engine.calls == [("inspect", "c0ffee"), ("exec", "c0ffee", ["cat", "a b"])]
     assert engine.session.got == b"typed ahead and on\xff\n"
     assert engine.session.sizes == [(132, 50)]
 
@@ -217,5 +217,5 @@ def test_v1_clients_speak_base64(container: Container, engine: ScriptedEngine, a
             assert await websocket_client.code() == 1000
 
     run_async(scenario)
-    assert engine.calls == [("exec", "c0ffee", ["/bin/ls", "-l"])]
+    assert engine.calls == [("inspect", "c0ffee"), ("exec", "c0ffee", ["/bin/ls", "-l"])]
     assert json.dumps(engine.session.sizes) == "[]"
