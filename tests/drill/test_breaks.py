@@ -84,9 +84,7 @@ def test_an_agent_whose_clock_is_off(cluster: DrillCluster, drill: Any, offset: 
     with drill("T1" if offset[0] == "+" else "T2", f"agent of h2 lives {offset}", "said on its page; all works"):
         cluster.agents[2].restart(**shifted_clock(offset))
         cluster.wait_for_hosts(active=3)
-        wait_until(
-            lambda: "The clock of this host differs" in host_page(cluster, "h2"), seconds=20, what="a word about it"
-        )
+        wait_until(lambda: "This host's clock differs" in host_page(cluster, "h2"), seconds=20, what="a word about it")
         name, was = min(on(cluster, "h2").items())
         cluster.fleet.hosts[2].terminal.remove_container(was["id"], force=True)
         wait_until(
