@@ -13,7 +13,13 @@ export function ask(text, label, keepLabel = "") {
   dialog.returnValue = "no";
   dialog.showModal();
   cancelButton.focus();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", function onClose() {
+      if (dialog.open) return; // the event of the question before, which comes late
+      dialog.removeEventListener("close", onClose);
+      resolve(dialog.returnValue === "yes");
+    });
+  });
 }
 
 dialog?.addEventListener("click", (event) => event.target === dialog && dialog.close("no"));

@@ -24,7 +24,9 @@ let socket = null;
 let version = region?.dataset.version ? `"${region.dataset.version}"` : "";
 
 // The badge is inside the closed drawer on phones; what is out of date says so above everything else.
-function showStatus(state) {
+function showStatus(wanted) {
+  // An answer or a socket from just before the network went must not call the page live again.
+  const state = navigator.onLine ? wanted : "offline";
   const isOffline = state === "offline";
   if (banner && banner.hidden === isOffline) {
     banner.querySelector("[data-reason]").textContent = navigator.onLine ? banner.dataset.portal : banner.dataset.network;
