@@ -105,7 +105,7 @@ def first_admin_create(*, login: str, password: str, name: str = "") -> User:
     """The first administrator, made through the one-time set-up link; `Conflict` when there is one already."""
     refusal = Conflict("This installation already has an administrator; log in instead.")
     with unique_or(refusal, *_NUMBER_CONSTRAINTS), transaction.atomic():
-        list(AccountNumber.objects.select_for_update().filter(pk=AccountNumber.ADMIN))
+        list(AccountNumber.objects.select_for_update(no_key=True).filter(pk=AccountNumber.ADMIN))
         if is_set_up():
             raise refusal
         free = not User.objects.filter(pk=AccountNumber.ADMIN).exists()
@@ -148,7 +148,7 @@ def _require_another_admin(user: User) -> None:
 
     Locks the administrators until the transaction ends: of two who leave at once, the second sees that the first left.
     """
-    admins = User.objects.select_for_update().filter(kind="admin").order_by("pk")
+    admins = User.objects.select_for_update(no_key=True).filter(kind="admin").order_by("pk")
     others = [each for each in admins if each.pk != user.pk and each.desired == "active"]
     if not others:
         raise Conflict("This is the last active administrator; make another one first.")

@@ -32,7 +32,7 @@ def assign_host(row: Container) -> Host | ReconcileResult:
     if isinstance(peers, ReconcileResult):
         return peers
     with transaction.atomic():
-        row.environment = Environment.objects.select_for_update().get(pk=row.environment_id)
+        row.environment = Environment.objects.select_for_update(no_key=True).get(pk=row.environment_id)
         hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
         counts = counts_by_host(row.environment_id, row.spread_key)
         answer = choose_host(_requirements(row, counts, peers), _host_views(row, list(hosts.values()), counts))

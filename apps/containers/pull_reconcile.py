@@ -133,7 +133,7 @@ def _copy_from_host(row: Pull, holder: Host, reason: str) -> ReconcileResult:
 def _claim_sender(row: Pull, holder: Host) -> Pull | None:
     """Take the holder's one turn; the pull that has it if another has."""
     with transaction.atomic():
-        Host.all_objects.select_for_update().get(pk=holder.pk)
+        Host.all_objects.select_for_update(no_key=True).get(pk=holder.pk)
         sending = Pull.all_objects.filter(sender=holder, lease_until__gt=timezone.now()).exclude(lease="")
         current: Pull | None = sending.exclude(pk=row.pk).select_related("host").first()
         if current is None:

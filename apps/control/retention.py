@@ -42,7 +42,7 @@ def prune_chain(chain: int, now: datetime) -> int:
         return 0
     old = now - timedelta(days=days)
     with transaction.atomic():
-        head = AuditHead.objects.select_for_update().get(environment_number=chain)
+        head = AuditHead.objects.select_for_update(no_key=True).get(environment_number=chain)
         rows = AuditEntry.all_objects.filter(environment=chain or None).exclude(number=None).order_by("number")
         prunable = prunable_entries(list(rows[: BATCH + 1]), old, head.length)
         if not prunable:

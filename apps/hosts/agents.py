@@ -102,7 +102,7 @@ def agent_register(token: RegistrationToken, body: Any, *, address: str) -> Issu
     """
     registration = AgentRegistration.parse(body)
     with transaction.atomic():
-        RegistrationToken.all_objects.select_for_update().get(
+        RegistrationToken.all_objects.select_for_update(no_key=True).get(
             pk=token.pk
         )  # one at a time, so that a repeated request finds the first one's host
         row = _find_existing_host(token, registration)

@@ -167,7 +167,8 @@ def token_ensure(*, actor: Actor, environment: Environment) -> None:
     if tokens.exists() or not can(actor, "hosts", environment.pk):
         return
     with transaction.atomic():
-        Environment.objects.select_for_update().get(pk=environment.pk)  # of two that list them at once, one makes it
+        # Of two that list them at once, one makes it.
+        Environment.objects.select_for_update(no_key=True).get(pk=environment.pk)
         if not tokens.all().exists():
             token_create(actor=actor, environment=environment)
 

@@ -48,7 +48,7 @@ def session_beginning(user: User, store: SessionStore) -> Iterator[None]:
     Log-ins of one account wait for each other; else two at once would both stay, or end each other.
     """
     with transaction.atomic():
-        User.all_objects.select_for_update().get(pk=user.pk)
+        User.all_objects.select_for_update(no_key=True).get(pk=user.pk)
         yield
         store.save()
         enforce_session_limit(user, store)

@@ -37,7 +37,7 @@ def login_attempt(login: str, address: str, *, via: str = "console") -> Iterator
 @transaction.atomic
 def _reserve(login: str, address: str) -> FailedLogin:
     # Any one row will do: whoever counts waits for who counted before, who has added theirs by then.
-    list(AccountNumber.objects.select_for_update().filter(pk=AccountNumber.ANONYMOUS))
+    list(AccountNumber.objects.select_for_update(no_key=True).filter(pk=AccountNumber.ANONYMOUS))
     wait = login_retry_after(login, address)
     if wait:
         message = _("Too many failed log-ins. Try again in %(seconds)s seconds.") % {"seconds": wait}

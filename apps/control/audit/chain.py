@@ -85,7 +85,7 @@ def _save_answers(entries: Sequence[AuditEntry]) -> None:
 
 def _lock_head(environment_id: int | None) -> AuditHead:
     """The end of the chain, locked until the transaction ends."""
-    head, _new = AuditHead.objects.select_for_update().get_or_create(environment_number=environment_id or 0)
+    head, _new = AuditHead.objects.select_for_update(no_key=True).get_or_create(environment_number=environment_id or 0)
     return head
 
 

@@ -90,6 +90,7 @@ def ensure_default_environment() -> Environment:
 def ensure_own_environment(account: User, *, actor: Actor) -> None:
     """Make an account that is a member of no environment the owner of one, as v1 does at its first log-in."""
     with transaction.atomic():
-        User.all_objects.select_for_update().get(pk=account.pk)  # of two log-ins at once, the second finds the first's
+        # Of two log-ins at once, the second finds the first's.
+        User.all_objects.select_for_update(no_key=True).get(pk=account.pk)
         if not Member.objects.filter(account=account).exists():
             environment_create(actor=actor, name=f"{account.login[:240]}-Default")

@@ -130,7 +130,7 @@ def members_set(row: Environment, members: Iterable[Mapping[str, Any]], *, actor
     parsed = parse_members(wanted)
     with transaction.atomic(), revoking(actor, environments=[row.pk]):
         # Two lists saved at once would become one of both, or leave an owner whom the other took away.
-        Environment.objects.select_for_update().get(pk=row.pk)
+        Environment.objects.select_for_update(no_key=True).get(pk=row.pk)
         lock_roles(each.role for each in parsed)
         _refuse_escalation(row, parsed, actor)
         members_save(row, parsed)
@@ -146,7 +146,8 @@ def member_change(
     Raises as `members_set` does, and `StaleEdit` when its role is not any more the one in `based_on`.
     """
     with transaction.atomic():
-        Environment.objects.select_for_update().get(pk=row.pk)  # before the list is read: of two changes both count
+        # Before the list is read: of two changes at once, both count.
+        Environment.objects.select_for_update(no_key=True).get(pk=row.pk)
         _change_member(row, identity, role, actor, based_on)
 
 
@@ -167,7 +168,7 @@ def _change_member(
 def lock_roles(names: Iterable[str]) -> None:
     """Keep roles that people made from being deleted until the transaction ends; `Invalid` for one that is gone."""
     made = {name for name in names if name and name not in ROLES}
-    kept = {role.name for role in Role.objects.select_for_update().filter(name__in=made)} if made else set()
+    kept = {role.name for role in Role.objects.select_for_update(no_key=True).filter(name__in=made)} if made else set()
     if made - kept:
         raise Invalid("role", "InvalidOption", f"The role {min(made - kept)} was deleted just now; choose another.")
 

@@ -118,7 +118,7 @@ def role_remove(role: Role, *, actor: Actor, replacement: str = "") -> None:
     require_administrator(actor)
     with transaction.atomic():
         # Who gives the role to somebody holds this lock too, so nobody is left with a role that is gone.
-        if not Role.objects.select_for_update().filter(pk=role.pk):
+        if not Role.objects.select_for_update(no_key=True).filter(pk=role.pk):
             raise Conflict("The role was deleted just now.")
         _remove(role, actor, replacement)
 
