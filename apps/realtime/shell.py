@@ -36,6 +36,7 @@ from apps.realtime.stream_reader import EngineStreamReader
 
 EVENT = "container.shell"
 _MAX_QUEUED_ACTIONS = 32
+_MAX_QUEUED_BYTES = 256 * 1024  # by their number alone, 32 frames of a megabyte would wait for one sleeping command
 _MAX_FRAME_BYTES = 1_000_000
 _INPUT_TIMEOUT = 10.0
 
@@ -67,22 +68,41 @@ class _Input:
 
     def __init__(self, session: ExecSession) -> None:
         self._session = session
-        self._actions: queue.Queue[InputAction | None] = queue.Queue(_MAX_QUEUED_ACTIONS)
+        self._actions: queue.Queue[tuple[InputAction, int] | None] = queue.Queue(_MAX_QUEUED_ACTIONS)
         self._closed = False
+        self._queued_bytes = 0
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="shell-input", daemon=True)
         self._thread.start()
 
-    async def add(self, action: InputAction) -> bool:
-        """Queue an action; False when there was no room for ten seconds because the command does not read."""
+    async def add(self, action: InputAction, size: int = 0) -> bool:
+        """Queue an action that holds `size` bytes; False when there was no room for ten seconds.
+
+        There is none while the command does not read: what waits for it is bounded in number and in bytes.
+        """
         deadline = time.monotonic() + _INPUT_TIMEOUT
         while not self._closed:
-            with contextlib.suppress(queue.Full):
-                self._actions.put_nowait(action)
-                return True
+            if self._take_room(size):
+                with contextlib.suppress(queue.Full):
+                    self._actions.put_nowait((action, size))
+                    return True
+                self._give_room(size)
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.02)
         return True
+
+    def _take_room(self, size: int) -> bool:
+        with self._lock:
+            # One frame goes through whatever its size: it is bounded already, and could never be sent otherwise.
+            if size and self._queued_bytes and self._queued_bytes + size > _MAX_QUEUED_BYTES:
+                return False
+            self._queued_bytes += size
+            return True
+
+    def _give_room(self, size: int) -> None:
+        with self._lock:
+            self._queued_bytes -= size
 
     def close(self) -> None:
         """End the thread once the session is closed."""
@@ -92,12 +112,14 @@ class _Input:
 
     def _run(self) -> None:
         while not self._closed:
-            action = self._actions.get()
-            if action is None:
+            queued = self._actions.get()
+            if queued is None:
                 return
+            action, size = queued
             # A failed write also ends the output, and its reason is the one that is reported.
             with contextlib.suppress(EngineError, OSError):
                 action(self._session)
+            self._give_room(size)
 
 
 class ShellSocket(BaseSocket):
@@ -216,15 +238,15 @@ class ShellSocket(BaseSocket):
         if len(data) > _MAX_FRAME_BYTES:
             await self.end(1009, "A frame of input may hold at most one megabyte.")
         elif data:
-            await self._queue_input(lambda session: session.write(data))
+            await self._queue_input(lambda session: session.write(data), len(data))
 
-    async def _queue_input(self, action: InputAction) -> None:
+    async def _queue_input(self, action: InputAction, size: int = 0) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_INPUT_TIMEOUT):
                 await self._opened.wait()  # input may arrive before the engine has started the command
         if self.ended or self._input is None:
             return
-        if not await self._input.add(action):
+        if not await self._input.add(action, size):
             await self.end(1009, "The command does not read its input.")
 
     async def send_output(self, data: bytes) -> None:

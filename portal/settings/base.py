@@ -118,6 +118,9 @@ TUNNEL_HOST = env("TUNNEL_HOST") or (socket.gethostname() if env("REDIS_URL") el
 TUNNEL_BIND = env("TUNNEL_BIND") or None
 TUNNEL_PORT = env_port("TUNNEL_PORT")
 
+# Where engines may be added by their address, such as 10.0.0.0/8,192.168.7.0/24; empty: anywhere.
+ENGINE_NETWORKS = env_list("ENGINE_NETWORKS")
+
 WAKE_BY = env("WAKE_BY", "celery")  # or "clock": no queue, due rows are found every two seconds
 CELERY_APP = app  # imported here so that every process that enqueues a reconcile knows the broker
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)

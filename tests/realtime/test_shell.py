@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from apps.containers.models import Container
 from apps.drivers.base import EngineConflict, EngineDown
 from apps.environments.services import ticket_issue
 from apps.realtime import shell
-from tests.realtime.scripted_engine import ScriptedEngine
+from tests.realtime.scripted_engine import ScriptedEngine, ScriptedSession
 from tests.realtime.websocket_client import (
     WebSocketClient,
     becomes_true,
@@ -183,6 +184,30 @@ def test_a_command_that_does_not_read_blocks_no_other_socket(
 
     run_async(scenario)
     assert becomes_true(lambda: not threads_named("shell-"))
+
+
+def test_what_waits_for_a_command_that_does_not_read_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "_INPUT_TIMEOUT", 0.05)
+    session = ScriptedSession()
+    reading = threading.Event()
+    monkeypatch.setattr(session, "write", lambda _data: reading.wait())
+    keys = shell._Input(session)
+
+    taken: list[bool] = []
+
+    async def scenario() -> None:
+        sizes = (900_000, 1, 200 * 1024, 0)  # the last is a resize
+        taken.extend([await keys.add(lambda opened: opened.write(b""), size) for size in sizes])
+        reading.set()
+        taken.append(await asyncio.to_thread(becomes_true, lambda: keys._queued_bytes == 0))
+        taken.append(await keys.add(lambda _session: None, 1000))
+
+    try:
+        run_async(scenario)
+    finally:
+        reading.set()
+        keys.close()
+    assert taken == [True, False, False, True, True, True]
 
 
 def test_a_frame_of_more_than_a_megabyte_is_refused(people: Any, container: Container, engine: ScriptedEngine) -> None:

@@ -11,7 +11,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from apps.drivers.docker.errors import (
     unreachable_error,
 )
 from apps.drivers.docker.http_message import HEAD_LIMIT, ChunkedDecoder, encode_request, split_head
+from apps.drivers.engine_addresses import resolve_engine
 
 CONNECT_TIMEOUT = 4.0
 RESPONSE_TIMEOUT = 30.0
@@ -107,7 +108,7 @@ def connect_unix(path: str) -> socket.socket:
 def _connect_tcp(endpoint: Endpoint) -> socket.socket:
     """TCP, with TLS where the endpoint has any."""
     host, port = parse_tcp_address(endpoint)
-    sock = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
+    sock = _connect_first(resolve_engine(host, port))
     try:
         _enable_keepalive(sock)
         context = tls_context(endpoint)
@@ -115,6 +116,14 @@ def _connect_tcp(endpoint: Endpoint) -> socket.socket:
     except BaseException:
         sock.close()
         raise
+
+
+def _connect_first(addresses: Sequence[tuple[str, int]]) -> socket.socket:
+    """A socket to the first address that answers."""
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError):
+            return socket.create_connection(address, timeout=CONNECT_TIMEOUT)
+    return socket.create_connection(addresses[-1], timeout=CONNECT_TIMEOUT)
 
 
 def _enable_keepalive(sock: socket.socket) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import asyncssh
 
 from apps.drivers.base import CredentialRefused, Endpoint, EngineRefused
+from apps.drivers.engine_addresses import resolve_engine
 from apps.drivers.ssh.address import SshAddress, parse_ssh_url
 from apps.drivers.ssh.keys import HostKeyVerifier, client_keys, host_key_algorithms
 
@@ -52,9 +53,10 @@ async def _connect(
     endpoint: Endpoint,
 ) -> asyncssh.SSHClientConnection:
     """Log in with nothing of this machine's own files, agents or settings."""
+    host, port = (await asyncio.to_thread(resolve_engine, address.host, address.port))[0]
     return await asyncssh.connect(
-        address.host,
-        address.port,
+        host,
+        port,
         username=address.user,
         client_factory=lambda: verifier,
         client_keys=keys,
