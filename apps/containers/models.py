@@ -22,7 +22,8 @@ class Container(TenantRow):
     `keep_running` ones belong to something that keeps them alive: the loop restarts them, and recreates them when
     they vanish; the others are as the engine shows them. `native` ones were made outside Corral. `aliases` and `tags`
     are the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
-    `restart_mark` counts the restarts requested. Observed: `host` (the scheduler's), `external_id`, `address`,
+    `restart_mark` counts the restarts requested, `reserved_memory` (bytes) and `reserved_milli_cpu` are what its
+    configuration reserves, where they can be summed up. Observed: `host` (the scheduler's), `external_id`, `address`,
     `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
     """
 
@@ -40,6 +41,8 @@ class Container(TenantRow):
     avoid_host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
     spread_key = models.CharField(max_length=64, blank=True)
     restart_mark = models.PositiveIntegerField(default=0)
+    reserved_memory = models.PositiveBigIntegerField(default=0)
+    reserved_milli_cpu = models.PositiveIntegerField(default=0)
 
     host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="containers")
     external_id = models.CharField(max_length=64, blank=True, db_index=True)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 from django.db import transaction
 
+from apps.containers.fleet import own_labels, read_fleet
 from apps.containers.models import Container
 from apps.containers.selectors import Counts, counts_by_host, find_container
 from apps.core.ids import row_number
 from apps.core.result import ReconcileResult
 from apps.environments.models import Environment
+from apps.hosts.affinity import has_neighbour_rules
 from apps.hosts.models import Host
 from apps.hosts.placement import (
-    HostView,
     PlacementRequirements,
     Unplaced,
     choose_host,
@@ -35,7 +35,15 @@ def assign_host(row: Container) -> Host | ReconcileResult:
         row.environment = Environment.objects.select_for_update(no_key=True).get(pk=row.environment_id)
         hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
         counts = counts_by_host(row.environment_id, row.spread_key)
-        answer = choose_host(_requirements(row, counts, peers), _host_views(row, list(hosts.values()), counts))
+        wanted = requirements_of(row, counts, peers)
+        fleet = read_fleet(
+            row.environment_id,
+            hosts.values(),
+            counts,
+            with_ports=bool(row.fixed_ports),
+            with_neighbours=has_neighbour_rules(wanted.labels),
+        )
+        answer = choose_host(wanted, fleet)
         if not isinstance(answer, Unplaced):
             Container.all_objects.filter(pk=row.pk).update(host=answer.host_id, placement=answer.trace)
             row.placement = answer.trace
@@ -82,14 +90,18 @@ def _peer_unplaced_result(row: Container, peer: Container) -> ReconcileResult:
     return ReconcileResult(state=row.display_state, message=f"Waits for {what} to have a host.", requeue_after=1.0)
 
 
-def _requirements(row: Container, counts: Counts, peers: dict[str, int]) -> PlacementRequirements:
+def requirements_of(row: Container, counts: Counts, peers: dict[str, int]) -> PlacementRequirements:
+    """What a container needs of its host."""
     return PlacementRequirements(
         ports=frozenset((p[0], p[1], p[2]) for p in row.fixed_ports),
         requested_host_id=_requested_host_id(row),
         peer_hosts=peers,
-        labels=dict(row.config.labels),
+        labels=own_labels(row),
         avoid=frozenset({row.avoid_host_id} if row.avoid_host_id else set()),
-        spread={key: alike for key, (_all, alike) in counts.items() if alike},
+        spread={key: use.alike for key, use in counts.items() if use.alike},
+        memory=row.reserved_memory,
+        milli_cpu=row.reserved_milli_cpu,
+        names=frozenset({row.name, str(row.uuid)}),
     )
 
 
@@ -97,35 +109,6 @@ def _requested_host_id(row: Container) -> int | None:
     """The host asked for; one that is gone by now fits none, rather than any."""
     asked = row.config.requested_host_id
     return row.requested_host_id or (None if asked is None else row_number(asked) or 0)
-
-
-def _host_views(row: Container, hosts: list[Host], counts: Counts) -> list[HostView]:
-    """The hosts of an environment as the scheduler sees them for this row; ports only where it wants any."""
-    ports = _ports_by_host(row.environment_id) if row.fixed_ports else {}
-    return [
-        HostView(
-            id=host.pk,
-            name=host.name or host.hostname or host.url,
-            state=host.display_state,
-            labels=host.all_labels,
-            ports_used=frozenset(ports.get(host.pk, ())),
-            containers=counts.get(host.pk, (0, 0))[0],
-        )
-        for host in hosts
-    ]
-
-
-def _ports_by_host(environment_id: int) -> dict[int, set[tuple[str, int, str]]]:
-    """The fixed ports that containers of the environment hold or will hold, per host."""
-    found: dict[int, set[tuple[str, int, str]]] = defaultdict(set)
-    rows = (
-        Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False)
-        .exclude(desired__in=("removed", "stopped"))
-        .exclude(fixed_ports=[])
-    )
-    for host_id, ports in rows.values_list("host", "fixed_ports"):
-        found[host_id].update((p[0], p[1], p[2]) for p in ports)
-    return found
 
 
 def reassignment_fields(row: Container, why: str) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.containers.models import Container, ContainerEvent, HostPolicy, Pull
 from apps.containers.policy import PERMISSIVE, RESTRICTED, Policy
@@ -18,7 +18,16 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import address_of, driver_of, is_local_engine
 
 _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104
-Counts = dict[int, tuple[int, int]]
+Counts = dict[int, "HostUse"]
+
+
+class HostUse(NamedTuple):
+    """What is on a host: containers in all, those of one service, and what they reserve."""
+
+    containers: int = 0
+    alike: int = 0
+    memory: int = 0
+    milli_cpu: int = 0
 
 
 def containers_of(actor: Actor, environment_id: int) -> QuerySet[Container]:
@@ -29,13 +38,20 @@ def containers_of(actor: Actor, environment_id: int) -> QuerySet[Container]:
 
 
 def counts_by_host(environment_id: int, spread_key: str = "") -> Counts:
-    """How many containers that are not being removed are on each host, and how many have this spread key."""
+    """By host: the containers that are not being removed, those of them with this spread key, and what they reserve.
+
+    What is stopped reserves nothing, or an upgrade that keeps the old containers would need a host twice as big.
+    """
     rows = Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False).exclude(
         desired="removed"
     )
     alike = Count("pk", filter=Q(spread_key=spread_key) & ~Q(spread_key=""))
-    counted = rows.values_list("host").annotate(everything=Count("pk"), same=alike).order_by()
-    return {host: (everything, same) for host, everything, same in counted}
+    reserved = {
+        name: Sum(column, filter=~Q(desired="stopped"), default=0)
+        for name, column in (("memory", "reserved_memory"), ("cpu", "reserved_milli_cpu"))
+    }
+    counted = rows.values_list("host").annotate(everything=Count("pk"), same=alike, **reserved).order_by()
+    return {host: HostUse(*counts) for host, *counts in counted}
 
 
 def container_ids_on(host: Host) -> dict[str, int]:

@@ -15,6 +15,7 @@ from apps.containers.launch.unsupported import check_supported
 from apps.containers.launch.values import fixed_ports
 from apps.containers.models import Container, Pull
 from apps.containers.policy.enforce import enforce_current_policy, enforce_policy
+from apps.containers.reservations import check_reservations
 from apps.control.models import Operation
 from apps.control.services import create, record, request_change
 from apps.core.errors import (
@@ -61,6 +62,8 @@ def build_container(
         spec=config.to_json(),
         image=config.image[:512],
         fixed_ports=sorted(list(port) for port in fixed_ports(config.published)),
+        reserved_memory=config.memory_reservation or 0,
+        reserved_milli_cpu=config.milli_cpu_reservation or 0,
         **columns,
     )
 
@@ -71,6 +74,7 @@ def container_create(
     """A new standalone container. Raises `Invalid` for a bad name and for dangling references."""
     check_supported(config)
     check_references(config, environment.pk)
+    check_reservations(config, environment.pk)
     enforce_policy(config, environment.pk)
     row = build_container(
         environment=environment,

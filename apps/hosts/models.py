@@ -24,7 +24,8 @@ class Host(TenantRow):
 
     `url` is where the engine listens, `tls` what opens it (ca, cert, key as PEM; host_key,
     private_key, password for SSH), `labels` the user's, `drain` how the host is to be drained (empty: not at all):
-    `asked`, a mark, and `stopStandalone`.
+    `asked`, a mark, and `stopStandalone`; `memory_limit` (bytes) and `milli_cpu_limit` how much of it containers may
+    reserve, None all that the engine reports.
     Observed: `engine_id` (of one host in the whole installation), `fenced` (why nothing is requested of the engine:
     it is another host's, or not the one it was), `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last
     answered) and `lost_at` (since when it does not), `sampled_at` (its last minute of statistics). Which process holds
@@ -43,6 +44,8 @@ class Host(TenantRow):
     labels = models.JSONField(default=dict)
     address = models.CharField(max_length=255, blank=True)
     drain = models.JSONField(default=dict)
+    memory_limit = models.PositiveBigIntegerField(null=True, blank=True)
+    milli_cpu_limit = models.PositiveIntegerField(null=True, blank=True)
 
     engine_id = models.CharField(max_length=128, blank=True, db_index=True)
     fenced = models.TextField(blank=True)
@@ -95,6 +98,18 @@ class Host(TenantRow):
     def is_draining(self) -> bool:
         """Whether containers are being moved away from here."""
         return self.desired == "inactive" and bool(self.drain) and self.status.get("drained") != self.drain["asked"]
+
+    @property
+    def reservable_memory(self) -> int | None:
+        """How many bytes of memory containers may reserve here; None while nobody knows."""
+        total = self.memory_limit or (self.info.get("memoryInfo") or {}).get("memTotal", 0) * 1024 * 1024
+        return int(total) or None
+
+    @property
+    def reservable_milli_cpu(self) -> int | None:
+        """How many thousandths of a processor containers may reserve here; None while nobody knows."""
+        total = self.milli_cpu_limit or (self.info.get("cpuInfo") or {}).get("count", 0) * 1000
+        return int(total) or None
 
     @property
     def all_labels(self) -> dict[str, Any]:

@@ -1,34 +1,28 @@
-"""Choosing a host: filters that say yes or why not, a ranking without chance, and a trace that explains the answer."""
+"""Choosing a host: conditions that say why not, a ranking without chance, and a trace that explains the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-AFFINITY = "io.rancher.scheduler.affinity:host_label"
-MAX_NAMED_HOSTS = 5  # how many hosts a reason names before it counts the rest
+from apps.hosts.affinity import CONTAINER, CONTAINER_LABEL, AffinityRule, parse_rules
+from apps.hosts.fleet import ACCEPTING, Fleet, HostPort, HostView
+from apps.hosts.placement_trace import Ranking, Trace, name_hosts, trace_of
 
-HostPort = tuple[str, int, str]
+MAX_REASONS = 10  # of a container without a host: its message names these
+_MIB = 1024 * 1024
 
-
-@dataclass(frozen=True, slots=True)
-class HostView:
-    """A host as the scheduler sees it: `ports_used` are the (address, port, protocol) in use or reserved."""
-
-    id: int
-    name: str
-    state: str = "active"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    ports_used: frozenset[HostPort] = frozenset()
-    containers: int = 0
+Refusal = tuple[str, frozenset[int]]  # a reason, and the hosts that it excludes
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementRequirements:
     """What a container needs; `peer_hosts` are the containers whose volumes or network it takes, by name.
 
-    `avoid` and `spread` (containers of the same service by host) are only preferences."""
+    `labels` are all its own, the affinity rules among them. `avoid` and `spread` (containers of the same service by
+    host) are only preferences. `memory` (bytes) and `milli_cpu` are what it reserves.
+    """
 
     ports: frozenset[HostPort] = frozenset()
     requested_host_id: int | None = None
@@ -36,6 +30,9 @@ class PlacementRequirements:
     avoid: frozenset[int] = frozenset()
     spread: Mapping[int, int] = field(default_factory=dict)
     peer_hosts: Mapping[str, int] = field(default_factory=dict)
+    memory: int = 0
+    milli_cpu: int = 0
+    names: frozenset[str] = frozenset()  # its own name and uuid
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Placed:
     """The host chosen."""
 
     host_id: int
-    trace: list[dict[str, Any]]
+    trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,127 +48,136 @@ class Unplaced:
     """No host fits; `reasons` are for people, the most frequent first."""
 
     reasons: tuple[str, ...]
-    trace: list[dict[str, Any]]
+    trace: Trace
 
 
-def choose_host(requirements: PlacementRequirements, hosts: Iterable[HostView]) -> Placed | Unplaced:
-    """The best host that meets every condition: the same question always gets the same answer."""
-    ordered = sorted(hosts, key=lambda host: host.id)
-    refused = {host.id: [why for each in FILTERS if (why := each(requirements, host))] for host in ordered}
-    ranked = sorted((host for host in ordered if not refused[host.id]), key=lambda host: rank(requirements, host))
-    best = ranked[0].id if ranked else None
-    trace = [_trace_entry(requirements, host, refused[host.id], chosen=host.id == best) for host in ordered]
-    if best is not None:
-        return Placed(best, trace)
-    return Unplaced(tuple(_summarize(requirements, ordered, refused)), trace)
+def choose_host(
+    requirements: PlacementRequirements, hosts: Fleet | Iterable[HostView], *, explain: bool = True
+) -> Placed | Unplaced:
+    """The best host that meets every condition: the same question always gets the same answer.
+
+    Without `explain` a placement has no trace, which takes most of the time.
+    """
+    fleet = hosts if isinstance(hosts, Fleet) else Fleet(hosts)
+    rules = parse_rules(requirements.labels)
+    waived = [rule for rule in rules if _is_first_of_its_own(rule, requirements, fleet)]
+    refusals = list(find_refusals(requirements, fleet, [rule for rule in rules if rule not in waived]))
+    possible = fleet.ids.difference(*(ids for _reason, ids in refusals))
+    ranking = _ranking(requirements, fleet, rules, waived)
+    best = min(possible, key=ranking.key) if possible else None
+    if best is None:
+        return Unplaced(
+            tuple(_summarize(requirements, fleet, refusals))[:MAX_REASONS], trace_of(fleet, refusals, ranking, None)
+        )
+    return Placed(best, trace_of(fleet, refusals, ranking, best) if explain else [])
 
 
-def rank(requirements: PlacementRequirements, host: HostView) -> tuple[int, ...]:
+def rank(requirements: PlacementRequirements, host_id: int, fleet: Fleet) -> tuple[int, ...]:
     """Lower is better: soft rules broken, to be avoided, of the same service, containers in all, id."""
-    return (
-        sum(1 for _ in _violated_rules(requirements, host, soft=True)),
-        int(host.id in requirements.avoid),
-        requirements.spread.get(host.id, 0),
-        host.containers,
-        host.id,
-    )
+    return _ranking(requirements, fleet, parse_rules(requirements.labels), []).key(host_id)
 
 
-def check_active(_demand: PlacementRequirements, host: HostView) -> str | None:
+def find_refusals(
+    requirements: PlacementRequirements, fleet: Fleet, rules: Iterable[AffinityRule]
+) -> Iterator[Refusal]:
+    """Every reason why a host does not fit, with the hosts that it is true of."""
+    for condition in CONDITIONS:
+        yield from condition(requirements, fleet)
+    for rule in rules:
+        if not rule.soft and (against := fleet.hosts_against(rule)):
+            yield rule.violation, against
+
+
+def check_active(_requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:
     """Only active hosts take containers."""
-    return None if host.state in {"active", "updating-active"} else f"the host is {host.state}"
+    for state, ids in sorted(fleet.by_state.items()):
+        if state not in ACCEPTING:
+            yield f"the host is {state}", ids
 
 
-def check_requested_host(requirements: PlacementRequirements, host: HostView) -> str | None:
+def check_requested_host(requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:
     """A requested host excludes all others."""
-    return None if requirements.requested_host_id in {None, host.id} else "another host was asked for"
+    if requirements.requested_host_id is not None:
+        yield "another host was asked for", fleet.ids - {requirements.requested_host_id}
 
 
-def check_peers(requirements: PlacementRequirements, host: HostView) -> str | None:
+def check_peers(requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:
     """A container is on the host of those whose volumes or network it takes: engines lend these to nobody else."""
-    elsewhere = sorted(name for name, host_id in requirements.peer_hosts.items() if host_id != host.id)
-    return f"{', '.join(elsewhere)}, which it depends on, is on another host" if elsewhere else None
+    for name, host_id in sorted(requirements.peer_hosts.items()):
+        yield f"{name}, which it depends on, is on another host", fleet.ids - {host_id}
 
 
-def check_free_ports(requirements: PlacementRequirements, host: HostView) -> str | None:
+def check_free_ports(requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:
     """A port of a host is used once, on all its addresses or on one."""
-    taken = sorted({(port, protocol) for _, port, protocol in _port_conflicts(requirements.ports, host.ports_used)})
-    if not taken:
-        return None
-    return f"port {', '.join(f'{port}/{protocol}' for port, protocol in taken)} is in use"
+    taken: defaultdict[int, set[tuple[int, str]]] = defaultdict(set)
+    for host_id, port in fleet.port_conflicts(requirements.ports):
+        taken[host_id].add(port)
+    by_ports: defaultdict[tuple[tuple[int, str], ...], set[int]] = defaultdict(set)
+    for host_id, ports in taken.items():
+        by_ports[tuple(sorted(ports))].add(host_id)
+    for found, ids in sorted(by_ports.items()):
+        yield f"port {', '.join(f'{port}/{protocol}' for port, protocol in found)} is in use", frozenset(ids)
 
 
-def check_labels(requirements: PlacementRequirements, host: HostView) -> str | None:
-    """The hard rules about labels of hosts."""
-    return "; ".join(_violated_rules(requirements, host, soft=False)) or None
+def check_reservations(requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:
+    """What is reserved on a host does not exceed what it has; a host of which nobody knows that refuses nothing."""
+    if requirements.memory and (full := _hosts_without(requirements.memory, fleet, 0)):
+        yield f"it has less than {requirements.memory // _MIB} MiB of memory that is not reserved", full
+    if requirements.milli_cpu and (full := _hosts_without(requirements.milli_cpu, fleet, 1)):
+        yield f"it has less than {requirements.milli_cpu / 1000:g} CPUs that are not reserved", full
 
 
-FILTERS: tuple[Callable[[PlacementRequirements, HostView], str | None], ...] = (
+def _hosts_without(wanted: int, fleet: Fleet, at: int) -> frozenset[int]:
+    limits = ((host.id, (host.memory, host.milli_cpu)[at]) for host in fleet.hosts.values())
+    return frozenset(key for key, limit in limits if limit is not None and fleet.reserved[key][at] + wanted > limit)
+
+
+CONDITIONS: tuple[Callable[[PlacementRequirements, Fleet], Iterator[Refusal]], ...] = (
     check_active,
     check_requested_host,
     check_peers,
     check_free_ports,
-    check_labels,
+    check_reservations,
 )
 
 
-def _port_conflicts(wanted: Iterable[HostPort], used: frozenset[HostPort]) -> Iterator[HostPort]:
-    everywhere = {"", "0.0.0.0", "::"}  # noqa: S104
-    for address, port, protocol in wanted:
-        for other, *rest in used:
-            if rest == [port, protocol] and (address == other or address in everywhere or other in everywhere):
-                yield address, port, protocol
+def _is_first_of_its_own(rule: AffinityRule, requirements: PlacementRequirements, fleet: Fleet) -> bool:
+    """Whether the rule wants the company of containers like this one, of which no host that takes any has one.
+
+    The first of them may go anywhere, or none ever could; likewise the first that leaves a host for another.
+    """
+    if rule.soft or not rule.wanted:
+        return False
+    is_own = (rule.subject == CONTAINER_LABEL and rule.holds_for(requirements.labels)) or (
+        rule.subject == CONTAINER and rule.name in requirements.names
+    )
+    return is_own and not fleet.hosts_with(rule) & fleet.accepting
 
 
-def _violated_rules(requirements: PlacementRequirements, host: HostView, *, soft: bool) -> Iterator[str]:
-    """The rules that the host breaks, in words."""
-    kind = "_soft" if soft else ""
-    for pair in _parse_rule(requirements.labels.get(f"{AFFINITY}{kind}", "")):
-        if not _has_label(host, *pair):
-            yield f"the label {_format_label(*pair)} is missing"
-    for pair in _parse_rule(requirements.labels.get(f"{AFFINITY}{kind}_ne", "")):
-        if _has_label(host, *pair):
-            yield f"the label {_format_label(*pair)} is not wanted"
+def _ranking(
+    requirements: PlacementRequirements, fleet: Fleet, rules: Iterable[AffinityRule], waived: Iterable[AffinityRule]
+) -> Ranking:
+    soft = [(rule.violation, fleet.hosts_against(rule)) for rule in rules if rule.soft]
+    broken = Counter(key for _violation, ids in soft for key in ids)
+    return Ranking(
+        broken,
+        requirements.avoid,
+        requirements.spread,
+        fleet.load,
+        preferences=soft,
+        waived=[f"the first one of its kind may go anywhere ({rule.label})" for rule in waived],
+    )
 
 
-def _parse_rule(rule: str) -> Iterator[tuple[str, str | None]]:
-    """Read `a=b,c=d`; a name alone asks for any value."""
-    for part in rule.split(","):
-        name, equals, value = part.strip().partition("=")
-        if name:
-            yield name.strip(), value.strip() if equals else None
-
-
-def _has_label(host: HostView, name: str, value: str | None) -> bool:
-    return name in host.labels and (value is None or str(host.labels[name]) == value)
-
-
-def _format_label(name: str, value: str | None) -> str:
-    return name if value is None else f"{name}={value}"
-
-
-def _trace_entry(
-    requirements: PlacementRequirements, host: HostView, reasons: Sequence[str], *, chosen: bool
-) -> dict[str, Any]:
-    verdict = "refused" if reasons else "chosen" if chosen else "possible"
-    ranking = [] if reasons else list(rank(requirements, host))
-    return {"host": host.id, "name": host.name, "verdict": verdict, "reasons": list(reasons), "rank": ranking}
-
-
-def _summarize(
-    requirements: PlacementRequirements, hosts: Sequence[HostView], refused: Mapping[int, Sequence[str]]
-) -> Iterator[str]:
-    if not hosts:
+def _summarize(requirements: PlacementRequirements, fleet: Fleet, refusals: Iterable[Refusal]) -> Iterator[str]:
+    if not fleet.hosts:
         yield "there is no host; add one"
         return
-    candidates = [host for host in hosts if requirements.requested_host_id in {None, host.id}]
+    asked = requirements.requested_host_id
+    candidates = fleet.ids if asked is None else fleet.ids & {asked}
     if not candidates:
         yield "the requested host is gone"
         return
-    by_reason: dict[str, list[str]] = {}
-    for host in candidates:
-        for reason in refused[host.id]:
-            by_reason.setdefault(reason, []).append(host.name)
-    for reason, names in sorted(by_reason.items(), key=lambda entry: (-len(entry[1]), entry[0])):
-        more = f" and {len(names) - MAX_NAMED_HOSTS} more" if len(names) > MAX_NAMED_HOSTS else ""
-        yield f"{reason} ({', '.join(names[:MAX_NAMED_HOSTS])}{more})"
+    found = [(reason, ids & candidates) for reason, ids in refusals if ids & candidates]
+    for reason, ids in sorted(found, key=lambda entry: (-len(entry[1]), entry[0])):
+        yield f"{reason} ({name_hosts(fleet, ids)})"

@@ -32,6 +32,25 @@ def _check_labels(labels: Any) -> dict[str, str]:
     return {str(k): v for k, v in labels.items()}
 
 
+_MIB = 1024 * 1024
+_LIMITS = {
+    "memory_limit": ("memory", 4 * _MIB, 2**50),
+    "milli_cpu_limit": ("milliCpu", 1, 10**6),
+}
+
+
+def _check_limit(field: str, value: Any, low: int, high: int) -> int | None:
+    if value in {None, 0}:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Invalid(field, "InvalidFormat", f"{field} is a whole number.")
+    if value < low:
+        raise Invalid(field, "MinLimitExceeded", f"{field} is at least {low}; leave it out to allow the whole host.")
+    if value > high:
+        raise Invalid(field, "MaxLimitExceeded", f"{field} is at most {high}.")
+    return value
+
+
 def host_create(
     *,
     actor: Actor | None,
@@ -105,8 +124,14 @@ def _require_free(row: Host) -> None:
 
 
 def host_update(row: Host, *, actor: Actor, **changes: Any) -> Host:
-    """Change a host's name, description, labels or address."""
+    """Change a host's name, description, labels or address, or how much of it containers may reserve.
+
+    A limit of None or 0 takes the limit away: then it is what the engine reports.
+    """
     allowed = {k: v for k, v in changes.items() if k in {"name", "description", "labels", "address"} and v is not None}
+    for column, (field, low, high) in _LIMITS.items():
+        if column in changes:
+            allowed[column] = _check_limit(field, changes[column], low, high)
     if "labels" in allowed:
         allowed["labels"] = _check_labels(allowed["labels"])
     request_change(row, "update", actor=actor, changes=allowed, request=allowed)

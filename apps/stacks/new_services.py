@@ -11,6 +11,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import check_supported
 from apps.containers.policy import Policy
 from apps.containers.policy.enforce import enforce_policy
+from apps.containers.reservations import check_reservations
 from apps.containers.selectors import policy_of
 from apps.containers.services import check_references
 from apps.core.errors import Invalid
@@ -99,6 +100,7 @@ def build_service(
     )
     check_supported(config, at="launchConfig.")
     check_references(config, stack.environment_id, at="launchConfig.")
+    check_reservations(config, stack.environment_id, at="launchConfig.")
     enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name, find_policy=find_policy)
     return row
 

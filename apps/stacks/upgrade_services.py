@@ -11,6 +11,7 @@ from django.db.models import Max
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.values import fixed_ports
 from apps.containers.policy.enforce import enforce_policy
+from apps.containers.reservations import check_reservations
 from apps.control.services import request_change
 from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
@@ -54,9 +55,10 @@ def service_upgrade(
 ) -> Service:
     """Have the service's containers replaced, in batches, by ones of `config`; the old ones are kept until `finish`.
 
-    The configuration is a new revision of the service at once. Raises `Invalid` (host policy, an order that the host
-    ports leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    The configuration is a new revision of the service at once. Raises `Invalid` (reservation, host policy, an order
+    that the host ports leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
+    check_reservations(config, row.environment_id, at=at)
     enforce_policy(config, row.environment_id, at=at, subject=row.name)
     if strategy.start_first:
         _require_room(row, config)

@@ -29,15 +29,26 @@ def facets(page: str) -> dict[str, int]:
 
 
 def test_a_placement_among_hundreds_of_hosts_is_a_few_lines():
-    trace = [{"name": f"h{n}", "verdict": "refused", "reasons": ["it is inactive"]} for n in range(187)]
-    trace += [{"name": "p1", "verdict": "possible", "reasons": ["3 containers"]}]
-    trace += [{"name": "p2", "verdict": "possible", "reasons": ["4 containers"]}]
-    trace += [{"name": "c", "verdict": "chosen", "reasons": ["fewest containers"]}]
+    hosts = [f"h{n}" for n in range(MAX_NAMES)]
+    trace: list[dict[str, Any]] = [{"verdict": "refused", "reasons": ["it is inactive"], "hosts": hosts, "count": 187}]
+    trace += [{"verdict": "possible", "reasons": ["it has more containers"], "hosts": ["p1", "p2"], "count": 2}]
+    trace += [{"verdict": "chosen", "reasons": ["it has the fewest containers"], "hosts": ["c"], "count": 1}]
     groups = group_trace(trace)
     assert [(each.verdict, each.count) for each in groups] == [("chosen", 1), ("possible", 2), ("refused", 187)]
-    assert (groups[0].names, groups[0].reason) == (["c"], "fewest containers")
+    assert (groups[0].names, groups[0].reason) == (["c"], "it has the fewest containers")
     assert (len(groups[2].names), groups[2].more) == (MAX_NAMES, 187 - MAX_NAMES)
     assert group_trace(None) == []
+
+
+def test_a_placement_of_before_traces_were_grouped_is_a_few_lines_too():
+    trace = [{"name": f"h{n}", "verdict": "refused", "reasons": ["it is inactive"]} for n in range(187)]
+    trace += [{"name": name, "verdict": "possible", "reasons": [], "rank": [0, 1]} for name in ("p1", "p2")]
+    groups = group_trace(trace)
+    assert [(each.verdict, each.count, each.reason) for each in groups] == [
+        ("possible", 2, ""),
+        ("refused", 187, "it is inactive"),
+    ]
+    assert len(groups[1].names) == MAX_NAMES
 
 
 def test_the_page_of_a_container_shows_the_groups(browser_as: Any, at: Any, container: Container):

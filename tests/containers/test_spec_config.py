@@ -57,6 +57,7 @@ FULL: dict[str, Any] = {
     "memory": 64 << 20,
     "memorySwap": -1,
     "memoryReservation": 1 << 20,
+    "milliCpuReservation": 250,
     "cpuShares": 512,
     "cpuSet": "0-1,3",
     "cpuPeriod": 1000,

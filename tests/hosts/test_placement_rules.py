@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.hosts.affinity import PREFIX
+from apps.hosts.fleet import Fleet, HostView
 from apps.hosts.placement import (
-    AFFINITY,
-    HostView,
     Placed,
     PlacementRequirements,
     Unplaced,
     choose_host,
     rank,
 )
+
+AFFINITY = f"{PREFIX}host_label"
 
 
 def host(number: int, **fields: Any) -> HostView:
@@ -155,9 +157,9 @@ def test_reasons_are_grouped_and_counted() -> None:
 def test_the_trace_explains_every_host() -> None:
     answer = choose_host(PlacementRequirements(), [host(2), host(1, state="inactive"), host(3, containers=4)])
     assert answer.trace == [
-        {"host": 1, "name": "host-1", "verdict": "refused", "reasons": ["the host is inactive"], "rank": []},
-        {"host": 2, "name": "host-2", "verdict": "chosen", "reasons": [], "rank": [0, 0, 0, 0, 2]},
-        {"host": 3, "name": "host-3", "verdict": "possible", "reasons": [], "rank": [0, 0, 0, 4, 3]},
+        {"verdict": "chosen", "reasons": ["it has the fewest containers"], "hosts": ["host-2"], "count": 1},
+        {"verdict": "possible", "reasons": ["it has more containers"], "hosts": ["host-3"], "count": 1},
+        {"verdict": "refused", "reasons": ["the host is inactive"], "hosts": ["host-1"], "count": 1},
     ]
 
 
@@ -203,7 +205,7 @@ def test_the_chosen_host_meets_the_conditions_and_none_is_better(
     demand: PlacementRequirements, hosts: list[HostView]
 ) -> None:
     answer = choose_host(demand, hosts)
-    assert [line["host"] for line in answer.trace] == sorted(view.id for view in hosts)
+    assert sum(line["count"] for line in answer.trace) == len(hosts)
     json.dumps(answer.trace)
     possible = [view for view in hosts if isinstance(choose_host(demand, [view]), Placed)]
     if isinstance(answer, Unplaced):
@@ -214,7 +216,8 @@ def test_the_chosen_host_meets_the_conditions_and_none_is_better(
     assert chosen.state == "active"
     assert demand.requested_host_id in {None, chosen.id}
     assert not {(p, q) for _, p, q in demand.ports} & {(p, q) for a, p, q in chosen.ports_used if a == ""}
-    assert rank(demand, chosen) == min(rank(demand, view) for view in possible)
+    fleet = Fleet(hosts)
+    assert rank(demand, chosen.id, fleet) == min(rank(demand, view.id, fleet) for view in possible)
 
 
 @given(DEMANDS, HOSTS)

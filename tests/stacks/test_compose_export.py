@@ -35,6 +35,7 @@ FULL: dict[str, Any] = {
     "memory": 64 << 20,
     "memorySwap": -1,
     "memoryReservation": 1,
+    "milliCpuReservation": 250,
     "cpuShares": 512,
     "cpuSet": "0-1",
     "cpuPeriod": 1000,

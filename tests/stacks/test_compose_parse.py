@@ -142,6 +142,8 @@ KEYS: list[tuple[str, dict[str, Any]]] = [
         "deploy: {resources: {limits: {cpus: '0.25', memory: 50M, pids: 9}, reservations: {memory: 20M}}}",
         {"nanoCpus": 250_000_000, "memory": 50 << 20, "pidsLimit": 9, "memoryReservation": 20 << 20},
     ),
+    ("deploy: {resources: {reservations: {cpus: '0.25'}}}", {"milliCpuReservation": 250}),
+    ("milli_cpu_reservation: 250", {"milliCpuReservation": 250}),
     (
         "deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}",
         {"restartPolicy": {"name": "on-failure", "maximumRetryCount": 3}},

@@ -64,6 +64,8 @@ class HostResource(Resource):
         info            json                    r
         labels          map[string]             u  ~
         address         string                  u  <address 0..255
+        memory          int                     u  <memory_limit
+        milliCpu        int                     u  <milli_cpu_limit
         physicalHostId  reference[physicalHost] r  <pk
         publicEndpoints array[publicEndpoint]   r
     """)
@@ -106,7 +108,7 @@ class HostResource(Resource):
         return found
 
     def update(self, caller: ApiCaller, row: Host, data: Data) -> None:
-        """Change name, description, labels or address."""
+        """Change name, description, labels, address or what may be reserved."""
         host_update(row, actor=caller.actor, **data)
 
     def act(self, caller: ApiCaller, row: Host, action: str) -> None:

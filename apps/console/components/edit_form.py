@@ -30,6 +30,8 @@ FIELD_LABELS: dict[str, str | Promise] = {
     "address": gettext_lazy("Address for links to ports"),
     "addresses": gettext_lazy("Usable from"),
     "labels": gettext_lazy("Labels"),
+    "memory_limit": gettext_lazy("Memory that may be reserved"),
+    "milli_cpu_limit": gettext_lazy("CPUs that may be reserved"),
     "kind": gettext_lazy("Kind"),
     "role": gettext_lazy("Role"),
     "permissions": gettext_lazy("Permissions"),

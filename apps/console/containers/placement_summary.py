@@ -32,11 +32,10 @@ def group_trace(trace: Iterable[Mapping[str, Any]] | None) -> list[HostGroup]:
     groups: dict[tuple[str, str], HostGroup] = {}
     for line in trace or ():
         verdict, reason = str(line.get("verdict", "")), "; ".join(str(each) for each in line.get("reasons") or ())
-        # The one that was chosen stands alone, and what possible ones scored differs from host to host.
-        key = (verdict, "" if verdict == "possible" else reason)
-        group = groups.setdefault(key, HostGroup(verdict, reason if verdict != "possible" else ""))
-        group.count += 1
-        if len(group.names) < MAX_NAMES:
-            group.names.append(str(line.get("name", "")))
+        group = groups.setdefault((verdict, reason), HostGroup(verdict, reason))
+        # Containers that were placed before traces were grouped have a line for each host.
+        names = [str(name) for name in line.get("hosts") or [line.get("name", "")]]
+        group.count += int(line.get("count", 1))
+        group.names.extend(names[: MAX_NAMES - len(group.names)])
     order = {"chosen": 0, "possible": 1}
     return sorted(groups.values(), key=lambda group: (order.get(group.verdict, 2), -group.count))

@@ -27,6 +27,7 @@ from apps.console.components.state_dots import add_state_dots
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import apply_filters, defer_heavy_fields
 from apps.console.containers.launch_form import parse_key_values
+from apps.console.hosts.reservation_limits import MIB, format_limit, parse_limit
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.selectors import containers_of, endpoints, running_filter
 from apps.core.errors import Invalid, Problem
@@ -93,9 +94,16 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
 
 @member_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Change name, description, address and labels."""
+    """Change name, description, address, labels, and how much of it may be reserved."""
     row, sent = find(ctx, pk), ctx.request.POST
-    current = {"name": row.name, "description": row.description, "address": row.address, "labels": row.labels}
+    current = {
+        "name": row.name,
+        "description": row.description,
+        "address": row.address,
+        "labels": row.labels,
+        "memory_limit": row.memory_limit,
+        "milli_cpu_limit": row.milli_cpu_limit,
+    }
     edit = Edit(ctx, current, row)
 
     def parse() -> dict[str, Any]:
@@ -106,11 +114,17 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
             "name": texts["name"] or row.name,
             "address": sent.get("address", "").strip(),
             "labels": labels,
+            "memory_limit": parse_limit("memory", sent.get("memory", ""), MIB),
+            "milli_cpu_limit": parse_limit("milliCpu", sent.get("cpus", ""), 1000),
         }
 
     def context() -> dict[str, Any]:
         labels = "\n".join(f"{name}={value}" for name, value in row.labels.items())
-        return {"labels": sent.get("labels", "") if edit.is_typed("labels") else labels}
+        return {
+            "labels": sent.get("labels", "") if edit.is_typed("labels") else labels,
+            "memory": sent.get("memory", format_limit(row.memory_limit, MIB)),
+            "cpus": sent.get("cpus", format_limit(row.milli_cpu_limit, 1000)),
+        }
 
     return handle_edit(edit, parse=parse, save=partial(host_update, row, actor=ctx.actor), context=context)
 

@@ -6,20 +6,14 @@ from collections.abc import Callable, Mapping
 
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
+from apps.hosts.affinity import is_unknown_rule
 
-_AFFINITY = "io.rancher.scheduler.affinity:container"
 _NOT_YET = "is not supported yet"
-_CONTAINER_RULE = f"placement by other containers {_NOT_YET}; use host labels (affinity:host_label) instead"
 _SELECTOR = f"selectors {_NOT_YET}; link the services by name"
 _AGENT = f"API keys for containers {_NOT_YET}; make a key and hand it over in `environment`"
 
 UNSUPPORTED_LABELS: Mapping[str, str] = {
     "io.rancher.scheduler.global": f"one container on every host {_NOT_YET}; set a scale",
-    **{
-        f"{_AFFINITY}{kind}{rule}": _CONTAINER_RULE
-        for kind in ("", "_label")
-        for rule in ("", "_ne", "_soft", "_soft_ne")
-    },
     "io.rancher.sidekicks": f"sidekicks {_NOT_YET}; make them services of their own",
     "io.rancher.service.selector.link": _SELECTOR,
     "io.rancher.service.selector.container": _SELECTOR,
@@ -72,6 +66,8 @@ def check_supported(config: LaunchConfig, at: str = "") -> None:
 
 def unsupported_label(config: LaunchConfig, label: str) -> str | None:
     """Why a label is refused; None for any other label, and for one that is switched off."""
+    if is_unknown_rule(label):
+        return "no such rule is supported; host_label, container_label and container take _ne, _soft and _soft_ne"
     return None if config.labels[label].strip().lower() in _OFF else UNSUPPORTED_LABELS.get(label)
 
 

@@ -94,8 +94,8 @@ _KEY_ORDER = (
     "image command entrypoint environment labels ports expose volumes tmpfs links external_links network_mode "
     "extra_hosts restart devices dns dns_search dns_opt domainname hostname cap_add cap_drop cpu_shares cpu_period "
     "cpu_quota cpuset pids_limit pid ipc security_opt group_add user volume_driver working_dir stop_signal mem_limit "
-    "memswap_limit mem_reservation shm_size privileged read_only stdin_open tty init cpus stop_grace_period sysctls "
-    "ulimits logging healthcheck blkio_config"
+    "memswap_limit mem_reservation milli_cpu_reservation shm_size privileged read_only stdin_open tty init cpus "
+    "stop_grace_period sysctls ulimits logging healthcheck blkio_config"
 )
 
 

@@ -38,7 +38,7 @@ NESTED_KEYS: Known = {
         "replicas": None,
         "resources": {
             "limits": {"cpus": None, "memory": None, "pids": None},
-            "reservations": {"memory": None},
+            "reservations": {"cpus": None, "memory": None},
         },
         "restart_policy": {"condition": None, "max_attempts": None},
     },

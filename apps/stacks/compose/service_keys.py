@@ -183,6 +183,9 @@ def _deploy(value: Any) -> Fields:
         "memory": None if limits.get("memory") is None else value_formats.parse_size(limits["memory"]),
         "pidsLimit": limits.get("pids"),
         "memoryReservation": None if reserved.get("memory") is None else value_formats.parse_size(reserved["memory"]),
+        "milliCpuReservation": None
+        if reserved.get("cpus") is None
+        else value_formats.parse_nano_cpus(reserved["cpus"]) // 10**6,
         "restartPolicy": restart,
     }
 

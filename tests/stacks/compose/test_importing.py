@@ -79,7 +79,7 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"networkIds": ["1n1"]}, "networkIds"),
     ({"requestedIpAddress": "10.42.0.7"}, "requestedIpAddress"),
     ({"labels": {"io.rancher.scheduler.global": "true"}}, "labels"),
-    ({"labels": {"io.rancher.scheduler.affinity:container_label_ne": "a=b"}}, "labels"),
+    ({"labels": {"io.rancher.scheduler.affinity:containers": "a=b"}}, "labels"),
     ({"labels": {"io.rancher.sidekicks": "data"}}, "labels"),
 ]
 

@@ -31,6 +31,7 @@ from apps.core.fields import integer, list_of, mapping, nested, text
 
 _MIB = 1024 * 1024
 _BILLIONTHS = 10**9
+MAX_MILLI_CPU = 1_000_000
 _NOT_PER_POD = "refused: the kubelet decides for all pods of a node"
 _NOT_IN_SWARM = "refused: swarm has no such field"
 
@@ -93,7 +94,20 @@ class ResourceFields(NetworkFields):
         "memoryReservation", "int", SIZE,
         engine=harmless("MemoryReservation"),
         compose=ComposeKey("mem_reservation", "size"),
+        form=FormControl(
+            section="limits", kind="number", label=_("Reserved memory"), hint="MiB", placeholder=_("none"),
+            factor=_MIB, row=3, column=1, opens=True,
+        ),
         kubernetes="containers[].resources.requests.memory", swarm="Resources.Reservations.MemoryBytes",
+    )  # fmt: skip
+    milli_cpu_reservation: int | None = launch_field(
+        "milliCpuReservation", "int", integer(0, MAX_MILLI_CPU),
+        compose="milli_cpu_reservation",
+        form=FormControl(
+            section="limits", kind="number", name="reservedCpus", label=_("Reserved CPUs"), placeholder=_("none"),
+            factor=1000, row=3, column=2, opens=True,
+        ),
+        kubernetes="containers[].resources.requests.cpu", swarm="Resources.Reservations.NanoCPUs",
     )  # fmt: skip
     cpu_shares: int | None = launch_field(
         "cpuShares", "int", SIZE,

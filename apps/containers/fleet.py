@@ -1,0 +1,107 @@
+"""The hosts and containers of an environment as the pure scheduler takes them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.containers.models import Container
+from apps.containers.selectors import Counts, HostUse, counts_by_host
+from apps.hosts.fleet import Fleet, HostPort, HostView, Neighbour
+from apps.hosts.models import Host
+
+BATCH = 500
+MAX_CACHED_LABELS = 4096
+LabelKey = tuple[UUID, int]  # numbers of rows are given again after a database was restored
+_labels_cache: OrderedDict[LabelKey, Mapping[str, str]] = OrderedDict()
+_labels_lock = Lock()
+
+
+def read_fleet(
+    environment_id: int, hosts: Iterable[Host], counts: Counts, *, with_ports: bool, with_neighbours: bool
+) -> Fleet:
+    """The hosts as they are now; ports and the containers there only for whom they matter."""
+    ports = _ports_by_host(environment_id) if with_ports else {}
+    neighbours = _neighbours(environment_id) if with_neighbours else []
+    return Fleet((host_view(host, counts, ports) for host in hosts), neighbours)
+
+
+def host_view(host: Host, counts: Counts, ports: Mapping[int, Iterable[HostPort]]) -> HostView:
+    """One host as the scheduler sees it."""
+    use = counts.get(host.pk, HostUse())
+    return HostView(
+        id=host.pk,
+        name=str(host),
+        state=host.display_state,
+        labels=host.all_labels,
+        ports_used=frozenset(ports.get(host.pk, ())),
+        containers=use.containers,
+        memory=host.reservable_memory,
+        milli_cpu=host.reservable_milli_cpu,
+        reserved_memory=use.memory,
+        reserved_milli_cpu=use.milli_cpu,
+    )
+
+
+def whole_fleet(environment_id: int) -> Fleet:
+    """The hosts with everything on them."""
+    hosts = Host.all_objects.filter(environment=environment_id, removed=None)
+    return read_fleet(environment_id, hosts, counts_by_host(environment_id), with_ports=True, with_neighbours=True)
+
+
+def own_labels(row: Container) -> dict[str, str]:
+    """The labels that a container has on its engine, those of its owner included."""
+    return {**row.config.labels, **row.tags}
+
+
+def _occupants(environment_id: int) -> QuerySet[Container]:
+    """What holds its place on a host; a stopped one gives way, such as one that an upgrade keeps for a rollback."""
+    rows: QuerySet[Container] = Container.all_objects.filter(
+        environment=environment_id, removed=None, host__isnull=False
+    )
+    return rows.exclude(desired__in=("removed", "purged", "stopped"))
+
+
+def _ports_by_host(environment_id: int) -> dict[int, set[HostPort]]:
+    """The fixed ports that containers of the environment hold or will hold, per host."""
+    found: dict[int, set[HostPort]] = defaultdict(set)
+    rows = _occupants(environment_id).exclude(fixed_ports=[])
+    for host_id, ports in rows.values_list("host", "fixed_ports"):
+        found[host_id].update((p[0], p[1], p[2]) for p in ports)
+    return found
+
+
+def _neighbours(environment_id: int) -> list[Neighbour]:
+    """The containers that rules can ask for, with their labels."""
+    rows = _occupants(environment_id).order_by("pk")
+    found = list(rows.values_list("uuid", "generation", "host", "name", "tags"))
+    labels = _stored_labels([(uuid, generation) for uuid, generation, *_rest in found])
+    return [
+        Neighbour(host, name, str(uuid), {**labels.get((uuid, generation), {}), **tags})
+        for uuid, generation, host, name, tags in found
+    ]
+
+
+def _stored_labels(keys: Iterable[LabelKey]) -> dict[LabelKey, Mapping[str, str]]:
+    """The labels of launch configurations, by row and generation.
+
+    They are encrypted with the rest of the configuration: to decrypt a thousand takes long, and each placement of a
+    service that is scaled up would ask for them again.
+    """
+    wanted = list(keys)
+    with _labels_lock:
+        known = {key: _labels_cache[key] for key in wanted if key in _labels_cache}
+    missing = [uuid for uuid, generation in wanted if (uuid, generation) not in known]
+    for at in range(0, len(missing), BATCH):
+        rows = Container.all_objects.filter(uuid__in=missing[at : at + BATCH])
+        for uuid, generation, spec in rows.values_list("uuid", "generation", "spec"):
+            known[uuid, generation] = {str(k): str(v) for k, v in (spec.get("labels") or {}).items()}
+    with _labels_lock:
+        _labels_cache.update(known)
+        while len(_labels_cache) > MAX_CACHED_LABELS:
+            _labels_cache.popitem(last=False)
+    return known
