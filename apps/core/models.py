@@ -79,6 +79,10 @@ class Managed(models.Model):
             return "error"
         return "yes" if self.display_state in self.LIFECYCLE.transitional else "no"
 
+    def refusal(self, action: str) -> str:  # noqa: ARG002 - kinds with rows of several sorts use it
+        """Why an action that the life cycle allows is never possible on this row; empty when it is."""
+        return ""
+
     @property
     def removal_requested(self) -> bool:
         """Whether the row is removed or about to be."""

@@ -72,6 +72,8 @@ def verdict(actor: Actor, action: str, row: Managed) -> Verdict:
             return allowed
     if row.display_state not in transition.start:
         return Verdict(allowed=False, reason=_("Not possible while it is %(state)s.") % {"state": row.display_state})
+    if reason := row.refusal(action):
+        return Verdict(allowed=False, reason=reason)
     return ALLOWED
 
 

@@ -14,7 +14,7 @@ class StacksConfig(AppConfig):
         from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import drain, reconcile, services
+        from apps.stacks import drain, members, reconcile, services
         from apps.stacks.models import Service, Stack
         from apps.stacks.workload import ServiceWorkload
 
@@ -24,4 +24,6 @@ class StacksConfig(AppConfig):
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("container", reconcile.services_to_requeue)
         requeue_owners("service", reconcile.stacks_to_requeue)
+        requeue_owners("container", members.selecting_containers)
+        requeue_owners("service", members.selecting_services)
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)

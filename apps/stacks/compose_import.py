@@ -55,6 +55,7 @@ def _build_services(stack: Stack, parsed: ComposeStack, *, start: bool) -> list[
             description=each.description,
             metadata=each.metadata,
             start_on_create=start and each.config.start_on_create,
+            options=each.options,
             find_policy=find_policy,
         )
     return list(rows.values())

@@ -14,7 +14,17 @@ from apps.containers.models import Container
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.environments.models import TenantRow
 from apps.hosts.models import Host
-from apps.stacks.lifecycle import SERVICE, STACK
+from apps.stacks.lifecycle import SERVICE as SERVICE_LIFECYCLE
+from apps.stacks.lifecycle import STACK
+from apps.stacks.service_options import (
+    SERVICE,
+    ExternalTarget,
+    ServiceOptions,
+    has_containers,
+    without_containers,
+)
+
+ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart"})
 
 
 class Stack(TenantRow):
@@ -49,10 +59,11 @@ class Service(TenantRow):
     `lost_after` is how many seconds after the last contact with a lost host its containers are replaced elsewhere; None
     waits for the host. `spec` is what revision number `revision` says, `previous_revision` the one before the last
     upgrade, and `upgrade` how that upgrade goes on: its phase (see `upgrade.py`), batch size, interval, order.
+    Services of another `kind` have no containers: they lead elsewhere (`external`) or to what they link to.
     """
 
     KIND = "service"
-    LIFECYCLE = SERVICE
+    LIFECYCLE = SERVICE_LIFECYCLE
 
     stack = models.ForeignKey(Stack, on_delete=models.CASCADE, related_name="services")
     scale = models.PositiveIntegerField(default=1)
@@ -65,10 +76,23 @@ class Service(TenantRow):
     revision = models.PositiveIntegerField(default=1)
     previous_revision = models.PositiveIntegerField(null=True)
     upgrade = models.JSONField(default=dict)
+    kind = models.CharField(max_length=32, default=SERVICE)
+    external = models.JSONField(default=dict)
+    selector_link = models.TextField(blank=True)
+    selector_container = models.TextField(blank=True)
+    address_settings = models.JSONField(default=dict)
 
     class Meta:
         ordering = ("id",)
-        indexes = [models.Index(fields=["environment", "removed"])]
+        indexes = [
+            models.Index(fields=["environment", "removed"]),
+            # Asked at every change of a container or service, and nearly always without an answer.
+            models.Index(
+                fields=["environment"],
+                condition=models.Q(removed=None) & (~models.Q(selector_link="") | ~models.Q(selector_container="")),
+                name="service_selects",
+            ),
+        ]
         constraints = (
             models.UniqueConstraint("stack", Lower("name"), condition=models.Q(removed=None), name="service_name_once"),
         )
@@ -85,6 +109,27 @@ class Service(TenantRow):
     def upgrade_phase(self) -> str:
         """What is desired of the last upgrade; empty when there was none, or it is finished."""
         return str(self.upgrade.get("phase", ""))
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether it has containers of its own."""
+        return has_containers(self.kind, self.image)
+
+    @property
+    def wanted_containers(self) -> int:
+        """How many containers of its own it is to have."""
+        return self.scale if self.has_containers else 0
+
+    @property
+    def options(self) -> ServiceOptions:
+        """Its kind, where it leads and what it selects, as a value."""
+        target = ExternalTarget.from_json(self.external)
+        return ServiceOptions(self.kind, target, self.selector_link, self.selector_container, self.address_settings)
+
+    def refusal(self, action: str) -> str:
+        """Nothing that is done to containers, where there are none."""
+        is_refused = action in ACTIONS_ON_CONTAINERS and not self.has_containers
+        return f"Not possible: {without_containers(self.kind)}." if is_refused else ""
 
 
 class ServiceRevision(models.Model):
@@ -136,12 +181,36 @@ class Slot(models.Model):
         return f"{self.service} {self.number}"
 
 
+class ServiceMember(models.Model):
+    """What a service is reached at: one of its containers, one that its selector found, an address or a hostname.
+
+    The wire calls it `serviceExposeMap`. `managed` is False for containers that belong to others.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="members")
+    container = models.ForeignKey(Container, null=True, on_delete=models.CASCADE, related_name="memberships")
+    address = models.CharField(max_length=45, blank=True)
+    hostname = models.CharField(max_length=254, blank=True)
+    managed = models.BooleanField(default=True)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint("service", "container", "address", "hostname", name="service_member_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.service} at {self.container or self.address or self.hostname}"
+
+
 class ServiceLink(models.Model):
-    """`service` reaches `target` under `name`."""
+    """`service` reaches `target` under `name`; `selected` ones come and go with what the service's selector finds."""
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="links")
     target = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="linked_by")
     name = models.CharField(max_length=255)
+    selected = models.BooleanField(default=False)
 
     class Meta:
         ordering = ("name",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import check_supported
@@ -17,11 +17,27 @@ from apps.containers.services import check_references
 from apps.core.errors import Invalid
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
 from apps.stacks.models import Service, Stack
+from apps.stacks.service_options import DEFAULT_OPTIONS, SERVICE, ServiceOptions
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
 SERVICE_NAME_ONCE = "service_name_once"
 MAX_SCALE = 1000
 MAX_METADATA = 1024 * 1024
+
+
+class ServiceSettings(TypedDict, total=False):
+    """What may be said of a new service; `lost_host` is its policy and seconds for lost hosts, else a label says.
+
+    `options` have its kind: an alias or an external service has no containers, its configuration keeps its labels.
+    """
+
+    scale: int
+    description: str
+    metadata: Mapping[str, Any] | None
+    start_on_create: bool
+    external_id: str
+    lost_host: tuple[str | None, int | None]
+    options: ServiceOptions
 
 
 def check_name(name: Any) -> str:
@@ -75,29 +91,29 @@ def build_service(
     name: str,
     config: LaunchConfig,
     *,
-    scale: int = 1,
-    description: str = "",
-    metadata: Mapping[str, Any] | None = None,
-    start_on_create: bool = False,
-    external_id: str = "",
-    lost_host: tuple[str | None, int | None] = (None, None),
     find_policy: Callable[[int], Policy] = policy_of,
+    **settings: Unpack[ServiceSettings],
 ) -> Service:
     """A service that may be saved under `name`, which is checked already. Raises `Invalid`."""
+    start_on_create, options = settings.get("start_on_create", False), settings.get("options", DEFAULT_OPTIONS)
+    lost_host = settings.get("lost_host", (None, None))
     row = Service(
         environment=stack.environment,
         stack=stack,
         name=name,
-        description=description,
-        scale=check_scale(scale),
+        description=settings.get("description", ""),
+        scale=check_scale(settings.get("scale", 1)),
         spec=config.to_json(),
         image=config.image[:512],
-        metadata=check_metadata(metadata),
+        metadata=check_metadata(settings.get("metadata")),
         start_on_create=start_on_create,
-        external_id=external_id,
+        external_id=settings.get("external_id", ""),
         lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
         desired="active" if start_on_create else "inactive",
+        **options.with_labels(config.labels).columns(),
     )
+    if options.kind != SERVICE:
+        return row  # nothing is made from its configuration
     check_supported(config, at="launchConfig.")
     check_references(config, stack.environment_id, at="launchConfig.")
     check_reservations(config, stack.environment_id, at="launchConfig.")
@@ -107,4 +123,5 @@ def build_service(
 
 def describe_service(row: Service) -> dict[str, Any]:
     """What was requested, for the operation and the audit log."""
-    return {"name": row.name, "scale": row.scale, "launchConfig": row.spec}
+    found = {"name": row.name, "scale": row.scale, "launchConfig": row.spec}
+    return found if row.kind == SERVICE else {**found, "kind": row.kind, "external": row.external}

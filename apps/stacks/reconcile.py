@@ -22,7 +22,8 @@ from apps.control.services import create_all, note_progress
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
 from apps.stacks.drain import unit_of, with_lost_host_message
-from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, stack_health, unit_health
+from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, unit_health
+from apps.stacks.members import refresh_members
 from apps.stacks.models import (
     Service,
     ServiceLink,
@@ -41,7 +42,8 @@ from apps.stacks.rollout import (
     steady_state,
     upgrade_view,
 )
-from apps.stacks.selectors import health_of
+from apps.stacks.selectors import health_of_stack
+from apps.stacks.service_options import ALIAS
 from apps.stacks.services import links_remove_all, service_remove
 from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
 
@@ -56,13 +58,14 @@ def reconcile_service(row: Service) -> ReconcileResult:
         return ReconcileResult(state="purged")
     slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host", "previous"))
     views = [upgrade_view(row, slot) for slot in slots]
-    steps = plan_service(row.desired, row.scale, views)
+    steps = plan_service(row.desired, row.wanted_containers, views)
     upgrade = UpgradePlan()
     if row.desired == "active":
         kept = [view for view in views if view.number not in steps.drop]
         upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting)
     operation = _open_operation(row)
     _apply(row, slots, (steps, upgrade), operation)
+    refresh_members(row)
     return with_lost_host_message(_outcome(row, (steps, upgrade), slots), slots, row.lost_after)
 
 
@@ -190,9 +193,16 @@ def _build_container(row: Service, number: int, previous: Container | None, name
 
 
 def _link_names(row: Service) -> list[str]:
-    """The names under which other services link to this one; network aliases until per-consumer DNS answers."""
-    names = ServiceLink.objects.filter(target=row).exclude(name__in=("", row.name)).values_list("name", flat=True)
-    return sorted(set(names))
+    """The names under which other services link to this one; network aliases until per-consumer DNS answers.
+
+    A service alias that links to it adds its own names, and those under which others link to the alias.
+    """
+    links = ServiceLink.objects.filter(Q(target=row) | Q(target__links__target=row, target__kind=ALIAS))
+    names = set(links.values_list("name", flat=True))
+    aliases = Service.all_objects.filter(links__target=row, kind=ALIAS, desired="active").select_related("stack")
+    for alias in aliases:
+        names |= {alias.name, f"{alias.name}.{alias.stack.name}"}
+    return sorted(names - {"", row.name})
 
 
 def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequence[Slot]) -> ReconcileResult:
@@ -207,7 +217,7 @@ def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequen
         return ReconcileResult(state="removed")
     containers = [slot.container for slot in slots if slot.container is not None]
     running = sum(is_running(container) for container in containers)
-    health = service_health(row.desired, row.scale, [unit_of(each) for each in containers])
+    health = service_health(row.desired, row.wanted_containers, [unit_of(each) for each in containers])
     next_at = next_batch_at(row, upgrade)
     status = {
         "running": running,
@@ -225,15 +235,15 @@ def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequen
     failure = _first_failure(slots)
     was_in_sync = row.status.get("achieved") == row.generation
     state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state
-    is_done = row.scale - upgrade.left if upgrade.left else running
+    is_done = row.wanted_containers - upgrade.left if upgrade.left else running
     what = "up to date" if upgrade.left else "running"
     return ReconcileResult(
         state=state,
         status=status,
-        message=failure or trouble or f"{is_done} of {row.scale} {what}",
+        message=failure or trouble or f"{is_done} of {row.wanted_containers} {what}",
         requeue_after=_seconds_to(next_at),
         failed=bool(failure) and not was_in_sync,
-        progress=100 * is_done // max(row.scale, 1),
+        progress=100 * is_done // max(row.wanted_containers, 1),
     )
 
 
@@ -277,7 +287,7 @@ def reconcile_stack(row: Stack) -> ReconcileResult:
         return ReconcileResult(state="removed")
     return ReconcileResult(
         state="active",
-        status={"health": stack_health(map(health_of, services))},
+        status={"health": health_of_stack(services)},
         requeue_after=RESYNC_SECONDS if services else None,
     )
 

@@ -14,10 +14,11 @@ from apps.core.errors import Forbidden
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.stacks.compose import export
-from apps.stacks.health import DEGRADED, INITIALIZING, SEVERITY, STOPPED
+from apps.stacks.health import DEGRADED, INITIALIZING, SEVERITY, STOPPED, stack_health
 from apps.stacks.models import (
     Service,
     ServiceLink,
+    ServiceMember,
     Slot,
     Stack,
 )
@@ -50,6 +51,12 @@ def health_of(row: Service) -> str:
     health = str((row.status or {}).get("health") or INITIALIZING)
     health = INITIALIZING if health == STOPPED else health
     return max(health, DEGRADED, key=SEVERITY.index) if row.fault else health
+
+
+def health_of_stack(services: Iterable[Service]) -> str:
+    """The health of a stack of these services; those without containers count only where there are no others."""
+    found = list(services)
+    return stack_health(map(health_of, [each for each in found if each.has_containers] or found))
 
 
 def service_events(row: Service) -> QuerySet[ContainerEvent]:
@@ -92,3 +99,11 @@ def stack_export(
         rows = rows.filter(pk__in=services)
     found = [to_compose_service(view.service, view.links) for view in service_views(rows)]
     return export(found, stack.name, first_form=first_form)
+
+
+def service_members(environments: Iterable[int]) -> QuerySet[ServiceMember]:
+    """What the services of these environments are reached at; containers that are gone count no longer."""
+    rows: QuerySet[ServiceMember] = ServiceMember.objects.filter(
+        service__environment__in=environments, service__removed=None, container__removed=None
+    )
+    return rows.select_related("service")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from django.db import transaction
 from django.db.models import Q
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
 from apps.control.models import OperationLine
+from apps.control.queue import enqueue_after_commit
 from apps.control.services import create, record, request_change
 from apps.core.errors import Forbidden, Invalid
 from apps.core.unique import unique_or
@@ -23,6 +24,7 @@ from apps.stacks.lost_host_policy import parse_lost_after, with_lost_host_label
 from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
 from apps.stacks.new_services import (
     SERVICE_NAME_ONCE,
+    ServiceSettings,
     build_service,
     check_metadata,
     check_name,
@@ -30,6 +32,12 @@ from apps.stacks.new_services import (
     describe_service,
     link_name,
     service_taken,
+)
+from apps.stacks.service_options import (
+    EXTERNAL,
+    ServiceOptions,
+    with_selector_labels,
+    without_containers,
 )
 from apps.stacks.upgrade_services import PHASES, service_upgrade_step
 
@@ -132,44 +140,26 @@ def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
 
 
 def service_create(
-    *,
-    actor: Actor,
-    stack: Stack,
-    name: str,
-    config: LaunchConfig,
-    scale: int = 1,
-    description: str = "",
-    metadata: Mapping[str, Any] | None = None,
-    start_on_create: bool = False,
-    external_id: str = "",
-    lost_host: tuple[str | None, int | None] = (None, None),
+    *, actor: Actor, stack: Stack, name: str, config: LaunchConfig, **settings: Unpack[ServiceSettings]
 ) -> Service:
-    """A new service of a stack; `lost_host` is its policy and seconds for lost hosts, else a label says.
-
-    Raises `Invalid` (name, scale, policy, stack on its way out), `Forbidden`.
-    """
+    """A new service of a stack. Raises `Invalid` (name, scale, policy, stack on its way out), `Forbidden`."""
     if stack.removal_requested:
         raise Invalid("environmentId", "InvalidState", f"The stack {stack.name} is being removed.")
-    row = build_service(
-        stack,
-        _check_service_name(name, stack),
-        config,
-        scale=scale,
-        description=description,
-        metadata=metadata,
-        start_on_create=start_on_create,
-        external_id=external_id,
-        lost_host=lost_host,
-    )
+    row = build_service(stack, _check_service_name(name, stack), config, **settings)
     with unique_or(service_taken(row.name), SERVICE_NAME_ONCE):
         create(row, actor=actor, request=describe_service(row))
     return row
 
 
 def service_update(
-    row: Service, *, actor: Actor, lost_host: tuple[str | None, int | None] = (None, None), **changes: Any
+    row: Service,
+    *,
+    actor: Actor,
+    lost_host: tuple[str | None, int | None] = (None, None),
+    options: ServiceOptions | None = None,
+    **changes: Any,
 ) -> Service:
-    """Change a service's scale, name, description, metadata or its policy and seconds for lost hosts.
+    """Change a service's scale, name, description, metadata, options or its policy and seconds for lost hosts.
 
     `lost_after` says the same as `lost_host` in one value: the seconds, None to wait. Containers keep the name they
     were made with.
@@ -183,6 +173,9 @@ def service_update(
         allowed["lost_after"] = parse_lost_after("wait" if after is None else "reschedule", after)
     if "scale" in allowed:
         allowed["scale"] = check_scale(allowed["scale"])
+        _require_containers(row, allowed["scale"])
+    if options is not None:
+        allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
     if "metadata" in allowed:
         allowed["metadata"] = check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:
@@ -190,6 +183,12 @@ def service_update(
     with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
         request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
+
+
+def _require_containers(row: Service, scale: int) -> None:
+    """Refuse another scale than it says already, which clients send along, where there is nothing to scale."""
+    if scale != row.scale and not row.has_containers:
+        raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: {without_containers(row.kind)}.")
 
 
 def service_act(row: Service, action: str, *, actor: Actor) -> Service:
@@ -212,7 +211,7 @@ def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Acto
     _check_names_unique([name or target.name for target, name in wanted])
     by_name = {name or target.name: target for target, name in wanted}
     with transaction.atomic():
-        before = list(ServiceLink.objects.filter(service=row))
+        before = list(ServiceLink.objects.filter(service=row, selected=False))
         if {link.name: link.target_id for link in before} == {name: target.pk for name, target in by_name.items()}:
             return  # clients set the same links at every `up`; nothing has changed, so that nothing is recorded
         kept = {(target.pk, name) for name, target in by_name.items()}
@@ -233,7 +232,7 @@ def link_add(row: Service, target: Service, name: str, *, actor: Actor) -> None:
 def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> None:
     """Unlink a service; an empty name removes every link to it."""
     _check_can_link(row, [target], actor)
-    found = ServiceLink.objects.filter(service=row, target=target)
+    found = ServiceLink.objects.filter(service=row, target=target, selected=False)
     with transaction.atomic():
         _remove_links(found.filter(name=name) if name else found)
         _record_link_change(row, "remove", actor, serviceLink=_describe_link(target, name))
@@ -261,6 +260,8 @@ def _remove_links(links: Iterable[ServiceLink]) -> None:
 
 def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -> None:
     """Record a change of links in the audit log, under the name of v1's action."""
+    if row.selector_link:  # links of its selector make way for those made by hand, and come back after them
+        enqueue_after_commit("service", row.pk)
     event = f"service.{verb}servicelink{'s' if verb == 'set' else ''}"
     record(event, actor=actor, row=row, environment_id=row.environment_id, request=request)
 
@@ -273,6 +274,9 @@ def _check_can_link(row: Service, targets: Sequence[Service], actor: Actor) -> N
     allowed = can(actor, "operate", row.environment_id)
     if not allowed:
         raise Forbidden(allowed.reason)
+    if targets and row.kind == EXTERNAL:
+        reason = f"{row.name} is an external service, which has no containers that could use links."
+        raise Invalid("serviceId", "InvalidOption", reason)
     for target in targets:
         if target.environment_id != row.environment_id or target.removal_requested:
             raise Invalid("serviceId", "InvalidReference", "There is no such service here.")
@@ -286,15 +290,18 @@ def _check_names_unique(names: Sequence[str]) -> None:
 
 
 def _save_link(row: Service, target: Service, name: str) -> None:
-    ServiceLink.objects.update_or_create(service=row, name=link_name(target, name), defaults={"target": target})
+    ServiceLink.objects.update_or_create(
+        service=row, name=link_name(target, name), defaults={"target": target, "selected": False}
+    )
 
 
 def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
     """A service as the compose exporter takes it."""
-    found = list(links)
+    found = [link for link in links if not link.selected]
     return ComposeService(
         name=service.name,
-        config=with_lost_host_label(service.config, service.lost_after),
+        config=with_selector_labels(with_lost_host_label(service.config, service.lost_after), service.options),
+        options=service.options,
         scale=service.scale,
         links=tuple((link.target.name, link.name) for link in found if link.target.stack_id == service.stack_id),
         external_links=tuple(

@@ -17,6 +17,7 @@ from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 
 MAX_BATCH, MAX_INTERVAL = 1000, 24 * 60 * 60 * 1000
@@ -59,6 +60,9 @@ def service_upgrade(
     that the host ports leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     check_reservations(config, row.environment_id, at=at)
+    if is_without_image(config.image) and row.has_containers:
+        reason = f"{NO_IMAGE} stands for no containers; stop or remove the service instead."
+        raise Invalid(f"{at}imageUuid", "InvalidOption", reason)
     enforce_policy(config, row.environment_id, at=at, subject=row.name)
     if strategy.start_first:
         _require_room(row, config)

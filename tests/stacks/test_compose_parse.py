@@ -235,8 +235,8 @@ def test_rancher_compose_adds_its_part() -> None:
     assert service.metadata == {"a": [1, 1.5, True, None, "x"], "7": {"b": "c"}}
     assert type(service.metadata["7"]) is dict
     assert service.config.health_check is None
-    retain, check = service.warnings
-    assert retain == "web: `retain_ip` of rancher-compose is not carried over."
+    assert service.options.address_settings == {"retainIp": True}
+    (check,) = service.warnings
     assert check.startswith("web: `health_check` is not carried over")
     assert stack.warnings == ("rancher-compose has a service 'gone' that docker-compose does not have.",)
 

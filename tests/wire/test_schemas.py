@@ -19,6 +19,13 @@ ACTIONS = {
     "account": "activate deactivate purge remove restore update",
     "apiKey": "activate deactivate purge remove update",
     "container": "execute logs purge remove restart start stop unpause update",
+    "dnsService": (
+        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
+        "rollback setservicelinks update upgrade"
+    ),
+    "externalService": (
+        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove rollback update upgrade"
+    ),
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",

@@ -132,7 +132,8 @@ class ContainerResource(Resource):
     links = {
         "account": Link("project", attribute="environment_id"),
         "hosts": Link("host", column="containers"),
-        "services": Link("service", column="slots__container"),
+        "services": Link("service", column="members__container"),
+        "serviceExposeMaps": Link("serviceExposeMap", column="container"),
         "stats": Link(call=stats_ticket_link("stats")),
         "statsHistory": Link(call_with_query=stats_history),
         "containerStats": Link(call=stats_ticket_link("containerstats")),

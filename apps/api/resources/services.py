@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from apps.api.resources import launch, service_upgrades
@@ -20,7 +21,6 @@ from apps.api.wire.resource import (
     find_resource,
 )
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY, USER_INPUT, TypeRoles
-from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.core.lifecycle import UPDATING_STATES
@@ -28,6 +28,14 @@ from apps.stacks.health import wire_health
 from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
 from apps.stacks.selectors import health_of, service_views
+from apps.stacks.service_options import (
+    ADDRESS_SETTINGS,
+    EXTERNAL,
+    ExternalTarget,
+    ServiceOptions,
+    config_of_kind,
+    parse_target,
+)
 from apps.stacks.services import (
     link_add,
     link_remove,
@@ -66,13 +74,8 @@ def _link_action(change: Callable[..., None]) -> Callable[[ApiCaller, Service, D
 
 
 _UNSUPPORTED = {
-    "assignServiceIpAddress": "services have no address of their own yet; reach them by name",
-    "retainIp": "a container that is replaced gets a new address; reach it by name",
     "scalePolicy": "services are not scaled by a policy yet; set `scale`",
     "secondaryLaunchConfigs": "sidekicks are not supported yet; make them services of their own",
-    "selectorContainer": "selectors are not supported yet; link the services by name",
-    "selectorLink": "selectors are not supported yet; link the services by name",
-    "vip": "services have no address of their own yet; reach them by name",
 }
 
 
@@ -84,6 +87,28 @@ def _refuse_unsupported(data: Data) -> None:
     for name, reason in _UNSUPPORTED.items():
         if data.pop(name, None):
             raise Invalid(name, "InvalidOption", f"{name}: {reason}.")
+
+
+def read_options(kind: str, data: Data, current: ServiceOptions) -> ServiceOptions:
+    """The options of a service of this kind, of what was sent; what was not stays as it is."""
+    settings = {name: data[name] for name in ADDRESS_SETTINGS if name in data}
+    found = replace(
+        current,
+        selector_link=data.get("selectorLink", current.selector_link),
+        selector_container=data.get("selectorContainer", current.selector_container),
+        address_settings={**current.address_settings, **settings},
+    )
+    return replace(found, external=_read_target(data, current.external)) if kind == EXTERNAL else found
+
+
+def _read_target(data: Data, current: ExternalTarget) -> ExternalTarget:
+    """Where an external service leads; what is sent of addresses and hostname takes the place of both."""
+    addresses, hostname = data.get("externalIpAddresses"), data.get("hostname")
+    return parse_target(
+        addresses if addresses is not None else () if hostname else current.addresses,
+        hostname if hostname is not None else "" if addresses else current.hostname,
+        data.get("healthCheck") or current.health_check,
+    )
 
 
 class AddRemoveServiceLinkInputResource(EmbeddedResource):
@@ -129,6 +154,7 @@ class ServiceResource(Resource):
         externalId             string                       c  <external_id 0..255
         fqdn                   string                       r
         healthState            string                       r
+        kind                   string                       r  <kind
         launchConfig           launchConfig                 c
         lostHostPolicy         enum                         cu :wait|reschedule
         lostHostSeconds        int                          cu <lost_after 10..86400
@@ -138,21 +164,24 @@ class ServiceResource(Resource):
         scale                  int                          cu <scale =1 ~
         scalePolicy            json                         cu
         secondaryLaunchConfigs array[secondaryLaunchConfig] c  ~
-        selectorContainer      string                       cu
-        selectorLink           string                       cu
+        selectorContainer      string                       cu <selector_container
+        selectorLink           string                       cu <selector_link
         startOnCreate          boolean                      c  <start_on_create =false
         upgrade                serviceUpgrade               r
         vip                    string                       c
     """)
     computed = {
+        "assignServiceIpAddress": lambda context: bool(context.row.address_settings.get("assignServiceIpAddress")),
         "currentScale": lambda context: len(context.extra["view"].containers),
         "healthState": lambda context: wire_health(health_of(context.row)),
         "launchConfig": lambda context: context.extra["config"],
         "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
         "metadata": lambda context: context.row.metadata or None,
         "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].containers, context.row.pk),
+        "retainIp": lambda context: context.row.address_settings.get("retainIp"),
         "secondaryLaunchConfigs": lambda _context: [],
         "upgrade": lambda context: context.extra["upgrade"],
+        "vip": lambda context: context.row.address_settings.get("vip") or None,
     }
     custom_actions = {
         "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE),
@@ -163,10 +192,19 @@ class ServiceResource(Resource):
     links = {
         "account": Link("project", attribute="environment_id"),
         "environment": Link("environment", attribute="stack_id"),
-        "instances": Link("container", column="slot__service"),
+        "instances": Link("container", column="memberships__service"),
+        "serviceExposeMaps": Link("serviceExposeMap", column="service"),
         "consumedservices": Link("service", column="linked_by__service"),
         "consumedbyservices": Link("service", column="links__target"),
     }
+
+    def of_row(self, row: Any) -> Resource:
+        """The type of the service's kind."""
+        return find_resource(row.kind) or self
+
+    def kind_of(self, row: Any) -> str:
+        """The service's kind."""
+        return self.name if row is None else str(row.kind)
 
     def rows(self, caller: ApiCaller) -> Any:
         """The services of the environments the caller sees."""
@@ -209,14 +247,16 @@ class ServiceResource(Resource):
             external_id="externalId",
         )
         more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
-        config = LaunchConfig.from_wire(data.get("launchConfig") or {}, at="launchConfig.")
+        config = config_of_kind(self.name, data.get("launchConfig") or {})
+        more["options"] = read_options(self.name, data, ServiceOptions(kind=self.name))
         return service_create(actor=caller.actor, stack=stack, name=data["name"], config=config, **more)
 
     def update(self, caller: ApiCaller, row: Service, data: Data) -> None:
         """Change scale, name, description, metadata or what happens when a host is lost."""
         _refuse_unsupported(data)
         lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
-        service_update(row, actor=caller.actor, lost_host=lost, **data)
+        options = read_options(self.name, data, row.options)
+        service_update(row, actor=caller.actor, lost_host=lost, options=options, **data)
 
     def act(self, caller: ApiCaller, row: Service, action: str) -> None:
         """Activate, deactivate, remove, purge; finish, cancel or roll back an upgrade."""

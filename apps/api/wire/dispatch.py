@@ -59,8 +59,11 @@ def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> Respon
     """Change the fields in the body."""
     if type(resource).update is Resource.update:
         raise method_not_allowed("PUT")
-    resource.update(caller, row, _validate_body(resource, caller, body, "u"))
-    return serialize_row(resource, caller, reload_row(resource, caller, row))
+    own = resource.of_row(row)
+    # What the row's own type has counts, and what the type in the URL has is not dropped in silence either.
+    data = {} if own is resource else _validate_body(resource, caller, body, "u")
+    own.update(caller, row, data | _validate_body(own, caller, body, "u"))
+    return serialize_row(own, caller, reload_row(own, caller, row))
 
 
 def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
@@ -83,11 +86,12 @@ def unknown_action(name: str) -> Invalid:
 
 def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, body: Any) -> tuple[ResponseBody, int]:
     """Perform one action; returns the body and its status: 202 with the row, or 200 with the action's own output."""
+    requested, resource = resource, resource.of_row(row)
     if name not in resource.actions_for(caller):
         raise unknown_action(name)
     custom_action = resource.custom_actions.get(name)
     if name == "update" and custom_action is None:
-        return update(resource, caller, row, body), 202
+        return update(requested, caller, row, body), 202
     # Checked here again: the list of actions that the client acted on may be out of date.
     verdict = resource.verdict(caller, row, name)
     if not (verdict and resource.is_offered(row, name)):
@@ -119,7 +123,7 @@ def follow_link(
     resource: Resource, caller: ApiCaller, row: Any, name: str, url: str, query_params: QueryDict
 ) -> ResponseBody:
     """The target of a link: one row, a collection, or a computed body."""
-    _name, link = _find_link(resource, name)
+    _name, link = _find_link(resource.of_row(row), name)
     if link.is_computed:
         if link.permission and link.permission not in caller.actor.permissions(environment_of(row) or 0):
             raise NotFound("Not Found")

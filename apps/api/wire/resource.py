@@ -170,6 +170,10 @@ class Resource:
         """The actions that exist for the caller's role."""
         return available_actions(caller.role_or_permissions, self.actions, self.action_permissions)
 
+    def of_row(self, row: Any) -> Resource:  # noqa: ARG002 - subclasses use it
+        """The type that a row shows itself as: one of this type's subtypes where it has any."""
+        return self
+
     def kind_of(self, row: Any) -> str:  # noqa: ARG002 - subclasses use it
         """The field `kind`."""
         return self.name

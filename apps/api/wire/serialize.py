@@ -32,17 +32,18 @@ def serialize_rows(resource: Resource, caller: ApiCaller, rows: Sequence[Any]) -
     )
     load_extras = resource.load_extras(caller, rows)
     progress = _progress_by_row(resource, caller, rows)
-    shown = [f for f in resource.fields if not f.admin or caller.role == "admin"]
     found = []
     for row in rows:
-        custom_body = resource.custom_body(caller, row)
+        shown_as = resource.of_row(row)
+        custom_body = shown_as.custom_body(caller, row)
         if custom_body is not None:
             found.append(custom_body)
             continue
         key = resource.key_of(row)
         context = RowContext(row, caller, load_extras.get(key))
-        fields = dict(_values(resource, shown, context, progress.get(key)))
-        found.append({**_header(resource, caller, row), **fields})
+        shown = (f for f in shown_as.fields if not f.admin or caller.role == "admin")
+        fields = dict(_values(shown_as, shown, context, progress.get(key)))
+        found.append({**_header(shown_as, caller, row), **fields})
     return found
 
 

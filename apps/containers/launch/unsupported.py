@@ -9,21 +9,18 @@ from apps.core.errors import Invalid
 from apps.hosts.affinity import is_unknown_rule
 
 _NOT_YET = "is not supported yet"
-_SELECTOR = f"selectors {_NOT_YET}; link the services by name"
 _AGENT = f"API keys for containers {_NOT_YET}; make a key and hand it over in `environment`"
 
 UNSUPPORTED_LABELS: Mapping[str, str] = {
     "io.rancher.scheduler.global": f"one container on every host {_NOT_YET}; set a scale",
     "io.rancher.sidekicks": f"sidekicks {_NOT_YET}; make them services of their own",
-    "io.rancher.service.selector.link": _SELECTOR,
-    "io.rancher.service.selector.container": _SELECTOR,
     "io.rancher.container.create_agent": _AGENT,
     "io.rancher.container.agent.role": _AGENT,
-    "io.rancher.container.requested_ip": f"choosing an address {_NOT_YET}; reach the service by its name",
-    "io.rancher.container.hostname_override": f"it {_NOT_YET}; set `hostname`",
 }
 IGNORED_LABELS: Mapping[str, str] = {
     "io.rancher.container.pull_image": "an image that the host has is not pulled again; pull it on the hosts",
+    "io.rancher.container.requested_ip": "the engine chooses addresses; reach the service by its name",
+    "io.rancher.container.hostname_override": "it is kept for the network to come; set `hostname`",
     "io.rancher.container.dns": "outside the managed network, services are not found by name",
 }
 """Labels that change less than what runs where: they are kept, and importing a file says that they do nothing."""

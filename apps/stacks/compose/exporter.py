@@ -15,6 +15,7 @@ from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.rancher_compose import HEALTH_KEYS
 from apps.stacks.compose.service_keys import BLOCK_KEYS
 from apps.stacks.compose.volume_names import declare_volumes
+from apps.stacks.service_options import SERVICE, ServiceOptions, kind_of_image
 
 HASH_LABEL = "io.rancher.service.hash"  # rancher-compose's own note of what it sent: wrong for any other file
 
@@ -176,19 +177,31 @@ def _blkio(config: LaunchConfig) -> dict[str, Any] | None:
 
 
 def _rancher_service(service: ComposeService) -> dict[str, Any]:
-    check = service.config.health_check
+    outer = service.options.external.health_check
+    check = HealthCheck.from_wire(outer) if outer else service.config.health_check
+    has_scale = service.options.kind == SERVICE and (service.config.labels.get("io.rancher.scheduler.global") != "true")
     found = {
-        "scale": None if service.config.labels.get("io.rancher.scheduler.global") == "true" else service.scale,
+        **_options(service.options, service.config.image),
+        "scale": service.scale if has_scale else None,
         "description": service.description or None,
         "start_on_create": None if service.config.start_on_create else False,
-        "health_check": _health(check) if check else None,
+        "health_check": _health(check.to_wire()) if check else None,
         "metadata": {name: each for name, each in service.metadata.items() if name != HASH_LABEL} or None,
     }
     return _drop_none(found)
 
 
-def _health(check: HealthCheck) -> dict[str, Any]:
-    wire = check.to_wire()
+def _options(options: ServiceOptions, image: str) -> dict[str, Any]:
+    """What the image does not say already."""
+    return {
+        "type": options.kind if options.kind != kind_of_image(image) else None,
+        "external_ips": list(options.external.addresses) or None,
+        "hostname": options.external.hostname or None,
+        "retain_ip": options.address_settings.get("retainIp"),
+    }
+
+
+def _health(wire: Mapping[str, Any]) -> dict[str, Any]:
     return _drop_none({key: wire[field] for key, field in HEALTH_KEYS.items()})
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
+from apps.stacks.service_options import DEFAULT_OPTIONS, ServiceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class ComposeService:
     external_links: tuple[tuple[str, str], ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    options: ServiceOptions = DEFAULT_OPTIONS
     warnings: tuple[str, ...] = ()
 
 

@@ -10,8 +10,9 @@ from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
 from apps.core.fields import boolean, integer, text
 from apps.stacks.compose.interpolation import Variables
-from apps.stacks.compose.value_formats import parse_boolean
+from apps.stacks.compose.value_formats import as_texts, parse_boolean
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml, without_lines
+from apps.stacks.service_options import DEFAULT_OPTIONS, KINDS, SERVICE, ServiceOptions, parse_target
 
 HEALTH_KEYS = {
     "port": "port",
@@ -25,7 +26,10 @@ HEALTH_KEYS = {
     "strategy": "strategy",
     "recreate_on_quorum_strategy_config": "recreateOnQuorumStrategyConfig",
 }
-_KNOWN = {"scale", "health_check", "start_on_create", "metadata", "description"}
+_KNOWN = {
+    *("scale", "health_check", "start_on_create", "metadata", "description"),
+    *("type", "external_ips", "hostname", "retain_ip"),
+}
 _SCALE = integer(0, 1000)
 _DESCRIPTION = text(high=1024)
 
@@ -38,6 +42,7 @@ class RancherService:
     fields: dict[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    options: ServiceOptions = DEFAULT_OPTIONS
     warnings: tuple[str, ...] = ()
 
 
@@ -62,6 +67,7 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
         fields=fields,
         metadata=without_lines(metadata),
         description=_DESCRIPTION("description", given.get("description", "")),
+        options=_read_options(given),
         warnings=tuple(warnings),
     )
 
@@ -69,8 +75,33 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
 def _read_health_check(value: Any) -> None:
     if not isinstance(value, Mapping):
         raise Invalid("health_check", "InvalidFormat", "health_check must be a map.")
-    read = {wire: value.get(key) for key, wire in HEALTH_KEYS.items()}
-    HealthCheck.from_wire(read, at="health_check.")
+    HealthCheck.from_wire(_wire_health_check(value), at="health_check.")
+
+
+def _wire_health_check(value: Any) -> dict[str, Any] | None:
+    """The check with v1's names of its fields."""
+    return {wire: value.get(key) for key, wire in HEALTH_KEYS.items()} if isinstance(value, Mapping) else None
+
+
+_OPTION_KEYS = {"externalIpAddresses": "external_ips", "hostname": "hostname", "healthCheck": "health_check"}
+
+
+def _read_options(given: Mapping[str, Any]) -> ServiceOptions:
+    """The kind and where an external service leads; the check counts for those alone."""
+    kind = str(given.get("type", SERVICE))
+    if kind not in KINDS:
+        reason = f"{kind[:60]!r} is no type of services here; leave it out, or use {', '.join(KINDS)}."
+        raise Invalid("type", "InvalidOption", reason)
+    try:
+        addresses = as_texts(given.get("external_ips", []))
+        target = parse_target(addresses, given.get("hostname", ""), _wire_health_check(given.get("health_check")))
+    except ValueError as problem:
+        raise Invalid("external_ips", "InvalidFormat", f"external_ips: {problem}") from None
+    except Invalid as problem:
+        name, _dot, rest = str(problem.field).partition(".")
+        raise Invalid(f"{_OPTION_KEYS[name]}.{rest}", problem.code, problem.message) from None
+    settings = {"retainIp": boolean("retain_ip", parse_boolean(given["retain_ip"]))} if "retain_ip" in given else {}
+    return ServiceOptions(kind=kind, external=target, address_settings=settings)
 
 
 RANCHER_FIELD = "rancherCompose"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,12 +21,21 @@ from apps.stacks.compose.rancher_compose import RancherService
 from apps.stacks.compose.service_keys import KEY_READERS, Fields, UnsupportedValue
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line
+from apps.stacks.service_options import (
+    EXTERNAL,
+    KIND_IMAGES,
+    SERVICE,
+    ExternalTarget,
+    ServiceOptions,
+    config_of_kind,
+    kind_of_image,
+)
 
 DOCKER_FIELD = "dockerCompose"
 T = TypeVar("T")
 _SCALE = integer(0, 1000)
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}")
-_UNSUPPORTED_IMAGES = ("rancher/load-balancer-service", "rancher/dns-service", "rancher/external-service")
+_UNSUPPORTED_IMAGES = ("rancher/load-balancer-service",)
 _READ_SEPARATELY = {"links", "external_links", "depends_on", "extends", "profiles"}
 _EMPTY_MEANS_SOMETHING = {"entrypoint", "command"}
 # What says the same in two places: later ones count, whatever their order in the file. Older spellings come first, and
@@ -60,15 +69,17 @@ class ServiceParser:
     def read(self, extras: RancherService) -> ComposeService:
         """Read the service, with what rancher-compose adds."""
         errors, fields, links = ErrorList(), dict[str, Any](), list[tuple[str, str]]()
+        kind = extras.options.kind
         with errors.gather():
-            self._require_image()
+            self._require_image(kind)
         with errors.gather():
             fields = self._fields()
         with errors.gather():
             links = list(self._links())
         errors.raise_all()
         scale = self._with_location("scale", partial(_SCALE, "scale", fields.pop("scale", 1)))
-        config = self._config(fields | extras.fields)
+        kind = kind if kind != SERVICE else kind_of_image(fields.get("imageUuid", "").partition(":")[2])
+        config = self._config(fields | extras.fields, kind)
         return ComposeService(
             name=self._name,
             config=config,
@@ -77,11 +88,23 @@ class ServiceParser:
             external_links=tuple(self._parse_links("external_links")),
             metadata=extras.metadata,
             description=extras.description,
-            warnings=(*self._warnings, *extras.warnings),
+            options=self._options(extras, kind, config),
+            warnings=(*self._warnings, *_without_checks(extras.warnings, kind)),
         )
 
-    def _require_image(self) -> None:
-        if not self._body.get("image") and "build" not in self._body:
+    def _options(self, extras: RancherService, kind: str, config: LaunchConfig) -> ServiceOptions:
+        target = extras.options.external
+        if kind != EXTERNAL:
+            if target.addresses or target.hostname:
+                image = KIND_IMAGES[EXTERNAL]
+                self._warnings.append(f"{self._name}: `external_ips` and `hostname` are for services of image {image}.")
+            target = ExternalTarget()
+        found = replace(extras.options, kind=kind, external=target).with_labels(config.labels)
+        self._with_location("", found.columns)
+        return found
+
+    def _require_image(self, kind: str) -> None:
+        if kind == SERVICE and not self._body.get("image") and "build" not in self._body:
             raise self._error(self._context.services.line(self._name), "`image` is required", "MissingRequired")
 
     def _fields(self) -> Fields:
@@ -134,11 +157,11 @@ class ServiceParser:
                 del found["environment"][name]
                 self._warnings.append(f"{self._name}: the variable {name} has no value and is left out.")
 
-    def _config(self, fields: Fields) -> LaunchConfig:
+    def _config(self, fields: Fields, kind: str) -> LaunchConfig:
         if fields.get("imageUuid", "").partition(":")[2].startswith(_UNSUPPORTED_IMAGES):
-            reason = "balancers, aliases and external services cannot be made from a file yet; add them one by one"
+            reason = "balancers cannot be made yet; publish the ports of the service itself"
             raise self._error(self._body.line("image"), reason, "InvalidOption")
-        config = self._with_location("", partial(LaunchConfig.from_wire, fields))
+        config = self._with_location("", partial(config_of_kind, kind, fields, ""))
         for label in config.labels:
             if (reason_of_label := unsupported_label(config, label)) is not None:
                 message = f"the label {label}: {reason_of_label}"
@@ -205,6 +228,11 @@ class ServiceParser:
             if not _ALIAS.fullmatch(target) or not _ALIAS.fullmatch(alias or target):
                 raise self._error(self._body.line(key), f"{each[:80]!r} is not a link: write service:alias")
             yield target, alias or target.rpartition("/")[2]  # the service's name, without its stack's
+
+
+def _without_checks(warnings: Iterable[str], kind: str) -> Iterable[str]:
+    """The warnings, without the one about checks over the network where the check is kept."""
+    return (text for text in warnings if kind != EXTERNAL or "`health_check`" not in text)
 
 
 def _is_required(dependency: Any) -> bool:

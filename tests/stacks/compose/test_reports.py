@@ -355,7 +355,6 @@ def test_external_links_have_the_service_s_name_when_they_have_no_other():
         "deploy: {mode: global}",
         "labels: {io.rancher.scheduler.global: 'true'}",
         "labels: {io.rancher.sidekicks: data}",
-        "labels: {io.rancher.service.selector.link: a=b}",
         "labels: {io.rancher.container.create_agent: 'true'}",
         "network_mode: container:x",
     ],
