@@ -204,7 +204,7 @@ def test_selected_containers_are_members_as_long_as_their_labels_match(api: ApiC
 
 
 def test_selected_links_come_and_go_with_the_labels_of_services(
-    api: ApiClient, add: Any, idle: Idle, stack: dict[str, str]
+    api: ApiClient, add: Any, idle: Idle, stack: dict[str, str], django_capture_on_commit_callbacks: Any
 ):
     front = add("services", "lb", **_serve(), selectorLink="web=true")
 
@@ -214,11 +214,13 @@ def test_selected_links_come_and_go_with_the_labels_of_services(
     one, two = add("services", "one", **_serve(web="true")), add("services", "two", **_serve(web="false"))
     assert linked() == [one["id"]]
     by_hand = [{"serviceId": two["id"], "name": "one"}]
-    api.post(f"services/{front['id']}?action=setservicelinks", {"serviceLinks": by_hand})
+    with django_capture_on_commit_callbacks(execute=True):
+        api.post(f"services/{front['id']}?action=setservicelinks", {"serviceLinks": by_hand})
     idle()
     maps = api.get(f"serviceconsumemaps?serviceId={front['id']}")["data"]
     assert {each["name"]: each["consumedServiceId"] for each in maps} == {"one": two["id"], "one.web": one["id"]}
-    api.post(f"services/{front['id']}?action=setservicelinks", {"serviceLinks": None})
+    with django_capture_on_commit_callbacks(execute=True):
+        api.post(f"services/{front['id']}?action=setservicelinks", {"serviceLinks": None})
     idle()
     assert linked() == [one["id"]]
     upgrade = {"inServiceStrategy": _serve(web="true")}
