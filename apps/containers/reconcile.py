@@ -30,6 +30,7 @@ from apps.containers.engine import (
     track_removing,
     track_starting,
 )
+from apps.containers.launch.kind_labels import is_start_once
 from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, next_step
 from apps.containers.models import Container, Pull
@@ -147,8 +148,7 @@ def _is_over(row: Container, seen: EngineContainer | None) -> bool:
 def _restart_policy(row: Container) -> RestartPolicy | None:
     """What is done when it ends; Rancher's label says the same as `restart: no`."""
     config = row.config
-    is_job = config.labels.get("io.rancher.container.start_once") == "true"
-    return RestartPolicy(name="no") if is_job else config.restart_policy
+    return RestartPolicy(name="no") if is_start_once(config) else config.restart_policy
 
 
 def _find(row: Container, engine: Driver) -> EngineContainer | None:

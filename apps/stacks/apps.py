@@ -14,7 +14,7 @@ class StacksConfig(AppConfig):
         from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import drain, members, reconcile, services
+        from apps.stacks import drain, goal, members, reconcile, services
         from apps.stacks.models import Service, Stack
         from apps.stacks.workload import ServiceWorkload
 
@@ -22,6 +22,7 @@ class StacksConfig(AppConfig):
         register(Service, reconcile.reconcile_service)
         workloads.register(ServiceWorkload())
         requeue_owners("host", drain.services_of_returned_host)
+        requeue_owners("host", goal.global_services_of_changed_host)
         requeue_owners("container", reconcile.services_to_requeue)
         requeue_owners("service", reconcile.stacks_to_requeue)
         requeue_owners("container", members.selecting_containers)

@@ -35,11 +35,16 @@ def slot_view(slot: Slot, lost_after: int | None) -> SlotView:
         is_finished=container is not None and container.final_exit_code is not None,
         must_leave=container is not None and must_leave_host(container, lost_after),
         successor=successor.pk if successor else None,
-        successor_ready=successor is not None
-        and successor.display_state == "running"
-        and successor.health in {"", "healthy"},
+        successor_ready=successor is not None and _is_ready(successor),
         successor_must_leave=successor is not None and must_leave_host(successor, lost_after),
     )
+
+
+def _is_ready(successor: Container) -> bool:
+    """Whether it does the work already; a job that has ended has done it, and never runs again."""
+    if successor.final_exit_code is not None:
+        return True
+    return successor.display_state == "running" and successor.health in {"", "healthy"}
 
 
 def unit_of(container: Container) -> Unit:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, Unpack
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_global
 from apps.containers.launch.unsupported import check_supported
 from apps.containers.policy import Policy
 from apps.containers.policy.enforce import enforce_policy
@@ -114,11 +115,19 @@ def build_service(
     )
     if options.kind != SERVICE:
         return row  # nothing is made from its configuration
-    check_supported(config, at="launchConfig.")
+    check_supported(config, at="launchConfig.", in_service=True)
+    check_global(config, at="launchConfig.")
     check_references(config, stack.environment_id, at="launchConfig.")
     check_reservations(config, stack.environment_id, at="launchConfig.")
     enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name, find_policy=find_policy)
     return row
+
+
+def check_global(config: LaunchConfig, at: str = "") -> None:
+    """Refuse one container on each host together with a host that it must run on. Raises `Invalid`."""
+    if is_global(config) and config.requested_host_id is not None:
+        why = f"A service with the label {GLOBAL_LABEL} runs on every host that fits; name no host, or drop the label."
+        raise Invalid(f"{at}requestedHostId", "InvalidOption", why)
 
 
 def describe_service(row: Service) -> dict[str, Any]:

@@ -89,9 +89,9 @@ def plan_service(desired: str, scale: int, slots: Sequence[SlotView]) -> Service
     """
     slots = sorted(slots, key=lambda slot: slot.number)
     if desired in REMOVED_STATES:
-        return ServicePlan(drop=_numbers(slots), remove=_containers(slots), waiting=0)
+        return ServicePlan(drop=numbers_of(slots), remove=containers_of_slots(slots), waiting=0)
     retained, excess = list(slots[:scale]), list(slots[scale:])
-    leaving = _containers(excess)
+    leaving = containers_of_slots(excess)
     if desired == "active":
         return _plan_active(retained, excess, leaving, scale)
     running = [slot for slot in retained if not slot.is_empty]
@@ -99,9 +99,9 @@ def plan_service(desired: str, scale: int, slots: Sequence[SlotView]) -> Service
     stop = [slot for slot in running if slot.desired == "running" and not slot.must_leave]
     spare = [slot for slot in retained if slot.successor is not None]
     return ServicePlan(
-        drop=_numbers(excess),
+        drop=numbers_of(excess),
         remove=leaving + _ids(departing) + _successors(spare),
-        recall=_numbers(spare),
+        recall=numbers_of(spare),
         stop=_ids(stop),
         waiting=sum(slot.state != "stopped" for slot in running),
     )
@@ -121,21 +121,22 @@ def _plan_active(retained: list[SlotView], excess: list[SlotView], leaving: tupl
     surge = [slot for slot in there if slot.must_leave and (slot.successor is None or slot.successor_must_leave)]
     return ServicePlan(
         fill=tuple(sorted(empty + new)),
-        drop=_numbers(excess),
+        drop=numbers_of(excess),
         remove=leaving + _successors(spare) + _ids([slot for slot in promote if not slot.is_empty]),
         start=_ids([slot for slot in there if slot.desired == "stopped" and not slot.must_leave]),
-        surge=_numbers(surge),
-        promote=_numbers(promote),
-        recall=_numbers(spare),
+        surge=numbers_of(surge),
+        promote=numbers_of(promote),
+        recall=numbers_of(spare),
         waiting=len(empty) + len(new) + len(promote) + sum(slot.must_leave or not slot.is_done for slot in there),
     )
 
 
-def _numbers(slots: Iterable[SlotView]) -> tuple[int, ...]:
+def numbers_of(slots: Iterable[SlotView]) -> tuple[int, ...]:
+    """The numbers of slots."""
     return tuple(slot.number for slot in slots)
 
 
-def _containers(slots: Iterable[SlotView]) -> tuple[int, ...]:
+def containers_of_slots(slots: Iterable[SlotView]) -> tuple[int, ...]:
     """All containers of slots that are dropped, successors and kept ones included."""
     slots = list(slots)
     kept = tuple(slot.previous for slot in slots if slot.previous is not None)

@@ -22,6 +22,7 @@ from apps.control.services import create_all, note_progress
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
 from apps.stacks.drain import unit_of, with_lost_host_message
+from apps.stacks.goal import Goal, goal_of
 from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, unit_health
 from apps.stacks.members import refresh_members
 from apps.stacks.models import (
@@ -30,7 +31,7 @@ from apps.stacks.models import (
     Slot,
     Stack,
 )
-from apps.stacks.plan import ServicePlan, plan_service
+from apps.stacks.plan import ServicePlan
 from apps.stacks.rollout import (
     NEXT_BATCH_AT,
     REVISION_LABEL,
@@ -58,15 +59,17 @@ def reconcile_service(row: Service) -> ReconcileResult:
         return ReconcileResult(state="purged")
     slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host", "previous"))
     views = [upgrade_view(row, slot) for slot in slots]
-    steps = plan_service(row.desired, row.wanted_containers, views)
+    goal = goal_of(row, slots, views)
+    steps = goal.plan
     upgrade = UpgradePlan()
     if row.desired == "active":
         kept = [view for view in views if view.number not in steps.drop]
         upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting)
     operation = _open_operation(row)
-    _apply(row, slots, (steps, upgrade), operation)
+    _apply(row, slots, (goal, upgrade), operation)
     refresh_members(row)
-    return with_lost_host_message(_outcome(row, (steps, upgrade), slots), slots, row.lost_after)
+    lost_after = None if goal.hosts else row.lost_after
+    return with_lost_host_message(_outcome(row, (goal, upgrade), slots), slots, lost_after)
 
 
 def _open_operation(row: Service) -> Operation | None:
@@ -76,20 +79,19 @@ def _open_operation(row: Service) -> Operation | None:
     return found
 
 
-def _apply(
-    row: Service, slots: Sequence[Slot], plans: tuple[ServicePlan, UpgradePlan], operation: Operation | None
-) -> None:
-    steps, upgrade = plans
+def _apply(row: Service, slots: Sequence[Slot], plans: tuple[Goal, UpgradePlan], operation: Operation | None) -> None:
+    goal, upgrade = plans
+    steps = goal.plan
     there = [each for slot in slots for each in (slot.container, slot.successor, slot.previous) if each is not None]
     by_id = {container.pk: container for container in there}
     with transaction.atomic():
         _promote_successors(slots, steps)
         if steps.fill or steps.surge:
-            _fill_slots(row, slots, steps, operation)
+            _fill_slots(row, slots, goal, operation)
         for action, keys in (("start", steps.start), ("stop", steps.stop), ("remove", steps.remove)):
             for key in keys:
                 request_if_allowed(by_id[key], action, operation)
-        apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, row, slots, operation))
+        apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, row, slots, operation, goal))
         for container in _orphans(row):
             request_if_allowed(container, "remove", operation)
         if steps.drop:
@@ -118,10 +120,10 @@ def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
             slot.save(update_fields=["container", "successor"])
 
 
-def _fill_slots(row: Service, slots: Sequence[Slot], steps: ServicePlan, operation: Operation | None) -> None:
+def _fill_slots(row: Service, slots: Sequence[Slot], goal: Goal, operation: Operation | None) -> None:
     """Create containers for the slots that need one, or a successor, in one transaction."""
-    known = {slot.number: slot for slot in slots}
-    created = _create_containers(row, slots, operation, steps.fill + steps.surge, leave_host=True)
+    known, steps = {slot.number: slot for slot in slots}, goal.plan
+    created = _create_containers(row, slots, operation, goal, steps.fill + steps.surge, leave_host=True)
     new_slots = []
     for number, container in created.items():
         slot = known.get(number)
@@ -152,6 +154,7 @@ def _create_containers(
     row: Service,
     slots: Sequence[Slot],
     operation: Operation | None,
+    goal: Goal,
     numbers: Sequence[int],
     *,
     leave_host: bool = False,
@@ -163,6 +166,8 @@ def _create_containers(
     if not leave_host:
         for container in created.values():
             container.avoid_host = None
+    for number in created.keys() & goal.hosts.keys():
+        created[number].requested_host_id = goal.hosts[number]
     create_all(list(created.values()), actor=SYSTEM, parent=operation)
     return created
 
@@ -205,8 +210,9 @@ def _link_names(row: Service) -> list[str]:
     return sorted(names - {"", row.name})
 
 
-def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequence[Slot]) -> ReconcileResult:
-    steps, upgrade = plans
+def _outcome(row: Service, plans: tuple[Goal, UpgradePlan], slots: Sequence[Slot]) -> ReconcileResult:
+    goal, upgrade = plans
+    steps, scale = goal.plan, goal.scale
     if row.desired == "removed":
         left = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).count()
         if left:
@@ -215,17 +221,13 @@ def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequen
             )
         links_remove_all(row)
         return ReconcileResult(state="removed")
-    containers = [slot.container for slot in slots if slot.container is not None]
+    containers = [slot.container for slot in slots if slot.container is not None and slot.number not in steps.drop]
     running = sum(is_running(container) for container in containers)
-    health = service_health(row.desired, row.wanted_containers, [unit_of(each) for each in containers])
+    health = service_health(row.desired, scale, [unit_of(each) for each in containers])
     next_at = next_batch_at(row, upgrade)
-    status = {
-        "running": running,
-        "health": health,
-        "achieved": row.status.get("achieved"),
-        NEXT_BATCH_AT: next_at.isoformat() if next_at else None,
-    }
-    trouble = _first_trouble(containers) if row.desired == "active" else ""
+    known = {"running": running, "health": health, "achieved": row.status.get("achieved")}
+    status = {**goal.status, **known, NEXT_BATCH_AT: next_at.isoformat() if next_at else None}
+    trouble = _first_trouble(containers) or goal.message if row.desired == "active" else ""
     # A canceled upgrade is at rest once nothing is replaced any more, whatever the new containers do: that may be why.
     is_paused = row.upgrade_phase in PAUSED and row.desired == "active"
     if is_paused or (not steps.waiting and not upgrade.left):
@@ -235,15 +237,15 @@ def _outcome(row: Service, plans: tuple[ServicePlan, UpgradePlan], slots: Sequen
     failure = _first_failure(slots)
     was_in_sync = row.status.get("achieved") == row.generation
     state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state
-    is_done = row.wanted_containers - upgrade.left if upgrade.left else running
+    is_done = scale - upgrade.left if upgrade.left else running
     what = "up to date" if upgrade.left else "running"
     return ReconcileResult(
         state=state,
         status=status,
-        message=failure or trouble or f"{is_done} of {row.wanted_containers} {what}",
+        message=failure or trouble or f"{is_done} of {scale} {what}",
         requeue_after=_seconds_to(next_at),
         failed=bool(failure) and not was_in_sync,
-        progress=100 * is_done // max(row.wanted_containers, 1),
+        progress=100 * is_done // max(scale, 1),
     )
 
 

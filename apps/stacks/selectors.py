@@ -14,6 +14,7 @@ from apps.core.errors import Forbidden
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.stacks.compose import export
+from apps.stacks.goal import ON_HOSTS
 from apps.stacks.health import DEGRADED, INITIALIZING, SEVERITY, STOPPED, stack_health
 from apps.stacks.models import (
     Service,
@@ -42,6 +43,11 @@ class ServiceView:
     def endpoints(self) -> list[dict[str, Any]]:
         """Where its published ports are reached."""
         return [endpoint for container in self.containers for endpoint in endpoints(container)]
+
+
+def containers_to_run(row: Service) -> int:
+    """How many containers the service should have: its scale, or as many as the loop found hosts for."""
+    return int((row.status or {}).get(ON_HOSTS, row.wanted_containers))
 
 
 def health_of(row: Service) -> str:

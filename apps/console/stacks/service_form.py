@@ -18,6 +18,7 @@ from apps.console.containers.launch_form import (
     submitted_values,
 )
 from apps.console.request_context import RequestContext, member_required, post_required
+from apps.console.stacks.service_kind_form import kind_values, with_kind, without_kind
 from apps.console.stacks.services import find
 from apps.console.stacks.stacks import find as find_stack
 from apps.containers.models import Container
@@ -46,14 +47,14 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
     """The form filled in from another service; its environment variables only for those who may see them."""
     ctx.require_permission("operate")
     row = find(ctx, pk)
-    values = config_to_form(row.config)
+    values = config_to_form(without_kind(row.config))
     if not ctx.can("values"):
         values.pop("env", None)
     links = ServiceLink.objects.filter(service=row)
     values |= {
         "name": f"{row.name}-copy",
         "description": row.description,
-        "scale": row.scale,
+        **kind_values(row),
         "start": "on",
         "linkRows": [(link.target_id, link.name) for link in links],
     }
@@ -104,7 +105,7 @@ def _create_service(ctx: RequestContext, stack: Stack) -> Service:
     text = sent.get("scale", "1").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 9):
         raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
-    config, links = form_to_config(sent), _parse_links(ctx)
+    config, links = with_kind(form_to_config(sent), sent), _parse_links(ctx)
     with transaction.atomic():
         row = service_create(
             actor=ctx.actor,
@@ -134,7 +135,7 @@ def preview(ctx: RequestContext) -> HttpResponse:
         text = sent.get("scale", "1")
         made = ComposeService(
             name=sent.get("name", "").strip() or "service",
-            config=form_to_config(sent),
+            config=with_kind(form_to_config(sent), sent),
             scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
             links=links,
         )

@@ -15,7 +15,7 @@ from apps.containers.models import Container
 from apps.containers.selectors import endpoints, running_filter
 from apps.stacks.health import HEALTHY
 from apps.stacks.models import Service, ServiceLink, Slot
-from apps.stacks.selectors import health_of
+from apps.stacks.selectors import containers_to_run, health_of
 
 MAX_CONTAINERS_FOR_PORTS = 4  # per service: a list shows the ports of the first few
 HEAVY_STACK_FIELDS = ("docker_compose", "rancher_compose", "variables")
@@ -32,6 +32,11 @@ class ServiceRow:
     links: list[ServiceLink] = field(default_factory=list)
 
     @property
+    def wanted(self) -> int:
+        """How many containers it should have."""
+        return containers_to_run(self.service)
+
+    @property
     def meter(self) -> str:
         """The tone of the bar that shows how many run."""
         return meter_tone(self.service, self.running)
@@ -42,7 +47,7 @@ def meter_tone(row: Service, running: int) -> str:
     if row.desired != "active":
         return "off"
     health = health_of(row)
-    return "busy" if health == HEALTHY and running < row.scale else tone(health)
+    return "busy" if health == HEALTHY and running < containers_to_run(row) else tone(health)
 
 
 def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow]]:

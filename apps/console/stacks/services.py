@@ -21,6 +21,7 @@ from apps.console.request_context import RequestContext, member_required, post_r
 from apps.console.stacks import lost_hosts
 from apps.console.stacks.service_rows import meter_tone
 from apps.containers.failing_pulls import failing_pulls
+from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints, is_running
 from apps.control.models import Operation
@@ -29,7 +30,7 @@ from apps.core.errors import Invalid
 from apps.environments.access import verdict
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import Service, ServiceLink, ServiceRevision
-from apps.stacks.selectors import service_events
+from apps.stacks.selectors import containers_to_run, service_events
 from apps.stacks.services import service_act, service_update
 
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
@@ -80,6 +81,8 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "config": row.config,
         "env": _environment_values(row.config.environment, is_revealed=bool(can_see_values)),
         "values_reason": can_see_values.reason,
+        "is_global": is_global(row.config),
+        "wanted": containers_to_run(row),
         "scale": verdict(ctx.actor, "update", row),
         "upgrade": buttons.custom_button(
             _("Upgrade"), "refresh", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)

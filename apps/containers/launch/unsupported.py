@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_switched_on
 from apps.core.errors import Invalid
 from apps.hosts.affinity import is_unknown_rule
 
@@ -12,11 +13,15 @@ _NOT_YET = "is not supported yet"
 _AGENT = f"API keys for containers {_NOT_YET}; make a key and hand it over in `environment`"
 
 UNSUPPORTED_LABELS: Mapping[str, str] = {
-    "io.rancher.scheduler.global": f"one container on every host {_NOT_YET}; set a scale",
     "io.rancher.sidekicks": f"sidekicks {_NOT_YET}; make them services of their own",
     "io.rancher.container.create_agent": _AGENT,
     "io.rancher.container.agent.role": _AGENT,
 }
+SERVICE_LABELS: Mapping[str, str] = {
+    GLOBAL_LABEL: "a single container is not supported on every host; make it a service",
+}
+"""Labels that only a service can follow: a container of its own would carry them for nothing."""
+
 IGNORED_LABELS: Mapping[str, str] = {
     "io.rancher.container.pull_image": "an image that the host has is not pulled again; pull it on the hosts",
     "io.rancher.container.requested_ip": "the engine chooses addresses; reach the service by its name",
@@ -25,7 +30,6 @@ IGNORED_LABELS: Mapping[str, str] = {
 }
 """Labels that change less than what runs where: they are kept, and importing a file says that they do nothing."""
 
-_OFF = {"", "false", "no", "never"}
 _FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
     "healthCheck": (
         lambda config: config.health_check,
@@ -51,13 +55,16 @@ _FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
 }
 
 
-def check_supported(config: LaunchConfig, at: str = "") -> None:
+def check_supported(config: LaunchConfig, at: str = "", *, in_service: bool = False) -> None:
     """Refuse what would be accepted and never done. Raises `Invalid` on the field, or on `labels`."""
     for name, (value_of, reason) in _FIELDS.items():
         if value_of(config):
             raise Invalid(f"{at}{name}", "InvalidOption", f"{name}: {reason}.")
     for label in config.labels:
-        if (found := unsupported_label(config, label)) is not None:
+        found = unsupported_label(config, label)
+        if found is None and not in_service and is_switched_on(config, label):
+            found = SERVICE_LABELS.get(label)
+        if found is not None:
             raise Invalid(f"{at}labels", "InvalidOption", f"The label {label}: {found}.")
 
 
@@ -65,10 +72,10 @@ def unsupported_label(config: LaunchConfig, label: str) -> str | None:
     """Why a label is refused; None for any other label, and for one that is switched off."""
     if is_unknown_rule(label):
         return "no such rule is supported; host_label, container_label and container take _ne, _soft and _soft_ne"
-    return None if config.labels[label].strip().lower() in _OFF else UNSUPPORTED_LABELS.get(label)
+    return UNSUPPORTED_LABELS.get(label) if is_switched_on(config, label) else None
 
 
 def ignored_labels(config: LaunchConfig) -> list[str]:
     """What importing a file says about labels that do nothing."""
-    on = (label for label, value in config.labels.items() if value.strip().lower() not in _OFF)
+    on = (label for label in config.labels if is_switched_on(config, label))
     return [f"the label {label} does nothing: {IGNORED_LABELS[label]}." for label in on if label in IGNORED_LABELS]

@@ -10,6 +10,7 @@ import yaml
 
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
+from apps.containers.launch.kind_labels import is_global
 from apps.containers.launch.values import CLEARED, HealthCheck, LogConfig, RestartPolicy
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.rancher_compose import HEALTH_KEYS
@@ -179,7 +180,7 @@ def _blkio(config: LaunchConfig) -> dict[str, Any] | None:
 def _rancher_service(service: ComposeService) -> dict[str, Any]:
     outer = service.options.external.health_check
     check = HealthCheck.from_wire(outer) if outer else service.config.health_check
-    has_scale = service.options.kind == SERVICE and (service.config.labels.get("io.rancher.scheduler.global") != "true")
+    has_scale = service.options.kind == SERVICE and not is_global(service.config)
     found = {
         **_options(service.options, service.config.image),
         "scale": service.scale if has_scale else None,

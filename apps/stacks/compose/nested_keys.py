@@ -34,7 +34,7 @@ NESTED_KEYS: Known = {
     "blkio_config": _BLOCK_DEVICES,
     "depends_on": {ANY_NAME: {"condition": None, "required": None, "restart": lambda value: not _is_true(value)}},
     "deploy": {
-        "mode": _is_one_of("replicated", "global"),  # the reader refuses the second
+        "mode": _is_one_of("replicated", "global"),
         "replicas": None,
         "resources": {
             "limits": {"cpus": None, "memory": None, "pids": None},

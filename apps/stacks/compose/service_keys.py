@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.containers.launch.config import LAUNCH_FIELDS
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
-from apps.containers.launch.unsupported import UNSUPPORTED_LABELS
+from apps.containers.launch.kind_labels import GLOBAL_LABEL
 from apps.containers.launch.values import CLEARED, image_uuid
 from apps.stacks.compose import value_formats
 
@@ -172,12 +172,11 @@ def _blkio(value: Any) -> Fields:
 def _deploy(value: Any) -> Fields:
     found, resources = _map(value), _map(_map(value).get("resources"))
     limits, reserved, restart = _map(resources.get("limits")), _map(resources.get("reservations")), None
-    if found.get("mode") == "global":
-        raise UnsupportedValue(UNSUPPORTED_LABELS["io.rancher.scheduler.global"])
     if policy := _map(found.get("restart_policy")):
         name = {"none": "no", "any": "always"}.get(str(policy.get("condition", "any")), policy.get("condition"))
         restart = {"name": name, "maximumRetryCount": policy.get("max_attempts") if name == "on-failure" else None}
     return {
+        "labels": {GLOBAL_LABEL: "true"} if found.get("mode") == "global" else None,
         "scale": found.get("replicas"),
         "nanoCpus": None if limits.get("cpus") is None else value_formats.parse_nano_cpus(limits["cpus"]),
         "memory": None if limits.get("memory") is None else value_formats.parse_size(limits["memory"]),

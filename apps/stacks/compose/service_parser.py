@@ -138,7 +138,7 @@ class ServiceParser:
         if value is None:
             return
         previous = found.get(field)
-        if key == "deploy" and previous is not None and str(previous) != str(value):
+        if key == "deploy" and field != "labels" and previous is not None and str(previous) != str(value):
             self._warnings.append(f"{self._name}: `{self._keys[field]}` is not used: `deploy` says otherwise.")
         self._keys[field] = key
         found[field] = {**previous, **value} if isinstance(previous, dict) and isinstance(value, dict) else value

@@ -78,7 +78,6 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"dataVolumeMounts": {"/d": "1v1"}}, "dataVolumeMounts"),
     ({"networkIds": ["1n1"]}, "networkIds"),
     ({"requestedIpAddress": "10.42.0.7"}, "requestedIpAddress"),
-    ({"labels": {"io.rancher.scheduler.global": "true"}}, "labels"),
     ({"labels": {"io.rancher.scheduler.affinity:containers": "a=b"}}, "labels"),
     ({"labels": {"io.rancher.sidekicks": "data"}}, "labels"),
 ]
@@ -98,6 +97,13 @@ def test_what_would_be_accepted_and_never_done_is_refused(
     assert (of_container.value.field, of_container.value.code) == (name, "InvalidOption")
     assert "supported" in of_service.value.message
     assert not Service.all_objects.exists()
+
+
+def test_a_container_of_its_own_cannot_be_on_every_host(lab: Environment, actor_of: Any):
+    config = LaunchConfig.from_wire({"imageUuid": "docker:a", "labels": {"io.rancher.scheduler.global": "true"}})
+    with pytest.raises(Invalid, match="make it a service") as caught:
+        container_create(actor=actor_of("bob"), environment=lab, config=config)
+    assert (caught.value.field, caught.value.code) == ("labels", "InvalidOption")
 
 
 @pytest.mark.parametrize(

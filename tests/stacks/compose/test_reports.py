@@ -352,8 +352,6 @@ def test_external_links_have_the_service_s_name_when_they_have_no_other():
 @pytest.mark.parametrize(
     "body",
     [
-        "deploy: {mode: global}",
-        "labels: {io.rancher.scheduler.global: 'true'}",
         "labels: {io.rancher.sidekicks: data}",
         "labels: {io.rancher.container.create_agent: 'true'}",
         "network_mode: container:x",
@@ -363,6 +361,16 @@ def test_what_is_not_done_yet_is_refused_in_words(body: str):
     problem = refusal(body)
     assert problem.code == "InvalidOption"
     assert "support" in problem.message
+
+
+def test_a_global_service_is_one_in_either_way_of_writing():
+    stack = parse(
+        "services: {a: {image: x, deploy: {mode: global}, labels: {b: c}},"
+        " b: {image: x, labels: {io.rancher.scheduler.global: 'true'}}}"
+    )
+    assert [each.config.labels["io.rancher.scheduler.global"] for each in stack.services] == ["true", "true"]
+    assert stack.services[0].config.labels["b"] == "c"
+    assert not [text for each in stack.services for text in each.warnings]
 
 
 def test_a_label_that_is_switched_off_is_taken():

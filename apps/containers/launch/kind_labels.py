@@ -1,0 +1,24 @@
+"""The labels that say what kind of service or container something is: on every host, or a job that runs once. Pure."""
+
+from __future__ import annotations
+
+from apps.containers.launch.config import LaunchConfig
+
+GLOBAL_LABEL = "io.rancher.scheduler.global"
+START_ONCE_LABEL = "io.rancher.container.start_once"
+_OFF = {"", "false", "no", "never"}
+
+
+def is_switched_on(config: LaunchConfig, label: str) -> bool:
+    """Whether the configuration has the label, and not only to say no."""
+    return str(config.labels.get(label, "")).strip().lower() not in _OFF
+
+
+def is_global(config: LaunchConfig) -> bool:
+    """Whether a service has one container on each host."""
+    return is_switched_on(config, GLOBAL_LABEL)
+
+
+def is_start_once(config: LaunchConfig) -> bool:
+    """Whether a container is a job: its end is no failure, and it is not started again."""
+    return is_switched_on(config, START_ONCE_LABEL)

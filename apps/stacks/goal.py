@@ -1,0 +1,88 @@
+"""How many containers an active service should have now, and on which hosts where that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.containers.launch.kind_labels import is_global
+from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
+from apps.hosts.fleet import ACCEPTING
+from apps.hosts.models import Host
+from apps.stacks.global_plan import GlobalHosts, plan_global
+from apps.stacks.models import Service, Slot
+from apps.stacks.plan import ServicePlan, SlotView, plan_service
+
+ON_HOSTS = "on_hosts"  # in the status of a global service: how many hosts should have one; others have no such entry
+HOSTS = "hosts"  # and how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a service is held to: the steps, its effective scale, the hosts of slots, and what is to be remembered.
+
+    `hosts` has the host of every slot of a global service by its number; `status` goes into the service's status.
+    """
+
+    plan: ServicePlan
+    scale: int
+    hosts: Mapping[int, int] = field(default_factory=dict)
+    status: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+
+
+def goal_of(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -> Goal:
+    """The goal of a service: one container for each host that fits, or its scale."""
+    if row.has_containers and is_global(row.config):
+        return _global_goal(row, slots, views)
+    return Goal(plan_service(row.desired, row.wanted_containers, views), row.wanted_containers)
+
+
+def _global_goal(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -> Goal:
+    all_hosts = list(Host.all_objects.filter(environment=row.environment_id, removed=None))
+    hosts = global_hosts(row, all_hosts)
+    places = {slot.number: _host_of(slot) for slot in slots}
+    plan, new = plan_global(row.desired, hosts, views, places)
+    known = {number: host for number, host in places.items() if host is not None and number not in plan.drop}
+    scale = len({*known, *new}) if row.desired == "active" else len(views)
+    nowhere = row.desired == "active" and not hosts.eligible and not scale
+    return Goal(
+        plan,
+        scale,
+        hosts={**known, **new},
+        status={ON_HOSTS: scale, HOSTS: len(all_hosts)},
+        message="No active host has the labels that the service asks for." if nowhere else "",
+    )
+
+
+def global_hosts(row: Service, hosts: Iterable[Host]) -> GlobalHosts:
+    """The hosts that are to have a container of the service, and those that may keep theirs."""
+    labels = {**row.config.labels, STACK_SERVICE_LABEL: f"{row.stack.name}/{row.name}"}  # for names in rules
+    rules = [rule for rule in parse_rules(labels) if rule.subject == HOST_LABEL and not rule.soft]
+    fit = [
+        host
+        for host in hosts
+        if not host.removal_requested and all(rule.holds_for(host.all_labels) == rule.wanted for rule in rules)
+    ]
+    stay = [host for host in fit if not host.is_draining]
+    return GlobalHosts(
+        eligible=frozenset(host.pk for host in stay if host.display_state in ACCEPTING),
+        kept=frozenset(host.pk for host in stay),
+    )
+
+
+def _host_of(slot: Slot) -> int | None:
+    """The host that a slot's container is for; it has been on one if it was made before the service was global."""
+    container = slot.container
+    return None if container is None else container.requested_host_id or container.host_id
+
+
+def global_services_of_changed_host(row: Host) -> Iterable[tuple[str, int]]:
+    """The global services to requeue when a host comes, goes or has other labels."""
+    if row.display_state in {"active", "inactive"}:  # it came to rest before: nothing that decides changes by itself
+        return []
+    rows = Service.all_objects.filter(
+        environment=row.environment_id, removed=None, desired="active", status__has_key=ON_HOSTS
+    )
+    return [("service", key) for key in rows.values_list("pk", flat=True)]

@@ -1,0 +1,193 @@
+"""Services that are no fixed number of containers, on engines in memory: one on each host, and jobs that run once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.models import Container
+from apps.core.errors import Invalid
+from apps.drivers.simulated.engine import SimulatedDriver, simulated_engine
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.hosts.services import host_act, host_create, host_update
+from apps.stacks.models import Service, Stack
+from apps.stacks.selectors import health_of
+from apps.stacks.services import service_act, service_create, stack_create
+from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+
+GLOBAL = {"io.rancher.scheduler.global": "true"}
+ONCE = {"io.rancher.container.start_once": "true"}
+RULE = "io.rancher.scheduler.affinity:host_label"
+
+pytestmark = pytest.mark.faces
+
+
+@pytest.fixture
+def more_hosts(lab: Environment, host: Host, run_loop: Callable[[], None]) -> Callable[..., Host]:
+    """Adds a host on an engine of its own."""
+
+    def add(name: str, **labels: str) -> Host:
+        engine = f"{name}-{uuid.uuid4().hex}"  # drivers are shared by their address: each test needs its own
+        simulated_engine(engine).local_images.add("bb:new")
+        row = host_create(actor=None, environment=lab, url=f"sim://{engine}", name=name, labels=labels)
+        run_loop()
+        row.refresh_from_db()
+        return row
+
+    return add
+
+
+@pytest.fixture
+def serve(lab: Environment, host: Host, actor_of: Any, run_loop: Callable[[], None]) -> Callable[..., Service]:
+    """An active service, at rest."""
+
+    def make(labels: dict[str, str], **more: Any) -> Service:
+        stack = Stack.all_objects.filter(name="shop").first() or stack_create(
+            actor=actor_of("bob"), environment=lab, name="shop"
+        )
+        config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "labels": labels, **more.pop("fields", {})})
+        row = service_create(
+            actor=actor_of("bob"), stack=stack, name="web", config=config, start_on_create=True, **more
+        )
+        run_loop()
+        row.refresh_from_db()
+        return row
+
+    return make
+
+
+def where(row: Service) -> list[tuple[str, str, str]]:
+    """Host, state and name of its containers."""
+    found = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).select_related("host")
+    return sorted((str(each.host), each.display_state, each.name) for each in found)
+
+
+def test_one_on_each_host_and_a_new_host_gets_one_at_once(serve: Any, more_hosts: Any) -> None:
+    more_hosts("h2")
+    row = serve(GLOBAL, scale=5)
+    assert where(row) == [("h1", "running", "shop_web_1"), ("h2", "running", "shop_web_2")]
+    assert (row.display_state, row.scale, row.status["health"]) == ("active", 5, "healthy")
+    more_hosts("h3")
+    assert [host for host, _state, _name in where(row)] == ["h1", "h2", "h3"]
+    row.refresh_from_db()
+    assert (row.status["on_hosts"], row.status["hosts"]) == (3, 3)
+
+
+def test_the_rules_about_labels_count_and_follow_a_change(
+    serve: Any, more_hosts: Any, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    second = more_hosts("h2", disk="ssd")
+    third = more_hosts("h3")
+    row = serve({**GLOBAL, RULE: "disk=ssd"})
+    assert [host for host, _state, _name in where(row)] == ["h2"]
+    host_update(third, actor=actor_of("alice"), labels={"disk": "ssd"})
+    run_loop()
+    assert [host for host, _state, _name in where(row)] == ["h2", "h3"]
+    second.refresh_from_db()
+    host_update(second, actor=actor_of("alice"), labels={})
+    run_loop()
+    assert [host for host, _state, _name in where(row)] == ["h3"]
+
+
+def test_no_host_that_fits_is_said_and_no_failure(serve: Any) -> None:
+    row = serve({**GLOBAL, RULE: "disk=ssd"})
+    assert (row.display_state, where(row)) == ("active", [])
+    assert "No active host" in row.message
+
+
+def test_a_deactivated_host_keeps_its_own_and_an_evacuated_one_loses_it(
+    serve: Any, more_hosts: Any, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    second = more_hosts("h2")
+    row = serve(GLOBAL)
+    host_act(second, "deactivate", actor=actor_of("alice"))
+    run_loop()
+    assert [host for host, _state, _name in where(row)] == ["h1", "h2"]
+    second.refresh_from_db()
+    host_act(second, "evacuate", actor=actor_of("alice"))
+    run_loop()
+    Host.all_objects.filter(pk=second.pk).update(next_attempt_at=row.created)
+    run_loop()
+    second.refresh_from_db()
+    assert ([host for host, _state, _name in where(row)], second.display_state) == (["h1"], "inactive")
+    host_act(second, "activate", actor=actor_of("alice"))
+    run_loop()
+    assert [host for host, _state, _name in where(row)] == ["h1", "h2"]
+
+
+def test_a_lost_host_s_container_is_never_started_elsewhere(
+    serve: Any, more_hosts: Any, run_loop: Callable[[], None]
+) -> None:
+    second = more_hosts("h2")
+    row = serve(GLOBAL, lost_host=("reschedule", 10))
+    Host.all_objects.filter(pk=second.pk).update(
+        state="disconnected", lost_at="2020-01-01T00:00Z", seen_at="2020-01-01T00:00Z"
+    )
+    Service.all_objects.filter(pk=row.pk).update(next_attempt_at=row.created)
+    run_loop()
+    assert [(host, name) for host, _state, name in where(row)] == [("h1", "shop_web_1"), ("h2", "shop_web_2")]
+
+
+def test_an_upgrade_goes_over_the_hosts_in_batches_and_stays_on_each(
+    serve: Any, more_hosts: Any, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    sim.local_images.add("bb:new")
+    more_hosts("h2")
+    row = serve(GLOBAL)
+    new = LaunchConfig.from_wire({"imageUuid": "docker:bb:new", "labels": GLOBAL})
+    service_upgrade(row, actor=actor_of("bob"), config=new, strategy=UpgradeStrategy(interval_ms=100, start_first=True))
+    for _ in range(8):
+        run_loop()
+        row.refresh_from_db()
+        Service.all_objects.filter(pk=row.pk).update(
+            status={**row.status, "next_batch_at": None}, next_attempt_at=row.created
+        )
+    assert row.display_state == "upgraded"
+    service_upgrade_step(row, "finishupgrade", actor=actor_of("bob"))
+    run_loop()
+    rows = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).select_related("host")
+    assert sorted((str(each.host), each.image) for each in rows) == [("h1", "bb:new"), ("h2", "bb:new")]
+
+
+def test_a_host_that_is_asked_for_contradicts_every_host(serve: Any, host: Host) -> None:
+    with pytest.raises(Invalid, match="every host") as caught:
+        serve(GLOBAL, fields={"requestedHostId": f"1h{host.pk}"})
+    assert caught.value.field == "launchConfig.requestedHostId"
+
+
+def test_a_stopped_global_service_keeps_its_containers_and_a_removed_one_none(
+    serve: Any, more_hosts: Any, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    more_hosts("h2")
+    row = serve(GLOBAL)
+    service_act(row, "deactivate", actor=actor_of("bob"))
+    run_loop()
+    assert [state for _host, state, _name in where(row)] == ["stopped", "stopped"]
+    row.refresh_from_db()
+    service_act(row, "remove", actor=actor_of("bob"))
+    run_loop()
+    assert where(row) == []
+
+
+@pytest.mark.parametrize(("code", "health"), [(0, "completed"), (3, "unhealthy")])
+@pytest.mark.parametrize("label", ["true", "True", "yes"])
+def test_a_job_that_has_ended_is_done_and_never_replaced(
+    serve: Any, sim: SimulatedDriver, run_loop: Callable[[], None], code: int, health: str, label: str
+) -> None:
+    row = serve({"io.rancher.container.start_once": label})
+    before = Container.all_objects.get(spread_key=str(row.uuid))
+    sim.crash(before.external_id, code)
+    Container.all_objects.filter(pk=before.pk).update(next_attempt_at=row.created)
+    run_loop()
+    Service.all_objects.filter(pk=row.pk).update(next_attempt_at=row.created)
+    run_loop()
+    row.refresh_from_db()
+    after = Container.all_objects.get(spread_key=str(row.uuid), removed=None)
+    assert (after.pk, after.display_state, after.start_count) == (before.pk, "stopped", before.start_count)
+    assert (row.display_state, health_of(row)) == ("active", health)
+    assert (f"{code}" in row.message) == bool(code)
