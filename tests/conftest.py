@@ -62,9 +62,15 @@ PROVIDER_PAGE_TESTS = {f"accounts/test_{name}.py" for name in ("ldap_console", "
 HISTORY_TESTS = {
     *(f"containers/test_{name}.py" for name in ("container_life", "image_copies", "pull_retries", "reconcile_edges")),
     "hosts/test_host_life.py",
+    "stacks/test_compose_import.py",
 }
+# They read the whole source, a second for each question: what a change breaks there, its own tests do not show.
+SOURCE_TESTS = {"architecture"}
 INTERFACE_TESTS = (
-    PROVIDER_PAGE_TESTS | HISTORY_TESTS | {"agent", "console", "incidents", "linear", "login", "loop", "routes", "wire"}
+    PROVIDER_PAGE_TESTS
+    | HISTORY_TESTS
+    | SOURCE_TESTS
+    | {"agent", "console", "incidents", "linear", "login", "loop", "routes", "wire"}
 )
 
 # Most objects live as long as the run: walking them again and again would take a tenth of its time.
