@@ -38,7 +38,7 @@ from apps.console.login import (
     setup,
 )
 from apps.console.overview import overview
-from apps.console.stacks import service_form, service_upgrade, services, stacks
+from apps.console.stacks import kind_forms, service_form, service_upgrade, services, stacks
 
 app_name = "console"
 
@@ -64,6 +64,9 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/<key:pk>/remove", stacks.remove, name="stack-remove"),
     path("stacks/<key:pk>/all/<slug:action>", stacks.services_all, name="stack-all"),
     path("stacks/<key:stack>/services/new", service_form.service_new, name="service-new"),
+    path("stacks/<key:stack>/external-services/new", kind_forms.external_new, name="external-service-new"),
+    path("stacks/<key:stack>/aliases/new", kind_forms.alias_new, name="service-alias-new"),
+    path("services/<key:pk>/target", kind_forms.target, name="service-target"),
     path("services/preview", service_form.preview, name="service-preview"),
     path("services/<key:pk>", services.detail, name="service"),
     path("services/<key:pk>/logs", logs.service, name="service-logs"),

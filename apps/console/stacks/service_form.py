@@ -89,7 +89,8 @@ def form_choices(ctx: RequestContext) -> dict[str, Any]:
     }
 
 
-def _parse_links(ctx: RequestContext) -> list[tuple[Service, str]]:
+def parse_links(ctx: RequestContext) -> list[tuple[Service, str]]:
+    """The links as submitted. Raises `Invalid`."""
     sent = ctx.request.POST
     pairs = zip(sent.getlist("linkService"), sent.getlist("linkName"), strict=False)
     rows = [(parse_key(key), name.strip()) for key, name in pairs if key]
@@ -105,7 +106,7 @@ def _create_service(ctx: RequestContext, stack: Stack) -> Service:
     text = sent.get("scale", "1").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 9):
         raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
-    config, links = with_kind(form_to_config(sent), sent), _parse_links(ctx)
+    config, links = with_kind(form_to_config(sent), sent), parse_links(ctx)
     with transaction.atomic():
         row = service_create(
             actor=ctx.actor,
@@ -131,7 +132,7 @@ def preview(ctx: RequestContext) -> HttpResponse:
     if not sent.get("image", "").strip():  # nothing was typed yet: that is no mistake
         return ctx.render("console/parts/preview.html", context)
     try:
-        links = tuple((target.name, name or target.name) for target, name in _parse_links(ctx))
+        links = tuple((target.name, name or target.name) for target, name in parse_links(ctx))
         text = sent.get("scale", "1")
         made = ComposeService(
             name=sent.get("name", "").strip() or "service",

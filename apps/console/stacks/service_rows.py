@@ -11,6 +11,7 @@ from django.db.models import Count
 from apps.console.components.listing import natural_order
 from apps.console.components.state_badges import tone
 from apps.console.request_context import RequestContext
+from apps.console.stacks.kind_pages import KIND_LABELS
 from apps.containers.models import Container
 from apps.containers.selectors import endpoints, running_filter
 from apps.stacks.health import HEALTHY
@@ -35,6 +36,17 @@ class ServiceRow:
     def wanted(self) -> int:
         """How many containers it should have."""
         return containers_to_run(self.service)
+
+    @property
+    def kind(self) -> Any:
+        """What it is, in words, where it is no ordinary service."""
+        return KIND_LABELS[self.service.kind]
+
+    @property
+    def leads_to(self) -> str:
+        """Its image, or where it leads outside the environment."""
+        target = self.service.options.external
+        return target.hostname or ", ".join(target.addresses) or self.service.image
 
     @property
     def meter(self) -> str:

@@ -14,11 +14,11 @@ from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.freshness import combined_freshness
 from apps.console.components.listing import paginate, sort_rows
 from apps.console.components.removal_dialog import ask_removal
-from apps.console.components.rename_dialog import sent_texts
+from apps.console.components.rename_dialog import rename, sent_texts
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
 from apps.console.request_context import RequestContext, member_required, post_required
-from apps.console.stacks import lost_hosts
+from apps.console.stacks import kind_pages, lost_hosts
 from apps.console.stacks.service_rows import meter_tone
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.kind_labels import is_global
@@ -61,6 +61,8 @@ def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
 def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     """One service: scale, containers, ports, links, labels."""
     row = find(ctx, pk)
+    if not row.has_containers:
+        return kind_pages.detail(ctx, row)
     mine = _containers(ctx, row)
     all_containers = list(mine.only(*_FRESHNESS_FIELDS))
     page = paginate(ctx.request, sort_rows(defer_heavy_fields(mine), ctx.request.GET.get("sort", "slot"), COLUMNS))
@@ -157,6 +159,8 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     """Change name, description, scale and lost-host policy."""
     row, sent = find(ctx, pk), ctx.request.POST
+    if not row.has_containers:
+        return rename(ctx, row, service_update)
     current = {"name": row.name, "description": row.description, "scale": row.scale, "lost_after": row.lost_after}
     edit = Edit(ctx, current, row)
 

@@ -88,10 +88,21 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "row": row,
         "services": services,
         "add": add,
+        "more": _more_buttons(ctx, row),
         "bulk": bulk,
         "failing_pulls": failing_pulls(ctx.env.pk, containers),
     }
     return ctx.render("console/stack.html", context)
+
+
+def _more_buttons(ctx: RequestContext, row: Stack) -> list[buttons.Button]:
+    """What else can be added to a stack."""
+    labels = (
+        (gettext_lazy("Add external service"), "external-service-new"),
+        (gettext_lazy("Add service alias"), "service-alias-new"),
+    )
+    allowed = ctx.can("operate")
+    return [buttons.custom_button(label, "plus", ctx.url(name, stack=row.pk), allowed) for label, name in labels]
 
 
 def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[ServiceRow]) -> buttons.Button:
