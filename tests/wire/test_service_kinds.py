@@ -264,3 +264,15 @@ def test_others_see_none_of_it(api_of: Any, add: Any):
     outsider = api_of("mallory")
     assert outsider.get(f"externalservices/{made['id']}").status == 404
     assert outsider.get("serviceexposemaps")["data"] == []
+
+
+def test_a_stack_is_as_well_as_its_services_with_containers(
+    api: ApiClient, add: Any, idle: Idle, stack: dict[str, str]
+):
+    add("externalservices", "db", hostname="db.example.com")
+    assert api.get(f"environments/{stack['stack']}")["healthState"] == "healthy"
+    for name in ("front", "back"):
+        api.post(f"services/{stack[name]}?action=deactivate", {})
+    idle()
+    stopped = api.get(f"environments/{stack['stack']}")["healthState"]
+    assert stopped == "initializing"  # v1's word for a stack that is stopped: the external service keeps none of it up

@@ -18,9 +18,9 @@ from apps.api.wire.resource import (
 )
 from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
 from apps.core.ids import row_number
-from apps.stacks.health import stack_health, wire_health
+from apps.stacks.health import wire_health
 from apps.stacks.models import Service, Stack
-from apps.stacks.selectors import health_of, stack_export
+from apps.stacks.selectors import health_of_stack, stack_export
 from apps.stacks.services import (
     stack_act,
     stack_create,
@@ -59,7 +59,7 @@ def _if_values_visible(name: str) -> Any:
 
 def _health(context: RowContext) -> str:
     """The worst health among the stack's services."""
-    return wire_health(stack_health(map(health_of, context.extra or ())))
+    return wire_health(health_of_stack(context.extra or ()))
 
 
 class AddOutputsInputResource(EmbeddedResource):
@@ -126,7 +126,7 @@ class StackResource(Resource):
         """Each stack's services, with what their health is decided from."""
         found: dict[int, list[Any]] = {row.pk: [] for row in rows}
         services = Service.objects.within(caller.environments()).filter(stack__in=list(found), removed=None)
-        for service in services.only("stack", "desired", "status", "fault"):
+        for service in services.only("stack", "desired", "status", "fault", "kind", "image"):
             found[service.stack_id].append(service)
         return found
 
