@@ -19,6 +19,7 @@ from bench.deploy import (
     measure_recovery,
 )
 from bench.measurement import wait_until_idle
+from bench.placement import measure_placement
 from portal.tools.busybox_image import image_tar
 from tests import engine as engines
 from tests.docker.portal_process import (
@@ -65,6 +66,7 @@ def main() -> int:
         finally:
             engines.stop(engine)
         passed &= _pages(Path(folder) / "pages")
+    passed &= _placement()
     passed &= _child("bench.agents", "200 simulated agents in four processes on one portal")
     passed &= _child(
         "bench.tunnel", "The agent's tunnel against the engine's own socket, one engine, medians of 3 in turns"
@@ -74,6 +76,13 @@ def main() -> int:
     passed &= _child("bench.soak", "The portal's memory before, under and after a load of 260 simulated hosts")
     say(f"\n{'Every limit holds.' if passed else 'A limit is broken.'} ({time.monotonic() - began:.0f} s)")
     return 0 if passed else 1
+
+
+def _placement() -> bool:
+    say("\nPlacing 1,000 containers with affinity rules onto 1,000 hosts, in memory")
+    seconds = min(measure_placement() for _ in range(3))
+    report("the scheduler, best of 3", f"{seconds:.2f} s", "< 2 s")
+    return seconds < 2
 
 
 def _on_an_engine(url: str, folder: Path) -> bool:

@@ -38,7 +38,7 @@ from apps.console.login import (
     setup,
 )
 from apps.console.overview import overview
-from apps.console.stacks import kind_forms, service_form, service_upgrade, services, stacks
+from apps.console.stacks import kind_forms, service_form, service_upgrade, services, stacks, what_if
 
 app_name = "console"
 
@@ -71,6 +71,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>", services.detail, name="service"),
     path("services/<key:pk>/logs", logs.service, name="service-logs"),
     path("services/<key:pk>/activity", services.activity, name="service-activity"),
+    path("services/<key:pk>/what-if", what_if.service, name="service-what-if"),
     path("services/<key:pk>/edit", services.edit, name="service-edit"),
     path("services/<key:pk>/scale", services.scale, name="service-scale"),
     path("services/<key:pk>/clone", service_form.service_clone, name="service-clone"),
@@ -96,6 +97,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("hosts/new/address", hosts.new, name="host-new"),
     path("hosts/<key:pk>", hosts.detail, name="host"),
     path("hosts/<key:pk>/timeline", host_timeline.timeline, name="host-timeline"),
+    path("hosts/<key:pk>/what-if", what_if.host, name="host-what-if"),
     path("hosts/<key:pk>/images", host_images.index, name="host-images"),
     path("hosts/<key:pk>/images/copy", host_images.copy, name="host-images-copy"),
     path("hosts/<key:pk>/images/remove", host_images.remove, name="host-images-remove"),

@@ -28,7 +28,7 @@ def assign_host(row: Container) -> Host | ReconcileResult:
 
     One placement at a time per environment, so that two containers never take the same port or crowd one host.
     """
-    peers = _peers(row)
+    peers = find_peers(row)
     if isinstance(peers, ReconcileResult):
         return peers
     with transaction.atomic():
@@ -68,7 +68,7 @@ def _unplaced_result(row: Container, reasons: str, trace: list[dict[str, Any]]) 
     )
 
 
-def _peers(row: Container) -> dict[str, int] | ReconcileResult:
+def find_peers(row: Container) -> dict[str, int] | ReconcileResult:
     """The hosts of the containers whose volumes or network this one takes, by their names, once they have one."""
     config = row.config
     found: dict[str, int] = {}

@@ -41,7 +41,9 @@ def test_a_placement_among_hundreds_of_hosts_is_a_few_lines():
 
 
 def test_a_placement_of_before_traces_were_grouped_is_a_few_lines_too():
-    trace = [{"name": f"h{n}", "verdict": "refused", "reasons": ["it is inactive"]} for n in range(187)]
+    trace: list[dict[str, Any]] = [
+        {"name": f"h{n}", "verdict": "refused", "reasons": ["it is inactive"]} for n in range(187)
+    ]
     trace += [{"name": name, "verdict": "possible", "reasons": [], "rank": [0, 1]} for name in ("p1", "p2")]
     groups = group_trace(trace)
     assert [(each.verdict, each.count, each.reason) for each in groups] == [

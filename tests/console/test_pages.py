@@ -15,7 +15,7 @@ from apps.stacks.models import Service, Stack
 READERS = ("alice", "bob", "rex", "rita", "root")
 LISTS = ("stacks", "containers", "hosts", "activity", "keys", "policy", "find")
 OF_STACK = ("stack", "stack-compose", "stack-activity", "stack-edit", "stack-remove")
-OF_SERVICE = ("service", "service-activity", "service-edit", "service-remove")
+OF_SERVICE = ("service", "service-activity", "service-what-if", "service-edit", "service-remove")
 OF_CONTAINER = (
     "container",
     "container-logs",
@@ -24,7 +24,7 @@ OF_CONTAINER = (
     "container-edit",
     "container-remove",
 )
-OF_HOST = ("host", "host-timeline", "host-images", "host-edit", "host-remove")
+OF_HOST = ("host", "host-timeline", "host-images", "host-what-if", "host-edit", "host-remove")
 MAKERS = ("stack-new", "container-new")
 ADMIN = ("/admin/accounts", "/admin/accounts/new", "/admin/settings", "/admin/audit", "/admin/processes")
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from apps.hosts.affinity import PREFIX, STACK_SERVICE_LABEL, is_unknown_rule, parse_rules, substitute_names
 from apps.hosts.fleet import Fleet, HostView, Neighbour
 from apps.hosts.placement import Placed, PlacementRequirements, Unplaced, choose_host
+from bench.placement import place_all
 
 OWN = {STACK_SERVICE_LABEL: "shop/web"}
 HOSTS = [HostView(1, "one"), HostView(2, "two", containers=5), HostView(3, "three", containers=9)]
@@ -167,3 +168,7 @@ def test_a_host_keeps_a_rule_exactly_if_it_breaks_the_opposite(rule: str, part: 
         peer.host_id for peer in peers if (peer.name == part if rule == "container" else wanted.holds_for(peer.labels))
     }
     assert fleet.hosts_with(wanted) == holders
+
+
+def test_what_the_benchmark_places_has_room() -> None:
+    assert place_all(60, 30) == 60

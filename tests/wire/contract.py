@@ -61,6 +61,7 @@ DEVIATIONS = {
     "dockerHealthCheck": CONTRACT["logConfig"],  # not in v1: the engine's own check
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1: tries a directory
     "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: how a host is emptied
+    "whatIf": CONTRACT["statsAccess"],  # not in v1: what the scheduler would do
     "statsHistory": CONTRACT["statsAccess"],  # not in v1: charts of the past
     "ulimit": CONTRACT["logConfig"],  # not in v1
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1

@@ -10,6 +10,7 @@ from apps.api.resources import images, parts
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.socket_tickets import stats_ticket_link
 from apps.api.resources.stats_history import stats_history
+from apps.api.resources.what_if import host_what_if
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
@@ -90,6 +91,7 @@ class HostResource(Resource):
         "images": Link(call=images.list_images),
         "ipAddresses": Link(call=parts.addresses_of_host),
         "physicalHost": Link("physicalHost", attribute="pk"),
+        "whatIf": Link(call_with_query=host_what_if),
         "storagePools": Link(call=parts.storage_pools_of),
     }
 
@@ -109,7 +111,8 @@ class HostResource(Resource):
 
     def update(self, caller: ApiCaller, row: Host, data: Data) -> None:
         """Change name, description, labels, address or what may be reserved."""
-        host_update(row, actor=caller.actor, **data)
+        columns = {"memory": "memory_limit", "milliCpu": "milli_cpu_limit"}
+        host_update(row, actor=caller.actor, **{columns.get(name, name): value for name, value in data.items()})
 
     def act(self, caller: ApiCaller, row: Host, action: str) -> None:
         """Activate, deactivate, remove, purge."""

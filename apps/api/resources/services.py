@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.api.resources import launch, service_upgrades
 from apps.api.resources.public_endpoints import serialize_endpoints
+from apps.api.resources.what_if import service_what_if
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
@@ -196,6 +197,7 @@ class ServiceResource(Resource):
         "serviceExposeMaps": Link("serviceExposeMap", column="service"),
         "consumedservices": Link("service", column="linked_by__service"),
         "consumedbyservices": Link("service", column="links__target"),
+        "whatIf": Link(call_with_query=service_what_if),
     }
 
     def of_row(self, row: Any) -> Resource:

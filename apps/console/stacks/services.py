@@ -57,6 +57,11 @@ def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
     return rows.select_related("host")
 
 
+def freshness_rows(ctx: RequestContext, row: Service) -> QuerySet[Container]:
+    """The containers of the service, with what says when they were last observed."""
+    return _containers(ctx, row).only(*_FRESHNESS_FIELDS)
+
+
 @member_required
 def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     """One service: scale, containers, ports, links, labels."""
@@ -64,7 +69,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     if not row.has_containers:
         return kind_pages.detail(ctx, row)
     mine = _containers(ctx, row)
-    all_containers = list(mine.only(*_FRESHNESS_FIELDS))
+    all_containers = list(freshness_rows(ctx, row))
     page = paginate(ctx.request, sort_rows(defer_heavy_fields(mine), ctx.request.GET.get("sort", "slot"), COLUMNS))
     for each in page.rows:
         each.published_ports = endpoints(each)
@@ -114,7 +119,7 @@ def activity(ctx: RequestContext, pk: int) -> HttpResponse:
     containers = Container.objects.within([ctx.env.pk]).filter(spread_key=str(row.uuid)).values("pk")
     mine = Q(kind="service", target=row.pk) | Q(kind="container", target__in=containers)
     rows = Operation.objects.within([ctx.env.pk]).filter(mine).select_related("account")[:50]
-    freshness = combined_freshness(_containers(ctx, row).only(*_FRESHNESS_FIELDS))
+    freshness = combined_freshness(freshness_rows(ctx, row))
     context = {"row": row, "operations": rows, "freshness": freshness, "events": service_events(row)[:50]}
     return ctx.render("console/service_activity.html", context)
 

@@ -1,0 +1,221 @@
+"""What would happen, decided by the scheduler on a copy of what is there: nothing is changed, no engine is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from apps.containers.fleet import FleetSnapshot, own_labels, read_snapshot
+from apps.containers.models import Container
+from apps.containers.placement import find_peers, requirements_of
+from apps.containers.services import build_container, requested_host
+from apps.core.errors import Invalid
+from apps.core.result import ReconcileResult
+from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
+from apps.hosts.fleet import Fleet, HostView, Neighbour
+from apps.hosts.models import Host
+from apps.hosts.placement import Placed, PlacementRequirements, choose_host
+from apps.stacks.models import Service, Slot
+from apps.stacks.new_services import check_scale
+from apps.stacks.plan import plan_service
+from apps.stacks.rollout import upgrade_view
+
+MAX_EXPLAINED = 20_000  # containers times hosts: to explain more takes seconds
+
+MAX_TYPED = 10_000
+LOST = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What becomes of one container: where it is, where it would be, and why there, why nowhere, or why it stays.
+
+    `origin` is empty for one that is not placed yet, `target` for one that fits nowhere or goes.
+    """
+
+    container: str
+    origin: str = ""
+    target: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The outcome: containers that would be `placed` (or fit nowhere), those `removed`, and those that stay though."""
+
+    kind: str
+    placed: tuple[Move, ...] = ()
+    removed: tuple[Move, ...] = ()
+    stays: tuple[Move, ...] = ()
+
+    @property
+    def homeless(self) -> tuple[Move, ...]:
+        """Those that fit nowhere."""
+        return tuple(move for move in self.placed if not move.target)
+
+    @property
+    def settled(self) -> tuple[Move, ...]:
+        """Those that find a host."""
+        return tuple(move for move in self.placed if move.target)
+
+
+@dataclass
+class Trial:
+    """Placements one after the other on a copy, each seeing those before it."""
+
+    fleet: Fleet
+    spread: dict[str, dict[int, int]]
+    explain: bool = True
+    _hopeless: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def place(self, row: Container, origin: str = "") -> Move:
+        """Where the container would go; what no host took before is not tried again for its like."""
+        if row.spread_key in self._hopeless:
+            return Move(row.name, origin, reasons=self._hopeless[row.spread_key])
+        peers = find_peers(row)
+        if isinstance(peers, ReconcileResult):
+            return Move(row.name, origin, reasons=(peers.message,))
+        mine = self.spread.setdefault(row.spread_key, {}) if row.spread_key else {}
+        wanted = replace(requirements_of(row, {}, peers), spread=mine)
+        answer = choose_host(wanted, self.fleet, explain=self.explain)
+        if not isinstance(answer, Placed):
+            if row.spread_key:
+                self._hopeless[row.spread_key] = answer.reasons
+            return Move(row.name, origin, reasons=answer.reasons)
+        self._take(row, wanted, answer.host_id)
+        mine[answer.host_id] = mine.get(answer.host_id, 0) + 1
+        reasons = tuple(answer.trace[0]["reasons"]) if answer.trace else ()
+        return Move(row.name, origin, self.fleet.hosts[answer.host_id].name, reasons)
+
+    def _take(self, row: Container, wanted: PlacementRequirements, host_id: int) -> None:
+        neighbour = Neighbour(host_id, row.name, str(row.uuid), wanted.labels)
+        self.fleet.place(neighbour, ports=wanted.ports, memory=wanted.memory, milli_cpu=wanted.milli_cpu)
+
+
+def _trial(snapshot: FleetSnapshot, count: int, change: Callable[[HostView], HostView] = lambda view: view) -> Trial:
+    fleet = Fleet(map(change, snapshot.hosts), snapshot.neighbours)
+    spread = {key: dict(hosts) for key, hosts in snapshot.spread.items()}
+    return Trial(fleet, spread, explain=count * len(snapshot.hosts) <= MAX_EXPLAINED)
+
+
+def what_if_scaled(row: Service, scale: Any) -> WhatIf:
+    """The service with another scale: what would be placed where, what fits nowhere, what would go.
+
+    A service that is stopped is taken as started. Raises `Invalid` for a scale that it cannot have.
+    """
+    wanted = check_scale(scale)
+    slots = list(_slots(service=row))
+    steps = plan_service("active", wanted, [upgrade_view(row, slot) for slot in slots])
+    by_number = {slot.number: slot for slot in slots}
+    leaving = [slot.container for slot in slots if slot.container and slot.container.pk in steps.remove]
+    numbers = steps.fill + steps.surge
+    trial = _trial(read_snapshot(row.environment_id), len(numbers)) if numbers else None
+    placed = [trial.place(*_successor(row, number, by_number.get(number))) for number in numbers] if trial else []
+    return WhatIf("scale", tuple(placed), tuple(Move(each.name, str(each.host or "")) for each in leaving))
+
+
+def what_if_host_lost(host: Host) -> WhatIf:
+    """The host gone for good: what its services would start elsewhere, each after its own time, and what waits."""
+    rows = _running(Container.all_objects.filter(host=host)).select_related("slot__service__stack")
+    moving, stays = [], []
+    for row in rows:
+        slot = getattr(row, "slot", None)
+        why = _reason_to_stay(row, slot)
+        if why or slot is None:
+            stays.append(Move(row.name, str(host), str(host), (why,)))
+        else:
+            moving.append(slot)
+    moving.sort(key=lambda slot: (slot.service_id, slot.number))
+    snapshot = read_snapshot(host.environment_id)
+    trial = _trial(snapshot, len(moving), lambda view: replace(view, state=LOST) if view.id == host.pk else view)
+    placed = [trial.place(*_successor(slot.service, slot.number, slot)) for slot in moving]
+    return WhatIf("hostLost", tuple(placed), stays=tuple(stays))
+
+
+def _reason_to_stay(row: Container, slot: Slot | None) -> str:
+    if slot is None:
+        return "it belongs to no service, so nothing replaces it"
+    if row.final_exit_code is not None:
+        return "it has done its job, and is not run again"
+    if slot.service.desired != "active":
+        return f"the service {slot.service.name} is stopped"
+    if slot.service.lost_after is None:
+        return f"the service {slot.service.name} waits for a lost host to come back"
+    return ""
+
+
+def what_if_labeled(host: Host, labels: Mapping[str, str]) -> WhatIf:
+    """The host with these labels of its user: what waits and would be placed, and what would not be placed here again.
+
+    A rule counts when a container is placed: what runs stays.
+    """
+    snapshot = read_snapshot(host.environment_id)
+    wanted = {**host.engine_labels, **labels}
+    waiting = list(_running(Container.all_objects.filter(environment=host.environment_id, host=None)).order_by("pk"))
+    trial = _trial(snapshot, len(waiting), lambda view: replace(view, labels=wanted) if view.id == host.pk else view)
+    here = _running(Container.all_objects.filter(host=host)).order_by("pk")
+    stays = [
+        Move(row.name, str(host), str(host), broken) for row in here if (broken := _newly_broken(row, host, wanted))
+    ]
+    return WhatIf("labels", tuple(trial.place(row) for row in waiting), stays=tuple(stays))
+
+
+def _newly_broken(row: Container, host: Host, labels: Mapping[str, str]) -> tuple[str, ...]:
+    rules = [rule for rule in parse_rules(own_labels(row)) if rule.subject == HOST_LABEL and not rule.soft]
+    return tuple(
+        rule.violation
+        for rule in rules
+        if rule.holds_for(labels) != rule.wanted and rule.holds_for(host.all_labels) == rule.wanted
+    )
+
+
+def _running(rows: Any) -> Any:
+    return rows.filter(removed=None, desired="running")
+
+
+def _slots(**where: Any) -> Iterable[Slot]:
+    return Slot.objects.filter(**where).select_related("container__host", "successor__host", "previous")
+
+
+def _successor(row: Service, number: int, slot: Slot | None) -> tuple[Container, str]:
+    """The container that the service would make for a slot, and the name of the host that it would leave."""
+    previous = slot.container.host if slot is not None and slot.container is not None else None
+    name = f"{row.stack.name}/{row.name}"
+    config = row.config
+    made = build_container(
+        environment=row.environment,
+        config=config,
+        name=f"{row.stack.name}_{row.name}_{number}",
+        spread_key=str(row.uuid),
+        avoid_host=previous,
+        requested_host=requested_host(config, row.environment_id),
+        tags={
+            "io.rancher.stack.name": row.stack.name,
+            "io.rancher.project.name": row.stack.name,
+            STACK_SERVICE_LABEL: name,
+            "io.rancher.project_service.name": name,
+        },
+    )
+    return made, str(previous or "")
+
+
+def parse_labels(field_name: str, text: str) -> dict[str, str]:
+    """Read `a=b,c=d`. Raises `Invalid`."""
+    found = {}
+    for part in parse_label_names(text):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise Invalid(field_name, "InvalidFormat", "Write labels as name=value, with commas between them.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def parse_label_names(text: str) -> list[str]:
+    """The parts of a comma list."""
+    return [part.strip() for part in text[:MAX_TYPED].split(",") if part.strip()]
+
+
+def changed_labels(host: Host, add: Mapping[str, str], remove: Sequence[str]) -> dict[str, str]:
+    """The labels of the host's user with some more and some less."""
+    return {name: value for name, value in {**host.labels, **add}.items() if name not in remove}
