@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from apps.stacks.plan import REMOVED_STATES, ServicePlan, SlotView, containers_of_slots, numbers_of, plan_service
+
+
+class Numbered(Protocol):
+    """A slot, or the plan's view of one."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ def plan_global(
     excess = [slot for slot in stays if slot not in retained]
     plan = plan_service("active", len(retained), retained)
     # Numbers of slots that go now are not free yet: their rows are deleted at the end of the same step.
-    new = dict(zip(_free_numbers(stays, len(hosts.eligible)), sorted(hosts.eligible - first_on.keys()), strict=False))
+    new = dict(zip(free_numbers(stays, len(hosts.eligible)), sorted(hosts.eligible - first_on.keys()), strict=False))
     return (
         replace(
             plan,
@@ -55,6 +64,7 @@ def plan_global(
     )
 
 
-def _free_numbers(slots: Collection[SlotView], count: int) -> list[int]:
+def free_numbers(slots: Collection[Numbered], count: int) -> list[int]:
+    """The lowest numbers that no slot has."""
     used = {slot.number for slot in slots}
     return [number for number in range(1, count + len(used) + 1) if number not in used][:count]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from apps.containers.fleet import FleetSnapshot, own_labels, read_snapshot
+from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
 from apps.containers.placement import find_peers, requirements_of
 from apps.containers.services import build_container, requested_host
@@ -16,9 +19,10 @@ from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
 from apps.hosts.fleet import Fleet, HostView, Neighbour
 from apps.hosts.models import Host
 from apps.hosts.placement import Placed, PlacementRequirements, choose_host
+from apps.stacks.global_plan import free_numbers
+from apps.stacks.goal import ON_HOSTS, global_hosts, goal_of
 from apps.stacks.models import Service, Slot
 from apps.stacks.new_services import check_scale
-from apps.stacks.plan import plan_service
 from apps.stacks.rollout import upgrade_view
 
 MAX_EXPLAINED = 20_000  # containers times hosts: to explain more takes seconds
@@ -105,14 +109,27 @@ def what_if_scaled(row: Service, scale: Any) -> WhatIf:
     A service that is stopped is taken as started. Raises `Invalid` for a scale that it cannot have.
     """
     wanted = check_scale(scale)
+    if wanted != row.scale and not is_scalable(row):
+        why = "runs one container on each host" if row.has_containers else "has no containers of its own"
+        raise Invalid("scale", "InvalidOption", f"{row.name} {why}, so that there is no scale to try.")
+    tried = copy(row)
+    tried.desired, tried.scale = "active", wanted
     slots = list(_slots(service=row))
-    steps = plan_service("active", wanted, [upgrade_view(row, slot) for slot in slots])
+    goal = goal_of(tried, slots, [upgrade_view(row, slot) for slot in slots])
+    steps = goal.plan
     by_number = {slot.number: slot for slot in slots}
     leaving = [slot.container for slot in slots if slot.container and slot.container.pk in steps.remove]
     numbers = steps.fill + steps.surge
-    trial = _trial(read_snapshot(row.environment_id), len(numbers)) if numbers else None
-    placed = [trial.place(*_successor(row, number, by_number.get(number))) for number in numbers] if trial else []
-    return WhatIf("scale", tuple(placed), tuple(Move(each.name, str(each.host or "")) for each in leaving))
+    made = [_successor(row, number, by_number.get(number), goal.hosts.get(number)) for number in numbers]
+    trial = _trial(read_snapshot(row.environment_id), len(made)) if made else None
+    placed = [trial.place(*each) for each in made] if trial else []
+    removed = [Move(each.name, str(each.host or "")) for each in leaving]
+    return WhatIf("scale", tuple(placed), tuple(removed))
+
+
+def is_scalable(row: Service) -> bool:
+    """Whether it has a scale that can be changed."""
+    return row.has_containers and not is_global(row.config)
 
 
 def what_if_host_lost(host: Host) -> WhatIf:
@@ -140,6 +157,8 @@ def _reason_to_stay(row: Container, slot: Slot | None) -> str:
         return "it has done its job, and is not run again"
     if slot.service.desired != "active":
         return f"the service {slot.service.name} is stopped"
+    if is_global(slot.service.config):
+        return f"the service {slot.service.name} runs one container on each host, and waits for this one"
     if slot.service.lost_after is None:
         return f"the service {slot.service.name} waits for a lost host to come back"
     return ""
@@ -154,11 +173,38 @@ def what_if_labeled(host: Host, labels: Mapping[str, str]) -> WhatIf:
     wanted = {**host.engine_labels, **labels}
     waiting = list(_running(Container.all_objects.filter(environment=host.environment_id, host=None)).order_by("pk"))
     trial = _trial(snapshot, len(waiting), lambda view: replace(view, labels=wanted) if view.id == host.pk else view)
-    here = _running(Container.all_objects.filter(host=host)).order_by("pk")
+    begins, ends = _global_changes(host, labels)
+    leaving = {slot.container_id for slot in ends}
+    here = _running(Container.all_objects.filter(host=host)).exclude(pk__in=leaving).order_by("pk")
     stays = [
         Move(row.name, str(host), str(host), broken) for row in here if (broken := _newly_broken(row, host, wanted))
     ]
-    return WhatIf("labels", tuple(trial.place(row) for row in waiting), stays=tuple(stays))
+    placed = [trial.place(row) for row in waiting]
+    placed += [trial.place(*_successor(service, number, None, host.pk)) for service, number in begins]
+    removed = [Move(slot.container.name, str(host)) for slot in ends if slot.container is not None]
+    return WhatIf("labels", tuple(placed), tuple(removed), tuple(stays))
+
+
+def _global_changes(host: Host, labels: Mapping[str, str]) -> tuple[list[tuple[Service, int]], list[Slot]]:
+    """The global services that would begin to run on the host, each with its next number, and slots that would go."""
+    changed = copy(host)
+    changed.labels = dict(labels)
+    begins, ends = [], []
+    services = Service.all_objects.filter(
+        environment=host.environment_id, removed=None, desired="active", status__has_key=ON_HOSTS
+    )
+    slots: dict[int, list[Slot]] = defaultdict(list)
+    for slot in _slots(service__in=services):
+        slots[slot.service_id].append(slot)
+    for row in services.select_related("stack", "environment").order_by("pk"):
+        mine = slots[row.pk]
+        here = [slot for slot in mine if slot.container is not None and slot.container.host_id == host.pk]
+        wanted = global_hosts(row, [changed])
+        if not wanted.kept:
+            ends += here
+        elif wanted.eligible and not here:
+            begins.append((row, free_numbers(mine, 1)[0]))
+    return begins, ends
 
 
 def _newly_broken(row: Container, host: Host, labels: Mapping[str, str]) -> tuple[str, ...]:
@@ -178,8 +224,11 @@ def _slots(**where: Any) -> Iterable[Slot]:
     return Slot.objects.filter(**where).select_related("container__host", "successor__host", "previous")
 
 
-def _successor(row: Service, number: int, slot: Slot | None) -> tuple[Container, str]:
-    """The container that the service would make for a slot, and the name of the host that it would leave."""
+def _successor(row: Service, number: int, slot: Slot | None, host_id: int | None = None) -> tuple[Container, str]:
+    """The container that the service would make for a slot, and the name of the host that it would leave.
+
+    `host_id` is the only host for it, where the service is global.
+    """
     previous = slot.container.host if slot is not None and slot.container is not None else None
     name = f"{row.stack.name}/{row.name}"
     config = row.config
@@ -197,6 +246,7 @@ def _successor(row: Service, number: int, slot: Slot | None) -> tuple[Container,
             "io.rancher.project_service.name": name,
         },
     )
+    made.requested_host_id = host_id or made.requested_host_id
     return made, str(previous or "")
 
 

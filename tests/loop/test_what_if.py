@@ -171,3 +171,34 @@ def test_nothing_is_written_and_the_queries_do_not_grow(third: SimulatedFleet, s
     assert queries(4) == queries(40)
     assert Operation.all_objects.count() == operations
     assert Host.all_objects.count() == 3
+
+
+GLOBAL = {"io.rancher.scheduler.global": "true"}
+
+
+def test_a_global_service_follows_a_label_as_foretold(third: SimulatedFleet, shop: Stack) -> None:
+    service = third.service(shop, config={"labels": {**GLOBAL, f"{PREFIX}host_label": "zone=a"}})
+    assert sorted(third.host_by_slot(service).values()) == ["h1", "h3"]
+    host = third.host(2)
+    begins = what_if_labeled(host, changed_labels(host, {"zone": "a"}, ()))
+    assert foretold(begins) == {"shop_web_3": "h2"}
+    first = third.host(1)
+    ends = what_if_labeled(first, changed_labels(first, {}, ["zone"]))
+    assert [(move.container, move.origin) for move in ends.removed] == [("shop_web_1", "h1")]
+    assert "shop_web_1" not in {move.container for move in ends.stays}
+    host_update(host, actor=third.actor, labels=changed_labels(host, {"zone": "a"}, ()))
+    host_update(first, actor=third.actor, labels=changed_labels(first, {}, ["zone"]))
+    third.pass_time(seconds=30)
+    assert sorted(third.host_by_slot(service).values()) == ["h2", "h3"]
+
+
+def test_a_global_service_has_no_scale_to_try_and_waits_for_a_lost_host(third: SimulatedFleet, shop: Stack) -> None:
+    service = third.service(shop, config={"labels": GLOBAL}, lost_host=("reschedule", 30))
+    with pytest.raises(Invalid) as caught:
+        what_if_scaled(service, 7)
+    assert (caught.value.field, caught.value.code) == ("scale", "InvalidOption")
+    assert what_if_scaled(service, service.scale) == WhatIf("scale")
+    lost = what_if_host_lost(third.host(2))
+    assert lost.placed == ()
+    reasons = {move.container: move.reasons for move in lost.stays}
+    assert reasons["shop_web_2"] == ("the service web runs one container on each host, and waits for this one",)

@@ -16,6 +16,7 @@ from apps.core.errors import Problem
 from apps.stacks.what_if import (
     WhatIf,
     changed_labels,
+    is_scalable,
     parse_label_names,
     parse_labels,
     what_if_host_lost,
@@ -30,7 +31,7 @@ MAX_LISTED = 200
 def service(ctx: RequestContext, pk: int) -> HttpResponse:
     """The service with another scale; one more than now until somebody says otherwise."""
     row = find_service(ctx, pk)
-    typed = ctx.request.GET.get("scale", "").strip() or str(row.scale + 1)
+    typed = ctx.request.GET.get("scale", "").strip() or str(row.scale + is_scalable(row))
     digits = typed.isascii() and typed.removeprefix("-").isdigit() and len(typed) < 9
     context = {"row": row, "scale": typed, "freshness": combined_freshness(freshness_rows(ctx, row))}
     return _render(ctx, context, lambda: what_if_scaled(row, int(typed) if digits else typed))
