@@ -22,7 +22,7 @@ class StacksConfig(AppConfig):
         register(Service, reconcile.reconcile_service)
         workloads.register(ServiceWorkload())
         requeue_owners("host", drain.services_of_returned_host)
-        requeue_owners("host", goal.global_services_of_changed_host)
+        requeue_owners("host", goal.services_that_follow_hosts)
         requeue_owners("container", reconcile.services_to_requeue)
         requeue_owners("service", reconcile.stacks_to_requeue)
         requeue_owners("container", members.selecting_containers)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from apps.containers.launch.kind_labels import is_global
 from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
@@ -13,8 +19,12 @@ from apps.hosts.models import Host
 from apps.stacks.global_plan import GlobalHosts, plan_global
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import ServicePlan, SlotView, plan_service
+from apps.stacks.scale_policy import ScalePolicy, plan_policy
 
 ON_HOSTS = "on_hosts"  # in the status of a global service: how many hosts should have one; others have no such entry
+POLICY_SCALE = "policy_scale"  # of a service with a scale policy: how many it is held to now
+FULL = "full"  # and that no more fit: with which hosts, and until when that is believed
+RETRY_FULL = timedelta(minutes=4)  # less than the time after which what is in sync is reconciled again
 HOSTS = "hosts"  # and how many there are
 
 
@@ -33,10 +43,39 @@ class Goal:
 
 
 def goal_of(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -> Goal:
-    """The goal of a service: one container for each host that fits, or its scale."""
+    """The goal of a service: one container for each host that fits, as many as fit, or its scale."""
     if row.has_containers and is_global(row.config):
         return _global_goal(row, slots, views)
+    policy = row.fit_policy
+    if policy is not None and row.has_containers and row.desired == "active":
+        return _policy_goal(row, policy, slots, views)
     return Goal(plan_service(row.desired, row.wanted_containers, views), row.wanted_containers)
+
+
+def _policy_goal(row: Service, policy: ScalePolicy, slots: Sequence[Slot], views: Sequence[SlotView]) -> Goal:
+    """As many containers as fit; that no more of them do is believed for a while, or until the hosts change."""
+    known, now = row.status.get(FULL) or {}, timezone.now()
+    hosts = _fingerprint(Host.all_objects.filter(environment=row.environment_id, removed=None))
+    until = parse_datetime(str(known.get("until", "")))
+    is_full = known.get("hosts") == hosts and until is not None and until > now
+    homeless = frozenset(slot.number for slot in slots if _found_no_host(slot))
+    fit = plan_policy(policy, row.status.get(POLICY_SCALE), views, homeless, is_full=is_full)
+    status: dict[str, Any] = {POLICY_SCALE: fit.scale}
+    if fit.is_full:
+        end = until if is_full and until is not None else now + RETRY_FULL
+        status[FULL] = {"hosts": hosts, "until": end.isoformat()}
+    return Goal(fit.plan, fit.scale, status=status)
+
+
+def _found_no_host(slot: Slot) -> bool:
+    container = slot.container
+    return container is not None and container.host_id is None and container.fault and not container.removal_requested
+
+
+def _fingerprint(hosts: Iterable[Host]) -> str:
+    """Changes whenever a host comes or goes, takes containers or not, or has other labels."""
+    found = sorted((host.pk, host.display_state, sorted(host.all_labels.items())) for host in hosts)
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
 
 
 def _global_goal(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -> Goal:
@@ -78,11 +117,10 @@ def _host_of(slot: Slot) -> int | None:
     return None if container is None else container.requested_host_id or container.host_id
 
 
-def global_services_of_changed_host(row: Host) -> Iterable[tuple[str, int]]:
-    """The global services to requeue when a host comes, goes or has other labels."""
+def services_that_follow_hosts(row: Host) -> Iterable[tuple[str, int]]:
+    """The services to requeue that are global or as many as fit, when a host comes, goes or has other labels."""
     if row.display_state in {"active", "inactive"}:  # it came to rest before: nothing that decides changes by itself
         return []
-    rows = Service.all_objects.filter(
-        environment=row.environment_id, removed=None, desired="active", status__has_key=ON_HOSTS
-    )
+    follows_hosts = Q(status__has_key=ON_HOSTS) | Q(status__has_key=POLICY_SCALE)
+    rows = Service.all_objects.filter(follows_hosts, environment=row.environment_id, removed=None, desired="active")
     return [("service", key) for key in rows.values_list("pk", flat=True)]

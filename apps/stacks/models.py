@@ -16,6 +16,7 @@ from apps.environments.models import TenantRow
 from apps.hosts.models import Host
 from apps.stacks.lifecycle import SERVICE as SERVICE_LIFECYCLE
 from apps.stacks.lifecycle import STACK
+from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.service_options import (
     SERVICE,
     ExternalTarget,
@@ -72,6 +73,7 @@ class Service(TenantRow):
     metadata = models.JSONField(default=dict)
     external_id = models.CharField(max_length=255, blank=True)
     start_on_create = models.BooleanField(default=False)
+    scale_policy = models.JSONField(default=dict)
     lost_after = models.PositiveIntegerField(null=True)
     revision = models.PositiveIntegerField(default=1)
     previous_revision = models.PositiveIntegerField(null=True)
@@ -119,6 +121,11 @@ class Service(TenantRow):
     def wanted_containers(self) -> int:
         """How many containers of its own it is to have."""
         return self.scale if self.has_containers else 0
+
+    @property
+    def fit_policy(self) -> ScalePolicy | None:
+        """Between how many containers it has as many as fit; None for a service with a scale."""
+        return ScalePolicy.from_wire(self.scale_policy)
 
     @property
     def options(self) -> ServiceOptions:

@@ -18,6 +18,7 @@ from apps.containers.services import check_references
 from apps.core.errors import Invalid
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
 from apps.stacks.models import Service, Stack
+from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.service_options import DEFAULT_OPTIONS, SERVICE, ServiceOptions
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
@@ -38,6 +39,7 @@ class ServiceSettings(TypedDict, total=False):
     start_on_create: bool
     external_id: str
     lost_host: tuple[str | None, int | None]
+    scale_policy: Mapping[str, Any] | None
     options: ServiceOptions
 
 
@@ -66,6 +68,15 @@ def check_scale(scale: Any) -> int:
     if scale > MAX_SCALE:
         raise Invalid("scale", "MaxLimitExceeded", f"The scale cannot be above {MAX_SCALE}.")
     return scale
+
+
+def check_scale_policy(policy: Mapping[str, Any] | None, config: LaunchConfig) -> dict[str, int]:
+    """The scale policy as it is stored, empty without one. Raises `Invalid`."""
+    found = ScalePolicy.from_wire(policy)
+    if found is not None and is_global(config):
+        why = f"A service with the label {GLOBAL_LABEL} has one container on each host; drop the label or the policy."
+        raise Invalid("scalePolicy", "InvalidOption", why)
+    return found.to_wire() if found else {}
 
 
 def check_metadata(metadata: Any) -> dict[str, Any]:
@@ -104,6 +115,7 @@ def build_service(
         name=name,
         description=settings.get("description", ""),
         scale=check_scale(settings.get("scale", 1)),
+        scale_policy=check_scale_policy(settings.get("scale_policy"), config),
         spec=config.to_json(),
         image=config.image[:512],
         metadata=check_metadata(settings.get("metadata")),
@@ -133,4 +145,5 @@ def check_global(config: LaunchConfig, at: str = "") -> None:
 def describe_service(row: Service) -> dict[str, Any]:
     """What was requested, for the operation and the audit log."""
     found = {"name": row.name, "scale": row.scale, "launchConfig": row.spec}
+    found |= {"scalePolicy": row.scale_policy} if row.scale_policy else {}
     return found if row.kind == SERVICE else {**found, "kind": row.kind, "external": row.external}

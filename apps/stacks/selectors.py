@@ -14,7 +14,7 @@ from apps.core.errors import Forbidden
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.stacks.compose import export
-from apps.stacks.goal import ON_HOSTS
+from apps.stacks.goal import ON_HOSTS, POLICY_SCALE
 from apps.stacks.health import DEGRADED, INITIALIZING, SEVERITY, STOPPED, stack_health
 from apps.stacks.models import (
     Service,
@@ -47,7 +47,8 @@ class ServiceView:
 
 def containers_to_run(row: Service) -> int:
     """How many containers the service should have: its scale, or as many as the loop found hosts for."""
-    return int((row.status or {}).get(ON_HOSTS, row.wanted_containers))
+    status = row.status or {}
+    return int(status.get(ON_HOSTS, status.get(POLICY_SCALE, row.wanted_containers)))
 
 
 def health_of(row: Service) -> str:

@@ -29,6 +29,7 @@ from apps.stacks.new_services import (
     check_metadata,
     check_name,
     check_scale,
+    check_scale_policy,
     describe_service,
     link_name,
     service_taken,
@@ -176,6 +177,8 @@ def service_update(
         _require_containers(row, allowed["scale"])
     if options is not None:
         allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
+    if "scale_policy" in changes:
+        allowed["scale_policy"] = check_scale_policy(changes["scale_policy"], row.config)
     if "metadata" in allowed:
         allowed["metadata"] = check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:

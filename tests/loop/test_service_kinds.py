@@ -17,7 +17,7 @@ from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create, host_update
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import health_of
-from apps.stacks.services import service_act, service_create, stack_create
+from apps.stacks.services import service_act, service_create, service_update, stack_create
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
 
 GLOBAL = {"io.rancher.scheduler.global": "true"}
@@ -172,6 +172,54 @@ def test_a_stopped_global_service_keeps_its_containers_and_a_removed_one_none(
     service_act(row, "remove", actor=actor_of("bob"))
     run_loop()
     assert where(row) == []
+
+
+def held(row: Service) -> tuple[int, str, str]:
+    row.refresh_from_db()
+    return len(where(row)), row.display_state, str(row.status["health"])
+
+
+def test_as_many_as_fit_and_more_when_hosts_come(
+    serve: Any, more_hosts: Any, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    more_hosts("h2")
+    row = serve({}, fields={"ports": ["80:80"]}, scale_policy={"min": 1, "max": 4, "increment": 2})
+    assert held(row) == (2, "active", "healthy")  # a port is taken once on each host
+    more_hosts("h3")
+    assert held(row) == (3, "active", "healthy")
+    service_update(row, actor=actor_of("bob"), scale_policy={"min": 1, "max": 2})
+    run_loop()
+    assert held(row) == (2, "active", "healthy")
+    service_update(row, actor=actor_of("bob"), scale_policy=None)
+    run_loop()
+    assert held(row)[0] == row.scale == 1
+
+
+def test_what_does_not_fit_below_the_minimum_is_told(serve: Any) -> None:
+    row = serve({}, fields={"ports": ["80:80"]}, scale_policy={"min": 2, "max": 3})
+    assert held(row)[0] == 2
+    assert "Scheduling failed" in row.message
+
+
+@pytest.mark.parametrize(
+    ("policy", "field", "code"),
+    [
+        ({"max": 3}, "scalePolicy.min", "MissingRequired"),
+        ({"min": 3, "max": 2}, "scalePolicy.max", "MinLimitExceeded"),
+        ({"min": 0, "max": 2}, "scalePolicy.min", "MinLimitExceeded"),
+        ({"min": 1, "max": 1001}, "scalePolicy.max", "MaxLimitExceeded"),
+        ({"min": 1, "max": 2, "increment": "2"}, "scalePolicy.increment", "InvalidFormat"),
+    ],
+)
+def test_a_bad_scale_policy_is_refused(serve: Any, policy: dict[str, Any], field: str, code: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        serve({}, scale_policy=policy)
+    assert (caught.value.field, caught.value.code) == (field, code)
+
+
+def test_one_on_each_host_and_as_many_as_fit_exclude_each_other(serve: Any) -> None:
+    with pytest.raises(Invalid, match="drop the label or the policy"):
+        serve(GLOBAL, scale_policy={"min": 1, "max": 2})
 
 
 @pytest.mark.parametrize(("code", "health"), [(0, "completed"), (3, "unhealthy")])

@@ -73,15 +73,12 @@ def test_an_environment_is_found_among_the_accounts_by_its_name(api_of: Any, lab
     assert api_of("mallory").get(f"accounts/{found['id']}").status == 404
 
 
-REFUSED: list[tuple[str, Any]] = [
-    ("scalePolicy", {"min": 1, "max": 3}),
-]
 ONLY_WHEN_CREATED: list[tuple[str, Any]] = [
     ("secondaryLaunchConfigs", [{"name": "x", "imageUuid": "docker:a"}]),
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), [*REFUSED, *ONLY_WHEN_CREATED])
+@pytest.mark.parametrize(("field", "value"), ONLY_WHEN_CREATED)
 def test_a_service_is_not_made_with_what_nothing_does(
     field: str, value: Any, api_of: Any, lab: Environment, stack: dict[str, str]
 ):
@@ -90,19 +87,31 @@ def test_a_service_is_not_made_with_what_nothing_does(
     assert (answer.status, answer["code"], answer["fieldName"]) == (422, "InvalidOption", field)
 
 
-@pytest.mark.parametrize(("field", "value"), REFUSED)
-def test_a_change_of_what_nothing_does_is_refused_with_the_hash_beside_it(
-    field: str, value: Any, api_of: Any, lab: Environment, stack: dict[str, str]
+def test_a_scale_policy_that_is_refused_leaves_the_hash_beside_it_unsaved(
+    api_of: Any, lab: Environment, stack: dict[str, str]
 ):
     api = api_of("bob").inside(lab)
-    answer = api.put(f"services/{stack['front']}", {"metadata": {"io.rancher.service.hash": "2"}, field: value})
-    assert (answer.status, answer["fieldName"]) == (422, field)
+    change = {"metadata": {"io.rancher.service.hash": "2"}, "scalePolicy": {"min": 3, "max": 2}}
+    answer = api.put(f"services/{stack['front']}", change)
+    assert (answer.status, answer["fieldName"]) == (422, "scalePolicy.max")
     assert not api.get(f"services/{stack['front']}")["metadata"]
+
+
+def test_a_scale_policy_is_shown_and_changed(api_of: Any, lab: Environment, stack: dict[str, str]):
+    api, path = api_of("bob").inside(lab), f"services/{stack['front']}"
+    assert api.get(path)["scalePolicy"] is None
+    assert api.put(path, {"scalePolicy": {"min": 2, "max": 5}}).status == 200
+    shown = api.get(path)["scalePolicy"]
+    assert {name: shown[name] for name in ("min", "max", "increment")} == {"min": 2, "max": 5, "increment": 1}
+    assert api.put(path, {"description": "x"}).status == 200
+    assert api.get(path)["scalePolicy"]["max"] == 5
+    assert api.put(path, {"scalePolicy": None}).status == 200  # null says nothing, as everywhere
+    assert api.get(path)["scalePolicy"]["max"] == 5
 
 
 def test_the_defaults_that_clients_send_are_harmless(api_of: Any, lab: Environment, stack: dict[str, str]):
     nothing: dict[str, Any] = {
-        **dict.fromkeys((field for field, _value in [*REFUSED, *ONLY_WHEN_CREATED])),
+        **dict.fromkeys((field for field, _value in ONLY_WHEN_CREATED)),
         "retainIp": False,
         "selectorContainer": "",
         "vip": None,

@@ -75,7 +75,6 @@ def _link_action(change: Callable[..., None]) -> Callable[[ApiCaller, Service, D
 
 
 _UNSUPPORTED = {
-    "scalePolicy": "services are not scaled by a policy yet; set `scale`",
     "secondaryLaunchConfigs": "sidekicks are not supported yet; make them services of their own",
 }
 
@@ -163,7 +162,7 @@ class ServiceResource(Resource):
         publicEndpoints        array[publicEndpoint]        r
         retainIp               boolean                      cu
         scale                  int                          cu <scale =1 ~
-        scalePolicy            json                         cu
+        scalePolicy            scalePolicy                  cu <scale_policy
         secondaryLaunchConfigs array[secondaryLaunchConfig] c  ~
         selectorContainer      string                       cu <selector_container
         selectorLink           string                       cu <selector_link
@@ -178,6 +177,7 @@ class ServiceResource(Resource):
         "launchConfig": lambda context: context.extra["config"],
         "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
         "metadata": lambda context: context.row.metadata or None,
+        "scalePolicy": lambda context: context.row.scale_policy or None,
         "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].containers, context.row.pk),
         "retainIp": lambda context: context.row.address_settings.get("retainIp"),
         "secondaryLaunchConfigs": lambda _context: [],
@@ -248,6 +248,7 @@ class ServiceResource(Resource):
             start_on_create="startOnCreate",
             external_id="externalId",
         )
+        more["scale_policy"] = data.get("scalePolicy")
         more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
         config = config_of_kind(self.name, data.get("launchConfig") or {})
         more["options"] = read_options(self.name, data, ServiceOptions(kind=self.name))
@@ -258,11 +259,25 @@ class ServiceResource(Resource):
         _refuse_unsupported(data)
         lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
         options = read_options(self.name, data, row.options)
+        if "scalePolicy" in data:
+            data["scale_policy"] = data.pop("scalePolicy")
         service_update(row, actor=caller.actor, lost_host=lost, options=options, **data)
 
     def act(self, caller: ApiCaller, row: Service, action: str) -> None:
         """Activate, deactivate, remove, purge; finish, cancel or roll back an upgrade."""
         service_act(row, action, actor=caller.actor)
+
+
+class ScalePolicyResource(EmbeddedResource):
+    """Between how many containers a service has as many as fit."""
+
+    name = "scalePolicy"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        increment int cu =1 1..1000
+        max       int cu =1 1..1000
+        min       int cu * 1..1000
+    """)
 
 
 class ServiceConsumeMapResource(Resource):

@@ -18,7 +18,7 @@ from apps.console.containers.launch_form import (
     submitted_values,
 )
 from apps.console.request_context import RequestContext, member_required, post_required
-from apps.console.stacks.service_kind_form import kind_values, with_kind, without_kind
+from apps.console.stacks.service_kind_form import kind_errors, kind_values, parse_scale_policy, with_kind, without_kind
 from apps.console.stacks.services import find
 from apps.console.stacks.stacks import find as find_stack
 from apps.containers.models import Container
@@ -69,7 +69,7 @@ def _handle_form(ctx: RequestContext, stack: Stack, values: dict[str, Any]) -> H
             row = _create_service(ctx, stack)
             return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
-            errors = form_errors(problem)
+            errors = kind_errors(problem) or form_errors(problem)
     context = {"stack": stack, **_form_context(ctx, values, errors)}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)
 
@@ -115,6 +115,7 @@ def _create_service(ctx: RequestContext, stack: Stack) -> Service:
             description=sent.get("description", "").strip(),
             config=config,
             scale=int(text),
+            scale_policy=parse_scale_policy(sent),
             start_on_create=bool(sent.get("start")),
         )
         if links:
