@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apps.containers.models import Container
 from apps.hosts.models import Host
 from apps.stacks.models import Service
 
@@ -56,3 +57,19 @@ def test_a_limit_that_is_none_is_refused_at_its_field(
     assert answer.status_code == 422
     assert set(answer.context["errors"]) == {{"memory": "memory", "cpus": "milliCpu"}[field]}
     assert typed in answer.content.decode()
+
+
+def test_a_service_s_page_says_why_each_container_is_where_it_is(browser_as: Any, at: Any, web: Service) -> None:
+    page = browser_as("rita").get(at("service", pk=web.pk))
+    assert [(line.container.name, line.reasons) for line in page.context["placement_lines"]] == [
+        (f"shop_web_{number}", ("it is the only host that fits",)) for number in (1, 2)
+    ]
+    assert "it is the only host that fits" in page.content.decode()
+
+
+def test_a_container_without_a_host_has_the_reasons_against_each(browser_as: Any, at: Any, web: Service) -> None:
+    waiting = Container.all_objects.get(name="shop_web_1")
+    trace = [{"verdict": "refused", "reasons": ["port 80/tcp is in use"], "hosts": ["h1", "h2"], "count": 2}]
+    Container.all_objects.filter(pk=waiting.pk).update(host=None, placement=trace)
+    lines = browser_as("rita").get(at("service", pk=web.pk)).context["placement_lines"]
+    assert lines[0].reasons == ("port 80/tcp is in use (h1, h2)",)

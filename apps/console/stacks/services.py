@@ -17,6 +17,7 @@ from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import rename, sent_texts
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
+from apps.console.containers.placement_summary import placement_lines
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks import kind_pages, lost_hosts
 from apps.console.stacks.service_rows import meter_tone
@@ -85,6 +86,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "failing_pulls": failing_pulls(ctx.env.pk, mine),
         "lost_hosts": lost_hosts.lost_hosts_of(row, page.rows),
         "links": list(links),
+        "placement_lines": placement_lines(mine, page.rows),
         "config": row.config,
         "env": _environment_values(row.config.environment, is_revealed=bool(can_see_values)),
         "values_reason": can_see_values.reason,
