@@ -11,7 +11,7 @@ class ContainersConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the reconcilers, the workload, and what empties a removed environment."""
-        from apps.containers import pull_reconcile, reconcile, services
+        from apps.containers import deployment_units, pull_reconcile, reconcile, services
         from apps.containers.models import Container, Pull
         from apps.containers.workload import ContainerWorkload
         from apps.control.kinds import register, requeue_owners
@@ -21,6 +21,7 @@ class ContainersConfig(AppConfig):
         register(Container, reconcile.reconcile_container)
         register(Pull, pull_reconcile.reconcile_pull, deadline=1800)
         requeue_owners("pull", reconcile.containers_awaiting_pull)
+        requeue_owners("container", deployment_units.members_to_requeue)
         requeue_owners("host", reconcile.containers_awaiting_host)
         workloads.register(ContainerWorkload())
         hooks.on_environment_removed.insert(0, services.remove_environment_containers)

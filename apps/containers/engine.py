@@ -12,6 +12,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.deployment_units import peers_in_unit, peers_label
 from apps.containers.launch.engine_body import engine_body
 from apps.containers.models import Container
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
@@ -146,13 +147,26 @@ def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
 def _build_body(row: Container, engine: Driver) -> dict[str, Any]:
     config = row.config
     managed = config.network_mode == "managed"
+    members = peers_in_unit(row)
+    lent = {name: _lent_engine_id(row, name, peer) for name, peer in members.items()}
+    network_id = lent.get(config.network_launch_config or "")
+    if config.network_container_id:
+        network_id = _resolve_engine_id(row, config.network_container_id)
     return engine_body(
         config,
-        labels={UUID_LABEL: str(row.uuid), "io.rancher.container.name": row.name, **row.tags},
+        labels={
+            UUID_LABEL: str(row.uuid),
+            "io.rancher.container.name": row.name,
+            **row.tags,
+            **peers_label(members),
+        },
         network=ensure_environment_network(row, engine) if managed else None,
         aliases=[row.name, *row.aliases],
-        peer=_resolve_engine_id(row, config.network_container_id) if config.network_container_id else None,
-        volumes_from=[_resolve_engine_id(row, reference) for reference in config.data_volumes_from],
+        peer=network_id,
+        volumes_from=[
+            *(_resolve_engine_id(row, reference) for reference in config.data_volumes_from),
+            *(lent[name] for name in config.data_volumes_from_launch_configs if name in lent),
+        ],
     )
 
 
@@ -172,6 +186,19 @@ def _resolve_engine_id(row: Container, reference: str) -> str:
     referenced = find_container(row.environment_id, reference)
     if referenced is None or referenced.removed is not None or referenced.removal_requested:
         raise EngineRefused(f"The container {reference} whose volumes or network it takes was removed.")
+    return _engine_id_of(row, referenced)
+
+
+def _lent_engine_id(row: Container, name: str, peer: Container | None) -> str:
+    """The engine's id of a member of the row's unit; one that is not there is made by the unit's service."""
+    if peer is None:
+        raise PeerNotReady(f"Waits for {name}, whose volumes or network it takes.")
+    if not peer.external_id:  # its failures are its own: it is kept running, and this one with it
+        raise PeerNotReady(f"Waits for {peer.name}, whose volumes or network it takes.")
+    return _engine_id_of(row, peer)
+
+
+def _engine_id_of(row: Container, referenced: Container) -> str:
     if referenced.host_id not in {None, row.host_id}:
         raise EngineRefused(f"{referenced.name}, whose volumes or network it takes, is on another host.")
     if referenced.external_id:

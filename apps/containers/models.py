@@ -23,8 +23,9 @@ class Container(TenantRow):
     they vanish; the others are as the engine shows them. `native` ones were made outside Corral. `aliases` and `tags`
     are the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
     `restart_mark` counts the restarts requested, `reserved_memory` (bytes) and `reserved_milli_cpu` are what its
-    configuration reserves, where they can be summed up. Observed: `host` (the scheduler's), `external_id`, `address`,
-    `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
+    configuration reserves, where they can be summed up. `deployment_unit` is what the containers of one unit have in
+    common, which are on one host, and `launch_name` says which of them this is. Observed: `host` (the scheduler's),
+    `external_id`, `address`, `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
     """
 
     KIND = "container"
@@ -43,6 +44,8 @@ class Container(TenantRow):
     restart_mark = models.PositiveIntegerField(default=0)
     reserved_memory = models.PositiveBigIntegerField(default=0)
     reserved_milli_cpu = models.PositiveIntegerField(default=0)
+    deployment_unit = models.CharField(max_length=36, blank=True, db_index=True)
+    launch_name = models.CharField(max_length=63, blank=True)
 
     host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="containers")
     external_id = models.CharField(max_length=64, blank=True, db_index=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.containers.deployment_units import unit_mates, unit_requirements
 from apps.containers.fleet import own_labels, read_fleet
 from apps.containers.models import Container
 from apps.containers.selectors import Counts, counts_by_host, find_container
@@ -26,7 +27,8 @@ FIRST_RETRY, RETRY_SECONDS, RETRY_LATER = 1.0, 5.0, 15.0  # a host that becomes 
 def assign_host(row: Container) -> Host | ReconcileResult:
     """Give the row a host and return it, or the result that says why there is none.
 
-    One placement at a time per environment, so that two containers never take the same port or crowd one host.
+    One placement at a time per environment, so that two containers never take the same port or crowd one host. The
+    members of a deployment unit get theirs together.
     """
     peers = find_peers(row)
     if isinstance(peers, ReconcileResult):
@@ -35,17 +37,19 @@ def assign_host(row: Container) -> Host | ReconcileResult:
         row.environment = Environment.objects.select_for_update(no_key=True).get(pk=row.environment_id)
         hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
         counts = counts_by_host(row.environment_id, row.spread_key)
-        wanted = requirements_of(row, counts, peers)
+        mates = unit_mates(row)
+        wanted = unit_requirements(requirements_of(row, counts, peers), mates)
         fleet = read_fleet(
             row.environment_id,
             hosts.values(),
             counts,
-            with_ports=bool(row.fixed_ports),
+            with_ports=bool(wanted.ports),
             with_neighbours=has_neighbour_rules(wanted.labels),
         )
         answer = choose_host(wanted, fleet)
         if not isinstance(answer, Unplaced):
-            Container.all_objects.filter(pk=row.pk).update(host=answer.host_id, placement=answer.trace)
+            together = [row.pk, *(each.pk for each in mates if each.host_id is None)]
+            Container.all_objects.filter(pk__in=together).update(host=answer.host_id, placement=answer.trace)
             row.placement = answer.trace
             chosen: Host = hosts[answer.host_id]
             return chosen
@@ -117,5 +121,7 @@ def reassignment_fields(row: Container, why: str) -> dict[str, Any]:
         pk=row.host_id
     )
     if row.external_id or row.requested_host_id or "port" not in why or not others.exists():
+        return {}
+    if unit_mates(row):  # it cannot leave its unit, and the others may run already
         return {}
     return {"host": None, "avoid_host": row.host}

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from apps.containers import placement
+from apps.containers import deployment_units, placement
 from apps.containers.endings import (
     MIN_LIFETIME,
     RunEnd,
@@ -23,6 +23,7 @@ from apps.containers.endings import (
 from apps.containers.engine import (
     UUID_LABEL,
     NotYet,
+    PeerNotReady,
     create_container,
     ensure_environment_network,
     heal_name,
@@ -91,11 +92,13 @@ def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
 def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new: bool) -> ReconcileResult:
     """The next step; `is_new` is a row for which no earlier reconcile can have created a container."""
     seen = None if is_new else _find(row, engine)
+    if seen is not None and row.deployment_unit and not _is_over(row, seen):
+        seen = _remove_outdated(row, engine, seen, notes)
     desired = DesiredContainer(
         running=row.desired == "running",
         pending=row.status.get("achieved") != row.generation,
         keep_running=row.keep_running and not _is_over(row, seen),
-        restart=row.restart_mark > row.status.get("restart_mark", 0),
+        restart=row.restart_mark > row.status.get("restart_mark", 0) or _lost_network(row, seen),
     )
     step = next_step(desired, seen.state if seen else None)
     if step == "rest" and seen is not None:
@@ -123,6 +126,30 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     is_repair = restarted or (step == "start" and bool(row.status.get("crashes")))
     record_changes(row, seen, found, result, restarted=is_repair)
     return result
+
+
+def _remove_outdated(row: Container, engine: Driver, seen: EngineContainer, notes: list[str]) -> EngineContainer | None:
+    """What is made for a member of its unit that was replaced since goes, to be made again for the present one."""
+    if row.desired != "running" or not deployment_units.is_made_for_others(row, seen):
+        return seen
+    grace = _stop_grace(row)
+    extend_lease(row, grace + 90)
+    with track_removing(row):
+        if seen.state == "running":
+            engine.stop(seen.id, timeout=grace)
+        engine.remove(seen.id)
+    notes.append("Removed, as a container whose network or volumes it takes was replaced.")
+    return None
+
+
+def _lost_network(row: Container, seen: EngineContainer | None) -> bool:
+    """Whether it has to be started again, because that was done to the container whose network it shares."""
+    return bool(row.deployment_unit and seen is not None and deployment_units.network_started_later(row, seen))
+
+
+def _stop_grace(row: Container) -> int:
+    timeout = row.spec.get("stopTimeout")
+    return STOP_GRACE if timeout is None else int(timeout)
 
 
 def _gone_result(row: Container) -> ReconcileResult:
@@ -163,8 +190,9 @@ def _find(row: Container, engine: Driver) -> EngineContainer | None:
 
 
 def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step: str) -> EngineContainer:
-    timeout = row.spec.get("stopTimeout")
-    grace = STOP_GRACE if timeout is None else int(timeout)
+    grace = _stop_grace(row)
+    if step in {"start", "create", "restart"}:
+        _require_network(row)
     external_id = seen.id if seen else create_container(row, engine)
     if step in {"stop", "restart"}:
         extend_lease(row, grace + 90)
@@ -179,6 +207,13 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
     elif seen is not None:
         return seen
     return engine.inspect(external_id)
+
+
+def _require_network(row: Container) -> None:
+    """Engines start a container in another one's network only while that one runs."""
+    waited_for = deployment_units.unready_network(row) if row.desired == "running" else ""
+    if waited_for:
+        raise PeerNotReady(f"Waits for {waited_for}, whose network it shares, to run.")
 
 
 def _start(row: Container, engine: Driver, external_id: str) -> None:
@@ -332,8 +367,7 @@ def _remove(row: Container) -> ReconcileResult:
         engine = driver_of(row.host)
         seen = _find(row, engine)
         if seen is not None:
-            timeout = row.spec.get("stopTimeout")
-            grace = STOP_GRACE if timeout is None else int(timeout)
+            grace = _stop_grace(row)
             extend_lease(row, grace + 90)
             with track_removing(row):
                 if seen.state == "running":

@@ -19,6 +19,7 @@ from apps.stacks.new_services import (
     link_name,
     service_taken,
 )
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 BATCH = 100  # links for each statement
 
@@ -50,7 +51,7 @@ def _build_services(stack: Stack, parsed: ComposeStack, *, start: bool) -> list[
         rows[name.lower()] = build_service(
             stack,
             name,
-            each.config,
+            UnitConfig(each.config, tuple(Sidekick(name, config) for name, config in each.sidekicks)),
             scale=each.scale,
             description=each.description,
             metadata=each.metadata,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 HEALTHY, COMPLETED, STOPPED = "healthy", "completed", "stopped"
@@ -41,6 +41,11 @@ def unit_health(unit: Unit) -> str:
     if unit.state == "paused":
         return DEGRADED
     return HEALTHY if unit.state == "running" and unit.check in {"", HEALTHY} else INITIALIZING
+
+
+def worst_of(units: Sequence[Unit]) -> Unit:
+    """Who speaks for containers that work together: the worst of them; one whose work is over is no worse than well."""
+    return max(units, key=lambda unit: -1 if (word := unit_health(unit)) == COMPLETED else SEVERITY.index(word))
 
 
 def service_health(desired: str, scale: int, units: Collection[Unit]) -> str:

@@ -24,6 +24,7 @@ from apps.stacks.service_options import (
     has_containers,
     without_containers,
 )
+from apps.stacks.sidekicks import Sidekick
 
 ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart"})
 
@@ -61,6 +62,8 @@ class Service(TenantRow):
     waits for the host. `spec` is what revision number `revision` says, `previous_revision` the one before the last
     upgrade, and `upgrade` how that upgrade goes on: its phase (see `upgrade.py`), batch size, interval, order.
     Services of another `kind` have no containers: they lead elsewhere (`external`) or to what they link to.
+    `secondary` are the stored sidekicks of each of its deployment units; `primary_version` is the revision that changed
+    `spec` last, None when that is `revision` itself.
     """
 
     KIND = "service"
@@ -83,6 +86,8 @@ class Service(TenantRow):
     selector_link = models.TextField(blank=True)
     selector_container = models.TextField(blank=True)
     address_settings = models.JSONField(default=dict)
+    secondary = EncryptedJSONField(default=list, null=True)
+    primary_version = models.PositiveIntegerField(null=True)
 
     class Meta:
         ordering = ("id",)
@@ -106,6 +111,16 @@ class Service(TenantRow):
     def config(self) -> LaunchConfig:
         """What its containers are made from, as a value."""
         return LaunchConfig.from_json(self.spec or {})
+
+    @property
+    def sidekicks(self) -> tuple[Sidekick, ...]:
+        """What the other containers of its deployment units are made from."""
+        return tuple(map(Sidekick.from_json, self.secondary or ()))
+
+    @property
+    def current_version(self) -> int:
+        """The revision that its primary containers are to be of: upgrades of sidekicks alone leave them as they are."""
+        return self.primary_version or self.revision
 
     @property
     def upgrade_phase(self) -> str:
@@ -150,6 +165,8 @@ class ServiceRevision(models.Model):
     number = models.PositiveIntegerField()
     spec = EncryptedJSONField(default=dict)
     image = models.CharField(max_length=512, blank=True)
+    secondary = EncryptedJSONField(default=list, null=True)
+    primary_version = models.PositiveIntegerField(null=True)
     created = models.DateTimeField(default=timezone.now)
     account = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -165,12 +182,18 @@ class ServiceRevision(models.Model):
         """What its containers are made from, as a value."""
         return LaunchConfig.from_json(self.spec or {})
 
+    @property
+    def sidekicks(self) -> tuple[Sidekick, ...]:
+        """What the other containers of its deployment units are made from."""
+        return tuple(map(Sidekick.from_json, self.secondary or ()))
+
 
 class Slot(models.Model):
     """The place `number` of a service: keeps its number when its container is replaced.
 
     While its container is to leave its host, or is replaced by an upgrade that starts first, `successor` is the one
-    that takes over as soon as it runs. `previous` is the stopped one of before the upgrade, kept for a rollback.
+    that takes over as soon as it runs. `previous` is the stopped one of before the upgrade, kept for a rollback. These
+    are the primary containers; the sidekicks are the other containers of their deployment units.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="slots")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from apps.containers.launch.config import LaunchConfig
@@ -20,6 +21,7 @@ from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_afte
 from apps.stacks.models import Service, Stack
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.service_options import DEFAULT_OPTIONS, SERVICE, ServiceOptions
+from apps.stacks.sidekicks import UnitConfig, check_unit
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
 SERVICE_NAME_ONCE = "service_name_once"
@@ -101,7 +103,7 @@ def link_name(target: Service, name: str) -> str:
 def build_service(
     stack: Stack,
     name: str,
-    config: LaunchConfig,
+    config: LaunchConfig | UnitConfig,
     *,
     find_policy: Callable[[int], Policy] = policy_of,
     **settings: Unpack[ServiceSettings],
@@ -109,30 +111,63 @@ def build_service(
     """A service that may be saved under `name`, which is checked already. Raises `Invalid`."""
     start_on_create, options = settings.get("start_on_create", False), settings.get("options", DEFAULT_OPTIONS)
     lost_host = settings.get("lost_host", (None, None))
+    unit = UnitConfig.of(config)
+    sidekicks = [replace(each, name=check_name(each.name)) for each in unit.sidekicks]
+    primary, stored = check_unit(name, unit.primary, sidekicks)
     row = Service(
         environment=stack.environment,
         stack=stack,
         name=name,
         description=settings.get("description", ""),
         scale=check_scale(settings.get("scale", 1)),
-        scale_policy=check_scale_policy(settings.get("scale_policy"), config),
-        spec=config.to_json(),
-        image=config.image[:512],
+        scale_policy=check_scale_policy(settings.get("scale_policy"), primary),
+        spec=primary.to_json(),
+        image=primary.image[:512],
+        secondary=[each.to_json() for each in stored],
         metadata=check_metadata(settings.get("metadata")),
         start_on_create=start_on_create,
         external_id=settings.get("external_id", ""),
-        lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
+        lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(primary.labels)),
         desired="active" if start_on_create else "inactive",
-        **options.with_labels(config.labels).columns(),
+        **options.with_labels(primary.labels).columns(),
     )
+    _check_has_containers(row)
     if options.kind != SERVICE:
         return row  # nothing is made from its configuration
-    check_supported(config, at="launchConfig.", in_service=True)
-    check_global(config, at="launchConfig.")
-    check_references(config, stack.environment_id, at="launchConfig.")
-    check_reservations(config, stack.environment_id, at="launchConfig.")
-    enforce_policy(config, stack.environment_id, at="launchConfig.", subject=row.name, find_policy=find_policy)
+    check_launchable(row, primary, at="launchConfig.", subject=name, find_policy=find_policy)
+    for each in stored:
+        at = f"secondaryLaunchConfigs.{each.name}."
+        check_launchable(row, each.config, at=at, subject=f"{name}, {each.name}", find_policy=find_policy)
     return row
+
+
+def _check_has_containers(row: Service) -> None:
+    if row.secondary and not row.has_containers:
+        why = "A service without containers of its own has no sidekicks; leave them out."
+        raise Invalid("secondaryLaunchConfigs", "InvalidOption", why)
+
+
+def check_launchable(
+    row: Service, config: LaunchConfig, *, at: str, subject: str, find_policy: Callable[[int], Policy] = policy_of
+) -> None:
+    """Raise `Invalid` unless containers of the service may be made from the configuration."""
+    check_supported(config, at=at, in_service=True)
+    check_global(config, at=at)
+    check_references(config, row.environment_id, at=at)
+    check_reservations(config, row.environment_id, at=at)
+    enforce_policy(config, row.environment_id, at=at, subject=subject, find_policy=find_policy)
+
+
+def check_sidekick_names(stack: Stack, names: Iterable[str], exclude_pk: int | None = None) -> None:
+    """Raise `Invalid` if a service or a sidekick of the stack has one of the names: all of them are one name space."""
+    wanted = {name.lower(): name for name in names}
+    if not wanted:
+        return
+    rows = Service.all_objects.filter(stack=stack, removed=None).exclude(pk=exclude_pk)
+    for row in rows.only("name", "secondary"):
+        taken = {row.name.lower(), *(each["name"].lower() for each in row.secondary or ())}
+        if both := taken & wanted.keys():
+            raise service_taken(wanted[both.pop()])
 
 
 def check_global(config: LaunchConfig, at: str = "") -> None:
@@ -146,4 +181,7 @@ def describe_service(row: Service) -> dict[str, Any]:
     """What was requested, for the operation and the audit log."""
     found = {"name": row.name, "scale": row.scale, "launchConfig": row.spec}
     found |= {"scalePolicy": row.scale_policy} if row.scale_policy else {}
-    return found if row.kind == SERVICE else {**found, "kind": row.kind, "external": row.external}
+    if row.kind != SERVICE:
+        return {**found, "kind": row.kind, "external": row.external}
+    sidekicks = [{"name": each["name"], **each["config"]} for each in row.secondary or ()]
+    return {**found, "secondaryLaunchConfigs": sidekicks} if sidekicks else found

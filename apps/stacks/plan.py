@@ -16,7 +16,8 @@ class SlotView:
     from its host; `successor` is then the one that takes over once it is
     `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is. `is_outdated` when the
     container is of another revision than the service and is to be replaced; `previous` is the one that was kept,
-    `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs.
+    `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs. Of its
+    unit's sidekicks some may have `sidekicks_outdated`, and some of these be replaced already (`sidekicks_begun`).
     """
 
     number: int
@@ -32,6 +33,8 @@ class SlotView:
     previous: int | None = None
     previous_is_current: bool = False
     previous_is_stopping: bool = False
+    sidekicks_outdated: bool = False
+    sidekicks_begun: bool = False
 
     @property
     def is_upgraded_next(self) -> bool:

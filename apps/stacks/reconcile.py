@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,7 +15,6 @@ from django.utils import timezone
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
-from apps.containers.selectors import is_running
 from apps.containers.services import build_container, requested_host
 from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
@@ -34,7 +34,6 @@ from apps.stacks.models import (
 from apps.stacks.plan import ServicePlan
 from apps.stacks.rollout import (
     NEXT_BATCH_AT,
-    REVISION_LABEL,
     apply_upgrade,
     config_columns,
     next_batch_at,
@@ -46,6 +45,8 @@ from apps.stacks.rollout import (
 from apps.stacks.selectors import health_of_stack
 from apps.stacks.service_options import ALIAS
 from apps.stacks.services import links_remove_all, service_remove
+from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.unit_steps import ServiceUnits, unit_tags
 from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
 
 RECHECK_SECONDS = 5.0
@@ -58,18 +59,20 @@ def reconcile_service(row: Service) -> ReconcileResult:
     if row.desired == "purged":
         return ReconcileResult(state="purged")
     slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host", "previous"))
-    views = [upgrade_view(row, slot) for slot in slots]
+    units = ServiceUnits(row)
+    views = [units.view(upgrade_view(row, slot), slot) for slot in slots]
     goal = goal_of(row, slots, views)
+    kept = [view for view in views if view.number not in goal.plan.drop]
+    goal = replace(goal, plan=replace(goal.plan, waiting=goal.plan.waiting + units.waiting(kept, slots)))
     steps = goal.plan
     upgrade = UpgradePlan()
     if row.desired == "active":
-        kept = [view for view in views if view.number not in steps.drop]
         upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting)
     operation = _open_operation(row)
-    _apply(row, slots, (goal, upgrade), operation)
+    _apply(units, slots, (goal, upgrade), operation)
     refresh_members(row)
     lost_after = None if goal.hosts else row.lost_after
-    return with_lost_host_message(_outcome(row, (goal, upgrade), slots), slots, lost_after)
+    return with_lost_host_message(_outcome(units, (goal, upgrade), slots), slots, lost_after)
 
 
 def _open_operation(row: Service) -> Operation | None:
@@ -79,19 +82,22 @@ def _open_operation(row: Service) -> Operation | None:
     return found
 
 
-def _apply(row: Service, slots: Sequence[Slot], plans: tuple[Goal, UpgradePlan], operation: Operation | None) -> None:
-    goal, upgrade = plans
+def _apply(
+    units: ServiceUnits, slots: Sequence[Slot], plans: tuple[Goal, UpgradePlan], operation: Operation | None
+) -> None:
+    row, (goal, upgrade) = units.row, plans
     steps = goal.plan
     there = [each for slot in slots for each in (slot.container, slot.successor, slot.previous) if each is not None]
     by_id = {container.pk: container for container in there}
     with transaction.atomic():
         _promote_successors(slots, steps)
         if steps.fill or steps.surge:
-            _fill_slots(row, slots, goal, operation)
+            _fill_slots(units, slots, goal, operation)
         for action, keys in (("start", steps.start), ("stop", steps.stop), ("remove", steps.remove)):
             for key in keys:
                 request_if_allowed(by_id[key], action, operation)
-        apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, row, slots, operation, goal))
+        apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, units, slots, operation, goal))
+        units.apply([slot for slot in slots if slot.number not in steps.drop], upgrade.sidekicks, operation)
         for container in _orphans(row):
             request_if_allowed(container, "remove", operation)
         if steps.drop:
@@ -99,11 +105,11 @@ def _apply(row: Service, slots: Sequence[Slot], plans: tuple[Goal, UpgradePlan],
 
 
 def _orphans(row: Service) -> Iterable[Container]:
-    """Containers of the service that no slot holds: their removal was refused because another change came first."""
+    """Primary containers that no slot holds: their removal was refused because another change came first."""
     mine = Container.all_objects.filter(spread_key=str(row.uuid), removed=None, keep_running=True).exclude(
         desired="removed"
     )
-    return mine.filter(slot=None, succeeds=None, kept_by=None)
+    return mine.filter(launch_name__in=("", PRIMARY), slot=None, succeeds=None, kept_by=None)
 
 
 def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
@@ -120,15 +126,16 @@ def _promote_successors(slots: Sequence[Slot], steps: ServicePlan) -> None:
             slot.save(update_fields=["container", "successor"])
 
 
-def _fill_slots(row: Service, slots: Sequence[Slot], goal: Goal, operation: Operation | None) -> None:
+def _fill_slots(units: ServiceUnits, slots: Sequence[Slot], goal: Goal, operation: Operation | None) -> None:
     """Create containers for the slots that need one, or a successor, in one transaction."""
     known, steps = {slot.number: slot for slot in slots}, goal.plan
-    created = _create_containers(row, slots, operation, goal, steps.fill + steps.surge, leave_host=True)
+    numbers = steps.fill + steps.surge
+    created = _create_containers(units, slots, operation, goal, numbers, leave_host=True)
     new_slots = []
     for number, container in created.items():
         slot = known.get(number)
         if slot is None:
-            new_slots.append(Slot(service=row, number=number, container=container))
+            new_slots.append(Slot(service=units.row, number=number, container=container))
         else:
             field = "successor" if number in steps.surge else "container"
             record_event(container, "replaced", _replacement_reason(slot))
@@ -151,7 +158,7 @@ def _replacement_reason(slot: Slot) -> str:
 
 
 def _create_containers(
-    row: Service,
+    units: ServiceUnits,
     slots: Sequence[Slot],
     operation: Operation | None,
     goal: Goal,
@@ -159,20 +166,29 @@ def _create_containers(
     *,
     leave_host: bool = False,
 ) -> dict[int, Container]:
-    """New containers for slots by their numbers; `leave_host` has them go to other hosts than those they replace."""
-    names = _link_names(row)
+    """New primary containers for slots by their numbers, with the sidekicks of units that are new.
+
+    `leave_host` has them go to other hosts than those they replace; successors never join the unit there.
+    """
+    names = _link_names(units.row)
     before = {slot.number: slot.container for slot in slots}
-    created = {number: _build_container(row, number, before.get(number), names) for number in numbers}
+    created, sidekicks = {}, list[Container]()
+    for number in numbers:
+        unit = units.unit_for(before.get(number), leaves=number in goal.plan.surge)
+        created[number] = _build_container(units.row, number, unit, before.get(number), names)
+        sidekicks += units.build(number, unit)
     if not leave_host:
         for container in created.values():
             container.avoid_host = None
     for number in created.keys() & goal.hosts.keys():
         created[number].requested_host_id = goal.hosts[number]
-    create_all(list(created.values()), actor=SYSTEM, parent=operation)
+    create_all([*created.values(), *sidekicks], actor=SYSTEM, parent=operation)
     return created
 
 
-def _build_container(row: Service, number: int, previous: Container | None, names: Sequence[str]) -> Container:
+def _build_container(
+    row: Service, number: int, unit: str, previous: Container | None, names: Sequence[str]
+) -> Container:
     stack = row.stack
     spec, revision = config_columns(row, previous)
     config = LaunchConfig.from_json(dict(spec))
@@ -185,15 +201,9 @@ def _build_container(row: Service, number: int, previous: Container | None, name
         avoid_host=previous.host if previous else None,
         requested_host=requested_host(config, row.environment_id),
         aliases=[row.name, f"{row.name}.{stack.name}", *names],
-        tags={
-            "io.rancher.stack.name": stack.name,
-            "io.rancher.project.name": stack.name,
-            "io.rancher.stack_service.name": f"{stack.name}/{row.name}",
-            "io.rancher.project_service.name": f"{stack.name}/{row.name}",
-            "io.rancher.service.launch.config": "io.rancher.service.primary.launch.config",
-            "io.rancher.service.deployment.unit": str(row.uuid),
-            REVISION_LABEL: str(revision),
-        },
+        deployment_unit=unit if row.secondary else "",
+        launch_name=PRIMARY if row.secondary else "",
+        tags=unit_tags(row, unit, PRIMARY, revision),
     )
 
 
@@ -210,31 +220,26 @@ def _link_names(row: Service) -> list[str]:
     return sorted(names - {"", row.name})
 
 
-def _outcome(row: Service, plans: tuple[Goal, UpgradePlan], slots: Sequence[Slot]) -> ReconcileResult:
-    goal, upgrade = plans
+def _outcome(units: ServiceUnits, plans: tuple[Goal, UpgradePlan], slots: Sequence[Slot]) -> ReconcileResult:
+    row, (goal, upgrade) = units.row, plans
     steps, scale = goal.plan, goal.scale
     if row.desired == "removed":
-        left = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).count()
-        if left:
-            return ReconcileResult(
-                state="removing", message=f"Waiting for {left} containers to go", requeue_after=RECHECK_SECONDS
-            )
-        links_remove_all(row)
-        return ReconcileResult(state="removed")
+        return _removal_outcome(row)
     containers = [slot.container for slot in slots if slot.container is not None and slot.number not in steps.drop]
-    running = sum(is_running(container) for container in containers)
-    health = service_health(row.desired, scale, [unit_of(each) for each in containers])
+    everything = [each for primary in containers for each in (primary, *units.members_of(primary))]
+    running = sum(units.is_running(container) for container in containers)
+    health = service_health(row.desired, scale, [units.health_of(each) for each in containers])
     next_at = next_batch_at(row, upgrade)
     known = {"running": running, "health": health, "achieved": row.status.get("achieved")}
     status = {**goal.status, **known, NEXT_BATCH_AT: next_at.isoformat() if next_at else None}
-    trouble = _first_trouble(containers) or goal.message if row.desired == "active" else ""
+    trouble = _first_trouble(everything) or goal.message if row.desired == "active" else ""
     # A canceled upgrade is at rest once nothing is replaced any more, whatever the new containers do: that may be why.
     is_paused = row.upgrade_phase in PAUSED and row.desired == "active"
     if is_paused or (not steps.waiting and not upgrade.left):
         again = RECHECK_SECONDS if steps.waiting else RESYNC_SECONDS if row.desired == "active" else None
         status["achieved"] = row.generation
         return ReconcileResult(state=steady_state(row), status=status, message=trouble, requeue_after=again)
-    failure = _first_failure(slots)
+    failure = _first_failure(everything)
     was_in_sync = row.status.get("achieved") == row.generation
     state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state
     is_done = scale - upgrade.left if upgrade.left else running
@@ -249,17 +254,25 @@ def _outcome(row: Service, plans: tuple[Goal, UpgradePlan], slots: Sequence[Slot
     )
 
 
+def _removal_outcome(row: Service) -> ReconcileResult:
+    left = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).count()
+    if left:
+        message = f"Waiting for {left} containers to go"
+        return ReconcileResult(state="removing", message=message, requeue_after=RECHECK_SECONDS)
+    links_remove_all(row)
+    return ReconcileResult(state="removed")
+
+
 def _seconds_to(next_batch: datetime | None) -> float:
     """When to look again: when the next batch of an upgrade is due, and now and then anyway."""
     left = (next_batch - timezone.now()).total_seconds() if next_batch else RECHECK_SECONDS
     return min(max(left, 0.1), RECHECK_SECONDS) if left > 0 else RECHECK_SECONDS
 
 
-def _first_failure(slots: Sequence[Slot]) -> str:
+def _first_failure(containers: Sequence[Container]) -> str:
     """The message of the first container that fails."""
-    for slot in slots:
-        container = slot.container
-        if container is not None and container.fault and not container.removal_requested:
+    for container in containers:
+        if container.fault and not container.removal_requested:
             return f"{container.name}: {container.message}"
     return ""
 

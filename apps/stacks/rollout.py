@@ -39,9 +39,9 @@ def upgrade_view(row: Service, slot: Slot) -> SlotView:
         previous = None
     return replace(
         view,
-        is_outdated=not is_paused and container is not None and revision_of(container) != row.revision,
+        is_outdated=not is_paused and container is not None and revision_of(container) != row.current_version,
         previous=previous.pk if previous else None,
-        previous_is_current=previous is not None and revision_of(previous) == row.revision,
+        previous_is_current=previous is not None and revision_of(previous) == row.current_version,
         previous_is_stopping=previous is not None and previous.display_state in {"running", "stopping"},
     )
 
@@ -74,12 +74,12 @@ def config_columns(row: Service, previous: Container | None) -> tuple[Mapping[st
 
     While an upgrade or a rollback is paused, what is replaced is replaced by its like.
     """
-    number = revision_of(previous) if previous is not None and row.upgrade_phase in PAUSED else row.revision
-    if number != row.revision:
+    number = revision_of(previous) if previous is not None and row.upgrade_phase in PAUSED else row.current_version
+    if number != row.current_version:
         kept = ServiceRevision.objects.filter(service=row, number=number).first()
         if kept is not None:
             return kept.spec, number
-    return row.spec, row.revision
+    return row.spec, row.current_version
 
 
 Build = Callable[[Sequence[int]], Mapping[int, Container]]

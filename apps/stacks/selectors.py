@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
 
+from apps.containers.deployment_units import current_members
 from apps.containers.models import Container, ContainerEvent
 from apps.containers.selectors import endpoints, is_running
 from apps.core.errors import Forbidden
@@ -24,15 +25,22 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.services import to_compose_service
+from apps.stacks.sidekicks import PRIMARY
 
 
 @dataclass
 class ServiceView:
-    """A service with its containers by slot number, and its links."""
+    """A service with its primary containers by slot number, the sidekicks beside them, and its links."""
 
     service: Service
     containers: list[Container] = field(default_factory=list)
+    sidekicks: list[Container] = field(default_factory=list)
     links: list[ServiceLink] = field(default_factory=list)
+
+    @property
+    def members(self) -> list[Container]:
+        """All containers of its units."""
+        return [*self.containers, *self.sidekicks]
 
     @property
     def running(self) -> int:
@@ -42,7 +50,7 @@ class ServiceView:
     @property
     def endpoints(self) -> list[dict[str, Any]]:
         """Where its published ports are reached."""
-        return [endpoint for container in self.containers for endpoint in endpoints(container)]
+        return [endpoint for container in self.members for endpoint in endpoints(container)]
 
 
 def containers_to_run(row: Service) -> int:
@@ -80,15 +88,34 @@ def stacks_of(actor: Actor, environment_id: int) -> QuerySet[Stack]:
 
 
 def service_views(services: Iterable[Service]) -> list[ServiceView]:
-    """The services with their containers and links; two queries however many there are."""
+    """The services with their containers and links; three queries at most, however many there are."""
     views = {service.pk: ServiceView(service) for service in services}
     slots = Slot.objects.filter(service__in=list(views), container__isnull=False)
     for slot in slots.select_related("container__host").order_by("number"):
         if slot.container is not None and slot.container.removed is None:
             views[slot.service_id].containers.append(slot.container)
+    _add_sidekicks(views)
     for link in ServiceLink.objects.filter(service__in=list(views)).select_related("target__stack"):
         views[link.service_id].links.append(link)
     return list(views.values())
+
+
+def _add_sidekicks(views: Mapping[int, ServiceView]) -> None:
+    """The sidekicks in the units of the services' containers; none that an upgrade keeps, stopped."""
+    by_unit = {
+        each.deployment_unit: view
+        for view in views.values()
+        for each in view.containers
+        if each.deployment_unit and view.service.secondary
+    }
+    if not by_unit:
+        return
+    rows = Container.all_objects.filter(deployment_unit__in=by_unit, removed=None).exclude(launch_name=PRIMARY)
+    members: dict[str, list[Container]] = {}
+    for row in rows.exclude(desired__in=("removed", "purged")).select_related("host").order_by("launch_name"):
+        members.setdefault(row.deployment_unit, []).append(row)
+    for unit, found in members.items():
+        by_unit[unit].sidekicks += current_members(found).values()
 
 
 def stack_export(

@@ -30,6 +30,7 @@ from apps.stacks.new_services import (
     check_name,
     check_scale,
     check_scale_policy,
+    check_sidekick_names,
     describe_service,
     link_name,
     service_taken,
@@ -40,6 +41,7 @@ from apps.stacks.service_options import (
     with_selector_labels,
     without_containers,
 )
+from apps.stacks.sidekicks import UnitConfig, shown
 from apps.stacks.upgrade_services import PHASES, service_upgrade_step
 
 STACK_NAME_ONCE = "stack_name_once"
@@ -141,15 +143,22 @@ def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
 
 
 def service_create(
-    *, actor: Actor, stack: Stack, name: str, config: LaunchConfig, **settings: Unpack[ServiceSettings]
+    *, actor: Actor, stack: Stack, name: str, config: LaunchConfig | UnitConfig, **settings: Unpack[ServiceSettings]
 ) -> Service:
     """A new service of a stack. Raises `Invalid` (name, scale, policy, stack on its way out), `Forbidden`."""
     if stack.removal_requested:
         raise Invalid("environmentId", "InvalidState", f"The stack {stack.name} is being removed.")
     row = build_service(stack, _check_service_name(name, stack), config, **settings)
-    with unique_or(service_taken(row.name), SERVICE_NAME_ONCE):
+    with transaction.atomic(), unique_or(service_taken(row.name), SERVICE_NAME_ONCE):
+        Stack.all_objects.select_for_update(no_key=True).get(pk=stack.pk)  # no index knows the sidekicks' names
+        check_sidekick_names(stack, [row.name, *(each.name for each in row.sidekicks)])
         create(row, actor=actor, request=describe_service(row))
     return row
+
+
+def _check_own_sidekicks(row: Service, name: str) -> None:
+    if name.lower() in {each.name.lower() for each in row.sidekicks}:
+        raise service_taken(name)
 
 
 def service_update(
@@ -183,6 +192,8 @@ def service_update(
         allowed["metadata"] = check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
+        check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)
+        _check_own_sidekicks(row, allowed["name"])
     with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
         request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
@@ -303,7 +314,10 @@ def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> Compos
     found = [link for link in links if not link.selected]
     return ComposeService(
         name=service.name,
-        config=with_selector_labels(with_lost_host_label(service.config, service.lost_after), service.options),
+        config=with_selector_labels(
+            with_lost_host_label(shown(service.name, service.config), service.lost_after), service.options
+        ),
+        sidekicks=tuple((each.name, shown(service.name, each.config)) for each in service.sidekicks),
         options=service.options,
         scale=service.scale,
         links=tuple((link.target.name, link.name) for link in found if link.target.stack_id == service.stack_id),

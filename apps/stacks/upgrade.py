@@ -36,7 +36,8 @@ class UpgradePlan:
 
     `stop`: stop the container, to be replaced; `replace`: its container is stopped, give the slot another; `surge`:
     start another beside it; `promote`: that one runs, make it the slot's; `discard`: remove what was kept.
-    `begun` are the slots with which a batch begins now, `left` counts the slots that are not up to date.
+    `begun` are the slots with which a batch begins now, `sidekicks` those whose outdated sidekicks are to be replaced;
+    `left` counts the slots that are not up to date.
     """
 
     stop: tuple[int, ...] = ()
@@ -45,6 +46,7 @@ class UpgradePlan:
     promote: tuple[int, ...] = ()
     discard: tuple[int, ...] = ()
     begun: tuple[int, ...] = ()
+    sidekicks: tuple[int, ...] = ()
     left: int = 0
 
 
@@ -54,24 +56,30 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> Upgr
     Slots that are empty or whose host is being left are not for this plan: they get a container of the current
     revision anyway. They count as `busy`.
     """
-    outdated = sorted((slot for slot in slots if slot.is_outdated), key=lambda slot: slot.number)
+    outdated = sorted(
+        (slot for slot in slots if slot.is_outdated or slot.sidekicks_outdated), key=lambda slot: slot.number
+    )
     in_progress = [slot for slot in outdated if _has_begun(slot)]
     waiting = [slot for slot in outdated if not _has_begun(slot)]
     is_free = not (busy or in_progress or any(slot.previous_is_stopping for slot in slots))
     begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin else []
+    primaries = [slot for slot in in_progress if slot.is_outdated]
+    unstopped = [slot for slot in primaries if slot.successor is None and slot.desired != "stopped"]
     return UpgradePlan(
-        stop=tuple(slot.number for slot in begun if not rollout.start_first),
-        surge=tuple(slot.number for slot in begun if rollout.start_first),
-        replace=tuple(slot.number for slot in in_progress if slot.successor is None and slot.state in _STOPPED),
-        promote=tuple(slot.number for slot in in_progress if slot.successor_ready),
+        stop=tuple(slot.number for slot in [*begun, *unstopped] if slot.is_outdated and not rollout.start_first),
+        surge=tuple(slot.number for slot in begun if slot.is_outdated and rollout.start_first),
+        replace=tuple(slot.number for slot in primaries if slot.successor is None and slot.state in _STOPPED),
+        promote=tuple(slot.number for slot in primaries if slot.successor_ready),
         discard=tuple(slot.number for slot in slots if _is_discarded(slot, rollout)),
         begun=tuple(slot.number for slot in begun),
+        sidekicks=tuple(slot.number for slot in [*begun, *in_progress] if slot.sidekicks_outdated),
         left=len(outdated),
     )
 
 
 def _has_begun(slot: SlotView) -> bool:
-    return slot.successor is not None or slot.desired == "stopped"
+    is_replaced = slot.is_outdated and (slot.successor is not None or slot.desired == "stopped")
+    return is_replaced or slot.sidekicks_begun
 
 
 def _is_discarded(slot: SlotView, rollout: Rollout) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,9 @@ from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.new_services import check_launchable
 from apps.stacks.service_options import NO_IMAGE, is_without_image
+from apps.stacks.sidekicks import Sidekick, check_unit, merge_upgrade
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 
 MAX_BATCH, MAX_INTERVAL = 1000, 24 * 60 * 60 * 1000
@@ -50,44 +53,79 @@ class UpgradeStrategy:
             if value > high:
                 raise Invalid(field, "MaxLimitExceeded", f"{field} is at most {high}.")
 
+    def to_json(self) -> dict[str, Any]:
+        """What a service keeps of it."""
+        return {
+            "batchSize": self.batch_size,
+            "intervalMillis": self.interval_ms,
+            "startFirst": self.start_first,
+        }
+
 
 def service_upgrade(
-    row: Service, *, actor: Actor, config: LaunchConfig, strategy: UpgradeStrategy, at: str = "launchConfig."
+    row: Service,
+    *,
+    actor: Actor,
+    config: LaunchConfig | None,
+    strategy: UpgradeStrategy,
+    at: str = "launchConfig.",
+    sidekicks: Sequence[Sidekick] = (),
 ) -> Service:
     """Have the service's containers replaced, in batches, by ones of `config`; the old ones are kept until `finish`.
 
-    The configuration is a new revision of the service at once. Raises `Invalid` (reservation, host policy, an order
-    that the host ports leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    `sidekicks` are those that change; without a `config` the primary containers stay. The configurations are a new
+    revision of the service at once. Raises `Invalid` (reservation, host policy, an order that the host ports leave
+    no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
-    check_reservations(config, row.environment_id, at=at)
-    if is_without_image(config.image) and row.has_containers:
-        reason = f"{NO_IMAGE} stands for no containers; stop or remove the service instead."
-        raise Invalid(f"{at}imageUuid", "InvalidOption", reason)
-    enforce_policy(config, row.environment_id, at=at, subject=row.name)
+    number = _next_number(row)
+    primary, stored = _next_configs(row, config, sidekicks, number, at)
     if strategy.start_first:
-        _require_room(row, config)
-    settings = {
-        "batchSize": strategy.batch_size,
-        "intervalMillis": strategy.interval_ms,
-        "startFirst": strategy.start_first,
+        _require_room(row, primary)
+    settings = strategy.to_json()
+    spec = {
+        "spec": primary.to_json(),
+        "image": primary.image[:512],
+        "secondary": [each.to_json() for each in stored],
+        "primary_version": None if config is not None else row.current_version,
     }
+    numbers = {"revision": number, "previous_revision": row.revision}
+    columns = {**spec, **numbers, "upgrade": {"phase": UPGRADING, **settings}}
+    secondary = {each.name: each.config.to_json() for each in stored}
+    request = {**settings, "revision": number, "launchConfig": primary.to_json(), "secondaryLaunchConfigs": secondary}
     try:
         with transaction.atomic():
-            number = _next_number(row)
-            columns = {
-                "spec": config.to_json(),
-                "image": config.image[:512],
-                "revision": number,
-                "previous_revision": row.revision,
-                "upgrade": {"phase": UPGRADING, **settings},
-            }
-            _save_revision(row, row.revision, row.config, None)
-            _save_revision(row, number, config, actor)
-            request = {**settings, "revision": number, "launchConfig": config.to_json()}
+            _save_revision(row, row.revision, _columns_of(row), None)
+            _save_revision(row, number, spec, actor)
             request_change(row, "upgrade", actor=actor, changes=columns, request=request)
     except IntegrityError:  # two upgrades took the same number in the same moment
         raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
     return row
+
+
+def _next_configs(
+    row: Service, config: LaunchConfig | None, sidekicks: Sequence[Sidekick], number: int, at: str
+) -> tuple[LaunchConfig, tuple[Sidekick, ...]]:
+    """The configurations of the next revision, checked as those of a new service are."""
+    merged = merge_upgrade(row.sidekicks, sidekicks, number)
+    primary, stored = check_unit(row.name, config or row.config, merged)
+    if config is not None and is_without_image(config.image) and row.has_containers:
+        reason = f"{NO_IMAGE} stands for no containers; stop or remove the service instead."
+        raise Invalid(f"{at}imageUuid", "InvalidOption", reason)
+    if config is not None:
+        check_reservations(primary, row.environment_id, at=at)
+        enforce_policy(primary, row.environment_id, at=at, subject=row.name)
+    changed = {each.name for each in sidekicks}
+    for each in stored:
+        if each.name in changed:
+            field = f"secondaryLaunchConfigs.{each.name}."
+            check_launchable(row, each.config, at=field, subject=f"{row.name}, {each.name}")
+    return primary, stored
+
+
+def _columns_of(revision: Service | ServiceRevision) -> dict[str, Any]:
+    """What makes up a revision, as the columns that a service and its revisions have in common."""
+    names = ("spec", "image", "secondary", "primary_version")
+    return {name: getattr(revision, name) for name in names}
 
 
 def service_upgrade_step(row: Service, action: str, *, actor: Actor) -> Service:
@@ -99,8 +137,7 @@ def service_upgrade_step(row: Service, action: str, *, actor: Actor) -> Service:
         if before is None:
             raise Invalid("action", "InvalidState", "There is no revision to roll back to.")
         changes |= {
-            "spec": before.spec,
-            "image": before.image,
+            **_columns_of(before),
             "revision": before.number,
             "previous_revision": row.revision,
         }
@@ -114,23 +151,28 @@ def _next_number(row: Service) -> int:
     return max(row.revision, last or 0) + 1
 
 
-def _save_revision(row: Service, number: int, config: LaunchConfig, actor: Actor | None) -> None:
-    """Keep a configuration under its number, unless it is kept already."""
+def _save_revision(row: Service, number: int, spec: Mapping[str, Any], actor: Actor | None) -> None:
+    """Keep configurations under their number, unless it is kept already."""
     if ServiceRevision.objects.filter(service=row, number=number).exists():
         return
     times = {} if actor is not None else {"created": row.created}
     ServiceRevision.objects.create(
         service=row,
         number=number,
-        spec=config.to_json(),
-        image=config.image[:512],
         account=actor.user if actor is not None else None,
+        **spec,
         **times,
     )
 
 
 def _require_room(row: Service, config: LaunchConfig) -> None:
-    """Refuse to start the new containers first where their fixed host ports are held by those that they replace."""
+    """Refuse to start the new containers first where their fixed host ports are held by those that they replace.
+
+    In a unit with sidekicks they could not: they take the network and the volumes of those that are still there.
+    """
+    if row.secondary:
+        why = f"{row.name} has sidekicks, which stay with the container that they work for: stop the old ones first."
+        raise Invalid("startFirst", "InvalidOption", why)
     if not fixed_ports(config.published):
         return
     hosts = Host.all_objects.filter(environment=row.environment_id, removed=None, state="active", desired="active")

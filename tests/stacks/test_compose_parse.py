@@ -175,7 +175,6 @@ def test_the_scale_is_read(body: str, scale: int) -> None:
     ("body", "word"),
     [
         ("container_name: x", "container_name"),
-        ("volumes_from: [x]", "volumes_from"),
         ("networks: [x]", "networks"),
         ("secrets: [x]", "secrets"),
         ("pull_policy: always", "pull_policy"),

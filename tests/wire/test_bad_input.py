@@ -79,8 +79,22 @@ SERVICES: list[tuple[dict[str, Any], str]] = [
         "metadata",
     ),
     (
-        {"name": "x", "environmentId": "STACK", "secondaryLaunchConfigs": [{"name": "y", "imageUuid": IMAGE}]},
-        "secondaryLaunchConfigs",
+        {
+            "name": "x",
+            "environmentId": "STACK",
+            "launchConfig": {"imageUuid": IMAGE},
+            "secondaryLaunchConfigs": [{"name": "y"}],
+        },
+        "secondaryLaunchConfigs[0].imageUuid",
+    ),
+    (
+        {
+            "name": "x",
+            "environmentId": "STACK",
+            "launchConfig": {"imageUuid": IMAGE},
+            "secondaryLaunchConfigs": [{"name": "y", "imageUuid": IMAGE, "networkLaunchConfig": "z"}],
+        },
+        "LaunchConfigName",
     ),
 ]
 

@@ -73,20 +73,6 @@ def test_an_environment_is_found_among_the_accounts_by_its_name(api_of: Any, lab
     assert api_of("mallory").get(f"accounts/{found['id']}").status == 404
 
 
-ONLY_WHEN_CREATED: list[tuple[str, Any]] = [
-    ("secondaryLaunchConfigs", [{"name": "x", "imageUuid": "docker:a"}]),
-]
-
-
-@pytest.mark.parametrize(("field", "value"), ONLY_WHEN_CREATED)
-def test_a_service_is_not_made_with_what_nothing_does(
-    field: str, value: Any, api_of: Any, lab: Environment, stack: dict[str, str]
-):
-    body = {"name": "x", "environmentId": stack["stack"], "launchConfig": {"imageUuid": "docker:a"}, field: value}
-    answer = api_of("bob").inside(lab).post("services", body)
-    assert (answer.status, answer["code"], answer["fieldName"]) == (422, "InvalidOption", field)
-
-
 def test_a_scale_policy_that_is_refused_leaves_the_hash_beside_it_unsaved(
     api_of: Any, lab: Environment, stack: dict[str, str]
 ):
@@ -111,7 +97,6 @@ def test_a_scale_policy_is_shown_and_changed(api_of: Any, lab: Environment, stac
 
 def test_the_defaults_that_clients_send_are_harmless(api_of: Any, lab: Environment, stack: dict[str, str]):
     nothing: dict[str, Any] = {
-        **dict.fromkeys((field for field, _value in ONLY_WHEN_CREATED)),
         "retainIp": False,
         "selectorContainer": "",
         "vip": None,

@@ -9,6 +9,8 @@ from apps.api.wire.fields import Field, parse_fields
 from apps.api.wire.resource import RowContext
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import LaunchField
+from apps.core.errors import Invalid
+from apps.stacks.sidekicks import Sidekick, shown
 
 
 def launch_schema(fields: Iterable[LaunchField]) -> tuple[Field, ...]:
@@ -52,3 +54,26 @@ def _from_extra(name: str) -> Callable[[RowContext], Any]:
 def computed_launch_fields() -> Mapping[str, Callable[[RowContext], Any]]:
     """Return the sources of the launch fields for rows whose extra has `config`."""
     return {field.name: _from_extra(field.name) for field in LAUNCH_CONFIG_FIELDS}
+
+
+def parse_sidekicks(given: Iterable[Any], at: str) -> list[Sidekick]:
+    """The sidekicks that a client sent as `secondaryLaunchConfigs`. Raises `Invalid` on a field below `at`."""
+    found = []
+    for number, each in enumerate(given):
+        name = each.get("name") if isinstance(each, Mapping) else None
+        if not isinstance(name, str) or not name:
+            raise Invalid(f"{at}[{number}].name", "MissingRequired", "Every sidekick needs a name, such as log.")
+        found.append(Sidekick(name, LaunchConfig.from_wire(each, at=f"{at}[{number}].")))
+    return found
+
+
+def serialize_sidekicks(service: str, sidekicks: Iterable[Sidekick], *, values: bool) -> list[dict[str, Any]]:
+    """The sidekicks of a service called `service`, as its field `secondaryLaunchConfigs` shows them."""
+    return [
+        {
+            "type": "secondaryLaunchConfig",
+            "name": each.name,
+            **serialize_given(shown(service, each.config), values=values),
+        }
+        for each in sidekicks
+    ]

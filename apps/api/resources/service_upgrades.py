@@ -15,6 +15,7 @@ from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.sidekicks import shown
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
 _AT = "inServiceStrategy."
@@ -82,15 +83,19 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
         raise Invalid("inServiceStrategy", "MissingRequired", "Say how: inServiceStrategy with a launchConfig.")
     kind = find_resource("inServiceUpgradeStrategy")
     strategy = validate_body(kind.fields if kind else (), sent, "c")
-    if strategy.get("secondaryLaunchConfigs"):
-        names = ", ".join(str(each.get("name"))[:64] for each in strategy["secondaryLaunchConfigs"])
-        raise Invalid(f"{_AT}secondaryLaunchConfigs", "InvalidOption", f"{row.name} has no sidekick {names}.")
-    if not strategy.get("launchConfig"):
+    field = f"{_AT}secondaryLaunchConfigs"
+    sidekicks = launch.parse_sidekicks(strategy.get("secondaryLaunchConfigs") or (), field)
+    unknown = [each.name for each in sidekicks if each.name not in {known.name for known in row.sidekicks}]
+    if unknown:
+        raise Invalid(field, "InvalidOption", f"{row.name} has no sidekick {', '.join(unknown)[:200]}.")
+    primary = strategy.get("launchConfig")
+    if not primary and not sidekicks:
         raise Invalid(f"{_AT}launchConfig", "InvalidOption", "Nothing is to be upgraded; send a launchConfig.")
     service_upgrade(
         row,
         actor=caller.actor,
-        config=LaunchConfig.from_wire(strategy["launchConfig"], at=f"{_AT}launchConfig."),
+        config=LaunchConfig.from_wire(primary, at=f"{_AT}launchConfig.") if primary else None,
+        sidekicks=sidekicks,
         strategy=UpgradeStrategy(
             strategy.get("batchSize", 1), strategy.get("intervalMillis", 2000), strategy.get("startFirst", False)
         ),
@@ -98,31 +103,30 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     )
 
 
-def previous_configs(rows: Iterable[Service]) -> Mapping[int, LaunchConfig]:
+def previous_configs(rows: Iterable[Service]) -> Mapping[int, ServiceRevision]:
     """What the services that are being, or were just, upgraded were before; one query for all."""
     wanted = {row.pk: row.previous_revision for row in rows if row.upgrade_phase}
     if not wanted:
         return {}
     found = ServiceRevision.objects.filter(service__in=wanted, number__in={*wanted.values()} - {None})
-    return {each.service_id: each.config for each in found if wanted[each.service_id] == each.number}
+    return {each.service_id: each for each in found if wanted[each.service_id] == each.number}
 
 
-def serialize_upgrade(
-    row: Service, config: LaunchConfig, previous: LaunchConfig | None, *, values: bool
-) -> dict[str, Any] | None:
+def serialize_upgrade(row: Service, previous: ServiceRevision | None, *, values: bool) -> dict[str, Any] | None:
     """The field `upgrade` of a service: null when nothing is to be finished or rolled back."""
     if not row.upgrade_phase:
         return None
 
     def show(each: LaunchConfig) -> dict[str, Any]:
-        return {"type": "launchConfig", **launch.serialize_given(each, values=values)}
+        return {"type": "launchConfig", **launch.serialize_given(shown(row.name, each), values=values)}
 
+    before = previous.sidekicks if previous else ()
     strategy = {
         "type": "inServiceUpgradeStrategy",
         **{name: row.upgrade.get(name) for name in ("batchSize", "intervalMillis", "startFirst")},
-        "launchConfig": show(config),
-        "previousLaunchConfig": show(previous) if previous else None,
-        "secondaryLaunchConfigs": [],
-        "previousSecondaryLaunchConfigs": [],
+        "launchConfig": show(row.config),
+        "previousLaunchConfig": show(previous.config) if previous else None,
+        "secondaryLaunchConfigs": launch.serialize_sidekicks(row.name, row.sidekicks, values=values),
+        "previousSecondaryLaunchConfigs": launch.serialize_sidekicks(row.name, before, values=values),
     }
     return {"type": "serviceUpgrade", "inServiceStrategy": strategy, "toServiceStrategy": None}

@@ -27,7 +27,7 @@ from apps.core.ids import row_number
 from apps.core.lifecycle import UPDATING_STATES
 from apps.stacks.health import wire_health
 from apps.stacks.lost_host_policy import policy_name
-from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
+from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, ServiceRevision, Stack
 from apps.stacks.selectors import health_of, service_views
 from apps.stacks.service_options import (
     ADDRESS_SETTINGS,
@@ -45,6 +45,7 @@ from apps.stacks.services import (
     service_create,
     service_update,
 )
+from apps.stacks.sidekicks import UnitConfig, shown
 
 _LINKABLE = frozenset(
     {"requested", "registering", "inactive", "activating", "active", "deactivating", *UPDATING_STATES}
@@ -74,21 +75,6 @@ def _link_action(change: Callable[..., None]) -> Callable[[ApiCaller, Service, D
     return act
 
 
-_UNSUPPORTED = {
-    "secondaryLaunchConfigs": "sidekicks are not supported yet; make them services of their own",
-}
-
-
-def _refuse_unsupported(data: Data) -> None:
-    """Refuse what nothing does yet, and take it out where it says so itself: false, empty and null are harmless.
-
-    A client stores its hash of what it sent with the service, so that what is dropped in silence is never sent again.
-    """
-    for name, reason in _UNSUPPORTED.items():
-        if data.pop(name, None):
-            raise Invalid(name, "InvalidOption", f"{name}: {reason}.")
-
-
 def read_options(kind: str, data: Data, current: ServiceOptions) -> ServiceOptions:
     """The options of a service of this kind, of what was sent; what was not stays as it is."""
     settings = {name: data[name] for name in ADDRESS_SETTINGS if name in data}
@@ -109,6 +95,18 @@ def _read_target(data: Data, current: ExternalTarget) -> ExternalTarget:
         hostname if hostname is not None else "" if addresses else current.hostname,
         data.get("healthCheck") or current.health_check,
     )
+
+
+def _configs(row: Service, previous: ServiceRevision | None, *, values: bool) -> dict[str, Any]:
+    """What a service is made from, and what it was before its upgrade."""
+    return {
+        "config": {
+            "type": "launchConfig",
+            **launch.serialize_given(shown(row.name, row.config), values=values),
+        },
+        "sidekicks": launch.serialize_sidekicks(row.name, row.sidekicks, values=values),
+        "upgrade": service_upgrades.serialize_upgrade(row, previous, values=values),
+    }
 
 
 class AddRemoveServiceLinkInputResource(EmbeddedResource):
@@ -178,9 +176,9 @@ class ServiceResource(Resource):
         "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
         "metadata": lambda context: context.row.metadata or None,
         "scalePolicy": lambda context: context.row.scale_policy or None,
-        "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].containers, context.row.pk),
+        "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].members, context.row.pk),
         "retainIp": lambda context: context.row.address_settings.get("retainIp"),
-        "secondaryLaunchConfigs": lambda _context: [],
+        "secondaryLaunchConfigs": lambda context: context.extra["sidekicks"],
         "upgrade": lambda context: context.extra["upgrade"],
         "vip": lambda context: context.row.address_settings.get("vip") or None,
     }
@@ -222,20 +220,13 @@ class ServiceResource(Resource):
         return {
             row.pk: {
                 "view": views[row.pk],
-                "config": {
-                    "type": "launchConfig",
-                    **launch.serialize_given(row.config, values=values_visible[row.environment_id]),
-                },
-                "upgrade": service_upgrades.serialize_upgrade(
-                    row, row.config, previous.get(row.pk), values=values_visible[row.environment_id]
-                ),
+                **_configs(row, previous.get(row.pk), values=values_visible[row.environment_id]),
             }
             for row in rows
         }
 
     def create(self, caller: ApiCaller, data: Data) -> Service:
         """Create a service in a stack."""
-        _refuse_unsupported(data)
         stack = Stack.objects.within(caller.environments()).filter(pk=row_number(data["environmentId"]) or 0).first()
         if stack is None:
             text = data["environmentId"][:64]
@@ -251,12 +242,13 @@ class ServiceResource(Resource):
         more["scale_policy"] = data.get("scalePolicy")
         more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
         config = config_of_kind(self.name, data.get("launchConfig") or {})
+        sidekicks = launch.parse_sidekicks(data.get("secondaryLaunchConfigs") or (), "secondaryLaunchConfigs")
+        unit = UnitConfig(config, tuple(sidekicks))
         more["options"] = read_options(self.name, data, ServiceOptions(kind=self.name))
-        return service_create(actor=caller.actor, stack=stack, name=data["name"], config=config, **more)
+        return service_create(actor=caller.actor, stack=stack, name=data["name"], config=unit, **more)
 
     def update(self, caller: ApiCaller, row: Service, data: Data) -> None:
         """Change scale, name, description, metadata or what happens when a host is lost."""
-        _refuse_unsupported(data)
         lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
         options = read_options(self.name, data, row.options)
         if "scalePolicy" in data:

@@ -13,7 +13,6 @@ _NOT_YET = "is not supported yet"
 _AGENT = f"API keys for containers {_NOT_YET}; make a key and hand it over in `environment`"
 
 UNSUPPORTED_LABELS: Mapping[str, str] = {
-    "io.rancher.sidekicks": f"sidekicks {_NOT_YET}; make them services of their own",
     "io.rancher.container.create_agent": _AGENT,
     "io.rancher.container.agent.role": _AGENT,
 }
@@ -35,14 +34,6 @@ _FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
         lambda config: config.health_check,
         f"a check over the network {_NOT_YET}; use `dockerHealthCheck`, which runs in the container",
     ),
-    "networkLaunchConfig": (
-        lambda config: config.network_launch_config,
-        f"sharing a network with a sidekick {_NOT_YET}",
-    ),
-    "dataVolumesFromLaunchConfigs": (
-        lambda config: config.data_volumes_from_launch_configs,
-        f"sharing volumes with a sidekick {_NOT_YET}; name the volumes in `dataVolumes`",
-    ),
     "dataVolumeMounts": (
         lambda config: config.data_volume_mounts,
         f"mounting by the volume's id {_NOT_YET}; name the volume in `dataVolumes`",
@@ -53,11 +44,28 @@ _FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
         f"choosing an address {_NOT_YET}; leave it out",
     ),
 }
+_SERVICES_ONLY: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
+    "networkLaunchConfig": (
+        lambda config: config.network_launch_config,
+        "a container by itself has no sidekicks; name the other container in `networkContainerId`",
+    ),
+    "dataVolumesFromLaunchConfigs": (
+        lambda config: config.data_volumes_from_launch_configs,
+        "a container by itself has no sidekicks; name the other container in `dataVolumesFrom`",
+    ),
+    "labels": (
+        lambda config: config.labels.get("io.rancher.sidekicks", "").strip(),
+        "io.rancher.sidekicks: a container by itself has no sidekicks; make it a service",
+    ),
+}
 
 
 def check_supported(config: LaunchConfig, at: str = "", *, in_service: bool = False) -> None:
-    """Refuse what would be accepted and never done. Raises `Invalid` on the field, or on `labels`."""
-    for name, (value_of, reason) in _FIELDS.items():
+    """Refuse what would be accepted and never done. Raises `Invalid` on the field, or on `labels`.
+
+    Only the containers of a service have others beside them whose network and volumes they take.
+    """
+    for name, (value_of, reason) in {**_FIELDS, **({} if in_service else _SERVICES_ONLY)}.items():
         if value_of(config):
             raise Invalid(f"{at}{name}", "InvalidOption", f"{name}: {reason}.")
     for label in config.labels:

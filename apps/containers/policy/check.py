@@ -13,7 +13,12 @@ from apps.containers.policy.rules import Policy, matches
 
 RESERVED_LABELS = "io.corral."
 # The policy of a service for lost hosts, what simulated engines are told, and what a service marks its containers with.
-_LABELS_FOR_EVERYBODY = ("io.corral.lost_host", "io.corral.sim.", "io.corral.service.revision")
+_LABELS_FOR_EVERYBODY = (
+    "io.corral.lost_host",
+    "io.corral.sim.",
+    "io.corral.service.revision",
+    "io.corral.container.peers",
+)
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
 _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"})
 

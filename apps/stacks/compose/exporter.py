@@ -17,6 +17,7 @@ from apps.stacks.compose.rancher_compose import HEALTH_KEYS
 from apps.stacks.compose.service_keys import BLOCK_KEYS
 from apps.stacks.compose.volume_names import declare_volumes
 from apps.stacks.service_options import SERVICE, ServiceOptions, kind_of_image
+from apps.stacks.sidekicks import SIDEKICKS_LABEL
 
 HASH_LABEL = "io.rancher.service.hash"  # rancher-compose's own note of what it sent: wrong for any other file
 
@@ -46,14 +47,25 @@ def export(services: Sequence[ComposeService], stack_name: str = "", *, first_fo
     names. Ids of this portal (requested host, registry credential, other containers) are left out: they mean nothing
     elsewhere.
     """
+    services = [one for each in services for one in _with_sidekicks(each)]
     mounts = [(mount.source, mount.path) for each in services for mount in each.config.data_volumes]
     names, declared = ({}, {}) if first_form else declare_volumes(mounts, stack_name)
     docker = {each.name: _docker_service(each, names) for each in services}
-    rancher = {each.name: _rancher_service(each) for each in services}
+    own = {name for each in services for name, _config in each.sidekicks}  # these have no scale of their own
+    rancher = {each.name: _rancher_service(each) for each in services if each.name not in own}
     if first_form:
         return _dump({name: _in_first_form(each) for name, each in docker.items()}), _dump(rancher)
     sections = {"services": docker, **({"volumes": declared} if declared else {})}
     return _dump({"version": "2", **sections}), _dump({"version": "2", "services": rancher})
+
+
+def _with_sidekicks(service: ComposeService) -> list[ComposeService]:
+    """A service with the label that names its sidekicks, and these as services."""
+    if not service.sidekicks:
+        return [service]
+    labels = {**service.config.labels, SIDEKICKS_LABEL: ",".join(name for name, _config in service.sidekicks)}
+    beside = [ComposeService(name, config) for name, config in service.sidekicks]
+    return [replace(service, config=replace(service.config, labels=labels)), *beside]
 
 
 def _dump(content: dict[str, Any]) -> str:
@@ -74,7 +86,7 @@ def _in_first_form(service: dict[str, Any]) -> dict[str, Any]:
         if key == "logging":
             found |= {f"log_{'opt' if name == 'options' else name}": each for name, each in value.items()}
         elif key == "network_mode":
-            found["net"] = value
+            found["net"] = value.replace("service:", "container:")
         elif (key, value) != ("restart", "always"):
             found[key] = value
     return found
@@ -93,11 +105,11 @@ KeyWriter = Callable[[ComposeService, Mapping[str, Any]], Any]
 
 # Keys in the order in which people expect them; any other comes after these, in the order of the launch fields.
 _KEY_ORDER = (
-    "image command entrypoint environment labels ports expose volumes tmpfs links external_links network_mode "
-    "extra_hosts restart devices dns dns_search dns_opt domainname hostname cap_add cap_drop cpu_shares cpu_period "
-    "cpu_quota cpuset pids_limit pid ipc security_opt group_add user volume_driver working_dir stop_signal mem_limit "
-    "memswap_limit mem_reservation milli_cpu_reservation shm_size privileged read_only stdin_open tty init cpus "
-    "stop_grace_period sysctls ulimits logging healthcheck blkio_config"
+    "image command entrypoint environment labels ports expose volumes volumes_from tmpfs links external_links "
+    "network_mode extra_hosts restart devices dns dns_search dns_opt domainname hostname cap_add cap_drop cpu_shares "
+    "cpu_period cpu_quota cpuset pids_limit pid ipc security_opt group_add user volume_driver working_dir stop_signal "
+    "mem_limit memswap_limit mem_reservation milli_cpu_reservation shm_size privileged read_only stdin_open tty init "
+    "cpus stop_grace_period sysctls ulimits logging healthcheck blkio_config"
 )
 
 
@@ -124,6 +136,8 @@ def _tmpfs(config: LaunchConfig) -> list[str] | None:
 
 
 def _network_mode(config: LaunchConfig) -> str | None:
+    if config.network_launch_config:
+        return f"service:{config.network_launch_config}"
     return config.network_mode if config.network_mode in {"bridge", "host", "none"} else None
 
 
@@ -211,6 +225,7 @@ _OWN_WRITERS: dict[str, KeyWriter] = {
     "entrypoint": lambda service, wire: [] if service.config.entry_point == CLEARED else wire["entryPoint"],
     "tmpfs": lambda service, _wire: _tmpfs(service.config),
     "network_mode": lambda service, _wire: _network_mode(service.config),
+    "volumes_from": lambda service, _wire: list(service.config.data_volumes_from_launch_configs) or None,
     "restart": lambda service, _wire: _restart(service.config.restart_policy),
     "ulimits": lambda service, _wire: _ulimits(service.config),
     "logging": lambda service, _wire: _logging(service.config.log_config),

@@ -12,7 +12,10 @@ from apps.stacks.service_options import DEFAULT_OPTIONS, ServiceOptions
 
 @dataclass(frozen=True, slots=True)
 class ComposeService:
-    """One service; `links` and `external_links` are (target, alias), `warnings` say what was not carried over."""
+    """One service; `links` and `external_links` are (target, alias), `sidekicks` (name, configuration).
+
+    `warnings` say what was not carried over.
+    """
 
     name: str
     config: LaunchConfig
@@ -23,6 +26,7 @@ class ComposeService:
     description: str = ""
     options: ServiceOptions = DEFAULT_OPTIONS
     warnings: tuple[str, ...] = ()
+    sidekicks: tuple[tuple[str, LaunchConfig], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from apps.stacks.compose.nested_keys import VOLUME_KEYS, left_out
 from apps.stacks.compose.profiles import split_by_profiles
 from apps.stacks.compose.rancher_compose import RancherService, read_rancher_compose
 from apps.stacks.compose.service_parser import DOCKER_FIELD, FileContext, ServiceParser
+from apps.stacks.compose.sidekick_services import with_sidekicks
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.warning_limit import limit_warnings
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml
@@ -62,7 +63,7 @@ def parse(
         f"The volume {name} is not declared at the top level; it is made for this stack." for name in names.undeclared
     ]
     warnings += [f"The variable {name} is not set; it is taken as empty." for name in variables.missing]
-    return limit_warnings(ComposeStack(tuple(found), (*warnings, *unknown)))
+    return limit_warnings(ComposeStack(with_sidekicks(found, services), (*warnings, *unknown)))
 
 
 def _is_first_form(top: LineMap) -> bool:

@@ -39,10 +39,20 @@ def _restart(value: Any) -> Fields:
 def _network(value: Any) -> Fields:
     mode = value_formats.as_text(value)
     if mode.startswith(("container:", "service:")):
-        raise UnsupportedValue("sharing another container's network is not supported here")
+        return {"networkMode": "container", "networkLaunchConfig": mode.partition(":")[2]}
     if mode not in {"bridge", "host", "none", "managed", "default"}:
         raise UnsupportedValue("the network must be managed, bridge, host or none")
     return {"networkMode": mode.replace("default", "managed")}
+
+
+def _volumes_from(value: Any) -> Fields:
+    names = value_formats.as_texts(value)
+    for name in names:
+        if ":" in name.removesuffix(":rw"):
+            raise UnsupportedValue(
+                f"{name[:60]!r}: write the name of a sidekick alone; its volumes are lent as they are"
+            )
+    return {"dataVolumesFromLaunchConfigs": [name.removesuffix(":rw") for name in names]}
 
 
 def _volumes(value: Any) -> Fields:
@@ -217,6 +227,7 @@ _KIND_READERS: dict[ComposeKind, Callable[[Any], Any]] = {
 OWN_READERS: dict[str, KeyReader] = {
     "image": _to_field("imageUuid", lambda value: image_uuid(str(value))),
     "volumes": _volumes,
+    "volumes_from": _volumes_from,
     "tmpfs": _tmpfs,
     "extra_hosts": _extra_hosts,
     "restart": _restart,

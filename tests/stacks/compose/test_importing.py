@@ -73,13 +73,10 @@ def test_setting_the_links_that_are_there_changes_and_records_nothing(imported: 
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"healthCheck": {"port": 80}}, "healthCheck"),
-    ({"dataVolumesFromLaunchConfigs": ["data"]}, "dataVolumesFromLaunchConfigs"),
-    ({"networkLaunchConfig": "web"}, "networkLaunchConfig"),
     ({"dataVolumeMounts": {"/d": "1v1"}}, "dataVolumeMounts"),
     ({"networkIds": ["1n1"]}, "networkIds"),
     ({"requestedIpAddress": "10.42.0.7"}, "requestedIpAddress"),
     ({"labels": {"io.rancher.scheduler.affinity:containers": "a=b"}}, "labels"),
-    ({"labels": {"io.rancher.sidekicks": "data"}}, "labels"),
 ]
 
 
@@ -104,6 +101,27 @@ def test_a_container_of_its_own_cannot_be_on_every_host(lab: Environment, actor_
     with pytest.raises(Invalid, match="make it a service") as caught:
         container_create(actor=actor_of("bob"), environment=lab, config=config)
     assert (caught.value.field, caught.value.code) == ("labels", "InvalidOption")
+
+
+ONLY_IN_UNITS: list[tuple[dict[str, Any], str, str]] = [
+    ({"dataVolumesFromLaunchConfigs": ["data"]}, "dataVolumesFromLaunchConfigs", "LaunchConfigName"),
+    ({"networkLaunchConfig": "db"}, "networkLaunchConfig", "LaunchConfigName"),
+    ({"labels": {"io.rancher.sidekicks": "data"}}, "labels", "launchConfig.labels"),
+]
+
+
+@pytest.mark.parametrize(("fields", "alone", "in_service"), ONLY_IN_UNITS)
+def test_what_only_sidekicks_can_lend_is_refused_without_them(
+    fields: dict[str, Any], alone: str, in_service: str, imported: Any, lab: Environment, actor_of: Any
+):
+    config = LaunchConfig.from_wire({"imageUuid": "docker:a", **fields})
+    with pytest.raises(Invalid) as of_service:
+        service_create(actor=actor_of("bob"), stack=imported("shop", ""), name="web", config=config)
+    with pytest.raises(Invalid) as of_container:
+        container_create(actor=actor_of("bob"), environment=lab, config=config)
+    assert of_service.value.field == in_service
+    assert (of_container.value.field, of_container.value.code) == (alone, "InvalidOption")
+    assert not Service.all_objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -352,9 +352,7 @@ def test_external_links_have_the_service_s_name_when_they_have_no_other():
 @pytest.mark.parametrize(
     "body",
     [
-        "labels: {io.rancher.sidekicks: data}",
         "labels: {io.rancher.container.create_agent: 'true'}",
-        "network_mode: container:x",
     ],
 )
 def test_what_is_not_done_yet_is_refused_in_words(body: str):

@@ -126,6 +126,7 @@ class ContentFields(WireObject):
     )  # fmt: skip
     data_volumes_from_launch_configs: tuple[str, ...] = launch_field(
         "dataVolumesFromLaunchConfigs", "array[string]", IDS, (),
+        compose=ComposeKey("volumes_from", "own"),
         kubernetes="volumes of the pod, mounted by both containers", swarm="refused: a task has one container",
     )  # fmt: skip
     data_volume_mounts: Mapping[str, str] = launch_field(

@@ -1,0 +1,206 @@
+"""The deployment units of a service as rows: containers built for them, and the plan of their sidekicks carried out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+from django.db import models
+
+from apps.containers.deployment_units import current_members
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.models import Container
+from apps.containers.selectors import is_running
+from apps.containers.services import build_container, requested_host
+from apps.control.models import Operation
+from apps.control.services import create_all
+from apps.environments.actor import SYSTEM
+from apps.stacks.drain import must_leave_host, unit_of
+from apps.stacks.health import Unit, worst_of
+from apps.stacks.models import Service, ServiceRevision, Slot
+from apps.stacks.plan import SlotView
+from apps.stacks.rollout import REVISION_LABEL, request_if_allowed, revision_of
+from apps.stacks.sidekicks import PRIMARY, Sidekick, creation_order
+from apps.stacks.units import MemberView, UnitDemand, UnitPlan, plan_unit
+from apps.stacks.upgrade import PAUSED, UPGRADING
+
+
+class ServiceUnits:
+    """The sidekicks of a service's units: read once, in one query, and kept up to date while steps are taken."""
+
+    def __init__(self, row: Service) -> None:
+        self.row = row
+        self.sidekicks = row.sidekicks
+        self._is_paused = row.upgrade_phase in PAUSED
+        self._versions = {each.name: each.version for each in self.sidekicks}
+        self._made: set[str] = set()  # units of slots that are new as well
+        self._members: dict[str, list[Container]] = defaultdict(list)
+        if self.sidekicks or row.revision > 1:  # only an upgrade or a rollback leaves sidekicks that are not wanted
+            for each in sidekick_containers(row).select_related("host"):
+                self.add(each)
+
+    def add(self, container: Container) -> None:
+        """Count a new sidekick."""
+        self._members[container.deployment_unit].append(container)
+
+    def members_of(self, primary: Container | None) -> list[Container]:
+        """The current sidekicks beside a primary container."""
+        unit = primary.deployment_unit if primary is not None else ""
+        there = [each for each in self._members.get(unit, ()) if unit and not each.removal_requested]
+        return list(current_members(there).values())
+
+    def view(self, view: SlotView, slot: Slot) -> SlotView:
+        """The slot's view with what the plans need to know of its sidekicks."""
+        if not self.sidekicks:
+            return view
+        outdated = [
+            each
+            for each in self.members_of(slot.container)
+            if each.launch_name in self._versions and self._member_view(each).is_outdated
+        ]
+        successors = self.members_of(slot.successor)
+        return replace(
+            view,
+            sidekicks_outdated=bool(outdated),
+            sidekicks_begun=any(each.desired == "stopped" for each in outdated),
+            successor_ready=view.successor_ready
+            and len(successors) >= len(self.sidekicks)
+            and all(self._member_view(each).is_done for each in successors),
+        )
+
+    def waiting(self, views: Iterable[SlotView], slots: Sequence[Slot]) -> int:
+        """How many sidekicks beside containers that stay are not where they should be."""
+        staying = {view.number for view in views if not view.is_empty and not view.must_leave}
+        return sum(self._plan(slot.container).waiting for slot in slots if slot.number in staying)
+
+    def apply(self, slots: Sequence[Slot], replaces: Sequence[int], operation: Operation | None) -> None:
+        """Do the next steps for the sidekicks of all units, and remove those whose unit is not held any more."""
+        held = set(self._made)
+        for slot in slots:
+            for primary in (slot.container, slot.successor):
+                if primary is None or primary.removal_requested or not primary.deployment_unit:
+                    continue
+                held.add(primary.deployment_unit)
+                is_next = slot.number in replaces and primary is slot.container
+                self._carry_out(self._plan(primary, replaces=is_next), slot, primary, operation)
+        for unit, members in self._members.items():
+            for each in members if unit not in held else ():
+                request_if_allowed(each, "remove", operation)
+
+    def _plan(self, primary: Container | None, *, replaces: bool = False) -> UnitPlan:
+        if primary is None or not primary.deployment_unit:
+            return UnitPlan()
+        demand = UnitDemand(
+            self.row.desired,
+            tuple(self._versions),
+            replaces=replaces,
+            keeps_previous=self.row.upgrade_phase == UPGRADING,
+            is_paused=self._is_paused,
+        )
+        return plan_unit(demand, [self._member_view(each) for each in self._members[primary.deployment_unit]])
+
+    def _member_view(self, container: Container) -> MemberView:
+        is_outdated = revision_of(container) != self._versions.get(container.launch_name)
+        return MemberView(
+            container.pk,
+            container.launch_name,
+            container.desired,
+            container.display_state,
+            is_finished=container.final_exit_code is not None,
+            is_outdated=is_outdated and not self._is_paused,
+        )
+
+    def _carry_out(self, plan: UnitPlan, slot: Slot, primary: Container, operation: Operation | None) -> None:
+        by_id = {each.pk: each for each in self._members[primary.deployment_unit]}
+        for action, keys in (("stop", plan.stop), ("remove", plan.remove), ("start", plan.start)):
+            for key in keys:
+                request_if_allowed(by_id[key], action, operation)
+        created = [
+            build_sidekick(self.row, slot.number, primary.deployment_unit, self._like_the_last(each, by_id.values()))
+            for each in in_creation_order(self.row.config, self.sidekicks)
+            if each.name in plan.create
+        ]
+        create_all(created, actor=SYSTEM, parent=operation)
+        for each in created:
+            self.add(each)
+
+    def _like_the_last(self, wanted: Sidekick, members: Iterable[Container]) -> Sidekick:
+        """While an upgrade or a rollback is paused, what is replaced is replaced by its like."""
+        before = current_members(each for each in members if each.launch_name == wanted.name).get(wanted.name)
+        if before is None or not self._is_paused or revision_of(before) == wanted.version:
+            return wanted
+        kept = ServiceRevision.objects.filter(service=self.row, number=revision_of(before)).first()
+        return next((each for each in kept.sidekicks if each.name == wanted.name), wanted) if kept else wanted
+
+    def unit_for(self, previous: Container | None, *, leaves: bool) -> str:
+        """The unit that a new primary container joins: that of the one before it while its sidekicks may stay."""
+        staying = [each for each in self.members_of(previous) if not must_leave_host(each, self.row.lost_after)]
+        return previous.deployment_unit if previous is not None and staying and not leaves else str(uuid4())
+
+    def build(self, number: int, unit: str) -> list[Container]:
+        """The sidekicks of a new unit, counted already; those of a unit that is there are planned."""
+        if self._members.get(unit):
+            return []
+        made = [
+            build_sidekick(self.row, number, unit, each) for each in in_creation_order(self.row.config, self.sidekicks)
+        ]
+        for each in made:
+            self.add(each)
+        self._made.add(unit)
+        return made
+
+    def health_of(self, primary: Container) -> Unit:
+        """How the whole unit is: as its worst container."""
+        return worst_of([unit_of(primary), *map(unit_of, self.members_of(primary))])
+
+    def is_running(self, primary: Container) -> bool:
+        """Whether the whole unit does its work."""
+        return is_running(primary) and all(
+            is_running(each) or each.final_exit_code is not None for each in self.members_of(primary)
+        )
+
+
+def sidekick_containers(row: Service) -> models.QuerySet[Container]:
+    """The containers of a service's sidekicks, those that are kept for a rollback included."""
+    rows = Container.all_objects.filter(spread_key=str(row.uuid), removed=None, keep_running=True)
+    return rows.exclude(launch_name__in=("", PRIMARY))
+
+
+def in_creation_order(primary: LaunchConfig, sidekicks: Sequence[Sidekick]) -> list[Sidekick]:
+    """The sidekicks, each after those it refers to, so that few have to wait when they are made."""
+    by_name = {each.name: each for each in sidekicks}
+    order = creation_order({PRIMARY: primary, **{each.name: each.config for each in sidekicks}})
+    return [by_name[name] for name in order if name in by_name]
+
+
+def build_sidekick(row: Service, number: int, unit: str, sidekick: Sidekick) -> Container:
+    """An unsaved container of a sidekick in the unit of slot `number`."""
+    config, stack = sidekick.config, row.stack
+    return build_container(
+        environment=row.environment,
+        config=config,
+        name=f"{stack.name}_{row.name}_{sidekick.name}_{number}",
+        keep_running=True,
+        spread_key=str(row.uuid),
+        requested_host=requested_host(config, row.environment_id),
+        aliases=[sidekick.name, f"{sidekick.name}.{row.name}", f"{sidekick.name}.{row.name}.{stack.name}"],
+        deployment_unit=unit,
+        launch_name=sidekick.name,
+        tags=unit_tags(row, unit, sidekick.name, sidekick.version),
+    )
+
+
+def unit_tags(row: Service, unit: str, launch_name: str, version: int) -> dict[str, str]:
+    """The labels that say to v1's clients, and to the loop, what a container is part of."""
+    stack, service = row.stack.name, f"{row.stack.name}/{row.name}"
+    return {
+        "io.rancher.stack.name": stack,
+        "io.rancher.project.name": stack,
+        "io.rancher.stack_service.name": service,
+        "io.rancher.project_service.name": service,
+        "io.rancher.service.launch.config": launch_name,
+        "io.rancher.service.deployment.unit": unit,
+        REVISION_LABEL: str(version),
+    }

@@ -1,0 +1,83 @@
+"""Sidekicks in compose files: read into their service, written back, and refused where they cannot be together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from apps.core.errors import Invalid
+from apps.stacks.compose import export, parse
+
+FIRST = """
+web:
+  image: nginx
+  labels: {io.rancher.sidekicks: "log, data"}
+  volumes_from: [data]
+  links: [db, log]
+log:
+  image: fluentd
+  net: "container:web"
+data:
+  image: busybox
+  labels: {io.rancher.container.start_once: 'true'}
+db:
+  image: postgres
+  links: [data]
+"""
+
+
+@pytest.mark.parametrize("first_form", [True, False])
+def test_a_unit_is_read_and_comes_back_the_same(first_form: bool) -> None:
+    found = parse(FIRST, "web: {scale: 3}\nlog: {scale: 3}")
+    web, db = found.services
+    assert [name for name, _config in web.sidekicks] == ["log", "data"]
+    assert (web.scale, web.links, db.links) == (3, (("db", "db"),), (("web", "data"),))
+    assert web.config.data_volumes_from_launch_configs == ("data",)
+    log = dict(web.sidekicks)["log"]
+    assert (log.network_mode, log.network_launch_config) == ("container", "web")
+    assert not found.warnings
+    again = parse(*export(found.services, first_form=first_form)).services
+    labels = {**web.config.labels, "io.rancher.sidekicks": "log,data"}
+    assert again == (replace(web, config=replace(web.config, labels=labels)), db)
+
+
+def test_a_scale_of_its_own_is_reported() -> None:
+    assert "scale" in " ".join(parse(FIRST, "data: {scale: 2}").services[0].warnings)
+
+
+REFUSALS = {
+    "no such service": ("web: {image: a, labels: {io.rancher.sidekicks: x}}", "there is no service 'x'"),
+    "two masters": (
+        "a: &x {image: a, labels: {io.rancher.sidekicks: c}}\nb: *x\nc: {image: a}",
+        "sidekick of a already",
+    ),
+    "a sidekick with sidekicks": (
+        "a: {image: a, labels: {io.rancher.sidekicks: b}}\nb: {image: a, labels: {io.rancher.sidekicks: a}}",
+        "has sidekicks itself",
+    ),
+    "its own": ("a: {image: a, labels: {io.rancher.sidekicks: a}}", "cannot be a sidekick"),
+    "network of a stranger": ("a: {image: a, net: 'container:b'}\nb: {image: a}", "io.rancher.sidekicks"),
+    "volumes of a stranger": ("a: {image: a, volumes_from: [b]}\nb: {image: a}", "io.rancher.sidekicks"),
+    "volumes of another unit": (
+        "a: {image: a, labels: {io.rancher.sidekicks: b}}\nb: {image: a, volumes_from: [c]}\nc: {image: a}",
+        "no 'c' in this service",
+    ),
+    "a circle": (
+        "a: {image: a, labels: {io.rancher.sidekicks: b}, volumes_from: [b]}\nb: {image: a, net: 'container:a'}",
+        "in a circle",
+    ),
+    "read-only volumes": (
+        "a: {image: a, labels: {io.rancher.sidekicks: b}, volumes_from: ['b:ro']}\nb: {image: a}",
+        "name of a sidekick alone",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_what_cannot_be_together_is_refused_with_its_line(what: str) -> None:
+    text, words = REFUSALS[what]
+    with pytest.raises(Invalid) as caught:
+        parse(text)
+    assert words in caught.value.message
+    assert "line" in caught.value.message

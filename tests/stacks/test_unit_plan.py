@@ -1,0 +1,99 @@
+"""The plan of a unit's sidekicks, whatever it starts from: one running container to a name, and the wanted end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from apps.containers.launch.config import LaunchConfig
+from apps.stacks.sidekicks import creation_order, references
+from apps.stacks.units import MemberView, UnitDemand, current_of, plan_unit
+
+NAMES = ("log", "data")
+states = st.sampled_from(["creating", "starting", "running", "stopping", "stopped", "error", "removing"])
+members = st.builds(
+    MemberView,
+    container=st.integers(1, 99),
+    name=st.sampled_from([*NAMES, "gone"]),
+    desired=st.sampled_from(["running", "stopped", "removed"]),
+    state=states,
+    is_finished=st.booleans(),
+    is_outdated=st.booleans(),
+)
+units = st.lists(members, max_size=6, unique_by=lambda each: each.container)
+demands = st.builds(
+    UnitDemand,
+    desired=st.sampled_from(["active", "inactive", "removed"]),
+    names=st.just(NAMES),
+    replaces=st.booleans(),
+    keeps_previous=st.booleans(),
+)
+
+
+def one_to_run(unit: list[MemberView]) -> bool:
+    """What every step leaves behind: of one name one container at most is to run."""
+    wanted = [each.name for each in unit if each.desired == "running"]
+    return len(wanted) == len(set(wanted))
+
+
+def step(demand: UnitDemand, unit: list[MemberView]) -> list[MemberView]:
+    """The plan carried out, and everything where it is to be."""
+    plan = plan_unit(demand, unit)
+    words = {**dict.fromkeys(plan.stop, "stopped"), **dict.fromkeys(plan.start, "running")}
+    words |= dict.fromkeys(plan.remove, "removed")
+    after = [replace(each, desired=words.get(each.container, each.desired)) for each in unit]
+    after += [MemberView(100 + at, name) for at, name in enumerate(plan.create)]
+    return after
+
+
+def settle(unit: list[MemberView]) -> list[MemberView]:
+    return [replace(each, state=each.desired) for each in unit if each.desired != "removed"]
+
+
+@given(demands, units)
+def test_never_more_than_one_of_a_name_is_to_run(demand: UnitDemand, unit: list[MemberView]) -> None:
+    assume(one_to_run(unit))
+    assert one_to_run(step(demand, unit))
+
+
+@given(demands, units)
+@settings(max_examples=200)
+def test_whatever_there_is_the_wanted_unit_comes_of_it(demand: UnitDemand, unit: list[MemberView]) -> None:
+    assume(one_to_run(unit))
+    demand = replace(demand, replaces=True)
+    for round_ in range(6):
+        unit = [replace(each, container=each.container + 200 * round_) for each in settle(step(demand, unit))]
+    plan = plan_unit(demand, unit)
+    assert not (plan.create)
+    assert not (plan.start)
+    assert not (plan.stop)
+    assert not (plan.remove)
+    assert not (plan.waiting)
+    running = sorted(each.name for each in unit if each.desired == "running")
+    assert running == (sorted(NAMES) if demand.desired == "active" else [])
+    assert not any(each.is_outdated for each in unit if each.desired == "running")
+
+
+@given(units)
+def test_before_its_turn_in_an_upgrade_what_runs_is_left_alone(unit: list[MemberView]) -> None:
+    assume(one_to_run(unit))
+    plan = plan_unit(UnitDemand("active", NAMES, keeps_previous=True), unit)
+    for name in NAMES:
+        current = current_of([each for each in unit if each.name == name])
+        if current is not None and current.is_outdated:
+            assert current.container not in (*plan.stop, *plan.remove)
+            assert name not in plan.create
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3), max_size=6))
+def test_each_is_created_after_those_it_refers_to(graph: dict[str, list[str]]) -> None:
+    configs = {
+        name: LaunchConfig(data_volumes_from_launch_configs=tuple(each for each in others if each < name))
+        for name, others in graph.items()
+    }
+    order = creation_order(configs)
+    assert sorted(order) == sorted(configs)
+    for at, name in enumerate(order):
+        assert {each for each in references(configs[name]) if each in configs} <= set(order[:at])
