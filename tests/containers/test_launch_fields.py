@@ -32,6 +32,7 @@ from apps.containers.policy import CLOSED, PERMISSIVE, RESTRICTED, check
 from apps.containers.policy.check import KNOWN_KEYS, known_keys
 from apps.core.errors import Invalid
 from apps.core.fields import integer
+from apps.stacks import service_options
 from apps.stacks.compose import ComposeService, export, exporter, parse, service_keys, service_parser
 
 policy_check = sys.modules["apps.containers.policy.check"]  # the package has a function of this name
@@ -59,7 +60,7 @@ def extended(monkeypatch: pytest.MonkeyPatch) -> type[LaunchConfig]:
     """The portal with the longer table: what it derives at start is derived from that."""
     monkeypatch.setattr(policy_check, "KNOWN_KEYS", known_keys(FIELDS))
     monkeypatch.setattr(service_parser, "KEY_READERS", service_keys.key_readers(FIELDS))
-    monkeypatch.setattr(service_parser, "LaunchConfig", Extended)
+    monkeypatch.setattr(service_options, "LaunchConfig", Extended)
     monkeypatch.setattr(exporter, "KEY_WRITERS", exporter.key_writers(FIELDS))
     monkeypatch.setattr(launch_form, "LAYOUT", launch_form.FormLayout.of(FIELDS))
     monkeypatch.setattr(launch_form, "LaunchConfig", Extended)
