@@ -38,6 +38,7 @@ def test_an_external_service_is_added_shown_and_led_elsewhere(shop: Stack, at: A
     assert "192.0.2.7, 192.0.2.8" in shown
     assert "External service" in shown
     assert "192.0.2.7" in bob.get(at("service-target", pk=row.pk)).content.decode()
+    assert bob.get(at("service-clone", pk=row.pk)).status_code == 404
     bob.post(at("service-target", pk=row.pk), {"addresses": "", "hostname": "db.example.com"})
     assert _made("db").options.external.hostname == "db.example.com"
     assert "Scale" not in bob.get(at("service-edit", pk=row.pk)).content.decode()

@@ -14,7 +14,9 @@ composeConfigInput -  cr    cr    cr    cr    r  cr
 container          -  r     crud  crud  crud  r  r
 containerExec      -  r     cr    cr    cr    r  r
 containerLogs      -  r     cr    cr    cr    r  r
+dnsService         -  r     crud  crud  crud  r  r
 environment        -  r     crud  crud  crud  r  r
+externalService    -  r     crud  crud  crud  r  r
 githubconfig       -  -     -     -     -     -  cru
 host               -  r     rud   rud   r     r  r
 hostAccess         -  r     r     r     r     r  r
@@ -34,6 +36,7 @@ restartPolicy      -  r     cr    cr    cr    r  r
 schema             r  r     r     r     r     r  r
 service            -  r     crud  crud  crud  r  r
 serviceConsumeMap  -  r     r     r     r     r  r
+serviceExposeMap   -  r     r     r     r     r  r
 serviceLink        -  cr    cr    cr    cr    r  cr
 setServiceLinksInput - r    cr    cr    cr    r  r
 setting            -  r     r     r     r     r  crud

@@ -35,9 +35,11 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     one = mallory.post("services", {**body, "name": "one"}).body
     other = mallory.post("services", {**body, "name": "other"}).body
     mallory.post(f"services/{one['id']}?action=addservicelink", {"serviceLink": {"serviceId": other["id"]}})
+    mallory.post("externalservices", {"name": "db", "environmentId": made["id"], "hostname": "db.example.com"})
+    mallory.post("dnsservices", {"name": "both", "environmentId": made["id"]})
     mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
     reconcile_until_idle()
-    assert Service.objects.within([foreign_environment.pk]).count() == 2
+    assert Service.objects.within([foreign_environment.pk]).count() == 4
     assert ServiceLink.objects.count() == 1
     root = wire_id("a", people.mallory.pk)
     session = Session.objects.create(account=people.mallory, digest="d", expires=timezone.now() + timedelta(hours=1))

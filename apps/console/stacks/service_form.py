@@ -47,6 +47,10 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
     """The form filled in from another service; its environment variables only for those who may see them."""
     ctx.require_permission("operate")
     row = find(ctx, pk)
+    if not row.has_containers:
+        raise Problem(
+            _("Only services with containers of their own can be cloned; add another one instead."), status=404
+        )
     values = config_to_form(without_kind(row.config))
     if not ctx.can("values"):
         values.pop("env", None)
