@@ -114,4 +114,5 @@ def test_a_service_of_containers_has_no_other_target(web: Service, at: Any, bob:
 def test_who_only_reads_adds_nothing(shop: Stack, at: Any, browser_as: Any):
     rita = browser_as("rita")
     for name in ("external-service-new", "service-alias-new"):
-        assert rita.post(at(name, stack=shop.pk), {"name": "x", "hostname": "a.b"}).status_code == 403
+        rita.post(at(name, stack=shop.pk), {"name": "x", "hostname": "a.b", "selector": "a=b"})
+    assert not Service.all_objects.exists()
