@@ -106,7 +106,7 @@ def _row_hits(ctx: RequestContext, text: str, names: Mapping[int, str]) -> list[
     named = Q(name__icontains=text)
     groups: list[tuple[str, str, Any]] = [
         (_("Stacks"), "stack-2", Stack.objects.within(keys).filter(named, removed=None).defer(*HEAVY_STACK_FIELDS)),
-        (_("Services"), "apps", Service.objects.within(keys).filter(named, removed=None).defer("spec")),
+        (_("Services"), "apps", Service.objects.within(keys).filter(named, removed=None).defer("spec", "secondary")),
         (
             _("Containers"),
             "box",

@@ -43,8 +43,8 @@ COLUMNS = {
 }
 _HEAVY_FIELDS = (
     "spec", "placement", "tags", "host__tls", "host__info", "host__engine_labels", "slot__service__spec",
-    "slot__service__metadata", "slot__service__stack__docker_compose", "slot__service__stack__rancher_compose",
-    "slot__service__stack__variables",
+    "slot__service__secondary", "slot__service__metadata", "slot__service__stack__docker_compose",
+    "slot__service__stack__rancher_compose", "slot__service__stack__variables",
 )  # fmt: skip
 SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash")
 
@@ -67,7 +67,7 @@ def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> Query
     if requested.get("host"):
         rows = rows.filter(_on_host(requested["host"]))
     if requested.get("kind") == "standalone":
-        rows = rows.filter(slot=None)
+        rows = rows.filter(slot=None, deployment_unit="")
     return rows
 
 

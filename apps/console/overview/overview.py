@@ -75,12 +75,16 @@ def _failing(keys: list[int], names: dict[int, str]) -> list[tuple[Any, str]]:
     """What fails, the worst first, each with the name of its environment: hosts, services, single containers."""
     wrong = Q(fault=True) | Q(display_state__in=(*BAD, *WARN))
     services = Service.objects.within(keys).filter(wrong | Q(status__health__in=(*BAD, *WARN)), removed=None)
-    containers = Container.objects.within(keys).filter(wrong, removed=None, slot=None, succeeds=None)
+    alone = Q(slot=None, succeeds=None, deployment_unit="")
+    containers = Container.objects.within(keys).filter(wrong, alone, removed=None)
     hosts = Host.objects.within(keys).filter(wrong, removed=None)
     found: list[tuple[Any, str]] = []
     for rows in (
         _worst(hosts.defer("tls", "info", "engine_labels")),
-        _worst(services.exclude(desired="inactive").select_related("stack").defer("spec", "metadata"), by_health=True),
+        _worst(
+            services.exclude(desired="inactive").select_related("stack").defer("spec", "secondary", "metadata"),
+            by_health=True,
+        ),
         _worst(containers.filter(native=False).select_related("host").defer("spec", "placement", "host__tls")),
     ):
         found += [(row, names.get(row.environment_id, "")) for row in rows]

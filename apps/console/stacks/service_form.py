@@ -19,11 +19,11 @@ from apps.console.containers.launch_form import (
 )
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.service_kind_form import kind_errors, kind_values, parse_scale_policy, with_kind, without_kind
-from apps.console.stacks.services import find
+from apps.console.stacks.services import clone_verdict, find
 from apps.console.stacks.stacks import find as find_stack
 from apps.containers.models import Container
 from apps.containers.services import container_create
-from apps.core.errors import Invalid, Problem
+from apps.core.errors import Conflict, Invalid, Problem
 from apps.core.ids import parse_key
 from apps.hosts.models import Host
 from apps.stacks.compose import ComposeService, export
@@ -51,6 +51,8 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
         raise Problem(
             _("Only services with containers of their own can be cloned; add another one instead."), status=404
         )
+    if not (allowed := clone_verdict(ctx, row)):
+        raise Conflict(allowed.reason)
     values = config_to_form(without_kind(row.config))
     if not ctx.can("values"):
         values.pop("env", None)
@@ -85,7 +87,7 @@ def _form_context(ctx: RequestContext, values: dict[str, Any], errors: dict[str,
 def form_choices(ctx: RequestContext) -> dict[str, Any]:
     """The choices of the form: services to link to, hosts to run on."""
     services = Service.objects.within([ctx.env.pk]).filter(removed=None).select_related("stack")
-    services = services.defer("spec", "metadata", "stack__docker_compose")
+    services = services.defer("spec", "secondary", "metadata", "stack__docker_compose")
     hosts = Host.objects.within([ctx.env.pk]).filter(removed=None).defer("tls", "info")
     return {
         "services": list(services.order_by(*natural_order("stack__name"), *natural_order("name"))),

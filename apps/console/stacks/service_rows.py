@@ -64,14 +64,18 @@ def meter_tone(row: Service, running: int) -> str:
 
 def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow]]:
     """The matching services of this environment by stack; four queries however many there are."""
-    rows = Service.objects.within([ctx.env.pk]).filter(removed=None, **which).defer("spec", "metadata")
+    rows = Service.objects.within([ctx.env.pk]).filter(removed=None, **which).defer("spec", "secondary", "metadata")
     rows = rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY_STACK_FIELDS))
     by_service = {row.pk: ServiceRow(row) for row in rows.order_by(*natural_order("name"))}
     slots = Slot.objects.filter(service__in=list(by_service), container__removed=None)
     alive = Count("pk", filter=running_filter("container__"))
     for key, total, running in slots.order_by().values_list("service").annotate(total=Count("pk"), alive=alive):
         by_service[key].total, by_service[key].running = total, running
-    for link in ServiceLink.objects.filter(service__in=list(by_service)).select_related("target").defer("target__spec"):
+    for link in (
+        ServiceLink.objects.filter(service__in=list(by_service))
+        .select_related("target")
+        .defer("target__spec", "target__secondary")
+    ):
         by_service[link.service_id].links.append(link)
     _load_ports(ctx, by_service)
     by_stack: dict[int, list[ServiceRow]] = defaultdict(list)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.freshness import combined_freshness
-from apps.console.components.listing import paginate, sort_rows
+from apps.console.components.listing import natural_order, paginate, sort_rows
 from apps.console.components.removal_dialog import ask_removal
 from apps.console.components.rename_dialog import rename, sent_texts
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
@@ -28,13 +28,15 @@ from apps.containers.selectors import endpoints, is_running
 from apps.control.models import Operation
 from apps.core.edits import BasedOn
 from apps.core.errors import Invalid
-from apps.environments.access import verdict
+from apps.environments.access import Verdict, verdict
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import Service, ServiceLink, ServiceRevision
 from apps.stacks.selectors import containers_to_run, service_events
 from apps.stacks.services import service_act, service_update
+from apps.stacks.sidekicks import PRIMARY
 
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
+MAX_SIDEKICKS_SHOWN = 200
 _FRESHNESS_FIELDS = (
     "display_state",
     "external_id",
@@ -51,11 +53,32 @@ def find(ctx: RequestContext, pk: int) -> Service:
     return ctx.get_or_404(rows, pk)
 
 
+def clone_verdict(ctx: RequestContext, row: Service) -> Verdict:
+    """Whether a copy of the service can be made with the form."""
+    if row.secondary:
+        # The form knows nothing of them, and each name is there once in a stack.
+        why = _("A service with sidekicks is not cloned: export the stack's compose files, and rename all of them.")
+        return Verdict(allowed=False, reason=why)
+    return ctx.can("operate")
+
+
 def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
     """The containers of the service with their hosts, including replacements that are not in a slot yet."""
     here = Q(slot__service=row) | Q(succeeds__service=row)
     rows: QuerySet[Container] = Container.objects.within([ctx.env.pk]).filter(here, removed=None)
     return rows.select_related("host")
+
+
+def _sidekicks(ctx: RequestContext, row: Service) -> list[Container]:
+    """The other containers of its deployment units, for one page; those that an upgrade keeps are left out."""
+    if not row.secondary:
+        return []
+    units = Container.objects.within([ctx.env.pk]).filter(slot__service=row, removed=None).values("deployment_unit")
+    rows = Container.objects.within([ctx.env.pk]).filter(deployment_unit__in=units, removed=None)
+    rows = rows.exclude(Q(launch_name=PRIMARY) | Q(deployment_unit=""))
+    if row.desired == "active":
+        rows = rows.exclude(desired="stopped")
+    return list(defer_heavy_fields(rows.select_related("host")).order_by(*natural_order("name"))[:MAX_SIDEKICKS_SHOWN])
 
 
 def freshness_rows(ctx: RequestContext, row: Service) -> QuerySet[Container]:
@@ -80,6 +103,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "row": row,
         "page": page,
         "ports": [each for container in page.rows for each in container.published_ports],
+        "sidekicks": _sidekicks(ctx, row),
         "running": sum(map(is_running, all_containers)),
         "meter": meter_tone(row, sum(map(is_running, all_containers))),
         "freshness": combined_freshness(all_containers),
@@ -97,7 +121,9 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
             _("Upgrade"), "refresh", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
         "previous_image": _previous_image(row),
-        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
+        "clone": buttons.custom_button(
+            _("Clone"), "copy", ctx.url("service-clone", pk=row.pk), clone_verdict(ctx, row)
+        ),
     }
     return ctx.render("console/service.html", context)
 
