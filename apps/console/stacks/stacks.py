@@ -88,7 +88,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "row": row,
         "services": services,
         "add": add,
-        "more": _more_buttons(ctx, row),
+        "add_others": _more_buttons(ctx, row),
         "bulk": bulk,
         "failing_pulls": failing_pulls(ctx.env.pk, containers),
     }
