@@ -35,7 +35,7 @@ def cluster(shared_browser_session: BrowserSession) -> Iterator[str]:
     page.fill("[name=name]", "WEB-Server")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("heading", name="WEB-Server")).to_be_visible()
-    page.get_by_role("link", name="Add service").first.click()
+    page.get_by_role("link", name="Add service", exact=True).first.click()
     page.fill("[name=name]", "nginx-cluster")
     page.fill("[name=scale]", "10")
     page.fill("[name=image]", "bb:local")
