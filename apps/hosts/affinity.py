@@ -61,7 +61,8 @@ def parse_rules(labels: Mapping[str, str]) -> list[AffinityRule]:
 
     The names of stack and service are taken from the container's own labels.
     """
-    return [rule for subject in _SUBJECTS for rule in _rules_about(subject, labels)]
+    rules = (rule for subject in _SUBJECTS for rule in _rules_about(subject, labels))
+    return list(dict.fromkeys(rules))  # one written twice is broken once
 
 
 def has_neighbour_rules(labels: Mapping[str, str]) -> bool:

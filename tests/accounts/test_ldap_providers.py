@@ -251,6 +251,7 @@ def test_without_the_library_the_reason_is_reported(people: Any, configure: Any,
         authenticate(None, username="ann", password=PASSWORD)
 
 
+@pytest.mark.faces
 def test_the_library_is_not_loaded_before_a_directory_is_on():
     code = (
         "import sys, django; django.setup()\n"

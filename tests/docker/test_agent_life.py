@@ -196,4 +196,4 @@ def test_a_portal_that_comes_back_finds_its_host_and_what_it_missed(
         rows = api.get(f"hostevents?name=brief&hostId={host['id']}")["data"]
         return sorted(row["action"] for row in rows if row["late"])
 
-    wait_until(lambda: missed() == ["create", "destroy"], seconds=10, what="what happened meanwhile, learned late")
+    wait_until(lambda: missed() == ["create", "destroy"], seconds=30, what="what happened meanwhile, learned late")

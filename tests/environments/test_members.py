@@ -173,6 +173,7 @@ edits = st.lists(
 )
 
 
+@pytest.mark.faces
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits)
 def test_groups_and_grants_always_agree_with_the_table(

@@ -237,6 +237,7 @@ def test_losses_add_up():
 ROLE = st.sampled_from([*ROLES, None])
 
 
+@pytest.mark.faces
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bob=ROLE, limit=st.sampled_from(["", *ROLES]), asleep=st.booleans(), kind=st.sampled_from(["user", "admin"]))
 def test_rights_of_many_are_what_each_of_them_holds(

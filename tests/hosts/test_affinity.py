@@ -172,3 +172,7 @@ def test_a_host_keeps_a_rule_exactly_if_it_breaks_the_opposite(rule: str, part: 
 
 def test_what_the_benchmark_places_has_room() -> None:
     assert place_all(60, 30) == 60
+
+
+def test_a_rule_that_is_written_twice_is_one() -> None:
+    assert len(parse_rules({"io.rancher.scheduler.affinity:host_label": "zone=a,zone=a"})) == 1
