@@ -58,7 +58,7 @@ def test_as_many_as_fit_is_chosen_shown_and_copied(add: Any, browser_as: Any, at
         ({"fitMin": "0"}, "at least 1"),
     ],
 )
-def test_bad_limits_are_told_at_their_field_and_nothing_is_made(add: Any, limits: dict[str, str], words: str):
+def test_bad_limits_are_reported_at_their_field_and_nothing_is_made(add: Any, limits: dict[str, str], words: str):
     answer = add(runs="fit", **limits)
     assert (answer.status_code, words in answer.content.decode()) == (422, True)
     assert not Service.all_objects.filter(name="api").exists()

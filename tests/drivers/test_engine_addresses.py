@@ -38,7 +38,7 @@ def test_the_operator_names_the_networks(only_private: None, address: str, may: 
     assert engine_addresses.is_allowed(address) is may
 
 
-def test_a_wrong_network_is_told() -> None:
+def test_a_wrong_network_is_refused() -> None:
     with pytest.raises(ValueError, match="has host bits set"):
         engine_addresses.allow_networks(["10.0.0.1/8"])
 

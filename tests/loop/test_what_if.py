@@ -1,4 +1,4 @@
-"""What is foretold is what happens: on simulated hosts, the same question asked and then done."""
+"""What is predicted is what happens: on simulated hosts, the same question asked and then done."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def third(fleet: SimulatedFleet, lab: Environment) -> Any:
     registry.discard_driver(Endpoint("sim://fleet3"))
 
 
-def foretold(outcome: WhatIf) -> dict[str, str]:
+def predicted(outcome: WhatIf) -> dict[str, str]:
     return {move.container: move.target for move in outcome.placed}
 
 
@@ -71,7 +71,7 @@ def hosts_of(names: Any) -> dict[str, str]:
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rules=RULES, before=st.integers(0, 4), after=st.integers(0, 6))
-def test_a_scale_that_is_foretold_comes_true(
+def test_a_scale_prediction_comes_true(
     third: SimulatedFleet, shop: Stack, rules: dict[str, Any], before: int, after: int
 ) -> None:
     service = third.service(shop, f"web{next(NUMBERS)}", scale=before, config=rules)
@@ -80,7 +80,7 @@ def test_a_scale_that_is_foretold_comes_true(
     assert hosts_of(_names(service)).keys() == there  # nothing was touched
     service_update(service, actor=third.actor, scale=after)
     third.run()
-    assert hosts_of(foretold(outcome)) == foretold(outcome)
+    assert hosts_of(predicted(outcome)) == predicted(outcome)
     assert {move.container for move in outcome.removed} == there - set(hosts_of(_names(service)))
     service_act(Service.all_objects.get(pk=service.pk), "remove", actor=third.actor)
     third.run()
@@ -92,7 +92,7 @@ def _names(service: Service) -> list[str]:
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rules=RULES, scale=st.integers(1, 4), number=st.integers(1, 3))
-def test_a_lost_host_that_is_foretold_comes_true(
+def test_a_lost_host_prediction_comes_true(
     third: SimulatedFleet, shop: Stack, rules: dict[str, Any], scale: int, number: int
 ) -> None:
     service = third.service(shop, f"web{next(NUMBERS)}", scale=scale, config=rules, lost_host=("reschedule", 30))
@@ -125,20 +125,20 @@ def test_what_stays_on_a_lost_host_has_its_reason(fleet: SimulatedFleet, shop: S
     assert set(reasons.values()) == {"the service web waits for a lost host to come back"}
 
 
-def test_a_label_that_is_foretold_comes_true(third: SimulatedFleet, shop: Stack) -> None:
+def test_a_label_prediction_comes_true(third: SimulatedFleet, shop: Stack) -> None:
     service = third.service(shop, scale=2, config={"labels": {f"{PREFIX}host_label": "gpu=1"}})
     assert set(third.host_by_slot(service).values()) == {"None"}
     host = third.host(2)
     labels = changed_labels(host, {"gpu": "1"}, ())
     outcome = what_if_labeled(host, labels)
-    assert foretold(outcome) == {"shop_web_1": "h2", "shop_web_2": "h2"}
-    assert set(hosts_of(foretold(outcome)).values()) == {""}
+    assert predicted(outcome) == {"shop_web_1": "h2", "shop_web_2": "h2"}
+    assert set(hosts_of(predicted(outcome)).values()) == {""}
     host_update(host, actor=third.actor, labels=labels)
     third.pass_time(seconds=30)
-    assert hosts_of(foretold(outcome)) == foretold(outcome)
+    assert hosts_of(predicted(outcome)) == predicted(outcome)
     gone = what_if_labeled(third.host(2), changed_labels(third.host(2), {}, ["gpu"]))
     assert {move.container: move.reasons for move in gone.stays} == dict.fromkeys(
-        foretold(outcome), ("the label gpu=1 is missing",)
+        predicted(outcome), ("the label gpu=1 is missing",)
     )
 
 
@@ -176,12 +176,12 @@ def test_nothing_is_written_and_the_queries_do_not_grow(third: SimulatedFleet, s
 GLOBAL = {"io.rancher.scheduler.global": "true"}
 
 
-def test_a_global_service_follows_a_label_as_foretold(third: SimulatedFleet, shop: Stack) -> None:
+def test_a_global_service_follows_a_label_as_predicted(third: SimulatedFleet, shop: Stack) -> None:
     service = third.service(shop, config={"labels": {**GLOBAL, f"{PREFIX}host_label": "zone=a"}})
     assert sorted(third.host_by_slot(service).values()) == ["h1", "h3"]
     host = third.host(2)
     begins = what_if_labeled(host, changed_labels(host, {"zone": "a"}, ()))
-    assert foretold(begins) == {"shop_web_3": "h2"}
+    assert predicted(begins) == {"shop_web_3": "h2"}
     first = third.host(1)
     ends = what_if_labeled(first, changed_labels(first, {}, ["zone"]))
     assert [(move.container, move.origin) for move in ends.removed] == [("shop_web_1", "h1")]
