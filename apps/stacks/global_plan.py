@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from apps.stacks.plan import REMOVED_STATES, ServicePlan, SlotView, containers_of_slots, numbers_of, plan_service
-
-
-class Numbered(Protocol):
-    """A slot, or the plan's view of one."""
-
-    @property
-    def number(self) -> int:
-        """Its number."""
+from apps.stacks.plan import (
+    REMOVED_STATES,
+    ServicePlan,
+    SlotView,
+    containers_of_slots,
+    free_numbers,
+    numbers_of,
+    plan_service,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,3 @@ def plan_global(
         ),
         new,
     )
-
-
-def free_numbers(slots: Collection[Numbered], count: int) -> list[int]:
-    """The lowest numbers that no slot has."""
-    used = {slot.number for slot in slots}
-    return [number for number in range(1, count + len(used) + 1) if number not in used][:count]

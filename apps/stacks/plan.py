@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 REMOVED_STATES = frozenset({"removed", "purged"})
+
+
+class Numbered(Protocol):
+    """A slot, or the plan's view of one."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +123,7 @@ def _plan_active(retained: list[SlotView], excess: list[SlotView], leaving: tupl
     promote = [slot for slot in retained if slot.takes_over]
     stay = [slot for slot in retained if not slot.takes_over]
     empty = [slot.number for slot in stay if slot.is_empty]
-    used = {slot.number for slot in retained}
-    free = (number for number in range(1, scale + len(used) + 1) if number not in used)
-    new = [next(free) for _ in range(scale - len(retained))]
+    new = free_numbers(retained, scale - len(retained))
     # What an upgrade replaces is neither started again nor robbed of its successor here.
     stay = [slot for slot in stay if not slot.is_upgraded_next]
     there = [slot for slot in stay if not slot.is_empty]
@@ -152,3 +159,9 @@ def _ids(slots: Iterable[SlotView]) -> tuple[int, ...]:
 
 def _successors(slots: Iterable[SlotView]) -> tuple[int, ...]:
     return tuple(slot.successor for slot in slots if slot.successor is not None)
+
+
+def free_numbers(slots: Collection[Numbered], count: int) -> list[int]:
+    """The lowest numbers that no slot has."""
+    used = {slot.number for slot in slots}
+    return [number for number in range(1, count + len(used) + 1) if number not in used][:count]

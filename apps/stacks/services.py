@@ -183,7 +183,7 @@ def service_update(
         allowed["lost_after"] = parse_lost_after("wait" if after is None else "reschedule", after)
     if "scale" in allowed:
         allowed["scale"] = check_scale(allowed["scale"])
-        _require_containers(row, allowed["scale"])
+        _require_scalable(row, allowed["scale"], keeps_policy="scale_policy" not in changes)
     if options is not None:
         allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
     if "scale_policy" in changes:
@@ -199,10 +199,13 @@ def service_update(
     return row
 
 
-def _require_containers(row: Service, scale: int) -> None:
-    """Refuse another scale than it says already, which clients send along, where there is nothing to scale."""
+def _require_scalable(row: Service, scale: int, *, keeps_policy: bool) -> None:
+    """Refuse another scale than it says already, which clients send along, where it would change nothing."""
     if scale != row.scale and not row.has_containers:
         raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: {without_containers(row.kind)}.")
+    if scale != row.scale and keeps_policy and row.fit_policy is not None:
+        why = f"{row.name} has as many containers as fit: change its scalePolicy instead."
+        raise Invalid("scale", "InvalidOption", why)
 
 
 def service_act(row: Service, action: str, *, actor: Actor) -> Service:

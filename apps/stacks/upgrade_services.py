@@ -11,14 +11,12 @@ from django.db.models import Max
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.values import fixed_ports
-from apps.containers.policy.enforce import enforce_policy
-from apps.containers.reservations import check_reservations
 from apps.control.services import request_change
 from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
-from apps.stacks.new_services import check_launchable
+from apps.stacks.new_services import check_launchable, check_scale_policy
 from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekicks import Sidekick, check_unit, merge_upgrade
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
@@ -74,8 +72,8 @@ def service_upgrade(
     """Have the service's containers replaced, in batches, by ones of `config`; the old ones are kept until `finish`.
 
     `sidekicks` are those that change; without a `config` the primary containers stay. The configurations are a new
-    revision of the service at once. Raises `Invalid` (reservation, host policy, an order that the host ports leave
-    no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    revision of the service at once. Raises `Invalid` (what `check_launchable` refuses, an order that the host ports
+    leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     number = _next_number(row)
     primary, stored = _next_configs(row, config, sidekicks, number, at)
@@ -112,8 +110,8 @@ def _next_configs(
         reason = f"{NO_IMAGE} stands for no containers; stop or remove the service instead."
         raise Invalid(f"{at}imageUuid", "InvalidOption", reason)
     if config is not None:
-        check_reservations(primary, row.environment_id, at=at)
-        enforce_policy(primary, row.environment_id, at=at, subject=row.name)
+        check_launchable(row, primary, at=at, subject=row.name)
+        check_scale_policy(row.scale_policy or None, primary)
     changed = {each.name for each in sidekicks}
     for each in stored:
         if each.name in changed:

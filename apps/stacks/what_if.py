@@ -19,10 +19,10 @@ from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
 from apps.hosts.fleet import Fleet, HostView, Neighbour
 from apps.hosts.models import Host
 from apps.hosts.placement import Placed, PlacementRequirements, choose_host
-from apps.stacks.global_plan import free_numbers
 from apps.stacks.goal import ON_HOSTS, global_hosts, goal_of
 from apps.stacks.models import Service, Slot
 from apps.stacks.new_services import check_scale
+from apps.stacks.plan import free_numbers
 from apps.stacks.rollout import upgrade_view
 
 MAX_EXPLAINED = 20_000  # containers times hosts: to explain more takes seconds

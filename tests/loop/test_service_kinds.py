@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -195,7 +196,23 @@ def test_as_many_as_fit_and_more_when_hosts_come(
     assert held(row)[0] == row.scale == 1
 
 
-def test_what_does_not_fit_below_the_minimum_is_told(serve: Any) -> None:
+def test_a_number_beside_the_policy_is_refused(serve: Any, actor_of: Any) -> None:
+    row = serve({}, scale_policy={"min": 1, "max": 2})
+    with pytest.raises(Invalid, match="change its scalePolicy instead"):
+        service_update(row, actor=actor_of("bob"), scale=7)
+    service_update(row, actor=actor_of("bob"), scale=row.scale)  # clients send all of it back
+    service_update(row, actor=actor_of("bob"), scale=3, scale_policy=None)
+    assert row.scale == 3
+
+
+def test_no_upgrade_makes_a_service_global_beside_its_policy(serve: Any, actor_of: Any) -> None:
+    row = serve({}, scale_policy={"min": 1, "max": 2})
+    config = replace(row.config, labels=GLOBAL)
+    with pytest.raises(Invalid, match="drop the label or the policy"):
+        service_upgrade(row, actor=actor_of("bob"), config=config, strategy=UpgradeStrategy())
+
+
+def test_what_does_not_fit_below_the_minimum_is_reported(serve: Any) -> None:
     row = serve({}, fields={"ports": ["80:80"]}, scale_policy={"min": 2, "max": 3})
     assert held(row)[0] == 2
     assert "Scheduling failed" in row.message

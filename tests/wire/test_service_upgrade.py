@@ -88,6 +88,18 @@ REFUSED = {
         "MinLimitExceeded",
         "intervalMillis",
     ),
+    "a rule that nobody knows": (
+        {
+            "inServiceStrategy": {
+                "launchConfig": {
+                    "imageUuid": "docker:bb",
+                    "labels": {"io.rancher.scheduler.affinity:host_lable": "a=b"},
+                }
+            }
+        },
+        "InvalidOption",
+        "labels",
+    ),
     "no image": ({"inServiceStrategy": {"launchConfig": {"tty": True}}}, "MissingRequired", "imageUuid"),
 }
 
