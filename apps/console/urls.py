@@ -38,7 +38,16 @@ from apps.console.login import (
     setup,
 )
 from apps.console.overview import overview
-from apps.console.stacks import kind_forms, service_form, service_upgrade, services, stacks, what_if
+from apps.console.stacks import (
+    kind_forms,
+    service_form,
+    service_restart,
+    service_revisions,
+    service_upgrade,
+    services,
+    stacks,
+    what_if,
+)
 
 app_name = "console"
 
@@ -76,6 +85,9 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>/scale", services.scale, name="service-scale"),
     path("services/<key:pk>/clone", service_form.service_clone, name="service-clone"),
     path("services/<key:pk>/upgrade", service_upgrade.upgrade, name="service-upgrade"),
+    path("services/<key:pk>/revisions", service_revisions.index, name="service-revisions"),
+    path("services/<key:pk>/revisions/<int:number>/return", service_revisions.return_to, name="service-return"),
+    path("services/<key:pk>/restart", service_restart.restart, name="service-restart"),
     path("services/<key:pk>/remove", services.remove, name="service-remove"),
     path("services/<key:pk>/do/<slug:action>", services.do, name="service-do"),
     path("containers", containers.index, name="containers"),

@@ -19,6 +19,7 @@ from apps.stacks.new_services import (
     link_name,
     service_taken,
 )
+from apps.stacks.revisions import save_first_revisions
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 BATCH = 100  # links for each statement
@@ -34,6 +35,7 @@ def import_services(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: 
     rows = _build_services(stack, parsed, start=start)
     with unique_or(service_taken("of this file"), SERVICE_NAME_ONCE):
         create_all(rows, actor=actor, requests=[describe_service(row) for row in rows])
+    save_first_revisions(rows, actor, "compose")
     made = {row.name: row for row in rows}
     inner = [(made[each.name], made[target], alias) for each in parsed.services for target, alias in each.links]
     outer, missing = _external_links(stack, parsed, made)

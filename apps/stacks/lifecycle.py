@@ -18,16 +18,16 @@ STACK = LifeCycle(
 _ALIVE = (
     "requested registering inactive activating active deactivating updating-active updating-inactive error "
     "upgrading upgraded canceling-upgrade canceled-upgrade rolling-back canceling-rollback canceled-rollback "
-    "finishing-upgrade"
+    "finishing-upgrade restarting"
 )
 
 SERVICE = LifeCycle(
     "service",
     {
         "create": transition_to("inactive", "", "registering"),
-        "activate": transition_to("active", "inactive error", "activating"),
+        "activate": transition_to("active", "inactive restarting error", "activating"),
         "deactivate": transition_to(
-            "inactive", "registering active activating updating-active updating-inactive", "deactivating"
+            "inactive", "registering active activating restarting updating-active updating-inactive", "deactivating"
         ),
         "update": transition_to(
             "", "registering inactive active activating updating-active updating-inactive", "updating-active"
@@ -37,6 +37,7 @@ SERVICE = LifeCycle(
         "rollback": transition_to("", "canceled-upgrade upgraded", "rolling-back"),
         "cancelrollback": transition_to("", "rolling-back", "canceling-rollback", end="canceled-rollback"),
         "finishupgrade": transition_to("", "upgraded canceled-upgrade canceled-rollback", "finishing-upgrade"),
+        "restart": transition_to("active", "active", "restarting"),
         "remove": transition_to("removed", _ALIVE, "removing", "delete"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
     },

@@ -64,6 +64,8 @@ class Service(TenantRow):
     Services of another `kind` have no containers: they lead elsewhere (`external`) or to what they link to.
     `secondary` are the stored sidekicks of each of its deployment units; `primary_version` is the revision that changed
     `spec` last, None when that is `revision` itself.
+    `restart` is the last rolling restart: batch size, interval, and `marks`, how often each container had been asked to
+    restart when it was requested.
     """
 
     KIND = "service"
@@ -88,6 +90,7 @@ class Service(TenantRow):
     address_settings = models.JSONField(default=dict)
     secondary = EncryptedJSONField(default=list, null=True)
     primary_version = models.PositiveIntegerField(null=True)
+    restart = models.JSONField(default=dict)
 
     class Meta:
         ordering = ("id",)
@@ -157,8 +160,8 @@ class Service(TenantRow):
 class ServiceRevision(models.Model):
     """What the containers of a service were to be made from at one time: immutable, numbered from 1.
 
-    A row is written when a service is first upgraded, so that one which never was has none. `account` upgraded it;
-    None is the installation itself, or somebody who is gone.
+    `account` made it, by `via` (console, API, command line, compose file); None is the installation itself, or somebody
+    who is gone. `note` is what they wrote about it, `image_id` the image that its tag meant on the hosts, once it ran.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="revisions")
@@ -169,6 +172,9 @@ class ServiceRevision(models.Model):
     primary_version = models.PositiveIntegerField(null=True)
     created = models.DateTimeField(default=timezone.now)
     account = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=16, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    image_id = models.CharField(max_length=100, blank=True)
 
     class Meta:
         ordering = ("-number",)

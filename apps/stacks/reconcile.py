@@ -32,6 +32,9 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.plan import ServicePlan
+from apps.stacks.restart import RestartPlan
+from apps.stacks.restart_services import apply_restart, next_restart_at, restart_plan, restart_progress
+from apps.stacks.revisions import note_image
 from apps.stacks.rollout import (
     NEXT_BATCH_AT,
     apply_upgrade,
@@ -48,6 +51,8 @@ from apps.stacks.services import links_remove_all, service_remove
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.unit_steps import ServiceUnits, unit_tags
 from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
+
+Plans = tuple[Goal, UpgradePlan, RestartPlan]
 
 RECHECK_SECONDS = 5.0
 NO_REASON = {"unhealthy": "Its health check fails."}
@@ -68,11 +73,11 @@ def reconcile_service(row: Service) -> ReconcileResult:
     upgrade = UpgradePlan()
     if row.desired == "active":
         upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting)
-    operation = _open_operation(row)
-    _apply(units, slots, (goal, upgrade), operation)
+    plans = (goal, upgrade, restart_plan(row, [slot for slot in slots if slot.number not in steps.drop], goal.scale))
+    _apply(units, slots, plans, _open_operation(row))
     refresh_members(row)
     lost_after = None if goal.hosts else row.lost_after
-    return with_lost_host_message(_outcome(units, (goal, upgrade), slots), slots, lost_after)
+    return with_lost_host_message(_outcome(units, plans, slots), slots, lost_after)
 
 
 def _open_operation(row: Service) -> Operation | None:
@@ -82,10 +87,8 @@ def _open_operation(row: Service) -> Operation | None:
     return found
 
 
-def _apply(
-    units: ServiceUnits, slots: Sequence[Slot], plans: tuple[Goal, UpgradePlan], operation: Operation | None
-) -> None:
-    row, (goal, upgrade) = units.row, plans
+def _apply(units: ServiceUnits, slots: Sequence[Slot], plans: Plans, operation: Operation | None) -> None:
+    row, (goal, upgrade, restart) = units.row, plans
     steps = goal.plan
     there = [each for slot in slots for each in (slot.container, slot.successor, slot.previous) if each is not None]
     by_id = {container.pk: container for container in there}
@@ -98,6 +101,7 @@ def _apply(
                 request_if_allowed(by_id[key], action, operation)
         apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, units, slots, operation, goal))
         units.apply([slot for slot in slots if slot.number not in steps.drop], upgrade.sidekicks, operation)
+        apply_restart(slots, restart, operation)
         for container in _orphans(row):
             request_if_allowed(container, "remove", operation)
         if steps.drop:
@@ -220,8 +224,8 @@ def _link_names(row: Service) -> list[str]:
     return sorted(names - {"", row.name})
 
 
-def _outcome(units: ServiceUnits, plans: tuple[Goal, UpgradePlan], slots: Sequence[Slot]) -> ReconcileResult:
-    row, (goal, upgrade) = units.row, plans
+def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> ReconcileResult:
+    row, (goal, upgrade, restart) = units.row, plans
     steps, scale = goal.plan, goal.scale
     if row.desired == "removed":
         return _removal_outcome(row)
@@ -229,28 +233,29 @@ def _outcome(units: ServiceUnits, plans: tuple[Goal, UpgradePlan], slots: Sequen
     everything = [each for primary in containers for each in (primary, *units.members_of(primary))]
     running = sum(units.is_running(container) for container in containers)
     health = service_health(row.desired, scale, [units.health_of(each) for each in containers])
-    next_at = next_batch_at(row, upgrade)
+    next_at = next_batch_at(row, upgrade) or next_restart_at(row, restart)
     known = {"running": running, "health": health, "achieved": row.status.get("achieved")}
     status = {**goal.status, **known, NEXT_BATCH_AT: next_at.isoformat() if next_at else None}
     trouble = _first_trouble(everything) or goal.message if row.desired == "active" else ""
     # A canceled upgrade is at rest once nothing is replaced any more, whatever the new containers do: that may be why.
     is_paused = row.upgrade_phase in PAUSED and row.desired == "active"
-    if is_paused or (not steps.waiting and not upgrade.left):
+    if is_paused or not (steps.waiting or upgrade.left or restart.left):
         again = RECHECK_SECONDS if steps.waiting else RESYNC_SECONDS if row.desired == "active" else None
+        if status["achieved"] != row.generation:
+            note_image(row, slots)
         status["achieved"] = row.generation
         return ReconcileResult(state=steady_state(row), status=status, message=trouble, requeue_after=again)
     failure = _first_failure(everything)
     was_in_sync = row.status.get("achieved") == row.generation
     state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state
-    is_done = scale - upgrade.left if upgrade.left else running
-    what = "up to date" if upgrade.left else "running"
+    done, total, what = _progress(row, plans, running)
     return ReconcileResult(
         state=state,
         status=status,
-        message=failure or trouble or f"{is_done} of {scale} {what}",
+        message=failure or trouble or f"{done} of {total} {what}",
         requeue_after=_seconds_to(next_at),
         failed=bool(failure) and not was_in_sync,
-        progress=100 * is_done // max(scale, 1),
+        progress=100 * done // max(total, 1),
     )
 
 
@@ -261,6 +266,14 @@ def _removal_outcome(row: Service) -> ReconcileResult:
         return ReconcileResult(state="removing", message=message, requeue_after=RECHECK_SECONDS)
     links_remove_all(row)
     return ReconcileResult(state="removed")
+
+
+def _progress(row: Service, plans: Plans, running: int) -> tuple[int, int, str]:
+    """How many containers of how many are what they are to become."""
+    goal, upgrade, restart = plans
+    if restart.left:
+        return (*restart_progress(row, restart), "restarted")
+    return (goal.scale - upgrade.left, goal.scale, "up to date") if upgrade.left else (running, goal.scale, "running")
 
 
 def _seconds_to(next_batch: datetime | None) -> float:

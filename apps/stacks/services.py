@@ -35,6 +35,7 @@ from apps.stacks.new_services import (
     link_name,
     service_taken,
 )
+from apps.stacks.revisions import save_first_revisions
 from apps.stacks.service_options import (
     EXTERNAL,
     ServiceOptions,
@@ -153,6 +154,7 @@ def service_create(
         Stack.all_objects.select_for_update(no_key=True).get(pk=stack.pk)  # no index knows the sidekicks' names
         check_sidekick_names(stack, [row.name, *(each.name for each in row.sidekicks)])
         create(row, actor=actor, request=describe_service(row))
+        save_first_revisions([row], actor)
     return row
 
 
@@ -212,7 +214,9 @@ def service_act(row: Service, action: str, *, actor: Actor) -> Service:
     """Activate, deactivate, remove or purge a service, or decide about its upgrade."""
     if action in PHASES:
         return service_upgrade_step(row, action, actor=actor)
-    request_change(row, action, actor=actor)
+    # A service that is stopped meanwhile is not restarted any further once it is started again.
+    changes: dict[str, Any] = {"restart": {}} if action == "deactivate" and row.restart else {}
+    request_change(row, action, actor=actor, changes=changes)
     return row
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.values import fixed_ports
@@ -15,13 +14,14 @@ from apps.control.services import request_change
 from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
+from apps.stacks.batches import check_batches
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy
+from apps.stacks.revisions import check_note, columns_of, find_revision, next_number, save_revision
 from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekicks import Sidekick, check_unit, merge_upgrade
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 
-MAX_BATCH, MAX_INTERVAL = 1000, 24 * 60 * 60 * 1000
 PHASES = {
     "cancelupgrade": CANCELED,
     "cancelrollback": CANCELED_ROLLBACK,
@@ -40,16 +40,7 @@ class UpgradeStrategy:
 
     def __post_init__(self) -> None:
         """Check the limits. Raises `Invalid`."""
-        for field, value, low, high in (
-            ("batchSize", self.batch_size, 1, MAX_BATCH),
-            ("intervalMillis", self.interval_ms, 100, MAX_INTERVAL),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise Invalid(field, "InvalidFormat", f"{field} is a whole number.")
-            if value < low:
-                raise Invalid(field, "MinLimitExceeded", f"{field} is at least {low}.")
-            if value > high:
-                raise Invalid(field, "MaxLimitExceeded", f"{field} is at most {high}.")
+        check_batches(self.batch_size, self.interval_ms)
 
     def to_json(self) -> dict[str, Any]:
         """What a service keeps of it."""
@@ -68,6 +59,7 @@ def service_upgrade(
     strategy: UpgradeStrategy,
     at: str = "launchConfig.",
     sidekicks: Sequence[Sidekick] = (),
+    note: str = "",
 ) -> Service:
     """Have the service's containers replaced, in batches, by ones of `config`; the old ones are kept until `finish`.
 
@@ -75,7 +67,7 @@ def service_upgrade(
     revision of the service at once. Raises `Invalid` (what `check_launchable` refuses, an order that the host ports
     leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
-    number = _next_number(row)
+    number, note = next_number(row), check_note(note)
     primary, stored = _next_configs(row, config, sidekicks, number, at)
     if strategy.start_first:
         _require_room(row, primary)
@@ -92,8 +84,8 @@ def service_upgrade(
     request = {**settings, "revision": number, "launchConfig": primary.to_json(), "secondaryLaunchConfigs": secondary}
     try:
         with transaction.atomic():
-            _save_revision(row, row.revision, _columns_of(row), None)
-            _save_revision(row, number, spec, actor)
+            save_revision(row, row.revision, columns_of(row), None)
+            save_revision(row, number, spec, actor, note)
             request_change(row, "upgrade", actor=actor, changes=columns, request=request)
     except IntegrityError:  # two upgrades took the same number in the same moment
         raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
@@ -120,10 +112,16 @@ def _next_configs(
     return primary, stored
 
 
-def _columns_of(revision: Service | ServiceRevision) -> dict[str, Any]:
-    """What makes up a revision, as the columns that a service and its revisions have in common."""
-    names = ("spec", "image", "secondary", "primary_version")
-    return {name: getattr(revision, name) for name in names}
+def service_return_to(row: Service, number: int, *, actor: Actor, strategy: UpgradeStrategy, note: str = "") -> Service:
+    """Upgrade the service to what its revision `number` was, as a new revision; also long after that one was replaced.
+
+    Raises `Invalid` (no such revision, nothing would change, host policy of today), `Forbidden`, `ActionNotAvailable`.
+    """
+    found = find_revision(row, number)
+    if found.spec == row.spec:
+        raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
+    note = note.strip() or f"Back to revision {number}"
+    return service_upgrade(row, actor=actor, config=found.config, strategy=strategy, note=note)
 
 
 def service_upgrade_step(row: Service, action: str, *, actor: Actor) -> Service:
@@ -135,32 +133,13 @@ def service_upgrade_step(row: Service, action: str, *, actor: Actor) -> Service:
         if before is None:
             raise Invalid("action", "InvalidState", "There is no revision to roll back to.")
         changes |= {
-            **_columns_of(before),
+            **columns_of(before),
             "revision": before.number,
             "previous_revision": row.revision,
         }
         request = {"revision": before.number}
     request_change(row, action, actor=actor, changes=changes, request=request)
     return row
-
-
-def _next_number(row: Service) -> int:
-    last = ServiceRevision.objects.filter(service=row).aggregate(last=Max("number"))["last"]
-    return max(row.revision, last or 0) + 1
-
-
-def _save_revision(row: Service, number: int, spec: Mapping[str, Any], actor: Actor | None) -> None:
-    """Keep configurations under their number, unless it is kept already."""
-    if ServiceRevision.objects.filter(service=row, number=number).exists():
-        return
-    times = {} if actor is not None else {"created": row.created}
-    ServiceRevision.objects.create(
-        service=row,
-        number=number,
-        account=actor.user if actor is not None else None,
-        **spec,
-        **times,
-    )
 
 
 def _require_room(row: Service, config: LaunchConfig) -> None:

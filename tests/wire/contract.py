@@ -67,6 +67,8 @@ DEVIATIONS = {
     "whatIf": CONTRACT["statsAccess"],  # not in v1: what the scheduler would do
     "statsHistory": CONTRACT["statsAccess"],  # not in v1: charts of the past
     "ulimit": CONTRACT["logConfig"],  # not in v1
+    "serviceRevision": CONTRACT["instance"],  # not in v1: the history of a service
+    "returnToRevisionInput": CONTRACT["logConfig"],  # not in v1
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1
     "secondFactorInput": CONTRACT["changeSecretInput"],  # not in v1
     "sessionConfirmInput": CONTRACT["changeSecretInput"],  # not in v1

@@ -21,10 +21,10 @@ ACTIONS = {
     "container": "execute logs purge remove restart start stop unpause update",
     "dnsService": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "rollback setservicelinks update upgrade"
+        "restart returntorevision rollback setservicelinks update upgrade"
     ),
     "externalService": (
-        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove rollback update upgrade"
+        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove restart rollback update upgrade"
     ),
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
     "host": "activate deactivate evacuate purge remove removeimage update",
@@ -38,7 +38,7 @@ ACTIONS = {
     "role": "replace",
     "service": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "rollback setservicelinks update upgrade"
+        "restart returntorevision rollback setservicelinks update upgrade"
     ),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from apps.api.resources import launch, service_upgrades
+from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.what_if import service_what_if
 from apps.api.wire.context import ApiCaller
@@ -26,6 +26,7 @@ from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.core.lifecycle import UPDATING_STATES
 from apps.stacks.health import wire_health
+from apps.stacks.lifecycle import SERVICE
 from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, ServiceRevision, Stack
 from apps.stacks.selectors import health_of, service_views
@@ -186,6 +187,10 @@ class ServiceResource(Resource):
         "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE),
         "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE),
         "upgrade": Action(service_upgrades.upgrade, "serviceUpgrade"),
+        "restart": Action(service_restarts.restart, "serviceRestart"),
+        "returntorevision": Action(
+            service_revisions.return_to_revision, "returnToRevisionInput", states=SERVICE.transitions["upgrade"].start
+        ),
         "removeservicelink": Action(_link_action(link_remove), "addRemoveServiceLinkInput", states=_LINKABLE),
     }
     links = {
@@ -196,6 +201,7 @@ class ServiceResource(Resource):
         "consumedservices": Link("service", column="linked_by__service"),
         "consumedbyservices": Link("service", column="links__target"),
         "whatIf": Link(call_with_query=service_what_if),
+        "revisions": Link("serviceRevision", column="service"),
     }
 
     def of_row(self, row: Any) -> Resource:

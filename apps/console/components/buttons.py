@@ -46,6 +46,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "service": {
         "activate": _START,
         "deactivate": _STOP,
+        "restart": (_("Restart"), "refresh"),
         "finishupgrade": (_("Finish upgrade"), "circle-check"),
         "rollback": (_("Roll back"), "arrow-back-up"),
         "cancelupgrade": (_("Cancel upgrade"), "x"),
@@ -68,7 +69,9 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
 # What can be decided about an upgrade is offered only while there is one: grey, it would be noise the rest of the time.
 UPGRADE_STEPS = frozenset({"finishupgrade", "rollback", "cancelupgrade", "cancelrollback"})
 _PK_PLACEHOLDER = 987654321987654321  # replaced by the primary key of a row
-_DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}  # these open a dialog first
+# These open a dialog first: of every kind, and of one.
+_DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}
+_OWN_DIALOG_PAGES = {("service", "restart"): "restart"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def action_button(ctx: RequestContext, row: Managed, action: str) -> Button:
     """One action of a row, as a button."""
     label, icon = ACTION_LABELS[row.KIND][action]
     decision = verdict(ctx.actor, action, row)
-    page = _DIALOG_PAGES.get(action)
+    page = _DIALOG_PAGES.get(action) or _OWN_DIALOG_PAGES.get((row.KIND, action))
     url = row_url(row, page) if page else row_url(row, "do", action=action)
     return Button(action, label, icon, url, decision.allowed, decision.reason, is_dialog=page is not None)
 

@@ -16,15 +16,16 @@ from apps.console.containers.launch_form import (
     submitted_values,
 )
 from apps.console.request_context import RequestContext, member_required
+from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches
 from apps.console.stacks.service_form import form_choices
 from apps.console.stacks.services import find
 from apps.containers.launch.config import LaunchConfig
-from apps.core.errors import Invalid, Problem
+from apps.core.errors import Problem
 from apps.stacks.models import Service
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
-_STRATEGY = {"batchSize": "1", "interval": "2", "order": "stop-first"}
-_OWN = frozenset({"batchSize", "interval", "startFirst"})  # fields of this form alone
+_STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
+_OWN = frozenset({"batchSize", "interval", "startFirst", "note"})  # fields of this form alone
 
 
 @member_required
@@ -38,7 +39,8 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
         values = submitted_values(ctx.request.POST)
         try:
             config = upgraded_config(row.config, shown, ctx.request.POST)
-            service_upgrade(row, actor=ctx.actor, config=config, strategy=_parse_strategy(ctx.request.POST))
+            strategy, note = _parse_strategy(ctx.request.POST), ctx.request.POST.get("note", "")
+            service_upgrade(row, actor=ctx.actor, config=config, strategy=strategy, note=note)
             return ctx.success_response(_("Upgrading %(name)s.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
             errors = {problem.field: problem.message} if problem.field in _OWN else form_errors(problem)
@@ -86,16 +88,4 @@ def _as_form(values: dict[str, Any]) -> QueryDict:
 
 
 def _parse_strategy(sent: QueryDict) -> UpgradeStrategy:
-    batch, interval = sent.get("batchSize", "").strip(), sent.get("interval", "").strip().replace(",", ".")
-    if not (batch.isascii() and batch.isdigit() and len(batch) < 9):
-        raise Invalid("batchSize", "InvalidFormat", _("Enter how many containers at a time, such as 2."))
-    whole, _point, fraction = interval.partition(".")
-    if not (whole + fraction).isascii() or not (whole + fraction).isdigit() or len(interval) > 9:
-        raise Invalid("interval", "InvalidFormat", _("Enter the pause between two batches in seconds, such as 2."))
-    seconds = float(interval)
-    try:
-        return UpgradeStrategy(int(batch), int(seconds * 1000), sent.get("order") == "start-first")
-    except Invalid as problem:
-        if problem.field == "intervalMillis":
-            raise Invalid("interval", problem.code, _("The pause is from 0.1 to 86400 seconds.")) from None
-        raise
+    return UpgradeStrategy(*parse_batches(sent), sent.get("order") == "start-first")

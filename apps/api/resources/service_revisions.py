@@ -1,0 +1,81 @@
+"""`serviceRevision`: what a service was made from at one time, and going back to it. Not in v1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.api.resources import launch
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource, RowContext
+from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
+from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to
+
+
+class ReturnToRevisionInputResource(EmbeddedResource):
+    """Which revision to go back to, and how."""
+
+    name = "returnToRevisionInput"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        revision       int     c * 1..
+        batchSize      int     c =1 1..1000
+        intervalMillis int     c =2000 100..86400000
+        startFirst     boolean c =false
+        note           string  c 0..500
+    """)
+
+
+def return_to_revision(caller: ApiCaller, row: Service, data: Data) -> None:
+    """Upgrade the service to what the revision was, as a new one. Raises `Invalid`."""
+    strategy = UpgradeStrategy(
+        data.get("batchSize") or 1, data.get("intervalMillis") or 2000, bool(data.get("startFirst"))
+    )
+    service_return_to(row, data["revision"], actor=caller.actor, strategy=strategy, note=data.get("note") or "")
+
+
+def _config(context: RowContext) -> Data:
+    values = context.caller.actor.permissions(context.row.service.environment_id)
+    return {
+        "type": "launchConfig",
+        **launch.serialize_given(context.row.config, values="values" in values),
+    }
+
+
+class ServiceRevisionResource(Resource):
+    """What the containers of a service were to be made from at one time: immutable, numbered from 1."""
+
+    name = "serviceRevision"
+    model = ServiceRevision
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        accountId             reference[account] r <service__environment_id
+        created               date               r <created
+        createdBy             string             r
+        current               boolean            r
+        imageId               string             r <image_id
+        kind                  string             r
+        launchConfig          launchConfig       r
+        note                  string             r <note
+        number                int                r <number
+        serviceId             reference[service] r <service_id
+        state                 enum               r ~
+        transitioning         enum               r ~ :yes|no|error
+        transitioningMessage  string             r
+        transitioningProgress int                r
+        via                   string             r <via
+    """)
+    computed = {
+        **ALWAYS_ACTIVE,
+        "createdBy": lambda context: str(context.row.account) if context.row.account else None,
+        "current": lambda context: context.row.number == context.row.service.revision,
+        "launchConfig": _config,
+    }
+    links = {"service": Link("service", attribute="service_id")}
+
+    def rows(self, caller: ApiCaller) -> Any:
+        """The revisions of the services the caller sees."""
+        found = ServiceRevision.objects.filter(service__environment__in=caller.environments(), service__removed=None)
+        return found.select_related("service", "account")

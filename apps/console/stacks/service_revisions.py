@@ -1,0 +1,91 @@
+"""The revisions of a service in the console: the list, what differs between two, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from apps.console.components import buttons
+from apps.console.components.freshness import combined_freshness
+from apps.console.request_context import RequestContext, member_required
+from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches
+from apps.console.stacks.services import find, freshness_rows
+from apps.core.errors import Invalid, Problem
+from apps.environments.access import verdict
+from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.revision_diff import diff_configs
+from apps.stacks.revisions import find_revision, revisions_of
+from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to
+
+MAX_LISTED = 100
+_STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
+
+
+@member_required
+def index(ctx: RequestContext, pk: int) -> HttpResponse:
+    """The revisions, and what differs between the two that were chosen: at first the newest two."""
+    row = find(ctx, pk)
+    found = list(revisions_of(row)[:MAX_LISTED])
+    before, after = _chosen(ctx, row, found)
+    context = {
+        "row": row,
+        "revisions": found,
+        "before": before,
+        "after": after,
+        "changes": diff_configs(before.config, after.config) if before and after else (),
+        "upgrade_verdict": verdict(ctx.actor, "upgrade", row),
+        "freshness": combined_freshness(freshness_rows(ctx, row)),
+    }
+    return ctx.render("console/service_revisions.html", context)
+
+
+def _chosen(
+    ctx: RequestContext, row: Service, found: Sequence[ServiceRevision]
+) -> tuple[ServiceRevision | None, ServiceRevision | None]:
+    """The two revisions to compare; a number that is none is as good as none."""
+    newest = found[0] if found else None
+    before = found[1] if len(found) > 1 else newest
+    return _sent(ctx, row, "from", before), _sent(ctx, row, "to", newest)
+
+
+def _sent(ctx: RequestContext, row: Service, name: str, default: ServiceRevision | None) -> ServiceRevision | None:
+    text = ctx.request.GET.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return default
+    try:
+        return find_revision(row, int(text))
+    except Invalid:
+        return default
+
+
+@member_required
+def return_to(ctx: RequestContext, pk: int, number: int) -> HttpResponse:
+    """Show what going back changes and ask how, then start it."""
+    ctx.require_permission("operate")
+    row = find(ctx, pk)
+    try:
+        revision = find_revision(row, number)
+    except Invalid as problem:
+        raise Problem(problem.message, status=404) from None
+    values, errors = dict(_STRATEGY), {}
+    if ctx.request.method == "POST":
+        values = {name: ctx.request.POST.get(name, "") for name in _STRATEGY}
+        try:
+            strategy = UpgradeStrategy(*parse_batches(ctx.request.POST), values["order"] == "start-first")
+            service_return_to(row, number, actor=ctx.actor, strategy=strategy, note=values["note"])
+            text = _("%(name)s goes back to revision %(number)d.") % {"name": row.name, "number": number}
+            return ctx.success_response(text, buttons.row_url(row, ""))
+        except Invalid as problem:
+            known = problem.field if problem.field in {*_STRATEGY, "startFirst"} else "form"
+            errors = {known: problem.message}
+    context = {
+        "row": row,
+        "revision": revision,
+        "changes": diff_configs(row.config, revision.config),
+        "values": values,
+        "errors": errors,
+        "verdict": verdict(ctx.actor, "upgrade", row),
+    }
+    return ctx.render("console/service_return.html", context, status=422 if errors else 200)

@@ -1,0 +1,105 @@
+"""What differs between two launch configurations, field by field, for a person; secrets are never in it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
+from apps.core.redact import BLANK, redact
+from apps.core.secret_fields import find_secrets
+
+Change = Literal["added", "removed", "changed"]
+VALUES_HIDDEN = frozenset({"environment"})  # whatever a variable is called, its value may be a secret
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One difference: the v1 `field`, its `label` in words, the `key` within it where it is a map.
+
+    `before` and `after` are texts, empty where there was or is nothing; of an environment variable they say only that
+    there is a value.
+    """
+
+    field: str
+    label: str
+    key: str
+    change: Change
+    before: str = ""
+    after: str = ""
+
+    @property
+    def name(self) -> str:
+        """The field with its key."""
+        return f"{self.label}: {self.key}" if self.key else self.label
+
+
+_LABELS = {
+    "imageUuid": "Image",
+    "environment": "Environment variable",
+    "ports": "Port",
+    "labels": "Label",
+    **{each.name: each.form.label for each in LAUNCH_FIELDS if each.form is not None and each.form.label},
+}
+_ORDER = {each.name: at for at, each in enumerate(LAUNCH_FIELDS)}
+
+
+def diff_configs(before: LaunchConfig, after: LaunchConfig) -> tuple[FieldChange, ...]:
+    """The differences, in the order of the launch fields."""
+    old, new = before.to_wire(), after.to_wire()
+    secrets = [*find_secrets(old), *find_secrets(new)]
+    shown_old, shown_new = redact(old, secrets), redact(new, secrets)
+    names = sorted({*old, *new}, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    found: list[FieldChange] = []
+    for name in names:
+        if old.get(name) != new.get(name):
+            found += _diff_field(name, (old.get(name), new.get(name)), (shown_old.get(name), shown_new.get(name)))
+    return tuple(found)
+
+
+def _diff_field(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iterable[FieldChange]:
+    """The differences of one field; `raw` decides what differs, `shown` is what may be said of it."""
+    if all(isinstance(each, Mapping) or not each for each in raw):
+        return _diff_maps(name, raw, shown)
+    if all(isinstance(each, list | tuple) or not each for each in raw) and name not in {"command", "entryPoint"}:
+        return _diff_lists(name, raw, shown)
+    return [_change(name, "", (_is_set(raw[0]), _is_set(raw[1])), (_text(shown[0]), _text(shown[1])))]
+
+
+def _diff_maps(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iterable[FieldChange]:
+    old, new = raw[0] or {}, raw[1] or {}
+    shown_old, shown_new = shown[0] or {}, shown[1] or {}
+    hidden = name in VALUES_HIDDEN
+    for key in sorted({*map(str, old), *map(str, new)}):
+        if old.get(key) != new.get(key) or (key in old) != (key in new):
+            texts = [BLANK if hidden else _text(each.get(key)) for each in (shown_old, shown_new)]
+            yield _change(name, key, (key in old, key in new), (texts[0], texts[1]))
+
+
+def _diff_lists(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iterable[FieldChange]:
+    old, new = list(raw[0] or ()), list(raw[1] or ())
+    gone = [_text(text) for each, text in zip(old, shown[0] or (), strict=False) if each not in new]
+    come = [_text(text) for each, text in zip(new, shown[1] or (), strict=False) if each not in old]
+    if not gone and not come:  # another order, or the same thing more often
+        yield _change(name, "", (True, True), (_text(shown[0]), _text(shown[1])))
+    yield from (_change(name, "", (True, False), (text, "")) for text in gone)
+    yield from (_change(name, "", (False, True), ("", text)) for text in come)
+
+
+def _change(name: str, key: str, there: tuple[bool, bool], texts: tuple[str, str]) -> FieldChange:
+    change: Change = "changed" if there[0] and there[1] else "added" if there[1] else "removed"
+    before, after = texts[0] if there[0] else "", texts[1] if there[1] else ""
+    return FieldChange(name, _LABELS.get(name, name), key, change, before, after)
+
+
+def _is_set(value: Any) -> bool:
+    return value not in (None, "", [], (), {})
+
+
+def _text(value: Any) -> str:
+    """A value as one line."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

@@ -1,0 +1,99 @@
+"""The revisions of a service: kept when its launch configuration changes, listed, and gone back to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Max, QuerySet
+
+from apps.containers.models import Container
+from apps.core.errors import Invalid
+from apps.core.texts import is_storable
+from apps.environments.actor import Actor
+from apps.stacks.models import Service, ServiceRevision, Slot
+
+MAX_NOTE = 500
+COLUMNS = ("spec", "image", "secondary", "primary_version")
+
+
+def check_note(note: str) -> str:
+    """What somebody wrote about a revision, if it may be kept. Raises `Invalid`."""
+    if not isinstance(note, str):
+        raise Invalid("note", "InvalidFormat", "A note is a text.")
+    text = note.strip()
+    if len(text) > MAX_NOTE:
+        raise Invalid("note", "MaxLengthExceeded", f"A note has at most {MAX_NOTE} characters.")
+    if not is_storable(text):
+        raise Invalid("note", "InvalidCharacters", "A note must not contain NUL or broken Unicode.")
+    return text
+
+
+def next_number(row: Service) -> int:
+    """The number of the service's next revision; none is used twice."""
+    last = ServiceRevision.objects.filter(service=row).aggregate(last=Max("number"))["last"]
+    return max(row.revision, last or 0) + 1
+
+
+def columns_of(revision: Service | ServiceRevision) -> dict[str, Any]:
+    """What makes up a revision, as the columns that a service and its revisions have in common."""
+    return {name: getattr(revision, name) for name in COLUMNS}
+
+
+def save_revision(row: Service, number: int, columns: Mapping[str, Any], actor: Actor | None, note: str = "") -> None:
+    """Keep configurations under their number, unless it is kept already; without an actor it is the service's first."""
+    if ServiceRevision.objects.filter(service=row, number=number).exists():
+        return
+    times = {} if actor is not None else {"created": row.created}
+    ServiceRevision.objects.create(
+        service=row,
+        number=number,
+        account=actor.user if actor is not None else None,
+        via=actor.via if actor is not None else "",
+        note=note,
+        **columns,
+        **times,
+    )
+
+
+def save_first_revisions(rows: Sequence[Service], actor: Actor, via: str = "") -> None:
+    """Keep what new services are made from as their first revisions, in one statement."""
+    ServiceRevision.objects.bulk_create(
+        [
+            ServiceRevision(
+                service=row,
+                number=row.revision,
+                created=row.created,
+                account=actor.user,
+                via=via or actor.via,
+                **columns_of(row),
+            )
+            for row in rows
+        ],
+        batch_size=100,
+    )
+
+
+def revisions_of(row: Service) -> QuerySet[ServiceRevision]:
+    """The service's revisions with who made them, the newest first."""
+    return ServiceRevision.objects.filter(service=row).select_related("account", "service")
+
+
+def find_revision(row: Service, number: int) -> ServiceRevision:
+    """The revision of this number. Raises `Invalid`."""
+    found = revisions_of(row).filter(number=number).first() if 0 < number < 2**31 else None
+    if found is None:
+        raise Invalid("revision", "InvalidReference", f"{row.name} has no revision {number}.")
+    return found
+
+
+def note_image(row: Service, slots: Sequence[Slot]) -> None:
+    """Note which image the current revision turned out to be on the hosts: a tag may be another one tomorrow."""
+    found = next((_image_id(slot.container) for slot in slots if slot.container is not None), "")
+    if found:
+        mine = ServiceRevision.objects.filter(service=row, number=row.revision, image_id="")
+        mine.update(image_id=found[:100])
+
+
+def _image_id(container: Container) -> str:
+    return str(container.status.get("image_id") or "") if container.display_state == "running" else ""

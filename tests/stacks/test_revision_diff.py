@@ -1,0 +1,81 @@
+"""What differs between two launch configurations: field by field, and never a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.containers.launch.config import LaunchConfig
+from apps.stacks.revision_diff import diff_configs
+
+
+def config(**more: Any) -> LaunchConfig:
+    return LaunchConfig.from_wire({"imageUuid": "docker:bb:local", **more})
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str, str, str]]]] = {
+    "nothing": ({"ports": ["80"]}, {"ports": ["80"]}, []),
+    "another image": (
+        {},
+        {"imageUuid": "docker:bb:new"},
+        [("Image", "changed", "docker:bb:local", "docker:bb:new")],
+    ),
+    "a command": ({}, {"command": ["sleep", "9"]}, [("Command", "added", "", '["sleep", "9"]')]),
+    "another memory": ({"memory": 64}, {"memory": 128}, [("Memory", "changed", "64", "128")]),
+    "a label more, one less": (
+        {"labels": {"a": "1", "b": "2"}},
+        {"labels": {"b": "3", "c": "4"}},
+        [
+            ("Labels: a", "removed", "1", ""),
+            ("Labels: b", "changed", "2", "3"),
+            ("Labels: c", "added", "", "4"),
+        ],
+    ),
+    "a variable's value": (
+        {"environment": {"A": "old-value", "GONE": "x"}},
+        {"environment": {"A": "new-value", "NEW": ""}},
+        [
+            ("Environment: A", "changed", "********", "********"),
+            ("Environment: GONE", "removed", "********", ""),
+            ("Environment: NEW", "added", "", "********"),
+        ],
+    ),
+    "volumes": (
+        {"dataVolumes": ["/a:/a", "/b:/b"]},
+        {"dataVolumes": ["/b:/b", "/c:/c"]},
+        [("Volumes", "removed", "/a:/a", ""), ("Volumes", "added", "", "/c:/c")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_kind_of_field(case: str) -> None:
+    before, after, wanted = CASES[case]
+    found = [
+        (each.name, each.change, each.before, each.after) for each in diff_configs(config(**before), config(**after))
+    ]
+    assert [(change, old, new) for _name, change, old, new in found] == [line[1:] for line in wanted]
+    assert [name.partition(": ")[2] for name, *_rest in found] == [line[0].partition(": ")[2] for line in wanted]
+
+
+def test_a_secret_that_is_repeated_in_a_command_is_not_shown() -> None:
+    before = config(environment={"DB_PASSWORD": "hunter2hunter2"}, command=["run", "--pw", "hunter2hunter2"])
+    after = config(environment={"DB_PASSWORD": "correcthorse"}, command=["run", "--pw", "correcthorse"])
+    text = repr(diff_configs(before, after))
+    assert "DB_PASSWORD" in text
+    assert "hunter2" not in text
+    assert "correcthorse" not in text
+
+
+values = st.text("xyz", min_size=5, max_size=8)
+variables = st.dictionaries(st.sampled_from(["A", "B", "TOKEN"]), values.map(lambda text: f"value-{text}"))
+
+
+@given(variables, variables)
+def test_no_value_of_a_variable_is_ever_shown(before: dict[str, str], after: dict[str, str]) -> None:
+    found = diff_configs(config(environment=before), config(environment=after))
+    assert {each.key for each in found} == {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    assert "value-" not in repr(found)
