@@ -65,7 +65,7 @@ class Service(TenantRow):
     `secondary` are the stored sidekicks of each of its deployment units; `primary_version` is the revision that changed
     `spec` last, None when that is `revision` itself.
     `restart` is the last rolling restart: batch size, interval, and `marks`, how often each container had been asked to
-    restart when it was requested.
+    restart when it was requested, and of how many `units` they are.
     """
 
     KIND = "service"

@@ -73,7 +73,8 @@ def reconcile_service(row: Service) -> ReconcileResult:
     upgrade = UpgradePlan()
     if row.desired == "active":
         upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting)
-    plans = (goal, upgrade, restart_plan(row, [slot for slot in slots if slot.number not in steps.drop], goal.scale))
+    staying = [slot for slot in slots if slot.number not in steps.drop]
+    plans = (goal, upgrade, restart_plan(units, staying, goal.scale))
     _apply(units, slots, plans, _open_operation(row))
     refresh_members(row)
     lost_after = None if goal.hosts else row.lost_after
@@ -101,7 +102,7 @@ def _apply(units: ServiceUnits, slots: Sequence[Slot], plans: Plans, operation: 
                 request_if_allowed(by_id[key], action, operation)
         apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, units, slots, operation, goal))
         units.apply([slot for slot in slots if slot.number not in steps.drop], upgrade.sidekicks, operation)
-        apply_restart(slots, restart, operation)
+        apply_restart(units, slots, restart, operation)
         for container in _orphans(row):
             request_if_allowed(container, "remove", operation)
         if steps.drop:

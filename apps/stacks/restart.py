@@ -1,4 +1,4 @@
-"""How a rolling restart goes on: a pure function from the containers of a service to those to restart now."""
+"""How a rolling restart goes on: a pure function from the deployment units of a service to those to restart now."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RestartView:
-    """One container as the plan sees it.
+    """One deployment unit as the plan sees it, by its primary `container`.
 
-    `is_due` while it has not been restarted since the restart was requested, `is_up` while it runs, `is_ready` when it
-    does its work as well, `can_restart` when its state lets it be restarted now.
+    `is_due` while one of its containers has not been restarted since the restart was requested, `is_up` while all run,
+    `is_ready` when they do their work as well, `can_restart` when the states of those that are due let them be.
     """
 
     container: int
@@ -23,14 +23,14 @@ class RestartView:
 
 @dataclass(frozen=True, slots=True)
 class RestartPlan:
-    """The containers to `begin` with now; `left` counts those that have not been restarted yet, these included."""
+    """The units to `begin` with now; `left` counts those that have not been restarted yet, these included."""
 
     begin: tuple[int, ...] = ()
     left: int = 0
 
 
 def plan_restart(scale: int, batch_size: int, views: Sequence[RestartView], *, may_begin: bool = True) -> RestartPlan:
-    """The next batch of an active service that should have `scale` containers.
+    """The next batch of an active service that should have `scale` units.
 
     Never are fewer than `scale - batch_size` left running, nor, by its doing, fewer than that ready: what is missing
     or broken for another reason counts against the batch. What does not run takes no room, and what runs without doing

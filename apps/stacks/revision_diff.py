@@ -1,15 +1,16 @@
-"""What differs between two launch configurations, field by field, for a person; secrets are never in it. Pure."""
+"""What differs between what two revisions make, field by field, for a person; secrets are never in it. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
-from apps.core.redact import BLANK, redact
+from apps.core.redact import BLANK, MIN_SECRET_LENGTH, redact
 from apps.core.secret_fields import find_secrets
+from apps.stacks.sidekicks import UnitConfig
 
 Change = Literal["added", "removed", "changed"]
 VALUES_HIDDEN = frozenset({"environment"})  # whatever a variable is called, its value may be a secret
@@ -20,7 +21,7 @@ class FieldChange:
     """One difference: the v1 `field`, its `label` in words, the `key` within it where it is a map.
 
     `before` and `after` are texts, empty where there was or is nothing; of an environment variable they say only that
-    there is a value.
+    there is a value. `sidekick` is whose it is, empty for the primary container.
     """
 
     field: str
@@ -29,6 +30,7 @@ class FieldChange:
     change: Change
     before: str = ""
     after: str = ""
+    sidekick: str = ""
 
     @property
     def name(self) -> str:
@@ -46,17 +48,32 @@ _LABELS = {
 _ORDER = {each.name: at for at, each in enumerate(LAUNCH_FIELDS)}
 
 
-def diff_configs(before: LaunchConfig, after: LaunchConfig) -> tuple[FieldChange, ...]:
-    """The differences, in the order of the launch fields."""
-    old, new = before.to_wire(), after.to_wire()
-    secrets = [*find_secrets(old), *find_secrets(new)]
+def diff_configs(before: LaunchConfig | UnitConfig, after: LaunchConfig | UnitConfig) -> tuple[FieldChange, ...]:
+    """The differences: those of the primary containers, then of each sidekick, in the order of the launch fields."""
+    old, new = _members(UnitConfig.of(before)), _members(UnitConfig.of(after))
+    # What is secret in one member may be repeated in another; as in any text, very short ones are everywhere.
+    found = find_secrets([*old.values(), *new.values()])
+    secrets = [each for each in found if len(each) >= MIN_SECRET_LENGTH]
+    return tuple(
+        replace(each, sidekick=name)
+        for name in dict.fromkeys((*old, *new))
+        for each in _diff_member(old.get(name, {}), new.get(name, {}), secrets)
+    )
+
+
+def _members(unit: UnitConfig) -> dict[str, dict[str, Any]]:
+    """The configurations of a unit by the names of its sidekicks; that of the primary container has none."""
+    return {"": unit.primary.to_wire(), **{each.name: each.config.to_wire() for each in unit.sidekicks}}
+
+
+def _diff_member(old: dict[str, Any], new: dict[str, Any], secrets: Sequence[str]) -> list[FieldChange]:
     shown_old, shown_new = redact(old, secrets), redact(new, secrets)
     names = sorted({*old, *new}, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
     found: list[FieldChange] = []
     for name in names:
         if old.get(name) != new.get(name):
             found += _diff_field(name, (old.get(name), new.get(name)), (shown_old.get(name), shown_new.get(name)))
-    return tuple(found)
+    return found
 
 
 def _diff_field(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iterable[FieldChange]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import Max, QuerySet
@@ -12,6 +13,8 @@ from apps.core.errors import Invalid
 from apps.core.texts import is_storable
 from apps.environments.actor import Actor
 from apps.stacks.models import Service, ServiceRevision, Slot
+from apps.stacks.rollout import revision_of
+from apps.stacks.sidekicks import UnitConfig, shown
 
 MAX_NOTE = 500
 COLUMNS = ("spec", "image", "secondary", "primary_version")
@@ -38,6 +41,13 @@ def next_number(row: Service) -> int:
 def columns_of(revision: Service | ServiceRevision) -> dict[str, Any]:
     """What makes up a revision, as the columns that a service and its revisions have in common."""
     return {name: getattr(revision, name) for name in COLUMNS}
+
+
+def shown_unit(revision: Service | ServiceRevision) -> UnitConfig:
+    """What deployment units are made from, as people see it: the primary is called as its service is now."""
+    name = revision.name if isinstance(revision, Service) else revision.service.name
+    sidekicks = tuple(replace(each, config=shown(name, each.config)) for each in revision.sidekicks)
+    return UnitConfig(shown(name, revision.config), sidekicks)
 
 
 def save_revision(row: Service, number: int, columns: Mapping[str, Any], actor: Actor | None, note: str = "") -> None:
@@ -89,7 +99,10 @@ def find_revision(row: Service, number: int) -> ServiceRevision:
 
 def note_image(row: Service, slots: Sequence[Slot]) -> None:
     """Note which image the current revision turned out to be on the hosts: a tag may be another one tomorrow."""
-    found = next((_image_id(slot.container) for slot in slots if slot.container is not None), "")
+    primaries = [slot.container for slot in slots if slot.container is not None]
+    # After an upgrade that was canceled half-way some, or all, are of the revision before.
+    current = [_image_id(each) for each in primaries if revision_of(each) == row.current_version]
+    found = next(filter(None, current), "")
     if found:
         mine = ServiceRevision.objects.filter(service=row, number=row.revision, image_id="")
         mine.update(image_id=found[:100])

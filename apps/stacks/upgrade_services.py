@@ -115,13 +115,17 @@ def _next_configs(
 def service_return_to(row: Service, number: int, *, actor: Actor, strategy: UpgradeStrategy, note: str = "") -> Service:
     """Upgrade the service to what its revision `number` was, as a new revision; also long after that one was replaced.
 
-    Raises `Invalid` (no such revision, nothing would change, host policy of today), `Forbidden`, `ActionNotAvailable`.
+    Of a unit only the containers are replaced whose configuration was another one. Raises `Invalid` (no such revision,
+    nothing would change, host policy of today), `Forbidden`, `ActionNotAvailable`.
     """
     found = find_revision(row, number)
-    if found.spec == row.spec:
+    now = {each.name: each.config for each in row.sidekicks}
+    sidekicks = [each for each in found.sidekicks if now.get(each.name) != each.config]
+    config = found.config if found.config != row.config else None
+    if config is None and not sidekicks:
         raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
     note = note.strip() or f"Back to revision {number}"
-    return service_upgrade(row, actor=actor, config=found.config, strategy=strategy, note=note)
+    return service_upgrade(row, actor=actor, config=config, sidekicks=sidekicks, strategy=strategy, note=note)
 
 
 def service_upgrade_step(row: Service, action: str, *, actor: Actor) -> Service:

@@ -11,6 +11,7 @@ from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource, RowContext
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
 from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.sidekicks import shown
 from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to
 
 
@@ -37,11 +38,17 @@ def return_to_revision(caller: ApiCaller, row: Service, data: Data) -> None:
 
 
 def _config(context: RowContext) -> Data:
-    values = context.caller.actor.permissions(context.row.service.environment_id)
-    return {
-        "type": "launchConfig",
-        **launch.serialize_given(context.row.config, values="values" in values),
-    }
+    config = shown(context.row.service.name, context.row.config)
+    return {"type": "launchConfig", **launch.serialize_given(config, values=_sees_values(context))}
+
+
+def _sidekicks(context: RowContext) -> list[Data]:
+    row = context.row
+    return launch.serialize_sidekicks(row.service.name, row.sidekicks, values=_sees_values(context))
+
+
+def _sees_values(context: RowContext) -> bool:
+    return "values" in context.caller.actor.permissions(context.row.service.environment_id)
 
 
 class ServiceRevisionResource(Resource):
@@ -60,6 +67,7 @@ class ServiceRevisionResource(Resource):
         launchConfig          launchConfig       r
         note                  string             r <note
         number                int                r <number
+        secondaryLaunchConfigs array[secondaryLaunchConfig] r
         serviceId             reference[service] r <service_id
         state                 enum               r ~
         transitioning         enum               r ~ :yes|no|error
@@ -72,6 +80,7 @@ class ServiceRevisionResource(Resource):
         "createdBy": lambda context: str(context.row.account) if context.row.account else None,
         "current": lambda context: context.row.number == context.row.service.revision,
         "launchConfig": _config,
+        "secondaryLaunchConfigs": _sidekicks,
     }
     links = {"service": Link("service", attribute="service_id")}
 

@@ -16,7 +16,7 @@ from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.revision_diff import diff_configs
-from apps.stacks.revisions import find_revision, revisions_of
+from apps.stacks.revisions import find_revision, revisions_of, shown_unit
 from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to
 
 MAX_LISTED = 100
@@ -34,7 +34,7 @@ def index(ctx: RequestContext, pk: int) -> HttpResponse:
         "revisions": found,
         "before": before,
         "after": after,
-        "changes": diff_configs(before.config, after.config) if before and after else (),
+        "changes": diff_configs(shown_unit(before), shown_unit(after)) if before and after else (),
         "upgrade_verdict": verdict(ctx.actor, "upgrade", row),
         "freshness": combined_freshness(freshness_rows(ctx, row)),
     }
@@ -83,7 +83,7 @@ def return_to(ctx: RequestContext, pk: int, number: int) -> HttpResponse:
     context = {
         "row": row,
         "revision": revision,
-        "changes": diff_configs(row.config, revision.config),
+        "changes": diff_configs(shown_unit(row), shown_unit(revision)),
         "values": values,
         "errors": errors,
         "verdict": verdict(ctx.actor, "upgrade", row),
