@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apps.containers.launch.config import LaunchConfig
 from apps.stacks.revision_diff import diff_configs
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 
 def config(**more: Any) -> LaunchConfig:
@@ -66,6 +67,38 @@ def test_a_secret_that_is_repeated_in_a_command_is_not_shown() -> None:
     after = config(environment={"DB_PASSWORD": "correcthorse"}, command=["run", "--pw", "correcthorse"])
     text = repr(diff_configs(before, after))
     assert "DB_PASSWORD" in text
+    assert "hunter2" not in text
+    assert "correcthorse" not in text
+
+
+def test_a_short_secret_does_not_blot_out_ordinary_text() -> None:
+    (found,) = diff_configs(
+        config(environment={"API_KEY": "1"}), config(environment={"API_KEY": "1"}, imageUuid="docker:bb:1")
+    )
+    assert (found.before, found.after) == ("docker:bb:local", "docker:bb:1")
+
+
+def test_sidekicks_are_compared_by_name_after_the_primary() -> None:
+    before = UnitConfig(config(), (Sidekick("log", config(memory=64)), Sidekick("same", config(), 1)))
+    after = UnitConfig(config(memory=9), (Sidekick("same", config(), 2), Sidekick("log", config(memory=128), 2)))
+    found = [(each.sidekick, each.field, each.change, each.before, each.after) for each in diff_configs(before, after)]
+    assert found == [("", "memory", "added", "", "9"), ("log", "memory", "changed", "64", "128")]
+
+
+def test_a_sidekick_that_one_has_alone_is_added_or_removed_field_by_field() -> None:
+    alone, both = UnitConfig(config()), UnitConfig(config(), (Sidekick("token", config(command=["x"])),))
+    for before, after, change in ((alone, both, "added"), (both, alone, "removed")):
+        found = diff_configs(before, after)
+        assert {(each.sidekick, each.change) for each in found} == {("token", change)}
+        assert {each.before or each.after for each in found} >= {"docker:bb:local", '["x"]'}
+
+
+def test_a_secret_of_one_member_that_another_repeats_is_not_shown() -> None:
+    primary = config(environment={"DB_PASSWORD": "hunter2hunter2"})
+    before = UnitConfig(primary, (Sidekick("log", config(command=["--pw", "hunter2hunter2"])),))
+    after = UnitConfig(config(), (Sidekick("log", config(environment={"DB_PASSWORD": "correcthorse"})),))
+    text = repr(diff_configs(before, after)) + repr(diff_configs(after, before))
+    assert "--pw" in text
     assert "hunter2" not in text
     assert "correcthorse" not in text
 

@@ -15,6 +15,7 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.services import service_create, stack_create
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to, service_upgrade, service_upgrade_step
 
 FAST = UpgradeStrategy(batch_size=3, interval_ms=100)
@@ -53,6 +54,34 @@ def test_a_compose_file_makes_first_revisions_too(lab: Environment, actor_of: An
     stack_create(actor=actor_of("bob"), environment=lab, name="two", docker_compose="a: {image: bb}\nb: {image: bb}\n")
     found = ServiceRevision.objects.order_by("service__name").values_list("service__name", "number", "via")
     assert list(found) == [("a", 1, "compose"), ("b", 1, "compose")]
+
+
+def test_first_revisions_keep_sidekicks_however_the_service_is_made(lab: Environment, actor_of: Any) -> None:
+    labels = "labels: {io.rancher.sidekicks: log}"
+    text = f"web: {{image: bb, {labels}}}\nlog: {{image: bb:log, net: 'container:web'}}\n"
+    stack = stack_create(actor=actor_of("bob"), environment=lab, name="two", docker_compose=text)
+    unit = UnitConfig(config("bb"), (Sidekick("tail", config("bb:tail")),))
+    service_create(actor=actor_of("bob"), stack=stack, name="api", config=unit)
+    found = {each.service.name: each for each in ServiceRevision.objects.select_related("service")}
+    assert {name: [each.config.image for each in row.sidekicks] for name, row in found.items()} == {
+        "web": ["bb:log"],
+        "api": ["bb:tail"],
+    }
+    assert all(row.sidekicks == row.service.sidekicks for row in found.values())
+
+
+def test_a_canceled_upgrade_does_not_note_the_old_image_for_the_new_revision(
+    web: Service, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    absent, slow = config("bb:absent"), UpgradeStrategy(interval_ms=60_000)
+    service_upgrade(web, actor=actor_of("bob"), config=absent, strategy=slow)
+    service_upgrade_step(web, "cancelupgrade", actor=actor_of("bob"))
+    run_loop()
+    web.refresh_from_db()
+    assert (web.display_state, {image for image, _labels in running(web)}) == ("canceled-upgrade", {"bb:local"})
+    known = dict(ServiceRevision.objects.filter(service=web).values_list("number", "image_id"))
+    assert known[1].startswith("sha256:")
+    assert known[2] == ""
 
 
 def test_back_to_a_revision_long_after_the_upgrade_was_finished(

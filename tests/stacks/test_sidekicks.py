@@ -14,11 +14,13 @@ from apps.core.errors import Invalid
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from apps.stacks.models import Service, Slot
+from apps.stacks.models import Service, ServiceRevision, Slot
+from apps.stacks.reconcile import reconcile_service
+from apps.stacks.restart_services import RestartStrategy, service_restart
 from apps.stacks.selectors import service_views
 from apps.stacks.services import service_act, service_create, service_update, stack_create
 from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to, service_upgrade, service_upgrade_step
 
 OLD, NEW = "docker:bb:local", "docker:bb:new"
 FAST = UpgradeStrategy(batch_size=3, interval_ms=100)
@@ -200,6 +202,103 @@ def test_an_upgrade_of_a_part_ends_with_whole_units(
     assert idle(service_upgrade_step(web, end, actor=actor_of("bob"))).display_state == "active"
     assert images(web) == doubled(running(**(upgraded if end == "finishupgrade" else {})))
     assert_made_for_each_other(web, sim)
+
+
+@pytest.mark.parametrize(
+    ("names", "replaced"), [(("log",), {"log"}), (("web",), {"web", "log"}), (("web", "log", "data"), None)]
+)
+def test_back_to_a_revision_replaces_what_was_another_configuration(
+    web: Service, actor_of: Any, idle: Idle, sim: SimulatedDriver, names: tuple[str, ...], replaced: set[str] | None
+) -> None:
+    bob = actor_of("bob")
+    new = {"log": Sidekick("log", config(NEW, networkLaunchConfig="web")), "data": Sidekick("data", config(NEW))}
+    primary = config(NEW, dataVolumesFromLaunchConfigs=["data"]) if "web" in names else None
+    sidekicks = [new[name] for name in names if name in new]
+    service_upgrade(web, actor=bob, config=primary, sidekicks=sidekicks, strategy=FAST)
+    idle(web)
+    idle(service_upgrade_step(web, "finishupgrade", actor=bob))
+    before = engine_ids(web)
+    service_return_to(web, 1, actor=bob, strategy=FAST)
+    assert (idle(web).display_state, web.revision) == ("upgraded", 3)
+    idle(service_upgrade_step(web, "finishupgrade", actor=bob))
+    assert images(web) == doubled(running())
+    assert_made_for_each_other(web, sim)
+    after = engine_ids(web)
+    changed = {name for name in after if before[name] != after[name]}
+    assert changed == {
+        "shop_web" + {"web": ""}.get(each, f"_{each}") + f"_{number}"
+        for each in replaced or {"web", "log", "data"}
+        for number in (1, 2)
+    }
+    last = ServiceRevision.objects.get(service=web, number=3)
+    assert (last.secondary, last.primary_version) == (web.secondary, web.primary_version)
+    with pytest.raises(Invalid) as caught:
+        service_return_to(web, 1, actor=bob, strategy=FAST)
+    assert (caught.value.field, caught.value.code) == ("revision", "InvalidOption")
+
+
+def test_a_return_is_rolled_back_with_its_sidekicks(web: Service, actor_of: Any, idle: Idle) -> None:
+    bob, changed = actor_of("bob"), Sidekick("log", config(NEW, networkLaunchConfig="web"))
+    idle(service_upgrade(web, actor=bob, config=None, sidekicks=[changed], strategy=FAST))
+    idle(service_upgrade_step(web, "finishupgrade", actor=bob))
+    idle(service_return_to(web, 1, actor=bob, strategy=FAST))
+    assert idle(service_upgrade_step(web, "rollback", actor=bob)).display_state == "active"
+    assert images(web) == doubled(running(log="bb:new"))
+    assert web.revision == 2
+
+
+def test_a_restart_takes_units_as_a_whole_and_each_container_once(
+    web: Service, actor_of: Any, idle: Idle, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    restart, start = sim.restart, sim.start
+
+    def count(act: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(key: str, *more: Any, **options: Any) -> Any:
+            started.append(key)
+            return act(key, *more, **options)
+
+        return counted
+
+    monkeypatch.setattr(sim, "restart", count(restart))
+    monkeypatch.setattr(sim, "start", count(start))
+    service_restart(web, actor=actor_of("bob"), strategy=RestartStrategy(1, 100))
+    assert web.restart["units"] == 2
+    before = engine_ids(web)
+    reconcile_service(web)
+    assert {each.deployment_unit for each in members(web) if each.restart_mark} == {
+        Container.all_objects.get(name="shop_web_1").deployment_unit
+    }
+    assert sorted(each.restart_mark for each in members(web)) == [0, 0, 0, 1, 1, 1]
+    reconcile_service(Service.all_objects.get(pk=web.pk))
+    assert sorted(each.restart_mark for each in members(web)) == [0, 0, 0, 1, 1, 1], "the unit is not up yet"
+    assert idle(web).display_state == "active"
+    assert {each.restart_mark for each in members(web)} == {1}
+    assert sorted(started) == sorted(before.values()), "each once"
+    assert engine_ids(web) == before
+    assert_made_for_each_other(web, sim)
+
+
+def test_what_was_restarted_by_hand_meanwhile_is_not_again_and_progress_counts_units(
+    web: Service, actor_of: Any, idle: Idle, run_loop: Callable[[], None]
+) -> None:
+    service_restart(web, actor=actor_of("bob"), strategy=RestartStrategy(1, 60_000))
+    run_loop()
+    web.refresh_from_db()
+    assert web.message == "1 of 2 restarted"
+    container_act(Container.all_objects.get(name="shop_web_log_2"), "restart", actor=actor_of("bob"))
+    assert idle(web).display_state == "active"
+    assert {each.restart_mark for each in members(web)} == {1}
+
+
+def test_a_sidekick_that_is_not_ready_holds_the_restart_up(
+    web: Service, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    Container.all_objects.filter(name="shop_web_log_1").update(health="unhealthy")
+    service_restart(web, actor=actor_of("bob"), strategy=RestartStrategy(1, 100))
+    Container.all_objects.filter(name__in=["shop_web_1", "shop_web_log_1", "shop_web_data_1"]).update(restart_mark=1)
+    reconcile_service(web)
+    assert {each.restart_mark for each in members(web) if each.name.endswith("_2")} == {0}
 
 
 def test_starting_first_is_refused(web: Service, actor_of: Any) -> None:
