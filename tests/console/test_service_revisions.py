@@ -14,6 +14,7 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service
 from apps.stacks.services import service_create, stack_create
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
 
 
@@ -74,6 +75,31 @@ def test_going_back_from_the_dialog(web: Any, browser_as: Any) -> None:
     row = web()
     assert (row.display_state, row.image, row.revision) == ("upgraded", "bb:local", 3)
     assert "too slow" in bob.get(f"{page_of(row)}/revisions").content.decode()
+
+
+def test_a_sidekick_s_change_is_shown_under_its_name_and_without_values(
+    lab: Environment, host: Host, actor_of: Any, browser_as: Any, run_loop: Callable[[], None]
+) -> None:
+    bob, bare = actor_of("bob"), {"imageUuid": "docker:bb:local"}
+    log = Sidekick("log", LaunchConfig.from_wire({**bare, "environment": {"PIN": "value-one"}}))
+    unit = UnitConfig(LaunchConfig.from_wire(bare), (log,))
+    stack = stack_create(actor=bob, environment=lab, name="shop")
+    row = service_create(actor=bob, stack=stack, name="web", config=unit, start_on_create=True)
+    run_loop()
+    row.refresh_from_db()
+    changed = {**bare, "networkLaunchConfig": "web", "environment": {"PIN": "value-two"}}
+    new = Sidekick("log", LaunchConfig.from_wire(changed))
+    service_upgrade(row, actor=bob, config=None, sidekicks=[new], strategy=UpgradeStrategy(1, 100))
+    run_loop()
+    row.refresh_from_db()
+    service_upgrade_step(row, "finishupgrade", actor=bob)
+    run_loop()
+    for path in ("revisions", "revisions/1/return"):
+        shown = browser_as("bob").get(f"{page_of(row)}/{path}").content.decode()
+        for text in ('<span class="chip">log</span>', "PIN", "<code>web</code>"):
+            assert text in shown, (path, text)
+        assert "value-" not in shown
+        assert "io.rancher" not in shown
 
 
 def test_a_revision_that_is_not_there_is_not_found(web: Any, browser_as: Any) -> None:

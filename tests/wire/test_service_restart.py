@@ -84,6 +84,51 @@ def test_revisions_and_the_way_back(api: ApiClient, web: Any) -> None:
     assert api.get(f"services/{row['id']}/revisions")["data"][0]["note"] == "new one is slow"
 
 
+def test_a_revision_has_its_sidekicks_and_says_the_service_s_name_of_today(
+    api: ApiClient, host: Host, run_loop: Callable[[], None]
+) -> None:
+    log = {"name": "log", "imageUuid": "docker:bb:local", "networkLaunchConfig": "web", "environment": {"A": "b"}}
+    body = {
+        "name": "web",
+        "environmentId": api.post("environments", {"name": "shop"})["id"],
+        "startOnCreate": True,
+        "launchConfig": {"imageUuid": "docker:bb:local"},
+        "secondaryLaunchConfigs": [log],
+    }
+    made = api.post("services", body)
+    run_loop()
+    changed = {"secondaryLaunchConfigs": [{**log, "memory": 64 << 20}], "batchSize": 1, "intervalMillis": 100}
+    assert api.post(f"services/{made['id']}?action=upgrade", {"inServiceStrategy": changed}).status == 202
+    run_loop()
+    api.post(f"services/{made['id']}?action=finishupgrade")
+    run_loop()
+    api.put(f"services/{made['id']}", {"name": "front"})
+    run_loop()
+    second, first = api.get(f"services/{made['id']}/revisions")["data"]
+    (old,), (new,) = first["secondaryLaunchConfigs"], second["secondaryLaunchConfigs"]
+    assert (old["name"], old["networkLaunchConfig"], old["environment"]) == ("log", "front", {"A": "b"})
+    assert (old.get("memory"), new["memory"]) == (None, 64 << 20)
+    answer = api.post(f"services/{made['id']}?action=returntorevision", {"revision": 1})
+    assert (answer.status, answer["state"]) == (202, "upgrading")
+    assert answer["secondaryLaunchConfigs"][0].get("memory") is None
+    refused = api.post(f"services/{made['id']}?action=returntorevision", {"revision": 1})
+    assert refused.status in {409, 422}
+
+
+def test_readers_see_no_values_of_a_revision_s_sidekicks(api: ApiClient, api_of: Any, lab: Any, host: Host) -> None:
+    log = {"name": "log", "imageUuid": "docker:bb:local", "environment": {"PIN": "a-value"}}
+    body = {
+        "name": "web",
+        "environmentId": api.post("environments", {"name": "shop"})["id"],
+        "launchConfig": {"imageUuid": "docker:bb:local"},
+        "secondaryLaunchConfigs": [log],
+    }
+    made = api.post("services", body)
+    found = api_of("rita").inside(lab).get(f"services/{made['id']}/revisions")["data"]
+    assert [each["name"] for each in found[0]["secondaryLaunchConfigs"]] == ["log"]
+    assert "a-value" not in repr(found)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
