@@ -47,8 +47,11 @@ def queries_of(lab: Environment, actor_of: Any) -> Callable[[int], int]:
 
 
 def test_a_large_file_takes_hardly_more_queries_than_a_small_one(queries_of: Any) -> None:
-    """Five hundred services took eleven thousand queries, and a minute in which nobody else could write."""
-    assert queries_of(200) - queries_of(5) <= 20
+    """Five hundred services took eleven thousand queries, and a minute in which nobody else could write.
+
+    What remains grows with the columns: SQLite takes 999 values in a statement, some 35 services or 75 revisions.
+    """
+    assert queries_of(200) - queries_of(5) <= 25
 
 
 def test_a_policy_that_must_be_asked_is_asked_once(lab: Environment, queries_of: Any) -> None:
