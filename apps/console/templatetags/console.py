@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 import time
@@ -172,6 +173,11 @@ _POST = (
 )
 
 
+@functools.lru_cache(maxsize=512)
+def _button_content(picture: SafeString, label: str, *, is_seen: bool) -> SafeString:
+    return format_html("{}<span>{}</span>" if is_seen else '{}<span class="unseen">{}</span>', picture, label)
+
+
 @register.simple_tag
 def btn(button: buttons.Button, style: str = "") -> SafeString:
     """A button or link; grey with the reason when it is not allowed. `style`: icon, item or is-primary.
@@ -179,8 +185,7 @@ def btn(button: buttons.Button, style: str = "") -> SafeString:
     Rendered here and not by a template because a page of a hundred rows has hundreds of them.
     """
     css_class = {"item": "item", "icon": "btn is-icon"}.get(style, f"btn {style}")
-    label = format_html('<span class="unseen">{}</span>' if style == "icon" else "<span>{}</span>", button.label)
-    content = icon(button.icon) + label
+    content = _button_content(icon(button.icon), str(button.label), is_seen=style != "icon")
     role = _MENU_ROLE if style == "item" else ""
     if not button.allowed:
         return format_html(_DISABLED, css_class, role, button.hint, button.action, content)
@@ -196,6 +201,15 @@ def btn(button: buttons.Button, style: str = "") -> SafeString:
 def acts(context: Mapping[str, Any], row: Any, only: str = "") -> list[buttons.Button]:
     """The buttons of a row: `{% acts row as list %}`."""
     return buttons.action_buttons(context["ctx"], row, only.split())
+
+
+@register.filter
+def slot_of(container: Any) -> Any:
+    """The place of a container in its service, None for a standalone one.
+
+    The plain attribute raises when there is none, and a template then lists all names of the class: for each row.
+    """
+    return getattr(container, "slot", None)
 
 
 @register.simple_tag
