@@ -24,10 +24,11 @@ COPY portal portal
 COPY celery_app celery_app
 COPY apps apps
 COPY simulated_engine simulated_engine
+COPY health_checks health_checks
 COPY templates templates
 COPY static static
 COPY --from=console /src/static/dist static/dist
-RUN /venv/bin/python -m compileall -q portal celery_app apps simulated_engine
+RUN /venv/bin/python -m compileall -q portal celery_app apps simulated_engine health_checks
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data INSTALL_DOCKER=0
 VOLUME /data
 EXPOSE 8080

@@ -86,7 +86,7 @@ drill: $(DEV_STAMP) assets ## Put three machines through the seven destructive t
 lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrations
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy --no-error-summary apps portal celery_app simulated_engine agent tests manage.py
+	@$(BIN)/mypy --no-error-summary apps portal celery_app simulated_engine health_checks agent tests manage.py
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/djlint --quiet --lint templates
 	@$(BIN)/djlint --quiet --check templates || { echo "The templates are not formatted: make format"; exit 1; }
@@ -155,7 +155,7 @@ $(BIN)/python:
 
 $(RUN_STAMP): | $(BIN)/python
 	@.ci/progress "Installing the Python requirements" $(LOCKED) requirements.lock
-	@.ci/progress "Compiling" $(BIN)/python -m compileall -q portal apps celery_app simulated_engine
+	@.ci/progress "Compiling" $(BIN)/python -m compileall -q portal apps celery_app simulated_engine health_checks
 	@rm -f $(VENV)/.run-*; touch $@
 
 $(DEV_STAMP): $(RUN_STAMP) | $(BIN)/python

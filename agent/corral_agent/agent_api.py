@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,9 +19,14 @@ from corral_agent.engine_proxy import responses
 from corral_agent.engine_proxy.streams import Sink
 from corral_agent.event_watcher import EventWatcher
 from corral_agent.journal import Journal
+from health_checks.check import BadDocument, parse_document
+from health_checks.runner import CheckRunner
 
 _SAMPLE_INTERVAL = 1.0
 _MAX_EVENTS = 1000
+_CHECKS_BATCH = 0.2  # seconds for which changes are collected, so that a thousand at once are a few lines
+_CHECKS_QUIET = 20.0
+_CHECKS_A_LINE = 500
 
 ApiHandler = Callable[[dict[str, str]], Awaitable[Any]]
 
@@ -29,9 +35,16 @@ class AgentApi:
     """The paths under /corral/v1/."""
 
     def __init__(
-        self, engine: Engine, journal: Journal, watch: EventWatcher, *, name: str = "", read_only: bool
+        self,
+        engine: Engine,
+        journal: Journal,
+        watch: EventWatcher,
+        checks: CheckRunner,
+        *,
+        name: str = "",
+        read_only: bool,
     ) -> None:
-        self._engine, self._journal, self._watch = engine, journal, watch
+        self._engine, self._journal, self._watch, self._checks = engine, journal, watch, checks
         self._name = name
         self._read_only = read_only
         self._handlers: dict[str, ApiHandler] = {
@@ -46,11 +59,25 @@ class AgentApi:
         name = url_path.removeprefix("/corral/v1/")
         if name == "stats":
             await self._stream_stats(sink)
+        elif name == "checks":
+            await self._stream_checks(sink)
         elif name not in self._handlers:
             await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) has no {url_path}."})
         else:
             found = await self._run_handler(name, {key: values[-1] for key, values in parse_qs(query).items()})
             await responses.send_json(sink, *found)
+
+    async def put(self, url_path: str, document: object, sink: Sink) -> None:
+        """Take a document that the portal pushes: the checks to be made from now on."""
+        if url_path != "/corral/v1/checks":
+            await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) takes no {url_path}."})
+            return
+        try:
+            self._checks.apply(*parse_document(document))
+        except BadDocument as error:
+            await responses.send_json(sink, 400, {"message": f"The document of health checks is refused: {error}."})
+        else:
+            await responses.send_json(sink, 200, {"version": self._checks.version})
 
     async def _run_handler(self, name: str, query: dict[str, str]) -> tuple[int, Any]:
         try:
@@ -69,6 +96,7 @@ class AgentApi:
             "simulated": self._engine.simulated,
             "journal": {"first": self._journal.first, "last": self._journal.last},
             "readOnly": self._read_only,
+            "checks": not self._read_only,
         }
 
     async def _events(self, query: dict[str, str]) -> Any:
@@ -96,6 +124,29 @@ class AgentApi:
             sink.write(b"%x\r\n%b\r\n" % (len(line), line))
             await sink.drain()
             await asyncio.sleep(_SAMPLE_INTERVAL)
+
+    async def _stream_checks(self, sink: Sink) -> None:
+        """The state of every check, and then, a line at a time, of those that have changed."""
+        sink.write(responses.encode_head(200, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        sent = 0
+        while True:
+            number = self._checks.number
+            for states in _in_lines(self._checks.states(sent)):
+                line = json.dumps({"version": self._checks.version, "states": states}).encode() + b"\n"
+                sink.write(b"%x\r\n%b\r\n" % (len(line), line))
+                await sink.drain()
+            sent = max(number, 1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CHECKS_QUIET):
+                    await self._checks.wait_for_change(number)
+            await asyncio.sleep(_CHECKS_BATCH)
+
+
+def _in_lines(states: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The states in portions that the portal takes as a line; an empty one when there are none, as a sign of life."""
+    keys = list(states)
+    for start in range(0, max(len(keys), 1), _CHECKS_A_LINE):
+        yield {key: states[key] for key in keys[start : start + _CHECKS_A_LINE]}
 
 
 def _machine_counters(sample: Sample) -> dict[str, Any]:

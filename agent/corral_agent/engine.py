@@ -13,6 +13,7 @@ from corral_agent.cgroups import ContainerCgroups
 from corral_agent.counters import Sample
 from corral_agent.engine_proxy import http_head
 from corral_agent.engine_proxy.streams import MessageReader, Sink, Source
+from health_checks.runner import CheckRunner
 
 _TIMEOUT = 10.0
 _CONNECT_TIMEOUT = 5.0
@@ -38,6 +39,9 @@ class Engine(Protocol):
 
     def facts(self, info: dict[str, Any]) -> dict[str, Any]:
         """The facts of the host, given the engine's /info."""
+
+    def check_runner(self) -> CheckRunner:
+        """A runner for health checks of this engine's containers."""
 
 
 class LocalEngine:
@@ -65,6 +69,10 @@ class LocalEngine:
     def facts(self, info: dict[str, Any]) -> dict[str, Any]:
         """Read from the kernel's files and the engine's answer."""
         return machine.read_host_facts(info)
+
+    def check_runner(self) -> CheckRunner:
+        """Checks over the network of this machine."""
+        return CheckRunner()
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from apps.containers.deployment_units import peers_in_unit, peers_label
 from apps.containers.launch.engine_body import engine_body
 from apps.containers.models import Container
+from apps.containers.network_checks import combined_health, subnet_of
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
 from apps.containers.selectors import find_container
 from apps.core.result import ReconcileResult
@@ -215,7 +216,7 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
     fields: dict[str, Any] = {
         "external_id": seen.id,
         "address": address,
-        "health": _HEALTH.get(seen.health, ""),
+        "health": combined_health(row, seen, _HEALTH.get(seen.health, ""), address),
         "host": row.host,
     }
     if row.native and seen.name:
@@ -227,7 +228,7 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
     return ReconcileResult(
         state=state,
         message=messages.get(state, ""),
-        status={**row.status, **_observed_details(seen)},
+        status={**row.status, **_observed_details(seen), **({"subnet": subnet_of(seen)} if row.network_check else {})},
         fields=fields,
         requeue_after=2.0 if state == "restarting" else None,
     )

@@ -26,6 +26,7 @@ class Container(TenantRow):
     configuration reserves, where they can be summed up. `deployment_unit` is what the containers of one unit have in
     common, which are on one host, and `launch_name` says which of them this is. Observed: `host` (the scheduler's),
     `external_id`, `address`, `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
+    `network_check` is the health check over the network (v1's `healthCheck`), `check_report` what was found by it.
     """
 
     KIND = "container"
@@ -54,10 +55,19 @@ class Container(TenantRow):
     placement = models.JSONField(default=list)
     first_running = models.DateTimeField(null=True)
     start_count = models.PositiveIntegerField(default=0)
+    network_check = models.JSONField(null=True)
+    check_report = models.JSONField(default=dict)
 
     class Meta:
         ordering = ("id",)
-        indexes = [models.Index(fields=["environment", "host"]), models.Index(fields=["environment", "removed"])]
+        indexes = [
+            models.Index(fields=["environment", "host"]),
+            models.Index(fields=["environment", "removed"]),
+            # Asked every second, and few of ten thousand containers have a check.
+            models.Index(
+                fields=["host"], condition=models.Q(network_check__isnull=False, removed=None), name="container_checked"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -61,6 +61,7 @@ def build_container(
         desired="running" if config.start_on_create else "stopped",
         spec=config.to_json(),
         image=config.image[:512],
+        network_check=config.health_check.to_wire() if config.health_check else None,
         fixed_ports=sorted(list(port) for port in fixed_ports(config.published)),
         reserved_memory=config.memory_reservation or 0,
         reserved_milli_cpu=config.milli_cpu_reservation or 0,

@@ -61,4 +61,5 @@ def _record_check(row: Container, health: str) -> None:
     if health == row.health or health not in _CHECK_KINDS:
         return
     if health == "unhealthy" or row.health == "unhealthy":
-        record_event(row, _CHECK_KINDS[health], "")
+        reason = str(row.check_report.get("reason", "")) if health == row.check_report.get("state") else ""
+        record_event(row, _CHECK_KINDS[health], reason)

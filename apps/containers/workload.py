@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from apps.containers import drain, selectors, services, watch
+from apps.containers import drain, network_checks, selectors, services, watch
 from apps.drivers.base import EngineContainer, EngineEvent
 from apps.hosts.models import Host
 from apps.hosts.workloads import DrainProgress, HostWorkload
@@ -36,3 +37,15 @@ class ContainerWorkload(HostWorkload):
     def container_ids(self, host: Host) -> Mapping[str, int]:
         """The rows by the engine's ids."""
         return selectors.container_ids_on(host)
+
+    def health_check_versions(self) -> Mapping[int, str]:
+        """By the containers with a check."""
+        return network_checks.versions()
+
+    def health_checks(self, host_id: int) -> Sequence[Mapping[str, Any]]:
+        """Of the running containers."""
+        return network_checks.checks_on(host_id)
+
+    def on_health_reports(self, host_id: int, reports: Mapping[str, Any]) -> None:
+        """Keep them, and requeue the containers of which they are news."""
+        network_checks.store_reports(host_id, reports)

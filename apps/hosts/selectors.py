@@ -134,7 +134,7 @@ def registration_command(
     pairs = [quote(f"{name}={text}") for name, text in variables.items() if text]
     options = "".join(f"-e {pair} " for pair in pairs)
     command = (
-        f"sudo docker run -d --name {AGENT_CONTAINER} --privileged {options}"
+        f"sudo docker run -d --name {AGENT_CONTAINER} --privileged --net=host {options}"
         "-v /var/run/docker.sock:/var/run/docker.sock "
         f"-v /var/lib/rancher:/var/lib/rancher {image} {url}"
     )

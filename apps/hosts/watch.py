@@ -17,6 +17,7 @@ from apps.control.load import LoadLevel, load_level
 from apps.control.queue import enqueue
 from apps.core.read_budgets import EVENT_PAUSE_SECONDS, EventAllowance
 from apps.drivers.base import EngineError, EngineEvent, Stream
+from apps.hosts.health_checks.local_checks import LocalChecks
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.hosts.selectors import driver_of
 from apps.hosts.stats.recorder import StatsRecorder
@@ -134,16 +135,19 @@ class Gateway:
         self._stop_requested = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
         self._recorder = StatsRecorder()
+        self._checks = LocalChecks(self.name)
 
     def start(self) -> None:
         """Start in a thread of its own."""
         self._thread.start()
         self._recorder.start()
+        self._checks.start()
 
     def stop(self) -> None:
         """Close every stream and release the leases."""
         self._stop_requested.set()
         self._recorder.stop()
+        self._checks.stop()
         for watcher in self._watchers.values():
             watcher.stop()
             watcher.timeline.write()

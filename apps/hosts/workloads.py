@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import close_old_connections
 
@@ -63,6 +64,17 @@ class HostWorkload:
         """The rows of the containers on the host, by the engine's ids."""
         return {}
 
+    def health_check_versions(self) -> Mapping[int, str]:
+        """Of each host that has health checks, a text that is another one whenever they might have changed."""
+        return {}
+
+    def health_checks(self, host_id: int) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002 - a default
+        """The checks to be made on a host, as `health_checks.check` reads them."""
+        return []
+
+    def on_health_reports(self, host_id: int, reports: Mapping[str, Any]) -> None:
+        """Take note of what checks found, by the ids of the checks."""
+
 
 class WorkloadRegister(HostWorkload):
     """All workloads as one: each call goes to every one of them, in the order in which they were registered."""
@@ -110,6 +122,19 @@ class WorkloadRegister(HostWorkload):
     def container_ids(self, host: Host) -> Mapping[str, int]:
         """The containers of all workloads."""
         return {name: key for each in self._registered for name, key in each.container_ids(host).items()}
+
+    def health_check_versions(self) -> Mapping[int, str]:
+        """Of all workloads."""
+        return {host: text for each in self._registered for host, text in each.health_check_versions().items()}
+
+    def health_checks(self, host_id: int) -> Sequence[Mapping[str, Any]]:
+        """The checks of all workloads."""
+        return [check for each in self._registered for check in each.health_checks(host_id)]
+
+    def on_health_reports(self, host_id: int, reports: Mapping[str, Any]) -> None:
+        """Pass reports on to all; each takes what is its own."""
+        for each in self._registered:
+            each.on_health_reports(host_id, reports)
 
 
 workloads = WorkloadRegister()

@@ -32,6 +32,7 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.plan import ServicePlan
+from apps.stacks.recreation import recreate_unhealthy, stays_on_host, unready, with_next_recreation
 from apps.stacks.restart import RestartPlan
 from apps.stacks.restart_services import apply_restart, next_restart_at, restart_plan, restart_progress
 from apps.stacks.revisions import note_image
@@ -64,6 +65,8 @@ def reconcile_service(row: Service) -> ReconcileResult:
     if row.desired == "purged":
         return ReconcileResult(state="purged")
     slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host", "previous"))
+    operation = _open_operation(row)
+    recreation_due = recreate_unhealthy(row, slots, operation) if row.desired == "active" else None
     units = ServiceUnits(row)
     views = [units.view(upgrade_view(row, slot), slot) for slot in slots]
     goal = goal_of(row, slots, views)
@@ -72,13 +75,14 @@ def reconcile_service(row: Service) -> ReconcileResult:
     steps = goal.plan
     upgrade = UpgradePlan()
     if row.desired == "active":
-        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting)
+        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting + unready(row, slots))
     staying = [slot for slot in slots if slot.number not in steps.drop]
     plans = (goal, upgrade, restart_plan(units, staying, goal.scale))
-    _apply(units, slots, plans, _open_operation(row))
+    _apply(units, slots, plans, operation)
     refresh_members(row)
     lost_after = None if goal.hosts else row.lost_after
-    return with_lost_host_message(_outcome(units, plans, slots), slots, lost_after)
+    result = with_next_recreation(_outcome(units, plans, slots), row, recreation_due)
+    return with_lost_host_message(result, slots, lost_after)
 
 
 def _open_operation(row: Service) -> Operation | None:
@@ -159,6 +163,9 @@ def _replacement_reason(slot: Slot) -> str:
         return f"{previous.name}: its host {host} was lost."
     if host is not None and host.is_draining:
         return f"{previous.name}: its host {host} is being evacuated."
+    if previous.health == UNHEALTHY and previous.network_check is not None:
+        reason = previous.check_report.get("reason", "")
+        return f"{previous.name}: its health check failed{f' ({reason})' if reason else ''}."
     return f"{previous.name} was removed."
 
 
@@ -203,7 +210,7 @@ def _build_container(
         name=f"{stack.name}_{row.name}_{number}",
         keep_running=True,
         spread_key=str(row.uuid),
-        avoid_host=previous.host if previous else None,
+        avoid_host=previous.host if previous and not stays_on_host(row, number, previous) else None,
         requested_host=requested_host(config, row.environment_id),
         aliases=[row.name, f"{row.name}.{stack.name}", *names],
         deployment_unit=unit if row.secondary else "",

@@ -19,7 +19,7 @@ from portal.tools.engine import local_engine
 
 TAG = "corral/agent:v0.1.0"
 _ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = (_ROOT / "agent" / "corral_agent", _ROOT / "simulated_engine")
+_SOURCES = (_ROOT / "agent" / "corral_agent", _ROOT / "simulated_engine", _ROOT / "health_checks")
 _PACKAGES = ("asyncssh", "websockets")
 _STDLIB = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}"
 _EXCLUDED_DIRS = {

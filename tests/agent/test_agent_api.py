@@ -18,6 +18,7 @@ from corral_agent.engine_proxy.proxy import EngineProxy
 from corral_agent.event_watcher import EventWatcher
 from corral_agent.journal import Journal
 from corral_agent.simulated.engine import SimulatedEngine
+from health_checks.runner import CheckRunner
 
 Request = Callable[[str], Awaitable[tuple[int, Any]]]
 Scenario = Callable[[SimulatedEngine, Journal, Request], Awaitable[None]]
@@ -33,7 +34,9 @@ def run_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[S
             engine, journal = SimulatedEngine("s1", "SIM:1"), Journal(tmp_path)
             watch = EventWatcher(engine, journal)
             watch.engine_up = True
-            engine_proxy = EngineProxy(engine.open, AgentApi(engine, journal, watch, name="s1", read_only=True))
+            engine_proxy = EngineProxy(
+                engine.open, AgentApi(engine, journal, watch, CheckRunner(), name="s1", read_only=True)
+            )
             path = str(tmp_path / "own.sock")
             server = await asyncio.start_unix_server(engine_proxy.serve, path)
 
@@ -66,6 +69,7 @@ def test_hello_says_who_is_there(run_scenario: Callable[[Scenario], None]):
             "simulated": True,
             "journal": {"first": 1, "last": 1},
             "readOnly": True,
+            "checks": False,
         }
 
     run_scenario(scenario)

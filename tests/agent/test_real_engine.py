@@ -69,7 +69,11 @@ def request(path: str, target: str) -> bytes:
 def setup(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentSetup]:
     folder = tmp_path_factory.mktemp("agent")
     source = Path(__file__).resolve().parents[2] / "agent"
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source), "CORRAL_STATE": str(folder / "state")}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{source}:{source.parent}",
+        "CORRAL_STATE": str(folder / "state"),
+    }
     log = folder / "log"
     with LoopThread() as loop:
         portal = FakePortal(folder)

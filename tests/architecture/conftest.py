@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ("apps", "portal", "celery_app", "simulated_engine", "agent", "cli")
+SOURCE = ("apps", "portal", "celery_app", "simulated_engine", "health_checks", "agent", "cli")
 SKIPPED = {"migrations", "__pycache__", "node_modules"}
 
 

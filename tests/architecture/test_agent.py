@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-ALLOWED = {"asyncssh", "websockets", "corral_agent"}
+ALLOWED = {"asyncssh", "websockets", "corral_agent", "health_checks"}
 SIMULATED = ("agent", "corral_agent", "simulated")
 
 
@@ -52,6 +53,12 @@ def test_the_simulated_engine_imports_nothing_but_the_standard_library(source: A
     assert foreign_imports(core, {"simulated_engine"}) == set()
 
 
+def test_health_checks_import_nothing_but_the_standard_library(source: Any):
+    shared = [module for module in source if module.path.parts[0] == "health_checks"]
+    assert len(shared) > 4
+    assert foreign_imports(shared, {"health_checks"}) == set()
+
+
 def test_only_its_two_adapters_import_the_simulated_engine(source: Any):
     adapters = {("apps", "drivers", "simulated"), SIMULATED}
     others = [
@@ -72,7 +79,8 @@ def test_only_its_two_adapters_import_the_simulated_engine(source: Any):
 )
 def test_a_real_host_loads_no_simulated_engine(root: Path, package: str, code: str):
     script = f"import sys\n{code}\nassert not [m for m in sys.modules if m.startswith('simulated_engine')]"
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30, cwd=root / package)
+    path = {**os.environ, "PYTHONPATH": str(root)}  # where the packages are that portal and agent share
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30, cwd=root / package, env=path)
 
 
 def test_the_agents_pins_are_the_portals(root: Path):

@@ -14,7 +14,9 @@ EXAMPLES = {
 }
 """Files that a recipe has its reader write."""
 
-_PATH = re.compile(r"`((?:apps|portal|celery_app|agent|simulated_engine|templates|static|tests|bench|docs)/[\w./-]+)`")
+_PATH = re.compile(
+    r"`((?:apps|portal|celery_app|agent|simulated_engine|health_checks|templates|static|tests|bench|docs)/[\w./-]+)`"
+)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 

@@ -169,6 +169,13 @@ def test_blanks_were_not_filled_in(name: str):
         ({"check": "http", "checkPort": "80"}, {"healthCheck": {"port": "80", "requestLine": "GET / HTTP/1.0"}}),
         ({"check": "http", "checkPort": "80", "checkPath": "/up"},
          {"healthCheck": {"port": "80", "requestLine": "GET /up HTTP/1.0"}}),
+        ({"check": "http", "checkPort": "80", "checkPath": "HEAD /up HTTP/1.1"},
+         {"healthCheck": {"port": "80", "requestLine": "HEAD /up HTTP/1.1"}}),
+        ({"check": "tcp", "checkPort": "80", "checkEvery": "0.5", "checkUnhealthy": "4", "checkInitializing": "0"},
+         {"healthCheck": {"port": "80", "interval": 500, "unhealthyThreshold": 4, "initializingTimeout": 0}}),
+        ({"check": "tcp", "checkPort": "80", "checkStrategy": "recreateOnQuorum", "checkQuorum": "2"},
+         {"healthCheck": {"port": "80", "strategy": "recreateOnQuorum",
+                          "recreateOnQuorumStrategyConfig": {"quorum": 2}}}),
         ({"check": "command", "checkCommand": "true"}, {"dockerHealthCheck": {"test": ["CMD-SHELL", "true"]}}),
         ({"check": "command", "checkCommand": "true", "checkInterval": "2.5"},
          {"dockerHealthCheck": {"test": ["CMD-SHELL", "true"], "interval": 2500}}),
@@ -257,6 +264,9 @@ def form_values(**wire: Any) -> dict[str, Any]:
         ({"healthCheck": {"port": 80}}, "check", "tcp"),
         ({"healthCheck": {"port": 80, "requestLine": "GET /up HTTP/1.0"}}, "check", "http"),
         ({"healthCheck": {"port": 80, "requestLine": "GET /up HTTP/1.0"}}, "checkPath", "/up"),
+        ({"healthCheck": {"port": 80, "requestLine": "HEAD / HTTP/1.1"}}, "checkPath", "HEAD / HTTP/1.1"),
+        ({"healthCheck": {"port": 80, "interval": 1005}}, "checkEvery", "1.005"),
+        ({"healthCheck": {"port": 80, "strategy": "none"}}, "checkStrategy", "none"),
         ({"dockerHealthCheck": {"test": ["CMD-SHELL", "true"]}}, "checkCommand", "true"),
         ({"readOnly": True}, "readOnly", True),
     ],
@@ -284,3 +294,19 @@ def test_what_was_typed_is_kept_as_it_was_typed():
     assert (typed_values["name"], typed_values["memory"]) == (" a ", "lots")
     assert typed_values["portRows"] == [("x", "", "tcp")]
     assert typed_values["linkRows"] == [("7", "db"), ("8", "")]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"port": 80},
+        {"port": 81, "requestLine": "GET /a HTTP/1.0", "interval": 1234, "responseTimeout": 10, "healthyThreshold": 9},
+        {"port": 82, "requestLine": "HEAD / HTTP/1.1", "unhealthyThreshold": 8, "initializingTimeout": 0},
+        {"port": 83, "strategy": "recreateOnQuorum", "recreateOnQuorumStrategyConfig": {"quorum": 3}},
+        {"port": 84, "strategy": "none", "reinitializingTimeout": 61_001},
+    ],
+)
+def test_a_health_check_comes_through_the_form_as_it_was(check: dict[str, Any]):
+    before = LaunchConfig.from_wire({"imageUuid": "docker:a", "healthCheck": check})
+    shown = {name: str(value) for name, value in config_to_form(before).items() if name.startswith("check")}
+    assert form_to_config(form(**shown)).health_check == before.health_check

@@ -17,7 +17,7 @@ class AgentProcess:
     def __init__(self, folder: Path, engine: PrivateEngine, **extra: str) -> None:
         self.log = folder / "agent.log"
         self.environment = clean_environment(
-            PYTHONPATH=str(ROOT / "agent"),
+            PYTHONPATH=f"{ROOT / 'agent'}:{ROOT}",
             CORRAL_STATE=str(folder / "state"),
             DOCKER_SOCKET=str(engine.url).removeprefix("unix://"),
             CATTLE_AGENT_IP="127.0.0.1",

@@ -20,7 +20,7 @@ class HostAgent:
     def start(self, url: str = "", **env: str) -> None:
         """Start it; with a registration URL it registers first."""
         command = [sys.executable, "-m", "corral_agent", *([url] if url else [])]
-        ours = {"PYTHONPATH": str(ROOT / "agent"), "CATTLE_AGENT_IP": self.host.address, **env}
+        ours = {"PYTHONPATH": f"{ROOT / 'agent'}:{ROOT}", "CATTLE_AGENT_IP": self.host.address, **env}
         self.program = self.host.spawn("agent", *command, **ours)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:

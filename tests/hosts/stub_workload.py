@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,17 @@ class StubWorkload(HostWorkload):
     def container_ids(self, host: Host) -> Mapping[str, int]:
         self._called("container_ids")
         return self.ids
+
+    def health_check_versions(self) -> Mapping[int, str]:
+        self._called("health_check_versions")
+        return {}
+
+    def health_checks(self, host_id: int) -> Sequence[Mapping[str, Any]]:
+        self._called("health_checks")
+        return []
+
+    def on_health_reports(self, host_id: int, reports: Mapping[str, Any]) -> None:
+        self._called("on_health_reports")
 
 
 def register_only(monkeypatch: pytest.MonkeyPatch, *given: HostWorkload) -> None:

@@ -28,6 +28,9 @@ CALLS: dict[str, Callable[[HostWorkload], Any]] = {
     "drain": lambda each: each.drain(Host()),
     "fence": lambda each: each.fence(Host(), []),
     "container_ids": lambda each: each.container_ids(Host()),
+    "health_check_versions": lambda each: each.health_check_versions(),
+    "health_checks": lambda each: each.health_checks(7),
+    "on_health_reports": lambda each: each.on_health_reports(7, {}),
 }
 
 
@@ -56,6 +59,9 @@ def test_containers_come_before_the_services_that_they_belong_to() -> None:
         ("drain", DrainProgress()),
         ("fence", 0),
         ("container_ids", {}),
+        ("health_check_versions", {}),
+        ("health_checks", []),
+        ("on_health_reports", None),
     ],
 )
 def test_a_workload_that_overrides_nothing_does_nothing(name: str, default: Any) -> None:

@@ -233,10 +233,12 @@ def test_rancher_compose_adds_its_part() -> None:
     assert (service.scale, service.description, service.config.start_on_create) == (3, "The shop", False)
     assert service.metadata == {"a": [1, 1.5, True, None, "x"], "7": {"b": "c"}}
     assert type(service.metadata["7"]) is dict
-    assert service.config.health_check is None
+    check = service.config.health_check
+    assert check is not None
+    assert (check.port, check.interval, check.request_line) == (80, 1000, "GET / HTTP/1.0")
+    assert (check.strategy, check.quorum and check.quorum.quorum) == ("recreateOnQuorum", 2)
     assert service.options.address_settings == {"retainIp": True}
-    (check,) = service.warnings
-    assert check.startswith("web: `health_check` is not carried over")
+    assert service.warnings == ()
     assert stack.warnings == ("rancher-compose has a service 'gone' that docker-compose does not have.",)
 
 

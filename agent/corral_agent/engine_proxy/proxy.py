@@ -33,12 +33,14 @@ _BODY_TIMEOUT = 30.0  # for a head or a JSON body that has begun; an idle connec
 _FORMS = (b"application/x-www-form-urlencoded", b"multipart/")
 _MAX_DRAIN = 1024 * 1024
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
+_DOCUMENT = Rule(frozenset({"PUT"}), re.compile("/corral/v1/checks"), Body.JSON)
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"host", b"te", b"trailer", b"upgrade", b"content-length"} | {
     b"transfer-encoding"
 }
 
 OpenEngine = Callable[[], Awaitable[tuple[Source, Sink]]]
 AgentApiHandler = Callable[[str, str, Sink], Awaitable[None]]
+DocumentHandler = Callable[[str, object, Sink], Awaitable[None]]
 
 
 class RequestRefused(Exception):
@@ -50,11 +52,18 @@ class RequestRefused(Exception):
 
 
 class EngineProxy:
-    """Stands between the tunnel and an engine; `agent_api` answers paths under /corral/."""
+    """Stands between the tunnel and an engine; `agent_api` answers paths under /corral/, `documents` takes PUTs."""
 
-    def __init__(self, engine: OpenEngine, agent_api: AgentApiHandler, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        engine: OpenEngine,
+        agent_api: AgentApiHandler,
+        documents: DocumentHandler | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         self._engine = engine
-        self._agent_api = agent_api
+        self._agent_api, self._documents = agent_api, documents
         self._read_only = read_only
 
     async def serve(self, source: Source, sink: Sink) -> None:
@@ -117,6 +126,11 @@ class EngineProxy:
     async def _answer_agent_api(
         self, request: RequestHead, url_path: str, query: str, reader: MessageReader, sink: Sink
     ) -> bool:
+        if request.method == "PUT" and self._documents is not None and not self._read_only:
+            _check_request(request, _DOCUMENT)
+            body = await _request_body(request, _DOCUMENT, reader)
+            await self._documents(url_path, json.loads(body if isinstance(body, bytes) else b""), sink)
+            return not request.is_http10 and request.first(b"connection") != b"close"
         if request.method != "GET" or request.length or request.chunked or request.upgrade:
             raise RequestRefused(403, "This agent answers only GET here.")
         async with cancel_on_disconnect(reader):

@@ -9,7 +9,9 @@ from typing import Any
 from corral_agent.counters import Sample
 from corral_agent.engine_proxy.streams import Sink, Source
 from corral_agent.simulated.api import server
+from corral_agent.simulated.checks import simulated_runner
 from corral_agent.simulated.memory_pipe import connection_pair
+from health_checks.runner import CheckRunner
 from simulated_engine.engine import EngineCore
 from simulated_engine.runtime import Cancel, Runtime
 from simulated_engine.stats import CPUS, MEMORY
@@ -79,6 +81,10 @@ class SimulatedEngine:
             "memoryInfo": memory | dict.fromkeys(("buffers", "cached", "swapTotal", "swapFree"), 0),
             "diskInfo": {"mountPoints": {"/": disk}},
         }
+
+    def check_runner(self) -> CheckRunner:
+        """Checks that ask the container in memory instead of the network."""
+        return simulated_runner(self.core)
 
 
 def _call_later(delay: float, action: Callable[[], None]) -> Cancel:

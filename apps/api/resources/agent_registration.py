@@ -45,7 +45,7 @@ if command -v docker >/dev/null 2>&1; then
     exit 0
   fi
   docker rm {container} >/dev/null 2>&1 || true
-  exec docker run -d --name {container} --privileged \\
+  exec docker run -d --name {container} --privileged --net=host \\
     -e "CATTLE_AGENT_IP=$CATTLE_AGENT_IP" -e "CATTLE_HOST_LABELS=$CATTLE_HOST_LABELS" \\
     -v /var/run/docker.sock:/var/run/docker.sock -v /var/lib/rancher:/var/lib/rancher \\
     "$CATTLE_AGENT_IMAGE" {script}

@@ -24,6 +24,7 @@ from apps.console.containers.placement_summary import group_trace
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
+from apps.containers.network_checks import unchecked_reason
 from apps.containers.selectors import containers_of, endpoints, events_of
 from apps.containers.services import container_act, container_update
 from apps.control.models import Operation
@@ -122,6 +123,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "short_id": row.external_id[:12],
         "ports": endpoints(row),
         "engine_state": row.engine_state,
+        "unchecked": unchecked_reason(row),
         "values": [(name, values[name] if reveal else "") for name in sorted(values)],
         "reveal": reveal,
         "values_reason": can_see_values.reason,

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from apps.console.containers.check_form import network_check_values, parse_network_check
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import FormControl, FormSection, LaunchField
 from apps.containers.launch.values import image_uuid
@@ -224,13 +225,7 @@ def _parse_health_check(form: QueryDict) -> dict[str, Any]:
     if kind == "command" and command:
         return {"dockerHealthCheck": {"test": ["CMD-SHELL", command], **_parse_check_interval(form)}}
     if kind in {"tcp", "http"}:
-        port = form.get("checkPort", "").strip()
-        if not port:
-            raise Invalid("checkPort", "MissingRequired", _("Enter the port to check."))
-        check: dict[str, Any] = {"port": port}
-        if kind == "http":
-            check["requestLine"] = f"GET {form.get('checkPath', '').strip() or '/'} HTTP/1.0"
-        return {"healthCheck": check}
+        return {"healthCheck": parse_network_check(form, kind)}
     return {}
 
 
@@ -267,9 +262,7 @@ def _health_check_values(config: LaunchConfig) -> dict[str, Any]:
     check = config.health_check
     if check is None:
         return {"check": "none"}
-    words = (check.request_line or "").split()
-    path = words[1] if len(words) > 1 else ""
-    return {"check": "http" if words else "tcp", "checkPort": check.port, "checkPath": path}
+    return network_check_values(check)
 
 
 def submitted_values(form: QueryDict) -> dict[str, Any]:

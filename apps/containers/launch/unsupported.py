@@ -30,10 +30,6 @@ IGNORED_LABELS: Mapping[str, str] = {
 """Labels that change less than what runs where: they are kept, and importing a file says that they do nothing."""
 
 _FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
-    "healthCheck": (
-        lambda config: config.health_check,
-        f"a check over the network {_NOT_YET}; use `dockerHealthCheck`, which runs in the container",
-    ),
     "dataVolumeMounts": (
         lambda config: config.data_volume_mounts,
         f"mounting by the volume's id {_NOT_YET}; name the volume in `dataVolumes`",

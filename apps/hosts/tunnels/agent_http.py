@@ -1,9 +1,10 @@
-"""Plain HTTP/1.0 GETs through a tunnel, for what the portal asks of an agent from inside the event loop."""
+"""Plain HTTP/1.0 through a tunnel, for what the portal asks of an agent, or tells it, from inside the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -70,11 +71,23 @@ class AgentResponse:
 
 
 async def get(connection: SSHClientConnection, path: str) -> AgentResponse:
-    """Request `path`; raises `AgentResponseError` for anything but success, `TimeoutError`, `asyncssh.Error`."""
+    """Request `path`; raises as `_request`."""
+    return await _request(connection, path, encode_request("GET", path))
+
+
+async def put_json(connection: SSHClientConnection, path: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Put a document at `path`, and return the JSON object of the answer; raises as `_request`."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    head = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return await _json_object(await _request(connection, path, encode_request("PUT", path, head, body=body)))
+
+
+async def _request(connection: SSHClientConnection, path: str, message: bytes) -> AgentResponse:
+    """Send a message about `path`; raises `AgentResponseError` unless it succeeds, `TimeoutError`, `asyncssh.Error`."""
     async with asyncio.timeout(TIMEOUT):
         reader, writer = await connection.open_unix_connection(ENGINE_SOCKET, encoding=None)
         try:
-            writer.write(encode_request("GET", path))
+            writer.write(message)
             return AgentResponse(reader, writer, await _read_head(reader, path.partition("?")[0]))
         except BaseException:
             writer.close()
@@ -97,7 +110,10 @@ async def _read_head(reader: Any, path: str) -> bytes:
 
 async def get_json(connection: SSHClientConnection, path: str) -> dict[str, Any]:
     """The JSON object at `path`; raises as `get`."""
-    response = await get(connection, path)
+    return await _json_object(await get(connection, path))
+
+
+async def _json_object(response: AgentResponse) -> dict[str, Any]:
     try:
         found = await response.json()
     finally:

@@ -15,6 +15,7 @@ from apps.core.read_budgets import EVENT_PAUSE_SECONDS, EventAllowance
 from apps.drivers.docker.errors import UNEXPECTED_ANSWER_ERRORS
 from apps.drivers.docker.parsing import parse_event as event_of
 from apps.drivers.docker.streams import EVENT_FILTERS
+from apps.hosts.health_checks.agent_checks import AgentChecks
 from apps.hosts.models import Host
 from apps.hosts.tunnels import journal
 from apps.hosts.tunnels.agent_http import AgentResponse, AgentResponseError, get, get_json
@@ -40,12 +41,13 @@ class HostFollower:
         self.host_id = host_id
         self._connection = connection
         self._journal_changed = asyncio.Event()
+        self._hello: dict[str, Any] = {}
         self._position: int | None = None  # up to where the journal was read; also stored on the row
 
     async def handshake(self) -> None:
         """Ask the agent for its clock and version. Raises as `get_json`."""
         sent_at = time.time()
-        hello = await get_json(self._connection, "/corral/v1/hello")
+        hello = self._hello = await get_json(self._connection, "/corral/v1/hello")
         now = time.time()
         try:
             skew = float(hello.get("clock") or now) - (sent_at + now) / 2
@@ -63,6 +65,7 @@ class HostFollower:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sync_journal())
                 tasks.create_task(self._follow_events())
+                tasks.create_task(AgentChecks(self.host_id, self._connection, self._hello).run())
         except* (asyncssh.Error, OSError) as broken:
             log.info("the connection to host %s broke: %s", self.host_id, broken.exceptions[0])
 

@@ -52,11 +52,8 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
     fields: dict[str, Any] = {}
     warnings = [f"{name}: `{key}` of rancher-compose is not carried over." for key in given if key not in _KNOWN]
     if "health_check" in given:
-        _read_health_check(given["health_check"])  # what is wrong with it is said all the same
-        warnings.append(
-            f"{name}: `health_check` is not carried over, as checks over the network are not made yet; use"
-            " `healthcheck` in docker-compose, which runs in the container."
-        )
+        check = _read_health_check(given["health_check"])
+        fields |= {"healthCheck": check} if given.get("type", SERVICE) == SERVICE else {}
     if "start_on_create" in given:
         fields["startOnCreate"] = boolean("start_on_create", parse_boolean(given["start_on_create"]))
     metadata = given.get("metadata", {})
@@ -72,10 +69,10 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
     )
 
 
-def _read_health_check(value: Any) -> None:
+def _read_health_check(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Invalid("health_check", "InvalidFormat", "health_check must be a map.")
-    HealthCheck.from_wire(_wire_health_check(value), at="health_check.")
+    return HealthCheck.from_wire(_wire_health_check(value), at="health_check.").to_wire()
 
 
 def _wire_health_check(value: Any) -> dict[str, Any] | None:

@@ -1,0 +1,86 @@
+"""The checks of hosts without an agent: made by this process for engines of its own machine, by nobody for others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+
+from apps.hosts.health_checks.versions import document_of, report_unchecked, versions
+from apps.hosts.models import AGENT_SCHEME, Host
+from apps.hosts.tunnels.threads import run_in_thread
+from apps.hosts.workloads import workloads
+from health_checks.check import parse_document
+from health_checks.runner import CheckRunner
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 1.0
+LOCAL_SCHEME = "unix://"
+# An address behind another machine's engine may well exist on this one too, and be somebody else's.
+NO_AGENT = "This host has no agent, and only an agent can make health checks over the network there."
+
+
+class LocalChecks:
+    """Makes the checks of the hosts that the gateway `name` holds, in a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._stop_requested = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="checks", daemon=True)
+        self._runners: dict[int, CheckRunner] = {}
+        self._applied: dict[int, str] = {}
+        self._reported: dict[int, int] = {}
+
+    def start(self) -> None:
+        """Start in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop checking."""
+        self._stop_requested.set()
+
+    def _run(self) -> None:
+        asyncio.run(self._check_until_stopped())
+
+    async def _check_until_stopped(self) -> None:
+        while not self._stop_requested.is_set():
+            try:
+                await self.run_once()
+            except Exception:  # the database may be away for a moment; checks go on meanwhile
+                log.exception("health checks")
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def run_once(self) -> None:
+        """Take over what has changed in the database, and report what has changed on the network."""
+        await run_in_thread(versions.refresh)
+        hosts = await run_in_thread(self._hosts)
+        for key in [key for key in self._applied if key not in hosts]:
+            self._drop(key)
+        for key, url in hosts.items():
+            if versions.of(key) != self._applied.get(key, ""):
+                await self._apply(key, url)
+                self._applied[key] = versions.of(key)
+        for key, runner in self._runners.items():
+            number = runner.number
+            if states := runner.states(self._reported.get(key, 0)):
+                await run_in_thread(workloads.on_health_reports, key, states)
+            self._reported[key] = number
+
+    def _hosts(self) -> dict[int, str]:
+        rows = Host.all_objects.filter(gateway=self._name, removed=None).exclude(url__startswith=AGENT_SCHEME)
+        return dict(rows.values_list("pk", "url"))
+
+    async def _apply(self, key: int, url: str) -> None:
+        if not url.startswith(LOCAL_SCHEME):
+            await run_in_thread(report_unchecked, key, NO_AGENT)
+            return
+        runner = self._runners.setdefault(key, CheckRunner())
+        runner.apply(*parse_document(await run_in_thread(document_of, key)))
+
+    def _drop(self, key: int) -> None:
+        """The host is another process's by now, or gone."""
+        self._applied.pop(key, None)
+        self._reported.pop(key, None)
+        if (runner := self._runners.pop(key, None)) is not None:
+            runner.close()

@@ -1,0 +1,1 @@
+"""Health checks over the network: what portal and agent share. The standard library only."""
