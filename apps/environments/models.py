@@ -141,8 +141,8 @@ class KeyScope(models.Model):
 class OpenSocket(models.Model):
     """One WebSocket that some process holds open: whose it is, and the permission it requires in which environment.
 
-    `environment` None is the whole installation, where the permission is `admin`. A row that its process has not
-    confirmed for `STALE` belongs to a process that died.
+    `environment` None is the whole installation, where the permission is `admin`; `kind` and `target` are the row that
+    it shows, if it is one. A row that its process has not confirmed for `STALE` belongs to a process that died.
     """
 
     HEARTBEAT = timedelta(seconds=20)
@@ -154,6 +154,8 @@ class OpenSocket(models.Model):
     environment = models.BigIntegerField(null=True, db_index=True)
     verb = models.CharField(max_length=32)
     permission = models.CharField(max_length=32)
+    kind = models.CharField(max_length=32, blank=True)
+    target = models.BigIntegerField(null=True)
     address = models.CharField(max_length=64, blank=True)
     opened = models.DateTimeField(default=timezone.now)
     seen = models.DateTimeField(default=timezone.now, db_index=True)

@@ -19,6 +19,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.events import account_group, environment_group
+from apps.core.models import Managed
 from apps.environments.actor import Actor
 from apps.environments.models import OpenSocket
 from apps.environments.services import socket_register, socket_unregister, sockets_heartbeat
@@ -191,12 +192,15 @@ class BaseSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._register_id = self._register(actor)
 
     def _register(self, actor: Actor) -> int:
+        row: Managed | None = getattr(self, "row", None)  # of sockets that show one
         return socket_register(
             account=actor.user.pk if actor.user else None,
             key=self.credentials.key,
             environment=self.environment,
             verb=self.verb,
             permission=self._required_permission,
+            kind=row.KIND if row is not None else "",
+            target=row.pk if row is not None else None,
             address=self.credentials.address,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from apps.containers.models import Container
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
@@ -16,10 +17,19 @@ HX = {"HX-Request": "true"}
 LARGE = ("environment", "stack", "host")
 
 
+def keep_a_volume(web: Service) -> None:
+    """Have the engine report a named volume of the service's containers."""
+    mount = {"kind": "volume", "name": "orders", "target": "/data", "source": "/var/lib/docker/volumes/orders"}
+    for row in Container.all_objects.filter(spread_key=str(web.uuid)):
+        Container.all_objects.filter(pk=row.pk).update(status={**row.status, "mounts": [mount]})
+
+
 @pytest.fixture(params=LARGE)
 def large(request: pytest.FixtureRequest, web: Service, lab: Environment, host: Host, at: Any) -> tuple[Any, str]:
     if request.param == "environment":
         return lab, reverse("console:environment-remove", kwargs={"pk": lab.pk})
+    if request.param == "stack":
+        keep_a_volume(web)
     row = web.stack if request.param == "stack" else host
     return row, str(at(f"{request.param}-remove", pk=row.pk))
 
@@ -47,6 +57,19 @@ def test_with_its_name_it_is_deleted(browser_as: Any, shop: Stack, web: Service,
     assert browser_as("alice").post(at("stack-remove", pk=shop.pk), sent, headers=HX).status_code == 204
     shop.refresh_from_db()
     assert shop.removal_requested
+
+
+def test_what_can_be_made_again_is_deleted_by_its_button(browser_as: Any, web: Service, at: Any):
+    path = at("stack-remove", pk=web.stack_id)
+    assert "data-confirm-name" not in browser_as("alice").get(path, headers=HX).content.decode()
+    assert browser_as("alice").post(path, headers=HX).status_code == 204
+
+
+def test_the_dialog_says_what_stays_and_that_its_size_is_not_known(browser_as: Any, web: Service, at: Any):
+    keep_a_volume(web)
+    page = browser_as("alice").get(at("service-remove", pk=web.pk), headers=HX).content.decode()
+    assert "These volumes stay on their hosts:" in page
+    assert "volume orders on h1 (size unknown)" in page
 
 
 def test_something_small_is_deleted_by_its_button(browser_as: Any, shop: Stack, at: Any):

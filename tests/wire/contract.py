@@ -65,6 +65,7 @@ DEVIATIONS = {
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1: tries a directory
     "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: how a host is emptied
     "whatIf": CONTRACT["statsAccess"],  # not in v1: what the scheduler would do
+    "removalPreview": CONTRACT["statsAccess"],  # not in v1: what a deletion takes along
     "statsHistory": CONTRACT["statsAccess"],  # not in v1: charts of the past
     "ulimit": CONTRACT["logConfig"],  # not in v1
     "serviceRevision": CONTRACT["instance"],  # not in v1: the history of a service

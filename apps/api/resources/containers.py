@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.resources import launch, parts
+from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.socket_tickets import issue_socket_ticket, stats_ticket_link
 from apps.api.resources.stats_history import stats_history
 from apps.api.wire.context import ApiCaller
@@ -141,6 +142,7 @@ class ContainerResource(Resource):
         "mounts": Link(call=parts.mounts_of),
         "volumes": Link(call=parts.volumes_of),
         "ipAddresses": Link(call=parts.addresses_of_container),
+        "removalPreview": Link(call=preview_link),
     }
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:

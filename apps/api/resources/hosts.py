@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.api.resources import images, parts
 from apps.api.resources.public_endpoints import serialize_endpoints
+from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.socket_tickets import stats_ticket_link
 from apps.api.resources.stats_history import stats_history
 from apps.api.resources.what_if import host_what_if
@@ -91,6 +92,7 @@ class HostResource(Resource):
         "images": Link(call=images.list_images),
         "ipAddresses": Link(call=parts.addresses_of_host),
         "physicalHost": Link("physicalHost", attribute="pk"),
+        "removalPreview": Link(call=preview_link),
         "whatIf": Link(call_with_query=host_what_if),
         "storagePools": Link(call=parts.storage_pools_of),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.api.resources.effective_access import access_of_environment
+from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.socket_tickets import issue_socket_ticket
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
@@ -99,6 +100,7 @@ class ProjectResource(Resource):
         "hostStats": Link(call=_host_stats),
         "effectiveAccesses": Link(call=access_of_environment),
         "registrationTokens": Link("registrationToken", column="environment"),
+        "removalPreview": Link(call=preview_link),
     }
     computed = {"members": lambda _context: None}
 

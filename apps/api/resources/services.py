@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
 from apps.api.resources.public_endpoints import serialize_endpoints
+from apps.api.resources.removal_previews import preview_service_link
 from apps.api.resources.what_if import service_what_if
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
@@ -200,6 +201,7 @@ class ServiceResource(Resource):
         "serviceExposeMaps": Link("serviceExposeMap", column="service"),
         "consumedservices": Link("service", column="linked_by__service"),
         "consumedbyservices": Link("service", column="links__target"),
+        "removalPreview": Link(call_with_query=preview_service_link),
         "whatIf": Link(call_with_query=service_what_if),
         "revisions": Link("serviceRevision", column="service"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.api.resources.removal_previews import preview_link
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
@@ -120,7 +121,11 @@ class StackResource(Resource):
         "exportconfig": Action(_export, "composeConfigInput", "composeConfig", "values"),
         "addoutputs": Action(_outputs, "addOutputsInput", states=frozenset({"active", "updating-active"})),
     }
-    links = {"account": Link("project", attribute="environment_id"), "services": Link("service", column="stack")}
+    links = {
+        "account": Link("project", attribute="environment_id"),
+        "removalPreview": Link(call=preview_link),
+        "services": Link("service", column="stack"),
+    }
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """Each stack's services, with what their health is decided from."""

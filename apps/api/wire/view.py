@@ -130,7 +130,8 @@ class ApiView(APIView):
         """Whether what is asked for below an environment's URL is no type but one of its links, as `hostStats` is."""
         project, word = find_resource("project"), self.path[0].lower()
         is_below = len(self.path) == 1 and self.caller.environment is not None and self.caller.prefix != "/v1"
-        if not is_below or project is None or find_resource(word) is not None:
+        same_name = find_resource(word)  # a link may have the name of the type that it answers with
+        if not is_below or project is None or (same_name is not None and same_name.listable):
             return False
         return any(name.lower() == word and link.is_computed for name, link in project.links.items())
 

@@ -8,9 +8,25 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from apps.console.components.removal_sections import removal_sections
 from apps.console.request_context import RequestContext
 from apps.core.errors import Forbidden
 from apps.environments.access import verdict
+from apps.stacks.removal_preview import removal_preview
+
+
+def ask_removal_of_parts(
+    ctx: RequestContext, row: Any, kind: str, *, remove: Callable[[], HttpResponse], **more: Any
+) -> HttpResponse:
+    """The same for what other things hang on: the dialog lists them, and says whether its name must be typed."""
+    found = removal_preview(row)
+    return ask_removal(
+        ctx,
+        row,
+        remove=remove,
+        ask=lambda: {"kind": kind, "sections": removal_sections(row, found), **more},
+        is_large=lambda: found.must_type_name,
+    )
 
 
 def ask_removal(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -18,7 +16,7 @@ from apps.console.components.listing import (
     sort_rows,
 )
 from apps.console.components.plurals import counted
-from apps.console.components.removal_dialog import ask_removal
+from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename
 from apps.console.containers.placement_summary import group_trace
 from apps.console.request_context import RequestContext, member_required, post_required
@@ -219,15 +217,4 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
         container_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_action_message("remove") % {"name": row.name}, ctx.url("containers"))
 
-    return ask_removal(ctx, row, remove=act, ask=lambda: _what_goes_with(row))
-
-
-def _what_goes_with(row: Container) -> dict[str, Any]:
-    """What is deleted together with a container."""
-    mounts = row.engine_state.get("mounts", [])
-    consequences = [
-        _("the unnamed volume at %(path)s") % {"path": mount["target"]}
-        for mount in mounts
-        if mount["kind"] == "volume" and len(mount.get("name", "")) == 64
-    ]
-    return {"consequences": consequences, "kind": _("container"), "slot": getattr(row, "slot", None)}
+    return ask_removal_of_parts(ctx, row, _("container"), remove=act, slot=getattr(row, "slot", None))

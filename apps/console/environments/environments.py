@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Count
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -11,7 +9,7 @@ from django.utils.translation import gettext as _
 from apps.console.components import buttons
 from apps.console.components.listing import natural_order
 from apps.console.components.plurals import counted
-from apps.console.components.removal_dialog import ask_removal
+from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, login_required, post_required
 from apps.containers.models import Container
@@ -121,17 +119,4 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
         environment_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Deleting environment %(name)s.") % {"name": row.name}, ctx.url("environments"))
 
-    return ask_removal(
-        ctx,
-        row,
-        remove=act,
-        ask=lambda: {"kind": _("environment"), "consequences": _what_is_in(row)},
-        is_large=lambda: True,
-    )
-
-
-def _what_is_in(row: Environment) -> list[str]:
-    """How much of each kind an environment holds."""
-    kinds: list[tuple[Any, str]] = [(Stack, "stack"), (Container, "container"), (Host, "host")]
-    counts = [(model.objects.within([row.pk]).filter(removed=None).count(), kind) for model, kind in kinds]
-    return [counted(kind, count) for count, kind in counts if count]
+    return ask_removal_of_parts(ctx, row, _("environment"), remove=act)

@@ -21,7 +21,7 @@ from apps.console.components.listing import (
     sort_rows,
 )
 from apps.console.components.plurals import counted
-from apps.console.components.removal_dialog import ask_removal
+from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import sent_texts
 from apps.console.components.state_dots import add_state_dots
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
@@ -133,21 +133,12 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask for confirmation, listing what is removed along; then remove."""
     row = find(ctx, pk)
-    count = containers_of(ctx.actor, ctx.env.pk).filter(host=row).count()
-    text = _("%(containers)s in Corral's list; they keep running on the host itself.")
-    consequence = text % {"containers": counted("container", count)}
 
     def act() -> HttpResponse:
         host_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Removing host %(name)s.") % {"name": row.name}, ctx.url("hosts"))
 
-    return ask_removal(
-        ctx,
-        row,
-        remove=act,
-        ask=lambda: {"kind": _("host"), "consequences": [consequence] if count else []},
-        is_large=lambda: bool(count),
-    )
+    return ask_removal_of_parts(ctx, row, _("host"), remove=act)
 
 
 @member_required

@@ -13,7 +13,7 @@ from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.components.freshness import combined_freshness
 from apps.console.components.listing import natural_order, paginate, sort_rows
-from apps.console.components.removal_dialog import ask_removal
+from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename, sent_texts
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
@@ -226,14 +226,4 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
             _("Deleting service %(name)s.") % {"name": row.name}, buttons.row_url(row.stack, "")
         )
 
-    return ask_removal(ctx, row, remove=act, ask=lambda: _what_goes_with(ctx, row))
-
-
-def _what_goes_with(ctx: RequestContext, row: Service) -> dict[str, Any]:
-    """What is deleted together with a service."""
-    names = Container.objects.within([ctx.env.pk]).filter(slot__service=row, removed=None)
-    names = names.order_by("slot__number")
-    consequences = [_("container %(name)s") % {"name": name} for name in names.values_list("name", flat=True)[:12]]
-    more = max(0, names.count() - len(consequences))
-    linked = [link.service.name for link in ServiceLink.objects.filter(target=row).select_related("service")]
-    return {"consequences": consequences, "more": more, "linked": linked, "kind": _("service")}
+    return ask_removal_of_parts(ctx, row, _("service"), remove=act)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from apps.console.components import buttons
 from apps.console.components.listing import count_states, filter_state, paginate, query_filters, sort_rows
 from apps.console.components.plurals import counted
-from apps.console.components.removal_dialog import ask_removal
+from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, service_rows
@@ -211,19 +211,12 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask for confirmation, listing what is deleted along; then delete."""
     row = find(ctx, pk)
-    services = service_rows(ctx, stack=row).get(row.pk, [])
 
     def act() -> HttpResponse:
         stack_act(row, "remove", actor=ctx.actor)
         return ctx.success_response(_("Deleting stack %(name)s.") % {"name": row.name}, ctx.url("stacks"))
 
-    return ask_removal(
-        ctx,
-        row,
-        remove=act,
-        ask=lambda: {"kind": _("stack"), "consequences": _describe_services(services)},
-        is_large=lambda: any(service_row.total for service_row in services),
-    )
+    return ask_removal_of_parts(ctx, row, _("stack"), remove=act)
 
 
 def _describe_services(services: list[ServiceRow]) -> list[str]:

@@ -1,0 +1,237 @@
+"""What hangs on something that is about to be deleted, in a constant number of queries; no engine is asked.
+
+Sizes of volumes are None where nobody has measured them: only an engine knows, and asking takes it seconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from apps.containers.models import Container
+from apps.containers.selectors import endpoints
+from apps.control.models import PENDING_STATES, Operation
+from apps.core.models import Managed
+from apps.environments.models import Environment, OpenSocket
+from apps.hosts.models import Host
+from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.service_options import ALIAS
+from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.what_if import what_if_scaled
+
+UNNAMED_LENGTH = 64  # an engine names a volume that nobody named by 64 hexadecimal digits
+_ON_ITS_WAY = ("removed", "purged")
+_HEAVY = ("spec", "placement", "tags", "host__tls", "host__info", "host__engine_labels")
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingLink:
+    """A service that stays and links to one that goes, under `name`."""
+
+    service: str
+    stack: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LostPort:
+    """A published port that answers no longer."""
+
+    address: str
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class MountedVolume:
+    """A volume of a container that goes; `is_kept` says whether it stays on its host, `size` is in bytes."""
+
+    name: str
+    host: str
+    is_kept: bool
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWork:
+    """An operation that has not ended, by its name and what it is about."""
+
+    key: int
+    name: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPreview:
+    """Everything that goes, or loses something, together with what is deleted.
+
+    `services` have the number of their containers. `must_type_name`: so much hangs on it that a click is not enough.
+    """
+
+    stacks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    services: tuple[tuple[str, int], ...] = ()
+    containers: tuple[str, ...] = ()
+    sidekicks: tuple[str, ...] = ()
+    links: tuple[IncomingLink, ...] = ()
+    aliases: tuple[IncomingLink, ...] = ()
+    balancers: tuple[str, ...] = ()
+    ports: tuple[LostPort, ...] = ()
+    volumes: tuple[MountedVolume, ...] = ()
+    operations: tuple[PendingWork, ...] = ()
+    upgrades: tuple[str, ...] = ()
+    shells: int = 0
+    log_streams: int = 0
+    must_type_name: bool = False
+
+
+def removal_preview(row: Managed) -> RemovalPreview:
+    """What hangs on a stack, service, container, host or environment."""
+    if isinstance(row, Stack):
+        return _preview_stack(row)
+    if isinstance(row, Service):
+        return _preview_services([row], list(_containers(spread_key=str(row.uuid))))
+    if isinstance(row, Container):
+        return _of_containers(list(_containers(pk=row.pk)))
+    if isinstance(row, Host):
+        return _preview_host(row)
+    if isinstance(row, Environment):
+        return _preview_environment(row)
+    return RemovalPreview()
+
+
+def scale_down_preview(row: Service, scale: Any) -> RemovalPreview:
+    """What goes with the containers that a smaller scale removes. Raises `Invalid` for a scale it cannot have."""
+    names = [move.container for move in what_if_scaled(row, scale).removed]
+    units = Container.all_objects.filter(spread_key=str(row.uuid), name__in=names, removed=None)
+    mates = Q(name__in=names) | Q(deployment_unit__in=units.exclude(deployment_unit="").values("deployment_unit"))
+    return _of_containers(list(_containers(mates, spread_key=str(row.uuid))))
+
+
+def _of_containers(rows: Sequence[Container], **more: Sequence[int]) -> RemovalPreview:
+    """What goes with these containers, and the pending operations on them and on the rows of other kinds in `more`."""
+    keys = [each.pk for each in rows]
+    shells, log_streams = _open_streams(Q(kind="container", target__in=keys))
+    return RemovalPreview(
+        containers=tuple(each.name for each in rows if each.launch_name in {"", PRIMARY}),
+        sidekicks=tuple(each.name for each in rows if each.launch_name not in {"", PRIMARY}),
+        ports=_ports(rows),
+        volumes=_volumes(rows),
+        operations=_pending({"container": keys, **more}),
+        shells=shells,
+        log_streams=log_streams,
+    )
+
+
+def _containers(*conditions: Q, **columns: Any) -> QuerySet[Container]:
+    rows: QuerySet[Container] = Container.all_objects.filter(*conditions, removed=None, **columns)
+    return rows.exclude(desired__in=_ON_ITS_WAY).select_related("host").defer(*_HEAVY).order_by("name")
+
+
+def _preview_stack(row: Stack) -> RemovalPreview:
+    services = list(Service.all_objects.filter(stack=row, removed=None).defer("spec", "secondary").order_by("name"))
+    rows = _containers(spread_key__in=[str(each.uuid) for each in services])
+    found = _preview_services(services, list(rows), stack=[row.pk])
+    return replace(found, must_type_name=bool(found.volumes))
+
+
+def _preview_services(services: Sequence[Service], rows: Sequence[Container], **more: Sequence[int]) -> RemovalPreview:
+    keys = [each.pk for each in services]
+    links, aliases = _incoming(keys)
+    counts = Counter(each.spread_key for each in rows)
+    return replace(
+        _of_containers(rows, service=keys, **more),
+        services=tuple((each.name, counts[str(each.uuid)]) for each in services),
+        links=links,
+        aliases=aliases,
+        upgrades=tuple(each.name for each in services if each.upgrade_phase),
+    )
+
+
+def _preview_host(row: Host) -> RemovalPreview:
+    """A host's containers and volumes stay on it; what is lost is that they are seen and kept going here."""
+    rows = list(_containers(host=row))
+    found = _of_containers(rows, host=[row.pk])
+    return replace(
+        found,
+        volumes=tuple(dict.fromkeys(replace(volume, is_kept=True) for volume in found.volumes)),
+        services=tuple(sorted(Counter(_service_names(rows)).items())),
+        must_type_name=bool(rows),
+    )
+
+
+def _service_names(rows: Iterable[Container]) -> list[str]:
+    keys = [each.spread_key for each in rows if each.spread_key]
+    found = Service.all_objects.filter(uuid__in=set(keys), removed=None).values_list("uuid", "stack__name", "name")
+    names = {str(uuid): f"{stack}/{name}" for uuid, stack, name in found}
+    return [names[key] for key in keys if key in names]
+
+
+def _preview_environment(row: Environment) -> RemovalPreview:
+    stacks = Stack.all_objects.filter(environment=row.pk, removed=None)
+    hosts = Host.all_objects.filter(environment=row.pk, removed=None).order_by("name")
+    found = _of_containers(list(_containers(environment=row.pk)))
+    pending = Operation.all_objects.filter(environment=row.pk, state__in=PENDING_STATES)
+    shells, log_streams = _open_streams(Q(environment=row.pk))
+    return replace(
+        found,
+        stacks=tuple(stacks.order_by("name").values_list("name", flat=True)),
+        hosts=tuple(hosts.values_list("name", flat=True)),
+        operations=_work(pending),
+        shells=shells,
+        log_streams=log_streams,
+        must_type_name=True,
+    )
+
+
+def _incoming(keys: Collection[int]) -> tuple[tuple[IncomingLink, ...], tuple[IncomingLink, ...]]:
+    """Links and aliases of services that stay which lead to these."""
+    rows = ServiceLink.objects.filter(target__in=keys, service__removed=None).exclude(service__in=keys)
+    columns = ("service__name", "service__stack__name", "name", "service__kind")
+    links, aliases = list[IncomingLink](), list[IncomingLink]()
+    for service, stack, name, kind in rows.order_by("service__name", "name").values_list(*columns):
+        (aliases if kind == ALIAS else links).append(IncomingLink(service, stack, name))
+    return tuple(links), tuple(aliases)
+
+
+def _ports(rows: Iterable[Container]) -> tuple[LostPort, ...]:
+    found = {
+        LostPort(port["ipAddress"], port["port"], port["protocol"]): None for row in rows for port in endpoints(row)
+    }
+    return tuple(found)
+
+
+def _volumes(rows: Iterable[Container]) -> tuple[MountedVolume, ...]:
+    """The volumes that the engines reported: unnamed ones go with their container, named ones stay on the host."""
+    found: dict[MountedVolume, None] = {}
+    for row in rows:
+        for mount in row.engine_state.get("mounts", []):
+            if mount["kind"] == "volume":
+                name = mount.get("name", "")
+                is_kept = len(name) != UNNAMED_LENGTH
+                shown = name if is_kept else f"{row.name}:{mount['target']}"
+                found[MountedVolume(shown, str(row.host or ""), is_kept)] = None
+    return tuple(found)
+
+
+def _pending(targets: Mapping[str, Sequence[int]]) -> tuple[PendingWork, ...]:
+    wanted = Q(pk__in=())
+    for kind, keys in targets.items():
+        wanted |= Q(kind=kind, target__in=keys)
+    return _work(Operation.all_objects.filter(wanted, state__in=PENDING_STATES))
+
+
+def _work(rows: QuerySet[Operation]) -> tuple[PendingWork, ...]:
+    return tuple(PendingWork(*each) for each in rows.order_by("pk").values_list("pk", "name", "target_name"))
+
+
+def _open_streams(condition: Q) -> tuple[int, int]:
+    """How many shells and log streams are open."""
+    alive = OpenSocket.objects.filter(condition, seen__gt=timezone.now() - OpenSocket.STALE)
+    counts = Counter(alive.filter(verb__in=("exec", "logs")).values_list("verb", flat=True))
+    return counts["exec"], counts["logs"]
