@@ -61,8 +61,14 @@ def unit_of(container: Container) -> Unit:
 
 def must_leave_host(container: Container, lost_after: int | None, now: datetime | None = None) -> bool:
     """Whether the container has to be replaced on another host: its own is draining, or was given up."""
-    host = container.host
-    if host is None or container.final_exit_code is not None:  # moving a job would mean to run it again
+    if container.final_exit_code is not None:  # moving a job would mean to run it again
+        return False
+    return is_host_left(container.host, lost_after, now)
+
+
+def is_host_left(host: Host | None, lost_after: int | None, now: datetime | None = None) -> bool:
+    """Whether nothing of a service is to stay on the host: it is draining, or was given up."""
+    if host is None:
         return False
     due = reschedules_at(host, lost_after)
     return host.is_draining or (due is not None and due <= (now or timezone.now()))
@@ -76,7 +82,9 @@ def drain_services(host: Host) -> DrainProgress:
     waits = [
         f"{slot.successor.name}: {slot.successor.message}" for slot in slots if slot.successor and _is_waiting(slot)
     ]
-    for key in sorted({slot.service_id for slot in slots}):
+    # Sidekicks, and what an upgrade keeps for a rollback, are in no slot's `container`.
+    services = set(left.exclude(desired="removed").values_list("spread_key", flat=True)) - {""}
+    for key in sorted(Service.all_objects.filter(uuid__in=services).values_list("pk", flat=True)):
         enqueue("service", key)
     return DrainProgress(left.count(), tuple(dict.fromkeys(waits)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -40,6 +40,11 @@ class Goal:
     hosts: Mapping[int, int] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+
+    def staying(self, views: Iterable[SlotView]) -> list[SlotView]:
+        """The slots that are not dropped, as the upgrade's plan sees them: containers tied to a host never move."""
+        kept = [view for view in views if view.number not in self.plan.drop]
+        return [replace(view, must_leave=False) for view in kept] if self.hosts else kept
 
 
 def goal_of(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -> Goal:

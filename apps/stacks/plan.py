@@ -25,8 +25,9 @@ class SlotView:
     from its host; `successor` is then the one that takes over once it is
     `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is. `is_outdated` when the
     container is of another revision than the service and is to be replaced; `previous` is the one that was kept,
-    `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs. Of its
-    unit's sidekicks some may have `sidekicks_outdated`, and some of these be replaced already (`sidekicks_begun`).
+    `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs,
+    `previous_must_leave` when it has to go from its host. Of its unit's sidekicks some may have `sidekicks_outdated`,
+    and some of these be replaced already (`sidekicks_begun`).
     """
 
     number: int
@@ -42,13 +43,19 @@ class SlotView:
     previous: int | None = None
     previous_is_current: bool = False
     previous_is_stopping: bool = False
+    previous_must_leave: bool = False
     sidekicks_outdated: bool = False
     sidekicks_begun: bool = False
 
     @property
     def is_upgraded_next(self) -> bool:
-        """Whether the slot is left to the upgrade's plan: it has a container of another revision that may stay."""
-        return self.is_outdated and not self.is_empty and not self.must_leave
+        """Whether the slot is left to the upgrade's plan: it has containers of another revision that may stay."""
+        return (self.is_outdated or self.sidekicks_outdated) and not self.is_empty and not self.must_leave
+
+    @property
+    def successor_is_misplaced(self) -> bool:
+        """Whether the successor has to go from its host before it could take over."""
+        return self.successor is not None and self.successor_must_leave and not self.successor_ready
 
     @property
     def is_empty(self) -> bool:
@@ -124,10 +131,12 @@ def _plan_active(retained: list[SlotView], excess: list[SlotView], leaving: tupl
     stay = [slot for slot in retained if not slot.takes_over]
     empty = [slot.number for slot in stay if slot.is_empty]
     new = free_numbers(retained, scale - len(retained))
-    # What an upgrade replaces is neither started again nor robbed of its successor here.
-    stay = [slot for slot in stay if not slot.is_upgraded_next]
+    # What an upgrade replaces is neither started again nor robbed here of a successor that may still get ready.
+    lost = [slot for slot in stay if slot.is_outdated and slot.is_upgraded_next and slot.successor_is_misplaced]
+    stay = [slot for slot in stay if not (slot.is_outdated and slot.is_upgraded_next)]
     there = [slot for slot in stay if not slot.is_empty]
     spare = [slot for slot in stay if slot.successor is not None and (slot.successor_must_leave or not slot.must_leave)]
+    spare += lost
     surge = [slot for slot in there if slot.must_leave and (slot.successor is None or slot.successor_must_leave)]
     return ServicePlan(
         fill=tuple(sorted(empty + new)),

@@ -64,13 +64,14 @@ def reconcile_service(row: Service) -> ReconcileResult:
     """Reconcile one service: plan, request it of the containers, report how far it is."""
     if row.desired == "purged":
         return ReconcileResult(state="purged")
-    slots = list(Slot.objects.filter(service=row).select_related("container__host", "successor__host", "previous"))
+    related = ("container__host", "successor__host", "previous__host")
+    slots = list(Slot.objects.filter(service=row).select_related(*related))
     operation = _open_operation(row)
     recreation_due = recreate_unhealthy(row, slots, operation) if row.desired == "active" else None
     units = ServiceUnits(row)
     views = [units.view(upgrade_view(row, slot), slot) for slot in slots]
     goal = goal_of(row, slots, views)
-    kept = [view for view in views if view.number not in goal.plan.drop]
+    kept = goal.staying(views)
     goal = replace(goal, plan=replace(goal.plan, waiting=goal.plan.waiting + units.waiting(kept, slots)))
     steps = goal.plan
     upgrade = UpgradePlan()

@@ -17,7 +17,7 @@ from apps.containers.timeline import record_event
 from apps.control.models import Operation
 from apps.core.errors import Problem
 from apps.environments.actor import SYSTEM
-from apps.stacks.drain import slot_view
+from apps.stacks.drain import is_host_left, slot_view
 from apps.stacks.models import Service, ServiceRevision, Slot
 from apps.stacks.plan import SlotView
 from apps.stacks.upgrade import PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
@@ -43,6 +43,7 @@ def upgrade_view(row: Service, slot: Slot) -> SlotView:
         previous=previous.pk if previous else None,
         previous_is_current=previous is not None and revision_of(previous) == row.current_version,
         previous_is_stopping=previous is not None and previous.display_state in {"running", "stopping"},
+        previous_must_leave=previous is not None and is_host_left(previous.host, row.lost_after),
     )
 
 

@@ -54,11 +54,10 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> Upgr
     """The next steps for the slots of an active service; `busy` counts the up-to-date slots that are not ready yet.
 
     Slots that are empty or whose host is being left are not for this plan: they get a container of the current
-    revision anyway. They count as `busy`.
+    revision anyway, and were both plans to give them one, the second would take the first for the one to replace.
+    They count as `busy`.
     """
-    outdated = sorted(
-        (slot for slot in slots if slot.is_outdated or slot.sidekicks_outdated), key=lambda slot: slot.number
-    )
+    outdated = sorted((slot for slot in slots if slot.is_upgraded_next), key=lambda slot: slot.number)
     in_progress = [slot for slot in outdated if _has_begun(slot)]
     waiting = [slot for slot in outdated if not _has_begun(slot)]
     is_free = not (busy or in_progress or any(slot.previous_is_stopping for slot in slots))
@@ -83,7 +82,9 @@ def _has_begun(slot: SlotView) -> bool:
 
 
 def _is_discarded(slot: SlotView, rollout: Rollout) -> bool:
-    """Whether what the slot keeps serves nothing any more."""
-    if slot.previous is None or rollout.keeps_previous:
+    """Whether what the slot keeps serves nothing any more, or keeps a host from being left."""
+    if slot.previous is None or slot.previous_must_leave:
+        return slot.previous is not None
+    if rollout.keeps_previous:
         return False
     return not (slot.is_outdated and slot.previous_is_current)

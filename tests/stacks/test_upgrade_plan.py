@@ -234,3 +234,41 @@ def test_the_interval_is_waited_for() -> None:
     assert plan_upgrade(Rollout(may_begin=False), views, 0).begun == ()
     assert plan_upgrade(Rollout(may_begin=True), views, 0).begun == (1,)
     assert plan_upgrade(Rollout(may_begin=True), views, busy=1).begun == ()
+
+
+slot_states = st.sampled_from(["creating", "running", "stopping", "stopped", "error", "removing"])
+any_slots = st.builds(
+    SlotView,
+    number=st.just(1),
+    container=st.sampled_from([None, 1]),
+    desired=st.sampled_from(["running", "stopped", "removed"]),
+    state=slot_states,
+    is_finished=st.booleans(),
+    must_leave=st.booleans(),
+    successor=st.sampled_from([None, 2]),
+    successor_ready=st.booleans(),
+    successor_must_leave=st.booleans(),
+    is_outdated=st.booleans(),
+    previous=st.sampled_from([None, 3]),
+    previous_is_current=st.booleans(),
+    previous_must_leave=st.booleans(),
+    sidekicks_outdated=st.booleans(),
+    sidekicks_begun=st.booleans(),
+)
+
+
+@given(any_slots, st.booleans(), st.booleans())
+def test_no_slot_is_given_a_container_by_both_plans(slot: SlotView, start_first: bool, keeps: bool) -> None:
+    steps = plan_service("active", 1, [slot])
+    todo = plan_upgrade(Rollout(1, start_first, keeps), [slot], steps.waiting)
+    assert not {*steps.fill, *steps.surge, *steps.promote} & {*todo.stop, *todo.replace, *todo.surge, *todo.promote}
+    assert not {*steps.start, *steps.stop, *steps.remove} & {slot.container} or not {*todo.stop, *todo.replace}
+    assert not {*steps.recall} & {*todo.promote, *todo.surge, *todo.replace}
+
+
+@given(any_slots)
+def test_every_slot_that_is_not_up_to_date_is_in_one_plan(slot: SlotView) -> None:
+    steps = plan_service("active", 1, [slot])
+    todo = plan_upgrade(Rollout(1), [slot], steps.waiting)
+    if slot.is_outdated or slot.is_empty or slot.must_leave:
+        assert steps.waiting or todo.left
