@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from apps.containers.deployment_units import peers_in_unit, peers_label
 from apps.containers.launch.engine_body import engine_body
 from apps.containers.models import Container
-from apps.containers.network_checks import combined_health, subnet_of
+from apps.containers.network_checks import TARGET, check_target, combined_health, subnet_of
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
 from apps.containers.selectors import find_container
 from apps.core.result import ReconcileResult
@@ -212,11 +212,11 @@ def _engine_id_of(row: Container, referenced: Container) -> str:
 def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
     """The engine's answer as the observed state of the row."""
     state = _STATES.get(seen.state, "stopped")
-    address = next((a for a in seen.networks.values() if a), "")
+    address, target = next((a for a in seen.networks.values() if a), ""), check_target(row, seen)
     fields: dict[str, Any] = {
         "external_id": seen.id,
         "address": address,
-        "health": combined_health(row, seen, _HEALTH.get(seen.health, ""), address),
+        "health": combined_health(row, seen, _HEALTH.get(seen.health, ""), target),
         "host": row.host,
     }
     if row.native and seen.name:
@@ -228,7 +228,7 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
     return ReconcileResult(
         state=state,
         message=messages.get(state, ""),
-        status={**row.status, **_observed_details(seen), **({"subnet": subnet_of(seen)} if row.network_check else {})},
+        status={**row.status, **_observed_details(seen), **({TARGET: target} if row.network_check else {})},
         fields=fields,
         requeue_after=2.0 if state == "restarting" else None,
     )
@@ -272,6 +272,7 @@ def _observed_details(seen: EngineContainer) -> dict[str, Any]:
             {"private": p.private, "public": p.public, "protocol": p.protocol, "address": p.address} for p in seen.ports
         ],
         "networks": dict(seen.networks),
+        "subnet": subnet_of(seen),
         "mounts": [
             {"kind": m.kind, "source": m.source, "target": m.target, "writable": m.writable, "name": m.name}
             for m in seen.mounts

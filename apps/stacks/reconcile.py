@@ -15,6 +15,7 @@ from django.utils import timezone
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
+from apps.containers.network_checks import reason_in_brackets
 from apps.containers.services import build_container, requested_host
 from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
@@ -32,7 +33,7 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.plan import ServicePlan
-from apps.stacks.recreation import recreate_unhealthy, stays_on_host, unready, with_next_recreation
+from apps.stacks.recreation import recreate_unhealthy, stays_on_host, unit_leaves_host, unready, with_next_recreation
 from apps.stacks.restart import RestartPlan
 from apps.stacks.restart_services import apply_restart, next_restart_at, restart_plan, restart_progress
 from apps.stacks.revisions import note_image
@@ -56,7 +57,6 @@ from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
 Plans = tuple[Goal, UpgradePlan, RestartPlan]
 
 RECHECK_SECONDS = 5.0
-NO_REASON = {"unhealthy": "Its health check fails."}
 RESYNC_SECONDS = 300.0  # a requeue may be lost, so what is in sync is reconciled now and then as well
 
 
@@ -66,9 +66,8 @@ def reconcile_service(row: Service) -> ReconcileResult:
         return ReconcileResult(state="purged")
     related = ("container__host", "successor__host", "previous__host")
     slots = list(Slot.objects.filter(service=row).select_related(*related))
-    operation = _open_operation(row)
-    recreation_due = recreate_unhealthy(row, slots, operation) if row.desired == "active" else None
-    units = ServiceUnits(row)
+    units, operation = ServiceUnits(row), _open_operation(row)
+    recreation_due = recreate_unhealthy(units, slots, operation) if row.desired == "active" else None
     views = [units.view(upgrade_view(row, slot), slot) for slot in slots]
     goal = goal_of(row, slots, views)
     kept = goal.staying(views)
@@ -76,7 +75,7 @@ def reconcile_service(row: Service) -> ReconcileResult:
     steps = goal.plan
     upgrade = UpgradePlan()
     if row.desired == "active":
-        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting + unready(row, slots))
+        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting + unready(units, slots))
     staying = [slot for slot in slots if slot.number not in steps.drop]
     plans = (goal, upgrade, restart_plan(units, staying, goal.scale))
     _apply(units, slots, plans, operation)
@@ -165,8 +164,7 @@ def _replacement_reason(slot: Slot) -> str:
     if host is not None and host.is_draining:
         return f"{previous.name}: its host {host} is being evacuated."
     if previous.health == UNHEALTHY and previous.network_check is not None:
-        reason = previous.check_report.get("reason", "")
-        return f"{previous.name}: its health check failed{f' ({reason})' if reason else ''}."
+        return f"{previous.name}: its health check failed{reason_in_brackets(previous)}."
     return f"{previous.name} was removed."
 
 
@@ -187,7 +185,10 @@ def _create_containers(
     before = {slot.number: slot.container for slot in slots}
     created, sidekicks = {}, list[Container]()
     for number in numbers:
-        unit = units.unit_for(before.get(number), leaves=number in goal.plan.surge)
+        leaves = number in goal.plan.surge or (
+            number not in goal.hosts and unit_leaves_host(units.row, number, before.get(number))
+        )
+        unit = units.unit_for(before.get(number), leaves=leaves)
         created[number] = _build_container(units.row, number, unit, before.get(number), names)
         sidekicks += units.build(number, unit)
     if not leave_host:
@@ -304,8 +305,12 @@ def _first_trouble(containers: Sequence[Container]) -> str:
     for container in containers:
         health = unit_health(unit_of(container))
         if health in {UNHEALTHY, DEGRADED} and not container.removal_requested:
-            return f"{container.name}: {container.message or NO_REASON.get(container.health, container.display_state)}"
+            return f"{container.name}: {container.message or _check_failure(container) or container.display_state}"
     return ""
+
+
+def _check_failure(container: Container) -> str:
+    return f"Its health check fails{reason_in_brackets(container)}." if container.health == UNHEALTHY else ""
 
 
 def reconcile_stack(row: Stack) -> ReconcileResult:

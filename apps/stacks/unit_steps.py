@@ -67,7 +67,7 @@ class ServiceUnits:
             sidekicks_begun=any(each.desired == "stopped" for each in outdated),
             successor_ready=view.successor_ready
             and len(successors) >= len(self.sidekicks)
-            and all(self._member_view(each).is_done for each in successors),
+            and all(self._member_view(each).is_done and each.health in {"", "healthy"} for each in successors),
         )
 
     def waiting(self, views: Iterable[SlotView], slots: Sequence[Slot]) -> int:

@@ -18,7 +18,7 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks import recreation
 from apps.stacks.models import Service, Slot
-from apps.stacks.recreation import Attempts, CheckedSlot, plan_recreation
+from apps.stacks.recreation import Attempts, CheckedContainer, plan_recreation
 from apps.stacks.rollout import revision_of
 from apps.stacks.selectors import service_events
 from apps.stacks.services import service_create, stack_create
@@ -93,6 +93,7 @@ def test_the_document_has_the_checks_of_running_containers(serve: Any, host: Hos
     (check,) = checks_on(host.pk)
     assert (check["id"], check["port"], check["request"]) == (str(row.uuid), 80, "GET /up HTTP/1.0")
     assert (check["address"], check["initializing"], check["last"]) == (row.address, 1000, "")
+    assert row.address
     before = versions()
     report(row, state="healthy")
     assert versions().keys() == before.keys() == {host.pk}
@@ -140,7 +141,8 @@ def test_a_container_that_fails_again_is_replaced_later_and_later(serve: Any, mo
     report(second, state="unhealthy", reason="connection refused")
     (still,) = containers(service)
     assert still.pk == second.pk
-    assert "It is recreated in" in reload(service).message
+    assert "shop_web_1: Its health check fails (connection refused)." in reload(service).message
+    assert "The next unhealthy container is replaced in" in reload(service).message
     monkeypatch.setattr(recreation, "FIRST_DELAY", 0.0)
     Service.all_objects.filter(pk=service.pk).update(next_attempt_at=service.created)
     reconcile_until_idle()
@@ -149,7 +151,7 @@ def test_a_container_that_fails_again_is_replaced_later_and_later(serve: Any, mo
     assert third.avoid_host == second.host  # the second time it may be the host's fault
 
 
-def test_without_a_strategy_it_is_only_told(serve: Any) -> None:
+def test_without_a_strategy_it_is_only_reported(serve: Any) -> None:
     service = serve(scale=1, strategy="none")
     (row,) = containers(service)
     report(row, state="unhealthy")
@@ -186,10 +188,12 @@ def test_an_upgrade_waits_for_each_batch_to_be_healthy(serve: Any, actor_of: Any
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SLOTS = st.lists(
+CHECKED = st.lists(
     st.builds(
-        CheckedSlot,
-        number=st.integers(1, 50),
+        CheckedContainer,
+        slot=st.integers(1, 5),
+        key=st.integers(1, 500),
+        name=st.sampled_from(["web", "log"]),
         health=st.sampled_from(["", "initializing", "healthy", "unhealthy"]),
         strategy=st.sampled_from(["none", "recreate", "recreateOnQuorum"]),
         quorum=st.integers(0, 4),
@@ -197,21 +201,23 @@ SLOTS = st.lists(
             Attempts, st.integers(1, 60), st.integers(-1000, 0).map(lambda seconds: NOW + timedelta(seconds=seconds))
         ),
     ),
-    unique_by=lambda slot: slot.number,
+    unique_by=lambda each: each.key,
     max_size=12,
 )
 
 
-@given(SLOTS)
-def test_only_what_is_unhealthy_and_due_is_recreated_and_never_below_the_quorum(slots: list[CheckedSlot]) -> None:
-    now, later = plan_recreation(slots, NOW)
-    healthy = sum(slot.health == "healthy" for slot in slots)
-    for slot in slots:
-        allowed = slot.health == "unhealthy" and slot.strategy != "none"
-        allowed = allowed and (slot.strategy == "recreate" or healthy >= slot.quorum)
-        due = slot.attempts.due
+@given(CHECKED)
+def test_only_what_is_unhealthy_and_due_is_recreated_and_never_below_the_quorum(
+    checked: list[CheckedContainer],
+) -> None:
+    now, later = plan_recreation(checked, NOW)
+    for each in checked:
+        healthy = sum(other.health == "healthy" and other.name == each.name for other in checked)
+        allowed = each.health == "unhealthy" and each.strategy != "none"
+        allowed = allowed and (each.strategy == "recreate" or healthy >= each.quorum)
+        due = each.attempts.due
         assert due is not None
-        assert (slot.number in now) == (allowed and due <= NOW)
+        assert (each in now) == (allowed and due <= NOW)
         if allowed and due > NOW:
             assert later is not None
             assert NOW < later <= due
