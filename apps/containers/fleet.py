@@ -16,6 +16,9 @@ from apps.hosts.fleet import Fleet, HostPort, HostView, Neighbour
 from apps.hosts.models import Host
 
 BATCH = 500
+_HOST_COLUMNS = (
+    "name", "hostname", "url", "display_state", "labels", "engine_labels", "info", "memory_limit", "milli_cpu_limit",
+)  # fmt: skip
 MAX_CACHED_LABELS = 4096
 LabelKey = tuple[UUID, int]  # numbers of rows are given again after a database was restored
 _labels_cache: OrderedDict[LabelKey, Mapping[str, str]] = OrderedDict()
@@ -29,6 +32,12 @@ def read_fleet(
     ports = _ports_by_host(environment_id) if with_ports else {}
     neighbours = _neighbours(environment_id) if with_neighbours else []
     return Fleet((host_view(host, counts, ports) for host in hosts), neighbours)
+
+
+def schedulable_hosts(environment_id: int) -> QuerySet[Host]:
+    """The hosts of an environment with the columns that `host_view` reads: each placement reads all of them."""
+    rows: QuerySet[Host] = Host.all_objects.filter(environment=environment_id, removed=None)
+    return rows.only(*_HOST_COLUMNS)
 
 
 def host_view(host: Host, counts: Counts, ports: Mapping[int, Iterable[HostPort]]) -> HostView:
@@ -60,7 +69,7 @@ class FleetSnapshot:
 def read_snapshot(environment_id: int) -> FleetSnapshot:
     """The environment as it is now, in a constant number of queries."""
     counts, ports = counts_by_host(environment_id), _ports_by_host(environment_id)
-    hosts = Host.all_objects.filter(environment=environment_id, removed=None).defer("tls")
+    hosts = schedulable_hosts(environment_id)
     spread: dict[str, dict[int, int]] = defaultdict(dict)
     rows = Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False)
     rows = rows.exclude(desired="removed").exclude(spread_key="")

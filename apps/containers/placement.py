@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.containers.deployment_units import unit_mates, unit_requirements
-from apps.containers.fleet import own_labels, read_fleet
+from apps.containers.fleet import own_labels, read_fleet, schedulable_hosts
 from apps.containers.models import Container
 from apps.containers.selectors import Counts, counts_by_host, find_container
 from apps.core.ids import row_number
@@ -35,13 +35,13 @@ def assign_host(row: Container) -> Host | ReconcileResult:
         return peers
     with transaction.atomic():
         row.environment = Environment.objects.select_for_update(no_key=True).get(pk=row.environment_id)
-        hosts = {host.pk: host for host in Host.all_objects.filter(environment=row.environment_id, removed=None)}
+        hosts = schedulable_hosts(row.environment_id)
         counts = counts_by_host(row.environment_id, row.spread_key)
         mates = unit_mates(row)
         wanted = unit_requirements(requirements_of(row, counts, peers), mates)
         fleet = read_fleet(
             row.environment_id,
-            hosts.values(),
+            hosts,
             counts,
             with_ports=bool(wanted.ports),
             with_neighbours=has_neighbour_rules(wanted.labels),
@@ -51,7 +51,7 @@ def assign_host(row: Container) -> Host | ReconcileResult:
             together = [row.pk, *(each.pk for each in mates if each.host_id is None)]
             Container.all_objects.filter(pk__in=together).update(host=answer.host_id, placement=answer.trace)
             row.placement = answer.trace
-            chosen: Host = hosts[answer.host_id]
+            chosen: Host = Host.all_objects.get(pk=answer.host_id)
             return chosen
     return _unplaced_result(row, "; ".join(answer.reasons), answer.trace)
 
