@@ -59,6 +59,7 @@ def _build_services(stack: Stack, parsed: ComposeStack, *, start: bool) -> list[
             metadata=each.metadata,
             start_on_create=start and each.config.start_on_create,
             options=each.options,
+            scale_policy=each.scale_policy or None,
             find_policy=find_policy,
         )
     return list(rows.values())

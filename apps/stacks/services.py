@@ -327,6 +327,7 @@ def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> Compos
         sidekicks=tuple((each.name, shown(service.name, each.config)) for each in service.sidekicks),
         options=service.options,
         scale=service.scale,
+        scale_policy=service.scale_policy,
         links=tuple((link.target.name, link.name) for link in found if link.target.stack_id == service.stack_id),
         external_links=tuple(
             (f"{link.target.stack.name}/{link.target.name}", link.name)

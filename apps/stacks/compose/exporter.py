@@ -194,10 +194,11 @@ def _blkio(config: LaunchConfig) -> dict[str, Any] | None:
 def _rancher_service(service: ComposeService) -> dict[str, Any]:
     outer = service.options.external.health_check
     check = HealthCheck.from_wire(outer) if outer else service.config.health_check
-    has_scale = service.options.kind == SERVICE and not is_global(service.config)
+    has_scale = service.options.kind == SERVICE and not is_global(service.config) and not service.scale_policy
     found = {
         **_options(service.options, service.config.image),
         "scale": service.scale if has_scale else None,
+        "scale_policy": dict(service.scale_policy) or None,
         "description": service.description or None,
         "start_on_create": None if service.config.start_on_create else False,
         "health_check": _health(check.to_wire()) if check else None,

@@ -27,6 +27,7 @@ class ComposeService:
     options: ServiceOptions = DEFAULT_OPTIONS
     warnings: tuple[str, ...] = ()
     sidekicks: tuple[tuple[str, LaunchConfig], ...] = ()
+    scale_policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from apps.core.fields import boolean, integer, text
 from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.value_formats import as_texts, parse_boolean
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml, without_lines
+from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.service_options import DEFAULT_OPTIONS, KINDS, SERVICE, ServiceOptions, parse_target
 
 HEALTH_KEYS = {
@@ -28,7 +29,7 @@ HEALTH_KEYS = {
 }
 _KNOWN = {
     *("scale", "health_check", "start_on_create", "metadata", "description"),
-    *("type", "external_ips", "hostname", "retain_ip"),
+    *("type", "external_ips", "hostname", "retain_ip", "scale_policy"),
 }
 _SCALE = integer(0, 1000)
 _DESCRIPTION = text(high=1024)
@@ -44,6 +45,7 @@ class RancherService:
     description: str = ""
     options: ServiceOptions = DEFAULT_OPTIONS
     warnings: tuple[str, ...] = ()
+    scale_policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_rancher_service(name: str, part: LineMap) -> RancherService:
@@ -66,7 +68,27 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
         description=_DESCRIPTION("description", given.get("description", "")),
         options=_read_options(given),
         warnings=tuple(warnings),
+        scale_policy=_read_scale_policy(given.get("scale_policy")),
     )
+
+
+def _read_scale_policy(value: Any) -> dict[str, int]:
+    """The policy as v1 says it; numbers that a variable filled in are texts."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise Invalid("scale_policy", "InvalidFormat", "scale_policy must be a map with min, max and increment.")
+    try:
+        numbers = {key: _whole_number(each) for key, each in without_lines(value).items() if each is not None}
+        found = ScalePolicy.from_wire({"min": 1, **numbers})
+    except Invalid as problem:
+        message = problem.message.replace("scalePolicy", "scale_policy")
+        raise Invalid("scale_policy", problem.code, message) from None
+    return found.to_wire() if found else {}
+
+
+def _whole_number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
 
 
 def _read_health_check(value: Any) -> dict[str, Any]:

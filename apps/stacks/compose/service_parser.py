@@ -35,7 +35,7 @@ DOCKER_FIELD = "dockerCompose"
 T = TypeVar("T")
 _SCALE = integer(0, 1000)
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}")
-_UNSUPPORTED_IMAGES = ("rancher/load-balancer-service",)
+_UNSUPPORTED_IMAGES = ("rancher/load-balancer-service", "rancher/lb-service-haproxy")
 _READ_SEPARATELY = {"links", "external_links", "depends_on", "extends", "profiles"}
 _EMPTY_MEANS_SOMETHING = {"entrypoint", "command"}
 # What says the same in two places: later ones count, whatever their order in the file. Older spellings come first, and
@@ -90,6 +90,7 @@ class ServiceParser:
             description=extras.description,
             options=self._options(extras, kind, config),
             warnings=(*self._warnings, *_without_checks(extras.warnings, kind)),
+            scale_policy=extras.scale_policy if kind == SERVICE else {},
         )
 
     def _options(self, extras: RancherService, kind: str, config: LaunchConfig) -> ServiceOptions:

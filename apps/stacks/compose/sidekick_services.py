@@ -9,6 +9,7 @@ from apps.core.errors import Invalid
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line
+from apps.stacks.service_options import SERVICE
 from apps.stacks.sidekicks import SIDEKICKS_LABEL, Sidekick, check_unit, label_names, references
 
 _FIELD = "dockerCompose"
@@ -43,6 +44,8 @@ def _claim(
             problem = f"there is no service {name[:80]!r} in this file"
         elif name == service.name or label_names(by_name[name].config.labels):
             problem = f"{name} cannot be a sidekick, as it has sidekicks itself"
+        elif by_name[name].options.kind != SERVICE:
+            problem = f"{name} has no containers and cannot be a sidekick; take it out of the label"
         elif masters.setdefault(name, service.name) != service.name:
             problem = f"{name} is a sidekick of {masters[name]} already; give this service one of its own"
         if problem:
@@ -53,18 +56,22 @@ def _join(service: ComposeService, by_name: dict[str, ComposeService], masters: 
     beside = [each for each in by_name.values() if masters.get(each.name) == service.name]
     if not beside:
         return service
-    ignored = [
-        f"{each.name}: its scale is that of {service.name}, whose sidekick it is."
-        for each in beside
-        if each.scale not in {1, service.scale}
-    ]
     return replace(
         service,
         sidekicks=tuple((each.name, each.config) for each in beside),
         links=tuple(dict.fromkeys(link for each in (service, *beside) for link in each.links)),
         external_links=tuple(dict.fromkeys(link for each in (service, *beside) for link in each.external_links)),
-        warnings=(*service.warnings, *(text for each in beside for text in each.warnings), *ignored),
+        warnings=(*service.warnings, *(text for each in beside for text in (*each.warnings, *_lost(each, service)))),
     )
+
+
+def _lost(sidekick: ComposeService, service: ComposeService) -> Iterator[str]:
+    """What a sidekick has no place for, in words: it is part of its service."""
+    if sidekick.scale not in {1, service.scale} or sidekick.scale_policy:
+        yield f"{sidekick.name}: its scale is that of {service.name}, whose sidekick it is."
+    for key, value in (("metadata", sidekick.metadata), ("description", sidekick.description)):
+        if value:
+            yield f"{sidekick.name}: `{key}` is not carried over, as a sidekick has none: write it at {service.name}."
 
 
 def _links(service: ComposeService, masters: dict[str, str]) -> Iterator[tuple[str, str]]:

@@ -81,3 +81,18 @@ def test_what_cannot_be_together_is_refused_with_its_line(what: str) -> None:
         parse(text)
     assert words in caught.value.message
     assert "line" in caught.value.message
+
+
+def test_what_a_sidekick_has_no_place_for_is_named() -> None:
+    found = parse(FIRST, "web: {scale: 3}\nlog: {scale: 2, metadata: {a: 1}}\ndata: {scale_policy: {min: 1, max: 2}}")
+    assert [each.partition(",")[0] for each in found.services[0].warnings] == [
+        "log: its scale is that of web",
+        "log: `metadata` is not carried over",
+        "data: its scale is that of web",
+    ]
+
+
+def test_what_has_no_containers_is_no_sidekick() -> None:
+    text = FIRST.replace('image: fluentd\n  net: "container:web"', "image: rancher/dns-service\n  links: [db]")
+    with pytest.raises(Invalid, match="log has no containers and cannot be a sidekick"):
+        parse(text)
