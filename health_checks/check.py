@@ -48,7 +48,7 @@ class Check:
             return cls(
                 id=_text(found, "id"),
                 run=_text(found, "run"),
-                address=str(ipaddress.ip_address(_text(found, "address"))),
+                address=_address(found),
                 subnet=str(ipaddress.ip_network(found["subnet"], strict=False)) if found.get("subnet") else "",
                 port=_number(found, "port", 1, 65535),
                 request=_text(found, "request") if found.get("request") else "",
@@ -59,7 +59,7 @@ class Check:
                 initializing=_number(found, "initializing", 0, _DAY) / 1000,
                 last=_text(found, "last") if found.get("last") else "",
             )
-        except ValueError as error:
+        except (BadDocument, ValueError) as error:
             raise BadDocument(f"check {str(found.get('id'))[:64]}: {error}") from None
 
 
@@ -68,6 +68,13 @@ def _text(found: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_REQUEST:
         raise BadDocument(f"{name} must be a text of at most {MAX_REQUEST} characters")
     return value
+
+
+def _address(found: Mapping[str, Any]) -> str:
+    text = _text(found, "address")
+    if "%" in text:  # an IPv6 scope may be any text, which would be looked up
+        raise BadDocument("address must have no scope")
+    return str(ipaddress.ip_address(text))
 
 
 def _number(found: Mapping[str, Any], name: str, low: int, high: int) -> int:

@@ -32,8 +32,8 @@ class Probe:
         self._received = b""
         family = socket.AF_INET6 if ":" in check.address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        code = self._socket.connect_ex((check.address, check.port))  # an address, never a name to be looked up
         self._timer = self._loop.call_later(check.timeout, self._finish, f"no answer within {check.timeout:g} s")
-        code = self._socket.connect_ex((check.address, check.port))
         if code in {0, errno.EINPROGRESS}:
             self._loop.add_writer(self._socket, self._connected)
         else:

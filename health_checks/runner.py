@@ -14,7 +14,8 @@ from health_checks.state import HEALTHY, INITIALIZING, UNCHECKED, UNHEALTHY, Hea
 
 _JITTER = 0.1
 _FIRST_WITHIN = 1.0  # the checks of a new document are spread over this long
-_UNREACHABLE = "The container's network cannot be reached from where its checks are made."
+MAX_PER_SECOND = 1000  # a check may want to be made every 0.1 s; together they must not keep the host from its work
+UNREACHABLE = "The container's network cannot be reached from where its checks are made."
 
 
 class Started(Protocol):
@@ -44,6 +45,7 @@ class CheckRunner:
         self._start, self._can_reach = start, can_reach
         self._watched: dict[str, _Watch] = {}
         self._changed = asyncio.Event()
+        self._second, self._begun = 0.0, 0  # how many checks have begun in this second
         self.version = -1
         self.number = 0
 
@@ -73,13 +75,19 @@ class CheckRunner:
         self._schedule(watch, random.uniform(0, min(_FIRST_WITHIN, check.interval)))  # noqa: S311 - spreads load
 
     def _schedule(self, watch: _Watch, delay: float) -> None:
+        """Check it again after `delay`, and in any case when its time to become healthy is over."""
+        if watch.health.state == INITIALIZING and watch.check.initializing:
+            delay = min(delay, max(0.0, watch.health.since + watch.check.initializing - self._now()))
         watch.timer = asyncio.get_running_loop().call_later(delay, self._begin, watch)
 
     def _begin(self, watch: _Watch) -> None:
         interval = watch.check.interval * random.uniform(1 - _JITTER, 1)  # noqa: S311 - spreads load
         started = self._now()
+        if not self._may_begin(started):
+            self._schedule(watch, random.uniform(0.1, 1.0))  # noqa: S311 - spreads load
+            return
         if not self._can_reach(watch.check):
-            self._set(watch, Health(started, UNCHECKED, 0, _UNREACHABLE))
+            self._set(watch, Health(started, UNCHECKED, 0, UNREACHABLE))
             self._schedule(watch, max(interval, 10.0))
             return
 
@@ -94,6 +102,12 @@ class CheckRunner:
         except OSError:  # this process is out of descriptors, which says nothing of the container
             self._set(watch, after_time(watch.check, watch.health, started))
             self._schedule(watch, max(interval, 1.0))
+
+    def _may_begin(self, now: float) -> bool:
+        if now - self._second >= 1:
+            self._second, self._begun = now, 0
+        self._begun += 1
+        return self._begun <= MAX_PER_SECOND
 
     def _set(self, watch: _Watch, health: Health) -> None:
         before, watch.health = watch.health, health

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from health_checks.check import Check
 from health_checks.probe import Probe, reachable
-from health_checks.runner import CheckRunner
+from health_checks.runner import MAX_PER_SECOND, CheckRunner
 
 
 async def serve(answer: bytes) -> tuple[asyncio.Server, int, list[bytes]]:
@@ -130,5 +130,39 @@ def test_the_same_document_again_disturbs_nothing():
         assert (runner.number, sorted(started)) == (number, ["a", "b"])
         runner.apply(3, {"b": checks["b"]})
         assert started.count("cancelled") == 1
+
+    play(scenario)
+
+
+def test_the_time_to_become_healthy_ends_between_checks_that_are_far_apart():
+    async def scenario() -> None:
+        runner = CheckRunner(lambda _check, done: asyncio.get_running_loop().call_soon(done, "refused"), lambda _: True)
+        runner.apply(1, {"a": local(80, interval=86_400.0, initializing=0.05)})
+        await until_state(runner, "unhealthy")
+        assert runner.states()["a"]["reason"] == "it did not become healthy within 0.05 s: refused"
+        runner.close()
+
+    play(scenario)
+
+
+def test_checks_that_want_to_be_made_too_often_share_what_a_host_makes_in_a_second():
+    runner = CheckRunner()
+    assert sum(runner._may_begin(100.0 + tick / 5000) for tick in range(4000)) == MAX_PER_SECOND
+    assert sum(runner._may_begin(101.0 + tick / 5000) for tick in range(4000)) == MAX_PER_SECOND
+
+
+def test_a_process_out_of_descriptors_says_nothing_of_the_container():
+    async def scenario() -> None:
+        tried = asyncio.Event()
+
+        def start(_check: Check, _done: object) -> Probe:
+            tried.set()
+            raise OSError(24, "Too many open files")
+
+        runner = CheckRunner(start, lambda _: True)
+        runner.apply(1, {"a": local(80, last="healthy", interval=1.0)})
+        await tried.wait()
+        assert runner.states()["a"]["state"] == "healthy"
+        runner.close()
 
     play(scenario)

@@ -110,7 +110,7 @@ def test_a_document_is_read():
     ("name", "value"),
     [
         *(("id", bad) for bad in (None, 1, "x" * 3000)),
-        *(("address", bad) for bad in (None, "", "example.org", "10.0.0.2; rm")),
+        *(("address", bad) for bad in (None, "", "example.org", "10.0.0.2; rm", "fe80::1%eth0")),
         *(("port", bad) for bad in (None, 0, 65536, "80", True, 1.5)),
         *(("interval", bad) for bad in (0, 99, "1", 10**12)),
         *(("healthyThreshold", bad) for bad in (0, 1001)),

@@ -6,7 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from apps.hosts.health_checks.versions import document_of, report_unchecked, versions
+from django.db import Error as DatabaseError
+
+from apps.hosts.health_checks.versions import document_of, report_unchecked, versions, without_last
 from apps.hosts.tunnels.agent_http import AgentResponseError, get, put_json
 from apps.hosts.tunnels.threads import run_in_thread
 from apps.hosts.workloads import workloads
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATH = "/corral/v1/checks"
-_RETRY_DELAY = 5.0
+ROUND_SECONDS, RETRY_DELAY = 1.0, 5.0
+# The database may be away for a moment, which is no reason to break the host's tunnel.
+_PASSING = (AgentResponseError, TimeoutError, DatabaseError)
 _TOO_OLD = "The agent of this host does not make health checks: update it."
 _READ_ONLY = "The agent of this host is read-only, and makes no health checks."
 
@@ -28,6 +32,7 @@ class AgentChecks:
     def __init__(self, host_id: int, connection: SSHClientConnection, hello: dict[str, Any]) -> None:
         self._host_id, self._connection = host_id, connection
         self._can_check = hello.get("checks") is True
+        self._checks: object = None  # what the agent has
         self._excuse = _READ_ONLY if hello.get("readOnly") is True else _TOO_OLD
 
     async def run(self) -> None:
@@ -41,26 +46,29 @@ class AgentChecks:
         """Push the document whenever it changes, and once anyway: the agent may still have one of before."""
         pushed: str | None = None if self._can_check else ""
         while True:
-            if versions.is_stale:
-                await run_in_thread(versions.refresh)
-            version = versions.of(self._host_id)
-            if version != pushed:
-                try:
+            try:
+                if versions.is_stale:
+                    await run_in_thread(versions.refresh)
+                version = versions.of(self._host_id)
+                if version != pushed:
                     await self._push_once()
                     pushed = version
-                except (AgentResponseError, TimeoutError) as error:
-                    log.warning("health checks of host %s: %s", self._host_id, error)
-                    await asyncio.sleep(_RETRY_DELAY)
-            await asyncio.sleep(1.0)
+                await asyncio.sleep(ROUND_SECONDS)
+            except _PASSING as error:
+                log.warning("health checks of host %s: %s", self._host_id, error)
+                await asyncio.sleep(RETRY_DELAY)
 
     async def _push_once(self) -> None:
-        if self._can_check:
-            document = await run_in_thread(document_of, self._host_id)
-            await put_json(self._connection, PATH, document)
-        else:
+        if not self._can_check:
             await run_in_thread(report_unchecked, self._host_id, self._excuse)
+            return
+        document = await run_in_thread(document_of, self._host_id)
+        if (checks := without_last(document)) != self._checks:
+            await put_json(self._connection, PATH, document)
+            self._checks = checks
 
     async def _listen(self) -> None:
+        """Take over what is reported. Whatever goes wrong, the next stream begins with the whole state."""
         while True:
             try:
                 response = await get(self._connection, PATH)
@@ -70,6 +78,6 @@ class AgentChecks:
                             await run_in_thread(workloads.on_health_reports, self._host_id, found["states"])
                 finally:
                     response.close()
-            except (AgentResponseError, TimeoutError) as error:
+            except _PASSING as error:
                 log.info("health reports of host %s: %s", self._host_id, error)
-            await asyncio.sleep(_RETRY_DELAY)
+            await asyncio.sleep(RETRY_DELAY)

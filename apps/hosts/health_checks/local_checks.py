@@ -58,9 +58,10 @@ class LocalChecks:
         for key in [key for key in self._applied if key not in hosts]:
             self._drop(key)
         for key, url in hosts.items():
-            if versions.of(key) != self._applied.get(key, ""):
+            version = versions.of(key)
+            if version != self._applied.get(key, ""):
                 await self._apply(key, url)
-                self._applied[key] = versions.of(key)
+                self._applied[key] = version
         for key, runner in self._runners.items():
             number = runner.number
             if states := runner.states(self._reported.get(key, 0)):

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.hosts.workloads import workloads
-from health_checks.check import MAX_CHECKS
+from health_checks.check import MAX_CHECKS, BadDocument, Check
 
 MAX_AGE = 1.0
+_TOO_MANY = f"A host makes at most {MAX_CHECKS} health checks."
 
 
 class CheckVersions:
@@ -42,15 +43,48 @@ class CheckVersions:
 
 
 def document_of(host_id: int) -> dict[str, Any]:
-    """The host's checks as whoever makes them gets them."""
-    return {"version": time.time_ns() // 1_000_000, "checks": list(workloads.health_checks(host_id))[:MAX_CHECKS]}
+    """The host's checks as whoever makes them gets them; those that cannot be made are reported instead.
+
+    Nothing of a bad document is used, so one container's odd address would end all checks of its host.
+    """
+    good: list[Mapping[str, Any]] = []
+    bad: dict[str, str] = {}
+    for each in workloads.health_checks(host_id):
+        reason = (
+            unusable_reason(each) if len(good) < MAX_CHECKS else f"A host makes at most {MAX_CHECKS} health checks."
+        )
+        if reason:
+            bad[str(each["id"])] = reason
+        else:
+            good.append(each)
+    if bad:
+        report_unchecked(host_id, bad)
+    return {"version": time.time_ns() // 1_000_000, "checks": good}
 
 
-def report_unchecked(host_id: int, reason: str) -> None:
-    """Say of all checks of a host that nobody makes them."""
-    checks = workloads.health_checks(host_id)
-    found = {each["id"]: {"state": "unchecked", "reason": reason, "run": each["run"]} for each in checks}
-    workloads.on_health_reports(host_id, found)
+def unusable_reason(check: Mapping[str, Any]) -> str:
+    """Why a check cannot be made at all; empty if it can."""
+    try:
+        Check.parse(check)
+    except BadDocument as error:
+        return f"The check cannot be made: {error}."
+    return ""
+
+
+def without_last(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What decides whether a document has to be pushed again: the last states are known where they were found."""
+    return [{**check, "last": ""} for check in document["checks"]]
+
+
+def report_unchecked(host_id: int, reasons: str | Mapping[str, str]) -> None:
+    """Say of these checks of a host, or of all for one reason, that nobody makes them."""
+    found = {}
+    for each in workloads.health_checks(host_id):
+        reason = reasons if isinstance(reasons, str) else reasons.get(str(each["id"]), "")
+        if reason:
+            found[str(each["id"])] = {"state": "unchecked", "reason": reason, "run": each["run"]}
+    if found:
+        workloads.on_health_reports(host_id, found)
 
 
 versions = CheckVersions()

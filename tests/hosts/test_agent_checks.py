@@ -1,0 +1,190 @@
+"""The portal's end of an agent's checks: documents go out when they change, reports come in, trouble passes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from apps.hosts.health_checks import agent_checks
+from apps.hosts.health_checks.agent_checks import AgentChecks
+from apps.hosts.health_checks.versions import CheckVersions
+from corral_agent import agent_api
+from tests.agent.test_agent_checks import CheckingAgent, check
+from tests.hosts.stub_workload import StubWorkload, register_only
+
+HOST = 7
+
+
+class CheckedWorkload(StubWorkload):
+    """Has these checks, and notes what is reported of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version, self.checks = "1", [check("a")]
+        self.reports: list[Mapping[str, Any]] = []
+        self.reads = 0
+        self.failures: list[Exception] = []
+
+    def health_check_versions(self) -> Mapping[int, str]:
+        self.reads += 1
+        if self.failures:
+            raise self.failures.pop()
+        return {HOST: self.version}
+
+    def health_checks(self, host_id: int) -> Sequence[Mapping[str, Any]]:
+        return list(self.checks) if host_id == HOST else []
+
+    def on_health_reports(self, host_id: int, reports: Mapping[str, Any]) -> None:
+        if self.failures:
+            raise self.failures.pop()
+        if host_id == HOST:
+            self.reports.append(reports)
+
+    def state(self, key: str = "a") -> str:
+        found = [reports[key]["state"] for reports in self.reports if key in reports]
+        return str(found[-1]) if found else ""
+
+
+class Tunnel:
+    """Channels to the agent's socket, as an SSH connection opens them; counts the documents that go through."""
+
+    def __init__(self, agent: CheckingAgent) -> None:
+        self.agent, self.writers = agent, list[asyncio.StreamWriter]()
+
+    async def open_unix_connection(self, _path: str, *, encoding: Any) -> Any:
+        assert encoding is None
+        reader, writer = await asyncio.open_unix_connection(self.agent.path)
+        self.writers.append(writer)
+        return reader, writer
+
+    def cut(self) -> None:
+        """End all streams; the tunnel stays."""
+        for writer in self.writers:
+            writer.close()
+
+
+@pytest.fixture
+def workload(monkeypatch: pytest.MonkeyPatch) -> CheckedWorkload:
+    made = CheckedWorkload()
+    register_only(monkeypatch, made)
+    return made
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    async def run_here(call: Any, *args: Any) -> Any:
+        return call(*args)
+
+    versions = CheckVersions()
+    monkeypatch.setattr(CheckVersions, "is_stale", True)
+    monkeypatch.setattr(agent_checks, "versions", versions)
+    monkeypatch.setattr(agent_checks, "run_in_thread", run_here)
+    monkeypatch.setattr(agent_checks, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(agent_checks, "RETRY_DELAY", 0.01)
+    monkeypatch.setattr(agent_api, "_CHECKS_BATCH", 0.01)
+
+    def run(scenario: Callable[[CheckingAgent, Tunnel], Awaitable[None]], hello: Mapping[str, Any]) -> None:
+        async def main() -> None:
+            agent = CheckingAgent(tmp_path)
+            tunnel = Tunnel(agent)
+            async with agent.listening():
+                follower = AgentChecks(HOST, tunnel, dict(hello))  # type: ignore[arg-type]
+                following = asyncio.ensure_future(follower.run())
+                await scenario(agent, tunnel)
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                tunnel.cut()
+
+        asyncio.run(main())
+
+    return run
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - of several things, none of which has an event
+        await asyncio.sleep(0.005)
+
+
+CHECKING = {"checks": True}
+
+
+def test_a_document_goes_out_and_reports_come_in(play: Callable[..., None], workload: CheckedWorkload) -> None:
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        box = agent.run_container("a")
+        await until(lambda: workload.state() == "healthy")
+        box.health = "unhealthy"
+        await until(lambda: workload.state() == "unhealthy")
+        workload.checks, workload.version = [check("b")], "2"
+        await until(lambda: list(agent.runner.states()) == ["b"])
+
+    play(scenario, CHECKING)
+
+
+def test_a_document_that_says_the_same_is_not_sent_again(play: Callable[..., None], workload: CheckedWorkload) -> None:
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        agent.run_container("a")
+        await until(lambda: workload.state() == "healthy")
+        sent = agent.runner.version
+        workload.checks, workload.version = [check("a", last="healthy")], "2"
+        reads = workload.reads
+        await until(lambda: workload.reads > reads + 3)
+        assert agent.runner.version == sent
+
+    play(scenario, CHECKING)
+
+
+def test_after_a_broken_stream_the_whole_state_comes_again(
+    play: Callable[..., None], workload: CheckedWorkload
+) -> None:
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        agent.run_container("a")
+        await until(lambda: workload.state() == "healthy")
+        workload.reports.clear()
+        tunnel.cut()
+        await until(lambda: workload.state() == "healthy")
+
+    play(scenario, CHECKING)
+
+
+def test_a_database_that_is_away_breaks_nothing(play: Callable[..., None], workload: CheckedWorkload) -> None:
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        box = agent.run_container("a")
+        await until(lambda: workload.state() == "healthy")
+        workload.reports.clear()
+        workload.failures = [OperationalError("away")] * 4
+        box.health = "unhealthy"
+        await until(lambda: not workload.failures and workload.state() == "unhealthy")
+
+    play(scenario, CHECKING)
+
+
+@pytest.mark.parametrize(("hello", "words"), [({}, "update it"), ({"checks": False, "readOnly": True}, "read-only")])
+def test_an_agent_that_makes_no_checks_is_said_to_on_every_check(
+    play: Callable[..., None], workload: CheckedWorkload, hello: dict[str, Any], words: str
+) -> None:
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        await until(lambda: bool(workload.reports))
+        found = workload.reports[-1]["a"]
+        assert (found["state"], found["run"]) == ("unchecked", "1")
+        assert words in found["reason"]
+        workload.checks, workload.version = [check("b")], "2"
+        await until(lambda: workload.state("b") == "unchecked")
+        assert not tunnel.writers, "nothing is asked of it"
+
+    play(scenario, hello)
+
+
+def test_a_check_that_cannot_be_made_costs_only_itself(play: Callable[..., None], workload: CheckedWorkload) -> None:
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        agent.run_container("a")
+        await until(lambda: workload.state("odd") == "unchecked" and workload.state("a") == "healthy")
+        reasons = [reports["odd"]["reason"] for reports in workload.reports if "odd" in reports]
+        assert reasons[-1] == "The check cannot be made: check odd: address must have no scope."
+
+    workload.checks.append(check("odd", address="fe80::1%eth0; x"))
+    play(scenario, CHECKING)
