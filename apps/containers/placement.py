@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from apps.containers.deployment_units import unit_mates, unit_requirements
 from apps.containers.fleet import own_labels, read_fleet, schedulable_hosts
 from apps.containers.models import Container
 from apps.containers.selectors import Counts, counts_by_host, find_container
+from apps.control.load import LoadLevel, load_level
 from apps.core.ids import row_number
 from apps.core.result import ReconcileResult
 from apps.environments.models import Environment
@@ -22,6 +24,14 @@ from apps.hosts.placement import (
 )
 
 FIRST_RETRY, RETRY_SECONDS, RETRY_LATER = 1.0, 5.0, 15.0  # a host that becomes fit requeues what waits for it anyway
+
+
+def place(row: Container) -> Host | ReconcileResult:
+    """Give the row a host, as `assign_host` does, unless the portal has too much to do already."""
+    if load_level() < LoadLevel.NO_PLACEMENTS:
+        return assign_host(row)
+    message = "The portal is overloaded: new containers are placed when it has caught up."
+    return ReconcileResult(state=row.display_state, message=message, requeue_after=random.uniform(10.0, 30.0))  # noqa: S311 - spread
 
 
 def assign_host(row: Container) -> Host | ReconcileResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -40,7 +39,6 @@ from apps.containers.pull_attempts import PullAttempts
 from apps.containers.pull_failures import classify_pull_failure
 from apps.containers.services import pull_again, pull_ensure
 from apps.containers.timeline import record_changes
-from apps.control.load import LoadLevel, load_level
 from apps.control.reconcile import extend_lease
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -65,9 +63,7 @@ def reconcile_container(row: Container) -> ReconcileResult:
     is_retry = row.host is None and row.state == "error"
     is_new = row.host is None and row.avoid_host_id is None and not row.attempts
     if row.host is None:
-        if load_level() >= LoadLevel.NO_PLACEMENTS:
-            return _placed_later_result(row)
-        placed = placement.assign_host(row)
+        placed = _place(row)
         if isinstance(placed, ReconcileResult):
             return placed
         row.host = placed
@@ -81,6 +77,13 @@ def reconcile_container(row: Container) -> ReconcileResult:
     except EngineError as error:
         result = _refused_result(row, error)
     return replace(result, notes=tuple(notes), is_retry=is_retry)
+
+
+def _place(row: Container) -> Host | ReconcileResult:
+    """The host of one that has none yet."""
+    if row.desired == "stopped" and row.keep_running:  # perhaps because no host fits: then it must not wait for one
+        return _unmade_result(row)
+    return placement.place(row)
 
 
 def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
@@ -104,9 +107,7 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     if step == "rest" and seen is not None:
         seen = heal_name(row, engine, seen)
     if seen is None and (step == "rest" or (step == "gone" and row.final_exit_code is not None)):
-        return ReconcileResult(
-            state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""}
-        )
+        return _unmade_result(row)
     if step == "gone":
         return _gone_result(row)
     if step == "wait":
@@ -150,6 +151,13 @@ def _lost_network(row: Container, seen: EngineContainer | None) -> bool:
 def _stop_grace(row: Container) -> int:
     timeout = row.spec.get("stopTimeout")
     return STOP_GRACE if timeout is None else int(timeout)
+
+
+def _unmade_result(row: Container) -> ReconcileResult:
+    """What is not to run, and is not on any engine, is not made only to be there."""
+    return ReconcileResult(
+        state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""}
+    )
 
 
 def _gone_result(row: Container) -> ReconcileResult:
@@ -301,11 +309,6 @@ def _waiting_result(row: Container, seen: EngineContainer | None, state: str, de
         status |= _end_status(row, None, seen)
     message = crash_message(int(status.get("crashes", 0)), RunEnd.of(seen), delay=delay)
     return replace(base, state=state, status=status, message=message, requeue_after=delay)
-
-
-def _placed_later_result(row: Container) -> ReconcileResult:
-    message = "The portal is overloaded: new containers are placed when it has caught up."
-    return ReconcileResult(state=row.display_state, message=message, requeue_after=random.uniform(10.0, 30.0))  # noqa: S311 - spread
 
 
 def _refused_result(row: Container, error: EngineError) -> ReconcileResult:

@@ -79,7 +79,9 @@ def operation_retry(operation: Operation, *, actor: Actor) -> Operation:
         raise ActionNotAvailable(_("Something newer was asked since; there is nothing to try again."), field="action")
     action = _action(operation)
     transition = _life_cycle(operation).transitions.get(action)
-    columns = {"transition_state": transition.transition_state_from(row.display_state)} if transition else {}
+    columns = (
+        {"transition_state": transition.transition_state_from(row.display_state, row.desired)} if transition else {}
+    )
     return write_change(
         row,
         action,

@@ -109,7 +109,7 @@ def _transition_columns(row: Managed, action: str) -> dict[str, Any]:
     """What the action wants, and the state that is displayed until the loop has reconciled it."""
     transition = row.LIFECYCLE.transitions[action]
     desired = {"desired": transition.desired} if transition.desired else {}
-    return {**desired, "transition_state": transition.transition_state_from(row.display_state)}
+    return {**desired, "transition_state": transition.transition_state_from(row.display_state, row.desired)}
 
 
 def _previous_values(row: Managed, names: Iterable[str]) -> str:

@@ -25,14 +25,17 @@ class Transition:
     permission: str = "operate"
     end: str = ""
 
-    def transition_state_from(self, state: str) -> str:
-        """What is displayed after a request in `state`: updates keep a steady state's name (`updating-stopped`)."""
+    def transition_state_from(self, state: str, desired: str = "") -> str:
+        """What is displayed after a request in `state`: updates keep a steady state's name (`updating-stopped`).
+
+        One that has none yet is not said to be active while it is `desired` to be inactive.
+        """
+        if not self.transition_state.startswith("updating-"):
+            return self.transition_state
         rest = state.removeprefix("updating-")
-        return (
-            f"updating-{rest}"
-            if self.transition_state.startswith("updating-") and rest in STEADY_STATES
-            else self.transition_state
-        )
+        if rest in STEADY_STATES:
+            return f"updating-{rest}"
+        return "updating-inactive" if desired == "inactive" else self.transition_state
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from apps.stacks.service_options import (
 )
 from apps.stacks.sidekicks import Sidekick
 
-ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart"})
+ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart", "returntorevision"})
 
 
 class Stack(TenantRow):

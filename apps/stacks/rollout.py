@@ -114,9 +114,10 @@ def _has_current_previous(row: Service, slot: Slot) -> bool:
 
 
 def _take_previous(slot: Slot, operation: Operation | None) -> Container | None:
-    """What was kept goes to work again."""
+    """What was kept goes to work again; a job that has ended has done its work."""
     kept, slot.previous = slot.previous, None
-    request_if_allowed(kept, "start", operation)
+    if kept is not None and kept.final_exit_code is None:
+        request_if_allowed(kept, "start", operation)
     return kept
 
 

@@ -111,13 +111,16 @@ def _settle_others(demand: UnitDemand, group: Sequence[MemberView], current: Mem
 
 
 def _replace(demand: UnitDemand, name: str, group: Sequence[MemberView], current: MemberView, plan: UnitPlan) -> None:
-    """Stop it; once it is stopped, start what was kept of the wanted configuration, or create that."""
-    if current.desired == "running" or current.state not in _STOPPED:
+    """Stop it; once it is stopped, start what was kept of the wanted configuration, or create that.
+
+    A job that has ended is not stopped, and does not run again.
+    """
+    if current.state not in _STOPPED or (current.desired == "running" and not current.is_finished):
         plan.stop += [current.container] if current.desired == "running" else []
         return
     kept = current_of([each for each in group if not each.is_outdated])
     if kept is not None:
-        plan.start.append(kept.container)
+        plan.start += [] if kept.is_finished else [kept.container]
     else:
         plan.create.append(name)
     if not demand.keeps_previous:

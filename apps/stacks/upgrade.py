@@ -64,16 +64,22 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> Upgr
     begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin else []
     primaries = [slot for slot in in_progress if slot.is_outdated]
     unstopped = [slot for slot in primaries if slot.successor is None and slot.desired != "stopped"]
+    ended = [slot for slot in begun if slot.is_outdated and slot.is_finished and not rollout.start_first]
     return UpgradePlan(
         stop=tuple(slot.number for slot in [*begun, *unstopped] if slot.is_outdated and not rollout.start_first),
         surge=tuple(slot.number for slot in begun if slot.is_outdated and rollout.start_first),
-        replace=tuple(slot.number for slot in primaries if slot.successor is None and slot.state in _STOPPED),
+        replace=tuple(slot.number for slot in [*primaries, *ended] if slot.successor is None and _is_stopped(slot)),
         promote=tuple(slot.number for slot in primaries if slot.successor_ready),
         discard=tuple(slot.number for slot in slots if _is_discarded(slot, rollout)),
         begun=tuple(slot.number for slot in begun),
         sidekicks=tuple(slot.number for slot in [*begun, *in_progress] if slot.sidekicks_outdated),
         left=len(outdated),
     )
+
+
+def _is_stopped(slot: SlotView) -> bool:
+    """Whether another container may take its place."""
+    return slot.state in _STOPPED and (slot.desired == "stopped" or slot.is_finished)
 
 
 def _has_begun(slot: SlotView) -> bool:

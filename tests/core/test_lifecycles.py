@@ -135,6 +135,13 @@ def test_an_update_keeps_the_name_of_the_state_it_was_asked_in():
     assert CONTAINER.transitions["stop"].transition_state_from("running") == "stopping"
 
 
+def test_what_is_on_its_way_to_be_inactive_is_not_said_to_be_active():
+    update = SERVICE.transitions["update"]
+    assert update.transition_state_from("registering", "inactive") == "updating-inactive"
+    assert update.transition_state_from("registering", "active") == "updating-active"
+    assert HOST.transitions["update"].transition_state_from("error", "active") == "updating-inactive"
+
+
 def test_what_is_removed_comes_back_only_where_the_table_has_a_restore():
     assert "restore" in default_lifecycle("x", "own").transitions
     assert "restore" not in default_lifecycle("x", "own", restore=False).transitions

@@ -256,3 +256,57 @@ def test_a_job_that_has_ended_is_done_and_never_replaced(
     assert (after.pk, after.display_state, after.start_count) == (before.pk, "stopped", before.start_count)
     assert (row.display_state, health_of(row)) == ("active", health)
     assert (f"{code}" in row.message) == bool(code)
+
+
+def test_jobs_that_have_ended_are_upgraded_and_rolled_back_and_the_old_ones_do_not_run_again(
+    serve: Any, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    sim.local_images.add("bb:new")
+    row = serve(ONCE, scale=2)
+
+    def end_all() -> list[tuple[str, int]]:
+        """The jobs of both revisions, ended, and how often each has run."""
+        for _ in range(4):
+            for box in sim.snapshots():
+                if box.state == "running":
+                    sim.crash(box.id, 0)
+            for model in (Container, Service):
+                model.all_objects.update(next_attempt_at=row.created)
+            run_loop()
+        row.refresh_from_db()
+        found = Container.all_objects.filter(spread_key=str(row.uuid), removed=None)
+        return sorted((each.image, each.start_count) for each in found)
+
+    end_all()
+    new = LaunchConfig.from_wire({"imageUuid": "docker:bb:new", "labels": ONCE})
+    service_upgrade(row, actor=actor_of("bob"), config=new, strategy=UpgradeStrategy(batch_size=2, interval_ms=100))
+    assert end_all() == [("bb:local", 1), ("bb:local", 1), ("bb:new", 1), ("bb:new", 1)]
+    assert row.display_state == "upgraded"
+    service_upgrade_step(row, "rollback", actor=actor_of("bob"))
+    assert end_all() == [("bb:local", 1), ("bb:local", 1)]
+    assert (row.display_state, row.image) == ("active", "bb:local")
+
+
+def test_what_fits_on_no_host_can_be_stopped_and_upgraded_to_what_fits(
+    serve: Any, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    row = serve({RULE: "disk=ssd"}, scale=2)
+    assert (row.display_state, [state for _host, state, _name in where(row)]) == ("registering", ["creating"] * 2)
+    service_act(row, "deactivate", actor=actor_of("bob"))
+    run_loop()
+    row.refresh_from_db()
+    assert (row.display_state, row.transitioning) == ("inactive", "no")
+    service_act(row, "activate", actor=actor_of("bob"))
+    service_act(row, "deactivate", actor=actor_of("bob"))
+    run_loop()
+    row.refresh_from_db()
+    new = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    service_upgrade(row, actor=actor_of("bob"), config=new, strategy=UpgradeStrategy(batch_size=2, interval_ms=100))
+    for _ in range(3):
+        Service.all_objects.update(next_attempt_at=row.created)
+        run_loop()
+    row.refresh_from_db()
+    assert (row.display_state, [state for _host, state, _name in where(row)]) == (
+        "upgraded",
+        ["stopped", "stopped", "running", "running"],
+    )

@@ -25,7 +25,6 @@ from apps.api.wire.resource import (
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY, USER_INPUT, TypeRoles
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
-from apps.core.lifecycle import UPDATING_STATES
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import SERVICE
 from apps.stacks.lost_host_policy import policy_name
@@ -49,9 +48,8 @@ from apps.stacks.services import (
 )
 from apps.stacks.sidekicks import UnitConfig, shown
 
-_LINKABLE = frozenset(
-    {"requested", "registering", "inactive", "activating", "active", "deactivating", *UPDATING_STATES}
-)
+# Links are no part of what is upgraded, and rancher-compose sets them while a service waits for its upgrade's end.
+_LINKABLE = SERVICE.transitions["remove"].start
 
 
 def _resolve_link(caller: ApiCaller, link: Any) -> tuple[Service, str]:

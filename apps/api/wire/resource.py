@@ -238,6 +238,8 @@ class Resource:
             return verdict(caller.actor, action, row)
         if custom_action.states and row.display_state not in custom_action.states:
             return Verdict(allowed=False, reason=f"Not possible while it is {row.display_state}.")
+        if reason := row.refusal(action) if isinstance(row, Managed) else "":
+            return Verdict(allowed=False, reason=reason)
         return can(caller.actor, custom_action.permission, environment_of(row))
 
 

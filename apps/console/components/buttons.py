@@ -137,7 +137,10 @@ def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) 
         "running",
         "active",
     }
-    shown = next((each for each in toggles if each.allowed), toggles[0 if at_rest else 1])
+    allowed = [each for each in toggles if each.allowed]
+    if len(allowed) > 1:  # of a service that restarts: what is desired already is not worth a button
+        allowed = [each for each in allowed if row.LIFECYCLE.transitions[each.action].desired != row.desired]
+    shown = next(iter(allowed), toggles[0 if at_rest else 1])
     return [each for each in found if each not in toggles or each is shown]
 
 
