@@ -145,16 +145,20 @@ class RequestContext:
             mine.append(self.environment)
         return mine
 
-    def success_response(self, message: str, to: str = "", *, changed: bool = True) -> HttpResponse:
-        """Answer an accepted change: go to `to`, or stay and refresh; the message includes what was revoked."""
+    def success_response(self, message: str, to: str = "", *, changed: bool = True, undo: str = "") -> HttpResponse:
+        """Answer an accepted change: go to `to`, or stay and refresh; the message includes what was revoked.
+
+        `undo` is the address that takes the change back, offered beside the message for as long as it can be.
+        """
         self.outcome = message = " ".join(filter(None, (message, describe_revoked(self.actor.revoked_counts))))
         if not is_fragment(self.request):
-            messages.success(self.request, message)
+            messages.success(self.request, message, extra_tags=undo)
             return redirect(to or self.return_path())
         if to:
-            messages.success(self.request, message)
+            messages.success(self.request, message, extra_tags=undo)
             return HttpResponse(status=204, headers={"HX-Redirect": to})
-        events = {"corral:toast": {"text": message, "tone": "good"}, "corral:done": {"changed": changed}}
+        toast = {"text": message, "tone": "good", **({"undo": undo} if undo else {})}
+        events = {"corral:toast": toast, "corral:done": {"changed": changed}}
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
 
     def redirect_to(self, to: str) -> HttpResponse:

@@ -91,7 +91,7 @@ def write_change(
     fresh = {"fault": False, "message": "", "attempts": 0, "next_attempt_at": timezone.now()}
     with transaction.atomic():
         rows = type(row).all_objects.filter(pk=row.pk, generation=row.generation)
-        if not rows.update(generation=F("generation") + 1, **fresh, **columns):
+        if not rows.update(generation=F("generation") + 1, **{**fresh, **row.CLEARED_BY_CHANGES, **columns}):
             raise Conflict(f"{row.name or row.KIND} was changed by somebody else just now; look again and retry.")
         row.refresh_from_db()
         row.based_on = None  # of an older generation now, by this very change

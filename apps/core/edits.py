@@ -84,7 +84,8 @@ def require_current(row: Managed, wanted: Mapping[str, Any]) -> None:
     based_on = row.based_on
     if based_on is None or based_on.generation == row.generation:
         return
-    current = {name: getattr(row, name) for name in wanted}
+    # What every change sets anew comes from no form, so nobody can have seen another value of it.
+    current = {name: getattr(row, name) for name in wanted if name not in row.CLEARED_BY_CHANGES}
     require_unchanged(row.name or row.KIND, based_on, current, wanted)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.db import models
@@ -27,6 +27,8 @@ class Managed(models.Model):
 
     KIND: ClassVar[str] = ""
     LIFECYCLE: ClassVar[LifeCycle]
+    CLEARED_BY_CHANGES: ClassVar[Mapping[str, Any]] = {}
+    """Columns that say something about one desired state only, with what the next one sets them to."""
     based_on: BasedOn | None = None
     """What the edit at hand started from; set by a face on the row it loaded, and no column."""
 

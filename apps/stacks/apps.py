@@ -14,12 +14,12 @@ class StacksConfig(AppConfig):
         from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import drain, goal, members, reconcile, services
+        from apps.stacks import drain, goal, members, reconcile, services, undo
         from apps.stacks.models import Service, Stack
         from apps.stacks.workload import ServiceWorkload
 
-        register(Stack, reconcile.reconcile_stack)
-        register(Service, reconcile.reconcile_service)
+        register(Stack, undo.after_undo_time(reconcile.reconcile_stack))
+        register(Service, undo.after_undo_time(reconcile.reconcile_service))
         workloads.register(ServiceWorkload())
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("host", goal.services_that_follow_hosts)

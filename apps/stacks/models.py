@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import models
 from django.db.models.functions import Lower
@@ -27,19 +28,25 @@ from apps.stacks.service_options import (
 from apps.stacks.sidekicks import Sidekick
 
 ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart", "returntorevision"})
+CLEARED_BY_CHANGES: dict[str, Any] = {"undo_until": None}
 
 
 class Stack(TenantRow):
-    """A group of services, a compose project; the wire calls it `environment`."""
+    """A group of services, a compose project; the wire calls it `environment`.
+
+    Until `undo_until` its deletion can be undone, and is not begun.
+    """
 
     KIND = "stack"
     LIFECYCLE = STACK
+    CLEARED_BY_CHANGES = CLEARED_BY_CHANGES
 
     docker_compose = EncryptedTextField(blank=True)
     rancher_compose = EncryptedTextField(blank=True)
     variables = EncryptedJSONField(default=dict)
     external_id = models.CharField(max_length=255, blank=True)
     outputs = models.JSONField(default=dict)
+    undo_until = models.DateTimeField(null=True)
     start_on_create = models.BooleanField(default=False)
 
     class Meta:
@@ -70,6 +77,7 @@ class Service(TenantRow):
 
     KIND = "service"
     LIFECYCLE = SERVICE_LIFECYCLE
+    CLEARED_BY_CHANGES = CLEARED_BY_CHANGES
 
     stack = models.ForeignKey(Stack, on_delete=models.CASCADE, related_name="services")
     scale = models.PositiveIntegerField(default=1)
@@ -90,6 +98,7 @@ class Service(TenantRow):
     address_settings = models.JSONField(default=dict)
     secondary = EncryptedJSONField(default=list, null=True)
     primary_version = models.PositiveIntegerField(null=True)
+    undo_until = models.DateTimeField(null=True)
     restart = models.JSONField(default=dict)
 
     class Meta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Unpack
 
 from django.db import transaction
@@ -43,6 +44,7 @@ from apps.stacks.service_options import (
     without_containers,
 )
 from apps.stacks.sidekicks import UnitConfig, shown
+from apps.stacks.undo import undo_columns
 from apps.stacks.upgrade_services import PHASES, service_upgrade_step
 
 STACK_NAME_ONCE = "stack_name_once"
@@ -126,10 +128,16 @@ def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
     return row
 
 
-def stack_act(row: Stack, action: str, *, actor: Actor) -> Stack:
-    """Remove or purge a stack."""
-    request_change(row, action, actor=actor)
+def stack_act(row: Stack, action: str, *, actor: Actor, undo_seconds: int = 0) -> Stack:
+    """Remove or purge a stack; a removal begins after `undo_seconds`."""
+    request_change(row, action, actor=actor, changes=_undo_columns(action, undo_seconds))
     return row
+
+
+def _undo_columns(action: str, seconds: int) -> dict[str, datetime]:
+    """The column that holds a removal back; other actions are not held back."""
+    columns = undo_columns(seconds)
+    return columns if action == "remove" else {}
 
 
 def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
@@ -169,12 +177,13 @@ def service_update(
     actor: Actor,
     lost_host: tuple[str | None, int | None] = (None, None),
     options: ServiceOptions | None = None,
+    undo_seconds: int = 0,
     **changes: Any,
 ) -> Service:
     """Change a service's scale, name, description, metadata, options or its policy and seconds for lost hosts.
 
     `lost_after` says the same as `lost_host` in one value: the seconds, None to wait. Containers keep the name they
-    were made with.
+    were made with. A smaller scale takes effect after `undo_seconds`.
     """
     known = {"scale", "name", "description", "metadata"}
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
@@ -196,8 +205,10 @@ def service_update(
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
         check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)
         _check_own_sidekicks(row, allowed["name"])
+    held = undo_columns(undo_seconds)
+    held = held if allowed.get("scale", row.scale) < row.scale else {}
     with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
-        request_change(row, "update", actor=actor, changes=allowed, request=allowed)
+        request_change(row, "update", actor=actor, changes={**allowed, **held}, request=allowed)
     return row
 
 
@@ -210,13 +221,16 @@ def _require_scalable(row: Service, scale: int, *, keeps_policy: bool) -> None:
         raise Invalid("scale", "InvalidOption", why)
 
 
-def service_act(row: Service, action: str, *, actor: Actor) -> Service:
-    """Activate, deactivate, remove or purge a service, or decide about its upgrade."""
+def service_act(row: Service, action: str, *, actor: Actor, undo_seconds: int = 0) -> Service:
+    """Activate, deactivate, remove or purge a service, or decide about its upgrade.
+
+    A removal begins after `undo_seconds`.
+    """
     if action in PHASES:
         return service_upgrade_step(row, action, actor=actor)
     # A service that is stopped meanwhile is not restarted any further once it is started again.
     changes: dict[str, Any] = {"restart": {}} if action == "deactivate" and row.restart else {}
-    request_change(row, action, actor=actor, changes=changes)
+    request_change(row, action, actor=actor, changes={**changes, **_undo_columns(action, undo_seconds)})
     return row
 
 

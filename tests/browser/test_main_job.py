@@ -115,7 +115,7 @@ def test_the_stacks_page_counts_along(watched: Page, browser_session: BrowserSes
     ratio = beside.locator("tr[id^=service-]").filter(has_text="nginx-cluster").locator(".ratio")
     expect(ratio).to_have_text(re.compile(r"^10\s*/\s*10$"))
     watched.get_by_label("One less").click()
-    expect(ratio).to_have_text(re.compile(r"^9\s*/\s*9$"))
+    expect(ratio).to_have_text(re.compile(r"^9\s*/\s*9$"), timeout=30_000)  # it can be undone for ten seconds
     expect(rows(watched, "running")).to_have_count(9)
     watched.get_by_label("One more").click()
     expect(ratio).to_have_text(re.compile(r"^10\s*/\s*10$"))
@@ -184,7 +184,7 @@ def test_a_page_outlives_a_stop_of_the_portal(
     assert names(terminal) == before
     assert ports(watched) == seen
     watched.get_by_label("One less").click()  # and it works, not only looks alive
-    expect(rows(watched, "running")).to_have_count(9)
+    expect(rows(watched, "running")).to_have_count(9, timeout=30_000)  # it can be undone for ten seconds
     watched.get_by_label("One more").click()
     expect(rows(watched, "running")).to_have_count(10)
 
@@ -196,8 +196,7 @@ def test_deleting_the_stack_takes_all_away(cluster: str, page: Page, terminal: d
     page.get_by_role("link", name="Delete").first.click()
     dialog = page.locator("#dialog")
     expect(dialog).to_contain_text("nginx-cluster")
-    dialog.locator("[name=confirm]").fill("WEB-Server")
     dialog.get_by_role("button", name="Delete").click()
     expect(page).to_have_url(re.compile("/stacks$"))
-    expect(page.get_by_text("WEB-Server", exact=True)).to_have_count(0)
+    expect(page.get_by_text("WEB-Server", exact=True)).to_have_count(0, timeout=30_000)  # after the time to undo it
     wait_until(lambda: not names(terminal), seconds=30, what="no container left")

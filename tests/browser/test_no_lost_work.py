@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,8 +39,34 @@ def test_somebody_overtaken_chooses_between_both_values(
     assert api.reload(stack)["description"] == "what I typed"
 
 
-def test_an_enter_too_many_deletes_nothing(page: Page, shop: Any, api: Api):
+@pytest.fixture
+def keeper(api: Api) -> Iterator[Any]:
+    """A stack with a volume, which its deletion leaves behind."""
+    stack, _service = api.deploy("keeper", "db", 1, dataVolumes=["keeper-orders:/data"])
+    api.until_running("keeper_db_", 1)
+    yield stack
+    api.request("DELETE", stack["links"]["self"])
+
+
+def test_deleting_is_undone_by_a_key(page: Page, shop: Any, api: Api):
     stack, _service = shop
+    page.goto(console_path(stack, "stacks"))
+    page.locator("[data-action=remove]").first.click()
+    page.locator("#dialog").get_by_role("button", name="Delete").click()
+    expect(page).to_have_url(re.compile("/stacks$"))
+    toast = page.locator("#toasts .toast")
+    expect(toast).to_contain_text("Deleted stack shop.")
+    expect(toast.get_by_role("button", name="Undo")).to_be_visible()
+    assert api.reload(stack)["state"] == "removing"
+    page.keyboard.press("u")
+    expect(page.locator("#toasts")).to_contain_text("Stack shop stays.")
+    expect(toast.get_by_role("button", name="Undo")).to_have_count(0)
+    api.until_state(stack, "active")
+    api.until_running("shop_web_", 2)
+
+
+def test_an_enter_too_many_deletes_nothing(page: Page, keeper: Any, api: Api):
+    stack = keeper
     page.goto(console_path(stack, "stacks"))
     page.locator("[data-action=remove]").first.click()
     dialog = page.locator("#dialog")
@@ -49,10 +76,10 @@ def test_an_enter_too_many_deletes_nothing(page: Page, shop: Any, api: Api):
     page.locator("[data-action=remove]").first.click()
     delete = dialog.get_by_role("button", name="Delete")
     expect(delete).to_have_attribute("aria-disabled", "true")
-    dialog.locator("[name=confirm]").fill("sho")
+    dialog.locator("[name=confirm]").fill("keepe")
     page.keyboard.press("Enter")
     expect(dialog).to_be_visible()
-    dialog.locator("[name=confirm]").fill("shop")
+    dialog.locator("[name=confirm]").fill("keeper")
     expect(delete).not_to_have_attribute("aria-disabled", "true")
     assert api.reload(stack)["state"] == "active"
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.containers.models import Container
 from apps.control.models import Operation
@@ -143,8 +144,11 @@ def test_deleting_first_tells_what_goes_with_it(
 
 
 def test_deleting_a_stack_takes_everything_with_it(browser_as: Any, at: Any, web: Service, shop: Stack, run_loop: Any):
-    answer = browser_as("alice").post(at("stack-remove", pk=shop.pk), {"confirm": "shop"}, headers=HX)
+    answer = browser_as("alice").post(at("stack-remove", pk=shop.pk), headers=HX)
     assert answer["HX-Redirect"] == at("stacks")
+    run_loop()
+    assert Container.all_objects.filter(removed=None).count() == 2  # it can still be undone
+    Stack.all_objects.update(undo_until=None, next_attempt_at=timezone.now())
     run_loop()
     assert browser_as("alice").get(at("stack", pk=shop.pk)).status_code == 404
     assert not Container.all_objects.filter(removed=None).exists()

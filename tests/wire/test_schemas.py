@@ -21,12 +21,13 @@ ACTIONS = {
     "container": "execute logs purge remove restart start stop unpause update",
     "dnsService": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "restart returntorevision rollback setservicelinks update upgrade"
+        "restart returntorevision rollback setservicelinks undo update upgrade"
     ),
     "externalService": (
-        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove restart rollback update upgrade"
+        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove restart rollback undo update "
+        "upgrade"
     ),
-    "environment": "activateservices addoutputs deactivateservices exportconfig purge remove update",
+    "environment": "activateservices addoutputs deactivateservices exportconfig purge remove undo update",
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",
     "loginSession": "confirm",
@@ -38,7 +39,7 @@ ACTIONS = {
     "role": "replace",
     "service": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "restart returntorevision rollback setservicelinks update upgrade"
+        "restart returntorevision rollback setservicelinks undo update upgrade"
     ),
 }
 

@@ -43,7 +43,7 @@ class ExternalServiceResource(ServiceResource):
         "healthCheck": lambda context: _serialize_check(context.row.options.external.health_check),
         "hostname": lambda context: context.row.options.external.hostname or None,
     }
-    custom_actions = {"upgrade": ServiceResource.custom_actions["upgrade"]}
+    custom_actions = {name: ServiceResource.custom_actions[name] for name in ("undo", "upgrade")}
 
     def rows(self, caller: ApiCaller) -> Any:
         """Those of this kind."""

@@ -9,6 +9,7 @@ from typing import Any
 from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.removal_previews import preview_service_link
+from apps.api.resources.undoing import UNDO, undo_seconds
 from apps.api.resources.what_if import service_what_if
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
@@ -47,6 +48,7 @@ from apps.stacks.services import (
     service_update,
 )
 from apps.stacks.sidekicks import UnitConfig, shown
+from apps.stacks.undo import is_undoable
 
 # Links are no part of what is upgraded, and rancher-compose sets them while a service waits for its upgrade's end.
 _LINKABLE = SERVICE.transitions["remove"].start
@@ -185,6 +187,7 @@ class ServiceResource(Resource):
     custom_actions = {
         "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE),
         "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE),
+        "undo": UNDO,
         "upgrade": Action(service_upgrades.upgrade, "serviceUpgrade"),
         "restart": Action(service_restarts.restart, "serviceRestart"),
         "returntorevision": Action(
@@ -259,11 +262,16 @@ class ServiceResource(Resource):
         options = read_options(self.name, data, row.options)
         if "scalePolicy" in data:
             data["scale_policy"] = data.pop("scalePolicy")
-        service_update(row, actor=caller.actor, lost_host=lost, options=options, **data)
+        more = {"undo_seconds": undo_seconds(caller), **data}
+        service_update(row, actor=caller.actor, lost_host=lost, options=options, **more)
 
     def act(self, caller: ApiCaller, row: Service, action: str) -> None:
         """Activate, deactivate, remove, purge; finish, cancel or roll back an upgrade."""
-        service_act(row, action, actor=caller.actor)
+        service_act(row, action, actor=caller.actor, undo_seconds=undo_seconds(caller))
+
+    def is_offered(self, row: Service, action: str) -> bool:
+        """Undoing only while there is something to undo."""
+        return super().is_offered(row, action) and (action != "undo" or is_undoable(row))
 
 
 class ScalePolicyResource(EmbeddedResource):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.resources.removal_previews import preview_link
+from apps.api.resources.undoing import UNDO, undo_seconds
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
@@ -28,6 +29,7 @@ from apps.stacks.services import (
     stack_services_act,
     stack_update,
 )
+from apps.stacks.undo import is_undoable
 
 
 def _services_action(action: str) -> Any:
@@ -118,6 +120,7 @@ class StackResource(Resource):
     custom_actions = {
         "activateservices": Action(_services_action("activate"), states=frozenset({"active", "updating-active"})),
         "deactivateservices": Action(_services_action("deactivate"), states=frozenset({"active", "updating-active"})),
+        "undo": UNDO,
         "exportconfig": Action(_export, "composeConfigInput", "composeConfig", "values"),
         "addoutputs": Action(_outputs, "addOutputsInput", states=frozenset({"active", "updating-active"})),
     }
@@ -155,4 +158,8 @@ class StackResource(Resource):
 
     def act(self, caller: ApiCaller, row: Stack, action: str) -> None:
         """Remove, purge."""
-        stack_act(row, action, actor=caller.actor)
+        stack_act(row, action, actor=caller.actor, undo_seconds=undo_seconds(caller))
+
+    def is_offered(self, row: Stack, action: str) -> bool:
+        """Undoing only while there is something to undo."""
+        return super().is_offered(row, action) and (action != "undo" or is_undoable(row))

@@ -18,7 +18,7 @@ ANONYMOUS_ACCOUNT_ID = 4
 @dataclass
 class ApiCaller:
     """One request's caller. `base` is the portal's URL; `prefix` is `/v1`, or the project's URL for requests below one;
-    `agent` is the User-Agent header.
+    `agent` is the User-Agent header, `query` the URL's parameters.
 
     `role` is `token`, `user` or `admin` outside any environment; inside one `permissions` says what the caller may do
     there. `messages` are added to a collection, for example that a login provider did not answer.
@@ -32,6 +32,7 @@ class ApiCaller:
     prefix: str = "/v1"
     messages: list[str] = field(default_factory=list)
     agent: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
     _environment_ids: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     @property

@@ -60,7 +60,7 @@ class ApiView(APIView):
             "key": request.headers.get("X-API-Client-Access-Key"),
         }
         self.caller, self.path = resolve_caller(actor, segments, requested, base)
-        self.caller.agent = request.headers.get("User-Agent", "")
+        self.caller.agent, self.caller.query = request.headers.get("User-Agent", ""), request.query_params
         self.url = base + request.path
 
     def get(self, request: Request, **_: Any) -> HttpResponseBase:

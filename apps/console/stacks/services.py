@@ -34,6 +34,7 @@ from apps.stacks.models import Service, ServiceLink, ServiceRevision
 from apps.stacks.selectors import containers_to_run, service_events
 from apps.stacks.services import service_act, service_update
 from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.undo import UNDO_SECONDS, change_undo, is_undoable
 
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
 MAX_SIDEKICKS_SHOWN = 200
@@ -184,8 +185,9 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
         row.based_on = BasedOn(None, {"scale": seen}) if isinstance(seen, int) else None
     else:
         raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
-    service_update(row, actor=ctx.actor, scale=wanted)
-    return ctx.success_response(_("Scaling %(name)s to %(count)d.") % {"name": row.name, "count": wanted})
+    service_update(row, actor=ctx.actor, scale=wanted, undo_seconds=UNDO_SECONDS)
+    message = _("Scaling %(name)s to %(count)d.") % {"name": row.name, "count": wanted}
+    return ctx.success_response(message, undo=buttons.row_url(row, "undo") if is_undoable(row) else "")
 
 
 @member_required
@@ -221,9 +223,20 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     row = find(ctx, pk)
 
     def act() -> HttpResponse:
-        service_act(row, "remove", actor=ctx.actor)
-        return ctx.success_response(
-            _("Deleting service %(name)s.") % {"name": row.name}, buttons.row_url(row.stack, "")
-        )
+        service_act(row, "remove", actor=ctx.actor, undo_seconds=UNDO_SECONDS)
+        message = _("Deleted service %(name)s.") % {"name": row.name}
+        return ctx.success_response(message, buttons.row_url(row.stack, ""), undo=buttons.row_url(row, "undo"))
 
     return ask_removal_of_parts(ctx, row, _("service"), remove=act)
+
+
+@member_required
+@post_required
+def undo(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Take a deletion or a smaller scale back while nothing was removed yet."""
+    row = find(ctx, pk)
+    was_deleted = row.removal_requested
+    change_undo(row, actor=ctx.actor)
+    row.refresh_from_db()
+    message = _("Service %(name)s stays.") if was_deleted else _("%(name)s keeps its %(count)d containers.")
+    return ctx.success_response(message % {"name": row.name, "count": row.scale})

@@ -30,6 +30,7 @@ from apps.stacks.services import (
     stack_services_act,
     stack_update,
 )
+from apps.stacks.undo import UNDO_SECONDS, change_undo
 
 MAX_UNFOLDED = 8  # longer lists open only what fails
 COLUMNS = {"name": "name", "state": "display_state", "created": "created"}
@@ -213,10 +214,20 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     row = find(ctx, pk)
 
     def act() -> HttpResponse:
-        stack_act(row, "remove", actor=ctx.actor)
-        return ctx.success_response(_("Deleting stack %(name)s.") % {"name": row.name}, ctx.url("stacks"))
+        stack_act(row, "remove", actor=ctx.actor, undo_seconds=UNDO_SECONDS)
+        message = _("Deleted stack %(name)s.") % {"name": row.name}
+        return ctx.success_response(message, ctx.url("stacks"), undo=buttons.row_url(row, "undo"))
 
     return ask_removal_of_parts(ctx, row, _("stack"), remove=act)
+
+
+@member_required
+@post_required
+def undo(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Take the deletion back while nothing was removed yet."""
+    row = find(ctx, pk)
+    change_undo(row, actor=ctx.actor)
+    return ctx.success_response(_("Stack %(name)s stays.") % {"name": row.name})
 
 
 def _describe_services(services: list[ServiceRow]) -> list[str]:

@@ -28,6 +28,7 @@ from apps.core.ids import wire_id
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.hosts.models import Host
+from apps.stacks.undo import UNDO_SECONDS
 
 register = template.Library()
 for tag in (asset, head_assets, icon):
@@ -288,6 +289,12 @@ def owns(actor: Actor, environment: Environment) -> bool:
 def server_clock() -> int:
     """The server's time in milliseconds, by which the browser corrects its own."""
     return int(time.time() * 1000)
+
+
+@register.simple_tag
+def undo_seconds() -> int:
+    """For how long a deletion can be undone."""
+    return UNDO_SECONDS
 
 
 @register.simple_tag
