@@ -40,6 +40,7 @@ from apps.console.login import (
 from apps.console.overview import overview
 from apps.console.stacks import (
     kind_forms,
+    new_stack,
     service_form,
     service_restart,
     service_revisions,
@@ -63,8 +64,9 @@ register_converter(KeyConverter, "key")
 _in_environment: list[URLPattern | URLResolver] = [
     path("find", command_palette.search, name="find"),
     path("stacks", stacks.index, name="stacks"),
-    path("stacks/new", stacks.new, name="stack-new"),
-    path("stacks/check", stacks.check, name="stack-check"),
+    path("stacks/new", new_stack.new, name="stack-new"),
+    path("stacks/check", new_stack.check, name="stack-check"),
+    path("stacks/bundle", new_stack.upload, name="stack-bundle"),
     path("stacks/<key:pk>", stacks.detail, name="stack"),
     path("stacks/<key:pk>/compose", stacks.compose, name="stack-compose"),
     path("stacks/<key:pk>/logs", logs.stack, name="stack-logs"),

@@ -82,10 +82,11 @@ def stack_create(
     variables: Mapping[str, str] | None = None,
     external_id: str = "",
     start_on_create: bool = False,
+    notes: Sequence[str] = (),
 ) -> Stack:
     """A new stack, with the services of its compose texts if there are any: all of them or nothing.
 
-    Raises `Invalid` (name, compose file with its line), `Forbidden`.
+    `notes` are kept with the warnings. Raises `Invalid` (name, compose file with its line), `Forbidden`.
     """
     parsed: ComposeStack | None = None
     checked = _check_stack_name(name, environment.pk)
@@ -107,8 +108,8 @@ def stack_create(
             operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
             missing = import_services(row, parsed, actor=actor, start=start_on_create)
-            lines = [OperationLine(operation=operation, text=text) for text in (*_warnings(parsed), *missing)]
-            OperationLine.objects.bulk_create(lines)
+            texts = (*notes, *_warnings(parsed), *missing)
+            OperationLine.objects.bulk_create([OperationLine(operation=operation, text=text) for text in texts])
     return row
 
 

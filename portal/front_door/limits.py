@@ -35,7 +35,7 @@ _PUBLIC_PAGES = ("/login", "/setup", "/confirm", "/logout", "/theme")
 _PUBLIC_RESOURCES = ("/v1/token", "/v1/registers", "/v1/scripts/")
 _UPLOADS = (
     *("/stacks/new", "/stacks/check", "/edit", "/services/new", "/containers/new", "/preview", "/clone"),
-    "/upgrade",
+    *("/upgrade", "/stacks/bundle"),
 )
 
 

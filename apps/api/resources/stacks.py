@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,9 @@ from apps.api.wire.resource import (
     RowContext,
 )
 from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
+from apps.core.errors import Invalid
 from apps.core.ids import row_number
+from apps.stacks.bundle_import import stack_create_from_bundle
 from apps.stacks.health import wire_health
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import health_of_stack, stack_export
@@ -100,6 +103,7 @@ class StackResource(Resource):
     roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "cu", "delete": "d"})
     own_fields = parse_fields("""
         name                string      cu <name * 1..63
+        bundle              string      c  0..2800000
         dockerCompose       string      c
         environment         map[string] c
         externalId          string      cu <external_id 0..128
@@ -111,6 +115,7 @@ class StackResource(Resource):
         startOnCreate       boolean     c  <start_on_create
     """)
     computed = {
+        "bundle": lambda context: None,  # noqa: ARG005 - read once, and kept as compose files
         "dockerCompose": _if_values_visible("docker_compose"),
         "rancherCompose": _if_values_visible("rancher_compose"),
         "environment": _if_values_visible("variables"),
@@ -139,7 +144,7 @@ class StackResource(Resource):
         return found
 
     def create(self, caller: ApiCaller, data: Data) -> Stack:
-        """Create a stack, with the services of its compose files."""
+        """Create a stack, with the services of its compose files, or of a bundle: a zip or tar in base64."""
         more = pick(
             data,
             description="description",
@@ -149,7 +154,14 @@ class StackResource(Resource):
             external_id="externalId",
             start_on_create="startOnCreate",
         )
-        return stack_create(actor=caller.actor, environment=caller.require_environment(), name=data["name"], **more)
+        more |= {"actor": caller.actor, "environment": caller.require_environment(), "name": data["name"]}
+        if not data.get("bundle"):
+            return stack_create(**more)
+        try:
+            bundle = base64.b64decode("".join(data["bundle"].split()), validate=True)
+        except ValueError:
+            raise Invalid("bundle", "InvalidFormat", "The bundle must be the archive in base64.") from None
+        return stack_create_from_bundle(bundle, **more)
 
     def update(self, caller: ApiCaller, row: Stack, data: Data) -> None:
         """Change name, description, outputs or external id."""

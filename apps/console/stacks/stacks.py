@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Q
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -19,14 +17,12 @@ from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, ser
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
 from apps.control.models import Operation
-from apps.core.errors import Invalid, MethodNotAllowed, Problem
+from apps.core.errors import MethodNotAllowed, Problem
 from apps.environments.access import verdict
-from apps.stacks.compose import parse
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export, stacks_of
 from apps.stacks.services import (
     stack_act,
-    stack_create,
     stack_services_act,
     stack_update,
 )
@@ -144,62 +140,6 @@ def activity(ctx: RequestContext, pk: int) -> HttpResponse:
     mine = Q(kind="stack", target=row.pk) | Q(kind="service", target__in=services)
     rows = Operation.objects.within([ctx.env.pk]).filter(mine).select_related("account")[:50]
     return ctx.render("console/stack_activity.html", {"row": row, "operations": rows})
-
-
-@member_required
-def new(ctx: RequestContext) -> HttpResponse:
-    """Add a stack, empty or from compose files."""
-    ctx.require_permission("operate")
-    posted_values = ctx.request.POST
-    errors: dict[str, str] = {}
-    if ctx.request.method == "POST":
-        try:
-            row = stack_create(
-                actor=ctx.actor,
-                environment=ctx.env,
-                name=posted_values.get("name", "").strip(),
-                description=posted_values.get("description", "").strip(),
-                docker_compose=_submitted_text(ctx, "dockerCompose"),
-                rancher_compose=_submitted_text(ctx, "rancherCompose"),
-                start_on_create=bool(posted_values.get("start")),
-            )
-            return ctx.success_response(_("Stack %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
-        except (Invalid, Problem) as problem:
-            errors = {_error_field(problem): problem.message}
-    context = {"values": posted_values, "errors": errors}
-    return ctx.render("console/stack_new.html", context, status=422 if errors else 200)
-
-
-def _error_field(problem: Problem) -> str:
-    name = str(problem.field or "").partition(".")[0]
-    return name if name in {"name", "description", "rancherCompose"} else "dockerCompose"
-
-
-def _submitted_text(ctx: RequestContext, name: str) -> str:
-    """The pasted text, or else the content of the chosen file."""
-    pasted = ctx.request.POST.get(name, "").replace("\r\n", "\n")
-    upload = ctx.request.FILES.get(f"{name}File")
-    if pasted.strip() or upload is None or isinstance(upload, list):
-        return pasted if pasted.strip() else ""
-    try:
-        return bytes(upload.read(1024 * 1024)).decode()
-    except UnicodeDecodeError:
-        raise Invalid(name, "InvalidFormat", _("This file is not valid UTF-8 text.")) from None
-
-
-@member_required
-@post_required
-def check(ctx: RequestContext) -> HttpResponse:
-    """Preview a compose file while it is typed: its services, or the error with its line."""
-    ctx.require_permission("operate")
-    text, more = _submitted_text(ctx, "dockerCompose"), _submitted_text(ctx, "rancherCompose")
-    context: dict[str, Any] = {"text": text}
-    if text:
-        try:
-            context["parsed"] = parse(text, more, {}, stack_name=ctx.request.POST.get("name", "").strip())
-        except Problem as problem:
-            context["problem"] = problem
-    return ctx.render("console/parts/compose_check.html", context)
 
 
 @member_required

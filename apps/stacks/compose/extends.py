@@ -9,7 +9,7 @@ from apps.stacks.compose.value_formats import as_list, as_map
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line
 
 _MAX_CHAIN = 20
-_NO_FILES = "the portal reads no files of its own for a stack: write the service out, or extend one of this file"
+_NO_FILES = "one file cannot read others: extend a service of this file, or upload all files as a bundle"
 _PAIRS = {"environment": "=", "labels": "=", "sysctls": "=", "extra_hosts": ":", "tmpfs": ":"}
 _LISTS = {
     *("cap_add", "cap_drop", "configs", "devices", "dns", "dns_opt", "dns_search", "expose", "external_links"),
@@ -37,7 +37,7 @@ class Extender:
         if not isinstance(body, LineMap) or not body.get("extends"):
             return body
         base_name = self._base_name(name, body, (*chain, name))
-        return _merge_services(self._merge(base_name, (*chain, name)), body)
+        return merge_services(self._merge(base_name, (*chain, name)), body)
 
     def _base_name(self, name: str, body: LineMap, chain: tuple[str, ...]) -> str:
         """The service that one extends: of this file, and not of a circle."""
@@ -54,7 +54,8 @@ class Extender:
         return base
 
 
-def _merge_services(base: LineMap, own: LineMap) -> LineMap:
+def merge_services(base: LineMap, own: LineMap) -> LineMap:
+    """A service that has what `base` says, and where both say something what `own` says."""
     found = LineMap()
     for source in (base, own):
         for key, value in source.items():

@@ -70,7 +70,9 @@ def _is_first_form(top: LineMap) -> bool:
     """Whether the services stand at the top level, as in the first form of the file."""
     if "include" in top and not isinstance(top["include"], Mapping):
         raise error_at_line(
-            DOCKER_FIELD, top.line("include"), "the portal reads no other files for a stack: put the services in here"
+            DOCKER_FIELD,
+            top.line("include"),
+            "a single compose file cannot read others: put the services in here, or upload all files as a bundle",
         )
     return "services" not in top and not isinstance(top.get("version"), str)
 

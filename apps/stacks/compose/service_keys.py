@@ -241,7 +241,7 @@ OWN_READERS: dict[str, KeyReader] = {
     "healthcheck": _health,
     "blkio_config": _blkio,
 }
-_NO_FILES = "the portal reads no files of its own for a stack: "
+_NO_FILES = "one file cannot read others: "
 
 # Keys that set several fields, that are about the service, or that Corral does not support.
 _OTHER_READERS: dict[str, KeyReader] = {
@@ -250,7 +250,7 @@ _OTHER_READERS: dict[str, KeyReader] = {
     "scale": _to_field("scale"),
     "build": _unsupported("build is not supported: push an image and name it with `image`"),
     "dockerfile": _unsupported("build is not supported: push an image and name it with `image`"),
-    "env_file": _unsupported(f"{_NO_FILES}write the variables under `environment` instead of `env_file`"),
+    "env_file": _unsupported(f"{_NO_FILES}write the variables under `environment`, or upload all files as a bundle"),
     "label_file": _unsupported(f"{_NO_FILES}write them under `labels` instead of `label_file`"),
 }
 

@@ -329,7 +329,7 @@ def test_a_service_extends_another_of_the_file():
 @pytest.mark.parametrize(
     ("extends", "word"),
     [
-        ("{file: other.yml, service: web}", "no files"),
+        ("{file: other.yml, service: web}", "cannot read others"),
         ("gone", "'gone'"),
         ("web", "circle"),
         ("{service: {a: b}}", "no service"),
