@@ -38,11 +38,15 @@ class IdentityClaim:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """An authenticated person with their groups; `token`, where the provider gave one, is for asking again later."""
+    """An authenticated person with their groups; `token`, where the provider gave one, is for asking again later.
+
+    `issuer` is the server that said so, where ids are one server's only (`ProviderConfig.identity_issuer`).
+    """
 
     person: IdentityClaim
     groups: tuple[IdentityClaim, ...] = ()
     token: str = field(default="", repr=False)
+    issuer: str = ""
 
     def names(self) -> set[tuple[str, str]]:
         """Everything that a member list or a list of allowed identities may call this person by."""

@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps.accounts.identity_kinds import PERSON_SUFFIX, person_kinds
 from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.accounts.login.models import RecoveryCode, Session, Totp
-from apps.accounts.provider_config import ProviderConfig
+from apps.accounts.provider_config import OTHER_SERVER, ProviderConfig
 from apps.accounts.providers.registry import MAX_KIND_LENGTH, AnyProvider, provider_of
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.core.errors import Conflict
@@ -103,7 +103,7 @@ class User(Managed, AbstractBaseUser, PermissionsMixin):
     def _is_known_to_provider(self) -> bool:
         persons = self.identities.filter(kind__in=person_kinds()).select_related("provider")
         known = list(persons)
-        return not known or any(not each.rejection_reason and each.provider.accepts_logins for each in known)
+        return not known or any(not each.rejection_reason and each.provider.vouches_for_identities for each in known)
 
     @property
     def is_admin(self) -> bool:
@@ -180,6 +180,10 @@ class ProviderQuerySet(models.QuerySet["AuthProvider"]):
         on_trial = models.Q(trial_until=None) | models.Q(trial_until__gt=timezone.now())
         return self.filter(on_trial | models.Q(is_reconfigured=True), enabled=True)
 
+    def vouching_for_identities(self) -> ProviderQuerySet:
+        """Those that answer for the people known from them; see `AuthProvider.vouches_for_identities`."""
+        return self.accepting_logins().filter(models.Q(is_reconfigured=True) | ~models.Q(issuer_change=OTHER_SERVER))
+
 
 class AuthProvider(models.Model):
     """The row of one kind of login provider: how it is reached and who may log in through it.
@@ -188,6 +192,11 @@ class AuthProvider(models.Model):
     administrator confirms it, it is off again. One that was on and is now reached differently
     (`is_reconfigured`) is on trial, too, and goes back to its `previous_config`. `answered_at` and `last_error` are
     what the last re-syncs met.
+
+    `identity_issuer` is the server whose ids the identities, allowed identities and members of this provider's kinds
+    are. While the configuration names another one, `issuer_change` holds what an administrator said about it
+    (`sameServer`, `otherServer`); it is acted on when the configuration is confirmed, because a trial can be taken
+    back and what was forgotten cannot.
     """
 
     TRIAL = timedelta(minutes=5)
@@ -198,6 +207,8 @@ class AuthProvider(models.Model):
     stored = EncryptedJSONField(default=dict)
     previous_config = EncryptedJSONField(default=dict)
     is_reconfigured = models.BooleanField(default=False)
+    identity_issuer = models.CharField(max_length=255, blank=True)
+    issuer_change = models.CharField(max_length=16, blank=True)
     version = models.PositiveIntegerField(default=0)
     answered_at = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True)
@@ -240,9 +251,23 @@ class AuthProvider(models.Model):
         """Whether it is on and not confirmed yet."""
         return self.enabled and self.trial_until is not None and not self.is_trial_over
 
+    @property
+    def pending_issuer_change(self) -> str:
+        """What was said about the server that the configuration in force names, until it is confirmed; or nothing."""
+        return "" if self.is_reconfigured and self.is_trial_over else self.issuer_change
+
+    @property
+    def vouches_for_identities(self) -> bool:
+        """Whether people known from it may act: it is on, and at the server that knows them, or was until this trial.
+
+        One that was off and is now tried out at another server lets nobody of the former one in again.
+        """
+        return self.accepts_logins and (self.is_reconfigured or self.issuer_change != OTHER_SERVER)
+
     def end_trial(self) -> None:
         """Write the end of an unconfirmed trial into the row, before something else is changed; the caller saves."""
         if self.is_trial_over:
+            self.issuer_change = self.pending_issuer_change
             self.stored, self.enabled = (self.previous_config, True) if self.is_reconfigured else (self.stored, False)
             self.previous_config, self.is_reconfigured, self.trial_until = {}, False, None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from apps.accounts.claims import normalize_dn
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
@@ -12,6 +12,8 @@ from apps.core.errors import Invalid
 from apps.core.fields import Check, WireObject, list_of, nested, option, text, wire
 
 UNRESTRICTED, RESTRICTED, REQUIRED = "unrestricted", "restricted", "required"
+SAME_SERVER, OTHER_SERVER = "sameServer", "otherServer"
+ISSUER_CHANGE = "issuerChange"
 
 
 Size = Literal["line", "wide", "area"]
@@ -99,6 +101,18 @@ ACCESS_FIELDS = frozenset(each.metadata["wire"] for each in fields(SiteAccess))
 @dataclass(frozen=True, slots=True)
 class ProviderConfig(SiteAccess):
     """A login provider's configuration; each kind adds its fields with `config_field`."""
+
+    has_issuer: ClassVar[bool] = False
+    """Whether ids of people and groups mean somebody at one server only; then `identity_issuer` says at which."""
+
+    @property
+    def identity_issuer(self) -> str:
+        """The server whose ids these are, written the same way for every spelling; empty where ids are unique anyway.
+
+        A directory's are: entryUUID and objectGUID are never given twice, a DN ends in the organization's own domain,
+        and its servers come and go behind a list of fail-over names.
+        """
+        return ""
 
     @classmethod
     def config_fields(cls) -> list[ConfigField]:

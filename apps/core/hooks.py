@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,6 +49,8 @@ class Hooks:
       (`environments.services.revocation`).
     * `on_identity_updated(user)`: called when a login provider reported anew who the account is and its groups.
     * `is_member(names, user)`: whether an environment has such an identity, or that account, as a member.
+    * `count_members(kinds)`: how many entries of member lists name an identity of these kinds.
+    * `remove_members(kinds, actor=...)`: takes these entries from all member lists, and returns how many there were.
     """
 
     def __init__(self) -> None:
@@ -63,6 +65,8 @@ class Hooks:
         self.revoking: Callable[..., AbstractContextManager[None]] = _no_revocation
         self.on_identity_updated: Callable[[Any], Any] = _not_installed
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
+        self.count_members: Callable[[Collection[str]], int] = _not_installed
+        self.remove_members: Callable[..., int] = _not_installed
 
 
 def _not_installed(*_: object, **__: object) -> Any:
@@ -113,6 +117,16 @@ def on_identity_updated(user: Any) -> None:
 def is_member(names: set[tuple[str, str]], user: Any) -> bool:
     """Whether any environment has one of these (kind, id) pairs, or the account, as a member."""
     return hooks.is_member(names, user)
+
+
+def count_members(kinds: Collection[str]) -> int:
+    """How many entries of member lists name an identity of these kinds."""
+    return hooks.count_members(kinds)
+
+
+def remove_members(kinds: Collection[str], *, actor: ActorProtocol | None) -> int:
+    """Take these entries from all member lists; see `environments.services.provider_members`."""
+    return hooks.remove_members(kinds, actor=actor)
 
 
 def account_changed(account: int) -> None:

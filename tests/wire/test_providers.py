@@ -248,3 +248,18 @@ def test_several_providers_are_enabled_beside_local_accounts(root: ApiClient, ap
 @pytest.mark.parametrize(("changes", "port"), [({}, 389), ({"tls": True}, 636), ({"port": 7000}, 7000)])
 def test_the_port_in_use_is_reported(root: ApiClient, changes: dict[str, Any], port: int):
     assert root.post("openldapconfigs", {**SAMPLE, **changes})["port"] == port
+
+
+def test_another_github_is_refused_until_issuer_change_says_which_it_is(root: ApiClient, people: Any):
+    made = root.post("githubconfigs", {**GITHUB, "hostname": "old.test"})["links"]["self"]
+    provider = AuthProvider.objects.get()
+    Identity.objects.create(user=people.alice, provider=provider, kind="github_user", external_id="1001")
+    refused = root.put(made, {"hostname": "new.test"})
+    assert (refused.status, refused["fieldName"], refused["code"]) == (422, "issuerChange", "MissingRequired")
+    assert "old.test: 1 account" in refused["message"]
+    assert root.put(made, {"hostname": "new.test", "issuerChange": "x"})["code"] == "InvalidOption"
+    changed = root.put(made, {"hostname": "new.test", "issuerChange": "otherServer"})
+    assert (changed.status, changed["hostname"], changed["issuerChange"]) == (200, "new.test", "otherServer")
+    back = root.put(made, {"hostname": "old.test", "issuerChange": None})
+    assert (back.status, back["issuerChange"]) == (200, None)
+    assert "issuerChange" not in root.get("schemas/openldapconfig")["resourceFields"]

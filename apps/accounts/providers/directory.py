@@ -48,7 +48,7 @@ class DirectoryBackend(BaseBackend):
     def get_user(self, user_id: int) -> User | None:
         """The active account behind a session, as long as its provider is on."""
         persons = Identity.objects.filter(kind__in=person_kinds(), rejection_reason="")
-        active_persons = persons.filter(provider__in=AuthProvider.objects.accepting_logins())
+        active_persons = persons.filter(provider__in=AuthProvider.objects.vouching_for_identities())
         return User.objects.filter(pk=user_id, desired="active", identities__in=active_persons).first()
 
 

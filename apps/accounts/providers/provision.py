@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.accounts.claims import Claims, IdentityClaim, normalize_dn
 from apps.accounts.identity_kinds import person_kinds
 from apps.accounts.models import AuthProvider, Identity, User
+from apps.accounts.providers.issuer import identity_issuer_of, settle_issuer_change
 from apps.accounts.site_access import access_refusal
 from apps.core import hooks
-from apps.core.errors import Unauthorized
+from apps.core.errors import Conflict, Unauthorized
 
 
 def provision_account(provider: AuthProvider, claims: Claims) -> User:
     """The account of this person, created at the first login; its groups are what the provider says now.
 
-    Raises `Unauthorized` when site access or the account's own state keeps the person out.
+    Raises `Unauthorized` when site access or the account's own state keeps the person out, `Conflict` when the provider
+    is at another server by now.
     """
     try:
         return _provision_account(provider, claims)
@@ -28,8 +31,10 @@ def provision_account(provider: AuthProvider, claims: Claims) -> User:
 
 
 @transaction.atomic
-def _provision_account(provider: AuthProvider, claims: Claims) -> User:
-    person = claims.person
+def _provision_account(asked: AuthProvider, claims: Claims) -> User:
+    person, provider = claims.person, _provider_of_claims(asked, claims)
+    # First of all: until the trial of another server is confirmed, ids that are stored are those of the former.
+    settled = settle_issuer_change(provider, actor=None) if provider.pending_issuer_change else {}
     known = Identity.objects.select_related("user").filter(kind=person.kind, external_id=person.external_id).first()
     user = known.user if known and known.user.desired != "purged" else None
     reason = access_refusal(provider.config, claims, user)
@@ -37,13 +42,24 @@ def _provision_account(provider: AuthProvider, claims: Claims) -> User:
         raise Unauthorized(f"{provider}: {reason}")
     user = user or _new_account(provider, person)
     save_identities(user, provider, claims)
-    if provider.is_on_trial:
-        trial = AuthProvider.objects.filter(pk=provider.pk, version=provider.version)
-        trial.update(trial_until=None, is_reconfigured=False, previous_config={})
-        hooks.record("provider.confirmed", actor=None, account=user, request={"kind": provider.kind})
+    if settled or (provider.is_on_trial and provider.version == asked.version):
+        provider.trial_until, provider.is_reconfigured, provider.previous_config = None, False, {}
+        provider.save()
+        hooks.record("provider.confirmed", actor=None, account=user, request={"kind": provider.kind, **settled})
     hooks.on_identity_updated(user)
     hooks.enqueue_after_commit(User.KIND, user.pk)
     return user
+
+
+def _provider_of_claims(asked: AuthProvider, claims: Claims) -> AuthProvider:
+    """The provider as it is now, locked; raises `Conflict` if it is not any more at the server that made the claims.
+
+    The row that was asked does not say at which that was: its trial may have ended since.
+    """
+    provider = AuthProvider.objects.select_for_update(no_key=True).get(pk=asked.pk)
+    if provider.config.identity_issuer != claims.issuer:
+        raise Conflict(_("%(provider)s was set up anew just now; log in again.") % {"provider": provider})
+    return provider
 
 
 def _new_account(provider: AuthProvider, person: IdentityClaim) -> User:
@@ -91,6 +107,9 @@ def apply_resync(person: Identity, answer: Claims | str) -> str:
 @transaction.atomic
 def _apply_resync(person: Identity, answer: Claims | str) -> str:
     provider, user = person.provider, person.user
+    current = AuthProvider.objects.select_for_update(no_key=True).get(pk=provider.pk)
+    if current.pending_issuer_change or (isinstance(answer, Claims) and answer.issuer != identity_issuer_of(current)):
+        return person.rejection_reason  # set up at another server since it was asked
     before = _group_names(user, provider)
     if isinstance(answer, Claims):
         save_identities(user, provider, answer)

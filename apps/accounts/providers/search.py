@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.claims import IdentityClaim, normalize_dn
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.accounts.models import AuthProvider, Identity, User
+from apps.accounts.provider_config import OTHER_SERVER
 from apps.accounts.providers.known_identities import known_identities, save_known_identities
 from apps.accounts.providers.local import find_account, search_accounts
 from apps.accounts.providers.search_pool import query_by_id, query_by_name, run_queries
@@ -51,7 +52,7 @@ def identities_search(actor: SearchActor, text: str, *, exact: bool = False) -> 
     claims, errors = run_queries(
         {
             each: query_by_name(each, text, MAX_RESULTS, exact=exact, token=tokens.get(each.pk, ""))
-            for each in AuthProvider.objects.accepting_logins()
+            for each in _searchable_providers()
         }
     )
     save_known_identities(claims)
@@ -70,12 +71,17 @@ def identity_find(kind: str, external_id: str) -> IdentityClaim | None:
     known = known_identities([(kind, external_id)]).get((kind, normalize_dn(external_id)))
     if known is not None:
         return known
-    providers = [each for each in AuthProvider.objects.accepting_logins() if kind in each.login_provider.identity_kinds]
+    providers = [each for each in _searchable_providers() if kind in each.login_provider.identity_kinds]
     claims, errors = run_queries({each: query_by_id(each, kind, external_id) for each in providers})
     if errors:
         raise Problem(errors[0], status=502, code="ProviderDown")
     save_known_identities(claims)
     return claims[0] if claims else None
+
+
+def _searchable_providers() -> list[AuthProvider]:
+    """Those that are on. Not one on trial at another server: what is found there would name people of the former."""
+    return [each for each in AuthProvider.objects.accepting_logins() if each.pending_issuer_change != OTHER_SERVER]
 
 
 def _tokens_of(user: User) -> dict[int, str]:

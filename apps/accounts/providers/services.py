@@ -18,6 +18,7 @@ from apps.accounts.provider_config import ACCESS_FIELDS
 from apps.accounts.providers.base import PasswordProvider
 from apps.accounts.providers.directory import identify
 from apps.accounts.providers.errors import admin_message
+from apps.accounts.providers.issuer import apply_issuer_change, settle_issuer_change
 from apps.accounts.providers.registry import provider_of
 from apps.accounts.providers.resync import requeue_provider_accounts
 from apps.accounts.site_access import access_refusal
@@ -67,11 +68,23 @@ def secrets_set(provider: AuthProvider) -> list[str]:
 def provider_save(kind: str, data: Mapping[str, Any], *, actor: ActorProtocol) -> AuthProvider:
     """Store a configuration; one that is on and is reached differently now is on trial, or it is as before again.
 
-    Secrets that are left out stay. Raises `Invalid` for a wrong field.
+    Secrets that are left out stay. Raises `Invalid` for a wrong field, and at `issuerChange` where its server is
+    another one than people and groups were known from and `data` does not say which of the two that means.
     """
     _require_recent_admin(actor)
-    provider = provider_by_kind(kind)
+    with transaction.atomic():
+        return _store_config(_provider_for_change(kind), data, actor)
+
+
+def _provider_for_change(kind: str) -> AuthProvider:
+    """The provider, locked until the transaction ends: a log-in may confirm it at the same moment."""
+    list(AuthProvider.objects.select_for_update(no_key=True).filter(kind=kind))
+    return provider_by_kind(kind)
+
+
+def _store_config(provider: AuthProvider, data: Mapping[str, Any], actor: ActorProtocol) -> AuthProvider:
     config = provider.login_provider.read_config(data, provider.stored)
+    config = apply_issuer_change(provider, config, data)
     before, stored = provider.config.to_wire(), config.to_json()
     is_connection_changed = any(
         value != before[name] for name, value in config.to_wire().items() if name not in ACCESS_FIELDS
@@ -81,7 +94,8 @@ def provider_save(kind: str, data: Mapping[str, Any], *, actor: ActorProtocol) -
             provider.previous_config, provider.is_reconfigured = provider.stored, True
         provider.trial_until = timezone.now() + AuthProvider.TRIAL
     provider.stored = stored
-    _save_and_record(provider, "save", actor, stored)
+    said = {"issuerChange": provider.issuer_change} if provider.issuer_change else {}
+    _save_and_record(provider, "save", actor, {**stored, **said})
     requeue_provider_accounts(provider)
     return provider
 
@@ -149,13 +163,18 @@ def _require_passed_test(
 
 
 def provider_confirm(kind: str, *, actor: ActorProtocol) -> AuthProvider:
-    """End the trial of a provider that is on; `Conflict` when it is off already."""
+    """End the trial of a provider that is on; `Conflict` when it is off already.
+
+    If it is on trial at another server, everybody who was known from the former one is forgotten now.
+    """
     _require_recent_admin(actor)
-    provider = provider_by_kind(kind)
-    if not provider.accepts_logins:
-        raise Conflict(_("%(provider)s is off; switch it on first.") % {"provider": provider})
-    provider.trial_until, provider.is_reconfigured, provider.previous_config = None, False, {}
-    _save_and_record(provider, "confirm", actor, {})
+    with transaction.atomic():
+        provider = _provider_for_change(kind)
+        if not provider.accepts_logins:
+            raise Conflict(_("%(provider)s is off; switch it on first.") % {"provider": provider})
+        settled = settle_issuer_change(provider, actor=actor)
+        provider.trial_until, provider.is_reconfigured, provider.previous_config = None, False, {}
+        _save_and_record(provider, "confirm", actor, settled)
     requeue_provider_accounts(provider)
     return provider
 

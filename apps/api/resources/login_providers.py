@@ -37,10 +37,13 @@ _COMMON_FIELDS = parse_fields("""
     password          password        cu !
 """)
 
+_ISSUER_FIELDS = parse_fields("issuerChange enum cu :sameServer|otherServer")
+
 
 def provider_fields(provider: AnyProvider) -> tuple[Field, ...]:
     """The v1 fields of a provider's configuration, then those that all of them have."""
-    return (*(_field(each) for each in provider.config_class.config_fields()), *_COMMON_FIELDS)
+    issuer = _ISSUER_FIELDS if provider.config_class.has_issuer else ()
+    return (*(_field(each) for each in provider.config_class.config_fields()), *_COMMON_FIELDS, *issuer)
 
 
 def _field(declared: ConfigField) -> Field:
@@ -182,6 +185,7 @@ def _computed_fields(names: Iterable[str]) -> dict[str, Callable[[RowContext], A
         "trialUntil": lambda context: context.row.provider.trial_until if context.row.provider.is_on_trial else None,
         "answeredAt": lambda context: context.row.provider.answered_at,
         "trouble": lambda context: context.row.provider.last_error or None,
+        "issuerChange": lambda context: context.row.provider.pending_issuer_change or None,
         "name": lambda context: str(context.row.provider),
         "login": lambda _context: None,
         "password": lambda _context: None,

@@ -16,9 +16,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.accounts.models import AuthProvider
-from apps.accounts.provider_config import REQUIRED, RESTRICTED, UNRESTRICTED
+from apps.accounts.provider_config import ISSUER_CHANGE, OTHER_SERVER, REQUIRED, RESTRICTED, SAME_SERVER, UNRESTRICTED
 from apps.accounts.providers import services
 from apps.accounts.providers.base import RedirectProvider
+from apps.accounts.providers.issuer import deleted_on_confirmation
 from apps.accounts.providers.registry import provider_kinds, provider_of
 from apps.accounts.providers.search import identities_search
 from apps.accounts.site_access import local_access, local_access_save
@@ -38,6 +39,10 @@ MODES = {
     UNRESTRICTED: _t("Everybody the provider knows"),
     RESTRICTED: _t("Members of environments, and the people and groups below"),
     REQUIRED: _t("Only the people and groups below"),
+}
+ISSUER_CHANGES = {
+    SAME_SERVER: _t("The same server at another address: keep its people, groups and roles"),
+    OTHER_SERVER: _t("Another server: forget the people, groups and roles of the former when this is confirmed"),
 }
 LOCAL_MODES = {**MODES, UNRESTRICTED: _t("Everybody with a password here")}
 
@@ -104,6 +109,7 @@ def _form_context(ctx: RequestContext, row: AuthProvider, errors: Mapping[str, s
         "secrets": services.secrets_set(row),
         "identity_kinds": sorted(provider_identity_kinds()),
         "errors": errors,
+        "issuer_changes": ISSUER_CHANGES if ISSUER_CHANGE in errors else {},
         "other_errors": [text for name, text in errors.items() if name not in {each.name for each in lines}],
     }
 
@@ -125,6 +131,7 @@ def provider_status(row: AuthProvider) -> dict[str, Any]:
         "left": f"{left // 60}:{left % 60:02d}",
         "people": services.provider_account_count(row),
         "out": services.rejected_identities(row),
+        "deleted_on_confirmation": deleted_on_confirmation(row),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from apps.accounts.provider_config import UNRESTRICTED, ChoiceGroup, ConfigField
+from apps.accounts.provider_config import ISSUER_CHANGE, UNRESTRICTED, ChoiceGroup, ConfigField
 from apps.accounts.providers.registry import AnyProvider
 
 
@@ -103,7 +103,7 @@ def parse_access_rule(form: QueryDict) -> dict[str, Any]:
 
 def parse_form(form: QueryDict, provider: AnyProvider) -> dict[str, Any]:
     """The form as a v1 body: blanks are defaults, lines of allowed identities are objects."""
-    found = parse_access_rule(form)
+    found = {**parse_access_rule(form), ISSUER_CHANGE: form.get(ISSUER_CHANGE, "")}
     for each in provider.config_class.config_fields():
         if isinstance(each.section, ChoiceGroup):
             found[each.name] = form.get(each.section.name, "") == each.name

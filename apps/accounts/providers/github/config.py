@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from apps.accounts.provider_config import ProviderConfig, config_field
 from apps.core.fields import option, text
@@ -13,7 +14,9 @@ _app = text(low=1, high=255)
 
 @dataclass(frozen=True, slots=True)
 class GithubProviderConfig(ProviderConfig):
-    """github.com, or an Enterprise server at `hostname`."""
+    """github.com, or an Enterprise server at `hostname`; each counts its people, organizations and teams from 1."""
+
+    has_issuer: ClassVar[bool] = True
 
     client_id: str = config_field("clientId", _app, label="Client id", v1="string 1..255", required=True)
     client_secret: str = config_field(
@@ -21,6 +24,17 @@ class GithubProviderConfig(ProviderConfig):
     )
     hostname: str = config_field("hostname", _host, label="Enterprise host name", v1="string 0..255")
     scheme: str = config_field("scheme", option("https://", "http://"), "https://", label="Protocol", v1="string 0..16")
+
+    @property
+    def identity_issuer(self) -> str:
+        """The host, whichever way it is spelled; with its port where that is not the protocol's own."""
+        if not self.is_enterprise:
+            return "github.com"
+        host, _colon, port = self.hostname.lower().rpartition(":")
+        if not host or not port.isdecimal():
+            return self.hostname.lower().rstrip(".")
+        is_default = port == ("443" if self.scheme == "https://" else "80")
+        return host.rstrip(".") if is_default else f"{host.rstrip('.')}:{port}"
 
     @property
     def url(self) -> str:
@@ -35,4 +49,4 @@ class GithubProviderConfig(ProviderConfig):
     @property
     def is_enterprise(self) -> bool:
         """Whether this is somebody's own GitHub."""
-        return self.hostname not in {"", "github.com", "www.github.com"}
+        return self.hostname.lower() not in {"", "github.com", "www.github.com"}

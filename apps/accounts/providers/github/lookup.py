@@ -12,11 +12,13 @@ from apps.accounts.providers.github.config import GithubProviderConfig
 from apps.core.ids import parse_key
 
 
-def claims_of(person: dict[str, Any], orgs: list[dict[str, Any]], teams: list[dict[str, Any]]) -> Claims:
+def claims_of(
+    config: GithubProviderConfig, person: dict[str, Any], orgs: list[dict[str, Any]], teams: list[dict[str, Any]]
+) -> Claims:
     """What GitHub says about a person, as claims: identified by numbers, never by names."""
     found = [_organization_claim(each) for each in orgs]
     found += [_team_claim(each) for each in teams]
-    return Claims(_user_claim(person), tuple(found))
+    return Claims(_user_claim(person), tuple(found), issuer=config.identity_issuer)
 
 
 def _user_claim(each: dict[str, Any]) -> IdentityClaim:
@@ -40,7 +42,8 @@ def person(config: GithubProviderConfig, external_id: str, token: str) -> Claims
     if found is None or str(found.get("id")) != external_id:
         return "GitHub does not let this person be asked about any more; logging in again may help."
     try:
-        return claims_of(found, get_all_pages(config, "user/orgs", token), get_all_pages(config, "user/teams", token))
+        orgs, teams = get_all_pages(config, "user/orgs", token), get_all_pages(config, "user/teams", token)
+        return claims_of(config, found, orgs, teams)
     except (KeyError, TypeError) as error:
         raise GithubDown("GitHub: the answer is not what GitHub's API promises.") from error
 

@@ -37,6 +37,7 @@ class _Strategy(DjangoStrategy):  # type: ignore[misc]
     """The settings of one configuration; the flow ends with claims, not with an account."""
 
     def __init__(self, request: HttpRequest, config: GithubProviderConfig) -> None:
+        self._config = config
         self._known = {
             "SOCIAL_AUTH_GITHUB_KEY": config.client_id,
             "SOCIAL_AUTH_GITHUB_SECRET": config.client_secret,
@@ -52,7 +53,7 @@ class _Strategy(DjangoStrategy):  # type: ignore[misc]
 
     def authenticate(self, *_: Any, response: dict[str, Any], **__: Any) -> Claims:
         """The claims, with the token for later re-syncs."""
-        claims = claims_of(response, response["orgs"], response["teams"])
+        claims = claims_of(self._config, response, response["orgs"], response["teams"])
         return replace(claims, token=str(response.get("access_token") or ""))
 
 
