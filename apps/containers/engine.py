@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -126,6 +126,14 @@ def _is_being_removed(row: Container, existing: EngineContainer) -> bool:
         return False
     leaving = Container.all_objects.filter(environment=row.environment_id, desired="removed", removed=None)
     return leaving.filter(external_id=existing.id).exists()
+
+
+def containers_awaiting_name(row: Container) -> Iterable[tuple[str, int]]:
+    """What is to have the name of a container that is gone: it need not wait for its next try."""
+    if not row.removal_requested or not row.spread_key:
+        return []
+    mine = Container.all_objects.filter(spread_key=row.spread_key, name=row.name, desired="running", removed=None)
+    return [("container", key) for key in mine.filter(external_id="").values_list("pk", flat=True)]
 
 
 def _find_by_name(engine: Driver, name: str) -> EngineContainer | None:

@@ -14,7 +14,7 @@ from apps.hosts.health_checks import agent_checks
 from apps.hosts.health_checks.agent_checks import AgentChecks
 from apps.hosts.health_checks.versions import CheckVersions
 from corral_agent import agent_api
-from tests.agent.test_agent_checks import CheckingAgent, check
+from tests.agent.checking_agent import CheckingAgent, check
 from tests.hosts.stub_workload import StubWorkload, register_only
 
 HOST = 7

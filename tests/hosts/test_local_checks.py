@@ -15,7 +15,7 @@ from apps.hosts.health_checks import local_checks
 from apps.hosts.health_checks.local_checks import LocalChecks
 from apps.hosts.health_checks.versions import CheckVersions
 from apps.hosts.models import Host
-from tests.agent.test_agent_checks import check
+from tests.agent.checking_agent import check
 from tests.hosts.stub_workload import StubWorkload, register_only
 
 UNIX, TLS = 1, 2

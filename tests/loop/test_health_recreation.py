@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.containers.engine import containers_awaiting_name
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.network_checks import checks_on, store_reports, versions
 from apps.control.reconcile import reconcile_until_idle
+from apps.drivers.base import EngineDown
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks import recreation
@@ -129,6 +132,27 @@ def test_an_unhealthy_container_is_replaced_and_the_reason_kept(serve: Any) -> N
     assert ("unhealthy", "HTTP status 500") in reasons
     assert ("replaced", "shop_web_1: its health check failed (HTTP status 500).") in reasons
     assert reload(service).display_state == "active"
+
+
+def test_what_waits_for_the_name_of_a_container_that_is_gone_need_not_wait_for_its_next_try(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = serve()
+    first, _ = containers(service)
+
+    def be_busy(*_: Any, **__: Any) -> None:
+        raise EngineDown("busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedDriver, "remove", be_busy)
+        report(first, state="unhealthy")
+    waiting = Container.all_objects.get(name=first.name, desired="running")
+    assert (waiting.external_id, waiting.message) == ("", "Waits for the earlier shop_web_1 to go.")
+    assert list(containers_awaiting_name(reload(first))) == [("container", waiting.pk)]
+    assert list(containers_awaiting_name(waiting)) == []
+    Container.all_objects.filter(pk=first.pk).update(next_attempt_at=service.created)
+    reconcile_until_idle()
+    assert reload(waiting).state == "running"
 
 
 def test_a_container_that_fails_again_is_replaced_later_and_later(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from health_checks.runner import CheckRunner
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
+_LOOKS = 5  # in a round for something to report
 LOCAL_SCHEME = "unix://"
 # An address behind another machine's engine may well exist on this one too, and be somebody else's.
 NO_AGENT = "This host has no agent, and only an agent can make health checks over the network there."
@@ -49,7 +50,14 @@ class LocalChecks:
                 await self.run_once()
             except Exception:  # the database may be away for a moment; checks go on meanwhile
                 log.exception("health checks")
-            await asyncio.sleep(ROUND_SECONDS)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next round, or until there is something to report."""
+        for _ in range(_LOOKS):
+            await asyncio.sleep(ROUND_SECONDS / _LOOKS)
+            if any(runner.number != self._reported.get(key, 0) for key, runner in self._runners.items()):
+                return
 
     async def run_once(self) -> None:
         """Take over what has changed in the database, and report what has changed on the network."""
