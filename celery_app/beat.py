@@ -11,6 +11,7 @@ from typing import Any
 
 PERIODS: dict[str, float] = {
     "resync": 2,  # queue the rows that are due: what bounds how long a lost requeue is lost
+    "judge-upgrades": 30,
     "fail-overdue-operations": 10,
     "warn-if-open-mode": 60,
     "delete-expired-rows": 600,

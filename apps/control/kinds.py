@@ -11,6 +11,8 @@ from apps.core.result import ReconcileResult
 Reconcile = Callable[[Any], ReconcileResult]
 Owners = Callable[[Any], Iterable[tuple[str, int]]]
 
+Deadline = float | Callable[[Mapping[str, Any]], float]  # seconds, or what they are by what was requested
+
 DEADLINE = 600.0
 
 
@@ -22,8 +24,13 @@ class Kind:
     model: Any
     reconcile: Reconcile
     deadline: float = DEADLINE
-    operation_deadlines: Mapping[str, float] = field(default_factory=dict)
+    operation_deadlines: Mapping[str, Deadline] = field(default_factory=dict)
     owners: list[Owners] = field(default_factory=list)
+
+    def deadline_of(self, name: str, request: Mapping[str, Any]) -> float:
+        """How many seconds the operation of this name may take that was requested like this."""
+        found = self.operation_deadlines.get(name, self.deadline)
+        return found(request) if callable(found) else found
 
 
 KINDS: dict[str, Kind] = {}
@@ -34,7 +41,7 @@ def register(
     reconcile: Reconcile,
     *,
     deadline: float = DEADLINE,
-    operation_deadlines: Mapping[str, float] | None = None,
+    operation_deadlines: Mapping[str, Deadline] | None = None,
 ) -> None:
     """Have the loop reconcile a kind; `deadline` is how many seconds an operation may take before it counts as failed.
 

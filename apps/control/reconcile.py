@@ -219,7 +219,7 @@ def _overdue(now: datetime) -> Iterator[tuple[Operation, Kind, float]]:
     old = Operation.all_objects.filter(state__in=PENDING_STATES, created__lt=now - timedelta(seconds=soonest))
     for operation in old.filter(kind__in=KINDS).order_by("created").iterator(BATCH):
         kind = KINDS[operation.kind]
-        seconds = kind.operation_deadlines.get(operation.name, kind.deadline)
+        seconds = kind.deadline_of(operation.name, operation.input)
         if operation.created < now - timedelta(seconds=seconds):
             yield operation, kind, seconds
 

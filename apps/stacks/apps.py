@@ -12,14 +12,20 @@ class StacksConfig(AppConfig):
     def ready(self) -> None:
         """Register the reconcilers, what requeues them, the workload, and what empties a removed environment."""
         from apps.control.kinds import register, requeue_owners
+        from apps.control.periodic import register_job
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import drain, goal, members, reconcile, services, undo
+        from apps.stacks import drain, goal, members, reconcile, services, undo, upgrade_services
         from apps.stacks.models import Service, Stack
+        from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
 
         register(Stack, undo.after_undo_time(reconcile.reconcile_stack))
-        register(Service, undo.after_undo_time(reconcile.reconcile_service))
+        register(
+            Service,
+            undo.after_undo_time(reconcile.reconcile_service),
+            operation_deadlines={"service.upgrade": upgrade_services.upgrade_deadline},
+        )
         workloads.register(ServiceWorkload())
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("host", goal.services_that_follow_hosts)
@@ -27,4 +33,5 @@ class StacksConfig(AppConfig):
         requeue_owners("service", reconcile.stacks_to_requeue)
         requeue_owners("container", members.selecting_containers)
         requeue_owners("service", members.selecting_services)
+        register_job("judge-upgrades", judge_upgrades)
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)

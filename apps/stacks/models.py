@@ -72,7 +72,8 @@ class Service(TenantRow):
     `secondary` are the stored sidekicks of each of its deployment units; `primary_version` is the revision that changed
     `spec` last, None when that is `revision` itself.
     `restart` is the last rolling restart: batch size, interval, and `marks`, how often each container had been asked to
-    restart when it was requested, and of how many `units` they are.
+    restart when it was requested, and of how many `units` they are. `verdict_settings` say how its upgrades are judged
+    that do not say so themselves; empty: not at all.
     """
 
     KIND = "service"
@@ -100,6 +101,7 @@ class Service(TenantRow):
     primary_version = models.PositiveIntegerField(null=True)
     undo_until = models.DateTimeField(null=True)
     restart = models.JSONField(default=dict)
+    verdict_settings = models.JSONField(default=dict)
 
     class Meta:
         ordering = ("id",)
@@ -201,6 +203,39 @@ class ServiceRevision(models.Model):
     def sidekicks(self) -> tuple[Sidekick, ...]:
         """What the other containers of its deployment units are made from."""
         return tuple(map(Sidekick.from_json, self.secondary or ()))
+
+
+class UpgradeObservation(models.Model):
+    """What is seen of one upgrade that is to be judged, written by the observer alone (`apps/stacks/verdict/`).
+
+    `stage` is what it waits for: the first batch to prove itself, the rest to be replaced, or all of them to;
+    `window_from` is when the time of that stage began, `away` how many seconds of it nobody was watching. `outcome`
+    is what came of the verdict; it is over once it has `ended`.
+    """
+
+    FIRST_BATCH, REST, ALL = "first-batch", "rest", "all"
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="observations")
+    revision = models.PositiveIntegerField()
+    settings = models.JSONField(default=dict)
+    started = models.DateTimeField(default=timezone.now)
+    stage = models.CharField(max_length=16, default=FIRST_BATCH)
+    window_from = models.DateTimeField(null=True)
+    away = models.FloatField(default=0)
+    observed_at = models.DateTimeField(null=True)
+    verdict = models.CharField(max_length=16, blank=True)
+    summary = models.TextField(blank=True)
+    evidence = models.JSONField(default=dict)
+    outcome = models.CharField(max_length=16, blank=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        unique_together = [("service", "revision")]
+        indexes = [models.Index(fields=["observed_at"], condition=models.Q(ended=None), name="observation_open")]
+
+    def __str__(self) -> str:
+        return f"{self.service} judged at revision {self.revision}"
 
 
 class Slot(models.Model):

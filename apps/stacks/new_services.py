@@ -22,6 +22,7 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.service_options import DEFAULT_OPTIONS, SERVICE, ServiceOptions
 from apps.stacks.sidekicks import UnitConfig, check_unit
+from apps.stacks.verdict.settings import parse_verdict
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
 SERVICE_NAME_ONCE = "service_name_once"
@@ -42,6 +43,7 @@ class ServiceSettings(TypedDict, total=False):
     external_id: str
     lost_host: tuple[str | None, int | None]
     scale_policy: Mapping[str, Any] | None
+    verdict_settings: Mapping[str, Any] | None
     options: ServiceOptions
 
 
@@ -92,6 +94,12 @@ def check_metadata(metadata: Any) -> dict[str, Any]:
     return dict(metadata)
 
 
+def check_verdict(sent: Any) -> dict[str, Any]:
+    """How upgrades are judged, as it is stored; empty where they are not. Raises `Invalid`."""
+    found = parse_verdict(sent, "upgradeVerdict")
+    return found.to_json() if found else {}
+
+
 def link_name(target: Service, name: str) -> str:
     """The name of a link to `target`: its own where none is given. Raises `Invalid`."""
     text = name or target.name
@@ -124,6 +132,7 @@ def build_service(
         spec=primary.to_json(),
         image=primary.image[:512],
         secondary=[each.to_json() for each in stored],
+        verdict_settings=check_verdict(settings.get("verdict_settings")),
         metadata=check_metadata(settings.get("metadata")),
         start_on_create=start_on_create,
         external_id=settings.get("external_id", ""),

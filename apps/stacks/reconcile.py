@@ -53,6 +53,7 @@ from apps.stacks.services import links_remove_all, service_remove
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.unit_steps import ServiceUnits, unit_tags
 from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
+from apps.stacks.verdict.observer import judge_upgrade
 
 Plans = tuple[Goal, UpgradePlan, RestartPlan]
 
@@ -80,6 +81,7 @@ def reconcile_service(row: Service) -> ReconcileResult:
     plans = (goal, upgrade, restart_plan(units, staying, goal.scale))
     _apply(units, slots, plans, operation)
     refresh_members(row)
+    judge_upgrade(row)
     lost_after = None if goal.hosts else row.lost_after
     result = with_next_recreation(_outcome(units, plans, slots), row, recreation_due)
     return with_lost_host_message(result, slots, lost_after)

@@ -18,7 +18,7 @@ from apps.control.models import Operation
 from apps.core.errors import Problem
 from apps.environments.actor import SYSTEM
 from apps.stacks.drain import is_host_left, slot_view
-from apps.stacks.models import Service, ServiceRevision, Slot
+from apps.stacks.models import Service, ServiceRevision, Slot, UpgradeObservation
 from apps.stacks.plan import SlotView
 from apps.stacks.upgrade import PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
 
@@ -55,7 +55,16 @@ def rollout_of(row: Service) -> Rollout:
         start_first=bool(row.upgrade.get("startFirst", False)),
         keeps_previous=row.upgrade_phase == UPGRADING,
         may_begin=next_at is None or next_at <= timezone.now(),
+        holds_after_first=_waits_for_verdict(row),
     )
+
+
+def _waits_for_verdict(row: Service) -> bool:
+    """Whether the first batch of an upgrade that is judged has not proved itself yet."""
+    if row.upgrade_phase != UPGRADING or not row.upgrade.get("verdict"):
+        return False
+    mine = UpgradeObservation.objects.filter(service=row, revision=row.revision)
+    return mine.filter(stage=UpgradeObservation.FIRST_BATCH).exists()
 
 
 def steady_state(row: Service) -> str:

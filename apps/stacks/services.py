@@ -32,6 +32,7 @@ from apps.stacks.new_services import (
     check_scale,
     check_scale_policy,
     check_sidekick_names,
+    check_verdict,
     describe_service,
     link_name,
     service_taken,
@@ -198,8 +199,7 @@ def service_update(
         _require_scalable(row, allowed["scale"], keeps_policy="scale_policy" not in changes)
     if options is not None:
         allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
-    if "scale_policy" in changes:
-        allowed["scale_policy"] = check_scale_policy(changes["scale_policy"], row.config)
+    allowed |= _checked_policies(row, changes)
     if "metadata" in allowed:
         allowed["metadata"] = check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:
@@ -211,6 +211,16 @@ def service_update(
     with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
         request_change(row, "update", actor=actor, changes={**allowed, **held}, request=allowed)
     return row
+
+
+def _checked_policies(row: Service, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The policies that are to change, as they are stored."""
+    found: dict[str, Any] = {}
+    if "scale_policy" in changes:
+        found["scale_policy"] = check_scale_policy(changes["scale_policy"], row.config)
+    if "verdict_settings" in changes:
+        found["verdict_settings"] = check_verdict(changes["verdict_settings"])
+    return found
 
 
 def _require_scalable(row: Service, scale: int, *, keeps_policy: bool) -> None:

@@ -21,13 +21,15 @@ class Rollout:
 
     At most `batch_size` slots at a time, the next ones only once these run and, with `may_begin` false, not before the
     interval is over. With `start_first` the new container runs before the old one is stopped. `keeps_previous` keeps
-    the old ones, stopped, for a rollback.
+    the old ones, stopped, for a rollback. With `holds_after_first` the first batch has to prove itself before others
+    follow.
     """
 
     batch_size: int = 1
     start_first: bool = False
     keeps_previous: bool = False
     may_begin: bool = True
+    holds_after_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> Upgr
     in_progress = [slot for slot in outdated if _has_begun(slot)]
     waiting = [slot for slot in outdated if not _has_begun(slot)]
     is_free = not (busy or in_progress or any(slot.previous_is_stopping for slot in slots))
-    begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin else []
+    is_held = rollout.holds_after_first and len(outdated) < len(slots)
+    begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin and not is_held else []
     primaries = [slot for slot in in_progress if slot.is_outdated]
     unstopped = [slot for slot in primaries if slot.successor is None and slot.desired != "stopped"]
     ended = [slot for slot in begun if slot.is_outdated and slot.is_finished and not rollout.start_first]

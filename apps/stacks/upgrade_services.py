@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +10,19 @@ from django.db import IntegrityError, transaction
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.values import fixed_ports
+from apps.control.kinds import DEADLINE
 from apps.control.services import request_change
 from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.stacks.batches import check_batches
-from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
 from apps.stacks.new_services import check_launchable, check_scale_policy
 from apps.stacks.revisions import check_note, columns_of, find_revision, next_number, save_revision
 from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekicks import Sidekick, check_unit, merge_upgrade
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
+from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
 
 PHASES = {
     "cancelupgrade": CANCELED,
@@ -32,11 +34,15 @@ PHASES = {
 
 @dataclass(frozen=True, slots=True)
 class UpgradeStrategy:
-    """How many containers at a time, how long between two batches, and whether new ones start before old ones stop."""
+    """How many containers at a time, how long between two batches, and whether new ones start before old ones stop.
+
+    `verdict` says how the upgrade is judged (`parse_verdict`): None as the service's upgrades are.
+    """
 
     batch_size: int = 1
     interval_ms: int = 2000
     start_first: bool = False
+    verdict: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the limits. Raises `Invalid`."""
@@ -68,18 +74,18 @@ def service_upgrade(
     leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     number, note = next_number(row), check_note(note)
+    settings = strategy.to_json() | _how_judged(row, strategy)
     primary, stored = _next_configs(row, config, sidekicks, number, at)
     if strategy.start_first:
         _require_room(row, primary)
-    settings = strategy.to_json()
     spec = {
         "spec": primary.to_json(),
         "image": primary.image[:512],
         "secondary": [each.to_json() for each in stored],
         "primary_version": None if config is not None else row.current_version,
     }
-    numbers = {"revision": number, "previous_revision": row.revision}
-    columns = {**spec, **numbers, "upgrade": {"phase": UPGRADING, **settings}}
+    columns = {**spec, "revision": number, "previous_revision": row.revision}
+    columns["upgrade"] = {"phase": UPGRADING, **settings}
     secondary = {each.name: each.config.to_json() for each in stored}
     request = {**settings, "revision": number, "launchConfig": primary.to_json(), "secondaryLaunchConfigs": secondary}
     try:
@@ -87,9 +93,23 @@ def service_upgrade(
             save_revision(row, row.revision, columns_of(row), None)
             save_revision(row, number, spec, actor, note)
             request_change(row, "upgrade", actor=actor, changes=columns, request=request)
+            _begin_observation(row)
     except IntegrityError:  # two upgrades took the same number in the same moment
         raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
     return row
+
+
+def _how_judged(row: Service, strategy: UpgradeStrategy) -> dict[str, Any]:
+    """What the upgrade keeps of how it is judged; empty where it is not. Raises `Invalid`."""
+    found = VerdictSettings.from_json(row.verdict_settings)
+    if strategy.verdict is not None:
+        found = parse_verdict(strategy.verdict)
+    return {"verdict": found.to_json()} if found else {}
+
+
+def _begin_observation(row: Service) -> None:
+    if row.upgrade.get("verdict"):
+        UpgradeObservation.objects.create(service=row, revision=row.revision, settings=row.upgrade["verdict"])
 
 
 def _next_configs(
@@ -128,10 +148,15 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
     return service_upgrade(row, actor=actor, config=config, sidekicks=sidekicks, strategy=strategy, note=note)
 
 
-def service_upgrade_step(row: Service, action: str, *, actor: Actor) -> Service:
-    """Finish, cancel or roll back the upgrade, or cancel the rollback (`finishupgrade`, `cancelupgrade`, ...)."""
+def service_upgrade_step(
+    row: Service, action: str, *, actor: Actor, reason: Mapping[str, Any] | None = None
+) -> Service:
+    """Finish, cancel or roll back the upgrade, or cancel the rollback (`finishupgrade`, `cancelupgrade`, ...).
+
+    `reason` goes into the audit log.
+    """
     changes: dict[str, Any] = {"upgrade": {**row.upgrade, "phase": PHASES[action]}}
-    request = {}
+    request = dict(reason or {})
     if action == "rollback":
         before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).first()
         if before is None:
@@ -141,7 +166,7 @@ def service_upgrade_step(row: Service, action: str, *, actor: Actor) -> Service:
             "revision": before.number,
             "previous_revision": row.revision,
         }
-        request = {"revision": before.number}
+        request["revision"] = before.number
     request_change(row, action, actor=actor, changes=changes, request=request)
     return row
 
@@ -165,3 +190,9 @@ def _require_room(row: Service, config: LaunchConfig) -> None:
             f"Starting first needs a host where host port {ports} is free, and the {row.scale} containers that are "
             f"replaced hold it on {hosts.count()} hosts: stop the old ones first, or let the engine choose the port.",
         )
+
+
+def upgrade_deadline(request: Mapping[str, Any]) -> float:
+    """How many seconds an upgrade may take: one that is judged is held until its first batch has proved itself."""
+    minutes: int = request.get("verdict", {}).get("minutes", 0)
+    return DEADLINE + 60.0 * minutes * (MOST_WINDOWS + 1)

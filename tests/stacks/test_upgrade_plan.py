@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -272,3 +272,15 @@ def test_every_slot_that_is_not_up_to_date_is_in_one_plan(slot: SlotView) -> Non
     todo = plan_upgrade(Rollout(1), [slot], steps.waiting)
     if slot.is_outdated or slot.is_empty or slot.must_leave:
         assert steps.waiting or todo.left
+
+
+@pytest.mark.parametrize("start_first", [False, True])
+def test_a_first_batch_that_has_to_prove_itself_is_followed_by_none(*, start_first: bool) -> None:
+    fresh = SlotView(1, 11, "running", "running", previous=1)
+    old = [SlotView(number, number, "running", "running", is_outdated=True) for number in (2, 3, 4)]
+    held = Rollout(2, start_first, keeps_previous=True, holds_after_first=True)
+    none_yet = [SlotView(1, 1, "running", "running", is_outdated=True), *old]
+    assert plan_upgrade(held, none_yet, 0).begun == (1, 2), "the first batch itself is not held"
+    assert plan_upgrade(held, [fresh, *old], 0).begun == ()
+    assert plan_upgrade(held, [fresh, *old], 0).left == 3
+    assert plan_upgrade(replace(held, holds_after_first=False), [fresh, *old], 0).begun == (2, 3)

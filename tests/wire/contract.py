@@ -67,6 +67,8 @@ DEVIATIONS = {
     "whatIf": CONTRACT["statsAccess"],  # not in v1: what the scheduler would do
     "removalPreview": CONTRACT["statsAccess"],  # not in v1: what a deletion takes along
     "statsHistory": CONTRACT["statsAccess"],  # not in v1: charts of the past
+    "upgradeVerdict": CONTRACT["logConfig"],  # not in v1: how upgrades are judged
+    **dict.fromkeys(("upgradeFinding", "upgradeJudgement"), CONTRACT["instance"]),  # not in v1: and what was found
     "ulimit": CONTRACT["logConfig"],  # not in v1
     "serviceRevision": CONTRACT["instance"],  # not in v1: the history of a service
     "returnToRevisionInput": CONTRACT["logConfig"],  # not in v1

@@ -13,7 +13,7 @@ SERVICE = (
     "transitioningProgress uuid assignServiceIpAddress:c createIndex currentScale environmentId:c* externalId:c fqdn "
     "healthState launchConfig:c lostHostPolicy:cu lostHostSeconds:cu metadata:cu publicEndpoints "
     "retainIp:cu scale:cu scalePolicy:cu secondaryLaunchConfigs:c selectorContainer:cu selectorLink:cu startOnCreate:c "
-    "upgrade vip:c"
+    "upgrade upgradeVerdict:cu vip:c"
 )
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",

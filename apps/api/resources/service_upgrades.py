@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.api.resources import launch
+from apps.api.resources.upgrade_verdicts import serialize_judgement
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
@@ -14,7 +15,7 @@ from apps.api.wire.resource import Data, find_resource
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
-from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
 from apps.stacks.sidekicks import shown
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
@@ -28,6 +29,7 @@ class ServiceUpgradeResource(EmbeddedResource):
     roles = OPERATOR_INPUT
     own_fields = parse_fields("""
         inServiceStrategy inServiceUpgradeStrategy c
+        judgement         upgradeJudgement         r
         toServiceStrategy toServiceUpgradeStrategy c
     """)
 
@@ -56,6 +58,7 @@ class InServiceUpgradeStrategyResource(EmbeddedResource):
         previousSecondaryLaunchConfigs array[secondaryLaunchConfig] r
         secondaryLaunchConfigs        array[secondaryLaunchConfig] c
         startFirst                    boolean                      c =false
+        verdict                       upgradeVerdict               c
     """)
 
 
@@ -97,7 +100,10 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
         config=LaunchConfig.from_wire(primary, at=f"{_AT}launchConfig.") if primary else None,
         sidekicks=sidekicks,
         strategy=UpgradeStrategy(
-            strategy.get("batchSize", 1), strategy.get("intervalMillis", 2000), strategy.get("startFirst", False)
+            strategy.get("batchSize", 1),
+            strategy.get("intervalMillis", 2000),
+            strategy.get("startFirst", False),
+            strategy.get("verdict"),
         ),
         at=f"{_AT}launchConfig.",
     )
@@ -112,7 +118,9 @@ def previous_configs(rows: Iterable[Service]) -> Mapping[int, ServiceRevision]:
     return {each.service_id: each for each in found if wanted[each.service_id] == each.number}
 
 
-def serialize_upgrade(row: Service, previous: ServiceRevision | None, *, values: bool) -> dict[str, Any] | None:
+def serialize_upgrade(
+    row: Service, previous: ServiceRevision | None, observation: UpgradeObservation | None, *, values: bool
+) -> dict[str, Any] | None:
     """The field `upgrade` of a service: null when nothing is to be finished or rolled back."""
     if not row.upgrade_phase:
         return None
@@ -124,9 +132,15 @@ def serialize_upgrade(row: Service, previous: ServiceRevision | None, *, values:
     strategy = {
         "type": "inServiceUpgradeStrategy",
         **{name: row.upgrade.get(name) for name in ("batchSize", "intervalMillis", "startFirst")},
+        "verdict": row.upgrade.get("verdict"),
         "launchConfig": show(row.config),
         "previousLaunchConfig": show(previous.config) if previous else None,
         "secondaryLaunchConfigs": launch.serialize_sidekicks(row.name, row.sidekicks, values=values),
         "previousSecondaryLaunchConfigs": launch.serialize_sidekicks(row.name, before, values=values),
     }
-    return {"type": "serviceUpgrade", "inServiceStrategy": strategy, "toServiceStrategy": None}
+    return {
+        "type": "serviceUpgrade",
+        "inServiceStrategy": strategy,
+        "judgement": serialize_judgement(observation),
+        "toServiceStrategy": None,
+    }

@@ -29,7 +29,7 @@ from apps.core.ids import row_number
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import SERVICE
 from apps.stacks.lost_host_policy import policy_name
-from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, ServiceRevision, Stack
+from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, ServiceRevision, Stack, UpgradeObservation
 from apps.stacks.selectors import health_of, service_views
 from apps.stacks.service_options import (
     ADDRESS_SETTINGS,
@@ -49,6 +49,7 @@ from apps.stacks.services import (
 )
 from apps.stacks.sidekicks import UnitConfig, shown
 from apps.stacks.undo import is_undoable
+from apps.stacks.verdict.observer import observations_of
 
 # Links are no part of what is upgraded, and rancher-compose sets them while a service waits for its upgrade's end.
 _LINKABLE = SERVICE.transitions["remove"].start
@@ -99,7 +100,9 @@ def _read_target(data: Data, current: ExternalTarget) -> ExternalTarget:
     )
 
 
-def _configs(row: Service, previous: ServiceRevision | None, *, values: bool) -> dict[str, Any]:
+def _configs(
+    row: Service, previous: ServiceRevision | None, observation: UpgradeObservation | None, *, values: bool
+) -> dict[str, Any]:
     """What a service is made from, and what it was before its upgrade."""
     return {
         "config": {
@@ -107,7 +110,7 @@ def _configs(row: Service, previous: ServiceRevision | None, *, values: bool) ->
             **launch.serialize_given(shown(row.name, row.config), values=values),
         },
         "sidekicks": launch.serialize_sidekicks(row.name, row.sidekicks, values=values),
-        "upgrade": service_upgrades.serialize_upgrade(row, previous, values=values),
+        "upgrade": service_upgrades.serialize_upgrade(row, previous, observation, values=values),
     }
 
 
@@ -168,6 +171,7 @@ class ServiceResource(Resource):
         selectorLink           string                       cu <selector_link
         startOnCreate          boolean                      c  <start_on_create =false
         upgrade                serviceUpgrade               r
+        upgradeVerdict         upgradeVerdict               cu <verdict_settings
         vip                    string                       c
     """)
     computed = {
@@ -182,6 +186,7 @@ class ServiceResource(Resource):
         "retainIp": lambda context: context.row.address_settings.get("retainIp"),
         "secondaryLaunchConfigs": lambda context: context.extra["sidekicks"],
         "upgrade": lambda context: context.extra["upgrade"],
+        "upgradeVerdict": lambda context: context.row.verdict_settings or None,
         "vip": lambda context: context.row.address_settings.get("vip") or None,
     }
     custom_actions = {
@@ -222,14 +227,19 @@ class ServiceResource(Resource):
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
         """The containers, links and launch configuration of each."""
         views = {view.service.pk: view for view in service_views(rows)}
-        previous = service_upgrades.previous_configs(rows)
+        previous, observations = service_upgrades.previous_configs(rows), observations_of(rows)
         values_visible = {
             key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}
         }
         return {
             row.pk: {
                 "view": views[row.pk],
-                **_configs(row, previous.get(row.pk), values=values_visible[row.environment_id]),
+                **_configs(
+                    row,
+                    previous.get(row.pk),
+                    observations.get(row.pk),
+                    values=values_visible[row.environment_id],
+                ),
             }
             for row in rows
         }
@@ -249,6 +259,7 @@ class ServiceResource(Resource):
             external_id="externalId",
         )
         more["scale_policy"] = data.get("scalePolicy")
+        more["verdict_settings"] = data.get("upgradeVerdict")
         more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
         config = config_of_kind(self.name, data.get("launchConfig") or {})
         sidekicks = launch.parse_sidekicks(data.get("secondaryLaunchConfigs") or (), "secondaryLaunchConfigs")
@@ -262,6 +273,8 @@ class ServiceResource(Resource):
         options = read_options(self.name, data, row.options)
         if "scalePolicy" in data:
             data["scale_policy"] = data.pop("scalePolicy")
+        if "upgradeVerdict" in data:
+            data["verdict_settings"] = data.pop("upgradeVerdict")
         more = {"undo_seconds": undo_seconds(caller), **data}
         service_update(row, actor=caller.actor, lost_host=lost, options=options, **more)
 

@@ -1,0 +1,139 @@
+"""What is gathered about the containers of an upgrade: rows and events of the past, put there by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.containers.models import Container, ContainerEvent
+from apps.environments.models import Environment
+from apps.stacks.models import Service, Stack, UpgradeObservation
+from apps.stacks.verdict.evidence import containers_of, events_between, gather
+from apps.stacks.verdict.signals import Events, Evidence
+
+NOW = timezone.now()
+
+
+def at(minutes: float) -> datetime:
+    """So many minutes after the upgrade began; before it if negative."""
+    return NOW + timedelta(minutes=minutes)
+
+
+class Scene:
+    """A service that has been upgraded for ten minutes."""
+
+    def __init__(self, lab: Environment) -> None:
+        stack = Stack.all_objects.create(environment=lab, name="shop")
+        self.row = Service.all_objects.create(environment=lab, stack=stack, name="web", revision=2)
+        self.observation = UpgradeObservation.objects.create(service=self.row, revision=2, started=at(0))
+
+    def add(self, since: float, **columns: Any) -> Container:
+        """A container that has run since so many minutes before or after the beginning."""
+        defaults = {"desired": "running", "state": "running", "first_running": at(since), "start_count": 1}
+        known = {"environment": self.row.environment, "spread_key": str(self.row.uuid), "name": f"web_{since}"}
+        return Container.all_objects.create(created=at(since), **{**known, **defaults, **columns})
+
+    def restarted(self, container: Container, first: float, last: float, count: int = 1) -> None:
+        ContainerEvent.objects.create(
+            environment=self.row.environment,
+            container=container,
+            spread_key=container.spread_key,
+            kind="restarted",
+            count=count,
+            first_at=at(first),
+            at=at(last),
+        )
+
+    def evidence(self, minutes: float = 10) -> Evidence:
+        groups = containers_of(self.row, self.observation)
+        return gather(self.row, self.observation, groups, at(minutes))
+
+
+@pytest.fixture
+def scene(lab: Environment) -> Scene:
+    return Scene(lab)
+
+
+def test_restarts_are_counted_by_container_time(scene: Scene) -> None:
+    old = scene.add(-600)
+    scene.add(-30)
+    new = scene.add(1, start_count=3)
+    scene.restarted(old, -90, -90)
+    scene.restarted(old, -20, 5, count=6)
+    found = scene.evidence().rates[0]
+    assert found.before == Events(4, 90 * 60), "an hour of one, half an hour of the other; what is older does not count"
+    assert found.beside == Events(2, 20 * 60)
+    assert found.new == Events(2, 9 * 60)
+    Container.all_objects.filter(pk=new.pk).update(restart_mark=2)
+    assert scene.evidence().rates[0].new.count == 0, "somebody asked for both"
+
+
+def test_containers_that_are_gone_count_for_as_long_as_they_ran(scene: Scene) -> None:
+    scene.add(-60, removed=at(3), desired="removed")
+    stopped = {"last_end": {"at": at(4).isoformat(), "exit_code": 0}}
+    scene.add(-60, desired="stopped", state="stopped", status=stopped)
+    scene.add(2, removed=at(5), desired="removed", start_count=2)
+    found = scene.evidence().rates[0]
+    assert found.beside.seconds == pytest.approx(7 * 60)
+    assert found.new == Events(1, 180)
+
+
+def test_what_never_ran_has_no_time(scene: Scene) -> None:
+    scene.add(-60)
+    scene.add(1, first_running=None, start_count=0, state="creating")
+    found = scene.evidence()
+    assert found.rates[0].new == Events(0, 0)
+    assert (found.containers.seen, len(found.containers.unready)) == (1, 1)
+
+
+def test_how_the_new_ones_end_is_said_with_its_reason(scene: Scene) -> None:
+    for since in (1, 2):
+        scene.add(since, status={"last_end": {"at": at(3).isoformat(), "exit_code": 137, "oom_killed": True}})
+    scene.add(3, status={"last_end": {"at": at(4).isoformat(), "exit_code": 2}})
+    scene.add(-60, status={"last_end": {"at": at(4).isoformat(), "exit_code": 99}})
+    assert scene.evidence().exits == ["out of memory (2 containers)", "exit code 2"]
+
+
+def test_a_job_that_ended_well_is_well_and_one_that_did_not_has_failed(scene: Scene) -> None:
+    scene.add(1, state="stopped", status={"final_exit_code": 0})
+    assert (scene.evidence().containers.unready, scene.evidence().containers.failed) == ([], [])
+    scene.add(2, name="web_2", state="stopped", status={"final_exit_code": 4})
+    assert scene.evidence().containers.failed == ["web_2: It ended with exit code 4."]
+
+
+def test_one_that_cannot_start_is_given_a_minute(scene: Scene) -> None:
+    scene.add(1, name="web_1", first_running=None, fault=True, state="creating", message="No such image.")
+    assert scene.evidence(1.5).containers.failed == []
+    assert scene.evidence(2.5).containers.failed == ["web_1: No such image."]
+
+
+def test_crashes_that_the_old_ones_have_as_well_are_not_held_against_the_new(scene: Scene) -> None:
+    old = scene.add(-60)
+    scene.add(1, status={"crashes": 3})
+    assert scene.evidence().containers.crashing
+    Container.all_objects.filter(pk=old.pk).update(status={"crashes": 2})
+    found = scene.evidence().containers
+    assert (found.crashing, len(found.unready)) == ([], 1)
+
+
+def test_replacements_for_failed_checks_count_from_the_second_on(scene: Scene) -> None:
+    scene.add(1, health="unhealthy", removed=at(2), desired="removed")
+    scene.add(2, health="healthy")
+    assert scene.evidence().containers.unhealthy == []
+    scene.add(1, name="web_2", health="unhealthy", removed=at(3), desired="removed")
+    assert len(scene.evidence().containers.unhealthy) == 2
+
+
+@given(count=st.integers(1, 50), first=st.integers(-60, 0), length=st.integers(0, 60), cut=st.integers(-60, 60))
+def test_what_was_counted_as_one_is_spread_over_its_time_and_nothing_is_lost(
+    *, count: int, first: int, length: int, cut: int
+) -> None:
+    event = ContainerEvent(count=count, first_at=at(first), at=at(first + length))
+    parts = events_between(event, at(-100), at(cut)), events_between(event, at(cut), at(100))
+    assert sum(parts) == count
+    assert events_between(event, at(first + length + 1), at(200)) == 0
