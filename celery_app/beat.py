@@ -3,6 +3,7 @@
 Not in it, because they hold something open or belong to one connection: the gateway's threads (event streams, and the
 samples that the process holding a host's lease takes of it), agents' tunnels, the pings of WebSockets. Asking login
 providers about their people is no job either: every account is reconciled, and `resync` queues those that are due.
+So it is with scheduled services: a service asks to be reconciled at its next due time, and `resync` finds it then.
 """
 
 from __future__ import annotations

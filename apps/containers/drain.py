@@ -37,6 +37,7 @@ def _without_tag(image: str) -> str:
 def drain_standalone(host: Host) -> DrainProgress:
     """The host's containers that no service can replace: they stay, or are stopped if that was requested."""
     rows = list(Container.all_objects.filter(host=host, removed=None, keep_running=False).exclude(desired="removed"))
+    rows = [row for row in rows if not row.runs_once]  # these are waited for by their services
     if not host.drain.get("stopStandalone"):
         return DrainProgress(staying=tuple(row.name for row in rows))
     system_ids = {row.pk for row in rows if is_system_container(row)}

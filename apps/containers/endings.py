@@ -52,6 +52,11 @@ class RunEnd:
         return f"exit code {self.exit_code}" if self.exit_code is not None else "ended"
 
 
+def has_ended(seen: EngineContainer | None) -> bool:
+    """Whether it ran and has ended, though a worker that was killed may never have seen it running."""
+    return seen is not None and seen.state in ENDED and bool(seen.started_at)
+
+
 def is_over(policy: RestartPolicy | None, seen: EngineContainer) -> bool:
     """Whether it has ended for good by its own restart policy, as with `docker compose up`.
 

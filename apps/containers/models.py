@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.kind_labels import RUN_LABEL
 from apps.containers.lifecycle import CONTAINER, PULL
 from apps.core.encrypted import EncryptedJSONField
 from apps.environments.models import Environment, TenantRow
@@ -20,7 +21,8 @@ class Container(TenantRow):
     """One container: `spec` (a stored `LaunchConfig`) is what is wanted of it.
 
     `keep_running` ones belong to something that keeps them alive: the loop restarts them, and recreates them when
-    they vanish; the others are as the engine shows them. `native` ones were made outside Corral. `aliases` and `tags`
+    they vanish; the others are as the engine shows them, and those that `runs_once` are never started a second time.
+    `native` ones were made outside Corral. `aliases` and `tags`
     are the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
     `restart_mark` counts the restarts requested, `reserved_memory` (bytes) and `reserved_milli_cpu` are what its
     configuration reserves, where they can be summed up. `deployment_unit` is what the containers of one unit have in
@@ -76,6 +78,16 @@ class Container(TenantRow):
     def config(self) -> LaunchConfig:
         """What is wanted, as a value."""
         return LaunchConfig.from_json(self.spec or {})
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether it is one run of a scheduled service: whatever becomes of it, it is not started a second time."""
+        return RUN_LABEL in self.tags
+
+    def refusal(self, action: str) -> str:
+        """A run is over when it has ended."""
+        is_refused = self.runs_once and action in {"start", "restart"}
+        return "Not possible: it is one run of a scheduled service; run the service now instead." if is_refused else ""
 
     @property
     def restarts(self) -> int:

@@ -15,6 +15,7 @@ from apps.containers.endings import (
     RunEnd,
     count_crashes,
     crash_message,
+    has_ended,
     is_over,
     lifetime,
     seconds_to_settle,
@@ -99,7 +100,7 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
         seen = _remove_outdated(row, engine, seen, notes)
     desired = DesiredContainer(
         running=row.desired == "running",
-        pending=row.status.get("achieved") != row.generation,
+        pending=row.status.get("achieved") != row.generation and not (row.runs_once and has_ended(seen)),
         keep_running=row.keep_running and not _is_over(row, seen),
         restart=row.restart_mark > row.status.get("restart_mark", 0) or _lost_network(row, seen),
     )

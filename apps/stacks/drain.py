@@ -16,8 +16,9 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import lost_since, reschedules_at
 from apps.hosts.workloads import DrainProgress
 from apps.stacks.health import DEGRADED, UNHEALTHY, UNKNOWN, Unit
-from apps.stacks.models import Service, Slot
+from apps.stacks.models import Service, ServiceRun, Slot
 from apps.stacks.plan import SlotView
+from apps.stacks.run_plan import WITH_CONTAINER
 
 LOST_HOST_RECHECK = 20.0  # seconds between reconciles of a service with containers on a lost host
 
@@ -86,7 +87,10 @@ def drain_services(host: Host) -> DrainProgress:
     services = set(left.exclude(desired="removed").values_list("spread_key", flat=True)) - {""}
     for key in sorted(Service.all_objects.filter(uuid__in=services).values_list("pk", flat=True)):
         enqueue("service", key)
-    return DrainProgress(left.count(), tuple(dict.fromkeys(waits)))
+    runs = ServiceRun.objects.filter(container__host=host, state__in=WITH_CONTAINER)
+    names = list(runs.values_list("container__name", flat=True))
+    waits += [f"{name} is a run of a scheduled service, and ends by itself" for name in names]
+    return DrainProgress(left.count() + len(names), tuple(dict.fromkeys(waits)))
 
 
 def _is_waiting(slot: Slot) -> bool:

@@ -38,6 +38,7 @@ SERVICE = LifeCycle(
         "cancelrollback": transition_to("", "rolling-back", "canceling-rollback", end="canceled-rollback"),
         "finishupgrade": transition_to("", "upgraded canceled-upgrade canceled-rollback", "finishing-upgrade"),
         "restart": transition_to("active", "active", "restarting"),
+        "runnow": transition_to("", "active upgraded", "updating-active"),
         "remove": transition_to("removed", _ALIVE, "removing", "delete"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
     },

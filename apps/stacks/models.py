@@ -17,7 +17,9 @@ from apps.environments.models import TenantRow
 from apps.hosts.models import Host
 from apps.stacks.lifecycle import SERVICE as SERVICE_LIFECYCLE
 from apps.stacks.lifecycle import STACK
+from apps.stacks.run_plan import BY_SCHEDULE, LIVE, WAITING
 from apps.stacks.scale_policy import ScalePolicy
+from apps.stacks.schedule import Schedule
 from apps.stacks.service_options import (
     SERVICE,
     ExternalTarget,
@@ -29,6 +31,7 @@ from apps.stacks.sidekicks import Sidekick
 
 ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart", "returntorevision"})
 CLEARED_BY_CHANGES: dict[str, Any] = {"undo_until": None}
+RUN_NOW = "runnow"
 
 
 class Stack(TenantRow):
@@ -71,6 +74,7 @@ class Service(TenantRow):
     Services of another `kind` have no containers: they lead elsewhere (`external`) or to what they link to.
     `secondary` are the stored sidekicks of each of its deployment units; `primary_version` is the revision that changed
     `spec` last, None when that is `revision` itself.
+    `schedule` is when it runs, for one that has no containers but those of its runs (a stored `Schedule`).
     `restart` is the last rolling restart: batch size, interval, and `marks`, how often each container had been asked to
     restart when it was requested, and of how many `units` they are. `verdict_settings` say how its upgrades are judged
     that do not say so themselves; empty: not at all.
@@ -102,6 +106,7 @@ class Service(TenantRow):
     undo_until = models.DateTimeField(null=True)
     restart = models.JSONField(default=dict)
     verdict_settings = models.JSONField(default=dict)
+    schedule = models.JSONField(default=dict)
 
     class Meta:
         ordering = ("id",)
@@ -148,8 +153,13 @@ class Service(TenantRow):
 
     @property
     def wanted_containers(self) -> int:
-        """How many containers of its own it is to have."""
-        return self.scale if self.has_containers else 0
+        """How many containers of its own it is to have all the time; a scheduled one has those of its runs."""
+        return self.scale if self.has_containers and not self.schedule else 0
+
+    @property
+    def timetable(self) -> Schedule | None:
+        """When it runs, as a value; None for one that runs all the time."""
+        return Schedule.from_json(self.schedule) if self.schedule else None
 
     @property
     def fit_policy(self) -> ScalePolicy | None:
@@ -163,9 +173,14 @@ class Service(TenantRow):
         return ServiceOptions(self.kind, target, self.selector_link, self.selector_container, self.address_settings)
 
     def refusal(self, action: str) -> str:
-        """Nothing that is done to containers, where there are none."""
-        is_refused = action in ACTIONS_ON_CONTAINERS and not self.has_containers
-        return f"Not possible: {without_containers(self.kind)}." if is_refused else ""
+        """Nothing that is done to containers where there are none, and runs only of what has a schedule."""
+        if action in ACTIONS_ON_CONTAINERS and not self.has_containers:
+            return f"Not possible: {without_containers(self.kind)}."
+        if action == RUN_NOW and not self.schedule:
+            return "Not possible: it has no schedule, and runs all the time."
+        if action == "restart" and self.schedule:
+            return "Not possible: its runs end by themselves; run it now instead."
+        return ""
 
 
 class ServiceRevision(models.Model):
@@ -259,6 +274,45 @@ class Slot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} {self.number}"
+
+
+class ServiceRun(models.Model):
+    """An entry in the history of a scheduled service: one run, or due times at which there was none.
+
+    `state` is one of `run_plan.py`. What was skipped or missed is one entry for `count` due times in a row, from
+    `first_due_at` to `due_at`. `trigger` says why it runs, `account` who had it run by hand, `revision` what it was
+    made from. `ending` is why it is being stopped, in the words of the state that comes then. `container` is kept for
+    its logs as long as the schedule says.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="runs")
+    due_at = models.DateTimeField()
+    first_due_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+    trigger = models.CharField(max_length=16, default=BY_SCHEDULE)
+    account = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+
+    state = models.CharField(max_length=16, default=WAITING)
+    ending = models.CharField(max_length=16, blank=True)
+    revision = models.PositiveIntegerField(null=True)
+    container = models.OneToOneField(Container, null=True, on_delete=models.SET_NULL, related_name="run")
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    exit_code = models.IntegerField(null=True)
+    message = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("-due_at", "-id")
+        constraints = (models.UniqueConstraint("service", "due_at", name="service_run_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.service} at {self.due_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it waits or goes on."""
+        return self.state in LIVE
 
 
 class ServiceMember(models.Model):

@@ -20,6 +20,7 @@ from apps.core.errors import Invalid
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
 from apps.stacks.models import Service, Stack
 from apps.stacks.scale_policy import ScalePolicy
+from apps.stacks.scheduled_services import check_schedulable, new_schedule
 from apps.stacks.service_options import DEFAULT_OPTIONS, SERVICE, ServiceOptions
 from apps.stacks.sidekicks import UnitConfig, check_unit
 from apps.stacks.verdict.settings import parse_verdict
@@ -45,6 +46,7 @@ class ServiceSettings(TypedDict, total=False):
     scale_policy: Mapping[str, Any] | None
     verdict_settings: Mapping[str, Any] | None
     options: ServiceOptions
+    schedule: Mapping[str, Any] | None
 
 
 def check_name(name: Any) -> str:
@@ -138,9 +140,10 @@ def build_service(
         external_id=settings.get("external_id", ""),
         lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(primary.labels)),
         desired="active" if start_on_create else "inactive",
+        schedule=new_schedule(settings.get("schedule"), primary.labels),
         **options.with_labels(primary.labels).columns(),
     )
-    _check_has_containers(row)
+    _check_parts(row)
     if options.kind != SERVICE:
         return row  # nothing is made from its configuration
     check_launchable(row, primary, at="launchConfig.", subject=name, find_policy=find_policy)
@@ -150,10 +153,11 @@ def build_service(
     return row
 
 
-def _check_has_containers(row: Service) -> None:
+def _check_parts(row: Service) -> None:
     if row.secondary and not row.has_containers:
         why = "A service without containers of its own has no sidekicks; leave them out."
         raise Invalid("secondaryLaunchConfigs", "InvalidOption", why)
+    check_schedulable(row)
 
 
 def check_launchable(
@@ -190,6 +194,7 @@ def describe_service(row: Service) -> dict[str, Any]:
     """What was requested, for the operation and the audit log."""
     found = {"name": row.name, "scale": row.scale, "launchConfig": row.spec}
     found |= {"scalePolicy": row.scale_policy} if row.scale_policy else {}
+    found |= {"schedule": row.timetable.to_wire()} if row.timetable else {}
     if row.kind != SERVICE:
         return {**found, "kind": row.kind, "external": row.external}
     sidekicks = [{"name": each["name"], **each["config"]} for each in row.secondary or ()]

@@ -47,6 +47,7 @@ from apps.stacks.rollout import (
     steady_state,
     upgrade_view,
 )
+from apps.stacks.runs import advance_runs, with_runs
 from apps.stacks.selectors import health_of_stack
 from apps.stacks.service_options import ALIAS
 from apps.stacks.services import links_remove_all, service_remove
@@ -80,11 +81,12 @@ def reconcile_service(row: Service) -> ReconcileResult:
     staying = [slot for slot in slots if slot.number not in steps.drop]
     plans = (goal, upgrade, restart_plan(units, staying, goal.scale))
     _apply(units, slots, plans, operation)
+    runs = advance_runs(row, operation)
     refresh_members(row)
     judge_upgrade(row)
     lost_after = None if goal.hosts else row.lost_after
     result = with_next_recreation(_outcome(units, plans, slots), row, recreation_due)
-    return with_lost_host_message(result, slots, lost_after)
+    return with_runs(row, with_lost_host_message(result, slots, lost_after), runs)
 
 
 def _open_operation(row: Service) -> Operation | None:

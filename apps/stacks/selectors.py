@@ -21,6 +21,7 @@ from apps.stacks.models import (
     Service,
     ServiceLink,
     ServiceMember,
+    ServiceRun,
     Slot,
     Stack,
 )
@@ -141,3 +142,9 @@ def service_members(environments: Iterable[int]) -> QuerySet[ServiceMember]:
         service__environment__in=environments, service__removed=None, container__removed=None
     )
     return rows.select_related("service")
+
+
+def runs_of_environments(environments: Iterable[int]) -> QuerySet[ServiceRun]:
+    """The runs of the services of these environments, with who had them run by hand."""
+    rows: QuerySet[ServiceRun] = ServiceRun.objects.filter(service__environment__in=environments, service__removed=None)
+    return rows.select_related("service", "account")

@@ -22,7 +22,7 @@ from apps.environments.models import Environment
 from apps.stacks.compose import ComposeService, ComposeStack, parse
 from apps.stacks.compose_import import import_services
 from apps.stacks.lost_host_policy import parse_lost_after, with_lost_host_label
-from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
+from apps.stacks.models import RUN_NOW, RemovedServiceLink, Service, ServiceLink, Stack
 from apps.stacks.new_services import (
     SERVICE_NAME_ONCE,
     ServiceSettings,
@@ -30,20 +30,21 @@ from apps.stacks.new_services import (
     check_metadata,
     check_name,
     check_scale,
-    check_scale_policy,
     check_sidekick_names,
-    check_verdict,
     describe_service,
     link_name,
     service_taken,
 )
 from apps.stacks.revisions import save_first_revisions
+from apps.stacks.schedule import with_schedule_labels
+from apps.stacks.scheduled_services import activation_columns, service_run_now
 from apps.stacks.service_options import (
     EXTERNAL,
     ServiceOptions,
     with_selector_labels,
     without_containers,
 )
+from apps.stacks.service_policies import changed_policies
 from apps.stacks.sidekicks import UnitConfig, shown
 from apps.stacks.undo import undo_columns
 from apps.stacks.upgrade_services import PHASES, service_upgrade_step
@@ -199,7 +200,7 @@ def service_update(
         _require_scalable(row, allowed["scale"], keeps_policy="scale_policy" not in changes)
     if options is not None:
         allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
-    allowed |= _checked_policies(row, changes)
+    allowed |= changed_policies(row, changes)
     if "metadata" in allowed:
         allowed["metadata"] = check_metadata(allowed["metadata"])
     if allowed.get("name", row.name) != row.name:
@@ -213,34 +214,30 @@ def service_update(
     return row
 
 
-def _checked_policies(row: Service, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The policies that are to change, as they are stored."""
-    found: dict[str, Any] = {}
-    if "scale_policy" in changes:
-        found["scale_policy"] = check_scale_policy(changes["scale_policy"], row.config)
-    if "verdict_settings" in changes:
-        found["verdict_settings"] = check_verdict(changes["verdict_settings"])
-    return found
-
-
 def _require_scalable(row: Service, scale: int, *, keeps_policy: bool) -> None:
     """Refuse another scale than it says already, which clients send along, where it would change nothing."""
     if scale != row.scale and not row.has_containers:
         raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: {without_containers(row.kind)}.")
+    if scale != row.scale and row.schedule:
+        raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: each of its runs is one container.")
     if scale != row.scale and keeps_policy and row.fit_policy is not None:
         why = f"{row.name} has as many containers as fit: change its scalePolicy instead."
         raise Invalid("scale", "InvalidOption", why)
 
 
 def service_act(row: Service, action: str, *, actor: Actor, undo_seconds: int = 0) -> Service:
-    """Activate, deactivate, remove or purge a service, or decide about its upgrade.
+    """Activate, deactivate, remove or purge a service, decide about its upgrade, or run a scheduled one now.
 
     A removal begins after `undo_seconds`.
     """
     if action in PHASES:
         return service_upgrade_step(row, action, actor=actor)
+    if action == RUN_NOW:
+        service_run_now(row, actor=actor)
+        return row
     # A service that is stopped meanwhile is not restarted any further once it is started again.
     changes: dict[str, Any] = {"restart": {}} if action == "deactivate" and row.restart else {}
+    changes |= activation_columns(row) if action == "activate" else {}
     request_change(row, action, actor=actor, changes={**changes, **_undo_columns(action, undo_seconds)})
     return row
 
@@ -344,11 +341,11 @@ def _save_link(row: Service, target: Service, name: str) -> None:
 def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
     """A service as the compose exporter takes it."""
     found = [link for link in links if not link.selected]
+    config = with_lost_host_label(shown(service.name, service.config), service.lost_after)
+    config = with_schedule_labels(config, service.timetable)
     return ComposeService(
         name=service.name,
-        config=with_selector_labels(
-            with_lost_host_label(shown(service.name, service.config), service.lost_after), service.options
-        ),
+        config=with_selector_labels(config, service.options),
         sidekicks=tuple((each.name, shown(service.name, each.config)) for each in service.sidekicks),
         options=service.options,
         scale=service.scale,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from apps.stacks.batches import check_batches
 from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
 from apps.stacks.new_services import check_launchable, check_scale_policy
 from apps.stacks.revisions import check_note, columns_of, find_revision, next_number, save_revision
+from apps.stacks.scheduled_services import check_schedulable
 from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekicks import Sidekick, check_unit, merge_upgrade
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
@@ -124,12 +126,19 @@ def _next_configs(
     if config is not None:
         check_launchable(row, primary, at=at, subject=row.name)
         check_scale_policy(row.scale_policy or None, primary)
+        _check_schedule(row, primary)
     changed = {each.name for each in sidekicks}
     for each in stored:
         if each.name in changed:
             field = f"secondaryLaunchConfigs.{each.name}."
             check_launchable(row, each.config, at=field, subject=f"{row.name}, {each.name}")
     return primary, stored
+
+
+def _check_schedule(row: Service, config: LaunchConfig) -> None:
+    upgraded = copy(row)
+    upgraded.spec = config.to_json()
+    check_schedulable(upgraded)
 
 
 def service_return_to(row: Service, number: int, *, actor: Actor, strategy: UpgradeStrategy, note: str = "") -> Service:

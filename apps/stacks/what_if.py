@@ -111,6 +111,7 @@ def what_if_scaled(row: Service, scale: Any) -> WhatIf:
     wanted = check_scale(scale)
     if wanted != row.scale and not is_scalable(row):
         why = "runs one container on each host" if row.has_containers else "has no containers of its own"
+        why = "has one container for each run" if row.schedule else why
         raise Invalid("scale", "InvalidOption", f"{row.name} {why}, so that there is no scale to try.")
     tried = copy(row)
     tried.desired, tried.scale = "active", wanted
@@ -129,7 +130,7 @@ def what_if_scaled(row: Service, scale: Any) -> WhatIf:
 
 def is_scalable(row: Service) -> bool:
     """Whether it has a scale that can be changed."""
-    return row.has_containers and not is_global(row.config)
+    return row.has_containers and not is_global(row.config) and not row.schedule
 
 
 def what_if_host_lost(host: Host) -> WhatIf:

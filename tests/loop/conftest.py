@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.containers.launch.config import LaunchConfig
 from apps.drivers import registry
 from apps.drivers.base import Endpoint
 from apps.environments.models import Environment
+from apps.hosts.models import Host
 from apps.hosts.services import host_create
-from apps.stacks.models import Stack
-from apps.stacks.services import stack_create
+from apps.stacks.models import Service, Stack
+from apps.stacks.services import service_create, stack_create
+from tests.loop.scheduled import EVERY_HOUR, START, Watch
 from tests.loop.simulated_fleet import Clock, SimulatedFleet
 
 
@@ -40,3 +43,46 @@ def shop(fleet: SimulatedFleet, lab: Environment) -> Stack:
     row = stack_create(actor=fleet.actor, environment=lab, name="shop")
     fleet.run()
     return row
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """The clock, one minute before noon."""
+    found = Watch()
+    monkeypatch.setattr(timezone, "now", found.now)
+    return found
+
+
+@pytest.fixture
+def schedule_job(
+    watch: Watch, lab: Environment, host: Host, actor_of: Any, run_loop: Callable[[], None]
+) -> Callable[..., Service]:
+    """A scheduled service, at rest, at one minute before noon."""
+    del host
+
+    def make(schedule: dict[str, Any] | None = None, **more: Any) -> Service:
+        watch.set(START)
+        stack = Stack.all_objects.filter(name="shop").first() or stack_create(
+            actor=actor_of("bob"), environment=lab, name="shop"
+        )
+        config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", **more.pop("fields", {})})
+        settings = {"schedule": {**EVERY_HOUR, **(schedule or {})}, "start_on_create": True, "name": "job", **more}
+        row = service_create(actor=actor_of("bob"), stack=stack, config=config, **settings)
+        run_loop()
+        row.refresh_from_db()
+        return row
+
+    return make
+
+
+@pytest.fixture
+def at(watch: Watch, run_loop: Callable[[], None]) -> Callable[..., Service]:
+    """Lets it be a time, has everything reconciled that is due by then, and returns the service."""
+
+    def move(text: str) -> Service:
+        watch.set(text)
+        run_loop()
+        found: Service = Service.all_objects.get(name="job")
+        return found
+
+    return move

@@ -72,6 +72,8 @@ DEVIATIONS = {
     "ulimit": CONTRACT["logConfig"],  # not in v1
     "serviceRevision": CONTRACT["instance"],  # not in v1: the history of a service
     "returnToRevisionInput": CONTRACT["logConfig"],  # not in v1
+    "serviceRun": CONTRACT["instance"],  # not in v1: the runs of a scheduled service
+    "serviceSchedule": CONTRACT["logConfig"],  # not in v1
     "secondFactor": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1
     "secondFactorInput": CONTRACT["changeSecretInput"],  # not in v1
     "sessionConfirmInput": CONTRACT["changeSecretInput"],  # not in v1

@@ -12,8 +12,8 @@ SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
     "transitioningProgress uuid assignServiceIpAddress:c createIndex currentScale environmentId:c* externalId:c fqdn "
     "healthState launchConfig:c lostHostPolicy:cu lostHostSeconds:cu metadata:cu publicEndpoints "
-    "retainIp:cu scale:cu scalePolicy:cu secondaryLaunchConfigs:c selectorContainer:cu selectorLink:cu startOnCreate:c "
-    "upgrade upgradeVerdict:cu vip:c"
+    "retainIp:cu scale:cu scalePolicy:cu schedule:cu secondaryLaunchConfigs:c selectorContainer:cu selectorLink:cu "
+    "startOnCreate:c upgrade upgradeVerdict:cu vip:c"
 )
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",
@@ -21,11 +21,11 @@ ACTIONS = {
     "container": "execute logs purge remove restart start stop unpause update",
     "dnsService": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "restart returntorevision rollback setservicelinks undo update upgrade"
+        "restart returntorevision rollback runnow setservicelinks undo update upgrade"
     ),
     "externalService": (
-        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove restart rollback undo update "
-        "upgrade"
+        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove restart rollback runnow undo "
+        "update upgrade"
     ),
     "environment": "activateservices addoutputs deactivateservices exportconfig purge remove undo update",
     "host": "activate deactivate evacuate purge remove removeimage update",
@@ -39,7 +39,7 @@ ACTIONS = {
     "role": "replace",
     "service": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "restart returntorevision rollback setservicelinks undo update upgrade"
+        "restart returntorevision rollback runnow setservicelinks undo update upgrade"
     ),
 }
 

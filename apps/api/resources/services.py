@@ -9,6 +9,7 @@ from typing import Any
 from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.removal_previews import preview_service_link
+from apps.api.resources.service_runs import serialize_schedule
 from apps.api.resources.undoing import UNDO, undo_seconds
 from apps.api.resources.what_if import service_what_if
 from apps.api.wire.context import ApiCaller
@@ -165,7 +166,8 @@ class ServiceResource(Resource):
         publicEndpoints        array[publicEndpoint]        r
         retainIp               boolean                      cu
         scale                  int                          cu <scale =1 ~
-        scalePolicy            scalePolicy                  cu <scale_policy
+        scalePolicy            scalePolicy                  cu <scale_policy ?
+        schedule               serviceSchedule              cu ?
         secondaryLaunchConfigs array[secondaryLaunchConfig] c  ~
         selectorContainer      string                       cu <selector_container
         selectorLink           string                       cu <selector_link
@@ -182,6 +184,7 @@ class ServiceResource(Resource):
         "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
         "metadata": lambda context: context.row.metadata or None,
         "scalePolicy": lambda context: context.row.scale_policy or None,
+        "schedule": serialize_schedule,
         "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].members, context.row.pk),
         "retainIp": lambda context: context.row.address_settings.get("retainIp"),
         "secondaryLaunchConfigs": lambda context: context.extra["sidekicks"],
@@ -210,6 +213,7 @@ class ServiceResource(Resource):
         "removalPreview": Link(call_with_query=preview_service_link),
         "whatIf": Link(call_with_query=service_what_if),
         "revisions": Link("serviceRevision", column="service"),
+        "runs": Link("serviceRun", column="service"),
     }
 
     def of_row(self, row: Any) -> Resource:
@@ -260,6 +264,7 @@ class ServiceResource(Resource):
         )
         more["scale_policy"] = data.get("scalePolicy")
         more["verdict_settings"] = data.get("upgradeVerdict")
+        more["schedule"] = data.get("schedule")
         more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
         config = config_of_kind(self.name, data.get("launchConfig") or {})
         sidekicks = launch.parse_sidekicks(data.get("secondaryLaunchConfigs") or (), "secondaryLaunchConfigs")
@@ -268,7 +273,7 @@ class ServiceResource(Resource):
         return service_create(actor=caller.actor, stack=stack, name=data["name"], config=unit, **more)
 
     def update(self, caller: ApiCaller, row: Service, data: Data) -> None:
-        """Change scale, name, description, metadata or what happens when a host is lost."""
+        """Change scale, name, description, metadata, schedule or what happens when a host is lost."""
         lost = (data.pop("lostHostPolicy", None), data.pop("lostHostSeconds", None))
         options = read_options(self.name, data, row.options)
         if "scalePolicy" in data:
@@ -279,7 +284,7 @@ class ServiceResource(Resource):
         service_update(row, actor=caller.actor, lost_host=lost, options=options, **more)
 
     def act(self, caller: ApiCaller, row: Service, action: str) -> None:
-        """Activate, deactivate, remove, purge; finish, cancel or roll back an upgrade."""
+        """Activate, deactivate, remove, purge; finish, cancel or roll back an upgrade; run a scheduled one now."""
         service_act(row, action, actor=caller.actor, undo_seconds=undo_seconds(caller))
 
     def is_offered(self, row: Service, action: str) -> bool:

@@ -36,7 +36,8 @@ class Field:
 
     `source` is a path of attributes (`stack.name`) and, with `__` for dots, the column that filters and sorts use;
     `low` and `high` bound a number or the length of a text; a `shown_once` field appears only in the response that
-    created the resource; an `admin` field exists for administrators only.
+    created the resource; an `admin` field exists for administrators only; null sent on update takes away the value of
+    a `clearable` one.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Field:
     nullable: bool = True
     shown_once: bool = False
     admin: bool = False
+    clearable: bool = False
 
     @property
     def inner(self) -> str:
@@ -147,8 +149,8 @@ def check_json(name: str, value: Any, depth: int = 0) -> Any:
 def parse_fields(rows: str) -> tuple[Field, ...]:
     """Parse fields written one per line: name, type, letters, then marks in any order.
 
-    `*` required, `~` never null, `!` shown once, `^` administrators only, `=x` default (JSON, else text),
-    `<path` source, `:a|b` options, `1..9` bounds.
+    `*` required, `~` never null, `!` shown once, `^` administrators only, `?` cleared by null, `=x` default (JSON,
+    else text), `<path` source, `:a|b` options, `1..9` bounds.
     """
     return tuple(_parse_row(line.split()) for line in rows.splitlines() if line.strip())
 
@@ -162,7 +164,13 @@ def _parse_row(words: list[str]) -> Field:
 
 
 def _parse_mark(mark: str) -> dict[str, Any]:
-    plain = {"*": {"required": True}, "~": {"nullable": False}, "!": {"shown_once": True}, "^": {"admin": True}}
+    plain = {
+        "*": {"required": True},
+        "~": {"nullable": False},
+        "!": {"shown_once": True},
+        "^": {"admin": True},
+        "?": {"clearable": True},
+    }
     if mark in plain:
         return plain[mark]
     properties = {"<": "source", ":": "options", "=": "default"}

@@ -114,7 +114,7 @@ ARRAY_PREFIX = "array["
 def validate_body(
     fields: Iterable[Field], body: Any, letter: str, *, admin: bool = False, form: bool = False
 ) -> dict[str, Any]:
-    """The values of the fields writable on `c`reate or `u`pdate; null counts as absent."""
+    """The values of the fields writable on `c`reate or `u`pdate; null counts as absent, unless it clears the field."""
     if body is None:
         body = {}
     if not isinstance(body, Mapping):
@@ -128,6 +128,8 @@ def validate_body(
             found[field.name] = field.check(field.name, value)
         elif letter == "c":
             found.update(_default_or_refuse(field))
+        elif field.clearable and field.name in body:
+            found[field.name] = None
     return found
 
 

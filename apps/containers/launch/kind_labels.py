@@ -6,6 +6,7 @@ from apps.containers.launch.config import LaunchConfig
 
 GLOBAL_LABEL = "io.rancher.scheduler.global"
 START_ONCE_LABEL = "io.rancher.container.start_once"
+RUN_LABEL = "io.corral.service.run"  # what the portal gives the container of a scheduled service's run
 _OFF = {"", "false", "no", "never"}
 
 

@@ -12,11 +12,13 @@ from apps.containers.policy import log_options, storage
 from apps.containers.policy.rules import Policy, matches
 
 RESERVED_LABELS = "io.corral."
-# The policy of a service for lost hosts, what simulated engines are told, and what a service marks its containers with.
+# The policy of a service for lost hosts and its schedule, what simulated engines do, and the marks of a service.
 _LABELS_FOR_EVERYBODY = (
     "io.corral.lost_host",
+    "io.corral.schedule",
     "io.corral.sim.",
     "io.corral.service.revision",
+    "io.corral.service.run",
     "io.corral.container.peers",
 )
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
