@@ -38,6 +38,8 @@ def reconcile_pull(row: Pull) -> ReconcileResult:
 
     While containers of services wait for it, what failed is tried again, ever less often, as the same operation.
     """
+    if row.state == "pulled" and row.observed_generation == row.generation:  # requeued for nothing: ask no registry
+        return ReconcileResult(state="pulled", message=row.message)
     attempts = PullAttempts.from_pull(row)
     if attempts.due and not is_needed(row):
         return attempts.given_up()

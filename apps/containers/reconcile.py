@@ -31,7 +31,7 @@ from apps.containers.engine import (
     track_removing,
     track_starting,
 )
-from apps.containers.launch.kind_labels import is_start_once
+from apps.containers.launch.kind_labels import is_always_pulled, is_start_once
 from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, next_step
 from apps.containers.models import Container, Pull
@@ -202,7 +202,7 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
     grace = _stop_grace(row)
     if step in {"start", "create", "restart"}:
         _require_network(row)
-    external_id = seen.id if seen else create_container(row, engine)
+    external_id = seen.id if seen else _create(row, engine)
     if step in {"stop", "restart"}:
         extend_lease(row, grace + 90)
     if step == "start" or (step == "create" and row.desired == "running"):
@@ -216,6 +216,18 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
     elif seen is not None:
         return seen
     return engine.inspect(external_id)
+
+
+def _create(row: Container, engine: Driver) -> str:
+    """Have the engine create it; one that is always pulled only once its image was pulled after it was requested.
+
+    Ten containers of a batch share one pull; one that is made again on its host later keeps the image that it had.
+    """
+    if is_always_pulled(row.config):
+        pulls = Pull.all_objects.filter(host=row.host, image=row.image, state="pulled", ended__gte=row.created)
+        if not pulls.exists():
+            raise ImageMissing(f"{row.image} is pulled for each new container.")
+    return create_container(row, engine)
 
 
 def _require_network(row: Container) -> None:

@@ -310,3 +310,11 @@ def test_a_health_check_comes_through_the_form_as_it_was(check: dict[str, Any]):
     before = LaunchConfig.from_wire({"imageUuid": "docker:a", "healthCheck": check})
     shown = {name: str(value) for name, value in config_to_form(before).items() if name.startswith("check")}
     assert form_to_config(form(**shown)).health_check == before.health_check
+
+
+def test_the_switch_for_a_fresh_image_stands_for_its_label():
+    config = form_to_config(form(pullAlways="on", labels="a=b"))
+    assert config.labels == {"a": "b", "io.rancher.container.pull_image": "always"}
+    values = config_to_form(config)
+    assert (values["pullAlways"], values["labels"]) == (True, "a=b")
+    assert "pullAlways" not in config_to_form(form_to_config(form()))

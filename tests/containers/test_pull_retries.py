@@ -382,3 +382,12 @@ def test_a_spurious_requeue_is_not_an_attempt(service: Service, sim: SimulatedDr
 def test_the_words_for_it(failed: int, due: str, text: str):
     tries = PullAttempts(1, failed, "2026-01-01T08:00:00+00:00", "2026-01-02T09:00:05+00:00", "no", due)
     assert tries.summary == text
+
+
+def test_one_that_is_requeued_for_nothing_asks_no_registry(service: Service, later: Later, sim: SimulatedDriver):
+    sim.registry.add(IMAGE)
+    later(2)
+    asked = sim.calls["pull"]
+    assert the_pull().display_state == "pulled"
+    reconcile_one("pull", the_pull().pk)
+    assert (the_pull().display_state, sim.calls["pull"]) == ("pulled", asked)

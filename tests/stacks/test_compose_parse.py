@@ -153,6 +153,11 @@ KEYS: list[tuple[str, dict[str, Any]]] = [
         {"restartPolicy": {"name": "always", "maximumRetryCount": 0}},
     ),
     ("pull_policy: missing", {}),
+    ("pull_policy: always", {"labels": {"io.rancher.container.pull_image": "always"}}),
+    (
+        "pull_policy: always\nlabels: {a: b}",
+        {"labels": {"io.rancher.container.pull_image": "always", "a": "b"}},
+    ),
 ]
 
 
@@ -177,8 +182,7 @@ def test_the_scale_is_read(body: str, scale: int) -> None:
         ("container_name: x", "container_name"),
         ("networks: [x]", "networks"),
         ("secrets: [x]", "secrets"),
-        ("pull_policy: always", "pull_policy"),
-        ("labels: {io.rancher.container.pull_image: always}", "pull_image"),
+        ("pull_policy: daily", "pull_policy"),
         ("command: []", "command"),
         ("depends_on: [web]", "depends_on"),
         ("depends_on: {web: {condition: service_healthy}}", "depends_on"),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from apps.console.containers.check_form import network_check_values, parse_network_check
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import FormControl, FormSection, LaunchField
+from apps.containers.launch.kind_labels import PULL_IMAGE_LABEL, is_always_pulled
 from apps.containers.launch.values import image_uuid
 from apps.core.errors import Invalid, Problem
 
@@ -216,6 +217,8 @@ def form_to_wire(form: QueryDict) -> dict[str, Any]:
         data["restartPolicy"] = {"name": restart}
     if form.get("logDriver"):
         data["logConfig"] = {"driver": form.get("logDriver", "").strip(), "config": {}}
+    if form.get("pullAlways"):
+        data["labels"] = {**data.get("labels", {}), PULL_IMAGE_LABEL: "always"}
     return data | _parse_health_check(form)
 
 
@@ -243,6 +246,9 @@ def config_to_form(config: LaunchConfig) -> dict[str, Any]:
     """Turn a launch configuration into the form's values, for a clone."""
     data = config.to_wire()
     values: dict[str, Any] = {"image": _image_text(config)}
+    if is_always_pulled(config):  # the form has a switch for it
+        values["pullAlways"] = True
+        data["labels"] = {name: text for name, text in data["labels"].items() if name != PULL_IMAGE_LABEL}
     values |= {control.name: format_control(control, data[name]) for name, control in LAYOUT.parsed if data.get(name)}
     values |= {control.name: True for name, control in LAYOUT.switches if data.get(name)}
     values["portRows"] = [(port.public or "", port.private, port.protocol) for port in config.ports]

@@ -1,4 +1,4 @@
-"""The labels that say what kind of service or container something is: on every host, or a job that runs once. Pure."""
+"""The labels that say how a service or container is run: on every host, as a job, from a fresh image. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from apps.containers.launch.config import LaunchConfig
 GLOBAL_LABEL = "io.rancher.scheduler.global"
 START_ONCE_LABEL = "io.rancher.container.start_once"
 RUN_LABEL = "io.corral.service.run"  # what the portal gives the container of a scheduled service's run
+PULL_IMAGE_LABEL = "io.rancher.container.pull_image"
 _OFF = {"", "false", "no", "never"}
 
 
@@ -23,3 +24,8 @@ def is_global(config: LaunchConfig) -> bool:
 def is_start_once(config: LaunchConfig) -> bool:
     """Whether a container is a job: its end is no failure, and it is not started again."""
     return is_switched_on(config, START_ONCE_LABEL)
+
+
+def is_always_pulled(config: LaunchConfig) -> bool:
+    """Whether the image is pulled for each new container, also to a host that has one of that name."""
+    return str(config.labels.get(PULL_IMAGE_LABEL, "")).strip().lower() == "always"

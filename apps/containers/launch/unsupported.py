@@ -22,7 +22,6 @@ SERVICE_LABELS: Mapping[str, str] = {
 """Labels that only a service can follow: a container of its own would carry them for nothing."""
 
 IGNORED_LABELS: Mapping[str, str] = {
-    "io.rancher.container.pull_image": "an image that the host has is not pulled again; pull it on the hosts",
     "io.rancher.container.requested_ip": "the engine chooses addresses; reach the service by its name",
     "io.rancher.container.hostname_override": "it is kept for the network to come; set `hostname`",
     "io.rancher.container.dns": "outside the managed network, services are not found by name",

@@ -45,7 +45,7 @@ NESTED_KEYS: Known = {
     "healthcheck": dict.fromkeys(("test", "interval", "timeout", "retries", "start_period", "disable")),
     "logging": {"driver": None, "options": None},
     "ports": dict.fromkeys(("target", "published", "protocol", "host_ip", "mode")),
-    "pull_policy": _is_one_of("missing", "if_not_present"),
+    "pull_policy": _is_one_of("always", "missing", "if_not_present"),
     "ulimits": {ANY_NAME: {"soft": None, "hard": None}},
     "volumes": {
         **dict.fromkeys(("type", "source", "target", "read_only")),

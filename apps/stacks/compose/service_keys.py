@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.containers.launch.config import LAUNCH_FIELDS
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
-from apps.containers.launch.kind_labels import GLOBAL_LABEL
+from apps.containers.launch.kind_labels import GLOBAL_LABEL, PULL_IMAGE_LABEL
 from apps.containers.launch.values import CLEARED, image_uuid
 from apps.stacks.compose import value_formats
 
@@ -241,12 +241,19 @@ OWN_READERS: dict[str, KeyReader] = {
     "healthcheck": _health,
     "blkio_config": _blkio,
 }
+
+
+def _pull_policy(value: Any) -> dict[str, Any]:
+    """An image that is there is taken, as compose does by itself, unless it is always to be pulled."""
+    return {"labels": {PULL_IMAGE_LABEL: "always"}} if str(value).strip() == "always" else {}
+
+
 _NO_FILES = "one file cannot read others: "
 
 # Keys that set several fields, that are about the service, or that Corral does not support.
 _OTHER_READERS: dict[str, KeyReader] = {
     "deploy": _deploy,
-    "pull_policy": lambda _value: {},  # an image that is there is taken, as compose does by itself
+    "pull_policy": _pull_policy,
     "scale": _to_field("scale"),
     "build": _unsupported("build is not supported: push an image and name it with `image`"),
     "dockerfile": _unsupported("build is not supported: push an image and name it with `image`"),
