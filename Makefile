@@ -75,12 +75,18 @@ cover: $(DEV_STAMP) ldap ## Run all tests that stay in one process, and measure 
 	@$(BIN)/coverage report
 
 # Each on machines of its own: what one leaves behind must not disturb the next.
-DRILLS := tests/drill/test_breaks.py,tests/drill/test_seven.py tests/drill/test_host_life.py tests/servers/test_killed_roles.py
+DRILLS := tests/drill/test_breaks.py,tests/drill/test_seven.py tests/drill/test_host_life.py tests/drill/test_upgrades.py tests/servers/test_killed_roles.py
 
 .PHONY: drill
 drill: $(DEV_STAMP) assets ## Put three machines through the seven destructive tests and a bad day
 	@.ci/tools docker servers
 	@for part in $(DRILLS); do $(BIN)/python -m pytest -q -m drill $${part//,/ } || exit 1; done
+
+# What is killed when at an upgrade is a sequence by its seed; a failure names it.
+.PHONY: drill-upgrades
+drill-upgrades: $(DEV_STAMP) assets ## Twenty upgrades on three machines while everything is killed; half an hour (TURNS=20 SEED=11)
+	@.ci/tools docker servers
+	@DRILL_TURNS=$(or $(TURNS),20) DRILL_SEED=$(or $(SEED),11) $(BIN)/python -m pytest -q -m drill tests/drill/test_upgrades.py
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrations

@@ -244,7 +244,8 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> Reconc
     if row.desired == "removed":
         return _removal_outcome(row)
     containers = [slot.container for slot in slots if slot.container is not None and slot.number not in steps.drop]
-    everything = [each for primary in containers for each in (primary, *units.members_of(primary))]
+    successors = [slot.successor for slot in slots if slot.successor is not None and slot.number not in steps.drop]
+    everything = [each for primary in containers + successors for each in (primary, *units.members_of(primary))]
     running = sum(units.is_running(container) for container in containers)
     health = service_health(row.desired, scale, [units.health_of(each) for each in containers])
     next_at = next_batch_at(row, upgrade) or next_restart_at(row, restart)

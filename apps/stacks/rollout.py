@@ -20,7 +20,7 @@ from apps.environments.actor import SYSTEM
 from apps.stacks.drain import is_host_left, slot_view
 from apps.stacks.models import Service, ServiceRevision, Slot, UpgradeObservation
 from apps.stacks.plan import SlotView
-from apps.stacks.upgrade import PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
+from apps.stacks.upgrade import KEEPING, PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
 
 REVISION_LABEL = "io.corral.service.revision"
 NEXT_BATCH_AT = "next_batch_at"  # in the service's status
@@ -53,7 +53,7 @@ def rollout_of(row: Service) -> Rollout:
     return Rollout(
         batch_size=max(1, int(row.upgrade.get("batchSize", 1))),
         start_first=bool(row.upgrade.get("startFirst", False)),
-        keeps_previous=row.upgrade_phase == UPGRADING,
+        keeps_previous=row.upgrade_phase in KEEPING,
         may_begin=next_at is None or next_at <= timezone.now(),
         holds_after_first=_waits_for_verdict(row),
     )

@@ -13,6 +13,7 @@ UPGRADING, CANCELED, ROLLING_BACK, CANCELED_ROLLBACK = "upgrading", "canceled", 
 STEADY_STATES = {UPGRADING: "upgraded", CANCELED: "canceled-upgrade", CANCELED_ROLLBACK: "canceled-rollback"}
 _STOPPED = frozenset({"stopped", "error"})
 PAUSED = frozenset({CANCELED, CANCELED_ROLLBACK})
+KEEPING = frozenset({UPGRADING, *PAUSED})  # the phases after which the containers of before may be wanted again
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.models import Container
+from apps.containers.models import Container, Pull
 from apps.containers.services import container_act
 from apps.control.models import Operation
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
@@ -127,16 +127,18 @@ def test_a_canceled_upgrade_goes_no_further_and_can_be_finished_or_rolled_back(
     web: Service, actor_of: Any, idle: Idle, run_loop: Loop
 ) -> None:
     bob = actor_of("bob")
+    before = set(Container.all_objects.values_list("pk", flat=True))
     service_upgrade(web, actor=bob, config=config(), strategy=UpgradeStrategy(interval_ms=60_000))
     run_loop()
     web.refresh_from_db()
     assert images(web).count(("bb:new", "running")) == 1
     service_upgrade_step(web, "cancelupgrade", actor=bob)
     assert idle(web).display_state == "canceled-upgrade"
-    assert images(web).count(("bb:new", "running")) == 1
+    assert images(web) == [("bb:local", "running")] * 2 + [("bb:local", "stopped"), ("bb:new", "running")]
     service_upgrade_step(web, "rollback", actor=bob)
     assert idle(web).display_state == "active"
     assert images(web) == [("bb:local", "running")] * 3
+    assert set(Container.all_objects.filter(removed=None).values_list("pk", flat=True)) == before
 
 
 def test_a_broken_upgrade_can_be_canceled_though_its_containers_never_run(
@@ -150,6 +152,21 @@ def test_a_broken_upgrade_can_be_canceled_though_its_containers_never_run(
     assert idle(service_upgrade_step(web, "cancelupgrade", actor=bob)).display_state == "canceled-upgrade"
     assert idle(service_upgrade_step(web, "rollback", actor=bob)).display_state == "active"
     assert images(web) == [("bb:local", "running")] * 3
+
+
+@pytest.mark.parametrize("start_first", [False, True])
+def test_why_an_upgrade_does_not_go_on_is_said(
+    web: Service, actor_of: Any, run_loop: Loop, *, start_first: bool
+) -> None:
+    strategy = UpgradeStrategy(interval_ms=60_000, start_first=start_first)
+    service_upgrade(web, actor=actor_of("bob"), config=config("docker:bb:absent"), strategy=strategy)
+    for _ in range(12):
+        for model in (Pull, Container, Service):
+            model.all_objects.filter(removed=None).update(next_attempt_at=web.created)
+        run_loop()
+    web.refresh_from_db()
+    assert "Image pull failed" in web.message
+    assert (web.display_state, web.transitioning) == ("upgrading", "error")
 
 
 def test_what_dies_while_an_upgrade_is_canceled_is_replaced_by_its_like(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.stacks.plan import SlotView, plan_service
-from apps.stacks.upgrade import CANCELED, PAUSED, ROLLING_BACK, UPGRADING, Rollout, UpgradePlan, plan_upgrade
+from apps.stacks.upgrade import CANCELED, KEEPING, PAUSED, ROLLING_BACK, UPGRADING, Rollout, UpgradePlan, plan_upgrade
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Model:
         """One reconcile; returns how much is left."""
         views = [self.view(number) for number in sorted(self.places)]
         steps = plan_service("active", self.scale, views)
-        rollout = Rollout(self.batch, self.start_first, keeps_previous=self.phase == UPGRADING)
+        rollout = Rollout(self.batch, self.start_first, keeps_previous=self.phase in KEEPING)
         todo = plan_upgrade(rollout, [each for each in views if each.number not in steps.drop], steps.waiting)
         by_key = {box.key: box for box in self.boxes}
         for number in steps.promote + steps.recall:
