@@ -120,7 +120,6 @@ def build_service(
 ) -> Service:
     """A service that may be saved under `name`, which is checked already. Raises `Invalid`."""
     start_on_create, options = settings.get("start_on_create", False), settings.get("options", DEFAULT_OPTIONS)
-    lost_host = settings.get("lost_host", (None, None))
     unit = UnitConfig.of(config)
     sidekicks = [replace(each, name=check_name(each.name)) for each in unit.sidekicks]
     primary, stored = check_unit(name, unit.primary, sidekicks)
@@ -130,17 +129,14 @@ def build_service(
         name=name,
         description=settings.get("description", ""),
         scale=check_scale(settings.get("scale", 1)),
-        scale_policy=check_scale_policy(settings.get("scale_policy"), primary),
         spec=primary.to_json(),
         image=primary.image[:512],
         secondary=[each.to_json() for each in stored],
-        verdict_settings=check_verdict(settings.get("verdict_settings")),
         metadata=check_metadata(settings.get("metadata")),
         start_on_create=start_on_create,
         external_id=settings.get("external_id", ""),
-        lost_after=parse_lost_after(*lost_host, current=lost_after_from_labels(primary.labels)),
         desired="active" if start_on_create else "inactive",
-        schedule=new_schedule(settings.get("schedule"), primary.labels),
+        **_policies(settings, primary),
         **options.with_labels(primary.labels).columns(),
     )
     _check_parts(row)
@@ -151,6 +147,17 @@ def build_service(
         at = f"secondaryLaunchConfigs.{each.name}."
         check_launchable(row, each.config, at=at, subject=f"{name}, {each.name}", find_policy=find_policy)
     return row
+
+
+def _policies(settings: ServiceSettings, config: LaunchConfig) -> dict[str, Any]:
+    """The columns of what was said about it, or what its labels say."""
+    lost_host = settings.get("lost_host", (None, None))
+    return {
+        "scale_policy": check_scale_policy(settings.get("scale_policy"), config),
+        "verdict_settings": check_verdict(settings.get("verdict_settings")),
+        "lost_after": parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
+        "schedule": new_schedule(settings.get("schedule"), config.labels),
+    }
 
 
 def _check_parts(row: Service) -> None:
