@@ -145,6 +145,15 @@ def _check_label(primary: LaunchConfig, sidekicks: Iterable[Sidekick]) -> None:
         raise Invalid("launchConfig.labels", "InvalidOption", why)
 
 
+def with_label(primary: LaunchConfig, names: Iterable[str]) -> LaunchConfig:
+    """The primary's configuration with the label naming these sidekicks, if it has the label."""
+    if SIDEKICKS_LABEL not in primary.labels:
+        return primary
+    labels = {name: value for name, value in primary.labels.items() if name != SIDEKICKS_LABEL}
+    listed = ",".join(names)
+    return replace(primary, labels={**labels, SIDEKICKS_LABEL: listed} if listed else labels)
+
+
 def label_names(labels: Mapping[str, str]) -> list[str]:
     """The sidekicks that the label of a compose service names."""
     return [name for each in labels.get(SIDEKICKS_LABEL, "").split(",") if (name := each.strip())]
@@ -153,6 +162,17 @@ def label_names(labels: Mapping[str, str]) -> list[str]:
 def shown(service: str, config: LaunchConfig) -> LaunchConfig:
     """A stored configuration as people see it: the primary is called as its service is now."""
     return with_references(config, {PRIMARY: service})
+
+
+def next_sidekicks(current: Sequence[Sidekick], wanted: Sequence[Sidekick], version: int) -> tuple[Sidekick, ...]:
+    """The sidekicks of the next revision where `wanted` are all that there are to be; those that are the same stay."""
+    known = {each.name: each for each in current}
+    return tuple(
+        replace(each, version=known[each.name].version)
+        if each.name in known and known[each.name].config == each.config
+        else replace(each, version=version)
+        for each in wanted
+    )
 
 
 def merge_upgrade(current: Sequence[Sidekick], changed: Sequence[Sidekick], version: int) -> tuple[Sidekick, ...]:

@@ -37,7 +37,7 @@ class ServiceUnits:
         self._versions = {each.name: each.version for each in self.sidekicks}
         self._made: set[str] = set()  # units of slots that are new as well
         self._members: dict[str, list[Container]] = defaultdict(list)
-        if self.sidekicks or row.revision > 1:  # only an upgrade or a rollback leaves sidekicks that are not wanted
+        if self.sidekicks or row.previous_revision:  # only upgrades and rollbacks leave some that are not wanted
             for each in sidekick_containers(row).select_related("host"):
                 self.add(each)
 

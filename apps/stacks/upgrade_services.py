@@ -22,7 +22,8 @@ from apps.stacks.new_services import check_launchable, check_scale_policy
 from apps.stacks.revisions import check_note, columns_of, find_revision, next_number, save_revision
 from apps.stacks.scheduled_services import check_schedulable
 from apps.stacks.service_options import NO_IMAGE, is_without_image
-from apps.stacks.sidekicks import Sidekick, check_unit, merge_upgrade
+from apps.stacks.sidekick_changes import check_new_names, sidekicks_of_next
+from apps.stacks.sidekicks import Sidekick, check_unit, with_label
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
 
@@ -68,30 +69,30 @@ def service_upgrade(
     at: str = "launchConfig.",
     sidekicks: Sequence[Sidekick] = (),
     note: str = "",
+    is_whole: bool = False,
 ) -> Service:
     """Have the service's containers replaced, in batches, by ones of `config`; the old ones are kept until `finish`.
 
-    `sidekicks` are those that change; without a `config` the primary containers stay. The configurations are a new
-    revision of the service at once. Raises `Invalid` (what `check_launchable` refuses, an order that the host ports
-    leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    `sidekicks` are those that change, or with `is_whole` all that there are to be: others are removed, and new ones
+    added to each unit. Without a `config` the primary containers stay, unless these are the service's first sidekicks:
+    its containers are in no units yet. The configurations are a new revision of the service at once. Raises `Invalid`
+    (what `check_launchable` refuses, a name that is taken, an order that the host ports leave no room for),
+    `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     number, note = next_number(row), check_note(note)
     settings = strategy.to_json() | _how_judged(row, strategy)
-    primary, stored = _next_configs(row, config, sidekicks, number, at)
+    config = row.config if config is None and is_whole and sidekicks and not row.secondary else config
+    all_sidekicks = sidekicks_of_next(row, sidekicks, number, is_whole=is_whole)
+    primary, stored = _next_configs(row, config, all_sidekicks, number, at)
     if strategy.start_first:
-        _require_room(row, primary)
-    spec = {
-        "spec": primary.to_json(),
-        "image": primary.image[:512],
-        "secondary": [each.to_json() for each in stored],
-        "primary_version": None if config is not None else row.current_version,
-    }
-    columns = {**spec, "revision": number, "previous_revision": row.revision}
-    columns["upgrade"] = {"phase": UPGRADING, **settings}
-    secondary = {each.name: each.config.to_json() for each in stored}
-    request = {**settings, "revision": number, "launchConfig": primary.to_json(), "secondaryLaunchConfigs": secondary}
+        _require_room(row, primary, stored)
+    spec = _spec_of(primary, stored, None if config is not None else row.current_version)
+    request = {**settings, "revision": number, **_described(primary, stored)}
+    numbers = {"revision": number, "previous_revision": row.revision}
+    columns = {**spec, **numbers, "upgrade": {"phase": UPGRADING, **settings}}
     try:
         with transaction.atomic():
+            check_new_names(row, stored)
             save_revision(row, row.revision, columns_of(row), None)
             save_revision(row, number, spec, actor, note)
             request_change(row, "upgrade", actor=actor, changes=columns, request=request)
@@ -99,6 +100,22 @@ def service_upgrade(
     except IntegrityError:  # two upgrades took the same number in the same moment
         raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
     return row
+
+
+def _spec_of(primary: LaunchConfig, sidekicks: Sequence[Sidekick], primary_version: int | None) -> dict[str, Any]:
+    """The columns that a service and its revision have of them."""
+    return {
+        "spec": primary.to_json(),
+        "image": primary.image[:512],
+        "secondary": [each.to_json() for each in sidekicks],
+        "primary_version": primary_version,
+    }
+
+
+def _described(primary: LaunchConfig, sidekicks: Sequence[Sidekick]) -> dict[str, Any]:
+    """What the containers are to become, for the operation and the audit log."""
+    secondary = {each.name: each.config.to_json() for each in sidekicks}
+    return {"launchConfig": primary.to_json(), "secondaryLaunchConfigs": secondary}
 
 
 def _how_judged(row: Service, strategy: UpgradeStrategy) -> dict[str, Any]:
@@ -118,8 +135,10 @@ def _next_configs(
     row: Service, config: LaunchConfig | None, sidekicks: Sequence[Sidekick], number: int, at: str
 ) -> tuple[LaunchConfig, tuple[Sidekick, ...]]:
     """The configurations of the next revision, checked as those of a new service are."""
-    merged = merge_upgrade(row.sidekicks, sidekicks, number)
-    primary, stored = check_unit(row.name, config or row.config, merged)
+    wanted = config or row.config
+    if {each.name for each in sidekicks} != {each.name for each in row.sidekicks}:
+        wanted = with_label(wanted, [each.name for each in sidekicks])
+    primary, stored = check_unit(row.name, wanted, sidekicks)
     if config is not None and is_without_image(config.image) and row.has_containers:
         reason = f"{NO_IMAGE} stands for no containers; stop or remove the service instead."
         raise Invalid(f"{at}imageUuid", "InvalidOption", reason)
@@ -127,9 +146,8 @@ def _next_configs(
         check_launchable(row, primary, at=at, subject=row.name)
         check_scale_policy(row.scale_policy or None, primary)
         _check_schedule(row, primary)
-    changed = {each.name for each in sidekicks}
     for each in stored:
-        if each.name in changed:
+        if each.version == number:
             field = f"secondaryLaunchConfigs.{each.name}."
             check_launchable(row, each.config, at=field, subject=f"{row.name}, {each.name}")
     return primary, stored
@@ -148,13 +166,14 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
     nothing would change, host policy of today), `Forbidden`, `ActionNotAvailable`.
     """
     found = find_revision(row, number)
-    now = {each.name: each.config for each in row.sidekicks}
-    sidekicks = [each for each in found.sidekicks if now.get(each.name) != each.config]
+    now, then = ([(each.name, each.config) for each in revision.sidekicks] for revision in (row, found))
     config = found.config if found.config != row.config else None
-    if config is None and not sidekicks:
+    if config is None and now == then:
         raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
     note = note.strip() or f"Back to revision {number}"
-    return service_upgrade(row, actor=actor, config=config, sidekicks=sidekicks, strategy=strategy, note=note)
+    return service_upgrade(
+        row, actor=actor, config=config, sidekicks=found.sidekicks, strategy=strategy, note=note, is_whole=True
+    )
 
 
 def service_upgrade_step(
@@ -180,12 +199,12 @@ def service_upgrade_step(
     return row
 
 
-def _require_room(row: Service, config: LaunchConfig) -> None:
+def _require_room(row: Service, config: LaunchConfig, sidekicks: Sequence[Sidekick]) -> None:
     """Refuse to start the new containers first where their fixed host ports are held by those that they replace.
 
     In a unit with sidekicks they could not: they take the network and the volumes of those that are still there.
     """
-    if row.secondary:
+    if row.secondary or sidekicks:
         why = f"{row.name} has sidekicks, which stay with the container that they work for: stop the old ones first."
         raise Invalid("startFirst", "InvalidOption", why)
     if not fixed_ports(config.published):

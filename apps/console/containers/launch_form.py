@@ -245,7 +245,7 @@ def form_to_config(form: QueryDict, *, start: bool = True) -> LaunchConfig:
 def config_to_form(config: LaunchConfig) -> dict[str, Any]:
     """Turn a launch configuration into the form's values, for a clone."""
     data = config.to_wire()
-    values: dict[str, Any] = {"image": _image_text(config)}
+    values: dict[str, Any] = {"image": image_text(config)}
     if is_always_pulled(config):  # the form has a switch for it
         values["pullAlways"] = True
         data["labels"] = {name: text for name, text in data["labels"].items() if name != PULL_IMAGE_LABEL}
@@ -257,7 +257,8 @@ def config_to_form(config: LaunchConfig) -> dict[str, Any]:
     return values | _health_check_values(config)
 
 
-def _image_text(config: LaunchConfig) -> str:
+def image_text(config: LaunchConfig) -> str:
+    """The image as a person writes it."""
     kind = (config.image_uuid or "").partition(":")[0]
     return f"sim:{config.image}" if kind == "sim" else config.image
 

@@ -19,18 +19,21 @@ from apps.console.containers.launch_form import (
 )
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.service_kind_form import kind_errors, kind_values, parse_scale_policy, with_kind, without_kind
-from apps.console.stacks.services import clone_verdict, find
+from apps.console.stacks.services import find
+from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, submitted_sidekicks, with_unit_fields
 from apps.console.stacks.stacks import find as find_stack
 from apps.containers.models import Container
 from apps.containers.services import container_create
-from apps.core.errors import Conflict, Invalid, Problem
+from apps.core.errors import Invalid, Problem
 from apps.core.ids import parse_key
 from apps.hosts.models import Host
 from apps.stacks.compose import ComposeService, export
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.services import links_set, service_create
+from apps.stacks.sidekicks import UnitConfig
 
 TEMPLATE = "console/service_form.html"
+NO_SIDEKICKS = SidekickForm()
 
 
 @member_required
@@ -51,31 +54,34 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
         raise Problem(
             _("Only services with containers of their own can be cloned; add another one instead."), status=404
         )
-    if not (allowed := clone_verdict(ctx, row)):
-        raise Conflict(allowed.reason)
-    values = config_to_form(without_kind(row.config))
-    if not ctx.can("values"):
+    can_see_values, name = bool(ctx.can("values")), f"{row.name}-copy"
+    sidekicks = SidekickForm.of_copy(row, name, can_see_values=can_see_values)
+    values = config_to_form(without_kind(sidekicks.primary or row.config))
+    if not can_see_values:
         values.pop("env", None)
     links = ServiceLink.objects.filter(service=row)
     values |= {
-        "name": f"{row.name}-copy",
+        "name": name,
         "description": row.description,
         **kind_values(row),
+        **sidekicks.values(),
         "start": "on",
         "linkRows": [(link.target_id, link.name) for link in links],
     }
-    return _handle_form(ctx, row.stack, values)
+    return _handle_form(ctx, row.stack, values, sidekicks)
 
 
-def _handle_form(ctx: RequestContext, stack: Stack, values: dict[str, Any]) -> HttpResponse:
+def _handle_form(
+    ctx: RequestContext, stack: Stack, values: dict[str, Any], sidekicks: SidekickForm = NO_SIDEKICKS
+) -> HttpResponse:
     errors: dict[str, str] = {}
     if ctx.request.method == "POST":
-        values = submitted_values(ctx.request.POST)
+        values = {**submitted_values(ctx.request.POST), **submitted_sidekicks(ctx.request.POST)}
         try:
-            row = _create_service(ctx, stack)
+            row = _create_service(ctx, stack, sidekicks)
             return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
-            errors = kind_errors(problem) or form_errors(problem)
+            errors = sidekick_errors(problem) or kind_errors(problem) or form_errors(problem)
     context = {"stack": stack, **_form_context(ctx, values, errors)}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)
 
@@ -106,20 +112,20 @@ def parse_links(ctx: RequestContext) -> list[tuple[Service, str]]:
     return [(known[key], name) for key, name in rows if key]
 
 
-def _create_service(ctx: RequestContext, stack: Stack) -> Service:
+def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) -> Service:
     """Create the service with its links in one transaction."""
     sent = ctx.request.POST
     text = sent.get("scale", "1").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 9):
         raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
-    config, links = with_kind(form_to_config(sent), sent), parse_links(ctx)
+    config, links = with_unit_fields(with_kind(form_to_config(sent), sent), sent), parse_links(ctx)
     with transaction.atomic():
         row = service_create(
             actor=ctx.actor,
             stack=stack,
             name=sent.get("name", "").strip(),
             description=sent.get("description", "").strip(),
-            config=config,
+            config=UnitConfig(config, sidekicks.parse(sent)),
             scale=int(text),
             scale_policy=parse_scale_policy(sent),
             start_on_create=bool(sent.get("start")),
@@ -143,7 +149,8 @@ def preview(ctx: RequestContext) -> HttpResponse:
         text = sent.get("scale", "1")
         made = ComposeService(
             name=sent.get("name", "").strip() or "service",
-            config=with_kind(form_to_config(sent), sent),
+            config=with_unit_fields(with_kind(form_to_config(sent), sent), sent),
+            sidekicks=tuple((each.name, each.config) for each in NO_SIDEKICKS.parse(sent)),
             scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
             links=links,
         )

@@ -19,6 +19,8 @@ from apps.console.request_context import RequestContext, member_required
 from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches
 from apps.console.stacks.service_form import form_choices
 from apps.console.stacks.services import find
+from apps.console.stacks.sidekick_form import FIELD as SIDEKICKS
+from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, submitted_sidekicks, with_unit_fields
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Problem
 from apps.stacks.models import Service
@@ -34,16 +36,16 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
     ctx.require_permission("operate")
     row = find(ctx, pk)
     shown = _shown_values(ctx, row)
-    values, errors = {**shown, **_STRATEGY}, {}
+    sidekicks = SidekickForm.of(row, can_see_values=bool(ctx.can("values")))
+    values, errors = {**shown, **sidekicks.values(), **_STRATEGY}, {}
     if ctx.request.method == "POST":
-        values = submitted_values(ctx.request.POST)
+        values = {**submitted_values(ctx.request.POST), **submitted_sidekicks(ctx.request.POST)}
         try:
-            config = upgraded_config(row.config, shown, ctx.request.POST)
-            strategy, note = _parse_strategy(ctx.request.POST), ctx.request.POST.get("note", "")
-            service_upgrade(row, actor=ctx.actor, config=config, strategy=strategy, note=note)
+            _start_upgrade(ctx, row, shown, sidekicks)
             return ctx.success_response(_("Upgrading %(name)s.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
-            errors = {problem.field: problem.message} if problem.field in _OWN else form_errors(problem)
+            own = {problem.field: problem.message} if problem.field in _OWN else {}
+            errors = own or _errors_of_names(problem) or form_errors(problem)
     context = {
         "row": row,
         "stack": row.stack,
@@ -54,6 +56,25 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
         **form_choices(ctx),
     }
     return ctx.render("console/service_upgrade.html", context, status=422 if errors else 200)
+
+
+def _start_upgrade(ctx: RequestContext, row: Service, shown: dict[str, Any], form: SidekickForm) -> None:
+    """Upgrade what was changed; the service's own containers stay when only its sidekicks were. Raises `Invalid`."""
+    sent = ctx.request.POST
+    config: LaunchConfig | None = with_unit_fields(upgraded_config(row.config, shown, sent), sent)
+    sidekicks = form.parse(sent)
+    before, after = ([(each.name, each.config) for each in unit] for unit in (form.base, sidekicks))
+    if before != after and config == form.primary:
+        config = None
+    strategy, note = _parse_strategy(sent), sent.get("note", "")
+    service_upgrade(
+        row, actor=ctx.actor, config=config, sidekicks=sidekicks, strategy=strategy, note=note, is_whole=True
+    )
+
+
+def _errors_of_names(problem: Problem) -> dict[str, str]:
+    """The service keeps its name here, so that a refused one is that of a sidekick."""
+    return sidekick_errors(problem) or ({SIDEKICKS: problem.message} if problem.field == "name" else {})
 
 
 def _shown_values(ctx: RequestContext, row: Service) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ from apps.containers.selectors import endpoints, is_running
 from apps.control.models import Operation
 from apps.core.edits import BasedOn
 from apps.core.errors import Invalid
-from apps.environments.access import Verdict, verdict
+from apps.environments.access import verdict
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import Service, ServiceLink, ServiceRevision
 from apps.stacks.selectors import containers_to_run, service_events
@@ -37,7 +38,6 @@ from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.undo import UNDO_SECONDS, change_undo, is_undoable
 
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
-MAX_SIDEKICKS_SHOWN = 200
 _FRESHNESS_FIELDS = (
     "display_state",
     "external_id",
@@ -54,15 +54,6 @@ def find(ctx: RequestContext, pk: int) -> Service:
     return ctx.get_or_404(rows, pk)
 
 
-def clone_verdict(ctx: RequestContext, row: Service) -> Verdict:
-    """Whether a copy of the service can be made with the form."""
-    if row.secondary:
-        # The form knows nothing of them, and each name is there once in a stack.
-        why = _("A service with sidekicks is not cloned: export the stack's compose files, and rename all of them.")
-        return Verdict(allowed=False, reason=why)
-    return ctx.can("operate")
-
-
 def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
     """The containers of the service with their hosts, including replacements that are not in a slot yet."""
     here = Q(slot__service=row) | Q(succeeds__service=row)
@@ -70,16 +61,20 @@ def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
     return rows.select_related("host")
 
 
-def _sidekicks(ctx: RequestContext, row: Service) -> list[Container]:
-    """The other containers of its deployment units, for one page; those that an upgrade keeps are left out."""
-    if not row.secondary:
-        return []
-    units = Container.objects.within([ctx.env.pk]).filter(slot__service=row, removed=None).values("deployment_unit")
-    rows = Container.objects.within([ctx.env.pk]).filter(deployment_unit__in=units, removed=None)
-    rows = rows.exclude(Q(launch_name=PRIMARY) | Q(deployment_unit=""))
-    if row.desired == "active":
-        rows = rows.exclude(desired="stopped")
-    return list(defer_heavy_fields(rows.select_related("host")).order_by(*natural_order("name"))[:MAX_SIDEKICKS_SHOWN])
+def _add_sidekicks(ctx: RequestContext, row: Service, shown: Iterable[Any]) -> None:
+    """Give each container of the page the others of its deployment unit; those that an upgrade keeps are left out."""
+    by_unit: dict[str, list[Any]] = {each.deployment_unit: [] for each in shown if each.deployment_unit}
+    if by_unit:
+        rows = Container.objects.within([ctx.env.pk]).filter(deployment_unit__in=list(by_unit), removed=None)
+        rows = rows.exclude(launch_name__in=("", PRIMARY))
+        if row.desired == "active":
+            rows = rows.exclude(desired="stopped")
+        found: Any = defer_heavy_fields(rows.select_related("host")).order_by(*natural_order("name"))
+        for each in found:
+            each.published_ports = endpoints(each)
+            by_unit[each.deployment_unit].append(each)
+    for each in shown:
+        each.sidekicks = by_unit.get(each.deployment_unit, [])
 
 
 def freshness_rows(ctx: RequestContext, row: Service) -> QuerySet[Container]:
@@ -98,13 +93,13 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     page = paginate(ctx.request, sort_rows(defer_heavy_fields(mine), ctx.request.GET.get("sort", "slot"), COLUMNS))
     for each in page.rows:
         each.published_ports = endpoints(each)
+    _add_sidekicks(ctx, row, page.rows)
     links = ServiceLink.objects.filter(Q(service=row) | Q(target=row)).select_related("service__stack", "target__stack")
     can_see_values = ctx.can("values")
     context = {
         "row": row,
         "page": page,
         "ports": [each for container in page.rows for each in container.published_ports],
-        "sidekicks": _sidekicks(ctx, row),
         "running": sum(map(is_running, all_containers)),
         "meter": meter_tone(row, sum(map(is_running, all_containers))),
         "freshness": combined_freshness(all_containers),
@@ -122,9 +117,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
             _("Upgrade"), "refresh", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
         "previous_image": _previous_image(row),
-        "clone": buttons.custom_button(
-            _("Clone"), "copy", ctx.url("service-clone", pk=row.pk), clone_verdict(ctx, row)
-        ),
+        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
     }
     return ctx.render("console/service.html", context)
 
