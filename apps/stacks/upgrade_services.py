@@ -145,7 +145,7 @@ def _next_configs(
     if config is not None:
         check_launchable(row, primary, at=at, subject=row.name)
         check_scale_policy(row.scale_policy or None, primary)
-        _check_schedule(row, primary)
+    _check_schedule(row, primary, stored)
     for each in stored:
         if each.version == number:
             field = f"secondaryLaunchConfigs.{each.name}."
@@ -153,9 +153,9 @@ def _next_configs(
     return primary, stored
 
 
-def _check_schedule(row: Service, config: LaunchConfig) -> None:
+def _check_schedule(row: Service, config: LaunchConfig, sidekicks: Sequence[Sidekick]) -> None:
     upgraded = copy(row)
-    upgraded.spec = config.to_json()
+    upgraded.spec, upgraded.secondary = config.to_json(), [each.to_json() for each in sidekicks]
     check_schedulable(upgraded)
 
 

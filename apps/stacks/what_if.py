@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from apps.containers.deployment_units import unit_requirements
 from apps.containers.fleet import FleetSnapshot, own_labels, read_snapshot
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
@@ -22,8 +23,10 @@ from apps.hosts.placement import Placed, PlacementRequirements, choose_host
 from apps.stacks.goal import ON_HOSTS, global_hosts, goal_of
 from apps.stacks.models import Service, Slot
 from apps.stacks.new_services import check_scale
-from apps.stacks.plan import free_numbers
+from apps.stacks.plan import REMOVED_STATES, free_numbers
 from apps.stacks.rollout import upgrade_view
+from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.unit_steps import build_sidekick
 
 MAX_EXPLAINED = 20_000  # containers times hosts: to explain more takes seconds
 
@@ -64,6 +67,15 @@ class WhatIf:
         return tuple(move for move in self.placed if move.target)
 
 
+@dataclass(frozen=True, slots=True)
+class UnitToPlace:
+    """A container to be placed with the others of its deployment unit, and the name of the host that it would leave."""
+
+    row: Container
+    origin: str = ""
+    mates: tuple[Container, ...] = ()
+
+
 @dataclass
 class Trial:
     """Placements one after the other on a copy, each seeing those before it."""
@@ -73,7 +85,18 @@ class Trial:
     explain: bool = True
     _hopeless: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def place(self, row: Container, origin: str = "") -> Move:
+    def place_all(self, units: Iterable[UnitToPlace]) -> tuple[Move, ...]:
+        """Where each would go, one after the other; the members of a unit go together."""
+        return tuple(move for unit in units for move in self._place_unit(unit))
+
+    def _place_unit(self, unit: UnitToPlace) -> Iterable[Move]:
+        found = self._place(unit.row, unit.origin, unit.mates)
+        yield found
+        for mate in unit.mates:
+            if mate.host_id is None:
+                yield Move(mate.name, unit.origin, found.target, (f"it goes where {unit.row.name} goes",))
+
+    def _place(self, row: Container, origin: str, mates: Sequence[Container]) -> Move:
         """Where the container would go; what no host took before is not tried again for its like."""
         if row.spread_key in self._hopeless:
             return Move(row.name, origin, reasons=self._hopeless[row.spread_key])
@@ -81,14 +104,17 @@ class Trial:
         if isinstance(peers, ReconcileResult):
             return Move(row.name, origin, reasons=(peers.message,))
         mine = self.spread.setdefault(row.spread_key, {}) if row.spread_key else {}
-        wanted = replace(requirements_of(row, {}, peers), spread=mine)
+        wanted = unit_requirements(replace(requirements_of(row, {}, peers), spread=mine), mates)
         answer = choose_host(wanted, self.fleet, explain=self.explain)
         if not isinstance(answer, Placed):
             if row.spread_key:
                 self._hopeless[row.spread_key] = answer.reasons
             return Move(row.name, origin, reasons=answer.reasons)
         self._take(row, wanted, answer.host_id)
-        mine[answer.host_id] = mine.get(answer.host_id, 0) + 1
+        new = [mate for mate in mates if mate.host_id is None]
+        for mate in new:  # what they reserve is taken already: that of the whole unit was
+            self.fleet.place(Neighbour(answer.host_id, mate.name, str(mate.uuid), own_labels(mate)))
+        mine[answer.host_id] = mine.get(answer.host_id, 0) + 1 + len(new)
         reasons = tuple(answer.trace[0]["reasons"]) if answer.trace else ()
         return Move(row.name, origin, self.fleet.hosts[answer.host_id].name, reasons)
 
@@ -122,10 +148,25 @@ def what_if_scaled(row: Service, scale: Any) -> WhatIf:
     leaving = [slot.container for slot in slots if slot.container and slot.container.pk in steps.remove]
     numbers = steps.fill + steps.surge
     made = [_successor(row, number, by_number.get(number), goal.hosts.get(number)) for number in numbers]
-    trial = _trial(read_snapshot(row.environment_id), len(made)) if made else None
-    placed = [trial.place(*each) for each in made] if trial else []
-    removed = [Move(each.name, str(each.host or "")) for each in leaving]
-    return WhatIf("scale", tuple(placed), tuple(removed))
+    placed = _trial(read_snapshot(row.environment_id), len(made)).place_all(made) if made else ()
+    return WhatIf("scale", placed, _removed(leaving))
+
+
+def _removed(leaving: Sequence[Container]) -> tuple[Move, ...]:
+    """Containers that would go, with the sidekicks of their units."""
+    beside = _sidekicks(each.deployment_unit for each in leaving)
+    rows = [row for each in leaving for row in (each, *beside.get(each.deployment_unit, ()))]
+    return tuple(Move(each.name, str(each.host or "")) for each in rows)
+
+
+def _sidekicks(units: Iterable[str]) -> Mapping[str, Sequence[Container]]:
+    """The running sidekicks of deployment units, in one query."""
+    found: dict[str, list[Container]] = defaultdict(list)
+    wanted = {unit for unit in units if unit}
+    rows = _running(Container.all_objects.filter(deployment_unit__in=wanted)).exclude(launch_name__in=("", PRIMARY))
+    for row in rows.select_related("host").order_by("name") if wanted else ():
+        found[row.deployment_unit].append(row)
+    return found
 
 
 def is_scalable(row: Service) -> bool:
@@ -135,20 +176,23 @@ def is_scalable(row: Service) -> bool:
 
 def what_if_host_lost(host: Host) -> WhatIf:
     """The host gone for good: what its services would start elsewhere, each after its own time, and what waits."""
-    rows = _running(Container.all_objects.filter(host=host)).select_related("slot__service__stack")
+    rows = _running(Container.all_objects.filter(host=host, launch_name__in=("", PRIMARY)))
+    rows = list(rows.select_related("slot__service__stack"))
+    beside = _sidekicks(row.deployment_unit for row in rows)
     moving, stays = [], []
     for row in rows:
         slot = getattr(row, "slot", None)
         why = _reason_to_stay(row, slot)
         if why or slot is None:
-            stays.append(Move(row.name, str(host), str(host), (why,)))
+            unit = (row, *beside.get(row.deployment_unit, ()))
+            stays += [Move(each.name, str(host), str(host), (why,)) for each in unit]
         else:
             moving.append(slot)
     moving.sort(key=lambda slot: (slot.service_id, slot.number))
     snapshot = read_snapshot(host.environment_id)
     trial = _trial(snapshot, len(moving), lambda view: replace(view, state=LOST) if view.id == host.pk else view)
-    placed = [trial.place(*_successor(slot.service, slot.number, slot)) for slot in moving]
-    return WhatIf("hostLost", tuple(placed), stays=tuple(stays))
+    placed = trial.place_all(_successor(slot.service, slot.number, slot) for slot in moving)
+    return WhatIf("hostLost", placed, stays=tuple(stays))
 
 
 def _reason_to_stay(row: Container, slot: Slot | None) -> str:
@@ -180,10 +224,22 @@ def what_if_labeled(host: Host, labels: Mapping[str, str]) -> WhatIf:
     stays = [
         Move(row.name, str(host), str(host), broken) for row in here if (broken := _newly_broken(row, host, wanted))
     ]
-    placed = [trial.place(row) for row in waiting]
-    placed += [trial.place(*_successor(service, number, None, host.pk)) for service, number in begins]
-    removed = [Move(slot.container.name, str(host)) for slot in ends if slot.container is not None]
-    return WhatIf("labels", tuple(placed), tuple(removed), tuple(stays))
+    new = [_successor(service, number, None, host.pk) for service, number in begins]
+    removed = _removed([slot.container for slot in ends if slot.container is not None])
+    return WhatIf("labels", trial.place_all([*_waiting_units(waiting), *new]), removed, tuple(stays))
+
+
+def _waiting_units(waiting: Sequence[Container]) -> Iterable[UnitToPlace]:
+    """Containers without a host, each unit once: placed together, and where one of them is already."""
+    found: dict[str, list[Container]] = defaultdict(list)
+    units = {row.deployment_unit for row in waiting if row.deployment_unit}
+    rows = Container.all_objects.filter(deployment_unit__in=units, removed=None).exclude(desired__in=REMOVED_STATES)
+    for row in rows.order_by("pk") if units else ():
+        found[row.deployment_unit].append(row)
+    for row in waiting:
+        members = found.pop(row.deployment_unit, []) if row.deployment_unit else [row]
+        if members:
+            yield UnitToPlace(row, mates=tuple(each for each in members if each.pk != row.pk))
 
 
 def _global_changes(host: Host, labels: Mapping[str, str]) -> tuple[list[tuple[Service, int]], list[Slot]]:
@@ -225,8 +281,8 @@ def _slots(**where: Any) -> Iterable[Slot]:
     return Slot.objects.filter(**where).select_related("container__host", "successor__host", "previous")
 
 
-def _successor(row: Service, number: int, slot: Slot | None, host_id: int | None = None) -> tuple[Container, str]:
-    """The container that the service would make for a slot, and the name of the host that it would leave.
+def _successor(row: Service, number: int, slot: Slot | None, host_id: int | None = None) -> UnitToPlace:
+    """The containers that the service would make for a slot.
 
     `host_id` is the only host for it, where the service is global.
     """
@@ -248,7 +304,8 @@ def _successor(row: Service, number: int, slot: Slot | None, host_id: int | None
         },
     )
     made.requested_host_id = host_id or made.requested_host_id
-    return made, str(previous or "")
+    mates = tuple(build_sidekick(row, number, "", each) for each in row.sidekicks)
+    return UnitToPlace(made, str(previous or ""), mates)
 
 
 def parse_labels(field_name: str, text: str) -> dict[str, str]:
