@@ -139,6 +139,8 @@ def _next_configs(
     if {each.name for each in sidekicks} != {each.name for each in row.sidekicks}:
         wanted = with_label(wanted, [each.name for each in sidekicks])
     primary, stored = check_unit(row.name, wanted, sidekicks)
+    if config is None and stored == row.sidekicks:
+        raise Invalid(at.removesuffix("."), "InvalidOption", "Nothing is to be upgraded: all is as it was.")
     if config is not None and is_without_image(config.image) and row.has_containers:
         reason = f"{NO_IMAGE} stands for no containers; stop or remove the service instead."
         raise Invalid(f"{at}imageUuid", "InvalidOption", reason)

@@ -118,12 +118,12 @@ def test_the_last_one_leaves_a_service_of_single_containers(make: Make, settle: 
     assert members(settle(row)) == sorted(twice("web", "log") + twice("web", state="stopped"))
 
 
-def test_the_same_ones_replace_nothing(make: Make, settle: Settle, actor_of: Any) -> None:
+def test_the_same_ones_are_no_upgrade(make: Make, settle: Settle, actor_of: Any) -> None:
     row = make(DATA, LOG)
-    before = set(Container.all_objects.values_list("pk", flat=True))
-    change(row, actor_of("bob"), DATA, LOG)
-    assert settle(row).display_state == "upgraded"
-    assert set(Container.all_objects.values_list("pk", flat=True)) == before
+    with pytest.raises(Invalid) as caught:
+        change(row, actor_of("bob"), DATA, LOG)
+    assert (caught.value.field, caught.value.code) == ("launchConfig", "InvalidOption")
+    assert settle(row).display_state == "active"
 
 
 @pytest.mark.parametrize(

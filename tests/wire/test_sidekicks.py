@@ -52,6 +52,33 @@ def test_instances_are_all_members_of_the_units(service: Any, api_of: Any, lab: 
     assert listed["currentScale"] == 1
 
 
+def test_sidekicks_come_and_go_by_an_upgrade_that_names_them_all(
+    service: Any, api_of: Any, lab: Environment, run_loop: Callable[[], None]
+) -> None:
+    api = api_of("bob").inside(lab)
+    address = f"services/{service['id']}?action=upgrade"
+    log, _tail = api.get(f"services/{service['id']}")["secondaryLaunchConfigs"]
+    proxy = {"name": "proxy", "imageUuid": IMAGE, "networkLaunchConfig": "web"}
+    sent = {"replaceSidekicks": True, "secondaryLaunchConfigs": [log, proxy]}
+    refused = api.post(address, {"inServiceStrategy": {**sent, "replaceSidekicks": False}})
+    assert (refused.status, refused["code"]) == (422, "InvalidOption")
+    assert api.post(address, {"inServiceStrategy": sent}).status == 202
+    run_loop()
+    after = api.get(f"services/{service['id']}")
+    assert [each["name"] for each in after["secondaryLaunchConfigs"]] == ["log", "proxy"]
+    names = {each["name"] for each in api.get(f"services/{service['id']}/instances")["data"]}
+    assert names == {"shop_web_1", "shop_web_log_1", "shop_web_proxy_1"}
+
+
+def test_an_upgrade_to_the_same_sidekicks_is_refused(service: Any, api_of: Any, lab: Environment) -> None:
+    api = api_of("bob").inside(lab)
+    same = api.get(f"services/{service['id']}")["secondaryLaunchConfigs"]
+    body = {"inServiceStrategy": {"replaceSidekicks": True, "secondaryLaunchConfigs": same}}
+    refused = api.post(f"services/{service['id']}?action=upgrade", body)
+    assert (refused.status, refused["code"]) == (422, "InvalidOption")
+    assert "as it was" in refused["message"]
+
+
 def test_a_sidekick_is_upgraded_by_its_name(
     service: Any, api_of: Any, lab: Environment, run_loop: Callable[[], None]
 ) -> None:

@@ -56,6 +56,7 @@ class InServiceUpgradeStrategyResource(EmbeddedResource):
         launchConfig                  launchConfig                 c
         previousLaunchConfig          launchConfig                 r
         previousSecondaryLaunchConfigs array[secondaryLaunchConfig] r
+        replaceSidekicks              boolean                      c =false
         secondaryLaunchConfigs        array[secondaryLaunchConfig] c
         startFirst                    boolean                      c =false
         verdict                       upgradeVerdict               c
@@ -88,11 +89,12 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     strategy = validate_body(kind.fields if kind else (), sent, "c")
     field = f"{_AT}secondaryLaunchConfigs"
     sidekicks = launch.parse_sidekicks(strategy.get("secondaryLaunchConfigs") or (), field)
+    is_whole = bool(strategy.get("replaceSidekicks"))
     unknown = [each.name for each in sidekicks if each.name not in {known.name for known in row.sidekicks}]
-    if unknown:
+    if unknown and not is_whole:
         raise Invalid(field, "InvalidOption", f"{row.name} has no sidekick {', '.join(unknown)[:200]}.")
     primary = strategy.get("launchConfig")
-    if not primary and not sidekicks:
+    if not primary and not sidekicks and not is_whole:
         raise Invalid(f"{_AT}launchConfig", "InvalidOption", "Nothing is to be upgraded; send a launchConfig.")
     service_upgrade(
         row,
@@ -106,6 +108,7 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
             strategy.get("verdict"),
         ),
         at=f"{_AT}launchConfig.",
+        is_whole=is_whole,
     )
 
 
