@@ -122,7 +122,9 @@ class RequestContext:
             "environment": self.environment or (None if is_fragment(self.request) else self.last_environment()),
             "layout": "console/fragment.html" if is_fragment(self.request) else "console/base.html",
             "switcher": self._switcher,  # a callable, so that fragments, which have no switcher, save its query
-            "overload": None if is_fragment(self.request) else overload_notice(),
+            "overload": None
+            if is_fragment(self.request)
+            else overload_notice(self.environment.pk if self.environment else None),
             "open_mode": self.actor.is_admin and not is_fragment(self.request) and open_mode_enabled(),
         }
         text = render_to_string(template, {**base_context, **(context or {})}, self.request)

@@ -11,7 +11,7 @@ from apps.containers.deployment_units import unit_mates, unit_requirements
 from apps.containers.fleet import own_labels, read_fleet, schedulable_hosts
 from apps.containers.models import Container
 from apps.containers.selectors import Counts, counts_by_host, find_container
-from apps.control.load import LoadLevel, load_level
+from apps.control.load import LoadLevel, load_level_for
 from apps.core.ids import row_number
 from apps.core.result import ReconcileResult
 from apps.environments.models import Environment
@@ -28,7 +28,7 @@ FIRST_RETRY, RETRY_SECONDS, RETRY_LATER = 1.0, 5.0, 15.0  # a host that becomes 
 
 def place(row: Container) -> Host | ReconcileResult:
     """Give the row a host, as `assign_host` does, unless the portal has too much to do already."""
-    if load_level() < LoadLevel.NO_PLACEMENTS:
+    if load_level_for(row.environment_id) < LoadLevel.NO_PLACEMENTS:
         return assign_host(row)
     message = "The portal is overloaded: new containers are placed when it has caught up."
     return ReconcileResult(state=row.display_state, message=message, requeue_after=random.uniform(10.0, 30.0))  # noqa: S311 - spread

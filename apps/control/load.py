@@ -2,6 +2,9 @@
 
 What is late is measured here, not at the hosts: a reconcile that waited long in the queue, and a thread that was not
 scheduled when it should have been, mean that this machine is too slow for the work, not that a host is silent.
+
+An environment that asked for more than can be done at once waits for itself: that holds up its own placements, but not
+those of environments in other queues.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import threading
 import time
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Any
 
 import redis
 from django.conf import settings
 
 from apps.control.queue import connection
+from apps.control.shares import QUEUES, queue_of
 
 log = logging.getLogger(__name__)
 
@@ -60,24 +65,53 @@ class LoadMeter:
             return self._worst if self._clock() - self._at <= MEMORY_SECONDS else 0.0
 
 
-meter = LoadMeter()
+class LoadMeters:
+    """A meter for each queue, and one for how late threads are scheduled."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.lag = LoadMeter(clock)
+        self.waits = {name: LoadMeter(clock) for name in QUEUES}
+
+    def seconds_behind(self) -> float:
+        """The worst of all."""
+        return max(self.lag.seconds_behind(), *(each.seconds_behind() for each in self.waits.values()))
 
 
-def note_wait(seconds: float) -> None:
-    """A reconcile has begun that waited so long in the queue; other processes learn of long waits."""
-    meter.note(seconds)
+meters = LoadMeters()
+
+
+def note_wait(seconds: float, environment: int | None = None) -> None:
+    """A reconcile of this environment has begun that waited so long; other processes learn of long waits."""
+    queue = queue_of(environment)
+    meters.waits[queue].note(seconds)
     if seconds >= THRESHOLDS[LoadLevel.NO_STATISTICS]:
-        _share(seconds)
+        _share(queue, seconds)
 
 
 def seconds_behind() -> float:
-    """How far the installation is behind, as far as this process knows."""
-    return max(meter.seconds_behind(), _shared(int(time.monotonic() // 2)))
+    """How far the installation is behind with the work of any environment, as far as this process knows."""
+    return max(meters.seconds_behind(), *_shared(int(time.monotonic() // 2)).values())
+
+
+def seconds_behind_for(environment: int | None) -> float:
+    """How far the installation is behind with this environment's work, or its own (None)."""
+    queue = queue_of(environment)
+    shared = _shared(int(time.monotonic() // 2))[queue]
+    return max(meters.lag.seconds_behind(), meters.waits[queue].seconds_behind(), shared)
 
 
 def load_level() -> LoadLevel:
-    """What is left out now."""
-    behind = seconds_behind()
+    """What is left out now, of all environments."""
+    return level_at(seconds_behind())
+
+
+def load_level_for(environment: int | None) -> LoadLevel:
+    """What is left out now of this environment's work."""
+    return level_at(seconds_behind_for(environment))
+
+
+def level_at(behind: float) -> LoadLevel:
+    """What is left out when work is so many seconds late."""
     return max((level for level, limit in THRESHOLDS.items() if behind >= limit), default=LoadLevel.NORMAL)
 
 
@@ -97,25 +131,27 @@ def _watch_lag(stopping: threading.Event) -> None:
     began = time.monotonic()
     while not stopping.wait(TICK_SECONDS):
         now = time.monotonic()
-        meter.note((now - began - TICK_SECONDS) * LAG_WEIGHT)
+        meters.lag.note((now - began - TICK_SECONDS) * LAG_WEIGHT)
         began = now
 
 
-def _share(seconds: float) -> None:
+def _share(queue: str, seconds: float) -> None:
     if settings.WAKE_BY == "clock":
         return
     try:
-        connection().set(_SHARED_KEY, f"{seconds:.1f}", px=int(MEMORY_SECONDS * 1000))
+        connection().set(f"{_SHARED_KEY}:{queue}", f"{seconds:.1f}", px=int(MEMORY_SECONDS * 1000))
     except redis.RedisError:
         log.info("other processes were not told that this one is behind")
 
 
 @functools.lru_cache(maxsize=1)
-def _shared(_two_seconds: int) -> float:
-    """What another process shared, asked for once in two seconds."""
+def _shared(_two_seconds: int) -> dict[str, float]:
+    """What other processes shared of each queue, asked for once in two seconds."""
+    nothing = dict.fromkeys(QUEUES, 0.0)
     if settings.WAKE_BY == "clock":
-        return 0.0
+        return nothing
     try:
-        return float(connection().get(_SHARED_KEY) or 0)
+        found: Any = connection().mget([f"{_SHARED_KEY}:{queue}" for queue in QUEUES])
+        return {queue: float(seconds or 0) for queue, seconds in zip(QUEUES, found, strict=True)}
     except (redis.RedisError, ValueError):
-        return 0.0
+        return nothing

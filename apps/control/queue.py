@@ -6,6 +6,7 @@ import functools
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import redis
 from celery import current_app
@@ -14,6 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.control.kinds import KINDS
+from apps.control.shares import queue_of
+from apps.environments.models import Environment, TenantRow
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,23 @@ PENDING_KEY_TTL_MS = 20_000
 def connection() -> redis.Redis:
     """The Redis client of this process; its time-outs are short because a lost requeue only costs time."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+
+
+@functools.lru_cache(maxsize=65536)
+def environment_of_key(kind: str, key: int) -> int | None:
+    """The environment of a row, which never changes; None for what belongs to the installation, or is gone."""
+    model = KINDS[kind].model
+    if model is Environment:
+        return key
+    if not has_environment(model):
+        return None
+    found: int | None = model.all_objects.filter(pk=key).values_list("environment", flat=True).first()
+    return found
+
+
+def has_environment(model: Any) -> bool:
+    """Whether rows of this model belong to environments."""
+    return issubclass(model, TenantRow)
 
 
 def _pending_key(kind: str, key: int) -> str:
@@ -61,7 +81,12 @@ def enqueue(kind: str, key: int, after: float = 0) -> None:
         # By name: the task imports the loop, which imports this module.
         due = time.time() + after
         current_app.send_task(
-            RECONCILE_TASK, (kind, key, due), countdown=after or None, retry=False, ignore_result=True
+            RECONCILE_TASK,
+            (kind, key, due),
+            queue=queue_of(environment_of_key(kind, key)),
+            countdown=after or None,
+            retry=False,
+            ignore_result=True,
         )
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the queue, the next resync finds the row
         clear_pending(kind, key)

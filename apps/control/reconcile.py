@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
 from apps.control.kinds import KINDS, Kind
 from apps.control.load import is_behind
 from apps.control.models import PENDING_STATES, Operation, OperationLine
-from apps.control.queue import clear_pending, enqueue, enqueue_after_commit
+from apps.control.queue import clear_pending, enqueue, enqueue_after_commit, has_environment
 from apps.core.events import row_changed
 from apps.core.models import Managed
 from apps.core.result import ReconcileResult
@@ -178,11 +178,18 @@ def due_rows(now: datetime | None = None) -> list[tuple[str, int]]:
     """
     now = now or timezone.now()
     late = Q(next_attempt_at__lte=now) & (Q(lease="") | Q(lease_until__lte=now))
-    return [
-        (name, key)
-        for name, kind in KINDS.items()
-        for key in kind.model.all_objects.filter(late).order_by("next_attempt_at").values_list("pk", flat=True)[:BATCH]
-    ]
+    return [(name, key) for name, kind in KINDS.items() for key in _first_due(kind, late)]
+
+
+def _first_due(kind: Kind, late: Q) -> list[int]:
+    """The keys of a batch; where more are due, environments get their turns: one with thousands holds up no other."""
+    rows = kind.model.all_objects.filter(late)
+    found = list(rows.order_by("next_attempt_at").values_list("pk", flat=True)[: BATCH + 1])
+    if len(found) <= BATCH or not has_environment(kind.model):
+        return found[:BATCH]
+    turn = Window(RowNumber(), partition_by=[F("environment")], order_by=["next_attempt_at", "pk"])
+    in_turns = rows.annotate(turn=turn).order_by("turn", "next_attempt_at")
+    return list(in_turns.values_list("pk", flat=True)[:BATCH])
 
 
 def resync() -> int:

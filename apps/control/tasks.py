@@ -10,7 +10,7 @@ from django.db import close_old_connections
 from apps.control import load
 from apps.control import reconcile as loop
 from apps.control.periodic import run_job
-from apps.control.queue import RECONCILE_TASK
+from apps.control.queue import RECONCILE_TASK, environment_of_key
 
 
 @shared_task(name=RECONCILE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
@@ -18,7 +18,7 @@ def reconcile(kind: str, key: int, due: float = 0.0) -> None:
     """Reconcile one row, which should have begun at the unix time `due`."""
     close_old_connections()
     if due:
-        load.note_wait(time.time() - due)
+        load.note_wait(time.time() - due, environment_of_key(kind, key))
     loop.reconcile_one(kind, key)
 
 

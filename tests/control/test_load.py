@@ -16,7 +16,7 @@ from apps.console.components.overload import overload_notice
 from apps.containers.models import Container
 from apps.containers.reconcile import reconcile_container
 from apps.control import load, tasks
-from apps.control.load import MEMORY_SECONDS, THRESHOLDS, LoadLevel, LoadMeter
+from apps.control.load import MEMORY_SECONDS, THRESHOLDS, LoadLevel, LoadMeter, LoadMeters
 from apps.control.reconcile import fail_overdue
 from apps.drivers.base import EngineDown, EngineEvent, EngineTimeout
 from apps.hosts.models import Host, HostEvent
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.faces
 
 
 @pytest.fixture(autouse=True)
-def own_meter(monkeypatch: pytest.MonkeyPatch) -> LoadMeter:
-    found = LoadMeter()
-    monkeypatch.setattr(load, "meter", found)
+def own_meters(monkeypatch: pytest.MonkeyPatch) -> LoadMeters:
+    found = LoadMeters()
+    monkeypatch.setattr(load, "meters", found)
     return found
 
 
-def behind(level: LoadLevel) -> None:
-    load.note_wait(THRESHOLDS[level])
+def behind(level: LoadLevel, environment: int | None = None) -> None:
+    load.note_wait(THRESHOLDS[level], environment)
 
 
 def test_a_measurement_counts_for_a_while_and_the_worst_wins() -> None:
@@ -59,12 +59,13 @@ def test_levels_come_in_their_order() -> None:
 
 def test_a_task_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.control.reconcile.reconcile_one", lambda *_: True)
+    monkeypatch.setattr(tasks, "environment_of_key", lambda _kind, _key: 5)
     monkeypatch.setattr(tasks, "time", SimpleNamespace(time=lambda: 1000.0))
     monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
     tasks.reconcile("host", 1)
     assert load.seconds_behind() == 0
     tasks.reconcile("host", 1, 988.0)
-    assert load.seconds_behind() == 12
+    assert (load.seconds_behind(), load.seconds_behind_for(5), load.seconds_behind_for(6)) == (12, 12, 0)
 
 
 def test_a_thread_that_is_scheduled_late_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,7 @@ def test_a_thread_that_is_scheduled_late_is_noticed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(stopping, "wait", lambda _seconds: next(rounds))
     monkeypatch.setattr(load, "time", SimpleNamespace(monotonic=lambda: next(times)))
     load._watch_lag(stopping)
-    assert load.meter.seconds_behind() == 3 * load.LAG_WEIGHT
+    assert load.meters.lag.seconds_behind() == 3 * load.LAG_WEIGHT
 
 
 class Silent:
@@ -106,20 +107,23 @@ def test_a_host_does_not_look_lost_because_the_portal_is_busy(ask: Callable[...,
     assert ask(EngineTimeout("late"), MAX_OVERLOADED_SILENCE + 1) == "reconnecting"
 
 
-def test_the_timeline_waits_and_is_written_later(host: Host, own_meter: LoadMeter) -> None:
+def test_the_timeline_waits_and_is_written_later(host: Host, own_meters: LoadMeters) -> None:
     timeline = TimelineBuffer(host)
     timeline.add(EngineEvent(timezone.now().timestamp(), "container", "start", "c1"))
     behind(LoadLevel.NO_HISTORY)
     timeline.write()
     assert not HostEvent.objects.exists()
-    own_meter.__init__()  # type: ignore[misc]  # it has caught up
+    own_meters.__init__()  # type: ignore[misc]  # it has caught up
     timeline.write()
     assert HostEvent.objects.count() == 1
 
 
 def test_new_containers_wait_for_their_place(lab: Any, host: Host) -> None:
     row = Container.all_objects.create(environment=lab, name="c", desired="running", state="creating")
-    behind(LoadLevel.NO_PLACEMENTS)
+    behind(LoadLevel.NO_PLACEMENTS, lab.pk + 1)
+    assert reconcile_container(row).message == "No command specified"  # placed: another environment waits for itself
+    row.host = None
+    behind(LoadLevel.NO_PLACEMENTS, lab.pk)
     result = reconcile_container(row)
     assert "overloaded" in result.message
     assert not result.failed
@@ -136,9 +140,12 @@ def test_people_are_told_what_waits(people: Any, lab: Any) -> None:
     client = Client()
     client.force_login(people.alice)
     path = f"/env/{lab.pk}/hosts"
-    assert overload_notice() == ""
+    assert overload_notice(lab.pk) == ""
+    behind(LoadLevel.NO_PLACEMENTS, lab.pk + 1)
+    assert overload_notice(lab.pk) == ""
+    assert overload_notice(None)
     calm = client.get(path, follow=True).content.decode()
-    behind(LoadLevel.NO_PLACEMENTS)
+    behind(LoadLevel.NO_PLACEMENTS, lab.pk)
     busy = client.get(path, follow=True).content.decode()
     words = "The portal is overloaded: work starts 30 seconds late"
     assert words not in calm

@@ -13,6 +13,7 @@ from apps.control import queue, tasks
 from apps.control import reconcile as loop
 from apps.control.models import Operation
 from apps.control.reconcile import due_rows, reconcile_one
+from apps.control.shares import INSTALLATION_QUEUE
 from apps.core.result import ReconcileResult
 
 
@@ -53,9 +54,11 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         assert name == tasks.reconcile.name
         *row, due = args
         assert due >= (how["countdown"] or 0)
+        assert how["queue"] == INSTALLATION_QUEUE
         sent.append((tuple(row), how["countdown"]))
 
     monkeypatch.setattr(queue, "current_app", SimpleNamespace(send_task=send))
+    monkeypatch.setattr(queue, "environment_of_key", lambda _kind, _key: None)
     return sent
 
 

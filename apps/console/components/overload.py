@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from apps.control.load import LoadLevel, load_level, seconds_behind
+from apps.control.load import LoadLevel, level_at, seconds_behind, seconds_behind_for
 
 
-def overload_notice() -> str:
-    """What is late and what is left out meanwhile; empty while nothing is."""
-    level = load_level()
+def overload_notice(environment: int | None) -> str:
+    """What is late in this environment (None: in any) and what is left out meanwhile; empty while nothing is."""
+    behind = seconds_behind() if environment is None else seconds_behind_for(environment)
+    level = level_at(behind)
     if level == LoadLevel.NORMAL:
         return ""
     left_out = {
@@ -19,5 +20,5 @@ def overload_notice() -> str:
             "statistics and host timelines pause, and new containers wait until it has caught up."
         ),
     }
-    lead = _("The portal is overloaded: work starts %(seconds)d seconds late;") % {"seconds": int(seconds_behind())}
+    lead = _("The portal is overloaded: work starts %(seconds)d seconds late;") % {"seconds": int(behind)}
     return f"{lead} {left_out[level]}"
