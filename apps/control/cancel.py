@@ -27,6 +27,8 @@ def can_cancel(operation: Operation, actor: Actor) -> Verdict:
     inverse = "remove" if action == cycle.create_action else action
     if inverse not in cycle.transitions and action != "cancel":
         return Verdict(allowed=False, reason=_("Cancel what waits for it instead."))
+    if action in cycle.not_undone:
+        return Verdict(allowed=False, reason=_("It concerns more than this one: use the actions of its page instead."))
     return can(actor, _permission(cycle, inverse), operation.environment_id)
 
 

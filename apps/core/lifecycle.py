@@ -40,12 +40,17 @@ class Transition:
 
 @dataclass(frozen=True)
 class LifeCycle:
-    """Everything that can happen to one kind of row; `create_action` names the transition that creates it."""
+    """Everything that can happen to one kind of row; `create_action` names the transition that creates it.
+
+    `not_undone` are actions that reach further than their row: cancelling their operation would undo a part of them,
+    so that they have actions of their own for it.
+    """
 
     kind: str
     transitions: Mapping[str, Transition]
     create_action: str = "create"
     also_transitional: frozenset[str] = field(default_factory=frozenset)
+    not_undone: frozenset[str] = field(default_factory=frozenset)
 
     @functools.cached_property
     def transitional(self) -> frozenset[str]:

@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+UPGRADE_DEADLINE = 24 * 3600.0  # a stack waits for all of its services, and these for every pause between batches
+
 
 class StacksConfig(AppConfig):
     """Stacks and services."""
@@ -20,7 +22,8 @@ class StacksConfig(AppConfig):
         from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
 
-        register(Stack, undo.after_undo_time(reconcile.reconcile_stack))
+        slow = {f"stack.{action}": UPGRADE_DEADLINE for action in ("upgrade", "rollback", "finishupgrade")}
+        register(Stack, undo.after_undo_time(reconcile.reconcile_stack), operation_deadlines=slow)
         register(
             Service,
             undo.after_undo_time(reconcile.reconcile_service),

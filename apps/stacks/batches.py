@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from apps.core.errors import Invalid
 
-MAX_BATCH, MAX_INTERVAL = 1000, 24 * 60 * 60 * 1000
+MAX_BATCH, MIN_INTERVAL, MAX_INTERVAL = 1000, 100, 24 * 60 * 60 * 1000
 
 
 def check_batches(batch_size: int, interval_ms: int) -> None:
     """Check how many containers at a time, and how long between two batches. Raises `Invalid`."""
     for field, value, low, high in (
         ("batchSize", batch_size, 1, MAX_BATCH),
-        ("intervalMillis", interval_ms, 100, MAX_INTERVAL),
+        ("intervalMillis", interval_ms, MIN_INTERVAL, MAX_INTERVAL),
     ):
         if isinstance(value, bool) or not isinstance(value, int):
             raise Invalid(field, "InvalidFormat", f"{field} is a whole number.")

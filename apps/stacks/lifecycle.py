@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from apps.core.lifecycle import LifeCycle, transition_to
 
+_UPGRADE_STATES = (
+    "upgrading upgraded canceling-upgrade canceled-upgrade rolling-back canceling-rollback finishing-upgrade"
+)
+_STACK_ALIVE = f"requested activating active updating-active error {_UPGRADE_STATES}"
+
 STACK = LifeCycle(
     "stack",
     {
         "create": transition_to("active", "", "activating"),
         "update": transition_to("", "active updating-active", "updating-active"),
-        "remove": transition_to("removed", "requested activating active updating-active error", "removing", "delete"),
+        "upgrade": transition_to("active", "active", "upgrading", end="upgraded"),
+        "cancelupgrade": transition_to("", "upgrading", "canceling-upgrade", end="canceled-upgrade"),
+        "rollback": transition_to("", "canceled-upgrade upgraded", "rolling-back"),
+        "cancelrollback": transition_to("", "rolling-back", "canceling-rollback", end="canceled-upgrade"),
+        "finishupgrade": transition_to("", "upgraded canceled-upgrade", "finishing-upgrade"),
+        "remove": transition_to("removed", _STACK_ALIVE, "removing", "delete"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
     },
     also_transitional=frozenset({"requested"}),
+    not_undone=frozenset({"upgrade", "cancelupgrade", "rollback", "cancelrollback", "finishupgrade"}),
 )
 
 _ALIVE = (

@@ -28,6 +28,7 @@ from apps.stacks.service_options import (
     without_containers,
 )
 from apps.stacks.sidekicks import Sidekick
+from apps.stacks.stack_history import StackRevision
 
 ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart", "returntorevision"})
 CLEARED_BY_CHANGES: dict[str, Any] = {"undo_until": None}
@@ -37,6 +38,8 @@ RUN_NOW = "runnow"
 class Stack(TenantRow):
     """A group of services, a compose project; the wire calls it `environment`.
 
+    `revision` is the number of its last revision, 0 before the first; `previous_revision` the one before the last
+    upgrade, and `upgrade` how that goes on: its phase (see `stack_rollout.py`) and the services that it is about.
     Until `undo_until` its deletion can be undone, and is not begun.
     """
 
@@ -51,6 +54,9 @@ class Stack(TenantRow):
     outputs = models.JSONField(default=dict)
     undo_until = models.DateTimeField(null=True)
     start_on_create = models.BooleanField(default=False)
+    revision = models.PositiveIntegerField(default=0)
+    previous_revision = models.PositiveIntegerField(null=True)
+    upgrade = models.JSONField(default=dict)
 
     class Meta:
         ordering = ("id",)
@@ -77,7 +83,8 @@ class Service(TenantRow):
     `schedule` is when it runs, for one that has no containers but those of its runs (a stored `Schedule`).
     `restart` is the last rolling restart: batch size, interval, and `marks`, how often each container had been asked to
     restart when it was requested, and of how many `units` they are. `verdict_settings` say how its upgrades are judged
-    that do not say so themselves; empty: not at all.
+    that do not say so themselves; empty: not at all. `upgrade_target` is the other service that takes over from it, in
+    an upgrade from one service to another (see `handover.py`).
     """
 
     KIND = "service"
@@ -107,6 +114,7 @@ class Service(TenantRow):
     restart = models.JSONField(default=dict)
     verdict_settings = models.JSONField(default=dict)
     schedule = models.JSONField(default=dict)
+    upgrade_target = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="taken_over")
 
     class Meta:
         ordering = ("id",)
@@ -188,6 +196,7 @@ class ServiceRevision(models.Model):
 
     `account` made it, by `via` (console, API, command line, compose file); None is the installation itself, or somebody
     who is gone. `note` is what they wrote about it, `image_id` the image that its tag meant on the hosts, once it ran.
+    `stack_revision` is the revision of the whole stack that it is a part of, where it was made by that.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="revisions")
@@ -201,6 +210,7 @@ class ServiceRevision(models.Model):
     via = models.CharField(max_length=16, blank=True)
     note = models.CharField(max_length=500, blank=True)
     image_id = models.CharField(max_length=100, blank=True)
+    stack_revision = models.ForeignKey(StackRevision, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering = ("-number",)

@@ -52,6 +52,7 @@ from apps.stacks.selectors import health_of_stack
 from apps.stacks.service_options import ALIAS
 from apps.stacks.services import links_remove_all, service_remove
 from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.stack_rollout import reconcile_rollout
 from apps.stacks.unit_steps import ServiceUnits, unit_tags
 from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
 from apps.stacks.verdict.observer import judge_upgrade
@@ -332,9 +333,12 @@ def reconcile_stack(row: Stack) -> ReconcileResult:
                 state="removing", message=f"Waiting for {len(services)} services to go", requeue_after=RECHECK_SECONDS
             )
         return ReconcileResult(state="removed")
+    rollout = reconcile_rollout(row, services)
+    if rollout is not None:
+        return rollout
     return ReconcileResult(
         state="active",
-        status={"health": health_of_stack(services)},
+        status={**row.status, "health": health_of_stack(services)},
         requeue_after=RESYNC_SECONDS if services else None,
     )
 

@@ -43,6 +43,18 @@ _LABELS = {
     "environment": "Environment variable",
     "ports": "Port",
     "labels": "Label",
+    "links": "Link",
+    "scale": "Scale",
+    "scalePolicy": "Scale policy",
+    "schedule": "Schedule",
+    "description": "Description",
+    "metadata": "Metadata",
+    "externalIpAddresses": "Address",
+    "hostname": "Host name",
+    "selectorLink": "Selector of links",
+    "selectorContainer": "Selector of containers",
+    "retainIp": "Keeps its address",
+    "lostHostSeconds": "Seconds after which a lost host's containers are replaced",
     **{each.name: each.form.label for each in LAUNCH_FIELDS if each.form is not None and each.form.label},
 }
 _ORDER = {each.name: at for at, each in enumerate(LAUNCH_FIELDS)}
@@ -59,6 +71,13 @@ def diff_configs(before: LaunchConfig | UnitConfig, after: LaunchConfig | UnitCo
         for name in dict.fromkeys((*old, *new))
         for each in _diff_member(old.get(name, {}), new.get(name, {}), secrets)
     )
+
+
+def diff_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    """The differences of what services have beside configurations, by v1's names, likewise."""
+    old, new = dict(before), dict(after)
+    secrets = [each for each in find_secrets([old, new]) if len(each) >= MIN_SECRET_LENGTH]
+    return tuple(_diff_member(old, new, secrets))
 
 
 def _members(unit: UnitConfig) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from apps.environments.actor import Actor
 from apps.stacks.models import Service, ServiceRevision, Slot
 from apps.stacks.rollout import revision_of
 from apps.stacks.sidekicks import UnitConfig, shown
+from apps.stacks.stack_history import StackRevision
 
 MAX_NOTE = 500
 COLUMNS = ("spec", "image", "secondary", "primary_version")
@@ -50,7 +51,14 @@ def shown_unit(revision: Service | ServiceRevision) -> UnitConfig:
     return UnitConfig(shown(name, revision.config), sidekicks)
 
 
-def save_revision(row: Service, number: int, columns: Mapping[str, Any], actor: Actor | None, note: str = "") -> None:
+def save_revision(
+    row: Service,
+    number: int,
+    columns: Mapping[str, Any],
+    actor: Actor | None,
+    note: str = "",
+    stack_revision: StackRevision | None = None,
+) -> None:
     """Keep configurations under their number, unless it is kept already; without an actor it is the service's first."""
     if ServiceRevision.objects.filter(service=row, number=number).exists():
         return
@@ -61,12 +69,15 @@ def save_revision(row: Service, number: int, columns: Mapping[str, Any], actor: 
         account=actor.user if actor is not None else None,
         via=actor.via if actor is not None else "",
         note=note,
+        stack_revision=stack_revision,
         **columns,
         **times,
     )
 
 
-def save_first_revisions(rows: Sequence[Service], actor: Actor, via: str = "") -> None:
+def save_first_revisions(
+    rows: Sequence[Service], actor: Actor, via: str = "", stack_revision: StackRevision | None = None
+) -> None:
     """Keep what new services are made from as their first revisions, in one statement."""
     ServiceRevision.objects.bulk_create(
         [
@@ -76,6 +87,7 @@ def save_first_revisions(rows: Sequence[Service], actor: Actor, via: str = "") -
                 created=row.created,
                 account=actor.user,
                 via=via or actor.via,
+                stack_revision=stack_revision,
                 **columns_of(row),
             )
             for row in rows

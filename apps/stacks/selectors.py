@@ -15,6 +15,7 @@ from apps.core.errors import Forbidden
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.stacks.compose import export
+from apps.stacks.compose_export import to_compose_service
 from apps.stacks.goal import ON_HOSTS, POLICY_SCALE
 from apps.stacks.health import DEGRADED, INITIALIZING, SEVERITY, STOPPED, stack_health
 from apps.stacks.models import (
@@ -25,7 +26,6 @@ from apps.stacks.models import (
     Slot,
     Stack,
 )
-from apps.stacks.services import to_compose_service
 from apps.stacks.sidekicks import PRIMARY
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Unpack
 
 from django.db import transaction
@@ -19,9 +18,9 @@ from apps.core.unique import unique_or
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
-from apps.stacks.compose import ComposeService, ComposeStack, parse
+from apps.stacks.compose import ComposeStack, parse
 from apps.stacks.compose_import import import_services
-from apps.stacks.lost_host_policy import parse_lost_after, with_lost_host_label
+from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import RUN_NOW, RemovedServiceLink, Service, ServiceLink, Stack
 from apps.stacks.new_services import (
     SERVICE_NAME_ONCE,
@@ -36,16 +35,15 @@ from apps.stacks.new_services import (
     service_taken,
 )
 from apps.stacks.revisions import save_first_revisions
-from apps.stacks.schedule import with_schedule_labels
 from apps.stacks.scheduled_services import activation_columns, service_run_now
 from apps.stacks.service_options import (
     EXTERNAL,
     ServiceOptions,
-    with_selector_labels,
     without_containers,
 )
 from apps.stacks.service_policies import changed_policies
-from apps.stacks.sidekicks import UnitConfig, shown
+from apps.stacks.sidekicks import UnitConfig
+from apps.stacks.stack_revisions import save_stack_revision, sources_of, stack_now
 from apps.stacks.undo import undo_columns
 from apps.stacks.upgrade_services import PHASES, service_upgrade_step
 
@@ -104,15 +102,22 @@ def stack_create(
         external_id=external_id,
         start_on_create=start_on_create,
         desired="active",
+        revision=0 if parsed is None else 1,
     )
     with transaction.atomic():
         with unique_or(_stack_taken(row.name), STACK_NAME_ONCE):
             operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
-            missing = import_services(row, parsed, actor=actor, start=start_on_create)
-            texts = (*notes, *_warnings(parsed), *missing)
+            texts = (*notes, *_warnings(parsed), *_import(row, parsed, actor))
             OperationLine.objects.bulk_create([OperationLine(operation=operation, text=text) for text in texts])
     return row
+
+
+def _import(row: Stack, parsed: ComposeStack, actor: Actor) -> list[str]:
+    """Make the services and the stack's first revision; what its links lead to that is not there, in words."""
+    missing = import_services(row, parsed, actor=actor, start=row.start_on_create)
+    save_stack_revision(row, row.revision, stack_now(row).states.values(), sources_of(row), actor)
+    return missing
 
 
 def _warnings(parsed: ComposeStack) -> list[str]:
@@ -129,18 +134,6 @@ def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
     with unique_or(_stack_taken(str(allowed.get("name", row.name))), STACK_NAME_ONCE):
         request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
-
-
-def stack_act(row: Stack, action: str, *, actor: Actor, undo_seconds: int = 0) -> Stack:
-    """Remove or purge a stack; a removal begins after `undo_seconds`."""
-    request_change(row, action, actor=actor, changes=_undo_columns(action, undo_seconds))
-    return row
-
-
-def _undo_columns(action: str, seconds: int) -> dict[str, datetime]:
-    """The column that holds a removal back; other actions are not held back."""
-    columns = undo_columns(seconds)
-    return columns if action == "remove" else {}
 
 
 def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
@@ -188,6 +181,26 @@ def service_update(
     `lost_after` says the same as `lost_host` in one value: the seconds, None to wait. Containers keep the name they
     were made with. A smaller scale takes effect after `undo_seconds`.
     """
+    allowed = service_columns(row, lost_host=lost_host, options=options, **changes)
+    if allowed.get("name", row.name) != row.name:
+        allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
+        check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)
+        _check_own_sidekicks(row, allowed["name"])
+    held = undo_columns(undo_seconds)
+    held = held if allowed.get("scale", row.scale) < row.scale else {}
+    with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
+        request_change(row, "update", actor=actor, changes={**allowed, **held}, request=allowed)
+    return row
+
+
+def service_columns(
+    row: Service,
+    *,
+    lost_host: tuple[str | None, int | None] = (None, None),
+    options: ServiceOptions | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
+    """The desired columns that such a change is, checked, a name excepted. Raises `Invalid`."""
     known = {"scale", "name", "description", "metadata"}
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
     if lost_host != (None, None):
@@ -203,15 +216,7 @@ def service_update(
     allowed |= changed_policies(row, changes)
     if "metadata" in allowed:
         allowed["metadata"] = check_metadata(allowed["metadata"])
-    if allowed.get("name", row.name) != row.name:
-        allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
-        check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)
-        _check_own_sidekicks(row, allowed["name"])
-    held = undo_columns(undo_seconds)
-    held = held if allowed.get("scale", row.scale) < row.scale else {}
-    with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
-        request_change(row, "update", actor=actor, changes={**allowed, **held}, request=allowed)
-    return row
+    return allowed
 
 
 def _require_scalable(row: Service, scale: int, *, keeps_policy: bool) -> None:
@@ -238,7 +243,8 @@ def service_act(row: Service, action: str, *, actor: Actor, undo_seconds: int = 
     # A service that is stopped meanwhile is not restarted any further once it is started again.
     changes: dict[str, Any] = {"restart": {}} if action == "deactivate" and row.restart else {}
     changes |= activation_columns(row) if action == "activate" else {}
-    request_change(row, action, actor=actor, changes={**changes, **_undo_columns(action, undo_seconds)})
+    held = undo_columns(undo_seconds)
+    request_change(row, action, actor=actor, changes={**changes, **(held if action == "remove" else {})})
     return row
 
 
@@ -335,29 +341,6 @@ def _check_names_unique(names: Sequence[str]) -> None:
 def _save_link(row: Service, target: Service, name: str) -> None:
     ServiceLink.objects.update_or_create(
         service=row, name=link_name(target, name), defaults={"target": target, "selected": False}
-    )
-
-
-def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
-    """A service as the compose exporter takes it."""
-    found = [link for link in links if not link.selected]
-    config = with_lost_host_label(shown(service.name, service.config), service.lost_after)
-    config = with_schedule_labels(config, service.timetable)
-    return ComposeService(
-        name=service.name,
-        config=with_selector_labels(config, service.options),
-        sidekicks=tuple((each.name, shown(service.name, each.config)) for each in service.sidekicks),
-        options=service.options,
-        scale=service.scale,
-        scale_policy=service.scale_policy,
-        links=tuple((link.target.name, link.name) for link in found if link.target.stack_id == service.stack_id),
-        external_links=tuple(
-            (f"{link.target.stack.name}/{link.target.name}", link.name)
-            for link in found
-            if link.target.stack_id != service.stack_id
-        ),
-        metadata=service.metadata,
-        description=service.description,
     )
 
 

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.values import fixed_ports
 from apps.control.kinds import DEADLINE
+from apps.control.models import Operation
 from apps.control.services import request_change
 from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
@@ -24,6 +25,7 @@ from apps.stacks.scheduled_services import check_schedulable
 from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekick_changes import check_new_names, sidekicks_of_next
 from apps.stacks.sidekicks import Sidekick, check_unit, with_label
+from apps.stacks.stack_history import StackRevision
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
 
@@ -60,6 +62,17 @@ class UpgradeStrategy:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedUpgrade:
+    """An upgrade that was checked: the columns of the next revision, and how it goes on."""
+
+    number: int
+    spec: Mapping[str, Any]
+    sidekicks: tuple[Sidekick, ...]
+    settings: Mapping[str, Any]
+    request: Mapping[str, Any]
+
+
 def service_upgrade(
     row: Service,
     *,
@@ -80,26 +93,55 @@ def service_upgrade(
     `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     number, note = next_number(row), check_note(note)
-    settings = strategy.to_json() | _how_judged(row, strategy)
     config = row.config if config is None and is_whole and sidekicks and not row.secondary else config
     all_sidekicks = sidekicks_of_next(row, sidekicks, number, is_whole=is_whole)
-    primary, stored = _next_configs(row, config, all_sidekicks, number, at)
+    prepared = prepare_upgrade(row, number, config=config, sidekicks=all_sidekicks, strategy=strategy, at=at)
+    write_upgrade(row, prepared, actor=actor, note=note)
+    return row
+
+
+def prepare_upgrade(
+    row: Service,
+    number: int,
+    *,
+    config: LaunchConfig | None,
+    sidekicks: Sequence[Sidekick],
+    strategy: UpgradeStrategy,
+    at: str = "launchConfig.",
+) -> PreparedUpgrade:
+    """Check an upgrade to revision `number`; `sidekicks` are all that the service has then. Raises `Invalid`."""
+    primary, stored = _next_configs(row, config, sidekicks, number, at)
     if strategy.start_first:
         _require_room(row, primary, stored)
     spec = _spec_of(primary, stored, None if config is not None else row.current_version)
+    settings = strategy.to_json() | _how_judged(row, strategy)
     request = {**settings, "revision": number, **_described(primary, stored)}
-    numbers = {"revision": number, "previous_revision": row.revision}
-    columns = {**spec, **numbers, "upgrade": {"phase": UPGRADING, **settings}}
+    return PreparedUpgrade(number, spec, stored, settings, request)
+
+
+def write_upgrade(
+    row: Service,
+    prepared: PreparedUpgrade,
+    *,
+    actor: Actor,
+    note: str = "",
+    columns: Mapping[str, Any] | None = None,
+    parent: Operation | None = None,
+    stack_revision: StackRevision | None = None,
+) -> None:
+    """Request a prepared upgrade, with other desired `columns` that change along, maybe as a part of its stack's."""
+    numbers = {"revision": prepared.number, "previous_revision": row.revision}
+    upgrade = {"phase": UPGRADING, **prepared.settings}
+    changes = {**(columns or {}), **prepared.spec, **numbers, "upgrade": upgrade, "upgrade_target": None}
     try:
         with transaction.atomic():
-            check_new_names(row, stored)
+            check_new_names(row, prepared.sidekicks)
             save_revision(row, row.revision, columns_of(row), None)
-            save_revision(row, number, spec, actor, note)
-            request_change(row, "upgrade", actor=actor, changes=columns, request=request)
+            save_revision(row, prepared.number, prepared.spec, actor, note, stack_revision)
+            request_change(row, "upgrade", actor=actor, changes=changes, request=prepared.request, parent=parent)
             _begin_observation(row)
     except IntegrityError:  # two upgrades took the same number in the same moment
         raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
-    return row
 
 
 def _spec_of(primary: LaunchConfig, sidekicks: Sequence[Sidekick], primary_version: int | None) -> dict[str, Any]:
@@ -179,13 +221,19 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
 
 
 def service_upgrade_step(
-    row: Service, action: str, *, actor: Actor, reason: Mapping[str, Any] | None = None
+    row: Service,
+    action: str,
+    *,
+    actor: Actor,
+    reason: Mapping[str, Any] | None = None,
+    columns: Mapping[str, Any] | None = None,
+    parent: Operation | None = None,
 ) -> Service:
     """Finish, cancel or roll back the upgrade, or cancel the rollback (`finishupgrade`, `cancelupgrade`, ...).
 
-    `reason` goes into the audit log.
+    `reason` goes into the audit log; other desired `columns` may change along.
     """
-    changes: dict[str, Any] = {"upgrade": {**row.upgrade, "phase": PHASES[action]}}
+    changes: dict[str, Any] = {**(columns or {}), "upgrade": {**row.upgrade, "phase": PHASES[action]}}
     request = dict(reason or {})
     if action == "rollback":
         before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).first()
@@ -197,7 +245,7 @@ def service_upgrade_step(
             "previous_revision": row.revision,
         }
         request["revision"] = before.number
-    request_change(row, action, actor=actor, changes=changes, request=request)
+    request_change(row, action, actor=actor, changes=changes, request=request, parent=parent)
     return row
 
 

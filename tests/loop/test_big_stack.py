@@ -14,8 +14,9 @@ from apps.drivers.base import Endpoint
 from apps.environments.models import Environment
 from apps.hosts.services import host_create
 from apps.stacks.models import Service, Stack
-from apps.stacks.services import stack_act, stack_create
+from apps.stacks.services import stack_create
 from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.stack_upgrade import stack_act
 from tests.loop.simulated_fleet import SimulatedFleet
 
 TEMPLATES = Path(__file__).parents[1] / "stacks" / "templates"

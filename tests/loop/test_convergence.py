@@ -41,9 +41,9 @@ from apps.stacks.services import (
     service_act,
     service_create,
     service_update,
-    stack_act,
     stack_create,
 )
+from apps.stacks.stack_upgrade import stack_act
 
 ENGINES = ("north", "south")
 CALLS = ("create", "start", "stop", "remove", "inspect", "find", "containers")

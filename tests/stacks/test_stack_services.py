@@ -24,11 +24,11 @@ from apps.stacks.services import (
     service_create,
     service_remove,
     service_update,
-    stack_act,
     stack_create,
     stack_services_act,
     stack_update,
 )
+from apps.stacks.stack_upgrade import stack_act
 
 CONFIG = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
 BAD_NAMES = {

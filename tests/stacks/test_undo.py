@@ -17,7 +17,8 @@ from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceLink, Stack
-from apps.stacks.services import link_add, service_act, service_create, service_update, stack_act, stack_create
+from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create
+from apps.stacks.stack_upgrade import stack_act
 from apps.stacks.undo import GRACE, change_undo, is_undoable
 
 CONFIG = {"imageUuid": "docker:bb:local"}

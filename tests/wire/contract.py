@@ -71,6 +71,7 @@ DEVIATIONS = {
     **dict.fromkeys(("upgradeFinding", "upgradeJudgement"), CONTRACT["instance"]),  # not in v1: and what was found
     "ulimit": CONTRACT["logConfig"],  # not in v1
     "serviceRevision": CONTRACT["instance"],  # not in v1: the history of a service
+    "stackRevision": CONTRACT["instance"],  # not in v1: the history of a stack
     "returnToRevisionInput": CONTRACT["logConfig"],  # not in v1
     "serviceRun": CONTRACT["instance"],  # not in v1: the runs of a scheduled service
     "serviceSchedule": CONTRACT["logConfig"],  # not in v1

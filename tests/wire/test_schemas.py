@@ -27,7 +27,10 @@ ACTIONS = {
         "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove restart rollback runnow undo "
         "update upgrade"
     ),
-    "environment": "activateservices addoutputs deactivateservices exportconfig purge remove undo update",
+    "environment": (
+        "activateservices addoutputs cancelrollback cancelupgrade deactivateservices exportconfig finishupgrade "
+        "previewupgrade purge remove returntorevision rollback undo update upgrade"
+    ),
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",
     "loginSession": "confirm",

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.api.resources import stack_upgrades
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.undoing import UNDO, undo_seconds
 from apps.api.wire.context import ApiCaller
@@ -24,15 +25,19 @@ from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.stacks.bundle_import import stack_create_from_bundle
 from apps.stacks.health import wire_health
+from apps.stacks.lifecycle import STACK
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import health_of_stack, stack_export
 from apps.stacks.services import (
-    stack_act,
     stack_create,
     stack_services_act,
     stack_update,
 )
+from apps.stacks.stack_history import StackRevision
+from apps.stacks.stack_upgrade import stack_act
 from apps.stacks.undo import is_undoable
+
+_NOT_UPGRADED = frozenset({"requested", "activating", "active", "updating-active", "error", "removing", "removed"})
 
 
 def _services_action(action: str) -> Any:
@@ -65,7 +70,17 @@ def _if_values_visible(name: str) -> Any:
 
 def _health(context: RowContext) -> str:
     """The worst health among the stack's services."""
-    return wire_health(health_of_stack(context.extra or ()))
+    return wire_health(health_of_stack(context.extra["services"]))
+
+
+def _previous(name: str) -> Any:
+    """The column of the revision before the upgrade that is going on, or was just done."""
+
+    def read(context: RowContext) -> Any:
+        found = context.extra["previous"]
+        return (getattr(found, name) or None) if found is not None and context.may("values") else None
+
+    return read
 
 
 class AddOutputsInputResource(EmbeddedResource):
@@ -121,26 +136,48 @@ class StackResource(Resource):
         "environment": _if_values_visible("variables"),
         "outputs": lambda context: context.row.outputs or None,
         "healthState": _health,
+        "previousEnvironment": _previous("variables"),
+        "previousExternalId": _previous("external_id"),
     }
     custom_actions = {
         "activateservices": Action(_services_action("activate"), states=frozenset({"active", "updating-active"})),
         "deactivateservices": Action(_services_action("deactivate"), states=frozenset({"active", "updating-active"})),
         "undo": UNDO,
         "exportconfig": Action(_export, "composeConfigInput", "composeConfig", "values"),
+        "upgrade": Action(stack_upgrades.upgrade, "environmentUpgrade"),
+        "previewupgrade": Action(
+            stack_upgrades.preview,
+            "environmentUpgrade",
+            "stackUpgradePreview",
+            states=STACK.transitions["upgrade"].start,
+        ),
+        "returntorevision": Action(
+            stack_upgrades.return_to_revision,
+            "returnStackToRevisionInput",
+            "stackUpgradePreview",
+            states=STACK.transitions["upgrade"].start,
+        ),
         "addoutputs": Action(_outputs, "addOutputsInput", states=frozenset({"active", "updating-active"})),
     }
     links = {
         "account": Link("project", attribute="environment_id"),
         "removalPreview": Link(call=preview_link),
         "services": Link("service", column="stack"),
+        "revisions": Link("stackRevision", column="stack"),
     }
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, Any]:
-        """Each stack's services, with what their health is decided from."""
-        found: dict[int, list[Any]] = {row.pk: [] for row in rows}
+        """Each stack's services, with what their health is decided from, and what it was before its upgrade."""
+        found: dict[int, Any] = {row.pk: {"services": [], "previous": None} for row in rows}
         services = Service.objects.within(caller.environments()).filter(stack__in=list(found), removed=None)
         for service in services.only("stack", "desired", "status", "fault", "kind", "image"):
-            found[service.stack_id].append(service)
+            found[service.stack_id]["services"].append(service)
+        numbers = {row.pk: row.upgrade.get("from") for row in rows if row.display_state not in _NOT_UPGRADED}
+        if numbers:
+            kept = StackRevision.objects.filter(stack__in=numbers, number__in=set(numbers.values()) - {None})
+            for revision in kept.only("stack", "number", "variables", "external_id"):
+                if numbers[revision.stack_id] == revision.number:
+                    found[revision.stack_id]["previous"] = revision
         return found
 
     def create(self, caller: ApiCaller, data: Data) -> Stack:
@@ -169,7 +206,7 @@ class StackResource(Resource):
         stack_update(row, actor=caller.actor, **named)
 
     def act(self, caller: ApiCaller, row: Stack, action: str) -> None:
-        """Remove, purge."""
+        """Remove, purge; finish, cancel or roll back an upgrade."""
         stack_act(row, action, actor=caller.actor, undo_seconds=undo_seconds(caller))
 
     def is_offered(self, row: Stack, action: str) -> bool:

@@ -22,10 +22,10 @@ from apps.environments.access import verdict
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export, stacks_of
 from apps.stacks.services import (
-    stack_act,
     stack_services_act,
     stack_update,
 )
+from apps.stacks.stack_upgrade import stack_act
 from apps.stacks.undo import UNDO_SECONDS, change_undo
 
 MAX_UNFOLDED = 8  # longer lists open only what fails

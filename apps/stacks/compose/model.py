@@ -14,7 +14,8 @@ from apps.stacks.service_options import DEFAULT_OPTIONS, ServiceOptions
 class ComposeService:
     """One service; `links` and `external_links` are (target, alias), `sidekicks` (name, configuration).
 
-    `warnings` say what was not carried over.
+    `warnings` say what was not carried over. Where no scale is written down it is one, and `has_scale` is false;
+    `upgrade_strategy` is how rancher-compose wants upgrades of it to go on, with v1's names.
     """
 
     name: str
@@ -28,6 +29,8 @@ class ComposeService:
     warnings: tuple[str, ...] = ()
     sidekicks: tuple[tuple[str, LaunchConfig], ...] = ()
     scale_policy: Mapping[str, Any] = field(default_factory=dict)
+    has_scale: bool = True
+    upgrade_strategy: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

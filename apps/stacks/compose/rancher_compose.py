@@ -8,7 +8,8 @@ from typing import Any
 
 from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
-from apps.core.fields import boolean, integer, text
+from apps.core.fields import Check, boolean, integer, text
+from apps.stacks.batches import MAX_BATCH, MAX_INTERVAL, MIN_INTERVAL
 from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.value_formats import as_texts, parse_boolean
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml, without_lines
@@ -29,7 +30,7 @@ HEALTH_KEYS = {
 }
 _KNOWN = {
     *("scale", "health_check", "start_on_create", "metadata", "description"),
-    *("type", "external_ips", "hostname", "retain_ip", "scale_policy"),
+    *("type", "external_ips", "hostname", "retain_ip", "scale_policy", "upgrade_strategy"),
 }
 _SCALE = integer(0, 1000)
 _DESCRIPTION = text(high=1024)
@@ -46,6 +47,7 @@ class RancherService:
     options: ServiceOptions = DEFAULT_OPTIONS
     warnings: tuple[str, ...] = ()
     scale_policy: Mapping[str, Any] = field(default_factory=dict)
+    upgrade_strategy: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_rancher_service(name: str, part: LineMap) -> RancherService:
@@ -69,6 +71,7 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
         options=_read_options(given),
         warnings=tuple(warnings),
         scale_policy=_read_scale_policy(given.get("scale_policy")),
+        upgrade_strategy=_read_strategy(given.get("upgrade_strategy")),
     )
 
 
@@ -89,6 +92,28 @@ def _read_scale_policy(value: Any) -> dict[str, int]:
 
 def _whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
+
+
+STRATEGY_KEYS = {"batch_size": "batchSize", "interval_millis": "intervalMillis", "start_first": "startFirst"}
+_STRATEGY_CHECKS: dict[str, Check] = {
+    "batch_size": integer(1, MAX_BATCH),
+    "interval_millis": integer(MIN_INTERVAL, MAX_INTERVAL),
+    "start_first": lambda name, value: boolean(name, parse_boolean(value)),
+}
+
+
+def _read_strategy(value: Any) -> dict[str, Any]:
+    """How upgrades of the service go on, with v1's names; what is not written is left to the defaults."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise Invalid("upgrade_strategy", "InvalidFormat", "upgrade_strategy must be a map.")
+    if unknown := sorted(set(value) - set(STRATEGY_KEYS)):
+        reason = f"upgrade_strategy: {str(unknown[0])[:60]!r} is not known; it has {', '.join(STRATEGY_KEYS)}."
+        raise Invalid("upgrade_strategy", "InvalidOption", reason)
+    given = {key: each for key, each in value.items() if each is not None}
+    checked = {key: _STRATEGY_CHECKS[key](f"upgrade_strategy.{key}", each) for key, each in given.items()}
+    return {STRATEGY_KEYS[key]: each for key, each in checked.items()}
 
 
 def _read_health_check(value: Any) -> dict[str, Any]:

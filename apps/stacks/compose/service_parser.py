@@ -77,6 +77,7 @@ class ServiceParser:
         with errors.gather():
             links = list(self._links())
         errors.raise_all()
+        has_scale = "scale" in fields or extras.scale is not None
         scale = self._with_location("scale", partial(_SCALE, "scale", fields.pop("scale", 1)))
         kind = kind if kind != SERVICE else kind_of_image(fields.get("imageUuid", "").partition(":")[2])
         config = self._config(fields | extras.fields, kind)
@@ -89,6 +90,8 @@ class ServiceParser:
             metadata=extras.metadata,
             description=extras.description,
             options=self._options(extras, kind, config),
+            has_scale=has_scale,
+            upgrade_strategy=extras.upgrade_strategy,
             warnings=(*self._warnings, *_without_checks(extras.warnings, kind)),
             scale_policy=extras.scale_policy if kind == SERVICE else {},
         )

@@ -1,0 +1,176 @@
+"""Upgrades of whole stacks by file: the input of `upgrade`; its preview and revisions of stacks are not in v1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource, RowContext
+from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
+from apps.stacks.models import Stack
+from apps.stacks.revision_diff import FieldChange
+from apps.stacks.stack_draft import ServiceStep, StackDraft, StackFiles
+from apps.stacks.stack_history import StackRevision
+from apps.stacks.stack_upgrade import preview_return, preview_upgrade, stack_return_to, stack_upgrade
+
+
+class EnvironmentUpgradeResource(EmbeddedResource):
+    """What a stack is to become; what is not sent stays. All but the first four are not in v1."""
+
+    name = "environmentUpgrade"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        dockerCompose  string      c
+        rancherCompose string      c
+        environment    map[string] c
+        externalId     string      c 0..255
+        basedOn        string      c 0..64
+        note           string      c 0..500
+        removeMissing  boolean     c =false
+    """)
+
+
+class StackUpgradePreviewResource(EmbeddedResource):
+    """What an upgrade of a stack would do, service by service; `basedOn` has it refused if anything changes before."""
+
+    name = "stackUpgradePreview"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        basedOn  string        r
+        problems array[string] r
+        services json          r
+        warnings array[string] r
+    """)
+
+
+class ReturnStackToRevisionInputResource(EmbeddedResource):
+    """Which revision of the stack to go back to."""
+
+    name = "returnStackToRevisionInput"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        revision int     c * 1..
+        basedOn  string  c 0..64
+        note     string  c 0..500
+        preview  boolean c =false
+    """)
+
+
+def _files(data: Data) -> StackFiles:
+    return StackFiles(
+        docker_compose=data.get("dockerCompose"),
+        rancher_compose=data.get("rancherCompose"),
+        variables=data.get("environment"),
+        external_id=data.get("externalId"),
+        remove_missing=bool(data.get("removeMissing")),
+        based_on=data.get("basedOn") or "",
+        note=data.get("note") or "",
+    )
+
+
+def upgrade(caller: ApiCaller, row: Stack, data: Data) -> None:
+    """Upgrade the stack to what the files of the body say. Raises `Invalid`."""
+    stack_upgrade(row, _files(data), actor=caller.actor)
+
+
+def preview(caller: ApiCaller, row: Stack, data: Data) -> Data:
+    """Answer what the upgrade would do; nothing is changed."""
+    return _serialize(preview_upgrade(row, _files(data), actor=caller.actor))
+
+
+def return_to_revision(caller: ApiCaller, row: Stack, data: Data) -> Data | None:
+    """Upgrade the stack to what its revision was, or answer what that would do. Raises `Invalid`."""
+    if data.get("preview"):
+        return _serialize(preview_return(row, data["revision"], actor=caller.actor))
+    more = {"note": data.get("note") or "", "based_on": data.get("basedOn") or ""}
+    stack_return_to(row, data["revision"], actor=caller.actor, **more)
+    return None
+
+
+def _serialize(draft: StackDraft) -> Data:
+    return {
+        "type": "stackUpgradePreview",
+        "links": {},
+        "actions": {},
+        "basedOn": draft.now.basis,
+        "problems": draft.problems,
+        "services": [_serialize_step(each) for each in draft.steps],
+        "warnings": list(draft.warnings),
+    }
+
+
+def _serialize_step(step: ServiceStep) -> Data:
+    change, upgrade = step.change, step.upgrade
+    return {
+        "name": change.name,
+        "change": change.what,
+        "differences": [serialize_difference(each) for each in change.differences],
+        "problem": change.problem or None,
+        "starts": step.starts,
+        "strategy": dict(upgrade.settings) if upgrade is not None else None,
+    }
+
+
+def serialize_difference(each: FieldChange) -> Data:
+    """One difference; secrets are not in it."""
+    return {
+        "field": each.field,
+        "key": each.key or None,
+        "sidekick": each.sidekick or None,
+        "change": each.change,
+        "before": each.before or None,
+        "after": each.after or None,
+    }
+
+
+def _may_see_values(context: RowContext) -> bool:
+    return "values" in context.caller.actor.permissions(context.row.stack.environment_id)
+
+
+def _if_values_visible(name: str) -> Any:
+    return lambda context: (getattr(context.row, name) or None) if _may_see_values(context) else None
+
+
+class StackRevisionResource(Resource):
+    """What a whole stack was to be at one time: immutable, numbered from 1."""
+
+    name = "stackRevision"
+    model = StackRevision
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        accountId            reference[account]     r <stack__environment_id
+        created              date                   r <created
+        createdBy            string                 r
+        current              boolean                r
+        dockerCompose        string                 r
+        environment          map[string]            r
+        externalId           string                 r <external_id
+        kind                 string                 r
+        note                 string                 r <note
+        number               int                    r <number
+        rancherCompose       string                 r
+        services             array[string]          r
+        stackId              reference[environment] r <stack_id
+        state                enum                   r ~
+        transitioning        enum                   r ~ :yes|no|error
+        transitioningMessage string                 r
+        transitioningProgress int                   r
+        via                  string                 r <via
+    """)
+    computed = {
+        **ALWAYS_ACTIVE,
+        "createdBy": lambda context: str(context.row.account) if context.row.account else None,
+        "current": lambda context: context.row.number == context.row.stack.revision,
+        "dockerCompose": _if_values_visible("docker_compose"),
+        "environment": _if_values_visible("variables"),
+        "rancherCompose": _if_values_visible("rancher_compose"),
+        "services": lambda context: [each["name"] for each in context.row.services],
+    }
+    links = {"environment": Link("environment", attribute="stack_id")}
+
+    def rows(self, caller: ApiCaller) -> Any:
+        """The revisions of the stacks the caller sees."""
+        found = StackRevision.objects.filter(stack__environment__in=caller.environments(), stack__removed=None)
+        return found.select_related("stack", "account")

@@ -1,0 +1,35 @@
+"""Services as the compose exporter takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.stacks.compose import ComposeService
+from apps.stacks.lost_host_policy import with_lost_host_label
+from apps.stacks.models import Service, ServiceLink
+from apps.stacks.schedule import with_schedule_labels
+from apps.stacks.service_options import with_selector_labels
+from apps.stacks.sidekicks import shown
+
+
+def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
+    """One of them, with its links."""
+    found = [link for link in links if not link.selected]
+    config = with_lost_host_label(shown(service.name, service.config), service.lost_after)
+    config = with_schedule_labels(config, service.timetable)
+    return ComposeService(
+        name=service.name,
+        config=with_selector_labels(config, service.options),
+        sidekicks=tuple((each.name, shown(service.name, each.config)) for each in service.sidekicks),
+        options=service.options,
+        scale=service.scale,
+        scale_policy=service.scale_policy,
+        links=tuple((link.target.name, link.name) for link in found if link.target.stack_id == service.stack_id),
+        external_links=tuple(
+            (f"{link.target.stack.name}/{link.target.name}", link.name)
+            for link in found
+            if link.target.stack_id != service.stack_id
+        ),
+        metadata=service.metadata,
+        description=service.description,
+    )

@@ -1,0 +1,235 @@
+"""An upgrade of a whole stack before anything is done: what the plan asks of each service, checked as it will be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from apps.containers.selectors import policy_of
+from apps.core.errors import ActionNotAvailable, Invalid, Problem
+from apps.environments.access import verdict
+from apps.environments.actor import Actor
+from apps.stacks.compose import parse
+from apps.stacks.lost_host_policy import policy_name
+from apps.stacks.models import Service, Stack
+from apps.stacks.new_services import build_service, check_name, service_taken
+from apps.stacks.revisions import next_number
+from apps.stacks.services import service_columns
+from apps.stacks.sidekicks import Sidekick, UnitConfig, check_unit
+from apps.stacks.stack_plan import (
+    CREATE,
+    KEEP,
+    REMOVE,
+    UNCHANGED,
+    UPDATE,
+    UPGRADE,
+    ServiceChange,
+    ServiceState,
+    by_name,
+    plan_stack,
+)
+from apps.stacks.stack_revisions import StackNow
+from apps.stacks.upgrade_services import PreparedUpgrade, UpgradeStrategy, prepare_upgrade
+
+
+@dataclass(frozen=True, slots=True)
+class StackFiles:
+    """What a stack is to become, as a client sends it; what is None is left as it is.
+
+    `remove_missing` has the services go that the file does not have, `based_on` is the basis of the preview that was
+    looked at, `note` is for the revision.
+    """
+
+    docker_compose: str | None = None
+    rancher_compose: str | None = None
+    variables: Mapping[str, str] | None = None
+    external_id: str | None = None
+    remove_missing: bool = False
+    based_on: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceStep:
+    """One service's part: the change, its row (a new one is not saved yet), and what is to be written."""
+
+    change: ServiceChange
+    row: Service | None = None
+    upgrade: PreparedUpgrade | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def relinks(self) -> bool:
+        """Whether the service's links change."""
+        before, after = self.change.before, self.change.after
+        is_done = self.change.changes_anything and after is not None
+        return is_done and after is not None and dict(after.links) != dict(before.links if before else {})
+
+    @property
+    def starts(self) -> bool:
+        """Whether a service that is stopped now is started by it."""
+        return self.change.what == UPGRADE and self.row is not None and self.row.desired != "active"
+
+
+@dataclass(frozen=True)
+class StackDraft:
+    """The steps of an upgrade, and the columns of the stack that change along."""
+
+    now: StackNow
+    steps: tuple[ServiceStep, ...]
+    sources: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def stack(self) -> Stack:
+        """The stack that it is about."""
+        return self.now.stack
+
+    @property
+    def problems(self) -> list[str]:
+        """Why it is not possible now, by services."""
+        return [each.change.problem for each in self.steps if each.change.problem]
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether any service is touched."""
+        return any(each.change.changes_anything for each in self.steps)
+
+
+def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDraft:
+    """The upgrade to a pair of compose files. Raises `Invalid` for what they say, with its line."""
+    stack = now.stack
+    variables = stack.variables if files.variables is None else dict(files.variables)
+    docker = files.docker_compose if files.docker_compose is not None else stack.docker_compose
+    rancher = files.rancher_compose if files.rancher_compose is not None else stack.rancher_compose
+    if not docker.strip():
+        remedy = "Send dockerCompose: this stack was not made from a compose file."
+        raise Invalid("dockerCompose", "MissingRequired", remedy)
+    parsed = parse(docker, rancher, variables, stack_name=stack.name)
+    wanted = by_name(map(ServiceState.from_compose, parsed.services))
+    changes = plan_stack(now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing)
+    warnings = (*parsed.warnings, *(text for each in parsed.services for text in each.warnings))
+    sources = {
+        "docker_compose": docker,
+        "rancher_compose": rancher,
+        "variables": variables,
+        "external_id": stack.external_id if files.external_id is None else files.external_id,
+    }
+    return StackDraft(now, prepare_steps(now, changes, actor), sources, warnings)
+
+
+def prepare_steps(now: StackNow, changes: Iterable[ServiceChange], actor: Actor) -> tuple[ServiceStep, ...]:
+    """The steps of the changes; what stands in the way of one is its `problem`."""
+    changes = tuple(changes)
+    taken = _taken_names(changes)
+    steps = []
+    for change in changes:
+        row = now.rows.get(change.name)
+        try:
+            steps.append(_prepare(now, change, row, taken, actor))
+        except Problem as problem:
+            steps.append(ServiceStep(replace(change, problem=f"{change.name}: {problem.message}"), row))
+    return tuple(steps)
+
+
+def _taken_names(changes: Iterable[ServiceChange]) -> frozenset[str]:
+    """The names of services that the file does not have, and of their sidekicks: they are there until the end."""
+    staying = [each.before for each in changes if each.what in {KEEP, REMOVE} and each.before is not None]
+    return frozenset(
+        name.lower() for each in staying for name in (each.name, *(one.name for one in each.unit.sidekicks))
+    )
+
+
+def _prepare(
+    now: StackNow, change: ServiceChange, row: Service | None, taken: frozenset[str], actor: Actor
+) -> ServiceStep:
+    after = change.after
+    if change.problem or after is None or change.what == UNCHANGED:
+        return ServiceStep(change, row)
+    _check_names(change, after, taken)
+    if row is None:
+        return ServiceStep(change, build_from_state(now.stack, after))
+    columns = setting_columns(row, change)
+    if change.what == UPGRADE:
+        _require_allowed(row, "upgrade", actor)
+        return ServiceStep(change, row, prepare_return(row, change), columns)
+    if columns:
+        _require_allowed(row, "update", actor)
+    return ServiceStep(change, row, columns=columns)
+
+
+def _check_names(change: ServiceChange, after: ServiceState, taken: frozenset[str]) -> None:
+    old = {each.name for each in change.before.unit.sidekicks} if change.before else set()
+    new = [each.name for each in after.unit.sidekicks if each.name not in old]
+    for name in (*([after.name] if change.what == CREATE else []), *new):
+        if check_name(name).lower() in taken:
+            raise service_taken(name)
+
+
+def _require_allowed(row: Service, action: str, actor: Actor) -> None:
+    decision = verdict(actor, action, row)
+    if not decision:
+        remedy = " Finish or roll back its own upgrade first." if row.upgrade_phase else ""
+        raise ActionNotAvailable(f"{decision.reason}{remedy}", field="action")
+
+
+def build_from_state(stack: Stack, state: ServiceState) -> Service:
+    """A new service that may be saved. Raises `Invalid`."""
+    return build_service(
+        stack,
+        check_name(state.name),
+        state.unit,
+        find_policy=policy_of,
+        scale=1 if state.scale is None else state.scale,
+        description=state.description,
+        metadata=state.metadata,
+        start_on_create=state.is_active,
+        options=state.options,
+        lost_host=(policy_name(state.lost_after), state.lost_after),
+        scale_policy=state.scale_policy or None,
+        schedule=state.schedule or None,
+    )
+
+
+def setting_columns(row: Service, change: ServiceChange) -> dict[str, Any]:
+    """What changes in place, as columns. Raises `Invalid`."""
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return {}
+    names = ("scale", "description", "metadata", "lost_after", "scale_policy", "schedule")
+    changed = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+    options = after.options if after.options != before.options else None
+    columns = service_columns(row, options=options, **changed)
+    if change.what == UPDATE and after.unit != before.unit:  # of a service without containers: nothing is made from it
+        primary, _none = check_unit(row.name, after.unit.primary, ())
+        columns |= {"spec": primary.to_json(), "image": primary.image[:512]}
+    return columns
+
+
+def prepare_return(row: Service, change: ServiceChange) -> PreparedUpgrade:
+    """The upgrade of the service to what the change says. Raises `Invalid`."""
+    after = change.after
+    unit = UnitConfig(row.config) if after is None else after.unit
+    number = next_number(row)
+    before = {each.name: each for each in change.before.unit.sidekicks} if change.before else {}
+    sidekicks = [_versioned(each, before.get(each.name), number) for each in unit.sidekicks]
+    return prepare_upgrade(
+        row,
+        number,
+        config=unit.primary if change.replaces_primary else None,
+        sidekicks=sidekicks,
+        strategy=_strategy((after.strategy if after else {}) or row.upgrade),  # left open, it is as the last time
+    )
+
+
+def _versioned(wanted: Sidekick, before: Sidekick | None, number: int) -> Sidekick:
+    """A sidekick whose configuration stays is not replaced, and keeps the number of the revision that it is of."""
+    is_same = before is not None and before.config == wanted.config
+    return replace(wanted, version=before.version if before is not None and is_same else number)
+
+
+def _strategy(said: Mapping[str, Any]) -> UpgradeStrategy:
+    return UpgradeStrategy(
+        said.get("batchSize", 1), said.get("intervalMillis", 2000), bool(said.get("startFirst", False))
+    )

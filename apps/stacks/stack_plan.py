@@ -1,0 +1,270 @@
+"""What a stack becomes by another pair of compose files, or by one of its revisions, service by service. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from apps.containers.launch.config import LaunchConfig
+from apps.stacks.compose import ComposeService
+from apps.stacks.compose.exporter import HASH_LABEL
+from apps.stacks.lost_host_policy import LOST_HOST_LABEL, lost_after_from_labels
+from apps.stacks.revision_diff import FieldChange, diff_configs, diff_settings
+from apps.stacks.schedule import SCHEDULE_LABEL, schedule_from_labels
+from apps.stacks.service_options import SELECTOR_LABELS, ExternalTarget, ServiceOptions, has_containers
+from apps.stacks.sidekicks import Sidekick, UnitConfig
+
+CREATE, UPGRADE, UPDATE, REMOVE, KEEP, UNCHANGED = "create", "upgrade", "update", "remove", "keep", "unchanged"
+What = Literal["create", "upgrade", "update", "remove", "keep", "unchanged"]
+
+# Labels that say what columns of the service hold: changing them replaces no container.
+_SETTING_LABELS = frozenset({LOST_HOST_LABEL, *SELECTOR_LABELS.values()})
+
+
+def _is_setting(label: str) -> bool:
+    return label in _SETTING_LABELS or label == SCHEDULE_LABEL or label.startswith(f"{SCHEDULE_LABEL}.")
+
+
+_ONLY_AT_CREATION = frozenset({"start_on_create"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """A service as a stack's file or revision describes it; its members are called as people see them.
+
+    `links` are targets (`service`, or `stack/service`) by alias. `scale` is None where the file leaves it open, and
+    `description` and `metadata` are then empty likewise: what is open stays as it is. `is_active` is whether it was to
+    run, `strategy` how its upgrade is to go on. A file without a `scale_policy` has None.
+    """
+
+    name: str
+    unit: UnitConfig
+    scale: int | None = 1
+    description: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    options: ServiceOptions = field(default_factory=ServiceOptions)
+    lost_after: int | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+    is_active: bool = True
+    strategy: Mapping[str, Any] = field(default_factory=dict)
+    scale_policy: Mapping[str, Any] | None = None
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_compose(cls, service: ComposeService) -> ServiceState:
+        """What a file says of the service."""
+        labels = service.config.labels
+        schedule = schedule_from_labels(labels)
+        return cls(
+            service.name,
+            UnitConfig(service.config, tuple(Sidekick(name, config) for name, config in service.sidekicks)),
+            service.scale if service.has_scale else None,
+            service.description,
+            service.metadata,
+            service.options.with_labels(labels),
+            lost_after_from_labels(labels),
+            {alias: target for target, alias in (*service.links, *service.external_links)},
+            service.config.start_on_create,
+            service.upgrade_strategy,
+            service.scale_policy or None,
+            schedule.to_wire() if schedule else {},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What a revision of the stack keeps."""
+        return {
+            "name": self.name,
+            "config": self.unit.primary.to_json(),
+            "sidekicks": [each.to_json() for each in self.unit.sidekicks],
+            "scale": self.scale,
+            "description": self.description,
+            "metadata": dict(self.metadata),
+            "options": self.options.columns(),
+            "lost_after": self.lost_after,
+            "links": dict(sorted(self.links.items())),
+            "is_active": self.is_active,
+            "scale_policy": dict(self.scale_policy or {}),
+            "schedule": dict(self.schedule),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ServiceState:
+        """The value that `to_json` stored."""
+        sidekicks = tuple(map(Sidekick.from_json, data["sidekicks"]))
+        options = {**data["options"], "external": ExternalTarget.from_json(data["options"]["external"])}
+        kept = {
+            name: data[name]
+            for name in (
+                "scale",
+                "description",
+                "metadata",
+                "lost_after",
+                "links",
+                "is_active",
+                "scale_policy",
+                "schedule",
+            )
+        }
+        unit = UnitConfig(LaunchConfig.from_json(data["config"]), sidekicks)
+        return cls(data["name"], unit, options=ServiceOptions(**options), **kept)
+
+    def settings(self) -> dict[str, Any]:
+        """What can be changed while its containers stay, by v1's names, for a comparison."""
+        target = self.options.external
+        return {
+            "scale": self.scale,
+            "description": self.description,
+            "metadata": {name: each for name, each in self.metadata.items() if name != HASH_LABEL},
+            "externalIpAddresses": list(target.addresses),
+            "hostname": target.hostname,
+            "selectorLink": self.options.selector_link,
+            "selectorContainer": self.options.selector_container,
+            "retainIp": self.options.address_settings.get("retainIp"),
+            "lostHostSeconds": self.lost_after,
+            "links": dict(self.links),
+            "scalePolicy": dict(self.scale_policy or {}),
+            "schedule": dict(self.schedule),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    """What becomes of one service: `after` is the state that it is brought to, `before` the one that it has.
+
+    `create`: it is new; `upgrade`: its containers are replaced; `update`: changed in place; `remove`: it goes; `keep`:
+    the file does not have it, and it stays; `unchanged`. `problem` is why that is not possible now.
+    """
+
+    name: str
+    what: What
+    before: ServiceState | None = None
+    after: ServiceState | None = None
+    differences: tuple[FieldChange, ...] = ()
+    problem: str = ""
+
+    @property
+    def replaces_primary(self) -> bool:
+        """Whether the primary containers are replaced: also when sidekicks come or go, which makes another unit."""
+        if self.before is None or self.after is None:
+            return False
+        old, new = self.before.unit, self.after.unit
+        names = [[each.name for each in unit.sidekicks] for unit in (old, new)]
+        return old.primary != new.primary or sorted(names[0]) != sorted(names[1])
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether anything is done about it."""
+        return self.what not in {KEEP, UNCHANGED}
+
+
+def plan_stack(
+    current: Mapping[str, ServiceState],
+    wanted: Mapping[str, ServiceState],
+    *,
+    shown: Mapping[str, ServiceState] | None = None,
+    remove_missing: bool = False,
+) -> tuple[ServiceChange, ...]:
+    """The changes that bring `current` services to `wanted` ones, by name, in the order of the wanted ones.
+
+    `shown` is what a file of the current services reads back as: what a wanted service says just as it was shown is not
+    a change, so that ids of this portal and whatever else a file cannot say stay as they are.
+    """
+    seen = current if shown is None else shown
+    found = [_change(name, current.get(name), seen.get(name), each) for name, each in wanted.items()]
+    what: What = "remove" if remove_missing else "keep"
+    missing = [ServiceChange(name, what, before=each) for name, each in current.items() if name not in wanted]
+    return (*found, *missing)
+
+
+def _change(name: str, before: ServiceState | None, shown: ServiceState | None, wanted: ServiceState) -> ServiceChange:
+    if before is None:
+        return ServiceChange(name, "create", after=replace(wanted, scale=1 if wanted.scale is None else wanted.scale))
+    after = _merge(before, shown or before, wanted)
+    if after.options.kind != before.options.kind:
+        why = (
+            f"{name} is of type {before.options.kind}: remove it first, or give the {wanted.options.kind} another name."
+        )
+        return ServiceChange(name, "update", before, after, problem=why)
+    settings = diff_settings(before.settings(), after.settings())
+    configs = diff_configs(before.unit, after.unit)
+    is_other = _configs(before.unit) != _configs(after.unit)
+    is_replaced = is_other and any(
+        has_containers(each.options.kind, each.unit.primary.image) for each in (before, after)
+    )
+    what: What = "upgrade" if is_replaced else "update" if settings or is_other else "unchanged"
+    if not is_other:
+        after = replace(after, unit=before.unit)
+    return ServiceChange(name, what, before, after, (*settings, *configs))
+
+
+def _configs(unit: UnitConfig) -> dict[str, LaunchConfig]:
+    return {"": unit.primary, **{each.name: each.config for each in unit.sidekicks}}
+
+
+def _merge(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> ServiceState:
+    """The state with what was changed from what was shown."""
+    options = before.options if wanted.options == shown.options else wanted.options
+    return replace(
+        wanted,
+        unit=_merge_units(before.unit, shown.unit, wanted.unit),
+        scale=before.scale if wanted.scale in {None, shown.scale} else wanted.scale,
+        description=wanted.description or before.description,
+        metadata=_merge_metadata(before, shown, wanted),
+        options=replace(options, address_settings={**before.options.address_settings, **options.address_settings}),
+        lost_after=before.lost_after if wanted.lost_after == shown.lost_after else wanted.lost_after,
+        links=before.links if wanted.links == shown.links else wanted.links,
+        is_active=before.is_active,
+        scale_policy=before.scale_policy if wanted.scale_policy is None else wanted.scale_policy,
+        schedule=before.schedule if wanted.schedule == shown.schedule else wanted.schedule,
+    )
+
+
+def _merge_metadata(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> Mapping[str, Any]:
+    return before.metadata if not wanted.metadata or wanted.metadata == shown.metadata else wanted.metadata
+
+
+def _merge_units(before: UnitConfig, shown: UnitConfig, wanted: UnitConfig) -> UnitConfig:
+    old, seen = _configs(before), _configs(shown)
+    versions = {each.name: each.version for each in before.sidekicks}
+    sidekicks = tuple(
+        Sidekick(
+            each.name,
+            merge_configs(old[each.name], seen.get(each.name, old[each.name]), each.config)
+            if each.name in old
+            else each.config,
+            versions.get(each.name, 1),
+        )
+        for each in wanted.sidekicks
+    )
+    return UnitConfig(merge_configs(before.primary, shown.primary, wanted.primary), sidekicks)
+
+
+def merge_configs(before: LaunchConfig, shown: LaunchConfig, wanted: LaunchConfig) -> LaunchConfig:
+    """The configuration with the fields, and the single labels, that differ between what was shown and is wanted."""
+    changed = {
+        each.name: getattr(wanted, each.name)
+        for each in fields(LaunchConfig)
+        if each.name not in {"labels", *_ONLY_AT_CREATION} and getattr(wanted, each.name) != getattr(shown, each.name)
+    }
+    labels = _merge_labels(before.labels, shown.labels, wanted.labels)
+    if labels != before.labels or any(getattr(before, name) != value for name, value in changed.items()):
+        # What a client noted of the file that it sent is not true of this one.
+        labels = {name: value for name, value in labels.items() if name != HASH_LABEL}
+    return replace(before, labels=labels, **changed)
+
+
+def _merge_labels(before: Mapping[str, str], shown: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    names = [*before, *(name for name in wanted if name not in before)]
+    found = {}
+    for name in names:
+        is_changed = wanted.get(name) != shown.get(name) and not _is_setting(name)
+        value = wanted.get(name) if is_changed else before.get(name)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def by_name(states: Iterable[ServiceState]) -> dict[str, ServiceState]:
+    """States by their services' names."""
+    return {each.name: each for each in states}

@@ -1,0 +1,311 @@
+"""Upgrading a whole stack by file or back to a revision: looked at first, then done in one transaction, and decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from apps.control.models import Operation
+from apps.control.services import create_all, request_change
+from apps.core.edits import StaleEdit
+from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
+from apps.core.unique import unique_or
+from apps.environments.access import can, verdict
+from apps.environments.actor import Actor
+from apps.stacks.models import Service, ServiceRevision, Stack
+from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
+from apps.stacks.revisions import check_note, save_first_revisions, shown_unit
+from apps.stacks.services import links_set
+from apps.stacks.stack_draft import (
+    ServiceStep,
+    StackDraft,
+    StackFiles,
+    draft_from_files,
+    prepare_return,
+    prepare_steps,
+    setting_columns,
+)
+from apps.stacks.stack_history import StackRevision
+from apps.stacks.stack_plan import CREATE, REMOVE, UPDATE, UPGRADE, ServiceChange, plan_stack
+from apps.stacks.stack_revisions import (
+    StackNow,
+    find_stack_revision,
+    keep_current,
+    next_stack_number,
+    save_stack_revision,
+    sources_of,
+    stack_now,
+    states_of,
+)
+from apps.stacks.stack_rollout import BACK, FINISHING
+from apps.stacks.undo import undo_columns
+from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
+from apps.stacks.upgrade_services import service_upgrade_step, write_upgrade
+
+PHASES = {
+    "cancelupgrade": CANCELED,
+    "cancelrollback": CANCELED_ROLLBACK,
+    "rollback": ROLLING_BACK,
+    "finishupgrade": FINISHING,
+}
+
+
+def stack_act(row: Stack, action: str, *, actor: Actor, undo_seconds: int = 0) -> Stack:
+    """Remove or purge a stack, or decide about its upgrade; a removal begins after `undo_seconds`."""
+    held = undo_columns(undo_seconds)
+    if action == "rollback":
+        return _roll_back(row, actor)
+    changes: dict[str, Any] = held if action == "remove" else {}
+    if action in PHASES:
+        changes = {"upgrade": {**row.upgrade, "phase": PHASES[action]}}
+    request_change(row, action, actor=actor, changes=changes)
+    return row
+
+
+def preview_upgrade(row: Stack, files: StackFiles, *, actor: Actor) -> StackDraft:
+    """What an upgrade by these files would do, and what stands in its way. Raises `Forbidden`, `Invalid`."""
+    _require_operator(row, actor)
+    return draft_from_files(stack_now(row), files, actor)
+
+
+def stack_upgrade(row: Stack, files: StackFiles, *, actor: Actor) -> Stack:
+    """Bring the services to what the files say: all of it is desired when this returns, or nothing.
+
+    What was before is kept as a revision, what is to be as the next one. Services that the file does not have stay,
+    unless they are to go: then they are stopped now, and removed when the upgrade is finished. Raises `Invalid` (what
+    the files say, and what stands in the way of any service), `StaleEdit` (not what the preview was based on any more),
+    `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    """
+    _require_upgradable(row, actor)
+    note = check_note(files.note)
+    with transaction.atomic():
+        now = _lock(row)
+        if files.based_on and files.based_on != now.basis:
+            raise StaleEdit(row.name)
+        _apply(draft_from_files(now, files, actor), actor, note)
+    return row
+
+
+def preview_return(row: Stack, number: int, *, actor: Actor) -> StackDraft:
+    """What going back to a revision would do. Raises `Forbidden`, `Invalid`."""
+    _require_operator(row, actor)
+    return _draft_from_revision(stack_now(row), find_stack_revision(row, number), actor)
+
+
+def stack_return_to(row: Stack, number: int, *, actor: Actor, note: str = "", based_on: str = "") -> Stack:
+    """Upgrade the stack to what its revision `number` was, links included, as a new revision; also long afterwards.
+
+    Services that came since then go. Raises as `stack_upgrade` does.
+    """
+    _require_upgradable(row, actor)
+    note = check_note(note) or f"Back to revision {number}"
+    with transaction.atomic():
+        now = _lock(row)
+        if based_on and based_on != now.basis:
+            raise StaleEdit(row.name)
+        draft = _draft_from_revision(now, find_stack_revision(row, number), actor)
+        if not draft.changes_anything:
+            raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
+        _apply(draft, actor, note)
+    return row
+
+
+def _draft_from_revision(now: StackNow, revision: StackRevision, actor: Actor) -> StackDraft:
+    changes = plan_stack(now.states, states_of(revision), remove_missing=True)
+    return StackDraft(now, prepare_steps(now, changes, actor), sources_of(revision))
+
+
+def _require_operator(row: Stack, actor: Actor) -> None:
+    allowed = can(actor, "operate", row.environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+
+
+def _require_upgradable(row: Stack, actor: Actor) -> None:
+    """Say so of the stack before anything is said of its services."""
+    decision = verdict(actor, "upgrade", row)
+    if not decision:
+        raise (
+            Forbidden(decision.reason)
+            if decision.is_forbidden
+            else ActionNotAvailable(f"upgrade: {decision.reason}", field="action")
+        )
+
+
+def _lock(row: Stack) -> StackNow:
+    """The stack as it is now, with no other upgrade of it at the same time."""
+    Stack.all_objects.select_for_update(no_key=True).get(pk=row.pk)
+    return stack_now(row)
+
+
+def _apply(draft: StackDraft, actor: Actor, note: str) -> None:
+    if draft.problems:
+        raise Invalid("dockerCompose", "InvalidOption", " ".join(draft.problems)[:2000])
+    stack = draft.stack
+    steps = [each for each in draft.steps if each.change.changes_anything and each.row is not None]
+    before = keep_current(draft.now)
+    number = max(before + 1, next_stack_number(stack))
+    revision = save_stack_revision(stack, number, (), draft.sources, actor, note)
+    kinds = {str(each.row.uuid): each.change.what for each in steps if each.row is not None}
+    stopped = [each.row for each in steps if each.change.what == REMOVE and each.row is not None]
+    upgrade = {
+        "phase": UPGRADING,
+        "services": kinds,
+        "start": [str(each.uuid) for each in stopped if each.desired == "active"],
+        "from": before,
+        "to": number,
+    }
+    changes = {**draft.sources, "revision": number, "previous_revision": before, "upgrade": upgrade}
+    request = {"revision": number, "changes": {each.change.name: each.change.what for each in steps}, "note": note}
+    operation = request_change(stack, "upgrade", actor=actor, changes=changes, request=request)
+    _create(steps, actor, operation, revision)
+    for step in steps:
+        _write(step, actor, operation, revision)
+    _link(draft.now, steps, actor)
+    there = stack_now(stack).states
+    gone = {each.change.name for each in steps if each.change.what == REMOVE}
+    revision.services = [state.to_json() for name, state in sorted(there.items()) if name not in gone]
+    revision.save(update_fields=["services"])
+
+
+def _create(steps: list[ServiceStep], actor: Actor, operation: Operation, revision: StackRevision | None) -> None:
+    rows = [each.row for each in steps if each.change.what == CREATE and each.row is not None]
+    with unique_or(service_taken("of this file"), SERVICE_NAME_ONCE):
+        create_all(rows, actor=actor, requests=[describe_service(row) for row in rows], parent=operation)
+    save_first_revisions(rows, actor, "compose", revision)
+
+
+def _write(step: ServiceStep, actor: Actor, operation: Operation, revision: StackRevision) -> None:
+    row, columns = step.row, step.columns
+    if row is None:
+        return
+    if step.upgrade is not None:
+        write_upgrade(
+            row,
+            step.upgrade,
+            actor=actor,
+            note=revision.note,
+            columns=columns,
+            parent=operation,
+            stack_revision=revision,
+        )
+    elif step.change.what == UPDATE and columns:
+        request_change(row, "update", actor=actor, changes=columns, request=columns, parent=operation)
+    elif step.change.what == REMOVE and row.LIFECYCLE.allows("deactivate", row.display_state):
+        request_change(row, "deactivate", actor=actor, changes={"restart": {}}, parent=operation)
+
+
+def _link(now: StackNow, steps: list[ServiceStep], actor: Actor) -> None:
+    """Set the links of the services whose links change; those that lead to nothing are left out."""
+    relinked = [each for each in steps if each.relinks]
+    if not relinked:
+        return
+    rows = {**now.rows, **{each.change.name: each.row for each in steps if each.row is not None}}
+    outer = _outer_services(now.stack, relinked)
+    for step in relinked:
+        after, row = step.change.after, step.row
+        if after is None or row is None:
+            continue
+        found = [(rows.get(name) or outer.get(name), alias) for alias, name in after.links.items()]
+        links_set(row, [(target, alias) for target, alias in found if target is not None], actor=actor)
+
+
+def _outer_services(stack: Stack, steps: list[ServiceStep]) -> Mapping[str, Service]:
+    """The services of other stacks that are linked to, by `stack/service`."""
+    names = {name for each in steps if each.change.after for name in each.change.after.links.values() if "/" in name}
+    if not names:
+        return {}
+    services = {name.rpartition("/")[2] for name in names}
+    found = Service.all_objects.filter(environment=stack.environment_id, name__in=services, removed=None)
+    known = {f"{row.stack.name}/{row.name}": row for row in found.select_related("stack") if not row.removal_requested}
+    return {name: row for name, row in known.items() if name in names}
+
+
+def _roll_back(stack: Stack, actor: Actor) -> Stack:
+    """Take back what the upgrade did: its services to what they were, links included; new ones go.
+
+    Each service goes back the shortest way: by the rollback of its own upgrade, which starts the containers that were
+    kept, or, if somebody has finished that meanwhile, by another upgrade. What people added since stays.
+    """
+    target = StackRevision.objects.filter(stack=stack, number=stack.upgrade.get("from") or 0).first()
+    if target is None:
+        raise Invalid("action", "InvalidState", "There is no revision to roll back to.")
+    with transaction.atomic():
+        now = _lock(stack)
+        kinds = dict(stack.upgrade.get("services", {}))
+        wanted = states_of(target)
+        changes = [
+            each
+            for each in plan_stack(now.states, wanted)
+            if each.what == CREATE or str(now.rows[each.name].uuid) in kinds
+        ]
+        steps = [_step_back(now, each, actor) for each in changes]
+        kinds |= {str(each.row.uuid): BACK for each in steps if each.upgrade is not None and each.row is not None}
+        columns = {
+            **sources_of(target),
+            "revision": target.number,
+            "previous_revision": stack.upgrade.get("to"),
+            "upgrade": {**stack.upgrade, "phase": ROLLING_BACK, "services": kinds},
+        }
+        request = {"revision": target.number}
+        operation = request_change(stack, "rollback", actor=actor, changes=columns, request=request)
+        _create(steps, actor, operation, target)
+        for step in steps:
+            _write_back(step, actor, operation, target)
+        _link(now, steps, actor)
+    return stack
+
+
+def _step_back(now: StackNow, change: ServiceChange, actor: Actor) -> ServiceStep:
+    row = now.rows.get(change.name)
+    if row is None:
+        (step,) = prepare_steps(now, [change], actor)
+        if step.change.problem:
+            raise Invalid("action", "InvalidState", step.change.problem)
+        return step
+    columns = setting_columns(row, change)
+    if change.what != UPGRADE or _way_back(row, change):
+        return ServiceStep(change, row, columns=columns)
+    if not row.LIFECYCLE.allows("upgrade", row.display_state):
+        why = f"{row.name} is {row.display_state} by an upgrade of its own: finish or roll back that first."
+        raise Invalid("action", "InvalidState", why)
+    return ServiceStep(change, row, prepare_return(row, change), columns)
+
+
+def _way_back(row: Service, change: ServiceChange) -> str:
+    """The action that ends the service's own upgrade with what the change says; empty when there is none."""
+    if not row.LIFECYCLE.allows("rollback", row.display_state):
+        return ""
+    before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).select_related("service")
+    found, after = before.first(), change.after
+    if found is None or after is None:
+        return ""
+    one, other = shown_unit(found), after.unit
+    is_same = one.primary == other.primary and {each.name: each.config for each in one.sidekicks} == {
+        each.name: each.config for each in other.sidekicks
+    }
+    return "rollback" if is_same else ""
+
+
+def _write_back(step: ServiceStep, actor: Actor, operation: Operation, target: StackRevision) -> None:
+    row, columns = step.row, step.columns
+    if row is None or step.change.what == CREATE:
+        return
+    if step.upgrade is not None:
+        write_upgrade(
+            row,
+            step.upgrade,
+            actor=actor,
+            note=f"Back to revision {target.number} of the stack",
+            columns=columns,
+            parent=operation,
+            stack_revision=target,
+        )
+    elif step.change.what == UPGRADE:
+        service_upgrade_step(row, "rollback", actor=actor, columns=columns, parent=operation)
+    elif row.LIFECYCLE.allows("finishupgrade", row.display_state):  # a rollback that was canceled half-way goes on
+        service_upgrade_step(row, "finishupgrade", actor=actor, columns=columns, parent=operation)
+    elif columns:
+        request_change(row, "update", actor=actor, changes=columns, request=columns, parent=operation)
