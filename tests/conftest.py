@@ -63,6 +63,8 @@ HISTORY_TESTS = {
     *(f"containers/test_{name}.py" for name in ("container_life", "image_copies", "pull_retries", "reconcile_edges")),
     "hosts/test_host_life.py",
     "stacks/test_compose_import.py",
+    "stacks/test_locks.py",
+    "stacks/test_undo.py",
 }
 # They read the whole source, a second for each question: what a change breaks there, its own tests do not show.
 SOURCE_TESTS = {"architecture"}

@@ -40,6 +40,7 @@ from apps.console.login import (
 from apps.console.overview import overview
 from apps.console.stacks import (
     kind_forms,
+    lock_pages,
     new_stack,
     service_form,
     service_restart,
@@ -73,6 +74,8 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/<key:pk>/activity", stacks.activity, name="stack-activity"),
     path("stacks/<key:pk>/edit", stacks.edit, name="stack-edit"),
     path("stacks/<key:pk>/remove", stacks.remove, name="stack-remove"),
+    path("stacks/<key:pk>/lock", lock_pages.lock, {"kind": "stack"}, name="stack-lock"),
+    path("stacks/<key:pk>/unlock", lock_pages.unlock, {"kind": "stack"}, name="stack-unlock"),
     path("stacks/<key:pk>/undo", stacks.undo, name="stack-undo"),
     path("stacks/<key:pk>/all/<slug:action>", stacks.services_all, name="stack-all"),
     path("stacks/<key:stack>/services/new", service_form.service_new, name="service-new"),
@@ -92,6 +95,8 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>/revisions/<int:number>/return", service_revisions.return_to, name="service-return"),
     path("services/<key:pk>/restart", service_restart.restart, name="service-restart"),
     path("services/<key:pk>/remove", services.remove, name="service-remove"),
+    path("services/<key:pk>/lock", lock_pages.lock, {"kind": "service"}, name="service-lock"),
+    path("services/<key:pk>/unlock", lock_pages.unlock, {"kind": "service"}, name="service-unlock"),
     path("services/<key:pk>/undo", services.undo, name="service-undo"),
     path("services/<key:pk>/do/<slug:action>", services.do, name="service-do"),
     path("containers", containers.index, name="containers"),

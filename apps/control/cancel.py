@@ -13,7 +13,8 @@ from apps.control.kinds import KINDS
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.queue import enqueue_after_commit
 from apps.control.services import record, write_change
-from apps.core.errors import ActionNotAvailable, Forbidden
+from apps.core.errors import ActionNotAvailable, Forbidden, Locked
+from apps.core.hooks import hooks
 from apps.core.lifecycle import LifeCycle
 from apps.environments.access import Verdict, can
 from apps.environments.actor import Actor
@@ -56,6 +57,7 @@ def operation_cancel(operation: Operation, *, actor: Actor) -> Operation:
                 "operation.cancel", actor=actor, environment_id=operation.environment_id, request=_describe(operation)
             )
             return operation
+        _require_unlocked(row, actor)
         return write_change(
             row,
             "cancel",
@@ -79,6 +81,7 @@ def operation_retry(operation: Operation, *, actor: Actor) -> Operation:
     row = _target_row(operation)
     if row is None or row.generation != operation.generation:
         raise ActionNotAvailable(_("Something newer was asked since; there is nothing to try again."), field="action")
+    _require_unlocked(row, actor)
     action = _action(operation)
     transition = _life_cycle(operation).transitions.get(action)
     columns = (
@@ -100,6 +103,11 @@ def _require(decision: Verdict) -> None:
     if not decision:
         refusal = Forbidden(decision.reason) if decision.is_forbidden else None
         raise refusal or ActionNotAvailable(decision.reason, field="action")
+
+
+def _require_unlocked(row: Any, actor: Actor) -> None:
+    if reason := hooks.lock_refusal(actor, "update", row):
+        raise Locked(reason, field="action")
 
 
 def _target_row(operation: Operation) -> Any:

@@ -25,8 +25,10 @@ from apps.core.errors import (
     Conflict,
     Forbidden,
     Invalid,
+    Locked,
 )
 from apps.core.events import row_changed
+from apps.core.hooks import hooks
 from apps.core.models import Managed
 from apps.core.redact import redact
 from apps.core.texts import is_storable
@@ -124,6 +126,8 @@ def _require_allowed(row: Managed, action: str, actor: Actor) -> None:
         return
     if decision.is_forbidden:
         raise Forbidden(decision.reason)
+    if decision.is_locked:
+        raise Locked(decision.reason, field="action")
     raise ActionNotAvailable(f"{action}: {decision.reason}", field="action")
 
 
@@ -206,6 +210,8 @@ def _require_may_create(row: Managed, actor: Actor, permission: str) -> None:
         allowed = can(actor, permission, environment_id)
         if not allowed:
             raise Forbidden(allowed.reason)
+        if reason := hooks.lock_refusal(actor, row.LIFECYCLE.create_action, row):
+            raise Locked(reason, field="action")
 
 
 def _environment_id(row: Managed, environment: Any) -> int | None:

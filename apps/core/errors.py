@@ -45,6 +45,13 @@ class ActionNotAvailable(Problem):
     code = "ActionNotAvailable"
 
 
+class Locked(Problem):
+    """Somebody locked it against changes; the message says who, since when and why."""
+
+    status = 422
+    code = "Locked"
+
+
 class Unauthorized(Problem):
     """The request has no valid credential."""
 

@@ -48,6 +48,7 @@ class Hooks:
       the sockets that lost their permission and counts sockets, sessions and keys
       (`environments.services.revocation`).
     * `on_identity_updated(user)`: called when a login provider reported anew who the account is and its groups.
+    * `lock_refusal(actor, action, row)`: why a lock prevents the action, empty when none does.
     * `is_member(names, user)`: whether an environment has such an identity, or that account, as a member.
     * `count_members(kinds)`: how many entries of member lists name an identity of these kinds.
     * `remove_members(kinds, actor=...)`: takes these entries from all member lists, and returns how many there were.
@@ -64,6 +65,7 @@ class Hooks:
         self.sessions_close: Callable[[Any], int] = _not_installed
         self.revoking: Callable[..., AbstractContextManager[None]] = _no_revocation
         self.on_identity_updated: Callable[[Any], Any] = _not_installed
+        self.lock_refusal: Callable[[Any, str, Managed], str] = _no_lock
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
         self.count_members: Callable[[Collection[str]], int] = _not_installed
         self.remove_members: Callable[..., int] = _not_installed
@@ -75,6 +77,10 @@ def _not_installed(*_: object, **__: object) -> Any:
 
 def _render_nothing(*_: object) -> None:
     return None
+
+
+def _no_lock(*_: object) -> str:
+    return ""
 
 
 def _no_revocation(*_: object, **__: object) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import ApiKey
+from apps.core.hooks import hooks
 from apps.core.models import Managed
 from apps.environments.actor import (
     Actor,
@@ -30,11 +31,15 @@ def is_own_key(actor: Actor, row: Managed) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An answer that is false *with a reason* fit to show; `is_forbidden` when the actor lacks a permission."""
+    """An answer that is false *with a reason* fit to show.
+
+    `is_forbidden` when the actor lacks a permission, `is_locked` when somebody locked the row.
+    """
 
     allowed: bool
     reason: str = ""
     is_forbidden: bool = False
+    is_locked: bool = False
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -70,6 +75,8 @@ def verdict(actor: Actor, action: str, row: Managed) -> Verdict:
         allowed = can(actor, transition.permission, environment_of(row))
         if not allowed:
             return allowed
+    if reason := hooks.lock_refusal(actor, action, row):
+        return Verdict(allowed=False, reason=reason, is_locked=True)
     if row.display_state not in transition.start:
         return Verdict(allowed=False, reason=_("Not possible while it is %(state)s.") % {"state": row.display_state})
     if reason := row.refusal(action):

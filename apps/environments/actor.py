@@ -29,7 +29,7 @@ class Actor:
     when they typed their password last. `scope` pins an environment key to its environment, `limit` is what a key's
     role leaves of its maker's permissions (None: all of them). Permissions are read once in the actor's (one
     request's) life; `revoked_counts` collects what its changes revoked, `audit_entries` the audit entries that the
-    interface completes when it has answered.
+    interface completes when it has answered; `memo` is for what a higher app reads once in the actor's life.
     """
 
     user: User | None
@@ -44,6 +44,7 @@ class Actor:
     limit: frozenset[str] | None = None
     revoked_counts: list[RevokedCounts] = field(default_factory=list, compare=False, repr=False)
     audit_entries: list[Any] = field(default_factory=list, compare=False, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     _decisions: dict[int, Decision] = field(default_factory=dict, compare=False, repr=False)
 
     @property

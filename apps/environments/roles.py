@@ -13,6 +13,7 @@ PERMISSIONS: dict[str, str] = {
     "exec": "open a shell in a container",
     "keys": "manage API keys of the environment",
     "hosts": "add, change and delete hosts",
+    "lock": "lock and unlock stacks and services",
     "members": "choose the environment's members",
     "own": "rename, deactivate and delete the environment",
 }
@@ -22,7 +23,7 @@ _WORK = _READ | {"values", "operate", "delete", "exec", "keys"}
 
 ROLES: dict[str, frozenset[str]] = {
     "owner": frozenset(PERMISSIONS),
-    "member": _WORK | {"hosts"},
+    "member": _WORK | {"hosts", "lock"},
     "restricted": _WORK,
     "readonly": _READ,
 }

@@ -17,7 +17,7 @@ class StacksConfig(AppConfig):
         from apps.control.periodic import register_job
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import drain, goal, members, reconcile, services, undo, upgrade_services
+        from apps.stacks import drain, goal, locks, members, reconcile, services, undo, upgrade_services
         from apps.stacks.models import Service, Stack
         from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
@@ -37,4 +37,5 @@ class StacksConfig(AppConfig):
         requeue_owners("container", members.selecting_containers)
         requeue_owners("service", members.selecting_services)
         register_job("judge-upgrades", judge_upgrades)
+        hooks.lock_refusal = locks.lock_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)

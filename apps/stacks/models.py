@@ -17,6 +17,7 @@ from apps.environments.models import TenantRow
 from apps.hosts.models import Host
 from apps.stacks.lifecycle import SERVICE as SERVICE_LIFECYCLE
 from apps.stacks.lifecycle import STACK
+from apps.stacks.lock import Lock  # noqa: F401 - a model: Django looks for it here
 from apps.stacks.run_plan import BY_SCHEDULE, LIVE, WAITING
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.schedule import Schedule

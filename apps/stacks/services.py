@@ -20,6 +20,7 @@ from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.stacks.compose import ComposeStack, parse
 from apps.stacks.compose_import import import_services
+from apps.stacks.locks import require_unlocked
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import RUN_NOW, RemovedServiceLink, Service, ServiceLink, Stack
 from apps.stacks.new_services import (
@@ -141,6 +142,7 @@ def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
     allowed = can(actor, "operate", row.environment_id)
     if not allowed:
         raise Forbidden(allowed.reason)
+    require_unlocked(row, actor=actor, action="remove")  # refused for a lock inside as well: all of them or none
     for service in Service.all_objects.filter(stack=row, removed=None):
         if service.LIFECYCLE.allows(action, service.display_state):
             service_act(service, action, actor=actor)
@@ -323,6 +325,7 @@ def _check_can_link(row: Service, targets: Sequence[Service], actor: Actor) -> N
     allowed = can(actor, "operate", row.environment_id)
     if not allowed:
         raise Forbidden(allowed.reason)
+    require_unlocked(row, actor=actor)
     if targets and row.kind == EXTERNAL:
         reason = f"{row.name} is an external service, which has no containers that could use links."
         raise Invalid("serviceId", "InvalidOption", reason)

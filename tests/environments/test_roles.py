@@ -20,8 +20,8 @@ Actors = Callable[..., Actor]
 
 WHO = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly", "mallory": None, "root": "owner"}
 MAY: dict[str, str] = {
-    "owner": "view logs values operate delete exec keys hosts members own",
-    "member": "view logs values operate delete exec keys hosts",
+    "owner": "view logs values operate delete exec keys hosts lock members own",
+    "member": "view logs values operate delete exec keys hosts lock",
     "restricted": "view logs values operate delete exec keys",
     "readonly": "view logs",
 }

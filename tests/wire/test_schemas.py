@@ -11,7 +11,7 @@ from tests.wire.api_client import ApiClient
 SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
     "transitioningProgress uuid assignServiceIpAddress:c createIndex currentScale environmentId:c* externalId:c fqdn "
-    "healthState launchConfig:c lostHostPolicy:cu lostHostSeconds:cu metadata:cu publicEndpoints "
+    "healthState launchConfig:c lock lostHostPolicy:cu lostHostSeconds:cu metadata:cu publicEndpoints "
     "retainIp:cu scale:cu scalePolicy:cu schedule:cu secondaryLaunchConfigs:c selectorContainer:cu selectorLink:cu "
     "startOnCreate:c upgrade upgradeVerdict:cu vip:c"
 )
@@ -20,16 +20,16 @@ ACTIONS = {
     "apiKey": "activate deactivate purge remove update",
     "container": "execute logs purge remove restart start stop unpause update",
     "dnsService": (
-        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "restart returntorevision rollback runnow setservicelinks undo update upgrade"
+        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
+        "removeservicelink restart returntorevision rollback runnow setservicelinks undo unlock update upgrade"
     ),
     "externalService": (
-        "activate cancelrollback cancelupgrade deactivate finishupgrade purge remove restart rollback runnow undo "
-        "update upgrade"
+        "activate cancelrollback cancelupgrade deactivate finishupgrade lock purge remove restart "
+        "rollback runnow undo unlock update upgrade"
     ),
     "environment": (
         "activateservices addoutputs cancelrollback cancelupgrade deactivateservices exportconfig finishupgrade "
-        "previewupgrade purge remove returntorevision rollback undo update upgrade"
+        "lock previewupgrade purge remove returntorevision rollback undo unlock update upgrade"
     ),
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",
@@ -41,8 +41,8 @@ ACTIONS = {
     "registrationToken": "activate deactivate purge remove rotate update",
     "role": "replace",
     "service": (
-        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade purge remove removeservicelink "
-        "restart returntorevision rollback runnow setservicelinks undo update upgrade"
+        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
+        "removeservicelink restart returntorevision rollback runnow setservicelinks undo unlock update upgrade"
     ),
 }
 

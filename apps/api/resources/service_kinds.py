@@ -20,6 +20,7 @@ _COMMON = """
     healthState     string                 r
     kind            string                 r  <kind
     launchConfig    launchConfig           c
+    lock            lock                   r
     metadata        map[json]              cu
     startOnCreate   boolean                c  <start_on_create =false
     upgrade         serviceUpgrade         r
@@ -43,7 +44,7 @@ class ExternalServiceResource(ServiceResource):
         "healthCheck": lambda context: _serialize_check(context.row.options.external.health_check),
         "hostname": lambda context: context.row.options.external.hostname or None,
     }
-    custom_actions = {name: ServiceResource.custom_actions[name] for name in ("undo", "upgrade")}
+    custom_actions = {name: ServiceResource.custom_actions[name] for name in ("lock", "undo", "unlock", "upgrade")}
 
     def rows(self, caller: ApiCaller) -> Any:
         """Those of this kind."""

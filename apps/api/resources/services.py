@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
+from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.removal_previews import preview_service_link
 from apps.api.resources.service_runs import serialize_schedule
@@ -27,6 +28,7 @@ from apps.api.wire.resource import (
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY, USER_INPUT, TypeRoles
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
+from apps.environments.access import Verdict
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import SERVICE
 from apps.stacks.lost_host_policy import policy_name
@@ -160,6 +162,7 @@ class ServiceResource(Resource):
         healthState            string                       r
         kind                   string                       r  <kind
         launchConfig           launchConfig                 c
+        lock                   lock                         r
         lostHostPolicy         enum                         cu :wait|reschedule
         lostHostSeconds        int                          cu <lost_after 10..86400
         metadata               map[json]                    cu
@@ -181,6 +184,7 @@ class ServiceResource(Resource):
         "currentScale": lambda context: len(context.extra["view"].containers),
         "healthState": lambda context: wire_health(health_of(context.row)),
         "launchConfig": lambda context: context.extra["config"],
+        "lock": serialize_lock,
         "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
         "metadata": lambda context: context.row.metadata or None,
         "scalePolicy": lambda context: context.row.scale_policy or None,
@@ -193,15 +197,22 @@ class ServiceResource(Resource):
         "vip": lambda context: context.row.address_settings.get("vip") or None,
     }
     custom_actions = {
-        "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE),
-        "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE),
+        "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE, is_change=True),
+        "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE, is_change=True),
+        "lock": LOCK,
         "undo": UNDO,
+        "unlock": UNLOCK,
         "upgrade": Action(service_upgrades.upgrade, "serviceUpgrade"),
         "restart": Action(service_restarts.restart, "serviceRestart"),
         "returntorevision": Action(
-            service_revisions.return_to_revision, "returnToRevisionInput", states=SERVICE.transitions["upgrade"].start
+            service_revisions.return_to_revision,
+            "returnToRevisionInput",
+            states=SERVICE.transitions["upgrade"].start,
+            is_change=True,
         ),
-        "removeservicelink": Action(_link_action(link_remove), "addRemoveServiceLinkInput", states=_LINKABLE),
+        "removeservicelink": Action(
+            _link_action(link_remove), "addRemoveServiceLinkInput", states=_LINKABLE, is_change=True
+        ),
     }
     links = {
         "account": Link("project", attribute="environment_id"),
@@ -290,6 +301,10 @@ class ServiceResource(Resource):
     def is_offered(self, row: Service, action: str) -> bool:
         """Undoing only while there is something to undo."""
         return super().is_offered(row, action) and (action != "undo" or is_undoable(row))
+
+    def verdict(self, caller: ApiCaller, row: Service, action: str) -> Verdict:
+        """The same, where locks have a say in locking too."""
+        return with_lock_state(caller, row, action, super().verdict(caller, row, action))
 
 
 class ScalePolicyResource(EmbeddedResource):

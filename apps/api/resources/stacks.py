@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.resources import stack_upgrades
+from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.undoing import UNDO, undo_seconds
 from apps.api.wire.context import ApiCaller
@@ -23,6 +24,7 @@ from apps.api.wire.resource import (
 from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
+from apps.environments.access import Verdict
 from apps.stacks.bundle_import import stack_create_from_bundle
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import STACK
@@ -123,6 +125,7 @@ class StackResource(Resource):
         environment         map[string] c
         externalId          string      cu <external_id 0..128
         healthState         string      r
+        lock                lock        r
         outputs             map[string] cu
         previousEnvironment map[string] r
         previousExternalId  string      r
@@ -134,15 +137,22 @@ class StackResource(Resource):
         "dockerCompose": _if_values_visible("docker_compose"),
         "rancherCompose": _if_values_visible("rancher_compose"),
         "environment": _if_values_visible("variables"),
+        "lock": serialize_lock,
         "outputs": lambda context: context.row.outputs or None,
         "healthState": _health,
         "previousEnvironment": _previous("variables"),
         "previousExternalId": _previous("external_id"),
     }
     custom_actions = {
-        "activateservices": Action(_services_action("activate"), states=frozenset({"active", "updating-active"})),
-        "deactivateservices": Action(_services_action("deactivate"), states=frozenset({"active", "updating-active"})),
+        "activateservices": Action(
+            _services_action("activate"), states=frozenset({"active", "updating-active"}), is_change=True
+        ),
+        "deactivateservices": Action(
+            _services_action("deactivate"), states=frozenset({"active", "updating-active"}), is_change=True
+        ),
+        "lock": LOCK,
         "undo": UNDO,
+        "unlock": UNLOCK,
         "exportconfig": Action(_export, "composeConfigInput", "composeConfig", "values"),
         "upgrade": Action(stack_upgrades.upgrade, "environmentUpgrade"),
         "previewupgrade": Action(
@@ -156,8 +166,11 @@ class StackResource(Resource):
             "returnStackToRevisionInput",
             "stackUpgradePreview",
             states=STACK.transitions["upgrade"].start,
+            is_change=True,
         ),
-        "addoutputs": Action(_outputs, "addOutputsInput", states=frozenset({"active", "updating-active"})),
+        "addoutputs": Action(
+            _outputs, "addOutputsInput", states=frozenset({"active", "updating-active"}), is_change=True
+        ),
     }
     links = {
         "account": Link("project", attribute="environment_id"),
@@ -212,3 +225,7 @@ class StackResource(Resource):
     def is_offered(self, row: Stack, action: str) -> bool:
         """Undoing only while there is something to undo."""
         return super().is_offered(row, action) and (action != "undo" or is_undoable(row))
+
+    def verdict(self, caller: ApiCaller, row: Stack, action: str) -> Verdict:
+        """The same, where locks have a say in locking too."""
+        return with_lock_state(caller, row, action, super().verdict(caller, row, action))

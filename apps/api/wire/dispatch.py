@@ -18,6 +18,7 @@ from apps.core.errors import (
     ActionNotAvailable,
     Forbidden,
     Invalid,
+    Locked,
     MethodNotAllowed,
     NotFound,
 )
@@ -73,6 +74,8 @@ def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
     if resource.lifecycle_actions:
         verdict = resource.verdict(caller, row, "remove")
         if not verdict:
+            if verdict.is_locked:
+                raise Locked(verdict.reason, field="action")
             possible = row.LIFECYCLE.allows("remove", row.display_state)
             raise Forbidden(verdict.reason) if possible else MethodNotAllowed(verdict.reason)
     resource.act(caller, row, "remove")
@@ -94,6 +97,8 @@ def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, b
         return update(requested, caller, row, body), 202
     # Checked here again: the list of actions that the client acted on may be out of date.
     verdict = resource.verdict(caller, row, name)
+    if verdict.is_locked:
+        raise Locked(verdict.reason, field="action")
     if not (verdict and resource.is_offered(row, name)):
         reason = verdict.reason or f"Not possible while it is {row.display_state}."
         raise ActionNotAvailable(f"{name}: {reason}", field="action")

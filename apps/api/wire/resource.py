@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import Field, parse_fields
 from apps.api.wire.roles import TypeRoles, available_actions
+from apps.core.hooks import hooks
 from apps.core.models import Managed
 from apps.environments.access import (
     Verdict,
@@ -68,6 +69,7 @@ class Action:
     """An action of a type. States and permission of one that is in the model's life cycle come from there.
 
     `call` gets caller, row and validated input; it returns None (the response is the row) or the body of the response.
+    `is_change`: it is refused while the row is locked, as the actions of life cycles are.
     """
 
     call: Callable[[ApiCaller, Any, Data], Data | None]
@@ -75,6 +77,7 @@ class Action:
     output: str = ""
     permission: str = "operate"
     states: frozenset[str] = frozenset()
+    is_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +243,9 @@ class Resource:
             return Verdict(allowed=False, reason=f"Not possible while it is {row.display_state}.")
         if reason := row.refusal(action) if isinstance(row, Managed) else "":
             return Verdict(allowed=False, reason=reason)
-        return can(caller.actor, custom_action.permission, environment_of(row))
+        allowed = can(caller.actor, custom_action.permission, environment_of(row))
+        reason = hooks.lock_refusal(caller.actor, action, row) if allowed and custom_action.is_change else ""
+        return Verdict(allowed=False, reason=reason, is_locked=True) if reason else allowed
 
 
 def id_prefix_from_name(name: str) -> str:

@@ -20,6 +20,8 @@ _PAST = {
     "pull": "pulled",
     "copy": "copied",
     "cancel": "cancelled",
+    "lock": "locked",
+    "unlock": "unlocked",
     "retry": "retried",
     "scale": "scaled",
     "reset": "reset",

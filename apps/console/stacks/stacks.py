@@ -13,6 +13,7 @@ from apps.console.components.plurals import counted
 from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
+from apps.console.stacks.lock_pages import may_change
 from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, service_rows
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
@@ -77,7 +78,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     row = find(ctx, pk)
     services = service_rows(ctx, stack=row).get(row.pk, [])
     add = buttons.custom_button(
-        gettext_lazy("Add service"), "plus", ctx.url("service-new", stack=row.pk), ctx.can("operate")
+        gettext_lazy("Add service"), "plus", ctx.url("service-new", stack=row.pk), may_change(ctx, row)
     )
     bulk = [_bulk_button(ctx, row, "activate", services), _bulk_button(ctx, row, "deactivate", services)]
     containers = Container.objects.within([ctx.env.pk]).filter(slot__service__stack=row)
@@ -98,7 +99,7 @@ def _more_buttons(ctx: RequestContext, row: Stack) -> list[buttons.Button]:
         (gettext_lazy("Add external service"), "external-service-new"),
         (gettext_lazy("Add service alias"), "service-alias-new"),
     )
-    allowed = ctx.can("operate")
+    allowed = may_change(ctx, row)
     return [buttons.custom_button(label, "plus", ctx.url(name, stack=row.pk), allowed) for label, name in labels]
 
 
@@ -108,7 +109,7 @@ def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[Se
         "activate": (gettext_lazy("Start all"), "player-play"),
         "deactivate": (gettext_lazy("Stop all"), "player-stop"),
     }
-    allowed = ctx.can("operate")
+    allowed = may_change(ctx, row)
     applicable = [service_row for service_row in services if verdict(ctx.actor, action, service_row.service)]
     reason = allowed.reason or ("" if applicable else _("No service is in a state for this."))
     url = ctx.url("stack-all", pk=row.pk, action=action)

@@ -23,11 +23,13 @@ from apps.console.components.event_titles import event_title, operation_title
 from apps.console.components.freshness import Freshness, freshness_of
 from apps.console.components.relative_times import ago, ahead, lasted
 from apps.console.components.user_agents import agent
+from apps.console.stacks.lock_pages import lock_button
 from apps.core.defaults import VERSION
 from apps.core.ids import wire_id
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.hosts.models import Host
+from apps.stacks.locks import describe_lock, lock_of
 from apps.stacks.undo import UNDO_SECONDS
 
 register = template.Library()
@@ -289,6 +291,30 @@ def owns(actor: Actor, environment: Environment) -> bool:
 def server_clock() -> int:
     """The server's time in milliseconds, by which the browser corrects its own."""
     return int(time.time() * 1000)
+
+
+@register.simple_tag(takes_context=True)
+def lock_reason(context: Mapping[str, Any], row: Any) -> str:
+    """Who locked a row, since when and why; empty when nobody did."""
+    lock = lock_of(context["ctx"].actor, row)
+    return describe_lock(lock) if lock is not None else ""
+
+
+@register.simple_tag(takes_context=True)
+def lock_badge(context: Mapping[str, Any], row: Any) -> SafeString:
+    """A padlock beside the name of what is locked, with the reason; nothing else."""
+    reason = lock_reason(context, row)
+    if not reason:
+        return SafeString()
+    return format_html(
+        '<span class="lock" title="{}">{}<span class="unseen">{}</span></span>', reason, icon("lock"), reason
+    )
+
+
+@register.simple_tag(takes_context=True)
+def lock_action(context: Mapping[str, Any], row: Any) -> SafeString:
+    """The button that locks or unlocks a stack or service."""
+    return btn(lock_button(context["ctx"], row))
 
 
 @register.simple_tag
