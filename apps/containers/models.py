@@ -8,7 +8,6 @@ from django.db import models
 from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.kind_labels import RUN_LABEL
 from apps.containers.lifecycle import CONTAINER, PULL
 from apps.core.encrypted import EncryptedJSONField
 from apps.environments.models import Environment, TenantRow
@@ -81,8 +80,11 @@ class Container(TenantRow):
 
     @property
     def runs_once(self) -> bool:
-        """Whether it is one run of a scheduled service: whatever becomes of it, it is not started a second time."""
-        return RUN_LABEL in self.tags
+        """Whether it is one run of a scheduled service: whatever becomes of it, it is not started a second time.
+
+        A service's own containers are kept running, and only these have its key. Lists do not read the tags.
+        """
+        return bool(self.spread_key) and not self.keep_running
 
     def refusal(self, action: str) -> str:
         """A run is over when it has ended."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
@@ -98,6 +99,10 @@ class Schedule:
     def due_between(self, after: datetime, until: datetime) -> DueTimes | None:
         """The due times after one moment up to another."""
         return due_between(self.cron, self.time_zone, after, until)
+
+    def local(self, moment: datetime) -> datetime:
+        """A moment, as clocks of the time zone show it."""
+        return moment.astimezone(ZoneInfo(self.time_zone))
 
     @property
     def limit(self) -> timedelta | None:

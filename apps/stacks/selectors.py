@@ -148,3 +148,9 @@ def runs_of_environments(environments: Iterable[int]) -> QuerySet[ServiceRun]:
     """The runs of the services of these environments, with who had them run by hand."""
     rows: QuerySet[ServiceRun] = ServiceRun.objects.filter(service__environment__in=environments, service__removed=None)
     return rows.select_related("service", "account")
+
+
+def runs_of(row: Service) -> QuerySet[ServiceRun]:
+    """The history of a service's runs with their containers and who had them run, the newest first."""
+    found = ServiceRun.objects.filter(service=row).select_related("container", "account")
+    return found.defer("container__spec", "container__placement", "container__status")

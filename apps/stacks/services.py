@@ -212,7 +212,7 @@ def service_columns(
         allowed["lost_after"] = parse_lost_after("wait" if after is None else "reschedule", after)
     if "scale" in allowed:
         allowed["scale"] = check_scale(allowed["scale"])
-        _require_scalable(row, allowed["scale"], keeps_policy="scale_policy" not in changes)
+        _require_scalable(row, allowed["scale"], changes)
     if options is not None:
         allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
     allowed |= changed_policies(row, changes)
@@ -221,13 +221,15 @@ def service_columns(
     return allowed
 
 
-def _require_scalable(row: Service, scale: int, *, keeps_policy: bool) -> None:
+def _require_scalable(row: Service, scale: int, changes: Mapping[str, Any]) -> None:
     """Refuse another scale than it says already, which clients send along, where it would change nothing."""
-    if scale != row.scale and not row.has_containers:
+    if scale == row.scale:
+        return
+    if not row.has_containers:
         raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: {without_containers(row.kind)}.")
-    if scale != row.scale and row.schedule:
+    if row.schedule and "schedule" not in changes:
         raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: each of its runs is one container.")
-    if scale != row.scale and keeps_policy and row.fit_policy is not None:
+    if row.fit_policy is not None and "scale_policy" not in changes:
         why = f"{row.name} has as many containers as fit: change its scalePolicy instead."
         raise Invalid("scale", "InvalidOption", why)
 

@@ -47,6 +47,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
         "activate": _START,
         "deactivate": _STOP,
         "restart": (_("Restart"), "refresh"),
+        "runnow": (_("Run now"), "player-play"),
         "finishupgrade": (_("Finish upgrade"), "circle-check"),
         "rollback": (_("Roll back"), "arrow-back-up"),
         "cancelupgrade": (_("Cancel upgrade"), "x"),
@@ -127,6 +128,10 @@ def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) 
     """The actions of a row in the order of its kind; of start and stop (activate and deactivate) only one is shown."""
     found = [action_button(ctx, row, action) for action in ACTION_LABELS[row.KIND] if not only or action in only]
     found = [each for each in found if each.allowed or each.action not in UPGRADE_STEPS]
+    if row.KIND == "service":
+        # A service either runs all the time and is restarted, or runs at times.
+        unfit = "restart" if getattr(row, "schedule", None) else "runnow"
+        found = [each for each in found if each.action != unfit]
     if row.display_state != "paused":
         found = [each for each in found if each.action != "unpause"]
     toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]

@@ -15,6 +15,7 @@ _PAST = {
     "start": "started",
     "stop": "stopped",
     "restart": "restarted",
+    "runnow": "ran",
     "evacuate": "evacuated",
     "rotate": "rotated",
     "pull": "pulled",
@@ -33,6 +34,7 @@ _PAST = {
 }
 _IMPERATIVE = {
     "remove": "delete",
+    "runnow": "run",
     "finishupgrade": "finish upgrade of",
     "cancelupgrade": "cancel upgrade of",
     "rollback": "roll back",

@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Case, IntegerField, Value, When
 
 GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded", "upgraded")
-OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded")
-BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "disconnected")
+OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded", "skipped")
+BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "timed-out", "disconnected")
 WARN = (
     "degraded",
     "initializing",
@@ -19,6 +19,7 @@ WARN = (
     "restarted",
     "recreated",
     "replaced",
+    "missed",
     "canceled-upgrade",
     "canceled-rollback",
 )

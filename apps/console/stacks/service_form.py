@@ -18,7 +18,15 @@ from apps.console.containers.launch_form import (
     submitted_values,
 )
 from apps.console.request_context import RequestContext, member_required, post_required
-from apps.console.stacks.service_kind_form import kind_errors, kind_values, parse_scale_policy, with_kind, without_kind
+from apps.console.stacks.schedule_form import schedule_choices
+from apps.console.stacks.service_kind_form import (
+    kind_errors,
+    kind_values,
+    parse_kind,
+    preview_kind,
+    with_kind,
+    without_kind,
+)
 from apps.console.stacks.services import find
 from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, submitted_sidekicks, with_unit_fields
 from apps.console.stacks.stacks import find as find_stack
@@ -82,7 +90,7 @@ def _handle_form(
             return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
             errors = sidekick_errors(problem) or kind_errors(problem) or form_errors(problem)
-    context = {"stack": stack, **_form_context(ctx, values, errors)}
+    context = {"stack": stack, **_form_context(ctx, values, errors), **schedule_choices()}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)
 
 
@@ -127,8 +135,8 @@ def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) 
             description=sent.get("description", "").strip(),
             config=UnitConfig(config, sidekicks.parse(sent)),
             scale=int(text),
-            scale_policy=parse_scale_policy(sent),
             start_on_create=bool(sent.get("start")),
+            **parse_kind(sent),
         )
         if links:
             links_set(row, links, actor=ctx.actor)
@@ -149,7 +157,7 @@ def preview(ctx: RequestContext) -> HttpResponse:
         text = sent.get("scale", "1")
         made = ComposeService(
             name=sent.get("name", "").strip() or "service",
-            config=with_unit_fields(with_kind(form_to_config(sent), sent), sent),
+            config=with_unit_fields(preview_kind(form_to_config(sent), sent), sent),
             sidekicks=tuple((each.name, each.config) for each in NO_SIDEKICKS.parse(sent)),
             scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
             links=links,

@@ -1,4 +1,4 @@
-"""The part of the service form that says how many containers there are: a number, what fits, or one on each host."""
+"""The part of the service form that says how many containers there are: a number, what fits, one a host, or runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from apps.console.stacks.schedule_form import parse_schedule, schedule_errors, schedule_values
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_global
 from apps.core.errors import Invalid, Problem
 from apps.stacks.models import Service
+from apps.stacks.schedule import Schedule, with_schedule_labels, without_schedule_labels
 
 FIELD = "runs"
-NUMBER, GLOBAL, FIT = "number", "global", "fit"
+NUMBER, GLOBAL, FIT, SCHEDULE = "number", "global", "fit", "schedule"
 _LIMITS = {"min": "fitMin", "max": "fitMax", "increment": "fitStep"}
 
 
@@ -38,19 +40,39 @@ def parse_scale_policy(sent: QueryDict) -> dict[str, int] | None:
     return found
 
 
+def parse_kind(sent: QueryDict) -> dict[str, Any]:
+    """The policies that the choice stands for, as a service takes them: those of the other choices are none."""
+    return {
+        "scale_policy": parse_scale_policy(sent),
+        "schedule": parse_schedule(sent) if sent.get(FIELD) == SCHEDULE else None,
+    }
+
+
+def preview_kind(config: LaunchConfig, sent: QueryDict) -> LaunchConfig:
+    """The configuration as a compose file says it, with the labels of a schedule. Raises `Invalid`."""
+    schedule = Schedule.from_wire(parse_schedule(sent)) if sent.get(FIELD) == SCHEDULE else None
+    return with_schedule_labels(with_kind(config, sent), schedule) if schedule else with_kind(config, sent)
+
+
 def kind_errors(problem: Problem) -> dict[str, str]:
-    """What is wrong with the limits, for the field that they share."""
-    return {FIELD: problem.message} if str(problem.field or "").startswith("scalePolicy") else {}
+    """What is wrong with the limits, for the field that they share, or with the schedule, for one of its own."""
+    field = str(problem.field or "")
+    is_about_kind = field.startswith("scalePolicy") or field == "schedule"
+    return {FIELD: problem.message} if is_about_kind else schedule_errors(problem)
 
 
 def without_kind(config: LaunchConfig) -> LaunchConfig:
-    """The configuration as the form shows it, which has a field of its own instead of the label."""
-    return replace(config, labels={name: text for name, text in config.labels.items() if name != GLOBAL_LABEL})
+    """The configuration as the form shows it, which has fields of its own instead of the labels."""
+    labels = {name: text for name, text in config.labels.items() if name != GLOBAL_LABEL}
+    return without_schedule_labels(replace(config, labels=labels))
 
 
 def kind_values(row: Service) -> dict[str, Any]:
     """What the form shows of a service that is copied."""
     found: dict[str, Any] = {FIELD: GLOBAL if is_global(row.config) else NUMBER, "scale": row.scale}
+    found |= schedule_values(row.timetable)
+    if row.schedule:
+        found[FIELD] = SCHEDULE
     if row.scale_policy:
         found |= {FIELD: FIT, **{field: row.scale_policy.get(name, 1) for name, field in _LIMITS.items()}}
     return found

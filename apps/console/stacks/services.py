@@ -20,7 +20,7 @@ from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
 from apps.console.containers.placement_summary import placement_lines
 from apps.console.request_context import RequestContext, member_required, post_required
-from apps.console.stacks import kind_pages, lost_hosts
+from apps.console.stacks import kind_pages, lost_hosts, service_runs
 from apps.console.stacks.service_rows import meter_tone
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.kind_labels import is_global
@@ -113,6 +113,11 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "is_global": is_global(row.config),
         "wanted": containers_to_run(row),
         "scale": verdict(ctx.actor, "update", row),
+        "runs": service_runs.run_rows(row),
+        "next_run": service_runs.next_run(row),
+        "policies": buttons.custom_button(
+            _("Change"), "pencil", ctx.url("service-policies", pk=row.pk), ctx.can("operate"), is_dialog=True
+        ),
         "upgrade": buttons.custom_button(
             _("Upgrade"), "refresh", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
@@ -159,6 +164,7 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
         "rollback": _("Rolling %(name)s back."),
         "cancelupgrade": _("Canceling the upgrade of %(name)s."),
         "cancelrollback": _("Canceling the rollback of %(name)s."),
+        "runnow": _("Running %(name)s."),
     }
     return ctx.success_response(messages.get(action, _("Asked.")) % {"name": row.name})
 
@@ -169,7 +175,7 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
     """Set the number of containers, or change it by `by`."""
     row = find(ctx, pk)
     text, by = ctx.request.POST.get("scale", "").strip(), ctx.request.POST.get("by", "")
-    seen = _parse_scale(ctx.request.POST.get("seen", ""))
+    seen = parse_scale(ctx.request.POST.get("seen", ""))
     # Plus and minus send a difference: two people who click at once both count.
     if by in {"1", "-1"}:
         wanted = max(0, row.scale + int(by))
@@ -194,7 +200,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
 
     def parse() -> dict[str, Any]:
         after = parse_lost_after(*lost_hosts.parse_lost_policy(sent), current=row.lost_after)
-        return {**sent_texts(ctx), "scale": _parse_scale(sent.get("scale", "")), "lost_after": after}
+        return {**sent_texts(ctx), "scale": parse_scale(sent.get("scale", "")), "lost_after": after}
 
     return handle_edit(
         edit,
@@ -204,7 +210,7 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     )
 
 
-def _parse_scale(text: str) -> Any:
+def parse_scale(text: str) -> Any:
     """The scale as a number; a text that is none is left for the service to refuse."""
     digits = text.strip()
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 9 else digits
