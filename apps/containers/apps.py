@@ -11,7 +11,7 @@ class ContainersConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the reconcilers, the workload, and what empties a removed environment."""
-        from apps.containers import deployment_units, engine, pull_reconcile, reconcile, services
+        from apps.containers import deployment_units, engine, pull_reconcile, pull_waits, reconcile, services
         from apps.containers.models import Container, Pull
         from apps.containers.workload import ContainerWorkload
         from apps.control.kinds import register, requeue_owners
@@ -20,7 +20,7 @@ class ContainersConfig(AppConfig):
 
         register(Container, reconcile.reconcile_container)
         register(Pull, pull_reconcile.reconcile_pull, deadline=1800)
-        requeue_owners("pull", reconcile.containers_awaiting_pull)
+        requeue_owners("pull", pull_waits.containers_awaiting_pull)
         requeue_owners("container", deployment_units.members_to_requeue)
         requeue_owners("container", engine.containers_awaiting_name)
         requeue_owners("host", reconcile.containers_awaiting_host)

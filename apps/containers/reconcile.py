@@ -31,14 +31,12 @@ from apps.containers.engine import (
     track_removing,
     track_starting,
 )
-from apps.containers.launch.kind_labels import is_always_pulled, is_start_once
+from apps.containers.launch.kind_labels import is_start_once
 from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, next_step
-from apps.containers.models import Container, Pull
+from apps.containers.models import Container
 from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
-from apps.containers.pull_attempts import PullAttempts
-from apps.containers.pull_failures import classify_pull_failure
-from apps.containers.services import pull_again, pull_ensure
+from apps.containers.pull_waits import await_pull, require_fresh_image
 from apps.containers.timeline import record_changes
 from apps.control.reconcile import extend_lease
 from apps.core.result import ReconcileResult
@@ -72,7 +70,7 @@ def reconcile_container(row: Container) -> ReconcileResult:
     try:
         result = _take_next_step(row, driver_of(row.host), notes, is_new=is_new)
     except ImageMissing:
-        result = _await_pull(row, row.host)
+        result = await_pull(row, row.host)
     except (EngineDown, NotYet) as reason:
         result = _retry_later(row, reason)
     except EngineError as error:
@@ -219,14 +217,8 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
 
 
 def _create(row: Container, engine: Driver) -> str:
-    """Have the engine create it; one that is always pulled only once its image was pulled after it was requested.
-
-    Ten containers of a batch share one pull; one that is made again on its host later keeps the image that it had.
-    """
-    if is_always_pulled(row.config):
-        pulls = Pull.all_objects.filter(host=row.host, image=row.image, state="pulled", ended__gte=row.created)
-        if not pulls.exists():
-            raise ImageMissing(f"{row.image} is pulled for each new container.")
+    """Have the engine create it, from a fresh image if it is to be always pulled."""
+    require_fresh_image(row)
     return create_container(row, engine)
 
 
@@ -337,41 +329,6 @@ def _refused_result(row: Container, error: EngineError) -> ReconcileResult:
     return ReconcileResult(state="error", message=str(error), failed=True, status=status)
 
 
-def _await_pull(row: Container, host: Host) -> ReconcileResult:
-    """The image is not on the host: wait for its pull, and fail with the pull's message."""
-    pull = pull_ensure(row, host, row.config.image)
-    placed = {"host": host}
-    if pull.display_state == "error" and _has_current_failure(row, pull):
-        attempts = PullAttempts.from_pull(pull)
-        reason = attempts.reason or pull.message
-        failure = classify_pull_failure(reason, pull.image)
-        status = {**row.status, "pull_failed": failure.kind}
-        if row.keep_running:
-            pull_again(pull) if pull.next_attempt_at is None else None  # it is not trying by itself: nobody waited then
-            return ReconcileResult(
-                state="creating",
-                message=failure.summary(reason),
-                status=status,
-                failed=True,
-                fields=placed,
-                requeue_after=15.0,
-            )
-        return ReconcileResult(state="error", message=reason, status=status, failed=True, fields=placed)
-    pull_again(pull)
-    percent, sender = pull.status.get("percent"), pull.status.get("from")
-    text = f"Copying {pull.image} from {sender}" if sender else f"Pulling {pull.image}"
-    text += f": {percent} %" if percent is not None else ""
-    status = {key: value for key, value in row.status.items() if key != "pull_failed"}
-    return ReconcileResult(
-        state="creating", status=status, message=text, fields=placed, requeue_after=5.0, progress=percent
-    )
-
-
-def _has_current_failure(row: Container, pull: Pull) -> bool:
-    """Whether the pull failed after this container was requested; one requested since then starts a new pull itself."""
-    return bool(pull.ended and pull.ended > row.created and (row.attempts or row.generation == 1))
-
-
 def _remove(row: Container) -> ReconcileResult:
     """Remove the container from its engine, after a stop with its grace period."""
     if row.desired == "purged":
@@ -401,9 +358,3 @@ def containers_awaiting_host(row: Host) -> Iterable[tuple[str, int]]:
         return []
     waiting = Container.all_objects.filter(environment=row.environment_id, host=None, removed=None)
     return [("container", key) for key in waiting.exclude(desired="removed").values_list("pk", flat=True)]
-
-
-def containers_awaiting_pull(row: Pull) -> Iterable[tuple[str, int]]:
-    """The containers that wait for this pull."""
-    waiting = Container.all_objects.filter(host=row.host_id, image=row.image, removed=None, state="creating")
-    return [("container", key) for key in waiting.values_list("pk", flat=True)]
