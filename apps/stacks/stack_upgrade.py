@@ -14,6 +14,7 @@ from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.core.unique import unique_or
 from apps.environments.access import can, verdict
 from apps.environments.actor import Actor
+from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
 from apps.stacks.revisions import check_note, save_first_revisions, shown_unit
@@ -125,6 +126,7 @@ def _require_operator(row: Stack, actor: Actor) -> None:
 
 def _require_upgradable(row: Stack, actor: Actor) -> None:
     """Say so of the stack before anything is said of its services."""
+    require_unlocked(row, actor=actor, action="upgrade")
     decision = verdict(actor, "upgrade", row)
     if not decision:
         raise (

@@ -15,8 +15,9 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create
 from apps.stacks.models import Service, Stack
-from apps.stacks.services import service_create, stack_act, stack_create
+from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
+from apps.stacks.stack_upgrade import stack_act
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
 from tests.fleet.fleet import Fleet
 

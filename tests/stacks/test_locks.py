@@ -33,13 +33,15 @@ from apps.stacks.services import (
     service_create,
     service_remove,
     service_update,
-    stack_act,
     stack_create,
     stack_services_act,
     stack_update,
 )
+from apps.stacks.stack_draft import StackFiles
+from apps.stacks.stack_upgrade import stack_act, stack_upgrade
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
+FILE = "web:\n  image: bb:local\n  hostname: other\n"
 CONFIG = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
 
 
@@ -100,6 +102,7 @@ SERVICE_CHANGES: dict[str, Callable[[Service, Service, Any], Any]] = {
     "delete the stack": lambda web, _store, actor: stack_act(
         Stack.all_objects.get(pk=web.stack_id), "remove", actor=actor
     ),
+    "upgrade the stack": lambda web, _store, actor: stack_upgrade(fresh_stack(web), StackFiles(FILE), actor=actor),
     "stop a container": lambda web, _store, actor: container_act(member(web), "stop", actor=actor),
     "restart a container": lambda web, _store, actor: container_act(member(web), "restart", actor=actor),
     "delete a container": lambda web, _store, actor: container_act(member(web), "remove", actor=actor),
