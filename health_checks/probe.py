@@ -12,8 +12,9 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 
-from health_checks.check import Check
+from health_checks.check import MAX_CHECKS, Check
 
 _MAX_HEAD = 4096
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})")
@@ -24,7 +25,7 @@ Done = Callable[[str], None]
 class Probe:
     """A check under way; `done` hears of its outcome once, the empty text for success."""
 
-    __slots__ = ("_check", "_done", "_loop", "_received", "_socket", "_timer")
+    __slots__ = ("_check", "_descriptor", "_done", "_loop", "_received", "_socket", "_stop_waiting", "_timer")
 
     def __init__(self, check: Check, done: Done) -> None:
         self._check, self._done = check, done
@@ -32,25 +33,34 @@ class Probe:
         self._received = b""
         family = socket.AF_INET6 if ":" in check.address else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self._descriptor = self._socket.fileno()  # with the socket itself asyncio would format it for each look-up
+        self._stop_waiting: Callable[[int], bool] | None = None
         code = self._socket.connect_ex((check.address, check.port))  # an address, never a name to be looked up
         self._timer = self._loop.call_later(check.timeout, self._finish, f"no answer within {check.timeout:g} s")
-        if code in {0, errno.EINPROGRESS}:
-            self._loop.add_writer(self._socket, self._connected)
-        else:
+        if code == errno.EINPROGRESS:
+            self._stop_waiting = self._loop.remove_writer
+            self._loop.add_writer(self._descriptor, self._connected)
+        elif code:
             self._loop.call_soon(self._finish, _words(code))
+        else:  # a container of this machine has often accepted already
+            self._loop.call_soon(self._connected)
 
     def _connected(self) -> None:
+        if self._socket.fileno() < 0:
+            return
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._loop.remove_writer(self._socket)
         if code or not self._check.request:
             self._finish(_words(code) if code else "")
             return
+        if self._stop_waiting is not None:
+            self._stop_waiting(self._descriptor)
         try:
             self._socket.send(request_bytes(self._check))
         except OSError as error:
             self._finish(_words(error.errno or 0))
             return
-        self._loop.add_reader(self._socket, self._answered)
+        self._stop_waiting = self._loop.remove_reader
+        self._loop.add_reader(self._descriptor, self._answered)
 
     def _answered(self) -> None:
         try:
@@ -73,8 +83,8 @@ class Probe:
         if self._socket.fileno() < 0:
             return
         self._timer.cancel()
-        self._loop.remove_writer(self._socket)
-        self._loop.remove_reader(self._socket)
+        if self._stop_waiting is not None:
+            self._stop_waiting(self._descriptor)
         self._socket.close()
         self._done(failure)
 
@@ -89,12 +99,17 @@ def _words(code: int) -> str:
 
 def request_bytes(check: Check) -> bytes:
     """The request as it is sent; HTTP/1.1 asks for a host and would keep the connection."""
-    text = check.request.replace("\\r", "\r").replace("\\n", "\n")  # as rancher-compose files escape them
+    return _encode(check.request, check.address)
+
+
+@lru_cache(MAX_CHECKS)
+def _encode(request: str, address: str) -> bytes:
+    text = request.replace("\\r", "\r").replace("\\n", "\n")  # as rancher-compose files escape them
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line, *fields = lines or ["GET / HTTP/1.0"]
     line = line if " HTTP/" in line else f"{line} HTTP/1.0"
     names = {field.partition(":")[0].strip().lower() for field in fields}
-    fields += [] if "host" in names else [f"Host: {check.address}"]
+    fields += [] if "host" in names else [f"Host: {address}"]
     fields += [] if "connection" in names else ["Connection: close"]
     return "\r\n".join([line, *fields, "", ""]).encode()
 

@@ -12,7 +12,8 @@ from health_checks.check import Check
 from health_checks.probe import Done, Probe, reachable
 from health_checks.state import HEALTHY, INITIALIZING, UNCHECKED, UNHEALTHY, Health, after_outcome, after_time
 
-_JITTER = 0.1
+_JITTER = 0.05
+_REACH_SECONDS = 10.0
 _FIRST_WITHIN = 1.0  # the checks of a new document are spread over this long
 MAX_PER_SECOND = 1000  # a check may want to be made every 0.1 s; together they must not keep the host from its work
 UNREACHABLE = "The container's network cannot be reached from where its checks are made."
@@ -45,6 +46,7 @@ class CheckRunner:
         self._start, self._can_reach = start, can_reach
         self._watched: dict[str, _Watch] = {}
         self._changed = asyncio.Event()
+        self._reached: dict[str, tuple[float, bool]] = {}  # by network: until when it is believed, and whether
         self._second, self._begun = 0.0, 0  # how many checks have begun in this second
         self.version = -1
         self.number = 0
@@ -52,6 +54,7 @@ class CheckRunner:
     def apply(self, version: int, checks: Mapping[str, Check]) -> None:
         """Make these checks from now on; those that stay as they were go on undisturbed."""
         self.version = version
+        self._reached.clear()
         for key in [key for key, watch in self._watched.items() if watch.check != checks.get(key)]:
             self._forget(key, checks.get(key))
         for key, check in checks.items():
@@ -86,7 +89,7 @@ class CheckRunner:
         if not self._may_begin(started):
             self._schedule(watch, random.uniform(0.1, 1.0))  # noqa: S311 - spreads load
             return
-        if not self._can_reach(watch.check):
+        if not self._reaches(watch.check, started):
             self._set(watch, Health(started, UNCHECKED, 0, UNREACHABLE))
             self._schedule(watch, max(interval, 10.0))
             return
@@ -102,6 +105,14 @@ class CheckRunner:
         except OSError:  # this process is out of descriptors, which says nothing of the container
             self._set(watch, after_time(watch.check, watch.health, started))
             self._schedule(watch, max(interval, 1.0))
+
+    def _reaches(self, check: Check, now: float) -> bool:
+        """Whether its network can be reached, asked once for all checks of a network: it costs half of a check."""
+        until, found = self._reached.get(check.subnet, (0.0, False))
+        if now >= until:
+            found = self._can_reach(check)
+            self._reached[check.subnet] = (now + _REACH_SECONDS, found)
+        return found
 
     def _may_begin(self, now: float) -> bool:
         if now - self._second >= 1:

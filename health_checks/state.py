@@ -25,6 +25,8 @@ class Health:
 
 def after_outcome(check: Check, health: Health, failure: str, now: float) -> Health:
     """The health after one more check; `failure` is empty when it succeeded."""
+    if health.state == HEALTHY and not (failure or health.streak):  # as nearly always
+        return health
     if health.state == UNCHECKED:  # it can be reached again: begin as at first
         health = Health(now)
     contradicts = bool(failure) == (health.state == HEALTHY)

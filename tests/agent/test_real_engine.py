@@ -34,7 +34,7 @@ from tests.drivers.conformance import (
     wait_until,
     write_log,
 )
-from tests.engine import PrivateEngine
+from tests.engine import IMAGE, PrivateEngine
 
 pytestmark = pytest.mark.docker
 
@@ -55,12 +55,12 @@ class AgentSetup:
         return request(self.path, target)
 
 
-def request(path: str, target: str) -> bytes:
-    """The body of a GET."""
+def request(path: str, target: str, rest: str = "\r\n", method: str = "GET") -> bytes:
+    """The body of the answer; `rest` is what follows the request line."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
         client.connect(path)
-        client.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
+        client.sendall(f"{method} {target} HTTP/1.0\r\n{rest}".encode())
         got = b"".join(iter(lambda: client.recv(65536), b""))
     return got.partition(b"\r\n\r\n")[2]
 
@@ -214,12 +214,14 @@ def test_the_image_without_a_registry_runs_as_the_command_says(engine: PrivateEn
         body = {"Image": agent_image.TAG, "Cmd": [portal.url], "HostConfig": host}
         made = local.create(CreateRequest("agent", body))
         local.start(made)
-        hello = json.loads(request(loop(portal.forwarded()), "/corral/v1/hello"))
+        path = loop(portal.forwarded())
+        hello = json.loads(request(path, "/corral/v1/hello"))
         assert hello["engine"] is True
         pid = local.inspect(made).raw["State"]["Pid"]
         rows = (row.split() for row in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
         sizes = {row[0]: int(row[1]) // 1024 for row in rows}
         assert sizes["Rss:"] <= MEGABYTES
+        check_is_made_in_a_network_of_its_own(local, path)
         begun = time.monotonic()
         local.stop(made, timeout=10)
         assert time.monotonic() - begun < 5
@@ -227,3 +229,25 @@ def test_the_image_without_a_registry_runs_as_the_command_says(engine: PrivateEn
         local.remove(made)
         loop(portal.__aexit__())
     local.close()
+
+
+def check_is_made_in_a_network_of_its_own(local: DockerDriver, path: str) -> None:
+    """The container's network is one of the engine's bridges, which the agent reaches in the network of its host."""
+    body = {"Image": IMAGE, "HostConfig": {"NetworkMode": local.ensure_network("checked", {})}}
+    web = local.create(CreateRequest("web", body))
+    local.start(web)
+    (network,) = local.inspect(web).raw["NetworkSettings"]["Networks"].values()
+    check = {
+        "id": "web", "run": "1", "address": network["IPAddress"], "port": 80, "request": "GET / HTTP/1.0",
+        "subnet": f"{network['IPAddress']}/{network['IPPrefixLen']}", "interval": 200, "timeout": 2000,
+        "healthyThreshold": 2, "unhealthyThreshold": 3, "initializing": 60_000,
+    }  # fmt: skip
+    document = json.dumps({"version": 1, "checks": [check]})
+    answer = request(path, "/corral/v1/checks", f"Content-Length: {len(document)}\r\n\r\n{document}", method="PUT")
+    assert json.loads(answer) == {"version": 1}
+    with socket.socket(socket.AF_UNIX) as client, client.makefile("rb") as lines:
+        client.settimeout(30)
+        client.connect(path)
+        client.sendall(b"GET /corral/v1/checks HTTP/1.0\r\n\r\n")
+        assert any(b'"web": {"state": "healthy"' in line for line in lines)
+    local.remove(web)
