@@ -17,6 +17,7 @@ from portal.settings.env import (
     env_list,
     env_path,
     env_port,
+    env_rate,
 )
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -159,8 +160,14 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["apps.api.wire.formats.V1Renderer", "apps.api.wire.browsable.BrowsableRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.api.wire.input.V1Parser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.api.wire.formats.V1ContentNegotiation",
-    "DEFAULT_THROTTLE_CLASSES": ["apps.api.wire.auth.AnonymousThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"anon": env("API_ANONYMOUS_RATE", "600/min")},
+    "DEFAULT_THROTTLE_CLASSES": [
+        "apps.api.wire.throttles.AnonymousThrottle",
+        "apps.api.wire.throttles.AccountThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": env_rate("API_ANONYMOUS_RATE", "600/min"),
+        "account": env_rate("API_ACCOUNT_RATE", "3000/min"),
+    },
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "apps.api.wire.errors.exception_handler",
 }

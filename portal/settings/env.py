@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -34,6 +35,16 @@ def env_port(name: str) -> int:
     if not word.isdecimal() or int(word) > 65535:
         raise ImproperlyConfigured(f"{name}={word!r}: use a port number.")
     return int(word)
+
+
+def env_rate(name: str, default: str) -> str | None:
+    """So many a second, minute, hour or day (`600/min`), None for `off`; raises `ImproperlyConfigured` otherwise."""
+    word = env(name, default).lower()
+    if word == "off":
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,8}/(s|sec|m|min|h|hour|d|day)", word):
+        raise ImproperlyConfigured(f"{name}={word!r}: use a rate such as 600/min, or off.")
+    return word
 
 
 def env_list(name: str) -> list[str]:

@@ -10,7 +10,7 @@ if "DATA_DIR" not in os.environ:
     os.environ["DATA_DIR"] = _folder.name
 
 from portal.settings.base import *  # noqa: F403
-from portal.settings.base import DATA_DIR, DATABASES
+from portal.settings.base import DATA_DIR, DATABASES, REST_FRAMEWORK
 
 DATABASES["default"].setdefault("TEST", {})
 if "sqlite3" in DATABASES["default"]["ENGINE"]:
@@ -21,3 +21,4 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 CELERY_BROKER_URL = "memory://"
 WAKE_BY = "clock"
+REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]["account"] = None  # tests of one account ask more than any person

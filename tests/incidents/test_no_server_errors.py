@@ -41,7 +41,7 @@ def nested(levels: int) -> dict[str, Any]:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """Thousands of requests from one address are what this is about."""
-    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"anon": None}}
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"anon": None, "account": None}}
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from portal.settings.env import (
     env_list,
     env_path,
     env_port,
+    env_rate,
 )
 
 NAME = "CORRAL_TEST_VARIABLE"
@@ -167,3 +168,16 @@ def test_a_url_that_cannot_be_meant_stops_the_start_without_its_password(url: st
     with pytest.raises(ImproperlyConfigured, match=words) as error:
         database(url, tmp_path)
     assert "precious" not in str(error.value)
+
+
+@pytest.mark.parametrize(("word", "expected"), [("", "600/min"), ("20/s", "20/s"), ("OFF", None), (" 5/Day ", "5/day")])
+def test_a_rate_is_read(monkeypatch: pytest.MonkeyPatch, word: str, expected: str | None):
+    monkeypatch.setenv("SOME_RATE", word)
+    assert env_rate("SOME_RATE", "600/min") == expected
+
+
+@pytest.mark.parametrize("word", ["0/min", "600", "many/min", "5/week", "-1/s"])
+def test_a_bad_rate_stops_the_start(monkeypatch: pytest.MonkeyPatch, word: str):
+    monkeypatch.setenv("SOME_RATE", word)
+    with pytest.raises(ImproperlyConfigured, match="SOME_RATE"):
+        env_rate("SOME_RATE", "600/min")

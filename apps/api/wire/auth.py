@@ -12,7 +12,6 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from rest_framework.authentication import BaseAuthentication, CSRFCheck, get_authorization_header
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
-from rest_framework.throttling import AnonRateThrottle
 
 from apps.accounts.login.open_mode import open_mode_user_at
 from apps.accounts.login.sessions import (
@@ -23,7 +22,7 @@ from apps.accounts.login.sessions import (
 )
 from apps.accounts.login.store import SessionStore
 from apps.accounts.models import User
-from apps.accounts.selectors import key_by_credentials, key_refusal, throttle_address
+from apps.accounts.selectors import key_by_credentials, key_refusal
 from apps.accounts.services import record_key_use
 from apps.api.wire.origin import client_address
 from apps.core.errors import Unauthorized
@@ -178,14 +177,6 @@ def _reject_credentials(request: Request) -> AuthResult:
 
 def _raise_unauthorized(reason: str) -> NoReturn:
     raise Unauthorized(reason)
-
-
-class AnonymousThrottle(AnonRateThrottle):
-    """Limits unauthenticated requests per client address."""
-
-    def get_ident(self, request: Request) -> str:
-        """The client's address (of IPv6 its /64), forwarded headers counting from trusted proxies only."""
-        return throttle_address(client_address(request))
 
 
 def issue_token(user: User, *, address: str = "", agent: str = "") -> str:
