@@ -17,7 +17,7 @@ class StacksConfig(AppConfig):
         from apps.control.periodic import register_job
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import drain, goal, locks, members, reconcile, services, undo, upgrade_services
+        from apps.stacks import drain, goal, handover_steps, locks, members, reconcile, services, undo, upgrade_services
         from apps.stacks.models import Service, Stack
         from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
@@ -34,6 +34,7 @@ class StacksConfig(AppConfig):
         requeue_owners("host", goal.services_that_follow_hosts)
         requeue_owners("container", reconcile.services_to_requeue)
         requeue_owners("service", reconcile.stacks_to_requeue)
+        requeue_owners("service", handover_steps.services_handing_over)
         requeue_owners("container", members.selecting_containers)
         requeue_owners("service", members.selecting_services)
         register_job("judge-upgrades", judge_upgrades)

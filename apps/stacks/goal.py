@@ -17,6 +17,7 @@ from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import Host
 from apps.stacks.global_plan import GlobalHosts, plan_global
+from apps.stacks.handover_steps import HandoverStep, handover_step
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import ServicePlan, SlotView, plan_service
 from apps.stacks.scale_policy import ScalePolicy, plan_policy
@@ -40,6 +41,7 @@ class Goal:
     hosts: Mapping[int, int] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    handover: HandoverStep | None = None
 
     def staying(self, views: Iterable[SlotView]) -> list[SlotView]:
         """The slots that are not dropped, as the upgrade's plan sees them: containers tied to a host never move."""
@@ -49,6 +51,10 @@ class Goal:
 
 def goal_of(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -> Goal:
     """The goal of a service: one container for each host that fits, as many as fit, or its scale."""
+    handover = handover_step(row, slots, views)
+    if handover is not None:
+        plan = plan_service(row.desired, handover.scale, views)
+        return Goal(plan, handover.scale, message=handover.message, handover=handover)
     if row.has_containers and is_global(row.config):
         return _global_goal(row, slots, views)
     policy = row.fit_policy

@@ -24,6 +24,7 @@ from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
 from apps.stacks.drain import unit_of, with_lost_host_message
 from apps.stacks.goal import Goal, goal_of
+from apps.stacks.handover_steps import apply_handover, handed_over, is_handing_over
 from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, unit_health
 from apps.stacks.members import refresh_members
 from apps.stacks.models import (
@@ -112,6 +113,7 @@ def _apply(units: ServiceUnits, slots: Sequence[Slot], plans: Plans, operation: 
         apply_upgrade(row, slots, upgrade, operation, partial(_create_containers, units, slots, operation, goal))
         units.apply([slot for slot in slots if slot.number not in steps.drop], upgrade.sidekicks, operation)
         apply_restart(units, slots, restart, operation)
+        apply_handover(goal.handover, operation)
         for container in _orphans(row):
             request_if_allowed(container, "remove", operation)
         if steps.drop:
@@ -233,6 +235,7 @@ def _link_names(row: Service) -> list[str]:
     """
     links = ServiceLink.objects.filter(Q(target=row) | Q(target__links__target=row, target__kind=ALIAS))
     names = set(links.values_list("name", flat=True))
+    names |= {name for _service, name in row.upgrade.get("links", ())}  # of those that have moved on to its successor
     aliases = Service.all_objects.filter(links__target=row, kind=ALIAS, desired="active").select_related("stack")
     for alias in aliases:
         names |= {alias.name, f"{alias.name}.{alias.stack.name}"}
@@ -249,13 +252,14 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> Reconc
     everything = [each for primary in containers + successors for each in (primary, *units.members_of(primary))]
     running = sum(units.is_running(container) for container in containers)
     health = service_health(row.desired, scale, [units.health_of(each) for each in containers])
-    next_at = next_batch_at(row, upgrade) or next_restart_at(row, restart)
-    known = {"running": running, "health": health, "achieved": row.status.get("achieved")}
+    handover, is_going_on = goal.handover, is_handing_over(goal.handover)
+    next_at = next_batch_at(row, upgrade) or next_restart_at(row, restart) or (handover.next_at if handover else None)
+    known = {"running": running, "health": health, "achieved": row.status.get("achieved"), **handed_over(row, handover)}
     status = {**goal.status, **known, NEXT_BATCH_AT: next_at.isoformat() if next_at else None}
     trouble = _first_trouble(everything) or goal.message if row.desired == "active" else ""
     # A canceled upgrade is at rest once nothing is replaced any more, whatever the new containers do: that may be why.
     is_paused = row.upgrade_phase in PAUSED and row.desired == "active"
-    if is_paused or not (steps.waiting or upgrade.left or restart.left):
+    if is_paused or not (steps.waiting or upgrade.left or restart.left or is_going_on):
         again = RECHECK_SECONDS if steps.waiting else RESYNC_SECONDS if row.desired == "active" else None
         if status["achieved"] != row.generation:
             note_image(row, slots)

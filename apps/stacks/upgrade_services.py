@@ -18,6 +18,7 @@ from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.stacks.batches import check_batches
+from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
 from apps.stacks.new_services import check_launchable, check_scale_policy
 from apps.stacks.revisions import check_note, columns_of, find_revision, next_number, save_revision
@@ -28,6 +29,8 @@ from apps.stacks.sidekicks import Sidekick, check_unit, with_label
 from apps.stacks.stack_history import StackRevision
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
+
+HANDOVER_DEADLINE = 24 * 3600.0  # it waits for the containers of every batch, and for the pauses between them
 
 PHASES = {
     "cancelupgrade": CANCELED,
@@ -233,9 +236,10 @@ def service_upgrade_step(
 
     `reason` goes into the audit log; other desired `columns` may change along.
     """
-    changes: dict[str, Any] = {**(columns or {}), "upgrade": {**row.upgrade, "phase": PHASES[action]}}
+    upgrade = {"upgrade": {**row.upgrade, "phase": PHASES[action]}}
+    changes: dict[str, Any] = {**(columns or {}), **upgrade, **handover_columns(row, action)}
     request = dict(reason or {})
-    if action == "rollback":
+    if action == "rollback" and row.upgrade_target_id is None:
         before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).first()
         if before is None:
             raise Invalid("action", "InvalidState", "There is no revision to roll back to.")
@@ -245,7 +249,9 @@ def service_upgrade_step(
             "previous_revision": row.revision,
         }
         request["revision"] = before.number
-    request_change(row, action, actor=actor, changes=changes, request=request, parent=parent)
+    with transaction.atomic():
+        request_change(row, action, actor=actor, changes=changes, request=request, parent=parent)
+        links_back(row)
     return row
 
 
@@ -272,5 +278,7 @@ def _require_room(row: Service, config: LaunchConfig, sidekicks: Sequence[Sideki
 
 def upgrade_deadline(request: Mapping[str, Any]) -> float:
     """How many seconds an upgrade may take: one that is judged is held until its first batch has proved itself."""
+    if "toServiceStrategy" in request:
+        return HANDOVER_DEADLINE
     minutes: int = request.get("verdict", {}).get("minutes", 0)
     return DEADLINE + 60.0 * minutes * (MOST_WINDOWS + 1)

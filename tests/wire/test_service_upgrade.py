@@ -82,7 +82,11 @@ REFUSED = {
         "InvalidOption",
         "inServiceStrategy.secondaryLaunchConfigs",
     ),
-    "another service": ({"toServiceStrategy": {"toServiceId": "1s1"}}, "InvalidOption", "toServiceStrategy"),
+    "another service": (
+        {"toServiceStrategy": {"toServiceId": "1s1"}},
+        "InvalidReference",
+        "toServiceStrategy.toServiceId",
+    ),
     "a short interval": (
         {"inServiceStrategy": {"intervalMillis": 99, "launchConfig": {"imageUuid": "docker:bb"}}},
         "MinLimitExceeded",

@@ -15,6 +15,8 @@ from apps.api.wire.resource import Data, find_resource
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
+from apps.core.ids import row_number, wire_id
+from apps.stacks.handover_services import AT, HandoverStrategy, service_hand_over
 from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
 from apps.stacks.sidekicks import shown
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
@@ -80,8 +82,8 @@ class ToServiceUpgradeStrategyResource(EmbeddedResource):
 def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     """Start the upgrade that the body of the action describes. Raises `Invalid`."""
     if data.get("toServiceStrategy"):
-        reason = "Upgrading to another service is not supported yet: use inServiceStrategy, or scale both by hand."
-        raise Invalid("toServiceStrategy", "InvalidOption", reason)
+        _hand_over(caller, row, data["toServiceStrategy"])
+        return
     sent = data.get("inServiceStrategy")
     if not sent:
         raise Invalid("inServiceStrategy", "MissingRequired", "Say how: inServiceStrategy with a launchConfig.")
@@ -112,6 +114,25 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     )
 
 
+def _hand_over(caller: ApiCaller, row: Service, sent: Any) -> None:
+    kind = find_resource("toServiceUpgradeStrategy")
+    found = validate_body(kind.fields if kind else (), sent, "c")
+    text = found.get("toServiceId") or ""
+    if not text:
+        raise Invalid(f"{AT}toServiceId", "MissingRequired", "Say which service takes over: toServiceId.")
+    rows = Service.objects.within(caller.environments()).select_related("stack")
+    target = rows.filter(pk=row_number(text) or 0, removed=None).first()
+    if target is None:
+        raise Invalid(f"{AT}toServiceId", "InvalidReference", f"There is no service {text[:64]!r} here.")
+    strategy = HandoverStrategy(
+        found.get("finalScale") or 1,
+        found.get("batchSize") or 1,
+        found.get("intervalMillis") or 2000,
+        bool(found.get("updateLinks")),
+    )
+    service_hand_over(row, target, actor=caller.actor, strategy=strategy)
+
+
 def previous_configs(rows: Iterable[Service]) -> Mapping[int, ServiceRevision]:
     """What the services that are being, or were just, upgraded were before; one query for all."""
     wanted = {row.pk: row.previous_revision for row in rows if row.upgrade_phase}
@@ -127,6 +148,8 @@ def serialize_upgrade(
     """The field `upgrade` of a service: null when nothing is to be finished or rolled back."""
     if not row.upgrade_phase:
         return None
+    if row.upgrade_target_id is not None:
+        return {"type": "serviceUpgrade", "inServiceStrategy": None, "toServiceStrategy": _serialize_handover(row)}
 
     def show(each: LaunchConfig) -> dict[str, Any]:
         return {"type": "launchConfig", **launch.serialize_given(shown(row.name, each), values=values)}
@@ -147,3 +170,10 @@ def serialize_upgrade(
         "judgement": serialize_judgement(observation),
         "toServiceStrategy": None,
     }
+
+
+def _serialize_handover(row: Service) -> dict[str, Any]:
+    names = ("batchSize", "finalScale", "intervalMillis", "updateLinks")
+    target = wire_id("s", row.upgrade_target_id) if row.upgrade_target_id is not None else None
+    kept = {name: row.upgrade.get(name) for name in names}
+    return {"type": "toServiceUpgradeStrategy", **kept, "toServiceId": target}

@@ -1,0 +1,122 @@
+"""What people ask of an upgrade from one service to another: to begin, to end, to take it back (v1, section 4.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.db import transaction
+
+from apps.containers.launch.kind_labels import is_global
+from apps.control.services import request_change
+from apps.core.errors import Invalid
+from apps.environments.actor import Actor
+from apps.stacks.batches import check_batches
+from apps.stacks.models import Service, ServiceLink, Slot
+from apps.stacks.new_services import check_scale
+from apps.stacks.service_options import without_containers
+from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
+
+AT = "toServiceStrategy."
+_AT_REST = ("active", "inactive")
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverStrategy:
+    """How many containers the other one has in the end, how many at a time, and whether links move along."""
+
+    final_scale: int = 1
+    batch_size: int = 1
+    interval_ms: int = 2000
+    update_links: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the limits. Raises `Invalid`."""
+        check_batches(self.batch_size, self.interval_ms)
+        if check_scale(self.final_scale) < 1:
+            raise Invalid(f"{AT}finalScale", "MinLimitExceeded", "finalScale is at least 1.")
+
+
+def service_hand_over(row: Service, target: Service, *, actor: Actor, strategy: HandoverStrategy) -> Service:
+    """Have `target` take over from the service, batch by batch: one grows to its final scale, the other shrinks to 0.
+
+    With `update_links` what linked to this service links to the other at once, under the same names; the containers
+    that this one has left keep these names. Raises `Invalid`, `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    """
+    _check_pair(row, target)
+    settings = {
+        "batchSize": strategy.batch_size,
+        "intervalMillis": strategy.interval_ms,
+        "finalScale": strategy.final_scale,
+        "updateLinks": strategy.update_links,
+    }
+    with transaction.atomic():
+        links = _links_to(row, target) if strategy.update_links else []
+        upgrade = {
+            "phase": UPGRADING,
+            "id": uuid4().hex,
+            **settings,
+            "fromScale": row.scale,
+            "toScale": target.scale,
+            "links": [[link.service_id, link.name] for link in links],
+        }
+        changes = {"scale": 0, "upgrade": upgrade, "upgrade_target": target}
+        request = {"toServiceStrategy": {**settings, "toService": target.name}}
+        operation = request_change(row, "upgrade", actor=actor, changes=changes, request=request)
+        ServiceLink.objects.filter(pk__in=[link.pk for link in links]).update(target=target)
+        if target.desired != "active":
+            request_change(target, "activate", actor=actor, parent=operation)
+    return row
+
+
+def _links_to(row: Service, target: Service) -> list[ServiceLink]:
+    """The links to the service that move; the other one's own would lead to itself."""
+    return list(ServiceLink.objects.filter(target=row, selected=False).exclude(service=target))
+
+
+def _check_pair(row: Service, target: Service) -> None:
+    if target.pk == row.pk:
+        raise Invalid(f"{AT}toServiceId", "InvalidOption", "A service cannot be upgraded to itself; name another one.")
+    if target.environment_id != row.environment_id or target.removal_requested:
+        raise Invalid(f"{AT}toServiceId", "InvalidReference", "There is no such service here.")
+    if row.desired != "active":
+        why = f"{row.name} is stopped, and has nothing to hand over: start {target.name} and remove this one instead."
+        raise Invalid("toServiceStrategy", "InvalidState", why)
+    for each in (row, target):
+        if why := _no_scale(each):
+            raise Invalid(f"{AT}toServiceId", "InvalidOption", f"{each.name} cannot be stepped up or down: {why}.")
+    others = Service.all_objects.filter(upgrade_target=target, removed=None).exclude(display_state__in=_AT_REST)
+    if target.display_state not in _AT_REST or others.exists():
+        why = f"{target.name} is {target.display_state}, or another one hands over to it: wait, or finish that first."
+        raise Invalid(f"{AT}toServiceId", "InvalidState", why)
+
+
+def _no_scale(row: Service) -> str:
+    if not row.has_containers:
+        return without_containers(row.kind)
+    if is_global(row.config):
+        return "it has one container on each host"
+    if row.fit_policy is not None:
+        return "it has as many containers as fit"
+    return "it has a schedule, and containers only when it runs" if row.schedule else ""
+
+
+def handover_columns(row: Service, action: str) -> dict[str, Any]:
+    """What finishing, canceling or taking back changes beside the phase; empty for an upgrade within the service."""
+    if row.upgrade_target_id is None:
+        return {}
+    if action == "rollback":
+        return {"scale": int(row.upgrade.get("fromScale", row.scale))}
+    if action == "finishupgrade":
+        # What was canceled half-way stays as it is then, as in v1: both services with what they have.
+        is_half = row.upgrade_phase in {CANCELED, CANCELED_ROLLBACK}
+        half = {"scale": Slot.objects.filter(service=row).count()} if is_half else {}
+        return {"upgrade_target": None, **half}
+    return {}
+
+
+def links_back(row: Service) -> None:
+    """Let the links that moved lead to the service again, but for those that somebody has changed since."""
+    for service, name in row.upgrade.get("links", ()) if row.upgrade_phase == ROLLING_BACK else ():
+        ServiceLink.objects.filter(service=service, name=name, target=row.upgrade_target_id).update(target=row)

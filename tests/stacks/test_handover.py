@@ -1,0 +1,188 @@
+"""An upgrade from one service to another: scales step by step, links, canceled, taken back, with rows and the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.models import Container
+from apps.control.models import Operation
+from apps.control.reconcile import reconcile_one
+from apps.core.errors import Forbidden, Invalid
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.stacks.handover_services import HandoverStrategy, service_hand_over
+from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create
+
+FAST = HandoverStrategy(final_scale=3, batch_size=2, interval_ms=100, update_links=True)
+
+
+@pytest.fixture
+def pair(
+    lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> tuple[Service, Service]:
+    """Two containers of the old service, none of the new one; a third links to the old one as `back`."""
+    sim.local_images.add("bb:new")
+    bob = actor_of("bob")
+    stack = stack_create(actor=bob, environment=lab, name="shop")
+    for name, image, scale in (("old", "bb:local", 2), ("new", "bb:new", 0), ("user", "bb:local", 1)):
+        config = LaunchConfig.from_wire({"imageUuid": f"docker:{image}"})
+        service_create(actor=bob, stack=stack, name=name, config=config, scale=scale, start_on_create=True)
+    run_loop()
+    old, new, user = (Service.all_objects.get(name=name) for name in ("old", "new", "user"))
+    link_add(user, old, "back", actor=bob)
+    run_loop()
+    return old, new
+
+
+@pytest.fixture
+def step(pair: tuple[Service, Service], run_loop: Callable[[], None]) -> Callable[[], tuple[int, int, str]]:
+    """Run the loop as far as it gets; the pauses are over at once. Containers of both, and the old one's state."""
+    old, new = pair
+
+    def run() -> tuple[int, int, str]:
+        run_loop()
+        old.refresh_from_db()
+        Service.all_objects.filter(pk=old.pk).update(
+            status={**old.status, "next_batch_at": None}, next_attempt_at=timezone.now()
+        )
+        run_loop()
+        for row in pair:
+            row.refresh_from_db()
+        return running(old), running(new), old.display_state
+
+    return run
+
+
+def running(row: Service) -> int:
+    return Container.all_objects.filter(spread_key=str(row.uuid), display_state="running").count()
+
+
+def until(step: Callable[[], tuple[int, int, str]], state: str) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for _again in range(20):
+        old, new, now = step()
+        found += [(old, new)] if found[-1:] != [(old, new)] else []
+        if now == state:
+            return found
+    raise AssertionError(f"not {state} but {now}: {found}")
+
+
+def targets() -> dict[str, str]:
+    return {link.name: link.target.name for link in ServiceLink.objects.all()}
+
+
+def test_one_service_takes_over_from_the_other_and_both_stay(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
+    assert (old.display_state, targets()) == ("upgrading", {"back": "new"})
+    seen = until(step, "upgraded")
+    assert seen[-1] == (0, 3)
+    assert all(one + other >= 2 for one, other in seen), seen
+    assert (old.scale, new.scale, new.display_state) == (0, 3, "active")
+    aliases = [each.aliases for each in Container.all_objects.filter(spread_key=str(new.uuid), removed=None)]
+    assert all("back" in each for each in aliases), "who linked to the old one finds the new one under the same name"
+    service_act(old, "finishupgrade", actor=actor_of("bob"))
+    assert until(step, "active") == [(0, 3)]
+    assert (old.upgrade_target_id, old.removed, old.scale) == (None, None, 0)
+    ended = Operation.all_objects.filter(name="service.upgrade").values_list("state", flat=True)
+    assert list(ended) == ["succeeded"]
+
+
+def test_back_again_with_the_links(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
+    until(step, "upgraded")
+    service_act(old, "rollback", actor=actor_of("bob"))
+    assert targets() == {"back": "old"}
+    seen = until(step, "active")
+    assert seen[-1] == (2, 0)
+    assert all(one + other >= 2 for one, other in seen), seen
+    assert (old.scale, new.scale) == (2, 0)
+    service_update(new, actor=actor_of("bob"), scale=2)
+    assert step()[:2] == (2, 2), "what people scale afterwards stays as they want it"
+    service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
+    assert until(step, "upgraded")[-1] == (0, 3)
+
+
+def test_canceled_half_way_both_stay_as_they_are_and_go_on_or_back(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    bob = actor_of("bob")
+    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 60_000))
+    reconcile_one("service", old.pk)
+    old.refresh_from_db()
+    service_act(old, "cancelupgrade", actor=bob)
+    assert until(step, "canceled-upgrade")[-1] == (2, 1)
+    service_act(old, "rollback", actor=bob)
+    assert until(step, "active")[-1] == (2, 0)
+    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 60_000))
+    reconcile_one("service", old.pk)
+    old.refresh_from_db()
+    service_act(old, "cancelupgrade", actor=bob)
+    until(step, "canceled-upgrade")
+    service_act(old, "finishupgrade", actor=bob)
+    assert until(step, "active")[-1] == (2, 1)
+    assert (old.scale, new.scale) == (2, 1)
+
+
+def test_it_waits_for_containers_that_do_not_work_and_says_so(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    Service.all_objects.filter(pk=new.pk).update(spec={**new.spec, "imageUuid": "docker:bb:absent"})
+    service_hand_over(old, new, actor=actor_of("bob"), strategy=HandoverStrategy(2, 1, 100))
+    for _again in range(3):
+        assert step()[0] == 2, "none of the old ones goes while no new one works"
+    assert old.display_state == "upgrading"
+    assert "new" in old.message
+    service_act(new, "remove", actor=actor_of("bob"))
+    step()
+    assert "is gone: cancel, then roll back" in old.message
+    service_act(old, "cancelupgrade", actor=actor_of("bob"))
+    until(step, "canceled-upgrade")
+    service_act(old, "rollback", actor=actor_of("bob"))
+    assert until(step, "active")[-1][0] == 2
+
+
+def test_a_stopped_successor_is_started(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    service_act(new, "deactivate", actor=actor_of("bob"))
+    step()
+    service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
+    assert until(step, "upgraded")[-1] == (0, 3)
+
+
+def test_what_does_not_go_together_is_refused(pair: tuple[Service, Service], lab: Environment, actor_of: Any) -> None:
+    old, new = pair
+    bob, stack = actor_of("bob"), Stack.all_objects.get(name="shop")
+    everywhere = LaunchConfig.from_wire(
+        {"imageUuid": "docker:bb:local", "labels": {"io.rancher.scheduler.global": "true"}}
+    )
+    spread = service_create(actor=bob, stack=stack, name="spread", config=everywhere)
+    for target, code in ((old, "InvalidOption"), (spread, "InvalidOption")):
+        with pytest.raises(Invalid) as refused:
+            service_hand_over(old, target, actor=bob, strategy=FAST)
+        assert (refused.value.field, refused.value.code) == ("toServiceStrategy.toServiceId", code)
+    with pytest.raises(Invalid):
+        HandoverStrategy(final_scale=0)
+    with pytest.raises(Forbidden):
+        service_hand_over(old, new, actor=actor_of("rita"), strategy=FAST)
+    service_hand_over(old, new, actor=bob, strategy=FAST)
+    third = Service.all_objects.get(name="user")
+    with pytest.raises(Invalid, match="wait, or finish that first"):
+        service_hand_over(third, new, actor=bob, strategy=FAST)
+    assert targets() == {"back": "new"}
