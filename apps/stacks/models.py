@@ -236,7 +236,8 @@ class UpgradeObservation(models.Model):
 
     `stage` is what it waits for: the first batch to prove itself, the rest to be replaced, or all of them to;
     `window_from` is when the time of that stage began, `away` how many seconds of it nobody was watching. `outcome`
-    is what came of the verdict; it is over once it has `ended`.
+    is what came of the verdict; it is over once it has `ended`. `error_lines` counts those of some containers, by their
+    numbers, and says how far their logs were read.
     """
 
     FIRST_BATCH, REST, ALL = "first-batch", "rest", "all"
@@ -252,6 +253,8 @@ class UpgradeObservation(models.Model):
     verdict = models.CharField(max_length=16, blank=True)
     summary = models.TextField(blank=True)
     evidence = models.JSONField(default=dict)
+    error_lines = models.JSONField(default=dict)
+    logs_read_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=16, blank=True)
     ended = models.DateTimeField(null=True)
 

@@ -41,7 +41,7 @@ def upgrade(api: ApiClient, row: Any, **strategy: Any) -> Any:
 
 def test_a_judged_upgrade_shows_its_settings_and_what_was_found(api: ApiClient, web: Read) -> None:
     row = web()
-    assert row["upgradeVerdict"] == {"minutes": 3, "onGood": "ask", "onBad": "rollback"}
+    assert row["upgradeVerdict"] == {"minutes": 3, "onGood": "ask", "onBad": "rollback", "errorPattern": ""}
     assert upgrade(api, row).status == 202
     row = web()
     assert row["upgrade"]["inServiceStrategy"]["verdict"] == row["upgradeVerdict"]
@@ -65,7 +65,7 @@ def test_one_upgrade_may_go_unjudged(api: ApiClient, web: Read) -> None:
 def test_the_services_settings_are_changed_and_cleared(api: ApiClient, web: Read) -> None:
     path = f"services/{web()['id']}"
     changed = api.put(path, {"upgradeVerdict": {"minutes": 60}})
-    assert changed["upgradeVerdict"] == {"minutes": 60, "onGood": "ask", "onBad": "ask"}
+    assert changed["upgradeVerdict"] == {"minutes": 60, "onGood": "ask", "onBad": "ask", "errorPattern": ""}
     assert api.put(path, {"scale": 1})["upgradeVerdict"]["minutes"] == 60, "what is not sent stays"
     assert api.put(path, {"upgradeVerdict": {"minutes": 0}})["upgradeVerdict"] is None
 

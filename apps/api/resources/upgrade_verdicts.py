@@ -20,9 +20,10 @@ class UpgradeVerdictResource(EmbeddedResource):
     name = "upgradeVerdict"
     roles = OPERATOR_INPUT
     own_fields = parse_fields("""
-        minutes int  cu =10 0..1440
-        onBad   enum cu =ask :ask|rollback
-        onGood  enum cu =ask :ask|finish
+        errorPattern string cu 0..200
+        minutes      int    cu =10 0..1440
+        onBad        enum   cu =ask :ask|rollback
+        onGood       enum   cu =ask :ask|finish
     """)
 
 

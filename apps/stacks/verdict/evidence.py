@@ -8,53 +8,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
 from apps.containers.endings import RunEnd
 from apps.containers.models import CRASH_LOOP, Container, ContainerEvent
 from apps.stacks.models import Service, UpgradeObservation
+from apps.stacks.verdict.error_lines import error_rate
+from apps.stacks.verdict.groups import BEFORE, Groups
 from apps.stacks.verdict.signals import Containers, EventRate, Events, Evidence
+from apps.stacks.verdict.usage import usage_levels
 
-BEFORE = timedelta(hours=1)  # how long before the upgrade the old containers are looked at
 PATIENCE = timedelta(seconds=60)  # how long a new container may fail to start, and ...
 GRACE = timedelta(seconds=30)  # ... be unhealthy
-MOST_CONTAINERS = 400
 _RESTARTS = ("restarted", "recreated", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """A service's containers: those from before the upgrade, and those made since, the removed ones included."""
-
-    old: Sequence[Container]
-    new: Sequence[Container]
-
-    @property
-    def present(self) -> Sequence[Container]:
-        """The new ones that are there and are to stay."""
-        return [each for each in self.new if each.removed is None and not each.removal_requested]
-
-
-def containers_of(row: Service, observation: UpgradeObservation) -> Groups:
-    """The containers to compare, the newest first when there are very many."""
-    there = Q(removed=None) | Q(removed__gte=observation.started)
-    found = Container.all_objects.filter(there, spread_key=str(row.uuid)).defer("spec", "placement")
-    rows = list(found.order_by("-pk")[:MOST_CONTAINERS])
-    return Groups(
-        [each for each in rows if each.created < observation.started],
-        [each for each in rows if each.created >= observation.started],
-    )
 
 
 def gather(row: Service, observation: UpgradeObservation, groups: Groups, now: datetime) -> Evidence:
     """Everything that is known of the upgrade by now."""
     return Evidence(
         containers=_condition(groups, now),
-        rates=(_restarts(row, observation, groups, now),),
+        rates=(_restarts(row, observation, groups, now), error_rate(observation, groups)),
+        levels=usage_levels(observation, groups, now),
         exits=_exits(groups.new),
     )
 

@@ -25,7 +25,9 @@ from apps.environments.actor import SYSTEM
 from apps.stacks.models import Service, UpgradeObservation
 from apps.stacks.upgrade import CANCELED, UPGRADING
 from apps.stacks.upgrade_services import service_upgrade_step
-from apps.stacks.verdict.evidence import containers_of, gather
+from apps.stacks.verdict.error_lines import read_logs
+from apps.stacks.verdict.evidence import gather
+from apps.stacks.verdict.groups import containers_of
 from apps.stacks.verdict.judgement import BAD, GOOD, UNCLEAR, WATCHING, Judgement, judge
 from apps.stacks.verdict.settings import FINISH, MOST_WINDOWS, ROLLBACK, VerdictSettings
 from apps.stacks.verdict.signals import Evidence
@@ -45,8 +47,13 @@ STOPPED, ROLLING_BACK, ROLLED_BACK, FINISHED, ASKED, BY_HAND = (
 
 
 def judge_upgrades(now: datetime | None = None) -> int:
-    """Look at every upgrade that is due; return at how many."""
+    """Read on in the logs and look at every upgrade that is due; return at how many."""
     now = now or timezone.now()
+    for row in UpgradeObservation.objects.filter(ended=None).select_related("service"):
+        try:
+            read_logs(row, containers_of(row.service, row), now)
+        except Exception:  # one upgrade must not cost the others their verdict
+            log.exception("the logs of service %s", row.service_id)
     keys = UpgradeObservation.objects.filter(_due(now), ended=None).values_list("pk", flat=True)
     return sum(_look(key, now) for key in list(keys))
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.errors import Invalid
+from apps.stacks.verdict.error_pattern import check_pattern
 
 ASK, FINISH, ROLLBACK = "ask", "finish", "rollback"
 MAX_MINUTES = 24 * 60
 MOST_WINDOWS = 3  # how many times its time an upgrade may stay unclear before somebody is asked
-FIELDS = ("minutes", "onGood", "onBad")
+FIELDS = ("minutes", "onGood", "onBad", "errorPattern")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +20,31 @@ class VerdictSettings:
     """The first batch is watched for `minutes` before others follow, and all containers as long once they are new.
 
     A good upgrade is then finished (`on_good` is finish), or somebody is asked to; a bad one is rolled back
-    (`on_bad` is rollback), or stopped where it is until somebody decides.
+    (`on_bad` is rollback), or stopped where it is until somebody decides. Lines of logs that match `error_pattern` are
+    errors; empty: those that the default knows.
     """
 
     minutes: int = 10
     on_good: str = ASK
     on_bad: str = ASK
+    error_pattern: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As v1 and the rows have it."""
-        return {"minutes": self.minutes, "onGood": self.on_good, "onBad": self.on_bad}
+        return {
+            "minutes": self.minutes,
+            "onGood": self.on_good,
+            "onBad": self.on_bad,
+            "errorPattern": self.error_pattern,
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> VerdictSettings | None:
         """What a row has; None where upgrades are not judged."""
         if not stored:
             return None
-        return cls(int(stored["minutes"]), str(stored["onGood"]), str(stored["onBad"]))
+        pattern = str(stored.get("errorPattern", ""))
+        return cls(int(stored["minutes"]), str(stored["onGood"]), str(stored["onBad"]), pattern)
 
 
 def parse_verdict(sent: Any, field: str = "verdict") -> VerdictSettings | None:
@@ -53,6 +62,7 @@ def parse_verdict(sent: Any, field: str = "verdict") -> VerdictSettings | None:
         _parse_minutes(sent.get("minutes", default.minutes), f"{field}.minutes"),
         _parse_word(sent.get("onGood", default.on_good), (ASK, FINISH), f"{field}.onGood"),
         _parse_word(sent.get("onBad", default.on_bad), (ASK, ROLLBACK), f"{field}.onBad"),
+        check_pattern(sent.get("errorPattern") or "", f"{field}.errorPattern"),
     )
     return found if found.minutes else None
 

@@ -11,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.containers.models import Container, ContainerEvent
+from apps.drivers.base import StatsSample
 from apps.environments.models import Environment
+from apps.hosts.stats.history import store_samples
 from apps.stacks.models import Service, Stack, UpgradeObservation
-from apps.stacks.verdict.evidence import containers_of, events_between, gather
-from apps.stacks.verdict.signals import Events, Evidence
+from apps.stacks.verdict.evidence import events_between, gather
+from apps.stacks.verdict.groups import containers_of
+from apps.stacks.verdict.signals import LEVEL_AT_END, NOT_WORSE, UNKNOWN, WORSE, Events, Evidence
 
-NOW = timezone.now()
+NOW = timezone.now().replace(microsecond=0)  # as statistics are kept
 
 
 def at(minutes: float) -> datetime:
@@ -48,6 +51,14 @@ class Scene:
             first_at=at(first),
             at=at(last),
         )
+
+    def measured(self, container: Container, minutes: range, cores: float, memory: float) -> None:
+        """A sample a minute on a machine of four processors, as the recorder takes them."""
+        for minute in minutes:
+            sample = StatsSample(
+                at(minute).timestamp(), int(cores * minute * 60e9) + 10**15, 4, int(memory), 0, 0, 0, 0, 0
+            )
+            store_samples(self.row.environment_id, {("container", container.pk): sample})
 
     def evidence(self, minutes: float = 10) -> Evidence:
         groups = containers_of(self.row, self.observation)
@@ -127,6 +138,37 @@ def test_replacements_for_failed_checks_count_from_the_second_on(scene: Scene) -
     assert scene.evidence().containers.unhealthy == []
     scene.add(1, name="web_2", health="unhealthy", removed=at(3), desired="removed")
     assert len(scene.evidence().containers.unhealthy) == 2
+
+
+def test_cpu_and_memory_come_from_the_minutes_that_are_recorded_anyway(scene: Scene) -> None:
+    old, new = scene.add(-60), scene.add(0)
+    scene.measured(old, range(-20, 10), cores=0.5, memory=200e6)
+    scene.measured(new, range(10), cores=2, memory=210e6)
+    cpu, memory = (each.find(LEVEL_AT_END) for each in scene.evidence().levels)
+    assert (cpu.signal, cpu.word, cpu.old, cpu.new) == (
+        "cpu",
+        WORSE,
+        pytest.approx(0.5, abs=0.01),
+        pytest.approx(2, 0.01),
+    )
+    assert (memory.signal, memory.word) == ("memory", NOT_WORSE)
+    assert cpu.counts == (10, 8), "what stood beside it, and not what it does while it starts"
+
+
+def test_without_old_ones_beside_it_is_compared_with_the_hour_before(scene: Scene) -> None:
+    old, new = scene.add(-90), scene.add(0)
+    scene.measured(old, range(-80, 0), cores=0.5, memory=100e6)
+    scene.measured(new, range(10), cores=0.5, memory=400e6)
+    cpu, memory = (each.find(LEVEL_AT_END) for each in scene.evidence().levels)
+    assert (cpu.word, memory.word, memory.counts[0]) == (NOT_WORSE, WORSE, 60)
+    assert all(each.find(LEVEL_AT_END).word == UNKNOWN for each in scene.evidence(3).levels), "too early to say"
+
+
+def test_sidekicks_are_not_compared_with_the_containers_they_work_for(scene: Scene) -> None:
+    old, new = scene.add(-60, launch_name="primary"), scene.add(0, launch_name="log")
+    scene.measured(old, range(-20, 10), cores=0.1, memory=1e6)
+    scene.measured(new, range(10), cores=2, memory=900e6)
+    assert [each.find(LEVEL_AT_END).word for each in scene.evidence().levels] == [UNKNOWN, UNKNOWN]
 
 
 @given(count=st.integers(1, 50), first=st.integers(-60, 0), length=st.integers(0, 60), cut=st.integers(-60, 60))

@@ -240,7 +240,12 @@ def test_the_service_says_how_its_upgrades_are_judged_and_each_may_say_otherwise
     service_upgrade_step(play.row, "finishupgrade", actor=bob)
     play.settle()
     service_upgrade(play.row, actor=bob, config=config("docker:bb:local"), strategy=UpgradeStrategy(interval_ms=100))
-    assert UpgradeObservation.objects.get().settings == {"minutes": 7, "onGood": "ask", "onBad": "ask"}
+    assert UpgradeObservation.objects.get().settings == {
+        "minutes": 7,
+        "onGood": "ask",
+        "onBad": "ask",
+        "errorPattern": "",
+    }
 
 
 def test_a_judged_upgrade_may_take_its_time(play: Play, actor_of: Any) -> None:
@@ -259,6 +264,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "a truth": ({"minutes": True}, "verdict.minutes", "InvalidFormat"),
     "an unknown field": ({"minuets": 5}, "verdict.minuets", "InvalidOption"),
     "a wrong word": ({"onGood": "rollback"}, "verdict.onGood", "InvalidOption"),
+    "a pattern that may be slow": ({"errorPattern": "(a+)+$"}, "verdict.errorPattern", "InvalidOption"),
     "no word": ({"onBad": ["rollback"]}, "verdict.onBad", "InvalidOption"),
 }
 

@@ -1,0 +1,41 @@
+"""CPU and memory of old and new containers, from the samples that are taken every minute of everything that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from apps.containers.models import Container
+from apps.hosts.stats.history import read_cores_and_memory
+from apps.stacks.models import UpgradeObservation
+from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.verdict.groups import BEFORE, Groups
+from apps.stacks.verdict.signals import Level
+
+# So many of each side: enough to see a difference, and a bound on what a look costs however large the service is.
+MOST_MEASURED = 8
+# What a process does while it starts says nothing about it; a point is the mean of the minute before it.
+WARM_UP = timedelta(seconds=90)
+LEAST_CORES, LEAST_MEMORY = 0.05, 32 * 1024 * 1024  # smaller differences matter to nobody
+
+
+def usage_levels(observation: UpgradeObservation, groups: Groups, now: datetime) -> tuple[Level, Level]:
+    """The processors that are used, and the memory."""
+    old, new = _measured(groups.old), _measured(groups.new)
+    known = read_cores_and_memory([each.pk for each in (*old, *new)], observation.started - BEFORE)
+    began = observation.started
+    before = [(cpu, memory) for each in old for at, cpu, memory in known.get(each.pk, ()) if at < began]
+    beside = [(cpu, memory) for each in old for at, cpu, memory in known.get(each.pk, ()) if at >= began]
+    since = [
+        (cpu, memory)
+        for each in new
+        for at, cpu, memory in known.get(each.pk, ())
+        if each.first_running is not None and each.first_running + WARM_UP <= at <= now
+    ]
+    cores, used = ([[point[column] for point in part] for part in (before, beside, since)] for column in (0, 1))
+    return Level("cpu", "cores", *cores, least=LEAST_CORES), Level("memory", "bytes", *used, least=LEAST_MEMORY)
+
+
+def _measured(containers: Sequence[Container]) -> list[Container]:
+    """Some of the containers that do the service's own work."""
+    return [each for each in containers if each.launch_name in {"", PRIMARY}][:MOST_MEASURED]
