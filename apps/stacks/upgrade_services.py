@@ -44,13 +44,15 @@ PHASES = {
 class UpgradeStrategy:
     """How many containers at a time, how long between two batches, and whether new ones start before old ones stop.
 
-    `verdict` says how the upgrade is judged (`parse_verdict`): None as the service's upgrades are.
+    `verdict` says how the upgrade is judged (`parse_verdict`): None as the service's upgrades are. With
+    `keeps_verdict` the service's later upgrades are judged alike.
     """
 
     batch_size: int = 1
     interval_ms: int = 2000
     start_first: bool = False
     verdict: Mapping[str, Any] | None = None
+    keeps_verdict: bool = False
 
     def __post_init__(self) -> None:
         """Check the limits. Raises `Invalid`."""
@@ -74,6 +76,7 @@ class PreparedUpgrade:
     sidekicks: tuple[Sidekick, ...]
     settings: Mapping[str, Any]
     request: Mapping[str, Any]
+    keeps_verdict: bool = False
 
 
 def service_upgrade(
@@ -119,7 +122,7 @@ def prepare_upgrade(
     spec = _spec_of(primary, stored, None if config is not None else row.current_version)
     settings = strategy.to_json() | _how_judged(row, strategy)
     request = {**settings, "revision": number, **_described(primary, stored)}
-    return PreparedUpgrade(number, spec, stored, settings, request)
+    return PreparedUpgrade(number, spec, stored, settings, request, strategy.keeps_verdict)
 
 
 def write_upgrade(
@@ -134,8 +137,7 @@ def write_upgrade(
 ) -> None:
     """Request a prepared upgrade, with other desired `columns` that change along, maybe as a part of its stack's."""
     numbers = {"revision": prepared.number, "previous_revision": row.revision}
-    upgrade = {"phase": UPGRADING, **prepared.settings}
-    changes = {**(columns or {}), **prepared.spec, **numbers, "upgrade": upgrade, "upgrade_target": None}
+    changes = {**(columns or {}), **prepared.spec, **numbers, **_upgrade_columns(prepared), "upgrade_target": None}
     try:
         with transaction.atomic():
             check_new_names(row, prepared.sidekicks)
@@ -169,6 +171,11 @@ def _how_judged(row: Service, strategy: UpgradeStrategy) -> dict[str, Any]:
     if strategy.verdict is not None:
         found = parse_verdict(strategy.verdict)
     return {"verdict": found.to_json()} if found else {}
+
+
+def _upgrade_columns(prepared: PreparedUpgrade) -> dict[str, Any]:
+    kept = {"verdict_settings": prepared.settings.get("verdict", {})} if prepared.keeps_verdict else {}
+    return {"upgrade": {"phase": UPGRADING, **prepared.settings}, **kept}
 
 
 def _begin_observation(row: Service) -> None:

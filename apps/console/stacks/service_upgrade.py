@@ -21,13 +21,14 @@ from apps.console.stacks.service_form import form_choices
 from apps.console.stacks.services import find
 from apps.console.stacks.sidekick_form import FIELD as SIDEKICKS
 from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, submitted_sidekicks, with_unit_fields
+from apps.console.stacks.upgrade_verdict import FORM_FIELDS, form_field, parse_verdict_form, verdict_form
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Problem
 from apps.stacks.models import Service
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
-_OWN = frozenset({"batchSize", "interval", "startFirst", "note"})  # fields of this form alone
+_OWN = frozenset({"batchSize", "interval", "startFirst", "note"}) | FORM_FIELDS  # fields of this form alone
 
 
 @member_required
@@ -37,14 +38,15 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
     row = find(ctx, pk)
     shown = _shown_values(ctx, row)
     sidekicks = SidekickForm.of(row, can_see_values=bool(ctx.can("values")))
-    values, errors = {**shown, **sidekicks.values(), **_STRATEGY}, {}
+    values, errors = {**shown, **sidekicks.values(), **_STRATEGY, **verdict_form(row)}, {}
     if ctx.request.method == "POST":
         values = {**submitted_values(ctx.request.POST), **submitted_sidekicks(ctx.request.POST)}
         try:
             _start_upgrade(ctx, row, shown, sidekicks)
             return ctx.success_response(_("Upgrading %(name)s.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
-            own = {problem.field: problem.message} if problem.field in _OWN else {}
+            field = form_field(problem.field or "")
+            own = {field: problem.message} if field in _OWN else {}
             errors = own or _errors_of_names(problem) or form_errors(problem)
     context = {
         "row": row,
@@ -109,4 +111,6 @@ def _as_form(values: dict[str, Any]) -> QueryDict:
 
 
 def _parse_strategy(sent: QueryDict) -> UpgradeStrategy:
-    return UpgradeStrategy(*parse_batches(sent), sent.get("order") == "start-first")
+    batches, verdict = parse_batches(sent), parse_verdict_form(sent)
+    keeps = bool(sent.get("keepVerdict"))
+    return UpgradeStrategy(*batches, sent.get("order") == "start-first", verdict, keeps_verdict=keeps)

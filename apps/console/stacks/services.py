@@ -22,6 +22,7 @@ from apps.console.containers.placement_summary import placement_lines
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks import kind_pages, lost_hosts, service_runs
 from apps.console.stacks.service_rows import meter_tone
+from apps.console.stacks.upgrade_verdict import verdict_card
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
@@ -118,13 +119,20 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "policies": buttons.custom_button(
             _("Change"), "pencil", ctx.url("service-policies", pk=row.pk), ctx.can("operate"), is_dialog=True
         ),
+        **_upgrade_context(ctx, row),
+        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
+    }
+    return ctx.render("console/service.html", context)
+
+
+def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
+    return {
         "upgrade": buttons.custom_button(
             _("Upgrade"), "refresh", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
         "previous_image": _previous_image(row),
-        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
+        "verdict": verdict_card(row),
     }
-    return ctx.render("console/service.html", context)
 
 
 def _previous_image(row: Service) -> str:

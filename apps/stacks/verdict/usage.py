@@ -32,8 +32,15 @@ def usage_levels(observation: UpgradeObservation, groups: Groups, now: datetime)
         for at, cpu, memory in known.get(each.pk, ())
         if each.first_running is not None and each.first_running + WARM_UP <= at <= now
     ]
-    cores, used = ([[point[column] for point in part] for part in (before, beside, since)] for column in (0, 1))
-    return Level("cpu", "cores", *cores, least=LEAST_CORES), Level("memory", "bytes", *used, least=LEAST_MEMORY)
+    cpu, memory = ([_column(group, at) for group in (before, beside, since)] for at in (0, 1))
+    return (
+        Level("cpu", "cores", cpu[0], cpu[1], cpu[2], least=LEAST_CORES),
+        Level("memory", "bytes", memory[0], memory[1], memory[2], least=LEAST_MEMORY),
+    )
+
+
+def _column(points: Sequence[tuple[float, float]], at: int) -> list[float]:
+    return [point[at] for point in points]
 
 
 def _measured(containers: Sequence[Container]) -> list[Container]:
