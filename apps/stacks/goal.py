@@ -16,6 +16,7 @@ from apps.containers.launch.kind_labels import is_global
 from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import Host
+from apps.stacks.full_hosts import describe_full_hosts, full_hosts
 from apps.stacks.global_plan import GlobalHosts, plan_global
 from apps.stacks.handover_steps import HandoverStep, handover_step
 from apps.stacks.models import Service, Slot
@@ -93,17 +94,26 @@ def _global_goal(row: Service, slots: Sequence[Slot], views: Sequence[SlotView])
     all_hosts = list(Host.all_objects.filter(environment=row.environment_id, removed=None))
     hosts = global_hosts(row, all_hosts)
     places = {slot.number: _host_of(slot) for slot in slots}
+    full = _full_hosts(row, all_hosts, hosts, slots) if row.desired == "active" else {}
+    hosts = GlobalHosts(hosts.eligible - full.keys(), hosts.kept - full.keys())
     plan, new = plan_global(row.desired, hosts, views, places)
     known = {number: host for number, host in places.items() if host is not None and number not in plan.drop}
     scale = len({*known, *new}) if row.desired == "active" else len(views)
-    nowhere = row.desired == "active" and not hosts.eligible and not scale
+    nowhere = row.desired == "active" and not hosts.eligible and not scale and not full
+    missing = "No active host has the labels that the service asks for." if nowhere else ""
     return Goal(
         plan,
         scale,
         hosts={**known, **new},
         status={ON_HOSTS: scale, HOSTS: len(all_hosts)},
-        message="No active host has the labels that the service asks for." if nowhere else "",
+        message=missing or describe_full_hosts(full, all_hosts),
     )
+
+
+def _full_hosts(row: Service, all_hosts: Sequence[Host], hosts: GlobalHosts, slots: Sequence[Slot]) -> dict[int, str]:
+    """The hosts that should have one and cannot take it now; one that is there already is not asked about."""
+    there = {slot.container.host_id for slot in slots if slot.container is not None}
+    return full_hosts(row, [host for host in all_hosts if host.pk in hosts.eligible and host.pk not in there])
 
 
 def global_hosts(row: Service, hosts: Iterable[Host]) -> GlobalHosts:

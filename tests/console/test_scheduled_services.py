@@ -112,6 +112,7 @@ def test_run_now_and_the_history_with_exit_codes_durations_and_logs(
     assert answer.status_code == 204
     run_loop()
     run = ServiceRun.objects.get()
+    assert run.container is not None
     page = page_text(browser_as, at("service", pk=row.pk))
     assert "by hand, Bob" in page
     assert f"{run.container.name}</a>" in page
@@ -151,7 +152,7 @@ def test_the_kind_is_changed_in_a_dialog_and_what_does_not_go_with_it_is_taken_a
     assert (bad.status_code, list(bad.context["errors"])) == (422, ["cron"])
     assert bob.post(url, NIGHTLY, headers=HX).status_code == 204
     run_loop()
-    assert (backup().timetable.cron, backup().status["running"]) == ("30 2 * * *", 0)
+    assert (backup().schedule["cron"], backup().status["running"]) == ("30 2 * * *", 0)
     assert 'value="30 2 * * *"' in page_text(browser_as, url)
     assert bob.post(url, {"runs": "fit", "fitMin": "1", "fitMax": "2"}, headers=HX).status_code == 204
     run_loop()

@@ -193,7 +193,7 @@ def test_as_many_as_fit_and_more_when_hosts_come(
     assert held(row) == (2, "active", "healthy")
     service_update(row, actor=actor_of("bob"), scale_policy=None)
     run_loop()
-    assert held(row)[0] == row.scale == 1
+    assert held(row)[0] == row.scale == 2  # without the policy those that there are stay
 
 
 def test_a_number_beside_the_policy_is_refused(serve: Any, actor_of: Any) -> None:

@@ -276,3 +276,18 @@ def test_a_stack_is_as_well_as_its_services_with_containers(
     idle()
     stopped = api.get(f"environments/{stack['stack']}")["healthState"]
     assert stopped == "initializing"  # v1's word for a stack that is stopped: the external service keeps none of it up
+
+
+def test_an_image_that_stands_for_a_kind_makes_no_ordinary_service(
+    api: ApiClient, add: Any, stack: dict[str, str], idle: Idle
+):
+    """Nobody could pull it."""
+    alias = add("services", "db", **_serve("docker:rancher/dns-service:latest"))
+    assert (alias["type"], alias["kind"], alias["state"]) == ("dnsService", "dnsService", "active")
+    assert api.get(f"dnsservices/{alias['id']}").status == 200
+    body = {"name": "out", "environmentId": stack["stack"], **_serve("docker:rancher/external-service")}
+    refused = api.post("services", body)
+    assert (refused.status, refused["fieldName"], refused["code"]) == (422, "imageUuid", "InvalidOption")
+    assert "/v1/externalservices" in refused["message"]
+    idle()
+    assert not Container.all_objects.filter(image__contains="rancher/").exists()

@@ -40,8 +40,10 @@ from apps.stacks.service_options import (
     ExternalTarget,
     ServiceOptions,
     config_of_kind,
+    kind_of_image,
     parse_target,
 )
+from apps.stacks.service_options import SERVICE as SERVICE_KIND
 from apps.stacks.services import (
     link_add,
     link_remove,
@@ -277,11 +279,21 @@ class ServiceResource(Resource):
         more["verdict_settings"] = data.get("upgradeVerdict")
         more["schedule"] = data.get("schedule")
         more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
-        config = config_of_kind(self.name, data.get("launchConfig") or {})
+        kind = self._kind_to_create(data)
+        config = config_of_kind(kind, data.get("launchConfig") or {})
         sidekicks = launch.parse_sidekicks(data.get("secondaryLaunchConfigs") or (), "secondaryLaunchConfigs")
         unit = UnitConfig(config, tuple(sidekicks))
-        more["options"] = read_options(self.name, data, ServiceOptions(kind=self.name))
+        more["options"] = read_options(kind, data, ServiceOptions(kind=kind))
         return service_create(actor=caller.actor, stack=stack, name=data["name"], config=unit, **more)
+
+    def _kind_to_create(self, data: Data) -> str:
+        """The type's own kind, or what an image that is none stands for, as in compose files: nobody could pull it."""
+        image = str((data.get("launchConfig") or {}).get("imageUuid") or "").removeprefix("docker:")
+        kind = kind_of_image(image) if self.name == SERVICE_KIND else self.name
+        if kind == EXTERNAL and self.name != EXTERNAL:
+            why = f"{image[:60]} stands for an external service: send it to /v1/externalservices, with where it leads."
+            raise Invalid("imageUuid", "InvalidOption", why)
+        return kind
 
     def update(self, caller: ApiCaller, row: Service, data: Data) -> None:
         """Change scale, name, description, metadata, schedule or what happens when a host is lost."""
