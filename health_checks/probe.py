@@ -17,6 +17,7 @@ from functools import lru_cache
 from health_checks.check import MAX_CHECKS, Check
 
 _MAX_HEAD = 4096
+_QUOTED_WORD = re.compile(r'(?<!\S)"([^"]*)"(?!\S)')
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})")
 
 Done = Callable[[str], None]
@@ -104,9 +105,11 @@ def request_bytes(check: Check) -> bytes:
 
 @lru_cache(MAX_CHECKS)
 def _encode(request: str, address: str) -> bytes:
-    text = request.replace("\\r", "\r").replace("\\n", "\n")  # as rancher-compose files escape them
+    # As rancher-compose files escape them, and Rancher's own pages quote them: GET "/ping" "HTTP/1.0".
+    text = request.replace("\\r", "\r").replace("\\n", "\n").replace("\\ ", " ")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line, *fields = lines or ["GET / HTTP/1.0"]
+    line = _QUOTED_WORD.sub(r"\1", line)
     line = line if " HTTP/" in line else f"{line} HTTP/1.0"
     names = {field.partition(":")[0].strip().lower() for field in fields}
     fields += [] if "host" in names else [f"Host: {address}"]

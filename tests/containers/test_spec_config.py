@@ -161,6 +161,8 @@ def test_ports_take_effect_only_on_networks_of_one_s_own(mode: str, count: int) 
         ({"imageUuid": None}, "imageUuid", "MissingRequired"),
         ({"imageUuid": ["x"]}, "imageUuid", "InvalidFormat"),
         ({"build": {"remote": "x"}}, "build", "InvalidOption"),
+        ({"build": {"remote": "https://git.example/a/b.git", "context": None}}, "build", "InvalidOption"),
+        ({"build": "git@git.example:a/b.git"}, "build", "InvalidOption"),
         ({"networkMode": "overlay"}, "networkMode", "InvalidOption"),
         ({"networkMode": "container"}, "networkContainerId", "MissingRequired"),
         ({"environment": ["A=1"]}, "environment", "InvalidFormat"),

@@ -87,6 +87,9 @@ def test_an_answer_of_success_is_2xx_or_3xx(answer: bytes, failure: str):
         ("GET /up HTTP/1.0", b"GET /up HTTP/1.0\r\nHost: 10.0.0.2\r\nConnection: close\r\n\r\n"),
         ("GET /up", b"GET /up HTTP/1.0\r\nHost: 10.0.0.2\r\nConnection: close\r\n\r\n"),
         ("GET / HTTP/1.1\\r\\nHost: a", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        ('GET "/ping" "HTTP/1.0"', b"GET /ping HTTP/1.0\r\nHost: 10.0.0.2\r\nConnection: close\r\n\r\n"),
+        ('GET /?q="a" HTTP/1.0', b'GET /?q="a" HTTP/1.0\r\nHost: 10.0.0.2\r\nConnection: close\r\n\r\n'),
+        ("GET / HTTP/1.1\\r\\nHost:\\ a", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
         ("HEAD / HTTP/1.1\r\nHost:a\r\nConnection: x", b"HEAD / HTTP/1.1\r\nHost:a\r\nConnection: x\r\n\r\n"),
     ],
 )
