@@ -13,6 +13,7 @@ from apps.control.services import request_change
 from apps.core.errors import Invalid
 from apps.environments.actor import Actor
 from apps.stacks.batches import check_batches
+from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceLink, Slot
 from apps.stacks.new_services import check_scale
 from apps.stacks.service_options import without_containers
@@ -53,6 +54,8 @@ def service_hand_over(row: Service, target: Service, *, actor: Actor, strategy: 
     }
     with transaction.atomic():
         links = _links_to(row, target) if strategy.update_links else []
+        for each in (target, *(link.service for link in links)):
+            require_unlocked(each, actor=actor)
         upgrade = {
             "phase": UPGRADING,
             "id": uuid4().hex,
@@ -72,7 +75,9 @@ def service_hand_over(row: Service, target: Service, *, actor: Actor, strategy: 
 
 def _links_to(row: Service, target: Service) -> list[ServiceLink]:
     """The links to the service that move; the other one's own would lead to itself."""
-    return list(ServiceLink.objects.filter(target=row, selected=False).exclude(service=target))
+    return list(
+        ServiceLink.objects.filter(target=row, selected=False).exclude(service=target).select_related("service")
+    )
 
 
 def _check_pair(row: Service, target: Service) -> None:

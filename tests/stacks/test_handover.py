@@ -12,11 +12,12 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.control.models import Operation
 from apps.control.reconcile import reconcile_one
-from apps.core.errors import Forbidden, Invalid
+from apps.core.errors import Forbidden, Invalid, Locked
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.handover_services import HandoverStrategy, service_hand_over
+from apps.stacks.locks import lock_set
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create
 
@@ -186,3 +187,15 @@ def test_what_does_not_go_together_is_refused(pair: tuple[Service, Service], lab
     with pytest.raises(Invalid, match="wait, or finish that first"):
         service_hand_over(third, new, actor=bob, strategy=FAST)
     assert targets() == {"back": "new"}
+
+
+@pytest.mark.parametrize("locked", ["new", "user"])
+def test_what_is_locked_is_neither_scaled_nor_linked_otherwise(
+    pair: tuple[Service, Service], actor_of: Any, locked: str
+) -> None:
+    old, new = pair
+    lock_set(Service.all_objects.get(name=locked), "audit", actor=actor_of("alice"))
+    with pytest.raises(Locked):
+        service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
+    old.refresh_from_db()
+    assert (old.display_state, old.scale, targets()) == ("active", 2, {"back": "old"})

@@ -82,11 +82,7 @@ REFUSED = {
         "InvalidOption",
         "inServiceStrategy.secondaryLaunchConfigs",
     ),
-    "another service": (
-        {"toServiceStrategy": {"toServiceId": "1s1"}},
-        "InvalidReference",
-        "toServiceStrategy.toServiceId",
-    ),
+    "itself": ({"toServiceStrategy": {"toServiceId": "1s1"}}, "InvalidOption", "toServiceStrategy.toServiceId"),
     "a short interval": (
         {"inServiceStrategy": {"intervalMillis": 99, "launchConfig": {"imageUuid": "docker:bb"}}},
         "MinLimitExceeded",
