@@ -49,6 +49,7 @@ from apps.console.stacks import (
     service_revisions,
     service_upgrade,
     services,
+    stack_upgrade,
     stacks,
     what_if,
 )
@@ -72,6 +73,10 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/bundle", new_stack.upload, name="stack-bundle"),
     path("stacks/<key:pk>", stacks.detail, name="stack"),
     path("stacks/<key:pk>/compose", stacks.compose, name="stack-compose"),
+    path("stacks/<key:pk>/upgrade", stack_upgrade.upgrade, name="stack-upgrade"),
+    path("stacks/<key:pk>/do/<slug:action>", stack_upgrade.do, name="stack-do"),
+    path("stacks/<key:pk>/revisions", stack_upgrade.revisions, name="stack-revisions"),
+    path("stacks/<key:pk>/revisions/<int:number>/return", stack_upgrade.return_to, name="stack-return"),
     path("stacks/<key:pk>/logs", logs.stack, name="stack-logs"),
     path("stacks/<key:pk>/activity", stacks.activity, name="stack-activity"),
     path("stacks/<key:pk>/edit", stacks.edit, name="stack-edit"),

@@ -14,7 +14,7 @@ from apps.stacks.models import Service, Stack
 
 READERS = ("alice", "bob", "rex", "rita", "root")
 LISTS = ("stacks", "containers", "hosts", "activity", "keys", "policy", "find")
-OF_STACK = ("stack", "stack-compose", "stack-activity", "stack-edit", "stack-remove")
+OF_STACK = ("stack", "stack-compose", "stack-revisions", "stack-activity", "stack-edit", "stack-remove")
 OF_SERVICE = ("service", "service-activity", "service-what-if", "service-edit", "service-remove")
 OF_CONTAINER = (
     "container",

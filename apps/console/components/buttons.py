@@ -34,6 +34,12 @@ _EDIT, _DELETE = (_("Edit"), "pencil"), (_("Delete"), "trash")
 # A square means Stop, and only that: deactivating keeps what runs.
 _ON, _OFF = (_("Activate"), "power"), (_("Deactivate"), "circle-off")
 
+_UPGRADE_STEPS: dict[str, tuple[Text, str]] = {
+    "finishupgrade": (_("Finish upgrade"), "circle-check"),
+    "rollback": (_("Roll back"), "arrow-back-up"),
+    "cancelupgrade": (_("Cancel upgrade"), "x"),
+    "cancelrollback": (_("Cancel rollback"), "x"),
+}
 ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "container": {
         "start": _START,
@@ -48,14 +54,11 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
         "deactivate": _STOP,
         "restart": (_("Restart"), "refresh"),
         "runnow": (_("Run now"), "player-play"),
-        "finishupgrade": (_("Finish upgrade"), "circle-check"),
-        "rollback": (_("Roll back"), "arrow-back-up"),
-        "cancelupgrade": (_("Cancel upgrade"), "x"),
-        "cancelrollback": (_("Cancel rollback"), "x"),
+        **_UPGRADE_STEPS,
         "update": _EDIT,
         "remove": _DELETE,
     },
-    "stack": {"update": _EDIT, "remove": _DELETE},
+    "stack": {**_UPGRADE_STEPS, "update": _EDIT, "remove": _DELETE},
     "host": {
         "activate": _ON,
         "deactivate": _OFF,
@@ -68,7 +71,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
 # What can be decided about an upgrade is offered only while there is one: grey, it would be noise the rest of the time.
-UPGRADE_STEPS = frozenset({"finishupgrade", "rollback", "cancelupgrade", "cancelrollback"})
+UPGRADE_STEPS = frozenset(_UPGRADE_STEPS)
 _PK_PLACEHOLDER = 987654321987654321  # replaced by the primary key of a row
 # These open a dialog first: of every kind, and of one.
 _DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}

@@ -129,7 +129,15 @@ def compose(ctx: RequestContext, pk: int) -> HttpResponse:
         response = HttpResponse(files[names.index(wanted)], content_type="application/yaml; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{wanted}"'
         return response
-    context = {"row": row, "files": list(zip(names, files, strict=True)), "reason": allowed.reason}
+    edit = buttons.custom_button(
+        _("Edit and upgrade"), "pencil", ctx.url("stack-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
+    )
+    context = {
+        "row": row,
+        "files": list(zip(names, files, strict=True)),
+        "reason": allowed.reason,
+        "upgrade": edit,
+    }
     return ctx.render("console/stack_compose.html", context)
 
 
