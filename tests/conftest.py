@@ -64,6 +64,7 @@ HISTORY_TESTS = {
     "hosts/test_host_life.py",
     "stacks/test_compose_import.py",
     "stacks/test_locks.py",
+    "stacks/test_restore.py",
     "stacks/test_undo.py",
 }
 # They read the whole source, a second for each question: what a change breaks there, its own tests do not show.

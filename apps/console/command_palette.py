@@ -41,6 +41,7 @@ class SearchHit:
 def _page_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
     pages = [
         (_("Stacks"), "stacks", "stack-2"),
+        (_("Recently deleted"), "deleted", "trash"),
         (_("Containers"), "containers", "box"),
         (_("Hosts"), "hosts", "server"),
         (_("Activity"), "activity", "activity"),

@@ -39,6 +39,7 @@ from apps.console.login import (
 )
 from apps.console.overview import overview
 from apps.console.stacks import (
+    deleted,
     kind_forms,
     lock_pages,
     new_stack,
@@ -81,6 +82,9 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/<key:pk>/activity", stacks.activity, name="stack-activity"),
     path("stacks/<key:pk>/edit", stacks.edit, name="stack-edit"),
     path("stacks/<key:pk>/remove", stacks.remove, name="stack-remove"),
+    path("deleted", deleted.index, name="deleted"),
+    path("stacks/<key:pk>/restore", deleted.restore, {"kind": "stack"}, name="stack-restore"),
+    path("stacks/<key:pk>/purge", deleted.purge, {"kind": "stack"}, name="stack-purge"),
     path("stacks/<key:pk>/lock", lock_pages.lock, {"kind": "stack"}, name="stack-lock"),
     path("stacks/<key:pk>/unlock", lock_pages.unlock, {"kind": "stack"}, name="stack-unlock"),
     path("stacks/<key:pk>/undo", stacks.undo, name="stack-undo"),
@@ -104,6 +108,8 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>/revisions/<int:number>/return", service_revisions.return_to, name="service-return"),
     path("services/<key:pk>/restart", service_restart.restart, name="service-restart"),
     path("services/<key:pk>/remove", services.remove, name="service-remove"),
+    path("services/<key:pk>/restore", deleted.restore, {"kind": "service"}, name="service-restore"),
+    path("services/<key:pk>/purge", deleted.purge, {"kind": "service"}, name="service-purge"),
     path("services/<key:pk>/lock", lock_pages.lock, {"kind": "service"}, name="service-lock"),
     path("services/<key:pk>/unlock", lock_pages.unlock, {"kind": "service"}, name="service-unlock"),
     path("services/<key:pk>/undo", services.undo, name="service-undo"),

@@ -26,6 +26,7 @@ class Kind:
     deadline: float = DEADLINE
     operation_deadlines: Mapping[str, Deadline] = field(default_factory=dict)
     owners: list[Owners] = field(default_factory=list)
+    restore_setting: str = ""
 
     def deadline_of(self, name: str, request: Mapping[str, Any]) -> float:
         """How many seconds the operation of this name may take that was requested like this."""
@@ -48,6 +49,11 @@ def register(
     `operation_deadlines` has other deadlines by operation name, for those that wait for something slow.
     """
     KINDS[model.KIND] = Kind(model.KIND, model, reconcile, deadline, dict(operation_deadlines or {}))
+
+
+def keep_removed(kind: str, setting: str) -> None:
+    """Keep the removed rows of `kind`, to be restored, for as many days as the setting of this name says."""
+    KINDS[kind].restore_setting = setting
 
 
 def requeue_owners(kind: str, owners: Owners) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from apps.control.kinds import KINDS
+from apps.control.kinds import KINDS, Kind
 from apps.control.models import PENDING_STATES, AuditEntry, AuditHead, Operation
 from apps.core.defaults import setting_int
 from apps.core.encrypted import sign
@@ -24,7 +26,7 @@ def delete_expired_rows(now: datetime | None = None) -> int:
     ended_before = now - timedelta(days=setting_int("retention.operations.days"))
     count = 0
     for kind in reversed([kind for name, kind in KINDS.items() if name not in PERMANENT_KINDS]):
-        old = kind.model.all_objects.filter(removed__lt=removed_before).values_list("pk", flat=True)[:BATCH]
+        old = _expired(kind, removed_before, now).values_list("pk", flat=True)[:BATCH]
         count += kind.model.all_objects.filter(pk__in=list(old)).delete()[0]
     count += sum(prune_chain(chain, now) for chain in AuditHead.objects.values_list("environment_number", flat=True))
     finished = (
@@ -33,6 +35,15 @@ def delete_expired_rows(now: datetime | None = None) -> int:
         .values_list("pk", flat=True)
     )
     return count + int(Operation.all_objects.filter(pk__in=list(finished[:BATCH])).delete()[0])
+
+
+def _expired(kind: Kind, removed_before: datetime, now: datetime) -> QuerySet[Any]:
+    """The rows of a kind that are past their time; what can be restored is kept longer, unless it was purged."""
+    rows: QuerySet[Any] = kind.model.all_objects.filter(removed__lt=removed_before)
+    if not kind.restore_setting:
+        return rows
+    since = now - timedelta(days=setting_int(kind.restore_setting))
+    return rows.exclude(desired="removed", removed__gte=since)
 
 
 def prune_chain(chain: int, now: datetime) -> int:

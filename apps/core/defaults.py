@@ -95,6 +95,9 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "retention.events.days": number_setting("14", 1, 3_650, "days that host events are kept"),
     "retention.operations.days": number_setting("14", 1, 3_650, "days that finished operations are kept"),
     "retention.removed.hours": number_setting("24", 1, 87_600, "hours that removed rows are kept"),
+    "retention.restore.days": number_setting(
+        "7", 0, 3_650, "days that deleted stacks and services can be restored; 0: not at all"
+    ),
     "retention.stats.hours": number_setting("48", 24, 8_760, "hours that statistics are kept"),
     "session.idle.minutes": number_setting("0", 0, 525_600, "minutes until an unused session ends; 0: never"),
     "session.limit": number_setting("0", 0, 1_000, "concurrent sessions per account; 0: unlimited"),

@@ -29,6 +29,7 @@ class StacksConfig(AppConfig):
             undo.after_undo_time(reconcile.reconcile_service),
             operation_deadlines={"service.upgrade": upgrade_services.upgrade_deadline},
         )
+        _keep_deleted()
         workloads.register(ServiceWorkload())
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("host", goal.services_that_follow_hosts)
@@ -40,3 +41,13 @@ class StacksConfig(AppConfig):
         register_job("judge-upgrades", judge_upgrades)
         hooks.lock_refusal = locks.lock_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
+
+
+def _keep_deleted() -> None:
+    """Have the rows of deleted stacks and services kept for as long as they can be restored."""
+    from apps.control.kinds import keep_removed
+    from apps.stacks.models import Service, Stack
+    from apps.stacks.restore import SETTING
+
+    for kind in (Stack.KIND, Service.KIND):
+        keep_removed(kind, SETTING)

@@ -20,10 +20,11 @@ STACK = LifeCycle(
         "cancelrollback": transition_to("", "rolling-back", "canceling-rollback", end="canceled-upgrade"),
         "finishupgrade": transition_to("", "upgraded canceled-upgrade", "finishing-upgrade"),
         "remove": transition_to("removed", _STACK_ALIVE, "removing", "delete"),
+        "restore": transition_to("", "removed", "restoring"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
     },
     also_transitional=frozenset({"requested"}),
-    not_undone=frozenset({"upgrade", "cancelupgrade", "rollback", "cancelrollback", "finishupgrade"}),
+    not_undone=frozenset({"upgrade", "cancelupgrade", "rollback", "cancelrollback", "finishupgrade", "restore"}),
 )
 
 _ALIVE = (
@@ -51,7 +52,9 @@ SERVICE = LifeCycle(
         "restart": transition_to("active", "active", "restarting"),
         "runnow": transition_to("", "active upgraded", "updating-active"),
         "remove": transition_to("removed", _ALIVE, "removing", "delete"),
+        "restore": transition_to("", "removed", "restoring"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
     },
     also_transitional=frozenset({"requested", "updating-inactive"}),
+    not_undone=frozenset({"restore"}),
 )

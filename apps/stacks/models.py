@@ -41,7 +41,7 @@ class Stack(TenantRow):
 
     `revision` is the number of its last revision, 0 before the first; `previous_revision` the one before the last
     upgrade, and `upgrade` how that goes on: its phase (see `stack_rollout.py`) and the services that it is about.
-    Until `undo_until` its deletion can be undone, and is not begun.
+    Until `undo_until` its deletion can be undone, and is not begun; `removal` says who deleted it and what was desired.
     """
 
     KIND = "stack"
@@ -54,6 +54,7 @@ class Stack(TenantRow):
     external_id = models.CharField(max_length=255, blank=True)
     outputs = models.JSONField(default=dict)
     undo_until = models.DateTimeField(null=True)
+    removal = models.JSONField(default=dict)
     start_on_create = models.BooleanField(default=False)
     revision = models.PositiveIntegerField(default=0)
     previous_revision = models.PositiveIntegerField(null=True)
@@ -112,6 +113,7 @@ class Service(TenantRow):
     secondary = EncryptedJSONField(default=list, null=True)
     primary_version = models.PositiveIntegerField(null=True)
     undo_until = models.DateTimeField(null=True)
+    removal = models.JSONField(default=dict)
     restart = models.JSONField(default=dict)
     verdict_settings = models.JSONField(default=dict)
     schedule = models.JSONField(default=dict)
@@ -369,7 +371,10 @@ class ServiceLink(models.Model):
 
 
 class RemovedServiceLink(models.Model):
-    """A link that is gone, under the number it had: v1 clients look at it by its id once more."""
+    """A link that is gone, under the number it had: v1 clients look at it by its id once more.
+
+    One that went `with_service` is kept as long as that can be restored, and made again then.
+    """
 
     SHOWN_FOR = timedelta(hours=1)
 
@@ -377,6 +382,7 @@ class RemovedServiceLink(models.Model):
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
     target = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=255)
+    with_service = models.BooleanField(default=False)
     removed = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

@@ -331,7 +331,7 @@ def reconcile_stack(row: Stack) -> ReconcileResult:
     if row.desired == "removed":
         for service in services:
             if not service.removal_requested:
-                service_remove(service, actor=SYSTEM)
+                service_remove(service, actor=SYSTEM, with_stack=True)
         if services:
             return ReconcileResult(
                 state="removing", message=f"Waiting for {len(services)} services to go", requeue_after=RECHECK_SECONDS

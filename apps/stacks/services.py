@@ -57,11 +57,12 @@ def _check_stack_name(name: Any, environment_id: int, exclude_pk: int | None = N
         pk=exclude_pk
     )
     if taken.exists():
-        raise _stack_taken(checked)
+        raise stack_taken(checked)
     return checked
 
 
-def _stack_taken(name: str) -> Invalid:
+def stack_taken(name: str) -> Invalid:
+    """The refusal of a stack's name that another one has."""
     return Invalid("name", "NotUnique", f"There is a stack {name!r} already; choose another name.")
 
 
@@ -106,7 +107,7 @@ def stack_create(
         revision=0 if parsed is None else 1,
     )
     with transaction.atomic():
-        with unique_or(_stack_taken(row.name), STACK_NAME_ONCE):
+        with unique_or(stack_taken(row.name), STACK_NAME_ONCE):
             operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
             texts = (*notes, *_warnings(parsed), *_import(row, parsed, actor))
@@ -132,7 +133,7 @@ def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
     allowed = {k: v for k, v in changes.items() if k in known and v is not None}
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_stack_name(allowed["name"], row.environment_id, exclude_pk=row.pk)
-    with unique_or(_stack_taken(str(allowed.get("name", row.name))), STACK_NAME_ONCE):
+    with unique_or(stack_taken(str(allowed.get("name", row.name))), STACK_NAME_ONCE):
         request_change(row, "update", actor=actor, changes=allowed, request=allowed)
     return row
 
@@ -248,13 +249,21 @@ def service_act(row: Service, action: str, *, actor: Actor, undo_seconds: int = 
     changes: dict[str, Any] = {"restart": {}} if action == "deactivate" and row.restart else {}
     changes |= activation_columns(row) if action == "activate" else {}
     held = undo_columns(undo_seconds)
-    request_change(row, action, actor=actor, changes={**changes, **(held if action == "remove" else {})})
+    changes |= {**held, "removal": removal_columns(row, actor)} if action == "remove" else {}
+    request_change(row, action, actor=actor, changes=changes)
     return row
 
 
-def service_remove(row: Service, *, actor: Actor) -> Service:
-    """Remove a service and its containers."""
-    return service_act(row, "remove", actor=actor)
+def service_remove(row: Service, *, actor: Actor, with_stack: bool = False) -> Service:
+    """Remove a service and its containers; `with_stack` because its stack goes, with which it would come back."""
+    removal = {**removal_columns(row, actor), "withStack": with_stack}
+    request_change(row, "remove", actor=actor, changes={"removal": removal})
+    return row
+
+
+def removal_columns(row: Stack | Service, actor: Actor) -> dict[str, Any]:
+    """What a restoring needs to know of a deletion: who asked for it, and what was desired before."""
+    return {"by": str(actor.user) if actor.user is not None else "", "desired": row.desired}
 
 
 def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor) -> None:
@@ -294,21 +303,29 @@ def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> No
 def links_remove_all(row: Service) -> None:
     """Remove every link from and to a service that is gone."""
     with transaction.atomic():
-        _remove_links(ServiceLink.objects.filter(Q(service=row) | Q(target=row)))
+        _remove_links(ServiceLink.objects.filter(Q(service=row) | Q(target=row)), with_service=True)
 
 
-def _remove_links(links: Iterable[ServiceLink]) -> None:
-    """Delete links; for a while they are found under their numbers still."""
+def _remove_links(links: Iterable[ServiceLink], *, with_service: bool = False) -> None:
+    """Delete links; for a while they are found under their numbers still, `with_service` as long as that is kept."""
     gone = list(links)
     if not gone:
         return
     kept = [
-        RemovedServiceLink(pk=each.pk, service_id=each.service_id, target_id=each.target_id, name=each.name)
+        RemovedServiceLink(
+            pk=each.pk,
+            service_id=each.service_id,
+            target_id=each.target_id,
+            name=each.name,
+            with_service=with_service and not each.selected,  # a selector finds its own again
+        )
         for each in gone
     ]
     RemovedServiceLink.objects.bulk_create(kept)
     ServiceLink.objects.filter(pk__in=[each.pk for each in gone]).delete()
-    RemovedServiceLink.objects.filter(removed__lt=timezone.now() - RemovedServiceLink.SHOWN_FOR).delete()
+    RemovedServiceLink.objects.filter(
+        with_service=False, removed__lt=timezone.now() - RemovedServiceLink.SHOWN_FOR
+    ).delete()
 
 
 def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -> None:

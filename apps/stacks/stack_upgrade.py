@@ -18,7 +18,7 @@ from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
 from apps.stacks.revisions import check_note, save_first_revisions, shown_unit
-from apps.stacks.services import links_set
+from apps.stacks.services import links_set, removal_columns
 from apps.stacks.stack_draft import (
     ServiceStep,
     StackDraft,
@@ -58,7 +58,7 @@ def stack_act(row: Stack, action: str, *, actor: Actor, undo_seconds: int = 0) -
     held = undo_columns(undo_seconds)
     if action == "rollback":
         return _roll_back(row, actor)
-    changes: dict[str, Any] = held if action == "remove" else {}
+    changes: dict[str, Any] = {**held, "removal": removal_columns(row, actor)} if action == "remove" else {}
     if action in PHASES:
         changes = {"upgrade": {**row.upgrade, "phase": PHASES[action]}}
     request_change(row, action, actor=actor, changes=changes)

@@ -21,15 +21,15 @@ ACTIONS = {
     "container": "execute logs purge remove restart start stop unpause update",
     "dnsService": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
-        "removeservicelink restart returntorevision rollback runnow setservicelinks undo unlock update upgrade"
+        "removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock update upgrade"
     ),
     "externalService": (
         "activate cancelrollback cancelupgrade deactivate finishupgrade lock purge remove restart "
-        "rollback runnow undo unlock update upgrade"
+        "restore rollback runnow undo unlock update upgrade"
     ),
     "environment": (
         "activateservices addoutputs cancelrollback cancelupgrade deactivateservices exportconfig finishupgrade "
-        "lock previewupgrade purge remove returntorevision rollback undo unlock update upgrade"
+        "lock previewupgrade purge remove restore returntorevision rollback undo unlock update upgrade"
     ),
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",
@@ -42,7 +42,7 @@ ACTIONS = {
     "role": "replace",
     "service": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
-        "removeservicelink restart returntorevision rollback runnow setservicelinks undo unlock update upgrade"
+        "removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock update upgrade"
     ),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
+from apps.api.resources.deleted_resources import deleted_resources
 from apps.api.resources.effective_access import access_of_environment
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.socket_tickets import issue_socket_ticket
@@ -95,6 +96,7 @@ class ProjectResource(Resource):
         "containers": Link("container", column="environment"),
         "environments": Link("environment", column="environment"),
         "services": Link("service", column="environment"),
+        "deletedResources": Link(call=deleted_resources),
         "apiKeys": Link("apiKey", column="scope__environment"),
         "auditLogs": Link("auditLog", column="environment"),
         "hostStats": Link(call=_host_stats),

@@ -44,7 +44,9 @@ class ExternalServiceResource(ServiceResource):
         "healthCheck": lambda context: _serialize_check(context.row.options.external.health_check),
         "hostname": lambda context: context.row.options.external.hostname or None,
     }
-    custom_actions = {name: ServiceResource.custom_actions[name] for name in ("lock", "undo", "unlock", "upgrade")}
+    custom_actions = {
+        name: ServiceResource.custom_actions[name] for name in ("lock", "restore", "undo", "unlock", "upgrade")
+    }
 
     def rows(self, caller: ApiCaller) -> Any:
         """Those of this kind."""

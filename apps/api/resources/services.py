@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
+from apps.api.resources.deleted_resources import RESTORE
 from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.removal_previews import preview_service_link
@@ -202,6 +203,7 @@ class ServiceResource(Resource):
         "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE, is_change=True),
         "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE, is_change=True),
         "lock": LOCK,
+        "restore": RESTORE,
         "undo": UNDO,
         "unlock": UNLOCK,
         "upgrade": Action(service_upgrades.upgrade, "serviceUpgrade"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.resources import stack_upgrades
+from apps.api.resources.deleted_resources import RESTORE
 from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.undoing import UNDO, undo_seconds
@@ -151,6 +152,7 @@ class StackResource(Resource):
             _services_action("deactivate"), states=frozenset({"active", "updating-active"}), is_change=True
         ),
         "lock": LOCK,
+        "restore": RESTORE,
         "undo": UNDO,
         "unlock": UNLOCK,
         "exportconfig": Action(_export, "composeConfigInput", "composeConfig", "values"),

@@ -75,6 +75,9 @@ SECTIONS = (
             "retention.audit.days": SettingLabel(_("Audit log"), _DAYS, _("0: for ever.")),
             "retention.events.days": SettingLabel(_("Events of hosts"), _DAYS),
             "retention.operations.days": SettingLabel(_("Finished operations"), _DAYS),
+            "retention.restore.days": SettingLabel(
+                _("Deleted stacks and services"), _DAYS, _("0: they cannot be restored.")
+            ),
             "retention.stats.hours": SettingLabel(_("Statistics"), _HOURS),
             "retention.removed.hours": SettingLabel(_("Removed rows"), _HOURS),
         },

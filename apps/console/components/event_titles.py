@@ -21,6 +21,8 @@ _PAST = {
     "pull": "pulled",
     "copy": "copied",
     "cancel": "cancelled",
+    "restore": "restored",
+    "purge": "deleted for good",
     "lock": "locked",
     "unlock": "unlocked",
     "retry": "retried",
@@ -34,6 +36,7 @@ _PAST = {
 }
 _IMPERATIVE = {
     "remove": "delete",
+    "purge": "delete for good",
     "runnow": "run",
     "finishupgrade": "finish upgrade of",
     "cancelupgrade": "cancel upgrade of",
