@@ -9,12 +9,13 @@ row that is due again.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from apps.control.queue import enqueue_after_commit
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 PERIOD = timedelta(seconds=4)  # between two looks at one upgrade, at least
 GAP = timedelta(seconds=90)  # between two looks, from which on nobody was watching
+MAX_READING = 15.0  # seconds of one run of the job; logs that are not reached come first next time
 STOPPED, ROLLING_BACK, ROLLED_BACK, FINISHED, ASKED, BY_HAND = (
     "stopped",
     "rolling-back",
@@ -49,13 +51,22 @@ STOPPED, ROLLING_BACK, ROLLED_BACK, FINISHED, ASKED, BY_HAND = (
 def judge_upgrades(now: datetime | None = None) -> int:
     """Read on in the logs and look at every upgrade that is due; return at how many."""
     now = now or timezone.now()
-    for row in UpgradeObservation.objects.filter(ended=None).select_related("service"):
+    _read_all_logs(now)
+    keys = UpgradeObservation.objects.filter(_due(now), ended=None).values_list("pk", flat=True)
+    return sum(_look(key, now) for key in list(keys))
+
+
+def _read_all_logs(now: datetime) -> None:
+    """Read on in the logs, those first that were not read for longest; a slow engine must not hold the job up."""
+    deadline = time.monotonic() + MAX_READING
+    rows = UpgradeObservation.objects.filter(ended=None).select_related("service")
+    for row in rows.order_by(F("logs_read_at").asc(nulls_first=True)):
+        if time.monotonic() > deadline:
+            return
         try:
             read_logs(row, containers_of(row.service, row), now)
         except Exception:  # one upgrade must not cost the others their verdict
             log.exception("the logs of service %s", row.service_id)
-    keys = UpgradeObservation.objects.filter(_due(now), ended=None).values_list("pk", flat=True)
-    return sum(_look(key, now) for key in list(keys))
 
 
 def judge_upgrade(service: Service) -> None:

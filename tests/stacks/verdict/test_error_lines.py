@@ -13,8 +13,9 @@ from apps.containers.models import Container
 from apps.drivers.base import EngineDown, LogLine
 from apps.environments.models import Environment
 from apps.stacks.models import Service, Stack, UpgradeObservation
-from apps.stacks.verdict import error_lines
+from apps.stacks.verdict import error_lines, observer
 from apps.stacks.verdict.groups import containers_of
+from apps.stacks.verdict.observer import judge_upgrades
 from apps.stacks.verdict.signals import LEVEL_AT_END, UNKNOWN, WORSE, EventRate, Events
 
 NOW = timezone.now().replace(microsecond=0)
@@ -181,3 +182,20 @@ def test_a_flood_of_errors_is_worse(observation: UpgradeObservation, logs: Logs)
     logs.lines[old.pk] = [(-900, "ERROR")]
     logs.lines[new.pk] = [(40 + 3 * each, "ERROR") for each in range(20)]
     assert count(observation, 120).find(LEVEL_AT_END).word == WORSE
+
+
+def test_the_job_reads_what_waited_longest_and_stops_in_time(
+    observation: UpgradeObservation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(observation, 0)
+    row = observation.service
+    other = Service.all_objects.create(environment=row.environment, stack=row.stack, name="other", revision=2)
+    later = UpgradeObservation.objects.create(service=other, revision=2, started=at(0), logs_read_at=at(50))
+    add(later, 0)
+    read: list[int] = []
+    monkeypatch.setattr(observer, "read_logs", lambda each, *_more: read.append(each.pk))
+    judge_upgrades(at(100))
+    assert read == [observation.pk, later.pk]
+    monkeypatch.setattr(observer, "MAX_READING", -1.0)
+    judge_upgrades(at(200))
+    assert len(read) == 2, "the time is over"
