@@ -147,6 +147,8 @@ class _RunSteps:
     def _end_of_container(self, run: ServiceRun, container: Container) -> None:
         seen = container.engine_state
         ended = parse_datetime(str(seen.get("finished_at") or "")) or self.now
+        # Engines were seen to end what ends at once a millisecond before it began.
+        ended = max(ended, run.started_at or ended)
         code = seen.get("exit_code") if run.started_at is not None else None
         run.exit_code = code
         by_hand = STOPPED if container.desired == "stopped" else ""
