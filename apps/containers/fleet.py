@@ -12,6 +12,7 @@ from django.db.models import Count, QuerySet
 
 from apps.containers.models import Container
 from apps.containers.selectors import Counts, HostUse, counts_by_host
+from apps.environments.models import TenantRow
 from apps.hosts.fleet import Fleet, HostPort, HostView, Neighbour
 from apps.hosts.models import Host
 
@@ -105,25 +106,25 @@ def _neighbours(environment_id: int) -> list[Neighbour]:
     """The containers that rules can ask for, with their labels."""
     rows = _occupants(environment_id).order_by("pk")
     found = list(rows.values_list("uuid", "generation", "host", "name", "tags"))
-    labels = _stored_labels([(uuid, generation) for uuid, generation, *_rest in found])
+    labels = stored_labels(Container, [(uuid, generation) for uuid, generation, *_rest in found])
     return [
         Neighbour(host, name, str(uuid), {**labels.get((uuid, generation), {}), **tags})
         for uuid, generation, host, name, tags in found
     ]
 
 
-def _stored_labels(keys: Iterable[LabelKey]) -> dict[LabelKey, Mapping[str, str]]:
-    """The labels of launch configurations, by row and generation.
+def stored_labels(kind: type[TenantRow], keys: Iterable[LabelKey]) -> dict[LabelKey, Mapping[str, str]]:
+    """The labels of the launch configurations (`spec`) of rows of a kind, by row and generation.
 
     They are encrypted with the rest of the configuration: to decrypt a thousand takes long, and each placement of a
-    service that is scaled up would ask for them again.
+    service that is scaled up, and each look of a selector, would ask for them again.
     """
     wanted = list(keys)
     with _labels_lock:
         known = {key: _labels_cache[key] for key in wanted if key in _labels_cache}
     missing = [uuid for uuid, generation in wanted if (uuid, generation) not in known]
     for at in range(0, len(missing), BATCH):
-        rows = Container.all_objects.filter(uuid__in=missing[at : at + BATCH])
+        rows = kind.all_objects.filter(uuid__in=missing[at : at + BATCH])
         for uuid, generation, spec in rows.values_list("uuid", "generation", "spec"):
             known[uuid, generation] = {str(k): str(v) for k, v in (spec.get("labels") or {}).items()}
     with _labels_lock:

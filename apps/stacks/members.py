@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.containers.fleet import stored_labels
 from apps.containers.models import Container
 from apps.control.queue import enqueue_after_commit
 from apps.stacks.label_selector import LabelSelector, parse_selector
@@ -54,8 +55,13 @@ def _selected(row: Service) -> Iterable[Key]:
         return []
     selector = selector_of(row.selector_container)
     others = Container.all_objects.filter(environment=row.environment_id, removed=None).exclude(desired="removed")
-    others = others.exclude(spread_key=str(row.uuid)).only("pk", "spec", "tags")
-    return [(each.pk, "", "", False) for each in others if selector.matches(labels_of(each))]
+    found = list(others.exclude(spread_key=str(row.uuid)).values_list("uuid", "generation", "pk", "tags"))
+    labels = stored_labels(Container, [(uuid, generation) for uuid, generation, _pk, _tags in found])
+    return [
+        (pk, "", "", False)
+        for uuid, generation, pk, tags in found
+        if selector.matches({**tags, **labels.get((uuid, generation), {})})
+    ]
 
 
 def selector_of(text: str) -> LabelSelector:
@@ -91,8 +97,10 @@ def _selected_services(row: Service) -> Sequence[Service]:
         return []
     selector = selector_of(row.selector_link)
     others = Service.all_objects.filter(environment=row.environment_id, removed=None).exclude(desired="removed")
-    others = others.exclude(pk=row.pk).select_related("stack").only("pk", "name", "spec", "stack__name")
-    return [each for each in others if selector.matches(each.config.labels)]
+    others = others.exclude(pk=row.pk).select_related("stack").only("uuid", "generation", "name", "stack__name")
+    found = list(others)
+    labels = stored_labels(Service, [(each.uuid, each.generation) for each in found])
+    return [each for each in found if selector.matches(labels.get((each.uuid, each.generation), {}))]
 
 
 def _save_selected_links(row: Service, targets: Sequence[Service]) -> None:

@@ -80,7 +80,8 @@ class Service(TenantRow):
     waits for the host. `spec` is what revision number `revision` says, `previous_revision` the one before the last
     upgrade, and `upgrade` how that upgrade goes on: its phase (see `upgrade.py`), batch size, interval, order.
     Services of another `kind` have no containers: they lead elsewhere (`external`) or to what they link to.
-    `secondary` are the stored sidekicks of each of its deployment units; `primary_version` is the revision that changed
+    `secondary` are the stored sidekicks of each of its deployment units, `sidekick_names` their names alone, as to look
+    for a name must not take as long as to decrypt a stack; `primary_version` is the revision that changed
     `spec` last, None when that is `revision` itself.
     `schedule` is when it runs, for one that has no containers but those of its runs (a stored `Schedule`).
     `restart` is the last rolling restart: batch size, interval, and `marks`, how often each container had been asked to
@@ -111,6 +112,7 @@ class Service(TenantRow):
     selector_container = models.TextField(blank=True)
     address_settings = models.JSONField(default=dict)
     secondary = EncryptedJSONField(default=list, null=True)
+    sidekick_names = models.JSONField(default=list)
     primary_version = models.PositiveIntegerField(null=True)
     undo_until = models.DateTimeField(null=True)
     removal = models.JSONField(default=dict)

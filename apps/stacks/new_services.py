@@ -22,7 +22,7 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.scheduled_services import check_schedulable, new_schedule
 from apps.stacks.service_options import DEFAULT_OPTIONS, SERVICE, ServiceOptions
-from apps.stacks.sidekicks import UnitConfig, check_unit
+from apps.stacks.sidekicks import UnitConfig, check_unit, names_of
 from apps.stacks.verdict.settings import parse_verdict
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
@@ -132,6 +132,7 @@ def build_service(
         spec=primary.to_json(),
         image=primary.image[:512],
         secondary=[each.to_json() for each in stored],
+        sidekick_names=names_of(stored),
         metadata=check_metadata(settings.get("metadata")),
         start_on_create=start_on_create,
         external_id=settings.get("external_id", ""),
@@ -184,8 +185,8 @@ def check_sidekick_names(stack: Stack, names: Iterable[str], exclude_pk: int | N
     if not wanted:
         return
     rows = Service.all_objects.filter(stack=stack, removed=None).exclude(pk=exclude_pk)
-    for row in rows.only("name", "secondary"):
-        taken = {row.name.lower(), *(each["name"].lower() for each in row.secondary or ())}
+    for service, sidekicks in rows.values_list("name", "sidekick_names"):
+        taken = {service.lower(), *map(str.lower, sidekicks)}
         if both := taken & wanted.keys():
             raise service_taken(wanted[both.pop()])
 

@@ -145,6 +145,11 @@ def _check_label(primary: LaunchConfig, sidekicks: Iterable[Sidekick]) -> None:
         raise Invalid("launchConfig.labels", "InvalidOption", why)
 
 
+def names_of(sidekicks: Iterable[Sidekick]) -> list[str]:
+    """Their names, as a service keeps them beside the configurations."""
+    return [each.name for each in sidekicks]
+
+
 def with_label(primary: LaunchConfig, names: Iterable[str]) -> LaunchConfig:
     """The primary's configuration with the label naming these sidekicks, if it has the label."""
     if SIDEKICKS_LABEL not in primary.labels:

@@ -25,7 +25,7 @@ from apps.stacks.revisions import check_note, columns_of, find_revision, next_nu
 from apps.stacks.scheduled_services import check_schedulable
 from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekick_changes import check_new_names, sidekicks_of_next
-from apps.stacks.sidekicks import Sidekick, check_unit, with_label
+from apps.stacks.sidekicks import Sidekick, check_unit, names_of, with_label
 from apps.stacks.stack_history import StackRevision
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
@@ -175,7 +175,8 @@ def _how_judged(row: Service, strategy: UpgradeStrategy) -> dict[str, Any]:
 
 def _upgrade_columns(prepared: PreparedUpgrade) -> dict[str, Any]:
     kept = {"verdict_settings": prepared.settings.get("verdict", {})} if prepared.keeps_verdict else {}
-    return {"upgrade": {"phase": UPGRADING, **prepared.settings}, **kept}
+    names = names_of(prepared.sidekicks)
+    return {"upgrade": {"phase": UPGRADING, **prepared.settings}, "sidekick_names": names, **kept}
 
 
 def _begin_observation(row: Service) -> None:
@@ -252,6 +253,7 @@ def service_upgrade_step(
             raise Invalid("action", "InvalidState", "There is no revision to roll back to.")
         changes |= {
             **columns_of(before),
+            "sidekick_names": names_of(before.sidekicks),
             "revision": before.number,
             "previous_revision": row.revision,
         }

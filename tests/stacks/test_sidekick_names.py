@@ -1,0 +1,104 @@
+"""The names of sidekicks beside their configurations: always the same, and looked for without decrypting anything."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.db.migrations.loader import MigrationLoader
+from django.test import override_settings
+
+from apps.containers.fleet import stored_labels
+from apps.containers.launch.config import LaunchConfig
+from apps.core import encrypted
+from apps.core.errors import Invalid
+from apps.environments.models import Environment
+from apps.stacks.models import Service, Stack
+from apps.stacks.new_services import check_sidekick_names
+from apps.stacks.services import service_create, stack_create
+from apps.stacks.sidekicks import Sidekick, UnitConfig
+from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+
+NAME = "0017_sidekick_names"
+migration = import_module(f"apps.stacks.migrations.{NAME}")
+PLAIN = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "labels": {"tier": "front"}})
+LOG, DATA = Sidekick("Log", PLAIN), Sidekick("data", PLAIN)
+FILE = """
+web:
+  image: bb:local
+  labels: {io.rancher.sidekicks: 'log,data'}
+log: {image: 'bb:local'}
+data: {image: 'bb:local'}
+"""
+
+
+@pytest.fixture
+def stack(lab: Environment, actor_of: Any) -> Stack:
+    return stack_create(actor=actor_of("bob"), environment=lab, name="shop")
+
+
+def names(row: Service) -> list[str]:
+    """The stored names, which must be those of the stored configurations."""
+    row.refresh_from_db()
+    assert row.sidekick_names == [each.name for each in row.sidekicks]
+    found: list[str] = row.sidekick_names
+    return found
+
+
+def test_they_follow_what_the_service_has(stack: Stack, actor_of: Any) -> None:
+    bob = actor_of("bob")
+    row = service_create(actor=bob, stack=stack, name="web", config=UnitConfig(PLAIN, (LOG,)))
+    assert names(row) == ["Log"]
+    Service.all_objects.filter(pk=row.pk).update(state="inactive", observed_generation=row.generation)
+    row.refresh_from_db()
+    service_upgrade(row, actor=bob, config=None, sidekicks=[LOG, DATA], strategy=UpgradeStrategy(), is_whole=True)
+    assert names(row) == ["Log", "data"]
+    Service.all_objects.filter(pk=row.pk).update(state="upgraded", observed_generation=row.generation)
+    row.refresh_from_db()
+    service_upgrade_step(row, "rollback", actor=bob)
+    assert names(row) == ["Log"]
+
+
+def test_those_of_a_file_are_kept(lab: Environment, actor_of: Any) -> None:
+    stack_create(actor=actor_of("bob"), environment=lab, name="file", docker_compose=FILE)
+    assert names(Service.all_objects.get(name="web")) == ["log", "data"]
+
+
+def test_older_services_get_theirs(stack: Stack, actor_of: Any) -> None:
+    bob = actor_of("bob")
+    row = service_create(actor=bob, stack=stack, name="web", config=UnitConfig(PLAIN, (LOG, DATA)))
+    alone = service_create(actor=bob, stack=stack, name="alone", config=PLAIN)
+    Service.all_objects.update(sidekick_names=[])
+    with override_settings(MIGRATION_MODULES={}):
+        models_then = MigrationLoader(None).project_state(("stacks", NAME)).apps
+    migration.fill_names(models_then, None)
+    assert (names(row), names(alone)) == (["Log", "data"], [])
+
+
+def test_a_name_is_looked_for_without_decrypting(stack: Stack, actor_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    service_create(actor=actor_of("bob"), stack=stack, name="web", config=UnitConfig(PLAIN, (LOG,)))
+
+    def refuse(token: str) -> str:
+        raise AssertionError(token)
+
+    monkeypatch.setattr(encrypted, "decrypt", refuse)
+    check_sidekick_names(stack, ["other"])
+    for taken in ("LOG", "WEB"):
+        with pytest.raises(Invalid):
+            check_sidekick_names(stack, [taken])
+
+
+def test_labels_are_decrypted_once(stack: Stack, actor_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [service_create(actor=actor_of("bob"), stack=stack, name=f"web{at}", config=PLAIN) for at in range(3)]
+    calls, decrypt = [], encrypted.decrypt
+
+    def count(token: str) -> str:
+        calls.append(token)
+        return decrypt(token)
+
+    monkeypatch.setattr(encrypted, "decrypt", count)
+    keys = [(row.uuid, row.generation) for row in made]
+    for _ in range(2):
+        assert list(stored_labels(Service, keys).values()) == [{"tier": "front"}] * 3
+    assert len(calls) == 3
