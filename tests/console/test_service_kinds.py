@@ -8,7 +8,7 @@ import pytest
 
 from apps.containers.launch.config import LaunchConfig
 from apps.stacks.models import Service, ServiceLink, Stack
-from apps.stacks.service_options import ServiceOptions
+from apps.stacks.service_options import EXTERNAL, ServiceOptions, config_of_kind, parse_target
 from apps.stacks.services import service_create
 
 
@@ -116,3 +116,18 @@ def test_who_only_reads_adds_nothing(shop: Stack, at: Any, browser_as: Any):
     for name in ("external-service-new", "service-alias-new"):
         rita.post(at(name, stack=shop.pk), {"name": "x", "hostname": "a.b", "selector": "a=b"})
     assert not Service.all_objects.exists()
+
+
+def test_the_health_check_of_an_external_service_is_shown_as_what_it_is(
+    shop: Stack, at: Any, bob: Any, run_loop: Any, actor_of: Any
+):
+    """It came with a compose file or over the API, and nobody makes it."""
+    target = parse_target(["192.0.2.7"], "", {"port": 8080, "requestLine": "GET /up HTTP/1.0"})
+    config = config_of_kind(EXTERNAL, {})
+    options = ServiceOptions(kind=EXTERNAL, external=target)
+    row = service_create(actor=actor_of("bob"), stack=shop, name="far", config=config, options=options)
+    run_loop()
+    page = bob.get(at("service", pk=row.pk)).content.decode()
+    assert "port 8080" in page
+    assert "<code>GET /up HTTP/1.0</code>" in page
+    assert "only containers are checked" in page
