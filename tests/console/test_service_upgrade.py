@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -128,3 +129,12 @@ def test_readers_see_no_form(web: Any, browser_as: Any) -> None:
     row = web()
     answer = browser_as("rita").get(f"/env/{row.environment_id}/services/{row.pk}/upgrade")
     assert answer.status_code == 403
+
+
+def test_no_two_buttons_of_a_service_have_one_icon(web: Any, browser_as: Any) -> None:
+    row = web()
+    page = browser_as("bob").get(f"/env/{row.environment_id}/services/{row.pk}").content.decode()
+    head = page[page.index('class="page-head') : page.index('class="tabs"')]
+    icons = re.findall(r'class="btn[^>]*>\s*<svg[^>]*><use href="[^"#]*#([a-z-]+)"', head)
+    assert len(icons) > 4
+    assert sorted(icons) == sorted(set(icons))

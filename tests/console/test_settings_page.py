@@ -125,3 +125,30 @@ def test_the_page_is_for_administrators(browser_as: Any, people: Any, who: str):
     assert client.get(PAGE).status_code == 404
     assert client.post(RETENTION, {"retention.operations.days": "30"}, headers=HX).status_code == 404
     assert not Setting.objects.exists()
+
+
+SESSION = "api.auth.jwt.token.expiry"
+
+
+def test_a_period_is_typed_in_minutes_whatever_the_api_has(browser_as: Any, people: Any):
+    browser = browser_as("root")
+    line = line_of(browser.get(PAGE).content.decode(), SESSION)
+    assert 'value="960"' in line
+    assert 'min="1"' in line
+    assert ">minutes</span>" in line
+    unchanged = {SESSION: "960", f"seen:{SESSION}": "57600000"}
+    assert "Nothing was changed" in browser.post(f"{PAGE}/log-in", unchanged, headers=HX).headers["HX-Trigger"]
+    browser.post(f"{PAGE}/log-in", {**unchanged, SESSION: "30.5"}, headers=HX)
+    assert setting(SESSION) == "1830000"
+    assert 'value="30.5"' in line_of(browser.get(PAGE).content.decode(), SESSION)
+
+
+@pytest.mark.parametrize("typed", ["0.5", "99999999999", "-3", "many"])
+def test_a_period_beyond_its_limits_is_refused_in_the_unit_of_the_page(browser_as: Any, people: Any, typed: str):
+    sent = {SESSION: typed, f"seen:{SESSION}": "57600000"}
+    answer = browser_as("root").post(f"{PAGE}/log-in", sent, headers=HX)
+    assert answer.status_code == 422
+    assert (
+        "Longest session: a number from 1 to 1666666.667, in minutes." in str(answer.headers) + answer.content.decode()
+    )
+    assert setting(SESSION) == "57600000"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -12,11 +14,27 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class SettingLabel:
-    """What a setting is called, the unit of its value, and what a reader could not guess about it."""
+    """What a setting is called, the unit in which it is typed, and what a reader could not guess about it.
+
+    `per_unit` is how many of the stored unit, which the API has, make one of the page's.
+    """
 
     label: Text
     unit: Text = ""
     hint: Text = ""
+    per_unit: int = 1
+
+    def to_shown(self, stored: str | int | None) -> str:
+        """A stored number in the page's unit; whatever else is stored as it is."""
+        if self.per_unit == 1 or not str(stored).isdecimal():
+            return "" if stored is None else str(stored)
+        return f"{int(str(stored)) / self.per_unit:.10g}"
+
+    def to_stored(self, typed: str) -> str:
+        """What was typed in the unit that is stored; what is no number is left for the setting to refuse."""
+        if self.per_unit == 1 or not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", typed):
+            return typed
+        return str(round(Decimal(typed) * self.per_unit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +79,7 @@ SECTIONS = (
                 _("Second factor required"), "", _("Of nobody, of administrators, or of all.")
             ),
             "api.auth.jwt.token.expiry": SettingLabel(
-                _("Longest session"), _MILLISECONDS, _("An hour is 3600000 milliseconds.")
+                _("Longest session"), _MINUTES, _("Then one has to log in again."), per_unit=60_000
             ),
             "session.idle.minutes": SettingLabel(_("An unused session ends after"), _MINUTES, _("0: never.")),
             "session.limit": SettingLabel(_("Sessions per account"), "", _("At the same time; 0: unlimited.")),

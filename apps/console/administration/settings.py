@@ -34,6 +34,21 @@ class SettingRow:
     is_set: bool
     kept: int | None = None
 
+    @property
+    def shown(self) -> str:
+        """The value in the unit of the page."""
+        return self.text.to_shown(self.value)
+
+    @property
+    def shown_default(self) -> str:
+        """The default in the unit of the page."""
+        return self.text.to_shown(self.definition.value)
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """The lowest and the highest number that may be typed."""
+        return self.text.to_shown(self.definition.low), self.text.to_shown(self.definition.high)
+
 
 @admin_required
 def index(ctx: RequestContext) -> HttpResponse:
@@ -77,7 +92,7 @@ def _save_one(ctx: RequestContext, name: str, text: SettingLabel, *, is_reset: b
     """Save one setting if it was changed; an empty value or the default itself resets it."""
     sent, default = ctx.request.POST, DEFAULTS[name].value
     seen = sent.get(f"seen:{name}")
-    value = "" if is_reset else sent.get(name, "").strip()[:4096]
+    value = "" if is_reset else text.to_stored(sent.get(name, "").strip()[:4096])
     if not is_reset and (name not in sent or value == seen):
         return False
     based_on = BasedOn(None, {"value": seen}) if seen is not None else None
@@ -87,5 +102,13 @@ def _save_one(ctx: RequestContext, name: str, text: SettingLabel, *, is_reset: b
     try:
         setting_write(name, value, actor=ctx.actor, based_on=based_on)
     except Invalid as problem:
-        raise Invalid(name, problem.code, f"{text.label}: {problem.message}") from None
+        raise Invalid(name, problem.code, f"{text.label}: {_describe_limits(text, name) or problem.message}") from None
     return True
+
+
+def _describe_limits(text: SettingLabel, name: str) -> str:
+    """What may be typed where the page has another unit than the setting, whose own message has the wrong numbers."""
+    if text.per_unit == 1:
+        return ""
+    low, high = text.to_shown(DEFAULTS[name].low), text.to_shown(DEFAULTS[name].high)
+    return _("a number from %(low)s to %(high)s, in %(unit)s.") % {"low": low, "high": high, "unit": text.unit}

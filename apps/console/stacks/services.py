@@ -128,7 +128,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
 def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
     return {
         "upgrade": buttons.custom_button(
-            _("Upgrade"), "refresh", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
+            _("Upgrade"), "arrow-up", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
         "previous_image": _previous_image(row),
         "verdict": verdict_card(row),
