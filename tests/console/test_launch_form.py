@@ -200,10 +200,25 @@ def test_how_health_is_checked(fields: dict[str, str], check: dict[str, Any]):
         ({"check": "http", "checkPort": " "}, "checkPort"),
         ({"env": "word"}, "env"),
         ({"labels": "word"}, "labels"),
+        ({"check": "tcp", "checkPort": "80", "checkEvery": "often"}, "checkPort"),
+        ({"check": "tcp", "checkPort": "80", "checkStrategy": "recreateOnQuorum"}, "checkPort"),
+        ({"check": "tcp", "checkPort": "80", "checkStrategy": "recreateOnQuorum", "checkQuorum": "x"}, "checkPort"),
     ],
 )
 def test_what_cannot_be_read_is_refused_at_its_field(fields: dict[str, str], where: str):
     assert refused(**fields).field == where
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"checkEvery": "often"}, "Every: 'often' is not a number."),
+        ({"checkStrategy": "recreateOnQuorum"}, "Quorum: enter how many"),
+        ({"checkStrategy": "recreateOnQuorum", "checkQuorum": "x"}, "Quorum: 'x' is not a number."),
+    ],
+)
+def test_what_is_wrong_with_a_health_check_is_said_with_its_label(fields: dict[str, str], words: str):
+    assert words in refused(check="tcp", checkPort="80", **fields).message
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, IntegerField, Value, When
+from django.utils.translation import gettext as _
 
 GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded", "upgraded")
 OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded", "skipped")
@@ -58,7 +59,14 @@ def badge_of(row: Any) -> StateBadge:
     if word == "registering" and row.KIND != "host":
         word = "starting"  # v1's word; only a host registers
     tone_name = "bad" if row.fault else tone(word)
-    return StateBadge(word, tone_name, row.message, _is_stale(row))
+    return StateBadge(word, tone_name, row.message or _check_failure(row, word), _is_stale(row))
+
+
+def _check_failure(row: Any, word: str) -> str:
+    """Why the check over the network fails, where nothing else is said."""
+    report = getattr(row, "check_report", None) or {}
+    reason = report.get("reason", "") if word == "unhealthy" and report.get("state") == word else ""
+    return _("Its health check fails: %(reason)s") % {"reason": reason} if reason else ""
 
 
 def _container_word(row: Any, word: str) -> str:

@@ -6,18 +6,21 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.containers.launch.values import HealthCheck
+from apps.containers.models import Container
+from apps.containers.network_checks import unchecked_reason
 from apps.core.errors import Invalid
 
-# The control, v1's field, and how many of v1's units one of the control's is: people type seconds.
+# The control, its label, v1's field, and how many of v1's units one of the control's is: people type seconds.
 _NUMBERS = (
-    ("checkEvery", "interval", 1000),
-    ("checkTimeout", "responseTimeout", 1000),
-    ("checkHealthy", "healthyThreshold", 1),
-    ("checkUnhealthy", "unhealthyThreshold", 1),
-    ("checkInitializing", "initializingTimeout", 1000),
-    ("checkReinitializing", "reinitializingTimeout", 1000),
+    ("checkEvery", gettext_noop("Every"), "interval", 1000),
+    ("checkTimeout", gettext_noop("Wait for an answer"), "responseTimeout", 1000),
+    ("checkHealthy", gettext_noop("Healthy after"), "healthyThreshold", 1),
+    ("checkUnhealthy", gettext_noop("Unhealthy after"), "unhealthyThreshold", 1),
+    ("checkInitializing", gettext_noop("Healthy within"), "initializingTimeout", 1000),
+    ("checkReinitializing", gettext_noop("After a restart"), "reinitializingTimeout", 1000),
 )
 
 
@@ -30,22 +33,25 @@ def parse_network_check(form: QueryDict, kind: str) -> dict[str, Any]:
     if kind == "http":
         path = form.get("checkPath", "").strip() or "/"
         check["requestLine"] = path if " " in path else f"GET {path} HTTP/1.0"
-    for control, field, factor in _NUMBERS:
+    for control, label, field, factor in _NUMBERS:
         if text := form.get(control, "").strip():
-            check[field] = _number(text, factor)
+            check[field] = _number(_(label), text, factor)
     if strategy := form.get("checkStrategy", ""):
         check["strategy"] = strategy
     if strategy == "recreateOnQuorum":
-        quorum = form.get("checkQuorum", "").strip()
-        check["recreateOnQuorumStrategyConfig"] = {"quorum": _number(quorum, 1)} if quorum else None
+        if not (quorum := form.get("checkQuorum", "").strip()):
+            raise Invalid("checkPort", "MissingRequired", _("Quorum: enter how many containers have to be healthy."))
+        check["recreateOnQuorumStrategyConfig"] = {"quorum": _number(_("Quorum"), quorum, 1)}
     return check
 
 
-def _number(text: str, factor: int) -> int:
+def _number(label: str, text: str, factor: int) -> int:
+    """Raises `Invalid` on the port, where the form shows what is wrong with the check, in the words of its label."""
     try:
         return round(float(text.replace(",", ".")) * factor)
     except (ValueError, OverflowError):
-        raise Invalid("checkPort", "InvalidFormat", _("%(text)r is not a number.") % {"text": text[:40]}) from None
+        words = _("%(label)s: %(text)r is not a number.") % {"label": label, "text": text[:40]}
+        raise Invalid("checkPort", "InvalidFormat", words) from None
 
 
 def network_check_values(check: HealthCheck) -> dict[str, Any]:
@@ -53,7 +59,7 @@ def network_check_values(check: HealthCheck) -> dict[str, Any]:
     wire, line = check.to_wire(), check.request_line or ""
     words = line.split()
     is_plain = len(words) == 3 and words[0] == "GET" and words[2] == "HTTP/1.0"
-    values = {control: _shown(wire[field], factor) for control, field, factor in _NUMBERS}
+    values = {control: _shown(wire[field], factor) for control, _label, field, factor in _NUMBERS}
     return values | {
         "check": "http" if line else "tcp",
         "checkPort": check.port,
@@ -61,6 +67,29 @@ def network_check_values(check: HealthCheck) -> dict[str, Any]:
         "checkStrategy": check.strategy,
         "checkQuorum": check.quorum.quorum if check.quorum else "",
     }
+
+
+def network_check_facts(check: HealthCheck | None, *, is_of_service: bool = True) -> dict[str, Any]:
+    """What a page says of a check over the network; empty when there is none."""
+    if check is None:
+        return {}
+    return {
+        "request": check.request_line or "",
+        "port": check.port,
+        "seconds": _shown(check.interval, 1000),
+        "strategy": check.strategy if is_of_service else "",
+        "quorum": check.quorum.quorum if check.quorum else 0,
+    }
+
+
+def container_check_facts(row: Container) -> dict[str, Any]:
+    """The same with what was found in this container."""
+    facts = network_check_facts(row.config.health_check, is_of_service=row.keep_running)
+    if not facts:
+        return {}
+    report = row.check_report
+    failure = report.get("reason", "") if row.health == report.get("state") == "unhealthy" else ""
+    return {**facts, "unchecked": unchecked_reason(row), "failure": str(failure), "health": row.health}
 
 
 def _shown(value: int, factor: int) -> str:

@@ -18,11 +18,11 @@ from apps.console.components.listing import (
 from apps.console.components.plurals import counted
 from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename
+from apps.console.containers.check_form import container_check_facts
 from apps.console.containers.placement_summary import group_trace
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
-from apps.containers.network_checks import unchecked_reason
 from apps.containers.selectors import containers_of, endpoints, events_of
 from apps.containers.services import container_act, container_update
 from apps.control.models import Operation
@@ -121,7 +121,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "short_id": row.external_id[:12],
         "ports": endpoints(row),
         "engine_state": row.engine_state,
-        "unchecked": unchecked_reason(row),
+        "check": container_check_facts(row),
         "values": [(name, values[name] if reveal else "") for name in sorted(values)],
         "reveal": reveal,
         "values_reason": can_see_values.reason,

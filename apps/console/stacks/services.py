@@ -16,6 +16,7 @@ from apps.console.components.freshness import combined_freshness
 from apps.console.components.listing import natural_order, paginate, sort_rows
 from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename, sent_texts
+from apps.console.containers.check_form import network_check_facts
 from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
 from apps.console.containers.placement_summary import placement_lines
@@ -109,6 +110,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "links": list(links),
         "placement_lines": placement_lines(mine, page.rows),
         "config": row.config,
+        "check": network_check_facts(row.config.health_check),
         "env": _environment_values(row.config.environment, is_revealed=bool(can_see_values)),
         "values_reason": can_see_values.reason,
         "is_global": is_global(row.config),
