@@ -64,7 +64,8 @@ def after_undo_time(reconcile: Callable[[RowT], ReconcileResult]) -> Callable[[R
         left = _time_left(row)
         if left <= timedelta():
             return reconcile(row)
-        message = f"Begins in {left.total_seconds():.0f} s; it can be undone until then."
+        # Without a number of seconds: a page that nobody refreshes would go on saying it.
+        message = "Nothing is removed yet: it can be undone for a moment."
         return ReconcileResult(state=row.display_state, message=message, requeue_after=left.total_seconds())
 
     return run
