@@ -5,6 +5,7 @@ Sizes of volumes are None where nobody has measured them: only an engine knows, 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -115,6 +116,7 @@ def scale_down_preview(row: Service, scale: Any) -> RemovalPreview:
 
 def _of_containers(rows: Sequence[Container], **more: Sequence[int]) -> RemovalPreview:
     """What goes with these containers, and the pending operations on them and on the rows of other kinds in `more`."""
+    rows = sorted(rows, key=lambda each: _counted(each.name))
     keys = [each.pk for each in rows]
     shells, log_streams = _open_streams(Q(kind="container", target__in=keys))
     return RemovalPreview(
@@ -126,6 +128,11 @@ def _of_containers(rows: Sequence[Container], **more: Sequence[int]) -> RemovalP
         shells=shells,
         log_streams=log_streams,
     )
+
+
+def _counted(name: str) -> list[tuple[int, str]]:
+    """The key that puts `web_2` before `web_10`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def _containers(*conditions: Q, **columns: Any) -> QuerySet[Container]:

@@ -139,8 +139,8 @@ def test_what_is_going_to_move_or_go_is_listed_in_order(browser_as: Any, at: Any
     Container.all_objects.filter(name__startswith="shop_api").update(keep_running=True)
     moves = client.get(at("host-evacuate", pk=host.pk)).context["moves"]
     assert [row.name for row in moves] == COUNTED
-    goes = client.get(at("service-remove", pk=api.pk)).context["consequences"]
-    assert goes == [f"container {name}" for name in COUNTED]
+    goes = client.get(at("service-remove", pk=api.pk)).context["sections"][0].lines
+    assert list(goes) == [f"container {name}" for name in COUNTED]
 
 
 def test_the_palette_shows_the_first_ones_first(browser_as: Any, at: Any, api: Service):
