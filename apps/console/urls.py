@@ -40,6 +40,7 @@ from apps.console.login import (
 from apps.console.overview import overview
 from apps.console.stacks import (
     deleted,
+    handover,
     kind_forms,
     lock_pages,
     new_stack,
@@ -106,6 +107,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>/upgrade", service_upgrade.upgrade, name="service-upgrade"),
     path("services/<key:pk>/revisions", service_revisions.index, name="service-revisions"),
     path("services/<key:pk>/revisions/<int:number>/return", service_revisions.return_to, name="service-return"),
+    path("services/<key:pk>/handover", handover.hand_over, name="service-handover"),
     path("services/<key:pk>/restart", service_restart.restart, name="service-restart"),
     path("services/<key:pk>/remove", services.remove, name="service-remove"),
     path("services/<key:pk>/restore", deleted.restore, {"kind": "service"}, name="service-restore"),

@@ -34,7 +34,9 @@ def way(plan: Handover, growing: int, shrinking: int) -> list[tuple[int, int]]:
         (Handover(3, 0, 9), 3, 0, [(0, 3)]),
     ],
 )
-def test_the_steps(plan: Handover, growing: int, shrinking: int, expected: list[tuple[int, int]]) -> None:
+def test_the_steps_are_those_of_the_table(
+    plan: Handover, growing: int, shrinking: int, expected: list[tuple[int, int]]
+) -> None:
     assert way(plan, growing, shrinking) == expected
 
 

@@ -221,13 +221,6 @@ def test_a_non_member_creates_nothing_here(stack: Stack, lab: Environment, actor
     assert (Stack.all_objects.count(), Service.all_objects.count()) == (1, 0)
 
 
-def test_a_stack_on_its_way_out_takes_no_service(stack: Stack, serve: Any, actor_of: Any):
-    stack_act(stack, "remove", actor=actor_of("alice"))
-    with pytest.raises(Invalid, match="being removed") as caught:
-        serve()
-    assert caught.value.field == "environmentId"
-
-
 def test_every_service_that_is_not_there_yet_is_activated_and_deactivated(
     serve: Any, stack: Stack, actor_of: Any, host: Any, run_loop: Any
 ):

@@ -382,3 +382,18 @@ def test_external_links_lead_to_other_stacks_and_those_to_nothing_are_left_out(
     stack_act(shop, "rollback", actor=bob)
     assert go() == "active"
     assert links() == {"web:store": "db"}
+
+
+def test_a_stack_on_its_way_out_takes_no_service(shop: Stack, actor_of: Any) -> None:
+    stack_act(shop, "remove", actor=actor_of("alice"))
+    with pytest.raises(Invalid, match="being removed") as caught:
+        service_create(actor=actor_of("bob"), stack=shop, name="late", config=config("bb:local"))
+    assert caught.value.field == "environmentId"
+
+
+def test_a_stack_on_its_way_out_is_not_upgraded(shop: Stack, actor_of: Any) -> None:
+    stack_act(shop, "remove", actor=actor_of("alice"))
+    with pytest.raises(ActionNotAvailable):
+        stack_upgrade(shop, files(), actor=actor_of("bob"))
+    with pytest.raises(ActionNotAvailable):
+        stack_return_to(shop, 1, actor=actor_of("bob"))

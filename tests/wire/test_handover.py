@@ -62,7 +62,9 @@ def test_the_clients_way(api: ApiClient, pair: Any) -> None:
         ({"toServiceId": "new", "intervalMillis": "soon"}, "InvalidFormat", "intervalMillis"),
     ],
 )
-def test_bad_input(api: ApiClient, pair: Any, strategy: Any, code: str, field: str) -> None:
+def test_bad_input_names_its_field_and_starts_nothing(
+    api: ApiClient, pair: Any, strategy: Any, code: str, field: str
+) -> None:
     old, new = pair()
     key = {"old": old["id"], "new": new["id"]}.get(strategy.get("toServiceId", ""), strategy.get("toServiceId"))
     body = {**strategy, **({"toServiceId": key} if key else {}), "note": "keeps the map from being empty"}

@@ -1,0 +1,78 @@
+"""Upgrading a service to another one in the console: a dialog that asks which, how far and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.http import HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+
+from apps.console.components import buttons
+from apps.console.request_context import RequestContext, member_required
+from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches
+from apps.console.stacks.services import find
+from apps.core.errors import Invalid, Problem
+from apps.environments.access import verdict
+from apps.stacks.handover_services import HandoverStrategy, service_hand_over
+from apps.stacks.models import Service
+from apps.stacks.service_options import SERVICE
+
+_FIELDS = frozenset({"target", "finalScale", *DEFAULT_BATCHES})
+
+
+@member_required
+def hand_over(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Ask which service takes over and how, then start it."""
+    ctx.require_permission("operate")
+    row = find(ctx, pk)
+    choices = _choices(ctx, row)
+    values = {**DEFAULT_BATCHES, "target": "", "finalScale": str(row.scale), "updateLinks": "on"}
+    errors: dict[str, str] = {}
+    if ctx.request.method == "POST":
+        sent = ctx.request.POST
+        values = {name: sent.get(name, "") for name in values}
+        try:
+            target = _chosen(choices, values["target"])
+            service_hand_over(row, target, actor=ctx.actor, strategy=_strategy(sent))
+            text = _("%(target)s takes over from %(name)s.") % {"target": target.name, "name": row.name}
+            return ctx.success_response(text, buttons.row_url(row, ""))
+        except Problem as problem:
+            name = str(problem.field or "").rpartition(".")[2].replace("toServiceId", "target")
+            errors = {name if name in _FIELDS else "form": problem.message}
+    context = {
+        "row": row,
+        "choices": choices,
+        "values": values,
+        "errors": errors,
+        "reason": verdict(ctx.actor, "upgrade", row).reason or _no_choice(choices),
+    }
+    return ctx.render("console/service_handover.html", context, status=422 if errors else 200)
+
+
+def _choices(ctx: RequestContext, row: Service) -> Sequence[Service]:
+    """The services that could take over: of this environment, the same stack's first."""
+    found = Service.objects.within([ctx.env.pk]).filter(removed=None, kind=SERVICE).exclude(pk=row.pk)
+    rows = [each for each in found.select_related("stack").defer("spec", "secondary") if not each.removal_requested]
+    return sorted(rows, key=lambda each: (each.stack_id != row.stack_id, each.stack.name, each.name))
+
+
+def _no_choice(choices: Sequence[Service]) -> str:
+    return "" if choices else _("There is no other service: add the one that is to take over first, with a scale of 0.")
+
+
+def _chosen(choices: Sequence[Service], sent: str) -> Service:
+    found = next((each for each in choices if str(each.pk) == sent), None)
+    if found is None:
+        raise Invalid("target", "MissingRequired", _("Choose the service that takes over."))
+    return found
+
+
+def _strategy(sent: QueryDict) -> HandoverStrategy:
+    text = sent.get("finalScale", "").strip()
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 9):
+        raise Invalid("finalScale", "InvalidFormat", _("Enter how many containers it has in the end, such as 2."))
+    try:
+        return HandoverStrategy(int(text), *parse_batches(sent), bool(sent.get("updateLinks")))
+    except Invalid as problem:
+        field = str(problem.field).replace("scale", "finalScale")
+        raise Invalid(field, problem.code, problem.message) from None
