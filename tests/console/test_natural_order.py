@@ -27,10 +27,9 @@ def api(lab: Environment, host: Host, shop: Stack) -> Service:
     row: Service = Service.all_objects.create(
         **in_sync_row(lab, "api", stack=shop, desired="active", state="active", scale=12)
     )
+    running = {"host": host, "desired": "running", "state": "running", "image": "redis:7"}
     for name in sorted(COUNTED):
-        made = Container.all_objects.create(
-            **in_sync_row(lab, name, host=host, desired="running", state="running", image="redis:7")
-        )
+        made = Container.all_objects.create(**in_sync_row(lab, name, spread_key=str(row.uuid), **running))
         Slot.objects.create(service=row, number=int(name.rpartition("_")[2]), container=made)
     return row
 
