@@ -110,3 +110,24 @@ def test_the_notes_on_an_upgrade_and_on_a_failing_pull_break_no_rule(
     service_page.goto("/")
     expect(service_page.locator("main", has_text=NOT_THERE)).to_be_visible()
     assert violations(service_page) == []
+
+
+def test_a_judged_upgrade_shows_old_against_new_and_is_decided_by_hand(service_page: Page, second_image: str):
+    page = service_page
+    page.get_by_role("link", name="Upgrade", exact=True).click()
+    page.fill("[name=image]", second_image)
+    page.select_option("[name=order]", "start-first")
+    page.check("[name=verdict]")
+    page.fill("[name=verdictMinutes]", "5")
+    page.get_by_role("button", name="Upgrade", exact=True).click()
+    card = page.locator("#upgrade-verdict")
+    expect(card.get_by_role("status")).to_have_text("Watching", timeout=60_000)
+    expect(card.get_by_role("row").filter(has_text="Restarts")).to_contain_text("not worse", timeout=60_000)
+    expect(card).to_contain_text("left")
+    assert violations(page) == []
+    assert too_wide(page) == []
+    card.get_by_role("button", name="Cancel upgrade").click()
+    expect(page.locator(STATE).first).to_have_text("canceled-upgrade", timeout=60_000)
+    card.get_by_role("button", name="Roll back").click()
+    expect(page.locator(STATE).first).to_have_text("active", timeout=60_000)
+    expect(card.get_by_role("status")).to_have_text("Decided by hand")
