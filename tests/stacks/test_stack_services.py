@@ -327,14 +327,6 @@ def test_two_links_of_one_name_are_refused_and_the_old_ones_stay(
     assert not AuditEntry.all_objects.filter(event="service.setservicelinks").exists()
 
 
-def test_the_same_links_again_are_no_change(serve: Any, actor_of: Any):
-    web, db = serve("web"), serve("db")
-    links_set(web, [(db, "a"), (db, "b")], actor=actor_of("bob"))
-    before = (sorted(ServiceLink.objects.values_list("pk", flat=True)), AuditEntry.all_objects.count())
-    links_set(web, [(db, "b"), (db, "a")], actor=actor_of("bob"))
-    assert (sorted(ServiceLink.objects.values_list("pk", flat=True)), AuditEntry.all_objects.count()) == before
-
-
 def test_a_service_may_be_linked_under_two_names(serve: Any, actor_of: Any):
     web, db = serve("web"), serve("db")
     links_set(web, [(db, ""), (db, "store")], actor=actor_of("bob"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.control.models import AuditEntry
 from apps.core.ids import wire_id
 from tests.wire.api_client import ApiClient, run_until_idle
 
@@ -250,6 +251,15 @@ def test_links_between_services(api: ApiClient, stack: Any):
     assert api.post(f"services/{front}/?action=removeservicelink", one).status == 202
     assert api.post(f"services/{front}/?action=setservicelinks", {"serviceLinks": None}).status == 202
     assert api.get("serviceconsumemaps")["data"] == []
+
+
+def test_the_same_links_again_are_no_change(api: ApiClient, stack: Any):
+    wanted = [{"serviceId": stack["back"], "name": "db"}, {"serviceId": stack["back"], "name": "db2"}]
+    seen = []
+    for links in (wanted, wanted[::-1]):
+        assert api.post(f"services/{stack['front']}/?action=setservicelinks", {"serviceLinks": links}).status == 202
+        seen.append((api.get("serviceconsumemaps").ids, AuditEntry.all_objects.count()))
+    assert seen[0] == seen[1]
 
 
 def test_two_links_of_one_name_in_one_request_are_refused(api: ApiClient, stack: Any):
