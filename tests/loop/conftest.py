@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.utils import timezone
 from apps.containers.launch.config import LaunchConfig
 from apps.drivers import registry
 from apps.drivers.base import Endpoint
+from apps.drivers.simulated import engine
+from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
@@ -19,6 +22,7 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create, stack_create
 from tests.loop.scheduled import EVERY_HOUR, START, Watch
 from tests.loop.simulated_fleet import Clock, SimulatedFleet
+from tests.loop.simulation import ENGINES, Simulation
 
 
 @pytest.fixture
@@ -86,3 +90,31 @@ def at(watch: Watch, run_loop: Callable[[], None]) -> Callable[..., Service]:
         return found
 
     return move
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Django's clock, moved ahead by `ahead`."""
+
+    class Clock:
+        ahead = timedelta()
+
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + Clock.ahead)
+    return Clock
+
+
+@pytest.fixture
+def world(lab: Environment, actor_of: Callable[..., Actor], clock: Any, request: pytest.FixtureRequest) -> Any:
+    """Makes a world where requeues arrive (`delivers_requeues`), or where only the resync finds anything."""
+
+    def make(*, delivers_requeues: bool) -> Simulation:
+        capture = request.getfixturevalue("django_capture_on_commit_callbacks")
+        return Simulation(
+            lab, actor_of("alice"), clock, (lambda: capture(execute=True)) if delivers_requeues else nullcontext
+        )
+
+    yield make
+    engine.reset_engines()
+    for name in ENGINES:
+        registry.discard_driver(Endpoint(f"sim://{name}"))
