@@ -143,7 +143,7 @@ def _memory(value: float | None) -> str:
 def _chance(found: Mapping[str, Any]) -> str:
     """How likely it is that there is no difference at all, in words."""
     p = found["p"]
-    if p is None:
+    if p is None or p == 1:
         return ""
     if p < 0.0001:
         return _("Were both alike, chance would hardly ever make the new ones look that bad.")

@@ -162,7 +162,7 @@ def error_rate(observation: UpgradeObservation, groups: Groups) -> EventRate:
         beside=_sum(old),
         new=since,
         minimum=5,
-        missing=trouble if not since.seconds else "",
+        missing="" if since.seconds else trouble or "Logs count from half a minute after the start.",
     )
 
 
