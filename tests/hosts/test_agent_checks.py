@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from apps.hosts.health_checks import agent_checks
+from apps.hosts.health_checks import agent_checks, versions
 from apps.hosts.health_checks.agent_checks import AgentChecks
 from apps.hosts.health_checks.versions import CheckVersions
 from corral_agent import agent_api
@@ -80,9 +80,8 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
     async def run_here(call: Any, *args: Any) -> Any:
         return call(*args)
 
-    versions = CheckVersions()
     monkeypatch.setattr(CheckVersions, "is_stale", True)
-    monkeypatch.setattr(agent_checks, "versions", versions)
+    monkeypatch.setattr(agent_checks, "versions", CheckVersions())
     monkeypatch.setattr(agent_checks, "run_in_thread", run_here)
     monkeypatch.setattr(agent_checks, "ROUND_SECONDS", 0.01)
     monkeypatch.setattr(agent_checks, "RETRY_DELAY", 0.01)
@@ -188,3 +187,22 @@ def test_a_check_that_cannot_be_made_costs_only_itself(play: Callable[..., None]
 
     workload.checks.append(check("odd", address="fe80::1%eth0; x"))
     play(scenario, CHECKING)
+
+
+def test_more_checks_than_a_host_makes_are_said_not_to_be_made(
+    workload: CheckedWorkload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "MAX_CHECKS", 2)
+    workload.checks = [check(key) for key in "abcd"]
+    assert [each["id"] for each in versions.document_of(HOST)["checks"]] == ["a", "b"]
+    assert [(workload.state(key), workload.reports[-1][key]["reason"]) for key in "cd"] == [
+        ("unchecked", versions._TOO_MANY)
+    ] * 2
+
+
+def test_versions_are_read_once_for_all_hosts_of_a_process(workload: CheckedWorkload) -> None:
+    found = CheckVersions()
+    assert found.of(HOST) == ""
+    for _ in range(5):
+        found.refresh()
+    assert (found.of(HOST), found.of(HOST + 1), workload.reads) == ("1", "", 1)

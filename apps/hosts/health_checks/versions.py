@@ -50,10 +50,7 @@ def document_of(host_id: int) -> dict[str, Any]:
     good: list[Mapping[str, Any]] = []
     bad: dict[str, str] = {}
     for each in workloads.health_checks(host_id):
-        reason = (
-            unusable_reason(each) if len(good) < MAX_CHECKS else f"A host makes at most {MAX_CHECKS} health checks."
-        )
-        if reason:
+        if reason := unusable_reason(each) if len(good) < MAX_CHECKS else _TOO_MANY:
             bad[str(each["id"])] = reason
         else:
             good.append(each)
