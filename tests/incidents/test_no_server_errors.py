@@ -176,7 +176,7 @@ def console_forms() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, inside, entry in walk(console_urls.urlpatterns, False):
         kwargs: dict[str, Any] = {}
         for key, converter in entry.pattern.converters.items():
-            kwargs[key] = 1 if type(converter).__name__ == "KeyConverter" else "start"
+            kwargs[key] = 1 if type(converter).__name__ in {"KeyConverter", "IntConverter"} else "start"
         yield name, {**kwargs, **({"environment": 5} if inside else {})}
 
 
