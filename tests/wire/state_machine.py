@@ -63,7 +63,13 @@ SERVICE_PATHS = {
 
 STACK_CONTRACT = """
     update: active -> updating-active -> active
-    remove: activating active updating-active -> removing -> removed
+    upgrade: active -> upgrading -> upgraded
+    cancelupgrade: upgrading -> canceling-upgrade -> canceled-upgrade
+    rollback: canceled-upgrade upgraded -> rolling-back -> active
+    cancelrollback: rolling-back -> canceling-rollback -> canceled-upgrade
+    finishupgrade: upgraded canceled-upgrade -> finishing-upgrade -> active
+    remove: activating active updating-active upgrading upgraded canceling-upgrade -> removing -> removed
+    remove: canceled-upgrade rolling-back canceling-rollback finishing-upgrade -> removing -> removed
 """
 # v1 does not say when the other actions are there. What is done to all services needs the stack at rest; its texts can
 # be read as long as it can.
@@ -79,6 +85,13 @@ STACK_WIDER = """
 STACK_PATHS = {
     "active": ("activating", "rest"),
     "updating-active": ("active", "update"),
+    "upgrading": ("active", "upgrade"),
+    "upgraded": ("upgrading", "rest"),
+    "canceling-upgrade": ("upgrading", "cancelupgrade"),
+    "canceled-upgrade": ("canceling-upgrade", "rest"),
+    "rolling-back": ("upgraded", "rollback"),
+    "canceling-rollback": ("rolling-back", "cancelrollback"),
+    "finishing-upgrade": ("upgraded", "finishupgrade"),
     "removing": ("active", "remove"),
     "removed": ("removing", "rest"),
     "purging": ("removed", "purge"),

@@ -261,13 +261,17 @@ class StackWalk:
 
     def __init__(self, walk: Walk) -> None:
         self.walk, self.api, self.wrong, self.seen = walk, walk.api, list[str](), list[str]()
-        made = self.api.post("environments", {"name": "shop"})
+        file = {"dockerCompose": "web:\n  image: bb:local\n", "startOnCreate": True}
+        made = self.api.post("environments", {"name": "shop", **file})
         assert (made.status, made["state"]) == (201, "activating")
         walk.path = f"environments/{made['id']}"
-        self.api.post("services", {"name": "web", "environmentId": made["id"], "launchConfig": OLD})
 
     def act(self, action: str) -> ApiResponse:
-        return self.api.post(f"{self.walk.path}?action={action}", {"outputs": {"a": "b"}})
+        return self.api.post(f"{self.walk.path}?action={action}", self.body(action))
+
+    @staticmethod
+    def body(action: str) -> dict[str, Any]:
+        return {"dockerCompose": "web:\n  image: bb:new\n"} if action == "upgrade" else {"outputs": {"a": "b"}}
 
     def look(self, state: str) -> None:
         self.seen.append(state)
