@@ -22,7 +22,7 @@ MAX_LENGTH = 1000  # of what is matched
 MAX_LINE = 1000  # characters of a line that are looked at
 
 _ESCAPES = frozenset("bBdDsSwWtnrfv")
-_REPEAT = re.compile(r"\{(\d*)(,?)(\d*)\}")  # as Python reads it: {,3} begins at 0, {} is a text
+_REPEAT = re.compile(r"\{(\d*)(?:(,)(\d*))?\}")  # as Python reads it: {,3} begins at 0, {} is a text
 _SETS = re.compile(r"\[|--|&&|~~|\|\|")  # they are to mean sets one day, as Python warns
 
 Matcher = Callable[[str], bool]
