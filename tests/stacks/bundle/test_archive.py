@@ -15,7 +15,9 @@ from tests.stacks.bundle.archives import tar_of, zip_of
 FILES = {"shop/compose.yml": b"services: {}", "shop/env/web.env": b"A=1"}
 
 
-@pytest.mark.parametrize("data", [zip_of(FILES), tar_of(FILES), gzip.compress(tar_of(FILES))])
+@pytest.mark.parametrize(
+    "data", [zip_of(FILES), tar_of(FILES), gzip.compress(tar_of(FILES))], ids=["zip", "tar", "tar.gz"]
+)
 def test_zip_tar_and_gzip_are_read_without_the_folder_around_them(data: bytes):
     assert unpack(data) == {"compose.yml": b"services: {}", "env/web.env": b"A=1"}
 
@@ -53,6 +55,7 @@ def _zip_with_link() -> bytes:
         (zip_of({str(number): b"" for number in range(MAX_FILES + 1)}), "MaxLimitExceeded", "files"),
         (b"x" * (MAX_BUNDLE + 1), "MaxLengthExceeded", "at most"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",  # archives hold the time at which they were made
 )
 def test_what_is_no_bundle_is_refused_in_words(data: bytes, code: str, words: str):
     with pytest.raises(Invalid) as refused:
@@ -69,6 +72,7 @@ def test_what_is_no_bundle_is_refused_in_words(data: bytes, code: str, words: st
         gzip.compress(bytes(200 * 1024 * 1024)),
         gzip.compress(tar_of({str(number): bytes(MAX_FILE) for number in range(MAX_UNPACKED // MAX_FILE + 1)})),
     ],
+    ids=["one large file", "many files", "zeros", "many files in a tar"],
 )
 def test_a_bomb_is_refused(data: bytes):
     assert len(data) <= MAX_BUNDLE
