@@ -94,13 +94,17 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
 
 
 def _more_buttons(ctx: RequestContext, row: Stack) -> list[buttons.Button]:
-    """What else can be added to a stack."""
+    """What else can be done with a stack."""
     labels = (
         (gettext_lazy("Add external service"), "external-service-new"),
         (gettext_lazy("Add service alias"), "service-alias-new"),
     )
-    allowed = may_change(ctx, row)
-    return [buttons.custom_button(label, "plus", ctx.url(name, stack=row.pk), allowed) for label, name in labels]
+    allowed, may_upgrade = may_change(ctx, row), verdict(ctx.actor, "upgrade", row)
+    upgrade = buttons.custom_button(
+        gettext_lazy("Upgrade"), "arrow-up", ctx.url("stack-upgrade", pk=row.pk), may_upgrade
+    )
+    others = [buttons.custom_button(label, "plus", ctx.url(name, stack=row.pk), allowed) for label, name in labels]
+    return [upgrade, *others]
 
 
 def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[ServiceRow]) -> buttons.Button:

@@ -70,7 +70,8 @@ document.addEventListener("keydown", (event) => {
   } else if (previousKey === "g") {
     document.querySelector(`[data-jump="${CSS.escape(event.key)}"]`)?.click();
   } else if (event.key === "n") {
-    document.querySelector("[data-new]:not([aria-disabled=true])")?.click();
+    // Of several things that can be added the page's main one.
+    document.querySelector("[data-new].is-primary:not([aria-disabled=true])")?.click();
   } else if (event.key === "f") {
     const filter = document.querySelector("main .search input");
     if (filter) {
