@@ -124,7 +124,7 @@ def test_the_form_begins_with_what_the_service_says_and_may_change_it(web: Any, 
     shown = bob.get(f"{page_of(row)}/upgrade").content.decode()
     assert 'value="42"' in shown
     assert 'value="OOPS"' in shown
-    bob.post(f"{page_of(row)}/upgrade", {**FORM, "keepVerdict": "on"})
+    bob.post(f"{page_of(row)}/upgrade", {**FORM, "batchSize": "2", "keepVerdict": "on"})
     row = web()
     assert row.verdict_settings == {}, "no longer judged"
     assert row.display_state == "upgraded"

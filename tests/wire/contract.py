@@ -65,7 +65,7 @@ DEVIATIONS = {
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1: tries a directory
     "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: how a host is emptied
     "whatIf": CONTRACT["statsAccess"],  # not in v1: what the scheduler would do
-    "deletedResource": CONTRACT["statsAccess"],  # not in v1: what can be restored
+    "restorableResource": CONTRACT["statsAccess"],  # not in v1: what can be restored
     "restoreInput": CONTRACT["logConfig"],  # not in v1
     "lock": CONTRACT["statsAccess"],  # not in v1: who locked a stack or service
     "lockInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1

@@ -38,8 +38,16 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     mallory.post("externalservices", {"name": "db", "environmentId": made["id"], "hostname": "db.example.com"})
     mallory.post("dnsservices", {"name": "both", "environmentId": made["id"]})
     mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
+    nightly = {"cron": "0 3 * * *"}
+    job = mallory.post("services", {**body, "name": "job", "schedule": nightly}).body
     reconcile_until_idle()
-    assert Service.objects.within([foreign_environment.pk]).count() == 4
+    assert mallory.post(f"services/{job['id']}?action=runnow", {}).status < 300
+    reconcile_until_idle()
+    stack = mallory.post("environments", {"name": "file", "dockerCompose": "web:\n  image: sim:x\n"}).body
+    reconcile_until_idle()
+    changed = {"dockerCompose": "web:\n  image: sim:y\n"}
+    assert mallory.post(f"environments/{stack['id']}?action=upgrade", changed).status < 300
+    assert Service.objects.within([foreign_environment.pk]).count() == 6
     assert ServiceLink.objects.count() == 1
     root = wire_id("a", people.mallory.pk)
     session = Session.objects.create(account=people.mallory, digest="d", expires=timezone.now() + timedelta(hours=1))

@@ -1,4 +1,4 @@
-"""`deletedResource` (not in Rancher's v1): what can still be restored in an environment, and the action `restore`."""
+"""`restorableResource` (not in Rancher's v1): what can still be restored in an environment, and `restore` itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.restore import deleted_rows, restorable_until, restore_days, service_restore, stack_restore
 
 
-class DeletedResourceResource(EmbeddedResource):
+class RestorableResource(EmbeddedResource):
     """A deleted stack or service that can be restored."""
 
-    name = "deletedResource"
+    name = "restorableResource"
     roles = READ_ONLY
     own_fields = parse_fields("""
         environmentId   reference[environment] r
@@ -46,7 +46,7 @@ def deleted_resources(caller: ApiCaller, row: Environment) -> dict[str, Any]:
     found = deleted_rows(caller.actor, row.pk)
     return {
         "type": "collection",
-        "resourceType": "deletedResource",
+        "resourceType": "restorableResource",
         "links": {"self": caller.url("deletedresources")},
         "actions": {},
         "data": [_serialize(caller, each, days) for each in found],
@@ -57,7 +57,7 @@ def _serialize(caller: ApiCaller, row: Stack | Service, days: int) -> dict[str, 
     is_stack = isinstance(row, Stack)
     key, plural = wire_id("e" if is_stack else "s", row.pk), "environments" if is_stack else "services"
     return {
-        "type": "deletedResource",
+        "type": "restorableResource",
         "links": {"resource": caller.url(plural, key)},
         "actions": {"restore": f"{caller.url(plural, key)}/?action=restore"},
         "resourceId": key,
