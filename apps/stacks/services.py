@@ -124,7 +124,12 @@ def _import(row: Stack, parsed: ComposeStack, actor: Actor) -> list[str]:
 
 def _warnings(parsed: ComposeStack) -> list[str]:
     """What of a compose file was not imported, for the activity page."""
-    return [*parsed.warnings, *(text for each in parsed.services for text in each.warnings)]
+    unkept = (each.name for each in parsed.services if each.upgrade_strategy)
+    return [
+        *parsed.warnings,
+        *(text for each in parsed.services for text in each.warnings),
+        *(f"{name}: `upgrade_strategy` counts when the stack is upgraded by file, and is not kept." for name in unkept),
+    ]
 
 
 def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:

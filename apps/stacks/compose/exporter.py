@@ -13,7 +13,7 @@ from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.launch.values import CLEARED, HealthCheck, LogConfig, RestartPolicy
 from apps.stacks.compose.model import ComposeService
-from apps.stacks.compose.rancher_compose import HEALTH_KEYS
+from apps.stacks.compose.rancher_compose import HEALTH_KEYS, STRATEGY_KEYS
 from apps.stacks.compose.service_keys import BLOCK_KEYS
 from apps.stacks.compose.volume_names import declare_volumes
 from apps.stacks.service_options import SERVICE, ServiceOptions, kind_of_image
@@ -199,12 +199,17 @@ def _rancher_service(service: ComposeService) -> dict[str, Any]:
         **_options(service.options, service.config.image),
         "scale": service.scale if has_scale else None,
         "scale_policy": dict(service.scale_policy) or None,
+        "upgrade_strategy": _strategy(service.upgrade_strategy),
         "description": service.description or None,
         "start_on_create": None if service.config.start_on_create else False,
         "health_check": _health(check.to_wire()) if check else None,
         "metadata": {name: each for name, each in service.metadata.items() if name != HASH_LABEL} or None,
     }
     return _drop_none(found)
+
+
+def _strategy(wire: Mapping[str, Any]) -> dict[str, Any] | None:
+    return {key: wire[name] for key, name in STRATEGY_KEYS.items() if name in wire} or None
 
 
 def _options(options: ServiceOptions, image: str) -> dict[str, Any]:

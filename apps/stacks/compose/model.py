@@ -29,7 +29,7 @@ class ComposeService:
     warnings: tuple[str, ...] = ()
     sidekicks: tuple[tuple[str, LaunchConfig], ...] = ()
     scale_policy: Mapping[str, Any] = field(default_factory=dict)
-    has_scale: bool = True
+    has_scale: bool = field(default=True, compare=False)
     upgrade_strategy: Mapping[str, Any] = field(default_factory=dict)
 
 
