@@ -107,6 +107,6 @@ def actions_of(role: str, name: str, known: set[str]) -> set[str]:
         return set()
     if role == "readonly":
         return known & {"logs"} if name == "container" else set()
-    if role == "restricted" and name == "host":
-        return set()
+    if role == "restricted":  # locks are not in v1, and their permission is one of owners and members
+        return set() if name == "host" else known - {"lock", "unlock"}
     return known
