@@ -32,7 +32,8 @@ Loop = Callable[[Callable[[], bool]], None]
 
 
 def config(image: str = OLD, **more: Any) -> LaunchConfig:
-    return LaunchConfig.from_wire({"imageUuid": image, "command": SLEEP, **more})
+    # The first process of a container ignores SIGTERM, and each stop would take its grace period.
+    return LaunchConfig.from_wire({"imageUuid": image, "command": SLEEP, "stopSignal": "SIGKILL", **more})
 
 
 def log(image: str = OLD) -> Sidekick:
@@ -112,6 +113,7 @@ def hosts(fleet: Fleet, lab: Environment, run_loop: Callable[[], None]) -> Itera
     """Three hosts, each with the same image under two names."""
     for each in fleet.hosts.values():
         each.terminal.tag("bb:local", "bb", "two")
+        each.terminal.prune_volumes()  # what containers that were removed by hand left behind
     made = [host_create(actor=None, environment=lab, url=each.url, name=each.name) for each in fleet.hosts.values()]
     run_loop()
     yield made
@@ -216,7 +218,12 @@ def test_a_stack_of_seventeen_containers_comes_up_on_three_hosts_and_leaves_noth
         name="units",
         docker_compose=(templates / "big-data.yml").read_text(),
         rancher_compose=(templates / "big-data.rancher.yml").read_text(),
-        variables={"image": "bb:local", "stay": "sleep 600", "end": "true", "cluster": "c1"},
+        variables={
+            "image": "bb:local",
+            "stay": "sh -c 'trap exit TERM; sleep 600 & wait'",
+            "end": "true",
+            "cluster": "c1",
+        },
         start_on_create=True,
     )
     services = Service.all_objects.filter(stack=stack)
