@@ -54,6 +54,10 @@ class PeerNotReady(NotYet):
     """The container whose volumes or network it takes is not made yet."""
 
 
+class MadeAnew(NotYet):
+    """The engine could not start what it had created, so that it was removed and is created once more."""
+
+
 def network_name(environment_uuid: Any) -> str:
     """The bridge network of an environment on each of its engines."""
     return f"corral-{str(environment_uuid)[:13]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from apps.containers.endings import (
 )
 from apps.containers.engine import (
     UUID_LABEL,
+    MadeAnew,
     NotYet,
     PeerNotReady,
     create_container,
@@ -52,6 +54,7 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
 
 STOP_GRACE = 10
+_STALE_TASK = re.compile(r"task \w+: already exists")
 
 
 def reconcile_container(row: Container) -> ReconcileResult:
@@ -204,7 +207,7 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
     if step in {"stop", "restart"}:
         extend_lease(row, grace + 90)
     if step == "start" or (step == "create" and row.desired == "running"):
-        _start(row, engine, external_id)
+        _start_new(row, engine, external_id, seen)
     elif step == "stop":
         engine.stop(external_id, timeout=grace)
     elif step == "restart":
@@ -227,6 +230,21 @@ def _require_network(row: Container) -> None:
     waited_for = deployment_units.unready_network(row) if row.desired == "running" else ""
     if waited_for:
         raise PeerNotReady(f"Waits for {waited_for}, whose network it shares, to run.")
+
+
+def _start_new(row: Container, engine: Driver, external_id: str, seen: EngineContainer | None) -> None:
+    """Start it; one that never ran and whose id the runtime already has is removed, to be created once more.
+
+    An engine that was killed between the two leaves its runtime with a task of that id ("task ...: already exists"),
+    and refuses to start the container for ever. Nothing was written in it that could be lost.
+    """
+    try:
+        _start(row, engine, external_id)
+    except EngineError as error:
+        if (seen is None or seen.state == "created") and _STALE_TASK.search(str(error)):
+            engine.remove(external_id)
+            raise MadeAnew(f"{row.name} is created once more: the engine has a task of its id already.") from None
+        raise
 
 
 def _start(row: Container, engine: Driver, external_id: str) -> None:

@@ -227,6 +227,31 @@ def test_a_transient_refusal_is_tried_again(make: Any, sim: SimulatedDriver) -> 
     assert reload(row).display_state == "running"
 
 
+STALE_TASK = EngineError("task 627b19e7ccfa03197ff08deb8f2182ad624f5ce6126a8384b6acad644d1b2b94: already exists")
+
+
+def test_one_that_the_runtime_knows_already_is_created_once_more(make: Any, sim: SimulatedDriver) -> None:
+    """An engine that was killed while it started a container refuses to start that one for ever."""
+    row = make()
+    sim.fail_next("start", STALE_TASK)
+    reconcile_one("container", row.pk)
+    assert (reload(row).display_state, sim.containers()) == ("creating", [])
+    reconcile_later(row)
+    assert (reload(row).display_state, len(sim.containers()), sim.calls["create"]) == ("running", 1, 2)
+
+
+def test_one_that_has_run_is_kept_with_what_it_wrote(make: Any, sim: SimulatedDriver, actor_of: Any) -> None:
+    row = make()
+    reconcile_until_idle()
+    was = reload(row).external_id
+    container_act(reload(row), "stop", actor=actor_of("bob"))
+    reconcile_until_idle()
+    sim.fail_next("start", STALE_TASK)
+    container_act(reload(row), "start", actor=actor_of("bob"))
+    reconcile_one("container", row.pk)
+    assert [each.id for each in sim.containers()] == [was]
+
+
 @pytest.mark.parametrize("name", ["", "x" * 300, "a b", "é", "-a", "a/../b", 7])
 def test_a_bad_name_is_refused_and_nothing_is_made(name: Any, make: Any, lab: Environment, actor_of: Any) -> None:
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})

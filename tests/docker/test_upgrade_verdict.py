@@ -17,9 +17,9 @@ from tests.engine import PrivateEngine
 pytestmark = pytest.mark.docker
 
 PREFIX = "judged_web_"
-SERVE = ["sh", "-c", "trap exit TERM; echo level=info msg=started; sleep 600 & wait"]
+SERVE = ["sh", "-c", "echo level=info msg=started; sleep 600"]
 CRASH = ["sh", "-c", "echo level=fatal msg=boom; exit 3"]
-COMPLAIN = ["sh", "-c", "trap exit TERM; while true; do echo level=error msg=lost; sleep 1; done"]
+COMPLAIN = ["sh", "-c", "while true; do echo level=error msg=lost; sleep 1; done"]
 ROLLBACK = {"minutes": 5, "onBad": "rollback", "onGood": "finish"}
 
 

@@ -114,6 +114,7 @@ class Killer:
         return f"{what} of h{number}"
 
 
+@pytest.mark.skipif("DRILL_TURNS" not in os.environ, reason="make drill-upgrades: minutes, at random moments")
 def test_killed_at_any_moment(cluster: DrillCluster, drill: Any) -> None:
     chance = random.Random(SEED)  # noqa: S311 - a sequence, no secret
     killer, image, log = Killer(cluster, chance), OLD, [f"seed {SEED}, {TURNS} turns"]
