@@ -134,7 +134,9 @@ class _Counter:
         begin = self._at
         self._take("^")
         self._take("]")  # the first one is a member
-        while self._at < len(self._text) and not self._take("]"):
+        while not self._take("]"):
+            if self._at >= len(self._text):
+                raise re.error("unterminated character set")  # as Python says it, after a warning about nested sets
             self._at += 2 if self._text[self._at] == "\\" else 1
         if _SETS.search(self._text, begin, self._at - 1):
             raise _RefusedPattern("inside [...] write [, --, &&, ~~ and || with a backslash before each.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apps.core.errors import Invalid
@@ -99,6 +99,8 @@ def test_only_the_beginning_of_a_line_is_looked_at() -> None:
 
 
 @given(st.text("ab|()?{}123,[]^$.\\", max_size=14))
+@example("[[")
+@example("[\\")
 def test_whatever_is_taken_compiles_and_has_its_ways_counted(pattern: str) -> None:
     try:
         taken = check_pattern(pattern, "p")
