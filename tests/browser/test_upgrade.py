@@ -130,4 +130,5 @@ def test_a_judged_upgrade_shows_old_against_new_and_is_decided_by_hand(service_p
     expect(page.locator(STATE).first).to_have_text("canceled-upgrade", timeout=60_000)
     card.get_by_role("button", name="Roll back").click()
     expect(page.locator(STATE).first).to_have_text("active", timeout=60_000)
-    expect(card.get_by_role("status")).to_have_text("Decided by hand")
+    # Noticed by the next look of the loop, or of the job that looks every half minute.
+    expect(card.get_by_role("status")).to_have_text("Decided by hand", timeout=60_000)
