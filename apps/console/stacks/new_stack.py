@@ -76,10 +76,7 @@ def _submitted_text(ctx: RequestContext, name: str) -> str:
 
 def _submitted_variables(ctx: RequestContext) -> dict[str, str]:
     """The values for the variables of the compose files, one NAME=value a line."""
-    try:
-        found = parse_variables(ctx.request.POST.get("variables", "").replace("\r\n", "\n"))
-    except Invalid as problem:
-        raise Invalid("variables", problem.code, problem.message) from None
+    found = parse_variables(ctx.request.POST.get("variables", ""), field="variables")
     return {name: value or "" for name, value in found.items()}
 
 

@@ -176,7 +176,7 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
         "cancelrollback": _("Canceling the rollback of %(name)s."),
         "runnow": _("Running %(name)s."),
     }
-    return ctx.success_response(messages.get(action, _("Asked.")) % {"name": row.name})
+    return ctx.success_response(messages.get(action, _("Requested.")) % {"name": row.name})
 
 
 @member_required

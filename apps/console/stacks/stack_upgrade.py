@@ -64,7 +64,7 @@ def _current_values(ctx: RequestContext, row: Stack) -> dict[str, str]:
 
 
 def _files(ctx: RequestContext, values: Mapping[str, str]) -> StackFiles:
-    sent = parse_variables(values["variables"])
+    sent = parse_variables(values["variables"], field="variables")
     return StackFiles(
         docker_compose=values["dockerCompose"],
         rancher_compose=values["rancherCompose"],
@@ -93,7 +93,7 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
         "cancelupgrade": _("Canceling the upgrade of %(name)s."),
         "cancelrollback": _("Canceling the rollback of %(name)s."),
     }
-    return ctx.success_response(messages.get(action, _("Asked.")) % {"name": row.name})
+    return ctx.success_response(messages.get(action, _("Requested.")) % {"name": row.name})
 
 
 @member_required

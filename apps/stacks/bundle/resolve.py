@@ -66,15 +66,17 @@ def read_bundle(data: bytes) -> ResolvedBundle:
     return resolve_bundle(unpack(data))
 
 
-def parse_variables(text: str, path: str = VARIABLES_NAME) -> dict[str, str | None]:
+def parse_variables(text: str, path: str = "", field: str = FIELD) -> dict[str, str | None]:
     """NAME=value lines as compose reads them in `.env` and `env_file`: quotes, comments, `export`; None without `=`.
 
-    Raises `Invalid` on `bundle` with the line that is none of these.
+    Raises `Invalid` on `field` with the line, and the `path` if there is one, that is none of these.
     """
     found: dict[str, str | None] = {}
-    for binding in parse_stream(io.StringIO(text)):
+    for binding in parse_stream(io.StringIO(text.replace("\r\n", "\n"))):
         if binding.error:
-            raise refusal(f"{path}: line {binding.original.line}: write NAME=value, a comment or nothing.")
+            where = f"{path}: line" if path else "Line"
+            message = f"{where} {binding.original.line}: write NAME=value, a comment or nothing."
+            raise Invalid(field, "InvalidFormat", message)
         if binding.key is not None:
             found[binding.key] = binding.value
     return found
