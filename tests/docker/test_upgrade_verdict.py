@@ -67,6 +67,8 @@ def three(api: Api) -> Iterator[Any]:
 def test_a_release_that_crashes_is_rolled_back_while_the_old_one_serves(
     api: Api, engine: PrivateEngine, three: Any
 ) -> None:
+    # Their first process ignores SIGTERM. A new container that runs for a moment before it crashes counts as ready, so
+    # that an old one is asked to stop; the rollback comes within its grace. One that stops at once would be missed.
     with serving_counts(engine) as seen:
         upgrade(api, three, CRASH, ROLLBACK)
         wait_until(lambda: "rollback" in audited(api), seconds=90, what="rolled back by its policy")
