@@ -27,6 +27,7 @@ pytestmark = pytest.mark.servers
 
 RECORDED = Path(__file__).parent / "old_installation"
 NOTES = json.loads((RECORDED / "notes.json").read_text())
+KEEP_ENTRIES = "from apps.core.models import Setting; Setting.objects.create(name='retention.audit.days', value='0')"
 CONTAINERS = ["shop_web_1", "shop_web_2", "shop_web_3", "shop_web_4"]
 
 
@@ -53,7 +54,11 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder after `migrate`; the session in it would have expired since."""
+    """The data folder after `migrate`, as if it had been recorded just now.
+
+    Without that the session would have expired since, and retention would delete the finished operations. Entries of
+    the audit log keep their times, which their chain covers, so they are kept for ever.
+    """
     folder = tmp_path_factory.mktemp("old") / "data"
     folder.mkdir(mode=0o700)
     for name in ("field.key", "secret_key.key"):
@@ -61,11 +66,17 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).chmod(0o600)
     connection = sqlite3.connect(folder / "corral.sqlite3")
     connection.executescript(gzip.decompress((RECORDED / "corral.sql.gz").read_bytes()).decode())
-    later = (datetime.now(UTC) + timedelta(days=1)).replace(tzinfo=None).isoformat(" ")
-    connection.execute("UPDATE accounts_session SET expires = ?", [later])
+    now = datetime.now(UTC).replace(tzinfo=None)
+    connection.execute(
+        "UPDATE accounts_session SET created = ?, last_seen = ?, expires = ?",
+        [str(now), str(now), str(now + timedelta(days=1))],
+    )
+    connection.execute("UPDATE control_operation SET ended = ? WHERE ended IS NOT NULL", [str(now)])
     connection.commit()
     connection.close()
     done = manage(folder, "migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+    done = manage(folder, "shell", "--no-imports", "-c", KEEP_ENTRIES)
     assert done.returncode == 0, done.stderr
     return folder
 
