@@ -29,6 +29,7 @@ from apps.drivers.docker.frames import FrameDecoder
 from apps.drivers.docker.http_message import ChunkedDecoder, split_head
 from apps.drivers.docker.logs import LogAssembler
 from apps.drivers.ssh.address import parse_ssh_url
+from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import interpolation, value_formats
 from apps.stacks.compose.parser import parse
 from apps.stacks.compose.yaml_loader import load_yaml
@@ -102,6 +103,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "map": value_formats.as_map,
     "ports": lambda text: list(value_formats.expand_ports(text)),
     "port": Port.parse,
+    "target of a balancer": TargetPort.parse,
     "volume": Volume.parse,
     "image": lambda text: check_image("imageUuid", text),
     "labels": lambda text: LaunchConfig.from_wire({"imageUuid": "docker:a", "labels": {text[:1000]: text}}),

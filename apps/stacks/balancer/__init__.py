@@ -1,0 +1,1 @@
+"""Balancers: services that spread requests over other services, by host and path."""
