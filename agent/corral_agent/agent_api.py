@@ -1,4 +1,4 @@
-"""The agent's own API: its identity, its journal, and the counters of this machine and its containers."""
+"""The agent's own API: its identity, its journal, counters of machine and containers, and the portal's documents."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from corral_agent import VERSION
 from corral_agent.counters import Sample
+from corral_agent.documents import DocumentRefused, HostDocuments
 from corral_agent.engine import Engine, EngineUnreachable, get_json
 from corral_agent.engine_proxy import responses
 from corral_agent.engine_proxy.streams import Sink
@@ -27,6 +28,8 @@ _MAX_EVENTS = 1000
 _CHECKS_BATCH = 0.2  # seconds for which changes are collected, so that a thousand at once are a few lines
 _CHECKS_QUIET = 20.0
 _CHECKS_A_LINE = 500
+_REPORTS_BATCH, _REPORTS_QUIET = 0.2, 20.0
+_DOCUMENTS = "/corral/v1/documents/"
 
 ApiHandler = Callable[[dict[str, str]], Awaitable[Any]]
 
@@ -40,11 +43,13 @@ class AgentApi:
         journal: Journal,
         watch: EventWatcher,
         checks: CheckRunner,
+        documents: HostDocuments,
         *,
         name: str = "",
         read_only: bool,
     ) -> None:
-        self._engine, self._journal, self._watch, self._checks = engine, journal, watch, checks
+        self._engine, self._journal, self._watch = engine, journal, watch
+        self._checks, self._documents = checks, documents
         self._name = name
         self._read_only = read_only
         self._handlers: dict[str, ApiHandler] = {
@@ -61,6 +66,8 @@ class AgentApi:
             await self._stream_stats(sink)
         elif name == "checks":
             await self._stream_checks(sink)
+        elif name == "documents":
+            await self._stream_reports(sink)
         elif name not in self._handlers:
             await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) has no {url_path}."})
         else:
@@ -68,16 +75,19 @@ class AgentApi:
             await responses.send_json(sink, *found)
 
     async def put(self, url_path: str, document: object, sink: Sink) -> None:
-        """Take a document that the portal pushes: the checks to be made from now on."""
-        if url_path != "/corral/v1/checks":
-            await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) takes no {url_path}."})
-            return
+        """Take a document that the portal pushes: checks to be made, or another subject's, by its name."""
         try:
-            self._checks.apply(*parse_document(document))
-        except BadDocument as error:
-            await responses.send_json(sink, 400, {"message": f"The document of health checks is refused: {error}."})
+            if url_path == "/corral/v1/checks":
+                self._checks.apply(*parse_document(document))
+                version = self._checks.version
+            else:
+                version = self._documents.put(url_path.removeprefix(_DOCUMENTS), document)
+        except KeyError:
+            await responses.send_json(sink, 404, {"message": f"This agent ({VERSION}) takes no {url_path}."})
+        except (BadDocument, DocumentRefused) as error:
+            await responses.send_json(sink, 400, {"message": f"The document is refused: {error}."})
         else:
-            await responses.send_json(sink, 200, {"version": self._checks.version})
+            await responses.send_json(sink, 200, {"version": version})
 
     async def _run_handler(self, name: str, query: dict[str, str]) -> tuple[int, Any]:
         try:
@@ -97,6 +107,7 @@ class AgentApi:
             "journal": {"first": self._journal.first, "last": self._journal.last},
             "readOnly": self._read_only,
             "checks": not self._read_only,
+            "documents": [] if self._read_only else self._documents.names,
         }
 
     async def _events(self, query: dict[str, str]) -> Any:
@@ -140,6 +151,19 @@ class AgentApi:
                 async with asyncio.timeout(_CHECKS_QUIET):
                     await self._checks.wait_for_change(number)
             await asyncio.sleep(_CHECKS_BATCH)
+
+    async def _stream_reports(self, sink: Sink) -> None:
+        """Which documents are applied and how it goes: a line at once, and one whenever something has changed."""
+        sink.write(responses.encode_head(200, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        while True:
+            number = self._documents.number
+            line = json.dumps(self._documents.report()).encode() + b"\n"
+            sink.write(b"%x\r\n%b\r\n" % (len(line), line))
+            await sink.drain()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_REPORTS_QUIET):
+                    await self._documents.wait_for_change(number)
+            await asyncio.sleep(_REPORTS_BATCH)
 
 
 def _in_lines(states: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from corral_agent import counters, machine
 from corral_agent.cgroups import ContainerCgroups
 from corral_agent.counters import Sample
+from corral_agent.documents import DocumentHandler
 from corral_agent.engine_proxy import http_head
 from corral_agent.engine_proxy.streams import MessageReader, Sink, Source
 from health_checks.runner import CheckRunner
@@ -43,6 +45,9 @@ class Engine(Protocol):
     def check_runner(self) -> CheckRunner:
         """A runner for health checks of this engine's containers."""
 
+    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:
+        """What applies the portal's documents on this host, by their names; `folder` is where state may be kept."""
+
 
 class LocalEngine:
     """The engine behind a unix socket of this machine."""
@@ -73,6 +78,10 @@ class LocalEngine:
     def check_runner(self) -> CheckRunner:
         """Checks over the network of this machine."""
         return CheckRunner()
+
+    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - none so far
+        """Those of this machine."""
+        return {}
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from corral_agent import keys, registration
 from corral_agent.agent_api import AgentApi
+from corral_agent.documents import HostDocuments
 from corral_agent.engine import Engine, EngineUnreachable, get_json
 from corral_agent.engine_proxy.proxy import EngineProxy
 from corral_agent.event_watcher import EventWatcher
@@ -56,7 +57,10 @@ class HostAgent:
         self.journal = Journal(folder)
         self._watcher = EventWatcher(engine, self.journal)
         self._checks = engine.check_runner()
-        agent_api = AgentApi(engine, self.journal, self._watcher, self._checks, name=name, read_only=options.read_only)
+        self._documents = HostDocuments(folder, engine.document_handlers(folder))
+        agent_api = AgentApi(
+            engine, self.journal, self._watcher, self._checks, self._documents, name=name, read_only=options.read_only
+        )
         self._proxy = EngineProxy(engine.open, agent_api, agent_api.put, read_only=options.read_only)
         self._backoff = Backoff()
         self._may_connect = asyncio.Event()
@@ -70,12 +74,15 @@ class HostAgent:
         self._store.check()
         self.journal.add("agent", "started")
         watching = asyncio.ensure_future(self._watcher.run())
+        if not self._options.read_only:
+            self._documents.start()
         try:
             await self._register()
             await self._stay_connected()
         finally:
             watching.cancel()
             self._checks.close()
+            await self._documents.close()
             await asyncio.gather(watching, return_exceptions=True)
             self._close_severed_socket()
             self.journal.add("agent", "stopped")

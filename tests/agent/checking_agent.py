@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from corral_agent.agent_api import AgentApi
+from corral_agent.documents import DocumentHandler, HostDocuments
 from corral_agent.engine_proxy.proxy import EngineProxy
 from corral_agent.event_watcher import EventWatcher
 from corral_agent.journal import Journal
@@ -21,10 +22,14 @@ LABEL = "io.rancher.container.uuid"
 class CheckingAgent:
     """An agent's API on a socket, before an engine in memory."""
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, folder: Path, handlers: Mapping[str, DocumentHandler] | None = None, *, read_only: bool = False
+    ) -> None:
         self.engine = SimulatedEngine("s1", "SIM:1")
         self.runner, journal = self.engine.check_runner(), Journal(folder)
-        api = AgentApi(self.engine, journal, EventWatcher(self.engine, journal), self.runner, read_only=read_only)
+        watcher = EventWatcher(self.engine, journal)
+        self.documents = HostDocuments(folder, handlers or {})
+        api = AgentApi(self.engine, journal, watcher, self.runner, self.documents, read_only=read_only)
         self.proxy = EngineProxy(self.engine.open, api, api.put, read_only=read_only)
         self.path = str(folder / "own.sock")
         self._writers: list[asyncio.StreamWriter] = []
@@ -68,8 +73,8 @@ class CheckingAgent:
         head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
         return int(head.split()[1]), json.loads(answer)
 
-    async def lines(self) -> AsyncIterator[dict[str, Any]]:
-        async for line in await self._send("GET /corral/v1/checks HTTP/1.0"):
+    async def lines(self, path: str = "checks") -> AsyncIterator[dict[str, Any]]:
+        async for line in await self._send(f"GET /corral/v1/{path} HTTP/1.0"):
             if line.startswith(b"{"):
                 yield json.loads(line)
 

@@ -14,6 +14,7 @@ from corral_agent import VERSION
 from corral_agent import agent_api as own_module
 from corral_agent.agent_api import AgentApi
 from corral_agent.counters import Sample
+from corral_agent.documents import HostDocuments
 from corral_agent.engine_proxy.proxy import EngineProxy
 from corral_agent.event_watcher import EventWatcher
 from corral_agent.journal import Journal
@@ -34,9 +35,9 @@ def run_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[S
             engine, journal = SimulatedEngine("s1", "SIM:1"), Journal(tmp_path)
             watch = EventWatcher(engine, journal)
             watch.engine_up = True
-            engine_proxy = EngineProxy(
-                engine.open, AgentApi(engine, journal, watch, CheckRunner(), name="s1", read_only=True)
-            )
+            documents = HostDocuments(tmp_path, {})
+            api = AgentApi(engine, journal, watch, CheckRunner(), documents, name="s1", read_only=True)
+            engine_proxy = EngineProxy(engine.open, api)
             path = str(tmp_path / "own.sock")
             server = await asyncio.start_unix_server(engine_proxy.serve, path)
 
@@ -70,6 +71,7 @@ def test_hello_says_who_is_there(run_scenario: Callable[[Scenario], None]):
             "journal": {"first": 1, "last": 1},
             "readOnly": True,
             "checks": False,
+            "documents": [],
         }
 
     run_scenario(scenario)

@@ -21,7 +21,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 
     def run(scenario: Scenario, **options: bool) -> None:
         async def main() -> None:
-            agent = CheckingAgent(tmp_path, **options)
+            agent = CheckingAgent(tmp_path, read_only=options.get("read_only", False))
             async with agent.listening():
                 await scenario(agent)
 

@@ -15,6 +15,7 @@ from apps.hosts.health_checks.agent_checks import AgentChecks
 from apps.hosts.health_checks.versions import CheckVersions
 from corral_agent import agent_api
 from tests.agent.checking_agent import CheckingAgent, check
+from tests.hosts.agent_tunnel import Tunnel, until
 from tests.hosts.stub_workload import StubWorkload, register_only
 
 HOST = 7
@@ -48,24 +49,6 @@ class CheckedWorkload(StubWorkload):
     def state(self, key: str = "a") -> str:
         found = [reports[key]["state"] for reports in self.reports if key in reports]
         return str(found[-1]) if found else ""
-
-
-class Tunnel:
-    """Channels to the agent's socket, as an SSH connection opens them; counts the documents that go through."""
-
-    def __init__(self, agent: CheckingAgent) -> None:
-        self.agent, self.writers = agent, list[asyncio.StreamWriter]()
-
-    async def open_unix_connection(self, _path: str, *, encoding: Any) -> Any:
-        assert encoding is None
-        reader, writer = await asyncio.open_unix_connection(self.agent.path)
-        self.writers.append(writer)
-        return reader, writer
-
-    def cut(self) -> None:
-        """End all streams; the tunnel stays."""
-        for writer in self.writers:
-            writer.close()
 
 
 @pytest.fixture
@@ -102,11 +85,6 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
         asyncio.run(main())
 
     return run
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - of several things, none of which has an event
-        await asyncio.sleep(0.005)
 
 
 CHECKING = {"checks": True}

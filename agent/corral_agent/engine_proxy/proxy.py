@@ -33,7 +33,7 @@ _BODY_TIMEOUT = 30.0  # for a head or a JSON body that has begun; an idle connec
 _FORMS = (b"application/x-www-form-urlencoded", b"multipart/")
 _MAX_DRAIN = 1024 * 1024
 _FULL_ID = re.compile(r"[0-9a-f]{64}")
-_DOCUMENT = Rule(frozenset({"PUT"}), re.compile("/corral/v1/checks"), Body.JSON)
+_DOCUMENT = Rule(frozenset({"PUT"}), re.compile("/corral/v1/(?:checks|documents/[a-z]{1,32})"), Body.JSON)
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"host", b"te", b"trailer", b"upgrade", b"content-length"} | {
     b"transfer-encoding"
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from corral_agent.counters import Sample
+from corral_agent.documents import DocumentHandler
 from corral_agent.engine_proxy.streams import Sink, Source
 from corral_agent.simulated.api import server
 from corral_agent.simulated.checks import simulated_runner
@@ -85,6 +87,10 @@ class SimulatedEngine:
     def check_runner(self) -> CheckRunner:
         """Checks that ask the container in memory instead of the network."""
         return simulated_runner(self.core)
+
+    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - none so far
+        """Those of a machine that does not exist."""
+        return {}
 
 
 def _call_later(delay: float, action: Callable[[], None]) -> Cancel:

@@ -15,6 +15,7 @@ from apps.core.read_budgets import EVENT_PAUSE_SECONDS, EventAllowance
 from apps.drivers.docker.errors import UNEXPECTED_ANSWER_ERRORS
 from apps.drivers.docker.parsing import parse_event as event_of
 from apps.drivers.docker.streams import EVENT_FILTERS
+from apps.hosts.documents.agent_documents import AgentDocuments
 from apps.hosts.health_checks.agent_checks import AgentChecks
 from apps.hosts.models import Host
 from apps.hosts.tunnels import journal
@@ -66,6 +67,7 @@ class HostFollower:
                 tasks.create_task(self._sync_journal())
                 tasks.create_task(self._follow_events())
                 tasks.create_task(AgentChecks(self.host_id, self._connection, self._hello).run())
+                tasks.create_task(AgentDocuments(self.host_id, self._connection, self._hello).run())
         except* (asyncssh.Error, OSError) as broken:
             log.info("the connection to host %s broke: %s", self.host_id, broken.exceptions[0])
 

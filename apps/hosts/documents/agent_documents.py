@@ -1,0 +1,96 @@
+"""The documents of one host's agent: pushed whenever they change, and what it reports of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.db import Error as DatabaseError
+
+from apps.hosts.documents.sources import DocumentSource, sources, versions
+from apps.hosts.tunnels.agent_http import AgentResponseError, get, put_json
+from apps.hosts.tunnels.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from asyncssh import SSHClientConnection
+
+log = logging.getLogger(__name__)
+
+PATH = "/corral/v1/documents"
+ROUND_SECONDS, RETRY_DELAY = 0.5, 5.0
+# The database may be away for a moment, which is no reason to break the host's tunnel.
+_PASSING = (AgentResponseError, TimeoutError, DatabaseError)
+_TOO_OLD = "The agent of this host is too old: update it."
+_READ_ONLY = "The agent of this host is read-only."
+
+
+class AgentDocuments:
+    """One agent's documents, for as long as its tunnel is up; `hello` is what it said of itself."""
+
+    def __init__(self, host_id: int, connection: SSHClientConnection, hello: dict[str, Any]) -> None:
+        self._host_id, self._connection = host_id, connection
+        taken = hello.get("documents")
+        self._taken = {str(name) for name in taken} if isinstance(taken, list) else set[str]()
+        self._excuse = _READ_ONLY if hello.get("readOnly") is True else _TOO_OLD
+        self._pushed: dict[str, str] = {}
+        self._retry_at: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Push and listen until the connection breaks."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._push())
+            if self._taken:
+                tasks.create_task(self._listen())
+
+    async def _push(self) -> None:
+        while True:
+            try:
+                if versions.is_stale:
+                    await run_in_thread(versions.refresh)
+                for name, source in sources.items():
+                    await self._push_one(name, source)
+                await asyncio.sleep(ROUND_SECONDS)
+            except DatabaseError as error:
+                log.warning("documents of host %s: %s", self._host_id, error)
+                await asyncio.sleep(RETRY_DELAY)
+
+    async def _push_one(self, name: str, source: DocumentSource) -> None:
+        """Push one document if it has changed; one that is refused or fails keeps no other from being pushed."""
+        version = versions.of(name, self._host_id)
+        if version is None or version == self._pushed.get(name) or time.monotonic() < self._retry_at.get(name, 0.0):
+            return
+        try:
+            if name in self._taken:
+                document = await run_in_thread(source.build, self._host_id)
+                number = time.time_ns() // 1_000_000
+                await put_json(self._connection, f"{PATH}/{name}", {**document, "version": number})
+            else:
+                await run_in_thread(source.on_unsupported, self._host_id, self._excuse)
+            self._pushed[name] = version
+        except (AgentResponseError, TimeoutError) as error:
+            log.warning("document %s of host %s: %s", name, self._host_id, error)
+            self._retry_at[name] = time.monotonic() + RETRY_DELAY
+
+    async def _listen(self) -> None:
+        """Take over what is reported. Whatever goes wrong, the next stream begins with the whole report."""
+        while True:
+            try:
+                response = await get(self._connection, PATH)
+                try:
+                    async for found in response.json_lines():
+                        await self._take_over(found.get("status"))
+                finally:
+                    response.close()
+            except _PASSING as error:
+                log.info("reports of host %s: %s", self._host_id, error)
+            await asyncio.sleep(RETRY_DELAY)
+
+    async def _take_over(self, reported: object) -> None:
+        if not isinstance(reported, dict):
+            return
+        for name, source in sources.items():
+            status = reported.get(name)
+            if name in self._taken and isinstance(status, dict):
+                await run_in_thread(source.on_status, self._host_id, status)
