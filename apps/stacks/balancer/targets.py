@@ -15,6 +15,7 @@ MAX_TARGET_PORTS = 100
 MAX_LENGTH = 2048
 EXAMPLE = "web.example.com:80/path=8080"
 
+_DIGITS = re.compile(r"[0-9]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _PATH = re.compile(r"/[A-Za-z0-9/._~!$&'()*+;:@%-]*")
@@ -87,10 +88,10 @@ def _split_target(text: str, field: str) -> tuple[str, str]:
 
 def _split_source(address: str, text: str, field: str) -> tuple[str, str]:
     """The host and the listener's port; digits alone are a port."""
-    host, colon, source = address.rpartition(":")
+    host, colon, source = address.strip().rpartition(":")
     if colon and not source:
         raise _invalid(field, text, "a port of the balancer follows the :")
-    return (host, source) if colon or _PORT.fullmatch(source) else (source, "")
+    return (host, source) if colon or _DIGITS.fullmatch(source) else (source, "")
 
 
 def _check_port(text: str, whole: str, field: str) -> int | None:

@@ -23,6 +23,7 @@ READ = {
     "=8080": TargetPort("", None, "", 8080),
     "*:80": TargetPort("", 80),
     " host.com:80 ": TargetPort("host.com", 80),
+    "80 /a": TargetPort("", 80, "/a"),
     "a_b.com": TargetPort("a_b.com"),
 }
 REFUSED = [
@@ -46,6 +47,8 @@ REFUSED = [
     "42",
     "host.com:42",
     "http://host.com",
+    "1111111",
+    "host.com :",
     "x" * 3000,
 ]
 
