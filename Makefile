@@ -57,11 +57,19 @@ test: $(DEV_STAMP) $(if $(filter ldap,$(NEEDS)),ldap) $(if $(filter browser,$(NE
 ifdef T
 	@exec $(BIN)/python -m pytest $(T)
 else
-	@$(MAKE) cover
-	@$(PYTEST) -m "($(REAL)) and not browser and not drill"
-	@$(PYTEST) -m "browser"
-	@$(MAKE) drill
+	@.ci/stages real cover browser drill
 endif
+
+# What has real parts waits most of the time: with one at a time half of the machine would be idle. No more than two, or
+# waits with a limit run out.
+.PHONY: real
+real: $(DEV_STAMP) ldap
+	@.ci/own_network $(PYTEST) -m "($(REAL)) and not browser and not drill"
+
+# On the machine's network: without a route Chromium tells pages that they are offline.
+.PHONY: browser
+browser: $(DEV_STAMP) assets
+	@$(PYTEST) -m "browser"
 
 # Tracing branches doubles the time of what is measured (Python 3.11), so `make unit` goes without. Tests that start
 # processes are not measured: most of what they run is in another process, and what they add is already covered.
@@ -80,13 +88,13 @@ DRILLS := tests/drill/test_breaks.py,tests/drill/test_seven.py tests/drill/test_
 .PHONY: drill
 drill: $(DEV_STAMP) assets ## Put three machines through the seven destructive tests and a bad day
 	@.ci/tools docker servers
-	@for part in $(DRILLS); do $(BIN)/python -m pytest -q -m drill $${part//,/ } || exit 1; done
+	@for part in $(DRILLS); do .ci/own_network $(PYTEST) -m drill $${part//,/ } || exit 1; done
 
 # What is killed when at an upgrade is a sequence by its seed; a failure names it.
 .PHONY: drill-upgrades
 drill-upgrades: $(DEV_STAMP) assets ## Twenty upgrades on three machines while everything is killed; half an hour (TURNS=20 SEED=11)
 	@.ci/tools docker servers
-	@DRILL_TURNS=$(or $(TURNS),20) DRILL_SEED=$(or $(SEED),11) $(BIN)/python -m pytest -q -m drill tests/drill/test_upgrades.py
+	@DRILL_TURNS=$(or $(TURNS),20) DRILL_SEED=$(or $(SEED),11) .ci/own_network $(PYTEST) -m drill tests/drill/test_upgrades.py
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrations
