@@ -15,6 +15,7 @@ from corral_agent.counters import Sample
 from corral_agent.documents import DocumentHandler
 from corral_agent.engine_proxy import http_head
 from corral_agent.engine_proxy.streams import MessageReader, Sink, Source
+from corral_agent.metadata.server import MetadataHandler
 from health_checks.runner import CheckRunner
 
 _TIMEOUT = 10.0
@@ -79,9 +80,9 @@ class LocalEngine:
         """Checks over the network of this machine."""
         return CheckRunner()
 
-    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - none so far
+    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - none keeps anything
         """Those of this machine."""
-        return {}
+        return {"metadata": MetadataHandler()}
 
 
 @contextlib.asynccontextmanager

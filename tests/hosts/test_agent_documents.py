@@ -28,7 +28,7 @@ class Names(DocumentSource):
     name = "names"
 
     def __init__(self) -> None:
-        self.version = "1"
+        self.version, self.builds = "1", 0
         self.document: dict[str, Any] = {"records": ["a"]}
         self.reports: list[Mapping[str, Any]] = []
         self.unsupported: list[str] = []
@@ -41,6 +41,7 @@ class Names(DocumentSource):
 
     def build(self, host_id: int) -> dict[str, Any]:
         assert host_id == HOST
+        self.builds += 1
         return dict(self.document)
 
     def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
@@ -106,6 +107,18 @@ def test_a_document_goes_out_once_and_again_when_it_changes(play: Callable[..., 
         await until(lambda: names.reports[-1:] == [{"state": "applied"}])
 
     play(scenario, {"documents": ["names", "unknown"]})
+
+
+def test_a_document_that_says_the_same_is_not_sent_again(play: Callable[..., Names]):
+    async def scenario(_: CheckingAgent, recorder: Recorder, names: Names, __: Tunnel) -> None:
+        await until(lambda: bool(recorder.applied))
+        names.version = "2"
+        await until(lambda: names.builds == 2)
+        names.document, names.version = {"records": ["b"]}, "3"
+        await until(lambda: len(recorder.applied) > 1)
+        assert records(recorder) == [["a"], ["b"]]
+
+    play(scenario, {"documents": ["names"]})
 
 
 def test_reports_go_on_after_a_broken_stream(play: Callable[..., Names]):

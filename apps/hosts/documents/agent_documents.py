@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,7 @@ class AgentDocuments:
         self._taken = {str(name) for name in taken} if isinstance(taken, list) else set[str]()
         self._excuse = _READ_ONLY if hello.get("readOnly") is True else _TOO_OLD
         self._pushed: dict[str, str] = {}
+        self._digests: dict[str, bytes] = {}  # of what the agent has
         self._retry_at: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -63,15 +66,21 @@ class AgentDocuments:
             return
         try:
             if name in self._taken:
-                document = await run_in_thread(source.build, self._host_id)
-                number = time.time_ns() // 1_000_000
-                await put_json(self._connection, f"{PATH}/{name}", {**document, "version": number})
+                await self._put(name, await run_in_thread(source.build, self._host_id))
             else:
                 await run_in_thread(source.on_unsupported, self._host_id, self._excuse)
             self._pushed[name] = version
         except (AgentResponseError, TimeoutError) as error:
             log.warning("document %s of host %s: %s", name, self._host_id, error)
             self._retry_at[name] = time.monotonic() + RETRY_DELAY
+
+    async def _put(self, name: str, document: dict[str, Any]) -> None:
+        """Put a document, unless the agent has it: a version only says that it might be another one."""
+        digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).digest()
+        if digest != self._digests.get(name):
+            self._digests.pop(name, None)
+            await put_json(self._connection, f"{PATH}/{name}", {**document, "version": time.time_ns() // 1_000_000})
+            self._digests[name] = digest
 
     async def _listen(self) -> None:
         """Take over what is reported. Whatever goes wrong, the next stream begins with the whole report."""
