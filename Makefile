@@ -37,6 +37,10 @@ demo: $(RUN_STAMP) assets ## Put a sample stack of ten containers to work, in a 
 agent-image: $(RUN_STAMP) ## Put the host agent's image into this machine's Docker engine, without a registry (TAG= ENGINE=)
 	@exec $(BIN)/python -m portal.tools.agent_image $(TAG) $(ENGINE)
 
+.PHONY: haproxy-image
+haproxy-image: $(RUN_STAMP) ## Put the balancers' image into this machine's Docker engine, without a registry (TAG= ENGINE=)
+	@exec $(BIN)/python -m portal.tools.haproxy_image $(TAG) $(ENGINE)
+
 ##@ To work on it
 
 REAL := docker or servers or browser or sockets
