@@ -30,6 +30,7 @@ class ActorProtocol(Protocol):
 
 
 EnvironmentRemovedHook = Callable[[int], int]
+CertificateUsersHook = Callable[[Collection[int]], "Mapping[int, Iterable[Managed]]"]
 Renderer = Callable[[str, int, Any, str], Mapping[str, Any] | None]
 
 
@@ -49,6 +50,8 @@ class Hooks:
       (`environments.services.revocation`).
     * `on_identity_updated(user)`: called when a login provider reported anew who the account is and its groups.
     * `lock_refusal(actor, action, row)`: why a lock prevents the action, empty when none does.
+    * `certificate_users(certificates)`, one of every app whose rows serve with certificates: takes keys of certificates
+      and returns those rows by certificate, in a constant number of queries.
     * `is_member(names, user)`: whether an environment has such an identity, or that account, as a member.
     * `count_members(kinds)`: how many entries of member lists name an identity of these kinds.
     * `remove_members(kinds, actor=...)`: takes these entries from all member lists, and returns how many there were.
@@ -66,6 +69,7 @@ class Hooks:
         self.revoking: Callable[..., AbstractContextManager[None]] = _no_revocation
         self.on_identity_updated: Callable[[Any], Any] = _not_installed
         self.lock_refusal: Callable[[Any, str, Managed], str] = _no_lock
+        self.certificate_users: list[CertificateUsersHook] = []
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
         self.count_members: Callable[[Collection[str]], int] = _not_installed
         self.remove_members: Callable[..., int] = _not_installed

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "apps.environments",
     "apps.drivers",
     "apps.control",
+    "apps.vault",
     "apps.hosts",
     "apps.containers",
     "apps.stacks",

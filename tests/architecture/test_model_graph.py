@@ -10,7 +10,19 @@ from django.apps import apps
 from apps.core.models import Managed, TenantManager
 from apps.environments.models import TenantRow
 
-ORDER = ["core", "accounts", "environments", "drivers", "control", "hosts", "containers", "stacks", "api", "console"]
+ORDER = [
+    "core",
+    "accounts",
+    "environments",
+    "drivers",
+    "control",
+    "vault",
+    "hosts",
+    "containers",
+    "stacks",
+    "api",
+    "console",
+]
 OURS = [model for model in apps.get_models() if model.__module__.startswith("apps.")]
 
 

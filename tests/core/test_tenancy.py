@@ -17,8 +17,9 @@ from apps.environments.models import Environment
 from apps.environments.services import environment_create
 from apps.hosts.models import Host, RegistrationToken
 from apps.stacks.models import Service, Stack
+from apps.vault.models import Certificate
 
-TABLES = [Host, RegistrationToken, Container, Stack, Service, Operation, AuditEntry]
+TABLES = [Certificate, Host, RegistrationToken, Container, Stack, Service, Operation, AuditEntry]
 
 
 async def _one(rows: Any) -> list[Any]:

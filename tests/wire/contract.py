@@ -8,6 +8,7 @@ _TABLE = """
 account            -  r     r     r     r     r  crud
 apiKey             -  crud  crud  crud  crud  r  crud
 auditLog           -  r     r     r     r     r  r
+certificate        -  r     crud  crud  crud  r  r
 changeSecretInput  -  cr    cr    cr    cr    r  cr
 composeConfig      -  r     r     r     r     r  r
 composeConfigInput -  cr    cr    cr    cr    r  cr

@@ -16,9 +16,13 @@ from apps.environments.actor import actor_of_user
 from apps.hosts.models import HostEvent
 from apps.hosts.services import host_create, token_ensure
 from apps.stacks.models import Service, ServiceLink
+from tests.vault.issuing import issue
 from tests.wire.api_client import FOREIGN_ENGINE, ApiClient
 
 TENANT_RESOURCES = [each for each in all_resources() if each.listable and each.model is not None]
+
+FAR = issue("far.example.org")
+CERTIFICATE = {"name": "far", "cert": FAR.cert, "key": FAR.key_text}
 
 
 @pytest.fixture
@@ -38,8 +42,8 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     mallory.post("externalservices", {"name": "db", "environmentId": made["id"], "hostname": "db.example.com"})
     mallory.post("dnsservices", {"name": "both", "environmentId": made["id"]})
     mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
-    nightly = {"cron": "0 3 * * *"}
-    job = mallory.post("services", {**body, "name": "job", "schedule": nightly}).body
+    mallory.post("certificates", CERTIFICATE)
+    job = mallory.post("services", {**body, "name": "job", "schedule": {"cron": "0 3 * * *"}}).body
     reconcile_until_idle()
     assert mallory.post(f"services/{job['id']}?action=runnow", {}).status < 300
     reconcile_until_idle()

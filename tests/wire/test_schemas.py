@@ -18,6 +18,7 @@ SERVICE = (
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",
     "apiKey": "activate deactivate purge remove update",
+    "certificate": "remove update",
     "container": "execute logs purge remove restart start stop unpause update",
     "dnsService": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "

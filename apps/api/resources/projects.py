@@ -102,6 +102,7 @@ class ProjectResource(Resource):
         "hostStats": Link(call=_host_stats),
         "effectiveAccesses": Link(call=access_of_environment),
         "registrationTokens": Link("registrationToken", column="environment"),
+        "certificates": Link("certificate", column="environment"),
         "removalPreview": Link(call=preview_link),
     }
     computed = {"members": lambda _context: None}

@@ -1,0 +1,1 @@
+"""What an environment keeps locked away: certificates with their private keys."""

@@ -1,0 +1,75 @@
+"""Reading certificates: of an environment, what serves with them, and what a balancer needs of one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from django.utils import timezone
+
+from apps.core.hooks import hooks
+from apps.core.models import Managed, TenantQuerySet
+from apps.environments.actor import Actor
+from apps.vault.certificate_facts import read_certificate, read_chain
+from apps.vault.certificate_warnings import find_warnings
+from apps.vault.expiry import SOON
+from apps.vault.models import Certificate
+
+
+def certificates_of(actor: Actor, environment_id: int) -> TenantQuerySet[Certificate]:
+    """The certificates that the actor sees in an environment, without their keys."""
+    seen = [environment_id] if "view" in actor.permissions(environment_id) else []
+    rows: TenantQuerySet[Certificate] = Certificate.objects.within(seen).filter(removed=None).defer("key")
+    return rows
+
+
+def certificates_in(environment_id: int) -> list[Certificate]:
+    """All certificates of an environment that a balancer may serve with, in the order in which they were added."""
+    return list(Certificate.all_objects.filter(environment=environment_id, removed=None, desired="active"))
+
+
+def expiring_certificates(environments: Collection[int], limit: int) -> list[Certificate]:
+    """Those that have expired or will within a month, the most urgent first."""
+    rows = Certificate.objects.within(environments).filter(
+        removed=None, desired="active", expires_at__lte=timezone.now() + SOON
+    )
+    return list(rows.defer("key", "cert", "cert_chain").order_by("expires_at", "pk")[:limit])
+
+
+def users_of_certificates(keys: Collection[int]) -> dict[int, list[Managed]]:
+    """What serves with each of these certificates, by certificate; one query for each provider of the hook."""
+    found: dict[int, list[Managed]] = defaultdict(list)
+    for find_users in hooks.certificate_users if keys else ():
+        for key, rows in find_users(keys).items():
+            found[key].extend(rows)
+    return dict(found)
+
+
+def bundle_of(certificate: Certificate) -> bytes:
+    """The file that HAProxy reads for `crt`: certificate, chain, then the private key."""
+    return f"{certificate.cert}{certificate.cert_chain}{certificate.key}".encode("ascii")
+
+
+def names_of(certificate: Certificate) -> tuple[str, ...]:
+    """The host names for which it is served (SNI), lower case; `*.example.org` covers one label.
+
+    Those of its subject alternative names; only a certificate without any is served for its common name.
+    """
+    names: Sequence[str] = [each for each in certificate.alternative_names if _is_host_name(each)]
+    if not certificate.alternative_names and _is_host_name(certificate.common_name):
+        names = [certificate.common_name]
+    return tuple(dict.fromkeys(each.lower().rstrip(".") for each in names))
+
+
+def _is_host_name(text: str) -> bool:
+    """Whether a name is one of DNS, as opposed to an address, a URL or an e-mail address."""
+    labels = text.removeprefix("*.").rstrip(".").split(".")
+    letters = all(label and label.isascii() and label.replace("-", "").replace("_", "").isalnum() for label in labels)
+    return letters and not labels[-1].isdigit()
+
+
+def warnings_about(certificate: Certificate, now: datetime | None = None) -> list[str]:
+    """What is odd about a certificate, in sentences."""
+    parsed = read_certificate("cert", certificate.cert)
+    return find_warnings(parsed, read_chain("certChain", certificate.cert_chain), now or timezone.now())
