@@ -16,8 +16,10 @@ class StacksConfig(AppConfig):
         from apps.control.kinds import register, requeue_owners
         from apps.control.periodic import register_job
         from apps.core.hooks import hooks
+        from apps.hosts.documents.sources import register as register_document
         from apps.hosts.workloads import workloads
         from apps.stacks import drain, goal, handover_steps, locks, members, reconcile, services, undo, upgrade_services
+        from apps.stacks.metadata.source import MetadataSource
         from apps.stacks.models import Service, Stack
         from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
@@ -31,6 +33,7 @@ class StacksConfig(AppConfig):
         )
         _keep_deleted()
         workloads.register(ServiceWorkload())
+        register_document(MetadataSource())
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("host", goal.services_that_follow_hosts)
         requeue_owners("container", reconcile.services_to_requeue)

@@ -1,0 +1,207 @@
+"""Where the document of metadata comes from: the rows of an environment, read in a constant number of queries."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Count, Max, QuerySet, Sum
+
+from apps.containers.fleet import stored_labels
+from apps.containers.models import Container
+from apps.environments.models import Environment
+from apps.hosts.documents.sources import DocumentSource
+from apps.hosts.models import AGENT_SCHEME, Host
+from apps.hosts.selectors import address_of
+from apps.stacks.metadata.render import (
+    ContainerFacts,
+    EnvironmentFacts,
+    HostFacts,
+    PortFacts,
+    ServiceFacts,
+    SidekickFacts,
+    StackFacts,
+    document_of,
+)
+from apps.stacks.models import Service, ServiceLink, ServiceMember, Slot, Stack
+from apps.stacks.sidekicks import PRIMARY
+
+_ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - read, not listened on
+
+
+class MetadataSource(DocumentSource):
+    """One document for all hosts of an environment, kept until something in the environment has changed."""
+
+    name = "metadata"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[int, str] = {}  # by environment
+        self._documents: dict[int, tuple[str, dict[str, Any]]] = {}
+
+    def versions(self) -> Mapping[int, str]:
+        """Of the hosts with agents; without any nothing else is read."""
+        rows = Host.all_objects.filter(removed=None, url__startswith=AGENT_SCHEME).order_by()
+        hosts = dict(rows.values_list("pk", "environment"))
+        environments = set(hosts.values())
+        found = _versions_of(environments) if environments else {}
+        with self._lock:
+            self._found = found
+            self._documents = {key: kept for key, kept in self._documents.items() if key in environments}
+        return {host: found[environment] for host, environment in hosts.items()}
+
+    def build(self, host_id: int) -> dict[str, Any]:
+        """The environment's document, made once for all of its hosts."""
+        host = Host.all_objects.only("uuid", "environment").get(pk=host_id)
+        environment = host.environment_id
+        with self._lock:
+            version = self._found.get(environment, "")
+            kept = self._documents.get(environment)
+        if kept is None or kept[0] != version:
+            kept = (version, document_of(facts_of(environment)))
+            with self._lock:
+                self._documents[environment] = kept
+        return {**kept[1], "self_host": str(host.uuid)}
+
+
+def _versions_of(environments: set[int]) -> dict[int, str]:
+    """A text of each environment that changes whenever its metadata might: counts and sums, which only grow."""
+    texts = defaultdict[int, list[str]](list)
+    for rows, values in (
+        (_rows(Container, environments), (Count("pk"), Max("observed_at"), Sum("generation"), Max("pk"))),
+        (_rows(Service, environments), (Count("pk"), Max("observed_at"), Sum("generation"), Max("pk"))),
+        (_rows(Stack, environments), (Count("pk"), Sum("generation"), Max("pk"))),
+        (_rows(Host, environments), (Count("pk"), Sum("generation"), Max("pk"))),
+    ):
+        aliases = {f"v{index}": value for index, value in enumerate(values)}
+        for environment, *found in rows.values("environment").annotate(**aliases).values_list("environment", *aliases):
+            texts[environment].append(f"{rows.model.__name__} {found}")
+    for model in (ServiceLink, ServiceMember):
+        rows = model.objects.filter(service__environment__in=environments).order_by()
+        for environment, *found in rows.values_list("service__environment").annotate(Count("pk"), Max("pk")):
+            texts[environment].append(f"{model.__name__} {found}")
+    return {environment: " ".join(texts[environment]) for environment in environments}
+
+
+def _rows(model: Any, environments: Iterable[int]) -> QuerySet[Any]:
+    found: QuerySet[Any] = model.all_objects.filter(environment__in=environments, removed=None).order_by()
+    return found
+
+
+def facts_of(environment_id: int) -> EnvironmentFacts:
+    """Everything that metadata says of an environment, as it is now."""
+    environment = Environment.objects.get(pk=environment_id)
+    hosts = list(_rows(Host, [environment_id]).order_by("pk").defer("tls"))
+    services = list(_rows(Service, [environment_id]).order_by("pk").select_related("stack"))
+    return EnvironmentFacts(
+        uuid=str(environment.uuid),
+        name=environment.name,
+        hosts=[_host_facts(host) for host in hosts],
+        stacks=[StackFacts(str(row.uuid), row.name) for row in _stacks(environment_id)],
+        services=_service_facts(environment_id, services),
+        containers=_container_facts(environment_id, {host.pk: str(host.uuid) for host in hosts}, services),
+    )
+
+
+def _stacks(environment_id: int) -> Iterable[Stack]:
+    return list(_rows(Stack, [environment_id]).order_by("pk").only("uuid", "name"))
+
+
+def _host_facts(host: Host) -> HostFacts:
+    return HostFacts(
+        uuid=str(host.uuid),
+        name=host.name,
+        hostname=host.hostname,
+        address=address_of(host),
+        labels={str(key): str(value) for key, value in host.all_labels.items()},
+        memory=host.reservable_memory,
+        milli_cpu=host.reservable_milli_cpu,
+        number=host.pk,
+    )
+
+
+def _service_facts(environment_id: int, services: Iterable[Service]) -> list[ServiceFacts]:
+    links, members = defaultdict[int, dict[str, str]](dict), defaultdict[int, list[str]](list)
+    linked = ServiceLink.objects.filter(service__environment=environment_id, target__removed=None)
+    for key, name, stack, target in linked.values_list("service", "name", "target__stack__name", "target__name"):
+        links[key][name] = f"{stack}/{target}"
+    found = ServiceMember.objects.filter(service__environment=environment_id, managed=False, container__removed=None)
+    for key, uuid in found.exclude(container=None).values_list("service", "container__uuid"):
+        members[key].append(str(uuid))
+    return [_one_service(row, links[row.pk], members[row.pk]) for row in services]
+
+
+def _one_service(row: Service, links: Mapping[str, str], members: list[str]) -> ServiceFacts:
+    config, target = row.config, row.options.external
+    return ServiceFacts(
+        uuid=str(row.uuid),
+        stack=str(row.stack.uuid),
+        kind=row.kind,
+        scale=row.scale,
+        number=row.pk,
+        primary=_launch_facts(row.name, config),
+        sidekicks=[_launch_facts(each.name, each.config) for each in row.sidekicks],
+        members=members,
+        links=links,
+        metadata=row.metadata or {},
+        external_addresses=target.addresses,
+        hostname=target.hostname,
+        health_check=config.health_check.to_wire() if config.health_check else target.health_check,
+        state=row.display_state,
+    )
+
+
+def _launch_facts(name: str, config: Any) -> SidekickFacts:
+    return SidekickFacts(
+        name,
+        {str(key): str(value) for key, value in config.labels.items()},
+        [str(port) for port in config.expose],
+        [str(port) for port in config.published],
+    )
+
+
+def _container_facts(
+    environment_id: int, hosts: Mapping[int, str], services: Iterable[Service]
+) -> list[ContainerFacts]:
+    rows = _rows(Container, [environment_id]).filter(kept_by=None).exclude(desired__in=("removed", "purged"))
+    found = list(rows.order_by("pk").defer("spec", "placement", "network_check", "check_report"))
+    labels = stored_labels(Container, [(row.uuid, row.generation) for row in found])
+    units = Slot.objects.filter(service__environment=environment_id).exclude(container=None)
+    slots = dict(units.values_list("container__deployment_unit", "number"))
+    known = {str(row.uuid) for row in services}
+    return [
+        _one_container(row, hosts.get(row.host_id or 0, ""), known, slots, labels.get((row.uuid, row.generation), {}))
+        for row in found
+    ]
+
+
+def _one_container(
+    row: Container, host: str, services: set[str], slots: Mapping[str, int], labels: Mapping[str, str]
+) -> ContainerFacts:
+    return ContainerFacts(
+        uuid=str(row.uuid),
+        name=row.name,
+        number=row.pk,
+        host=host,
+        service=row.spread_key if row.spread_key in services else "",
+        launch_name="" if row.launch_name == PRIMARY else row.launch_name,
+        slot=slots.get(row.deployment_unit),
+        address=row.address,
+        external_id=row.external_id,
+        state=row.display_state,
+        health=row.health,
+        starts=row.start_count,
+        labels={**labels, **{str(key): str(value) for key, value in row.tags.items()}},
+        ports=[_port_facts(port) for port in row.engine_state.get("ports", []) if port.get("public")],
+        memory_reservation=row.reserved_memory,
+        milli_cpu_reservation=row.reserved_milli_cpu,
+    )
+
+
+def _port_facts(port: Mapping[str, Any]) -> PortFacts:
+    address = str(port.get("address") or "")
+    return PortFacts(
+        int(port["public"]), int(port["private"]), str(port["protocol"]), "" if address in _ANY_ADDRESS else address
+    )
