@@ -71,7 +71,7 @@ def test_local_accounts_log_in_while_the_directory_is_down(people: Any, silent: 
     people.root.save()
     began = time.monotonic()
     assert authenticate(None, username="root", password="a password kept here") == people.root
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 3  # it was not asked: its silence would take 3.5 s
 
 
 def test_a_good_certificate_is_taken(people: Any, slapd: Slapd, configure: Configure):

@@ -148,7 +148,7 @@ def test_a_reader_that_stalls_blocks_nobody(driver: DockerDriver):
     begun = time.monotonic()
     for _ in range(20):
         driver.ping()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     stalled.close()
 
 
@@ -199,7 +199,7 @@ def test_a_broken_connection_is_restored_and_what_was_missed_is_reported(setup: 
 
 def test_an_agent_that_is_asked_to_stop_ends_well(setup: AgentSetup):
     setup.agent.send_signal(signal.SIGTERM)
-    assert setup.agent.wait(5) == 0
+    assert setup.agent.wait(30) == 0
     assert (setup.folder / "state" / "journal" / "closed").exists()
 
 
@@ -224,7 +224,7 @@ def test_the_image_without_a_registry_runs_as_the_command_says(engine: PrivateEn
         check_is_made_in_a_network_of_its_own(local, path)
         begun = time.monotonic()
         local.stop(made, timeout=10)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 8  # not killed after its grace of 10 s
         assert local.inspect(made).exit_code == 0
         local.remove(made)
         loop(portal.__aexit__())

@@ -37,7 +37,7 @@ class BrowserSession:
     def _context(self, **options: Any) -> BrowserContext:
         wide = {"viewport": {"width": 1440, "height": 900}, "base_url": self.portal.base}
         context = self.chromium.new_context(**{**wide, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         context.on("console", lambda message: self._hear(message.type, message.text, message.page))
         context.on("weberror", lambda thrown: self._hear("error", str(thrown.error), thrown.page))
         self._windows.append(context)

@@ -22,7 +22,7 @@ from tests.engine import PrivateEngine
 HERE = Path(__file__).parent
 WHAT_LASTS = pytest.StashKey[ExitStack]()
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @pytest.hookimpl(trylast=True)
@@ -85,7 +85,7 @@ def api(portal: PortalProcess) -> Api:
 def _host(client: Api) -> Any:
     from tests.docker.portal_process import wait_until
 
-    return wait_until(lambda: client.get("hosts")["data"], seconds=20, what="a host")[0]
+    return wait_until(lambda: client.get("hosts")["data"], seconds=60, what="a host")[0]
 
 
 @pytest.fixture(scope="session")

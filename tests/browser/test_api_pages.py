@@ -26,7 +26,7 @@ def test_a_stack_is_made_and_deleted_by_the_api_s_forms(page: Page, api: Api):
     page.goto(f"/v1/projects/1a5/environments/{made['id']}")
     page.locator("#delete-form").get_by_role("button").click()
     expect(page.locator("#content")).to_contain_text(re.compile('"state": "(removing|removed|purg\\w+)"'))
-    wait_until(lambda: api.reload(made)["state"] in {"removed", "purged"}, seconds=10, what="removed")
+    wait_until(lambda: api.reload(made)["state"] in {"removed", "purged"}, seconds=60, what="removed")
 
 
 def test_a_refusal_is_shown_on_the_page(page: Page, browser_session: BrowserSession, api: Api):

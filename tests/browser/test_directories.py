@@ -214,4 +214,4 @@ def test_somebody_of_a_github_team_loses_what_is_open_with_the_team_s_membership
     page.get_by_role("button", name="Log in with GitHub").click()
     page.wait_for_url(lambda url: "/login" not in url)
     try_out(page, logs, root.members)
-    wait_until(lambda: root.get("githubconfigs")["data"][0]["state"] == "on", seconds=5, what="the log-in confirms")
+    wait_until(lambda: root.get("githubconfigs")["data"][0]["state"] == "on", seconds=60, what="the log-in confirms")

@@ -30,7 +30,7 @@ def new_installation(engine: PrivateEngine, new_portal: Callable[[str], PortalPr
 def link(new_installation: PortalProcess) -> str:
     """The set-up link that the portal printed."""
     found = wait_until(
-        lambda: re.search(r"http://\S+(/setup/\S+)", new_installation.log.read_text()), seconds=5, what="the link"
+        lambda: re.search(r"http://\S+(/setup/\S+)", new_installation.log.read_text()), seconds=60, what="the link"
     )
     assert found is not None
     return found.group(1)

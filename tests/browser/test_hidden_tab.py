@@ -78,16 +78,16 @@ def test_charts_pause_in_a_hidden_tab_and_fill_the_gap_on_return(page: Page, sho
     mark(page)
     plot = page.locator("[data-chart=network] .u-over")
     expect(plot).to_be_visible()
-    wait_until(lambda: page.wait_for_timeout(100) or watched.frames > 3, seconds=15, what="points")
+    wait_until(lambda: page.wait_for_timeout(100) or watched.frames > 3, seconds=60, what="points")
     gap.append(now(page))
     page.evaluate(HIDE, arg=True)
-    wait_until(lambda: page.wait_for_timeout(50) or watched.closed == 1, seconds=5, what="the socket closed")
+    wait_until(lambda: page.wait_for_timeout(50) or watched.closed == 1, seconds=60, what="the socket closed")
     before = watched.frames
     page.wait_for_timeout(AWAY)
     assert (watched.frames, watched.opened) == (before, 1)
     gap.append(now(page))
     page.evaluate(HIDE, arg=False)
-    wait_until(lambda: page.wait_for_timeout(100) or watched.frames > before + 3, seconds=15, what="points again")
+    wait_until(lambda: page.wait_for_timeout(100) or watched.frames > before + 3, seconds=60, what="points again")
     assert watched.opened == 2
     heights = [height_at(page, plot, share / 40) for share in range(1, 40)]
     assert max(heights) > 0.8, heights

@@ -106,7 +106,7 @@ def prepare_environment(portal: PortalProcess, page: Page, name: str, tenant: Te
     page.wait_for_url(lambda url: not url.endswith("/new"))
     ((tenant.number,),) = wait_until(
         lambda: portal.rows(f"SELECT id FROM environments_environment WHERE name = '{name}'"),  # noqa: S608 - ours
-        seconds=20,
+        seconds=60,
         what=name,
     )
     page.goto(f"/env/{tenant.number}/hosts")
@@ -114,7 +114,7 @@ def prepare_environment(portal: PortalProcess, page: Page, name: str, tenant: Te
     assert post_form(page, f"/env/{tenant.number}/hosts/new/address", sent) == 204
     key = json.loads(portal.manage("api_key", "--login", "root", "--environment", str(tenant.number)))
     tenant.api = Api(portal.base, key["accessKey"], key["secretKey"])
-    tenant.host = int(wait_until(lambda: tenant.api.get("hosts")["data"], seconds=20, what="a host")[0]["id"][2:])
+    tenant.host = int(wait_until(lambda: tenant.api.get("hosts")["data"], seconds=60, what="a host")[0]["id"][2:])
     _stack, service = tenant.api.deploy(tenant.mark, f"{tenant.mark}-web", 2)
     tenant.service = int(service["id"][2:])
     memory = {"imageUuid": "docker:bb:local", "memory": tenant.memory}

@@ -19,7 +19,7 @@ def request_status(portal: PortalProcess, key: tuple[str, str], project: str = "
     with requests.Session() as program:
         program.trust_env = False
         path = f"/v1/projects/{project}/containers" if project else "/v1/projects"
-        return program.get(f"{portal.base}{path}", auth=key, timeout=20).status_code
+        return program.get(f"{portal.base}{path}", auth=key, timeout=60).status_code
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_logs_are_followed_live(page: Page, address: str, box: Any, terminal: do
     mark(page)
     for word in ("first-word", "second-word"):
         say(terminal, box, word)
-        expect(line(page, word)).to_be_visible(timeout=5_000)
+        expect(line(page, word)).to_be_visible(timeout=30_000)
     assert is_marked(page)
 
 
@@ -121,7 +121,7 @@ def test_charts_move_over_a_socket(page: Page, address: str, api: Api, of: str):
     expect(page.locator("[data-chart=cpu] output")).to_have_text(re.compile(r"\d %"))
     expect(page.locator("[data-chart=memory] output")).to_have_text(re.compile(r"\d ([KMGT]i)?B"))
     first = count(frames)
-    wait_until(lambda: page.wait_for_timeout(200) or count(frames) >= first + 2, seconds=10, what="more points")
+    wait_until(lambda: page.wait_for_timeout(200) or count(frames) >= first + 2, seconds=60, what="more points")
     assert is_marked(page)
 
 
@@ -140,9 +140,9 @@ def test_a_page_asks_again_for_what_is_seen_again_without_a_change(page: Page, s
     expect(page.locator(".seen time[data-renew]")).to_be_visible()
     wait_until_live(page)
     mark(page)
-    with page.expect_request(is_refresh, timeout=10_000):
+    with page.expect_request(is_refresh, timeout=30_000):
         page.clock.fast_forward(41_000)  # a socket silent for so long is reopened, and missed lines are read
     wait_until_live(page)
-    with page.expect_request(is_refresh, timeout=5_000):
+    with page.expect_request(is_refresh, timeout=30_000):
         page.clock.fast_forward(20_000)  # the minute is over
     assert is_marked(page)

@@ -78,7 +78,7 @@ def ports(page: Page) -> dict[str, str]:
 def answer(address: str) -> str:
     """What a published port says."""
     host, _, port = address.rpartition(":")
-    connection = HTTPConnection(host, int(port), timeout=5)
+    connection = HTTPConnection(host, int(port), timeout=30)
     try:
         connection.request("GET", "/")
         return connection.getresponse().read().decode()
@@ -129,7 +129,7 @@ def test_scaling_to_four_and_back_to_ten(watched: Page, terminal: docker.APIClie
     scale.press("Enter")
     expect(watched.locator("tr[id^=container-]")).to_have_count(4, timeout=30_000)
     wait_until(
-        lambda: sorted(names(terminal)) == [f"{PREFIX}{n}" for n in range(1, 5)], seconds=20, what="four on the engine"
+        lambda: sorted(names(terminal)) == [f"{PREFIX}{n}" for n in range(1, 5)], seconds=60, what="four on the engine"
     )
     scale.fill("10")
     scale.press("Enter")
@@ -146,13 +146,16 @@ def test_one_lost_on_the_engine_is_seen_replaced(watched: Page, terminal: docker
         terminal.kill(name)
     else:
         terminal.remove_container(name, force=True)
-    wait_until(
-        lambda: started_at(terminal, name) not in {"", started}, seconds=6, what=f"{name} anew on the engine", pause=0.1
+    wait_until(  # sooner than the scan of each minute would find it
+        lambda: started_at(terminal, name) not in {"", started},
+        seconds=30,
+        what=f"{name} anew on the engine",
+        pause=0.1,
     )
     published = f":{port_of(terminal, name)}"
     chip = watched.locator("tr[id^=container-]").filter(has=watched.get_by_role("link", name=name, exact=True))
-    expect(chip.locator("a.chip")).to_have_attribute("href", re.compile(f"{published}$"), timeout=6_000)
-    expect(rows(watched, "running")).to_have_count(10, timeout=6_000)
+    expect(chip.locator("a.chip")).to_have_attribute("href", re.compile(f"{published}$"), timeout=30_000)
+    expect(rows(watched, "running")).to_have_count(10, timeout=30_000)
     assert ports(watched)[name] != before
     assert answer(ports(watched)[name])
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.browser_session import BrowserSession
-from tests.docker.portal_process import Api
+from tests.docker.portal_process import Api, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -177,7 +177,7 @@ def test_the_secret_of_a_key_goes_by_its_button_only(page: Page):
 
 
 def slowed(page: Page, pattern: str) -> list[str]:
-    """Have requests to matching addresses answered only on request; returns those that were made."""
+    """Have requests to matching addresses answered after a while; returns the methods of those that were made."""
     made: list[str] = []
 
     def wait(route: Route) -> None:
@@ -191,9 +191,12 @@ def slowed(page: Page, pattern: str) -> list[str]:
 
 def test_a_dialog_and_a_button_answer_before_the_portal_does(page: Page, shop: Any):
     page.goto(console_path(shop[0], "stacks"))
-    slowed(page, "/edit$")
+    held: list[Route] = []
+    page.route(re.compile("/edit$"), held.append)
     page.locator("[data-action=update]").first.click()
-    expect(page.locator("#dialog .skeleton")).to_be_visible(timeout=400)
+    expect(page.locator("#dialog .skeleton")).to_be_visible()
+    wait_until(lambda: page.wait_for_timeout(20) or held, seconds=60, what="the request")
+    held[0].continue_()
     expect(page.locator("#dialog [name=description]")).to_be_visible()
 
 

@@ -83,8 +83,8 @@ def test_a_session_ended_in_another_window_takes_page_and_log_stream_along(
     expect(admin.locator("tr[id^=session-]")).to_have_count(2)
     admin.locator("tr[id^=session-]").first.locator("[data-action=end]").click()
     began = time.monotonic()
-    page.wait_for_url(re.compile("/login"), timeout=5_000)
-    assert time.monotonic() - began < 2
+    page.wait_for_url(re.compile("/login"), timeout=30_000)
+    assert time.monotonic() - began < 10  # not only with the next request
     assert [stream.is_closed() for stream in streams] == [True]
     expect(admin.locator("tr[id^=session-]")).to_have_count(1)
 

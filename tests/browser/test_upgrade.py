@@ -75,7 +75,7 @@ def test_an_upgrade_is_finished(service_page: Page, terminal: docker.APIClient, 
     service_page.get_by_role("button", name="Finish upgrade").click()
     expect(service_page.locator(STATE).first).to_have_text("active", timeout=30_000)
     wait_until(
-        lambda: images(terminal, stack, stopped=True) == [second_image] * 2, seconds=20, what="the old ones are gone"
+        lambda: images(terminal, stack, stopped=True) == [second_image] * 2, seconds=60, what="the old ones are gone"
     )
     expect(service_page.get_by_role("button", name="Roll back")).to_have_count(0)
 
@@ -86,7 +86,7 @@ def test_an_upgrade_is_rolled_back(service_page: Page, terminal: docker.APIClien
     service_page.get_by_role("button", name="Roll back").click()
     expect(service_page.locator(STATE).first).to_have_text("active", timeout=60_000)
     wait_until(
-        lambda: images(terminal, stack, stopped=True) == ["bb:local"] * 2, seconds=20, what="the old ones run again"
+        lambda: images(terminal, stack, stopped=True) == ["bb:local"] * 2, seconds=60, what="the old ones run again"
     )
 
 

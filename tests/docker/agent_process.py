@@ -36,7 +36,7 @@ class AgentProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
             if number not in {signal.SIGSTOP, signal.SIGCONT}:
-                self.process.wait(20)
+                self.process.wait(60)
 
     def log_text(self) -> str:
         """Its log."""

@@ -97,7 +97,7 @@ class Api:
         wanted = {"name": service, "environmentId": made["id"], "scale": scale, "launchConfig": config}
         return made, self.create("services", startOnCreate=True, **wanted)
 
-    def until_state(self, row: Any, *states: str, seconds: float = 30) -> Any:
+    def until_state(self, row: Any, *states: str, seconds: float = 60) -> Any:
         """The row once it is in one of the states."""
         found: list[Any] = []
 
@@ -151,7 +151,7 @@ class PortalProcess:
     def _is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()
-        connection = HTTPConnection(self.address, self.port, timeout=5)
+        connection = HTTPConnection(self.address, self.port, timeout=30)
         try:
             connection.request("GET", "/login")
             return connection.getresponse().status != 503
@@ -164,7 +164,7 @@ class PortalProcess:
         """Send a signal and wait for the end; the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        code, self.process = self.process.wait(20), None
+        code, self.process = self.process.wait(60), None
         return code
 
     def manage(self, *arguments: str, stdin: str = "") -> str:
@@ -176,7 +176,7 @@ class PortalProcess:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.docker.portal_process import Api
 
-_TIMEOUT = 8.0
+_TIMEOUT = 30.0
 
 
 @contextlib.contextmanager

@@ -32,5 +32,5 @@ def test_a_killed_engine_s_containers_end_with_it():
         assert containerd_shims(made.folder)
     finally:
         engines.stop(made)
-    wait_until(lambda: not containerd_shims(made.folder), seconds=5, what="its containers are gone")
+    wait_until(lambda: not containerd_shims(made.folder), seconds=60, what="its containers are gone")
     assert not made.folder.exists()

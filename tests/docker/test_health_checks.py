@@ -99,7 +99,7 @@ def far(new_portal: Callable[..., PortalProcess], engine: PrivateEngine, tmp_pat
     portal.start()
     agent, api = AgentProcess(tmp_path, engine), portal.api()
     token = wait_until(
-        lambda: [row for row in api.get("registrationtokens")["data"] if row["command"]], seconds=10, what="a token"
+        lambda: [row for row in api.get("registrationtokens")["data"] if row["command"]], seconds=60, what="a token"
     )
     agent.start(token[0]["command"].split(" ")[-1])
     wait_until(

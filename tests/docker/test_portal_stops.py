@@ -59,7 +59,7 @@ def test_what_happened_while_the_portal_was_away_is_put_right(
     portal.start()
     wait_until(
         lambda: [each["State"] for each in listed_containers("away_web_").values()] == ["running"] * 3,
-        seconds=15,
+        seconds=60,
         what="all run again",
     )
     assert listed_containers("away_web_")[rows[2]["name"]]["Id"] == rows[2]["externalId"]

@@ -24,11 +24,11 @@ def page(port: int) -> str:
 
     def fetch() -> str:
         try:
-            return requests.get(f"http://127.0.0.1:{port}/", timeout=5).text
+            return requests.get(f"http://127.0.0.1:{port}/", timeout=30).text
         except requests.ConnectionError:
             return ""
 
-    return wait_until(fetch, seconds=10, what=f"an answer on port {port}")
+    return wait_until(fetch, seconds=60, what=f"an answer on port {port}")
 
 
 def numbers(rows: list[Any], prefix: str) -> list[int]:
@@ -70,7 +70,7 @@ def test_freed_numbers_are_used_again_and_who_stays_is_untouched(api: Api, liste
     api.request("PUT", service["links"]["self"], {"scale": 4})
     fewer = api.until_running(prefix, 4)
     assert numbers(fewer, prefix) == [1, 2, 3, 4]
-    wait_until(lambda: len(listed_containers(prefix)) == 4, seconds=15, what="six are gone from the engine")
+    wait_until(lambda: len(listed_containers(prefix)) == 4, seconds=60, what="six are gone from the engine")
 
     api.request("PUT", service["links"]["self"], {"scale": 10})
     more = api.until_running(prefix, 10)

@@ -94,7 +94,7 @@ class DrillCluster:
         row = self.api.containers(PREFIX)[0]
         self.api.until_state(self.api.act(row, "restart"), "running")
         more = lambda: [r for r in self.api.containers(row["name"]) if r["startCount"] > row["startCount"]]  # noqa: E731
-        now = wait_until(more, seconds=20, what="a restart")
+        now = wait_until(more, seconds=60, what="a restart")
         assert self.wait_until_consistent(count)[row["name"]]["id"] == now[0]["externalId"]
 
     def engine_containers(self, prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
@@ -146,7 +146,7 @@ def registration_url(api: Api) -> str:
         rows = api.get("registrationtokens")["data"]
         return str(rows[0]["command"].split(" ")[-1]) if rows and rows[0]["command"] else ""
 
-    return wait_until(check, seconds=10, what="a registration command")
+    return wait_until(check, seconds=60, what="a registration command")
 
 
 def _mount_small_disk(folder: Path) -> Path:

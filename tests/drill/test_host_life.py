@@ -76,7 +76,7 @@ def test_a_host_is_emptied_while_the_portal_is_killed(cluster: DrillCluster, dri
     with drill("E1", "h1 evacuated, portal killed in the middle", "3 run elsewhere; no double, no orphan"):
         cluster.api.act(cluster.hosts()["h1"], "evacuate")
         wait_until(
-            lambda: any(host != "h1" for _, host, _ in copies(cluster)), seconds=20, what="a successor", pause=0.02
+            lambda: any(host != "h1" for _, host, _ in copies(cluster)), seconds=60, what="a successor", pause=0.02
         )
         cluster.portal.end(signal.SIGKILL)
         there = copies(cluster)
@@ -84,7 +84,7 @@ def test_a_host_is_emptied_while_the_portal_is_killed(cluster: DrillCluster, dri
         assert {name for name, _, state in there if state == "running"} == {f"{PREFIX}{n}" for n in (1, 2, 3)}
         cluster.portal.start()
         wait_until(lambda: cluster.hosts()["h1"]["state"] == "inactive", seconds=40, what="h1 emptied", pause=0.3)
-        run_once(cluster, {"h2", "h3"}, seconds=20)
+        run_once(cluster, {"h2", "h3"}, seconds=60)
         assert cluster.fleet.hosts[1].terminal.containers(all=True, filters={"name": "_web_"}) == []
     cluster.api.act(cluster.hosts()["h1"], "activate")
     cluster.wait_for_hosts(active=3)
@@ -110,7 +110,7 @@ def test_a_lost_host_returns_to_replaced_containers(
         )
         cluster.wait_for_hosts(active=3, seconds=60)
         assert running(on(host, copies(cluster))) == [], "none runs once the host counts again"
-        run_once(cluster, others, seconds=20)
+        run_once(cluster, others, seconds=60)
         cluster.wait_until_consistent()
 
 

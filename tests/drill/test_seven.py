@@ -61,7 +61,7 @@ def test_d4_an_agent_is_deleted(cluster: DrillCluster, drill: Any):
         cluster.wait_until_lost("h2")
         assert cluster.engine_containers() == before
         cluster.scale(SCALE + 2)
-        wait_until(lambda: len(cluster.engine_containers()) == SCALE + 2, seconds=20, what="two more", pause=0.2)
+        wait_until(lambda: len(cluster.engine_containers()) == SCALE + 2, seconds=60, what="two more", pause=0.2)
         relocated = {name: each["host"] for name, each in cluster.engine_containers().items() if name not in before}
         assert set(relocated.values()) <= {"h1", "h3"}
         cluster.agents[2].start()
@@ -78,7 +78,7 @@ def test_d5_a_container_is_deleted_in_the_portal(cluster: DrillCluster, drill: A
     with drill("D5", "container deleted in the portal", "replaced on another host"):
         cluster.api.delete(container(cluster, name))
         wait_until(
-            lambda: cluster.engine_containers().get(name, was)["id"] != was["id"], seconds=15, what="a replacement"
+            lambda: cluster.engine_containers().get(name, was)["id"] != was["id"], seconds=30, what="a replacement"
         )
         after = cluster.wait_until_consistent()
     assert after[name]["host"] in {"h2", "h3"}
@@ -90,7 +90,7 @@ def test_d6_a_container_is_deleted_on_its_host(cluster: DrillCluster, drill: Any
     with drill("D6", "container deleted on the host's CLI", "replaced on the same host"):
         cluster.fleet.hosts[2].terminal.remove_container(was["id"], force=True)
         wait_until(
-            lambda: cluster.engine_containers().get(name, was)["id"] != was["id"], seconds=15, what="a replacement"
+            lambda: cluster.engine_containers().get(name, was)["id"] != was["id"], seconds=30, what="a replacement"
         )
         after = cluster.wait_until_consistent()
     assert after[name]["host"] == "h2"

@@ -49,7 +49,7 @@ def read_until_contains(session: ExecSession, wanted: bytes) -> bytes:
     return got
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it never came true"
@@ -66,7 +66,7 @@ def collected(stream: Stream[Any]) -> Iterator[list[Any]]:
         yield got
     finally:
         stream.close()
-        thread.join(5)
+        thread.join(30)
         assert not thread.is_alive(), "closing the stream did not end it"
 
 

@@ -117,7 +117,7 @@ def test_a_container_of_it_serves_its_name_and_stops_when_asked(engine: PrivateE
     assert "greeter" in _page(page)
     begun = time.monotonic()
     driver.stop(made)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8  # not killed after its grace of 10 s
     assert driver.inspect(made).exit_code == 0
     driver.remove(made)
     driver.close()

@@ -15,7 +15,7 @@ class NoFleet(Exception):
     """The fleet cannot be had here; `str()` says why."""
 
 
-def run(*command: str, check: bool = True, timeout: float = 30, stdin: str = "") -> str:
+def run(*command: str, check: bool = True, timeout: float = 60, stdin: str = "") -> str:
     """What the command printed. Raises `NoFleet` with its complaint when it fails."""
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode != 0:
@@ -23,7 +23,7 @@ def run(*command: str, check: bool = True, timeout: float = 30, stdin: str = "")
     return done.stdout
 
 
-def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = 30, pause: float = 0.02) -> None:
+def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = 60, pause: float = 0.02) -> None:
     """Return once `ready` says so. Raises `NoFleet` after `seconds`."""
     until = time.monotonic() + seconds
     while not ready():

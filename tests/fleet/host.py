@@ -56,8 +56,8 @@ class Host:
     def wait_until_booted(self) -> None:
         """Wait until its process 1 has made everything ready."""
         with contextlib.suppress(NoFleet):
-            wait_for((self.folder / "run" / "booted").exists, f"{self.name} to boot", seconds=15)
-            wait_for(lambda: self.pid > 0, f"{self.name} to have a process 1", seconds=5)
+            wait_for((self.folder / "run" / "booted").exists, f"{self.name} to boot", seconds=60)
+            wait_for(lambda: self.pid > 0, f"{self.name} to have a process 1")
             return
         raise NoFleet(f"{self.name} does not boot: {tail(self.folder / 'boot.log')}")
 
@@ -76,7 +76,7 @@ class Host:
         if self._power is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid or self._power.pid, signal.SIGKILL)
-            self._power.wait(10)
+            self._power.wait(60)
             self._leave_terminal()
             for program in self._programs:
                 program.wait_ended()

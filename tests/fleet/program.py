@@ -41,18 +41,18 @@ class Program:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the program, if it is there."""
-        wait_for(lambda: self.pid > 0 or not self.alive, "the program to be there", seconds=5)
+        wait_for(lambda: self.pid > 0 or not self.alive, "the program to be there")
         if pid := self.pid:
             os.kill(pid, number)
 
-    def end(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 20) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 60) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.send(number)
         return self._outer.wait(seconds)
 
     def wait_ended(self) -> None:
         """Wait for the end that its host's has brought."""
-        self._outer.wait(10)
+        self._outer.wait(60)
 
     def log_tail(self, lines: int = 20) -> str:
         """The end of its log."""

@@ -70,14 +70,14 @@ def test_hosts_reach_each_other_until_a_cable_is_pulled(fleet: Fleet):
     def page(seconds: str = "3") -> str:
         return one.run("curl", "-s", "-m", seconds, f"http://{two.address}/", check=False)
 
-    wait_until(lambda: "h2" in page(), seconds=5, what="h2's page")
+    wait_until(lambda: "h2" in page(), seconds=60, what="h2's page")
     two.disconnect()
     try:
         assert page("0.5") == ""
         assert state(two, "web") == ("running", 0), "its own console needs no cable"
     finally:
         two.reconnect()
-    wait_until(lambda: "h2" in page(), seconds=5, what="h2's page again")
+    wait_until(lambda: "h2" in page(), seconds=60, what="h2's page again")
 
 
 def test_power_off_ends_everything_and_the_disk_stays(fleet: Fleet):
@@ -87,10 +87,10 @@ def test_power_off_ends_everything_and_the_disk_stays(fleet: Fleet):
     wait_for(lambda: agent.pid > 0, "what runs there")
     host.power_off()
     assert not fleet.engines[3].is_responding()
-    wait_until(lambda: not agent.alive, seconds=5, what="what ran there to be gone")
+    wait_until(lambda: not agent.alive, seconds=60, what="what ran there to be gone")
     fleet.power_on(3)
     assert state(host, lost) == ("exited", 255)
-    wait_until(lambda: state(host, back)[0] == "running", seconds=10, what="restart=always")
+    wait_until(lambda: state(host, back)[0] == "running", seconds=60, what="restart=always")
 
 
 def test_containers_outlive_a_killed_engine_until_it_returns(fleet: Fleet):
@@ -118,7 +118,7 @@ def test_a_program_may_live_in_another_hour(fleet: Fleet):
     code = "import time; print(time.time())"
     host = fleet.hosts[1]
     program = host.spawn("clock", sys.executable, "-c", code, **shifted_clock("+1h"))
-    wait_until(lambda: not program.alive, seconds=10, what="its end")
+    wait_until(lambda: not program.alive, seconds=60, what="its end")
     assert float(program.log_tail(1)) - time.time() == pytest.approx(3600, abs=30)
 
 
@@ -150,7 +150,7 @@ def test_the_network_is_one_that_nobody_uses(fleet: Fleet):
     routes = run("ip", "-4", "route").splitlines()
     ours = [line for line in routes if line.startswith(str(fleet.switch.net))]
     assert len(ours) == 1
-    with socket.create_connection((fleet.hosts[1].address, 2376), timeout=3) as open_port:
+    with socket.create_connection((fleet.hosts[1].address, 2376), timeout=30) as open_port:
         assert open_port.getsockname()[0] == fleet.switch.portal
 
 
@@ -164,7 +164,7 @@ def test_complaints_name_the_command(tmp_path: Path):
 
 def test_a_registry_lets_in_whoever_has_the_password(private_registry: Registry):
     name, auth = private_registry.name, private_registry.auth
-    assert requests.get(f"http://{name}/v2/", timeout=5).status_code == 401
-    wrong = requests.get(f"http://{name}/v2/", timeout=5, auth=(auth["username"], "wrong"))
-    right = requests.get(f"http://{name}/v2/", timeout=5, auth=(auth["username"], auth["password"]))
+    assert requests.get(f"http://{name}/v2/", timeout=30).status_code == 401
+    wrong = requests.get(f"http://{name}/v2/", timeout=30, auth=(auth["username"], "wrong"))
+    right = requests.get(f"http://{name}/v2/", timeout=30, auth=(auth["username"], auth["password"]))
     assert (wrong.status_code, right.status_code) == (401, 200)

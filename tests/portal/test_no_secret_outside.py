@@ -49,7 +49,7 @@ def ask(port: int, path: str, body: Any = None, key: str = "") -> Any:
         headers["Authorization"] = "Basic " + base64.b64encode(key.encode()).decode()
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
         return json.load(answer)
 
 
@@ -83,7 +83,7 @@ def portal(tmp_path: Path) -> Iterator[Any]:
         yield process, port, around
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
         log.close()
 
 

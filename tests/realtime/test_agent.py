@@ -143,7 +143,7 @@ def test_a_broken_line_is_reconnecting_at_once_and_heals(agent: FakeAgent) -> No
     run_async(scenario)
 
 
-def becomes_true(true: Callable[[Host], bool], seconds: float = 3) -> Host:
+def becomes_true(true: Callable[[Host], bool], seconds: float = 30) -> Host:
     end = time.monotonic() + seconds
     while not true(row := the_host()):
         assert time.monotonic() < end

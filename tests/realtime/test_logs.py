@@ -218,7 +218,7 @@ def test_a_download_waits_for_its_reader_and_loses_nothing() -> None:
         assert skipped == 0
         assert len(some) <= 10
         got += some
-    writer.join(5)
+    writer.join(30)
     assert got == [log_line(n) for n in range(100)]
 
 
@@ -227,7 +227,7 @@ def test_closing_lets_a_waiting_writer_go() -> None:
     writer = threading.Thread(target=fill, args=(lines, 3))
     writer.start()
     lines.close()
-    writer.join(5)
+    writer.join(30)
     assert not writer.is_alive()
 
 

@@ -58,7 +58,7 @@ def test_its_log_stream_and_its_page_close_at_once(
             await sync_to_async(WAYS[way], thread_sensitive=False)(people, actor_of)
             assert await stream.code() == 4401
             assert await events.code() == 4401
-            assert time.monotonic() - began < 0.7
+            assert time.monotonic() - began < 10  # at once, and not at the next look at every socket
             await sync_to_async(row_changed, thread_sensitive=False)(lab.pk, "container", container.pk)
             while ["container", container.pk] not in (await stays.json("changed"))["changes"]:
                 pass

@@ -81,7 +81,7 @@ def test_a_viewer_that_leaves_before_the_engine_answers_leaves_nothing_open() ->
     opened = engine.stats
 
     def slow(container_id: str) -> Any:
-        may.wait(5)
+        may.wait(30)
         return opened(container_id)
 
     engine.stats = slow  # type: ignore[method-assign]

@@ -19,7 +19,7 @@ from apps.accounts.services import NewKey
 from apps.realtime.routing import websocket_application
 
 ORIGIN = "http://portal.test"
-_TIMEOUT = 5
+_TIMEOUT = 30
 
 
 class WebSocketClient:
@@ -68,7 +68,7 @@ class WebSocketClient:
     async def disconnect(self) -> None:
         with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
             await self._communicator.send_input({"type": "websocket.disconnect", "code": 1000})
-            await self._communicator.wait(5)
+            await self._communicator.wait(30)
 
     async def __aenter__(self) -> WebSocketClient:
         assert await self.open()
@@ -96,7 +96,7 @@ def run_async(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
     def go() -> None:
         try:
-            asyncio.run(asyncio.wait_for(scenario(), 30))
+            asyncio.run(asyncio.wait_for(scenario(), 120))
         except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
             failures.append(error)
 
@@ -107,7 +107,7 @@ def run_async(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
         raise failures[0]
 
 
-def becomes_true(condition: Callable[[], bool], seconds: float = 3) -> bool:
+def becomes_true(condition: Callable[[], bool], seconds: float = 30) -> bool:
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)

@@ -49,7 +49,7 @@ def folder() -> Iterator[Path]:
 
 def _ended(process: subprocess.Popen[Any], number: signal.Signals) -> None:
     process.send_signal(number)
-    process.wait(20)
+    process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,7 @@ def postgres(folder: Path) -> Iterator[str]:
     ready = [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     try:
         wait_until(
-            lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=30, what="PostgreSQL"
+            lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=60, what="PostgreSQL"
         )
         yield f"postgres://corral@127.0.0.1:{port}"
     finally:
@@ -85,7 +85,7 @@ def redis(folder: Path) -> Iterator[str]:
     try:
         wait_until(
             lambda: subprocess.run(ping, check=False, capture_output=True, timeout=10).stdout == b"PONG\n",
-            seconds=30,
+            seconds=60,
             what="Redis",
         )
         yield f"redis://127.0.0.1:{port}/0"

@@ -90,7 +90,7 @@ class RoleProcesses:
         return self.home / f"{name}.log"
 
     def _answers(self) -> bool:
-        connection = HTTPConnection(self.address, self.port, timeout=5)
+        connection = HTTPConnection(self.address, self.port, timeout=30)
         try:
             connection.request("GET", "/login")
             return connection.getresponse().status < 500
@@ -103,7 +103,7 @@ class RoleProcesses:
         """Ask a role to end; its exit code."""
         process = self._running.pop(name)
         process.send_signal(number)
-        return process.wait(20)
+        return process.wait(60)
 
     def end_all(self) -> None:
         for name in list(self._running):

@@ -34,7 +34,7 @@ def test_a_change_waits_for_a_worker_and_a_killed_role_costs_only_time(
     api = roles.prepare(engine.url)
     for name in ("web", "gateway", "worker", "beat"):
         roles.start(name)
-    api.until_state(wait_until(lambda: api.get("hosts")["data"], seconds=20, what="the host")[0], "active")
+    api.until_state(wait_until(lambda: api.get("hosts")["data"], seconds=60, what="the host")[0], "active")
     row = api.create("containers", name="patient", imageUuid="docker:bb:local")
     row = api.until_state(row, "running")
 
@@ -56,7 +56,7 @@ def _check_without_worker(api: Api, roles: RoleProcesses, terminal: docker.APICl
     assert api.reload(row)["state"] == "stopping"
     assert state(terminal, row) == "running"
     roles.start("worker")
-    api.until_state(row, "stopped", seconds=20)
+    api.until_state(row, "stopped", seconds=60)
     assert state(terminal, row) == "exited"
 
 
@@ -79,13 +79,13 @@ def _check_lost_requeue(api: Api, roles: RoleProcesses, terminal: docker.APIClie
     api.act(api.reload(row), "start")
     roles.empty_queue()
     roles.start("worker")
-    api.until_state(row, "running", seconds=20)
+    api.until_state(row, "running", seconds=60)
     assert state(terminal, row) == "running"
 
 
 def _check_gateway_events(api: Api, terminal: docker.APIClient, row: Any) -> None:
     terminal.kill(row["externalId"])
-    api.until_state(row, "stopped", seconds=5)
+    api.until_state(row, "stopped", seconds=30)
 
 
 _LEASES_RUN_OUT = """
