@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.utils.dateparse import parse_datetime
@@ -13,6 +13,7 @@ from apps.containers.launch.values import RestartPolicy
 from apps.drivers.base import EngineContainer
 
 MIN_LIFETIME = 10.0
+MOST_NOTED = 3600  # seconds of a run, after which it does not matter how much longer it lasts
 ENDED = frozenset({"exited", "dead"})
 
 
@@ -50,6 +51,37 @@ class RunEnd:
         if self.error:
             return self.error
         return f"exit code {self.exit_code}" if self.exit_code is not None else "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRun:
+    """Since when the container runs, by the portal's clock, and for how many `seconds` it has been seen to.
+
+    A host's clock may be wrong, so that the engine's own time of the start only says that it is another run. One that
+    was never seen to begin, as it is from before runs were noted, has no `since` and counts as an old one.
+    """
+
+    since: datetime | None = None
+    seconds: int = MOST_NOTED
+
+    @classmethod
+    def from_status(cls, status: Mapping[str, Any]) -> Self:
+        """What was stored in a container's status."""
+        found = status.get("run")
+        return cls(parse_datetime(found["since"]), int(found["seconds"])) if found else cls()
+
+    @classmethod
+    def of(cls, status: Mapping[str, Any], seen: EngineContainer, now: datetime) -> Self:
+        """The run that the engine shows now, after what was stored before."""
+        known = cls.from_status(status)
+        if status.get("started_at") != seen.started_at:
+            return cls(now, 0)
+        lasted = MOST_NOTED if known.since is None else int((now - known.since) / timedelta(seconds=1))
+        return cls(known.since, min(MOST_NOTED, max(lasted, known.seconds)))
+
+    def to_status(self) -> dict[str, Any] | None:
+        """As `from_status` reads it."""
+        return {"since": self.since.isoformat(), "seconds": self.seconds} if self.since else None
 
 
 def has_ended(seen: EngineContainer | None) -> bool:

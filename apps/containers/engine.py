@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers.deployment_units import peers_in_unit, peers_label
+from apps.containers.endings import CurrentRun
 from apps.containers.launch.engine_body import engine_body
 from apps.containers.models import Container
 from apps.containers.network_checks import TARGET, check_target, combined_health, subnet_of
@@ -236,11 +237,12 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
     started = parse_datetime(seen.started_at or "")
     if state == "running" and started and started.year > 1 and row.status.get("started_at") != seen.started_at:
         fields |= {"start_count": row.start_count + 1, "first_running": row.first_running or started}
+    run = CurrentRun.of(row.status, seen, timezone.now()).to_status() if state == "running" else None
     messages = {"stopped": _exit_message(seen), "paused": "Paused on the host."}
     return ReconcileResult(
         state=state,
         message=messages.get(state, ""),
-        status={**row.status, **_observed_details(seen), **({TARGET: target} if row.network_check else {})},
+        status={**row.status, **_observed_details(seen), "run": run, **({TARGET: target} if row.network_check else {})},
         fields=fields,
         requeue_after=2.0 if state == "restarting" else None,
     )

@@ -18,13 +18,17 @@ from apps.hosts.workloads import DrainProgress
 from apps.stacks.health import DEGRADED, UNHEALTHY, UNKNOWN, Unit
 from apps.stacks.models import Service, ServiceRun, Slot
 from apps.stacks.plan import SlotView
+from apps.stacks.readiness import is_ready
 from apps.stacks.run_plan import WITH_CONTAINER
 
 LOST_HOST_RECHECK = 20.0  # seconds between reconciles of a service with containers on a lost host
 
 
-def slot_view(slot: Slot, lost_after: int | None) -> SlotView:
-    """The slot as the plan sees it; its container and successor must have been read together with their hosts."""
+def slot_view(slot: Slot, lost_after: int | None, min_ready: int) -> SlotView:
+    """The slot as the plan sees it; its container and successor must have been read together with their hosts.
+
+    `min_ready` is how many seconds a successor must run before it takes over.
+    """
     container, successor = slot.container, slot.successor
     if successor is not None and (successor.removal_requested or successor.removed is not None):
         successor = None
@@ -36,16 +40,10 @@ def slot_view(slot: Slot, lost_after: int | None) -> SlotView:
         is_finished=container is not None and container.final_exit_code is not None,
         must_leave=container is not None and must_leave_host(container, lost_after),
         successor=successor.pk if successor else None,
-        successor_ready=successor is not None and _is_ready(successor),
+        successor_ready=successor is not None and is_ready(successor, min_ready),
+        is_ready=container is not None and is_ready(container, min_ready),
         successor_must_leave=successor is not None and must_leave_host(successor, lost_after),
     )
-
-
-def _is_ready(successor: Container) -> bool:
-    """Whether it does the work already; a job that has ended has done it, and never runs again."""
-    if successor.final_exit_code is not None:
-        return True
-    return successor.display_state == "running" and successor.health in {"", "healthy"}
 
 
 def unit_of(container: Container) -> Unit:

@@ -31,10 +31,11 @@ class HandoverStrategy:
     batch_size: int = 1
     interval_ms: int = 2000
     update_links: bool = False
+    min_ready: int | None = None
 
     def __post_init__(self) -> None:
         """Check the limits. Raises `Invalid`."""
-        check_batches(self.batch_size, self.interval_ms)
+        check_batches(self.batch_size, self.interval_ms, self.min_ready)
         if check_scale(self.final_scale) < 1:
             raise Invalid(f"{AT}finalScale", "MinLimitExceeded", "finalScale is at least 1.")
 
@@ -51,6 +52,7 @@ def service_hand_over(row: Service, target: Service, *, actor: Actor, strategy: 
         "intervalMillis": strategy.interval_ms,
         "finalScale": strategy.final_scale,
         "updateLinks": strategy.update_links,
+        **({} if strategy.min_ready is None else {"minReadySeconds": strategy.min_ready}),
     }
     with transaction.atomic():
         links = _links_to(row, target) if strategy.update_links else []

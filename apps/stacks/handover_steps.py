@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.models import Container
 from apps.control.models import Operation
 from apps.control.services import request_change
 from apps.core.errors import Problem
@@ -18,6 +19,7 @@ from apps.stacks.handover import Handover
 from apps.stacks.health import HEALTHY
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import SlotView
+from apps.stacks.readiness import is_ready, seconds_in, wait_for_ready
 from apps.stacks.rollout import NEXT_BATCH_AT
 from apps.stacks.upgrade import PAUSED, ROLLING_BACK, UPGRADING
 
@@ -54,7 +56,10 @@ def handover_step(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]
     if next_at is not None and next_at > timezone.now():
         return HandoverStep(now, next_at=next_at, message=_counts(row, now, other))
     theirs = 0 if is_gone else other.scale
-    if not all(each.is_done for each in views) or not (is_gone or _is_settled(other)):
+    is_growing = row.upgrade_phase == ROLLING_BACK
+    if not all(each.is_done and (each.is_ready or not is_growing) for each in views) or not (
+        is_gone or _is_settled(other, seconds_in(row.upgrade))
+    ):
         trouble = "" if is_gone or not other.fault else f"{other.name}: {other.message}"
         return HandoverStep(now, message=trouble or _counts(row, now, other))
     return _next_step(row, other, now, theirs)
@@ -99,12 +104,16 @@ def token_of(row: Service) -> str:
     return f"{row.upgrade.get('id')} {row.upgrade_phase}"
 
 
-def _is_settled(other: Service) -> bool:
+def _is_settled(other: Service, min_ready: int) -> bool:
     """Whether all containers of the other service do their work."""
     status = other.status or {}
     is_observed = other.observed_generation == other.generation and status.get("achieved") == other.generation
     is_at_work = status.get("running") == other.scale and (not other.scale or status.get("health") == HEALTHY)
-    return is_observed and other.display_state == "active" and is_at_work
+    if not (is_observed and other.display_state == "active" and is_at_work):
+        return False
+    rows = Container.all_objects.filter(slot__service=other)
+    wait_for_ready(rows, min_ready)
+    return all(is_ready(each, min_ready) for each in rows)
 
 
 def apply_handover(step: HandoverStep | None, operation: Operation | None) -> None:

@@ -27,7 +27,7 @@ class SlotView:
     container is of another revision than the service and is to be replaced; `previous` is the one that was kept,
     `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs,
     `previous_must_leave` when it has to go from its host. Of its unit's sidekicks some may have `sidekicks_outdated`,
-    and some of these be replaced already (`sidekicks_begun`).
+    and some of these be replaced already (`sidekicks_begun`). `is_ready` when the container does its work.
     """
 
     number: int
@@ -46,6 +46,7 @@ class SlotView:
     previous_must_leave: bool = False
     sidekicks_outdated: bool = False
     sidekicks_begun: bool = False
+    is_ready: bool = True
 
     @property
     def is_upgraded_next(self) -> bool:

@@ -34,6 +34,7 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.plan import ServicePlan
+from apps.stacks.readiness import min_ready_seconds, wait_for_ready
 from apps.stacks.recreation import recreate_unhealthy, stays_on_host, unit_leaves_host, unready, with_next_recreation
 from apps.stacks.restart import RestartPlan
 from apps.stacks.restart_services import apply_restart, next_restart_at, restart_plan, restart_progress
@@ -55,7 +56,7 @@ from apps.stacks.services import links_remove_all, service_remove
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.stack_rollout import reconcile_rollout
 from apps.stacks.unit_steps import ServiceUnits, unit_tags
-from apps.stacks.upgrade import PAUSED, UpgradePlan, plan_upgrade
+from apps.stacks.upgrade import PAUSED, ROLLING_BACK, UPGRADING, UpgradePlan, plan_upgrade
 from apps.stacks.verdict.observer import judge_upgrade
 
 Plans = tuple[Goal, UpgradePlan, RestartPlan]
@@ -79,7 +80,7 @@ def reconcile_service(row: Service) -> ReconcileResult:
     steps = goal.plan
     upgrade = UpgradePlan()
     if row.desired == "active":
-        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting + unready(units, slots))
+        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting, unready(units, slots))
     staying = [slot for slot in slots if slot.number not in steps.drop]
     plans = (goal, upgrade, restart_plan(units, staying, goal.scale))
     _apply(units, slots, plans, operation)
@@ -259,7 +260,9 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> Reconc
     trouble = _first_trouble(everything) or goal.message if row.desired == "active" else ""
     # A canceled upgrade is at rest once nothing is replaced any more, whatever the new containers do: that may be why.
     is_paused = row.upgrade_phase in PAUSED and row.desired == "active"
-    if is_paused or not (steps.waiting or upgrade.left or restart.left or is_going_on):
+    if is_paused or not (
+        steps.waiting or upgrade.left or restart.left or is_going_on or _is_settling(row, upgrade.unready)
+    ):
         again = RECHECK_SECONDS if steps.waiting else RESYNC_SECONDS if row.desired == "active" else None
         if status["achieved"] != row.generation:
             note_image(row, slots)
@@ -269,14 +272,21 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> Reconc
     was_in_sync = row.status.get("achieved") == row.generation
     state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state
     done, total, what = _progress(row, plans, running)
+    ready_at = wait_for_ready(everything, min_ready_seconds(row))
     return ReconcileResult(
         state=state,
         status=status,
         message=failure or trouble or f"{done} of {total} {what}",
-        requeue_after=_seconds_to(next_at),
+        requeue_after=min(_seconds_to(next_at), _seconds_to(ready_at)),
         failed=bool(failure) and not was_in_sync,
         progress=100 * done // max(total, 1),
     )
+
+
+def _is_settling(row: Service, unready: int) -> bool:
+    """Whether the last batch of an upgrade, or of a rollback, still has to get ready as those before it had."""
+    is_new = row.status.get("achieved") != row.generation
+    return bool(unready) and is_new and row.upgrade_phase in {UPGRADING, ROLLING_BACK}
 
 
 def _removal_outcome(row: Service) -> ReconcileResult:
@@ -293,7 +303,11 @@ def _progress(row: Service, plans: Plans, running: int) -> tuple[int, int, str]:
     goal, upgrade, restart = plans
     if restart.left:
         return (*restart_progress(row, restart), "restarted")
-    return (goal.scale - upgrade.left, goal.scale, "up to date") if upgrade.left else (running, goal.scale, "running")
+    if upgrade.left:
+        return goal.scale - upgrade.left, goal.scale, "up to date"
+    if _is_settling(row, upgrade.unready):
+        return goal.scale - upgrade.unready, goal.scale, "ready"
+    return running, goal.scale, "running"
 
 
 def _seconds_to(next_batch: datetime | None) -> float:

@@ -16,6 +16,7 @@ from apps.control.services import request_change
 from apps.environments.actor import Actor
 from apps.stacks.batches import check_batches
 from apps.stacks.models import Service, Slot
+from apps.stacks.readiness import is_ready, seconds_in
 from apps.stacks.restart import RestartPlan, RestartView, plan_restart
 from apps.stacks.rollout import NEXT_BATCH_AT, request_if_allowed
 from apps.stacks.unit_steps import ServiceUnits
@@ -23,14 +24,15 @@ from apps.stacks.unit_steps import ServiceUnits
 
 @dataclass(frozen=True, slots=True)
 class RestartStrategy:
-    """How many deployment units at a time, and how long between the beginnings of two batches."""
+    """How many deployment units at a time, how long between the beginnings of two batches, and when one is ready."""
 
     batch_size: int = 1
     interval_ms: int = 2000
+    min_ready: int | None = None
 
     def __post_init__(self) -> None:
         """Check the limits. Raises `Invalid`."""
-        check_batches(self.batch_size, self.interval_ms)
+        check_batches(self.batch_size, self.interval_ms, self.min_ready)
 
 
 def service_restart(row: Service, *, actor: Actor, strategy: RestartStrategy) -> Service:
@@ -46,6 +48,7 @@ def service_restart(row: Service, *, actor: Actor, strategy: RestartStrategy) ->
     wanted = [[each for each in _unit(units, primary) if each.final_exit_code is None] for primary in primaries]
     marks = {str(each.pk): each.restart_mark for unit in wanted for each in unit}
     settings = {"batchSize": strategy.batch_size, "intervalMillis": strategy.interval_ms}
+    settings |= {} if strategy.min_ready is None else {"minReadySeconds": strategy.min_ready}
     restart = {**settings, "marks": marks, "units": sum(map(bool, wanted))}
     request = {"rollingRestartStrategy": settings, "containers": len(marks)}
     request_change(row, "restart", actor=actor, changes={"restart": restart}, request=request)
@@ -66,20 +69,21 @@ def restart_plan(units: ServiceUnits, slots: Sequence[Slot], scale: int) -> Rest
         return RestartPlan()
     primaries = [slot.container for slot in sorted(slots, key=lambda slot: slot.number)]
     staying = [each for each in primaries if each is not None and not each.removal_requested]
-    views = [_view(each, _unit(units, each), marks) for each in staying]
+    views = [_view(each, _unit(units, each), marks, seconds_in(row.restart)) for each in staying]
     next_at = parse_datetime(row.status.get(NEXT_BATCH_AT) or "")
     may_begin = next_at is None or next_at <= timezone.now()
     return plan_restart(scale, max(1, int(row.restart.get("batchSize", 1))), views, may_begin=may_begin)
 
 
-def _view(primary: Container, unit: Sequence[Container], marks: Mapping[str, int]) -> RestartView:
+def _view(primary: Container, unit: Sequence[Container], marks: Mapping[str, int], min_ready: int) -> RestartView:
     due = [each for each in unit if _is_due(each, marks)]
     is_up = all(_is_up(each) for each in unit)
+    least = 0 if due else min_ready  # what is to be restarted is not broken for having begun a moment ago
     return RestartView(
         primary.pk,
         is_due=bool(due),
         is_up=is_up,
-        is_ready=is_up and all(_is_over(each) or each.health in {"", "healthy"} for each in unit),
+        is_ready=is_up and all(is_ready(each, least) for each in unit),
         can_restart=all(CONTAINER.allows("restart", each.display_state) for each in due),
     )
 

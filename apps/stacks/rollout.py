@@ -20,6 +20,7 @@ from apps.environments.actor import SYSTEM
 from apps.stacks.drain import is_host_left, slot_view
 from apps.stacks.models import Service, ServiceRevision, Slot, UpgradeObservation
 from apps.stacks.plan import SlotView
+from apps.stacks.readiness import min_ready_seconds
 from apps.stacks.upgrade import KEEPING, PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
 
 REVISION_LABEL = "io.corral.service.revision"
@@ -33,7 +34,8 @@ def revision_of(container: Container) -> int:
 
 def upgrade_view(row: Service, slot: Slot) -> SlotView:
     """The slot as both plans see it."""
-    view, container, previous = slot_view(slot, row.lost_after), slot.container, slot.previous
+    view = slot_view(slot, row.lost_after, min_ready_seconds(row))
+    container, previous = slot.container, slot.previous
     is_paused = row.upgrade_phase in PAUSED
     if previous is not None and (previous.removal_requested or previous.removed is not None):
         previous = None

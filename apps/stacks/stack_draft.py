@@ -231,5 +231,8 @@ def _versioned(wanted: Sidekick, before: Sidekick | None, number: int) -> Sideki
 
 def _strategy(said: Mapping[str, Any]) -> UpgradeStrategy:
     return UpgradeStrategy(
-        said.get("batchSize", 1), said.get("intervalMillis", 2000), bool(said.get("startFirst", False))
+        said.get("batchSize", 1),
+        said.get("intervalMillis", 2000),
+        bool(said.get("startFirst", False)),
+        min_ready=said.get("minReadySeconds"),
     )

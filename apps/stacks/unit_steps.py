@@ -21,6 +21,7 @@ from apps.stacks.drain import must_leave_host, unit_of
 from apps.stacks.health import Unit, worst_of
 from apps.stacks.models import Service, ServiceRevision, Slot
 from apps.stacks.plan import SlotView
+from apps.stacks.readiness import is_ready, min_ready_seconds
 from apps.stacks.rollout import REVISION_LABEL, request_if_allowed, revision_of
 from apps.stacks.sidekicks import PRIMARY, Sidekick, creation_order
 from apps.stacks.units import MemberView, UnitDemand, UnitPlan, plan_unit
@@ -60,14 +61,14 @@ class ServiceUnits:
             for each in self.members_of(slot.container)
             if each.launch_name in self._versions and self._member_view(each).is_outdated
         ]
-        successors = self.members_of(slot.successor)
+        successors, min_ready = self.members_of(slot.successor), min_ready_seconds(self.row)
         return replace(
             view,
             sidekicks_outdated=bool(outdated),
             sidekicks_begun=any(each.desired == "stopped" for each in outdated),
             successor_ready=view.successor_ready
             and len(successors) >= len(self.sidekicks)
-            and all(self._member_view(each).is_done and each.health in {"", "healthy"} for each in successors),
+            and all(self._member_view(each).is_done and is_ready(each, min_ready) for each in successors),
         )
 
     def waiting(self, views: Iterable[SlotView], slots: Sequence[Slot]) -> int:

@@ -40,7 +40,7 @@ class UpgradePlan:
     `stop`: stop the container, to be replaced; `replace`: its container is stopped, give the slot another; `surge`:
     start another beside it; `promote`: that one runs, make it the slot's; `discard`: remove what was kept.
     `begun` are the slots with which a batch begins now, `sidekicks` those whose outdated sidekicks are to be replaced;
-    `left` counts the slots that are not up to date.
+    `left` counts the slots that are not up to date, `unready` those that are and run without being ready.
     """
 
     stop: tuple[int, ...] = ()
@@ -51,10 +51,13 @@ class UpgradePlan:
     begun: tuple[int, ...] = ()
     sidekicks: tuple[int, ...] = ()
     left: int = 0
+    unready: int = 0
 
 
-def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> UpgradePlan:
-    """The next steps for the slots of an active service; `busy` counts the up-to-date slots that are not ready yet.
+def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int, unready: int = 0) -> UpgradePlan:
+    """The next steps for the slots of an active service.
+
+    `busy` counts the up-to-date slots that are not where they should be, `unready` those that are, but not ready yet.
 
     Slots that are empty or whose host is being left are not for this plan: they get a container of the current
     revision anyway, and were both plans to give them one, the second would take the first for the one to replace.
@@ -63,7 +66,7 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> Upgr
     outdated = sorted((slot for slot in slots if slot.is_upgraded_next), key=lambda slot: slot.number)
     in_progress = [slot for slot in outdated if _has_begun(slot)]
     waiting = [slot for slot in outdated if not _has_begun(slot)]
-    is_free = not (busy or in_progress or any(slot.previous_is_stopping for slot in slots))
+    is_free = not (busy or unready or in_progress or any(slot.previous_is_stopping for slot in slots))
     is_held = rollout.holds_after_first and len(outdated) < len(slots)
     begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin and not is_held else []
     primaries = [slot for slot in in_progress if slot.is_outdated]
@@ -78,6 +81,7 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int) -> Upgr
         begun=tuple(slot.number for slot in begun),
         sidekicks=tuple(slot.number for slot in [*begun, *in_progress] if slot.sidekicks_outdated),
         left=len(outdated),
+        unready=unready,
     )
 
 

@@ -44,7 +44,8 @@ PHASES = {
 class UpgradeStrategy:
     """How many containers at a time, how long between two batches, and whether new ones start before old ones stop.
 
-    `verdict` says how the upgrade is judged (`parse_verdict`): None as the service's upgrades are. With
+    A new one counts once it has run for `min_ready` seconds, or its health check has passed; None is the installation's
+    default. `verdict` says how the upgrade is judged (`parse_verdict`): None as the service's upgrades are. With
     `keeps_verdict` the service's later upgrades are judged alike.
     """
 
@@ -53,10 +54,11 @@ class UpgradeStrategy:
     start_first: bool = False
     verdict: Mapping[str, Any] | None = None
     keeps_verdict: bool = False
+    min_ready: int | None = None
 
     def __post_init__(self) -> None:
         """Check the limits. Raises `Invalid`."""
-        check_batches(self.batch_size, self.interval_ms)
+        check_batches(self.batch_size, self.interval_ms, self.min_ready)
 
     def to_json(self) -> dict[str, Any]:
         """What a service keeps of it."""
@@ -64,6 +66,7 @@ class UpgradeStrategy:
             "batchSize": self.batch_size,
             "intervalMillis": self.interval_ms,
             "startFirst": self.start_first,
+            **({} if self.min_ready is None else {"minReadySeconds": self.min_ready}),
         }
 
 

@@ -123,6 +123,7 @@ TUNNEL_PORT = env_port("TUNNEL_PORT")
 # Where engines may be added by their address, such as 10.0.0.0/8,192.168.7.0/24; empty: anywhere.
 ENGINE_NETWORKS = env_list("ENGINE_NETWORKS")
 
+MIN_READY_SECONDS = 5  # a new container runs so long before an upgrade counts on it, as Docker watches an update
 WAKE_BY = env("WAKE_BY", "celery")  # or "clock": no queue, due rows are found every two seconds
 CELERY_APP = app  # imported here so that every process that enqueues a reconcile knows the broker
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)

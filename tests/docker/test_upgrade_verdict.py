@@ -17,9 +17,9 @@ from tests.engine import PrivateEngine
 pytestmark = pytest.mark.docker
 
 PREFIX = "judged_web_"
-SERVE = ["sh", "-c", "echo level=info msg=started; sleep 600"]
+SERVE = ["sh", "-c", "trap exit TERM; echo level=info msg=started; sleep 600 & wait"]
 CRASH = ["sh", "-c", "echo level=fatal msg=boom; exit 3"]
-COMPLAIN = ["sh", "-c", "while true; do echo level=error msg=lost; sleep 1; done"]
+COMPLAIN = ["sh", "-c", "trap exit TERM; while true; do echo level=error msg=lost; sleep 1; done"]
 ROLLBACK = {"minutes": 5, "onBad": "rollback", "onGood": "finish"}
 
 
@@ -67,8 +67,6 @@ def three(api: Api) -> Iterator[Any]:
 def test_a_release_that_crashes_is_rolled_back_while_the_old_one_serves(
     api: Api, engine: PrivateEngine, three: Any
 ) -> None:
-    # Their first process ignores SIGTERM. A new container that runs for a moment before it crashes counts as ready, so
-    # that an old one is asked to stop; the rollback comes within its grace. One that stops at once would be missed.
     with serving_counts(engine) as seen:
         upgrade(api, three, CRASH, ROLLBACK)
         wait_until(lambda: "rollback" in audited(api), seconds=90, what="rolled back by its policy")

@@ -58,6 +58,11 @@ class SimulatedFleet:
         self.run()
         self.reconcile_hosts()
 
+    def pass_moment(self, **span: float) -> None:
+        """Let time pass: what is due by then is reconciled; nobody looks at the hosts."""
+        Clock.offset += timedelta(**span)
+        self.run()
+
     def service(self, stack: Stack, name: str = "web", scale: int = 2, **more: Any) -> Service:
         """An active service, at rest."""
         config = LaunchConfig.from_wire({**CONFIG, **more.pop("config", {})})

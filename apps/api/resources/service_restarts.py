@@ -26,8 +26,9 @@ class RollingRestartStrategyResource(EmbeddedResource):
     name = "rollingRestartStrategy"
     roles = OPERATOR_INPUT
     own_fields = parse_fields("""
-        batchSize      int c =1 1..1000
-        intervalMillis int c =2000 100..86400000
+        batchSize       int c =1 1..1000
+        intervalMillis  int c =2000 100..86400000
+        minReadySeconds int c 0..3600
     """)
 
 
@@ -35,5 +36,5 @@ def restart(caller: ApiCaller, row: Service, data: Data) -> None:
     """Start the restart that the body describes; one container at a time where it says nothing. Raises `Invalid`."""
     kind = find_resource("rollingRestartStrategy")
     sent = validate_body(kind.fields if kind else (), data.get("rollingRestartStrategy") or {}, "c")
-    strategy = RestartStrategy(sent.get("batchSize", 1), sent.get("intervalMillis", 2000))
+    strategy = RestartStrategy(sent.get("batchSize", 1), sent.get("intervalMillis", 2000), sent.get("minReadySeconds"))
     service_restart(row, actor=caller.actor, strategy=strategy)

@@ -21,18 +21,22 @@ class ReturnToRevisionInputResource(EmbeddedResource):
     name = "returnToRevisionInput"
     roles = OPERATOR_INPUT
     own_fields = parse_fields("""
-        revision       int     c * 1..
-        batchSize      int     c =1 1..1000
-        intervalMillis int     c =2000 100..86400000
-        startFirst     boolean c =false
-        note           string  c 0..500
+        revision        int     c * 1..
+        batchSize       int     c =1 1..1000
+        intervalMillis  int     c =2000 100..86400000
+        minReadySeconds int     c 0..3600
+        startFirst      boolean c =false
+        note            string  c 0..500
     """)
 
 
 def return_to_revision(caller: ApiCaller, row: Service, data: Data) -> None:
     """Upgrade the service to what the revision was, as a new one. Raises `Invalid`."""
     strategy = UpgradeStrategy(
-        data.get("batchSize") or 1, data.get("intervalMillis") or 2000, bool(data.get("startFirst"))
+        data.get("batchSize") or 1,
+        data.get("intervalMillis") or 2000,
+        bool(data.get("startFirst")),
+        min_ready=data.get("minReadySeconds"),
     )
     service_return_to(row, data["revision"], actor=caller.actor, strategy=strategy, note=data.get("note") or "")
 

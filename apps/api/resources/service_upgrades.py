@@ -18,6 +18,7 @@ from apps.core.errors import Invalid
 from apps.core.ids import row_number, wire_id
 from apps.stacks.handover_services import AT, HandoverStrategy, service_hand_over
 from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
+from apps.stacks.readiness import seconds_in
 from apps.stacks.sidekicks import shown
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
@@ -56,6 +57,7 @@ class InServiceUpgradeStrategyResource(EmbeddedResource):
         batchSize                     int                          c =1 1..1000
         intervalMillis                int                          c =2000 100..86400000
         launchConfig                  launchConfig                 c
+        minReadySeconds               int                          c 0..3600
         previousLaunchConfig          launchConfig                 r
         previousSecondaryLaunchConfigs array[secondaryLaunchConfig] r
         replaceSidekicks              boolean                      c =false
@@ -71,11 +73,12 @@ class ToServiceUpgradeStrategyResource(EmbeddedResource):
     name = "toServiceUpgradeStrategy"
     roles = OPERATOR_INPUT
     own_fields = parse_fields("""
-        batchSize      int                c =1 1..1000
-        finalScale     int                c =1 1..1000
-        intervalMillis int                c =2000 100..86400000
-        toServiceId    reference[service] c
-        updateLinks    boolean            c
+        batchSize       int                c =1 1..1000
+        finalScale      int                c =1 1..1000
+        intervalMillis  int                c =2000 100..86400000
+        minReadySeconds int                c 0..3600
+        toServiceId     reference[service] c
+        updateLinks     boolean            c
     """)
 
 
@@ -108,6 +111,7 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
             strategy.get("intervalMillis", 2000),
             strategy.get("startFirst", False),
             strategy.get("verdict"),
+            min_ready=strategy.get("minReadySeconds"),
         ),
         at=f"{_AT}launchConfig.",
         is_whole=is_whole,
@@ -129,6 +133,7 @@ def _hand_over(caller: ApiCaller, row: Service, sent: Any) -> None:
         found.get("batchSize") or 1,
         found.get("intervalMillis") or 2000,
         bool(found.get("updateLinks")),
+        found.get("minReadySeconds"),
     )
     service_hand_over(row, target, actor=caller.actor, strategy=strategy)
 
@@ -158,6 +163,7 @@ def serialize_upgrade(
     strategy = {
         "type": "inServiceUpgradeStrategy",
         **{name: row.upgrade.get(name) for name in ("batchSize", "intervalMillis", "startFirst")},
+        "minReadySeconds": seconds_in(row.upgrade),
         "verdict": row.upgrade.get("verdict"),
         "launchConfig": show(row.config),
         "previousLaunchConfig": show(previous.config) if previous else None,
@@ -175,5 +181,5 @@ def serialize_upgrade(
 def _serialize_handover(row: Service) -> dict[str, Any]:
     names = ("batchSize", "finalScale", "intervalMillis", "updateLinks")
     target = wire_id("s", row.upgrade_target_id) if row.upgrade_target_id is not None else None
-    kept = {name: row.upgrade.get(name) for name in names}
+    kept = {name: row.upgrade.get(name) for name in names} | {"minReadySeconds": seconds_in(row.upgrade)}
     return {"type": "toServiceUpgradeStrategy", **kept, "toServiceId": target}

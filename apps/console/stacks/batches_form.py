@@ -1,16 +1,21 @@
-"""The two fields of a form that says how containers are replaced or restarted in batches."""
+"""The fields of a form that says how containers are replaced or restarted in batches."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.conf import settings
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid
-from apps.stacks.batches import check_batches
+from apps.stacks.batches import MAX_READY, check_batches
 
-DEFAULT_BATCHES: Mapping[str, str] = {"batchSize": "1", "interval": "2"}
+DEFAULT_BATCHES: Mapping[str, str] = {
+    "batchSize": "1",
+    "interval": "2",
+    "minReady": str(settings.MIN_READY_SECONDS),
+}
 
 
 def parse_batches(sent: QueryDict) -> tuple[int, int]:
@@ -29,3 +34,14 @@ def parse_batches(sent: QueryDict) -> tuple[int, int]:
             raise Invalid("interval", problem.code, _("The pause is from 0.1 to 86400 seconds.")) from None
         raise
     return found
+
+
+def parse_min_ready(sent: QueryDict) -> int | None:
+    """How many seconds a new container runs before it counts; left empty, it is the default. Raises `Invalid`."""
+    text = sent.get("minReady", "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= MAX_READY):
+        reason = _("Enter whole seconds from 0 to %(most)d, such as 5.") % {"most": MAX_READY}
+        raise Invalid("minReady", "InvalidFormat", reason)
+    return int(text)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
 from apps.console.request_context import RequestContext, member_required
-from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches
+from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
 from apps.console.stacks.services import find
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
@@ -72,7 +72,7 @@ def _strategy(sent: QueryDict) -> HandoverStrategy:
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 9):
         raise Invalid("finalScale", "InvalidFormat", _("Enter how many containers it has in the end, such as 2."))
     try:
-        return HandoverStrategy(int(text), *parse_batches(sent), bool(sent.get("updateLinks")))
+        return HandoverStrategy(int(text), *parse_batches(sent), bool(sent.get("updateLinks")), parse_min_ready(sent))
     except Invalid as problem:
         field = str(problem.field).replace("scale", "finalScale")
         raise Invalid(field, problem.code, problem.message) from None

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.console.components import buttons
 from apps.console.components.freshness import combined_freshness
 from apps.console.request_context import RequestContext, member_required
-from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches
+from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
 from apps.console.stacks.services import find, freshness_rows
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
@@ -73,7 +73,8 @@ def return_to(ctx: RequestContext, pk: int, number: int) -> HttpResponse:
     if ctx.request.method == "POST":
         values = {name: ctx.request.POST.get(name, "") for name in _STRATEGY}
         try:
-            strategy = UpgradeStrategy(*parse_batches(ctx.request.POST), values["order"] == "start-first")
+            sent, is_first = ctx.request.POST, values["order"] == "start-first"
+            strategy = UpgradeStrategy(*parse_batches(sent), is_first, min_ready=parse_min_ready(sent))
             service_return_to(row, number, actor=ctx.actor, strategy=strategy, note=values["note"])
             text = _("%(name)s goes back to revision %(number)d.") % {"name": row.name, "number": number}
             return ctx.success_response(text, buttons.row_url(row, ""))

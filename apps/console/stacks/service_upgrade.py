@@ -16,7 +16,7 @@ from apps.console.containers.launch_form import (
     submitted_values,
 )
 from apps.console.request_context import RequestContext, member_required
-from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches
+from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
 from apps.console.stacks.service_form import form_choices
 from apps.console.stacks.services import find
 from apps.console.stacks.sidekick_form import FIELD as SIDEKICKS
@@ -28,7 +28,7 @@ from apps.stacks.models import Service
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
-_OWN = frozenset({"batchSize", "interval", "startFirst", "note"}) | FORM_FIELDS  # fields of this form alone
+_OWN = frozenset({"batchSize", "interval", "minReady", "startFirst", "note"}) | FORM_FIELDS  # fields of this form alone
 
 
 @member_required
@@ -113,4 +113,5 @@ def _as_form(values: dict[str, Any]) -> QueryDict:
 def _parse_strategy(sent: QueryDict) -> UpgradeStrategy:
     batches, verdict = parse_batches(sent), parse_verdict_form(sent)
     keeps = bool(sent.get("keepVerdict"))
-    return UpgradeStrategy(*batches, sent.get("order") == "start-first", verdict, keeps_verdict=keeps)
+    is_first, least = sent.get("order") == "start-first", parse_min_ready(sent)
+    return UpgradeStrategy(*batches, is_first, verdict, keeps_verdict=keeps, min_ready=least)

@@ -9,7 +9,7 @@ from typing import Any
 from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
 from apps.core.fields import Check, boolean, integer, text
-from apps.stacks.batches import MAX_BATCH, MAX_INTERVAL, MIN_INTERVAL
+from apps.stacks.batches import MAX_BATCH, MAX_INTERVAL, MAX_READY, MIN_INTERVAL
 from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.value_formats import as_texts, parse_boolean
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml, without_lines
@@ -94,10 +94,16 @@ def _whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9 else value
 
 
-STRATEGY_KEYS = {"batch_size": "batchSize", "interval_millis": "intervalMillis", "start_first": "startFirst"}
+STRATEGY_KEYS = {
+    "batch_size": "batchSize",
+    "interval_millis": "intervalMillis",
+    "start_first": "startFirst",
+    "min_ready_seconds": "minReadySeconds",
+}
 _STRATEGY_CHECKS: dict[str, Check] = {
     "batch_size": integer(1, MAX_BATCH),
     "interval_millis": integer(MIN_INTERVAL, MAX_INTERVAL),
+    "min_ready_seconds": integer(0, MAX_READY),
     "start_first": lambda name, value: boolean(name, parse_boolean(value)),
 }
 
