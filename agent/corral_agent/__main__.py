@@ -52,7 +52,7 @@ async def _run_agents(options: Options) -> None:
 
         await fleet.run(options)
     else:
-        await HostAgent(options, LocalEngine(options.socket), options.state).run()
+        await HostAgent(options, LocalEngine(options.socket, network=options.network), options.state).run()
 
 
 if __name__ == "__main__":

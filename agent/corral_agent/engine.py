@@ -16,10 +16,12 @@ from corral_agent.documents import DocumentHandler
 from corral_agent.engine_proxy import http_head
 from corral_agent.engine_proxy.streams import MessageReader, Sink, Source
 from corral_agent.metadata.server import MetadataHandler
+from corral_agent.network.handler import NetworkHandler, OffHandler
 from health_checks.runner import CheckRunner
 
 _TIMEOUT = 10.0
 _CONNECT_TIMEOUT = 5.0
+_NETWORK_OFF = "The agent runs with CORRAL_NETWORK=off."
 
 
 class EngineUnreachable(Exception):
@@ -55,8 +57,8 @@ class LocalEngine:
 
     simulated = False
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, *, network: bool = True) -> None:
+        self._path, self._network = path, network
         self._groups = ContainerCgroups()
 
     async def open(self) -> tuple[Source, Sink]:
@@ -80,9 +82,12 @@ class LocalEngine:
         """Checks over the network of this machine."""
         return CheckRunner()
 
-    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - none keeps anything
+    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:
         """Those of this machine."""
-        return {"metadata": MetadataHandler()}
+        return {
+            "metadata": MetadataHandler(),
+            "network": NetworkHandler(folder, self.open) if self._network else OffHandler(_NETWORK_OFF),
+        }
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from corral_agent import VERSION
 
 DEFAULT_STATE, DEFAULT_SOCKET = "/var/lib/rancher/corral", "/var/run/docker.sock"
-_TRUE_VALUES = {"1", "true", "yes", "on"}
+_TRUE_VALUES, _FALSE_VALUES = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 class BadOption(Exception):
@@ -29,6 +29,7 @@ class Options:
     labels: Mapping[str, str] = field(default_factory=dict)
     ca: str = ""
     read_only: bool = False
+    network: bool = True
     simulate: int = 0
     name: str = "sim"
     control: str = ""
@@ -50,6 +51,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         labels=parse_labels(values.get("CATTLE_HOST_LABELS", "")),
         ca=values.get("CORRAL_CA", ""),
         read_only=values.get("CORRAL_READ_ONLY", "").lower() in _TRUE_VALUES,
+        network=values.get("CORRAL_NETWORK", "").lower() not in _FALSE_VALUES,
         simulate=found.simulate,
         name=found.name,
         control=found.control,

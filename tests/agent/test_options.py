@@ -49,6 +49,11 @@ def test_reading_only_is_off_unless_it_is_switched_on(value: str):
     assert not parse([URL], {"CORRAL_READ_ONLY": value}).read_only
 
 
+@pytest.mark.parametrize(("value", "network"), [("", True), ("on", True), ("off", False), ("0", False), ("No", False)])
+def test_the_network_is_managed_unless_that_is_switched_off(value: str, network: bool):
+    assert parse([URL], {"CORRAL_NETWORK": value}).network is network
+
+
 def test_simulated_hosts_are_asked_for_by_number():
     found = parse(["--simulate", "3", "--name", "demo", "--control", "/c", URL], {})
     assert (found.simulate, found.name, found.control) == (3, "demo", "/c")

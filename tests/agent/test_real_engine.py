@@ -73,6 +73,7 @@ def setup(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> It
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{source}:{source.parent}",
         "CORRAL_STATE": str(folder / "state"),
+        "CORRAL_NETWORK": "off",
     }
     log = folder / "log"
     with LoopThread() as loop:

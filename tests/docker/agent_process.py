@@ -21,6 +21,7 @@ class AgentProcess:
             CORRAL_STATE=str(folder / "state"),
             DOCKER_SOCKET=str(engine.url).removeprefix("unix://"),
             CATTLE_AGENT_IP="127.0.0.1",
+            CORRAL_NETWORK="off",  # it shares this machine's own network, which no test may touch
             **extra,
         )
         self.process: subprocess.Popen[bytes] | None = None

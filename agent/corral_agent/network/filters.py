@@ -1,0 +1,161 @@
+"""The filters of the managed network, as text for `nft`: nobody speaks with another's address; pure.
+
+Rules name ports, since not every kernel lets a rule ask for the bridge (`meta ibrname`), and they look at each frame by
+itself, since not every kernel follows connections through a bridge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from corral_agent.network.document import NetworkDocument, NetworkPolicy
+from corral_agent.network.wireguard import DEVICE
+from corral_agent.service_address import SERVICE_ADDRESS
+
+TABLE = "corral"
+FAMILIES = ("bridge", "ip")
+_VERSION = "version_"
+# Packets of one container to the host's own services: what a busy one needs many times over, and no flood.
+_RATE, _BURST = 2000, 4000
+_ENGINE_BRIDGES = ("docker0", "docker_gwbridge", "br-*")
+_MOST_GATEWAYS = 22  # as a prefix: 1,024 addresses, a quarter of a network that is smaller than four times that
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Guest:
+    """A container on this host: the bridge's port that its cable is in, and the addresses that are its own."""
+
+    port: str
+    mac: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Text for `nft -f -`, which replaces what was there in one transaction; `version` is a chain in it."""
+
+    text: str
+    version: str
+
+    def is_in_force(self, chains: Mapping[str, Any]) -> bool:
+        """Whether `nft -j list chains` shows this very set."""
+        rows = [row["chain"] for row in chains.get("nftables", []) if "chain" in row]
+        found = {(row["family"], row["name"]) for row in rows if row["table"] == TABLE}
+        return all((family, self.version) in found for family in FAMILIES)
+
+
+def render(document: NetworkDocument, ports: Iterable[str], guests: Iterable[Guest]) -> RuleSet:
+    """The filters for these ports of the bridge, of which `guests` are known."""
+    bodies = (_bridge_table(document, sorted(ports), sorted(guests)), _ip_table(document))
+    version = _VERSION + hashlib.sha256("".join(bodies).encode()).hexdigest()[:16]
+    tables = [_table(family, version, body) for family, body in zip(FAMILIES, bodies, strict=True)]
+    return RuleSet("".join(tables), version)
+
+
+def removal() -> str:
+    """Text for `nft -f -` that takes all filters away."""
+    return "".join(f"table {family} {TABLE} {{ }}\ndelete table {family} {TABLE}\n" for family in FAMILIES)
+
+
+def _table(family: str, version: str, body: str) -> str:
+    begun = f"table {family} {TABLE}"
+    return f"{begun} {{ }}\ndelete {begun}\n{begun} {{\n  chain {version} {{ }}\n{body}}}\n"
+
+
+def _bridge_table(document: NetworkDocument, ports: Sequence[str], guests: Sequence[Guest]) -> str:
+    """Whatever comes from a container's port has that container's addresses, and is IPv4 or ARP."""
+    owned = [f'"{guest.port}" . {guest.mac} . {guest.address}' for guest in guests]
+    limit = f"limit rate over {_RATE}/second burst {_BURST} packets"
+    return f"""\
+{_set("ports", "ifname", [f'"{port}"' for port in ports])}\
+{_set("guests", "ifname . ether_addr . ipv4_addr", owned)}\
+  set senders {{ type ipv4_addr; size 65535; flags dynamic; timeout 10s; }}
+  chain guest {{
+    ether type arp iifname . ether saddr . arp saddr ip @guests iifname . arp saddr ether . arp saddr ip @guests accept
+    iifname . ether saddr . ip saddr != @guests drop
+    ip daddr {SERVICE_ADDRESS} update @senders {{ ip saddr {limit} }} drop
+    ether type ip accept
+    drop
+  }}
+  chain arriving {{
+    type filter hook prerouting priority -300; policy accept;
+    ip saddr {SERVICE_ADDRESS} drop
+    arp saddr ip {SERVICE_ADDRESS} drop
+    iifname "{document.port}" accept
+    iifname @ports jump guest
+    ip saddr {document.subnet} drop
+    arp saddr ip {document.subnet} drop
+  }}
+{_policy_chains(document, guests) if document.policy.mode != "all" else ""}"""
+
+
+def _policy_chains(document: NetworkDocument, guests: Sequence[Guest]) -> str:
+    """What reaches a container of this host through the bridge: from hosts, its own group and allowed groups."""
+    policy, local = document.policy, {guest.address for guest in guests}
+    groups = [f"{address} : {group}" for address, group in sorted(policy.groups.items())]
+    admitted = [f"{address} . {group}" for address, group in sorted(_admitted(policy, local))]
+    return f"""\
+{_set("groups", "ipv4_addr : mark", groups, kind="map")}\
+{_set("admitted", "ipv4_addr . mark", admitted)}\
+  chain deliver {{
+    ip saddr {_gateways(document.subnet)} accept
+    meta mark set ip saddr map @groups
+    ip daddr . meta mark != @admitted meta mark set 0 drop
+    meta mark set 0
+  }}
+  chain forwarded {{
+    type filter hook forward priority -300; policy accept;
+    ether type ip oifname @ports jump deliver
+  }}
+"""
+
+
+def _admitted(policy: NetworkPolicy, addresses: Collection[str]) -> set[tuple[str, int]]:
+    partners: dict[int, set[int]] = {}
+    for first, second in policy.allowed:
+        partners.setdefault(first, set()).add(second)
+        partners.setdefault(second, set()).add(first)
+    own = {address: group for address, group in policy.groups.items() if address in addresses}
+    return {(address, other) for address, group in own.items() for other in {group} | partners.get(group, set())}
+
+
+def _gateways(subnet: str) -> str:
+    """The part of the subnet that hosts have their own addresses in."""
+    whole = IPv4Network(subnet)
+    return str(IPv4Network((whole.network_address, min(32, max(_MOST_GATEWAYS, whole.prefixlen + 2)))))
+
+
+def _ip_table(document: NetworkDocument) -> str:
+    """Frames of our VXLAN come from other hosts only: a container could else send some, with the host's address.
+
+    The number of the network stands 12 bytes into the UDP datagram; another VXLAN on the same port is left alone.
+    """
+    ours = f"udp dport {document.udp_port} @th,96,24 {document.vni}"
+    trusted = f'iifname != "{DEVICE}"' if document.wireguard else "ip saddr != @hosts"
+    bridges = "".join(f'    iifname "{name}" {ours} drop\n' for name in (document.bridge, *_ENGINE_BRIDGES))
+    tunnel = f'    oifname "{DEVICE}" drop\n    iifname "{DEVICE}" drop\n' if document.wireguard else ""
+    leaving = f"""\
+  chain leaving {{
+    type filter hook output priority -10; policy accept;
+    {ours} oifname != "{DEVICE}" drop
+  }}
+"""
+    return f"""\
+{_set("hosts", "ipv4_addr", sorted(document.remote_addresses))}\
+  chain arriving {{
+    type filter hook input priority -10; policy accept;
+    {ours} {trusted} drop
+  }}
+  chain passing {{
+    type filter hook forward priority -10; policy accept;
+{bridges}{tunnel}  }}
+{leaving if document.wireguard else ""}"""
+
+
+def _set(name: str, content: str, elements: Sequence[str], kind: str = "set") -> str:
+    filled = f" elements = {{ {', '.join(elements)} }};" if elements else ""
+    return f"  {kind} {name} {{ type {content};{filled} }}\n"

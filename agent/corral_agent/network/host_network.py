@@ -1,0 +1,227 @@
+"""The managed network on the machine itself: reads what is there and changes what differs. Everything here blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from corral_agent.network import commands, filters, guests, netlink, plan, wireguard
+from corral_agent.network.commands import CommandFailed, ProgramMissing
+from corral_agent.network.document import NetworkDocument
+from corral_agent.network.filters import Guest
+from corral_agent.network.found import (
+    Found,
+    NetworkLink,
+    conflicting_route,
+    parse_addresses,
+    parse_forwarding,
+    parse_links,
+    parse_routes,
+)
+from corral_agent.network.wireguard import FoundWireGuard
+
+log = logging.getLogger("corral_agent")
+
+_NO_WIREGUARD = (
+    "this host has neither WireGuard in its kernel nor the program wireguard-go:"
+    " install the package wireguard-go, or switch the encryption of the environment's network off"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a round has found and done. `warning` is what does not work although the network does."""
+
+    has_bridge: bool = True
+    conflict: str = ""
+    warning: str = ""
+    tunnel: FoundWireGuard = field(default_factory=FoundWireGuard)
+    guests: frozenset[Guest] = frozenset()
+    arrived: frozenset[Guest] = frozenset()
+    unknown_ports: int = 0
+
+
+class HostNetwork:
+    """One managed network on this machine; `folder` keeps the private key."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._guests: frozenset[Guest] | None = None
+        self.public_key = ""
+
+    def ensure(
+        self, document: NetworkDocument, endpoints: Mapping[str, str] | None, moved: Collection[str] = ()
+    ) -> Outcome:
+        """Make everything as the document has it. `endpoints` is None when the engine does not say who is connected.
+
+        Raises `CommandFailed`.
+        """
+        if document.wireguard:
+            self.public_key = self._load_key()
+        found = _look(document)
+        _run(plan.plan_service_address(found))
+        conflict = conflicting_route(found, document.subnet, document.bridge)
+        if document.bridge not in found.links:
+            return Outcome(has_bridge=False, conflict=conflict)
+        _check_bridge(document, found)
+        arrived, unknown_ports, warning = self._ensure_filters(document, found, endpoints)
+        _run(plan.plan_removal(document, found))
+        tunnel = self._ensure_tunnel(document, found, moved)
+        steps = plan.plan_port(document, _look(document))
+        _run(steps)
+        everybody = self._known_guests()
+        return Outcome(
+            conflict=conflict,
+            warning=warning,
+            tunnel=tunnel,
+            guests=everybody,
+            # Before the port was as it is now, nobody could hear an announcement.
+            arrived=everybody if steps else arrived,
+            unknown_ports=unknown_ports,
+        )
+
+    # Filters
+
+    def _ensure_filters(
+        self, document: NetworkDocument, found: Found, endpoints: Mapping[str, str] | None
+    ) -> tuple[frozenset[Guest], int, str]:
+        before = self._known_guests()
+        if endpoints is None:
+            endpoints = {container.mac: container.address for container in document.containers}
+            endpoints |= {guest.mac: guest.address for guest in before}
+        ports = {link.name: link for link in found.ports(document.bridge)}
+        macs = _read_macs([link for name, link in ports.items() if name not in {guest.port for guest in before}])
+        now = guests.assign(list(ports), macs, endpoints, before)
+        rules = filters.render(document, ports, now)
+        warning = ""
+        try:
+            if not rules.is_in_force(commands.read_object(("nft", "-j", "list", "chains"))):
+                commands.run(("nft", "-f", "-"), rules.text)
+        except CommandFailed as error:
+            if document.policy.mode != "all":
+                raise CommandFailed(f"the network policy cannot be enforced: {error}") from None
+            warning = f"containers could use each other's addresses, since there are no filters: {error}"
+        self._guests = now
+        arrived = now - before
+        _pin(arrived)
+        return arrived, len(ports) - len(now), warning
+
+    def _known_guests(self) -> frozenset[Guest]:
+        """From the filters that an agent before this one has left, the first time."""
+        if self._guests is None:
+            self._guests = frozenset()
+            with contextlib.suppress(CommandFailed):
+                listed = commands.read_object(("nft", "-j", "list", "set", "bridge", filters.TABLE, "guests"))
+                self._guests = guests.parse_guests(listed)
+        return self._guests
+
+    # WireGuard
+
+    def _load_key(self) -> str:
+        """The public key; the private one is made here, and stays here."""
+        path = self._folder / "wireguard.key"
+        try:
+            private = path.read_text().strip() if path.is_file() else ""
+            if not private:
+                private = commands.run(("wg", "genkey")).strip()
+                _write_secret(path, private)
+        except OSError as error:
+            raise CommandFailed(f"the key of this host cannot be kept in {path}: {error.strerror}") from None
+        if not self.public_key:
+            self.public_key = commands.run(("wg", "pubkey"), private).strip()
+        return self.public_key
+
+    def _ensure_tunnel(self, document: NetworkDocument, found: Found, moved: Collection[str]) -> FoundWireGuard:
+        if document.wireguard is None:
+            _run(plan.plan_tunnel_device(document, found))
+            return FoundWireGuard()
+        if wireguard.DEVICE not in found.links:
+            _create_tunnel()
+            found = _look(document)
+        show = ("wg", "show", wireguard.DEVICE, "dump")
+        before = wireguard.parse_dump(commands.run(show))
+        steps = wireguard.plan_settings(
+            document,
+            before,
+            key_file=str(self._folder / "wireguard.key"),
+            public_key=self.public_key,
+            moved=moved,
+            now=time.time(),
+        )
+        _run(steps)
+        _run(plan.plan_tunnel_device(document, found))
+        return wireguard.parse_dump(commands.run(show)) if steps else before
+
+
+def _look(document: NetworkDocument) -> Found:
+    links = parse_links(commands.read_rows(("ip", "-j", "-d", "link", "show")))
+    forwarding = ("bridge", "-j", "fdb", "show", "dev", document.port)
+    return Found(
+        links=links,
+        addresses=parse_addresses(commands.read_rows(("ip", "-j", "-4", "addr", "show"))),
+        forwarding=parse_forwarding(commands.read_rows(forwarding)) if document.port in links else frozenset(),
+        routes=parse_routes(commands.read_rows(("ip", "-j", "-4", "route", "show"))),
+    )
+
+
+def _run(steps: list[plan.Step]) -> None:
+    for step in steps:
+        log.info("network: %s", " ".join(step))
+        commands.run(step)
+
+
+def _check_bridge(document: NetworkDocument, found: Found) -> None:
+    has = found.addresses.get(document.bridge, frozenset())
+    if has and document.bridge_address not in has:
+        raise CommandFailed(
+            f"the Docker network {document.network} has the address {', '.join(sorted(has))} instead of"
+            f" {document.bridge_address}: remove the containers that are connected to it, then the network"
+        )
+
+
+def _read_macs(links: list[NetworkLink]) -> dict[str, str]:
+    """Those of the containers' ends of cables; one that has no namespace yet is not ready."""
+    found = {}
+    for link in links:
+        if link.peer_nsid is not None:
+            with contextlib.suppress(OSError):
+                found[link.name] = netlink.read_peer_mac(link.peer_index, link.peer_nsid)
+    return found
+
+
+def _pin(arrived: Collection[Guest]) -> None:
+    """Tell the bridge behind which port a container is.
+
+    It may still look for it behind the VXLAN port, where it was before it moved here.
+    """
+    for guest in sorted(arrived):
+        with contextlib.suppress(CommandFailed):  # gone again
+            commands.run(("bridge", "fdb", "replace", guest.mac, "dev", guest.port, "master", "static"))
+
+
+def _create_tunnel() -> None:
+    try:
+        commands.run(("ip", "link", "add", wireguard.DEVICE, "type", "wireguard"))
+    except ProgramMissing:
+        raise
+    except CommandFailed as refusal:
+        log.info("no WireGuard in the kernel (%s): wireguard-go is started", refusal)
+        try:
+            commands.run(("wireguard-go", wireguard.DEVICE))
+        except ProgramMissing:
+            raise CommandFailed(_NO_WIREGUARD) from None
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(f"{text}\n")
+    part.replace(path)

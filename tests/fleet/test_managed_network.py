@@ -1,0 +1,232 @@
+"""Containers on several hosts in one network, made by the agents' network part without a portal."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.fleet.engine import IMAGE
+from tests.fleet.fleet import Fleet
+from tests.fleet.network_agent import NetworkAgent
+
+pytestmark = pytest.mark.docker
+
+SUBNET = ipaddress.ip_network("10.42.0.0/16")
+
+
+def mac_of(address: str) -> str:
+    return "02:42:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+
+
+class Lab:
+    """An environment of several hosts: its documents, and containers that get their addresses as the portal would."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.agents = {number: NetworkAgent(host) for number, host in fleet.hosts.items()}
+        self.addresses: dict[str, int] = {}
+        self.keys: dict[int, str] = {}
+        self.settings: dict[str, Any] = {"encryption": "none", "mtu": 1450, "policy": {"mode": "all"}}
+
+    def document(self, number: int, members: set[int]) -> dict[str, Any]:
+        encrypted = self.settings["encryption"] == "wireguard"
+        return {
+            "environment": "e1",
+            "subnet": str(SUBNET),
+            "gateway": str(SUBNET[number]),
+            "network": "corral",
+            "bridge": "corral0",
+            "port": "corral-vx",
+            "vni": 42,
+            "udpPort": 4789,
+            **self.settings,
+            "address": self.fleet.hosts[number].address,
+            "wireguard": {"port": 51820, "address": f"10.43.0.{number}/16"} if encrypted else None,
+            "peers": [self._peer(each) for each in sorted(members - {number})],
+            "containers": [
+                {"address": address, "mac": mac_of(address), "host": f"h{on}", "container": "", "engineId": ""}
+                for address, on in self.addresses.items()
+            ],
+        }
+
+    def _peer(self, number: int) -> dict[str, Any]:
+        host = self.fleet.hosts[number]
+        return {
+            "host": host.name,
+            "name": host.name,
+            "address": host.address,
+            "publicKey": self.keys.get(number, ""),
+            "tunnelAddress": f"10.43.0.{number}",
+            "gateway": str(SUBNET[number]),
+        }
+
+    def push(self, *members: int, **settings: Any) -> None:
+        """Give every host the document of an environment with these hosts, all unless named, and wait."""
+        self.settings |= settings
+        present = set(members or self.agents)
+        for number in present:
+            self.agents[number].put(self.document(number, present))
+        for number in present:
+            self.agents[number].wait_until()
+
+    def encrypt(self) -> None:
+        """Switch encryption on: keys are reported first, and come back with the next document."""
+        self.push(encryption="wireguard", mtu=1370)
+        self.keys = {number: agent.status()["publicKey"] for number, agent in self.agents.items()}
+        self.push()
+
+    def run(self, number: int, address: str, **host_config: Any) -> str:
+        """A container with this address; its id."""
+        self.addresses[address] = number
+        api = self.fleet.hosts[number].terminal
+        made = api.create_container(
+            IMAGE,
+            ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"],
+            host_config=api.create_host_config(network_mode="corral", **host_config),
+            networking_config=api.create_networking_config(
+                {"corral": api.create_endpoint_config(ipv4_address=address)}
+            ),
+            mac_address=mac_of(address),
+        )
+        api.start(made["Id"])
+        return str(made["Id"])
+
+    def stop(self, number: int, container: str) -> None:
+        self.fleet.hosts[number].terminal.remove_container(container, force=True)
+
+    def exec(self, number: int, container: str, *command: str) -> tuple[int, str]:
+        """The exit code and the output of a command in a container."""
+        api = self.fleet.hosts[number].terminal
+        made = api.exec_create(container, list(command))
+        output = api.exec_start(made["Id"]).decode(errors="replace")
+        return api.exec_inspect(made["Id"])["ExitCode"], output
+
+    def ping(self, number: int, container: str, address: str, *options: str) -> bool:
+        return self.exec(number, container, "ping", "-c1", "-W1", *options, address)[0] == 0
+
+
+@pytest.fixture(scope="module")
+def lab(fleet: Fleet) -> Iterator[Lab]:
+    made = Lab(fleet)
+    for agent in made.agents.values():
+        agent.start()
+    made.push()
+    yield made
+    for agent in made.agents.values():
+        agent.end()
+
+
+def show(figure: str) -> None:
+    """A figure for whoever reads the log; pytest shows it with `-s`."""
+    sys.stdout.write(f"\n{figure}\n")
+
+
+def until(condition: Any, seconds: float, what: str) -> float:
+    """How long it took until the condition held."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, what
+    return time.monotonic() - began
+
+
+def test_containers_reach_each_other_on_all_hosts(lab: Lab):
+    one, two, three = lab.run(1, "10.42.4.1"), lab.run(2, "10.42.4.2"), lab.run(3, "10.42.4.3")
+    lab.push()
+    until(lambda: lab.ping(1, one, "10.42.4.2"), 5, "1 to 2")
+    for number, container in ((1, one), (2, two), (3, three)):
+        for address in ("10.42.4.1", "10.42.4.2", "10.42.4.3", "10.42.0.1", "10.42.0.2", "10.42.0.3"):
+            assert lab.ping(number, container, address), (number, address)
+    shown = lab.fleet.hosts[2].terminal.inspect_container(two)["NetworkSettings"]["Networks"]
+    assert [each["IPAddress"] for each in shown.values()] == ["10.42.4.2"]
+
+
+def test_a_container_that_moved_is_reached_within_a_second(lab: Lab):
+    one, old = lab.run(1, "10.42.4.1"), lab.run(2, "10.42.4.7")
+    lab.push()
+    until(lambda: lab.ping(1, one, "10.42.4.7"), 5, "the first place")
+    lab.stop(2, old)
+    lab.run(3, "10.42.4.7")
+    took = until(lambda: lab.ping(1, one, "10.42.4.7"), 5, "the second place")
+    local = lab.run(3, "10.42.4.8")
+    assert lab.ping(3, local, "10.42.4.7")
+    show(f"reached {took * 1000:.0f} ms after its start")
+    assert took < 1
+
+
+def test_everything_goes_on_without_agents_and_engines(lab: Lab):
+    one, two = lab.run(1, "10.42.4.1"), lab.run(2, "10.42.4.2")
+    lab.push()
+    until(lambda: lab.ping(1, one, "10.42.4.2"), 5, "before")
+    lab.agents[1].end(signal.SIGKILL)
+    assert lab.ping(1, one, "10.42.4.2")
+    lab.agents[1].start()
+    lab.agents[1].wait_until()
+    assert lab.ping(1, one, "10.42.4.2")
+    lab.fleet.engines[2].end(signal.SIGKILL)
+    assert lab.ping(1, one, "10.42.4.2")
+    lab.fleet.engines[2].restart()
+    lab.fleet.hosts[2].terminal.start(two)
+    until(lambda: lab.ping(1, one, "10.42.4.2"), 5, "after the engine")
+
+
+def test_a_peer_that_left_hears_nothing_until_it_is_back(lab: Lab):
+    one, three = lab.run(1, "10.42.4.1"), lab.run(3, "10.42.4.3")
+    lab.push()
+    until(lambda: lab.ping(1, one, "10.42.4.3"), 5, "before")
+    lab.push(1, 2)
+    assert not lab.ping(1, one, "10.42.4.3")
+    lab.push()
+    until(lambda: lab.ping(1, one, "10.42.4.3"), 5, "after")
+    assert lab.ping(3, three, "10.42.4.1")
+
+
+def test_a_container_moved_while_a_cable_was_cut(lab: Lab):
+    one, old = lab.run(1, "10.42.4.1"), lab.run(2, "10.42.4.9")
+    lab.push()
+    until(lambda: lab.ping(1, one, "10.42.4.9"), 5, "before")
+    until(lambda: _reachable(lab, 3, "h1"), 5, "reported")
+    lab.fleet.hosts[1].disconnect()
+    until(lambda: not _reachable(lab, 3, "h1"), 10, "silence reported")
+    lab.stop(2, old)
+    lab.run(3, "10.42.4.9")
+    time.sleep(1)  # all its announcements are lost
+    lab.fleet.hosts[1].reconnect()
+    took = until(lambda: lab.ping(1, one, "10.42.4.9"), 10, "after")
+    show(f"reached {took * 1000:.0f} ms after the cable was back")
+    assert took < 3
+
+
+def _reachable(lab: Lab, number: int, peer: str) -> bool:
+    return bool(lab.agents[number].status()["peers"][peer]["reachable"])
+
+
+def test_a_power_failure_is_healed_before_the_portal_is_back(lab: Lab):
+    one, three = lab.run(1, "10.42.4.1"), lab.run(3, "10.42.4.3")
+    lab.push()
+    lab.fleet.hosts[3].power_off()
+    lab.fleet.power_on(3)
+    lab.agents[3].start()
+    lab.agents[3].wait_until()
+    lab.fleet.hosts[3].terminal.start(three)
+    until(lambda: lab.ping(1, one, "10.42.4.3"), 5, "after")
+
+
+def test_the_engines_own_rule_against_routed_packets_changes_nothing(lab: Lab):
+    one, two = lab.run(1, "10.42.4.1"), lab.run(2, "10.42.4.2", port_bindings={80: 8080})
+    lab.push()
+    rule = ("PREROUTING", "-d", "10.42.4.2", "!", "-i", "corral0", "-j", "DROP")
+    host = lab.fleet.hosts[2]
+    host.run("iptables", "-t", "raw", "-I", *rule)
+    try:
+        until(lambda: lab.ping(1, one, "10.42.4.2"), 5, "from another host")
+        assert lab.ping(2, two, "10.42.4.1")
+        host.run("ping", "-c1", "-W1", "10.42.4.2")
+        lab.fleet.hosts[1].run("ping", "-c1", "-W1", "10.42.4.2")
+    finally:
+        host.run("iptables", "-t", "raw", "-D", *rule)
