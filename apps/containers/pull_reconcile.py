@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.utils import timezone
 
+from apps.containers.built_images import builder_of, send_built_image
 from apps.containers.models import Container, Pull
 from apps.containers.pull_attempts import PullAttempts
 from apps.control.reconcile import extend_lease
@@ -65,8 +66,15 @@ def is_needed(row: Pull) -> bool:
 
 
 def _pull_from_registry(row: Pull) -> ReconcileResult:
-    """Pull from the registry; if it does not have the image, from another host of the environment."""
+    """Pull from the registry; if it does not have the image, from another host of the environment.
+
+    What this portal builds itself is not asked of a registry first: a name that none knows takes up to 20 seconds.
+    """
     try:
+        if builder_of(row.image) is not None:
+            _report_progress(row, 10, f"Building {row.image}")
+            if not send_built_image(driver_of(row.host), row.image):
+                return _pulled_result()
         for progress in driver_of(row.host).pull(row.image):
             _report_progress(row, progress.percent, progress.text)
     except EngineDown:

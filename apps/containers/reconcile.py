@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers import deployment_units, placement
+from apps.containers.departure import LEAVING_SINCE, wait_before_stop
 from apps.containers.endings import (
     MIN_LIFETIME,
     RunEnd,
@@ -35,7 +36,7 @@ from apps.containers.engine import (
 )
 from apps.containers.launch.kind_labels import is_start_once
 from apps.containers.launch.values import RestartPolicy
-from apps.containers.lifecycle import DesiredContainer, crash_restart_delay, next_step
+from apps.containers.lifecycle import DesiredContainer, Step, crash_restart_delay, next_step
 from apps.containers.models import Container
 from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
 from apps.containers.pull_waits import await_pull, require_fresh_image
@@ -118,6 +119,18 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     delay = _crash_delay_left(row, seen) if step == "start" and seen and is_crashing else 0.0
     if delay:
         return _waiting_result(row, seen, "restarting", delay)
+    return wait_before_stop(row, seen, step) or _carry_out(row, engine, seen, step, desired, notes)
+
+
+def _carry_out(
+    row: Container,
+    engine: Driver,
+    seen: EngineContainer | None,
+    step: Step,
+    desired: DesiredContainer,
+    notes: list[str],
+) -> ReconcileResult:
+    """Take the step, and report what is there then."""
     if step in {"start", "restart"}:
         enforce_start_policy(row)
         enforce_mount_policy(row, engine, seen) if seen else None
@@ -135,14 +148,19 @@ def _remove_outdated(row: Container, engine: Driver, seen: EngineContainer, note
     """What is made for a member of its unit that was replaced since goes, to be made again for the present one."""
     if row.desired != "running" or not deployment_units.is_made_for_others(row, seen):
         return seen
+    _stop_and_remove(row, engine, seen)
+    notes.append("Removed, as a container whose network or volumes it takes was replaced.")
+    return None
+
+
+def _stop_and_remove(row: Container, engine: Driver, seen: EngineContainer) -> None:
+    """Stop it with its grace period, and remove it."""
     grace = _stop_grace(row)
     extend_lease(row, grace + 90)
     with track_removing(row):
         if seen.state == "running":
             engine.stop(seen.id, timeout=grace)
         engine.remove(seen.id)
-    notes.append("Removed, as a container whose network or volumes it takes was replaced.")
-    return None
 
 
 def _lost_network(row: Container, seen: EngineContainer | None) -> bool:
@@ -271,7 +289,7 @@ def _step_result(
         "restart_mark": row.restart_mark,
     }
     status["crashes"] = 0 if over else _count_crashes(row, before, now, restarted=restarted, reached=reached)
-    for key in ("final_exit_code", "pull_failed"):
+    for key in ("final_exit_code", "pull_failed", LEAVING_SINCE):
         status.pop(key, None)
     status |= {"final_exit_code": now.exit_code or 0} if over else {}
     result = replace(result, status=status)
@@ -357,13 +375,11 @@ def _remove(row: Container) -> ReconcileResult:
     try:
         engine = driver_of(row.host)
         seen = _find(row, engine)
+        waits = wait_before_stop(row, seen, "stop")
+        if waits is not None:
+            return waits
         if seen is not None:
-            grace = _stop_grace(row)
-            extend_lease(row, grace + 90)
-            with track_removing(row):
-                if seen.state == "running":
-                    engine.stop(seen.id, timeout=grace)
-                engine.remove(seen.id)
+            _stop_and_remove(row, engine, seen)
             notes = (f"Removed from {row.host}.",)
     except EngineError as error:
         return ReconcileResult(state="removing", message=str(error))

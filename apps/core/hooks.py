@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,6 +49,8 @@ class Hooks:
       the sockets that lost their permission and counts sockets, sessions and keys
       (`environments.services.revocation`).
     * `on_identity_updated(user)`: called when a login provider reported anew who the account is and its groups.
+    * `reason_to_run(container, since)`: why a container that is to stop since that time must run a while longer, and
+      the rows (kind, key) that are to be reconciled for that to end; an empty reason when it may stop now.
     * `lock_refusal(actor, action, row)`: why a lock prevents the action, empty when none does.
     * `certificate_users(certificates)`, one of every app whose rows serve with certificates: takes keys of certificates
       and returns those rows by certificate, in a constant number of queries.
@@ -68,6 +70,7 @@ class Hooks:
         self.sessions_close: Callable[[Any], int] = _not_installed
         self.revoking: Callable[..., AbstractContextManager[None]] = _no_revocation
         self.on_identity_updated: Callable[[Any], Any] = _not_installed
+        self.reason_to_run: Callable[[Any, str], tuple[str, Sequence[tuple[str, int]]]] = _no_reason
         self.lock_refusal: Callable[[Any, str, Managed], str] = _no_lock
         self.certificate_users: list[CertificateUsersHook] = []
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
@@ -81,6 +84,10 @@ def _not_installed(*_: object, **__: object) -> Any:
 
 def _render_nothing(*_: object) -> None:
     return None
+
+
+def _no_reason(*_: object) -> tuple[str, Sequence[tuple[str, int]]]:
+    return "", ()
 
 
 def _no_lock(*_: object) -> str:

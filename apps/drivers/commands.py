@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apps.core.read_budgets import MB
-from apps.drivers.base import Driver, EngineTimeout, ExecSession
+from apps.drivers.base import Driver, EngineDown, EngineTimeout, ExecSession
 
 COMMAND_SECONDS = 15.0
 MAX_OUTPUT = 4 * MB
@@ -37,8 +38,9 @@ def run_command(
     timer.daemon = True
     timer.start()
     try:
-        for start in range(0, len(stdin), _PIECE):
-            session.write(stdin[start : start + _PIECE])
+        with contextlib.suppress(EngineDown):  # one that ended before it read all of it says why
+            for start in range(0, len(stdin), _PIECE):
+                session.write(stdin[start : start + _PIECE])
         output = _read_all(session)
         if late.is_set():
             raise EngineTimeout(f"{command[0]} did not end within {seconds:g} seconds.")

@@ -39,6 +39,9 @@ def _persistent_secret(name: str) -> str:
 
 
 VERSION = __version__
+
+# Images that the portal makes itself when a host has not got them, by name; what makes one is given name and tag.
+IMAGE_BUILDERS = {"corral/haproxy": "portal.tools.haproxy_image.archive"}
 DEBUG = env_bool("DEBUG", default=False)
 SECRET_KEY = _persistent_secret("secret_key")
 FIELD_KEYS = env_list("FIELD_KEYS") or [_persistent_secret("field")]

@@ -37,7 +37,7 @@ _FILES = {
 }
 
 
-class ImageUnavailable(Exception):
+class ImageUnavailable(EngineError):
     """The image cannot be made here; `str()` says why and what to do."""
 
 

@@ -24,21 +24,25 @@ from portal.tools.package_files import PackageFiles
 TAG = "corral/haproxy:2.6"
 _PROGRAMS = (("haproxy", "haproxy"), ("socat", "socat"), ("busybox", "busybox"))
 _APPLETS = (
-    "sh",
-    "cat",
-    "mv",
-    "rm",
-    "mkdir",
-    "kill",
-    "sleep",
-    "test",
-    "tar",
-    "head",
-    "tail",
-    "grep",
-    "ls",
-    "ps",
-    "wget",
+    *(
+        "sh",
+        "cat",
+        "cp",
+        "mv",
+        "rm",
+        "mkdir",
+        "kill",
+        "sleep",
+        "test",
+        "tar",
+        "head",
+        "tail",
+        "grep",
+        "ls",
+        "ps",
+        "wget",
+    ),
+    *("hostname", "ip", "netstat", "nslookup", "ping", "env", "vi", "less"),
 )
 _FOLDERS = ("tmp", "etc/haproxy/certificates", "run/haproxy", "var/lib/haproxy", "proc", "sys", "dev", "bin")
 _MASTER = "/run/haproxy/master.sock,mode,600,level,admin"

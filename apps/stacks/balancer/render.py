@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from apps.stacks.balancer.config import (
     DRAINING,
@@ -25,7 +25,7 @@ from apps.stacks.balancer.quoting import quote, section_name
 FOLDER = "/etc/haproxy"
 CONFIG_FILE = f"{FOLDER}/haproxy.cfg"
 STATE_FILE = f"{FOLDER}/server-state"
-CERTIFICATE_LIST = f"{FOLDER}/certificates.list"
+CERTIFICATES = f"{FOLDER}/certificates"
 STATS_SOCKET = "/run/haproxy/stats.sock"
 CHALLENGE_PATH = "/.well-known/acme-challenge/"
 _LOCAL_PEER = "corral"
@@ -66,15 +66,30 @@ class Challenges:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedServer:
+    """A server under the names that it has in haproxy.cfg."""
+
+    backend: str
+    name: str
+    address: str
+    port: int
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether its address is one, and no host name."""
+        return _is_address(self.address)
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """The files of a balancer by their paths; `digest` is another one whenever one of them is.
 
-    `servers` are the servers that get requests, as (backend, server) names of the configuration. `origins` says of
-    lines of haproxy.cfg, counted from 1, which line of which custom text they are.
+    `servers` are those that get requests. `origins` says of lines of haproxy.cfg, counted from 1, which line of which
+    custom text they are.
     """
 
     files: Mapping[str, bytes]
-    servers: frozenset[tuple[str, str]] = frozenset()
+    servers: tuple[RenderedServer, ...] = ()
     origins: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -100,9 +115,10 @@ def render(
     """
     certificates = _certificate_files(config, material or {})
     listeners = [each for each in config.listeners if certificates or not each.is_encrypted]
+    listed = next((path for path in certificates if path.endswith(".list")), "")
     head, origins = _head(config.custom)
-    text = "\n".join([*head, *_sections(config, listeners, challenges)]) + "\n"
-    return Rendering({CONFIG_FILE: text.encode("utf-8", "replace"), **certificates}, _reachable(config), origins)
+    text = "\n".join([*head, *_sections(config, listeners, challenges, listed)]) + "\n"
+    return Rendering({CONFIG_FILE: text.encode("utf-8", "replace"), **certificates}, _servers(config), origins)
 
 
 def backend_name(listener: Listener, backend: str) -> str:
@@ -125,11 +141,13 @@ def _head(custom: CustomText) -> tuple[list[str], dict[int, str]]:
     return lines, origins
 
 
-def _sections(config: BalancerConfig, listeners: Sequence[Listener], challenges: Challenges | None) -> Iterator[str]:
+def _sections(
+    config: BalancerConfig, listeners: Sequence[Listener], challenges: Challenges | None, certificates: str
+) -> Iterator[str]:
     yield from _helpers(config, listeners)
     answering = challenges if any(each.port == 80 and each.protocol == HTTP for each in listeners) else None
     for listener in listeners:
-        yield from _frontend(config, listener, answering)
+        yield from _frontend(config, listener, answering, certificates)
     if answering is not None:
         yield from _challenge_backend(answering)
     yield from _backends(config, listeners)
@@ -146,9 +164,11 @@ def _helpers(config: BalancerConfig, listeners: Sequence[Listener]) -> Iterator[
         yield from ("", "peers corral-peers", f"    peer {_LOCAL_PEER} 127.0.0.1:{_PEER_PORT}")
 
 
-def _frontend(config: BalancerConfig, listener: Listener, challenges: Challenges | None) -> Iterator[str]:
+def _frontend(
+    config: BalancerConfig, listener: Listener, challenges: Challenges | None, certificates: str
+) -> Iterator[str]:
     yield from ("", f"frontend port-{listener.port}", f"    mode {_mode(listener)}")
-    encryption = f" ssl crt-list {CERTIFICATE_LIST}" if listener.is_encrypted else ""
+    encryption = f" ssl crt-list {certificates}" if listener.is_encrypted else ""
     alpn = " alpn h2,http/1.1" if listener.is_encrypted and listener.is_http else ""
     yield f"    bind :{listener.port}{' accept-proxy' if listener.proxy_protocol else ''}{encryption}{alpn}"
     rules = config.rules_of(listener)
@@ -278,20 +298,28 @@ def _mode(listener: Listener) -> str:
     return "http" if listener.is_http else "tcp"
 
 
-def _reachable(config: BalancerConfig) -> frozenset[tuple[str, str]]:
-    return frozenset(
-        (backend_name(listener, rule.backend), section_name(server.name))
+def _servers(config: BalancerConfig) -> tuple[RenderedServer, ...]:
+    found = {
+        RenderedServer(backend_name(listener, rule.backend), section_name(server.name), server.address, server.port)
         for listener in config.listeners
         for rule in config.rules_of(listener)
         for server in config.backend(rule.backend).servers
         if server.state == READY
-    )
+    }
+    return tuple(sorted(found, key=astuple))
 
 
 def _certificate_files(config: BalancerConfig, material: Mapping[int, bytes]) -> Mapping[str, bytes]:
-    """The certificates, and their list: the first is shown to clients who name no server that another one has."""
+    """The certificates, and their list: the first is shown to clients who name no server that another one has.
+
+    They are named by what is in them: the files that the configuration of before reads stay as they are.
+    """
     default = [config.default_certificate] if config.default_certificate else []
     known = dict.fromkeys(each.id for each in [*default, *config.certificates] if each.id in material)
-    files = {f"{FOLDER}/certificates/{key}.pem": material[key] for key in known}
-    listed = "".join(f"{path}\n" for path in files)
-    return {**files, CERTIFICATE_LIST: listed.encode()} if files else {}
+    files = {f"{CERTIFICATES}/{_digest(material[key])}.pem": material[key] for key in known}
+    listed = "".join(f"{path}\n" for path in files).encode()
+    return {**files, f"{CERTIFICATES}/{_digest(listed)}.list": listed} if files else {}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
