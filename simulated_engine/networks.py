@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from simulated_engine.container import SimulatedContainer
@@ -21,7 +22,10 @@ _WITHOUT_ADDRESSES = {"host", "none"}
 
 @dataclass(slots=True)
 class SimulatedNetwork:
-    """A network of one /16 (172.`second_byte`.0.0) and the addresses in use on it, by container."""
+    """A network and the addresses in use on it, by container.
+
+    It is a /16 (172.`second_byte`.0.0), or the subnet that `pool` (the `IPAM.Config` of its body) asks for.
+    """
 
     name: str
     second_byte: int
@@ -31,14 +35,22 @@ class SimulatedNetwork:
     driver: str = "bridge"
     used: dict[str, str] = field(default_factory=dict)
     last: int = 1
+    pool: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def subnet(self) -> str:
+        """Its addresses; empty for a network without any."""
+        return self.pool.get("Subnet") or (f"172.{self.second_byte}.0.0/16" if self.second_byte else "")
 
     def join(self, key: str, requested: str = "") -> str:
         """An address for this container: the requested one, or the next, so that none is given again at once."""
         if requested:
-            if requested in self.used:
-                raise EngineApiError(403, "Address already in use")
+            self._check_requested(requested)
             self.used[requested] = key
             return requested
+        if self.pool.get("IPRange") == f"{self.pool.get('Gateway')}/32":  # which leaves no address to choose
+            raise EngineApiError(500, f"no available IPv4 addresses on network {self.name}")
         for _ in range(_LAST_SUFFIX):
             self.last = self.last % _LAST_SUFFIX + 1
             address = f"172.{self.second_byte}.{self.last // 256}.{self.last % 256}"
@@ -46,6 +58,12 @@ class SimulatedNetwork:
                 self.used[address] = key
                 return address
         raise EngineApiError(500, f"no available IPv4 addresses on network {self.name}")
+
+    def _check_requested(self, requested: str) -> None:
+        if requested in self.used or requested == self.pool.get("Gateway"):
+            raise EngineApiError(403, "Address already in use")
+        if self.pool and IPv4Address(requested) not in IPv4Network(self.subnet):
+            raise EngineApiError(400, "invalid address: it does not belong to any of this network's subnets")
 
 
 class SimulatedNetworks:
@@ -60,7 +78,26 @@ class SimulatedNetworks:
     def _create(self, name: str, second_byte: int, labels: Mapping[str, str], driver: str) -> SimulatedNetwork:
         return SimulatedNetwork(name, second_byte, self._runtime.random_hex(32), self._runtime.now(), labels, driver)
 
-    def make(self, name: str, labels: Mapping[str, str], driver: str = "bridge") -> SimulatedNetwork:
+    def ensure(
+        self, name: str, labels: Mapping[str, str], pool: Mapping[str, str], options: Mapping[str, str]
+    ) -> SimulatedNetwork:
+        """The network of this name; one with another pool or other options is made anew. Raises `EngineApiError`."""
+        found = self.by_name.get(name)
+        is_other = found is not None and bool(pool) and found.pool != pool
+        if found is not None and (is_other or (not found.used and options and found.options != options)):
+            self.remove(name)
+            found = None
+        return found or self.make(name, labels, pool=pool, options=options)
+
+    def make(
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        driver: str = "bridge",
+        *,
+        pool: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> SimulatedNetwork:
         """A new network. Raises `EngineApiError` when the name is in use."""
         if name in self.by_name:
             raise conflict(f"network with name {name} already exists")
@@ -69,6 +106,7 @@ class SimulatedNetworks:
         if free is None:
             raise EngineApiError(500, "could not find an available, non-overlapping IPv4 address pool")
         network = self.by_name[name] = self._create(name, free, labels, driver)
+        network.pool, network.options = dict(pool or {}), dict(options or {})
         self._publish_event("create", network)
         return network
 
@@ -81,6 +119,11 @@ class SimulatedNetworks:
         if found is None:
             raise not_found(f"network {name} not found")
         return found
+
+    def discard(self, name: str) -> None:
+        """Remove it if it is there. Raises `EngineApiError`."""
+        if name in self.by_name:
+            self.remove(name)
 
     def remove(self, name: str) -> None:
         """Remove it. Raises `EngineApiError` while containers run on it, and for the engine's own."""
@@ -179,7 +222,8 @@ class SimulatedNetworks:
         raise conflict("all ports are allocated")
 
 
-def _endpoints(container: SimulatedContainer) -> Mapping[str, Any]:
+def endpoints(container: SimulatedContainer) -> Mapping[str, Any]:
+    """How a container is to be connected to networks, by their names."""
     return (container.body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
 
 
@@ -187,11 +231,11 @@ def requested_networks(container: SimulatedContainer) -> list[str]:
     """The networks that a container's body names."""
     if container.mode.startswith("container:"):
         return []
-    return list(dict.fromkeys((container.mode, *_endpoints(container))))
+    return list(dict.fromkeys((container.mode, *endpoints(container))))
 
 
 def _requested_address(container: SimulatedContainer, network: SimulatedNetwork) -> str:
-    endpoint = _endpoints(container).get(network.name) or {}
+    endpoint = endpoints(container).get(network.name) or {}
     return str((endpoint.get("IPAMConfig") or {}).get("IPv4Address") or "")
 
 

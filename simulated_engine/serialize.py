@@ -6,7 +6,7 @@ from typing import Any
 
 from simulated_engine.container import SimulatedContainer
 from simulated_engine.images import image_id
-from simulated_engine.networks import SimulatedNetwork
+from simulated_engine.networks import SimulatedNetwork, endpoints
 from simulated_engine.timestamps import to_rfc3339
 
 _SEPARATE_KEYS = {"HostConfig", "NetworkingConfig"}
@@ -53,7 +53,14 @@ def _ports(container: SimulatedContainer) -> list[Json]:
 
 
 def _networks(container: SimulatedContainer) -> Json:
-    return {name: {"IPAddress": address, "Aliases": None} for name, address in container.addresses.items()}
+    return {name: _endpoint(container, name, address) for name, address in container.addresses.items()}
+
+
+def _endpoint(container: SimulatedContainer, name: str, address: str) -> Json:
+    requested = endpoints(container).get(name) or {}
+    mac = str(requested.get("MacAddress") or container.body.get("MacAddress") or "")
+    fixed = {"IPAMConfig": requested["IPAMConfig"], "MacAddress": mac} if requested.get("IPAMConfig") else {}
+    return {"IPAddress": address, "Aliases": None, **fixed}
 
 
 def _mounts(container: SimulatedContainer) -> list[Json]:
@@ -117,7 +124,8 @@ def _state(container: SimulatedContainer) -> Json:
 
 def network_details(network: SimulatedNetwork) -> Json:
     """The answer of /networks/{id}, with who is on it."""
-    subnet = f"172.{network.second_byte}.0.0/16"
+    pool = dict(network.pool) or {"Subnet": network.subnet}
+    length = network.subnet.partition("/")[2]
     return {
         "Id": network.id,
         "Name": network.name,
@@ -125,7 +133,7 @@ def network_details(network: SimulatedNetwork) -> Json:
         "Scope": "local",
         "Driver": network.driver,
         "Labels": dict(network.labels),
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}] if network.second_byte else []},
-        "Containers": {key: {"IPv4Address": f"{address}/16"} for address, key in network.used.items()},
-        "Options": {},
+        "IPAM": {"Driver": "default", "Config": [pool] if network.subnet else []},
+        "Containers": {key: {"IPv4Address": f"{address}/{length}"} for address, key in network.used.items()},
+        "Options": dict(network.options),
     }

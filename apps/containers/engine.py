@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from apps.containers.deployment_units import peers_in_unit, peers_label
 from apps.containers.endings import CurrentRun
 from apps.containers.launch.engine_body import engine_body
+from apps.containers.managed_network import NotYet, ensure_network, local_network_name, managed_endpoint
 from apps.containers.models import Container
 from apps.containers.network_checks import TARGET, check_target, combined_health, subnet_of
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
@@ -30,8 +30,6 @@ from apps.drivers.base import (
     ImageMissing,
 )
 
-_known_networks: set[tuple[str, str]] = set()
-_network_lock = threading.Lock()
 UUID_LABEL = "io.rancher.container.uuid"
 NAME_WAIT = timedelta(seconds=30)
 
@@ -41,10 +39,6 @@ _REMOVING: set[str] = set()
 
 _STATES = {"running": "running", "paused": "paused", "restarting": "restarting", "removing": "removing"}
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
-
-
-class NotYet(Exception):
-    """Something else has to happen first; `str()` says what."""
 
 
 class NameStillTaken(NotYet):
@@ -57,11 +51,6 @@ class PeerNotReady(NotYet):
 
 class MadeAnew(NotYet):
     """The engine could not start what it had created, so that it was removed and is created once more."""
-
-
-def network_name(environment_uuid: Any) -> str:
-    """The bridge network of an environment on each of its engines."""
-    return f"corral-{str(environment_uuid)[:13]}"
 
 
 @contextmanager
@@ -98,8 +87,8 @@ def create_container(row: Container, engine: Driver) -> str:
     The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
     Raises `NameStillTaken` while one of ours that is on its way out holds it.
     """
-    body = _build_body(row, engine)
-    enforce_body_policy(row, body, engine, network_name(row.environment.uuid))
+    body, network = _build_body(row, engine)
+    enforce_body_policy(row, body, engine, network)
     is_checked = not body_mounts_volumes(body)
     for name in (row.name, _second_name(row)):
         try:
@@ -154,11 +143,12 @@ def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
     except ImageMissing:
         raise
     except EngineNotFound:
-        ensure_environment_network(row, engine, known=False)
+        ensure_network(row, engine, known=False)
         return engine.create(request)
 
 
-def _build_body(row: Container, engine: Driver) -> dict[str, Any]:
+def _build_body(row: Container, engine: Driver) -> tuple[dict[str, Any], str]:
+    """The create body, and the network of its environment that the container is to be in."""
     config = row.config
     managed = config.network_mode == "managed"
     members = peers_in_unit(row)
@@ -166,7 +156,9 @@ def _build_body(row: Container, engine: Driver) -> dict[str, Any]:
     network_id = lent.get(config.network_launch_config or "")
     if config.network_container_id:
         network_id = _resolve_engine_id(row, config.network_container_id)
-    return engine_body(
+    endpoint = managed_endpoint(row) if managed else None
+    network = ensure_network(row, engine) if managed else local_network_name(row.environment.uuid)
+    body = engine_body(
         config,
         labels={
             UUID_LABEL: str(row.uuid),
@@ -174,7 +166,8 @@ def _build_body(row: Container, engine: Driver) -> dict[str, Any]:
             **row.tags,
             **peers_label(members),
         },
-        network=ensure_environment_network(row, engine) if managed else None,
+        network=network if managed else None,
+        endpoint=endpoint,
         aliases=[row.name, *row.aliases],
         peer=network_id,
         volumes_from=[
@@ -182,17 +175,7 @@ def _build_body(row: Container, engine: Driver) -> dict[str, Any]:
             *(lent[name] for name in config.data_volumes_from_launch_configs if name in lent),
         ],
     )
-
-
-def ensure_environment_network(row: Container, engine: Driver, *, known: bool = True) -> str:
-    """The environment's network on the row's host, created on first need; `known` False asks the engine again."""
-    name = network_name(row.environment.uuid)
-    cache_key = (row.host.url if row.host else "", name)
-    with _network_lock:
-        if not known or cache_key not in _known_networks:
-            engine.ensure_network(name, {"io.corral.environment": str(row.environment.uuid)})
-            _known_networks.add(cache_key)
-    return name
+    return body, network
 
 
 def _resolve_engine_id(row: Container, reference: str) -> str:

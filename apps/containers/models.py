@@ -25,7 +25,8 @@ class Container(TenantRow):
     are the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
     `restart_mark` counts the restarts requested, `reserved_memory` (bytes) and `reserved_milli_cpu` are what its
     configuration reserves, where they can be summed up. `deployment_unit` is what the containers of one unit have in
-    common, which are on one host, and `launch_name` says which of them this is. Observed: `host` (the scheduler's),
+    common, which are on one host, and `launch_name` says which of them this is. `retained_address` names the place of
+    a service whose address is kept when its container is replaced. Observed: `host` (the scheduler's),
     `external_id`, `address`, `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
     `network_check` is the health check over the network (v1's `healthCheck`), `check_report` what was found by it.
     """
@@ -48,6 +49,7 @@ class Container(TenantRow):
     reserved_milli_cpu = models.PositiveIntegerField(default=0)
     deployment_unit = models.CharField(max_length=36, blank=True, db_index=True)
     launch_name = models.CharField(max_length=63, blank=True)
+    retained_address = models.CharField(max_length=160, blank=True)
 
     host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="containers")
     external_id = models.CharField(max_length=64, blank=True, db_index=True)

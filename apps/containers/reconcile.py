@@ -25,10 +25,8 @@ from apps.containers.endings import (
 from apps.containers.engine import (
     UUID_LABEL,
     MadeAnew,
-    NotYet,
     PeerNotReady,
     create_container,
-    ensure_environment_network,
     heal_name,
     observed_result,
     track_removing,
@@ -37,6 +35,7 @@ from apps.containers.engine import (
 from apps.containers.launch.kind_labels import is_start_once
 from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import DesiredContainer, Step, crash_restart_delay, next_step
+from apps.containers.managed_network import NotYet, ensure_network, note_outcome, reclaim_address
 from apps.containers.models import Container
 from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
 from apps.containers.pull_waits import await_pull, require_fresh_image
@@ -59,7 +58,13 @@ _STALE_TASK = re.compile(r"task \w+: already exists")
 
 
 def reconcile_container(row: Container) -> ReconcileResult:
-    """Reconcile one container."""
+    """Reconcile one container, and bring its address in the managed network up to date."""
+    result = _reconcile(row)
+    note_outcome(row, result)
+    return result
+
+
+def _reconcile(row: Container) -> ReconcileResult:
     if row.desired in {"removed", "purged"}:
         return _remove(row)
     notes: list[str] = []
@@ -221,6 +226,7 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
     grace = _stop_grace(row)
     if step in {"start", "create", "restart"}:
         _require_network(row)
+        reclaim_address(row, seen)
     external_id = seen.id if seen else _create(row, engine)
     if step in {"stop", "restart"}:
         extend_lease(row, grace + 90)
@@ -272,7 +278,7 @@ def _start(row: Container, engine: Driver, external_id: str) -> None:
     except EngineNotFound:
         if row.config.network_mode != "managed":
             raise
-        ensure_environment_network(row, engine, known=False)
+        ensure_network(row, engine, known=False)
         engine.start(external_id)
 
 

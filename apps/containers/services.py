@@ -13,6 +13,7 @@ from django.db.models import F
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import check_supported
 from apps.containers.launch.values import fixed_ports
+from apps.containers.managed_network import check_requested_address, reserve_requested_address
 from apps.containers.models import Container, Pull
 from apps.containers.policy.enforce import enforce_current_policy, enforce_policy
 from apps.containers.reservations import check_reservations
@@ -85,7 +86,9 @@ def container_create(
         requested_host=requested_host(config, environment.pk),
     )
     row.name = row.name or f"c-{str(row.uuid)[:8]}"
-    create(row, actor=actor, request={"name": row.name, "launchConfig": config.to_json()})
+    with transaction.atomic():
+        create(row, actor=actor, request={"name": row.name, "launchConfig": config.to_json()})
+        reserve_requested_address(row, config)
     return row
 
 
@@ -99,7 +102,8 @@ def requested_host(config: LaunchConfig, environment_id: int) -> Host | None:
 
 
 def check_references(config: LaunchConfig, environment_id: int, at: str = "") -> None:
-    """Raise `Invalid` unless every host and container that the configuration refers to is here and stays.
+    """Raise `Invalid` unless every host and container that the configuration refers to is here and stays,
+    and the address that it asks for can be had.
 
     `at` is what fields are called in the request (`launchConfig.`).
     """
@@ -110,6 +114,7 @@ def check_references(config: LaunchConfig, environment_id: int, at: str = "") ->
         rows = Container.all_objects.filter(environment=environment_id, removed=None, pk=row_number(text) or 0)
         if not rows.exclude(desired__in=("removed", "purged")).exists():
             raise Invalid(at + field, "InvalidReference", f"There is no container {text[:100]!r} here.")
+    check_requested_address(config, environment_id, at)
     if config.requested_host_id is not None and requested_host(config, environment_id) is None:
         why = f"There is no host {config.requested_host_id[:100]!r} here."
         raise Invalid(f"{at}requestedHostId", "InvalidReference", why)

@@ -31,6 +31,7 @@ class ActorProtocol(Protocol):
 
 EnvironmentRemovedHook = Callable[[int], int]
 CertificateUsersHook = Callable[[Collection[int]], "Mapping[int, Iterable[Managed]]"]
+EnvironmentCreatedHook = Callable[[Any, Mapping[str, Any]], None]
 Renderer = Callable[[str, int, Any, str], Mapping[str, Any] | None]
 
 
@@ -40,6 +41,8 @@ class Hooks:
     * `request_change`, `create`, `record`, `enqueue_after_commit`: see the functions of these names in `control`.
     * `on_environment_removed`, one of every app with tenant rows: takes an environment's key, requests the removal of
       what the app still has there and returns how many things are left.
+    * `on_environment_created`: called with a new environment and what was chosen for it, in the transaction that makes
+      it; raises `Invalid` for a choice that cannot be.
     * `rights_changed`: called with what changed, `{"environment": key}` (None: the whole installation) or
       `{"account": key}`.
     * `render(kind, key, actor, base)`: the v1 resource of a row as the actor sees it (None: not at all), with links
@@ -65,6 +68,7 @@ class Hooks:
         self.record: Callable[..., Any] = _not_installed
         self.enqueue_after_commit: Callable[[str, int], None] = _not_installed
         self.on_environment_removed: list[EnvironmentRemovedHook] = []
+        self.on_environment_created: list[EnvironmentCreatedHook] = []
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
         self.render: Renderer = _render_nothing
         self.sessions_close: Callable[[Any], int] = _not_installed
@@ -109,6 +113,12 @@ def request_change(row: Managed, action: str, **kwargs: Any) -> Any:
 def create(row: Managed, **kwargs: Any) -> Any:
     """Save a new row with its first desired state; see `control.services.create`."""
     return hooks.create(row, **kwargs)
+
+
+def environment_created(row: Managed, options: Mapping[str, Any]) -> None:
+    """Have every app make what a new environment has of its own."""
+    for make in hooks.on_environment_created:
+        make(row, options)
 
 
 def enqueue_after_commit(kind: str, key: int) -> None:

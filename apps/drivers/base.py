@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 StreamName = Literal["stdout", "stderr", "tty"]
 T_co = TypeVar("T_co", covariant=True)
+BRIDGE_OPTION = "com.docker.network.bridge.name"
 
 
 class EngineError(Exception):
@@ -202,6 +203,36 @@ class EngineVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """How a bridge network is to be: the engine gives addresses of `ip_range` by itself; `bridge` is the interface."""
+
+    subnet: str
+    gateway: str
+    ip_range: str
+    bridge: str
+    mtu: int
+
+    @property
+    def options(self) -> dict[str, str]:
+        """As options of the engine's bridge driver."""
+        return {BRIDGE_OPTION: self.bridge, "com.docker.network.driver.mtu": str(self.mtu)}
+
+    @property
+    def pool(self) -> dict[str, str]:
+        """As an entry of the engine's `IPAM.Config`."""
+        return {"Subnet": self.subnet, "IPRange": self.ip_range, "Gateway": self.gateway}
+
+    def matches(self, found: Mapping[str, Any], *, exactly: bool) -> bool:
+        """Whether it is the network that the engine shows; not `exactly`: its packets may be longer or shorter.
+
+        Their length follows the encryption, which may change while containers are connected.
+        """
+        pools, options = (found.get("IPAM") or {}).get("Config") or [], found.get("Options") or {}
+        compared = self.options if exactly else {BRIDGE_OPTION: self.bridge}
+        return pools == [self.pool] and all(options.get(key) == value for key, value in compared.items())
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of output; `at` is the engine's RFC 3339 time with nanoseconds, `text` has no line end."""
 
@@ -314,8 +345,11 @@ class Driver(Protocol):
     def find_volume(self, name: str) -> EngineVolume | None:
         """The volume of this name, or None."""
 
-    def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """The id of the bridge network `name`, made if absent; safe against a concurrent twin."""
+    def ensure_network(self, name: str, labels: Mapping[str, str], spec: NetworkSpec | None = None) -> str:
+        """The id of the bridge network `name`, made if absent; safe against a concurrent twin.
+
+        One that is not as `spec` says is made anew; in use it raises `EngineConflict`.
+        """
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is no error, one in use raises `EngineConflict`."""

@@ -55,7 +55,7 @@ from apps.stacks.service_options import ALIAS
 from apps.stacks.services import links_remove_all, service_remove
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.stack_rollout import reconcile_rollout
-from apps.stacks.unit_steps import ServiceUnits, unit_tags
+from apps.stacks.unit_steps import ServiceUnits, retained_address, unit_tags
 from apps.stacks.upgrade import PAUSED, ROLLING_BACK, UPGRADING, UpgradePlan, plan_upgrade
 from apps.stacks.verdict.observer import judge_upgrade
 
@@ -226,6 +226,7 @@ def _build_container(
         deployment_unit=unit if row.secondary else "",
         launch_name=PRIMARY if row.secondary else "",
         tags=unit_tags(row, unit, PRIMARY, revision),
+        retained_address=retained_address(row, number, PRIMARY),
     )
 
 

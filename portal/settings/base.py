@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "apps.control",
     "apps.vault",
     "apps.hosts",
+    "apps.network",
     "apps.containers",
     "apps.stacks",
     "apps.api",

@@ -18,6 +18,7 @@ ORDER = [
     "control",
     "vault",
     "hosts",
+    "network",
     "containers",
     "stacks",
     "api",

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.containers.engine import UUID_LABEL, network_name
+from apps.containers.engine import UUID_LABEL
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.managed_network import local_network_name
 from apps.containers.models import Container
 from apps.containers.reconcile import reconcile_container as look_at
 from apps.containers.services import container_act, container_create
@@ -111,7 +112,7 @@ def test_the_environment_s_network_is_made_again_for_a_start(
     container_act(box, "stop", actor=actor_of("bob"))
     reconcile_until_idle()
     before = sim.calls["ensure_network"]
-    sim.fail_next("start", EngineNotFound(f"network {network_name(lab.uuid)} not found"))
+    sim.fail_next("start", EngineNotFound(f"network {local_network_name(lab.uuid)} not found"))
     container_act(reload(box), "start", actor=actor_of("bob"))
     reconcile_until_idle()
     assert (reload(box).display_state, sim.calls["ensure_network"]) == ("running", before + 1)

@@ -16,6 +16,7 @@ from apps.hosts.models import Host
 from apps.hosts.reconcile import reconcile_host
 from apps.hosts.stats.history import record_sample
 from apps.hosts.workloads import DrainProgress, HostWorkload, WorkloadRegister, workloads
+from apps.network.hosts import NetworkWorkload
 from apps.stacks.workload import ServiceWorkload
 from tests.hosts.stub_workload import StubWorkload, register_only
 
@@ -46,7 +47,7 @@ def test_every_method_is_tried_here_and_passed_on_by_the_register() -> None:
 
 
 def test_containers_come_before_the_services_that_they_belong_to() -> None:
-    assert [type(each) for each in workloads._registered] == [ContainerWorkload, ServiceWorkload]
+    assert [type(each) for each in workloads._registered] == [NetworkWorkload, ContainerWorkload, ServiceWorkload]
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_the_labels_of_selectors_count_as_the_fields(add: Any):
 def test_settings_of_addresses_and_metadata_come_back_as_they_were_sent(api: ApiClient, add: Any):
     metadata = {"a": [1, {"b": None}], "ü": "x", "io.rancher.service.hash": "1"}
     labels = {
-        "io.rancher.container.requested_ip": "10.42.1.1",
+        "io.rancher.container.requested_ip": "10.42.5.1",
         "io.rancher.container.hostname_override": "container_name",
     }
     settings = {"retainIp": True, "assignServiceIpAddress": True, "vip": "10.0.0.1"}

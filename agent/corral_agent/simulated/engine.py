@@ -13,6 +13,7 @@ from corral_agent.engine_proxy.streams import Sink, Source
 from corral_agent.simulated.api import server
 from corral_agent.simulated.checks import simulated_runner
 from corral_agent.simulated.memory_pipe import connection_pair
+from corral_agent.simulated.network import SimulatedNetworkHandler
 from health_checks.runner import CheckRunner
 from simulated_engine.engine import EngineCore
 from simulated_engine.runtime import Cancel, Runtime
@@ -88,9 +89,9 @@ class SimulatedEngine:
         """Checks that ask the container in memory instead of the network."""
         return simulated_runner(self.core)
 
-    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - none so far
+    def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - nothing is kept
         """Those of a machine that does not exist."""
-        return {}
+        return {"network": SimulatedNetworkHandler(self.core.engine_id)}
 
 
 def _call_later(delay: float, action: Callable[[], None]) -> Cancel:

@@ -40,6 +40,16 @@ class _WritePlan:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ManagedEndpoint:
+    """How a container is connected to the managed network: its address, and who answers its questions for names."""
+
+    address: str
+    mac: str
+    name_servers: tuple[str, ...] = ()
+    search_domains: tuple[str, ...] = ()
+
+
 # Six at most for each class. With a plan an ordinary body takes 14 µs, without one 21 µs and more with every field.
 _WRITE_PLANS: dict[tuple[type[LaunchConfig], bool, bool], _WritePlan] = {}
 
@@ -68,6 +78,7 @@ def engine_body(
     *,
     labels: Mapping[str, str],
     network: str | None = None,
+    endpoint: ManagedEndpoint | None = None,
     aliases: Sequence[str] = (),
     hostname: str | None = None,
     links: Sequence[str] = (),
@@ -76,8 +87,8 @@ def engine_body(
 ) -> dict[str, Any]:
     """The Engine API's create body, made of known fields only: what is not written here is never asked of an engine.
 
-    `labels` win over the configuration's own; `network` and `aliases` serve the managed mode; `peer` is the engine's id
-    of the container whose network is shared; `links` are `container:alias`; `volumes_from` are engine ids.
+    `labels` win over the configuration's own; `network`, `endpoint` and `aliases` serve the managed mode; `peer` is the
+    engine's id of the container whose network is shared; `links` are `container:alias`; `volumes_from` are engine ids.
     """
     body, host = _write_fields(config, only_ruled=False)
     body |= drop_empty({"Image": config.image, "Labels": {**config.labels, **labels}})
@@ -90,11 +101,23 @@ def engine_body(
         body |= drop_empty({"Hostname": hostname or config.hostname, "ExposedPorts": ports})
         links_of_host = [] if managed else list(links)
         host |= drop_empty({"PortBindings": write_port_bindings(config.published), "Links": links_of_host})
-    if managed:
-        endpoint = drop_empty({"Aliases": list(aliases), "Links": list(links)})
-        body["NetworkingConfig"] = {"EndpointsConfig": {network: endpoint}}
+    if managed and endpoint is not None:
+        body |= _managed_keys(network, endpoint)
+        host |= drop_empty({"Dns": list(endpoint.name_servers), "DnsSearch": list(endpoint.search_domains)})
+    elif managed:
+        local = drop_empty({"Aliases": list(aliases), "Links": list(links)})
+        body["NetworkingConfig"] = {"EndpointsConfig": {network: local}}
     body["HostConfig"] = host
     return body
+
+
+def _managed_keys(network: str | None, endpoint: ManagedEndpoint) -> dict[str, Any]:
+    """Without aliases and links: the engine would answer with its own containers only.
+
+    Engines before 25 read the MAC address of the container, later ones that of the endpoint.
+    """
+    settings = {"IPAMConfig": {"IPv4Address": endpoint.address}, "MacAddress": endpoint.mac}
+    return {"MacAddress": endpoint.mac, "NetworkingConfig": {"EndpointsConfig": {network: settings}}}
 
 
 def ruled_body(

@@ -22,9 +22,7 @@ SERVICE_LABELS: Mapping[str, str] = {
 """Labels that only a service can follow: a container of its own would carry them for nothing."""
 
 IGNORED_LABELS: Mapping[str, str] = {
-    "io.rancher.container.requested_ip": "the engine chooses addresses; reach the service by its name",
     "io.rancher.container.hostname_override": "it is kept for the network to come; set `hostname`",
-    "io.rancher.container.dns": "outside the managed network, services are not found by name",
 }
 """Labels that change less than what runs where: they are kept, and importing a file says that they do nothing."""
 
@@ -34,10 +32,6 @@ _FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
         f"mounting by the volume's id {_NOT_YET}; name the volume in `dataVolumes`",
     ),
     "networkIds": (lambda config: config.network_ids, f"choosing networks {_NOT_YET}; set `networkMode`"),
-    "requestedIpAddress": (
-        lambda config: config.requested_ip_address,
-        f"choosing an address {_NOT_YET}; leave it out",
-    ),
 }
 _SERVICES_ONLY: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
     "networkLaunchConfig": (

@@ -50,6 +50,9 @@ class _CheckContext:
     shared: Mapping[str, SharedResources]
 
 
+_KEYS_OF_NETWORKS = ("HostConfig", "NetworkingConfig", "MacAddress")
+
+
 @dataclass(frozen=True, slots=True)
 class KnownKeys:
     """The keys that a create body may have.
@@ -188,7 +191,7 @@ def known_keys(fields: Iterable[LaunchField]) -> KnownKeys:
         if key.ruled:
             options.setdefault(key.key, name)
     return KnownKeys(
-        body=frozenset({"HostConfig", "NetworkingConfig", *(key.key for key, _ in keys if not key.in_host_config)}),
+        body=frozenset((*_KEYS_OF_NETWORKS, *(key.key for key, _ in keys if not key.in_host_config))),
         harmless=frozenset(key.key for key, _ in keys if key.in_host_config and not key.ruled),
         # The order of the rules decides which field a refusal is reported at: that of the first violation.
         ruled={key: options[key] for key in _RULES if key in options},

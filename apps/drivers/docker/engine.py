@@ -24,6 +24,7 @@ from apps.drivers.base import (
     ExecSession,
     LogLine,
     Measurement,
+    NetworkSpec,
     PullProgress,
     StatsSample,
     Stream,
@@ -194,18 +195,23 @@ class DockerDriver:
         except EngineNotFound:
             return None
 
-    def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """The id of the bridge network `name`, made if absent.
+    def ensure_network(self, name: str, labels: Mapping[str, str], spec: NetworkSpec | None = None) -> str:
+        """The id of the bridge network `name`, made if absent; one that is not as `spec` says is made anew.
 
         The engine lets two simultaneous callers create two networks of one name; whoever sees that removes the newer.
         """
         with self._network_lock:
             for _ in range(3):
-                if found := self._network_ids(name):
-                    self._remove_networks(found[1:])
-                    return found[0]
+                if found := self._networks(name):
+                    self._remove_networks([str(each["Id"]) for each in found[1:]])
+                    if spec is None or spec.matches(found[0], exactly=True) or not self._removed(found[0], spec):
+                        return str(found[0]["Id"])
                 with contextlib.suppress(EngineConflict), self._connection(self._work_slots) as sdk:
-                    sdk.create_network(name, driver="bridge", labels=dict(labels), check_duplicate=True)
+                    ipam = {"Driver": "default", "Config": [spec.pool]} if spec else None
+                    options = spec.options if spec else None
+                    sdk.create_network(
+                        name, driver="bridge", labels=dict(labels), ipam=ipam, options=options, check_duplicate=True
+                    )
         raise EngineConflict(
             f"The network {name} keeps appearing and disappearing on the engine; something else manages it."
         )
@@ -215,12 +221,27 @@ class DockerDriver:
             with contextlib.suppress(EngineConflict):
                 self.remove_network(key)
 
-    def _network_ids(self, name: str) -> list[str]:
-        """The ids of the networks of exactly this name, the oldest first."""
+    def _removed(self, found: Mapping[str, Any], spec: NetworkSpec) -> bool:
+        """Whether a network that is not as it should be could be removed; one in use that will do stays."""
+        try:
+            self.remove_network(str(found["Id"]))
+        except EngineConflict as error:
+            if spec.matches(found, exactly=False):
+                return False
+            raise EngineConflict(
+                f"The network {found['Name']} of the engine is not {spec.subnet} with the gateway {spec.gateway}, and"
+                f" containers are connected to it: remove them, and the network is made anew. ({error})"
+            ) from None
+        return True
+
+    def _networks(self, name: str) -> list[dict[str, Any]]:
+        """The networks of exactly this name, the oldest first."""
         with self._connection() as sdk:
             rows = sdk.rows("/networks", filters=json.dumps({"name": [name]}))
-            found = sorted((str(row.get("Created", "")), str(row["Id"])) for row in rows if row["Name"] == name)
-        return [key for _created, key in found]
+            return sorted(
+                (row for row in rows if row["Name"] == name),
+                key=lambda row: (str(row.get("Created", "")), str(row["Id"])),
+            )
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is not an error, one in use raises `EngineConflict`."""

@@ -24,6 +24,7 @@ from apps.drivers.base import (
     ExecSession,
     LogLine,
     Measurement,
+    NetworkSpec,
     PullProgress,
     StatsSample,
     Stream,
@@ -315,16 +316,15 @@ class SimulatedDriver:
         with self._call("find_volume") as core:
             return parse_volume(core.volumes.get(name)) if name in core.volumes else None
 
-    def ensure_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """The id of the bridge network `name`, made if absent."""
+    def ensure_network(self, name: str, labels: Mapping[str, str], spec: NetworkSpec | None = None) -> str:
+        """The id of the bridge network `name`, made if absent; one that is not as `spec` says is made anew."""
         with self._call("ensure_network") as core:
-            return (core.networks.by_name.get(name) or core.networks.make(name, labels)).id
+            return core.networks.ensure(name, labels, spec.pool if spec else {}, spec.options if spec else {}).id
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is no error."""
         with self._call("remove_network") as core:
-            if name in core.networks.by_name:
-                core.networks.remove(name)
+            core.networks.discard(name)
 
     def events(self, since: float | None = None) -> Stream[EngineEvent]:
         """What happens from `since` or now on."""

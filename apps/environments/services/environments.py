@@ -31,10 +31,12 @@ def environment_create(
     name: str | None,
     description: str = "",
     members: Iterable[Mapping[str, Any]] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Environment:
     """A new environment, owned by its maker unless `members` says otherwise; without a name (None) it gets one.
 
-    Raises `Forbidden` for an environment key, `Invalid` for a bad name, `Problem` (400) for a bad member list.
+    `options` are what other apps make of it: `subnet` and `encryption` of its network. Raises `Forbidden` for an
+    environment key, `Invalid` for a bad name or option, `Problem` (400) for a bad member list.
     """
     if actor.scope is not None or actor.user is None:
         raise Forbidden("An environment key cannot create environments; use an account's key.")
@@ -50,7 +52,8 @@ def environment_create(
         if name is None:  # v1 clients may leave it out, but a page needs something to show
             row.pk, row.wire_uuid = AccountNumber.allocate(), str(row.uuid)
             row.name = f"Environment {row.pk}"
-        hooks.create(row, actor=actor, request={"name": row.name, "members": wanted})
+        hooks.create(row, actor=actor, request={"name": row.name, "members": wanted, **(options or {})})
+        hooks.environment_created(row, options or {})
         members_save(row, parsed)
     return row
 
@@ -81,6 +84,7 @@ def ensure_default_environment() -> Environment:
     try:
         with transaction.atomic():
             hooks.create(row, actor=None, request={"name": "Default"})
+            hooks.environment_created(row, {})
             role_groups_sync(row)
     except IntegrityError:  # another process made it in the same moment
         return Environment.objects.get(wire_uuid="adminProject")

@@ -74,7 +74,6 @@ def test_setting_the_links_that_are_there_changes_and_records_nothing(imported: 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"dataVolumeMounts": {"/d": "1v1"}}, "dataVolumeMounts"),
     ({"networkIds": ["1n1"]}, "networkIds"),
-    ({"requestedIpAddress": "10.42.0.7"}, "requestedIpAddress"),
     ({"labels": {"io.rancher.scheduler.affinity:containers": "a=b"}}, "labels"),
 ]
 

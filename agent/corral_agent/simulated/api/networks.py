@@ -22,7 +22,10 @@ async def _make_network(call: SimulatedRequest) -> SimulatedResponse:
     if not body.get("Name"):
         raise bad_request("network name is required")
     driver = str(body.get("Driver") or "bridge")
-    made = call.engine.networks.make(str(body["Name"]), body.get("Labels") or {}, driver)
+    pools, options = (body.get("IPAM") or {}).get("Config") or [{}], body.get("Options") or {}
+    made = call.engine.networks.make(
+        str(body["Name"]), body.get("Labels") or {}, driver, pool=pools[0], options=options
+    )
     return SimulatedResponse({"Id": made.id, "Warning": ""}, 201)
 
 

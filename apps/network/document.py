@@ -1,0 +1,109 @@
+"""The document `network`: everything that a host has to know to connect its containers with those of other hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.hosts.documents.sources import DocumentSource
+from apps.hosts.models import AGENT_SCHEME, Host
+from apps.network.addressing import TUNNELS, WIREGUARD, mac_of, tunnel_address
+from apps.network.engine_network import BRIDGE, NETWORK
+from apps.network.hosts import switch_off, take_report
+from apps.network.models import OFF, Address, EnvironmentNetwork, HostNetwork
+from apps.network.reports import HostReport
+
+VXLAN_PORT, UDP_PORT, WIREGUARD_PORT = "corral-vx", 4789, 51820
+
+
+class NetworkDocument(DocumentSource):
+    """One host's view of its environment's network."""
+
+    name = "network"
+
+    def versions(self) -> Mapping[int, str]:
+        """The revision of each host's network, in one query."""
+        rows = _members().values_list("host_id", "number", "address", "environment__network__revision")
+        return {host: f"{number} {address} {revision}" for host, number, address, revision in rows}
+
+    def build(self, host_id: int) -> dict[str, Any]:
+        """The document, in three queries however many hosts and containers there are.
+
+        Empty for a host that has just left, which its agent refuses.
+        """
+        row = _members().select_related("host", "environment__network").filter(pk=host_id).first()
+        if row is None:
+            return {}
+        network: EnvironmentNetwork = row.environment.network
+        return {
+            "environment": str(row.environment.uuid),
+            "subnet": network.subnet,
+            "gateway": network.plan.gateway(row.number or 0),
+            "network": NETWORK,
+            "bridge": BRIDGE,
+            "port": VXLAN_PORT,
+            "vni": network.vni,
+            "udpPort": UDP_PORT,
+            "mtu": network.mtu,
+            "encryption": network.encryption,
+            "address": row.address,
+            "wireguard": _wireguard(network, row),
+            "peers": _peers(network, row),
+            "containers": _containers(network),
+            "policy": {"mode": "all"},
+        }
+
+    def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
+        """Keep what the host reports."""
+        report = HostReport.parse(status)
+        host = Host.all_objects.filter(pk=host_id, removed=None).first()
+        if report is not None and host is not None:
+            take_report(host, report)
+
+    def on_unsupported(self, host_id: int, reason: str) -> None:
+        """Its containers stay on the local bridge."""
+        host = Host.all_objects.filter(pk=host_id, removed=None).first()
+        if host is not None:
+            switch_off(host, reason)
+
+
+def _members() -> QuerySet[HostNetwork]:
+    """The hosts that have an agent and a number."""
+    rows: QuerySet[HostNetwork] = HostNetwork.objects.filter(
+        number__isnull=False, host__removed=None, host__url__startswith=AGENT_SCHEME
+    )
+    return rows
+
+
+def _wireguard(network: EnvironmentNetwork, row: HostNetwork) -> dict[str, Any] | None:
+    if network.encryption != WIREGUARD or row.number is None:
+        return None
+    return {"port": WIREGUARD_PORT, "address": tunnel_address(row.number)}
+
+
+def _peers(network: EnvironmentNetwork, row: HostNetwork) -> list[dict[str, Any]]:
+    """The other hosts that can be reached; with encryption those whose key is known."""
+    others = _members().filter(environment=network.pk).exclude(pk=row.pk).exclude(state=OFF).exclude(address="")
+    if network.encryption == WIREGUARD:
+        others = others.exclude(public_key="")
+    return [
+        {
+            "host": str(each.host.uuid),
+            "name": str(each.host),
+            "address": each.address,
+            "publicKey": each.public_key,
+            "tunnelAddress": str(TUNNELS.network_address + (each.number or 0)),
+        }
+        for each in others.select_related("host")
+    ]
+
+
+def _containers(network: EnvironmentNetwork) -> list[dict[str, Any]]:
+    rows = Address.objects.filter(environment=network.pk, holder__isnull=False, host__isnull=False)
+    found = rows.values_list("address", "host__uuid", "container", "engine_id")
+    return [
+        {"address": address, "mac": mac_of(address), "host": str(host), "container": str(uuid), "engineId": engine_id}
+        for address, host, uuid, engine_id in found
+    ]

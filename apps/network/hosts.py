@@ -1,0 +1,124 @@
+"""The hosts of a managed network: each has a number from when it joins until it leaves, and an address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.core.events import row_changed
+from apps.drivers.base import EngineContainer
+from apps.hosts.models import Host
+from apps.hosts.selectors import address_of
+from apps.hosts.workloads import HostWorkload
+from apps.network.addressing import free_number
+from apps.network.environment_networks import count_change, lock_network
+from apps.network.models import OFF, STARTING, HostNetwork
+from apps.network.reports import HostReport
+
+NO_AGENT = "This host has no agent, and only an agent can connect it to other hosts. Its containers reach each other."
+TOO_MANY = "All {most} numbers for hosts in {subnet} are in use. Remove hosts, or choose a larger subnet."
+_NO_ADDRESS = "Its address {address!r} is not an IPv4 address at which other hosts could reach it; set it on its page."
+
+
+class NetworkWorkload(HostWorkload):
+    """The managed network as something that lives on hosts."""
+
+    def on_host_scanned(self, host: Host, containers: Sequence[EngineContainer]) -> None:  # noqa: ARG002 - the protocol's
+        """Let a new host take part, and others follow one that moved."""
+        ensure_host_network(host)
+
+    def on_host_removed(self, host: Host) -> int:
+        """Give its number back."""
+        if HostNetwork.objects.filter(pk=host.pk).delete()[0]:
+            count_change(host.environment_id)
+        return 0
+
+
+def ensure_host_network(host: Host) -> HostNetwork:
+    """The host's part of its environment's network, with the address that the host has now."""
+    row: HostNetwork | None = HostNetwork.objects.filter(pk=host.pk).first()
+    if row is None or row.environment_id != host.environment_id:
+        return _join(host)
+    address = underlay_address(host)
+    if address != row.address:
+        row.address = address
+        HostNetwork.objects.filter(pk=row.pk).update(address=address)
+        count_change(row.environment_id)
+    if host.has_agent and row.reason == NO_AGENT:
+        _set_state(row, STARTING, "")
+    return row
+
+
+def _join(host: Host) -> HostNetwork:
+    with transaction.atomic():
+        network = lock_network(host.environment_id)
+        others = HostNetwork.objects.filter(environment=network.pk).exclude(pk=host.pk)
+        most = network.plan.most_hosts
+        number = free_number({each or 0 for each in others.values_list("number", flat=True)}, most)
+        state, reason = (STARTING, "") if host.has_agent else (OFF, NO_AGENT)
+        if number is None:
+            state, reason = OFF, TOO_MANY.format(most=most, subnet=network.subnet)
+        values = {
+            "environment_id": network.pk,
+            "number": number,
+            "address": underlay_address(host),
+            "state": state,
+            "reason": reason,
+        }
+        row: HostNetwork = HostNetwork.objects.update_or_create(host=host, defaults=values)[0]
+        count_change(network.pk)
+        return row
+
+
+def underlay_address(host: Host) -> str:
+    """The IPv4 address at which other hosts reach it; empty when it has none."""
+    try:
+        return str(IPv4Address(address_of(host)))
+    except AddressValueError:
+        return ""
+
+
+def missing_address(host: Host, row: HostNetwork) -> str:
+    """What is wrong with the host's address; empty when others can reach it there."""
+    return "" if row.address else _NO_ADDRESS.format(address=address_of(host))
+
+
+def take_report(host: Host, report: HostReport) -> None:
+    """Keep what a host's agent says of its part; other hosts learn of a new key at once."""
+    row = ensure_host_network(host)
+    changes: dict[str, Any] = {
+        "public_key": report.public_key,
+        "conflict": report.conflict,
+        "peers": report.peers,
+    }
+    is_new_key = report.public_key != row.public_key
+    is_news = is_new_key or report.conflict != row.conflict or report.reachable != HostReport.reachable_in(row.peers)
+    HostNetwork.objects.filter(pk=row.pk).update(**changes, reported_at=timezone.now())
+    if (report.state, report.reason) != (row.state, row.reason):
+        _set_state(row, report.state, report.reason)
+    elif is_news:
+        row_changed(row.environment_id, "host", row.pk)
+    if is_new_key:
+        count_change(row.environment_id)
+
+
+def switch_off(host: Host, reason: str) -> None:
+    """Note that the host's agent cannot take part, and why."""
+    row = ensure_host_network(host)
+    if (row.state, row.reason) != (OFF, reason):
+        _set_state(row, OFF, reason[:300])
+
+
+def _set_state(row: HostNetwork, state: str, reason: str) -> None:
+    changes: dict[str, Any] = {"state": state, "reason": reason}
+    if state != row.state:
+        changes["state_since"] = timezone.now()
+    HostNetwork.objects.filter(pk=row.pk).update(**changes)
+    if OFF in {row.state, state} and state != row.state:  # it is nobody's peer while it is off
+        count_change(row.environment_id)
+    row.state, row.reason = state, reason
+    row_changed(row.environment_id, "host", row.pk)
