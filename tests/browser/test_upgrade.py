@@ -90,11 +90,7 @@ def test_an_upgrade_is_rolled_back(service_page: Page, terminal: docker.APIClien
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_notes_on_an_upgrade_and_on_a_failing_pull_break_no_rule(
-    service_page: Page, portal: Any, second_image: str, theme: str
-):
-    service_page.context.add_cookies([{"name": "corral_theme", "value": theme, "url": portal.base}])
+def test_the_notes_on_an_upgrade_and_on_a_failing_pull_break_no_rule(service_page: Page, second_image: str):
     upgrade(service_page, second_image)
     assert violations(service_page) == []
     assert too_wide(service_page) == []
