@@ -22,6 +22,7 @@ from apps.core.defaults import DEFAULTS
 from apps.environments.selectors import environments_of
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
+from apps.vault.models import Certificate
 
 MAX_HITS_PER_GROUP = 6
 
@@ -44,11 +45,13 @@ def _page_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
         (_("Recently deleted"), "deleted", "trash"),
         (_("Containers"), "containers", "box"),
         (_("Hosts"), "hosts", "server"),
+        (_("Certificates"), "certificates", "file-text"),
         (_("Activity"), "activity", "activity"),
         (_("API & keys"), "keys", "key"),
         (_("Add stack"), "stack-new", "plus"),
         (_("Add container"), "container-new", "plus"),
         (_("Add host"), "host-add", "plus"),
+        (_("Add certificate"), "certificate-new", "plus"),
     ]
     found = [SearchHit(title, ctx.url(name), icon, _("Go to")) for title, name, icon in pages]
     found += [SearchHit(title, reverse(f"console:{name}"), icon, _("Go to")) for title, name, icon in _site_pages(ctx)]
@@ -101,7 +104,7 @@ def _environment_hits(text: str, names: Mapping[int, str]) -> list[SearchHit]:
 
 
 def _row_hits(ctx: RequestContext, text: str, names: Mapping[int, str]) -> list[SearchHit]:
-    """The rows of all environments, those of the one in the frame first; four queries."""
+    """The rows of all environments, those of the one in the frame first; one query for each kind."""
     keys = list(names)
     here_first = Case(When(environment=ctx.env.pk, then=Value(0)), default=Value(1))
     named = Q(name__icontains=text)
@@ -116,6 +119,13 @@ def _row_hits(ctx: RequestContext, text: str, names: Mapping[int, str]) -> list[
             ),
         ),
         (_("Hosts"), "server", Host.objects.within(keys).filter(named, removed=None).defer("tls")),
+        (
+            _("Certificates"),
+            "file-text",
+            Certificate.objects.within(keys)
+            .filter(named | Q(common_name__icontains=text), removed=None)
+            .defer("key", "cert", "cert_chain"),
+        ),
     ]
     found = []
     for group, icon, rows in groups:

@@ -15,6 +15,7 @@ from apps.console.administration import (
     roles,
     settings,
 )
+from apps.console.certificates import certificate_form, certificates
 from apps.console.containers import containers, logs, pulls
 from apps.console.environments import (
     environments,
@@ -145,6 +146,11 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("hosts/<key:pk>/evacuate", hosts.evacuate, name="host-evacuate"),
     path("hosts/<key:pk>/remove", hosts.remove, name="host-remove"),
     path("hosts/<key:pk>/do/<slug:action>", hosts.do, name="host-do"),
+    path("certificates", certificates.index, name="certificates"),
+    path("certificates/new", certificate_form.new, name="certificate-new"),
+    path("certificates/<key:pk>", certificates.detail, name="certificate"),
+    path("certificates/<key:pk>/edit", certificate_form.edit, name="certificate-edit"),
+    path("certificates/<key:pk>/remove", certificates.remove, name="certificate-remove"),
     path("activity", operations.index, name="activity"),
     path("activity/<key:pk>", operations.detail, name="operation"),
     path("activity/<key:pk>/cancel", operations.cancel, name="operation-cancel"),

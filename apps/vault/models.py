@@ -54,6 +54,16 @@ class Certificate(TenantRow):
         return self.name
 
     @property
+    def more_names(self) -> list[str]:
+        """Its alternative names without the common name."""
+        return [each for each in self.alternative_names if each != self.common_name]
+
+    @property
+    def health(self) -> str:
+        """What its badge says instead of its state: that it has expired, or will soon."""
+        return "expired" if self.is_expired else "expiring" if self.expires_soon else ""
+
+    @property
     def is_expired(self) -> bool:
         """Whether browsers refuse it by now."""
         return self.expires_at <= timezone.now()

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.control.services import create, request_change
+from apps.core.edits import require_unchanged
 from apps.core.errors import Invalid
 from apps.core.texts import is_storable
 from apps.core.unique import unique_or
@@ -23,6 +24,7 @@ from apps.vault.selectors import users_of_certificates
 NAME_ONCE = "certificate_name_once"
 MAX_NAME = 255
 MAX_USERS_NAMED = 5
+_EDITED = ("name", "description", "cert", "cert_chain")
 
 
 def certificate_create(
@@ -77,10 +79,22 @@ def certificate_update(
     if description is not None:
         changes["description"] = description
     changes |= _renewal(row, cert, cert_chain, key)
+    _require_current(row, changes)
     request = _describe_changes(changes)
     with unique_or(_taken(name or row.name), NAME_ONCE):
         request_change(row, "update", actor=actor, changes=changes, request=request)
     return row
+
+
+def _require_current(row: Certificate, changes: Mapping[str, Any]) -> None:
+    """Raise `StaleEdit` when somebody else changed the same since the edit started.
+
+    Here and not in `request_change`, whose refusal names each value that differs: the key is never to be among them,
+    and what is read from a certificate comes from no form.
+    """
+    current = {name: getattr(row, name) for name in _EDITED}
+    require_unchanged(row.name, row.based_on, current, {name: changes[name] for name in _EDITED if name in changes})
+    row.based_on = None
 
 
 def _renewal(row: Certificate, cert: str | None, cert_chain: str | None, key: str | None) -> dict[str, Any]:

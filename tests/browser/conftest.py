@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.browser.browser_session import BrowserSession, OpenWindow
 from tests.docker.portal_process import ROOT, Api, PortalProcess
 from tests.engine import PrivateEngine
+from tests.vault.issuing import issue
 
 HERE = Path(__file__).parent
 WHAT_LASTS = pytest.StashKey[ExitStack]()
@@ -141,7 +142,9 @@ def page(window: OpenWindow) -> Page:
 
 @pytest.fixture(scope="session")
 def shop(api: Api, session_stack: ExitStack) -> Any:
-    """A stack with a service of two running containers: its row and its service's."""
+    """A stack with a service of two running containers, and a certificate: the rows of stack and service."""
+    odd = issue("shop.example.org", names=[], days=9)  # with warnings on its page
+    api.create("certificates", name="shop", cert=odd.cert, key=odd.key_text)
     stack, service = api.deploy("shop", "web", 2, environment={"TOKEN": "s3cret-value"})
     api.until_running("shop_web_", 2)
     return stack, api.until_state(service, "active")

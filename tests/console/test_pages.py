@@ -13,7 +13,7 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 
 READERS = ("alice", "bob", "rex", "rita", "root")
-LISTS = ("stacks", "containers", "hosts", "activity", "keys", "policy", "find")
+LISTS = ("stacks", "containers", "hosts", "certificates", "activity", "keys", "policy", "find")
 OF_STACK = ("stack", "stack-compose", "stack-revisions", "stack-activity", "stack-edit", "stack-remove")
 OF_SERVICE = ("service", "service-activity", "service-what-if", "service-edit", "service-remove")
 OF_CONTAINER = (
@@ -25,7 +25,7 @@ OF_CONTAINER = (
     "container-remove",
 )
 OF_HOST = ("host", "host-timeline", "host-images", "host-what-if", "host-edit", "host-remove")
-MAKERS = ("stack-new", "container-new")
+MAKERS = ("stack-new", "container-new", "certificate-new")
 ADMIN = ("/admin/accounts", "/admin/accounts/new", "/admin/settings", "/admin/audit", "/admin/processes")
 
 BROWSER = {"Accept": "text/html", "User-Agent": "Mozilla/5.0"}

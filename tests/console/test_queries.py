@@ -16,7 +16,7 @@ from apps.stacks.models import Service
 from tests.console.page_costs import fill, queries
 
 BASELINE = Path(__file__).with_name("query_counts.json")
-LISTS = ("stacks", "containers", "hosts", "activity", "keys", "find")
+LISTS = ("stacks", "containers", "hosts", "certificates", "activity", "keys", "find")
 
 
 def addresses(at: Any, web: Service, container: Container, host: Host) -> dict[str, str]:

@@ -118,3 +118,16 @@ def test_the_audit_log_has_no_key(api: ApiClient, shop: Any):
 def test_an_environment_links_to_its_certificates(api: ApiClient, shop: Any):
     project = api.get("projects").body["data"][0]
     assert api.get(f"projects/{project['id']}/certificates").ids == [shop["id"]]
+
+
+def test_an_edit_of_an_older_answer_is_refused_without_the_key(api: ApiClient, shop: Any):
+    run_until_idle()
+    path = f"certificates/{shop['id']}"
+    etag = api.get(path).headers["ETag"]
+    assert api.put(path, {"description": "theirs"}).status == 200
+    run_until_idle()
+    mine = root().issue("shop.example.org", kind="p384")
+    stale = ApiClient(api.key, api.project, {"If-Match": etag})
+    refused = stale.put(path, {"cert": mine.cert, "key": mine.key_text})
+    assert (refused.status, refused["code"], refused["fieldName"]) == (412, "PreconditionFailed", "cert")
+    assert "PRIVATE KEY" not in str(refused.body)

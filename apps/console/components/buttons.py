@@ -26,6 +26,7 @@ KIND_NAMES = {
     "host": ("host", "hosts", "h"),
     "environment": ("environment", "projects", "a"),
     "apiKey": ("key", "apiKeys", "c"),
+    "certificate": ("certificate", "certificates", "c"),
     "account": ("account", "accounts", "a"),
 }
 
@@ -68,6 +69,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     },
     "environment": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "certificate": {"update": (_("Renew or edit"), "refresh"), "remove": _DELETE},
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
 # What can be decided about an upgrade is offered only while there is one: grey, it would be noise the rest of the time.

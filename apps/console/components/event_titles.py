@@ -33,6 +33,8 @@ _PAST = {
     "cancelupgrade": "cancelled upgrade of",
     "rollback": "rolled back",
     "cancelrollback": "cancelled rollback of",
+    "expiring": "expiring",
+    "expired": "expired",
 }
 _IMPERATIVE = {
     "remove": "delete",

@@ -12,5 +12,6 @@ def counted(kind: str, count: int) -> str:
         "stack": ngettext("%(count)d stack", "%(count)d stacks", count),
         "service": ngettext("%(count)d service", "%(count)d services", count),
         "container": ngettext("%(count)d container", "%(count)d containers", count),
+        "certificate": ngettext("%(count)d certificate", "%(count)d certificates", count),
     }
     return texts[kind] % {"count": count}

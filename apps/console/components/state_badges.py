@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded", "upgraded")
 OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded", "skipped")
-BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "timed-out", "disconnected")
+BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "timed-out", "disconnected", "expired")
 WARN = (
     "degraded",
     "initializing",
@@ -21,6 +21,7 @@ WARN = (
     "recreated",
     "replaced",
     "missed",
+    "expiring",
     "canceled-upgrade",
     "canceled-rollback",
 )

@@ -22,6 +22,7 @@ from apps.environments.selectors import environments_of
 from apps.environments.selectors.members import members_of
 from apps.hosts.models import Host
 from apps.stacks.models import Service
+from apps.vault.selectors import expiring_certificates
 
 MAX_FAILING, MAX_EVENTS = 8, 8
 
@@ -72,7 +73,9 @@ def _totals(summaries: list[EnvironmentSummary]) -> dict[str, Any]:
 
 
 def _failing(keys: list[int], names: dict[int, str]) -> list[tuple[Any, str]]:
-    """What fails, the worst first, each with the name of its environment: hosts, services, single containers."""
+    """What fails, the worst first, each with the name of its environment: hosts, services, single containers,
+    certificates that are about to expire.
+    """
     wrong = Q(fault=True) | Q(display_state__in=(*BAD, *WARN))
     services = Service.objects.within(keys).filter(wrong | Q(status__health__in=(*BAD, *WARN)), removed=None)
     alone = Q(slot=None, succeeds=None, deployment_unit="")
@@ -88,6 +91,7 @@ def _failing(keys: list[int], names: dict[int, str]) -> list[tuple[Any, str]]:
         _worst(containers.filter(native=False).select_related("host").defer("spec", "placement", "host__tls")),
     ):
         found += [(row, names.get(row.environment_id, "")) for row in rows]
+    found += [(row, names.get(row.environment_id, "")) for row in expiring_certificates(keys, MAX_FAILING)]
     return found
 
 
