@@ -34,6 +34,7 @@ class SimulatedContainer:
     restarts: int = 0
     ports: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    unnamed_volumes: dict[str, str] = field(default_factory=dict)
     revision: int = 0
     run: int = 0
     cancel_failure: Cancel | None = None
@@ -48,6 +49,12 @@ class SimulatedContainer:
     def config(self) -> Mapping[str, Any]:
         """The body's HostConfig."""
         return self.body.get("HostConfig") or {}
+
+    @property
+    def unnamed_paths(self) -> list[str]:
+        """Where it gets volumes of its own: what is mounted there by name wins."""
+        named = {bind.split(":")[1] for bind in self.config.get("Binds") or () if ":" in bind}
+        return [path for path in self.body.get("Volumes") or () if path not in named]
 
     @property
     def labels(self) -> Mapping[str, str]:

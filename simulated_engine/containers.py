@@ -59,6 +59,7 @@ class SimulatedContainers:
         self._check_name_free(name)
         now, log = self._runtime.now(), ContainerLog(self._runtime.max_log_lines)
         container = SimulatedContainer(self._runtime.random_hex(32), name, body, now, log)
+        container.unnamed_volumes = {path: self._runtime.random_hex(32) for path in container.unnamed_paths}
         FailureScript.from_labels(container.labels).raise_if_scripted("create")
         container.addresses = dict.fromkeys(requested_networks(container), "")
         # Hashed before anything is registered: a value that cannot be must not leave half a container behind.

@@ -64,7 +64,8 @@ def _endpoint(container: SimulatedContainer, name: str, address: str) -> Json:
 
 
 def _mounts(container: SimulatedContainer) -> list[Json]:
-    return [_mount(bind) for bind in container.config.get("Binds") or ()]
+    unnamed = [f"{name}:{path}" for path, name in container.unnamed_volumes.items()]
+    return [_mount(bind) for bind in [*(container.config.get("Binds") or ()), *unnamed]]
 
 
 def _mount(bind: str) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -39,6 +39,7 @@ _REMOVING: set[str] = set()
 
 _STATES = {"running": "running", "paused": "paused", "restarting": "restarting", "removing": "removing"}
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
+KEPT_VOLUMES = "kept_volumes"  # in a container's status: volumes of the one before it, by their paths
 
 
 class NameStillTaken(NotYet):
@@ -47,10 +48,6 @@ class NameStillTaken(NotYet):
 
 class PeerNotReady(NotYet):
     """The container whose volumes or network it takes is not made yet."""
-
-
-class MadeAnew(NotYet):
-    """The engine could not start what it had created, so that it was removed and is created once more."""
 
 
 @contextmanager
@@ -175,7 +172,15 @@ def _build_body(row: Container, engine: Driver) -> tuple[dict[str, Any], str]:
             *(lent[name] for name in config.data_volumes_from_launch_configs if name in lent),
         ],
     )
-    return body, network
+    return _with_kept_volumes(body, row.status.get(KEPT_VOLUMES) or {}), network
+
+
+def _with_kept_volumes(body: dict[str, Any], kept: Mapping[str, str]) -> dict[str, Any]:
+    """The create body with the volumes of the container before, where it says nothing else about their paths."""
+    host = body["HostConfig"]
+    taken = {bind.split(":")[1] for bind in host.get("Binds", ()) if ":" in bind}
+    binds = [f"{name}:{target}" for target, name in sorted(kept.items()) if target not in taken]
+    return {**body, "HostConfig": {**host, "Binds": [*host.get("Binds", ()), *binds]}} if binds else body
 
 
 def _resolve_engine_id(row: Container, reference: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -24,7 +23,6 @@ from apps.containers.endings import (
 )
 from apps.containers.engine import (
     UUID_LABEL,
-    MadeAnew,
     PeerNotReady,
     create_container,
     heal_name,
@@ -39,7 +37,8 @@ from apps.containers.managed_network import NotYet, ensure_network, note_outcome
 from apps.containers.models import Container
 from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
 from apps.containers.pull_waits import await_pull, require_fresh_image
-from apps.containers.timeline import record_changes
+from apps.containers.stuck import ToBeMadeAnew, give_up, remove_stuck, to_be_made_anew_result
+from apps.containers.timeline import ANEW, record_changes
 from apps.control.reconcile import extend_lease
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -48,13 +47,13 @@ from apps.drivers.base import (
     EngineDown,
     EngineError,
     EngineNotFound,
+    EngineStuck,
     ImageMissing,
 )
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
 
 STOP_GRACE = 10
-_STALE_TASK = re.compile(r"task \w+: already exists")
 
 
 def reconcile_container(row: Container) -> ReconcileResult:
@@ -95,6 +94,8 @@ def _place(row: Container) -> Host | ReconcileResult:
 
 
 def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
+    if isinstance(reason, ToBeMadeAnew):
+        return to_be_made_anew_result(row, reason)
     if isinstance(reason, NotYet):
         return ReconcileResult(state=row.display_state, message=str(reason), requeue_after=1.0)
     return ReconcileResult(state=row.display_state, message=f"{row.host} does not answer: {reason}", requeue_after=2.0)
@@ -102,7 +103,7 @@ def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
 
 def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new: bool) -> ReconcileResult:
     """The next step; `is_new` is a row for which no earlier reconcile can have created a container."""
-    seen = None if is_new else _find(row, engine)
+    seen = None if is_new else remove_stuck(row, engine, _find(row, engine))
     if seen is not None and row.deployment_unit and not _is_over(row, seen):
         seen = _remove_outdated(row, engine, seen, notes)
     desired = DesiredContainer(
@@ -257,18 +258,11 @@ def _require_network(row: Container) -> None:
 
 
 def _start_new(row: Container, engine: Driver, external_id: str, seen: EngineContainer | None) -> None:
-    """Start it; one that never ran and whose id the runtime already has is removed, to be created once more.
-
-    An engine that was killed between the two leaves its runtime with a task of that id ("task ...: already exists"),
-    and refuses to start the container for ever. Nothing was written in it that could be lost.
-    """
+    """Start it; one that its engine will never start is made anew."""
     try:
         _start(row, engine, external_id)
-    except EngineError as error:
-        if (seen is None or seen.state == "created") and _STALE_TASK.search(str(error)):
-            engine.remove(external_id)
-            raise MadeAnew(f"{row.name} is created once more: the engine has a task of its id already.") from None
-        raise
+    except EngineStuck as error:
+        give_up(row, engine, seen, external_id, error)
 
 
 def _start(row: Container, engine: Driver, external_id: str) -> None:
@@ -295,7 +289,7 @@ def _step_result(
         "restart_mark": row.restart_mark,
     }
     status["crashes"] = 0 if over else _count_crashes(row, before, now, restarted=restarted, reached=reached)
-    for key in ("final_exit_code", "pull_failed", LEAVING_SINCE):
+    for key in ("final_exit_code", "pull_failed", LEAVING_SINCE, ANEW):
         status.pop(key, None)
     status |= {"final_exit_code": now.exit_code or 0} if over else {}
     result = replace(result, status=status)

@@ -10,6 +10,7 @@ from apps.containers.models import Container, ContainerEvent
 from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineContainer
 
+ANEW = "anew"  # in a container's status: why it is to be removed and made once more
 MAX_EVENTS = 50  # of one container; the same thing for the same reason is one
 _CHECK_KINDS = {"unhealthy": "unhealthy", "healthy": "healthy"}
 
@@ -46,8 +47,10 @@ def record_changes(
     end = RunEnd.of(before) or RunEnd.of(now) or RunEnd.from_status(status)
     if by_engine > 0:
         record_event(row, "restarted", end.reason if end else "", by_engine)
-    elif restarted and before is None:
-        record_event(row, "recreated", "It was removed on its host.")
+    elif before is None and (restarted or ANEW in row.status):
+        why = row.status.get(ANEW)
+        reason = f"Its engine could not start it any more: {why}" if why else "It was removed on its host."
+        record_event(row, "recreated", reason)
     elif restarted:
         record_event(row, "restarted", end.reason if end else "")
     _record_check(row, str(result.fields.get("health", "")))

@@ -38,6 +38,10 @@ class EngineNotFound(EngineError):
     retry = False
 
 
+class EngineStuck(EngineError):
+    """The engine will never start this container, but would start another one like it."""
+
+
 class EngineConflict(EngineError):
     """The engine's state forbids it now: a name in use, a port taken, a container that is being removed."""
 

@@ -21,6 +21,7 @@ from apps.drivers.base import (
     EngineError,
     EngineRefused,
 )
+from apps.drivers.docker.errors import error_from_response
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -227,7 +228,7 @@ def test_a_transient_refusal_is_tried_again(make: Any, sim: SimulatedDriver) -> 
     assert reload(row).display_state == "running"
 
 
-STALE_TASK = EngineError("task 627b19e7ccfa03197ff08deb8f2182ad624f5ce6126a8384b6acad644d1b2b94: already exists")
+STALE_TASK = error_from_response(500, "failed to create task for container: task 627b19e7ccfa: already exists: unknown")
 
 
 def test_one_that_the_runtime_knows_already_is_created_once_more(make: Any, sim: SimulatedDriver) -> None:
@@ -240,7 +241,7 @@ def test_one_that_the_runtime_knows_already_is_created_once_more(make: Any, sim:
     assert (reload(row).display_state, len(sim.containers()), sim.calls["create"]) == ("running", 1, 2)
 
 
-def test_one_that_has_run_is_kept_with_what_it_wrote(make: Any, sim: SimulatedDriver, actor_of: Any) -> None:
+def test_somebodys_own_that_has_run_is_kept_with_what_it_wrote(make: Any, sim: SimulatedDriver, actor_of: Any) -> None:
     row = make()
     reconcile_until_idle()
     was = reload(row).external_id

@@ -12,6 +12,7 @@ from apps.drivers.base import (
     EngineError,
     EngineNotFound,
     EngineRefused,
+    EngineStuck,
     ImageMissing,
 )
 from apps.drivers.docker.errors import error_from_response, unreachable_error
@@ -29,6 +30,12 @@ from apps.drivers.docker.errors import error_from_response, unreachable_error
         (500, "driver failed: Bind for 0.0.0.0:80 failed: port is already allocated", EngineConflict),
         (500, "invalid volume specification: 'x'", EngineRefused),
         (500, "disk on fire", EngineError),
+        (500, "failed to create task for container: task 627b19: already exists: unknown", EngineStuck),
+        (500, "OCI runtime create failed: container with given ID already exists: unknown", EngineStuck),
+        (409, "container is marked for removal and cannot be started", EngineStuck),
+        (500, "RWLayer of container 627b19 is unexpectedly nil", EngineStuck),
+        (500, "mkdir /run/containerd/io.containerd.runtime.v2.task/moby/627b19: file exists: unknown", EngineStuck),
+        (500, "network already exists", EngineError),
         (503, "no backend", EngineDown),
     ],
 )

@@ -13,6 +13,7 @@ from apps.drivers.base import (
     EngineNotFound,
     EngineOverBudget,
     EngineRefused,
+    EngineStuck,
     EngineTimeout,
     ImageMissing,
 )
@@ -26,6 +27,16 @@ _INVALID_HINTS = (
     "cannot unmarshal",
     "invalid reference format",
 )
+# What is left of a container whose engine was killed while it started or removed it, or whose disk was lost: an engine
+# says so at every start of that container, and at none of another one.
+_STUCK_HINTS = (
+    ("task ", ": already exists"),
+    ("container with given id already exists",),
+    ("container with id exists",),
+    ("io.containerd.runtime.v2.task", "file exists"),
+    ("is marked for removal and cannot be started",),
+    ("rwlayer of container", "nil"),
+)
 _MISSING_IMAGE_HINTS = ("no such image", "pull access denied", "manifest unknown", "manifest for ")
 
 
@@ -36,6 +47,8 @@ def error_from_response(status: int, text: str) -> EngineError:
     kind = EngineError
     if status == 404:
         kind = ImageMissing if any(hint in lowered for hint in _MISSING_IMAGE_HINTS) else EngineNotFound
+    elif status in {409, 500} and any(all(part in lowered for part in hint) for hint in _STUCK_HINTS):
+        kind = EngineStuck
     elif status in {403, 409} or any(hint in lowered for hint in _CONFLICT_HINTS):
         kind = EngineConflict
     elif status in {400, 401, 406, 413, 422} or any(hint in lowered for hint in _INVALID_HINTS):
