@@ -16,6 +16,7 @@ from corral_agent.documents import DocumentHandler
 from corral_agent.engine_proxy import http_head
 from corral_agent.engine_proxy.streams import MessageReader, Sink, Source
 from corral_agent.metadata.server import MetadataHandler
+from corral_agent.names.handler import NamesHandler
 from corral_agent.network.handler import NetworkHandler, OffHandler
 from health_checks.runner import CheckRunner
 
@@ -86,6 +87,7 @@ class LocalEngine:
         """Those of this machine."""
         return {
             "metadata": MetadataHandler(),
+            "names": NamesHandler(off="" if self._network else _NETWORK_OFF),
             "network": NetworkHandler(folder, self.open) if self._network else OffHandler(_NETWORK_OFF),
         }
 

@@ -21,6 +21,7 @@ class StacksConfig(AppConfig):
         from apps.stacks import drain, goal, handover_steps, locks, members, reconcile, services, undo, upgrade_services
         from apps.stacks.metadata.source import MetadataSource
         from apps.stacks.models import Service, Stack
+        from apps.stacks.names.source import NamesSource
         from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
 
@@ -34,6 +35,7 @@ class StacksConfig(AppConfig):
         _keep_deleted()
         workloads.register(ServiceWorkload())
         register_document(MetadataSource())
+        register_document(NamesSource())
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("host", goal.services_that_follow_hosts)
         requeue_owners("container", reconcile.services_to_requeue)
