@@ -96,15 +96,32 @@ def redis(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def database(postgres: str, folder: Path, request: pytest.FixtureRequest) -> str:
     """The URL of an empty database, the test's own."""
-    name = re.sub(r"\W", "_", request.node.name)[-60:]
-    _run([_binary("createdb"), "--maintenance-db", f"{postgres}/postgres", name], folder)
-    return f"{postgres}/{name}"
+    return _create_database(postgres, folder, _name_of(request))
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: str, folder: Path, redis: str) -> str:
+    """The name of a database with every migration, to be copied: each takes longer than most tests."""
+    RoleProcesses(folder, _create_database(postgres, folder, "migrated"), redis).manage("migrate", "--verbosity", "0")
+    return "migrated"
 
 
 @pytest.fixture
-def roles(tmp_path: Path, database: str, redis: str) -> Iterator[RoleProcesses]:
+def roles(
+    tmp_path: Path, postgres: str, migrated: str, redis: str, folder: Path, request: pytest.FixtureRequest
+) -> Iterator[RoleProcesses]:
     """The portal's roles as processes of their own, on those servers."""
-    made = RoleProcesses(tmp_path, database, redis)
+    copy = _create_database(postgres, folder, _name_of(request), f"--template={migrated}")
+    made = RoleProcesses(tmp_path, copy, redis)
     made.empty_queue()
     yield made
     made.end_all()
+
+
+def _name_of(request: pytest.FixtureRequest) -> str:
+    return re.sub(r"\W", "_", request.node.name)[-60:]
+
+
+def _create_database(postgres: str, folder: Path, name: str, *options: str) -> str:
+    _run([_binary("createdb"), "--maintenance-db", f"{postgres}/postgres", *options, name], folder)
+    return f"{postgres}/{name}"

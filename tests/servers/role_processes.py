@@ -65,8 +65,7 @@ class RoleProcesses:
         return done.stdout
 
     def prepare(self, engine_url: str = "") -> Api:
-        """An empty database brought to a portal with one host (or none); a client with an environment key."""
-        self.manage("migrate", "--verbosity", "0")
+        """A migrated database brought to a portal with one host (or none); a client with an environment key."""
         self.manage("first_admin", "--login", "root", stdin=f"{PASSWORD}\n")
         if engine_url:
             self.manage("shell", "-c", _FIRST_HOST.format(url=engine_url))

@@ -49,7 +49,6 @@ def test_what_an_engine_says_can_be_saved(roles: RoleProcesses, engine: Callable
     talks.answers |= {"/containers/json": [listed], f"/containers/{ID}/json": _INSPECTED}
     refuses.answers.pop("/info")
     refuses.refusal = f"no {BAD} way"
-    roles.manage("migrate", "--verbosity", "0")
     addresses = [f"unix://{each.server_address}" for each in (talks, refuses)]
     output = roles.manage("shell", "-c", f"addresses = {addresses!r}\n{_READ_SCRIPT}")
     seen = json.loads(output.splitlines()[-1])
