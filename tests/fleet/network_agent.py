@@ -55,8 +55,9 @@ class NetworkAgent:
         """What it reports; empty before it has."""
         with contextlib.suppress(FileNotFoundError):
             found = json.loads((self.folder / "status.json").read_text())
-            if found["versions"].get("network", 0) >= self._version:
-                return dict(found["status"]["network"])
+            status: dict[str, Any] = found["status"]["network"]
+            if status.get("version", 0) >= self._version:
+                return status
         return {}
 
     def wait_until(self, state: str = "active", *, seconds: float = 15) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.fleet.commands import wait_for
 from tests.fleet.engine import IMAGE
 from tests.fleet.fleet import Fleet
+from tests.fleet.host import Host
 from tests.fleet.network_agent import NetworkAgent
 
 pytestmark = pytest.mark.docker
@@ -78,6 +81,7 @@ class Lab:
     def encrypt(self) -> None:
         """Switch encryption on: keys are reported first, and come back with the next document."""
         self.push(encryption="wireguard", mtu=1370)
+        wait_for(lambda: all(agent.status().get("publicKey") for agent in self.agents.values()), "the hosts' keys")
         self.keys = {number: agent.status()["publicKey"] for number, agent in self.agents.items()}
         self.push()
 
@@ -230,3 +234,43 @@ def test_the_engines_own_rule_against_routed_packets_changes_nothing(lab: Lab):
         lab.fleet.hosts[1].run("ping", "-c1", "-W1", "10.42.4.2")
     finally:
         host.run("iptables", "-t", "raw", "-D", *rule)
+
+
+def test_encryption_is_switched_on_under_running_containers(lab: Lab):
+    one, two = lab.run(1, "10.42.4.1"), lab.run(2, "10.42.4.2")
+    lab.push()
+    until(lambda: lab.ping(1, one, "10.42.4.2"), 5, "before")
+    lab.encrypt()
+    until(lambda: lab.ping(1, one, "10.42.4.2"), 10, "with encryption")
+    with captured(lab.fleet.hosts[2]) as wire:
+        # Longer than what fits now: the first is answered with what does, the next come in pieces.
+        assert lab.ping(1, one, "10.42.4.2", "-s", "1400", "-p", "5a", "-c3"), lab.exec(
+            1, one, "ip", "route", "get", "10.42.4.2"
+        )
+        assert lab.ping(2, two, "10.42.4.1", "-p", "5a")
+    assert b"Z" * 16 not in wire()
+    assert b"\x0a\x2a\x04\x01\x0a\x2a\x04\x02" not in wire()
+    key = lab.agents[1].folder / "network" / "wireguard.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.read_text().strip() not in (lab.agents[1].folder / "status.json").read_text()
+    # The tunnel's process dies: it is started again, and meanwhile nothing leaves in the clear.
+    with captured(lab.fleet.hosts[1]) as wire:
+        lab.fleet.hosts[1].run("pkill", "-KILL", "wireguard-go")
+        took = until(lambda: lab.ping(1, one, "10.42.4.2", "-p", "5a"), 10, "with a new tunnel")
+    show(f"reached {took * 1000:.0f} ms after the tunnel's process was killed")
+    assert b"Z" * 16 not in wire()
+    lab.push(encryption="none", mtu=1450)
+    with captured(lab.fleet.hosts[2]) as wire:
+        until(lambda: lab.ping(1, one, "10.42.4.2", "-p", "5a"), 5, "without encryption")
+    assert b"Z" * 16 in wire()  # so the test would see it
+
+
+@contextlib.contextmanager
+def captured(host: Host) -> Iterator[Callable[[], bytes]]:
+    """What passes the host's network cable meanwhile."""
+    file = host.folder / "capture.pcap"
+    file.unlink(missing_ok=True)
+    program = host.spawn("tcpdump", "tcpdump", "-i", "eth0", "-U", "--immediate-mode", "-Z", "root", "-w", str(file))
+    wait_for(lambda: file.exists() and file.stat().st_size >= 24, "the capture to begin")
+    yield file.read_bytes
+    program.end(signal.SIGINT)

@@ -71,6 +71,7 @@ class NetworkPolicy:
 class NetworkDocument:
     """The managed network as this host is to have it. `wireguard` is None without encryption."""
 
+    version: int
     environment: str
     subnet: str
     gateway: str
@@ -110,6 +111,7 @@ def parse_document(document: Mapping[str, Any]) -> NetworkDocument:
     subnet = fields.read("subnet", _subnet)
     wireguard = _parse_wireguard(fields)
     parsed = NetworkDocument(
+        version=fields.read("version", _number(0, 2**63)),
         environment=fields.read("environment", _label),
         subnet=str(subnet),
         gateway=fields.read("gateway", _address_in(subnet)),

@@ -151,6 +151,7 @@ class NetworkHandler:
 
     def _report(self, document: NetworkDocument, outcome: Outcome, state: str, reason: str) -> None:
         status = {
+            "version": document.version,
             "state": state,
             "reason": f"The host has a route into the network: {outcome.conflict}." if outcome.conflict else reason,
             "publicKey": self._host.public_key,

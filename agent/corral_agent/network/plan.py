@@ -69,27 +69,25 @@ def _port_mtu(document: NetworkDocument, found: Found) -> int:
 
 
 def _local(document: NetworkDocument, found: Found) -> str:
-    """A host that others know by an address which it does not have itself leaves the choice to its routes."""
+    """A host that others know by an address which it does not have itself leaves the choice to its routes.
+
+    Inside WireGuard it is always named: once that device is gone, so is the address, and nothing leaves in the clear.
+    No lower device is named, since it would bind the port to an MTU that containers started earlier may exceed.
+    """
     return document.local_address if found.has_address(document.local_address) or document.wireguard else ""
 
 
 def _is_as_wanted(document: NetworkDocument, found: Found, port: NetworkLink) -> bool:
-    wanted = ("vxlan", document.vni, document.udp_port, _local(document, found), _lower(document), True)
+    wanted = ("vxlan", document.vni, document.udp_port, _local(document, found), "", True)
     return (port.kind, port.vni, port.udp_port, port.local, port.lower, port.is_learning) == wanted
 
 
-def _lower(document: NetworkDocument) -> str:
-    """With the device of WireGuard below it, the port ends with that, and cannot send without encryption."""
-    return wireguard.DEVICE if document.wireguard else ""
-
-
 def _port_creation(document: NetworkDocument, found: Found) -> Step:
-    local, lower = _local(document, found), _lower(document)
+    local = _local(document, found)
     return (
         *("ip", "link", "add", document.port, "type", "vxlan", "id", str(document.vni)),
         *("dstport", str(document.udp_port), "learning"),
         *(("local", local) if local else ()),
-        *(("dev", lower) if lower else ()),
     )
 
 

@@ -113,14 +113,14 @@ def test_from_nothing_but_the_bridge():
     ]
 
 
-def test_with_encryption_the_port_ends_with_the_tunnel():
+def test_with_encryption_the_port_speaks_through_the_tunnel():
     kernel = Kernel(BRIDGE, NetworkLink(8, wireguard.DEVICE, "wireguard"))
     steps = kernel.settle(ENCRYPTED)
     assert ("ip", "addr", "add", "10.43.0.1/16", "dev", "corral-wg") in steps
     assert ("ip", "link", "set", "corral-wg", "mtu", "1420", "up") in steps
     assert steps[-1] == ("bridge", "fdb", "append", FLOOD, "dev", "corral-vx", "dst", "10.43.0.2")
     port = kernel.links["corral-vx"]
-    assert (port.local, port.lower, port.mtu) == ("10.43.0.1", "corral-wg", 1370)
+    assert (port.local, port.lower, port.mtu) == ("10.43.0.1", "", 1370)
 
 
 def test_what_is_sent_without_encryption_ends_before_anything_else_is_done():
