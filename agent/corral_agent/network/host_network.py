@@ -197,11 +197,12 @@ def _read_macs(links: list[NetworkLink]) -> dict[str, str]:
 def _pin(arrived: Collection[Guest]) -> None:
     """Tell the bridge behind which port a container is.
 
-    It may still look for it behind the VXLAN port, where it was before it moved here.
+    It may still look for it behind the VXLAN port, where it was before it moved here; and no frame with the
+    container's address that comes in elsewhere may change its mind.
     """
     for guest in sorted(arrived):
         with contextlib.suppress(CommandFailed):  # gone again
-            commands.run(("bridge", "fdb", "replace", guest.mac, "dev", guest.port, "master", "static"))
+            commands.run(("bridge", "fdb", "replace", guest.mac, "dev", guest.port, "master", "static", "sticky"))
 
 
 def _create_tunnel() -> None:

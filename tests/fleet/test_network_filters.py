@@ -1,0 +1,113 @@
+"""A hostile container speaks with no other address than its own, and who may reach whom is as the policy says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fleet import frames
+from tests.fleet.commands import wait_for
+from tests.fleet.fleet import Fleet
+from tests.fleet.frames import arp_reply, ip_frame, other_frame
+from tests.fleet.managed_network import Lab, mac_of, until
+
+pytestmark = pytest.mark.docker
+
+ROGUE, VICTIM, REMOTE = "10.42.4.11", "10.42.4.12", "10.42.4.13"
+PROGRAM = Path(frames.__file__)
+
+
+@pytest.fixture(scope="module")
+def lab(fleet: Fleet) -> Iterator[Lab]:
+    with Lab.of(fleet) as made:
+        yield made
+
+
+class Attack:
+    """A rogue and a victim on host 1, another victim on host 2."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.rogue, self.victim = lab.run(1, ROGUE), lab.run(1, VICTIM)
+        self.remote = lab.run(2, REMOTE)
+        lab.push()
+        until(lambda: lab.ping(1, self.rogue, REMOTE), 5, "the rogue reaches the other host")
+
+    def frames(self, to: str) -> dict[str, tuple[bytes, str]]:
+        """By their marks, to one of the victims; the last one is honest."""
+        mine, theirs, other = mac_of(ROGUE), mac_of(to), VICTIM if to == REMOTE else REMOTE
+        inner = ip_frame(mac_of(other), other, theirs, to, "mark-injected")
+        far = self.lab.fleet.hosts[2].address
+        made = {
+            "mark-address": ip_frame(mine, other, theirs, to, "mark-address"),
+            "mark-mac": ip_frame(mac_of(other), ROGUE, theirs, to, "mark-mac"),
+            "mark-both": ip_frame(mac_of(other), other, theirs, to, "mark-both"),
+            "mark-service": ip_frame(mine, "169.254.169.250", theirs, to, "mark-service"),
+            "mark-outside": ip_frame(mine, "8.8.8.8", theirs, to, "mark-outside"),
+            "mark-gateway": arp_reply(mine, "10.42.0.1", theirs, to, "mark-gateway"),
+            "mark-arp": arp_reply(mine, ROGUE, theirs, to, "mark-arp", inner_mac=mac_of(other)),
+            "mark-kind": other_frame(0x88B5, mine, theirs, "mark-kind"),
+            "mark-vlan": other_frame(0x8100, mine, theirs, "mark-vlan"),
+            "mark-honest": ip_frame(mine, ROGUE, theirs, to, "mark-honest"),
+        }
+        injected = {"mark-injected": (frames.vxlan(42, inner), far)} if to == REMOTE else {}
+        return injected | {mark: (frame, "") for mark, frame in made.items()}
+
+    def arrived(self, number: int, container: str, to: str) -> set[str]:
+        """Which marks come through to a victim."""
+        sent = self.frames(to)
+        inside = self._namespace(number, container)
+        command = [*inside, sys.executable, str(PROGRAM), "receive", "eth0", *sent]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
+            assert receiver.stdout is not None
+            assert receiver.stdout.readline() == "ready\n"
+            script = json.dumps([[frame.hex(), address] for frame, address in sent.values()])
+            sender = [*self._namespace(1, self.rogue), sys.executable, str(PROGRAM), "send", "eth0"]
+            subprocess.run(sender, input=script, text=True, check=True, timeout=20)
+            return set(json.loads(receiver.stdout.read()))
+
+    def _namespace(self, number: int, container: str) -> list[str]:
+        host = self.lab.fleet.hosts[number]
+        pid = host.terminal.inspect_container(container)["State"]["Pid"]
+        return [*host.enter_command, "nsenter", "-t", str(pid), "-n"]
+
+
+def test_nobody_speaks_with_an_address_of_somebody_else(lab: Lab):
+    attack = Attack(lab)
+    assert attack.arrived(1, attack.victim, VICTIM) == {"mark-honest"}
+    assert attack.arrived(2, attack.remote, REMOTE) == {"mark-honest"}
+    # Without filters all of it would arrive, so the frames are what they are meant to be.
+    for number in (1, 2):
+        for family in ("bridge", "ip"):
+            lab.fleet.hosts[number].run("nft", "delete", "table", family, "corral")
+    assert attack.arrived(2, attack.remote, REMOTE) == set(attack.frames(REMOTE))
+    # And whoever takes the filters away finds them put back.
+    wait_for(lambda: all(_has_filters(lab, number) for number in (1, 2)), "the filters to be put back", seconds=15)
+    assert attack.arrived(1, attack.victim, VICTIM) == {"mark-honest"}
+
+
+def _has_filters(lab: Lab, number: int) -> bool:
+    return "table bridge corral" in lab.fleet.hosts[number].run("nft", "list", "tables")
+
+
+def test_a_policy_says_who_reaches_whom(lab: Lab):
+    one, two, three = lab.run(1, "10.42.4.21"), lab.run(1, "10.42.4.22"), lab.run(2, "10.42.4.23")
+    lab.push()
+    until(lambda: lab.ping(2, three, "10.42.4.21"), 5, "before")
+    groups = {"10.42.4.21": 1, "10.42.4.22": 2, "10.42.4.23": 1}
+    lab.push(policy={"mode": "stack", "groups": groups})
+    until(lambda: lab.ping(2, three, "10.42.4.21"), 5, "within a group")
+    assert not lab.ping(1, one, "10.42.4.22")
+    assert not lab.ping(2, three, "10.42.4.22")
+    lab.fleet.hosts[2].run("ping", "-c1", "-W1", "10.42.4.22")
+    lab.push(policy={"mode": "linked", "groups": {**groups, "10.42.4.23": 3}, "allowed": [[3, 2]]})
+    until(lambda: lab.ping(2, three, "10.42.4.22"), 5, "between linked groups")
+    assert lab.ping(1, two, "10.42.4.23")
+    assert not lab.ping(1, one, "10.42.4.23")
+    lab.push(policy={"mode": "all"})
+    until(lambda: lab.ping(1, one, "10.42.4.23"), 5, "without a policy")
