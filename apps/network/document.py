@@ -95,6 +95,7 @@ def _peers(network: EnvironmentNetwork, row: HostNetwork) -> list[dict[str, Any]
             "address": each.address,
             "publicKey": each.public_key,
             "tunnelAddress": str(TUNNELS.network_address + (each.number or 0)),
+            "gateway": network.plan.gateway(each.number or 0),
         }
         for each in others.select_related("host")
     ]

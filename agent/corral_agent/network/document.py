@@ -129,8 +129,6 @@ def parse_document(document: Mapping[str, Any]) -> NetworkDocument:
         containers=tuple(_parse_container(each, subnet) for each in fields.rows("containers", _MAX_CONTAINERS)),
         policy=_parse_policy(fields),
     )
-    _refuse_repeated("peers", [peer.address for peer in parsed.peers])
-    _refuse_repeated("peers", [peer.public_key for peer in parsed.peers if peer.public_key])
     _refuse_repeated("containers", [container.address for container in parsed.containers])
     if parsed.bridge == parsed.port:
         raise DocumentRefused("port must not be the bridge's name")
