@@ -17,6 +17,7 @@ PERIODS: dict[str, float] = {
     "warn-if-open-mode": 60,
     "delete-expired-rows": 600,
     "delete-expired-statistics": 600,
+    "release-lost-addresses": 300,
 }
 
 # A run that waited for a worker longer than this is dropped: the next one does the same.

@@ -12,9 +12,11 @@ class ContainersConfig(AppConfig):
     def ready(self) -> None:
         """Register the reconcilers, the workload, and what empties a removed environment."""
         from apps.containers import deployment_units, engine, pull_reconcile, pull_waits, reconcile, services
+        from apps.containers.lost_addresses import release_lost_addresses
         from apps.containers.models import Container, Pull
         from apps.containers.workload import ContainerWorkload
         from apps.control.kinds import register, requeue_owners
+        from apps.control.periodic import register_job
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
 
@@ -25,4 +27,5 @@ class ContainersConfig(AppConfig):
         requeue_owners("container", engine.containers_awaiting_name)
         requeue_owners("host", reconcile.containers_awaiting_host)
         workloads.register(ContainerWorkload())
+        register_job("release-lost-addresses", release_lost_addresses)
         hooks.on_environment_removed.insert(0, services.remove_environment_containers)

@@ -153,7 +153,7 @@ def _build_body(row: Container, engine: Driver) -> tuple[dict[str, Any], str]:
     network_id = lent.get(config.network_launch_config or "")
     if config.network_container_id:
         network_id = _resolve_engine_id(row, config.network_container_id)
-    endpoint = managed_endpoint(row) if managed else None
+    endpoint = managed_endpoint(row, engine) if managed else None
     network = ensure_network(row, engine) if managed else local_network_name(row.environment.uuid)
     body = engine_body(
         config,

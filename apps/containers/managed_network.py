@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
@@ -11,7 +12,7 @@ from apps.containers.launch.engine_body import ManagedEndpoint
 from apps.containers.models import Container
 from apps.core.errors import Invalid
 from apps.core.result import ReconcileResult
-from apps.drivers.base import Driver, EngineContainer, EngineRefused, NetworkSpec
+from apps.drivers.base import Driver, EngineContainer, EngineRefused, ImageMissing, NetworkSpec
 from apps.network.addresses import (
     AddressAwaited,
     AddressRefused,
@@ -29,6 +30,7 @@ from apps.network.models import Address, HostNetwork
 NAME_SERVER, DOMAIN = "169.254.169.250", "rancher.internal"
 REQUESTED_IP_LABEL, DNS_LABEL = "io.rancher.container.requested_ip", "io.rancher.container.dns"
 _SERVICE_LABEL, _STACK_LABEL = "io.rancher.stack_service.name", "io.rancher.stack.name"
+WAITS_FOR_ADDRESS = "waits_for_address"  # in the status of one whose predecessor has to end before it can start
 _KnownNetwork = tuple[str, str, NetworkSpec | None]
 _known_networks: set[_KnownNetwork] = set()
 _network_lock = threading.Lock()
@@ -36,6 +38,14 @@ _network_lock = threading.Lock()
 
 class NotYet(Exception):
     """Something else has to happen first; `str()` says what."""
+
+    status: Mapping[str, Any] = {}
+
+
+class AddressNotYet(NotYet):
+    """The container that has its address has to end first, which what replaces it may go by."""
+
+    status: Mapping[str, Any] = {WAITS_FOR_ADDRESS: True}
 
 
 def local_network_name(environment_uuid: Any) -> str:
@@ -76,7 +86,7 @@ def _field_of_request(config: LaunchConfig) -> str:
     return "requestedIpAddress" if config.requested_ip_address else "labels"
 
 
-def managed_endpoint(row: Container) -> ManagedEndpoint | None:
+def managed_endpoint(row: Container, engine: Driver) -> ManagedEndpoint | None:
     """The row's address in the managed network, given to it now unless it has one; None where its host has no such.
 
     Raises `NotYet` while the host's part is about to start, or the address about to be given back, and `EngineRefused`.
@@ -91,7 +101,7 @@ def managed_endpoint(row: Container) -> ManagedEndpoint | None:
             raise EngineRefused(f"{asked} is in the managed network, which {row.host} has no part of: {why}")
         release_address(row.pk)  # it may have had one on another host
         return None
-    address = _claim(row, asked)
+    address = _claim_with_image(row, asked, engine)
     uses_names = str(row.config.labels.get(DNS_LABEL, "")).strip().lower() != "false"
     servers = (NAME_SERVER, *row.config.dns) if uses_names else row.config.dns
     search = (*_search_domains(row.tags), *row.config.dns_search) if uses_names else row.config.dns_search
@@ -105,6 +115,16 @@ def _search_domains(tags: Mapping[str, Any]) -> tuple[str, ...]:
     return (*own, DOMAIN)
 
 
+def _claim_with_image(row: Container, asked: str, engine: Driver) -> Address:
+    """Nobody is to end for a container that cannot be made yet."""
+    try:
+        return _claim(row, asked)
+    except AddressNotYet:
+        if engine.find_image(row.config.image) is None:
+            raise ImageMissing(f"No such image: {row.config.image}") from None
+        raise
+
+
 def _claim(row: Container, asked: str) -> Address:
     try:
         return claim_address(
@@ -115,23 +135,26 @@ def _claim(row: Container, asked: str) -> Address:
                 row.host_id,
                 requested=asked,
                 retained_for=row.retained_address,
-                use_by=_use_by,
+                use_by=partial(_use_by, row),
                 name_of=_name_of,
             )
         )
     except AddressAwaited as reason:
-        raise NotYet(str(reason)) from None
+        raise AddressNotYet(str(reason)) from None
     except AddressRefused as reason:
         raise EngineRefused(str(reason)) from None
 
 
-def _use_by(holder: int) -> HolderUse:
-    """What another container does with its address. One on a host that does not answer is replaced already."""
+def _use_by(row: Container, holder: int) -> HolderUse:
+    """What another container does with its address; one of the same service is waited for.
+
+    One on a host that does not answer is replaced already.
+    """
     other = Container.all_objects.select_related("host").filter(pk=holder, removed=None).first()
     if other is None or (other.host is not None and other.host.is_unreachable):
         return "idle"
     if other.desired == "running":
-        return "in use"
+        return "leaving" if row.spread_key and other.spread_key == row.spread_key else "in use"
     return "idle" if other.display_state in {"stopped", "error"} or not other.external_id else "leaving"
 
 
@@ -179,3 +202,8 @@ def note_outcome(row: Container, result: ReconcileResult) -> None:
     external_id = result.fields.get("external_id")
     if external_id and external_id != row.external_id:
         note_engine_id(row.pk, external_id)
+
+
+def waits_for_address(row: Container) -> bool:
+    """Whether a container is ready to be made but for its address, which the one that it replaces has."""
+    return bool(row.status.get(WAITS_FOR_ADDRESS)) and not row.external_id

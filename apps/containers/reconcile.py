@@ -97,7 +97,8 @@ def _retry_later(row: Container, reason: Exception) -> ReconcileResult:
     if isinstance(reason, ToBeMadeAnew):
         return to_be_made_anew_result(row, reason)
     if isinstance(reason, NotYet):
-        return ReconcileResult(state=row.display_state, message=str(reason), requeue_after=1.0)
+        status = {**row.status, **reason.status}
+        return ReconcileResult(state=row.display_state, message=str(reason), status=status, requeue_after=1.0)
     return ReconcileResult(state=row.display_state, message=f"{row.host} does not answer: {reason}", requeue_after=2.0)
 
 

@@ -70,11 +70,11 @@ class NetworkDocument(DocumentSource):
 
 
 def _members() -> QuerySet[HostNetwork]:
-    """The hosts that have an agent and a number."""
+    """The hosts that have an agent, a number, and an address at which others could reach them."""
     rows: QuerySet[HostNetwork] = HostNetwork.objects.filter(
         number__isnull=False, host__removed=None, host__url__startswith=AGENT_SCHEME
     )
-    return rows
+    return rows.exclude(address="")
 
 
 def _wireguard(network: EnvironmentNetwork, row: HostNetwork) -> dict[str, Any] | None:
@@ -85,9 +85,12 @@ def _wireguard(network: EnvironmentNetwork, row: HostNetwork) -> dict[str, Any] 
 
 def _peers(network: EnvironmentNetwork, row: HostNetwork) -> list[dict[str, Any]]:
     """The other hosts that can be reached; with encryption those whose key is known."""
-    others = _members().filter(environment=network.pk).exclude(pk=row.pk).exclude(state=OFF).exclude(address="")
+    others = _members().filter(environment=network.pk).exclude(pk=row.pk).exclude(state=OFF)
     if network.encryption == WIREGUARD:
         others = others.exclude(public_key="")
+    found = {row.address: row}
+    for each in others.select_related("host"):
+        found.setdefault(each.address, each)  # agents refuse an address that two hosts claim
     return [
         {
             "host": str(each.host.uuid),
@@ -97,7 +100,8 @@ def _peers(network: EnvironmentNetwork, row: HostNetwork) -> list[dict[str, Any]
             "tunnelAddress": str(TUNNELS.network_address + (each.number or 0)),
             "gateway": network.plan.gateway(each.number or 0),
         }
-        for each in others.select_related("host")
+        for each in found.values()
+        if each is not row
     ]
 
 

@@ -16,12 +16,12 @@ from apps.hosts.selectors import address_of
 from apps.hosts.workloads import HostWorkload
 from apps.network.addressing import free_number
 from apps.network.environment_networks import count_change, lock_network
-from apps.network.models import OFF, STARTING, HostNetwork
+from apps.network.models import FAILED, OFF, STARTING, HostNetwork
 from apps.network.reports import HostReport
 
 NO_AGENT = "This host has no agent, and only an agent can connect it to other hosts. Its containers reach each other."
 TOO_MANY = "All {most} numbers for hosts in {subnet} are in use. Remove hosts, or choose a larger subnet."
-_NO_ADDRESS = "Its address {address!r} is not an IPv4 address at which other hosts could reach it; set it on its page."
+_NO_ADDRESS = "Other hosts cannot reach it: "
 
 
 class NetworkWorkload(HostWorkload):
@@ -48,7 +48,9 @@ def ensure_host_network(host: Host) -> HostNetwork:
         row.address = address
         HostNetwork.objects.filter(pk=row.pk).update(address=address)
         count_change(row.environment_id)
-    if host.has_agent and row.reason == NO_AGENT:
+    if not address and host.has_agent:
+        _set_state(row, FAILED, missing_address(host))
+    elif host.has_agent and (row.reason == NO_AGENT or row.reason.startswith(_NO_ADDRESS)):
         _set_state(row, STARTING, "")
     return row
 
@@ -59,7 +61,7 @@ def _join(host: Host) -> HostNetwork:
         others = HostNetwork.objects.filter(environment=network.pk).exclude(pk=host.pk)
         most = network.plan.most_hosts
         number = free_number({each or 0 for each in others.values_list("number", flat=True)}, most)
-        state, reason = (STARTING, "") if host.has_agent else (OFF, NO_AGENT)
+        state, reason = _first_state(host)
         if number is None:
             state, reason = OFF, TOO_MANY.format(most=most, subnet=network.subnet)
         values = {
@@ -74,6 +76,12 @@ def _join(host: Host) -> HostNetwork:
         return row
 
 
+def _first_state(host: Host) -> tuple[str, str]:
+    if not host.has_agent:
+        return OFF, NO_AGENT
+    return (STARTING, "") if underlay_address(host) else (FAILED, missing_address(host))
+
+
 def underlay_address(host: Host) -> str:
     """The IPv4 address at which other hosts reach it; empty when it has none."""
     try:
@@ -82,9 +90,9 @@ def underlay_address(host: Host) -> str:
         return ""
 
 
-def missing_address(host: Host, row: HostNetwork) -> str:
-    """What is wrong with the host's address; empty when others can reach it there."""
-    return "" if row.address else _NO_ADDRESS.format(address=address_of(host))
+def missing_address(host: Host) -> str:
+    """What is wrong with the address of a host that others cannot reach there."""
+    return f"{_NO_ADDRESS}{address_of(host)[:100]!r} is not an IPv4 address. Set its address on its page."
 
 
 def take_report(host: Host, report: HostReport) -> None:
@@ -98,9 +106,8 @@ def take_report(host: Host, report: HostReport) -> None:
     is_new_key = report.public_key != row.public_key
     is_news = is_new_key or report.conflict != row.conflict or report.reachable != HostReport.reachable_in(row.peers)
     HostNetwork.objects.filter(pk=row.pk).update(**changes, reported_at=timezone.now())
-    if (report.state, report.reason) != (row.state, row.reason):
-        _set_state(row, report.state, report.reason)
-    elif is_news:
+    _set_state(row, report.state, report.reason)
+    if is_news:
         row_changed(row.environment_id, "host", row.pk)
     if is_new_key:
         count_change(row.environment_id)
@@ -108,12 +115,12 @@ def take_report(host: Host, report: HostReport) -> None:
 
 def switch_off(host: Host, reason: str) -> None:
     """Note that the host's agent cannot take part, and why."""
-    row = ensure_host_network(host)
-    if (row.state, row.reason) != (OFF, reason):
-        _set_state(row, OFF, reason[:300])
+    _set_state(ensure_host_network(host), OFF, reason[:300])
 
 
 def _set_state(row: HostNetwork, state: str, reason: str) -> None:
+    if (state, reason) == (row.state, row.reason):
+        return
     changes: dict[str, Any] = {"state": state, "reason": reason}
     if state != row.state:
         changes["state_since"] = timezone.now()

@@ -33,11 +33,11 @@ class HostReport:
     def parse(cls, status: Mapping[str, Any]) -> HostReport | None:
         """The report, without what is not understood; None without a state."""
         state = status.get("state")
-        if state not in _STATES:
+        if not isinstance(state, str) or state not in _STATES:
             return None
         key, peers = status.get("publicKey"), status.get("peers")
         return cls(
-            str(state),
+            state,
             _line(status.get("reason")),
             key if isinstance(key, str) and _KEY.fullmatch(key) else "",
             _line(status.get("subnetConflict")),

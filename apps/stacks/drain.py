@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.containers.managed_network import waits_for_address
 from apps.containers.models import Container
 from apps.control.queue import enqueue
 from apps.core.result import ReconcileResult
@@ -40,7 +41,7 @@ def slot_view(slot: Slot, lost_after: int | None, min_ready: int) -> SlotView:
         is_finished=container is not None and container.final_exit_code is not None,
         must_leave=container is not None and must_leave_host(container, lost_after),
         successor=successor.pk if successor else None,
-        successor_ready=successor is not None and is_ready(successor, min_ready),
+        successor_ready=successor is not None and (waits_for_address(successor) or is_ready(successor, min_ready)),
         is_ready=container is not None and is_ready(container, min_ready),
         successor_must_leave=successor is not None and must_leave_host(successor, lost_after),
     )

@@ -22,6 +22,7 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
+from apps.network.addresses import release_retained
 from apps.stacks.drain import unit_of, with_lost_host_message
 from apps.stacks.goal import Goal, goal_of
 from apps.stacks.handover_steps import apply_handover, handed_over, is_handing_over
@@ -296,6 +297,7 @@ def _removal_outcome(row: Service) -> ReconcileResult:
         message = f"Waiting for {left} containers to go"
         return ReconcileResult(state="removing", message=message, requeue_after=RECHECK_SECONDS)
     links_remove_all(row)
+    release_retained(f"{row.uuid}/")
     return ReconcileResult(state="removed")
 
 

@@ -11,6 +11,7 @@ from django.db import models
 
 from apps.containers.deployment_units import current_members
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.managed_network import waits_for_address
 from apps.containers.models import Container
 from apps.containers.selectors import is_running
 from apps.containers.services import build_container, requested_host
@@ -61,11 +62,13 @@ class ServiceUnits:
             for each in self.members_of(slot.container)
             if each.launch_name in self._versions and self._member_view(each).is_outdated
         ]
+        if slot.successor is not None and waits_for_address(slot.successor):
+            return replace(view, sidekicks_outdated=bool(outdated), sidekicks_begun=_has_stopped(outdated))
         successors, min_ready = self.members_of(slot.successor), min_ready_seconds(self.row)
         return replace(
             view,
             sidekicks_outdated=bool(outdated),
-            sidekicks_begun=any(each.desired == "stopped" for each in outdated),
+            sidekicks_begun=_has_stopped(outdated),
             successor_ready=view.successor_ready
             and len(successors) >= len(self.sidekicks)
             and all(self._member_view(each).is_done and is_ready(each, min_ready) for each in successors),
@@ -161,6 +164,10 @@ class ServiceUnits:
         return is_running(primary) and all(
             is_running(each) or each.final_exit_code is not None for each in self.members_of(primary)
         )
+
+
+def _has_stopped(outdated: Iterable[Container]) -> bool:
+    return any(each.desired == "stopped" for each in outdated)
 
 
 def sidekick_containers(row: Service) -> models.QuerySet[Container]:
