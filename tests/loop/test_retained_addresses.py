@@ -62,12 +62,14 @@ def test_a_drained_host_s_containers_take_their_addresses_along(fleet: Simulated
 
 
 def test_nobody_ends_for_one_whose_image_is_not_there(fleet: SimulatedFleet, shop: Stack):
-    service = fleet.service(shop, scale=1, options=RETAIN, config={"imageUuid": "docker:sim/web:1"})
+    for number in (1, 2):
+        fleet.engine(number).registry.add("web:1")
+    service = fleet.service(shop, scale=1, options=RETAIN, config={"imageUuid": "docker:web:1"})
     here = 1 if fleet.host_by_slot(service)[1] == "h1" else 2
     there = fleet.engine(3 - here)
     for call in ("pull", "load"):  # neither from a registry nor from the other host
         there.fail_next(call, EngineError("no such registry"), times=99)
-    assert there.find_image("sim/web:1") is None
+    assert there.find_image("web:1") is None
     host_drain(fleet.host(here), actor=fleet.actor)
     fleet.reconcile_hosts()
     settle(fleet)
