@@ -55,7 +55,7 @@ export default defineConfig({
     reportCompressedSize: true,
     chunkSizeWarningLimit: 700,
     rolldownOptions: {
-      input: ["static/src/main.js", "static/src/terminal.js", "static/src/chart.js"],
+      input: ["static/src/main.js", "static/src/terminal.js", "static/src/chart.js", "static/src/topology.js"],
       preserveEntrySignatures: "exports-only",
     },
   },

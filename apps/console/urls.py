@@ -54,6 +54,7 @@ from apps.console.stacks import (
     services,
     stack_upgrade,
     stacks,
+    topology,
     what_if,
 )
 
@@ -70,6 +71,7 @@ register_converter(KeyConverter, "key")
 
 _in_environment: list[URLPattern | URLResolver] = [
     path("find", command_palette.search, name="find"),
+    path("topology", topology.environment, name="topology"),
     path("stacks", stacks.index, name="stacks"),
     path("stacks/new", new_stack.new, name="stack-new"),
     path("stacks/check", new_stack.check, name="stack-check"),
@@ -82,6 +84,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/<key:pk>/revisions/<int:number>/return", stack_upgrade.return_to, name="stack-return"),
     path("stacks/<key:pk>/logs", logs.stack, name="stack-logs"),
     path("stacks/<key:pk>/activity", stacks.activity, name="stack-activity"),
+    path("stacks/<key:pk>/topology", topology.stack, name="stack-topology"),
     path("stacks/<key:pk>/edit", stacks.edit, name="stack-edit"),
     path("stacks/<key:pk>/remove", stacks.remove, name="stack-remove"),
     path("deleted", deleted.index, name="deleted"),

@@ -19,6 +19,7 @@ setInterval(updateRelativeTimes, 15_000);
 const lazyModules = {
   "[data-chart]": () => import("./chart.js"),
   "[data-logs]": () => import("./parts/log_viewer.js"),
+  "[data-topology]": () => import("./topology.js"),
   "[data-shell]": () => import("./terminal.js"),
 };
 // Also after a refresh: a container that was created meanwhile has charts and output from then on.

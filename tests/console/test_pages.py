@@ -13,8 +13,16 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 
 READERS = ("alice", "bob", "rex", "rita", "root")
-LISTS = ("stacks", "containers", "hosts", "certificates", "activity", "keys", "policy", "find")
-OF_STACK = ("stack", "stack-compose", "stack-revisions", "stack-activity", "stack-edit", "stack-remove")
+LISTS = ("stacks", "topology", "containers", "hosts", "certificates", "activity", "keys", "policy", "find")
+OF_STACK = (
+    "stack",
+    "stack-compose",
+    "stack-topology",
+    "stack-revisions",
+    "stack-activity",
+    "stack-edit",
+    "stack-remove",
+)
 OF_SERVICE = ("service", "service-activity", "service-what-if", "service-edit", "service-remove")
 OF_CONTAINER = (
     "container",

@@ -16,13 +16,15 @@ from apps.stacks.models import Service
 from tests.console.page_costs import fill, queries
 
 BASELINE = Path(__file__).with_name("query_counts.json")
-LISTS = ("stacks", "containers", "hosts", "certificates", "activity", "keys", "find")
+LISTS = ("stacks", "topology", "containers", "hosts", "certificates", "activity", "keys", "find")
 
 
 def addresses(at: Any, web: Service, container: Container, host: Host) -> dict[str, str]:
     """The pages by the names under which their counts are recorded."""
     found = {name: at(name) for name in LISTS}
-    found |= {name: at(name, pk=web.stack_id) for name in ("stack", "stack-compose", "stack-activity")}
+    found |= {
+        name: at(name, pk=web.stack_id) for name in ("stack", "stack-compose", "stack-topology", "stack-activity")
+    }
     found |= {name: at(name, pk=web.pk) for name in ("service", "service-activity")}
     found |= {name: at(name, pk=container.pk) for name in ("container", "container-logs", "container-menu")}
     return found | {"host": at("host", pk=host.pk), "environments": "/environments"}
@@ -38,7 +40,9 @@ def test_each_page_takes_the_queries_that_are_written_down(
     assert counted == json.loads(BASELINE.read_text())
 
 
-@pytest.mark.parametrize("name", ["stacks", "containers", "hosts", "find", "host", "stack", "service"])
+@pytest.mark.parametrize(
+    "name", ["stacks", "topology", "containers", "hosts", "find", "host", "stack", "stack-topology", "service"]
+)
 def test_more_rows_take_no_more_queries(
     name: str, browser_as: Any, at: Any, lab: Environment, web: Service, container: Container, host: Host
 ):
