@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from portal.boot.terminal import say
 from portal.tools.busybox_image import ImageUnavailable, import_image, linked_libraries
 from portal.tools.engine import local_engine
 
@@ -21,6 +23,13 @@ TAG = "corral/agent:v0.1.0"
 _ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = (_ROOT / "agent" / "corral_agent", _ROOT / "simulated_engine", _ROOT / "health_checks")
 _PACKAGES = ("asyncssh", "websockets")
+_PROGRAMS = {  # for the managed network, with Debian's packages that have them
+    "ip": "iproute2",
+    "bridge": "iproute2",
+    "nft": "nftables",
+    "wg": "wireguard-tools",
+    "wireguard-go": "wireguard-go",
+}
 _STDLIB = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}"
 _EXCLUDED_DIRS = {
     *(
@@ -102,10 +111,24 @@ def _copy_files(root: Path) -> None:
     for package in _SOURCES:
         for path in package.rglob("*.py"):
             _copy(path, root / _STDLIB / "site-packages" / path.relative_to(package.parent))
-    for library in {found for program in (binary, *root.rglob("*.so")) for found in linked_libraries(program)}:
+    programs = list(_copy_programs(root))
+    for library in {
+        found for program in (binary, *programs, *root.rglob("*.so")) for found in linked_libraries(program)
+    }:
         _copy(library.resolve(), _library_target(root, library), mode=0o755)
     if _CERTIFICATES.is_file():
         _copy(_CERTIFICATES, root / str(_CERTIFICATES).lstrip("/"))
+
+
+def _copy_programs(root: Path) -> Iterator[Path]:
+    """The system's programs that the agent runs. Without one of them its hosts say what they lack."""
+    for name, package in _PROGRAMS.items():
+        found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        if found is None:
+            say(f"The image is made without the program {name}: to have it, install {package} and make the image anew.")
+            continue
+        _copy(Path(found).resolve(), root / "usr/sbin" / name, mode=0o755)
+        yield Path(found).resolve()
 
 
 def _library_target(root: Path, library: Path) -> Path:

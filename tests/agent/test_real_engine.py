@@ -223,6 +223,16 @@ def test_the_image_without_a_registry_runs_as_the_command_says(engine: PrivateEn
         sizes = {row[0]: int(row[1]) // 1024 for row in rows}
         assert sizes["Rss:"] <= MEGABYTES
         check_is_made_in_a_network_of_its_own(local, path)
+        for program in (
+            ["ip", "-V"],
+            ["bridge", "-V"],
+            ["nft", "-v"],
+            ["wg", "--version"],
+            ["wireguard-go", "--version"],
+        ):
+            session = local.exec(made, program, tty=False)
+            read_until_end(session)
+            assert session.exit_code() == 0, program
         begun = time.monotonic()
         local.stop(made, timeout=10)
         assert time.monotonic() - begun < 8  # not killed after its grace of 10 s
