@@ -1,0 +1,133 @@
+"""A portal, three hosts with agents and real engines: one address for each container, reached from everywhere."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.docker.portal_process import Api, PortalProcess, wait_until
+from tests.drill.cluster import registration_url
+from tests.drill.host_agent import HostAgent
+from tests.fleet.fleet import Fleet
+
+pytestmark = pytest.mark.docker
+
+STAY = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
+
+
+class Site:
+    """The portal with its hosts, and what is seen on their engines."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        folder = fleet.folder / "network-portal"
+        folder.mkdir()
+        self.portal = PortalProcess(folder / "portal", "unix:///nonexistent.sock", BIND=fleet.switch.portal)
+        self.portal.data_dir.mkdir()
+        self.portal.start()
+        self.api: Api = self.portal.api()
+        url = registration_url(self.api)
+        self.agents = [HostAgent(host) for host in fleet.hosts.values()]
+        for agent in self.agents:
+            agent.start(url)
+        wait_until(self.networks_work, seconds=60, what="three hosts in the network", pause=0.2)
+
+    def networks_work(self) -> bool:
+        query = "SELECT state, reason, peers FROM network_hostnetwork"
+        return [row[0] for row in self.portal.rows(query)] == ["active"] * len(self.agents)
+
+    def deploy(self, stack: str, scale: int, **service: Any) -> Any:
+        made = self.api.create("environments", name=stack)
+        config = {"imageUuid": "docker:bb:local", "command": STAY, "stopSignal": "SIGKILL"}
+        return self.api.create(
+            "services", startOnCreate=True, name="web", environmentId=made["id"], scale=scale, launchConfig=config,
+            **service,
+        )  # fmt: skip
+
+    def inspect(self, row: Any) -> tuple[Any, dict[str, Any]]:
+        """The engine that has the container, and what it says of it."""
+        for host in self.fleet.hosts.values():
+            for seen in host.terminal.containers(all=True):
+                if seen["Id"] == row["externalId"]:
+                    return host.terminal, host.terminal.inspect_container(seen["Id"])
+        raise AssertionError(f"{row['name']} is on no engine")
+
+    def ping(self, row: Any, address: str, count: int = 1) -> str:
+        """What `ping` says of an address, in a container."""
+        engine, seen = self.inspect(row)
+        made = engine.exec_create(seen["Id"], ["ping", f"-c{count}", "-W1", "-i0.2", address])
+        return str(engine.exec_start(made["Id"]).decode())
+
+    def close(self) -> None:
+        for agent in self.agents:
+            agent.end(signal.SIGKILL)
+        if self.portal.process is not None:
+            self.portal.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def site(fleet: Fleet) -> Iterator[Site]:
+    made = Site(fleet)
+    yield made
+    made.close()
+
+
+def show(figure: str) -> None:
+    sys.stdout.write(f"\n{figure}\n")
+
+
+def reaches(site: Site, row: Any, address: str) -> bool:
+    return " 0% packet loss" in site.ping(row, address)
+
+
+def successors(site: Site, gone: Any) -> list[Any]:
+    rows = site.api.containers(gone["name"])
+    return [row for row in rows if row["id"] != gone["id"] and row["state"] == "running"]
+
+
+def test_every_container_has_one_address_and_reaches_all_others(site: Site):
+    site.deploy("pings", 3)
+    rows = site.api.until_running("pings_web_", 3)
+    assert len({row["hostId"] for row in rows}) == 3
+    for row in rows:
+        _engine, seen = site.inspect(row)
+        networks = seen["NetworkSettings"]["Networks"]
+        assert [(name, each["IPAddress"]) for name, each in networks.items()] == [("corral", row["primaryIpAddress"])]
+        assert row["primaryIpAddress"].startswith("10.42.")
+        assert "169.254.169.250" in seen["HostConfig"]["Dns"]
+    wait_until(lambda: reaches(site, rows[0], rows[1]["primaryIpAddress"]), seconds=20, what="the first ping")
+    for row in rows:
+        for other in rows:
+            assert reaches(site, row, other["primaryIpAddress"]), (row["name"], other["name"])
+
+
+def test_a_container_that_moves_takes_its_address_along_and_a_dead_portal_hinders_nobody(site: Site):
+    site.deploy("moves", 1, retainIp=True)
+    site.deploy("looks", 3)
+    (moving,) = site.api.until_running("moves_web_", 1)
+    lookers = site.api.until_running("looks_web_", 3)
+    looker = next(row for row in lookers if row["hostId"] != moving["hostId"])
+    address = moving["primaryIpAddress"]
+    assert wait_until(lambda: reaches(site, looker, address), seconds=20, what="the first ping")
+    host = site.api.get(f"hosts/{moving['hostId']}")
+    site.api.act(host, "deactivate")
+    site.api.delete(moving)
+    down = time.monotonic()
+    wait_until(lambda: not reaches(site, looker, address), seconds=30, what="the old one gone", pause=0)
+    (moved,) = wait_until(lambda: successors(site, moving), seconds=60, what="the new one")
+    assert (moved["primaryIpAddress"], moved["hostId"] != moving["hostId"]) == (address, True)
+    wait_until(lambda: reaches(site, looker, address), seconds=1, what="the moved container within a second", pause=0)
+    show(f"moved with its address; it was away for {time.monotonic() - down:.1f} s")
+    site.api.act(site.api.reload(host), "activate")
+    began = {row["name"]: site.inspect(row)[1]["State"]["StartedAt"] for row in lookers}
+    site.portal.end(signal.SIGKILL)
+    assert " 0% packet loss" in site.ping(looker, address, 20)
+    site.portal.start()
+    wait_until(site.networks_work, seconds=60, what="three hosts in the network again", pause=0.2)
+    assert began == {row["name"]: site.inspect(row)[1]["State"]["StartedAt"] for row in lookers}
+    assert reaches(site, looker, address)
