@@ -6,6 +6,7 @@ A step is a line of Python that is executed; `test_patterns.py` counts those of 
 from __future__ import annotations
 
 import functools
+import struct
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -35,6 +36,8 @@ from apps.stacks.compose.parser import parse
 from apps.stacks.compose.yaml_loader import load_yaml
 from corral_agent.engine_proxy import http_head
 from corral_agent.engine_proxy.path import split_target
+from corral_agent.names import packet
+from corral_agent.names.upstream import servers_of
 
 MAX_GROWTH = 2.5
 SHORT = 100
@@ -118,7 +121,13 @@ READERS: dict[str, Callable[[str], Any]] = {
     "log lines": lambda text: list(LogAssembler("stdout").feed(text.encode())),
     "agent's head": lambda text: http_head.parse_request(text.encode()),
     "agent's path": split_target,
+    "question of DNS": lambda text: packet.parse_question(_QUESTION + text.encode()),
+    "labels of DNS": lambda text: packet.parse_question(_QUESTION + b"\1a" * min(len(text), 1000)),
+    "answer of DNS": lambda text: list(packet.records_of(_ANSWER + text.encode())),
+    "name servers": servers_of,
 }
+_QUESTION = struct.pack("!HHHHHH", 1, 0x0100, 1, 0, 0, 0)
+_ANSWER = struct.pack("!HHHHHH", 1, 0x8180, 1, 65_535, 65_535, 65_535)
 REFUSALS = (Problem, ValueError, http_head.BadMessage, OverBudget, EngineRefused)
 
 
