@@ -40,6 +40,7 @@ from apps.console.login import (
 )
 from apps.console.overview import overview
 from apps.console.stacks import (
+    balancer_form,
     deleted,
     handover,
     kind_forms,
@@ -98,6 +99,8 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/<key:stack>/external-services/new", kind_forms.external_new, name="external-service-new"),
     path("stacks/<key:stack>/aliases/new", kind_forms.alias_new, name="service-alias-new"),
     path("services/<key:pk>/target", kind_forms.target, name="service-target"),
+    path("stacks/<key:stack>/balancers/new", balancer_form.balancer_new, name="balancer-new"),
+    path("services/<key:pk>/balancer", balancer_form.balancer_edit, name="balancer-edit"),
     path("services/preview", service_form.preview, name="service-preview"),
     path("services/schedule-preview", schedule_form.preview, name="schedule-preview"),
     path("services/<key:pk>/policies", service_policies.policies, name="service-policies"),

@@ -83,6 +83,9 @@ DEFAULTS: dict[str, SettingDefinition] = {
     ),
     "cattle.version": text_setting("v0.159.8", "the version that v1 clients see", public=True, advanced=True),
     "corral.version": text_setting("v" + VERSION, public=True, advanced=True),
+    "lb.haproxy.image": text_setting(
+        "corral/haproxy:2.6", "the image of balancers, a HAProxy", pattern=_IMAGE, advanced=True
+    ),
     "rancher.compose.version": text_setting("", public=True, advanced=True),
     "rancher.compose.linux.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
     "rancher.compose.darwin.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),

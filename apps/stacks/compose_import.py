@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from apps.containers.selectors import policy_of
 from apps.control.services import create_all
@@ -24,7 +24,7 @@ from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 BATCH = 100  # links for each statement
 
-Link = tuple[Service, Service, str]
+Link = tuple[Service, Service, str, Sequence[str]]
 
 
 def import_services(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> list[str]:
@@ -37,7 +37,11 @@ def import_services(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: 
         create_all(rows, actor=actor, requests=[describe_service(row) for row in rows])
     save_first_revisions(rows, actor, "compose")
     made = {row.name: row for row in rows}
-    inner = [(made[each.name], made[target], alias) for each in parsed.services for target, alias in each.links]
+    inner = [
+        (made[each.name], made[target], alias, each.rules.get(alias, ()))
+        for each in parsed.services
+        for target, alias in each.links
+    ]
     outer, missing = _external_links(stack, parsed, made)
     _create_links([*inner, *outer])
     return missing
@@ -76,7 +80,7 @@ def _external_links(stack: Stack, parsed: ComposeStack, made: Mapping[str, Servi
     for each in parsed.services:
         for target, alias in each.external_links:
             if target in known:
-                links.append((made[each.name], known[target], alias))
+                links.append((made[each.name], known[target], alias, each.rules.get(alias, ())))
             else:
                 remedy = "link it by stack/service as soon as that is there"
                 missing.append(f"{each.name}: `external_links` names {target}, which is not here; {remedy}.")
@@ -85,8 +89,11 @@ def _external_links(stack: Stack, parsed: ComposeStack, made: Mapping[str, Servi
 
 def _create_links(links: list[Link]) -> None:
     """Save the links; of two that one service has under one name the last counts."""
-    by_name = {(row.pk, link_name(target, alias)): (row, target) for row, target, alias in links}
+    by_name = {(row.pk, link_name(target, alias)): (row, target, ports) for row, target, alias, ports in links}
     ServiceLink.objects.bulk_create(
-        [ServiceLink(service=row, target=target, name=name) for (_key, name), (row, target) in by_name.items()],
+        [
+            ServiceLink(service=row, target=target, name=name, ports=list(ports))
+            for (_key, name), (row, target, ports) in by_name.items()
+        ],
         batch_size=BATCH,
     )

@@ -10,6 +10,8 @@ from django.db import transaction
 from apps.containers.fleet import stored_labels
 from apps.containers.models import Container
 from apps.control.queue import enqueue_after_commit
+from apps.stacks.balancer.links import rules_of_selected
+from apps.stacks.balancer.targets import write_target_ports
 from apps.stacks.label_selector import LabelSelector, parse_selector
 from apps.stacks.models import Service, ServiceLink, ServiceMember
 from apps.stacks.service_options import EXTERNAL
@@ -110,19 +112,19 @@ def _save_selected_links(row: Service, targets: Sequence[Service]) -> None:
         return
     by_hand = {link.target_id for link in links if not link.selected}
     taken = {link.name for link in links if not link.selected}
-    wanted: dict[tuple[str, int], None] = {}
+    wanted: dict[tuple[str, int], list[str]] = {}
     for target in sorted(targets, key=lambda each: each.pk):
         if target.pk not in by_hand:
             name = target.name if target.name not in taken else f"{target.name}.{target.stack.name}"
             taken.add(name)
-            wanted[name, target.pk] = None
+            wanted[name, target.pk] = write_target_ports(rules_of_selected(row, target))
     known = {(link.name, link.target_id): link.pk for link in links if link.selected}
     gone = [key for pair, key in known.items() if pair not in wanted]
     if gone:
         ServiceLink.objects.filter(pk__in=gone).delete()
     new = [
-        ServiceLink(service=row, target_id=target, name=name, selected=True)
-        for name, target in wanted
+        ServiceLink(service=row, target_id=target, name=name, selected=True, ports=ports)
+        for (name, target), ports in wanted.items()
         if (name, target) not in known
     ]
     ServiceLink.objects.bulk_create(new, batch_size=BATCH, ignore_conflicts=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.db import models
@@ -15,13 +14,16 @@ from apps.containers.models import Container
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.environments.models import TenantRow
 from apps.hosts.models import Host
+from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.lifecycle import SERVICE as SERVICE_LIFECYCLE
 from apps.stacks.lifecycle import STACK
 from apps.stacks.lock import Lock  # noqa: F401 - a model: Django looks for it here
+from apps.stacks.removed_links import RemovedServiceLink  # noqa: F401 - a model: Django looks for it here
 from apps.stacks.run_plan import BY_SCHEDULE, LIVE, WAITING
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.schedule import Schedule
 from apps.stacks.service_options import (
+    BALANCER,
     SERVICE,
     ExternalTarget,
     ServiceOptions,
@@ -87,7 +89,7 @@ class Service(TenantRow):
     `restart` is the last rolling restart: batch size, interval, and `marks`, how often each container had been asked to
     restart when it was requested, and of how many `units` they are. `verdict_settings` say how its upgrades are judged
     that do not say so themselves; empty: not at all. `upgrade_target` is the other service that takes over from it, in
-    an upgrade from one service to another (see `handover.py`).
+    an upgrade from one service to another (see `handover.py`). `balancer` are the stored settings of a balancer.
     """
 
     KIND = "service"
@@ -119,6 +121,7 @@ class Service(TenantRow):
     restart = models.JSONField(default=dict)
     verdict_settings = models.JSONField(default=dict)
     schedule = models.JSONField(default=dict)
+    balancer = EncryptedJSONField(default=None, null=True)
     upgrade_target = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="taken_over")
 
     class Meta:
@@ -183,7 +186,19 @@ class Service(TenantRow):
     def options(self) -> ServiceOptions:
         """Its kind, where it leads and what it selects, as a value."""
         target = ExternalTarget.from_json(self.external)
-        return ServiceOptions(self.kind, target, self.selector_link, self.selector_container, self.address_settings)
+        return ServiceOptions(
+            self.kind,
+            target,
+            self.selector_link,
+            self.selector_container,
+            self.address_settings,
+            self.balancer_settings if self.kind == BALANCER else None,
+        )
+
+    @property
+    def balancer_settings(self) -> BalancerSettings:
+        """The listeners and more of a balancer, as a value."""
+        return BalancerSettings.from_json(self.balancer or {})
 
     def refusal(self, action: str) -> str:
         """Nothing that is done to containers where there are none, and runs only of what has a schedule."""
@@ -201,7 +216,8 @@ class ServiceRevision(models.Model):
 
     `account` made it, by `via` (console, API, command line, compose file); None is the installation itself, or somebody
     who is gone. `note` is what they wrote about it, `image_id` the image that its tag meant on the hosts, once it ran.
-    `stack_revision` is the revision of the whole stack that it is a part of, where it was made by that.
+    `stack_revision` is the revision of the whole stack that it is a part of, where it was made by that. Of a balancer
+    it has the settings, and once another one took its place the `links` with their rules as they were then.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="revisions")
@@ -216,6 +232,8 @@ class ServiceRevision(models.Model):
     note = models.CharField(max_length=500, blank=True)
     image_id = models.CharField(max_length=100, blank=True)
     stack_revision = models.ForeignKey(StackRevision, null=True, on_delete=models.SET_NULL, related_name="+")
+    balancer = EncryptedJSONField(default=None, null=True)
+    links = models.JSONField(null=True)
 
     class Meta:
         ordering = ("-number",)
@@ -357,12 +375,16 @@ class ServiceMember(models.Model):
 
 
 class ServiceLink(models.Model):
-    """`service` reaches `target` under `name`; `selected` ones come and go with what the service's selector finds."""
+    """`service` reaches `target` under `name`; `selected` ones come and go with what the service's selector finds.
+
+    `ports` are the rules of a balancer's target, as `targets.py` reads them.
+    """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="links")
     target = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="linked_by")
     name = models.CharField(max_length=255)
     selected = models.BooleanField(default=False)
+    ports = models.JSONField(default=list)
 
     class Meta:
         ordering = ("name",)
@@ -370,25 +392,3 @@ class ServiceLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} -> {self.target} as {self.name}"
-
-
-class RemovedServiceLink(models.Model):
-    """A link that is gone, under the number it had: v1 clients look at it by its id once more.
-
-    One that went `with_service` is kept as long as that can be restored, and made again then.
-    """
-
-    SHOWN_FOR = timedelta(hours=1)
-
-    id = models.BigIntegerField(primary_key=True, editable=False)
-    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
-    target = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
-    name = models.CharField(max_length=255)
-    with_service = models.BooleanField(default=False)
-    removed = models.DateTimeField(default=timezone.now, db_index=True)
-
-    class Meta:
-        ordering = ("id",)
-
-    def __str__(self) -> str:
-        return f"{self.service} no longer -> {self.target} as {self.name}"

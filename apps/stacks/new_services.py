@@ -17,11 +17,12 @@ from apps.containers.reservations import check_reservations
 from apps.containers.selectors import policy_of
 from apps.containers.services import check_references
 from apps.core.errors import Invalid
+from apps.stacks.balancer.services import balancer_unit, check_settings, describe_balancer
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
 from apps.stacks.models import Service, Stack
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.scheduled_services import check_schedulable, new_schedule
-from apps.stacks.service_options import DEFAULT_OPTIONS, SERVICE, ServiceOptions
+from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, SERVICE, ServiceOptions
 from apps.stacks.sidekicks import UnitConfig, check_unit, names_of
 from apps.stacks.verdict.settings import parse_verdict
 
@@ -120,7 +121,8 @@ def build_service(
 ) -> Service:
     """A service that may be saved under `name`, which is checked already. Raises `Invalid`."""
     start_on_create, options = settings.get("start_on_create", False), settings.get("options", DEFAULT_OPTIONS)
-    unit = UnitConfig.of(config)
+    check_settings(stack.environment_id, options)
+    unit = balancer_unit(UnitConfig.of(config), options)
     sidekicks = [replace(each, name=check_name(each.name)) for each in unit.sidekicks]
     primary, stored = check_unit(name, unit.primary, sidekicks)
     row = Service(
@@ -141,7 +143,7 @@ def build_service(
         **options.with_labels(primary.labels).columns(),
     )
     _check_parts(row)
-    if options.kind != SERVICE:
+    if options.kind not in {SERVICE, BALANCER}:
         return row  # nothing is made from its configuration
     check_launchable(row, primary, at="launchConfig.", subject=name, find_policy=find_policy)
     for each in stored:
@@ -203,6 +205,8 @@ def describe_service(row: Service) -> dict[str, Any]:
     found = {"name": row.name, "scale": row.scale, "launchConfig": row.spec}
     found |= {"scalePolicy": row.scale_policy} if row.scale_policy else {}
     found |= {"schedule": row.timetable.to_wire()} if row.timetable else {}
+    if row.kind == BALANCER:
+        return {**found, "kind": row.kind, "balancer": describe_balancer(row.balancer_settings)}
     if row.kind != SERVICE:
         return {**found, "kind": row.kind, "external": row.external}
     sidekicks = [{"name": each["name"], **each["config"]} for each in row.secondary or ()]

@@ -21,7 +21,7 @@ from apps.core.models import Managed
 from apps.environments.models import Environment, OpenSocket
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceLink, Stack
-from apps.stacks.service_options import ALIAS
+from apps.stacks.service_options import ALIAS, BALANCER
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.what_if import what_if_scaled
 
@@ -149,13 +149,14 @@ def _preview_stack(row: Stack) -> RemovalPreview:
 
 def _preview_services(services: Sequence[Service], rows: Sequence[Container], **more: Sequence[int]) -> RemovalPreview:
     keys = [each.pk for each in services]
-    links, aliases = _incoming(keys)
+    links, aliases, balancers = _incoming(keys)
     counts = Counter(each.spread_key for each in rows)
     return replace(
         _of_containers(rows, service=keys, **more),
         services=tuple((each.name, counts[str(each.uuid)]) for each in services),
         links=links,
         aliases=aliases,
+        balancers=balancers,
         upgrades=tuple(each.name for each in services if each.upgrade_phase),
     )
 
@@ -196,14 +197,19 @@ def _preview_environment(row: Environment) -> RemovalPreview:
     )
 
 
-def _incoming(keys: Collection[int]) -> tuple[tuple[IncomingLink, ...], tuple[IncomingLink, ...]]:
-    """Links and aliases of services that stay which lead to these."""
+def _incoming(
+    keys: Collection[int],
+) -> tuple[tuple[IncomingLink, ...], tuple[IncomingLink, ...], tuple[str, ...]]:
+    """Links, aliases and balancers of services that stay which lead to these."""
     rows = ServiceLink.objects.filter(target__in=keys, service__removed=None).exclude(service__in=keys)
     columns = ("service__name", "service__stack__name", "name", "service__kind")
-    links, aliases = list[IncomingLink](), list[IncomingLink]()
+    links, aliases, balancers = list[IncomingLink](), list[IncomingLink](), dict[str, None]()
     for service, stack, name, kind in rows.order_by("service__name", "name").values_list(*columns):
-        (aliases if kind == ALIAS else links).append(IncomingLink(service, stack, name))
-    return tuple(links), tuple(aliases)
+        if kind == BALANCER:
+            balancers[f"{stack}/{service}"] = None
+        else:
+            (aliases if kind == ALIAS else links).append(IncomingLink(service, stack, name))
+    return tuple(links), tuple(aliases), tuple(balancers)
 
 
 def _ports(rows: Iterable[Container]) -> tuple[LostPort, ...]:

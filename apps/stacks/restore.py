@@ -21,8 +21,9 @@ from apps.core.defaults import setting_int
 from apps.core.errors import ActionNotAvailable, Invalid
 from apps.core.unique import unique_or
 from apps.environments.actor import Actor
-from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, Stack
+from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, check_name, check_sidekick_names, service_taken
+from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.scheduled_services import activation_columns
 from apps.stacks.services import STACK_NAME_ONCE, stack_taken
 
@@ -158,7 +159,9 @@ def _restore_links(condition: Q) -> list[str]:
             missing.append(_("%(service)s links to something else as %(name)s now.") % _ends(gone))
             gone.delete()
         else:
-            ServiceLink.objects.create(service_id=gone.service_id, target_id=gone.target_id, name=gone.name)
+            ServiceLink.objects.create(
+                service_id=gone.service_id, target_id=gone.target_id, name=gone.name, ports=gone.ports
+            )
             gone.delete()
     return missing
 

@@ -18,7 +18,7 @@ from apps.stacks.sidekicks import UnitConfig, shown
 from apps.stacks.stack_history import StackRevision
 
 MAX_NOTE = 500
-COLUMNS = ("spec", "image", "secondary", "primary_version")
+COLUMNS = ("spec", "image", "secondary", "primary_version", "balancer")
 
 
 def check_note(note: str) -> str:

@@ -11,11 +11,17 @@ from typing import Any
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
+from apps.stacks.balancer.launch import BALANCER_IMAGES, config_of_balancer
+from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.label_selector import parse_selector
 
-SERVICE, EXTERNAL, ALIAS = "service", "externalService", "dnsService"
-KINDS = (SERVICE, EXTERNAL, ALIAS)
-KIND_IMAGES: Mapping[str, str] = {EXTERNAL: "rancher/external-service", ALIAS: "rancher/dns-service"}
+SERVICE, EXTERNAL, ALIAS, BALANCER = "service", "externalService", "dnsService", "loadBalancerService"
+KINDS = (SERVICE, EXTERNAL, ALIAS, BALANCER)
+KIND_IMAGES: Mapping[str, str] = {
+    EXTERNAL: "rancher/external-service",
+    ALIAS: "rancher/dns-service",
+    BALANCER: BALANCER_IMAGES[0],
+}
 NO_IMAGE = "rancher/none"  # a service of containers that are only selected
 SELECTOR_LABELS: Mapping[str, str] = {
     "selector_link": "io.rancher.service.selector.link",
@@ -62,6 +68,7 @@ class ServiceOptions:
     selector_link: str = ""
     selector_container: str = ""
     address_settings: Mapping[str, Any] = field(default_factory=dict)
+    balancer: BalancerSettings | None = None
 
     def columns(self) -> dict[str, Any]:
         """The columns of the service's row. Raises `Invalid` for what is wrong or does not go together."""
@@ -76,6 +83,7 @@ class ServiceOptions:
             "selector_link": self.selector_link,
             "selector_container": self.selector_container,
             "address_settings": dict(self.address_settings),
+            "balancer": (self.balancer or BalancerSettings()).to_json() if self.kind == BALANCER else None,
         }
 
     def with_labels(self, labels: Mapping[str, str]) -> ServiceOptions:
@@ -90,6 +98,16 @@ class ServiceOptions:
 DEFAULT_OPTIONS = ServiceOptions()
 
 
+def options_from_json(stored: Mapping[str, Any]) -> ServiceOptions:
+    """The value whose columns were stored."""
+    balancer = stored.get("balancer")
+    found = {
+        "external": ExternalTarget.from_json(stored["external"]),
+        "balancer": BalancerSettings.from_json(balancer) if balancer is not None else None,
+    }
+    return ServiceOptions(**{**stored, **found})
+
+
 def is_without_image(image: str) -> bool:
     """Whether an image, as engines name it, stands for no containers."""
     return image.partition("@")[0].partition(":")[0] == NO_IMAGE
@@ -97,7 +115,7 @@ def is_without_image(image: str) -> bool:
 
 def has_containers(kind: str, image: str) -> bool:
     """Whether a service of this kind and image has containers of its own."""
-    return kind == SERVICE and not is_without_image(image)
+    return kind == BALANCER or (kind == SERVICE and not is_without_image(image))
 
 
 def without_containers(kind: str) -> str:
@@ -108,11 +126,15 @@ def without_containers(kind: str) -> str:
 def kind_of_image(image: str) -> str:
     """The kind that a compose file means by an image."""
     name = image.partition("@")[0].partition(":")[0]
+    if name in BALANCER_IMAGES:
+        return BALANCER
     return next((kind for kind, known in KIND_IMAGES.items() if name == known), SERVICE)
 
 
 def config_of_kind(kind: str, data: Mapping[str, Any], at: str = "launchConfig.") -> LaunchConfig:
-    """A launch configuration for a service of this kind; aliases and external services need no image."""
+    """A launch configuration for a service of this kind; only services need an image."""
+    if kind == BALANCER:
+        return config_of_balancer(data, at)
     if kind == SERVICE:
         return LaunchConfig.from_wire(data, at=at)
     named = {**data, "imageUuid": data.get("imageUuid") or f"docker:{KIND_IMAGES[kind]}"}

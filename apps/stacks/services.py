@@ -18,11 +18,14 @@ from apps.core.unique import unique_or
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
+from apps.stacks.balancer.links import LinkRules, checked_rules
+from apps.stacks.balancer.services import check_in_place, check_settings
+from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import ComposeStack, parse
 from apps.stacks.compose_import import import_services
 from apps.stacks.locks import require_unlocked
 from apps.stacks.lost_host_policy import parse_lost_after
-from apps.stacks.models import RUN_NOW, RemovedServiceLink, Service, ServiceLink, Stack
+from apps.stacks.models import RUN_NOW, Service, ServiceLink, Stack
 from apps.stacks.new_services import (
     SERVICE_NAME_ONCE,
     ServiceSettings,
@@ -35,13 +38,10 @@ from apps.stacks.new_services import (
     link_name,
     service_taken,
 )
+from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.revisions import save_first_revisions
 from apps.stacks.scheduled_services import activation_columns, service_run_now
-from apps.stacks.service_options import (
-    EXTERNAL,
-    ServiceOptions,
-    without_containers,
-)
+from apps.stacks.service_options import BALANCER, EXTERNAL, ServiceOptions, without_containers
 from apps.stacks.service_policies import changed_policies
 from apps.stacks.sidekicks import UnitConfig
 from apps.stacks.stack_revisions import save_stack_revision, sources_of, stack_now
@@ -189,6 +189,7 @@ def service_update(
     `lost_after` says the same as `lost_host` in one value: the seconds, None to wait. Containers keep the name they
     were made with. A smaller scale takes effect after `undo_seconds`.
     """
+    check_in_place(row, options)
     allowed = service_columns(row, lost_host=lost_host, options=options, **changes)
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
@@ -220,6 +221,7 @@ def service_columns(
         allowed["scale"] = check_scale(allowed["scale"])
         _require_scalable(row, allowed["scale"], changes)
     if options is not None:
+        check_settings(row.environment_id, options)
         allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
     allowed |= changed_policies(row, changes)
     if "metadata" in allowed:
@@ -271,29 +273,42 @@ def removal_columns(row: Stack | Service, actor: Actor) -> dict[str, Any]:
     return {"by": str(actor.user) if actor.user is not None else "", "desired": row.desired}
 
 
-def links_set(row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor) -> None:
-    """Replace the services that `row` links to; an empty list removes all links, one name twice is `Invalid`."""
+def links_set(
+    row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor, rules: LinkRules | None = None
+) -> None:
+    """Replace the services that `row` links to; an empty list removes all links, one name twice is `Invalid`.
+
+    `rules` are those of a balancer's targets by the links' names; where there are none they stay as they are.
+    """
     wanted = list(links)
     _check_can_link(row, [target for target, _name in wanted], actor)
     _check_names_unique([name or target.name for target, name in wanted])
     by_name = {name or target.name: target for target, name in wanted}
     with transaction.atomic():
         before = list(ServiceLink.objects.filter(service=row, selected=False))
-        if {link.name: link.target_id for link in before} == {name: target.pk for name, target in by_name.items()}:
+        ports = checked_rules(row, by_name, rules or {}, before)
+        now = {link.name: (link.target_id, link.ports) for link in before}
+        if now == {name: (target.pk, ports[name]) for name, target in by_name.items()}:
             return  # clients set the same links at every `up`; nothing has changed, so that nothing is recorded
         kept = {(target.pk, name) for name, target in by_name.items()}
         _remove_links([link for link in before if (link.target_id, link.name) not in kept])
         for name, target in by_name.items():
-            _save_link(row, target, name)
-        _record_link_change(row, "set", actor, serviceLinks=[_describe_link(target, name) for target, name in wanted])
+            _save_link(row, target, name, ports[name])
+        described = [_describe_link(target, name, ports[name]) for name, target in by_name.items()]
+        _record_link_change(row, "set", actor, serviceLinks=described)
 
 
-def link_add(row: Service, target: Service, name: str, *, actor: Actor) -> None:
-    """Link to one more service."""
+def link_add(
+    row: Service, target: Service, name: str, *, actor: Actor, rules: Sequence[TargetPort] | None = None
+) -> None:
+    """Link to one more service; `rules` are those of a balancer's target."""
     _check_can_link(row, [target], actor)
+    name = link_name(target, name)
     with transaction.atomic():
-        _save_link(row, target, name)
-        _record_link_change(row, "add", actor, serviceLink=_describe_link(target, name))
+        before = ServiceLink.objects.filter(service=row, selected=False)
+        ports = checked_rules(row, {name: target}, {} if rules is None else {name: rules}, before)[name]
+        _save_link(row, target, name, ports)
+        _record_link_change(row, "add", actor, serviceLink=_describe_link(target, name, ports))
 
 
 def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> None:
@@ -322,6 +337,7 @@ def _remove_links(links: Iterable[ServiceLink], *, with_service: bool = False) -
             service_id=each.service_id,
             target_id=each.target_id,
             name=each.name,
+            ports=each.ports,
             with_service=with_service and not each.selected,  # a selector finds its own again
         )
         for each in gone
@@ -335,14 +351,16 @@ def _remove_links(links: Iterable[ServiceLink], *, with_service: bool = False) -
 
 def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -> None:
     """Record a change of links in the audit log, under the name of v1's action."""
-    if row.selector_link:  # links of its selector make way for those made by hand, and come back after them
+    if (
+        row.selector_link or row.kind == BALANCER
+    ):  # links of its selector make way for those made by hand, and come back after them
         enqueue_after_commit("service", row.pk)
     event = f"service.{verb}servicelink{'s' if verb == 'set' else ''}"
     record(event, actor=actor, row=row, environment_id=row.environment_id, request=request)
 
 
-def _describe_link(target: Service, name: str) -> dict[str, str]:
-    return {"service": target.name, "name": name}
+def _describe_link(target: Service, name: str, ports: Sequence[str] = ()) -> dict[str, Any]:
+    return {"service": target.name, "name": name, **({"ports": list(ports)} if ports else {})}
 
 
 def _check_can_link(row: Service, targets: Sequence[Service], actor: Actor) -> None:
@@ -365,10 +383,9 @@ def _check_names_unique(names: Sequence[str]) -> None:
         raise Invalid("serviceLinks", "NotUnique", why)
 
 
-def _save_link(row: Service, target: Service, name: str) -> None:
-    ServiceLink.objects.update_or_create(
-        service=row, name=link_name(target, name), defaults={"target": target, "selected": False}
-    )
+def _save_link(row: Service, target: Service, name: str, ports: Sequence[str]) -> None:
+    defaults = {"target": target, "selected": False, "ports": list(ports)}
+    ServiceLink.objects.update_or_create(service=row, name=link_name(target, name), defaults=defaults)
 
 
 def remove_environment_stacks(environment_id: int) -> int:

@@ -64,7 +64,8 @@ class ServiceStep:
         """Whether the service's links change."""
         before, after = self.change.before, self.change.after
         is_done = self.change.changes_anything and after is not None
-        return is_done and after is not None and dict(after.links) != dict(before.links if before else {})
+        now = (dict(before.links), dict(before.rules)) if before else ({}, {})
+        return is_done and after is not None and (dict(after.links), dict(after.rules)) != now
 
     @property
     def starts(self) -> bool:
@@ -219,6 +220,7 @@ def prepare_return(row: Service, change: ServiceChange) -> PreparedUpgrade:
         number,
         config=unit.primary if change.replaces_primary else None,
         sidekicks=sidekicks,
+        balancer=after.options.balancer if after else None,
         strategy=_strategy((after.strategy if after else {}) or row.upgrade),  # left open, it is as the last time
     )
 

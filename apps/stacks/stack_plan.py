@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from apps.containers.launch.config import LaunchConfig
+from apps.stacks.balancer.listeners import PROXY_LABEL, SSL_LABEL, write_listener
+from apps.stacks.balancer.targets import TARGET_LABEL
 from apps.stacks.compose import ComposeService
 from apps.stacks.compose.exporter import HASH_LABEL
 from apps.stacks.lost_host_policy import LOST_HOST_LABEL, lost_after_from_labels
 from apps.stacks.revision_diff import FieldChange, diff_configs, diff_settings
 from apps.stacks.schedule import SCHEDULE_LABEL, schedule_from_labels
-from apps.stacks.service_options import SELECTOR_LABELS, ExternalTarget, ServiceOptions, has_containers
+from apps.stacks.service_options import SELECTOR_LABELS, ServiceOptions, has_containers, options_from_json
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 CREATE, UPGRADE, UPDATE, REMOVE, KEEP, UNCHANGED = "create", "upgrade", "update", "remove", "keep", "unchanged"
 What = Literal["create", "upgrade", "update", "remove", "keep", "unchanged"]
 
 # Labels that say what columns of the service hold: changing them replaces no container.
-_SETTING_LABELS = frozenset({LOST_HOST_LABEL, *SELECTOR_LABELS.values()})
+_SETTING_LABELS = frozenset({LOST_HOST_LABEL, SSL_LABEL, PROXY_LABEL, *SELECTOR_LABELS.values()})
+
+_SETTING_PREFIXES = (f"{SCHEDULE_LABEL}.", TARGET_LABEL)
 
 
 def _is_setting(label: str) -> bool:
-    return label in _SETTING_LABELS or label == SCHEDULE_LABEL or label.startswith(f"{SCHEDULE_LABEL}.")
+    return label in _SETTING_LABELS or label == SCHEDULE_LABEL or label.startswith(_SETTING_PREFIXES)
 
 
 _ONLY_AT_CREATION = frozenset({"start_on_create"})
@@ -33,9 +37,10 @@ _ONLY_AT_CREATION = frozenset({"start_on_create"})
 class ServiceState:
     """A service as a stack's file or revision describes it; its members are called as people see them.
 
-    `links` are targets (`service`, or `stack/service`) by alias. `scale` is None where the file leaves it open, and
-    `description` and `metadata` are then empty likewise: what is open stays as it is. `is_active` is whether it was to
-    run, `strategy` how its upgrade is to go on. A file without a `scale_policy` has None.
+    `links` are targets (`service`, or `stack/service`) by alias, `rules` those of a balancer's targets by alias.
+    `scale` is None where the file leaves it open, and `description` and `metadata` are then empty likewise: what is
+    open stays as it is. `is_active` is whether it was to run, `strategy` how its upgrade is to go on. A file without a
+    `scale_policy` has None.
     """
 
     name: str
@@ -50,6 +55,7 @@ class ServiceState:
     strategy: Mapping[str, Any] = field(default_factory=dict)
     scale_policy: Mapping[str, Any] | None = None
     schedule: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def from_compose(cls, service: ComposeService) -> ServiceState:
@@ -69,6 +75,7 @@ class ServiceState:
             service.upgrade_strategy,
             service.scale_policy or None,
             schedule.to_wire() if schedule else {},
+            service.rules,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +90,7 @@ class ServiceState:
             "options": self.options.columns(),
             "lost_after": self.lost_after,
             "links": dict(sorted(self.links.items())),
+            "rules": {alias: list(each) for alias, each in sorted(self.rules.items()) if each},
             "is_active": self.is_active,
             "scale_policy": dict(self.scale_policy or {}),
             "schedule": dict(self.schedule),
@@ -92,7 +100,7 @@ class ServiceState:
     def from_json(cls, data: Mapping[str, Any]) -> ServiceState:
         """The value that `to_json` stored."""
         sidekicks = tuple(map(Sidekick.from_json, data["sidekicks"]))
-        options = {**data["options"], "external": ExternalTarget.from_json(data["options"]["external"])}
+        options = options_from_json(data["options"])
         kept = {
             name: data[name]
             for name in (
@@ -107,7 +115,7 @@ class ServiceState:
             )
         }
         unit = UnitConfig(LaunchConfig.from_json(data["config"]), sidekicks)
-        return cls(data["name"], unit, options=ServiceOptions(**options), **kept)
+        return cls(data["name"], unit, options=options, rules=data.get("rules", {}), **kept)
 
     def settings(self) -> dict[str, Any]:
         """What can be changed while its containers stay, by v1's names, for a comparison."""
@@ -123,9 +131,24 @@ class ServiceState:
             "retainIp": self.options.address_settings.get("retainIp"),
             "lostHostSeconds": self.lost_after,
             "links": dict(self.links),
+            "rules": {alias: list(each) for alias, each in self.rules.items() if each},
+            **_balancer_settings(self.options),
             "scalePolicy": dict(self.scale_policy or {}),
             "schedule": dict(self.schedule),
         }
+
+
+def _balancer_settings(options: ServiceOptions) -> dict[str, Any]:
+    """Those of a balancer, as far as its launch configuration does not say them."""
+    found = options.balancer
+    if found is None:
+        return {}
+    return {
+        "listeners": [f"{write_listener(each)} ({each.protocol})" for each in found.listeners],
+        "loadBalancerConfig": found.config_to_wire(),
+        "defaultCertificateId": found.default_certificate,
+        "certificateIds": list(found.certificates),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +237,15 @@ def _merge(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> S
         options=replace(options, address_settings={**before.options.address_settings, **options.address_settings}),
         lost_after=before.lost_after if wanted.lost_after == shown.lost_after else wanted.lost_after,
         links=before.links if wanted.links == shown.links else wanted.links,
+        rules=before.rules if _rules(wanted) == _rules(shown) else wanted.rules,
         is_active=before.is_active,
         scale_policy=before.scale_policy if wanted.scale_policy is None else wanted.scale_policy,
         schedule=before.schedule if wanted.schedule == shown.schedule else wanted.schedule,
     )
+
+
+def _rules(state: ServiceState) -> dict[str, list[str]]:
+    return {alias: list(each) for alias, each in state.rules.items() if each}
 
 
 def _merge_metadata(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> Mapping[str, Any]:

@@ -79,6 +79,7 @@ def _state(row: Service, links: Iterable[ServiceLink]) -> ServiceState:
         row.desired == "active",
         scale_policy=row.scale_policy,
         schedule=row.timetable.to_wire() if row.timetable is not None else {},
+        rules={link.name: link.ports for link in links if link.service_id == row.pk and link.ports},
     )
 
 

@@ -14,6 +14,7 @@ from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.core.unique import unique_or
 from apps.environments.access import can, verdict
 from apps.environments.actor import Actor
+from apps.stacks.balancer.targets import parse_target_ports
 from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
@@ -211,7 +212,8 @@ def _link(now: StackNow, steps: list[ServiceStep], actor: Actor) -> None:
         if after is None or row is None:
             continue
         found = [(rows.get(name) or outer.get(name), alias) for alias, name in after.links.items()]
-        links_set(row, [(target, alias) for target, alias in found if target is not None], actor=actor)
+        rules = {alias: parse_target_ports(after.rules.get(alias, ())) for alias in after.links}
+        links_set(row, [(target, alias) for target, alias in found if target is not None], actor=actor, rules=rules)
 
 
 def _outer_services(stack: Stack, steps: list[ServiceStep]) -> Mapping[str, Service]:

@@ -17,6 +17,9 @@ from apps.control.services import request_change
 from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
+from apps.stacks.balancer.revisions import keep_links, links_of_revision, return_in_place
+from apps.stacks.balancer.services import next_balancer
+from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.batches import check_batches
 from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
@@ -92,19 +95,22 @@ def service_upgrade(
     sidekicks: Sequence[Sidekick] = (),
     note: str = "",
     is_whole: bool = False,
+    balancer: BalancerSettings | None = None,
 ) -> Service:
     """Have the service's containers replaced, in batches, by ones of `config`; the old ones are kept until `finish`.
 
     `sidekicks` are those that change, or with `is_whole` all that there are to be: others are removed, and new ones
     added to each unit. Without a `config` the primary containers stay, unless these are the service's first sidekicks:
-    its containers are in no units yet. The configurations are a new revision of the service at once. Raises `Invalid`
-    (what `check_launchable` refuses, a name that is taken, an order that the host ports leave no room for),
-    `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    its containers are in no units yet. `balancer` are the settings that come with it. The configurations are a new
+    revision of the service at once. Raises `Invalid` (what `check_launchable` refuses, a name that is taken, an order
+    that the host ports leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     number, note = next_number(row), check_note(note)
     config = row.config if config is None and is_whole and sidekicks and not row.secondary else config
     all_sidekicks = sidekicks_of_next(row, sidekicks, number, is_whole=is_whole)
-    prepared = prepare_upgrade(row, number, config=config, sidekicks=all_sidekicks, strategy=strategy, at=at)
+    prepared = prepare_upgrade(
+        row, number, config=config, sidekicks=all_sidekicks, strategy=strategy, at=at, balancer=balancer
+    )
     write_upgrade(row, prepared, actor=actor, note=note)
     return row
 
@@ -117,12 +123,15 @@ def prepare_upgrade(
     sidekicks: Sequence[Sidekick],
     strategy: UpgradeStrategy,
     at: str = "launchConfig.",
+    balancer: BalancerSettings | None = None,
 ) -> PreparedUpgrade:
     """Check an upgrade to revision `number`; `sidekicks` are all that the service has then. Raises `Invalid`."""
+    config = next_balancer(row, config, balancer) if config is not None else None
     primary, stored = _next_configs(row, config, sidekicks, number, at)
     if strategy.start_first:
         _require_room(row, primary, stored)
     spec = _spec_of(primary, stored, None if config is not None else row.current_version)
+    spec["balancer"] = balancer.to_json() if balancer is not None else row.balancer
     settings = strategy.to_json() | _how_judged(row, strategy)
     request = {**settings, "revision": number, **_described(primary, stored)}
     return PreparedUpgrade(number, spec, stored, settings, request, strategy.keeps_verdict)
@@ -145,6 +154,7 @@ def write_upgrade(
         with transaction.atomic():
             check_new_names(row, prepared.sidekicks)
             save_revision(row, row.revision, columns_of(row), None)
+            keep_links(row)
             save_revision(row, prepared.number, prepared.spec, actor, note, stack_revision)
             request_change(row, "upgrade", actor=actor, changes=changes, request=prepared.request, parent=parent)
             _begin_observation(row)
@@ -226,12 +236,23 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
     found = find_revision(row, number)
     now, then = ([(each.name, each.config) for each in revision.sidekicks] for revision in (row, found))
     config = found.config if found.config != row.config else None
-    if config is None and now == then:
-        raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
     note = note.strip() or f"Back to revision {number}"
-    return service_upgrade(
-        row, actor=actor, config=config, sidekicks=found.sidekicks, strategy=strategy, note=note, is_whole=True
-    )
+    with transaction.atomic():
+        if config is not None or now != then:
+            service_upgrade(
+                row,
+                actor=actor,
+                config=config,
+                sidekicks=found.sidekicks,
+                strategy=strategy,
+                note=note,
+                is_whole=True,
+                balancer=BalancerSettings.from_json(found.balancer) if found.balancer else None,
+            )
+            links_of_revision(row, found)
+        elif not return_in_place(row, found, actor):
+            raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
+    return row
 
 
 def service_upgrade_step(
@@ -249,7 +270,7 @@ def service_upgrade_step(
     """
     upgrade = {"upgrade": {**row.upgrade, "phase": PHASES[action]}}
     changes: dict[str, Any] = {**(columns or {}), **upgrade, **handover_columns(row, action)}
-    request = dict(reason or {})
+    request, before = dict(reason or {}), None
     if action == "rollback" and row.upgrade_target_id is None:
         before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).first()
         if before is None:
@@ -262,8 +283,12 @@ def service_upgrade_step(
         }
         request["revision"] = before.number
     with transaction.atomic():
+        if before is not None:
+            keep_links(row)
         request_change(row, action, actor=actor, changes=changes, request=request, parent=parent)
         links_back(row)
+        if before is not None:
+            links_of_revision(row, before)
     return row
 
 

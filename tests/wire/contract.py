@@ -27,6 +27,14 @@ instanceHealthCheck - cr    cr    cr    cr    r  cr
 instanceStop       -  r     cr    cr    cr    r  r
 launchConfig       -  cru   cru   cru   cru   r  cru
 ldapconfig         -  -     -     -     -     -  cru
+loadBalancerService - r     crud  crud  crud  r  r
+loadBalancerServiceLink - cr cr   cr    cr    r  cr
+loadBalancerConfig - r      crud  crud  crud  r  r
+loadBalancerAppCookieStickinessPolicy - r cru cru cru r r
+loadBalancerCookieStickinessPolicy - r cru cru   cru   r  r
+haproxyConfig      -  r     cru   cru   cru   r  r
+addRemoveLoadBalancerServiceLinkInput - r r r r r r
+setLoadBalancerServiceLinksInput - r r r r r r
 localAuthConfig    -  -     -     -     -     -  cr
 logConfig          -  r     cr    cr    cr    r  r
 openldapconfig     -  -     -     -     -     -  cru

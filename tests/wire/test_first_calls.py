@@ -12,7 +12,7 @@ from apps.accounts.models import ApiKey, User
 from apps.control.reconcile import reconcile_until_idle
 from apps.core.ids import wire_id
 from apps.environments.models import Environment, KeyScope
-from apps.stacks.models import RemovedServiceLink
+from apps.stacks.removed_links import RemovedServiceLink
 from tests.wire.api_client import ApiClient, ApiResponse, run_until_idle
 
 PASSWORD = "correct horse battery staple"

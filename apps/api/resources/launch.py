@@ -10,6 +10,9 @@ from apps.api.wire.resource import RowContext
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import LaunchField
 from apps.core.errors import Invalid
+from apps.stacks.balancer.launch import shown_listeners
+from apps.stacks.balancer.settings import BalancerSettings
+from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.sidekicks import Sidekick, shown
 
 
@@ -54,6 +57,14 @@ def _from_extra(name: str) -> Callable[[RowContext], Any]:
 def computed_launch_fields() -> Mapping[str, Callable[[RowContext], Any]]:
     """Return the sources of the launch fields for rows whose extra has `config`."""
     return {field.name: _from_extra(field.name) for field in LAUNCH_CONFIG_FIELDS}
+
+
+def serialize_service_config(name: str, made: Service | ServiceRevision, *, values: bool) -> dict[str, Any]:
+    """What the containers of a service called `name` are, or were, made from; a balancer's ports are its listeners."""
+    found = serialize_given(shown(name, made.config), values=values)
+    if made.balancer is not None:
+        found = shown_listeners(found, BalancerSettings.from_json(made.balancer))
+    return {"type": "launchConfig", **found}
 
 
 def parse_sidekicks(given: Iterable[Any], at: str) -> list[Sidekick]:

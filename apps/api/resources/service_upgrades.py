@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.api.resources import launch
+from apps.api.resources.balancer_settings import with_listeners_of
 from apps.api.resources.upgrade_verdicts import serialize_judgement
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
@@ -13,13 +14,13 @@ from apps.api.wire.fields import parse_fields
 from apps.api.wire.input import validate_body
 from apps.api.wire.resource import Data, find_resource
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
-from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.ids import row_number, wire_id
+from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.handover_services import AT, HandoverStrategy, service_hand_over
 from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
 from apps.stacks.readiness import seconds_in
-from apps.stacks.sidekicks import shown
+from apps.stacks.service_options import BALANCER, config_of_kind
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
 _AT = "inServiceStrategy."
@@ -104,7 +105,7 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     service_upgrade(
         row,
         actor=caller.actor,
-        config=LaunchConfig.from_wire(primary, at=f"{_AT}launchConfig.") if primary else None,
+        config=config_of_kind(row.kind, primary, f"{_AT}launchConfig.") if primary else None,
         sidekicks=sidekicks,
         strategy=UpgradeStrategy(
             strategy.get("batchSize", 1),
@@ -115,7 +116,15 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
         ),
         at=f"{_AT}launchConfig.",
         is_whole=is_whole,
+        balancer=_settings(row, primary) if primary else None,
     )
+
+
+def _settings(row: Service, sent: Mapping[str, Any]) -> BalancerSettings | None:
+    """The settings of a balancer with the listeners of another launch configuration."""
+    if row.kind != BALANCER:
+        return None
+    return with_listeners_of(row.balancer_settings, sent, f"{_AT}launchConfig.")
 
 
 def _hand_over(caller: ApiCaller, row: Service, sent: Any) -> None:
@@ -156,17 +165,16 @@ def serialize_upgrade(
     if row.upgrade_target_id is not None:
         return {"type": "serviceUpgrade", "inServiceStrategy": None, "toServiceStrategy": _serialize_handover(row)}
 
-    def show(each: LaunchConfig) -> dict[str, Any]:
-        return {"type": "launchConfig", **launch.serialize_given(shown(row.name, each), values=values)}
-
     before = previous.sidekicks if previous else ()
     strategy = {
         "type": "inServiceUpgradeStrategy",
         **{name: row.upgrade.get(name) for name in ("batchSize", "intervalMillis", "startFirst")},
         "minReadySeconds": seconds_in(row.upgrade),
         "verdict": row.upgrade.get("verdict"),
-        "launchConfig": show(row.config),
-        "previousLaunchConfig": show(previous.config) if previous else None,
+        "launchConfig": launch.serialize_service_config(row.name, row, values=values),
+        "previousLaunchConfig": launch.serialize_service_config(row.name, previous, values=values)
+        if previous
+        else None,
         "secondaryLaunchConfigs": launch.serialize_sidekicks(row.name, row.sidekicks, values=values),
         "previousSecondaryLaunchConfigs": launch.serialize_sidekicks(row.name, before, values=values),
     }

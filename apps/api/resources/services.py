@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
+from apps.api.resources.balancer_settings import read_settings
 from apps.api.resources.deleted_resources import RESTORE
 from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
 from apps.api.resources.public_endpoints import serialize_endpoints
@@ -30,13 +31,16 @@ from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY, USER_INPUT, TypeRoles
 from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.environments.access import Verdict
+from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import SERVICE
 from apps.stacks.lost_host_policy import policy_name
-from apps.stacks.models import RemovedServiceLink, Service, ServiceLink, ServiceRevision, Stack, UpgradeObservation
+from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack, UpgradeObservation
+from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.selectors import health_of, service_views
 from apps.stacks.service_options import (
     ADDRESS_SETTINGS,
+    BALANCER,
     EXTERNAL,
     ExternalTarget,
     ServiceOptions,
@@ -53,7 +57,7 @@ from apps.stacks.services import (
     service_create,
     service_update,
 )
-from apps.stacks.sidekicks import UnitConfig, shown
+from apps.stacks.sidekicks import UnitConfig
 from apps.stacks.undo import is_undoable
 from apps.stacks.verdict.observer import observations_of
 
@@ -61,9 +65,9 @@ from apps.stacks.verdict.observer import observations_of
 _LINKABLE = SERVICE.transitions["remove"].start
 
 
-def _resolve_link(caller: ApiCaller, link: Any) -> tuple[Service, str]:
+def resolve_link(caller: ApiCaller, link: Any, wire_type: str = "serviceLink") -> tuple[Service, str]:
     """The service that a `serviceLink` refers to, and the link's name."""
-    kind = find_resource("serviceLink")
+    kind = find_resource(wire_type)
     data = validate_body(kind.fields if kind else (), link, "c")
     rows = Service.objects.within(caller.environments()).select_related("stack")
     row = rows.filter(pk=row_number(data["serviceId"]) or 0, removed=None).first()
@@ -73,12 +77,12 @@ def _resolve_link(caller: ApiCaller, link: Any) -> tuple[Service, str]:
 
 
 def _set_links(caller: ApiCaller, row: Service, data: Data) -> None:
-    links_set(row, [_resolve_link(caller, link) for link in data.get("serviceLinks", ())], actor=caller.actor)
+    links_set(row, [resolve_link(caller, link) for link in data.get("serviceLinks", ())], actor=caller.actor)
 
 
 def _link_action(change: Callable[..., None]) -> Callable[[ApiCaller, Service, Data], None]:
     def act(caller: ApiCaller, row: Service, data: Data) -> None:
-        target, name = _resolve_link(caller, data["serviceLink"])
+        target, name = resolve_link(caller, data["serviceLink"])
         change(row, target, name, actor=caller.actor)
 
     return act
@@ -93,6 +97,8 @@ def read_options(kind: str, data: Data, current: ServiceOptions) -> ServiceOptio
         selector_container=data.get("selectorContainer", current.selector_container),
         address_settings={**current.address_settings, **settings},
     )
+    if kind == BALANCER:
+        found = replace(found, balancer=read_settings(data, current.balancer or BalancerSettings()))
     return replace(found, external=_read_target(data, current.external)) if kind == EXTERNAL else found
 
 
@@ -111,10 +117,7 @@ def _configs(
 ) -> dict[str, Any]:
     """What a service is made from, and what it was before its upgrade."""
     return {
-        "config": {
-            "type": "launchConfig",
-            **launch.serialize_given(shown(row.name, row.config), values=values),
-        },
+        "config": launch.serialize_service_config(row.name, row, values=values),
         "sidekicks": launch.serialize_sidekicks(row.name, row.sidekicks, values=values),
         "upgrade": service_upgrades.serialize_upgrade(row, previous, observation, values=values),
     }
@@ -356,7 +359,7 @@ class ServiceConsumeMapResource(Resource):
         **ALWAYS_ACTIVE,
         "removed": lambda context: getattr(context.row, "removed", None),
         "state": lambda context: "removed" if isinstance(context.row, RemovedServiceLink) else "active",
-        "ports": lambda _context: [],
+        "ports": lambda context: context.row.ports,
     }
     links = {
         "service": Link("service", attribute="service_id"),

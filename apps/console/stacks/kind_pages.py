@@ -12,13 +12,14 @@ from apps.console.request_context import RequestContext
 from apps.containers.models import Container
 from apps.environments.access import verdict
 from apps.stacks.models import Service, ServiceLink
-from apps.stacks.service_options import ALIAS, EXTERNAL, SERVICE
+from apps.stacks.service_options import ALIAS, BALANCER, EXTERNAL, SERVICE
 
 MAX_MEMBERS = 100
 KIND_LABELS = {
     SERVICE: gettext_lazy("Selected containers"),
     EXTERNAL: gettext_lazy("External service"),
     ALIAS: gettext_lazy("Service alias"),
+    BALANCER: gettext_lazy("Balancer"),
 }
 
 

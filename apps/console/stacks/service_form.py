@@ -37,6 +37,7 @@ from apps.core.ids import parse_key
 from apps.hosts.models import Host
 from apps.stacks.compose import ComposeService, export
 from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.service_options import BALANCER
 from apps.stacks.services import links_set, service_create
 from apps.stacks.sidekicks import UnitConfig
 
@@ -58,7 +59,7 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
     """The form filled in from another service; its environment variables only for those who may see them."""
     ctx.require_permission("operate")
     row = find(ctx, pk)
-    if not row.has_containers:
+    if not row.has_containers or row.kind == BALANCER:
         raise Problem(
             _("Only services with containers of their own can be cloned; add another one instead."), status=404
         )

@@ -25,6 +25,7 @@ from apps.console.stacks.upgrade_verdict import FORM_FIELDS, form_field, parse_v
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Problem
 from apps.stacks.models import Service
+from apps.stacks.service_options import BALANCER
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
@@ -36,6 +37,8 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
     """Show the form, or start the upgrade."""
     ctx.require_permission("operate")
     row = find(ctx, pk)
+    if row.kind == BALANCER:
+        raise Problem(_("A balancer is changed on a page of its own."), status=404)
     shown = _shown_values(ctx, row)
     sidekicks = SidekickForm.of(row, can_see_values=bool(ctx.can("values")))
     values, errors = {**shown, **sidekicks.values(), **_STRATEGY, **verdict_form(row)}, {}

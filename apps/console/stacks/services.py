@@ -22,6 +22,7 @@ from apps.console.containers.containers import defer_heavy_fields
 from apps.console.containers.placement_summary import placement_lines
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks import kind_pages, lost_hosts, service_runs
+from apps.console.stacks.balancer_page import balancer_context
 from apps.console.stacks.service_rows import meter_tone
 from apps.console.stacks.upgrade_verdict import verdict_card
 from apps.containers.failing_pulls import failing_pulls
@@ -122,13 +123,14 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
             _("Change"), "pencil", ctx.url("service-policies", pk=row.pk), ctx.can("operate"), is_dialog=True
         ),
         **_upgrade_context(ctx, row),
-        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
+        **balancer_context(ctx, row),
     }
     return ctx.render("console/service.html", context)
 
 
 def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
     return {
+        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
         "upgrade": buttons.custom_button(
             _("Upgrade"), "arrow-up", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),

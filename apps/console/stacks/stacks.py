@@ -96,6 +96,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
 def _more_buttons(ctx: RequestContext, row: Stack) -> list[buttons.Button]:
     """What else can be done with a stack."""
     labels = (
+        (gettext_lazy("Add balancer"), "balancer-new"),
         (gettext_lazy("Add external service"), "external-service-new"),
         (gettext_lazy("Add service alias"), "service-alias-new"),
     )

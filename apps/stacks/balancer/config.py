@@ -23,7 +23,7 @@ class Listener:
 
     Public ones are published on the host, others reached by containers only. `proxy_protocol` of those whose clients
     say in front of each connection, in HAProxy's own words, whom they speak for. `target_port` is the one of targets
-    that name none.
+    that name none, `address` the host's address that a public one is published at, empty for all of them.
     """
 
     port: int
@@ -31,6 +31,7 @@ class Listener:
     is_public: bool = True
     proxy_protocol: bool = False
     target_port: int | None = None
+    address: str = ""
 
     @property
     def is_http(self) -> bool:

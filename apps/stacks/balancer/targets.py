@@ -13,6 +13,7 @@ from apps.stacks.balancer.config import HEALTH_PORT
 TARGET_LABEL = "io.rancher.loadbalancer.target."
 MAX_TARGET_PORTS = 100
 MAX_LENGTH = 2048
+EVERYTHING = "*"
 EXAMPLE = "web.example.com:80/path=8080"
 
 _DIGITS = re.compile(r"[0-9]+")
@@ -47,7 +48,7 @@ class TargetPort:
             _check_path(slash + path, text, field),
             _check_port(target, text, field),
         )
-        if found == cls():
+        if found == cls() and text.strip() != EVERYTHING:
             raise _invalid(field, text, "it is empty")
         if found.source == HEALTH_PORT:
             raise _invalid(field, text, f"the balancer answers its health check at port {HEALTH_PORT}")
@@ -55,7 +56,7 @@ class TargetPort:
 
     def __str__(self) -> str:
         source = "" if self.source is None else f":{self.source}" if self.host else str(self.source)
-        return f"{self.host}{source}{self.path}" + ("" if self.port is None else f"={self.port}")
+        return f"{self.host}{source}{self.path}" + ("" if self.port is None else f"={self.port}") or EVERYTHING
 
 
 def parse_target_ports(sent: Sequence[Any] | None, field: str = "ports") -> tuple[TargetPort, ...]:

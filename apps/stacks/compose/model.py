@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ class ComposeService:
     """One service; `links` and `external_links` are (target, alias), `sidekicks` (name, configuration).
 
     `warnings` say what was not carried over. Where no scale is written down it is one, and `has_scale` is false;
-    `upgrade_strategy` is how rancher-compose wants upgrades of it to go on, with v1's names.
+    `upgrade_strategy` is how rancher-compose wants upgrades of it to go on, with v1's names. `rules` are those of a
+    balancer's targets, by the aliases of its links.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ComposeService:
     scale_policy: Mapping[str, Any] = field(default_factory=dict)
     has_scale: bool = field(default=True, compare=False)
     upgrade_strategy: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

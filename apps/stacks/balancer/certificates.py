@@ -1,0 +1,60 @@
+"""The certificates that a balancer shows to its clients: that they are there, and which balancers have one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from apps.core.errors import Invalid
+from apps.core.ids import wire_id
+from apps.stacks.balancer.settings import MAX_CERTIFICATES, BalancerSettings
+from apps.stacks.models import Service
+from apps.stacks.service_options import BALANCER
+from apps.vault.models import Certificate
+
+
+def check_certificates(environment_id: int | None, settings: BalancerSettings) -> None:
+    """Raise `Invalid` for certificates that are not in the environment."""
+    wanted = _numbers(settings)
+    if len(wanted) > MAX_CERTIFICATES + 1:
+        why = f"A balancer has at most {MAX_CERTIFICATES} certificates besides its default one."
+        raise Invalid("certificateIds", "MaxLimitExceeded", why)
+    if not wanted:
+        return
+    known = certificate_names(environment_id, settings)
+    missing = next((key for key in wanted if key not in known), None)
+    if missing is not None:
+        field = "defaultCertificateId" if missing == settings.default_certificate else "certificateIds"
+        why = f"There is no certificate {wire_id('c', missing)} in this environment; add it there first."
+        raise Invalid(field, "InvalidReference", why)
+
+
+def _numbers(settings: BalancerSettings) -> tuple[int, ...]:
+    default = () if settings.default_certificate is None else (settings.default_certificate,)
+    return (*default, *settings.certificates)
+
+
+def certificate_names(environment_id: int | None, settings: BalancerSettings) -> dict[int, str]:
+    """The names of the certificates of a balancer that are there, by number."""
+    wanted = _numbers(settings)
+    if not wanted:
+        return {}
+    rows = Certificate.all_objects.filter(environment=environment_id, pk__in=wanted, removed=None)
+    return dict(rows.exclude(desired="removed").values_list("pk", "name"))
+
+
+def certificate_choices(environment_id: int) -> list[tuple[int, str]]:
+    """The certificates that a balancer of the environment may show: numbers and names."""
+    rows = Certificate.all_objects.filter(environment=environment_id, removed=None).exclude(desired="removed")
+    return list(rows.order_by("name").values_list("pk", "name"))
+
+
+def balancers_with(certificates: Collection[int]) -> Mapping[int, Collection[Service]]:
+    """The balancers that show these certificates, by certificate; their settings are encrypted, so all are read."""
+    environments = Certificate.all_objects.filter(pk__in=certificates).values("environment")
+    rows = Service.all_objects.filter(kind=BALANCER, environment__in=environments, removed=None)
+    found: dict[int, list[Service]] = defaultdict(list)
+    for row in rows.exclude(desired="removed").select_related("stack").defer("spec", "secondary"):
+        for key in set(_numbers(row.balancer_settings)) & set(certificates):
+            found[key].append(row)
+    return found

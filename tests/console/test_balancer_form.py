@@ -1,0 +1,130 @@
+"""Balancers in the console: added, shown with their rules, and changed while they run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apps.stacks.balancer.selectors import balancer_config
+from apps.stacks.models import Service, ServiceLink, Stack
+
+
+@pytest.fixture
+def bob(browser_as: Any) -> Any:
+    """The browser of an operator."""
+    return browser_as("bob")
+
+
+def _listener(port: str = "80", protocol: str = "http", target: str = "8080", access: str = "public") -> dict[str, str]:
+    return {
+        "listenerPort": port,
+        "listenerProtocol": protocol,
+        "listenerTarget": target,
+        "listenerAccess": access,
+        "listenerProxy": "",
+    }
+
+
+def _target(service: Service, host: str = "", path: str = "", source: str = "", port: str = "") -> dict[str, str]:
+    return {
+        "targetService": str(service.pk),
+        "targetHost": host,
+        "targetSource": source,
+        "targetPath": path,
+        "targetPort": port,
+    }
+
+
+def _form(listeners: list[dict[str, str]], targets: list[dict[str, str]], **more: str) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for each in (*listeners, *targets):
+        for name, value in each.items():
+            rows.setdefault(name, []).append(value)
+    return {"name": "lb", "scale": "1", "start": "on", "stickiness": "none", **rows, **more}
+
+
+def _made() -> Service:
+    found: Service = Service.all_objects.get(name="lb")
+    return found
+
+
+@pytest.fixture
+def lb(web: Service, at: Any, bob: Any) -> Service:
+    """A balancer with one rule for a host."""
+    form = _form([_listener()], [_target(web, "shop.example.com")])
+    assert bob.post(at("balancer-new", stack=web.stack_id), form).status_code in {200, 204, 302}
+    return _made()
+
+
+def test_a_balancer_is_added_and_shown_with_its_rules_in_order(web: Service, at: Any, bob: Any):
+    page = bob.get(at("balancer-new", stack=web.stack_id)).content.decode()
+    assert "shop/web" in page
+    targets = [_target(web), _target(web, "a.example.com", "shop", "80", "99"), _target(web, "*.example.com")]
+    form = _form([_listener(), _listener("81", "tcp", "", "internal")], targets, cookie="C", stickiness="own")
+    assert bob.post(at("balancer-new", stack=web.stack_id), form).status_code in {200, 204, 302}
+    row = _made()
+    assert ServiceLink.objects.get(service=row).ports == ["*", "a.example.com:80/shop=99", "*.example.com"]
+    config = balancer_config(row)
+    assert [(each.port, each.level) for each in config.rules] == [(80, 1), (80, 4), (80, 6), (81, 6)]
+    assert config.cookie is not None
+    shown = bob.get(at("service", pk=row.pk)).content.decode()
+    assert "a.example.com" in shown
+    assert "answered with 503" not in shown
+    assert bob.get(at("stack", pk=row.stack_id)).status_code == 200
+
+
+def test_a_change_of_rules_replaces_nothing_and_another_port_upgrades(lb: Service, web: Service, at: Any, bob: Any):
+    page = bob.get(at("balancer-edit", pk=lb.pk)).content.decode()
+    assert 'value="shop.example.com"' in page
+    assert "answered with 503" in page
+    form = _form([_listener(target="9090")], [_target(web)], customGlobal="maxconn 9")
+    assert bob.post(at("balancer-edit", pk=lb.pk), form).status_code in {200, 204, 302}
+    row = _made()
+    assert (row.revision, row.upgrade_phase) == (1, "")
+    assert row.balancer_settings.listeners[0].target_port == 9090
+    assert row.balancer_settings.custom.global_lines == "maxconn 9"
+    assert ServiceLink.objects.get(service=row).ports == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"listenerPort": "42"}, "health check"),
+        ({"listenerPort": "0"}, "from 1 to 65535"),
+        ({"listenerPort": ""}, "from 1 to 65535"),
+        ({"listenerPort": "", "listenerTarget": ""}, "at least one port"),
+        ({"listenerProtocol": "udp"}, "protocol"),
+        ({"listenerProtocol": "https"}, "certificate"),
+        ({"listenerProtocol": "tcp"}, "hosts and paths"),
+        ({"targetService": ""}, "service"),
+        ({"targetService": "999999"}, "no longer exists"),
+        ({"targetHost": "a..b"}, "no host name"),
+        ({"targetPath": "a b"}, "no path"),
+        ({"targetSource": "81"}, "does not listen on 81"),
+        ({"stickiness": "own", "cookie": "a b"}, "use letters"),
+        ({"name": "a b"}, "letters, digits"),
+    ],
+)
+def test_a_mistake_is_shown_in_the_form(changes: dict[str, str], words: str, web: Service, at: Any, bob: Any):
+    form = {**_form([_listener()], [_target(web, "shop.example.com")]), **changes}
+    answer = bob.post(at("balancer-new", stack=web.stack_id), form)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not Service.all_objects.filter(name="lb").exists()
+
+
+def test_other_services_have_no_such_page(web: Service, lb: Service, at: Any, bob: Any):
+    assert bob.get(at("balancer-edit", pk=web.pk)).status_code == 404
+    assert bob.get(at("service-upgrade", pk=lb.pk)).status_code == 404
+    assert bob.get(at("service-clone", pk=lb.pk)).status_code == 404
+
+
+def test_a_removal_says_which_balancer_loses_a_target(lb: Service, web: Service, at: Any, bob: Any):
+    assert "shop/lb" in bob.get(at("service-remove", pk=web.pk)).content.decode()
+
+
+def test_an_empty_stack_still_offers_a_balancer(shop: Stack, at: Any, bob: Any):
+    answer = bob.post(at("balancer-new", stack=shop.pk), _form([_listener()], []))
+    assert answer.status_code == 422
+    assert "at least one target" in answer.content.decode()
