@@ -33,6 +33,7 @@ class StacksConfig(AppConfig):
             operation_deadlines={"service.upgrade": upgrade_services.upgrade_deadline},
         )
         _keep_deleted()
+        _protect_certificates()
         workloads.register(ServiceWorkload())
         register_document(MetadataSource())
         register_document(NamesSource())
@@ -46,6 +47,14 @@ class StacksConfig(AppConfig):
         register_job("judge-upgrades", judge_upgrades)
         hooks.lock_refusal = locks.lock_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
+
+
+def _protect_certificates() -> None:
+    """Have certificates say which balancers show them, which keeps them from being removed."""
+    from apps.core.hooks import hooks
+    from apps.stacks.balancer.certificates import balancers_with
+
+    hooks.certificate_users.append(balancers_with)
 
 
 def _keep_deleted() -> None:

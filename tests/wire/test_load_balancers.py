@@ -216,7 +216,9 @@ def test_an_upgrade_takes_other_listeners_and_a_rollback_brings_rules_back(
     links = {"serviceLinks": [{"serviceId": stack["front"], "ports": ["b.com:81"]}]}
     assert api.post(f"{url}?action=setservicelinks", links).status == 202
     assert [each.host for each in _config(made).rules] == ["b.com"]
-    assert api.post(f"{url}?action=rollback", {}).status in {200, 202}
+    assert api.post(f"{url}?action=cancelupgrade", {}).status == 202
+    idle()
+    assert api.post(f"{url}?action=rollback", {}).status == 202
     assert [(each.port, each.host) for each in _config(made).rules] == [(80, "a.com")]
     assert api.get(url)["launchConfig"]["ports"] == ["80:8080"]
 
