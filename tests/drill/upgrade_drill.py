@@ -44,7 +44,7 @@ class UpgradedService:
     def upgrade(self, image: str = NEW, **strategy: Any) -> None:
         row = self.cluster.api.reload(self.row)
         config = {**row["launchConfig"], "imageUuid": f"docker:{image}"}
-        settings = {"batchSize": 3, "intervalMillis": 100, **strategy}
+        settings = {"batchSize": 3, "intervalMillis": 100, "minReadySeconds": 1, **strategy}
         self.cluster.api.act(row, "upgrade", inServiceStrategy={"launchConfig": config, **settings})
 
     def act(self, action: str) -> None:
