@@ -125,7 +125,7 @@ def _row_hits(ctx: RequestContext, text: str, names: Mapping[int, str]) -> list[
             "file-text",
             Certificate.objects.within(keys)
             .filter(named | Q(common_name__icontains=text), removed=None)
-            .defer("key", "cert", "cert_chain"),
+            .defer("key", "order", "cert", "cert_chain"),
         ),
     ]
     found = []

@@ -154,6 +154,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("hosts/<key:pk>/do/<slug:action>", hosts.do, name="host-do"),
     path("certificates", certificates.index, name="certificates"),
     path("certificates/new", certificate_form.new, name="certificate-new"),
+    path("certificates/order", certificate_form.order, name="certificate-order"),
     path("certificates/<key:pk>", certificates.detail, name="certificate"),
     path("certificates/<key:pk>/edit", certificate_form.edit, name="certificate-edit"),
     path("certificates/<key:pk>/remove", certificates.remove, name="certificate-remove"),

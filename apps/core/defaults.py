@@ -78,6 +78,14 @@ DEFAULTS: dict[str, SettingDefinition] = {
     ),
     "auth.local.access": text_setting("", "who may log in with a local password", has_own_page=True),
     "auth.resync.minutes": number_setting("10", 1, 10_080, "minutes between updates of accounts from providers"),
+    "acme.directory": text_setting(
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "the ACME server that issues certificates",
+        pattern=r"https://\S+",
+    ),
+    "acme.authority": text_setting(
+        "", "who certifies that server, as PEM; empty: the authorities that everybody trusts", advanced=True
+    ),
     "bootstrap.required.image": text_setting(
         "corral/agent:v" + VERSION, "the agent's image", pattern=_IMAGE, advanced=True
     ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -75,6 +76,10 @@ class ParsedCertificate:
     pem: str
     public_key: PublicKey
     facts: CertificateFacts
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of the table that it fills."""
+        return {**asdict(self.facts), "alternative_names": list(self.facts.alternative_names), "cert": self.pem}
 
 
 def read_certificate(field: str, text: str) -> ParsedCertificate:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.hooks import hooks
@@ -14,13 +15,13 @@ from apps.environments.actor import Actor
 from apps.vault.certificate_facts import read_certificate, read_chain
 from apps.vault.certificate_warnings import find_warnings
 from apps.vault.expiry import SOON
-from apps.vault.models import Certificate
+from apps.vault.models import AcmeChallenge, Certificate
 
 
 def certificates_of(actor: Actor, environment_id: int) -> TenantQuerySet[Certificate]:
     """The certificates that the actor sees in an environment, without their keys."""
     seen = [environment_id] if "view" in actor.permissions(environment_id) else []
-    rows: TenantQuerySet[Certificate] = Certificate.objects.within(seen).filter(removed=None).defer("key")
+    rows: TenantQuerySet[Certificate] = Certificate.objects.within(seen).filter(removed=None).defer("key", "order")
     return rows
 
 
@@ -29,12 +30,12 @@ def certificates_in(environment_id: int) -> list[Certificate]:
     return list(Certificate.all_objects.filter(environment=environment_id, removed=None, desired="active"))
 
 
-def expiring_certificates(environments: Collection[int], limit: int) -> list[Certificate]:
-    """Those that have expired or will within a month, the most urgent first."""
-    rows = Certificate.objects.within(environments).filter(
-        removed=None, desired="active", expires_at__lte=timezone.now() + SOON
-    )
-    return list(rows.defer("key", "cert", "cert_chain").order_by("expires_at", "pk")[:limit])
+def failing_certificates(environments: Collection[int], limit: int) -> list[Certificate]:
+    """Those that have expired, will soon, or cannot be had from their authority, the most urgent first."""
+    wrong = Q(fault=True) | Q(expires_at__lte=timezone.now() + SOON)
+    rows = Certificate.objects.within(environments).filter(wrong, removed=None, desired="active")
+    found = rows.defer("key", "cert", "cert_chain", "order").order_by("expires_at", "pk")
+    return [row for row in found if row.fault or row.expires_soon][:limit]
 
 
 def users_of_certificates(keys: Collection[int]) -> dict[int, list[Managed]]:
@@ -73,3 +74,8 @@ def warnings_about(certificate: Certificate, now: datetime | None = None) -> lis
     """What is odd about a certificate, in sentences."""
     parsed = read_certificate("cert", certificate.cert)
     return find_warnings(parsed, read_chain("certChain", certificate.cert_chain), now or timezone.now())
+
+
+def challenge_answer(token: str) -> str:
+    """What an authority that looks for this token is to find; empty: nothing is known of it."""
+    return str(AcmeChallenge.objects.filter(token=token).values_list("answer", flat=True).first() or "")

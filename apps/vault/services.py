@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
@@ -41,7 +40,7 @@ def certificate_create(
 
     Raises `Invalid` (the field says which of the texts is wrong and why), `Forbidden`.
     """
-    checked = _check_name(name, environment.pk)
+    checked = check_name(name, environment.pk)
     parsed = read_certificate("cert", cert)
     private, pem = read_private_key("key", key)
     require_match("key", parsed, private)
@@ -51,10 +50,10 @@ def certificate_create(
         description=description,
         key=pem,
         cert_chain=_chain_of(cert_chain, parsed),
-        **_columns_of(parsed),
+        **parsed.columns(),
     )
     request = {"name": checked, "description": description, "cert": parsed.pem, "certChain": row.cert_chain, "key": pem}
-    with unique_or(_taken(checked), NAME_ONCE):
+    with unique_or(name_taken(checked), NAME_ONCE):
         create(row, actor=actor, request=request)
     return row
 
@@ -75,13 +74,13 @@ def certificate_update(
     """
     changes: dict[str, Any] = {}
     if name is not None and name != row.name:
-        changes["name"] = _check_name(name, row.environment_id, exclude_pk=row.pk)
+        changes["name"] = check_name(name, row.environment_id, exclude_pk=row.pk)
     if description is not None:
         changes["description"] = description
     changes |= _renewal(row, cert, cert_chain, key)
     _require_current(row, changes)
     request = _describe_changes(changes)
-    with unique_or(_taken(name or row.name), NAME_ONCE):
+    with unique_or(name_taken(name or row.name), NAME_ONCE):
         request_change(row, "update", actor=actor, changes=changes, request=request)
     return row
 
@@ -101,12 +100,19 @@ def _renewal(row: Certificate, cert: str | None, cert_chain: str | None, key: st
     """The columns of new certificate, key and chain, checked with each other and with what stays."""
     if cert is None and cert_chain is None and key is None:
         return {}
+    if row.acme:
+        field = "cert" if cert is not None else "key" if key is not None else "certChain"
+        raise Invalid(
+            field,
+            "InvalidOption",
+            f"{field}: an authority issues and renews this certificate. Add another one to use your own.",
+        )
     parsed = read_certificate("cert", row.cert if cert is None else cert)
     changes: dict[str, Any] = {}
     if cert is not None or key is not None:
         private, pem = read_private_key("key", row.key if key is None else key)
         require_match("key", parsed, private)
-        changes = {**_columns_of(parsed), "key": pem}
+        changes = {**parsed.columns(), "key": pem}
     if cert_chain is not None:
         changes["cert_chain"] = _chain_of(cert_chain, parsed)
     return changes
@@ -170,7 +176,8 @@ def remove_environment_certificates(environment_id: int) -> int:
     return left
 
 
-def _check_name(name: object, environment_id: int, exclude_pk: int | None = None) -> str:
+def check_name(name: object, environment_id: int, exclude_pk: int | None = None) -> str:
+    """A certificate's name, free in its environment. Raises `Invalid`."""
     if not isinstance(name, str) or not name.strip():
         raise Invalid("name", "MissingRequired", "Give the certificate a name, such as that of its domain.")
     checked = name.strip()
@@ -180,20 +187,15 @@ def _check_name(name: object, environment_id: int, exclude_pk: int | None = None
         raise Invalid("name", "InvalidCharacters", "name is one line of printable characters.")
     taken = Certificate.all_objects.filter(environment=environment_id, name__iexact=checked, removed=None)
     if taken.exclude(pk=exclude_pk).exists():
-        raise _taken(checked)
+        raise name_taken(checked)
     return checked
 
 
-def _taken(name: str) -> Invalid:
+def name_taken(name: str) -> Invalid:
+    """The refusal of a name that another certificate has."""
     return Invalid(
         "name", "NotUnique", f"There is a certificate {name!r} already; choose another name, or renew that one."
     )
-
-
-def _columns_of(parsed: ParsedCertificate) -> dict[str, Any]:
-    """The columns that a certificate fills."""
-    facts = asdict(parsed.facts)
-    return {**facts, "alternative_names": list(parsed.facts.alternative_names), "cert": parsed.pem}
 
 
 def _chain_of(text: str, parsed: ParsedCertificate) -> str:

@@ -189,11 +189,11 @@ def test_what_is_odd_stands_on_its_page(browser_as: Any, at: Any, add: Any):
 
 def test_readers_see_certificates_and_others_do_not(browser_as: Any, at: Any, certificate: Certificate):
     pages = [at("certificates"), *(at(name, pk=certificate.pk) for name in ("certificate", "certificate-remove"))]
-    forms = [at("certificate-new"), at("certificate-edit", pk=certificate.pk)]
+    forms = [at("certificate-new"), at("certificate-order"), at("certificate-edit", pk=certificate.pk)]
     rita, mallory = browser_as("rita"), browser_as("mallory")
-    assert [rita.get(path).status_code for path in pages + forms] == [200, 200, 200, 403, 403]
+    assert [rita.get(path).status_code for path in pages + forms] == [200, 200, 200, 403, 403, 403]
     assert {mallory.get(path).status_code for path in pages + forms} == {404}
-    assert [rita.post(path, FORM, headers=HTMX).status_code for path in (*forms, pages[2])] == [403, 403, 403]
+    assert [rita.post(path, FORM, headers=HTMX).status_code for path in (*forms, pages[2])] == [403, 403, 403, 403]
     certificate.refresh_from_db()
     assert certificate.generation == 1
 
@@ -214,3 +214,20 @@ def test_more_certificates_take_no_more_queries_and_no_key_is_opened(
 def test_certificates_are_found_by_name_and_domain(browser_as: Any, at: Any, certificate: Certificate):
     hits = browser_as("rita").get(at("find") + "?q=shop.example").context["hits"]
     assert [(each.title, each.url) for each in hits] == [("shop", at("certificate", pk=certificate.pk))]
+
+
+def test_a_certificate_is_ordered_by_host_names(browser_as: Any, at: Any):
+    client, path = browser_as("bob"), at("certificate-order")
+    refused = client.post(path, {"names": "*.example.org"}, headers=HTMX)
+    assert (refused.status_code, "wildcard" in refused.context["errors"]["names"]) == (422, True)
+    sent = {"names": "shop.example.org\r\nwww.example.org", "email": "ops@example.org"}
+    assert client.post(path, sent).status_code == 302
+    row = Certificate.all_objects.get()
+    assert (row.name, row.acme["names"]) == ("shop.example.org", ["shop.example.org", "www.example.org"])
+    shown = client.get(at("certificate", pk=row.pk)).content.decode()
+    assert "by itself, from its authority" in shown
+    edit = at("certificate-edit", pk=row.pk)
+    assert 'name="cert"' not in client.get(edit).content.decode()
+    assert client.post(edit, {"name": "ours", "description": "x"}, headers=HTMX).status_code == 204
+    row.refresh_from_db()
+    assert row.name == "ours"

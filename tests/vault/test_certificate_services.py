@@ -25,7 +25,7 @@ from apps.vault.selectors import (
     bundle_of,
     certificates_in,
     certificates_of,
-    expiring_certificates,
+    failing_certificates,
     names_of,
 )
 from apps.vault.services import (
@@ -273,8 +273,8 @@ def test_a_renewed_certificate_is_warned_of_anew(shop: Certificate, actor_of: An
 
 def test_what_expires_soon_is_listed_the_most_urgent_first(add: Any, lab: Environment):
     rows = [add(issue(days=days), name=str(days)) for days in (20, 90, 5)]
-    assert [each.name for each in expiring_certificates([lab.pk], 5)] == ["5", "20"]
-    assert expiring_certificates([lab.pk + 1], 5) == []
+    assert [each.name for each in failing_certificates([lab.pk], 5)] == ["5", "20"]
+    assert failing_certificates([lab.pk + 1], 5) == []
     assert [each.expires_soon for each in rows] == [True, False, True]
 
 

@@ -60,6 +60,7 @@ CONTRACT = {
 
 DEVIATIONS = {
     "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 offers users a POST that it then refuses
+    "acmeCertificate": dict.fromkeys(COLUMNS, "-") | dict.fromkeys(("owner", "member", "restricted"), "c"),  # not in v1
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # not in v1
     "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # not in v1
     "processInstance": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1: administrators only; here all members

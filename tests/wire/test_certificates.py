@@ -131,3 +131,34 @@ def test_an_edit_of_an_older_answer_is_refused_without_the_key(api: ApiClient, s
     refused = stale.put(path, {"cert": mine.cert, "key": mine.key_text})
     assert (refused.status, refused["code"], refused["fieldName"]) == (412, "PreconditionFailed", "cert")
     assert "PRIVATE KEY" not in str(refused.body)
+
+
+def test_a_certificate_is_ordered_for_host_names(api: ApiClient, monkeypatch: Any):
+    made = api.post("acmecertificates", {"names": ["Shop.example.org", "www.example.org"], "email": "ops@example.org"})
+    assert (made.status, made["type"], made["state"], made["name"]) == (
+        201,
+        "certificate",
+        "activating",
+        "shop.example.org",
+    )
+    assert made["acmeNames"] == made["subjectAlternativeNames"] == ["shop.example.org", "www.example.org"]
+    refused = api.put(f"certificates/{made['id']}", {"cert": SHOP.cert, "key": SHOP.key_text})
+    assert (refused.status, refused["code"], refused["fieldName"]) == (422, "InvalidOption", "cert")
+    assert api.put(f"certificates/{made['id']}", {"description": "ours"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({}, "MissingRequired", "names"),
+        ({"names": []}, "MissingRequired", "names"),
+        ({"names": ["*.example.org"]}, "InvalidFormat", "names"),
+        ({"names": ["localhost"]}, "InvalidFormat", "names"),
+        ({"names": ["a.example.org"], "email": "nobody"}, "InvalidFormat", "email"),
+        ({"names": [5]}, "InvalidFormat", "names"),
+    ],
+)
+def test_orders_that_are_refused(body: dict[str, Any], code: str, field: str, api: ApiClient):
+    refused = api.post("acmecertificates", body)
+    assert (refused.status, refused["code"], refused["fieldName"]) == (422, code, field)
+    assert api.get("certificates").ids == []

@@ -1,4 +1,4 @@
-"""`certificate`: what balancers of an environment serve TLS with."""
+"""`certificate`: what balancers serve TLS with, and `acmeCertificate` (not in Rancher's v1), which orders one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from apps.api.wire.resource import (
     Resource,
 )
 from apps.api.wire.roles import TypeRoles
+from apps.vault.acme.services import certificate_order
 from apps.vault.models import Certificate
 from apps.vault.services import certificate_act, certificate_create, certificate_update
 
@@ -28,7 +29,8 @@ def _time(moment: datetime) -> str:
 class CertificateResource(Resource):
     """A certificate; its private key is written and never read.
 
-    Not in Rancher's v1: `warnings`, what is odd about it though it was accepted.
+    Not in Rancher's v1: `warnings`, what is odd about it though it was accepted, and `acmeNames`, the names for which
+    an authority issues and renews it (null: people bring it).
     """
 
     name = "certificate"
@@ -50,8 +52,10 @@ class CertificateResource(Resource):
         subjectAlternativeNames array[string] r
         version          string        r  <version
         warnings         array[string] r
+        acmeNames        array[string] r
     """)
     computed = {
+        "acmeNames": lambda context: context.row.acme.get("names"),
         "expiresAt": lambda context: _time(context.row.expires_at),
         "issuedAt": lambda context: _time(context.row.issued_at),
         "key": lambda _context: None,
@@ -62,7 +66,7 @@ class CertificateResource(Resource):
 
     def rows(self, caller: ApiCaller) -> Any:
         """Those of the caller's environments; no request for them decrypts a key."""
-        return Certificate.objects.within(caller.environments()).defer("key")
+        return Certificate.objects.within(caller.environments()).defer("key", "order")
 
     def create(self, caller: ApiCaller, data: Data) -> Certificate:
         """Add a certificate."""
@@ -76,3 +80,26 @@ class CertificateResource(Resource):
     def act(self, caller: ApiCaller, row: Certificate, action: str) -> None:
         """Remove it."""
         certificate_act(row, action, actor=caller.actor)
+
+
+class AcmeCertificateResource(Resource):
+    """Host names for which an authority is to issue a certificate; creating one creates that, which is the response."""
+
+    name = "acmeCertificate"
+    roles = TypeRoles(environment={"operate": "c"})
+    listable = False
+    sortable = False
+    own_fields = parse_fields("""
+        names       array[string] c *
+        name        string        c 0..255
+        description string        c 0..1024
+        email       string        c 0..320
+    """)
+
+    def find(self, caller: ApiCaller, key: int | str | None) -> Any:  # noqa: ARG002 - the base's signature
+        """There is none: it has become a certificate."""
+        return None
+
+    def create(self, caller: ApiCaller, data: Data) -> Certificate:
+        """Order a certificate."""
+        return certificate_order(actor=caller.actor, environment=caller.require_environment(), **data)

@@ -102,6 +102,15 @@ SECTIONS = (
         _("How long what is past is kept."),
     ),
     SettingSection(
+        "certificates",
+        _("Certificates"),
+        {
+            "acme.directory": SettingLabel(
+                _("ACME server"), "", _("The address of its directory. Certificates are ordered and renewed there.")
+            ),
+        },
+    ),
+    SettingSection(
         "tools",
         _("rancher-compose downloads"),
         {
@@ -117,6 +126,9 @@ ADVANCED = SettingSection(
     _("Advanced"),
     {
         "bootstrap.required.image": SettingLabel(_("Image of the host agent")),
+        "acme.authority": SettingLabel(
+            _("Authority of the ACME server"), "", _("Its certificate as PEM; empty: those that everybody trusts.")
+        ),
         "api.show.removed.for.seconds": SettingLabel(_("Lists show removed rows for"), _SECONDS),
         "api.sub.ping.interval.millis": SettingLabel(_("Pause between pings on sockets"), _MILLISECONDS),
         "api.auth.provider.configured": SettingLabel(_("Login provider that v1 clients see")),

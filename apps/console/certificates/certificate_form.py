@@ -1,4 +1,4 @@
-"""The forms that add a certificate and renew one, by pasting or from files."""
+"""The forms that add a certificate by pasting, from files or from an authority, and that renew one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from apps.console.certificates.certificates import find
 from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
 from apps.console.request_context import RequestContext, member_required
+from apps.core.defaults import setting
 from apps.core.errors import Invalid
+from apps.vault.acme.services import certificate_order
 from apps.vault.models import Certificate
 from apps.vault.pem import MAX_TEXT
 from apps.vault.services import certificate_create, certificate_update
@@ -53,6 +55,30 @@ def _create(ctx: RequestContext) -> Certificate:
 
 
 @member_required
+def order(ctx: RequestContext) -> HttpResponse:
+    """Have an authority issue one."""
+    ctx.require_permission("operate")
+    errors: dict[str, str] = {}
+    values = ctx.request.POST
+    if ctx.request.method == "POST":
+        try:
+            row = certificate_order(
+                actor=ctx.actor,
+                environment=ctx.env,
+                names=values.get("names", "").replace(",", " ").split(),
+                name=values.get("name", ""),
+                email=values.get("email", ""),
+                description=values.get("description", "").strip(),
+            )
+            message = _("Certificate %(name)s is ordered.") % {"name": row.name}
+            return ctx.success_response(message, buttons.row_url(row, ""))
+        except Invalid as problem:
+            errors = {str(problem.field or "names"): problem.message}
+    context = {"values": values, "errors": errors, "directory": setting("acme.directory")}
+    return ctx.render("console/certificate_order.html", context, status=422 if errors else 200)
+
+
+@member_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     """Rename or renew a certificate; an empty key keeps the one that is there."""
     row = find(ctx, pk)
@@ -62,6 +88,8 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     def parse() -> dict[str, Any]:
         key = _submitted(ctx, "key")
         texts = {name: ctx.request.POST.get(name, "").strip() for name in ("name", "description")}
+        if row.acme:  # the form has no fields for the rest
+            return texts
         texts |= {"cert": _submitted(ctx, "cert"), "cert_chain": _submitted(ctx, "certChain")}
         return {**texts, "key": key} if key else texts
 

@@ -38,7 +38,7 @@ def find(ctx: RequestContext, pk: int) -> Certificate:
 def index(ctx: RequestContext) -> HttpResponse:
     """The list, the most urgent first."""
     filters = query_filters(ctx.request, "q", "state")
-    rows = certificates_of(ctx.actor, ctx.env.pk).defer("key", "cert", "cert_chain")
+    rows = certificates_of(ctx.actor, ctx.env.pk).defer("key", "order", "cert", "cert_chain")
     if filters["q"]:
         text = filters["q"]
         rows = rows.filter(

@@ -22,7 +22,7 @@ from apps.environments.selectors import environments_of
 from apps.environments.selectors.members import members_of
 from apps.hosts.models import Host
 from apps.stacks.models import Service
-from apps.vault.selectors import expiring_certificates
+from apps.vault.selectors import failing_certificates
 
 MAX_FAILING, MAX_EVENTS = 8, 8
 
@@ -91,7 +91,7 @@ def _failing(keys: list[int], names: dict[int, str]) -> list[tuple[Any, str]]:
         _worst(containers.filter(native=False).select_related("host").defer("spec", "placement", "host__tls")),
     ):
         found += [(row, names.get(row.environment_id, "")) for row in rows]
-    found += [(row, names.get(row.environment_id, "")) for row in expiring_certificates(keys, MAX_FAILING)]
+    found += [(row, names.get(row.environment_id, "")) for row in failing_certificates(keys, MAX_FAILING)]
     return found
 
 
