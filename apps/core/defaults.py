@@ -94,6 +94,9 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "lb.haproxy.image": text_setting(
         "corral/haproxy:2.6", "the image of balancers, a HAProxy", pattern=_IMAGE, advanced=True
     ),
+    "lb.drain.seconds": number_setting(
+        "10", 0, 600, "that a container which is to stop may take to end the requests of balancers"
+    ),
     "rancher.compose.version": text_setting("", public=True, advanced=True),
     "rancher.compose.linux.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
     "rancher.compose.darwin.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),

@@ -33,7 +33,6 @@ class StacksConfig(AppConfig):
             operation_deadlines={"service.upgrade": upgrade_services.upgrade_deadline},
         )
         _keep_deleted()
-        _protect_certificates()
         workloads.register(ServiceWorkload())
         register_document(MetadataSource())
         register_document(NamesSource())
@@ -44,17 +43,24 @@ class StacksConfig(AppConfig):
         requeue_owners("service", handover_steps.services_handing_over)
         requeue_owners("container", members.selecting_containers)
         requeue_owners("service", members.selecting_services)
+        _register_balancers()
         register_job("judge-upgrades", judge_upgrades)
         hooks.lock_refusal = locks.lock_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
 
 
-def _protect_certificates() -> None:
-    """Have certificates say which balancers show them, which keeps them from being removed."""
+def _register_balancers() -> None:
+    """Have balancers follow what they lead to, what stops wait for them, and certificates say who shows them."""
+    from apps.control.kinds import requeue_owners
     from apps.core.hooks import hooks
+    from apps.stacks.balancer import draining
     from apps.stacks.balancer.certificates import balancers_with
 
     hooks.certificate_users.append(balancers_with)
+    hooks.reason_to_run = draining.reason_to_run
+    requeue_owners("container", draining.balancers_to_requeue)
+    requeue_owners("service", draining.balancers_of_target)
+    requeue_owners("certificate", draining.balancers_of_certificate)
 
 
 def _keep_deleted() -> None:

@@ -23,6 +23,7 @@ from apps.control.services import create_all, note_progress
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
 from apps.network.addresses import release_retained
+from apps.stacks.balancer.steps import with_balancer
 from apps.stacks.drain import unit_of, with_lost_host_message
 from apps.stacks.goal import Goal, goal_of
 from apps.stacks.handover_steps import apply_handover, handed_over, is_handing_over
@@ -90,7 +91,7 @@ def reconcile_service(row: Service) -> ReconcileResult:
     judge_upgrade(row)
     lost_after = None if goal.hosts else row.lost_after
     result = with_next_recreation(_outcome(units, plans, slots), row, recreation_due)
-    return with_runs(row, with_lost_host_message(result, slots, lost_after), runs)
+    return with_balancer(row, with_runs(row, with_lost_host_message(result, slots, lost_after), runs))
 
 
 def _open_operation(row: Service) -> Operation | None:

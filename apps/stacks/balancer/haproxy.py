@@ -1,4 +1,4 @@
-"""HAProxy in a container: asked for what it does, given other files, told which servers get nothing more."""
+"""HAProxy in a container: what it does, a configuration to be loaded, servers that are to get nothing more."""
 
 from __future__ import annotations
 

@@ -275,7 +275,7 @@ def _server(server: Server, *, has_cookie: bool) -> str:
         "check",
         f"weight {max(0, min(server.weight, 256))}",
     ]
-    if not _is_address(server.address):  # asked for while it runs: a slow answer must not hold up a reload
+    if not _is_address(server.address):  # looked up while it runs: a slow answer must not hold up a reload
         words += ["resolvers corral-dns", "resolve-prefer ipv4", "init-addr last,none"]
     if has_cookie:
         words.append(f"cookie {hashlib.sha256(server.name.encode()).hexdigest()[:16]}")

@@ -1,0 +1,286 @@
+"""A balancer in the loop: its containers load what is to be, and let go of containers before these stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.containers.departure import leaving_since
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.models import Container
+from apps.containers.services import container_act
+from apps.core.models import Setting
+from apps.drivers.base import EngineError
+from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.stacks.balancer import haproxy
+from apps.stacks.balancer.config import CustomText, Listener
+from apps.stacks.balancer.draining import DRAIN_SETTING, balancers_of, balancers_to_requeue
+from apps.stacks.balancer.launch import IMAGE_SETTING, config_of_balancer
+from apps.stacks.balancer.process import HaproxyCounters, HaproxyProcess, Worker
+from apps.stacks.balancer.render import CONFIG_FILE
+from apps.stacks.balancer.settings import BalancerSettings
+from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.service_options import BALANCER, ServiceOptions
+from apps.stacks.services import service_act, service_create, service_update, stack_create
+
+
+class FakeHaproxy:
+    """One HAProxy for all containers: it has the servers of what it loaded, and is busy as tests say."""
+
+    def __init__(self) -> None:
+        self.loaded: list[str] = []
+        self.busy: dict[str, int] = {}
+        self.out: list[str] = []
+        self.refusal: haproxy.ConfigRefusal | None = None
+        self.down = False
+
+    def read(self, _engine: Any, _container: str) -> HaproxyProcess:
+        if self.down:
+            raise EngineError("HAProxy does not answer.")
+        words = [line.split() for text in self.loaded for line in text.splitlines()]
+        names = {each[1] for each in words if each[:1] == ["server"]}
+        counters = {("http-80", name): HaproxyCounters(sessions=self.busy.get(name, 0)) for name in names}
+        return HaproxyProcess((Worker(7, 0, counters),))
+
+    def load(self, _engine: Any, _container: str, files: Mapping[str, bytes]) -> haproxy.ConfigRefusal | None:
+        if self.refusal is None:
+            self.loaded.append(files[CONFIG_FILE].decode())
+        return self.refusal
+
+    def take_out(self, _engine: Any, _container: str, places: Iterable[tuple[int, str, str]]) -> None:
+        self.out += [server for _pid, _backend, server in places]
+
+    @property
+    def servers(self) -> list[str]:
+        """The servers of what was loaded last, without their numbers."""
+        lines = [line.split() for line in self.loaded[-1].splitlines()]
+        return [each[1].rpartition("-")[0] for each in lines if each[:1] == ["server"]]
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> FakeHaproxy:
+    made = FakeHaproxy()
+    monkeypatch.setattr(haproxy, "read_process", made.read)
+    monkeypatch.setattr(haproxy, "load_files", made.load)
+    monkeypatch.setattr(haproxy, "take_out", made.take_out)
+    monkeypatch.setattr("apps.stacks.balancer.steps.RELOAD_EVERY", 0.0)
+    monkeypatch.setattr("apps.stacks.balancer.steps._POLL_PAUSE", 0.0)
+    return made
+
+
+@pytest.fixture
+def stack(lab: Environment, host: Host, actor_of: Any, run_loop: Callable[[], None]) -> Stack:
+    Setting.objects.create(name=IMAGE_SETTING, value="bb:local")
+    row = stack_create(actor=actor_of("bob"), environment=lab, name="shop")
+    run_loop()
+    return row
+
+
+@pytest.fixture
+def web(stack: Stack, actor_of: Any, run_loop: Callable[[], None]) -> Service:
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    row = service_create(actor=actor_of("bob"), stack=stack, name="web", config=config, scale=2, start_on_create=True)
+    run_loop()
+    return reload(row)
+
+
+@pytest.fixture
+def balancer(stack: Stack, web: Service, proxy: FakeHaproxy, actor_of: Any, run_loop: Callable[[], None]) -> Service:
+    """One at port 80 that leads to web."""
+    del proxy
+    options = ServiceOptions(BALANCER, balancer=BalancerSettings((Listener(80, target_port=8080),)))
+    config = config_of_balancer({"ports": ["80:8080"]}, "launchConfig.")
+    row = service_create(
+        actor=actor_of("bob"), stack=stack, name="lb", config=config, options=options, start_on_create=True
+    )
+    ServiceLink.objects.create(service=row, target=web, name="web")
+    run_loop()
+    Container.all_objects.filter(spread_key=str(row.uuid)).update(health="healthy")  # as if port 42 had answered
+    return reconciled(row, run_loop)
+
+
+def reload(row: Any) -> Any:
+    return type(row).all_objects.get(pk=row.pk)
+
+
+def reconciled(row: Any, run_loop: Callable[[], None]) -> Any:
+    type(row).all_objects.filter(pk=row.pk).update(next_attempt_at=timezone.now())
+    run_loop()
+    return reload(row)
+
+
+def containers(row: Service) -> list[Container]:
+    return list(Container.all_objects.filter(spread_key=str(row.uuid), removed=None).order_by("name"))
+
+
+def server(row: Container) -> str:
+    return f"{row.name}-{row.pk}"
+
+
+def test_it_loads_its_targets_once_and_again_when_they_change(
+    balancer: Service, web: Service, proxy: FakeHaproxy, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    assert proxy.servers == ["shop_web_1", "shop_web_2"]
+    assert "web_1" in proxy.loaded[-1]
+    assert ":8080 check" in proxy.loaded[-1]
+    count = len(proxy.loaded)
+    reconciled(balancer, run_loop)
+    assert len(proxy.loaded) == count
+    service_update(web, scale=3, actor=actor_of("bob"))
+    run_loop()
+    assert proxy.servers == ["shop_web_1", "shop_web_2", "shop_web_3"]
+    assert len(proxy.loaded) == count + 1
+
+
+def test_what_leaves_is_let_go_of_before_it_stops(
+    balancer: Service,
+    web: Service,
+    proxy: FakeHaproxy,
+    sim: SimulatedDriver,
+    actor_of: Any,
+    run_loop: Callable[[], None],
+) -> None:
+    leaver = containers(web)[1]
+    proxy.busy[server(leaver)] = 3
+    service_update(web, scale=1, actor=actor_of("bob"))
+    run_loop()
+    waiting = reload(leaver)
+    assert leaving_since(waiting)
+    assert sim.calls["stop"] == 0
+    assert waiting.message == "Waits for 3 requests of lb to end."
+    assert proxy.servers == ["shop_web_1"]
+    assert server(leaver) in proxy.out
+    proxy.busy.clear()
+    reconciled(balancer, run_loop)
+    assert sim.calls["stop"] == 1
+    assert reload(leaver).removed is not None
+    assert reload(balancer).status["released"] == {}
+
+
+def test_it_is_not_waited_for_longer_than_the_setting_says(
+    balancer: Service, web: Service, proxy: FakeHaproxy, sim: SimulatedDriver, actor_of: Any,
+    run_loop: Callable[[], None], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    Setting.objects.create(name=DRAIN_SETTING, value="60")
+    leaver = containers(web)[0]
+    proxy.busy[server(leaver)] = 1
+    container_act(leaver, "stop", actor=actor_of("bob"))
+    run_loop()
+    assert sim.calls["stop"] == 0
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(seconds=61))
+    run_loop()
+    assert sim.calls["stop"] == 1
+
+
+def test_one_that_is_started_again_is_let_go_of_too_and_comes_back(
+    balancer: Service,
+    web: Service,
+    proxy: FakeHaproxy,
+    sim: SimulatedDriver,
+    actor_of: Any,
+    run_loop: Callable[[], None],
+) -> None:
+    row = containers(web)[0]
+    proxy.busy[server(row)] = 1
+    container_act(row, "restart", actor=actor_of("bob"))
+    run_loop()
+    assert sim.calls["restart"] == 0
+    assert proxy.servers == ["shop_web_2"]
+    proxy.busy.clear()
+    reconciled(balancer, run_loop)
+    assert sim.calls["restart"] == 1
+    assert proxy.servers == ["shop_web_1", "shop_web_2"]
+
+
+def test_a_balancer_that_does_not_answer_holds_nothing_for_long(
+    balancer: Service,
+    web: Service,
+    proxy: FakeHaproxy,
+    sim: SimulatedDriver,
+    actor_of: Any,
+    run_loop: Callable[[], None],
+) -> None:
+    Setting.objects.create(name=DRAIN_SETTING, value="0")
+    proxy.down = True
+    service_update(web, scale=1, actor=actor_of("bob"))
+    run_loop()
+    assert sim.calls["stop"] == 1
+    assert "does not answer" in reload(balancer).message
+
+
+def test_what_haproxy_refuses_is_said_with_its_line_and_the_old_one_stays(
+    balancer: Service, proxy: FakeHaproxy, run_loop: Callable[[], None]
+) -> None:
+    count = len(proxy.loaded)
+    proxy.refusal = haproxy.ConfigRefusal("unknown keyword 'bogus' in 'global' section", _line_of_custom_text())
+    settings = BalancerSettings((Listener(80, target_port=8080),), custom=CustomText("bogus"))
+    Service.all_objects.filter(pk=balancer.pk).update(balancer=settings.to_json())
+    row = reconciled(balancer, run_loop)
+    assert row.message == "global line 1 of its haproxy.cfg: unknown keyword 'bogus' in 'global' section"
+    assert row.display_state == "active"
+    assert len(proxy.loaded) == count
+    proxy.refusal = None
+    Service.all_objects.filter(pk=balancer.pk).update(balancer=BalancerSettings((Listener(81),)).to_json())
+    row = reconciled(balancer, run_loop)
+    assert row.message == ""
+    assert "bind :81" in proxy.loaded[-1]
+
+
+def _line_of_custom_text() -> int:
+    from apps.stacks.balancer.config import BalancerConfig
+    from apps.stacks.balancer.render import render
+
+    return next(iter(render(BalancerConfig(custom=CustomText("bogus"))).origins))
+
+
+def test_many_changes_are_loaded_together(
+    balancer: Service, web: Service, proxy: FakeHaproxy, actor_of: Any, run_loop: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("apps.stacks.balancer.steps.RELOAD_EVERY", 3600.0)
+    count = len(proxy.loaded)
+    for scale in (3, 4, 5):
+        service_update(reload(web), scale=scale, actor=actor_of("bob"))
+        run_loop()
+    assert len(proxy.loaded) == count
+    assert reload(balancer).next_attempt_at is not None
+    monkeypatch.setattr("apps.stacks.balancer.steps.RELOAD_EVERY", 0.0)
+    reconciled(balancer, run_loop)
+    assert len(proxy.loaded) == count + 1
+    assert len(proxy.servers) == 5
+
+
+def test_a_balancer_that_is_switched_off_holds_nothing(
+    balancer: Service,
+    web: Service,
+    proxy: FakeHaproxy,
+    sim: SimulatedDriver,
+    actor_of: Any,
+    run_loop: Callable[[], None],
+) -> None:
+    service_act(balancer, "deactivate", actor=actor_of("bob"))
+    run_loop()
+    stops = sim.calls["stop"]
+    proxy.busy[server(containers(web)[1])] = 5
+    service_update(web, scale=1, actor=actor_of("bob"))
+    run_loop()
+    assert sim.calls["stop"] == stops + 1
+
+
+def test_without_balancers_one_query_is_all_it_costs(web: Service) -> None:
+    row = containers(web)[0]
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
+        assert balancers_of(row) == []
+        assert list(balancers_to_requeue(row)) == []
+    assert len(seen) == 2
