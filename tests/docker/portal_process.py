@@ -139,7 +139,7 @@ class PortalProcess:
         self.log = data_dir.parent / f"{data_dir.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, seconds: float = 60) -> float:
+    def start(self, *, seconds: float = 120) -> float:
         """Start it and wait for the log-in page; how long that took."""
         began = time.monotonic()
         with self.log.open("ab") as log:

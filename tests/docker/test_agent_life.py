@@ -74,9 +74,9 @@ def host_is_removed(api: Api) -> bool:
 def host(api: Api, agent: AgentProcess) -> Iterator[Any]:
     """The engine, as a host through the agent."""
     agent.start(registration_url(api))
-    yield until_host(api, "active", seconds=30)
+    yield until_host(api, "active", seconds=120)
     agent.end(signal.SIGCONT)
-    wait_until(lambda: host_is_removed(api), seconds=30, what="the host's end")
+    wait_until(lambda: host_is_removed(api), seconds=120, what="the host's end")
 
 
 def test_a_registered_agent_is_an_active_host_within_seconds(api: Api, agent: AgentProcess) -> None:
@@ -179,7 +179,7 @@ def test_a_silent_line_is_noticed_and_heals(api: Api, host: Any, agent: AgentPro
     agent.end(signal.SIGSTOP)
     until_host(api, "reconnecting")
     agent.end(signal.SIGCONT)
-    until_host(api, "active", seconds=30)
+    until_host(api, "active", seconds=120)
 
 
 def test_a_portal_that_comes_back_finds_its_host_and_what_it_missed(
@@ -190,10 +190,10 @@ def test_a_portal_that_comes_back_finds_its_host_and_what_it_missed(
     terminal.remove_container(made["Id"], force=True)
     time.sleep(LATE_AFTER_SECONDS)  # what is learned sooner does not count as late, however quickly a portal starts
     portal.start()
-    until_host(api, "active", seconds=40)
+    until_host(api, "active", seconds=120)
 
     def missed() -> list[str]:
         rows = api.get(f"hostevents?name=brief&hostId={host['id']}")["data"]
         return sorted(row["action"] for row in rows if row["late"])
 
-    wait_until(lambda: missed() == ["create", "destroy"], seconds=30, what="what happened meanwhile, learned late")
+    wait_until(lambda: missed() == ["create", "destroy"], seconds=120, what="what happened meanwhile, learned late")

@@ -70,7 +70,7 @@ def test_a_host_is_registered_once(fleet: Fleet, reachable: PortalProcess, tmp_p
         first = run_playbook(host, reachable, str(access), str(secret), tmp_path)
         assert (parse_recap(first)["changed"], parse_recap(first)["failed"]) == (1, 0), first
         rows = wait_until(
-            lambda: [r for r in api.get("hosts")["data"] if r["state"] == "active"], seconds=30, what="h1"
+            lambda: [r for r in api.get("hosts")["data"] if r["state"] == "active"], seconds=120, what="h1"
         )
         assert [row["hostname"] for row in rows] == ["h1"]
         second = run_playbook(host, reachable, str(access), str(secret), tmp_path)

@@ -42,7 +42,7 @@ class Web:
         """By the engine's id."""
         return {row["externalId"]: row["healthState"] for row in self.api.containers(self.prefix) if row["externalId"]}
 
-    def until_health(self, *states: str, seconds: float = 30) -> list[str]:
+    def until_health(self, *states: str, seconds: float = 120) -> list[str]:
         """The engine's ids by name, once the containers are so."""
         wait_until(
             lambda: sorted(self.health().values()) == sorted(states), seconds=seconds, what=f"{states}", pause=0.02
@@ -73,7 +73,7 @@ def test_a_container_that_answers_500_is_replaced_and_the_others_stay(
     first, second = web.until_health("healthy", "healthy")
     assert api.reload(web.service)["healthState"] == "healthy"
     web.answers(first, "500 Oops")
-    wait_until(lambda: first not in web.health() and len(web.health()) == 2, seconds=30, what="another container")
+    wait_until(lambda: first not in web.health() and len(web.health()) == 2, seconds=120, what="another container")
     new, same = web.until_health("healthy", "healthy")
     assert (same, new == first) == (second, False)
     reasons = portal.rows("SELECT kind, reason FROM containers_containerevent ORDER BY id")
@@ -103,7 +103,7 @@ def far(new_portal: Callable[..., PortalProcess], engine: PrivateEngine, tmp_pat
     )
     agent.start(token[0]["command"].split(" ")[-1])
     wait_until(
-        lambda: [row for row in api.get("hosts")["data"] if row["state"] == "active"], seconds=30, what="the host"
+        lambda: [row for row in api.get("hosts")["data"] if row["state"] == "active"], seconds=120, what="the host"
     )
     yield portal
     agent.end(signal.SIGKILL)
@@ -120,7 +120,7 @@ def test_an_agent_goes_on_checking_without_the_portal_and_reports_when_it_is_bac
     far.end(signal.SIGKILL)
     before = web.asked(second)
     web.answers(first, "500 Oops")
-    wait_until(lambda: web.asked(second) > before + 6, seconds=30, what="checks without the portal")
+    wait_until(lambda: web.asked(second) > before + 6, seconds=120, what="checks without the portal")
     assert {each["Id"] for each in terminal.containers()} >= {first, second}, "only the portal replaces anything"
     far.start()
     wait_until(lambda: first not in web.health() and len(web.health()) == 2, seconds=60, what="another container")

@@ -68,7 +68,7 @@ def test_what_happened_while_the_portal_was_away_is_put_right(
     api.until_state(stack, "removed", "purged")
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(2))
 def test_a_kill_in_the_middle_of_a_scale_up_loses_and_doubles_nothing(
     portal: PortalProcess, api: Api, listed_containers: ListedContainers, number: int
 ):
@@ -112,9 +112,9 @@ def test_the_portal_starts_without_its_engine_and_finds_it_later(
 
     later.symlink_to(engine.url.removeprefix("unix://"))
     try:
-        hosts = wait_until(lambda: api.get("hosts")["data"], seconds=30, what="the engine found")
+        hosts = wait_until(lambda: api.get("hosts")["data"], seconds=120, what="the engine found")
         api.until_state(hosts[0], "active")
-        api.until_state(waiting, "running", seconds=30)
+        api.until_state(waiting, "running", seconds=120)
         assert set(listed_containers("")) == {"early"}
     finally:
         portal.end(signal.SIGTERM)

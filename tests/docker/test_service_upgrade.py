@@ -1,4 +1,7 @@
-"""Ten containers of a real engine brought to another image: in batches, back again, broken, and killed half-way."""
+"""Ten containers of a real engine brought to another image: in batches, broken, and with the portal killed half-way.
+
+The other order, the way back from half-way and an image that is nowhere are tried on three hosts (tests/drill).
+"""
 
 from __future__ import annotations
 
@@ -73,32 +76,17 @@ def running_counts(engine: PrivateEngine) -> Iterator[list[int]]:
         client.close()
 
 
-@pytest.mark.parametrize(("start_first", "fewest", "most"), [(False, 7, 10), (True, 10, 13)])
-def test_ten_in_batches_of_three(
-    api: Api, terminal: docker.APIClient, engine: PrivateEngine, ten: Any, *, start_first: bool, fewest: int, most: int
-) -> None:
+def test_ten_in_batches_of_three(api: Api, terminal: docker.APIClient, engine: PrivateEngine, ten: Any) -> None:
     with running_counts(engine) as seen:
-        upgrade(api, ten, startFirst=start_first)
+        upgrade(api, ten, startFirst=True)
         row = api.until_state(ten, "upgraded", seconds=120)
-    assert fewest <= min(seen)
-    assert max(seen) <= most
+    assert min(seen) >= 10
+    assert max(seen) <= 13
     assert images(terminal) == [(OLD, "exited")] * 10 + [(NEW, "running")] * 10
     api.act(row, "finishupgrade")
     api.until_state(ten, "active")
     api.until_running(PREFIX, 10)
     assert images(terminal) == [(NEW, "running")] * 10
-
-
-def test_rolled_back_half_way(api: Api, terminal: docker.APIClient, ten: Any) -> None:
-    before = {each["Id"] for each in terminal.containers()}
-    upgrade(api, ten, intervalMillis=60_000)
-    api.act(api.until_state(ten, "upgrading"), "cancelupgrade")
-    row = api.until_state(ten, "canceled-upgrade")
-    api.act(row, "rollback")
-    api.until_state(ten, "active", seconds=60)
-    api.until_running(PREFIX, 10)
-    assert {each["Id"] for each in terminal.containers()} == before
-    assert images(terminal) == [(OLD, "running")] * 10
 
 
 def test_a_broken_configuration_takes_one_batch_only_and_goes_back(
@@ -128,7 +116,7 @@ def test_killed_at_any_moment_it_ends_at_what_was_wanted_last(
     api.until_running(PREFIX, 5)
     chance = random.Random(11)  # noqa: S311
     image = OLD
-    for turn in range(4):
+    for turn in range(2):  # one of each order; tests/loop tries every moment
         image = NEW if image == OLD else OLD
         api.until_state(service, "active", seconds=60)
         upgrade(api, service, image, batchSize=2, startFirst=bool(turn % 2))

@@ -86,7 +86,7 @@ def test_an_image_no_registry_gives_ends_in_error_with_its_words(api: Api):
     wanted = {"imageUuid": "docker:127.0.0.1:1/nobody/nothing:1", "networkMode": "managed"}
     row = api.create("containers", name="no-image", **wanted)
     assert row["state"] in {"requested", "creating"}
-    row = api.until_state(row, "error", seconds=30)
+    row = api.until_state(row, "error", seconds=120)
     assert row["transitioning"] == "error"
     assert "127.0.0.1:1/nobody/nothing" in row["transitioningMessage"]
     assert "refused" in row["transitioningMessage"]

@@ -46,7 +46,7 @@ class DrillCluster:
         for agent in self.agents.values():
             agent.end()
             agent.start(url)
-        self.wait_for_hosts(active=len(self.agents), seconds=30)
+        self.wait_for_hosts(active=len(self.agents), seconds=120)
 
     def deploy(self) -> None:
         """The service, two containers to a host."""
@@ -65,7 +65,7 @@ class DrillCluster:
         rows = self.api.get("hosts?removed_null=1")["data"]
         return {row["hostname"] or row["name"]: row for row in rows}
 
-    def wait_for_hosts(self, *, active: int, seconds: float = 40) -> dict[str, Any]:
+    def wait_for_hosts(self, *, active: int, seconds: float = 120) -> dict[str, Any]:
         """The hosts, once exactly so many are active."""
 
         def check() -> dict[str, Any]:
@@ -80,7 +80,7 @@ class DrillCluster:
             logs = {number: agent.log_tail()[-300:] for number, agent in self.agents.items()}
             raise AssertionError(f"{active} hosts should be active: {states}; {logs}") from None
 
-    def wait_until_lost(self, name: str, *, seconds: float = 40) -> Any:
+    def wait_until_lost(self, name: str, *, seconds: float = 120) -> Any:
         """The host, once the portal shows that it is away."""
 
         def check() -> Any:

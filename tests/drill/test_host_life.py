@@ -33,7 +33,7 @@ def fold(cluster: DrillCluster) -> Iterator[Any]:
     assert [host for _, host, _ in copies(cluster)] == ["h1"] * SCALE
     yield service
     cluster.api.delete(cluster.api.reload(stack))
-    wait_until(lambda: not copies(cluster), seconds=30, what="the stack gone")
+    wait_until(lambda: not copies(cluster), seconds=120, what="the stack gone")
     cluster.wait_until_consistent()
 
 
@@ -83,7 +83,7 @@ def test_a_host_is_emptied_while_the_portal_is_killed(cluster: DrillCluster, dri
         assert {"h1"} < {host for _, host, _ in there}, f"killed in the middle: {there}"
         assert {name for name, _, state in there if state == "running"} == {f"{PREFIX}{n}" for n in (1, 2, 3)}
         cluster.portal.start()
-        wait_until(lambda: cluster.hosts()["h1"]["state"] == "inactive", seconds=40, what="h1 emptied", pause=0.3)
+        wait_until(lambda: cluster.hosts()["h1"]["state"] == "inactive", seconds=120, what="h1 emptied", pause=0.3)
         run_once(cluster, {"h2", "h3"}, seconds=60)
         assert cluster.fleet.hosts[1].terminal.containers(all=True, filters={"name": "_web_"}) == []
     cluster.api.act(cluster.hosts()["h1"], "activate")

@@ -140,7 +140,7 @@ def test_d2_the_portal_is_lost_with_its_data(cluster: DrillCluster, drill: Any):
 def _refused(cluster: DrillCluster, before: dict[str, Any]) -> None:
     """Nobody follows a portal only because it answers at the old address."""
     for agent in cluster.agents.values():
-        wait_until(partial(_agent_reports_refusal, agent), seconds=40, what="a refusal")
+        wait_until(partial(_agent_reports_refusal, agent), seconds=120, what="a refusal")
         assert agent.program is not None
         assert agent.program.alive
     assert cluster.api.get("hosts")["data"] == []

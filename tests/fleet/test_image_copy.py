@@ -59,7 +59,7 @@ def test_it_comes_from_the_host_that_has_it(
         return Container.all_objects.get(pk=made.pk).display_state == "running"
 
     try:
-        wait_until(running, seconds=30, what="the container", pause=0.5)
+        wait_until(running, seconds=120, what="the container", pause=0.5)
         pull = Pull.all_objects.get()
         assert (pull.display_state, pull.sender) == ("pulled", None)
         operation_log = " / ".join(OperationLine.objects.values_list("text", flat=True))

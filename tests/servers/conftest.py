@@ -66,7 +66,7 @@ def postgres(folder: Path) -> Iterator[str]:
     ready = [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     try:
         wait_until(
-            lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=60, what="PostgreSQL"
+            lambda: subprocess.run(ready, check=False, timeout=10).returncode == 0, seconds=120, what="PostgreSQL"
         )
         yield f"postgres://corral@127.0.0.1:{port}"
     finally:

@@ -83,7 +83,7 @@ class RoleProcesses:
             process = subprocess.Popen([*start, *command], cwd=ROOT, env=self._environment, stdout=log, stderr=log)
         self._running[name] = process
         if name == "web":
-            wait_until(self._answers, seconds=30, what=f"the web role ({self.log('web')})")
+            wait_until(self._answers, seconds=120, what=f"the web role ({self.log('web')})")
 
     def log(self, name: str) -> Path:
         return self.home / f"{name}.log"
@@ -113,6 +113,10 @@ class RoleProcesses:
         with redis.Redis.from_url(self._redis_url) as client:
             client.flushall()
 
+    def let_leases_run_out(self) -> None:
+        """As if a minute and a half had gone by since somebody was killed; tests/control tests the clock of it."""
+        self.manage("shell", "-c", _LEASES_RUN_OUT)
+
     def complaints(self) -> list[str]:
         """What the roles wrote that somebody should look at."""
         lines = [
@@ -121,6 +125,12 @@ class RoleProcesses:
         return [line for line in lines if "Traceback" in line or " ERROR " in line]
 
 
+_LEASES_RUN_OUT = """
+from django.utils import timezone
+from apps.control.kinds import KINDS
+for kind in KINDS.values():
+    kind.model.all_objects.exclude(lease="").update(lease_until=timezone.now(), next_attempt_at=timezone.now())
+"""
 _FIRST_HOST = """
 from apps.environments.services import ensure_default_environment
 from apps.hosts.services import host_create

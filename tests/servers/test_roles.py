@@ -65,7 +65,7 @@ def _check_killed_worker(api: Api, roles: RoleProcesses, terminal: docker.APICli
     _stack, service = api.deploy("spread", "web", 6)
     time.sleep(0.6)
     roles.end("worker", signal.SIGKILL)
-    roles.manage("shell", "-c", _LEASES_RUN_OUT)
+    roles.let_leases_run_out()
     roles.start("worker")
     rows = api.until_running("spread_web_", 6, seconds=60)
     api.until_state(service, "active", seconds=60)
@@ -86,11 +86,3 @@ def _check_lost_requeue(api: Api, roles: RoleProcesses, terminal: docker.APIClie
 def _check_gateway_events(api: Api, terminal: docker.APIClient, row: Any) -> None:
     terminal.kill(row["externalId"])
     api.until_state(row, "stopped", seconds=30)
-
-
-_LEASES_RUN_OUT = """
-from django.utils import timezone
-from apps.control.kinds import KINDS
-for kind in KINDS.values():
-    kind.model.all_objects.exclude(lease="").update(lease_until=timezone.now(), next_attempt_at=timezone.now())
-"""

@@ -84,7 +84,10 @@ def test_actions_are_listed_and_performed_as_the_contract_says(name: str, caller
             continue
         row = listed["data"][0]
         assert set(row["actions"]) <= wanted, each.name
-        for action in each.actions:
+        # What a role may do is done with that role above. A key has no other way through than its role's, so of what
+        # it may do one action is enough; all that it may not do is tried.
+        tried = [*sorted(wanted)[:1], *sorted({*each.actions} - wanted)] if name in KEYS else each.actions
+        for action in tried:
             answer = try_action(api, "POST", f"{row['links']['self']}/?action={action}")
             assert (error_code(answer) == "InvalidAction") is (action not in wanted), (each.name, action, answer.body)
             if action not in row["actions"]:
