@@ -85,6 +85,17 @@ def test_damaged_questions_do_no_harm(chance: random.Random, labels: list[str]):
         b"\0\1\1\0\0\1\0\0\0\0\0\0" + b"\1a" * 200 + b"\0\0\1\0\1",
         b"\0\1\1\0\0\2\0\0\0\0\0\0" + b"\1a\0\0\1\0\1" * 2,
     ],
+    ids=[
+        "empty",
+        "zeros",
+        "answer",
+        "no-question",
+        "short",
+        "half",
+        "loop",
+        "long",
+        "two",
+    ],  # messages have random numbers
 )
 def test_what_is_no_question_gets_no_answer(message: bytes):
     with pytest.raises(MalformedMessage):
