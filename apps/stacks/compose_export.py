@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from apps.stacks.balancer.certificates import certificate_names
 from apps.stacks.compose import ComposeService
 from apps.stacks.lost_host_policy import with_lost_host_label
 from apps.stacks.models import Service, ServiceLink
@@ -17,6 +18,8 @@ def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> Compos
     found = [link for link in links if not link.selected]
     config = with_lost_host_label(shown(service.name, service.config), service.lost_after)
     config = with_schedule_labels(config, service.timetable)
+    settings = service.balancer_settings
+    names = certificate_names(service.environment_id, settings)
     return ComposeService(
         name=service.name,
         config=with_selector_labels(config, service.options),
@@ -32,4 +35,7 @@ def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> Compos
         ),
         metadata=service.metadata,
         description=service.description,
+        rules={link.name: link.ports for link in found if link.ports},
+        default_certificate=names.get(settings.default_certificate or 0, ""),
+        certificates=tuple(names[key] for key in settings.certificates if key in names),
     )

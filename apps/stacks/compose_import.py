@@ -9,6 +9,7 @@ from apps.containers.selectors import policy_of
 from apps.control.services import create_all
 from apps.core.unique import unique_or
 from apps.environments.actor import Actor
+from apps.stacks.balancer.certificates import with_certificates
 from apps.stacks.compose import ComposeStack
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.new_services import (
@@ -32,6 +33,7 @@ def import_services(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: 
 
     Returns which links lead to nothing, in words. Raises `Invalid`, `Forbidden`; nothing is made then.
     """
+    parsed = with_certificates(stack.environment_id, parsed)
     rows = _build_services(stack, parsed, start=start)
     with unique_or(service_taken("of this file"), SERVICE_NAME_ONCE):
         create_all(rows, actor=actor, requests=[describe_service(row) for row in rows])

@@ -10,6 +10,7 @@ from apps.containers.selectors import policy_of
 from apps.core.errors import ActionNotAvailable, Invalid, Problem
 from apps.environments.access import verdict
 from apps.environments.actor import Actor
+from apps.stacks.balancer.certificates import with_certificates
 from apps.stacks.compose import parse
 from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, Stack
@@ -107,7 +108,7 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
     if not docker.strip():
         remedy = "Send dockerCompose: this stack was not made from a compose file."
         raise Invalid("dockerCompose", "MissingRequired", remedy)
-    parsed = parse(docker, rancher, variables, stack_name=stack.name)
+    parsed = with_certificates(stack.environment_id, parse(docker, rancher, variables, stack_name=stack.name))
     wanted = by_name(map(ServiceState.from_compose, parsed.services))
     changes = plan_stack(now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing)
     warnings = (*parsed.warnings, *(text for each in parsed.services for text in each.warnings))

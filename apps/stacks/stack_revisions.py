@@ -12,6 +12,7 @@ from django.db.models import Max, QuerySet
 
 from apps.core.errors import Invalid
 from apps.environments.actor import Actor
+from apps.stacks.balancer.certificates import with_certificates
 from apps.stacks.compose import export, parse
 from apps.stacks.compose_export import to_compose_service
 from apps.stacks.models import Service, ServiceLink, Stack
@@ -49,6 +50,7 @@ class StackNow:
         ]
         try:
             parsed = parse(*export(services, self.stack.name), stack_name=self.stack.name)
+            parsed = with_certificates(self.stack.environment_id, parsed)
         except Invalid:
             return self.states
         return by_name(map(ServiceState.from_compose, parsed.services))

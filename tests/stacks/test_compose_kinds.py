@@ -88,7 +88,7 @@ def test_a_type_needs_no_image():
         ("image: rancher/external-service", "external_ips: [192.0.2.7]\n  hostname: a.b", 3, "not both"),
         ("image: rancher/external-service", "hostname: a b", 2, "no host name"),
         ("image: rancher/external-service", "hostname: a.b\n  health_check: {interval: 1}", 3, "port"),
-        ("image: nginx", "type: loadBalancerService", 2, "no type"),
+        ("image: nginx", "type: virtualMachine", 2, "no type"),
         ("image: nginx\n  labels: {io.rancher.service.selector.link: 'a in b'}", "", 2, "no operator"),
     ],
 )

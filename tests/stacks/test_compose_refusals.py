@@ -42,7 +42,7 @@ WRONG: list[tuple[str, int, str, str]] = [
     ("-a:\n  image: a\n", 1, "InvalidCharacters", "-a"),
     ("web:\n  image: a\nWEB:\n  image: a\n", 3, "NotUnique", "same name"),
     ("web:\n  image: A\n", 2, "InvalidReference", "lower-case"),
-    ("web:\n  image: rancher/load-balancer-service\n", 2, "InvalidOption", "balancers"),
+    ("web:\n  image: rancher/load-balancer-service\n  command: x\n", 3, "InvalidOption", "command"),
     ("web:\n  build: .\n", 2, "InvalidOption", "push an image"),
     ("web:\n  image: a\n  build: {context: .}\n", 3, "InvalidOption", "push an image"),
     ("web:\n  image: a\n  extends: {file: /etc/passwd}\n", 3, "InvalidOption", "cannot read others"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from apps.core.errors import Invalid
 from apps.core.ids import wire_id
 from apps.stacks.balancer.settings import MAX_CERTIFICATES, BalancerSettings
+from apps.stacks.compose import ComposeService, ComposeStack
 from apps.stacks.models import Service
 from apps.stacks.service_options import BALANCER
 from apps.vault.models import Certificate
@@ -41,6 +43,33 @@ def certificate_names(environment_id: int | None, settings: BalancerSettings) ->
         return {}
     rows = Certificate.all_objects.filter(environment=environment_id, pk__in=wanted, removed=None)
     return dict(rows.exclude(desired="removed").values_list("pk", "name"))
+
+
+def with_certificates(environment_id: int | None, parsed: ComposeStack) -> ComposeStack:
+    """The services of a file with the certificates that its balancers name. Raises `Invalid` for a missing one."""
+    wanted = {name for each in parsed.services for name in (each.default_certificate, *each.certificates) if name}
+    if not wanted:
+        return parsed
+    rows = Certificate.all_objects.filter(environment=environment_id, name__in=wanted, removed=None)
+    known = dict(rows.exclude(desired="removed").values_list("name", "pk"))
+    return replace(parsed, services=tuple(_with_named(each, known) for each in parsed.services))
+
+
+def _with_named(service: ComposeService, known: Mapping[str, int]) -> ComposeService:
+    names = (service.default_certificate, *service.certificates)
+    missing = next((name for name in names if name and name not in known), None)
+    if missing is not None:
+        why = f"{service.name}: there is no certificate {missing[:60]!r} in this environment; add it there first."
+        raise Invalid("rancherCompose", "InvalidReference", why)
+    settings = service.options.balancer
+    if settings is None:
+        return service
+    found = replace(
+        settings,
+        default_certificate=known.get(service.default_certificate),
+        certificates=tuple(known[name] for name in service.certificates),
+    )
+    return replace(service, options=replace(service.options, balancer=found))
 
 
 def certificate_choices(environment_id: int) -> list[tuple[int, str]]:

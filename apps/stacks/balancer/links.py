@@ -30,7 +30,7 @@ def checked_rules(
         elif name in known:
             found[name] = known[name]
         else:
-            found[name] = write_target_ports(label_rules(row.config.labels, target))
+            found[name] = write_target_ports(label_rules(row.config.labels, target, name))
     return found
 
 
@@ -39,9 +39,9 @@ def name_leads_to(link: ServiceLink, targets: Mapping[str, Service]) -> bool:
     return link.name in targets and targets[link.name].pk == link.target_id
 
 
-def label_rules(labels: Mapping[str, str], target: Service) -> tuple[TargetPort, ...]:
-    """What the labels of a balancer say of a target, by its name or with its stack's. Raises `Invalid`."""
-    for name in (f"{target.stack.name}/{target.name}", target.name):
+def label_rules(labels: Mapping[str, str], target: Service, alias: str = "") -> tuple[TargetPort, ...]:
+    """What the labels of a balancer say of a target, by its link's or its own name. Raises `Invalid`."""
+    for name in (alias, f"{target.stack.name}/{target.name}", target.name):
         if (text := labels.get(f"{TARGET_LABEL}{name}")) is not None:
             return parse_target_label(text, "launchConfig.labels")
     return ()

@@ -12,11 +12,12 @@ from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.launch.values import CLEARED, HealthCheck, LogConfig, RestartPolicy
+from apps.stacks.compose.balancer_writer import docker_part, rancher_part
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.rancher_compose import HEALTH_KEYS, STRATEGY_KEYS
 from apps.stacks.compose.service_keys import BLOCK_KEYS
 from apps.stacks.compose.volume_names import declare_volumes
-from apps.stacks.service_options import SERVICE, ServiceOptions, kind_of_image
+from apps.stacks.service_options import BALANCER, KIND_IMAGES, SERVICE, ServiceOptions, kind_of_image
 from apps.stacks.sidekicks import SIDEKICKS_LABEL
 
 HASH_LABEL = "io.rancher.service.hash"  # rancher-compose's own note of what it sent: wrong for any other file
@@ -119,7 +120,7 @@ def _docker_service(service: ComposeService, volume_names: Mapping[str, str]) ->
     wire["labels"] = {name: value for name, value in service.config.labels.items() if name != HASH_LABEL}
     wire["dataVolumes"] = [str(each) for each in mounts] or None
     found = ((key, write(service, wire)) for key, write in KEY_WRITERS.items())
-    return {key: value for key, value in found if value is not None}
+    return docker_part(service, {key: value for key, value in found if value is not None})
 
 
 def _drop_none(values: dict[str, Any]) -> dict[str, Any]:
@@ -194,12 +195,15 @@ def _blkio(config: LaunchConfig) -> dict[str, Any] | None:
 def _rancher_service(service: ComposeService) -> dict[str, Any]:
     outer = service.options.external.health_check
     check = HealthCheck.from_wire(outer) if outer else service.config.health_check
-    has_scale = service.options.kind == SERVICE and not is_global(service.config) and not service.scale_policy
+    has_scale = (
+        service.options.kind in {SERVICE, BALANCER} and not is_global(service.config) and not service.scale_policy
+    )
     found = {
         **_options(service.options, service.config.image),
         "scale": service.scale if has_scale else None,
         "scale_policy": dict(service.scale_policy) or None,
         "upgrade_strategy": _strategy(service.upgrade_strategy),
+        **rancher_part(service),
         "description": service.description or None,
         "start_on_create": None if service.config.start_on_create else False,
         "health_check": _health(check.to_wire()) if check else None,
@@ -214,6 +218,7 @@ def _strategy(wire: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _options(options: ServiceOptions, image: str) -> dict[str, Any]:
     """What the image does not say already."""
+    image = KIND_IMAGES[BALANCER] if options.kind == BALANCER else image
     return {
         "type": options.kind if options.kind != kind_of_image(image) else None,
         "external_ips": list(options.external.addresses) or None,

@@ -16,7 +16,7 @@ class ComposeService:
 
     `warnings` say what was not carried over. Where no scale is written down it is one, and `has_scale` is false;
     `upgrade_strategy` is how rancher-compose wants upgrades of it to go on, with v1's names. `rules` are those of a
-    balancer's targets, by the aliases of its links.
+    balancer's targets, by the aliases of its links; it names its certificates.
     """
 
     name: str
@@ -33,6 +33,8 @@ class ComposeService:
     has_scale: bool = field(default=True, compare=False)
     upgrade_strategy: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    default_certificate: str = ""
+    certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

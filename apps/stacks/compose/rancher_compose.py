@@ -10,11 +10,12 @@ from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
 from apps.core.fields import Check, boolean, integer, text
 from apps.stacks.batches import MAX_BATCH, MAX_INTERVAL, MAX_READY, MIN_INTERVAL
+from apps.stacks.compose.balancers import BALANCER_KEYS, BalancerPart, read_part
 from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.value_formats import as_texts, parse_boolean
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml, without_lines
 from apps.stacks.scale_policy import ScalePolicy
-from apps.stacks.service_options import DEFAULT_OPTIONS, KINDS, SERVICE, ServiceOptions, parse_target
+from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, KINDS, SERVICE, ServiceOptions, parse_target
 
 HEALTH_KEYS = {
     "port": "port",
@@ -30,6 +31,7 @@ HEALTH_KEYS = {
 }
 _KNOWN = {
     *("scale", "health_check", "start_on_create", "metadata", "description"),
+    *BALANCER_KEYS,
     *("type", "external_ips", "hostname", "retain_ip", "scale_policy", "upgrade_strategy"),
 }
 _SCALE = integer(0, 1000)
@@ -48,6 +50,7 @@ class RancherService:
     warnings: tuple[str, ...] = ()
     scale_policy: Mapping[str, Any] = field(default_factory=dict)
     upgrade_strategy: Mapping[str, Any] = field(default_factory=dict)
+    balancer: BalancerPart = field(default_factory=BalancerPart)
 
 
 def read_rancher_service(name: str, part: LineMap) -> RancherService:
@@ -57,7 +60,7 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
     warnings = [f"{name}: `{key}` of rancher-compose is not carried over." for key in given if key not in _KNOWN]
     if "health_check" in given:
         check = _read_health_check(given["health_check"])
-        fields |= {"healthCheck": check} if given.get("type", SERVICE) == SERVICE else {}
+        fields |= {"healthCheck": check} if given.get("type", SERVICE) in {SERVICE, BALANCER} else {}
     if "start_on_create" in given:
         fields["startOnCreate"] = boolean("start_on_create", parse_boolean(given["start_on_create"]))
     metadata = given.get("metadata", {})
@@ -72,6 +75,7 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
         warnings=tuple(warnings),
         scale_policy=_read_scale_policy(given.get("scale_policy")),
         upgrade_strategy=_read_strategy(given.get("upgrade_strategy")),
+        balancer=read_part(name, given),
     )
 
 

@@ -12,7 +12,9 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import ignored_labels, unsupported_label
 from apps.core.errors import Invalid
 from apps.core.fields import integer
+from apps.stacks.balancer.launch import with_listeners
 from apps.stacks.compose import value_formats
+from apps.stacks.compose.balancers import BalancerPart, read_balancer
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.model import ComposeService
@@ -22,6 +24,7 @@ from apps.stacks.compose.service_keys import KEY_READERS, Fields, UnsupportedVal
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line
 from apps.stacks.service_options import (
+    BALANCER,
     EXTERNAL,
     KIND_IMAGES,
     SERVICE,
@@ -35,7 +38,7 @@ DOCKER_FIELD = "dockerCompose"
 T = TypeVar("T")
 _SCALE = integer(0, 1000)
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}")
-_UNSUPPORTED_IMAGES = ("rancher/load-balancer-service", "rancher/lb-service-haproxy")
+_OF_LISTENERS = {"ports", "expose"}
 _READ_SEPARATELY = {"links", "external_links", "depends_on", "extends", "profiles"}
 _EMPTY_MEANS_SOMETHING = {"entrypoint", "command"}
 # What says the same in two places: later ones count, whatever their order in the file. Older spellings come first, and
@@ -65,11 +68,14 @@ class ServiceParser:
         if not isinstance(body, LineMap):
             raise self._error(context.services.line(name), "must be a map")
         self._body = body
+        self._is_balancer = False
 
     def read(self, extras: RancherService) -> ComposeService:
         """Read the service, with what rancher-compose adds."""
         errors, fields, links = ErrorList(), dict[str, Any](), list[tuple[str, str]]()
         kind = extras.options.kind
+        kind = kind if kind != SERVICE else kind_of_image(str(self._body.get("image") or ""))
+        self._is_balancer = kind == BALANCER
         with errors.gather():
             self._require_image(kind)
         with errors.gather():
@@ -79,9 +85,8 @@ class ServiceParser:
         errors.raise_all()
         has_scale = "scale" in fields or extras.scale is not None
         scale = self._with_location("scale", partial(_SCALE, "scale", fields.pop("scale", 1)))
-        kind = kind if kind != SERVICE else kind_of_image(fields.get("imageUuid", "").partition(":")[2])
         config = self._config(fields | extras.fields, kind)
-        return ComposeService(
+        found = ComposeService(
             name=self._name,
             config=config,
             scale=scale if extras.scale is None else extras.scale,
@@ -92,8 +97,26 @@ class ServiceParser:
             options=self._options(extras, kind, config),
             has_scale=has_scale,
             upgrade_strategy=extras.upgrade_strategy,
-            warnings=(*self._warnings, *_without_checks(extras.warnings, kind)),
-            scale_policy=extras.scale_policy if kind == SERVICE else {},
+            warnings=(*self._warnings, *_without_checks(extras.warnings, kind), *extras.balancer.warnings),
+            scale_policy=extras.scale_policy if kind in {SERVICE, BALANCER} else {},
+        )
+        return self._as_balancer(found, extras.balancer) if self._is_balancer else found
+
+    def _as_balancer(self, found: ComposeService, part: BalancerPart) -> ComposeService:
+        """The service with its listeners, targets and rules."""
+        links, outer, labels = found.links, found.external_links, found.config.labels
+        read = self._with_location("ports", partial(read_balancer, part, self._body, labels, links, outer))
+        for target, _alias in read.links:
+            self._check_service_exists(target, "links")
+        return replace(
+            found,
+            config=with_listeners(found.config, read.settings),
+            links=tuple(read.links),
+            external_links=tuple(read.external_links),
+            options=replace(found.options, balancer=read.settings),
+            rules=read.rules,
+            default_certificate=part.default_certificate,
+            certificates=part.certificates,
         )
 
     def _options(self, extras: RancherService, kind: str, config: LaunchConfig) -> ServiceOptions:
@@ -119,7 +142,7 @@ class ServiceParser:
                 continue
             self._warn_of_left_out(key, value)
             reader = KEY_READERS.get(key)
-            if reader is None or key in _READ_SEPARATELY:
+            if reader is None or key in _READ_SEPARATELY or (self._is_balancer and key in _OF_LISTENERS):
                 continue
             with errors.gather():
                 for field, read in self._with_location(key, partial(reader, value)).items():
@@ -162,9 +185,6 @@ class ServiceParser:
                 self._warnings.append(f"{self._name}: the variable {name} has no value and is left out.")
 
     def _config(self, fields: Fields, kind: str) -> LaunchConfig:
-        if fields.get("imageUuid", "").partition(":")[2].startswith(_UNSUPPORTED_IMAGES):
-            reason = "balancers cannot be made yet; publish the ports of the service itself"
-            raise self._error(self._body.line("image"), reason, "InvalidOption")
         config = self._with_location("", partial(config_of_kind, kind, fields, ""))
         for label in config.labels:
             if (reason_of_label := unsupported_label(config, label)) is not None:
