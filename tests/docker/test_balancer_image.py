@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from http.client import HTTPConnection
 
 import docker
 import pytest
@@ -22,8 +23,10 @@ from apps.stacks.balancer.config import (
     CustomText,
     Listener,
     Server,
+    choose_rule,
     in_order,
 )
+from apps.stacks.balancer.haproxy import load_files
 from apps.stacks.balancer.quoting import UnsafeText
 from apps.stacks.balancer.render import CONFIG_FILE, render
 from portal.tools import haproxy_image
@@ -47,6 +50,8 @@ TEXTS = [
     "",
 ]
 CONFIGS = 60
+REQUEST_HOSTS = ["a.com", "A.com:80", "b.a.com", "c.b.a.com:8080", "a.org", "b.org", "x.com", "xa.com", "we'ird.com"]
+REQUEST_PATHS = ["/", "/x", "/x/", "/x/y", "/x/y/z", "/xy", "/X", "/%78", "/x?y=/x/y", "/y"]
 
 
 def random_config(chance: random.Random) -> BalancerConfig:
@@ -102,3 +107,37 @@ def test_haproxy_takes_whatever_is_rendered_and_says_the_line_of_what_it_does_no
     assert refused.exit_code == 1
     (line,) = [number for number, origin in broken.origins.items() if origin == "global line 2"]
     assert f"/tmp/broken.cfg:{line}]" in refused.output
+
+
+def test_haproxy_chooses_the_rule_that_was_decided(engine: PrivateEngine, terminal: docker.APIClient) -> None:
+    """Requests of any host and path, against rules of all six levels: HAProxy's choice is `choose_rule`'s."""
+    haproxy_image.build(engine.url, "corral/haproxy:test")
+    driver = get_driver(engine.endpoint)
+    made = terminal.create_container("corral/haproxy:test")["Id"]
+    terminal.start(made)
+    hosts = ["", "*", "a.com", "b.a.com", "*.a.com", "*.b.a.com", "a.*", "b.*", "we'ird.com"]
+    paths = ["", "/", "/x", "/x/", "/x/y", "/X"]
+    chance = random.Random(6)  # noqa: S311
+    rules = in_order(
+        BalancerRule(80, host, path, f"b{number}")
+        for number, (host, path) in enumerate((host, path) for host in hosts for path in paths if chance.random() < 0.6)
+    )
+    whole = BalancerConfig((Listener(80),), rules, tuple(Backend(each.backend) for each in rules))
+    text = render(whole).text
+    for rule in rules:
+        head = f"backend http-{rule.backend}\n    mode http\n"
+        answer = f"    http-request return status 200 content-type text/plain string {rule.backend}\n"
+        text = text.replace(head, head + answer)
+    assert load_files(driver, made, {CONFIG_FILE: text.encode()}) is None
+    address = next(each for each in driver.inspect(made).networks.values() if each)
+    wrong = []
+    for host, path in ((host, path) for host in REQUEST_HOSTS for path in REQUEST_PATHS):
+        expected = choose_rule(rules, 80, host, path.partition("?")[0])
+        connection = HTTPConnection(address, 80, timeout=10)
+        connection.request("GET", path, headers={"Host": host})
+        reply = connection.getresponse()
+        found = reply.read().decode() if reply.status == 200 else None
+        connection.close()
+        if found != (expected.backend if expected else None):
+            wrong.append((host, path, found, expected))
+    assert wrong == []

@@ -58,11 +58,11 @@ default-server inter 2s fastinter 500ms downinter 300ms fall 3 rise 1"""
 
 @dataclass(frozen=True, slots=True)
 class Challenges:
-    """Who answers the challenges of a certificate authority, which come to port 80."""
+    """Who answers the challenges of a certificate authority, which come to port 80: the portal, by a host name too."""
 
     address: str
     port: int
-    host: str = ""
+    is_encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,8 @@ def _head(custom: CustomText) -> tuple[list[str], dict[int, str]]:
 def _sections(
     config: BalancerConfig, listeners: Sequence[Listener], challenges: Challenges | None, certificates: str
 ) -> Iterator[str]:
-    yield from _helpers(config, listeners)
     answering = challenges if any(each.port == 80 and each.protocol == HTTP for each in listeners) else None
+    yield from _helpers(config, listeners, answering)
     for listener in listeners:
         yield from _frontend(config, listener, answering, certificates)
     if answering is not None:
@@ -153,11 +153,12 @@ def _sections(
     yield from _backends(config, listeners)
 
 
-def _helpers(config: BalancerConfig, listeners: Sequence[Listener]) -> Iterator[str]:
+def _helpers(config: BalancerConfig, listeners: Sequence[Listener], challenges: Challenges | None) -> Iterator[str]:
     """The answer to health checks, and the sections that others refer to."""
     yield from ("frontend corral-health", "    mode http", f"    bind :{config.health_port}")
     yield "    http-request return status 200 content-type text/plain string ok"
-    if any(not _is_address(server.address) for backend in config.backends for server in backend.servers):
+    addresses = [server.address for backend in config.backends for server in backend.servers]
+    if not all(map(_is_address, [*addresses, *([challenges.address] if challenges else [])])):
         yield from ("", "resolvers corral-dns", "    parse-resolv-conf", "    hold valid 5s", "    hold nx 2s")
     if config.app_cookie is not None and any(each.is_http for each in listeners):
         # A new worker gets the table of the one before it through its peer, itself.
@@ -215,9 +216,10 @@ def _host_condition(pattern: str) -> str:
 
 def _challenge_backend(challenges: Challenges) -> Iterator[str]:
     yield from ("", "backend http-corral-challenges", "    mode http")
-    if challenges.host:
-        yield f"    http-request set-header Host {quote(challenges.host)}"
-    yield f"    server portal {_address(challenges.address, challenges.port)}"
+    yield f"    http-request set-header Host {quote(challenges.address)}"
+    words = ["server", "portal", _address(challenges.address, challenges.port)]
+    words += ["ssl", "verify", "none"] * challenges.is_encrypted  # what is asked for is public, and signed for itself
+    yield "    " + " ".join([*words, *_looked_up(challenges.address)])
 
 
 def _backends(config: BalancerConfig, listeners: Sequence[Listener]) -> Iterator[str]:
@@ -275,11 +277,15 @@ def _server(server: Server, *, has_cookie: bool) -> str:
         "check",
         f"weight {max(0, min(server.weight, 256))}",
     ]
-    if not _is_address(server.address):  # looked up while it runs: a slow answer must not hold up a reload
-        words += ["resolvers corral-dns", "resolve-prefer ipv4", "init-addr last,none"]
+    words += _looked_up(server.address)
     if has_cookie:
         words.append(f"cookie {hashlib.sha256(server.name.encode()).hexdigest()[:16]}")
     return " ".join([*words, *([] if server.state == READY else ["disabled"])])
+
+
+def _looked_up(address: str) -> list[str]:
+    """How a host name is looked up: while HAProxy runs, as a slow answer must not hold up a reload."""
+    return [] if _is_address(address) else ["resolvers corral-dns", "resolve-prefer ipv4", "init-addr last,none"]
 
 
 def _address(address: str, port: int) -> str:

@@ -18,6 +18,7 @@ from apps.core.result import ReconcileResult
 from apps.drivers.base import Driver, EngineError
 from apps.hosts.selectors import driver_of
 from apps.stacks.balancer import haproxy
+from apps.stacks.balancer.challenges import challenges_of
 from apps.stacks.balancer.config import DRAINING, BalancerConfig
 from apps.stacks.balancer.draining import BALANCED, RELEASED, leaving_containers, released_status, servers_of
 from apps.stacks.balancer.process import HaproxyProcess, server_states
@@ -84,7 +85,7 @@ def with_balancer(row: Service, result: ReconcileResult) -> ReconcileResult:
         return result
     leaving = leaving_containers(row.environment_id)
     try:
-        rendering = render(*_what_to_load(row, leaving))
+        rendering = render(*_what_to_load(row, leaving), challenges_of(row.environment_id))
     except UnsafeText as error:
         return replace(result, message=str(error))
     visits = _visits(row, rendering, leaving)

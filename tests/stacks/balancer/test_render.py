@@ -232,10 +232,23 @@ def test_the_lines_of_a_custom_text_are_found_again() -> None:
 
 
 def test_challenges_of_a_certificate_authority_come_before_all_rules() -> None:
-    text = render(config(BalancerRule(80, "a.com", "", "b")), challenges=Challenges("10.0.0.9", 8080, "portal")).text
+    text = render(config(BalancerRule(80, "a.com", "", "b")), challenges=Challenges("10.0.0.9", 8080)).text
     chosen = [line for line in lines_of(text, "frontend port-80") if line.startswith("use_backend")]
     assert chosen[0] == "use_backend http-corral-challenges if { path -m beg /.well-known/acme-challenge/ }"
     assert "server portal 10.0.0.9:8080" in lines_of(text, "backend http-corral-challenges")
+
+
+def test_challenges_go_to_a_portal_with_a_name_and_a_certificate() -> None:
+    found = render(
+        config(BalancerRule(80, "", "", "b")), challenges=Challenges("portal.example.com", 443, is_encrypted=True)
+    )
+    server = next(line for line in lines_of(found.text, "backend http-corral-challenges") if line.startswith("server"))
+    assert server.startswith("server portal portal.example.com:443 ssl verify none resolvers corral-dns")
+    assert "resolvers corral-dns\n" in found.text
+    internal = render(
+        config(BalancerRule(81, "", "", "b"), listeners=(Listener(81),)), challenges=Challenges("a.com", 80)
+    )
+    assert "challenges" not in internal.text
 
 
 def test_the_health_port_answers_whatever_is_configured() -> None:
