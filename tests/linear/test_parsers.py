@@ -34,6 +34,8 @@ from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import interpolation, value_formats
 from apps.stacks.compose.parser import parse
 from apps.stacks.compose.yaml_loader import load_yaml
+from apps.vault.acme.request import check_names
+from apps.vault.pem import MAX_TEXT, read_blocks
 from corral_agent.engine_proxy import http_head
 from corral_agent.engine_proxy.path import split_target
 from corral_agent.names import packet
@@ -62,6 +64,7 @@ _REPEATED = (
         "${a:-",
         "$$",
         "{",
+        "-----BEGIN A-----",
         "[",
         "}",
         "- ",
@@ -115,6 +118,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "SSH address": lambda text: parse_ssh_url(f"ssh://{text}"),
     "redaction": lambda text: redact({"a": text, "env": text, "list": text.split(",")}),
     "secrets": lambda text: list(find_secrets({"env": text})),
+    "PEM": lambda text: read_blocks("f", text[:MAX_TEXT]),
+    "host names": lambda text: check_names("f", [text, *text.split()[:10]]),
     "engine's head": lambda text: split_head(text.encode() + b"\r\n\r\n"),
     "engine's chunks": lambda text: ChunkedDecoder().feed(text.encode()),
     "engine's frames": lambda text: list(FrameDecoder().feed(text.encode())),
