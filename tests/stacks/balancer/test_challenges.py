@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from django.utils import timezone
 
 from apps.core.models import Setting
 from apps.environments.models import Environment
 from apps.stacks.balancer.challenges import challenges_of, portal_address
 from apps.stacks.balancer.render import Challenges
 from apps.vault.models import Certificate
+from apps.vault.services import certificate_create
+from tests.vault.issuing import issue
 
 
 @pytest.mark.parametrize(
@@ -27,11 +30,11 @@ def test_the_setting_names_the_portal(setting: str, found: Challenges | None) ->
     assert portal_address(setting) == found
 
 
-def test_only_where_certificates_are_ordered(lab: Environment) -> None:
+def test_only_where_certificates_are_ordered(lab: Environment, actor_of: Any) -> None:
     Setting.objects.create(name="api.host", value="10.0.0.1:8080")
     assert challenges_of(lab.pk) is None
-    dates = {"issued_at": timezone.now(), "expires_at": timezone.now()}
-    Certificate.all_objects.create(environment=lab, name="by hand", **dates)
+    made = issue("a.com")
+    row = certificate_create(actor=actor_of("alice"), environment=lab, name="a", cert=made.cert, key=made.key_text)
     assert challenges_of(lab.pk) is None
-    Certificate.all_objects.create(environment=lab, name="ordered", acme={"names": ["a.com"]}, **dates)
+    Certificate.all_objects.filter(pk=row.pk).update(acme={"names": ["a.com"]})
     assert challenges_of(lab.pk) == Challenges("10.0.0.1", 8080)
