@@ -28,8 +28,8 @@ def test_containers_reach_each_other_on_all_hosts(lab: Lab):
     lab.push()
     until(lambda: lab.ping(1, one, "10.42.4.2"), 5, "1 to 2")
     for number, container in ((1, one), (2, two), (3, three)):
-        for address in ("10.42.4.1", "10.42.4.2", "10.42.4.3", "10.42.0.1", "10.42.0.2", "10.42.0.3"):
-            assert lab.ping(number, container, address), (number, address)
+        everybody = "for each in 4.1 4.2 4.3 0.1 0.2 0.3; do ping -c1 -W1 10.42.$each >/dev/null || echo $each; done"
+        assert lab.exec(number, container, "sh", "-c", everybody) == (0, "")
     shown = lab.fleet.hosts[2].terminal.inspect_container(two)["NetworkSettings"]["Networks"]
     assert [each["IPAddress"] for each in shown.values()] == ["10.42.4.2"]
 

@@ -56,7 +56,7 @@ class Found:
 
 
 def parse_links(rows: Iterable[Mapping[str, Any]]) -> dict[str, NetworkLink]:
-    """From `ip -j -d link`."""
+    """From `ip -j -d addr`."""
     return {link.name: link for link in map(_parse_link, rows)}
 
 
@@ -83,12 +83,13 @@ def _parse_link(row: Mapping[str, Any]) -> NetworkLink:
 
 
 def parse_addresses(rows: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
-    """From `ip -j -4 addr`: the addresses of each device, with the lengths of their prefixes."""
-    return {
-        str(row.get("ifname", "")): frozenset(f"{one.get('local')}/{one.get('prefixlen')}" for one in row["addr_info"])
-        for row in rows
-        if row.get("addr_info")
-    }
+    """From `ip -j -d addr`: the IPv4 addresses of each device, with the lengths of their prefixes."""
+    found = {}
+    for row in rows:
+        addresses = [one for one in row.get("addr_info") or () if one.get("family") == "inet"]
+        if addresses:
+            found[str(row.get("ifname", ""))] = frozenset(f"{one['local']}/{one['prefixlen']}" for one in addresses)
+    return found
 
 
 def parse_forwarding(rows: Iterable[Mapping[str, Any]]) -> frozenset[ForwardingEntry]:

@@ -142,12 +142,12 @@ class NetworkHandler:
         """Who is connected, from the engine, and why that cannot be said. A network that is absent is made."""
         try:
             found = await self._engine.endpoints(document)
-            if found is None:
+            # A bridge for a network that the host reaches elsewhere would cut the host off from there.
+            if found is None and not await run_in_thread(partial(self._host.find_conflict, document)):
                 await self._engine.create(document)
-                found = {}
         except EngineSilent as error:
             return None, _sentence(error)
-        return found, ""
+        return found or {}, ""
 
     def _report(self, document: NetworkDocument, outcome: Outcome, state: str, reason: str) -> None:
         status = {

@@ -54,6 +54,10 @@ class HostNetwork:
         self._guests: frozenset[Guest] | None = None
         self.public_key = ""
 
+    def find_conflict(self, document: NetworkDocument) -> str:
+        """A route of the host into the subnet that leads elsewhere; "" without one. Raises `CommandFailed`."""
+        return conflicting_route(Found(routes=_read_routes()), document.subnet, document.bridge)
+
     def ensure(
         self, document: NetworkDocument, endpoints: Mapping[str, str] | None, moved: Collection[str] = ()
     ) -> Outcome:
@@ -70,10 +74,11 @@ class HostNetwork:
             return Outcome(has_bridge=False, conflict=conflict)
         _check_bridge(document, found)
         arrived, unknown_ports, warning = self._ensure_filters(document, found, endpoints)
-        _run(plan.plan_removal(document, found))
-        tunnel = self._ensure_tunnel(document, found, moved)
-        steps = plan.plan_port(document, _look(document))
-        _run(steps)
+        changed = _run(plan.plan_removal(document, found))
+        tunnel, has_changed_tunnel = self._ensure_tunnel(document, found, moved)
+        if changed or has_changed_tunnel:
+            found = _look(document)
+        is_new = _run(plan.plan_port(document, found))
         everybody = self._known_guests()
         return Outcome(
             conflict=conflict,
@@ -81,7 +86,7 @@ class HostNetwork:
             tunnel=tunnel,
             guests=everybody,
             # Before the port was as it is now, nobody could hear an announcement.
-            arrived=everybody if steps else arrived,
+            arrived=everybody if is_new else arrived,
             unknown_ports=unknown_ports,
         )
 
@@ -136,10 +141,12 @@ class HostNetwork:
             self.public_key = commands.run(("wg", "pubkey"), private).strip()
         return self.public_key
 
-    def _ensure_tunnel(self, document: NetworkDocument, found: Found, moved: Collection[str]) -> FoundWireGuard:
+    def _ensure_tunnel(
+        self, document: NetworkDocument, found: Found, moved: Collection[str]
+    ) -> tuple[FoundWireGuard, bool]:
+        """The device as it is now, and whether it was another one before."""
         if document.wireguard is None:
-            _run(plan.plan_tunnel_device(document, found))
-            return FoundWireGuard()
+            return FoundWireGuard(), _run(plan.plan_tunnel_device(document, found))
         if wireguard.DEVICE not in found.links:
             _create_tunnel()
             found = _look(document)
@@ -153,26 +160,32 @@ class HostNetwork:
             moved=moved,
             now=time.time(),
         )
-        _run(steps)
-        _run(plan.plan_tunnel_device(document, found))
-        return wireguard.parse_dump(commands.run(show)) if steps else before
+        has_changed = _run(steps + plan.plan_tunnel_device(document, found))
+        return (wireguard.parse_dump(commands.run(show)) if has_changed else before), has_changed
 
 
 def _look(document: NetworkDocument) -> Found:
-    links = parse_links(commands.read_rows(("ip", "-j", "-d", "link", "show")))
+    rows = commands.read_rows(("ip", "-j", "-d", "addr", "show"))
+    links = parse_links(rows)
     forwarding = ("bridge", "-j", "fdb", "show", "dev", document.port)
     return Found(
         links=links,
-        addresses=parse_addresses(commands.read_rows(("ip", "-j", "-4", "addr", "show"))),
+        addresses=parse_addresses(rows),
         forwarding=parse_forwarding(commands.read_rows(forwarding)) if document.port in links else frozenset(),
-        routes=parse_routes(commands.read_rows(("ip", "-j", "-4", "route", "show"))),
+        routes=_read_routes(),
     )
 
 
-def _run(steps: list[plan.Step]) -> None:
+def _read_routes() -> frozenset[tuple[str, str]]:
+    return parse_routes(commands.read_rows(("ip", "-j", "-4", "route", "show")))
+
+
+def _run(steps: list[plan.Step]) -> bool:
+    """Carry steps out; whether there were any."""
     for step in steps:
         log.info("network: %s", " ".join(step))
         commands.run(step)
+    return bool(steps)
 
 
 def _check_bridge(document: NetworkDocument, found: Found) -> None:

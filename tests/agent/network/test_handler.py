@@ -29,7 +29,7 @@ class Machine:
     def __init__(self) -> None:
         self.outcome: Outcome | Exception = Outcome(guests=frozenset({GUEST}))
         self.endpoints_found: dict[str, str] | Exception | None = {GUEST.mac: GUEST.address}
-        self.created = 0
+        self.created, self.conflict = 0, ""
         self.rounds: list[tuple[dict[str, str] | None, set[str]]] = []
         self.announced: list[tuple[str, list[tuple[str, str]]]] = []
         self.watched: list[str] = []
@@ -43,6 +43,9 @@ class Machine:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
+
+    def find_conflict(self, _document: object) -> str:
+        return self.conflict
 
     # The engine
 
@@ -222,11 +225,13 @@ def test_while_the_engine_is_away_everything_stays(play: Callable[..., None]):
 
 def test_a_route_into_the_network_is_a_conflict(play: Callable[..., None]):
     async def scenario(machine: Machine, handler: NetworkHandler, rounds: Rounds) -> None:
+        machine.endpoints_found, machine.conflict = None, "10.42.8.0/24 via vpn0"
         machine.outcome = Outcome(has_bridge=False, conflict="10.42.8.0/24 via vpn0")
         handler.apply(plain_document())
         status = await rounds.state("error")
         assert status["subnetConflict"] == "10.42.8.0/24 via vpn0"
         assert status["reason"] == "The host has a route into the network: 10.42.8.0/24 via vpn0."
+        assert machine.created == 0  # a bridge would cut the host off from there
 
     play(scenario)
 

@@ -296,7 +296,8 @@ def test_links_as_iproute2_shows_them():
 
 def test_addresses_forwarding_and_routes():
     addresses: list[dict[str, Any]] = [
-        {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
+        {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8}]},
+        {"ifname": "eth9", "addr_info": [{"family": "inet6", "local": "::1", "prefixlen": 128}]},
         {"ifname": "x", "addr_info": []},
     ]
     assert parse_addresses(addresses) == {"lo": frozenset({"127.0.0.1/8"})}
