@@ -19,11 +19,13 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.control.kinds import KINDS
 from apps.control.reconcile import reconcile_one
 from apps.core.errors import Forbidden, Invalid
 from apps.core.models import Setting
 from apps.environments.models import Environment
 from apps.vault.acme import client as acme_client
+from apps.vault.acme import issuance
 from apps.vault.acme.client import AcmeClient, AcmeError, describe_problem
 from apps.vault.acme.request import check_email, check_names, placeholder, signing_request
 from apps.vault.acme.services import certificate_order
@@ -184,6 +186,8 @@ class TestIssuance:
 
     def test_it_is_tried_again_twice_as_late_each_time(self, server: Any, row: Certificate):
         server(lambda *_: (503, {"detail": "maintenance"}, {}))
+        reconcile_one("certificate", row.pk)
+        row.refresh_from_db()
         waits = []
         for _ in range(9):
             Certificate.all_objects.filter(pk=row.pk).update(order={**row.order, "again": None})
@@ -197,7 +201,8 @@ class TestIssuance:
         limited = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many"}
         answers = {"POST": (429, limited, {"Retry-After": "7200", "Replay-Nonce": "n"})}
         asked = server(lambda method, _url: answers.get(method, (200, ADDRESSES, {"Replay-Nonce": "n"})))
-        reconcile_one("certificate", row.pk)
+        for _ in range(2):
+            reconcile_one("certificate", row.pk)
         row.refresh_from_db()
         assert (row.fault, row.message) == (True, "too many")
         assert row.next_attempt_at is not None
@@ -221,3 +226,18 @@ class TestIssuance:
         assert [each.status_code for each in answers] == [200, 404, 404]
         assert answers[0].content == b"tok_-1.thumb"
         assert Client().get("/.well-known/acme-challenge/../secret").status_code == 404
+
+    def test_balancers_are_requeued_before_the_authority_looks(
+        self, server: Any, row: Certificate, lab: Environment, monkeypatch: Any
+    ):
+        monkeypatch.setattr(KINDS["certificate"], "owners", [lambda found: [("environment", found.environment_id)]])
+        queued: list[tuple[str, int]] = []
+        monkeypatch.setattr(issuance, "enqueue_after_commit", lambda *what: queued.append(what))
+        asked = server(lambda *_: (200, ADDRESSES, {}))
+        reconcile_one("certificate", row.pk)
+        row.refresh_from_db()
+        assert (queued, asked, row.order) == ([("environment", lab.pk)], [], {"failures": 0})
+        assert row.next_attempt_at is not None
+        assert timedelta(seconds=3) < row.next_attempt_at - timezone.now() < timedelta(seconds=6)
+        reconcile_one("certificate", row.pk)
+        assert asked

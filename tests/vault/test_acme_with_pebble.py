@@ -69,7 +69,8 @@ def test_a_certificate_is_ordered_proved_and_renewed(order: Any, server: Pebble)
         first, key = issued.serial_number, issued.key
         soon = timezone.now() + timedelta(days=29)  # two thirds of its life are over
         Certificate.all_objects.filter(pk=row.pk).update(issued_at=soon - timedelta(days=90), expires_at=soon)
-        reconcile_one("certificate", row.pk)
+        for _ in range(2):
+            reconcile_one("certificate", row.pk)
         row.refresh_from_db()
         assert (row.state, row.serial_number, row.order["url"][:8]) == ("active", first, "https://")
         renewed = run(row)

@@ -74,7 +74,12 @@ def order(ctx: RequestContext) -> HttpResponse:
             return ctx.success_response(message, buttons.row_url(row, ""))
         except Invalid as problem:
             errors = {str(problem.field or "names"): problem.message}
-    context = {"values": values, "errors": errors, "directory": setting("acme.directory")}
+    context = {
+        "values": values,
+        "errors": errors,
+        "directory": setting("acme.directory"),
+        "address": setting("api.host"),
+    }
     return ctx.render("console/certificate_order.html", context, status=422 if errors else 200)
 
 

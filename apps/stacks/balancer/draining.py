@@ -71,7 +71,10 @@ def balancers_of_target(row: Service) -> Iterable[tuple[str, int]]:
 
 
 def balancers_of_certificate(row: Certificate) -> Iterable[tuple[str, int]]:
-    """The balancers to requeue when a certificate that they show is renewed."""
+    """The balancers to requeue when a certificate that they show is renewed; any may be asked for one's proof."""
+    if row.acme and row.is_placeholder:
+        rows = Service.all_objects.filter(environment=row.environment_id, kind=BALANCER, removed=None, desired="active")
+        return [("service", key) for key in rows.values_list("pk", flat=True)]
     return [("service", each.pk) for each in balancers_with([row.pk]).get(row.pk, ())]
 
 

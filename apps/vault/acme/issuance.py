@@ -1,7 +1,8 @@
 """Getting a certificate from an authority, a step at a time, as the loop reconciles it.
 
-`order` of the row says how far it is: `url` and `key` (of the certificate to be) once ordered, and after a failure
-`failures`, `again` (not before then) and `reason`. An order that is lost is begun anew; nothing depends on its end.
+`order` of the row says how far it is: empty before anything was done, `url` and `key` (of the certificate to be) once
+ordered, and after a failure `failures`, `again` (not before then) and `reason`. An order that is lost is begun anew;
+nothing depends on its end.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from apps.control.kinds import KINDS
+from apps.control.queue import enqueue_after_commit
 from apps.core.defaults import setting
 from apps.core.errors import Invalid
 from apps.vault.acme.client import AcmeAnswer, AcmeClient, AcmeError, describe_problem
@@ -22,6 +25,7 @@ from apps.vault.models import AcmeAccount, AcmeChallenge, Certificate
 from apps.vault.private_key import read_private_key, require_match
 
 POLL_SECONDS = 2.0
+PREPARE_SECONDS = 5.0
 GIVE_UP = timedelta(minutes=10)
 # Authorities take five failed proofs of a name in an hour.
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=5), timedelta(hours=12)
@@ -49,6 +53,8 @@ def advance(row: Certificate, now: datetime) -> IssuanceStep:
     # An edit, or a retry that somebody requested, is another generation: it is tried at once.
     if order.get("again") and order["generation"] == row.generation and (left := _seconds_to(order["again"], now)) > 0:
         return IssuanceStep(order["reason"], wait=left, failed=True)
+    if not order:
+        return _prepare(row)
     account = _account_of(row)
     try:
         client = AcmeClient(account.directory, account.key, account.url, authority=_authority())
@@ -59,6 +65,15 @@ def advance(row: Certificate, now: datetime) -> IssuanceStep:
         if error.kind == "accountDoesNotExist":
             AcmeAccount.objects.filter(pk=account.pk).update(url="")
         return _failure(row, str(error), now, error.retry_after)
+
+
+def _prepare(row: Certificate) -> IssuanceStep:
+    """Give the balancers at port 80 time to lead the proof to the portal: what is not found costs minutes."""
+    for owners in KINDS[row.KIND].owners:
+        for kind, key in owners(row):
+            enqueue_after_commit(kind, key)
+    prepared = {"failures": 0}
+    return IssuanceStep("The balancers get ready for the authority.", wait=PREPARE_SECONDS, fields={"order": prepared})
 
 
 def _seconds_to(moment: str, now: datetime) -> float:
