@@ -104,11 +104,11 @@ def managed_endpoint(row: Container, engine: Driver) -> ManagedEndpoint | None:
     address = _claim_with_image(row, asked, engine)
     uses_names = str(row.config.labels.get(DNS_LABEL, "")).strip().lower() != "false"
     servers = (NAME_SERVER, *row.config.dns) if uses_names else row.config.dns
-    search = (*_search_domains(row.tags), *row.config.dns_search) if uses_names else row.config.dns_search
+    search = (*search_domains(row.tags), *row.config.dns_search) if uses_names else row.config.dns_search
     return ManagedEndpoint(address.address, address.mac, servers, search)
 
 
-def _search_domains(tags: Mapping[str, Any]) -> tuple[str, ...]:
+def search_domains(tags: Mapping[str, Any]) -> tuple[str, ...]:
     """Where names are looked for: in its own stack and service first."""
     stack, service = str(tags.get(_STACK_LABEL, "")), str(tags.get(_SERVICE_LABEL, "")).rpartition("/")[2]
     own = (f"{stack}.{DOMAIN}", f"{service}.{stack}.{DOMAIN}") if stack and service else ()

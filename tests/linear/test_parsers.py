@@ -92,6 +92,9 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "escapes": lambda n: "/%2e%2e" * n,
 }
 
+_QUESTION = struct.pack("!HHHHHH", 1, 0x0100, 1, 0, 0, 0)
+_ANSWER = struct.pack("!HHHHHH", 1, 0x8180, 1, 65_535, 65_535, 65_535)
+
 READERS: dict[str, Callable[[str], Any]] = {
     "identity": row_key,
     "name in a directory": normalize_dn,
@@ -131,8 +134,6 @@ READERS: dict[str, Callable[[str], Any]] = {
     "answer of DNS": lambda text: list(packet.records_of(_ANSWER + text.encode())),
     "name servers": servers_of,
 }
-_QUESTION = struct.pack("!HHHHHH", 1, 0x0100, 1, 0, 0, 0)
-_ANSWER = struct.pack("!HHHHHH", 1, 0x8180, 1, 65_535, 65_535, 65_535)
 REFUSALS = (Problem, ValueError, http_head.BadMessage, OverBudget, EngineRefused)
 
 

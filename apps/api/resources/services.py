@@ -36,6 +36,7 @@ from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import SERVICE
 from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack, UpgradeObservation
+from apps.stacks.names.values import service_fqdn
 from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.selectors import health_of, service_views
 from apps.stacks.service_options import (
@@ -188,6 +189,7 @@ class ServiceResource(Resource):
     computed = {
         "assignServiceIpAddress": lambda context: bool(context.row.address_settings.get("assignServiceIpAddress")),
         "currentScale": lambda context: len(context.extra["view"].containers),
+        "fqdn": lambda context: service_fqdn(context.row.name, context.row.stack.name),
         "healthState": lambda context: wire_health(health_of(context.row)),
         "launchConfig": lambda context: context.extra["config"],
         "lock": serialize_lock,

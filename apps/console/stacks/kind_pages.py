@@ -12,6 +12,7 @@ from apps.console.request_context import RequestContext
 from apps.containers.models import Container
 from apps.environments.access import verdict
 from apps.stacks.models import Service, ServiceLink
+from apps.stacks.names.values import service_fqdn
 from apps.stacks.service_options import ALIAS, BALANCER, EXTERNAL, SERVICE
 
 MAX_MEMBERS = 100
@@ -33,6 +34,7 @@ def detail(ctx: RequestContext, row: Service) -> HttpResponse:
     )
     context = {
         "row": row,
+        "fqdn": service_fqdn(row.name, row.stack.name),
         "kind": KIND_LABELS[row.kind],
         "external": row.options.external,
         "links": list(links),

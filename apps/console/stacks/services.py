@@ -35,6 +35,7 @@ from apps.core.errors import Invalid
 from apps.environments.access import verdict
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import Service, ServiceLink, ServiceRevision
+from apps.stacks.names.values import service_fqdn
 from apps.stacks.selectors import containers_to_run, service_events
 from apps.stacks.services import service_act, service_update
 from apps.stacks.sidekicks import PRIMARY
@@ -100,7 +101,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     links = ServiceLink.objects.filter(Q(service=row) | Q(target=row)).select_related("service__stack", "target__stack")
     can_see_values = ctx.can("values")
     context = {
-        "row": row,
+        **_identity(row),
         "page": page,
         "ports": [each for container in page.rows for each in container.published_ports],
         "running": sum(map(is_running, all_containers)),
@@ -126,6 +127,11 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         **balancer_context(ctx, row),
     }
     return ctx.render("console/service.html", context)
+
+
+def _identity(row: Service) -> dict[str, Any]:
+    """Which service it is, and by what name others reach it."""
+    return {"row": row, "fqdn": service_fqdn(row.name, row.stack.name)}
 
 
 def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from apps.stacks.metadata.render import (
     document_of,
 )
 from apps.stacks.models import Service, ServiceLink, ServiceMember, Slot, Stack
+from apps.stacks.names.values import service_fqdn
 from apps.stacks.sidekicks import PRIMARY
 
 _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - read, not listened on
@@ -150,6 +151,7 @@ def _one_service(row: Service, links: Mapping[str, str], members: list[str]) -> 
         hostname=target.hostname,
         health_check=config.health_check.to_wire() if config.health_check else target.health_check,
         state=row.display_state,
+        fqdn=service_fqdn(row.name, row.stack.name),
     )
 
 
