@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -61,20 +62,35 @@ class Attack:
     def arrived(self, number: int, container: str, to: str) -> set[str]:
         """Which marks come through to a victim."""
         sent = self.frames(to)
-        inside = self._namespace(number, container)
-        command = [*inside, sys.executable, str(PROGRAM), "receive", "eth0", *sent]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
-            assert receiver.stdout is not None
-            assert receiver.stdout.readline() == "ready\n"
-            script = json.dumps([[frame.hex(), address] for frame, address in sent.values()])
-            sender = [*self._namespace(1, self.rogue), sys.executable, str(PROGRAM), "send", "eth0"]
-            subprocess.run(sender, input=script, text=True, check=True, timeout=20)
-            return set(json.loads(receiver.stdout.read()))
+        with listening(self.lab, number, container, *sent) as seen:
+            send(namespace(self.lab, 1, self.rogue), list(sent.values()))
+        return seen
 
-    def _namespace(self, number: int, container: str) -> list[str]:
-        host = self.lab.fleet.hosts[number]
-        pid = host.terminal.inspect_container(container)["State"]["Pid"]
-        return [*host.enter_command, "nsenter", "-t", str(pid), "-n"]
+
+def namespace(lab: Lab, number: int, container: str) -> list[str]:
+    """What to put before a command to have it run in a container's network."""
+    host = lab.fleet.hosts[number]
+    pid = host.terminal.inspect_container(container)["State"]["Pid"]
+    return [*host.enter_command, "nsenter", "-t", str(pid), "-n"]
+
+
+@contextlib.contextmanager
+def listening(lab: Lab, number: int, container: str, *marks: str) -> Iterator[set[str]]:
+    """Those of the marks that a container has received, afterwards; the last one ends it."""
+    command = [*namespace(lab, number, container), sys.executable, str(PROGRAM), "receive", "eth0", *marks]
+    seen: set[str] = set()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        assert receiver.stdout.readline() == "ready\n"
+        yield seen
+        seen |= set(json.loads(receiver.stdout.read()))
+
+
+def send(inside: list[str], sent: list[tuple[bytes, str]]) -> None:
+    """Send frames, or VXLAN to an address, from within a network."""
+    script = json.dumps([[frame.hex(), address] for frame, address in sent])
+    sender = [*inside, sys.executable, str(PROGRAM), "send", "eth0"]
+    subprocess.run(sender, input=script, text=True, check=True, timeout=20)
 
 
 def test_nobody_speaks_with_an_address_of_somebody_else(lab: Lab):
@@ -93,6 +109,29 @@ def test_nobody_speaks_with_an_address_of_somebody_else(lab: Lab):
 
 def _has_filters(lab: Lab, number: int) -> bool:
     return "table bridge corral" in lab.fleet.hosts[number].run("nft", "list", "tables")
+
+
+def test_another_environment_with_the_same_subnet_is_another_network(lab: Lab):
+    """Host 3 leaves for another environment; its network is made anew for that, since nobody is connected to it."""
+    victim = lab.run(1, VICTIM)
+    lab.push(1, 2)
+    lab.agents[3].put({**lab.document(3, {3}), "vni": 43, "gateway": "10.42.0.9"})
+    lab.agents[3].wait_until()
+    assert "10.42.0.9/16" in lab.fleet.hosts[3].run("ip", "addr", "show", "corral0")
+    other = lab.run(3, "10.42.4.31")
+    assert not lab.ping(3, other, VICTIM)
+    assert not lab.ping(1, victim, "10.42.4.31")
+    # Frames of the first network's number are not taken from a host that is not in it, whatever they say.
+    frame = ip_frame(mac_of(REMOTE), REMOTE, mac_of(VICTIM), VICTIM, "mark-foreign")
+    friend = lab.run(2, REMOTE)
+    until(lambda: lab.ping(2, friend, VICTIM), 5, "the friend")
+    honest = ip_frame(mac_of(REMOTE), REMOTE, mac_of(VICTIM), VICTIM, "mark-honest")
+    with listening(lab, 1, victim, "mark-foreign", "mark-honest") as seen:
+        send(lab.fleet.hosts[3].enter_command, [(frames.vxlan(42, frame), lab.fleet.hosts[1].address)])
+        send(namespace(lab, 2, friend), [(honest, "")])
+    assert seen == {"mark-honest"}
+    lab.stop(3, other)
+    lab.push()
 
 
 def test_a_policy_says_who_reaches_whom(lab: Lab):

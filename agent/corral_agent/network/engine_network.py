@@ -30,10 +30,20 @@ class EngineNetwork:
     async def endpoints(self, document: NetworkDocument) -> dict[str, str] | None:
         """The address of each MAC address that the engine gave here; None without the network.
 
-        Raises `EngineSilent`.
+        One that is not as the document has it, such as that of another environment, is removed while nobody is
+        connected to it. Raises `EngineSilent`.
         """
-        status, found = await self._request("GET", f"/networks/{document.network}")
-        return None if status == 404 else parse_endpoints(found)
+        path = f"/networks/{document.network}"
+        status, found = await self._request("GET", path)
+        if status == 404:
+            return None
+        connected = parse_endpoints(found)
+        if connected or is_as_wanted(found, document):
+            return connected
+        status, found = await self._request("DELETE", path)
+        if status not in {204, 404}:
+            raise EngineSilent(f"the engine does not remove the network {document.network}: {_message(found, status)}")
+        return None
 
     async def create(self, document: NetworkDocument) -> None:
         """Make the network, as the portal does. Raises `EngineSilent`, also with the engine's refusal."""
@@ -84,6 +94,16 @@ def creation_body(document: NetworkDocument) -> dict[str, Any]:
         },
         "Labels": {"io.corral.environment": document.environment},
     }
+
+
+def is_as_wanted(found: object, document: NetworkDocument) -> bool:
+    """Whether an inspected network is the one that would be made."""
+    if not isinstance(found, Mapping):
+        return True
+    body = creation_body(document)
+    options = found.get("Options") or {}
+    has_options = all(options.get(name) == value for name, value in body["Options"].items())
+    return has_options and (found.get("IPAM") or {}).get("Config") == body["IPAM"]["Config"]
 
 
 def parse_endpoints(found: object) -> dict[str, str]:

@@ -14,7 +14,7 @@ from corral_agent.network import commands, netlink
 from corral_agent.network.announcements import arp_frame
 from corral_agent.network.commands import CommandFailed, ProgramMissing
 from corral_agent.network.document import parse_document
-from corral_agent.network.engine_network import creation_body, parse_endpoints
+from corral_agent.network.engine_network import creation_body, is_as_wanted, parse_endpoints
 from corral_agent.network.reachability import echo_request, is_reply
 from tests.agent.network.documents import plain_document
 
@@ -73,6 +73,20 @@ def test_the_engine_makes_a_network_that_gives_no_address_by_itself():
     assert body["IPAM"] == {"Driver": "default", "Config": [pool]}
     assert body["Options"]["com.docker.network.bridge.name"] == "corral0"
     assert body["Options"]["com.docker.network.driver.mtu"] == "1450"
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_wanted"),
+    [({}, True), ({"mtu": 1370}, False), ({"gateway": "10.42.0.9"}, False), ({"bridge": "other0"}, False)],
+)
+def test_a_network_is_the_one_that_would_be_made(changes: dict[str, Any], is_wanted: bool):
+    found = creation_body(parse_document(plain_document(**changes)))
+    inspected = {"IPAM": {"Driver": "default", "Config": found["IPAM"]["Config"]}, "Options": found["Options"]}
+    assert is_as_wanted(inspected, parse_document(plain_document())) is is_wanted
+
+
+def test_nothing_is_removed_for_an_answer_that_is_not_understood():
+    assert is_as_wanted(None, parse_document(plain_document()))
 
 
 @pytest.mark.parametrize(
