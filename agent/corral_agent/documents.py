@@ -60,11 +60,12 @@ class HostDocuments:
         """Start every handler, and apply what was kept; a document that is damaged or refused waits for the portal."""
         for name, handler in self._handlers.items():
             handler.start(self._note_change)
-            with contextlib.suppress(FileNotFoundError):
-                try:
-                    self._apply(name, json.loads((self._folder / f"{name}.json").read_text()))
-                except (OSError, ValueError, DocumentRefused) as error:
-                    log.warning("the kept document %s is not used: %s", name, error)
+            try:
+                self._apply(name, json.loads((self._folder / f"{name}.json").read_text()))
+            except FileNotFoundError:  # none was sent yet
+                continue
+            except (OSError, ValueError, DocumentRefused) as error:
+                log.warning("the kept document %s is not used: %s", name, error)
 
     def put(self, name: str, document: object) -> int:
         """Apply a document and keep it; its version. Raises `KeyError` for an unknown name, and `DocumentRefused`."""

@@ -93,6 +93,15 @@ def test_what_was_kept_is_applied_before_the_portal_is_reached(tmp_path: Path):
     assert (tmp_path / "documents" / "names.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_that_none_was_kept_yet_is_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    HostDocuments(tmp_path, {"names": Recorder()}).start()
+    assert caplog.records == []
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "names.json").write_text("{")
+    HostDocuments(tmp_path, {"names": Recorder()}).start()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1, "bad": true}', "\x00"])
 def test_a_damaged_file_is_not_used(tmp_path: Path, text: str):
     (tmp_path / "documents").mkdir()
