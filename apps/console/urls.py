@@ -41,6 +41,7 @@ from apps.console.login import (
 from apps.console.overview import overview
 from apps.console.stacks import (
     balancer_form,
+    balancer_traffic,
     deleted,
     handover,
     kind_forms,
@@ -100,6 +101,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("stacks/<key:stack>/aliases/new", kind_forms.alias_new, name="service-alias-new"),
     path("services/<key:pk>/target", kind_forms.target, name="service-target"),
     path("stacks/<key:stack>/balancers/new", balancer_form.balancer_new, name="balancer-new"),
+    path("services/<key:pk>/balancer/traffic", balancer_traffic.balancer_traffic, name="balancer-traffic"),
     path("services/<key:pk>/balancer", balancer_form.balancer_edit, name="balancer-edit"),
     path("services/preview", service_form.preview, name="service-preview"),
     path("services/schedule-preview", schedule_form.preview, name="schedule-preview"),

@@ -12,6 +12,7 @@ from apps.environments.access import verdict
 from apps.stacks.balancer.config import BalancerConfig, Listener
 from apps.stacks.balancer.rules import has_default
 from apps.stacks.balancer.selectors import balancer_view
+from apps.stacks.balancer.traffic import last_traffic
 from apps.stacks.models import Service
 from apps.stacks.service_options import BALANCER
 
@@ -26,7 +27,12 @@ def balancer_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
     )
     listeners = [_shown(view.config, each) for each in view.config.listeners]
     return {
-        "balancer": {"listeners": listeners, "problems": view.problems},
+        "balancer": {
+            "listeners": listeners,
+            "problems": view.problems,
+            "traffic": last_traffic(row),
+            "traffic_url": ctx.url("balancer-traffic", pk=row.pk),
+        },
         "change": change,
         "upgrade": None,
         "clone": None,
