@@ -47,6 +47,7 @@ def _page_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
         (_("Hosts"), "hosts", "server"),
         (_("Certificates"), "certificates", "file-text"),
         (_("Topology"), "topology", "topology-star-3"),
+        (_("Network"), "network", "plug-connected"),
         (_("Activity"), "activity", "activity"),
         (_("API & keys"), "keys", "key"),
         (_("Add stack"), "stack-new", "plus"),

@@ -21,6 +21,7 @@ from apps.console.environments import (
     environments,
     host_policy,
     members,
+    network,
     permission_report,
 )
 from apps.console.hosts import (
@@ -164,6 +165,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("activity/<key:pk>", operations.detail, name="operation"),
     path("activity/<key:pk>/cancel", operations.cancel, name="operation-cancel"),
     path("activity/<key:pk>/retry", operations.retry, name="operation-retry"),
+    path("network", network.index, name="network"),
     path("policy", host_policy.index, name="policy"),
     path("policy/reset", host_policy.reset, name="policy-reset"),
     path("audit", audit_log.index, name="audit"),

@@ -13,7 +13,7 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 
 READERS = ("alice", "bob", "rex", "rita", "root")
-LISTS = ("stacks", "topology", "containers", "hosts", "certificates", "activity", "keys", "policy", "find")
+LISTS = ("stacks", "topology", "containers", "hosts", "certificates", "activity", "keys", "network", "policy", "find")
 OF_STACK = (
     "stack",
     "stack-compose",

@@ -66,6 +66,7 @@ DEVIATIONS = {
     "processInstance": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1: administrators only; here all members
     "hostEvent": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1: a host's timeline
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # not in v1: administrators decide
+    "network": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "owner": "ru", "admin": "ru"},  # v1: read only
     "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # not in v1: administrators make roles
     "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # not in v1
     "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1: why somebody may do something

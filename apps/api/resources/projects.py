@@ -79,6 +79,8 @@ class ProjectResource(Resource):
     own_fields = parse_fields("""
         uuid           string               r   <wire_uuid
         members        array[projectMember] c
+        subnet         string               c   1..64
+        encryption     enum                 c   :wireguard|none
         kubernetes     boolean              r   =false ~
         mesos          boolean              r   =false ~
         swarm          boolean              r   =false ~
@@ -103,24 +105,31 @@ class ProjectResource(Resource):
         "effectiveAccesses": Link(call=access_of_environment),
         "registrationTokens": Link("registrationToken", column="environment"),
         "certificates": Link("certificate", column="environment"),
+        "network": Link("network", attribute="pk"),
         "removalPreview": Link(call=preview_link),
     }
-    computed = {"members": lambda _context: None}
+    computed = {
+        "members": lambda _context: None,
+        "subnet": lambda context: getattr(getattr(context.row, "network", None), "subnet", None),
+        "encryption": lambda context: getattr(getattr(context.row, "network", None), "encryption", None),
+    }
 
     def rows(self, caller: ApiCaller) -> Any:
         """The environments that the caller is a member of; all for administrators."""
-        return Environment.objects.filter(pk__in=caller.environments())
+        return Environment.objects.filter(pk__in=caller.environments()).select_related("network")
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:
         """One of them; its owners still see it while it is being removed."""
         if not isinstance(key, int) or (caller.environment is not None and key != caller.environment.pk):
             return None
-        return Environment.objects.filter(pk=key).first() if "view" in caller.actor.permissions(key) else None
+        rows = Environment.objects.filter(pk=key).select_related("network")
+        return rows.first() if "view" in caller.actor.permissions(key) else None
 
     def create(self, caller: ApiCaller, data: Data) -> Environment:
         """Create an environment."""
         named = pick(data, description="description", members="members")
-        return environment_create(actor=caller.actor, name=data.get("name"), **named)
+        network = pick(data, subnet="subnet", encryption="encryption")
+        return environment_create(actor=caller.actor, name=data.get("name"), options=network, **named)
 
     def update(self, caller: ApiCaller, row: Environment, data: Data) -> None:
         """Rename or describe it."""

@@ -24,6 +24,7 @@ class SchemaResource(Resource):
     name = "schema"
     roles = TypeRoles(anonymous="r", user="r", admin="r", environment={"view": "r"})
     sortable = False
+    is_paged = False  # v1's clients read all types at once, and know none that they did not find there
     own_fields = parse_fields("""
         pluralName        string        r <plural_name
         resourceMethods   array[string] r

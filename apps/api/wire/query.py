@@ -53,7 +53,9 @@ class Page:
 
 def paginate(resource: Resource, rows: Any, query_params: QueryDict) -> Page:
     """One page of a query set, or of a list for types without a table."""
-    found = Page([], limit=_limit(query_params), offset=_offset(query_params))
+    found = Page(
+        [], limit=_limit(query_params, DEFAULT_LIMIT if resource.is_paged else None), offset=_offset(query_params)
+    )
     if not isinstance(rows, list):
         rows, found.filters = apply_filters(resource, _exclude_removed(resource, rows), query_params)
         rows, found.sort = _apply_sort(resource, rows, query_params)
@@ -65,10 +67,10 @@ def paginate(resource: Resource, rows: Any, query_params: QueryDict) -> Page:
     return found
 
 
-def _limit(query_params: QueryDict) -> int | None:
+def _limit(query_params: QueryDict, default: int | None) -> int | None:
     number = _parse_int(query_params.get("limit", ""))
     if number is None:
-        return DEFAULT_LIMIT
+        return default
     return None if number <= 0 else min(number, MAX_LIMIT)
 
 

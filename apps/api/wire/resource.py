@@ -113,6 +113,7 @@ class Resource:
     model: ClassVar[Any] = None
     listable: ClassVar[bool] = True
     sortable: ClassVar[bool] = True
+    is_paged: ClassVar[bool] = True  # False: a list that no limit was asked of has every row
     own_fields: ClassVar[tuple[Field, ...]] = ()
     computed: ClassVar[Mapping[str, Callable[[RowContext], Any]]] = {}
     custom_actions: ClassVar[Mapping[str, Action]] = {}

@@ -42,8 +42,8 @@ COLUMNS = {
 }
 _HEAVY_FIELDS = (
     "spec", "placement", "tags", "host__tls", "host__info", "host__engine_labels", "slot__service__spec",
-    "slot__service__secondary", "slot__service__metadata", "slot__service__stack__docker_compose",
-    "slot__service__stack__rancher_compose", "slot__service__stack__variables",
+    "slot__service__secondary", "slot__service__balancer", "slot__service__metadata",
+    "slot__service__stack__docker_compose", "slot__service__stack__rancher_compose", "slot__service__stack__variables",
 )  # fmt: skip
 SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash")
 

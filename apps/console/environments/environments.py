@@ -11,6 +11,7 @@ from apps.console.components.listing import natural_order
 from apps.console.components.plurals import counted
 from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename
+from apps.console.environments.network import ENCRYPTIONS
 from apps.console.request_context import RequestContext, login_required, post_required
 from apps.containers.models import Container
 from apps.core.errors import Invalid, NotFound
@@ -21,6 +22,7 @@ from apps.environments.selectors import display_names_of, environments_of, role_
 from apps.environments.selectors.members import members_of
 from apps.environments.services import environment_act, environment_create, environment_update
 from apps.hosts.models import Host
+from apps.network.addressing import DEFAULT_SUBNET, WIREGUARD
 from apps.stacks.models import Stack
 
 
@@ -69,13 +71,22 @@ def new(ctx: RequestContext) -> HttpResponse:
     if ctx.request.method == "POST":
         try:
             row = environment_create(
-                actor=ctx.actor, name=sent.get("name", ""), description=sent.get("description", "").strip()
+                actor=ctx.actor,
+                name=sent.get("name", ""),
+                description=sent.get("description", "").strip(),
+                options={"subnet": sent.get("subnet", "").strip(), "encryption": sent.get("encryption", "")},
             )
             message = _("Environment %(name)s was added.") % {"name": row.name}
             return ctx.success_response(message, buttons.row_url(row, ""))
         except Invalid as problem:
             errors = {problem.field or "name": problem.message}
-    return ctx.render("console/environment_new.html", {"errors": errors, "values": sent}, status=422 if errors else 200)
+    network = {
+        "subnet": sent.get("subnet", DEFAULT_SUBNET),
+        "encryption": sent.get("encryption", WIREGUARD),
+        "encryptions": ENCRYPTIONS,
+    }
+    context = {"errors": errors, "values": sent, **network}
+    return ctx.render("console/environment_new.html", context, status=422 if errors else 200)
 
 
 @login_required

@@ -34,6 +34,7 @@ from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
 from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create, host_drain, host_update
+from apps.network.selectors import host_network_view
 
 _SSH_FIELDS = {"host_key": "hostKey", "private_key": "privateKey", "password": "password"}
 _FIELDS = {"url", "name", "labels", *_SSH_FIELDS.values()}
@@ -79,7 +80,8 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     for each in page.rows:
         each.published_ports = endpoints(each)
     running = mine.filter(running_filter()).count()
-    return ctx.render("console/host.html", {"row": row, "page": page, "running": running})
+    context = {"row": row, "page": page, "running": running, "network": host_network_view(row)}
+    return ctx.render("console/host.html", context)
 
 
 @member_required

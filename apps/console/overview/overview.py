@@ -85,7 +85,9 @@ def _failing(keys: list[int], names: dict[int, str]) -> list[tuple[Any, str]]:
     for rows in (
         _worst(hosts.defer("tls", "info", "engine_labels")),
         _worst(
-            services.exclude(desired="inactive").select_related("stack").defer("spec", "secondary", "metadata"),
+            services.exclude(desired="inactive")
+            .select_related("stack")
+            .defer("spec", "secondary", "metadata", "balancer"),
             by_health=True,
         ),
         _worst(containers.filter(native=False).select_related("host").defer("spec", "placement", "host__tls")),

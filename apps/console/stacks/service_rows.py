@@ -64,7 +64,11 @@ def meter_tone(row: Service, running: int) -> str:
 
 def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow]]:
     """The matching services of this environment by stack; four queries however many there are."""
-    rows = Service.objects.within([ctx.env.pk]).filter(removed=None, **which).defer("spec", "secondary", "metadata")
+    rows = (
+        Service.objects.within([ctx.env.pk])
+        .filter(removed=None, **which)
+        .defer("spec", "secondary", "metadata", "balancer")
+    )
     rows = rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY_STACK_FIELDS))
     by_service = {row.pk: ServiceRow(row) for row in rows.order_by(*natural_order("name"))}
     slots = Slot.objects.filter(service__in=list(by_service), container__removed=None)

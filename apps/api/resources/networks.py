@@ -1,0 +1,54 @@
+"""`network`: the managed network of an environment, one for each."""
+
+from __future__ import annotations
+
+from django.http import QueryDict
+
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.fields import parse_fields
+from apps.api.wire.resource import Data, Link, Resource
+from apps.api.wire.roles import TypeRoles
+from apps.environments.selectors import environments_by_id
+from apps.network.models import EnvironmentNetwork
+from apps.network.services import network_update
+
+
+class NetworkResource(Resource):
+    """The network that reaches across the hosts of one environment; members read it, owners change it."""
+
+    name = "network"
+    roles = TypeRoles(user="r", admin="ru", environment={"view": "r", "own": "u"})
+    sortable = False
+    own_fields = parse_fields("""
+        accountId  reference[account] r  <environment_id
+        name       string             r  ~
+        state      enum               r  =active ~
+        subnet     string             u  <subnet 1..64 ~
+        encryption enum               u  <encryption :wireguard|none ~
+        mtu        int                r  <mtu
+        vni        int                r  <vni
+    """)
+    computed = {"name": lambda _context: "managed", "state": lambda _context: "active"}
+    links = {"account": Link("project", attribute="environment_id")}
+
+    def key_of(self, row: EnvironmentNetwork) -> int:
+        """The environment's key: each has one network."""
+        return row.environment_id
+
+    def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[EnvironmentNetwork]:  # noqa: ARG002 - the base's signature
+        """The networks of the environments that the caller sees."""
+        keys = caller.environments()
+        caller.actor.prefetch_permissions(keys)
+        return list(EnvironmentNetwork.objects.filter(pk__in=keys).order_by("pk"))
+
+    def find(self, caller: ApiCaller, key: int | str | None) -> EnvironmentNetwork | None:
+        """The network of the environment with this key."""
+        if not isinstance(key, int) or key not in caller.environments():
+            return None
+        found: EnvironmentNetwork | None = EnvironmentNetwork.objects.filter(pk=key).first()
+        return found
+
+    def update(self, caller: ApiCaller, row: EnvironmentNetwork, data: Data) -> None:
+        """Change the subnet or the encryption."""
+        (environment,) = environments_by_id([row.environment_id])
+        network_update(environment, actor=caller.actor, subnet=data.get("subnet"), encryption=data.get("encryption"))

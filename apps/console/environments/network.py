@@ -1,0 +1,50 @@
+"""The managed network of an environment: its subnet and encryption, and how its hosts take part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.console.components.edit_form import Edit, handle_edit
+from apps.console.request_context import RequestContext, member_required
+from apps.environments.access import can
+from apps.network.addressing import PLAIN, WIREGUARD
+from apps.network.selectors import network_view
+from apps.network.services import network_update
+
+ENCRYPTIONS = (
+    (WIREGUARD, gettext_lazy("WireGuard"), gettext_lazy("everything between hosts is encrypted")),
+    (PLAIN, gettext_lazy("None"), gettext_lazy("where the hosts' own network is trusted, or encrypted already")),
+)
+LABELS = {"subnet": gettext_lazy("Subnet"), "encryption": gettext_lazy("Encryption")}
+
+
+@member_required
+def index(ctx: RequestContext) -> HttpResponse:
+    """The network: every member sees it, owners change it."""
+    view = network_view(ctx.env.pk)
+    current = {"subnet": view.network.subnet, "encryption": view.network.encryption}
+    edit = Edit(ctx, current, labels=LABELS)
+
+    def parse() -> dict[str, str]:
+        sent = ctx.request.POST
+        return {name: sent.get(name, current[name]).strip() for name in current}
+
+    def save(**changes: Any) -> None:
+        network_update(ctx.env, actor=ctx.actor, based_on=edit.based_on, **changes)
+
+    def context() -> dict[str, Any]:
+        return {
+            "view": view,
+            "subnet": edit.text("subnet"),
+            "encryption": edit.text("encryption"),
+            "encryptions": ENCRYPTIONS,
+            "decide": can(ctx.actor, "own", ctx.env.pk),
+            "active": _("%(count)d of %(total)d")
+            % {"count": sum(each.is_active for each in view.hosts), "total": len(view.hosts)},
+        }
+
+    return handle_edit(edit, parse=parse, save=save, template="console/network.html", context=context)
