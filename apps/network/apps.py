@@ -14,10 +14,10 @@ class NetworkConfig(AppConfig):
         from apps.core.hooks import hooks
         from apps.hosts.documents.sources import register
         from apps.hosts.workloads import workloads
-        from apps.network.document import NetworkDocument
+        from apps.network.document import NetworkDocumentSource
         from apps.network.hosts import NetworkWorkload
         from apps.network.services import network_create
 
-        register(NetworkDocument())
+        register(NetworkDocumentSource())
         workloads.register(NetworkWorkload())
         hooks.on_environment_created.append(network_create)

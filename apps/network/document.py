@@ -18,7 +18,7 @@ from apps.network.reports import HostReport
 VXLAN_PORT, UDP_PORT, WIREGUARD_PORT = "corral-vx", 4789, 51820
 
 
-class NetworkDocument(DocumentSource):
+class NetworkDocumentSource(DocumentSource):
     """One host's view of its environment's network."""
 
     name = "network"

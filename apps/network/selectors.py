@@ -23,7 +23,7 @@ class PeerView:
 
 
 @dataclass(frozen=True, slots=True)
-class HostView:
+class HostNetworkView:
     """A host's part of the network, and how many of its containers have an address; `part` None before it was seen."""
 
     host: Host
@@ -48,7 +48,7 @@ class NetworkView:
     """The network of an environment with its hosts; `used` of `size` addresses are containers'."""
 
     network: EnvironmentNetwork
-    hosts: tuple[HostView, ...]
+    hosts: tuple[HostNetworkView, ...]
     used: int
     size: int
 
@@ -79,17 +79,17 @@ def network_view(environment_id: int) -> NetworkView:
     )
 
 
-def host_network_view(host: Host) -> HostView:
+def host_network_view(host: Host) -> HostNetworkView:
     """One host's part of the network of its environment."""
     return next(each for each in network_view(host.environment_id).hosts if each.host == host)
 
 
-def _host_view(network: EnvironmentNetwork, host: Host, others: Iterable[Host], addresses: int) -> HostView:
+def _host_view(network: EnvironmentNetwork, host: Host, others: Iterable[Host], addresses: int) -> HostNetworkView:
     part: HostNetwork | None = getattr(host, "network", None)
     gateway = network.plan.gateway(part.number) if part is not None and part.number else ""
     reported = part.peers if part is not None else {}
     peers = (_peer_view(other, reported[str(other.uuid)]) for other in others if str(other.uuid) in reported)
-    return HostView(host, part, gateway, addresses, tuple(peers))
+    return HostNetworkView(host, part, gateway, addresses, tuple(peers))
 
 
 def _peer_view(host: Host, reported: dict[str, int | bool]) -> PeerView:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
 
 import pyotp
 import pytest
@@ -45,9 +44,6 @@ from apps.environments.services import (
 )
 from apps.hosts.models import RegistrationToken
 from apps.hosts.services import token_ensure
-from apps.network.addresses import AddressRefused, Claim, claim_address
-from apps.network.environment_networks import network_of
-from apps.network.models import Address, EnvironmentNetwork
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.services import link_add, service_create, service_update, stack_create, stack_update
 from tests.incidents.race import race
@@ -109,29 +105,6 @@ def _service(house: House, stack: Stack, name: str) -> Service:
     return service_create(
         actor=house.actor(house.alice), stack=stack, name=name, config=LaunchConfig.from_wire(CONFIG), scale=0
     )
-
-
-def _claim_address(house: House, n: int) -> str:
-    return claim_address(Claim(house.lab.pk, 1000 + n, uuid4(), None)).address
-
-
-def _claim_same_address(house: House, n: int) -> str:
-    try:
-        return claim_address(Claim(house.lab.pk, 1000 + n, uuid4(), None, requested="10.42.9.9")).address
-    except AddressRefused as refused:
-        raise Problem(str(refused), code="refused") from None
-
-
-def _addresses_differ(house: House) -> bool:
-    rows = Address.objects.filter(environment=house.lab, holder__isnull=False)
-    found = list(rows.values_list("address", flat=True))
-    return len(found) == len(set(found)) > 0
-
-
-def _environments_without_network(house: House) -> None:
-    house.notes["environments"] = [
-        Environment.objects.create(name=f"e{n}", desired="active", state="active").pk for n in range(2)
-    ]
 
 
 def _stacks_of_name(_house: House) -> bool:
@@ -361,16 +334,6 @@ RULES: dict[str, Rule] = {
         lambda house, _n: token_ensure(actor=house.actor(house.alice), environment=house.lab),
         lambda house: RegistrationToken.all_objects.filter(environment=house.lab).count() == 1,
         THREADS,
-    ),
-    "an address is one container's": Rule(_claim_address, _addresses_differ, THREADS),
-    "a requested address is one container's": Rule(_claim_same_address, _addresses_differ, 1, frozenset({"refused"})),
-    "an environment has one network, with a number of its own": Rule(
-        lambda house, n: network_of(house.notes["environments"][n % 2]).vni,
-        lambda _house: (
-            len(set(EnvironmentNetwork.objects.values_list("vni", flat=True))) == EnvironmentNetwork.objects.count()
-        ),
-        THREADS,
-        before=_environments_without_network,
     ),
     "sessions beyond the limit end": Rule(_log_in, _one_session, THREADS, before=_limit_sessions),
     "a second factor is set up once": Rule(

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.network.addresses import Claim, claim_address
-from apps.network.document import NetworkDocument
+from apps.network.document import NetworkDocumentSource
 from apps.network.hosts import NetworkWorkload, ensure_host_network
 from apps.network.models import EnvironmentNetwork, HostNetwork
 from apps.network.reports import HostReport
 from corral_agent.network.document import parse_document
 from corral_agent.simulated.network import SimulatedNetworkHandler
 
-SOURCE = NetworkDocument()
+SOURCE = NetworkDocumentSource()
 
 
 def key(number: int) -> str:

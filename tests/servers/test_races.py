@@ -16,7 +16,8 @@ pytestmark = pytest.mark.servers
 
 
 def test_every_rule_holds_on_postgresql(database: str, tmp_path: Path):
-    tests = ("tests/incidents/test_rules_under_race.py", "tests/accounts/test_login_attempts.py")
+    incidents = ("test_rules_under_race", "test_addresses_under_race")
+    tests = (*(f"tests/incidents/{name}.py" for name in incidents), "tests/accounts/test_login_attempts.py")
     _run(tests, database, tmp_path)
 
 

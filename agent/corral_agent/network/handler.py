@@ -18,7 +18,7 @@ from corral_agent.network.commands import CommandFailed
 from corral_agent.network.document import NetworkDocument, Peer, parse_document
 from corral_agent.network.engine_network import EngineNetwork, EngineSilent, Opener
 from corral_agent.network.filters import Guest
-from corral_agent.network.host_network import HostNetwork, Outcome
+from corral_agent.network.host_network import NetworkDevices, Outcome
 from corral_agent.network.reachability import Pinger
 from corral_agent.network.wireguard import FoundPeer
 from corral_agent.threads import run_in_thread
@@ -36,7 +36,7 @@ class NetworkHandler:
 
     def __init__(self, folder: Path, open_engine: Opener) -> None:
         self._engine = EngineNetwork(open_engine)
-        self._host = HostNetwork(folder / "network")
+        self._host = NetworkDevices(folder / "network")
         self._announcer, self._pinger = Announcer(), Pinger(self._on_return)
         self._changed: Callable[[], None] = lambda: None
         self._wake = asyncio.Event()

@@ -46,7 +46,7 @@ class Outcome:
     unknown_ports: int = 0
 
 
-class HostNetwork:
+class NetworkDevices:
     """One managed network on this machine; `folder` keeps the private key."""
 
     def __init__(self, folder: Path) -> None:

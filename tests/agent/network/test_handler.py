@@ -78,7 +78,7 @@ class Machine:
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     machine = Machine()
-    monkeypatch.setattr(module, "HostNetwork", lambda _folder: machine)
+    monkeypatch.setattr(module, "NetworkDevices", lambda _folder: machine)
     monkeypatch.setattr(module, "EngineNetwork", lambda _open: machine)
     monkeypatch.setattr(module, "Announcer", lambda: machine)
 
