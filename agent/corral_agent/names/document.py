@@ -10,7 +10,7 @@ from typing import Any
 from corral_agent.documents import DocumentRefused
 
 MAX_NAME = 253
-MAX_NAMES, MAX_ADDRESSES, MAX_VIEWS, MAX_LINKS = 50_000, 5_000, 5_000, 1_000
+MAX_ENTRIES = 100_000  # of any object or list: more than an environment has, and what a document may hold anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Names:
 
 def parse_names(document: Mapping[str, Any]) -> Names:
     """The value of a document. Raises `DocumentRefused` with what is wrong, and where."""
-    records = _mapping(document.get("records", {}), "records", MAX_NAMES)
-    externals = _mapping(document.get("externals", {}), "externals", MAX_NAMES)
-    views = _mapping(document.get("views", {}), "views", MAX_VIEWS)
+    records = _mapping(document.get("records", {}), "records")
+    externals = _mapping(document.get("externals", {}), "externals")
+    views = _mapping(document.get("views", {}), "views")
     return Names(
         domain=_name(document.get("domain"), "domain"),
         records={_name(key, "records"): _addresses(value, f"records.{key}") for key, value in records.items()},
@@ -51,9 +51,9 @@ def parse_names(document: Mapping[str, Any]) -> Names:
 
 
 def _view(value: Any, at: str) -> View:
-    found = _mapping(value, at, MAX_LINKS)
-    search = _list(found.get("search", [""]), f"{at}.search", MAX_LINKS)
-    links = _mapping(found.get("links", {}), f"{at}.links", MAX_LINKS)
+    found = _mapping(value, at)
+    search = _list(found.get("search", [""]), f"{at}.search")
+    links = _mapping(found.get("links", {}), f"{at}.links")
     return View(
         search=tuple("" if each == "" else _name(each, f"{at}.search") for each in search),
         links={_name(key, f"{at}.links"): _name(target, f"{at}.links.{key}") for key, target in links.items()},
@@ -61,7 +61,7 @@ def _view(value: Any, at: str) -> View:
 
 
 def _addresses(value: Any, at: str) -> tuple[str, ...]:
-    return tuple(_address(each, at) for each in _list(value, at, MAX_ADDRESSES))
+    return tuple(_address(each, at) for each in _list(value, at))
 
 
 def _address(value: Any, at: str) -> str:
@@ -72,21 +72,22 @@ def _address(value: Any, at: str) -> str:
 
 
 def _name(value: Any, at: str) -> str:
-    if not isinstance(value, str) or not value or len(value) > MAX_NAME:
+    name = value.removesuffix(".") if isinstance(value, str) else ""
+    if not 0 < len(name) <= MAX_NAME:
         raise DocumentRefused(f"{at}: a name has 1 to {MAX_NAME} characters")
-    labels = value.rstrip(".").lower().split(".")
+    labels = name.lower().split(".")
     if not all(0 < len(label) <= 63 and label.isascii() and label.isprintable() for label in labels):
         raise DocumentRefused(f"{at}: {value[:60]!r} is no name: labels have 1 to 63 ASCII characters")
     return ".".join(labels)
 
 
-def _mapping(value: Any, at: str, limit: int) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or len(value) > limit or not all(isinstance(key, str) for key in value):
-        raise DocumentRefused(f"{at}: this is to be an object of at most {limit} entries")
+def _mapping(value: Any, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or len(value) > MAX_ENTRIES or not all(isinstance(key, str) for key in value):
+        raise DocumentRefused(f"{at}: this is to be an object of at most {MAX_ENTRIES} entries")
     return value
 
 
-def _list(value: Any, at: str, limit: int) -> Sequence[Any]:
-    if not isinstance(value, list) or len(value) > limit:
-        raise DocumentRefused(f"{at}: this is to be a list of at most {limit} entries")
+def _list(value: Any, at: str) -> Sequence[Any]:
+    if not isinstance(value, list) or len(value) > MAX_ENTRIES:
+        raise DocumentRefused(f"{at}: this is to be a list of at most {MAX_ENTRIES} entries")
     return value

@@ -110,7 +110,7 @@ def _read_services(environments: Collection[int]) -> dict[int, list[NamedService
                 is_external=kind == EXTERNAL,
                 is_active=desired == "active",
                 selected=tuple(selected[key]),
-                addresses=tuple(external.get("addresses", ())),
+                addresses=tuple(filter(_is_address, external.get("addresses", ()))),
                 hostname=external.get("hostname", ""),
                 links=tuple(links[key]),
             )

@@ -198,6 +198,28 @@ def test_members_that_share_an_address_share_a_view_and_the_primarys_names_go_fi
     assert document["views"] == {"10.42.4.1": {"search": ["lab", "web.lab", ""], "links": {"db": "db.lab"}}}
 
 
+def test_the_longest_names_and_lists_are_taken_by_the_agent():
+    longest = ".".join(["a" * 62] * 4) + "."  # as an external service may have it
+    services = [NamedService(key, f"s{key}", "lab", links=[("out", 1)]) for key in range(2, 1_500)]
+    services += [
+        NamedService(1, "out", "lab", is_external=True, hostname=longest),
+        NamedService(2_000, "all", "lab", links=[(f"l{key}", key) for key in range(2, 1_500)]),
+        NamedService(2_001, "v6", "lab", is_external=True, addresses=["fe80::1%eth0", "2001:db8::7"]),
+    ]
+    containers = [
+        NamedContainer(
+            key, f"c{key}", f"10.42.{key // 250}.{key % 250}", HOST if key == 1 else OTHER_HOST, service=2_000
+        )
+        for key in range(6_000)
+    ]
+    names = EnvironmentNames(services, containers)
+    document = host_documents(names, render_records(names), [HOST])[HOST]
+    found = parse_names({**document, "version": 1})
+    assert found.externals["out.lab"] == longest.removesuffix(".")
+    assert len(found.records["all.lab"]) == 6_000
+    assert len(found.views["10.42.0.1"].links) == 1_498
+
+
 @pytest.mark.parametrize("name", ["", "a..b", ".a", "a.", "a b", "ä", "a" * 64, ".".join(["a" * 60] * 4), "a\n"])
 def test_what_no_resolver_can_ask_for_is_left_out(name: str):
     assert not is_dns_name(name)
