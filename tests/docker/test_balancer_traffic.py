@@ -40,7 +40,7 @@ def shop(api: Api) -> Iterator[dict[str, Any]]:
     api.until_running(PREFIX, 2)
     (container,) = api.until_running("shop_lb_", 1, seconds=120)
     address = container["primaryIpAddress"]
-    wait_until(lambda: _answers(address), seconds=60, what="the balancer answers")
+    wait_until(lambda: _answers(address), seconds=120, what="the balancer answers")
     yield {"web": web, "balancer": balancer, "address": address, "stack": stack}
     api.delete(stack)
     api.until_state(stack, "removed", "purged", seconds=90)

@@ -60,7 +60,7 @@ class NetworkAgent:
                 return status
         return {}
 
-    def wait_until(self, state: str = "active", *, seconds: float = 15) -> dict[str, Any]:
+    def wait_until(self, state: str = "active", *, seconds: float = 60) -> dict[str, Any]:
         """Its report once it says this state of the latest document."""
 
         def is_there() -> bool:

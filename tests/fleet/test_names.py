@@ -34,7 +34,7 @@ class Shop:
         url = registration_url(self.api)
         for agent in self.agents:
             agent.start(url)
-        wait_until(lambda: self._active_networks() == 2, seconds=60, what="the managed network of both hosts")
+        wait_until(lambda: self._active_networks() == 2, seconds=180, what="the managed network of both hosts")
 
     def _active_networks(self) -> int:
         return len(self.portal.rows("SELECT 1 FROM network_hostnetwork WHERE state = 'active'"))

@@ -103,7 +103,7 @@ def test_nobody_speaks_with_an_address_of_somebody_else(lab: Lab):
             lab.fleet.hosts[number].run("nft", "delete", "table", family, "corral")
     assert attack.arrived(2, attack.remote, REMOTE) == set(attack.frames(REMOTE))
     # And whoever takes the filters away finds them put back.
-    wait_for(lambda: all(_has_filters(lab, number) for number in (1, 2)), "the filters to be put back", seconds=15)
+    wait_for(lambda: all(_has_filters(lab, number) for number in (1, 2)), "the filters to be put back")
     assert attack.arrived(1, attack.victim, VICTIM) == {"mark-honest"}
 
 

@@ -13,7 +13,7 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.stacks.models import ServiceRun
 
 EVERY_HOUR = {"cron": "0 * * * *"}
-START = "2030-05-05 11:59"
+START = "2086-05-05 11:59"
 
 
 class Watch:
