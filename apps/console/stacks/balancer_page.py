@@ -23,7 +23,7 @@ def balancer_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
         return {}
     view = balancer_view(row)
     change = buttons.custom_button(
-        _("Change"), "pencil", ctx.url("balancer-edit", pk=row.pk), verdict(ctx.actor, "update", row)
+        _("Change rules"), "pencil", ctx.url("balancer-edit", pk=row.pk), verdict(ctx.actor, "update", row)
     )
     listeners = [_shown(view.config, each) for each in view.config.listeners]
     return {
@@ -44,6 +44,7 @@ def _shown(config: BalancerConfig, listener: Listener) -> dict[str, Any]:
         "port": listener.port,
         "protocol": listener.protocol.upper(),
         "is_public": listener.is_public,
+        "is_http": listener.is_http,
         "proxy_protocol": listener.proxy_protocol,
         "has_default": has_default(config, listener),
         "rules": [

@@ -139,7 +139,7 @@ def check_rules(settings: BalancerSettings, rules: Iterable[TargetPort], field_n
     """Raise `Invalid` for a rule that no listener follows."""
     for rule in rules:
         if why := _why_idle(settings, rule):
-            raise Invalid(field_name, "InvalidPort", f"{field_name}: {rule}: {why}.")
+            raise Invalid(field_name, "InvalidPort", f"{rule}: {why}.")
 
 
 def _why_idle(settings: BalancerSettings, rule: TargetPort) -> str:
