@@ -1,11 +1,9 @@
-"""Changes to certificates: adding, renewing, removing, and holding on to those that something refers to."""
+"""Changes to certificates: adding, renewing and removing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from django.db import transaction
 
 from apps.control.services import create, request_change
 from apps.core.edits import require_unchanged
@@ -128,12 +126,10 @@ def certificate_act(row: Certificate, action: str, *, actor: Actor) -> Certifica
 
 def certificate_remove(row: Certificate, *, actor: Actor) -> Certificate:
     """Delete a certificate. Raises `Invalid` (`InvalidAction`) while something serves with it."""
-    with transaction.atomic():
-        # Whoever begins to refer to it holds the same lock (`require_certificates`).
-        Certificate.all_objects.select_for_update(no_key=True).filter(pk=row.pk).first()
-        if verdict(actor, "remove", row):
-            _require_unused(row)
-        request_change(row, "remove", actor=actor)
+    # What begins to serve with it at this very moment goes without: a balancer shows the certificates that are there.
+    if verdict(actor, "remove", row):
+        _require_unused(row)
+    request_change(row, "remove", actor=actor)
     return row
 
 
@@ -148,22 +144,6 @@ def _require_unused(row: Certificate) -> None:
         "InvalidAction",
         f"{row.name} is in use by {names}{more}; give them another certificate first.",
     )
-
-
-def require_certificates(field: str, keys: Collection[int], environment_id: int) -> list[Certificate]:
-    """The certificates with these keys, in their order, locked until the transaction ends against being removed.
-
-    Call it inside the transaction that begins to refer to them. Raises `Invalid` for one that is not there.
-    """
-    rows = Certificate.all_objects.select_for_update(no_key=True).filter(
-        pk__in=keys, environment=environment_id, removed=None, desired="active"
-    )
-    found = {row.pk: row for row in rows.order_by("pk")}
-    if any(key not in found for key in keys):
-        raise Invalid(
-            field, "InvalidReference", f"{field}: there is no such certificate in this environment, or not any more."
-        )
-    return [found[key] for key in keys]
 
 
 def remove_environment_certificates(environment_id: int) -> int:

@@ -32,7 +32,6 @@ from apps.vault.services import (
     certificate_create,
     certificate_remove,
     certificate_update,
-    require_certificates,
 )
 from tests.vault.issuing import DAY, Issued, intermediate, issue, root
 
@@ -174,18 +173,6 @@ def test_a_certificate_in_use_is_not_removed(shop: Certificate, balancers: dict[
     balancers.clear()
     certificate_remove(shop, actor=actor_of("alice"))
     assert shop.display_state == "removing"
-
-
-def test_what_refers_to_certificates_finds_them_in_its_own_environment_only(
-    shop: Certificate, add: Any, lab: Environment, actor_of: Any
-):
-    second = add(name="second")
-    assert require_certificates("certificateIds", [second.pk, shop.pk], lab.pk) == [second, shop]
-    certificate_remove(second, actor=actor_of("alice"))
-    for key, environment in ((second.pk, lab.pk), (shop.pk, lab.pk + 1), (999, lab.pk)):
-        with pytest.raises(Invalid, match="no such certificate") as refused:
-            require_certificates("certificateIds", [key], environment)
-        assert (refused.value.field, refused.value.code) == ("certificateIds", "InvalidReference")
 
 
 def test_others_see_no_certificates(shop: Certificate, lab: Environment, actor_of: Any):
