@@ -50,11 +50,13 @@ _COMMAND = ["haproxy", "-W", "-S", _MASTER, "-f", "/etc/haproxy/haproxy.cfg"]
 # Without a listener haproxy does not start; and its health port stays closed until it has a configuration.
 _WAITING = """global
     stats socket /run/haproxy/stats.sock mode 600 level admin expose-fd listeners
+
 defaults
     mode http
     timeout connect 5s
-    timeout client 5s
-    timeout server 5s
+    timeout client 50s
+    timeout server 50s
+
 frontend waiting
     bind unix@/run/haproxy/waiting.sock
 """

@@ -51,9 +51,14 @@ class FakeHaproxy:
         return HaproxyProcess((Worker(7, 0, counters),))
 
     def load(self, _engine: Any, _container: str, files: Mapping[str, bytes]) -> haproxy.ConfigRefusal | None:
-        if self.refusal is None:
-            self.loaded.append(files[CONFIG_FILE].decode())
+        text = files[CONFIG_FILE].decode()
+        if self.refusal is None or "bogus" not in text:
+            self.loaded.append(text)
+            return None
         return self.refusal
+
+    def read_config(self, _engine: Any, _container: str) -> str:
+        return self.loaded[-1] if self.loaded else ""
 
     def take_out(self, _engine: Any, _container: str, places: Iterable[tuple[int, str, str]]) -> None:
         self.out += [server for _pid, _backend, server in places]
@@ -71,6 +76,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> FakeHaproxy:
     monkeypatch.setattr(haproxy, "read_process", made.read)
     monkeypatch.setattr(haproxy, "load_files", made.load)
     monkeypatch.setattr(haproxy, "take_out", made.take_out)
+    monkeypatch.setattr(haproxy, "read_config", made.read_config)
     monkeypatch.setattr("apps.stacks.balancer.steps.RELOAD_EVERY", 0.0)
     monkeypatch.setattr("apps.stacks.balancer.steps._POLL_PAUSE", 0.0)
     return made
@@ -217,22 +223,34 @@ def test_a_balancer_that_does_not_answer_holds_nothing_for_long(
     assert "does not answer" in reload(balancer).message
 
 
-def test_what_haproxy_refuses_is_said_with_its_line_and_the_old_one_stays(
-    balancer: Service, proxy: FakeHaproxy, run_loop: Callable[[], None]
+def test_what_haproxy_refuses_is_said_with_its_line_and_servers_still_come_and_go(
+    balancer: Service, web: Service, proxy: FakeHaproxy, actor_of: Any, run_loop: Callable[[], None]
 ) -> None:
-    count = len(proxy.loaded)
+    listeners = (Listener(80, target_port=8080),)
+    _set(balancer, BalancerSettings(listeners, custom=CustomText("maxconn 77")))
+    reconciled(balancer, run_loop)
+    assert "maxconn 77" in proxy.loaded[-1]
     proxy.refusal = haproxy.ConfigRefusal("unknown keyword 'bogus' in 'global' section", _line_of_custom_text())
-    settings = BalancerSettings((Listener(80, target_port=8080),), custom=CustomText("bogus"))
-    Service.all_objects.filter(pk=balancer.pk).update(balancer=settings.to_json())
+    _set(balancer, BalancerSettings(listeners, custom=CustomText("bogus")))
     row = reconciled(balancer, run_loop)
     assert row.message == "global line 1 of its haproxy.cfg: unknown keyword 'bogus' in 'global' section"
     assert row.display_state == "active"
+    count = len(proxy.loaded)
+    assert reconciled(balancer, run_loop).message == row.message
     assert len(proxy.loaded) == count
-    proxy.refusal = None
-    Service.all_objects.filter(pk=balancer.pk).update(balancer=BalancerSettings((Listener(81),)).to_json())
+    service_update(web, scale=3, actor=actor_of("bob"))
+    run_loop()
+    assert proxy.servers == ["shop_web_1", "shop_web_2", "shop_web_3"]
+    assert "maxconn 77" in proxy.loaded[-1]
+    assert reload(balancer).message == row.message
+    _set(balancer, BalancerSettings((Listener(81),)))
     row = reconciled(balancer, run_loop)
     assert row.message == ""
     assert "bind :81" in proxy.loaded[-1]
+
+
+def _set(row: Service, settings: BalancerSettings) -> None:
+    Service.all_objects.filter(pk=row.pk).update(balancer=settings.to_json())
 
 
 def _line_of_custom_text() -> int:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from apps.stacks.balancer.config import CustomText
+from apps.stacks.balancer.render import custom_text_of
 from portal.tools import haproxy_image, package_files
 from portal.tools.apt import PackageUnavailable
 from portal.tools.busybox_image import ImageUnavailable
@@ -45,6 +47,10 @@ def test_the_archive_is_an_image_that_engines_load(packages: Path) -> None:
     assert manifest[0]["RepoTags"] == ["corral/haproxy:x"]
     assert config["config"]["StopSignal"] == "SIGUSR1"
     assert {"bin/haproxy", "bin/socat", "bin/sh", "etc/haproxy/haproxy.cfg", "lib/libz.so.1"} <= names
+
+
+def test_what_it_begins_with_is_no_custom_text() -> None:
+    assert custom_text_of(haproxy_image._WAITING) == CustomText()
 
 
 def test_it_is_made_once_and_the_same_each_time(packages: Path) -> None:

@@ -92,6 +92,12 @@ def load_files(engine: Driver, container: str, files: Mapping[str, bytes]) -> Co
     raise EngineError(f"The configuration could not be written: {found.output.strip()[:MAX_MESSAGE]}")
 
 
+def read_config(engine: Driver, container: str) -> str:
+    """The haproxy.cfg that it loaded last. Raises `EngineError`."""
+    found = run_command(engine, container, ["cat", CONFIG_FILE])
+    return found.output if found.exit_code == 0 else ""
+
+
 def take_out(engine: Driver, container: str, places: Iterable[tuple[int, str, str]]) -> None:
     """Have workers send nothing more to servers; what goes on is finished. Raises `EngineError`."""
     commands = [f"@!{pid} set server {backend}/{server} state maint" for pid, backend, server in places]

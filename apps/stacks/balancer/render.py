@@ -141,6 +141,16 @@ def _head(custom: CustomText) -> tuple[list[str], dict[int, str]]:
     return lines, origins
 
 
+def custom_text_of(text: str) -> CustomText:
+    """The custom lines of a haproxy.cfg that was rendered before."""
+    found = []
+    for section, ours in (("global", _GLOBAL), ("defaults", _DEFAULTS)):
+        _before, _head, rest = f"\n{text}".partition(f"\n{section}\n")
+        lines = [line.strip() for line in rest.partition("\n\n")[0].splitlines()]
+        found.append("\n".join(line for line in lines if line not in ours.splitlines()))
+    return CustomText(*found)
+
+
 def _sections(
     config: BalancerConfig, listeners: Sequence[Listener], challenges: Challenges | None, certificates: str
 ) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -19,11 +19,11 @@ from apps.drivers.base import Driver, EngineError
 from apps.hosts.selectors import driver_of
 from apps.stacks.balancer import haproxy
 from apps.stacks.balancer.challenges import challenges_of
-from apps.stacks.balancer.config import DRAINING, BalancerConfig
+from apps.stacks.balancer.config import DRAINING, BalancerConfig, CustomText
 from apps.stacks.balancer.draining import BALANCED, RELEASED, leaving_containers, released_status, servers_of
 from apps.stacks.balancer.process import HaproxyProcess, server_states
 from apps.stacks.balancer.quoting import UnsafeText, section_name
-from apps.stacks.balancer.render import STATE_FILE, Rendering, render
+from apps.stacks.balancer.render import STATE_FILE, Rendering, custom_text_of, render
 from apps.stacks.balancer.selectors import balancer_config
 from apps.stacks.models import Service, Slot
 from apps.stacks.service_options import BALANCER
@@ -70,6 +70,7 @@ class _Visit:
     before: Loaded
     rendering: Rendering
     leaving: Sequence[Container]
+    render_with: Callable[[CustomText], Rendering]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,16 @@ def with_balancer(row: Service, result: ReconcileResult) -> ReconcileResult:
     if row.kind != BALANCER or row.desired != "active":
         return result
     leaving = leaving_containers(row.environment_id)
+    config, material = _what_to_load(row, leaving)
+    challenges = challenges_of(row.environment_id)
+
+    def render_with(custom: CustomText) -> Rendering:
+        return render(replace(config, custom=custom), material, challenges)
+
     try:
-        rendering = render(*_what_to_load(row, leaving), challenges_of(row.environment_id))
+        visits = _visits(row, render_with(config.custom), leaving, render_with)
     except UnsafeText as error:
         return replace(result, message=str(error))
-    visits = _visits(row, rendering, leaving)
     with ThreadPoolExecutor(_AT_ONCE) as pool:  # it has no threads before the first call
         outcomes = list(pool.map(_visit, visits))
     sessions: Counter[int] = Counter()
@@ -127,7 +133,9 @@ def _without(config: BalancerConfig, leaving: Sequence[Container]) -> BalancerCo
     return replace(config, backends=tuple(backends)) if gone else config
 
 
-def _visits(row: Service, rendering: Rendering, leaving: Sequence[Container]) -> list[_Visit]:
+def _visits(
+    row: Service, rendering: Rendering, leaving: Sequence[Container], render_with: Callable[[CustomText], Rendering]
+) -> list[_Visit]:
     """The balancer's containers that run on engines which answer."""
     slots = Slot.objects.filter(service=row).select_related("container__host", "successor__host")
     known = row.status.get(BALANCED, {})
@@ -139,7 +147,8 @@ def _visits(row: Service, rendering: Rendering, leaving: Sequence[Container]) ->
             engine = driver_of(container.host)
         except EngineError:
             continue
-        found.append(_Visit(container, engine, Loaded.from_json(known.get(str(container.pk))), rendering, leaving))
+        before = Loaded.from_json(known.get(str(container.pk)))
+        found.append(_Visit(container, engine, before, rendering, leaving, render_with))
     return found
 
 
@@ -172,13 +181,28 @@ def _load_and_let_go(visit: _Visit, before: Loaded, *, is_behind: bool) -> _Outc
 def _load(visit: _Visit, before: Loaded, process: HaproxyProcess) -> Loaded:
     """Have it loaded; one that is refused is not tried again until it is another."""
     rendering, now = visit.rendering, timezone.now().isoformat()
-    files = {**rendering.files, STATE_FILE: server_states(process, rendering.servers).encode()}
-    refusal = haproxy.load_files(visit.engine, visit.container.external_id, files)
+    refusal = _load_rendering(visit, rendering, process)
     if refusal is None:
         return Loaded(before.run, rendering.digest, now)
     origin = rendering.origins.get(refusal.line or 0)
     where = f"{origin} of its haproxy.cfg: " if origin else ""
-    return replace(before, at=now, refused=rendering.digest, error=f"{where}{refusal.reason}")
+    refused = replace(before, at=now, refused=rendering.digest, error=f"{where}{refusal.reason}")
+    return replace(refused, digest=_load_with_former_text(visit, process)) if rendering.origins else refused
+
+
+def _load_rendering(visit: _Visit, rendering: Rendering, process: HaproxyProcess) -> haproxy.ConfigRefusal | None:
+    files = {**rendering.files, STATE_FILE: server_states(process, rendering.servers).encode()}
+    return haproxy.load_files(visit.engine, visit.container.external_id, files)
+
+
+def _load_with_former_text(visit: _Visit, process: HaproxyProcess) -> str:
+    """While a custom text is refused, servers still come and go: they are loaded with the text of before.
+
+    The digest of what was loaded; empty when that is refused as well.
+    """
+    former = custom_text_of(haproxy.read_config(visit.engine, visit.container.external_id))
+    rendering = visit.render_with(former)
+    return rendering.digest if _load_rendering(visit, rendering, process) is None else ""
 
 
 def _let_go(visit: _Visit, process: HaproxyProcess) -> Mapping[int, int]:

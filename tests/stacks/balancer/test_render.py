@@ -27,7 +27,7 @@ from apps.stacks.balancer.config import (
     in_order,
 )
 from apps.stacks.balancer.quoting import UnsafeText, quote, section_name
-from apps.stacks.balancer.render import Challenges, render
+from apps.stacks.balancer.render import Challenges, custom_text_of, render
 
 DIRECTIVES = {
     *("global", "defaults", "frontend", "backend", "resolvers", "peers", "peer", "mode", "bind", "balance", "server"),
@@ -229,6 +229,8 @@ def test_the_lines_of_a_custom_text_are_found_again() -> None:
         "maxconn 99": "global line 3",
         "timeout client 5s": "defaults line 2",
     }
+    assert custom_text_of(found.text) == CustomText("nbthread 2\nmaxconn 99", "timeout client 5s")
+    assert custom_text_of(render(BalancerConfig()).text) == custom_text_of("") == CustomText()
 
 
 def test_challenges_of_a_certificate_authority_come_before_all_rules() -> None:
