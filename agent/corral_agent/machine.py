@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shlex
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from corral_agent.counters import read_meminfo
 
 _MIB = 1024 * 1024
+_MOST_ROUTES, _ROUTES_READ = 200, 256 * 1024
 _MEMORY = {
     "memTotal": "MemTotal",
     "memFree": "MemFree",
@@ -29,6 +31,7 @@ def read_host_facts(engine: Mapping[str, Any], proc: Path = Path("/proc")) -> di
         "cpuInfo": read_cpu_info(proc),
         "memoryInfo": {name: read_meminfo(proc).get(key, 0) // _MIB for name, key in _MEMORY.items()},
         "diskInfo": {"mountPoints": read_disk_info()},
+        "networkInfo": {"routes": read_routes(proc)},
     }
 
 
@@ -63,6 +66,26 @@ def read_cpu_info(proc: Path) -> dict[str, Any]:
         "mhz": float(fields.get("cpu MHz") or 0),
         "loadAvg": [float(word) for word in (proc / "loadavg").read_text().split()[:3]],
     }
+
+
+def read_routes(proc: Path) -> list[str]:
+    """The IPv4 networks that the host reaches, but for the default route and Corral's own network."""
+    try:
+        with (proc / "net" / "route").open() as file:  # which has a million lines on a router of the internet
+            rows = [line.split() for line in file.read(_ROUTES_READ).splitlines()[1:]]
+    except OSError:
+        return []
+    found = {_network(row[1], row[7]) for row in rows if len(row) > 7 and not row[0].startswith("corral")}
+    return sorted(found - {""})[:_MOST_ROUTES]
+
+
+def _network(destination: str, mask: str) -> str:
+    """The kernel's two hexadecimal numbers, the last byte first; empty for the default route and what is odd."""
+    try:
+        address, bits = (int.from_bytes(bytes.fromhex(text), "little") for text in (destination, mask))
+        return str(ipaddress.IPv4Network((address, bits.bit_count()))) if bits else ""
+    except ValueError:
+        return ""
 
 
 def read_disk_info(

@@ -169,8 +169,8 @@ def reconcile_token(row: RegistrationToken) -> ReconcileResult:
 
 def host_info(info: EngineInfo, machine: Mapping[str, Any]) -> dict[str, Any]:
     """The v1 `host.info` structure, memory in MiB; `machine` is what the host's agent reports beyond its engine."""
-    reported = {name: machine.get(name) or {} for name in ("osInfo", "cpuInfo", "memoryInfo", "diskInfo")}
-    disks = {"diskInfo": reported["diskInfo"]} if reported["diskInfo"] else {}
+    reported = {name: machine.get(name) or {} for name in ("osInfo", "cpuInfo", "memoryInfo")}
+    optional = {name: machine[name] for name in ("diskInfo", "networkInfo") if machine.get(name)}
     return {
         "osInfo": {
             **reported["osInfo"],
@@ -180,7 +180,7 @@ def host_info(info: EngineInfo, machine: Mapping[str, Any]) -> dict[str, Any]:
         },
         "cpuInfo": {"modelName": info.architecture, **reported["cpuInfo"], "count": info.cpus},
         "memoryInfo": {**reported["memoryInfo"], "memTotal": info.memory // (1024 * 1024)},
-        **disks,
+        **optional,
         "dockerStorageDriver": info.storage_driver,
         "apiVersion": info.api_version,
     }

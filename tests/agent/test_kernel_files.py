@@ -310,3 +310,28 @@ def test_a_network_is_the_sum_of_what_is_not_inner(rows: list[tuple[str, int]]):
     text = HEADER + "".join(interface(name, number, number * 2) for name, number in rows)
     outer = sum(number for name, number in rows if name in {"eth0", "wlan0"})
     assert counters.sum_interfaces(text, ("lo", "veth")) == (outer, outer * 2)
+
+
+def route(name: str, destination: str, mask: str) -> str:
+    return f"{name}\t{destination}\t00000000\t0001\t0\t0\t0\t{mask}\t0\t0\t0\n"
+
+
+def test_routes_are_what_the_host_reaches_but_the_default_and_the_managed_network(tmp_path: Path):
+    rows = [
+        ("eth0", "00000000", "00000000"),
+        ("eth0", "0001A8C0", "00FFFFFF"),
+        ("docker0", "000011AC", "0000FFFF"),
+        ("corral0", "00002A0A", "0000FFFF"),
+        ("odd", "zz", "00FFFFFF"),
+        ("odd", "0101A8C0", "00FFFFFF"),
+    ]
+    table = "Iface Destination Gateway Flags RefCnt Use Metric Mask\n" + "".join(route(*row) for row in rows) + "odd\n"
+    assert machine.read_routes(proc(tmp_path, net_route=table)) == ["172.17.0.0/16", "192.168.1.0/24"]
+    assert machine.read_routes(tmp_path / "nowhere") == []
+
+
+@given(st.text(max_size=200))
+def test_a_table_of_routes_may_hold_anything(text: str):
+    for row in text.splitlines():
+        words = [*row.split(), "", "", ""]
+        assert isinstance(machine._network(words[0], words[1]), str)

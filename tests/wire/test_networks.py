@@ -9,6 +9,7 @@ import pytest
 from apps.control.models import AuditEntry
 from apps.core.ids import wire_id
 from apps.environments.models import Environment
+from apps.hosts.models import Host
 from apps.network.addresses import Claim, claim_address, release_address
 from apps.network.environment_networks import network_of
 
@@ -81,3 +82,11 @@ def test_an_environment_is_created_with_what_was_chosen(api_of: Any):
     assert (made.status, made["subnet"], made["encryption"]) == (201, "10.77.0.0/20", "none")
     usual = api_of("alice").post("projects", {"name": "usual"})
     assert (usual["subnet"], usual["encryption"]) == ("10.42.0.0/16", "wireguard")
+
+
+def test_a_network_that_a_host_reaches_already_is_refused(api_of: Any, lab: Environment, host: Host, key: str):
+    info = {**host.info, "networkInfo": {"routes": ["0.0.0.0/0", "10.99.3.0/24", 7]}}
+    Host.all_objects.filter(pk=host.pk).update(info=info)
+    refused = api_of("alice").inside(lab).put(key, {"subnet": "10.99.0.0/16"})
+    assert (refused.status, refused["fieldName"]) == (422, "subnet")
+    assert f"10.99.0.0/16 overlaps 10.99.3.0/24, which {host} reaches already" in refused["message"]
