@@ -234,3 +234,45 @@ def test_links_of_other_services_have_no_rules(api: ApiClient, stack: dict[str, 
     refused = api.post(f"services/{stack['front']}?action=addservicelink", body)
     assert refused.status in {202, 422}
     assert all(each["ports"] == [] for each in api.get("serviceconsumemaps")["data"])
+
+
+def test_aliases_and_external_services_are_targets(add: Any, api: ApiClient, stack: dict[str, str], idle: Idle):
+    made = add({"ports": ["80:8080"]})
+    body = {"environmentId": stack["stack"], "startOnCreate": True}
+    outside = api.post("externalservices", {**body, "name": "out", "externalIpAddresses": ["192.0.2.7"]})
+    alias = api.post("dnsservices", {**body, "name": "any"})
+    link = {"serviceLinks": [{"serviceId": stack["front"], "name": "front"}]}
+    assert api.post(f"dnsservices/{alias['id']}?action=setservicelinks", link).status == 202
+    links = [{"serviceId": outside["id"], "ports": ["/out"]}, {"serviceId": alias["id"]}]
+    assert api.post(f"loadbalancerservices/{made['id']}?action=setservicelinks", {"serviceLinks": links}).status == 202
+    idle()
+    config = _config(made)
+    first, last = (config.backend(each.backend).servers for each in config.rules)
+    assert [(each.address, each.port) for each in first] == [("192.0.2.7", 8080)]
+    addresses = Container.all_objects.filter(name__contains="_front_").values_list("address", flat=True)
+    assert {each.address for each in last} == set(addresses)
+
+
+def test_a_service_returns_to_the_rules_of_an_older_revision(
+    add: Any, api: ApiClient, stack: dict[str, str], idle: Idle
+):
+    made = add({"ports": ["80:8080"]})
+    url = f"loadbalancerservices/{made['id']}"
+    links = {"serviceLinks": [{"serviceId": stack["front"], "ports": ["a.com:80"]}]}
+    assert api.post(f"{url}?action=setservicelinks", links).status == 202
+    upgrade = {"inServiceStrategy": {"launchConfig": {**made["launchConfig"], "ports": ["81:9090"]}}}
+    assert api.post(f"{url}?action=upgrade", upgrade).status == 202
+    idle()
+    assert api.post(f"{url}?action=cancelupgrade", {}).status == 202
+    idle()
+    assert api.post(f"{url}?action=finishupgrade", {}).status == 202
+    idle()
+    Container.all_objects.filter(name__contains="_lb_").update(health="healthy")
+    enqueue("service", int(made["id"][2:]))
+    idle()
+    links = {"serviceLinks": [{"serviceId": stack["front"], "ports": ["b.com:81"]}]}
+    assert api.post(f"{url}?action=setservicelinks", links).status == 202
+    answer = api.post(f"{url}?action=returntorevision", {"revision": 1})
+    assert answer.status == 202, (answer["code"], answer["message"])
+    assert answer["launchConfig"]["ports"] == ["80:8080"]
+    assert [(each.port, each.host) for each in _config(made).rules] == [(80, "a.com")]
