@@ -124,6 +124,9 @@ def handover_columns(row: Service, action: str) -> dict[str, Any]:
 
 
 def links_back(row: Service) -> None:
-    """Let the links that moved lead to the service again, but for those that somebody has changed since."""
-    for service, name in row.upgrade.get("links", ()) if row.upgrade_phase == ROLLING_BACK else ():
+    """Let the links that moved lead to the service again, but for those that somebody has changed since.
+
+    Also as soon as it is canceled: what is left of this one is to be reached until somebody decides.
+    """
+    for service, name in row.upgrade.get("links", ()) if row.upgrade_phase in {ROLLING_BACK, CANCELED} else ():
         ServiceLink.objects.filter(service=service, name=name, target=row.upgrade_target_id).update(target=row)

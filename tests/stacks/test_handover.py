@@ -138,6 +138,24 @@ def test_canceled_half_way_both_stay_as_they_are_and_go_on_or_back(
     assert (old.scale, new.scale) == (2, 1)
 
 
+def test_links_that_moved_lead_back_as_soon_as_it_is_canceled(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, _new = pair
+    bob, before = actor_of("bob"), targets()
+    strategy = HandoverStrategy(3, 1, 60_000, update_links=True)
+    service_hand_over(old, Service.all_objects.get(name="new"), actor=bob, strategy=strategy)
+    assert targets() != before
+    reconcile_one("service", old.pk)
+    old.refresh_from_db()
+    service_act(old, "cancelupgrade", actor=bob)
+    assert targets() == before
+    until(step, "canceled-upgrade")
+    service_act(old, "finishupgrade", actor=bob)
+    until(step, "active")
+    assert targets() == before, "what is left of it keeps its links"
+
+
 def test_it_waits_for_containers_that_do_not_work_and_says_so(
     pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:

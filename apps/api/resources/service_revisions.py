@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.api.resources import launch
+from apps.api.resources.secret_values import sees_values
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
@@ -52,7 +53,7 @@ def _sidekicks(context: RowContext) -> list[Data]:
 
 
 def _sees_values(context: RowContext) -> bool:
-    return "values" in context.caller.actor.permissions(context.row.service.environment_id)
+    return sees_values(context, "service.environment_id")
 
 
 class ServiceRevisionResource(Resource):

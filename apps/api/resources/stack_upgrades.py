@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.api.resources.secret_values import if_values_visible
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource, RowContext
+from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
 from apps.stacks.models import Stack
 from apps.stacks.revision_diff import FieldChange
@@ -125,12 +126,7 @@ def serialize_difference(each: FieldChange) -> Data:
     }
 
 
-def _may_see_values(context: RowContext) -> bool:
-    return "values" in context.caller.actor.permissions(context.row.stack.environment_id)
-
-
-def _if_values_visible(name: str) -> Any:
-    return lambda context: (getattr(context.row, name) or None) if _may_see_values(context) else None
+_ENVIRONMENT = "stack.environment_id"
 
 
 class StackRevisionResource(Resource):
@@ -163,9 +159,9 @@ class StackRevisionResource(Resource):
         **ALWAYS_ACTIVE,
         "createdBy": lambda context: str(context.row.account) if context.row.account else None,
         "current": lambda context: context.row.number == context.row.stack.revision,
-        "dockerCompose": _if_values_visible("docker_compose"),
-        "environment": _if_values_visible("variables"),
-        "rancherCompose": _if_values_visible("rancher_compose"),
+        "dockerCompose": if_values_visible("docker_compose", _ENVIRONMENT),
+        "environment": if_values_visible("variables", _ENVIRONMENT),
+        "rancherCompose": if_values_visible("rancher_compose", _ENVIRONMENT),
         "services": lambda context: [each["name"] for each in context.row.services],
     }
     links = {"environment": Link("environment", attribute="stack_id")}

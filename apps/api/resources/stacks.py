@@ -10,6 +10,7 @@ from apps.api.resources import stack_upgrades
 from apps.api.resources.deleted_resources import RESTORE
 from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
 from apps.api.resources.removal_previews import preview_link
+from apps.api.resources.secret_values import if_values_visible
 from apps.api.resources.undoing import UNDO, undo_seconds
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
@@ -64,11 +65,6 @@ def _export(caller: ApiCaller, row: Stack, data: Data) -> Data:
 
 def _outputs(caller: ApiCaller, row: Stack, data: Data) -> None:
     stack_update(row, actor=caller.actor, outputs={**row.outputs, **data["outputs"]})
-
-
-def _if_values_visible(name: str) -> Any:
-    """The column, for callers who may see the values of environment variables, which it may contain."""
-    return lambda context: (getattr(context.row, name) or None) if context.may("values") else None
 
 
 def _health(context: RowContext) -> str:
@@ -135,9 +131,9 @@ class StackResource(Resource):
     """)
     computed = {
         "bundle": lambda context: None,  # noqa: ARG005 - read once, and kept as compose files
-        "dockerCompose": _if_values_visible("docker_compose"),
-        "rancherCompose": _if_values_visible("rancher_compose"),
-        "environment": _if_values_visible("variables"),
+        "dockerCompose": if_values_visible("docker_compose"),
+        "rancherCompose": if_values_visible("rancher_compose"),
+        "environment": if_values_visible("variables"),
         "lock": serialize_lock,
         "outputs": lambda context: context.row.outputs or None,
         "healthState": _health,
