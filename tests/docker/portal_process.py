@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,11 +90,13 @@ class Api:
         rows = self.get("containers?limit=1000&removed_null=1")["data"]
         return sorted((row for row in rows if row["name"].startswith(prefix)), key=lambda row: str(row["name"]))
 
-    def deploy(self, stack: str, service: str, scale: int, **launch: Any) -> tuple[Any, Any]:
-        """A stack with one started service of that many containers."""
+    def deploy(
+        self, stack: str, service: str, scale: int, unit: Mapping[str, Any] | None = None, **launch: Any
+    ) -> tuple[Any, Any]:
+        """A stack with one started service of that many containers; `unit` are further fields of the service."""
         made = self.create("environments", name=stack)
         config = {"imageUuid": "docker:bb:local", "ports": ["80/tcp"], **launch}
-        wanted = {"name": service, "environmentId": made["id"], "scale": scale, "launchConfig": config}
+        wanted = {"name": service, "environmentId": made["id"], "scale": scale, "launchConfig": config, **(unit or {})}
         return made, self.create("services", startOnCreate=True, **wanted)
 
     def until_state(self, row: Any, *states: str, seconds: float = 60) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import signal
 import time
 from collections.abc import Iterator
@@ -13,12 +11,10 @@ import pytest
 
 from tests.docker.portal_process import wait_until
 from tests.drill.cluster import DrillCluster
+from tests.drill.killed_upgrades import TURNS, play_turns
 from tests.drill.upgrade_drill import NEW, OLD, PREFIX, UpgradedService
 
 pytestmark = [pytest.mark.docker, pytest.mark.drill]
-
-# Twenty turns take half an hour: `make drill-upgrades` asks for them.
-TURNS, SEED = int(os.environ.get("DRILL_TURNS", "3")), int(os.environ.get("DRILL_SEED", "11"))
 
 
 @pytest.fixture
@@ -87,55 +83,12 @@ def test_to_an_image_that_is_nowhere(ten: UpgradedService, drill: Any, *, start_
     assert {each["Id"] for each in ten.seen()} == before
 
 
-class Killer:
-    """Ends the portal (its worker with it), an agent or an engine without warning, and starts it again."""
+@pytest.mark.skipif(not TURNS, reason="make drill-upgrades: minutes, at random moments")
+@pytest.mark.parametrize("has_sidekick", [False, True])
+def test_killed_at_any_moment(cluster: DrillCluster, drill: Any, *, has_sidekick: bool) -> None:
+    def kill_portal(down: float) -> None:
+        cluster.portal.end(signal.SIGKILL)  # its worker with it
+        time.sleep(down)
+        cluster.portal.start()
 
-    def __init__(self, cluster: DrillCluster, chance: random.Random) -> None:
-        self.cluster, self.chance = cluster, chance
-
-    def strike(self) -> str:
-        """Something dies; what."""
-        time.sleep(self.chance.uniform(0, 2))
-        number, down = self.chance.randint(1, 3), self.chance.uniform(0, 2)
-        what = self.chance.choice(["portal", "agent", "engine"])
-        if what == "portal":
-            self.cluster.portal.end(signal.SIGKILL)
-            time.sleep(down)
-            self.cluster.portal.start()
-            return what
-        if what == "agent":
-            self.cluster.agents[number].end(signal.SIGKILL)
-            time.sleep(down)
-            self.cluster.agents[number].start()
-        else:
-            self.cluster.fleet.engines[number].end(signal.SIGKILL)
-            time.sleep(down)
-            self.cluster.fleet.engines[number].restart()
-        return f"{what} of h{number}"
-
-
-@pytest.mark.skipif("DRILL_TURNS" not in os.environ, reason="make drill-upgrades: minutes, at random moments")
-def test_killed_at_any_moment(cluster: DrillCluster, drill: Any) -> None:
-    chance = random.Random(SEED)  # noqa: S311 - a sequence, no secret
-    killer, image, log = Killer(cluster, chance), OLD, [f"seed {SEED}, {TURNS} turns"]
-    service = UpgradedService.deploy(cluster, 5)
-    try:
-        for turn in range(TURNS):
-            other, by, new_first = NEW if image == OLD else OLD, chance.randint(1, 3), chance.random() < 0.5
-            ending = chance.choice(["finishupgrade", "rollback"])
-            log.append(f"turn {turn} of seed {SEED}: upgrade by {by}{', new first' * new_first}, {ending}")
-            with drill("U5", log[-1], "no double, no orphan, what was wanted last"):
-                service.upgrade(other, batchSize=by, startFirst=new_first)
-                log.append(f"killed: {killer.strike()}")
-                service.until("upgraded", seconds=240)
-                service.check_no_double()
-                service.act(ending)
-                log.append(f"killed: {killer.strike()}")
-                image = other if ending == "finishupgrade" else image
-                service.until("active", seconds=240)
-                service.until_all_run(image, 5)
-                service.check_no_double()
-                cluster.wait_for_hosts(active=3, seconds=60)
-    except (AssertionError, OSError) as error:
-        raise AssertionError("\n".join([*log, str(service.images()), str(error)])) from error
-    service.remove()
+    play_turns(UpgradedService.deploy(cluster, 5, has_sidekick=has_sidekick), {"portal": kill_portal}, drill)

@@ -12,7 +12,7 @@ from apps.containers.engine import UUID_LABEL
 from tests.docker.portal_process import wait_until
 from tests.drill.cluster import DrillCluster
 
-OLD, NEW = "bb:local", "bb:two"
+OLD, NEW, SIDEKICK = "bb:local", "bb:two", "bb:side"
 STACK, PREFIX = "upgrades", "upgrades_web_"
 COUNTED = {"start": 1, "die": -1}
 
@@ -24,16 +24,23 @@ class UpgradedService:
     cluster: DrillCluster
     stack: Any
     row: Any
+    sidekick: str = ""  # its image
 
     @classmethod
-    def deploy(cls, cluster: DrillCluster, scale: int) -> UpgradedService:
-        """The old image, on all hosts; the new one is the same under a second name."""
+    def deploy(cls, cluster: DrillCluster, scale: int, *, has_sidekick: bool = False) -> UpgradedService:
+        """The old image, on all hosts; the new one is the same under a second name.
+
+        A sidekick shares the network of its primary container, and so is replaced with it.
+        """
         for host in cluster.fleet.hosts.values():
-            host.terminal.tag(OLD, "bb", "two")
-        stack, row = cluster.api.deploy(STACK, "web", scale)
-        made = cls(cluster, stack, row)
+            for tag in (NEW, SIDEKICK):
+                host.terminal.tag(OLD, *tag.split(":"))
+        beside = {"name": "log", "imageUuid": f"docker:{SIDEKICK}", "networkLaunchConfig": "web"}
+        more = {"secondaryLaunchConfigs": [beside]} if has_sidekick else {}
+        stack, row = cluster.api.deploy(STACK, "web", scale, unit=more)
+        made = cls(cluster, stack, row, SIDEKICK if has_sidekick else "")
         made.until("active")
-        cluster.api.until_running(PREFIX, scale)
+        cluster.api.until_running(PREFIX, scale * (1 + has_sidekick))
         return made
 
     def remove(self) -> None:
@@ -63,8 +70,9 @@ class UpgradedService:
         return dict(Counter((each["Image"], each["State"]) for each in self.seen()))
 
     def until_all_run(self, image: str, count: int) -> None:
-        """Wait until there are so many of the image on the engines, all running, and nothing besides."""
-        wait_until(lambda: self.images() == {(image, "running"): count}, seconds=120, what=f"{count} of {image}")
+        """Wait until there are so many of the image on the engines, all running, and nothing besides sidekicks."""
+        expected = {(each, "running"): count for each in (image, self.sidekick) if each}
+        wait_until(lambda: self.images() == expected, seconds=120, what=f"{count} of {image}")
 
     def hosts_in_use(self) -> set[str]:
         return {each["host"] for each in self.cluster.engine_containers(PREFIX).values()}

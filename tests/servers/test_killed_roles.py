@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.drill.cluster import SERVICE, STACK, DrillCluster
 from tests.drill.host_agent import HostAgent
+from tests.drill.killed_upgrades import TURNS, play_turns
+from tests.drill.upgrade_drill import UpgradedService
 from tests.fleet.fleet import Fleet
 from tests.servers.role_processes import RoleProcesses
 
@@ -63,6 +66,17 @@ def test_each_role_may_be_killed(spread: DrillCluster, roles: RoleProcesses):
     after = spread.wait_until_consistent(COUNT + 3, seconds=90)
     assert after[name]["host"] == was["host"]
     assert {n: e["id"] for n, e in after.items() if n != name} == {n: e["id"] for n, e in more.items() if n != name}
+
+
+@pytest.mark.skipif(not TURNS, reason="make drill-upgrades: minutes, at random moments")
+def test_upgrades_while_roles_are_killed_at_any_moment(spread: DrillCluster, roles: RoleProcesses) -> None:
+    def kill(name: str, down: float) -> None:
+        roles.end(name, signal.SIGKILL)
+        time.sleep(down)
+        roles.start(name)
+
+    portal = {name: partial(kill, name) for name in ("worker", "web", "gateway", "beat")}
+    play_turns(UpgradedService.deploy(spread, 5), portal)
 
 
 def _killed(roles: RoleProcesses, name: str) -> None:
