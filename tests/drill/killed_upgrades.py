@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from tests.drill.upgrade_drill import NEW, OLD, UpgradedService
 
-# Twenty turns take half an hour: `make drill-upgrades` asks for them.
+# A turn takes a minute and more: `make drill-upgrades` asks for them.
 TURNS, SEED = int(os.environ.get("DRILL_TURNS", "0")), int(os.environ.get("DRILL_SEED", "11"))
 Record = Callable[[str, str, str], AbstractContextManager[None]]
 Kill = Callable[[float], None]  # ends something without warning, and starts it again after so many seconds
