@@ -53,7 +53,7 @@ def images(terminal: docker.APIClient) -> list[tuple[str, str]]:
 
 def upgrade(api: Api, row: Any, image: str = NEW, **strategy: Any) -> Any:
     config = {**api.reload(row)["launchConfig"], "imageUuid": f"docker:{image}", **strategy.pop("launch", {})}
-    settings = {"batchSize": 3, "intervalMillis": 100, **strategy}
+    settings = {"batchSize": 3, "intervalMillis": 100, "minReadySeconds": 0, **strategy}
     return api.act(api.reload(row), "upgrade", inServiceStrategy={"launchConfig": config, **settings})
 
 
