@@ -15,7 +15,6 @@ from portal.tools.apt import PackageUnavailable, download_package
 _TIMEOUT = 120
 _MAX_ROUNDS = 6  # a library of a library of a library: Debian's haproxy needs three
 _DEPENDENCY = re.compile(r"(lib[a-z0-9.+-]+)")
-_LIBRARY = re.compile(r"(\S+) => (/\S+)|^\s*(/\S+)", re.MULTILINE)
 _FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 
 
@@ -69,10 +68,11 @@ class PackageFiles:
         missing: set[str] = set()
         for program in programs:
             text = _run(["ldd", str(program)], LD_LIBRARY_PATH=os.pathsep.join(sorted(folders)))
-            missing |= set(re.findall(r"(\S+) => not found", text))
-            for match in _LIBRARY.finditer(text):
-                path = Path(match[2] or match[3])
-                if path.is_file():
+            for line in text.splitlines():
+                name, _arrow, place = line.strip().rpartition(" => ")
+                if place == "not found":
+                    missing.add(name)
+                elif (path := Path(place.partition(" ")[0])).is_absolute() and path.is_file():
                     found[_path_inside(path, self.tree)] = path.resolve()
         return found, missing
 

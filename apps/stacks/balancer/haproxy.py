@@ -14,8 +14,8 @@ from apps.stacks.balancer.render import CONFIG_FILE, FOLDER
 NEXT_FILE = f"{FOLDER}/next.cfg"
 LOAD_SECONDS = 45.0
 MAX_MESSAGE = 500
-_ALERT = re.compile(r"\[ALERT\]\s+\(\d+\) : (.*)")
-_WHERE = re.compile(rf"\[{re.escape(NEXT_FILE)}:(\d+)\]\s*:?\s*")
+_ALERT = re.compile(r"\[ALERT\] {1,8}\(\d{1,10}\) : (.*)")
+_WHERE = re.compile(r"\[/etc/haproxy/next\.cfg:(\d+)\] ?:? ?")
 _NOISE = ("config : Error(s) found", "config : Fatal errors found")
 _REFUSED, _NOT_LOADED = 5, 6
 
