@@ -189,13 +189,13 @@ class Topology {
 
   drawService(service) {
     const targets = this.links.filter((link) => link.from === service.key).map((link) => this.services.get(String(link.to)).name);
-    const spoken = [service.name, service.state, service.note, targets.length ? `${this.view.dataset.to} ${targets.join(", ")}` : ""];
-    const node = element("a", { href: service.url, class: `topology-node is-${service.tone}`, "data-key": service.key, transform: `translate(${service.x} ${service.y})`, "aria-label": spoken.filter(Boolean).join(", ") });
+    const spoken = [service.state, targets.length ? `${this.view.dataset.to} ${targets.join(", ")}` : ""];
+    const node = element("a", { href: service.url, class: `topology-node is-${service.tone}`, "data-key": service.key, transform: `translate(${service.x} ${service.y})`, "aria-description": spoken.filter(Boolean).join(", ") });
     node.append(
-      element("title", {}, document.createTextNode(`${service.name}: ${service.state}`)),
       element("rect", { width: service.width, height: service.height, rx: 8 }),
       element("circle", { cx: 15, cy: 17, r: 4.5 }),
       element("text", { x: 27, y: 21, class: "name" }, shorten(service.name, service.width)),
+      " ",
       element("text", { x: 27, y: 37, class: "note" }, shorten(service.note || service.state, service.width)),
     );
     return node;

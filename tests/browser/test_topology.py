@@ -37,17 +37,17 @@ def test_the_graph_is_walked_through_by_keyboard_and_follows_changes(
     assert page.locator(".topology-link").count() == 2
     page.locator(".topology-node", has_text="front").focus()
     page.keyboard.press("ArrowRight")
-    label = "document.activeElement.getAttribute('aria-label')"
-    assert page.evaluate(label).startswith("middle, ")
-    assert page.evaluate(label).endswith("leads to back")
+    label = "document.activeElement.textContent"
+    assert page.evaluate(label).startswith("middle ")
+    assert page.evaluate("document.activeElement.getAttribute('aria-description')") == "inactive, leads to back"
     page.keyboard.press("ArrowRight")
-    assert page.evaluate(label).startswith("back, ")
+    assert page.evaluate(label).startswith("back ")
     letters = page.locator(".topology-node text.name").first.bounding_box()
     assert letters is not None
     assert letters["height"] >= 9
     late = f"late{size['width']}"
     api.create("services", name=late, environmentId=linked["stack"]["id"], launchConfig=IMAGE)
     page.locator(".topology-node", has_text=late).wait_for()
-    assert page.evaluate(label).startswith("back, ")  # the focus stayed where it was
+    assert page.evaluate(label).startswith("back ")  # the focus stayed where it was
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/services/{linked['back']['id'].removeprefix('1s')}")
