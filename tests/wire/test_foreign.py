@@ -41,21 +41,21 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     mallory.post(f"services/{one['id']}?action=addservicelink", {"serviceLink": {"serviceId": other["id"]}})
     mallory.post("externalservices", {"name": "db", "environmentId": made["id"], "hostname": "db.example.com"})
     mallory.post("dnsservices", {"name": "both", "environmentId": made["id"]})
+    mallory.post("loadbalancerservices", {**body, "name": "lb", "launchConfig": {"ports": ["80:80"]}})
     mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
     mallory.post("certificates", CERTIFICATE)
-    job = mallory.post("services", {**body, "name": "job", "schedule": {"cron": "0 3 * * *"}}).body
+    job = mallory.post("services", {**body, "name": "job", "schedule": {"cron": "0 3 * * *"}}).body["id"]
     reconcile_until_idle()
-    assert mallory.post(f"services/{job['id']}?action=runnow", {}).status < 300
+    assert mallory.post(f"services/{job}?action=runnow", {}).status < 300
     reconcile_until_idle()
     stack = mallory.post("environments", {"name": "file", "dockerCompose": "web:\n  image: sim:x\n"}).body
     reconcile_until_idle()
-    changed = {"dockerCompose": "web:\n  image: sim:y\n"}
-    assert mallory.post(f"environments/{stack['id']}?action=upgrade", changed).status < 300
-    assert Service.objects.within([foreign_environment.pk]).count() == 6
+    changed = mallory.post(f"environments/{stack['id']}?action=upgrade", {"dockerCompose": "web:\n  image: sim:y\n"})
+    assert changed.status < 300
+    assert Service.objects.within([foreign_environment.pk]).count() == 7
     assert ServiceLink.objects.count() == 1
-    root = wire_id("a", people.mallory.pk)
     session = Session.objects.create(account=people.mallory, digest="d", expires=timezone.now() + timedelta(hours=1))
-    found = {"account": root, "loginSession": wire_id("ls", session.pk)}
+    found = {"account": wire_id("a", people.mallory.pk), "loginSession": wire_id("ls", session.pk)}
     for each in TENANT_RESOURCES:
         listed = mallory.get(each.plural_name.lower())
         if listed.status == 200 and listed.ids:
