@@ -101,6 +101,7 @@ def test_words_for_people_are_marked_for_translation(path: Path):
     known = {
         "Corral", "TLS", "MiB", "tcp", "udp", "yml", "docker", "compose", "rancher", "stdout", "stderr", "json", "file",
         "local", "journald", "syslog", "none", "Ctrl", "thinsp", "nbsp", "stack", "environment", "GitHub", "SSH", "UTC",
+        "PEM", "HTTP", "HTTPS", "TCP", "insert", "rewrite", "prefix", "global", "defaults",
     }  # fmt: skip
     assert {word for word in re.findall(r"[A-Za-z]{3,}", bare) if word not in known} == set()
 

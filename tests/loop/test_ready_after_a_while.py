@@ -21,13 +21,14 @@ from tests.loop.simulated_fleet import SimulatedFleet
 pytestmark = pytest.mark.faces
 
 NEW, OLD = "bb:new", "bb:local"
+TICK = 10  # seconds: real time counts too, and on a busy machine a test takes some
 START_FIRST = UpgradeStrategy(interval_ms=100, start_first=True)
 STOP_FIRST = UpgradeStrategy(interval_ms=100)
 
 
 @pytest.fixture(autouse=True)
-def five_seconds(settings: Any) -> None:
-    settings.MIN_READY_SECONDS = 5
+def five_ticks(settings: Any) -> None:
+    settings.MIN_READY_SECONDS = 5 * TICK
 
 
 @pytest.fixture
@@ -63,10 +64,10 @@ def state(row: Service) -> str:
     return str(row.display_state)
 
 
-def wait(fleet: SimulatedFleet, seconds: float, hook: Callable[[], None] | None = None) -> None:
-    """Time passes in seconds, without any look at the hosts."""
-    for _ in range(int(seconds)):
-        fleet.pass_moment(seconds=1)
+def wait(fleet: SimulatedFleet, ticks: int, hook: Callable[[], None] | None = None) -> None:
+    """Time passes in ticks, without any look at the hosts."""
+    for _ in range(ticks):
+        fleet.pass_moment(seconds=TICK)
         if hook is not None:
             hook()
 
@@ -155,7 +156,7 @@ def test_seconds_may_be_set_for_one_upgrade(fleet: SimulatedFleet, web: Service)
     service_act(web, "finishupgrade", actor=fleet.actor)
     fleet.run()
     config = LaunchConfig.from_wire({"imageUuid": f"docker:{OLD}"})
-    strategy = UpgradeStrategy(batch_size=2, interval_ms=100, min_ready=30)
+    strategy = UpgradeStrategy(batch_size=2, interval_ms=100, min_ready=30 * TICK)
     web.refresh_from_db()
     service_upgrade(web, actor=fleet.actor, config=config, strategy=strategy)
     wait(fleet, 29)

@@ -24,7 +24,6 @@ from apps.control.reconcile import reconcile_one
 from apps.core.errors import Forbidden, Invalid
 from apps.core.models import Setting
 from apps.environments.models import Environment
-from apps.vault.acme import client as acme_client
 from apps.vault.acme import issuance
 from apps.vault.acme.client import AcmeClient, AcmeError, describe_problem
 from apps.vault.acme.request import check_email, check_names, placeholder, signing_request
@@ -130,7 +129,7 @@ def server(monkeypatch: Any) -> Callable[[Server], list[tuple[str, str]]]:
             response.headers.update(headers)
             return response
 
-        monkeypatch.setattr(acme_client, "send_request", send)
+        monkeypatch.setattr("apps.accounts.providers.http.send_request", send)
         return asked
 
     return install

@@ -111,6 +111,15 @@ SECTIONS = (
         },
     ),
     SettingSection(
+        "balancers",
+        _("Balancers"),
+        {
+            "lb.drain.seconds": SettingLabel(
+                _("Time to end requests"), _SECONDS, _("Before a container behind a balancer stops. 0: none.")
+            ),
+        },
+    ),
+    SettingSection(
         "tools",
         _("rancher-compose downloads"),
         {
@@ -129,6 +138,7 @@ ADVANCED = SettingSection(
         "acme.authority": SettingLabel(
             _("Authority of the ACME server"), "", _("Its certificate as PEM; empty: those that everybody trusts.")
         ),
+        "lb.haproxy.image": SettingLabel(_("Image of balancers")),
         "api.show.removed.for.seconds": SettingLabel(_("Lists show removed rows for"), _SECONDS),
         "api.sub.ping.interval.millis": SettingLabel(_("Pause between pings on sockets"), _MILLISECONDS),
         "api.auth.provider.configured": SettingLabel(_("Login provider that v1 clients see")),

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import requests
-
-from apps.accounts.providers.http import send_request
 from apps.vault.acme.signing import load_key, public_jwk, sign
+
+if TYPE_CHECKING:
+    import requests
 
 TIMEOUT_SECONDS = 5.0
 STEP_SECONDS = 45.0  # all requests of one step: shorter than the lease of the row
@@ -100,6 +100,10 @@ class AcmeClient:
         return nonce
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
+        from requests import RequestException
+
+        from apps.accounts.providers.http import send_request
+
         if monotonic() > self._until:
             raise AcmeError("The ACME server takes too long to answer.")
         headers = {"Content-Type": _JOSE, "User-Agent": "corral"}
@@ -114,7 +118,7 @@ class AcmeClient:
                     allow_redirects=method == "GET",
                     **options,
                 )
-            except requests.RequestException as error:
+            except RequestException as error:
                 raise AcmeError(f"The ACME server cannot be reached: {_reason(error)}") from error
 
 
