@@ -100,7 +100,7 @@ class AcmeClient:
         return nonce
 
     def _send(self, method: str, url: str, **options: Any) -> requests.Response:
-        from requests import RequestException
+        import requests
 
         from apps.accounts.providers.http import send_request
 
@@ -118,7 +118,7 @@ class AcmeClient:
                     allow_redirects=method == "GET",
                     **options,
                 )
-            except RequestException as error:
+            except requests.RequestException as error:
                 raise AcmeError(f"The ACME server cannot be reached: {_reason(error)}") from error
 
 
