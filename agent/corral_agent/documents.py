@@ -7,13 +7,13 @@ the agent starts, before the portal is reached.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+
+from corral_agent.private_file import write_private
 
 log = logging.getLogger("corral_agent")
 
@@ -86,16 +86,9 @@ class HostDocuments:
 
     def _keep(self, name: str, document: object) -> None:
         """Whole or not at all. Without a disk the agent goes on: the portal will send it again."""
-        path = self._folder / f"{name}.json"
-        part = path.with_suffix(".part")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                part.unlink()
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(handle, "w") as file:
-                json.dump(document, file)
-            part.replace(path)
+            write_private(self._folder / f"{name}.json", json.dumps(document))
         except OSError as error:
             log.warning("the document %s cannot be kept: %s", name, error.strerror)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 SERVICE_ADDRESS = "169.254.169.250"
-_IP_FREEBIND = 15  # linux/in.h; Python has no name for it
+IP_FREEBIND = 15  # linux/in.h; Python has no name for it
 
 
 def listen(port: int, address: str = SERVICE_ADDRESS) -> socket.socket:
@@ -13,7 +13,7 @@ def listen(port: int, address: str = SERVICE_ADDRESS) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        made.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         made.bind((address, port))
         made.listen(128)
         made.setblocking(False)  # noqa: FBT003 - as the standard library has it

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from corral_agent import keys
+from corral_agent.private_file import write_private
 
 _FILE = "agent.json"
 
@@ -87,16 +86,8 @@ class Store:
     def update(self, **changed: str | bool) -> State:
         """Change the state and save it: whole or not at all, even if the power fails. Raises `BadState`."""
         self.state = replace(self.state, **changed)  # type: ignore[arg-type]  # names are checked by replace itself
-        part = self._path.with_suffix(".part")
         try:
-            with contextlib.suppress(FileNotFoundError):
-                part.unlink()
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(handle, "w") as file:
-                json.dump(asdict(self.state), file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._path)
+            write_private(self._path, json.dumps(asdict(self.state)), is_synced=True)
         except OSError as error:
             raise BadState(f"{self._path} cannot be written: {error.strerror}.") from None
         return self.state

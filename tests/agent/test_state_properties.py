@@ -102,7 +102,7 @@ def test_what_cannot_be_stored_is_reported_and_the_old_file_stays(tmp_path: Path
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("corral_agent.state.os.fsync", full)
+    monkeypatch.setattr("corral_agent.private_file.os.fsync", full)
     with pytest.raises(BadState, match="cannot be written: No space left"):
         store.update(host_id="1h2")
     assert Store(tmp_path).state.host_id == "1h1"

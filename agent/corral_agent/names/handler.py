@@ -13,7 +13,7 @@ from corral_agent.names.answering import Answering
 from corral_agent.names.document import parse_names
 from corral_agent.names.server import NameServer
 from corral_agent.names.upstream import HostResolvers, Upstream
-from corral_agent.names.zone import SERVER_ADDRESS
+from corral_agent.service_address import SERVICE_ADDRESS
 
 log = logging.getLogger("corral_agent")
 
@@ -30,7 +30,7 @@ class NamesHandler:
     """The name server of one host, from its first document on; `off` is why there is to be none."""
 
     def __init__(
-        self, address: str = SERVER_ADDRESS, port: int = PORT, resolvers: HostResolvers | None = None, off: str = ""
+        self, address: str = SERVICE_ADDRESS, port: int = PORT, resolvers: HostResolvers | None = None, off: str = ""
     ) -> None:
         self._address, self._port = address, port
         self._upstream = Upstream(resolvers or HostResolvers())

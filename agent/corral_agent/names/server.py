@@ -11,6 +11,7 @@ from typing import Any
 
 from corral_agent.names.answering import Answering
 from corral_agent.names.packet import MalformedMessage
+from corral_agent.service_address import IP_FREEBIND
 
 MAX_QUESTIONS_PER_SECOND = 2_000
 """From one address. The whole server answers some twenty thousand in a second of one processor."""
@@ -19,7 +20,7 @@ _IDLE_SECONDS = 10.0
 _BATCH = 64  # datagrams for each turn of the event loop, which has other things to do too
 _MAX_QUESTION = 4_096
 _RECEIVE_BUFFER = 4 << 20
-_IP_FREEBIND, _SO_RCVBUFFORCE = 15, 33  # not in Python's socket module
+_SO_RCVBUFFORCE = 33  # not in Python's socket module
 
 Source = tuple[Any, ...]
 
@@ -174,7 +175,7 @@ def _bound(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
     try:
         sock.settimeout(0)
         with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         if kind is socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:

@@ -15,7 +15,7 @@ from pathlib import Path
 from corral_agent.names import packet
 from corral_agent.names.packet import MalformedMessage
 from corral_agent.names.reply_cache import ReplyCache
-from corral_agent.names.zone import SERVER_ADDRESS
+from corral_agent.service_address import SERVICE_ADDRESS
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 TIMEOUT = 2.0
@@ -44,7 +44,7 @@ def servers_of(text: str) -> list[str]:
             continue
         with contextlib.suppress(ValueError):
             address = str(ipaddress.ip_address(words[1].partition("%")[0]))
-            if address != SERVER_ADDRESS and address not in found:
+            if address != SERVICE_ADDRESS and address not in found:
                 found.append(words[1] if ":" in address else address)
     return found[:_MAX_SERVERS]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from corral_agent.names.document import Names, View
+from corral_agent.service_address import SERVICE_ADDRESS
 
-SERVER_ADDRESS = "169.254.169.250"
-HOST_ADDRESSES = frozenset({SERVER_ADDRESS, "127.0.0.1", "::1"})
-FIXED_RECORDS: Mapping[str, tuple[str, ...]] = {"rancher-metadata": (SERVER_ADDRESS,)}
+HOST_ADDRESSES = frozenset({SERVICE_ADDRESS, "127.0.0.1", "::1"})
+FIXED_RECORDS: Mapping[str, tuple[str, ...]] = {"rancher-metadata": (SERVICE_ADDRESS,)}
 _REVERSE = ".in-addr.arpa"
 
 

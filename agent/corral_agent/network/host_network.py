@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from corral_agent.network.found import (
     parse_routes,
 )
 from corral_agent.network.wireguard import FoundWireGuard
+from corral_agent.private_file import write_private
 
 log = logging.getLogger("corral_agent")
 
@@ -233,9 +233,4 @@ def _create_tunnel() -> None:
 
 def _write_secret(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(f"{text}\n")
-    part.replace(path)
+    write_private(path, f"{text}\n")

@@ -52,7 +52,7 @@ def test_loopback_is_no_link_of_a_container():
     assert netlink.read_peer_mac(index, 2**31 - 1) == ""  # there is no such namespace
 
 
-def test_an_answer_to_an_echo_is_told_from_others():
+def test_an_answer_to_an_echo_is_recognised_among_others():
     request = echo_request(0x1234)
     assert struct.unpack("!4H", request)[0] == 0x0800
     assert sum(struct.unpack("!4H", request)) % 0xFFFF == 0
