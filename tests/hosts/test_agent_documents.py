@@ -33,6 +33,7 @@ class Names(DocumentSource):
         self.reports: list[Mapping[str, Any]] = []
         self.unsupported: list[str] = []
         self.failures: list[Exception] = []
+        self.faults: list[Exception] = []
 
     def versions(self) -> Mapping[int, str]:
         if self.failures:
@@ -42,6 +43,8 @@ class Names(DocumentSource):
     def build(self, host_id: int) -> dict[str, Any]:
         assert host_id == HOST
         self.builds += 1
+        if self.faults:
+            raise self.faults.pop()
         return dict(self.document)
 
     def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
@@ -138,6 +141,16 @@ def test_a_refused_document_is_sent_again_later(play: Callable[..., Names]):
         await asyncio.sleep(0.05)
         names.document = {"records": ["c"]}  # another cause than the version: the next attempt finds it
         await until(lambda: ["c"] in records(recorder)[-1:])
+
+    play(scenario, {"documents": ["names"]})
+
+
+def test_a_fault_in_what_makes_a_document_ends_nothing(play: Callable[..., Names]):
+    async def scenario(_: CheckingAgent, recorder: Recorder, names: Names, __: Tunnel) -> None:
+        await until(lambda: bool(recorder.applied))
+        names.faults, names.document, names.version = [ValueError("a bug")], {"records": ["b"]}, "2"
+        await until(lambda: records(recorder)[-1:] == [["b"]])
+        assert not names.faults
 
     play(scenario, {"documents": ["names"]})
 

@@ -28,6 +28,10 @@ _TOO_OLD = "The agent of this host is too old: update it."
 _READ_ONLY = "The agent of this host is read-only."
 
 
+class DocumentNotBuilt(Exception):
+    """A source failed."""
+
+
 class AgentDocuments:
     """One agent's documents, for as long as its tunnel is up; `hello` is what it said of itself."""
 
@@ -66,13 +70,23 @@ class AgentDocuments:
             return
         try:
             if name in self._taken:
-                await self._put(name, await run_in_thread(source.build, self._host_id))
+                await self._put(name, await self._build(source))
             else:
                 await run_in_thread(source.on_unsupported, self._host_id, self._excuse)
             self._pushed[name] = version
-        except (AgentResponseError, TimeoutError) as error:
+        except (AgentResponseError, TimeoutError, DocumentNotBuilt) as error:
             log.warning("document %s of host %s: %s", name, self._host_id, error)
             self._retry_at[name] = time.monotonic() + RETRY_DELAY
+
+    async def _build(self, source: DocumentSource) -> dict[str, Any]:
+        """The document. A fault in what makes it must not end the host's tunnel, and with it everything else."""
+        try:
+            return await run_in_thread(source.build, self._host_id)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            log.exception("document %s of host %s", source.name, self._host_id)
+            raise DocumentNotBuilt("it cannot be made") from error
 
     async def _put(self, name: str, document: dict[str, Any]) -> None:
         """Put a document, unless the agent has it: a version only says that it might be another one."""
