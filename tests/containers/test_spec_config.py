@@ -88,6 +88,7 @@ FULL: dict[str, Any] = {
     "workingDir": "/srv",
     "stopSignal": "SIGTERM",
     "stopTimeout": 30,
+    "drainTimeoutMs": 2500,
     "startOnCreate": False,
     "requestedHostId": "1h2",
     "registryCredentialId": "1c5",

@@ -187,6 +187,27 @@ def test_it_is_not_waited_for_longer_than_the_setting_says(
     assert sim.calls["stop"] == 1
 
 
+@pytest.mark.parametrize(("own", "at_once"), [(0, True), (120_000, False), (None, False)])
+def test_a_service_says_for_itself_how_long_its_containers_are_waited_for(
+    balancer: Service, web: Service, proxy: FakeHaproxy, sim: SimulatedDriver, actor_of: Any,
+    run_loop: Callable[[], None], monkeypatch: pytest.MonkeyPatch, own: int | None, at_once: bool,
+) -> None:  # fmt: skip
+    Setting.objects.create(name=DRAIN_SETTING, value="60")
+    leaver = containers(web)[0]
+    Container.all_objects.filter(pk=leaver.pk).update(spec={**leaver.spec, "drainTimeoutMs": own})
+    proxy.busy[server(leaver)] = 1
+    container_act(reload(leaver), "stop", actor=actor_of("bob"))
+    run_loop()
+    assert sim.calls["stop"] == at_once
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(seconds=61))
+    run_loop()
+    assert sim.calls["stop"] == (own != 120_000)
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(seconds=121))
+    run_loop()
+    assert sim.calls["stop"] == 1
+
+
 def test_one_that_is_started_again_is_let_go_of_too_and_comes_back(
     balancer: Service,
     web: Service,

@@ -64,6 +64,7 @@ FULL: dict[str, Any] = {
     "workingDir": "/srv",
     "stopSignal": "SIGQUIT",
     "stopTimeout": 30,
+    "drainTimeoutMs": 2500,
     "startOnCreate": False,
 }
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

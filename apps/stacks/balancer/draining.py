@@ -33,13 +33,19 @@ def reason_to_run(row: Container, since: str) -> tuple[str, Sequence[tuple[str, 
     """
     waiting = [each for each in balancers_of(row) if _holds(each, row, since)]
     began = parse_datetime(since) or timezone.now()
-    if not waiting or (timezone.now() - began).total_seconds() >= setting_int(DRAIN_SETTING):
+    if not waiting or (timezone.now() - began).total_seconds() >= drain_seconds(row):
         return "", ()
     sessions = sum(int(each.status.get(SESSIONS, {}).get(str(row.pk), 0)) for each in waiting)
     names = ", ".join(sorted(str(each) for each in waiting))
     what = f"{sessions} requests of {names} to end" if sessions else f"{names} to send it no more requests"
     unaware = [each for each in waiting if str(row.pk) not in each.status.get(SESSIONS, {})]
     return f"Waits for {what}.", [("service", each.pk) for each in unaware]
+
+
+def drain_seconds(row: Container) -> float:
+    """How long a container may wait for balancers: what its configuration says, else what the installation does."""
+    own = row.config.drain_timeout
+    return setting_int(DRAIN_SETTING) if own is None else own / 1000
 
 
 def _holds(balancer: Service, row: Container, since: str) -> bool:

@@ -206,6 +206,7 @@ def _rancher_service(service: ComposeService) -> dict[str, Any]:
         **rancher_part(service),
         "description": service.description or None,
         "start_on_create": None if service.config.start_on_create else False,
+        "drain_timeout_ms": service.config.drain_timeout,
         "health_check": _health(check.to_wire()) if check else None,
         "metadata": {name: each for name, each in service.metadata.items() if name != HASH_LABEL} or None,
     }

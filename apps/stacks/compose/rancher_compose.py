@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.containers.launch.fields.rights import MAX_DRAIN_MS
 from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid
 from apps.core.fields import Check, boolean, integer, text
@@ -30,12 +31,13 @@ HEALTH_KEYS = {
     "recreate_on_quorum_strategy_config": "recreateOnQuorumStrategyConfig",
 }
 _KNOWN = {
-    *("scale", "health_check", "start_on_create", "metadata", "description"),
+    *("scale", "health_check", "start_on_create", "drain_timeout_ms", "metadata", "description"),
     *BALANCER_KEYS,
     *("type", "external_ips", "hostname", "retain_ip", "scale_policy", "upgrade_strategy"),
 }
 _SCALE = integer(0, 1000)
 _DESCRIPTION = text(high=1024)
+_DRAIN = integer(0, MAX_DRAIN_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
         fields |= {"healthCheck": check} if given.get("type", SERVICE) in {SERVICE, BALANCER} else {}
     if "start_on_create" in given:
         fields["startOnCreate"] = boolean("start_on_create", parse_boolean(given["start_on_create"]))
+    if "drain_timeout_ms" in given:
+        fields["drainTimeoutMs"] = _DRAIN("drain_timeout_ms", _whole_number(given["drain_timeout_ms"]))
     metadata = given.get("metadata", {})
     if not isinstance(metadata, LineMap | dict):
         raise Invalid("metadata", "InvalidFormat", "metadata must be a map.")

@@ -19,6 +19,7 @@ from apps.containers.launch.fields.resources import ResourceFields
 from apps.containers.launch.values import DEVICE, PATH, check_capability, check_signal
 from apps.core.fields import integer, list_of, map_text, mapping, text
 
+MAX_DRAIN_MS = 600_000  # as much as the installation's setting may be
 _NOT_IN_SWARM = "refused: swarm has no such field"
 
 
@@ -155,6 +156,15 @@ class RightsFields(ResourceFields):
         engine=process("StopTimeout"),
         compose=ComposeKey("stop_grace_period", "seconds"),
         kubernetes="terminationGracePeriodSeconds", swarm="ContainerSpec.StopGracePeriod",
+    )  # fmt: skip
+    drain_timeout: int | None = launch_field(
+        "drainTimeoutMs", "int", integer(0, MAX_DRAIN_MS),
+        compose=ComposeKey("drain_timeout_ms", "rancher"),
+        form=FormControl(
+            section="network", kind="number", label=_("Drain timeout"), factor=1000, opens=True,
+            hint=_("seconds that its stop waits for requests of balancers to end"),
+        ),
+        kubernetes="containers[].lifecycle.preStop: sleep for so long", swarm="refused: its routing mesh does not wait",
     )  # fmt: skip
     start_on_create: bool = launch_field(
         "startOnCreate", "boolean", default=True,
