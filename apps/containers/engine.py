@@ -19,6 +19,7 @@ from apps.containers.models import Container
 from apps.containers.name_servers import with_name_server
 from apps.containers.network_checks import TARGET, check_target, combined_health, subnet_of
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
+from apps.containers.published_ports import with_host_ports
 from apps.containers.selectors import find_container
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -147,7 +148,7 @@ def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
 
 def _build_body(row: Container, engine: Driver) -> tuple[dict[str, Any], str]:
     """The create body, and the network of its environment that the container is to be in."""
-    config = with_name_server(row)
+    config = with_host_ports(row, with_name_server(row))
     managed = config.network_mode == "managed"
     members = peers_in_unit(row)
     lent = {name: _lent_engine_id(row, name, peer) for name, peer in members.items()}

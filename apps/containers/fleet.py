@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from apps.containers.models import Container
+from apps.containers.published_ports import numbers_by_host
 from apps.containers.selectors import Counts, HostUse, counts_by_host
 from apps.environments.models import TenantRow
 from apps.hosts.fleet import Fleet, HostPort, HostView, Neighbour
@@ -94,11 +95,13 @@ def _occupants(environment_id: int) -> QuerySet[Container]:
 
 
 def _ports_by_host(environment_id: int) -> dict[int, set[HostPort]]:
-    """The fixed ports that containers of the environment hold or will hold, per host."""
+    """The ports that containers of the environment hold or will hold, per host: theirs, and those chosen for them."""
     found: dict[int, set[HostPort]] = defaultdict(set)
     rows = _occupants(environment_id).exclude(fixed_ports=[])
     for host_id, ports in rows.values_list("host", "fixed_ports"):
         found[host_id].update((p[0], p[1], p[2]) for p in ports)
+    for host_id, number, protocol in numbers_by_host(environment_id):
+        found[host_id].add(("", number, protocol))
     return found
 
 

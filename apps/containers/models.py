@@ -26,8 +26,9 @@ class Container(TenantRow):
     `restart_mark` counts the restarts requested, `reserved_memory` (bytes) and `reserved_milli_cpu` are what its
     configuration reserves, where they can be summed up. `deployment_unit` is what the containers of one unit have in
     common, which are on one host, and `launch_name` says which of them this is. `retained_address` names the place of
-    a service whose address is kept when its container is replaced. Observed: `host` (the scheduler's),
-    `external_id`, `address`, `health`, `placement` (the scheduler's trace), `first_running`, `start_count`.
+    a service whose address is kept when its container is replaced, `slot_key` the place whose published ports are kept.
+    Observed: `host` (the scheduler's), `external_id`, `address`, `health`, `placement` (the scheduler's trace),
+    `first_running`, `start_count`.
     `network_check` is the health check over the network (v1's `healthCheck`), `check_report` what was found by it.
     """
 
@@ -50,6 +51,7 @@ class Container(TenantRow):
     deployment_unit = models.CharField(max_length=36, blank=True, db_index=True)
     launch_name = models.CharField(max_length=63, blank=True)
     retained_address = models.CharField(max_length=160, blank=True)
+    slot_key = models.CharField(max_length=160, blank=True)
 
     host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="containers")
     external_id = models.CharField(max_length=64, blank=True, db_index=True)
@@ -116,11 +118,37 @@ class Container(TenantRow):
         return self.status if isinstance(self.status, dict) else {}
 
 
+class PublishedPort(models.Model):
+    """The number of a host that was chosen for a published port without one.
+
+    `place` keeps it when the container is replaced: a slot of a service, or the container itself (its uuid).
+    `published` says which of its ports that is, such as `80/tcp`. Nobody uses it at present without a `container`.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
+    protocol = models.CharField(max_length=4)
+    number = models.PositiveIntegerField()
+    place = models.CharField(max_length=160, db_index=True)
+    published = models.CharField(max_length=100)
+    container = models.ForeignKey(Container, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["host", "protocol", "number"], name="one_holder_per_host_port"),
+            models.UniqueConstraint(fields=["container", "published"], name="one_number_per_published_port"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.protocol}"
+
+
 class ContainerEvent(models.Model):
     """What was done to keep a container going, and why: the same thing for the same reason is counted, not repeated.
 
-    `kind` is restarted, recreated, replaced, unhealthy, healthy, completed or failed; `spread_key` is the container's,
-    so that a service keeps the history of containers that are gone.
+    `kind` is restarted, recreated, replaced, unhealthy, healthy, completed, failed or port (published on another one
+    than before); `spread_key` is the container's, so that a service keeps the history of containers that are gone.
     """
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")

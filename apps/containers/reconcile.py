@@ -36,13 +36,15 @@ from apps.containers.lifecycle import DesiredContainer, Step, crash_restart_dela
 from apps.containers.managed_network import NotYet, ensure_network, note_outcome, reclaim_address
 from apps.containers.models import Container
 from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
+from apps.containers.published_ports import REFUSED_PORTS, note_removed, reclaim_ports
 from apps.containers.pull_waits import await_pull, require_fresh_image
-from apps.containers.stuck import ToBeMadeAnew, give_up, remove_stuck, to_be_made_anew_result
+from apps.containers.stuck import ToBeMadeAnew, remedy, remove_stuck, to_be_made_anew_result
 from apps.containers.timeline import ANEW, record_changes
 from apps.control.reconcile import extend_lease
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
     Driver,
+    EngineConflict,
     EngineContainer,
     EngineDown,
     EngineError,
@@ -54,12 +56,14 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
 
 STOP_GRACE = 10
+_OF_EARLIER_ATTEMPTS = {"final_exit_code", "pull_failed", LEAVING_SINCE, ANEW, REFUSED_PORTS}
 
 
 def reconcile_container(row: Container) -> ReconcileResult:
-    """Reconcile one container, and bring its address in the managed network up to date."""
+    """Reconcile one container, and bring up to date which address and which ports of its host it has."""
     result = _reconcile(row)
     note_outcome(row, result)
+    note_removed(row, result)
     return result
 
 
@@ -229,6 +233,7 @@ def _perform(row: Container, engine: Driver, seen: EngineContainer | None, step:
     if step in {"start", "create", "restart"}:
         _require_network(row)
         reclaim_address(row, seen)
+        reclaim_ports(row, seen)
     external_id = seen.id if seen else _create(row, engine)
     if step in {"stop", "restart"}:
         extend_lease(row, grace + 90)
@@ -259,11 +264,11 @@ def _require_network(row: Container) -> None:
 
 
 def _start_new(row: Container, engine: Driver, external_id: str, seen: EngineContainer | None) -> None:
-    """Start it; one that its engine will never start is made anew."""
+    """Start it; one that its engine will never start so is made anew."""
     try:
         _start(row, engine, external_id)
-    except EngineStuck as error:
-        give_up(row, engine, seen, external_id, error)
+    except (EngineStuck, EngineConflict) as error:
+        remedy(row, engine, seen, external_id, error)
 
 
 def _start(row: Container, engine: Driver, external_id: str) -> None:
@@ -290,8 +295,7 @@ def _step_result(
         "restart_mark": row.restart_mark,
     }
     status["crashes"] = 0 if over else _count_crashes(row, before, now, restarted=restarted, reached=reached)
-    for key in ("final_exit_code", "pull_failed", LEAVING_SINCE, ANEW):
-        status.pop(key, None)
+    status = {key: value for key, value in status.items() if key not in _OF_EARLIER_ATTEMPTS}
     status |= {"final_exit_code": now.exit_code or 0} if over else {}
     result = replace(result, status=status)
     if reached or not row.keep_running:

@@ -1,4 +1,4 @@
-"""Containers that their engine refuses to start for ever: they are made anew, with the volumes that they had."""
+"""Containers that their engine refuses to start as they are: they are made anew, with the volumes that they had."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 from apps.containers.deployment_units import peers_in_unit
 from apps.containers.engine import KEPT_VOLUMES, track_removing
 from apps.containers.managed_network import NotYet
-from apps.containers.models import Container
+from apps.containers.models import Container, PublishedPort
+from apps.containers.port_holders import holder_of
+from apps.containers.port_numbers import port_in_use
+from apps.containers.published_ports import REFUSED_PORTS
 from apps.containers.selectors import find_container
 from apps.containers.timeline import ANEW
 from apps.core.result import ReconcileResult
-from apps.drivers.base import Driver, EngineContainer, EngineStuck
+from apps.drivers.base import Driver, EngineConflict, EngineContainer, EngineStuck
 
+MAX_REFUSED = 50  # numbers that are not tried again; by then the first may be free
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -30,7 +34,27 @@ class ToBeMadeAnew(NotYet):
         self.status = status
 
 
-def give_up(row: Container, engine: Driver, seen: EngineContainer | None, external_id: str, error: EngineStuck) -> None:
+class OtherPort(NotYet):
+    """It is created once more with another number, as something on its host has the one that was chosen."""
+
+    def __init__(self, message: str, status: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def remedy(
+    row: Container, engine: Driver, seen: EngineContainer | None, external_id: str, error: EngineStuck | EngineConflict
+) -> None:
+    """Have one that its engine does not start made anew, in a way that may help; raises the error where nothing may."""
+    if isinstance(error, EngineStuck):
+        _give_up(row, engine, seen, external_id, error)
+    else:
+        _choose_other_port(row, engine, seen, external_id, error)
+
+
+def _give_up(
+    row: Container, engine: Driver, seen: EngineContainer | None, external_id: str, error: EngineStuck
+) -> None:
     """Have one that is stuck made anew; raises `MadeAnew` or `ToBeMadeAnew`, and the error itself for what stays.
 
     Nothing was written in one that never ran. What a service keeps running loses what it wrote outside its volumes, as
@@ -44,6 +68,37 @@ def give_up(row: Container, engine: Driver, seen: EngineContainer | None, extern
         raise error
     status = {**row.status, ANEW: str(error)[:200], KEPT_VOLUMES: _anonymous_volumes(row, seen)}
     raise ToBeMadeAnew(f"{row.name} is made anew: {error}", status) from None
+
+
+def _choose_other_port(
+    row: Container, engine: Driver, seen: EngineContainer | None, external_id: str, error: EngineConflict
+) -> None:
+    """Have one made anew whose engine cannot publish a number that the portal chose; raises as `_give_up` does.
+
+    Where people chose it the error stays, which says then who has the port.
+    """
+    found = port_in_use(str(error))
+    if found is None:
+        raise error
+    number, protocol = found
+    why = _in_use(row, number, protocol)
+    held = PublishedPort.objects.filter(container=row, number=number)
+    mine = (held.filter(protocol=protocol) if protocol else held).first()
+    if mine is None:
+        raise EngineConflict(f"{why} Stop that, or publish another port.") from None
+    status = {**row.status, REFUSED_PORTS: [*row.status.get(REFUSED_PORTS, ()), [number, mine.protocol]][-MAX_REFUSED:]}
+    if seen is None or seen.state == "created":
+        engine.remove(external_id)
+        raise OtherPort(f"{row.name} is created once more with another port: {why}", status) from None
+    if not row.keep_running or row.native:
+        raise EngineConflict(f"{why} It was published there before: stop that, or make the container anew.") from None
+    status |= {ANEW: why[:200], KEPT_VOLUMES: _anonymous_volumes(row, seen)}
+    raise ToBeMadeAnew(f"{row.name} is made anew with another port: {why}", status) from None
+
+
+def _in_use(row: Container, number: int, protocol: str) -> str:
+    holder = holder_of(row, number, protocol) or "something that is no container of this environment"
+    return f"Port {number}{'/' if protocol else ''}{protocol} of {row.host} is in use by {holder}."
 
 
 def _anonymous_volumes(row: Container, seen: EngineContainer) -> dict[str, str]:

@@ -16,6 +16,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
 from apps.containers.network_checks import reason_in_brackets
+from apps.containers.published_ports import release_places
 from apps.containers.services import build_container, requested_host
 from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
@@ -57,7 +58,7 @@ from apps.stacks.service_options import ALIAS
 from apps.stacks.services import links_remove_all, service_remove
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.stack_rollout import reconcile_rollout
-from apps.stacks.unit_steps import ServiceUnits, retained_address, unit_tags
+from apps.stacks.unit_steps import ServiceUnits, retained_address, slot_key, unit_tags
 from apps.stacks.upgrade import PAUSED, ROLLING_BACK, UPGRADING, UpgradePlan, plan_upgrade
 from apps.stacks.verdict.observer import judge_upgrade
 
@@ -229,6 +230,7 @@ def _build_container(
         launch_name=PRIMARY if row.secondary else "",
         tags=unit_tags(row, unit, PRIMARY, revision),
         retained_address=retained_address(row, number, PRIMARY),
+        slot_key=slot_key(row, number, PRIMARY),
     )
 
 
@@ -299,6 +301,7 @@ def _removal_outcome(row: Service) -> ReconcileResult:
         return ReconcileResult(state="removing", message=message, requeue_after=RECHECK_SECONDS)
     links_remove_all(row)
     release_retained(f"{row.uuid}/")
+    release_places(f"{row.uuid}/")
     return ReconcileResult(state="removed")
 
 

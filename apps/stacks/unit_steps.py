@@ -198,12 +198,18 @@ def build_sidekick(row: Service, number: int, unit: str, sidekick: Sidekick) -> 
         launch_name=sidekick.name,
         tags=unit_tags(row, unit, sidekick.name, sidekick.version),
         retained_address=retained_address(row, number, sidekick.name),
+        slot_key=slot_key(row, number, sidekick.name),
     )
+
+
+def slot_key(row: Service, number: int, launch_name: str) -> str:
+    """What the published ports of a container in slot `number` are kept for."""
+    return f"{row.uuid}/{number}/{launch_name}"
 
 
 def retained_address(row: Service, number: int, launch_name: str) -> str:
     """What the address of a container in slot `number` is kept for; empty unless the service retains addresses."""
-    return f"{row.uuid}/{number}/{launch_name}" if row.address_settings.get("retainIp") else ""
+    return slot_key(row, number, launch_name) if row.address_settings.get("retainIp") else ""
 
 
 def unit_tags(row: Service, unit: str, launch_name: str, version: int) -> dict[str, str]:

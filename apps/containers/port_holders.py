@@ -1,0 +1,53 @@
+"""Who has a port of a host: containers that are known there, by what they ask for and by what their engine shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db.models import Q
+
+from apps.containers.models import Container, PublishedPort
+
+_SERVICE_LABEL = "io.rancher.stack_service.name"
+
+
+def ports_in_use(row: Container, protocol: str, besides: PublishedPort | None) -> set[int]:
+    """The numbers of the row's host that are in use or kept, but for one that the row gives up."""
+    kept = PublishedPort.objects.filter(host=row.host_id, protocol=protocol)
+    found = set((kept.exclude(pk=besides.pk) if besides is not None else kept).values_list("number", flat=True))
+    found.update(number for _address, number, used in row.fixed_ports or () if used == protocol)
+    for other in _others(row):
+        found.update(number for number, used in _ports_of(other) if used == protocol)
+    return found
+
+
+def holder_of(row: Container, number: int, protocol: str) -> str:
+    """The container on the row's host that has a port, in words; empty if none is known. `protocol` empty is any."""
+    for other in _others(row):
+        if any(found == number and protocol in {"", used} for found, used in _ports_of(other)):
+            return describe_holder(other)
+    kept = PublishedPort.objects.filter(host=row.host_id, number=number, container__removed=None)
+    kept = kept.exclude(container=row).exclude(container=None).select_related("container")
+    held = (kept.filter(protocol=protocol) if protocol else kept).first()
+    return describe_holder(held.container) if held is not None and held.container is not None else ""
+
+
+def describe_holder(holder: Container) -> str:
+    """A container with its service, if it is a service's."""
+    service = (holder.tags or {}).get(_SERVICE_LABEL)
+    return f"{holder.name} of the service {service}" if service else holder.name
+
+
+def _others(row: Container) -> Iterator[Container]:
+    """Those on the host, other than the row, that run or are to run."""
+    rows = Container.all_objects.filter(host=row.host_id, removed=None).exclude(pk=row.pk)
+    rows = rows.filter(Q(desired="running") | Q(display_state__in=("running", "restarting", "stopping", "removing")))
+    return rows.only("name", "tags", "fixed_ports", "status", "display_state").order_by("pk").iterator()
+
+
+def _ports_of(other: Container) -> Iterator[tuple[int, str]]:
+    for _address, number, protocol in other.fixed_ports or ():
+        yield number, protocol
+    for port in other.engine_state.get("ports") or ():
+        if port.get("public"):
+            yield port["public"], port["protocol"]
