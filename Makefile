@@ -61,7 +61,7 @@ test: $(DEV_STAMP) $(if $(filter ldap,$(NEEDS)),ldap) $(if $(filter browser,$(NE
 ifdef T
 	@exec $(BIN)/python -m pytest $(T)
 else
-	@.ci/stages real cover browser drill
+	@.ci/stages real cover faces browser drill
 endif
 
 # What has real parts waits most of the time: with one at a time half of the machine would be idle. No more than two, or
@@ -75,16 +75,17 @@ real: $(DEV_STAMP) ldap
 browser: $(DEV_STAMP) assets
 	@$(PYTEST) -m "browser"
 
-# Tracing branches doubles the time of what is measured (Python 3.11), so `make unit` goes without. Tests that start
-# processes are not measured: most of what they run is in another process, and what they add is already covered.
-COVER := $(PARALLEL) --cov --cov-report= --cov-fail-under=0
-
+# Tracing branches doubles the time of what is measured (Python 3.11). So `make unit` goes without, and the faces and all
+# tests that start processes are not measured: they walk over the unit suite's ground.
 .PHONY: cover
-cover: $(DEV_STAMP) ldap ## Run all tests that stay in one process, and measure which branches they take
+cover: $(DEV_STAMP) ldap ## Run the unit suite and measure which branches it takes
 	@rm -f .coverage
-	@$(COVER) -m "$(UNIT)"
-	@$(COVER) --cov-append -m "$(FACES)"
+	@$(PARALLEL) --cov --cov-report= --cov-fail-under=0 -m "$(UNIT)"
 	@$(BIN)/coverage report
+
+.PHONY: faces
+faces: $(DEV_STAMP) ldap ## Run the generated tests: every page, type, role and limit
+	@$(PARALLEL) -m "$(FACES)"
 
 # Each on machines of its own: what one leaves behind must not disturb the next.
 DRILLS := tests/drill/test_breaks.py,tests/drill/test_seven.py tests/drill/test_host_life.py tests/drill/test_upgrades.py tests/servers/test_killed_roles.py

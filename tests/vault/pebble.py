@@ -1,4 +1,4 @@
-"""Pebble, an ACME server for tests: strict, refuses every third nonce, and finds every name on this machine."""
+"""Pebble, an ACME server for tests: strict, refuses every fourth nonce, and finds every name on this machine."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def pebble(folder: Path) -> Iterator[Pebble]:
 
 @contextmanager
 def _running(command: list[str], log: Any) -> Iterator[None]:
-    environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "33", "PEBBLE_AUTHZREUSE": "0"}
+    environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "25", "PEBBLE_AUTHZREUSE": "0"}
     process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         yield

@@ -59,6 +59,7 @@ def test_a_certificate_is_ordered_proved_and_renewed(order: Any, server: Pebble)
     assert (row.is_placeholder, row.issuer, row.display_state) == (True, "CN=shop.example.org", "activating")
     with portal_at(server.proof_port) as seen:
         issued = run(row)
+        assert not issued.fault, issued.message
         assert {host.partition(":")[0] for host, _path in seen} == {"shop.example.org", "www.example.org"}
         assert "Pebble" in issued.issuer
         assert set(names_of(issued)) == {"shop.example.org", "www.example.org"}

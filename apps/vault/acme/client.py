@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 5.0
 STEP_SECONDS = 45.0  # all requests of one step: shorter than the lease of the row
-BAD_NONCE_TRIES = 5  # servers refuse some nonces on purpose
+BAD_NONCE_TRIES = 10  # servers refuse some nonces on purpose; a third of them was five in a row now and then
 _JOSE = "application/jose+json"
 _ERROR = "urn:ietf:params:acme:error:"
 
