@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from apps.hosts import host_versions
 from apps.hosts.health_checks import agent_checks, versions
 from apps.hosts.health_checks.agent_checks import AgentChecks
-from apps.hosts.health_checks.versions import CheckVersions
+from apps.hosts.host_versions import HostVersions
+from apps.hosts.workloads import workloads
 from corral_agent import agent_api
 from tests.agent.checking_agent import CheckingAgent, check
 from tests.hosts.agent_tunnel import Tunnel, until
@@ -63,10 +65,10 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
     async def run_here(call: Any, *args: Any) -> Any:
         return call(*args)
 
-    monkeypatch.setattr(CheckVersions, "is_stale", True)
-    monkeypatch.setattr(agent_checks, "versions", CheckVersions())
+    monkeypatch.setattr(agent_checks, "versions", HostVersions(workloads.health_check_versions, 0.01))
     monkeypatch.setattr(agent_checks, "run_in_thread", run_here)
-    monkeypatch.setattr(agent_checks, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(host_versions, "run_in_thread", run_here)
+    monkeypatch.setattr(host_versions, "RETRY_DELAY", 0.01)
     monkeypatch.setattr(agent_checks, "RETRY_DELAY", 0.01)
     monkeypatch.setattr(agent_api, "_CHECKS_BATCH", 0.01)
 
@@ -176,11 +178,3 @@ def test_more_checks_than_a_host_makes_are_said_not_to_be_made(
     assert [(workload.state(key), workload.reports[-1][key]["reason"]) for key in "cd"] == [
         ("unchecked", versions._TOO_MANY)
     ] * 2
-
-
-def test_versions_are_read_once_for_all_hosts_of_a_process(workload: CheckedWorkload) -> None:
-    found = CheckVersions()
-    assert found.of(HOST) == ""
-    for _ in range(5):
-        found.refresh()
-    assert (found.of(HOST), found.of(HOST + 1), workload.reads) == ("1", "", 1)

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from apps.hosts import host_versions
 from apps.hosts.documents import agent_documents
 from apps.hosts.documents.agent_documents import AgentDocuments
 from apps.hosts.documents.sources import DocumentSource, DocumentVersions
+from apps.hosts.host_versions import HostVersions
 from corral_agent import agent_api
 from corral_agent.documents import DocumentHandler
 from tests.agent.checking_agent import CheckingAgent
@@ -50,6 +52,8 @@ class Names(DocumentSource):
     def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
         assert host_id == HOST
         self.reports.append(status)
+        if status["state"] == "odd":
+            raise ValueError("a bug")
 
     def on_unsupported(self, host_id: int, reason: str) -> None:
         assert host_id == HOST
@@ -64,10 +68,10 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Names
     names = Names()
     registered: dict[str, DocumentSource] = {"names": names}
     monkeypatch.setattr(agent_documents, "sources", registered)
-    monkeypatch.setattr(agent_documents, "versions", DocumentVersions(registered))
-    monkeypatch.setattr("apps.hosts.documents.sources.MAX_AGE", 0.0)
+    monkeypatch.setattr(agent_documents, "versions", HostVersions(DocumentVersions(registered).read, 0.01))
     monkeypatch.setattr(agent_documents, "run_in_thread", run_here)
-    monkeypatch.setattr(agent_documents, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(host_versions, "run_in_thread", run_here)
+    monkeypatch.setattr(host_versions, "RETRY_DELAY", 0.02)
     monkeypatch.setattr(agent_documents, "RETRY_DELAY", 0.02)
     monkeypatch.setattr(agent_api, "_REPORTS_BATCH", 0.01)
 
@@ -153,6 +157,39 @@ def test_a_fault_in_what_makes_a_document_ends_nothing(play: Callable[..., Names
         assert not names.faults
 
     play(scenario, {"documents": ["names"]})
+
+
+def test_a_fault_in_what_reads_versions_or_reports_ends_nothing(play: Callable[..., Names]):
+    async def scenario(_: CheckingAgent, recorder: Recorder, names: Names, __: Tunnel) -> None:
+        names.failures = [ValueError("a bug")]
+        await until(lambda: bool(recorder.applied) and not names.failures)
+        recorder.state = "odd"
+        recorder.changed()
+        await until(lambda: names.reports[-1:] == [{"state": "odd"}])
+        names.failures, names.document, names.version = [ValueError("a bug")], {"records": ["b"]}, "2"
+        await until(lambda: records(recorder)[-1:] == [["b"]])
+
+    play(scenario, {"documents": ["names"]})
+
+
+def test_what_is_reported_again_is_not_taken_over_again(play: Callable[..., Names], monkeypatch: pytest.MonkeyPatch):
+    async def scenario(_: CheckingAgent, recorder: Recorder, names: Names, __: Tunnel) -> None:
+        await until(lambda: bool(recorder.applied) and bool(names.reports))
+        for number in range(3):
+            recorder.changed()  # of another subject
+            await asyncio.sleep(0.03)
+            recorder.state = f"state {number}"
+            recorder.changed()
+            await until(lambda: names.reports[-1]["state"] == recorder.state)
+        before = len(names.reports)
+        monkeypatch.setattr(agent_documents, "REPEAT_SECONDS", 0.0)
+        recorder.changed()
+        await until(lambda: len(names.reports) > before)
+        assert names.reports[-1] == names.reports[-2]
+
+    names = play(scenario, {"documents": ["names"]})
+    states = [report["state"] for report in names.reports]
+    assert [states.count(f"state {number}") for number in range(2)] == [1, 1]
 
 
 def test_a_database_that_is_away_for_a_moment_breaks_nothing(play: Callable[..., Names]):

@@ -13,7 +13,6 @@ from django.utils import timezone
 from apps.environments.models import Environment
 from apps.hosts.health_checks import local_checks
 from apps.hosts.health_checks.local_checks import LocalChecks
-from apps.hosts.health_checks.versions import CheckVersions
 from apps.hosts.models import Host
 from tests.agent.checking_agent import check
 from tests.hosts.stub_workload import StubWorkload, register_only
@@ -49,8 +48,6 @@ class Checked(StubWorkload):
 def workload(monkeypatch: pytest.MonkeyPatch) -> Checked:
     made = Checked()
     register_only(monkeypatch, made)
-    monkeypatch.setattr(CheckVersions, "is_stale", True)
-    monkeypatch.setattr(local_checks, "versions", CheckVersions())
     return made
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseError
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATH = "/corral/v1/documents"
-ROUND_SECONDS, RETRY_DELAY = 0.5, 5.0
+RETRY_DELAY = 5.0
+REPEAT_SECONDS = 60.0  # what is reported again and again is taken over again, so that it heals what was lost
 # The database may be away for a moment, which is no reason to break the host's tunnel.
 _PASSING = (AgentResponseError, TimeoutError, DatabaseError)
 _TOO_OLD = "The agent of this host is too old: update it."
@@ -43,6 +45,7 @@ class AgentDocuments:
         self._pushed: dict[str, str] = {}
         self._digests: dict[str, bytes] = {}  # of what the agent has
         self._retry_at: dict[str, float] = {}
+        self._reported: dict[str, tuple[tuple[dict[str, Any], object], float]] = {}
 
     async def run(self) -> None:
         """Push and listen until the connection breaks."""
@@ -52,21 +55,21 @@ class AgentDocuments:
                 tasks.create_task(self._listen())
 
     async def _push(self) -> None:
-        while True:
-            try:
-                if versions.is_stale:
-                    await run_in_thread(versions.refresh)
+        with versions.follow(self._host_id) as follower:
+            while True:
+                await follower.wait(self._seconds_until_retry())
                 for name, source in sources.items():
-                    await self._push_one(name, source)
-                await asyncio.sleep(ROUND_SECONDS)
-            except DatabaseError as error:
-                log.warning("documents of host %s: %s", self._host_id, error)
-                await asyncio.sleep(RETRY_DELAY)
+                    await self._push_one(name, source, (follower.version or {}).get(name))
 
-    async def _push_one(self, name: str, source: DocumentSource) -> None:
+    def _seconds_until_retry(self) -> float | None:
+        return max(min(self._retry_at.values()) - time.monotonic(), 0.0) if self._retry_at else None
+
+    async def _push_one(self, name: str, source: DocumentSource, version: str | None) -> None:
         """Push one document if it has changed; one that is refused or fails keeps no other from being pushed."""
-        version = versions.of(name, self._host_id)
-        if version is None or version == self._pushed.get(name) or time.monotonic() < self._retry_at.get(name, 0.0):
+        if version is None or version == self._pushed.get(name):
+            self._retry_at.pop(name, None)
+            return
+        if time.monotonic() < self._retry_at.get(name, 0.0):
             return
         try:
             if name in self._taken:
@@ -74,7 +77,8 @@ class AgentDocuments:
             else:
                 await run_in_thread(source.on_unsupported, self._host_id, self._excuse)
             self._pushed[name] = version
-        except (AgentResponseError, TimeoutError, DocumentNotBuilt) as error:
+            self._retry_at.pop(name, None)
+        except (*_PASSING, DocumentNotBuilt) as error:
             log.warning("document %s of host %s: %s", name, self._host_id, error)
             self._retry_at[name] = time.monotonic() + RETRY_DELAY
 
@@ -103,17 +107,32 @@ class AgentDocuments:
                 response = await get(self._connection, PATH)
                 try:
                     async for found in response.json_lines():
-                        await self._take_over(found.get("status"))
+                        await self._take_over(found)
                 finally:
                     response.close()
             except _PASSING as error:
                 log.info("reports of host %s: %s", self._host_id, error)
             await asyncio.sleep(RETRY_DELAY)
 
-    async def _take_over(self, reported: object) -> None:
+    async def _take_over(self, found: Mapping[str, Any]) -> None:
+        reported, applied = found.get("status"), found.get("versions")
         if not isinstance(reported, dict):
             return
         for name, source in sources.items():
             status = reported.get(name)
             if name in self._taken and isinstance(status, dict):
-                await run_in_thread(source.on_status, self._host_id, status)
+                news = (status, applied.get(name) if isinstance(applied, dict) else None)
+                await self._take_over_one(source, news)
+
+    async def _take_over_one(self, source: DocumentSource, news: tuple[dict[str, Any], object]) -> None:
+        """Agents report everything whenever anything has changed, and much of it is known."""
+        known, taken_at = self._reported.get(source.name, (None, 0.0))
+        if news == known and time.monotonic() - taken_at < REPEAT_SECONDS:
+            return
+        try:
+            await run_in_thread(source.on_status, self._host_id, news[0])
+        except DatabaseError:
+            raise
+        except Exception:  # a fault in one subject must not end the host's tunnel
+            log.exception("report of the document %s of host %s", source.name, self._host_id)
+        self._reported[source.name] = (news, time.monotonic())

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-MAX_AGE = 0.5
+from django.db import Error as DatabaseError
+
+from apps.hosts.host_versions import HostVersions
+
+PAUSE = 0.5
+log = logging.getLogger(__name__)
 
 
 class DocumentSource:
     """Makes one subject's document for each host; agents know it by `name` (lower-case letters)."""
 
     name = ""
+    pause = 0.0  # at least so many seconds between two looks at its versions
 
     def versions(self) -> Mapping[int, str]:
         """Of each host that is to have the document, a text that is another one whenever it might have changed.
 
-        Read twice a second in each process that holds tunnels, for all hosts at once: a constant number of queries.
+        Read up to twice a second in each process that holds tunnels, for all hosts at once, in a constant number
+        of queries.
         """
         raise NotImplementedError
 
@@ -34,36 +42,35 @@ class DocumentSource:
 
 
 class DocumentVersions:
-    """The versions of all documents of all hosts, as of at most half a second ago."""
+    """Reads the versions of all documents of all hosts."""
 
-    def __init__(self, sources: dict[str, DocumentSource]) -> None:
+    def __init__(self, sources: Mapping[str, DocumentSource]) -> None:
         self._sources = sources
-        self._found: Mapping[str, Mapping[int, str]] = {}
-        self._read_at = 0.0
-        self._lock = threading.Lock()
+        self._found: dict[str, Mapping[int, str]] = {}
+        self._read_at: dict[str, float] = {}
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether they have to be read again."""
-        return time.monotonic() - self._read_at > MAX_AGE
+    def read(self) -> Mapping[int, Mapping[str, str]]:
+        """By host, and by document. A source that fails keeps no other from being read: its last versions stay."""
+        versions = defaultdict[int, dict[str, str]](dict)
+        for name, source in self._sources.items():
+            for host, version in self._read_one(name, source).items():
+                versions[host][name] = version
+        return versions
 
-    def refresh(self) -> None:
-        """Read them, unless another thread is doing so or just has."""
-        if self._lock.acquire(blocking=False):
-            try:
-                if self.is_stale:
-                    self._found = {name: source.versions() for name, source in self._sources.items()}
-                    self._read_at = time.monotonic()
-            finally:
-                self._lock.release()
-
-    def of(self, name: str, host_id: int) -> str | None:
-        """The version of one host's document; None when it is not to have it."""
-        return self._found.get(name, {}).get(host_id)
+    def _read_one(self, name: str, source: DocumentSource) -> Mapping[int, str]:
+        if name in self._found and time.monotonic() - self._read_at[name] < source.pause:
+            return self._found[name]
+        try:
+            self._found[name], self._read_at[name] = source.versions(), time.monotonic()
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("versions of the documents %s", name)
+        return self._found.get(name, {})
 
 
 sources: dict[str, DocumentSource] = {}
-versions = DocumentVersions(sources)
+versions = HostVersions(DocumentVersions(sources).read, PAUSE)
 
 
 def register(source: DocumentSource) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATH = "/corral/v1/checks"
-ROUND_SECONDS, RETRY_DELAY = 1.0, 5.0
+RETRY_DELAY = 5.0
 # The database may be away for a moment, which is no reason to break the host's tunnel.
 _PASSING = (AgentResponseError, TimeoutError, DatabaseError)
 _TOO_OLD = "The agent of this host does not make health checks: update it."
@@ -45,18 +45,20 @@ class AgentChecks:
     async def _push(self) -> None:
         """Push the document whenever it changes, and once anyway: the agent may still have one of before."""
         pushed: str | None = None if self._can_check else ""
-        while True:
-            try:
-                if versions.is_stale:
-                    await run_in_thread(versions.refresh)
-                version = versions.of(self._host_id)
-                if version != pushed:
+        with versions.follow(self._host_id) as follower:
+            delay: float | None = 0.0
+            while True:
+                await follower.wait(delay)
+                delay = None
+                version = follower.version or ""
+                if version == pushed:
+                    continue
+                try:
                     await self._push_once()
                     pushed = version
-                await asyncio.sleep(ROUND_SECONDS)
-            except _PASSING as error:
-                log.warning("health checks of host %s: %s", self._host_id, error)
-                await asyncio.sleep(RETRY_DELAY)
+                except _PASSING as error:
+                    log.warning("health checks of host %s: %s", self._host_id, error)
+                    delay = RETRY_DELAY
 
     async def _push_once(self) -> None:
         if not self._can_check:

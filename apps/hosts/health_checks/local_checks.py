@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 
-from apps.hosts.health_checks.versions import document_of, report_unchecked, versions
+from apps.hosts.health_checks.versions import document_of, report_unchecked
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.hosts.tunnels.threads import run_in_thread
 from apps.hosts.workloads import workloads
@@ -61,12 +61,12 @@ class LocalChecks:
 
     async def run_once(self) -> None:
         """Take over what has changed in the database, and report what has changed on the network."""
-        await run_in_thread(versions.refresh)
+        versions = await run_in_thread(workloads.health_check_versions)
         hosts = await run_in_thread(self._hosts)
         for key in [key for key in self._applied if key not in hosts]:
             self._drop(key)
         for key, url in hosts.items():
-            version = versions.of(key)
+            version = versions.get(key, "")
             if version != self._applied.get(key, ""):
                 await self._apply(key, url)
                 self._applied[key] = version

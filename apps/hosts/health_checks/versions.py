@@ -1,45 +1,17 @@
-"""Which hosts have another set of checks than a moment ago: one query a second, for all hosts of a process."""
+"""The checks that hosts are to make, and which hosts have another set of them than a moment ago."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from apps.hosts.host_versions import HostVersions
 from apps.hosts.workloads import workloads
 from health_checks.check import MAX_CHECKS, BadDocument, Check
 
-MAX_AGE = 1.0
+PAUSE = 1.0
 _TOO_MANY = f"A host makes at most {MAX_CHECKS} health checks."
-
-
-class CheckVersions:
-    """The versions of all hosts' checks, as of at most a second ago."""
-
-    def __init__(self) -> None:
-        self._found: Mapping[int, str] = {}
-        self._read_at = 0.0
-        self._lock = threading.Lock()
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether they have to be read again."""
-        return time.monotonic() - self._read_at > MAX_AGE
-
-    def refresh(self) -> None:
-        """Read them, unless another thread is doing so or just has."""
-        if self._lock.acquire(blocking=False):
-            try:
-                if self.is_stale:
-                    self._found = workloads.health_check_versions()
-                    self._read_at = time.monotonic()
-            finally:
-                self._lock.release()
-
-    def of(self, host_id: int) -> str:
-        """The version of one host's checks; empty when it has none."""
-        return self._found.get(host_id, "")
 
 
 def document_of(host_id: int) -> dict[str, Any]:
@@ -84,4 +56,4 @@ def report_unchecked(host_id: int, reasons: str | Mapping[str, str]) -> None:
         workloads.on_health_reports(host_id, found)
 
 
-versions = CheckVersions()
+versions = HostVersions(workloads.health_check_versions, PAUSE)

@@ -36,6 +36,7 @@ class MetadataSource(DocumentSource):
     """One document for all hosts of an environment, kept until something in the environment has changed."""
 
     name = "metadata"
+    pause = 2.0  # who asks for changes waits for them; no connection hangs on it as on a name
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
