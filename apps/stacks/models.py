@@ -217,7 +217,8 @@ class ServiceRevision(models.Model):
     `account` made it, by `via` (console, API, command line, compose file); None is the installation itself, or somebody
     who is gone. `note` is what they wrote about it, `image_id` the image that its tag meant on the hosts, once it ran.
     `stack_revision` is the revision of the whole stack that it is a part of, where it was made by that. Of a balancer
-    it has the settings, and once another one took its place the `links` with their rules as they were then.
+    it has the settings, and once another one took its place these, the `links` with their rules and the selector of
+    more as they were then.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="revisions")
@@ -234,6 +235,7 @@ class ServiceRevision(models.Model):
     stack_revision = models.ForeignKey(StackRevision, null=True, on_delete=models.SET_NULL, related_name="+")
     balancer = EncryptedJSONField(default=None, null=True)
     links = models.JSONField(null=True)
+    selector_link = models.TextField(blank=True)
 
     class Meta:
         ordering = ("-number",)

@@ -19,6 +19,7 @@ from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.stacks.balancer.links import LinkRules, checked_rules
+from apps.stacks.balancer.revisions import revision_in_place
 from apps.stacks.balancer.services import check_in_place, check_settings
 from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import ComposeStack, parse
@@ -197,7 +198,8 @@ def service_update(
         _check_own_sidekicks(row, allowed["name"])
     held = undo_columns(undo_seconds)
     held = held if allowed.get("scale", row.scale) < row.scale else {}
-    with unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
+    with transaction.atomic(), unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
+        held |= revision_in_place(row, allowed, actor)
         request_change(row, "update", actor=actor, changes={**allowed, **held}, request=allowed)
     return row
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from apps.containers.launch.config import LaunchConfig
-from apps.stacks.balancer.listeners import PROXY_LABEL, SSL_LABEL, write_listener
+from apps.stacks.balancer.differences import BalancerState, diff_balancers
+from apps.stacks.balancer.listeners import PROXY_LABEL, SSL_LABEL
+from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.balancer.targets import TARGET_LABEL
 from apps.stacks.compose import ComposeService
 from apps.stacks.compose.exporter import HASH_LABEL
 from apps.stacks.lost_host_policy import LOST_HOST_LABEL, lost_after_from_labels
 from apps.stacks.revision_diff import FieldChange, diff_configs, diff_settings
 from apps.stacks.schedule import SCHEDULE_LABEL, schedule_from_labels
-from apps.stacks.service_options import SELECTOR_LABELS, ServiceOptions, has_containers, options_from_json
+from apps.stacks.service_options import BALANCER, SELECTOR_LABELS, ServiceOptions, has_containers, options_from_json
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 CREATE, UPGRADE, UPDATE, REMOVE, KEEP, UNCHANGED = "create", "upgrade", "update", "remove", "keep", "unchanged"
@@ -131,24 +133,14 @@ class ServiceState:
             "retainIp": self.options.address_settings.get("retainIp"),
             "lostHostSeconds": self.lost_after,
             "links": dict(self.links),
-            "rules": {alias: list(each) for alias, each in self.rules.items() if each},
-            **_balancer_settings(self.options),
             "scalePolicy": dict(self.scale_policy or {}),
             "schedule": dict(self.schedule),
         }
 
 
-def _balancer_settings(options: ServiceOptions) -> dict[str, Any]:
-    """Those of a balancer, as far as its launch configuration does not say them."""
-    found = options.balancer
-    if found is None:
-        return {}
-    return {
-        "listeners": [f"{write_listener(each)} ({each.protocol})" for each in found.listeners],
-        "loadBalancerConfig": found.config_to_wire(),
-        "defaultCertificateId": found.default_certificate,
-        "certificateIds": list(found.certificates),
-    }
+def _balancer_state(state: ServiceState) -> BalancerState:
+    targets = {target: state.rules.get(alias, ()) for alias, target in state.links.items()}
+    return BalancerState(state.options.balancer or BalancerSettings(), targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +202,8 @@ def _change(name: str, before: ServiceState | None, shown: ServiceState | None, 
         )
         return ServiceChange(name, "update", before, after, problem=why)
     settings = diff_settings(before.settings(), after.settings())
+    if BALANCER in {before.options.kind, after.options.kind}:
+        settings = (*settings, *diff_balancers(_balancer_state(before), _balancer_state(after)))
     configs = diff_configs(before.unit, after.unit)
     is_other = _configs(before.unit) != _configs(after.unit)
     is_replaced = is_other and any(

@@ -17,7 +17,7 @@ from apps.control.services import request_change
 from apps.core.errors import Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
-from apps.stacks.balancer.revisions import keep_links, links_of_revision, return_in_place
+from apps.stacks.balancer.revisions import keep_links, links_of_revision, return_in_place, selector_of_revision
 from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.batches import check_batches
@@ -96,14 +96,16 @@ def service_upgrade(
     note: str = "",
     is_whole: bool = False,
     balancer: BalancerSettings | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> Service:
     """Have the service's containers replaced, in batches, by ones of `config`; the old ones are kept until `finish`.
 
     `sidekicks` are those that change, or with `is_whole` all that there are to be: others are removed, and new ones
     added to each unit. Without a `config` the primary containers stay, unless these are the service's first sidekicks:
-    its containers are in no units yet. `balancer` are the settings that come with it. The configurations are a new
-    revision of the service at once. Raises `Invalid` (what `check_launchable` refuses, a name that is taken, an order
-    that the host ports leave no room for), `Forbidden`, `ActionNotAvailable`, `Conflict`.
+    its containers are in no units yet. `balancer` are the settings that come with it, and `columns` those of the
+    service that change along. The configurations are a new revision at once. Raises `Invalid` (what `check_launchable`
+    refuses, a name that is taken, an order that the host ports leave no room for), `Forbidden`, `ActionNotAvailable`,
+    `Conflict`.
     """
     number, note = next_number(row), check_note(note)
     config = row.config if config is None and is_whole and sidekicks and not row.secondary else config
@@ -111,7 +113,7 @@ def service_upgrade(
     prepared = prepare_upgrade(
         row, number, config=config, sidekicks=all_sidekicks, strategy=strategy, at=at, balancer=balancer
     )
-    write_upgrade(row, prepared, actor=actor, note=note)
+    write_upgrade(row, prepared, actor=actor, note=note, columns=columns)
     return row
 
 
@@ -248,9 +250,10 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
                 note=note,
                 is_whole=True,
                 balancer=BalancerSettings.from_json(found.balancer) if found.balancer else None,
+                columns=selector_of_revision(found),
             )
             links_of_revision(row, found)
-        elif not return_in_place(row, found, actor):
+        elif not return_in_place(row, found, actor, note):
             raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
     return row
 
@@ -277,6 +280,7 @@ def service_upgrade_step(
             raise Invalid("action", "InvalidState", "There is no revision to roll back to.")
         changes |= {
             **columns_of(before),
+            **selector_of_revision(before),
             "sidekick_names": names_of(before.sidekicks),
             "revision": before.number,
             "previous_revision": row.revision,

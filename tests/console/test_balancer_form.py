@@ -81,7 +81,7 @@ def test_a_change_of_rules_replaces_nothing_and_another_port_upgrades(lb: Servic
     form = _form([_listener(target="9090")], [_target(web)], customGlobal="maxconn 9")
     assert bob.post(at("balancer-edit", pk=lb.pk), form).status_code in {200, 204, 302}
     row = _made()
-    assert (row.revision, row.upgrade_phase) == (1, "")
+    assert (row.revision, row.current_version, row.upgrade_phase) == (2, 1, "")
     assert row.balancer_settings.listeners[0].target_port == 9090
     assert row.balancer_settings.custom.global_lines == "maxconn 9"
     assert ServiceLink.objects.get(service=row).ports == []
@@ -128,3 +128,40 @@ def test_an_empty_stack_still_offers_a_balancer(shop: Stack, at: Any, bob: Any):
     answer = bob.post(at("balancer-new", stack=shop.pk), _form([_listener()], []))
     assert answer.status_code == 422
     assert "at least one target" in answer.content.decode()
+
+
+def _edit(row: Service, targets: list[dict[str, str]], at: Any, bob: Any, **more: str) -> Service:
+    form = _form([_listener()], targets, **more)
+    assert bob.post(at("balancer-edit", pk=row.pk), form).status_code in {200, 204, 302}
+    return _made()
+
+
+def test_each_change_is_a_revision_whose_rules_settings_and_selector_come_back(
+    lb: Service, web: Service, at: Any, bob: Any, run_loop: Any
+):
+    run_loop()
+    row = _edit(lb, [_target(web, "shop.example.com"), _target(web, path="api")], at, bob)
+    run_loop()
+    row = _edit(row, [_target(web)], at, bob, customGlobal="maxconn 9\nstats auth me:hunter2", selector="tier=web")
+    run_loop()
+    assert row.revision == 3
+    page = bob.get(at("service-revisions", pk=row.pk)).content.decode()
+    assert "haproxy.cfg global" in page
+    assert "shop.example.com" in page
+    assert "hunter2" not in page
+    page = bob.get(at("service-return", pk=row.pk, number=1)).content.decode()
+    assert "shop.example.com" in page
+    assert "while it runs" in page
+    assert bob.post(at("service-return", pk=row.pk, number=1)).status_code == 302
+    run_loop()
+    row = _made()
+    assert (row.revision, row.current_version, row.selector_link) == (4, 1, "")
+    assert row.balancer_settings.custom.global_lines == ""
+    assert ServiceLink.objects.get(service=row).ports == ["shop.example.com"]
+    assert bob.post(at("service-return", pk=row.pk, number=3)).status_code == 302
+    assert (_made().selector_link, _made().balancer_settings.custom.global_lines[:9]) == ("tier=web", "maxconn 9")
+
+
+def test_a_form_that_is_sent_unchanged_is_no_revision(lb: Service, web: Service, at: Any, bob: Any, run_loop: Any):
+    run_loop()
+    assert _edit(lb, [_target(web, "shop.example.com")], at, bob).revision == 1

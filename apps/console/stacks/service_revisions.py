@@ -14,9 +14,9 @@ from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, par
 from apps.console.stacks.services import find, freshness_rows
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
+from apps.stacks.balancer.revisions import changes_between, is_in_place
 from apps.stacks.models import Service, ServiceRevision
-from apps.stacks.revision_diff import diff_configs
-from apps.stacks.revisions import find_revision, revisions_of, shown_unit
+from apps.stacks.revisions import find_revision, revisions_of
 from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to
 
 MAX_LISTED = 100
@@ -34,7 +34,7 @@ def index(ctx: RequestContext, pk: int) -> HttpResponse:
         "revisions": found,
         "before": before,
         "after": after,
-        "changes": diff_configs(shown_unit(before), shown_unit(after)) if before and after else (),
+        "changes": changes_between(before, after) if before and after else (),
         "upgrade_verdict": verdict(ctx.actor, "upgrade", row),
         "freshness": combined_freshness(freshness_rows(ctx, row)),
     }
@@ -69,12 +69,12 @@ def return_to(ctx: RequestContext, pk: int, number: int) -> HttpResponse:
         revision = find_revision(row, number)
     except Invalid as problem:
         raise Problem(problem.message, status=404) from None
+    in_place = is_in_place(row, revision)
     values, errors = dict(_STRATEGY), {}
     if ctx.request.method == "POST":
         values = {name: ctx.request.POST.get(name, "") for name in _STRATEGY}
         try:
-            sent, is_first = ctx.request.POST, values["order"] == "start-first"
-            strategy = UpgradeStrategy(*parse_batches(sent), is_first, min_ready=parse_min_ready(sent))
+            strategy = UpgradeStrategy() if in_place else _strategy(ctx)
             service_return_to(row, number, actor=ctx.actor, strategy=strategy, note=values["note"])
             text = _("%(name)s goes back to revision %(number)d.") % {"name": row.name, "number": number}
             return ctx.success_response(text, buttons.row_url(row, ""))
@@ -84,9 +84,16 @@ def return_to(ctx: RequestContext, pk: int, number: int) -> HttpResponse:
     context = {
         "row": row,
         "revision": revision,
-        "changes": diff_configs(shown_unit(row), shown_unit(revision)),
+        "changes": changes_between(row, revision),
+        "in_place": in_place,
         "values": values,
         "errors": errors,
         "verdict": verdict(ctx.actor, "upgrade", row),
     }
     return ctx.render("console/service_return.html", context, status=422 if errors else 200)
+
+
+def _strategy(ctx: RequestContext) -> UpgradeStrategy:
+    sent = ctx.request.POST
+    is_first = sent.get("order") == "start-first"
+    return UpgradeStrategy(*parse_batches(sent), is_first, min_ready=parse_min_ready(sent))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from django.db import transaction
 
 from apps.environments.actor import Actor
+from apps.stacks.balancer.revisions import links_as_revision
 from apps.stacks.balancer.services import needs_upgrade
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.balancer.targets import TargetPort
@@ -44,9 +46,12 @@ def balancer_change(
             )
             columns = replace(row.options, balancer=settings, selector_link=selector).columns()
             write_upgrade(row, prepared, actor=actor, columns=columns)
+            links_set(row, links, actor=actor, rules=rules)
         else:
             options = replace(row.options, balancer=settings, selector_link=selector)
+            is_revision = options.balancer != row.options.balancer
             if options != row.options:
                 service_update(row, actor=actor, options=options)
-        links_set(row, links, actor=actor, rules=rules)
+            with nullcontext() if is_revision else links_as_revision(row, actor):
+                links_set(row, links, actor=actor, rules=rules)
     return is_replaced

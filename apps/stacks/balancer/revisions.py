@@ -1,24 +1,79 @@
-"""The links and rules of balancers in their history: kept with each revision, and gone back to with it."""
+"""The history of balancers: each change of settings, links and rules is a revision, and is gone back to with it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from django.db import IntegrityError, transaction
+
 from apps.control.services import request_change
+from apps.core.errors import Conflict
 from apps.environments.actor import Actor
+from apps.stacks.balancer.differences import BalancerState, diff_balancers
+from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.models import Service, ServiceLink, ServiceRevision
+from apps.stacks.revision_diff import FieldChange, diff_configs
+from apps.stacks.revisions import COLUMNS, columns_of, next_number, save_revision, shown_unit
 from apps.stacks.service_options import BALANCER
+from apps.vault.models import Certificate
+
+Links = list[dict[str, Any]]
+_OF_LISTENERS = frozenset({"ports", "expose"})  # of a launch configuration: the listeners say more
 
 
-def keep_links(row: Service) -> None:
-    """Keep the links of a balancer with its revision of today, which another one is about to replace."""
+def keep_links(row: Service, links: Links | None = None) -> None:
+    """Keep what a balancer does now with its revision of today, which another one is about to replace.
+
+    While an upgrade goes on it is changed without a revision, so that its settings are kept once more too.
+    """
     if row.kind == BALANCER:
-        ServiceRevision.objects.filter(service=row, number=row.revision).update(links=_links_of(row))
+        found = links_of(row) if links is None else links
+        mine = ServiceRevision.objects.filter(service=row, number=row.revision)
+        mine.update(links=found, balancer=row.balancer, selector_link=row.selector_link)
 
 
-def _links_of(row: Service) -> list[dict[str, Any]]:
+def links_of(row: Service) -> Links:
+    """The links of a balancer with their rules, those of its selector aside."""
     links = ServiceLink.objects.filter(service=row, selected=False).order_by("name")
     return [{"name": each.name, "target": each.target_id, "ports": each.ports} for each in links]
+
+
+def revision_in_place(
+    row: Service, columns: Mapping[str, Any], actor: Actor, note: str = "", links: Links | None = None
+) -> dict[str, Any]:
+    """Keep the next revision of a balancer whose containers stay; the columns that it is, besides those of the change.
+
+    Empty where none is kept: of one that does not run, or whose upgrade may still be rolled back. `links` are those of
+    before, where they have changed already. The caller's transaction. Raises `Conflict`.
+    """
+    is_change = links is not None or "balancer" in columns
+    if row.kind != BALANCER or row.desired != "active" or row.upgrade_phase or not is_change:
+        return {}
+    number, version = next_number(row), row.current_version
+    save_revision(row, row.revision, columns_of(row), None)
+    keep_links(row, links)
+    changed = {name: value for name, value in columns.items() if name in COLUMNS}
+    try:
+        with transaction.atomic():
+            save_revision(row, number, {**columns_of(row), **changed, "primary_version": version}, actor, note)
+    except IntegrityError:  # two changes took the same number in the same moment
+        raise Conflict(f"{row.name} was changed by somebody else just now; look again and retry.") from None
+    return {"revision": number, "primary_version": version}
+
+
+@contextmanager
+def links_as_revision(row: Service, actor: Actor) -> Iterator[None]:
+    """What is done to the links of a balancer within is a revision; the first ones are not: before it did nothing."""
+    with transaction.atomic():
+        before = links_of(row) if row.kind == BALANCER else []
+        yield
+        if not before or before == links_of(row):
+            return
+        columns = revision_in_place(row, {}, actor, links=before)
+        if columns:
+            request_change(row, "update", actor=actor, changes=columns, request={"revision": columns["revision"]})
 
 
 def links_of_revision(row: Service, revision: ServiceRevision) -> None:
@@ -26,7 +81,7 @@ def links_of_revision(row: Service, revision: ServiceRevision) -> None:
 
     The caller's transaction.
     """
-    if row.kind != BALANCER or revision.links is None or revision.links == _links_of(row):
+    if row.kind != BALANCER or revision.links is None or revision.links == links_of(row):
         return
     targets = [each["target"] for each in revision.links]
     there = Service.all_objects.filter(pk__in=targets, environment=row.environment_id, removed=None)
@@ -41,17 +96,59 @@ def links_of_revision(row: Service, revision: ServiceRevision) -> None:
     )
 
 
-def return_in_place(row: Service, revision: ServiceRevision, actor: Actor) -> bool:
-    """Go back to the settings, links and rules of a revision whose containers are those of today.
+def selector_of_revision(revision: ServiceRevision) -> dict[str, Any]:
+    """The column of the balancer that its selector was then; empty where the revision does not know."""
+    return {} if revision.links is None else {"selector_link": revision.selector_link}
+
+
+def is_in_place(row: Service, revision: ServiceRevision) -> bool:
+    """Whether the containers stay when a balancer goes back to the revision."""
+    return row.kind == BALANCER and row.config == revision.config
+
+
+def return_in_place(row: Service, revision: ServiceRevision, actor: Actor, note: str = "") -> bool:
+    """Go back to the settings, links and rules of a revision whose containers are those of today, as a new revision.
 
     Returns whether anything differed.
     """
     if row.kind != BALANCER:
         return False
-    is_same = revision.links is None or revision.links == _links_of(row)
-    if is_same and revision.balancer == row.balancer:
+    columns = {"balancer": revision.balancer, **selector_of_revision(revision)}
+    is_same = revision.links is None or revision.links == links_of(row)
+    if is_same and all(getattr(row, name) == value for name, value in columns.items()):
         return False
-    request = {"revision": revision.number}
-    request_change(row, "update", actor=actor, changes={"balancer": revision.balancer}, request=request)
+    columns |= revision_in_place(row, columns, actor, note)
+    request_change(row, "update", actor=actor, changes=columns, request={"revision": revision.number})
     links_of_revision(row, revision)
     return True
+
+
+def changes_between(before: Service | ServiceRevision, after: Service | ServiceRevision) -> tuple[FieldChange, ...]:
+    """What differs between two revisions of a service, of a balancer what it does too; `Service` is what it is now."""
+    found = diff_configs(shown_unit(before), shown_unit(after))
+    row = after if isinstance(after, Service) else after.service
+    if row.kind != BALANCER:
+        return found
+    now = links_of(row)
+    links = [_links_at(each, row, now) for each in (before, after)]
+    old, new = ([] if each is None else each for each in (links if None not in links else (now, now)))
+    targets = Service.all_objects.filter(pk__in={each["target"] for each in (*old, *new)}).select_related("stack")
+    names = {each.pk: each.name if each.stack_id == row.stack_id else f"{each.stack}/{each}" for each in targets}
+    certificates = Certificate.all_objects.filter(environment=row.environment_id).values_list("pk", "name")
+    said = diff_balancers(_state(before, row, old, names), _state(after, row, new, names), dict(certificates))
+    return (*said, *(each for each in found if each.field not in _OF_LISTENERS))
+
+
+def _links_at(revision: Service | ServiceRevision, row: Service, now: Links) -> Links | None:
+    """The links at the end of a revision; None where they were not kept."""
+    if isinstance(revision, Service) or revision.number == row.revision:
+        return now
+    return revision.links
+
+
+def _state(revision: Service | ServiceRevision, row: Service, links: Links, names: Mapping[int, str]) -> BalancerState:
+    is_current = isinstance(revision, Service) or revision.number == row.revision
+    source = row if is_current else revision
+    selector = source.selector_link if isinstance(source, Service) or source.links is not None else row.selector_link
+    targets = {names.get(each["target"], each["name"]): each["ports"] for each in links}
+    return BalancerState(BalancerSettings.from_json(source.balancer or {}), targets, selector)
