@@ -25,6 +25,7 @@ COPY celery_app celery_app
 COPY apps apps
 COPY simulated_engine simulated_engine
 COPY health_checks health_checks
+COPY cli cli
 COPY templates templates
 COPY static static
 COPY --from=console /src/static/dist static/dist

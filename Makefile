@@ -105,7 +105,7 @@ drill-upgrades: $(DEV_STAMP) assets ## Upgrades on three machines while everythi
 lint: $(DEV_STAMP) ## Check style, types, import contracts, templates and migrations
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy --no-error-summary apps portal celery_app simulated_engine health_checks agent tests manage.py
+	@$(BIN)/mypy --no-error-summary apps portal celery_app simulated_engine health_checks agent cli tests manage.py
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/djlint --quiet --lint templates
 	@$(BIN)/djlint --quiet --check templates || { echo "The templates are not formatted: make format"; exit 1; }

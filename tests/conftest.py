@@ -73,7 +73,7 @@ INTERFACE_TESTS = (
     PROVIDER_PAGE_TESTS
     | HISTORY_TESTS
     | SOURCE_TESTS
-    | {"agent", "console", "incidents", "linear", "login", "loop", "routes", "wire"}
+    | {"agent", "cli", "console", "incidents", "linear", "login", "loop", "routes", "wire"}
 )
 
 # Most objects live as long as the run: walking them again and again would take a tenth of its time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from apps.stacks.bundle.archive import FIELD
 from apps.stacks.bundle.resolve import read_bundle
 from apps.stacks.models import Stack
 from apps.stacks.services import stack_create
+from apps.stacks.stack_draft import StackFiles
 
 
 def stack_create_from_bundle(
@@ -35,3 +37,19 @@ def stack_create_from_bundle(
     texts = {"docker_compose": found.docker_compose, "rancher_compose": found.rancher_compose, "notes": found.notes}
     known = {**found.variables, **(variables or {})}
     return stack_create(actor=actor, environment=environment, name=name, variables=known, **{**more, **texts})
+
+
+def files_of_bundle(bundle: bytes, files: StackFiles) -> StackFiles:
+    """What a stack is to become by the files in a zip or tar; given variables are stronger than the bundle's `.env`.
+
+    Raises `Invalid` on `bundle`.
+    """
+    if files.docker_compose or files.rancher_compose:
+        raise Invalid(FIELD, "InvalidOption", _("Give a bundle or compose files, not both."))
+    found = read_bundle(bundle)
+    return replace(
+        files,
+        docker_compose=found.docker_compose,
+        rancher_compose=found.rancher_compose,
+        variables={**found.variables, **(files.variables or {})},
+    )

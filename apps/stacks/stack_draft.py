@@ -38,8 +38,8 @@ from apps.stacks.upgrade_services import PreparedUpgrade, UpgradeStrategy, prepa
 class StackFiles:
     """What a stack is to become, as a client sends it; what is None is left as it is.
 
-    `remove_missing` has the services go that the file does not have, `based_on` is the basis of the preview that was
-    looked at, `note` is for the revision.
+    `remove_missing` has the services go that the file does not have, `only` leaves all but these services as they are,
+    `based_on` is the basis of the preview that was looked at, `note` is for the revision.
     """
 
     docker_compose: str | None = None
@@ -49,6 +49,20 @@ class StackFiles:
     remove_missing: bool = False
     based_on: str = ""
     note: str = ""
+    only: tuple[str, ...] = ()
+
+    def chosen(self, services: dict[str, ServiceState]) -> dict[str, ServiceState]:
+        """Those of the file's services that are meant. Raises `Invalid`."""
+        if not self.only:
+            return services
+        if self.remove_missing:
+            raise Invalid(
+                "services", "InvalidOption", "Name services, or have those removed that are missing; not both."
+            )
+        unknown = ", ".join(sorted(set(self.only) - set(services)))
+        if unknown:
+            raise Invalid("services", "InvalidReference", f"The file has no service {unknown[:200]}.")
+        return {name: each for name, each in services.items() if name in self.only}
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
         remedy = "Send dockerCompose: this stack was not made from a compose file."
         raise Invalid("dockerCompose", "MissingRequired", remedy)
     parsed = with_certificates(stack.environment_id, parse(docker, rancher, variables, stack_name=stack.name))
-    wanted = by_name(map(ServiceState.from_compose, parsed.services))
+    wanted = files.chosen(by_name(map(ServiceState.from_compose, parsed.services)))
     changes = plan_stack(now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing)
     warnings = (*parsed.warnings, *(text for each in parsed.services for text in each.warnings))
     sources = {

@@ -12,7 +12,7 @@ Graph = Mapping[str, frozenset[str]]
 def module_name(path: Any) -> str:
     """The dotted name under which a file is imported."""
     parts = list(path.with_suffix("").parts)
-    if parts[0] == "agent":
+    if parts[0] in {"agent", "cli"}:
         del parts[0]  # the folder of its distribution
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

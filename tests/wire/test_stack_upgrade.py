@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +110,37 @@ def test_the_preview_masks_secrets_and_its_basis_goes_with_the_upgrade(api: ApiC
     assert [each["change"] for each in preview["services"]] == ["update", "unchanged"]
 
 
+def test_only_the_named_services_are_upgraded(api: ApiClient, shop: Any) -> None:
+    row = shop()
+    sent = body(services=["queue"])
+    answer = api.post(f"environments/{row['id']}?action=previewupgrade", sent)
+    assert {each["name"]: each["change"] for each in answer["services"]} == {
+        "queue": "create",
+        "web": "keep",
+        "db": "keep",
+    }
+    assert api.post(f"environments/{row['id']}?action=upgrade", sent).status == 202
+    assert shop()["state"] == "upgraded"
+    there = api.get(f"environments/{row['id']}/services")["data"]
+    images = {each["name"]: each["launchConfig"]["imageUuid"] for each in there}
+    assert images == {"web": "docker:bb:local", "db": "docker:bb:local", "queue": "docker:bb:local"}
+
+
+def test_a_bundle_takes_the_place_of_the_files(api: ApiClient, shop: Any) -> None:
+    row = shop()
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("docker-compose.yml", "web: {image: 'bb:new', env_file: more.env}\n")
+        archive.writestr("more.env", "COLOR=green\n")
+    sent = {"bundle": base64.b64encode(data.getvalue()).decode()}
+    both = api.post(f"environments/{row['id']}?action=previewupgrade", {**sent, "dockerCompose": AFTER})
+    assert (both.status, both["fieldName"]) == (422, "bundle")
+    assert api.post(f"environments/{row['id']}?action=upgrade", sent).status == 202
+    shop()
+    found = api.get(f"environments/{row['id']}/services?name=web")["data"][0]["launchConfig"]
+    assert (found["imageUuid"], found["environment"]) == ("docker:bb:new", {"COLOR": "green"})
+
+
 @pytest.mark.parametrize(
     ("sent", "field"),
     [
@@ -117,6 +151,10 @@ def test_the_preview_masks_secrets_and_its_basis_goes_with_the_upgrade(api: ApiC
         ({"note": "x" * 501}, "note"),
         ({"externalId": "x" * 300}, "externalId"),
         ({"removeMissing": "maybe"}, "removeMissing"),
+        ({"services": ["web", "nothing"]}, "services"),
+        ({"services": ["web"], "removeMissing": True}, "services"),
+        ({"bundle": "no base64!"}, "bundle"),
+        ({"bundle": "bm8gYXJjaGl2ZQ=="}, "bundle"),
         ({"dockerCompose": "web: {image: bb, privileged: true, pid: host, volumes: ['/:/host']}\n"}, "dockerCompose"),
     ],
 )

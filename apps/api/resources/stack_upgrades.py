@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from apps.api.resources.secret_values import if_values_visible
@@ -10,6 +11,8 @@ from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
+from apps.core.errors import Invalid
+from apps.stacks.bundle_import import files_of_bundle
 from apps.stacks.models import Stack
 from apps.stacks.revision_diff import FieldChange
 from apps.stacks.stack_draft import ServiceStep, StackDraft, StackFiles
@@ -18,7 +21,10 @@ from apps.stacks.stack_upgrade import preview_return, preview_upgrade, stack_ret
 
 
 class EnvironmentUpgradeResource(EmbeddedResource):
-    """What a stack is to become; what is not sent stays. All but the first four are not in v1."""
+    """What a stack is to become; what is not sent stays. All but the first four are not in v1.
+
+    `bundle` takes the place of the two files: a zip or tar in base64. `services` leaves all but these as they are.
+    """
 
     name = "environmentUpgrade"
     roles = OPERATOR_INPUT
@@ -30,6 +36,8 @@ class EnvironmentUpgradeResource(EmbeddedResource):
         basedOn        string      c 0..64
         note           string      c 0..500
         removeMissing  boolean     c =false
+        bundle         string      c 0..2800000
+        services       array[string] c
     """)
 
 
@@ -60,7 +68,7 @@ class ReturnStackToRevisionInputResource(EmbeddedResource):
 
 
 def _files(data: Data) -> StackFiles:
-    return StackFiles(
+    files = StackFiles(
         docker_compose=data.get("dockerCompose"),
         rancher_compose=data.get("rancherCompose"),
         variables=data.get("environment"),
@@ -68,7 +76,17 @@ def _files(data: Data) -> StackFiles:
         remove_missing=bool(data.get("removeMissing")),
         based_on=data.get("basedOn") or "",
         note=data.get("note") or "",
+        only=tuple(data.get("services") or ()),
     )
+    return files_of_bundle(decode_bundle(data["bundle"]), files) if data.get("bundle") else files
+
+
+def decode_bundle(text: str) -> bytes:
+    """The archive that was sent in base64, line breaks allowed. Raises `Invalid`."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        raise Invalid("bundle", "InvalidFormat", "The bundle must be the archive in base64.") from None
 
 
 def upgrade(caller: ApiCaller, row: Stack, data: Data) -> None:

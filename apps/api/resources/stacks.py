@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +23,6 @@ from apps.api.wire.resource import (
     RowContext,
 )
 from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
-from apps.core.errors import Invalid
 from apps.core.ids import row_number
 from apps.environments.access import Verdict
 from apps.stacks.bundle_import import stack_create_from_bundle
@@ -205,11 +203,7 @@ class StackResource(Resource):
         more |= {"actor": caller.actor, "environment": caller.require_environment(), "name": data["name"]}
         if not data.get("bundle"):
             return stack_create(**more)
-        try:
-            bundle = base64.b64decode("".join(data["bundle"].split()), validate=True)
-        except ValueError:
-            raise Invalid("bundle", "InvalidFormat", "The bundle must be the archive in base64.") from None
-        return stack_create_from_bundle(bundle, **more)
+        return stack_create_from_bundle(stack_upgrades.decode_bundle(data["bundle"]), **more)
 
     def update(self, caller: ApiCaller, row: Stack, data: Data) -> None:
         """Change name, description, outputs or external id."""

@@ -1,0 +1,105 @@
+"""`revisions`, `diff`, `rollback`: what a stack or service was, what a file would make of it, and the way back."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from corral_cli.commands.actions import add_waiting
+from corral_cli.commands.stacks import add_files, request_of
+from corral_cli.errors import CliError, ExitCode
+from corral_cli.lookup import find, find_stack
+from corral_cli.output import show_data, show_rows
+from corral_cli.portal_api import Json, describe
+from corral_cli.session import CliCommand, CliSession
+from corral_cli.terminal import printable
+
+_KINDS = ("service", "stack")
+_MARKS = {"create": "+", "remove": "-", "upgrade": "~", "update": "~"}
+_COLORS = {"+": "green", "-": "red", "~": "yellow"}
+
+
+def _revisions_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="a stack, a service or stack/service")
+    parser.add_argument("--type", choices=_KINDS, help="which of the two, where both have this name")
+
+
+def _meant(session: CliSession, options: Namespace) -> Json:
+    return find(session.api, options.name, (options.type,) if options.type else _KINDS)
+
+
+def _revisions(session: CliSession, options: Namespace) -> int:
+    rows = session.api.list_all(_meant(session, options)["links"]["revisions"])
+    rows.sort(key=lambda each: -int(each["number"]))
+    columns = ("number", "current", "created", "createdBy", "via", "note")
+    show_rows(session.terminal, session.format, columns, rows)
+    return ExitCode.OK
+
+
+def _rollback_arguments(parser: ArgumentParser) -> None:
+    _revisions_arguments(parser)
+    parser.add_argument("--to", type=int, default=0, metavar="NUMBER", help="a revision, also long after its upgrade")
+    parser.add_argument("--note", default="", help="why, for the revision that this makes")
+    add_waiting(parser)
+
+
+def _rollback(session: CliSession, options: Namespace) -> int:
+    resource = _meant(session, options)
+    if options.to:
+        body = {"revision": options.to, **({"note": options.note} if options.note else {})}
+        changed = session.api.act(resource, "returntorevision", body)
+        session.terminal.print(f"{describe(resource)}: upgrade to revision {options.to} requested")
+    else:
+        changed = session.api.act(resource, "rollback")
+        session.terminal.print(f"{describe(resource)}: rollback requested")
+    if options.wait:
+        found = session.waiter().until_settled(changed)
+        session.terminal.print(f"{describe(found)} is {printable(found['state'])}")
+    return ExitCode.OK
+
+
+def _diff_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="only these services of the file")
+    add_files(parser)
+    parser.add_argument("--remove-missing", action="store_true", help="as of `up --remove-missing`")
+    parser.add_argument("--exit-code", action="store_true", help="end with 1 when something would change")
+
+
+def _diff(session: CliSession, options: Namespace) -> int:
+    request = request_of(session, options)
+    stack = find_stack(session.api, request.stack)
+    if stack is None:
+        raise CliError(f"There is no stack {request.stack!r} yet: `up` would create it.", ExitCode.NOT_FOUND)
+    body = request.files.body(stack.get("environment") or {})
+    more: Json = {"services": list(request.services)} if request.services else {}
+    found = session.api.act(stack, "previewupgrade", {**body, **more, "removeMissing": request.remove_missing})
+    if session.format != "table":
+        show_data(session.terminal, session.format, found["services"])
+    else:
+        _show(session, found)
+    changes = any(each["change"] in _MARKS for each in found["services"])
+    return ExitCode.FAILED if changes and options.exit_code else ExitCode.OK
+
+
+def _show(session: CliSession, found: Json) -> None:
+    terminal = session.terminal
+    for step in found["services"]:
+        mark = _MARKS.get(step["change"])
+        if mark is None:
+            continue
+        terminal.print(terminal.color(f"{mark} {printable(step['name'])}: {step['change']}", _COLORS[mark]))
+        for each in step.get("differences") or ():
+            where = ".".join(printable(part) for part in (each.get("sidekick"), each["field"], each.get("key")) if part)
+            terminal.print(f"    {where}: {printable(each.get('before'))} -> {printable(each.get('after'))}")
+        if step.get("problem"):
+            terminal.print(f"    not possible now: {printable(step['problem'])}")
+    for text in found.get("warnings") or ():
+        terminal.note(f"warning: {printable(text)}")
+    if not any(each["change"] in _MARKS for each in found["services"]):
+        terminal.print("Nothing would change.")
+
+
+PROVIDES = {
+    "revisions": CliCommand(_revisions_arguments, _revisions),
+    "rollback": CliCommand(_rollback_arguments, _rollback),
+    "diff": CliCommand(_diff_arguments, _diff),
+}

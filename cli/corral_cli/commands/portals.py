@@ -1,0 +1,94 @@
+"""`login`, `logout`, `contexts`: the portals that are stored, with their keys."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from corral_cli.contexts import PortalAccess
+from corral_cli.errors import CliError, ExitCode
+from corral_cli.output import show_rows
+from corral_cli.session import CliCommand, CliSession
+
+
+def _login_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("portal", nargs="?", metavar="URL", help="the portal, such as https://portal.example.com")
+    parser.add_argument("--key", action="store_true", help="type the two halves of an API key, or pipe them in")
+    parser.add_argument("--name", default="", help="how to call this portal here (default: its host name)")
+
+
+def _login(session: CliSession, options: Namespace) -> int:
+    environ = session.terminal.environ
+    given = options.portal or options.url or environ.get("CORRAL_URL") or environ.get("RANCHER_URL") or ""
+    access = PortalAccess(given, environment=options.environment or "", ca=options.ca or environ.get("CORRAL_CA") or "")
+    access = access.normalized()
+    pair = (
+        options.access_key or environ.get("RANCHER_ACCESS_KEY"),
+        options.secret_key or environ.get("RANCHER_SECRET_KEY"),
+    )
+    if not options.key and not all(pair):
+        raise CliError("Say --key, and type an API key of the console's page API.", ExitCode.USAGE)
+    access = replace(access, access_key=pair[0] or "", secret_key=pair[1] or "")
+    if not all(pair):
+        access = replace(
+            access,
+            access_key=session.terminal.ask_secret("Access key: ").strip(),
+            secret_key=session.terminal.ask_secret("Secret key: ").strip(),
+        )
+    api = session.api_for(access)
+    projects = api.projects()
+    name = options.name or urlsplit(access.url).netloc
+    if access.environment:
+        access = replace(access, environment=api.project["id"])
+    elif len(projects) == 1:
+        access = replace(access, environment=projects[0]["id"])
+    session.store.save(name, access)
+    session.terminal.print(f"Logged in to {access.url} as context {name}: {len(projects)} environments.")
+    if len(projects) > 1 and not access.environment:
+        session.terminal.print("Choose one with `corral env use NAME`.")
+    return ExitCode.OK
+
+
+def _logout_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", default="", help="which context (default: the current one)")
+
+
+def _logout(session: CliSession, options: Namespace) -> int:
+    name = options.name or options.context or session.store.current
+    if not name:
+        raise CliError("Nobody is logged in here.", ExitCode.NOT_FOUND)
+    session.store.remove(name)
+    session.terminal.print(
+        f"Forgot {name}. The key itself still works: remove it with `corral keys rm` or in the console."
+    )
+    return ExitCode.OK
+
+
+def _contexts_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("ls", "use", "rm"), default="ls", help="default: ls")
+    parser.add_argument("name", nargs="?", default="", help="which one to use or remove")
+
+
+def _contexts(session: CliSession, options: Namespace) -> int:
+    store = session.store
+    if options.action != "ls":
+        if not options.name:
+            raise CliError(f"Say which context to {options.action}.", ExitCode.USAGE)
+        (store.use if options.action == "use" else store.remove)(options.name)
+        return ExitCode.OK
+    rows = []
+    for name in store.names():
+        access = store.get(name)
+        rows.append(
+            {"name": name, "url": access.url, "environment": access.environment, "current": name == store.current}
+        )
+    show_rows(session.terminal, session.format, ("name", "url", "environment", "current"), rows)
+    return ExitCode.OK
+
+
+PROVIDES = {
+    "login": CliCommand(_login_arguments, _login),
+    "logout": CliCommand(_logout_arguments, _logout),
+    "contexts": CliCommand(_contexts_arguments, _contexts),
+}

@@ -1,0 +1,76 @@
+"""The terminal while a command runs in a container: each key goes there, and so does each change of its size."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from corral_cli.terminal import UserTerminal
+from corral_cli.transport import MessageSocket
+
+_END_OF_INPUT = b"\x04"
+
+
+@contextlib.contextmanager
+def raw_terminal(terminal: UserTerminal, connection: MessageSocket, *, attach: bool) -> Iterator[None]:
+    """Pass input on while the block runs; a terminal gets back how it was, whatever happens."""
+    if not attach:
+        yield
+        return
+    is_terminal = terminal.stdin.isatty()
+    threading.Thread(target=_pass_input, args=(terminal, connection, is_terminal), daemon=True).start()
+    with _raw(terminal) if is_terminal else contextlib.nullcontext(), _sizes(connection, is_terminal=is_terminal):
+        yield
+
+
+def _pass_input(terminal: UserTerminal, connection: MessageSocket, is_terminal: bool) -> None:  # noqa: FBT001 - of a thread
+    source: Any = getattr(terminal.stdin, "buffer", None)
+    with contextlib.suppress(OSError, ValueError):
+        while connection.closed is None:
+            data = source.read1(4096) if source is not None else terminal.stdin.readline().encode()
+            if not data:
+                break
+            connection.send(data)
+        if not is_terminal:  # the command has a terminal, whose end of input is a key
+            connection.send(_END_OF_INPUT)
+
+
+@contextlib.contextmanager
+def _raw(terminal: UserTerminal) -> Iterator[None]:
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows: line by line
+        yield
+        return
+    descriptor = terminal.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setraw(descriptor)
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _sizes(connection: MessageSocket, *, is_terminal: bool) -> Iterator[None]:
+    change = getattr(signal, "SIGWINCH", None)
+    if not is_terminal or change is None:
+        yield
+        return
+
+    def send(*_unused: object) -> None:
+        columns, rows = shutil.get_terminal_size()
+        connection.send(json.dumps({"type": "resize", "columns": columns, "rows": rows}))
+
+    before = signal.signal(change, send)
+    send()
+    try:
+        yield
+    finally:
+        signal.signal(change, before)

@@ -1,0 +1,61 @@
+"""What a command has at hand: the terminal, the portal, how long to wait and in which form to answer."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from corral_cli.contexts import ContextStore, PortalAccess, access_from
+from corral_cli.portal_api import PortalApi
+from corral_cli.terminal import UserTerminal
+from corral_cli.transport import HttpTransport, Transport
+from corral_cli.waiting import DEFAULT_SECONDS, Waiter
+
+
+@dataclass(frozen=True)
+class CliCommand:
+    """A command: which arguments it takes, and what it does."""
+
+    configure: Callable[[ArgumentParser], None]
+    run: Callable[[CliSession, Namespace], int]
+
+
+class CliSession:
+    """One run of one command; the portal is not called before something is wanted of it."""
+
+    def __init__(
+        self, terminal: UserTerminal, options: Namespace, connect: Callable[[str], Transport] = HttpTransport
+    ) -> None:
+        self.terminal = terminal
+        self.store = ContextStore(terminal.environ)
+        self._options = options
+        self._connect = connect
+        self._api: PortalApi | None = None
+
+    @property
+    def access(self) -> PortalAccess:
+        """Which portal and key are used. Raises `CliError`."""
+        stored = self.store.get(getattr(self._options, "context", None) or "")
+        return access_from(vars(self._options), self.terminal.environ, stored)
+
+    @property
+    def api(self) -> PortalApi:
+        """The portal."""
+        if self._api is None:
+            self._api = self.api_for(self.access)
+        return self._api
+
+    def api_for(self, access: PortalAccess) -> PortalApi:
+        """Another portal, or the same one as somebody else."""
+        return PortalApi(access, self._connect(access.ca), self.terminal)
+
+    @property
+    def format(self) -> str:
+        """In which form results are printed."""
+        return str(getattr(self._options, "format", None) or "table")
+
+    def waiter(self) -> Waiter:
+        """For what takes time."""
+        seconds = getattr(self._options, "timeout", None) or DEFAULT_SECONDS
+        return Waiter(self.api, self.terminal, float(seconds))

@@ -1,0 +1,121 @@
+"""HTTP to the portal: proxies, an authority of one's own, time-outs, and answers of a bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from corral_cli.errors import CliError, ExitCode
+from corral_cli.unreachable import unreachable
+
+MAX_ANSWER = 64 * 1024 * 1024
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What the portal answered; names of headers are in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class MessageSocket(Protocol):
+    """An open WebSocket."""
+
+    def receive(self, timeout: float | None = None) -> str | bytes | None:
+        """The next message; None when the time is over or the other side has closed."""
+        ...
+
+    def send(self, message: str | bytes) -> None:
+        """Send one message."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+    @property
+    def closed(self) -> str | None:
+        """Why it is closed, None while it is open."""
+        ...
+
+
+class Transport(Protocol):
+    """How requests reach the portal."""
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer:
+        """One request. Raises `CliError` when there is no answer."""
+        ...
+
+    def open_socket(self, url: str, headers: Mapping[str, str]) -> MessageSocket:
+        """A WebSocket. Raises `CliError` when it is refused."""
+        ...
+
+
+class HttpTransport:
+    """Over the network, with the standard library; `ca` is a file of authorities to trust besides the known ones."""
+
+    def __init__(self, ca: str = "", timeout: float = ANSWER_SECONDS) -> None:
+        self._ca = ca
+        self._timeout = timeout
+        self._opener: Any = None
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer:
+        """One request. Raises `CliError` when there is no answer."""
+        from http.client import HTTPException
+        from urllib.error import URLError
+        from urllib.request import Request
+
+        try:
+            request = Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - http(s), checked
+            with self._open(request) as found:
+                data = found.read(MAX_ANSWER + 1)
+                answer = HttpAnswer(found.status, {name.lower(): value for name, value in found.headers.items()}, data)
+        except URLError as error:
+            raise unreachable(url, error.reason) from None
+        except (HTTPException, OSError, ValueError) as error:
+            raise unreachable(url, error) from None
+        if len(data) > MAX_ANSWER:
+            raise CliError(f"The answer of {url} is larger than {MAX_ANSWER >> 20} MB; ask for less at a time.")
+        return answer
+
+    def open_socket(self, url: str, headers: Mapping[str, str]) -> MessageSocket:
+        """A WebSocket. Raises `CliError` when it is refused."""
+        from corral_cli.websocket import connect
+
+        context = self.tls_context() if url.startswith("wss:") else None
+        return connect(url, headers, context, timeout=CONNECT_SECONDS)
+
+    def tls_context(self) -> Any:
+        """Which certificates are trusted. Raises `CliError` for a file that holds none."""
+        import ssl
+
+        context = ssl.create_default_context()
+        if self._ca:
+            try:
+                context.load_verify_locations(cafile=self._ca)
+            except (OSError, ssl.SSLError) as error:
+                why = getattr(error, "strerror", None) or "it holds no certificate in PEM form"
+                raise CliError(f"--ca {self._ca}: {why}.", ExitCode.USAGE) from None
+        return context
+
+    def _open(self, request: Any) -> Any:
+        from urllib.request import HTTPErrorProcessor, HTTPSHandler, build_opener
+
+        class AnyStatus(HTTPErrorProcessor):
+            """Every status is an answer; nothing follows a redirection, which would take the key along."""
+
+            def http_response(self, request: Any, response: Any) -> Any:  # noqa: ARG002 - the base's signature
+                return response
+
+            def https_response(self, request: Any, response: Any) -> Any:  # noqa: ARG002 - the base's signature
+                return response
+
+        if self._opener is None:
+            secure = [HTTPSHandler(context=self.tls_context())] if request.type == "https" else []
+            self._opener = build_opener(AnyStatus, *secure)  # it takes the proxies of the environment
+        return self._opener.open(request, timeout=self._timeout)

@@ -1,0 +1,97 @@
+"""`corral up`: a stack from its files, again, upgraded, confirmed, rolled back."""
+
+from __future__ import annotations
+
+from tests.cli.command_line import CommandLine
+from tests.wire.api_client import run_until_idle
+
+FILE = """\
+web:
+  image: sim/nginx:1.8
+  ports: ["80"]
+db:
+  image: sim/redis:3
+"""
+
+
+def deploy(cli: CommandLine, *more: str, text: str = FILE) -> None:
+    cli.write("docker-compose.yml", text)
+    cli.succeed("up", "-d", "-s", "shop", *more)
+    run_until_idle()
+
+
+def images(cli: CommandLine) -> dict[str, str]:
+    return {each["name"]: each["image"] for each in cli.succeed("services", "shop", "--format", "json").json}
+
+
+def test_up_creates_the_stack_and_starts_it(cli: CommandLine):
+    cli.write("docker-compose.yml", FILE)
+    found = cli.succeed("up", "-d", "-s", "shop", "--wait")
+    assert found.messages[-5:] == [
+        "[0/2] [db]: Starting",
+        "[0/2] [web]: Starting",
+        "[1/2] [db]: Started",
+        "[2/2] [web]: Started",
+        "Project [shop]: Project started",
+    ]
+    rows = cli.succeed("services", "shop", "--format", "json").json
+    assert [(each["name"], each["state"], each["health"]) for each in rows] == [
+        ("shop/db", "active", "healthy"),
+        ("shop/web", "active", "healthy"),
+    ]
+
+
+def test_up_again_changes_nothing(cli: CommandLine):
+    deploy(cli)
+    found = cli.succeed("up", "-d", "-s", "shop")
+    assert [call for call in found.calls if call.startswith(("POST", "PUT", "DELETE"))] == [
+        call for call in found.calls if "previewupgrade" in call
+    ]
+
+
+def test_a_changed_service_waits_for_upgrade(cli: CommandLine):
+    deploy(cli)
+    cli.write("docker-compose.yml", FILE.replace("1.8", "1.9"))
+    found = cli.succeed("up", "-d", "-s", "shop")
+    assert any("web is out of sync" in line for line in found.messages)
+    assert images(cli)["shop/web"] == "sim/nginx:1.8"
+
+
+def test_an_upgrade_is_finished_when_it_is_confirmed(cli: CommandLine):
+    deploy(cli)
+    cli.write("docker-compose.yml", FILE.replace("1.8", "1.9"))
+    cli.succeed("up", "-d", "-u", "-c", "-s", "shop")
+    assert images(cli)["shop/web"] == "sim/nginx:1.9"
+    assert cli.succeed("stacks", "--format", "json").json[0]["state"] == "active"
+
+
+def test_an_upgrade_can_be_rolled_back(cli: CommandLine):
+    deploy(cli)
+    cli.write("docker-compose.yml", FILE.replace("1.8", "1.9"))
+    cli.succeed("up", "-d", "-u", "-s", "shop")
+    assert cli.succeed("stacks", "--format", "json").json[0]["state"] == "upgraded"
+    cli.succeed("up", "-d", "-r", "-s", "shop")
+    assert images(cli)["shop/web"] == "sim/nginx:1.8"
+    refused = cli.fail("up", "-r", "-s", "shop")
+    assert refused.code == 5
+    assert "no upgrade" in refused.err
+
+
+def test_a_new_service_needs_no_confirmation(cli: CommandLine):
+    deploy(cli)
+    cli.write("docker-compose.yml", FILE + "queue:\n  image: sim/redis:3\n")
+    cli.succeed("up", "-d", "-s", "shop")
+    assert "shop/queue" in images(cli)
+    assert cli.succeed("stacks", "--format", "json").json[0]["state"] == "active"
+
+
+def test_only_the_named_services_are_brought_up(cli: CommandLine):
+    cli.write("docker-compose.yml", FILE)
+    cli.succeed("up", "-d", "-s", "shop", "web")
+    assert set(images(cli)) == {"shop/web"}
+    cli.write("docker-compose.yml", FILE.replace("1.8", "1.9").replace("redis:3", "redis:4"))
+    cli.succeed("up", "-d", "-s", "shop", "-u", "-c", "web")
+    assert images(cli) == {"shop/web": "sim/nginx:1.9"}
+    refused = cli.fail("up", "-d", "-s", "shop", "nothing")
+    assert refused.code == 7
+    assert "nothing" in refused.err
