@@ -58,10 +58,7 @@ class Lab:
             "address": self.fleet.hosts[number].address,
             "wireguard": {"port": 51820, "address": f"10.43.0.{number}/16"} if encrypted else None,
             "peers": [self._peer(each) for each in sorted(members - {number})],
-            "containers": [
-                {"address": address, "mac": mac_of(address), "host": f"h{on}", "container": "", "engineId": ""}
-                for address, on in self.addresses.items()
-            ],
+            "containers": [{"address": address, "mac": mac_of(address)} for address in self.addresses],
         }
 
     def _peer(self, number: int) -> dict[str, Any]:

@@ -57,14 +57,16 @@ class WireGuard:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
-    """Who may reach whom. Members of one group reach each other; `allowed` has pairs of groups, valid both ways.
+    """Who may reach whom. Members of one group reach each other, and so do the groups of one of the `stacks`.
 
-    In mode "all" neither counts. An address without a group reaches nobody, and only hosts reach it.
+    Of each pair in `allowed` the first group opens connections to the second, which only answers. In mode "all" nothing
+    of it counts. An address without a group reaches nobody, and only hosts reach it.
     """
 
     mode: str = "all"
     groups: Mapping[str, int] = field(default_factory=dict)
     allowed: frozenset[tuple[int, int]] = frozenset()
+    stacks: tuple[frozenset[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def _parse_policy(fields: _Fields) -> NetworkPolicy:
         mode=inner.read("mode", _one_of(*MODES), nothing.mode),
         groups=inner.read("groups", _groups, nothing.groups),
         allowed=inner.read("allowed", _allowed, nothing.allowed),
+        stacks=inner.read("stacks", _stacks, nothing.stacks),
     )
 
 
@@ -302,3 +305,12 @@ def _allowed(found: object) -> frozenset[tuple[int, int]]:
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         raise ValueError("it is no list of pairs")
     return frozenset((number(first), number(second)) for first, second in pairs)
+
+
+def _stacks(found: object) -> tuple[frozenset[int], ...]:
+    number = _number(1, _MAX_GROUP)
+    stacks = [[number(group) for group in _list(_MAX_CONTAINERS)(stack)] for stack in _list(_MAX_CONTAINERS)(found)]
+    groups = [group for stack in stacks for group in stack]
+    if len(groups) != len(set(groups)):
+        raise ValueError("a group is there twice")
+    return tuple(map(frozenset, stacks))

@@ -94,18 +94,29 @@ def _bridge_table(document: NetworkDocument, ports: Sequence[str], guests: Seque
 
 
 def _policy_chains(document: NetworkDocument, guests: Sequence[Guest]) -> str:
-    """What reaches a container of this host through the bridge: from hosts, its own group and allowed groups."""
-    policy, local = document.policy, {guest.address for guest in guests}
-    groups = [f"{address} : {group}" for address, group in sorted(policy.groups.items())]
-    admitted = [f"{address} . {group}" for address, group in sorted(_admitted(policy, local))]
+    """What reaches a container of this host through the bridge: from hosts, and what the policy admits.
+
+    A group that only answers must not open connections. Without following connections that is seen of TCP and of
+    pings; a fragment that hides its flags is no answer.
+    """
     return f"""\
-{_set("groups", "ipv4_addr : mark", groups, kind="map")}\
-{_set("admitted", "ipv4_addr . mark", admitted)}\
+{_policy_sets(document.policy, {guest.address for guest in guests})}\
+  chain answers {{
+    meta mark set 0
+    ip protocol tcp tcp flags & (syn | ack) != syn accept
+    ip protocol icmp icmp type != echo-request accept
+    ip protocol != {{ tcp, icmp }} accept
+  }}
   chain deliver {{
     ip saddr {_gateways(document.subnet)} accept
-    meta mark set ip saddr map @groups
-    ip daddr . meta mark != @admitted meta mark set 0 drop
     meta mark set 0
+    meta mark set ip saddr map @groups
+    ip daddr . meta mark @admitted meta mark set 0 accept
+    ip daddr . meta mark @answering jump answers
+    meta mark set 0
+    meta mark set ip saddr map @stacks
+    ip daddr . meta mark @neighbors meta mark set 0 accept
+    meta mark set 0 drop
   }}
   chain forwarded {{
     type filter hook forward priority -300; policy accept;
@@ -114,13 +125,39 @@ def _policy_chains(document: NetworkDocument, guests: Sequence[Guest]) -> str:
 """
 
 
-def _admitted(policy: NetworkPolicy, addresses: Collection[str]) -> set[tuple[str, int]]:
-    partners: dict[int, set[int]] = {}
+def _policy_sets(policy: NetworkPolicy, local: Collection[str]) -> str:
+    groups = [f"{address} : {group}" for address, group in sorted(policy.groups.items())]
+    admitted, answering = _reach(policy, local)
+    stacks = {group: number for number, stack in enumerate(policy.stacks, 1) for group in stack}
+    homes = {address: stacks[group] for address, group in sorted(policy.groups.items()) if group in stacks}
+    return "".join(
+        (
+            _set("groups", "ipv4_addr : mark", groups, kind="map"),
+            _set(
+                "stacks", "ipv4_addr : mark", [f"{address} : {stack}" for address, stack in homes.items()], kind="map"
+            ),
+            _set("admitted", "ipv4_addr . mark", _pairs(admitted)),
+            _set("answering", "ipv4_addr . mark", _pairs(answering)),
+            _set("neighbors", "ipv4_addr . mark", _pairs((each, homes[each]) for each in homes if each in local)),
+        )
+    )
+
+
+def _pairs(found: Iterable[tuple[str, int]]) -> list[str]:
+    return [f"{address} . {group}" for address, group in sorted(found)]
+
+
+def _reach(policy: NetworkPolicy, addresses: Collection[str]) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """Which groups open connections to each of the addresses, and which others answer it."""
+    opening: dict[int, set[int]] = {}
+    answering: dict[int, set[int]] = {}
     for first, second in policy.allowed:
-        partners.setdefault(first, set()).add(second)
-        partners.setdefault(second, set()).add(first)
+        opening.setdefault(second, set()).add(first)
+        answering.setdefault(first, set()).add(second)
     own = {address: group for address, group in policy.groups.items() if address in addresses}
-    return {(address, other) for address, group in own.items() for other in {group} | partners.get(group, set())}
+    admitted = {(address, other) for address, group in own.items() for other in {group} | opening.get(group, set())}
+    heard = {(address, other) for address, group in own.items() for other in answering.get(group, set())}
+    return admitted, heard - admitted
 
 
 def _gateways(subnet: str) -> str:

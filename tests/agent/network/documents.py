@@ -25,8 +25,8 @@ def plain_document(**changes: Any) -> dict[str, Any]:
         "wireguard": None,
         "peers": [_peer(2), _peer(3)],
         "containers": [
-            {"address": "10.42.4.1", "mac": "02:42:0a:2a:04:01", "host": "h1", "container": "u1", "engineId": "e1"},
-            {"address": "10.42.4.2", "mac": "02:42:0a:2a:04:02", "host": "h2", "container": "u2", "engineId": "e2"},
+            {"address": "10.42.4.1", "mac": "02:42:0a:2a:04:01"},
+            {"address": "10.42.4.2", "mac": "02:42:0a:2a:04:02"},
         ],
         "policy": {"mode": "all"},
         **changes,

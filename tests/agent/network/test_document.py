@@ -37,10 +37,11 @@ def test_with_encryption_only_hosts_whose_key_is_known_are_spoken_to():
     assert [peer.public_key for peer in found.peers] == [KEY_TWO, ""]
 
 
-def test_a_policy_has_groups_and_pairs_of_them():
-    policy = {"mode": "linked", "groups": {"10.42.4.1": 1, "10.42.4.2": 2}, "allowed": [[1, 2]]}
+def test_a_policy_has_groups_pairs_of_them_and_stacks():
+    groups = {"10.42.4.1": 1, "10.42.4.2": 2}
+    policy = {"mode": "stack", "groups": groups, "allowed": [[1, 2]], "stacks": [[1, 3], [2]]}
     found = parse_document(plain_document(policy=policy)).policy
-    assert found == NetworkPolicy("linked", {"10.42.4.1": 1, "10.42.4.2": 2}, frozenset({(1, 2)}))
+    assert found == NetworkPolicy("stack", groups, frozenset({(1, 2)}), (frozenset({1, 3}), frozenset({2})))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,9 @@ def test_a_policy_has_groups_and_pairs_of_them():
         ({"policy": {"mode": "none"}}, "policy.mode: it is none of all, linked, stack"),
         ({"policy": {"groups": {"10.42.4.1": 0}}}, "policy.groups: it is no number"),
         ({"policy": {"allowed": [[1]]}}, "policy.allowed: it is no list of pairs"),
+        ({"policy": {"stacks": [1]}}, "policy.stacks: it is no list"),
+        ({"policy": {"stacks": [[1, 0]]}}, "policy.stacks: it is no number"),
+        ({"policy": {"stacks": [[1], [2, 1]]}}, "policy.stacks: a group is there twice"),
     ],
 )
 def test_what_is_refused_is_named(changes: dict[str, Any], reason: str):

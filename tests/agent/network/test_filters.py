@@ -87,11 +87,35 @@ def test_hosts_reach_containers_whatever_the_policy(subnet: str, gateway: str, f
     assert f"ip saddr {first} accept" in made.text
 
 
-def test_a_policy_admits_its_group_and_allowed_groups_both_ways():
-    groups = {"10.42.4.1": 1, "10.42.4.2": 2, "10.42.4.9": 3}
-    text = rules((ONE, TWO), policy={"mode": "linked", "groups": groups, "allowed": [[3, 1]]}).text
-    assert "elements = { 10.42.4.1 . 1, 10.42.4.1 . 3, 10.42.4.2 . 2 }" in text
-    assert "elements = { 10.42.4.1 : 1, 10.42.4.2 : 2, 10.42.4.9 : 3 }" in text
+GROUPS = {"10.42.4.1": 1, "10.42.4.2": 2, "10.42.4.9": 3}
+
+
+def elements(text: str, name: str) -> str:
+    """What is in a set of the filters."""
+    (line,) = [line for line in text.splitlines() if line.split()[1:2] == [name] and "type" in line]
+    return line.partition("elements = { ")[2].partition(" }")[0]
+
+
+def test_a_policy_admits_its_group_and_those_that_may_open_connections():
+    text = rules((ONE, TWO), policy={"mode": "linked", "groups": GROUPS, "allowed": [[3, 1]]}).text
+    assert elements(text, "groups") == "10.42.4.1 : 1, 10.42.4.2 : 2, 10.42.4.9 : 3"
+    assert elements(text, "admitted") == "10.42.4.1 . 1, 10.42.4.1 . 3, 10.42.4.2 . 2"
+    assert elements(text, "answering") == ""
+
+
+def test_who_is_linked_to_only_answers_unless_it_links_back():
+    text = rules((ONE, TWO), policy={"mode": "linked", "groups": GROUPS, "allowed": [[1, 3]]}).text
+    assert elements(text, "admitted") == "10.42.4.1 . 1, 10.42.4.2 . 2"
+    assert elements(text, "answering") == "10.42.4.1 . 3"
+    both = rules((ONE, TWO), policy={"mode": "linked", "groups": GROUPS, "allowed": [[1, 3], [3, 1]]}).text
+    assert elements(both, "admitted") == "10.42.4.1 . 1, 10.42.4.1 . 3, 10.42.4.2 . 2"
+    assert elements(both, "answering") == ""
+
+
+def test_groups_of_one_stack_reach_each_other():
+    text = rules((ONE, TWO), policy={"mode": "stack", "groups": GROUPS, "stacks": [[2], [1, 3]]}).text
+    assert elements(text, "stacks") == "10.42.4.1 : 2, 10.42.4.2 : 1, 10.42.4.9 : 2"
+    assert elements(text, "neighbors") == "10.42.4.1 . 2, 10.42.4.2 . 1"
 
 
 # Who is behind which port
