@@ -151,13 +151,7 @@ def _count_change(network: EnvironmentNetwork) -> None:
 
 def note_engine_id(holder: int, engine_id: str) -> None:
     """Note under which id the engine knows the container that has an address."""
-    with transaction.atomic():
-        found = address_of_container(holder)
-        if found is None or found.engine_id == engine_id:
-            return
-        network = lock_network(found.environment_id)
-        Address.objects.filter(pk=found.pk, holder=holder).update(engine_id=engine_id)
-        _count_change(network)
+    Address.objects.filter(holder=holder).exclude(engine_id=engine_id).update(engine_id=engine_id)
 
 
 def release_address(holder: int) -> None:

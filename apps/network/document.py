@@ -15,6 +15,7 @@ from apps.network.addressing import TUNNELS, WIREGUARD, mac_of, tunnel_address
 from apps.network.engine_network import BRIDGE, NETWORK
 from apps.network.hosts import switch_off, take_report
 from apps.network.models import OFF, Address, EnvironmentNetwork, HostNetwork
+from apps.network.policies import ALL, policies
 from apps.network.reports import HostReport
 
 VXLAN_PORT, UDP_PORT, WIREGUARD_PORT = "corral-vx", 4789, 51820
@@ -34,14 +35,21 @@ class NetworkDocumentSource(DocumentSource):
 
     name = "network"
 
-    def versions(self) -> Mapping[int, str]:
-        """The revision of each host's network, in one query."""
-        rows = _members().values_list("host_id", "number", "address", "environment__network__revision")
-        return {host: f"{number} {address} {revision}" for host, number, address, revision in rows}
-
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shared: dict[int, _Shared] = {}
+
+    def versions(self) -> Mapping[int, str]:
+        """The revision of each host's network, in one query, and what its policy says, in a few more."""
+        network = [f"environment__network__{column}" for column in ("revision", "policy")]
+        rows = list(_members().values_list("host_id", "environment_id", "number", "address", *network))
+        revisions = {environment: revision for _host, environment, _number, _address, revision, _mode in rows}
+        modes = {environment: mode for _host, environment, *_, mode in rows if mode not in {ALL, None}}
+        digests = policies.digests(modes, revisions)
+        return {
+            host: f"{number} {address} {revision} {digests.get(environment, ALL)}"
+            for host, environment, number, address, revision, _mode in rows
+        }
 
     def build(self, host_id: int) -> dict[str, Any]:
         """The document, in two queries, and another two for the first host of an environment after a change.
@@ -68,7 +76,7 @@ class NetworkDocumentSource(DocumentSource):
             "wireguard": _wireguard(network, row),
             "peers": _peers(shared, row),
             "containers": shared.containers,
-            "policy": {"mode": "all"},
+            "policy": policies.of(network.pk, network.policy),
         }
 
     def _shared_of(self, network: EnvironmentNetwork, row: HostNetwork) -> _Shared:
@@ -137,9 +145,6 @@ def _peers(shared: _Shared, row: HostNetwork) -> list[dict[str, Any]]:
 
 
 def _containers(network: EnvironmentNetwork) -> list[dict[str, Any]]:
+    """Addresses and MACs alone: a thousand containers are to be 60 kB, and agents ask for nothing more."""
     rows = Address.objects.filter(environment=network.pk, holder__isnull=False, host__isnull=False)
-    found = rows.values_list("address", "host__uuid", "container", "engine_id")
-    return [
-        {"address": address, "mac": mac_of(address), "host": str(host), "container": str(uuid), "engineId": engine_id}
-        for address, host, uuid, engine_id in found
-    ]
+    return [{"address": address, "mac": mac_of(address)} for address in rows.values_list("address", flat=True)]

@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.network.addressing import DEFAULT_SUBNET, MTU, WIREGUARD, AddressPlan, mac_of
+from apps.network.policies import ALL
 
 ACTIVE, STARTING, FAILED, OFF = "active", "starting", "error", "off"
 START_GRACE = timedelta(seconds=30)
@@ -21,7 +22,7 @@ class EnvironmentNetwork(models.Model):
     """The managed network of an environment.
 
     `revision` counts whatever hosts have to know: each of its changes is in the transaction that counts it. `cursor`
-    is the address that was given out last, so that none is given again at once.
+    is the address that was given out last, so that none is given again at once. `policy` says who may reach whom.
     """
 
     KIND = "environmentNetwork"
@@ -29,6 +30,7 @@ class EnvironmentNetwork(models.Model):
     environment = models.OneToOneField(Environment, primary_key=True, on_delete=models.CASCADE, related_name="network")
     subnet = models.CharField(max_length=18, default=DEFAULT_SUBNET)
     encryption = models.CharField(max_length=16, default=WIREGUARD)
+    policy = models.CharField(max_length=16, default=ALL)
     vni = models.PositiveIntegerField(unique=True)
     revision = models.PositiveBigIntegerField(default=1)
     cursor = models.CharField(max_length=15, blank=True)

@@ -18,6 +18,7 @@ from apps.environments.models import Environment
 from apps.network.addressing import DEFAULT_SUBNET, PLAIN, WIREGUARD, parse_subnet
 from apps.network.environment_networks import lock_network, make_network
 from apps.network.models import Address, EnvironmentNetwork, HostNetwork
+from apps.network.policies import MODES
 from apps.network.selectors import routes_of_hosts
 
 ENCRYPTIONS = (WIREGUARD, PLAIN)
@@ -36,9 +37,10 @@ def network_update(
     actor: Actor,
     subnet: Any = None,
     encryption: Any = None,
+    policy: Any = None,
     based_on: BasedOn | None = None,
 ) -> EnvironmentNetwork:
-    """Change the subnet, which no container may have an address of, or the encryption; None leaves a value as it is.
+    """Change the subnet, which no container may have an address of, the encryption or the policy; None leaves a value.
 
     Raises `Forbidden`, `Invalid`, `Conflict` while containers have addresses of the subnet, and `StaleEdit`.
     """
@@ -50,8 +52,9 @@ def network_update(
         wanted = {
             "subnet": network.subnet if subnet is None else _check_subnet(subnet, routes_of_hosts(environment.pk)),
             "encryption": network.encryption if encryption is None else _check_encryption(encryption),
+            "policy": network.policy if policy is None else _check_policy(policy),
         }
-        current = {"subnet": network.subnet, "encryption": network.encryption}
+        current = {name: getattr(network, name) for name in wanted}
         require_unchanged("The network", based_on, current, wanted)
         if wanted == current:
             return network
@@ -94,4 +97,11 @@ def _check_encryption(value: Any) -> str:
     if value not in ENCRYPTIONS:
         why = "encryption is wireguard, or none where the hosts' network is trusted or encrypted already."
         raise Invalid("encryption", "InvalidOption", why)
+    return str(value)
+
+
+def _check_policy(value: Any) -> str:
+    if value not in MODES:
+        why = "policy is all, linked (services reach what they link to) or stack (and what is in their stack)."
+        raise Invalid("policy", "InvalidOption", why)
     return str(value)

@@ -16,12 +16,9 @@ class StacksConfig(AppConfig):
         from apps.control.kinds import register, requeue_owners
         from apps.control.periodic import register_job
         from apps.core.hooks import hooks
-        from apps.hosts.documents.sources import register as register_document
         from apps.hosts.workloads import workloads
         from apps.stacks import drain, goal, handover_steps, locks, members, reconcile, services, undo, upgrade_services
-        from apps.stacks.metadata.source import MetadataSource
         from apps.stacks.models import Service, Stack
-        from apps.stacks.names.source import NamesSource
         from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
 
@@ -34,8 +31,7 @@ class StacksConfig(AppConfig):
         )
         _keep_deleted()
         workloads.register(ServiceWorkload())
-        register_document(MetadataSource())
-        register_document(NamesSource())
+        _register_documents()
         requeue_owners("host", drain.services_of_returned_host)
         requeue_owners("host", goal.services_that_follow_hosts)
         requeue_owners("container", reconcile.services_to_requeue)
@@ -47,6 +43,19 @@ class StacksConfig(AppConfig):
         register_job("judge-upgrades", judge_upgrades)
         hooks.lock_refusal = locks.lock_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
+
+
+def _register_documents() -> None:
+    """Have hosts get what containers are called, what they may ask, and whom they may reach."""
+    from apps.hosts.documents.sources import register
+    from apps.network.policies import policies
+    from apps.stacks.metadata.source import MetadataSource
+    from apps.stacks.names.source import NamesSource
+    from apps.stacks.network_policy.source import ServicePolicySource
+
+    register(MetadataSource())
+    register(NamesSource())
+    policies.register(ServicePolicySource())
 
 
 def _register_balancers() -> None:

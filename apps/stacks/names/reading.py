@@ -131,7 +131,7 @@ def _read_containers(environments: Collection[int]) -> dict[int, list[NamedConta
     ).order_by("pk")
     records = [dict(zip(_COLUMNS, values, strict=True)) for values in rows.values_list(*_COLUMNS)]
     services = _services_by_uuid(environments)
-    links = _links_of([(each["uuid"], each["generation"]) for each in records])
+    links = links_of_containers([(each["uuid"], each["generation"]) for each in records])
     lenders = {each["deployment_unit"]: _own_address(each) for each in records if each["launch_name"] == PRIMARY}
     found: dict[int, list[NamedContainer]] = defaultdict(list)
     for each in records:
@@ -177,7 +177,7 @@ def _is_address(text: Any) -> bool:
     return True
 
 
-def _links_of(keys: Iterable[tuple[UUID, int]]) -> dict[tuple[UUID, int], Mapping[str, int]]:
+def links_of_containers(keys: Iterable[tuple[UUID, int]]) -> dict[tuple[UUID, int], Mapping[str, int]]:
     """The links of single containers to others; decrypted once for each change of a container."""
     wanted = list(keys)
     with _links_lock:
