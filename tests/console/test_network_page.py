@@ -6,6 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from apps.containers.models import Container
+from apps.control.reconcile import reconcile_until_idle
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
@@ -13,6 +15,8 @@ from apps.network.addresses import Claim, claim_address
 from apps.network.environment_networks import network_of
 from apps.network.hosts import ensure_host_network
 from apps.network.models import HostNetwork
+from apps.stacks.models import Service
+from apps.stacks.services import link_add, service_create, stack_create
 
 
 def connect(host: Host, other: Host) -> None:
@@ -62,3 +66,39 @@ def test_an_environment_is_created_with_a_network(browser_as: Any):
     client.post("/environments/new", {"name": "edge", "subnet": "10.8.0.0/16", "encryption": "none"})
     made = Environment.objects.get(name="edge")
     assert (network_of(made.pk).subnet, network_of(made.pk).encryption) == ("10.8.0.0/16", "none")
+
+
+def test_the_page_says_what_a_policy_would_cut_off_and_owners_choose_one(
+    browser_as: Any, at: Any, lab: Environment, host: Host, web: Service, actor_of: Any
+):
+    owner = actor_of("alice")
+    other = stack_create(actor=owner, environment=lab, name="data")
+    db, lonely = (
+        service_create(actor=owner, stack=other, name=name, config=web.config, start_on_create=True)
+        for name in ("db", "lonely")
+    )
+    link_add(web, db, "db", actor=owner)
+    reconcile_until_idle()
+    for row in Container.all_objects.filter(environment=lab):
+        claim_address(Claim(lab.pk, row.pk, row.uuid, host.pk))
+    client = browser_as("alice")
+    page = client.get(at("network"))
+    linked = next(each.preview for each in page.context["policies"] if each.words.mode == "linked")
+    assert [(each.service, each.kept, each.lost) for each in linked.losing] == [
+        (lonely, (), 2),
+        (web, (), 2),
+        (db, (web,), 1),
+    ]
+    assert "Now this would cut 3 running services off" in page.content.decode()
+    same = next(each.preview for each in page.context["policies"] if each.words.mode == "stack")
+    assert [(each.service, each.kept) for each in same.losing] == [(web, ()), (lonely, (db,))]
+    client.post(at("network"), {"policy": "linked"})
+    assert network_of(lab.pk).policy == "linked"
+    assert "Linked services only" in client.get(at("topology")).content.decode()
+    refused = client.post(at("network"), {"policy": "some"})
+    assert (refused.status_code, "policy is all, linked" in refused.content.decode()) == (422, True)
+    browser_as("bob").post(at("network"), {"policy": "all"})
+    assert network_of(lab.pk).policy == "linked"
+    # Under the same policy nothing would be lost, and a wider one gives more.
+    choices = {each.words.mode: each.preview for each in client.get(at("network")).context["policies"]}
+    assert (choices["linked"], choices["all"], choices["stack"].losing) == (None, None, ())

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from apps.control.models import AuditEntry
+from apps.core.errors import Forbidden
 from apps.core.ids import wire_id
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.network.addresses import Claim, claim_address, release_address
 from apps.network.environment_networks import network_of
+from apps.network.models import EnvironmentNetwork
+from apps.network.services import network_update
 
 
 @pytest.fixture
@@ -90,3 +93,64 @@ def test_a_network_that_a_host_reaches_already_is_refused(api_of: Any, lab: Envi
     refused = api_of("alice").inside(lab).put(key, {"subnet": "10.99.0.0/16"})
     assert (refused.status, refused["fieldName"]) == (422, "subnet")
     assert f"10.99.0.0/16 overlaps 10.99.3.0/24, which {host} reaches already" in refused["message"]
+
+
+# The network policy
+
+
+def rule(within: str, **more: Any) -> dict[str, Any]:
+    return {"within": within, "action": "allow", **more}
+
+
+@pytest.mark.parametrize(
+    ("sent", "policy"),
+    [
+        ({"defaultPolicyAction": "deny", "policy": [rule("linked")]}, "linked"),
+        ({"defaultPolicyAction": "deny", "policy": [rule("service"), {"within": "linked"}]}, "linked"),
+        ({"defaultPolicyAction": "deny", "policy": [rule("stack"), rule("linked")]}, "stack"),
+        ({"defaultPolicyAction": "allow"}, "all"),
+    ],
+)
+def test_a_policy_is_written_as_rules(api_of: Any, lab: Environment, key: str, sent: dict[str, Any], policy: str):
+    EnvironmentNetwork.objects.filter(pk=lab.pk).update(policy="stack" if policy != "stack" else "all")
+    before = network_of(lab.pk).revision
+    changed = api_of("alice").inside(lab).put(key, sent)
+    network = network_of(lab.pk)
+    assert (changed.status, network.policy, network.revision) == (200, policy, before + 1)
+    found = api_of("rita").inside(lab).get(key)
+    again = {"defaultPolicyAction": found["defaultPolicyAction"], "policy": found["policy"]}
+    assert again["defaultPolicyAction"] == ("allow" if policy == "all" else "deny")
+    assert api_of("alice").inside(lab).put(key, again).status == 200
+    assert (network_of(lab.pk).policy, network_of(lab.pk).revision) == (policy, before + 1)
+    assert AuditEntry.objects.within([lab.pk]).get(event="environmentNetwork.update").request == {"policy": policy}
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({"defaultPolicyAction": "deny"}, "no rules with deny is not enforced here; send []"),
+        ({"defaultPolicyAction": "deny", "policy": [rule("stack")]}, "stack with deny is not enforced"),
+        ({"defaultPolicyAction": "deny", "policy": [rule("service")]}, "service with deny"),
+        ({"policy": [{"within": "linked", "action": "deny"}]}, "rules can only allow"),
+        ({"policy": [{"between": {"selector": "a=b"}, "action": "allow"}]}, "within 'None' is not enforced"),
+        ({"policy": [rule("world")]}, "within 'world'"),
+        ({"policy": [{"within": ["linked"]}]}, ""),
+        ({"policy": ["linked"]}, ""),
+        ({"policy": "linked"}, ""),
+    ],
+)
+def test_rules_that_nobody_enforces_are_refused(
+    api_of: Any, lab: Environment, key: str, sent: dict[str, Any], why: str
+):
+    refused = api_of("alice").inside(lab).put(key, sent)
+    assert (refused.status, refused["fieldName"]) == (422, "policy"), refused
+    assert why in refused["message"]
+    assert network_of(lab.pk).policy == "all"
+
+
+def test_members_do_not_change_the_policy(api_of: Any, actor_of: Any, lab: Environment, key: str):
+    sent = {"defaultPolicyAction": "deny", "policy": [rule("linked")]}
+    assert api_of("bob").inside(lab).put(key, sent).status in {403, 405}
+    with pytest.raises(Forbidden):
+        network_update(lab, actor=actor_of("bob"), policy="linked")
+    assert network_of(lab.pk).policy == "all"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import QueryDict
 
+from apps.api.resources.network_policies import default_action, read_policy, write_rules
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import Data, Link, Resource
@@ -25,10 +26,17 @@ class NetworkResource(Resource):
         state      enum               r  =active ~
         subnet     string             u  <subnet 1..64 ~
         encryption enum               u  <encryption :wireguard|none ~
+        defaultPolicyAction enum      u  :allow|deny ~
+        policy     array[networkPolicyRule] u ~
         mtu        int                r  <mtu
         vni        int                r  <vni
     """)
-    computed = {"name": lambda _context: "managed", "state": lambda _context: "active"}
+    computed = {
+        "name": lambda _context: "managed",
+        "state": lambda _context: "active",
+        "defaultPolicyAction": lambda context: default_action(context.row.policy),
+        "policy": lambda context: write_rules(context.row.policy),
+    }
     links = {"account": Link("project", attribute="environment_id")}
 
     def key_of(self, row: EnvironmentNetwork) -> int:
@@ -49,6 +57,19 @@ class NetworkResource(Resource):
         return found
 
     def update(self, caller: ApiCaller, row: EnvironmentNetwork, data: Data) -> None:
-        """Change the subnet or the encryption."""
+        """Change the subnet, the encryption or the policy, of which each field goes with the other's value."""
         (environment,) = environments_by_id([row.environment_id])
-        network_update(environment, actor=caller.actor, subnet=data.get("subnet"), encryption=data.get("encryption"))
+        action, rules = data.get("defaultPolicyAction"), data.get("policy")
+        is_about_policy = action is not None or rules is not None
+        network_update(
+            environment,
+            actor=caller.actor,
+            subnet=data.get("subnet"),
+            encryption=data.get("encryption"),
+            policy=read_policy(
+                default_action(row.policy) if action is None else action,
+                write_rules(row.policy) if rules is None else rules,
+            )
+            if is_about_policy
+            else None,
+        )

@@ -1,4 +1,4 @@
-"""The managed network of an environment: its subnet and encryption, and how its hosts take part."""
+"""The managed network of an environment: its subnet, encryption and policy, and how its hosts take part."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.console.components.edit_form import Edit, handle_edit
+from apps.console.environments.network_policy import policy_choices
 from apps.console.request_context import RequestContext, member_required
 from apps.environments.access import can
 from apps.network.addressing import PLAIN, WIREGUARD
@@ -19,14 +20,18 @@ ENCRYPTIONS = (
     (WIREGUARD, gettext_lazy("WireGuard"), gettext_lazy("everything between hosts is encrypted")),
     (PLAIN, gettext_lazy("None"), gettext_lazy("where the hosts' own network is trusted, or encrypted already")),
 )
-LABELS = {"subnet": gettext_lazy("Subnet"), "encryption": gettext_lazy("Encryption")}
+LABELS = {
+    "subnet": gettext_lazy("Subnet"),
+    "encryption": gettext_lazy("Encryption"),
+    "policy": gettext_lazy("Who may reach whom"),
+}
 
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
     """The network: every member sees it, owners change it."""
     view = network_view(ctx.env.pk)
-    current = {"subnet": view.network.subnet, "encryption": view.network.encryption}
+    current = {name: getattr(view.network, name) for name in LABELS}
     edit = Edit(ctx, current, labels=LABELS)
 
     def parse() -> dict[str, str]:
@@ -42,6 +47,8 @@ def index(ctx: RequestContext) -> HttpResponse:
             "subnet": edit.text("subnet"),
             "encryption": edit.text("encryption"),
             "encryptions": ENCRYPTIONS,
+            "policy": edit.text("policy"),
+            "policies": policy_choices(ctx.env.pk, current["policy"]),
             "decide": can(ctx.actor, "own", ctx.env.pk),
             "active": _("%(count)d of %(total)d")
             % {"count": sum(each.is_active for each in view.hosts), "total": len(view.hosts)},

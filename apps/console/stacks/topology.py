@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from apps.console.components.state_badges import badge_of
+from apps.console.environments.network_policy import policy_words
 from apps.console.request_context import RequestContext, member_required
 from apps.console.stacks.service_rows import ServiceRow, service_rows
 from apps.console.stacks.stacks import find
@@ -75,6 +76,7 @@ def _render(ctx: RequestContext, template: str, rows: list[TopologyRow], **more:
         "rows": rows,
         "graph": _graph(ctx, rows) if len(rows) <= MAX_NODES else None,
         "limit": MAX_NODES,
+        "network_policy": policy_words(ctx.env.pk),
         **more,
     }
     return ctx.render(template, context)
