@@ -29,7 +29,7 @@ def main() -> None:
     with fleet(1) as made, tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
         host, portal = made.hosts[1], portal_at(Path(folder) / "portal", made.switch.portal)
         try:
-            url, env = registration_url(portal.api()), {"PYTHONPATH": str(ROOT / "agent")}
+            url, env = registration_url(portal.api()), {"PYTHONPATH": f"{ROOT / 'agent'}:{ROOT}"}
             agent = host.spawn("agent", sys.executable, "-m", "corral_agent", url, **env)
             query = "SELECT tunnel_socket FROM hosts_host WHERE tunnel_socket != '' AND state = 'active'"
             sock = wait_until(lambda: portal.rows(query), seconds=20, what="the tunnel")[0][0]
