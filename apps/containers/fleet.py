@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from apps.containers.models import Container
+from apps.containers.port_holders import holder_in_words
 from apps.containers.published_ports import numbers_by_host
 from apps.containers.selectors import Counts, HostUse, counts_by_host
 from apps.environments.models import TenantRow
@@ -22,16 +23,26 @@ _HOST_COLUMNS = (
     "name", "hostname", "url", "display_state", "labels", "engine_labels", "info", "memory_limit", "milli_cpu_limit",
 )  # fmt: skip
 MAX_CACHED_LABELS = 4096
+PortsByHost = defaultdict[int, dict[HostPort, str]]
 LabelKey = tuple[UUID, int]  # numbers of rows are given again after a database was restored
 _labels_cache: OrderedDict[LabelKey, Mapping[str, str]] = OrderedDict()
 _labels_lock = Lock()
 
 
 def read_fleet(
-    environment_id: int, hosts: Iterable[Host], counts: Counts, *, with_ports: bool, with_neighbours: bool
+    environment_id: int,
+    hosts: Iterable[Host],
+    counts: Counts,
+    *,
+    with_ports: bool,
+    with_neighbours: bool,
+    but_those_of: str = "",
 ) -> Fleet:
-    """The hosts as they are now; ports and the containers there only for whom they matter."""
-    ports = _ports_by_host(environment_id) if with_ports else {}
+    """The hosts as they are now; ports and the containers there only for whom they matter.
+
+    `but_those_of` is the spread key of containers whose ports count as free.
+    """
+    ports = _ports_by_host(environment_id, but_those_of) if with_ports else {}
     neighbours = _neighbours(environment_id) if with_neighbours else []
     return Fleet((host_view(host, counts, ports) for host in hosts), neighbours)
 
@@ -42,15 +53,17 @@ def schedulable_hosts(environment_id: int) -> QuerySet[Host]:
     return rows.only(*_HOST_COLUMNS)
 
 
-def host_view(host: Host, counts: Counts, ports: Mapping[int, Iterable[HostPort]]) -> HostView:
+def host_view(host: Host, counts: Counts, ports: Mapping[int, Mapping[HostPort, str]]) -> HostView:
     """One host as the scheduler sees it."""
+    held = ports.get(host.pk, {})
     use = counts.get(host.pk, HostUse())
     return HostView(
         id=host.pk,
         name=str(host),
         state=host.display_state,
         labels=host.all_labels,
-        ports_used=frozenset(ports.get(host.pk, ())),
+        ports_used=frozenset(held),
+        port_holders={(port, protocol): name for (_address, port, protocol), name in held.items()},
         containers=use.containers,
         memory=host.reservable_memory,
         milli_cpu=host.reservable_milli_cpu,
@@ -94,14 +107,19 @@ def _occupants(environment_id: int) -> QuerySet[Container]:
     return rows.exclude(desired__in=("removed", "purged", "stopped"))
 
 
-def _ports_by_host(environment_id: int) -> dict[int, set[HostPort]]:
-    """The ports that containers of the environment hold or will hold, per host: theirs, and those chosen for them."""
-    found: dict[int, set[HostPort]] = defaultdict(set)
+def _ports_by_host(environment_id: int, but_those_of: str = "") -> PortsByHost:
+    """The ports that containers of the environment hold or will hold, per host, each with who that is.
+
+    Theirs, and those chosen for them; `but_those_of` leaves out containers with this spread key.
+    """
+    found: PortsByHost = defaultdict(dict)
     rows = _occupants(environment_id).exclude(fixed_ports=[])
-    for host_id, ports in rows.values_list("host", "fixed_ports"):
-        found[host_id].update((p[0], p[1], p[2]) for p in ports)
-    for host_id, number, protocol in numbers_by_host(environment_id):
-        found[host_id].add(("", number, protocol))
+    if but_those_of:
+        rows = rows.exclude(spread_key=but_those_of)
+    for host_id, ports, name, tags in rows.values_list("host", "fixed_ports", "name", "tags"):
+        found[host_id].update(dict.fromkeys(((p[0], p[1], p[2]) for p in ports), holder_in_words(name, tags)))
+    for host_id, number, protocol, name, tags in numbers_by_host(environment_id, but_those_of):
+        found[host_id]["", number, protocol] = holder_in_words(name, tags)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from django.db.models import Q
 
@@ -34,8 +34,13 @@ def holder_of(row: Container, number: int, protocol: str) -> str:
 
 def describe_holder(holder: Container) -> str:
     """A container with its service, if it is a service's."""
-    service = (holder.tags or {}).get(_SERVICE_LABEL)
-    return f"{holder.name} of the service {service}" if service else holder.name
+    return holder_in_words(holder.name, holder.tags)
+
+
+def holder_in_words(name: str, tags: Mapping[str, str] | None) -> str:
+    """The same of its name and its owner's labels."""
+    service = (tags or {}).get(_SERVICE_LABEL)
+    return f"{name} of the service {service}" if service else name
 
 
 def _others(row: Container) -> Iterator[Container]:

@@ -182,8 +182,12 @@ def release_places(prefix: str) -> None:
     PublishedPort.objects.filter(place__startswith=prefix).delete()
 
 
-def numbers_by_host(environment_id: int) -> Iterable[tuple[int, int, str]]:
-    """The numbers that containers use which hold their place on a host: host, number, protocol."""
+def numbers_by_host(environment_id: int, but_those_of: str = "") -> Iterable[tuple[int, int, str, str, dict[str, str]]]:
+    """The numbers that containers use which hold their place on a host: host, number, protocol, name, labels.
+
+    `but_those_of` leaves out containers with this spread key.
+    """
     rows = PublishedPort.objects.filter(environment=environment_id, container__removed=None, container__isnull=False)
     rows = rows.exclude(container__desired__in=("removed", "purged", "stopped"))
-    return rows.values_list("host", "number", "protocol")
+    rows = rows.exclude(container__spread_key=but_those_of) if but_those_of else rows
+    return rows.values_list("host", "number", "protocol", "container__name", "container__tags")

@@ -18,6 +18,8 @@ _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
 class HostView:
     """A host as the scheduler sees it: `ports_used` are the (address, port, protocol) in use or reserved.
 
+    `port_holders` names who has a port and protocol, where that is known.
+
     `memory` (bytes) and `milli_cpu` are what may be reserved of it, None where nobody knows; the `reserved_` ones are
     what its containers have reserved.
     """
@@ -32,6 +34,7 @@ class HostView:
     milli_cpu: int | None = None
     reserved_memory: int = 0
     reserved_milli_cpu: int = 0
+    port_holders: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

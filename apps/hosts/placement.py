@@ -10,6 +10,7 @@ from apps.hosts.affinity import CONTAINER, CONTAINER_LABEL, AffinityRule, parse_
 from apps.hosts.fleet import ACCEPTING, Fleet, HostPort, HostView
 from apps.hosts.placement_trace import Ranking, Trace, name_hosts, trace_of
 
+MAX_HOLDERS = 3  # of a port, named in a reason
 MAX_REASONS = 10  # of a container without a host: its message names these
 _MIB = 1024 * 1024
 
@@ -116,7 +117,15 @@ def check_free_ports(requirements: PlacementRequirements, fleet: Fleet) -> Itera
     for host_id, ports in taken.items():
         by_ports[tuple(sorted(ports))].add(host_id)
     for found, ids in sorted(by_ports.items()):
-        yield f"port {', '.join(f'{port}/{protocol}' for port, protocol in found)} is in use", frozenset(ids)
+        named = ", ".join(f"{port}/{protocol}" for port, protocol in found)
+        yield f"port {named} is in use{_by_holders(fleet, found, ids)}", frozenset(ids)
+
+
+def _by_holders(fleet: Fleet, ports: Iterable[tuple[int, str]], ids: Iterable[int]) -> str:
+    """Who has the ports, where that is known; the first few of many."""
+    found = sorted({fleet.hosts[key].port_holders.get(port, "") for key in ids for port in ports} - {""})
+    more = f" and {len(found) - MAX_HOLDERS} more" if len(found) > MAX_HOLDERS else ""
+    return f" by {', '.join(found[:MAX_HOLDERS])}{more}" if found else ""
 
 
 def check_reservations(requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:

@@ -62,7 +62,7 @@ def test_a_host_whose_port_is_taken_is_left_out_and_named(serve: Any, fleet: Sim
     assert fleet.names(1) == ["shop_web_1"]
     assert (row.display_state, row.transitioning, health_of(row)) == ("active", "no", "healthy")
     assert row.status["on_hosts"] == 1
-    assert row.message == "Not on h2: port 80/tcp is in use"
+    assert row.message == "Not on h2: port 80/tcp is in use by other"
     assert Container.all_objects.filter(spread_key=str(row.uuid)).count() == 1  # none that waits, or came and went
     container_act(Container.all_objects.get(pk=other.pk), "remove", actor=fleet.actor)
     fleet.run()
@@ -99,7 +99,7 @@ def test_one_that_waits_for_a_port_gives_up_its_place(serve: Any, fleet: Simulat
     occupy(fleet, lab)
     row = look(row, fleet)
     assert (row.display_state, row.status["on_hosts"]) == ("active", 1)
-    assert row.message == "Not on h2: port 80/tcp is in use"
+    assert row.message == "Not on h2: port 80/tcp is in use by other"
     assert Container.all_objects.get(pk=mine.pk).display_state in {"removing", "removed"}
 
 

@@ -146,7 +146,9 @@ def test_what_fits_nowhere_says_why(third: SimulatedFleet, shop: Stack) -> None:
     service = third.service(shop, scale=1, config={"ports": ["8080:80"]})
     outcome = what_if_scaled(service, 5)
     assert (len(outcome.settled), len(outcome.homeless)) == (2, 2)
-    assert outcome.homeless[0].reasons == ("port 8080/tcp is in use (h1, h2, h3)",)
+    assert outcome.homeless[0].reasons == (
+        "port 8080/tcp is in use by shop_web_1 of the service shop/web (h1, h2, h3)",
+    )
 
 
 @pytest.mark.parametrize("scale", [-1, 1001, "many", None, True])

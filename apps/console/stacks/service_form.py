@@ -18,6 +18,7 @@ from apps.console.containers.launch_form import (
     submitted_values,
 )
 from apps.console.request_context import RequestContext, member_required, post_required
+from apps.console.stacks.port_warning import port_errors, require_free_ports
 from apps.console.stacks.schedule_form import schedule_choices
 from apps.console.stacks.service_kind_form import (
     kind_errors,
@@ -31,12 +32,14 @@ from apps.console.stacks.services import find
 from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, submitted_sidekicks, with_unit_fields
 from apps.console.stacks.stacks import find as find_stack
 from apps.containers.models import Container
+from apps.containers.port_shortage import port_shortage
 from apps.containers.services import container_create
 from apps.core.errors import Invalid, Problem
 from apps.core.ids import parse_key
 from apps.hosts.models import Host
 from apps.stacks.compose import ComposeService, export
 from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.port_shortage import service_port_shortage
 from apps.stacks.service_options import BALANCER
 from apps.stacks.services import links_set, service_create
 from apps.stacks.sidekicks import UnitConfig
@@ -90,7 +93,7 @@ def _handle_form(
             row = _create_service(ctx, stack, sidekicks)
             return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
-            errors = sidekick_errors(problem) or kind_errors(problem) or form_errors(problem)
+            errors = port_errors(problem) or sidekick_errors(problem) or kind_errors(problem) or form_errors(problem)
     context = {"stack": stack, **_form_context(ctx, values, errors), **schedule_choices()}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)
 
@@ -141,6 +144,7 @@ def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) 
         )
         if links:
             links_set(row, links, actor=ctx.actor)
+        require_free_ports(sent, service_port_shortage(row))
     return row
 
 
@@ -183,16 +187,19 @@ def container_new(ctx: RequestContext) -> HttpResponse:
                 _("Container %(name)s was added.") % {"name": row.name}, buttons.row_url(row, "")
             )
         except Problem as problem:
-            errors = form_errors(problem)
+            errors = port_errors(problem) or form_errors(problem)
     return ctx.render(TEMPLATE, _form_context(ctx, values, errors), status=422 if errors else 200)
 
 
 def _create_container(ctx: RequestContext) -> Container:
     sent = ctx.request.POST
-    return container_create(
-        actor=ctx.actor,
-        environment=ctx.env,
-        config=form_to_config(sent, start=bool(sent.get("start"))),
-        name=sent.get("name", "").strip(),
-        description=sent.get("description", "").strip(),
-    )
+    with transaction.atomic():
+        row = container_create(
+            actor=ctx.actor,
+            environment=ctx.env,
+            config=form_to_config(sent, start=bool(sent.get("start"))),
+            name=sent.get("name", "").strip(),
+            description=sent.get("description", "").strip(),
+        )
+        require_free_ports(sent, port_shortage(row, int(row.desired == "running")))
+    return row

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 
@@ -17,6 +19,7 @@ from apps.console.containers.launch_form import (
 )
 from apps.console.request_context import RequestContext, member_required
 from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
+from apps.console.stacks.port_warning import port_errors, require_free_ports
 from apps.console.stacks.service_form import form_choices
 from apps.console.stacks.services import find
 from apps.console.stacks.sidekick_form import FIELD as SIDEKICKS
@@ -25,6 +28,7 @@ from apps.console.stacks.upgrade_verdict import FORM_FIELDS, form_field, parse_v
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Problem
 from apps.stacks.models import Service
+from apps.stacks.port_shortage import service_port_shortage
 from apps.stacks.service_options import BALANCER
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
@@ -50,7 +54,7 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
         except Problem as problem:
             field = form_field(problem.field or "")
             own = {field: problem.message} if field in _OWN else {}
-            errors = own or _errors_of_names(problem) or form_errors(problem)
+            errors = own or port_errors(problem) or _errors_of_names(problem) or form_errors(problem)
     context = {
         "row": row,
         "stack": row.stack,
@@ -72,9 +76,12 @@ def _start_upgrade(ctx: RequestContext, row: Service, shown: dict[str, Any], for
     if before != after and config == form.primary:
         config = None
     strategy, note = _parse_strategy(sent), sent.get("note", "")
-    service_upgrade(
-        row, actor=ctx.actor, config=config, sidekicks=sidekicks, strategy=strategy, note=note, is_whole=True
-    )
+    previous = copy(row)
+    with transaction.atomic():
+        service_upgrade(
+            row, actor=ctx.actor, config=config, sidekicks=sidekicks, strategy=strategy, note=note, is_whole=True
+        )
+        require_free_ports(sent, service_port_shortage(row, before=previous))
 
 
 def _errors_of_names(problem: Problem) -> dict[str, str]:

@@ -36,6 +36,7 @@ from apps.environments.access import verdict
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import Service, ServiceLink, ServiceRevision
 from apps.stacks.names.values import service_fqdn
+from apps.stacks.port_shortage import service_port_shortage
 from apps.stacks.selectors import containers_to_run, service_events
 from apps.stacks.services import service_act, service_update
 from apps.stacks.sidekicks import PRIMARY
@@ -204,6 +205,8 @@ def scale(ctx: RequestContext, pk: int) -> HttpResponse:
         raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
     service_update(row, actor=ctx.actor, scale=wanted, undo_seconds=UNDO_SECONDS)
     message = _("Scaling %(name)s to %(count)d.") % {"name": row.name, "count": wanted}
+    shortage = service_port_shortage(row)
+    message = f"{message} {shortage}" if shortage else message
     return ctx.success_response(message, undo=buttons.row_url(row, "undo") if is_undoable(row) else "")
 
 
