@@ -16,6 +16,7 @@ from corral_agent.engine_proxy import http_head, responses
 from corral_agent.engine_proxy.http_head import BadMessage, RequestHead
 from corral_agent.engine_proxy.streams import MessageReader
 from corral_agent.metadata.request import MetadataRequest, is_news, respond
+from corral_agent.metadata.turns import Turns
 from corral_agent.metadata.world import World
 from corral_agent.service_address import SERVICE_ADDRESS, listen
 
@@ -40,6 +41,7 @@ class MetadataHandler:
         self._listening: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._connections = Counter[str]()
+        self._turns = Turns()
         self._serving = set[asyncio.Task[None]]()
 
     def start(self, changed: Callable[[], None]) -> None:
@@ -142,7 +144,7 @@ class MetadataHandler:
         request = MetadataRequest.of(head)
         if request.known is not None and not await self._wait(request, reader, address):
             return False
-        answer = respond(request, self._world, address)
+        answer = await self._turns.take(address, lambda: respond(request, self._world, address))
         keep = not head.is_http10 and head.first(b"connection") != b"close"
         await _send(sink, answer.status, answer.body, answer.media_type, keep=keep, with_body=head.method == "GET")
         return keep

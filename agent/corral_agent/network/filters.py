@@ -170,10 +170,13 @@ def _ip_table(document: NetworkDocument) -> str:
     """Frames of our VXLAN come from other hosts only: a container could else send some, with the host's address.
 
     The number of the network stands 12 bytes into the UDP datagram; another VXLAN on the same port is left alone.
+    The service address is this machine's for whoever sends to it, whatever cable that comes in by: names and metadata
+    are for this host and its containers.
     """
     ours = f"udp dport {document.udp_port} @th,96,24 {document.vni}"
     trusted = f'iifname != "{DEVICE}"' if document.wireguard else "ip saddr != @hosts"
     bridges = "".join(f'    iifname "{name}" {ours} drop\n' for name in (document.bridge, *_ENGINE_BRIDGES))
+    local = "".join(f'    iifname "{name}" return\n' for name in ("lo", document.bridge, *_ENGINE_BRIDGES))
     tunnel = f'    oifname "{DEVICE}" drop\n    iifname "{DEVICE}" drop\n' if document.wireguard else ""
     leaving = f"""\
   chain leaving {{
@@ -183,9 +186,13 @@ def _ip_table(document: NetworkDocument) -> str:
 """
     return f"""\
 {_set("hosts", "ipv4_addr", sorted(document.remote_addresses))}\
+  chain service {{
+{local}    drop
+  }}
   chain arriving {{
     type filter hook input priority -10; policy accept;
     {ours} {trusted} drop
+    ip daddr {SERVICE_ADDRESS} jump service
   }}
   chain passing {{
     type filter hook forward priority -10; policy accept;

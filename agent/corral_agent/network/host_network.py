@@ -68,12 +68,15 @@ class NetworkDevices:
         if document.wireguard:
             self.public_key = self._load_key()
         found = _look(document)
-        _run(plan.plan_service_address(found))
         conflict = conflicting_route(found, document.subnet, document.bridge)
-        if document.bridge not in found.links:
-            return Outcome(has_bridge=False, conflict=conflict)
-        _check_bridge(document, found)
+        has_bridge = document.bridge in found.links
+        if has_bridge:
+            _check_bridge(document, found)
+        # Before the service address: without them other machines would reach it.
         arrived, unknown_ports, warning = self._ensure_filters(document, found, endpoints)
+        _run(plan.plan_service_address(found))
+        if not has_bridge:
+            return Outcome(has_bridge=False, conflict=conflict)
         changed = _run(plan.plan_removal(document, found))
         tunnel, has_changed_tunnel = self._ensure_tunnel(document, found, moved)
         if changed or has_changed_tunnel:

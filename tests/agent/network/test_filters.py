@@ -74,6 +74,15 @@ def test_foreign_frames_do_not_enter_the_tunnel():
     assert 'udp dport 4789 @th,96,24 42 oifname != "corral-wg" drop' in encrypted
 
 
+def test_the_service_address_is_for_this_host_and_its_containers():
+    text = rules().text
+    assert "ip daddr 169.254.169.250 jump service" in text
+    chain = text.partition("chain service {")[2].partition("}")[0].split("\n")[1:-1]
+    assert [line.split()[1] for line in chain[:2]] == ['"lo"', '"corral0"']
+    assert {line.split()[-1] for line in chain[:-1]} == {"return"}
+    assert chain[-1].split() == ["drop"]
+
+
 @pytest.mark.parametrize(
     ("subnet", "gateway", "first"),
     [

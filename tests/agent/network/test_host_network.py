@@ -116,11 +116,13 @@ def test_filters_that_are_in_force_are_left_alone(programs: Programs, network: N
     assert GUEST.mac in programs.rules
 
 
-def test_without_a_bridge_only_the_service_address_is_made(programs: Programs, network: NetworkDevices):
+def test_without_a_bridge_the_service_address_is_made_and_guarded_first(programs: Programs, network: NetworkDevices):
     programs.links = programs.links[:2]
     outcome = network.ensure(PLAIN, None)
     assert not outcome.has_bridge
-    assert programs.changes() == [("ip", "addr", "add", "169.254.169.250/32", "dev", "lo", "scope", "host")]
+    address = ("ip", "addr", "add", "169.254.169.250/32", "dev", "lo", "scope", "host")
+    assert programs.changes() == [("nft", "-f", "-"), address]
+    assert "ip daddr 169.254.169.250 jump service" in programs.rules
 
 
 def test_a_bridge_with_another_address_is_refused(programs: Programs, network: NetworkDevices):
