@@ -76,6 +76,14 @@ def main() -> int:
     passed &= _child(
         "bench.names", "The agent's name server against dnsmasq, 1,000 records, by dnsperf, medians of 3 in turns"
     )
+    passed &= _child(
+        "bench.network",
+        "From container to container on another host: ours against a swarm's overlay, medians of 3 in turns",
+    )
+    passed &= _child(
+        "bench.arrival",
+        "A new container's name on another host, 20 starts; and an agent with 100 containers and 1,000 names",
+    )
     os.environ.setdefault("SOAK_MINUTES", "2")
     passed &= _child("bench.soak", "The portal's memory before, under and after a load of 260 simulated hosts")
     say(f"\n{'Every limit holds.' if passed else 'A limit is broken.'} ({time.monotonic() - began:.0f} s)")
@@ -185,7 +193,7 @@ def _healing(api: Api, url: str) -> bool:
 def _child(module: str, heading: str) -> bool:
     """A benchmark that needs a process of its own, and prints for itself."""
     say(f"\n{heading}")
-    env = clean_environment() | {"DJANGO_SETTINGS_MODULE": "portal.settings.test"}
+    env = clean_environment(DJANGO_SETTINGS_MODULE="portal.settings.test", PYTHONPATH=f"{ROOT / 'agent'}:{ROOT}")
     with subprocess.Popen([sys.executable, "-u", "-W", "ignore", "-m", module], cwd=ROOT, env=env) as running:
         try:
             return running.wait(CHILD_TIMEOUT) == 0

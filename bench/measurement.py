@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from tests.docker.portal_process import Api, PortalProcess, wait_until
+from tests.fleet.commands import missing_programs
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _IDLE = 0.1
@@ -29,6 +31,14 @@ def registration_url(api: Api) -> str:
         return str(rows[0]["command"].split(" ")[-1]) if rows and rows[0]["command"] else ""
 
     return wait_until(find_url, seconds=10, what="a registration command")
+
+
+def why_left_out(*programs: str) -> str:
+    """Why nothing can be measured here with pretend hosts and these programs; empty if it can."""
+    if os.geteuid() != 0:
+        return "only root can make pretend hosts"
+    lacking = [*missing_programs(), *(name for name in programs if shutil.which(name) is None)]
+    return f"these programs are not installed (.ci/tools bench): {', '.join(lacking)}" if lacking else ""
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
