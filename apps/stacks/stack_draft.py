@@ -122,7 +122,9 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
     if not docker.strip():
         remedy = "Send dockerCompose: this stack was not made from a compose file."
         raise Invalid("dockerCompose", "MissingRequired", remedy)
-    parsed = with_certificates(stack.environment_id, parse(docker, rancher, variables, stack_name=stack.name))
+    present = () if files.remove_missing else now.states
+    found = parse(docker, rancher, variables, stack_name=stack.name, present=present)
+    parsed = with_certificates(stack.environment_id, found)
     wanted = files.chosen(by_name(map(ServiceState.from_compose, parsed.services)))
     changes = plan_stack(now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing)
     warnings = (*parsed.warnings, *(text for each in parsed.services for text in each.warnings))

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.unreachable import unreachable
@@ -158,13 +158,26 @@ def connect(url: str, headers: Mapping[str, str], context: Any, *, timeout: floa
     port = parts.port or (443 if parts.scheme == "wss" else 80)
     try:
         connection = _connection(parts.hostname or "", port, secure=context is not None, timeout=timeout)
-        if context is not None:
-            connection = context.wrap_socket(connection, server_hostname=parts.hostname)
-        key = base64.b64encode(os.urandom(16)).decode()
-        connection.sendall(_request(parts.path or "/", parts.query, parts.netloc, key, headers))
-        status, found, rest = _read_head(connection, time.monotonic() + timeout)
     except OSError as error:
         raise unreachable(url.replace("ws", "http", 1), error) from None
+    try:
+        if context is not None:
+            connection = context.wrap_socket(connection, server_hostname=parts.hostname)
+        return _shake_hands(connection, parts, headers, time.monotonic() + timeout)
+    except OSError as error:
+        connection.close()
+        raise unreachable(url.replace("ws", "http", 1), error) from None
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _shake_hands(
+    connection: socket.socket, parts: SplitResult, headers: Mapping[str, str], deadline: float
+) -> WebSocket:
+    key = base64.b64encode(os.urandom(16)).decode()
+    connection.sendall(_request(parts.path or "/", parts.query, parts.netloc, key, headers))
+    status, found, rest = _read_head(connection, deadline)
     expected = base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()  # noqa: S324 - RFC 6455 says so
     if status == 401:
         raise CliError("The portal does not accept this key any more: log in again.", ExitCode.CREDENTIALS)
@@ -206,6 +219,7 @@ def _connection(host: str, port: int, *, secure: bool, timeout: float) -> socket
     connection.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{login}\r\n".encode())
     status, _headers, _rest = _read_head(connection, time.monotonic() + timeout)
     if status != 200:
+        connection.close()
         raise OSError(f"the proxy {at.hostname} refuses with status {status}")
     return connection
 

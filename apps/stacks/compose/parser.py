@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.extends import Extender
@@ -30,8 +30,12 @@ def parse(
     environment: Mapping[str, str] | None = None,
     *,
     stack_name: str = "",
+    present: Collection[str] = (),
 ) -> ComposeStack:
     """Read both files, with `environment` for the variables in them; volumes are named after the stack.
+
+    A service without a body stands for one that is `present` already and stays as it is: rancher-compose's users name
+    the old one so in the file that brings the one to take over.
 
     Raises `Invalid` on `dockerCompose` or `rancherCompose`, with the errors of all services; what is left out without
     harm becomes a warning.
@@ -54,6 +58,8 @@ def parse(
     context = FileContext(services, disabled, variables, names)
     found, errors = list[ComposeService](), ErrorList()
     for name in services:
+        if name in present and not services[name]:
+            continue
         with errors.gather():
             found.append(ServiceParser(name, context).read(extras.get(name, RancherService())))
     errors.raise_all()

@@ -1,0 +1,180 @@
+"""Logs side by side, commands in containers, events and figures: what is shown of the portal's sockets."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from corral_cli.commands.usage import size_text
+from corral_cli.errors import ExitCode
+from corral_cli.raw_mode import raw_terminal
+from corral_cli.terminal import UserTerminal
+from tests.cli.command_line import CommandLine, ScriptedSocket
+from tests.wire.api_client import run_until_idle
+
+AT = "2026-01-31T12:00:0{}Z"
+
+
+@pytest.fixture
+def shop(cli: CommandLine) -> CommandLine:
+    """A stack `shop` with one service of two containers."""
+    cli.write("docker-compose.yml", "web:\n  image: sim/nginx:1.8\n")
+    cli.write("rancher-compose.yml", "web:\n  scale: 2\n")
+    cli.succeed("up", "-d", "-s", "shop")
+    run_until_idle()
+    return cli
+
+
+def lines(*texts: str, at: int = 0) -> dict[str, Any]:
+    return {"type": "lines", "lines": [["stdout", AT.format(at), text] for text in texts]}
+
+
+def end(reason: str = "") -> dict[str, Any]:
+    return {"type": "end", "reason": reason}
+
+
+def test_logs_of_a_service_are_in_the_order_of_time(shop: CommandLine):
+    shop.transport.sockets += [
+        ScriptedSocket(lines("second", at=2), end()),
+        ScriptedSocket(lines("first", at=1), {"type": "ping"}, lines("third", at=3), end()),
+    ]
+    found = shop.succeed("logs", "shop/web", "-n", "5", "--since", "60", "-t")
+    shown = [line.split(" | ")[1] for line in found.out.splitlines()]
+    assert shown == [f"{AT.format(1)} first", f"{AT.format(2)} second", f"{AT.format(3)} third"]
+    sent = [body for method, path, body in found.transport.requests if "action=logs" in path and method == "POST"]
+    assert sent == [{"lines": 5, "follow": False}] * 2
+    assert all("/ws/logs?token=" in url and "since=60" in url for url in found.transport.opened)
+
+
+def test_a_log_that_breaks_off_does_not_hide_the_others(shop: CommandLine):
+    shop.transport.sockets += [
+        ScriptedSocket(lines("whole"), end()),
+        ScriptedSocket(lines("half"), reason="the connection broke"),
+    ]
+    found = shop.succeed("logs", "shop/web", "--follow")
+    assert {"whole", "half"} == {line.split(" | ")[1] for line in found.out.splitlines()}
+    assert "the connection broke" in found.err
+
+
+def test_what_is_no_line_of_a_log_is_said_so(shop: CommandLine):
+    name = shop.succeed("ps", "-c", "--format", "json").json[0]["name"]
+    shop.transport.sockets.append(ScriptedSocket("{"))
+    assert "cannot be read" in shop.succeed("logs", name).err
+
+
+def test_logs_of_nothing_are_refused(shop: CommandLine):
+    assert shop.fail("logs", "nothing").code == ExitCode.NOT_FOUND
+    shop.succeed("scale", "shop/web=0", "--wait")
+    assert shop.fail("logs", "shop/web").code == ExitCode.NOT_FOUND
+
+
+def test_a_command_ends_with_its_exit_code(shop: CommandLine):
+    shop.transport.sockets.append(ScriptedSocket(b"hello\r\n", {"type": "end", "code": 3}))
+    found = shop.run("exec", "shop/web", "--", "sh", "-c", "echo hello; exit 3")
+    assert (found.code, found.out) == (3, "hello\n")
+    (body,) = [body for _method, path, body in found.transport.requests if "action=execute" in path]
+    assert body == {
+        "command": ["sh", "-c", "echo hello; exit 3"],
+        "attachStdin": False,
+        "attachStdout": True,
+        "tty": True,
+    }
+    assert "/ws/shell?token=" in found.transport.opened[0]
+
+
+def test_a_command_that_cannot_be_run_is_said_so(shop: CommandLine):
+    shop.transport.sockets.append(ScriptedSocket({"type": "end", "code": None, "reason": "no such program"}))
+    assert "no such program" in shop.fail("exec", "shop/web", "nothing").err
+    shop.transport.sockets.append(ScriptedSocket(reason="the connection broke"))
+    assert "the connection broke" in shop.fail("exec", "shop/web").err
+    shop.succeed("stop", "shop/web", "--wait")
+    assert shop.fail("exec", "shop/web", "true").code == ExitCode.REFUSED
+
+
+def test_input_is_passed_on_to_its_end(tmp_path: Any):
+    """From a pipe: the command has a terminal, whose end of input is a key."""
+    stdin = io.TextIOWrapper(io.BytesIO(b"one\ntwo\n"))
+    terminal = UserTerminal(io.StringIO(), io.StringIO(), stdin, {})
+    connection = ScriptedSocket()
+    with raw_terminal(terminal, connection, attach=True):
+        for _again in range(200_000):
+            if connection.sent and connection.sent[-1] == b"\x04":
+                break
+            sys.stderr.flush()
+    assert b"".join(each for each in connection.sent if isinstance(each, bytes)) == b"one\ntwo\n\x04"
+
+
+def test_input_stays_here_when_it_is_not_attached():
+    connection = ScriptedSocket()
+    terminal = UserTerminal(io.StringIO(), io.StringIO(), io.StringIO("secret"), {})
+    with raw_terminal(terminal, connection, attach=False):
+        pass
+    assert connection.sent == []
+
+
+def event(kind: str, name: str) -> dict[str, Any]:
+    resource = {"type": kind, "id": "1s1", "name": name, "state": "active", "transitioningMessage": None}
+    return {"name": "resource.change", "data": {"resource": resource}}
+
+
+def test_events_are_shown_as_they_come(shop: CommandLine):
+    shop.transport.sockets.append(
+        ScriptedSocket({"name": "ping"}, event("host", "lab-1"), event("service", "web\x1b"), event("service", "db"))
+    )
+    found = shop.succeed("events", "--type", "service", "--count", "2")
+    assert [line.split("  ")[3] for line in found.out.splitlines()] == ["web?", "db"]
+    assert "subscribe?eventNames=resource.change" in found.transport.opened[0]
+
+
+def test_the_end_of_a_subscription_is_no_success(shop: CommandLine):
+    shop.transport.sockets.append(ScriptedSocket(event("service", "web"), reason="going down"))
+    found = shop.fail("events", "--format", "json")
+    assert json.loads(found.out)["name"] == "web"
+    assert (found.code, "going down" in found.err) == (ExitCode.UNREACHABLE, True)
+
+
+def sample(second: int, cpu: int, memory: int = 3 * 1024 * 1024) -> dict[str, Any]:
+    return {
+        "timestamp": AT.format(second),
+        "cpu": {"usage": {"total": cpu}},
+        "memory": {"usage": memory},
+        "memLimit": 0,
+        "network": {"rx_bytes": 2048, "tx_bytes": 10},
+    }
+
+
+def test_figures_are_the_difference_of_two_samples(shop: CommandLine):
+    shop.transport.sockets += [
+        ScriptedSocket([sample(0, 0)], [sample(0, 0)], [sample(2, 1_000_000_000)]),
+        ScriptedSocket([sample(0, 0), sample(1, 2_000_000_000)]),
+    ]
+    rows = shop.succeed("stats", "shop", "--format", "json").json
+    assert [each["cpu"] for each in rows] == ["50.0%", "200.0%"]
+    assert (rows[0]["memory"], rows[0]["received"], rows[0]["sent"]) == ("3.0 MiB", "2.0 KiB", "10 B")
+
+
+def test_top_has_the_busiest_first(shop: CommandLine):
+    shop.transport.sockets += [
+        ScriptedSocket([sample(0, 0), sample(1, 100_000_000)]),
+        ScriptedSocket([sample(0, 0), sample(1, 900_000_000)]),
+    ]
+    rows = shop.succeed("top", "--format", "json", "-n", "1").json
+    assert [each["cpu"] for each in rows] == ["90.0%"]
+
+
+def test_figures_that_do_not_come_are_said_so(shop: CommandLine):
+    shop.transport.sockets.append(ScriptedSocket([sample(0, 0)]))
+    assert shop.fail("stats", "shop").code == ExitCode.UNREACHABLE
+    shop.succeed("stop", "shop/web", "--wait")
+    assert shop.fail("stats", "shop").code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 * 1024**3, "3.0 GiB"), (1024**4, "1.0 TiB")]
+)
+def test_sizes_are_written_as_people_read_them(size: int, text: str):
+    assert size_text(size) == text
