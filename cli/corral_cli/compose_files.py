@@ -21,7 +21,7 @@ RANCHER_NAMES = ("rancher-compose.yml", "rancher-compose.yaml")
 MAX_FILE = 1024 * 1024
 _MAX_BESIDE = 150
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
-_REFERENCE = re.compile(r"^\s*(?:env_file|extends|include|file)\s*:", re.MULTILINE)
+_REFERENCE = re.compile(r"^[ \t-]*(?:env_file|extends|include|file)[ \t]*:", re.MULTILINE)
 _WORD = re.compile(r"[^\s'\"\[\]{},]+")
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 

@@ -100,7 +100,7 @@ def _containers(api: PortalApi, name: str) -> list[Json]:
 
 
 def _by_id(api: PortalApi, kind: str, key: str) -> Json | None:
-    if _ID_KIND.get(re.sub(r"\d+$", "", key[1:]).join(("1", ""))) != kind:
+    if _ID_KIND.get(key.rstrip("0123456789")) != kind:
         return None
     try:
         return api.get(f"{KINDS[kind]}/{key}")

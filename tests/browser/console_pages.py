@@ -28,7 +28,8 @@ def page_shape(path: str) -> str:
 
 def is_download(path: str) -> bool:
     """Whether the link leads to a file, which a browser would keep instead of showing it."""
-    return "file=" in path or "export=" in path or urlsplit(path).path.endswith("/file")
+    inside = urlsplit(path).path
+    return "file=" in path or "export=" in path or inside.endswith("/file") or inside.startswith("/cli/")
 
 
 def console_links(page: Page, base: str) -> list[str]:

@@ -153,7 +153,7 @@ def test_a_message_that_is_too_large_ends_the_connection(server: str, monkeypatc
 
 def test_waiting_for_a_message_ends_in_time(server: str):
     over = threading.Event()
-    with sockets(lambda _connection: bool(over.wait(60)) and None) as url:
+    with sockets(lambda _connection: _wait_for(over)) as url:
         found = HttpTransport().open_socket(url, {})
         assert found.receive(0.01) is None
         assert found.closed is None
@@ -166,6 +166,10 @@ def test_a_server_that_opens_no_socket_is_said_so(server: str):
     with pytest.raises(CliError, match="opens no WebSocket") as caught:
         HttpTransport().open_socket(server.replace("http", "ws"), {})
     assert caught.value.code is ExitCode.UNREACHABLE
+
+
+def _wait_for(event: threading.Event) -> None:
+    event.wait(60)
 
 
 def _answer_once(text: bytes) -> tuple[str, threading.Thread]:

@@ -19,7 +19,7 @@ from apps.containers.launch import values
 from tests.linear.pattern_steps import Matcher, parse, worst_growth
 
 ROOT = Path(__file__).resolve().parents[2]
-TREES = ("apps", "portal", "agent", "simulated_engine", "health_checks", "celery_app")
+TREES = ("apps", "portal", "agent", "cli", "simulated_engine", "health_checks", "celery_app")
 METHODS = {"match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
 MAX_GROWTH = 2.5
 _ANCHORED = "(matched where it is registered)"
