@@ -18,6 +18,7 @@ from corral_agent.engine_proxy.streams import MessageReader, Sink, Source
 from corral_agent.metadata.server import MetadataHandler
 from corral_agent.names.handler import NamesHandler
 from corral_agent.network.handler import NetworkHandler, OffHandler
+from corral_agent.network.preflight_handler import OffPreflightHandler, PreflightHandler
 from health_checks.runner import CheckRunner
 
 _TIMEOUT = 10.0
@@ -89,6 +90,7 @@ class LocalEngine:
             "metadata": MetadataHandler(),
             "names": NamesHandler(off="" if self._network else _NETWORK_OFF),
             "network": NetworkHandler(folder, self.open) if self._network else OffHandler(_NETWORK_OFF),
+            "preflight": PreflightHandler() if self._network else OffPreflightHandler(_NETWORK_OFF),
         }
 
 

@@ -22,6 +22,7 @@ from apps.console.environments import (
     host_policy,
     members,
     network,
+    network_check,
     permission_report,
 )
 from apps.console.hosts import (
@@ -166,6 +167,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("activity/<key:pk>/cancel", operations.cancel, name="operation-cancel"),
     path("activity/<key:pk>/retry", operations.retry, name="operation-retry"),
     path("network", network.index, name="network"),
+    path("network/check", network_check.check, name="network-check"),
     path("policy", host_policy.index, name="policy"),
     path("policy/reset", host_policy.reset, name="policy-reset"),
     path("audit", audit_log.index, name="audit"),

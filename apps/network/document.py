@@ -103,6 +103,13 @@ class NetworkDocumentSource(DocumentSource):
             switch_off(host, reason)
 
 
+def host_revisions() -> dict[int, tuple[int, str]]:
+    """Of each host that gets the document its environment, and what changes with its peers, in one query."""
+    columns = ("host_id", "environment_id", "number", "address", "environment__network__revision")
+    rows = _members().values_list(*columns)
+    return {host: (key, f"{number} {address} {revision}") for host, key, number, address, revision in rows}
+
+
 def _members() -> QuerySet[HostNetwork]:
     """The hosts that have an agent, a number, and an address at which others could reach them."""
     rows: QuerySet[HostNetwork] = HostNetwork.objects.filter(

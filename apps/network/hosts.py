@@ -15,8 +15,9 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import address_of
 from apps.hosts.workloads import HostWorkload
 from apps.network.addressing import free_number
+from apps.network.check_services import check_new_host
 from apps.network.environment_networks import count_change, lock_network
-from apps.network.models import FAILED, OFF, STARTING, HostNetwork
+from apps.network.models import ACTIVE, FAILED, OFF, STARTING, HostNetwork
 from apps.network.reports import HostReport
 
 NO_AGENT = "This host has no agent, and only an agent can connect it to other hosts. Its containers reach each other."
@@ -103,7 +104,7 @@ def take_report(host: Host, report: HostReport) -> None:
         "conflict": report.conflict,
         "peers": report.peers,
     }
-    is_new_key = report.public_key != row.public_key
+    was_active, is_new_key = row.is_active, report.public_key != row.public_key
     is_news = is_new_key or report.conflict != row.conflict or report.reachable != HostReport.reachable_in(row.peers)
     HostNetwork.objects.filter(pk=row.pk).update(**changes, reported_at=timezone.now())
     _set_state(row, report.state, report.reason)
@@ -111,6 +112,8 @@ def take_report(host: Host, report: HostReport) -> None:
         row_changed(row.environment_id, "host", row.pk)
     if is_new_key:
         count_change(row.environment_id)
+    if report.state == ACTIVE and (is_news or not was_active):
+        check_new_host(host)
 
 
 def switch_off(host: Host, reason: str) -> None:

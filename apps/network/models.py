@@ -9,9 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.environments.models import Environment
+from apps.environments.models import Environment, TenantRow
 from apps.hosts.models import Host
 from apps.network.addressing import DEFAULT_SUBNET, MTU, WIREGUARD, AddressPlan, mac_of
+from apps.network.lifecycle import CHECKED, CHECKING, NETWORK_CHECK
 from apps.network.policies import ALL
 
 ACTIVE, STARTING, FAILED, OFF = "active", "starting", "error", "off"
@@ -90,6 +91,52 @@ class HostNetwork(models.Model):
     def is_awaited(self) -> bool:
         """Whether it is expected to become active any moment, so that containers had better wait for it."""
         return self.state == STARTING and timezone.now() - self.state_since < START_GRACE
+
+
+class NetworkCheck(TenantRow):
+    """Whether the hosts of an environment reach each other: a row for each, whose generation is the number of the run.
+
+    `started` is when the newest run was requested, `checked_at` when the last one ended; what hosts reported of it is
+    in their `HostCheck`.
+    """
+
+    KIND = "networkCheck"
+    LIFECYCLE = NETWORK_CHECK
+
+    started = models.DateTimeField(default=timezone.now)
+    checked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["environment"], name="one_check_per_network"),)
+
+    def __str__(self) -> str:
+        return f"hosts of {self.environment_id}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether hosts are being asked just now."""
+        return bool(self.display_state in {CHECKING, "requested"})
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the newest run has ended, so that there is nothing to do."""
+        return self.state == CHECKED and self.observed_generation == self.generation
+
+
+class HostCheck(models.Model):
+    """What a host's agent reported of run `generation` of its environment's check; 0 before it has taken part."""
+
+    host = models.OneToOneField(Host, primary_key=True, on_delete=models.CASCADE, related_name="network_check")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    generation = models.PositiveIntegerField(default=0)
+    report = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("host",)
+
+    def __str__(self) -> str:
+        return f"run {self.generation} on {self.host_id}"
 
 
 class Address(models.Model):

@@ -1,6 +1,7 @@
 """An agent's managed network on a pretend host, given its documents by a test instead of a portal.
 
-Run as `python network_agent.py FOLDER`: takes FOLDER/wanted.json whenever it changes, writes FOLDER/status.json.
+Run as `python network_agent.py FOLDER`: takes FOLDER/wanted.json (the network) and FOLDER/preflight.json whenever they
+change, writes FOLDER/status.json.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.fleet.program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 _LOOK = 0.02
+_FILES = {"network": "wanted.json", "preflight": "preflight.json"}
 
 
 class NetworkAgent:
@@ -50,6 +52,17 @@ class NetworkAgent:
         """Give it a document."""
         self._version += 1
         write_whole(self.folder / "wanted.json", {**document, "version": self._version})
+
+    def check(self, document: dict[str, Any]) -> None:
+        """Give it a check of the hosts to take part in."""
+        write_whole(self.folder / "preflight.json", {**document, "version": 1})
+
+    def checked(self) -> dict[str, Any]:
+        """What it reports of its check; empty before it has."""
+        with contextlib.suppress(FileNotFoundError):
+            found: dict[str, Any] = json.loads((self.folder / "status.json").read_text())["status"]["preflight"]
+            return found
+        return {}
 
     def status(self) -> dict[str, Any]:
         """What it reports; empty before it has."""
@@ -87,14 +100,15 @@ async def _serve(folder: Path) -> None:
     documents.start()
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
-    number, seen = -1, 0.0
+    number, seen = -1, dict.fromkeys(_FILES, 0)
     while not ended.is_set():
-        wanted = folder / "wanted.json"
-        with contextlib.suppress(FileNotFoundError):
-            if (changed_at := wanted.stat().st_mtime_ns) != seen:
-                seen = changed_at
-                with contextlib.suppress(DocumentRefused):
-                    documents.put("network", json.loads(wanted.read_text()))
+        for subject, name in _FILES.items():
+            wanted = folder / name
+            with contextlib.suppress(FileNotFoundError):
+                if (changed_at := wanted.stat().st_mtime_ns) != seen[subject]:
+                    seen[subject] = changed_at
+                    with contextlib.suppress(DocumentRefused):
+                        documents.put(subject, json.loads(wanted.read_text()))
         if documents.number != number:
             number = documents.number
             write_whole(folder / "status.json", documents.report())

@@ -22,22 +22,9 @@ from apps.network.models import EnvironmentNetwork, HostNetwork
 from apps.network.reports import HostReport
 from corral_agent.network.document import parse_document
 from corral_agent.simulated.network import SimulatedNetworkHandler
+from tests.network.joined_hosts import add_host, key
 
 SOURCE = NetworkDocumentSource()
-
-
-def key(number: int) -> str:
-    return SimulatedNetworkHandler(str(number)).status()["publicKey"]
-
-
-def add_host(lab: Environment, number: int, address: str = "") -> Host:
-    uuid = uuid4()
-    row: Host = Host.all_objects.create(
-        environment=lab, uuid=uuid, url=f"agent://{uuid}", name=f"h{number}", desired="active", state="active",
-        address=address or f"192.168.0.{number}",
-    )  # fmt: skip
-    ensure_host_network(row)
-    return row
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ DEVIATIONS = {
     "hostPolicy": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "rud"},  # not in v1: administrators decide
     "network": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "owner": "ru", "admin": "ru"},  # v1: read only
     "networkPolicyRule": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "owner": "ru", "admin": "ru"},  # Rancher 1.6's
+    "networkCheck": CONTRACT["logConfig"] | {"user": "r", "admin": "r"},  # not in v1: do hosts reach each other
     "role": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "crud"},  # not in v1: administrators make roles
     "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # not in v1
     "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1: why somebody may do something

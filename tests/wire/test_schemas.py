@@ -34,6 +34,7 @@ ACTIONS = {
     ),
     "host": "activate deactivate evacuate purge remove removeimage update",
     "imagePull": "again",
+    "networkCheck": "run",
     "loadBalancerService": (
         "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
         "removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock update upgrade"

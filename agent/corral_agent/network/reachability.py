@@ -15,6 +15,7 @@ _ICMP_FILTER, _SOL_RAW = 1, 255
 _INTERVAL = 1.0
 _SILENT_AFTER = 4.5
 _BUFFER = 2048
+ECHO_HEADER = 8
 
 
 class Pinger:
@@ -31,9 +32,7 @@ class Pinger:
     def open(self) -> None:
         """Begin; without the right to, nobody is ever heard."""
         with contextlib.suppress(OSError):
-            made = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_ICMP)
-            made.settimeout(0)
-            made.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("=I", ~(1 << _ECHO_REPLY) & 0xFFFFFFFF))
+            made = open_echo_socket()
             asyncio.get_running_loop().add_reader(made.fileno(), self._read)
             self._socket = made
             self._ping()
@@ -76,18 +75,28 @@ class Pinger:
                         self._returned()
 
 
-def echo_request(identity: int) -> bytes:
-    """An echo request without data."""
-    head = struct.pack("!BBHHH", _ECHO, 0, 0, identity, 1)
-    total = sum(struct.unpack("!4H", head))
-    return head[:2] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + head[4:]
+def open_echo_socket() -> socket.socket:
+    """A socket that sends any ICMP message, and takes the answers to echoes only. Raises `OSError`."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_ICMP)
+    made.settimeout(0)
+    made.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("=I", ~(1 << _ECHO_REPLY) & 0xFFFFFFFF))
+    return made
+
+
+def echo_request(identity: int, data: bytes = b"") -> bytes:
+    """An echo request; the answer has the same data, of an even number of bytes."""
+    message = struct.pack("!BBHHH", _ECHO, 0, 0, identity, 1) + data
+    total = sum(struct.unpack(f"!{len(message) // 2}H", message))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return message[:2] + struct.pack("!H", ~total & 0xFFFF) + message[4:]
 
 
 def is_reply(packet: bytes, identity: int) -> bool:
     """Whether an IP packet answers one of our requests."""
     start = (packet[0] & 0x0F) * 4 if packet else 0
     return (
-        len(packet) >= start + 8 > 8
+        len(packet) >= start + ECHO_HEADER > ECHO_HEADER
         and packet[start] == _ECHO_REPLY
         and packet[start + 4 : start + 6] == struct.pack("!H", identity)
     )

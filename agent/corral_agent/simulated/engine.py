@@ -14,6 +14,7 @@ from corral_agent.simulated.api import server
 from corral_agent.simulated.checks import simulated_runner
 from corral_agent.simulated.memory_pipe import connection_pair
 from corral_agent.simulated.network import SimulatedNetworkHandler
+from corral_agent.simulated.preflight import SimulatedPreflightHandler
 from health_checks.runner import CheckRunner
 from simulated_engine.engine import EngineCore
 from simulated_engine.runtime import Cancel, Runtime
@@ -91,7 +92,10 @@ class SimulatedEngine:
 
     def document_handlers(self, folder: Path) -> Mapping[str, DocumentHandler]:  # noqa: ARG002 - nothing is kept
         """Those of a machine that does not exist."""
-        return {"network": SimulatedNetworkHandler(self.core.engine_id)}
+        return {
+            "network": SimulatedNetworkHandler(self.core.engine_id),
+            "preflight": SimulatedPreflightHandler(),
+        }
 
 
 def _call_later(delay: float, action: Callable[[], None]) -> Cancel:

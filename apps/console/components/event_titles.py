@@ -16,6 +16,7 @@ _PAST = {
     "stop": "stopped",
     "restart": "restarted",
     "runnow": "ran",
+    "run": "ran",
     "evacuate": "evacuated",
     "rotate": "rotated",
     "pull": "pulled",

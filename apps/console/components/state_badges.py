@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Case, IntegerField, Value, When
 from django.utils.translation import gettext as _
 
-GOOD = ("active", "running", "started-once", "completed", "pulled", "healthy", "succeeded", "upgraded")
+GOOD = ("active", "running", "started-once", "completed", "pulled", "checked", "healthy", "succeeded", "upgraded")
 OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded", "skipped")
 BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "timed-out", "disconnected", "expired")
 WARN = (

@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.console.components.edit_form import Edit, handle_edit
+from apps.console.environments.network_check import MOST_ROWS, matrix_of
 from apps.console.environments.network_policy import policy_choices
 from apps.console.request_context import RequestContext, member_required
 from apps.environments.access import can
 from apps.network.addressing import PLAIN, WIREGUARD
+from apps.network.check_selectors import check_view
 from apps.network.selectors import network_view
 from apps.network.services import network_update
 
@@ -30,7 +32,7 @@ LABELS = {
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
     """The network: every member sees it, owners change it."""
-    view = network_view(ctx.env.pk)
+    view, checked = network_view(ctx.env.pk), check_view(ctx.env.pk)
     current = {name: getattr(view.network, name) for name in LABELS}
     edit = Edit(ctx, current, labels=LABELS)
 
@@ -50,6 +52,10 @@ def index(ctx: RequestContext) -> HttpResponse:
             "policy": edit.text("policy"),
             "policies": policy_choices(ctx.env.pk, current["policy"]),
             "decide": can(ctx.actor, "own", ctx.env.pk),
+            "check": checked,
+            "matrix": matrix_of(checked),
+            "most_rows": MOST_ROWS,
+            "may_check": ctx.can("operate"),
             "active": _("%(count)d of %(total)d")
             % {"count": sum(each.is_active for each in view.hosts), "total": len(view.hosts)},
         }

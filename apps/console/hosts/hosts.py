@@ -34,6 +34,7 @@ from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
 from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create, host_drain, host_update
+from apps.network.check_selectors import check_view
 from apps.network.selectors import host_network_view
 
 _SSH_FIELDS = {"host_key": "hostKey", "private_key": "privateKey", "password": "password"}
@@ -81,6 +82,8 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         each.published_ports = endpoints(each)
     running = mine.filter(running_filter()).count()
     context = {"row": row, "page": page, "running": running, "network": host_network_view(row)}
+    checked = check_view(ctx.env.pk)
+    context |= {"check": checked, "findings": checked.of_host(str(row.uuid))}
     return ctx.render("console/host.html", context)
 
 

@@ -1,0 +1,57 @@
+"""The document `preflight`: has the agents of an environment check whether their hosts reach each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.crypto import salted_hmac
+
+from apps.hosts.documents.sources import DocumentSource
+from apps.hosts.models import Host
+from apps.network.check_services import note_uncheckable, take_check_report
+from apps.network.document import NetworkDocumentSource, host_revisions
+from apps.network.models import NetworkCheck
+
+_NOTHING: dict[str, Any] = {"check": 0}
+
+
+class CheckDocumentSource(DocumentSource):
+    """The check that a host is to take part in now, if any."""
+
+    name = "preflight"
+
+    def versions(self) -> Mapping[int, str]:
+        """The number of the run and the revision of each host's network, in two queries."""
+        running = {
+            row.environment_id: row.generation
+            for row in NetworkCheck.all_objects.filter(display_state__in=("checking", "requested"))
+        }
+        return {
+            host: f"{running[environment]} {version}" if environment in running else "0"
+            for host, (environment, version) in host_revisions().items()
+        }
+
+    def build(self, host_id: int) -> dict[str, Any]:
+        """The network as the host has it, without containers, the number of the run and the key of its messages."""
+        network = NetworkDocumentSource().build(host_id)
+        checks = NetworkCheck.all_objects.filter(environment__uuid=network["environment"]) if network else ()
+        row = next(iter(checks), None)
+        if row is None or not row.is_running:
+            return dict(_NOTHING)
+        key = salted_hmac("corral.network.check", f"{row.uuid} {row.generation}", algorithm="sha256").hexdigest()
+        return {**network, "containers": [], "policy": {"mode": "all"}, "check": row.generation, "key": key}
+
+    def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
+        """Keep what the host reports of a check; most of the time there is none, and nothing to look up."""
+        if not status.get("check"):
+            return
+        host = Host.all_objects.filter(pk=host_id, removed=None).first()
+        if host is not None:
+            take_check_report(host, status)
+
+    def on_unsupported(self, host_id: int, reason: str) -> None:
+        """It is left out, and the page says why."""
+        host = Host.all_objects.filter(pk=host_id, removed=None).first()
+        if host is not None:
+            note_uncheckable(host, reason)

@@ -1,0 +1,73 @@
+"""Having the hosts of an environment check whether they reach each other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.control.queue import enqueue_after_commit
+from apps.control.services import create, request_change
+from apps.core.errors import Problem
+from apps.environments.actor import Actor
+from apps.environments.models import Environment
+from apps.hosts.models import Host
+from apps.network.check_reports import CheckReport, storable_report
+from apps.network.environment_networks import network_of
+from apps.network.models import HostCheck, NetworkCheck
+
+_NAME = "hosts"
+
+
+def network_check(environment: Environment, *, actor: Actor | None) -> NetworkCheck:
+    """Have all hosts check each other, from now on. Raises `Forbidden`, and `Conflict` when somebody else just did."""
+    row = check_of(environment.pk)
+    if row is None:
+        network_of(environment.pk)
+        made = NetworkCheck(environment=environment, name=_NAME)
+        try:
+            with transaction.atomic():
+                create(made, actor=actor)
+                return made
+        except IntegrityError:  # made by somebody else in this moment
+            row = NetworkCheck.all_objects.get(environment=environment.pk)
+    request_change(row, "run", actor=actor, changes={"started": timezone.now()})
+    return row
+
+
+def check_of(environment_id: int) -> NetworkCheck | None:
+    """The check of an environment's hosts; None before the first."""
+    found: NetworkCheck | None = NetworkCheck.all_objects.filter(environment=environment_id).first()
+    return found
+
+
+def check_new_host(host: Host) -> None:
+    """Check the hosts once a new one takes part; a check that is running takes it in by itself."""
+    row: HostCheck = HostCheck.objects.get_or_create(host=host, defaults={"environment_id": host.environment_id})[0]
+    running = check_of(host.environment_id)
+    if row.generation == 0 and (running is None or not running.is_running):
+        with contextlib.suppress(Problem):  # somebody else has just begun one
+            network_check(host.environment, actor=None)
+
+
+def take_check_report(host: Host, status: Mapping[str, Any]) -> None:
+    """Keep what a host's agent reports of the check that is running; what comes late, or of another, is dropped."""
+    report = CheckReport.parse(status)
+    if report is None:
+        return
+    row = check_of(host.environment_id)
+    if row is None or not row.is_running or report.check != row.generation:
+        return
+    columns = {"environment_id": host.environment_id, "generation": report.check, "report": storable_report(status)}
+    with transaction.atomic():
+        HostCheck.objects.update_or_create(host=host, defaults=columns)
+        enqueue_after_commit(row.KIND, row.pk)
+
+
+def note_uncheckable(host: Host, reason: str) -> None:
+    """Note that the host's agent takes part in no checks, and why."""
+    columns = {"environment_id": host.environment_id, "report": {"unsupported": reason[:300]}}
+    HostCheck.objects.update_or_create(host=host, defaults=columns)
