@@ -21,6 +21,9 @@ class CheckDocumentSource(DocumentSource):
 
     name = "preflight"
 
+    def __init__(self) -> None:
+        self._network = NetworkDocumentSource()
+
     def versions(self) -> Mapping[int, str]:
         """The number of the run and the revision of each host's network, in two queries."""
         running = {
@@ -34,7 +37,7 @@ class CheckDocumentSource(DocumentSource):
 
     def build(self, host_id: int) -> dict[str, Any]:
         """The network as the host has it, without containers, the number of the run and the key of its messages."""
-        network = NetworkDocumentSource().build(host_id)
+        network = self._network.build(host_id)
         checks = NetworkCheck.all_objects.filter(environment__uuid=network["environment"]) if network else ()
         row = next(iter(checks), None)
         if row is None or not row.is_running:

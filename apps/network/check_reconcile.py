@@ -12,7 +12,7 @@ from apps.network.check_verdicts import BROKEN, OK, count_open, is_decided, judg
 from apps.network.lifecycle import CHECKED, CHECKING
 from apps.network.models import HostNetwork, NetworkCheck
 
-_LOOK_AGAIN = 1.0
+_LOOK_AGAIN, _HOSTS_A_SECOND = 1.0, 20  # reading the reports of many takes long: a look at 200 hosts, half a second
 _LONGEST_WITH_JOINS = 180.0
 
 
@@ -52,7 +52,9 @@ def _pending_result(state: CheckState) -> ReconcileResult:
         f"{reported} of {len(hosts)} hosts have reported; {everything - left} of {everything} checks are fine so far."
     )
     done = 100 * (everything - left) // max(everything, 1)
-    return ReconcileResult(state=CHECKING, message=text, requeue_after=_LOOK_AGAIN, progress=min(done, 99))
+    return ReconcileResult(
+        state=CHECKING, message=text, requeue_after=_LOOK_AGAIN + len(hosts) / _HOSTS_A_SECOND, progress=min(done, 99)
+    )
 
 
 def _summary(state: CheckState) -> tuple[str, str]:

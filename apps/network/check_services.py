@@ -9,7 +9,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from apps.control.queue import enqueue_after_commit
 from apps.control.services import create, request_change
 from apps.core.errors import Problem
 from apps.environments.actor import Actor
@@ -17,9 +16,11 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.network.check_reports import CheckReport, storable_report
 from apps.network.environment_networks import network_of
-from apps.network.models import HostCheck, NetworkCheck
+from apps.network.models import HostCheck, HostNetwork, NetworkCheck
 
 _NAME = "hosts"
+MOST_UNASKED = 50
+"""Up to so many hosts are checked without anybody asking for it."""
 
 
 def network_check(environment: Environment, *, actor: Actor | None) -> NetworkCheck:
@@ -45,10 +46,15 @@ def check_of(environment_id: int) -> NetworkCheck | None:
 
 
 def check_new_host(host: Host) -> None:
-    """Check the hosts once a new one takes part; a check that is running takes it in by itself."""
+    """Check the hosts once a new one takes part; a check that is running takes it in by itself.
+
+    Not where there are so many that each check is a burden: every host that comes has documents sent to all others.
+    """
     row: HostCheck = HostCheck.objects.get_or_create(host=host, defaults={"environment_id": host.environment_id})[0]
-    running = check_of(host.environment_id)
-    if row.generation == 0 and (running is None or not running.is_running):
+    if row.generation != 0:
+        return
+    running, everybody = check_of(host.environment_id), HostNetwork.objects.filter(environment=host.environment_id)
+    if (running is None or not running.is_running) and everybody.count() <= MOST_UNASKED:
         with contextlib.suppress(Problem):  # somebody else has just begun one
             network_check(host.environment, actor=None)
 
@@ -62,9 +68,7 @@ def take_check_report(host: Host, status: Mapping[str, Any]) -> None:
     if row is None or not row.is_running or report.check != row.generation:
         return
     columns = {"environment_id": host.environment_id, "generation": report.check, "report": storable_report(status)}
-    with transaction.atomic():
-        HostCheck.objects.update_or_create(host=host, defaults=columns)
-        enqueue_after_commit(row.KIND, row.pk)
+    HostCheck.objects.update_or_create(host=host, defaults=columns)
 
 
 def note_uncheckable(host: Host, reason: str) -> None:

@@ -15,8 +15,6 @@ from apps.network.hosts import ensure_host_network
 from corral_agent.simulated.network import SimulatedNetworkHandler
 from corral_agent.simulated.preflight import SimulatedPreflightHandler
 
-CHECKS = CheckDocumentSource()
-
 
 def key(number: int) -> str:
     return SimulatedNetworkHandler(str(number)).status()["publicKey"]
@@ -44,7 +42,7 @@ def answer(*hosts: Host, change: Callable[[dict[str, Any]], None] = lambda _stat
     """Have the agents take part in the check that their documents name, and report."""
     for host in hosts:
         agent = SimulatedPreflightHandler()
-        agent.apply(json.loads(json.dumps({**CHECKS.build(host.pk), "version": 1})))
+        agent.apply(json.loads(json.dumps({**CheckDocumentSource().build(host.pk), "version": 1})))
         status = agent.status()
         change(status)
-        CHECKS.on_status(host.pk, status)
+        CheckDocumentSource().on_status(host.pk, status)

@@ -15,12 +15,13 @@ from apps.control.reconcile import reconcile_one
 from apps.core.errors import Forbidden
 from apps.environments.models import Environment
 from apps.hosts.models import Host
+from apps.network import check_services
+from apps.network.check_document import CheckDocumentSource
 from apps.network.check_selectors import check_view
 from apps.network.check_services import network_check
 from apps.network.document import NetworkDocumentSource
 from apps.network.models import HostCheck, HostNetwork, NetworkCheck
 from corral_agent.network.preflight import parse_check
-from tests.network.joined_hosts import CHECKS as SOURCE
 from tests.network.joined_hosts import answer, join, key
 
 
@@ -123,14 +124,14 @@ def test_reports_of_another_run_and_of_nobody_are_dropped(lab: Environment):
     host = join(lab, 1)
     answer(host, change=lambda status: status.update(check=7))
     assert HostCheck.objects.get().generation == 0
-    SOURCE.on_status(host.pk, {"check": "x"})
-    SOURCE.on_status(10**6, {"check": 1, "peers": {}})
+    CheckDocumentSource().on_status(host.pk, {"check": "x"})
+    CheckDocumentSource().on_status(10**6, {"check": 1, "peers": {}})
     assert HostCheck.objects.get().report == {}
 
 
 def test_a_host_without_a_fitting_agent_is_left_out_and_says_why(lab: Environment):
     old, new = join(lab, 1), join(lab, 2)
-    SOURCE.on_unsupported(old.pk, "The agent of this host is too old: update it.")
+    CheckDocumentSource().on_unsupported(old.pk, "The agent of this host is too old: update it.")
     Host.all_objects.create(environment=lab, url="tcp://x:2376", name="h9", desired="active", state="active")
     answer(new)
     reconcile_one("networkCheck", the_check().pk)
@@ -142,16 +143,16 @@ def test_a_host_without_a_fitting_agent_is_left_out_and_says_why(lab: Environmen
 
 def test_the_document_names_the_run_while_it_runs_only(lab: Environment):
     first, second = join(lab, 1), join(lab, 2)
-    versions = SOURCE.versions()
-    document = SOURCE.build(first.pk)
+    versions = CheckDocumentSource().versions()
+    document = CheckDocumentSource().build(first.pk)
     check = parse_check({**document, "version": 1})
     assert check is not None
     assert (check.number, check.hosts) == (1, {"10.42.0.2": str(second.uuid)})
-    assert check.key == bytes.fromhex(SOURCE.build(second.pk)["key"])
+    assert check.key == bytes.fromhex(CheckDocumentSource().build(second.pk)["key"])
     answer(first, second)
     reconcile_one("networkCheck", the_check().pk)
-    assert SOURCE.build(first.pk) == {"check": 0}
-    assert set(SOURCE.versions().values()) == {"0"}
+    assert CheckDocumentSource().build(first.pk) == {"check": 0}
+    assert set(CheckDocumentSource().versions().values()) == {"0"}
     assert set(versions) == {first.pk, second.pk}
     assert all(version.startswith("1 ") for version in versions.values())
     other_key = key_of_next_run(lab, first)
@@ -160,14 +161,18 @@ def test_the_document_names_the_run_while_it_runs_only(lab: Environment):
 
 def key_of_next_run(lab: Environment, host: Host) -> str:
     network_check(lab, actor=None)
-    found: str = SOURCE.build(host.pk)["key"]
+    found: str = CheckDocumentSource().build(host.pk)["key"]
     return found
 
 
 def test_the_queries_do_not_grow_with_the_hosts(lab: Environment):
     def queries() -> list[int]:
         counts = []
-        for read in (SOURCE.versions, lambda: SOURCE.build(first.pk), lambda: check_view(lab.pk)):
+        for read in (
+            CheckDocumentSource().versions,
+            lambda: CheckDocumentSource().build(first.pk),
+            lambda: check_view(lab.pk),
+        ):
             with CaptureQueriesContext(connection) as found:
                 read()
             counts.append(len(found))
@@ -179,3 +184,14 @@ def test_the_queries_do_not_grow_with_the_hosts(lab: Environment):
     answer(*[join(lab, number) for number in range(2, 31)])
     assert len(check_view(lab.pk).pairs) == 30 * 29 // 2
     assert queries() == few
+
+
+def test_many_hosts_are_checked_when_somebody_asks_for_it_only(lab: Environment, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(check_services, "MOST_UNASKED", 2)
+    hosts = [join(lab, 1), join(lab, 2)]
+    answer(*hosts)
+    reconcile_one("networkCheck", the_check().pk)
+    join(lab, 3)
+    assert (the_check().display_state, the_check().generation) == ("checked", 1)
+    network_check(lab, actor=None)
+    assert the_check().display_state == "checking"
