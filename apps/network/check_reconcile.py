@@ -12,7 +12,7 @@ from apps.network.check_verdicts import BROKEN, OK, count_open, is_decided, judg
 from apps.network.lifecycle import CHECKED, CHECKING
 from apps.network.models import HostNetwork, NetworkCheck
 
-_LOOK_AGAIN, _HOSTS_A_SECOND = 1.0, 20  # reading the reports of many takes long: a look at 200 hosts, half a second
+_LOOK_AGAIN, _HOSTS_A_SECOND = 1.0, 20  # the reports of 200 hosts take half a second to read
 _LONGEST_WITH_JOINS = 180.0
 
 
