@@ -43,8 +43,8 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     mallory.post("dnsservices", {"name": "both", "environmentId": made["id"]})
     mallory.post("loadbalancerservices", {**body, "name": "lb", "launchConfig": {"ports": ["80:80"]}})
     mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
-    mallory.post("certificates", CERTIFICATE)
-    mallory.post("networkchecks", {})
+    for plural, content in (("certificates", CERTIFICATE), ("networkchecks", {})):
+        mallory.post(plural, content)
     job = mallory.post("services", {**body, "name": "job", "schedule": {"cron": "0 3 * * *"}}).body["id"]
     reconcile_until_idle()
     assert mallory.post(f"services/{job}?action=runnow", {}).status < 300
