@@ -97,6 +97,9 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "lb.drain.seconds": number_setting(
         "10", 0, 600, "that a container which is to stop may take to end the requests of balancers"
     ),
+    "lb.find.seconds": number_setting(
+        "60", 0, 3600, "that an upgrade or a drain waits for balancers to find a new container"
+    ),
     "rancher.compose.version": text_setting("", public=True, advanced=True),
     "rancher.compose.linux.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
     "rancher.compose.darwin.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),

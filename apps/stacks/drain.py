@@ -16,19 +16,20 @@ from apps.core.result import ReconcileResult
 from apps.hosts.models import Host
 from apps.hosts.selectors import lost_since, reschedules_at
 from apps.hosts.workloads import DrainProgress
+from apps.stacks.balancer.finding import AWAITED
 from apps.stacks.health import DEGRADED, UNHEALTHY, UNKNOWN, Unit
 from apps.stacks.models import Service, ServiceRun, Slot
 from apps.stacks.plan import SlotView
-from apps.stacks.readiness import is_ready
+from apps.stacks.readiness import ReadyRule, is_ready
 from apps.stacks.run_plan import WITH_CONTAINER
 
 LOST_HOST_RECHECK = 20.0  # seconds between reconciles of a service with containers on a lost host
 
 
-def slot_view(slot: Slot, lost_after: int | None, min_ready: int) -> SlotView:
+def slot_view(slot: Slot, lost_after: int | None, rule: ReadyRule) -> SlotView:
     """The slot as the plan sees it; its container and successor must have been read together with their hosts.
 
-    `min_ready` is how many seconds a successor must run before it takes over.
+    `rule` says when a successor takes over.
     """
     container, successor = slot.container, slot.successor
     if successor is not None and (successor.removal_requested or successor.removed is not None):
@@ -41,8 +42,8 @@ def slot_view(slot: Slot, lost_after: int | None, min_ready: int) -> SlotView:
         is_finished=container is not None and container.final_exit_code is not None,
         must_leave=container is not None and must_leave_host(container, lost_after),
         successor=successor.pk if successor else None,
-        successor_ready=successor is not None and (waits_for_address(successor) or is_ready(successor, min_ready)),
-        is_ready=container is not None and is_ready(container, min_ready),
+        successor_ready=successor is not None and (waits_for_address(successor) or is_ready(successor, rule)),
+        is_ready=container is not None and is_ready(container, rule),
         successor_must_leave=successor is not None and must_leave_host(successor, lost_after),
     )
 
@@ -84,8 +85,9 @@ def drain_services(host: Host) -> DrainProgress:
     ]
     # Sidekicks, and what an upgrade keeps for a rollback, are in no slot's `container`.
     services = set(left.exclude(desired="removed").values_list("spread_key", flat=True)) - {""}
-    for key in sorted(Service.all_objects.filter(uuid__in=services).values_list("pk", flat=True)):
-        enqueue("service", key)
+    for row in Service.all_objects.filter(uuid__in=services).only("pk", "name", "status", "message").order_by("pk"):
+        enqueue("service", row.pk)
+        waits += [f"{row.name}: {row.message}"] if row.status.get(AWAITED) else []
     runs = ServiceRun.objects.filter(container__host=host, state__in=WITH_CONTAINER)
     names = list(runs.values_list("container__name", flat=True))
     waits += [f"{name} is a run of a scheduled service, and ends by itself" for name in names]

@@ -15,11 +15,12 @@ from apps.control.models import Operation
 from apps.control.services import request_change
 from apps.core.errors import Problem
 from apps.environments.actor import SYSTEM
+from apps.stacks.balancer.finding import finding_of
 from apps.stacks.handover import Handover
 from apps.stacks.health import HEALTHY
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import SlotView
-from apps.stacks.readiness import is_ready, seconds_in, wait_for_ready
+from apps.stacks.readiness import ReadyRule, is_ready, seconds_in, wait_for_ready
 from apps.stacks.rollout import NEXT_BATCH_AT
 from apps.stacks.upgrade import PAUSED, ROLLING_BACK, UPGRADING
 
@@ -113,7 +114,8 @@ def _is_settled(other: Service, min_ready: int) -> bool:
         return False
     rows = Container.all_objects.filter(slot__service=other)
     wait_for_ready(rows, min_ready)
-    return all(is_ready(each, min_ready) for each in rows)
+    rule = ReadyRule(min_ready, finding_of(other, rows))
+    return all(is_ready(each, rule) for each in rows)
 
 
 def apply_handover(step: HandoverStep | None, operation: Operation | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,31 @@ from django.utils import timezone
 from apps.containers.endings import CurrentRun
 from apps.containers.models import Container
 from apps.control.queue import enqueue
-from apps.stacks.models import Service
+from apps.stacks.balancer.finding import NOT_BALANCED, Finding, finding_of
+from apps.stacks.models import Service, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRule:
+    """When a container counts: it has run for so many `seconds`, and balancers in front of it have found it."""
+
+    seconds: int
+    finding: Finding = NOT_BALANCED
+
+    @classmethod
+    def of(cls, row: Service, slots: Iterable[Slot]) -> ReadyRule:
+        """The rule of a service; while it is at rest nothing waits for balancers, which need not be looked at then."""
+        slots = list(slots)
+        is_at_rest = row.observed_generation == row.generation == row.status.get("achieved")
+        if is_at_rest and not any(slot.successor_id for slot in slots):
+            return cls(min_ready_seconds(row))
+        there = [each for slot in slots for each in (slot.container, slot.successor, slot.previous) if each is not None]
+        return cls(min_ready_seconds(row), finding_of(row, there))
+
+    def awaited(self, containers: Iterable[Container]) -> list[Container]:
+        """Those of the containers that would be ready but for the balancers."""
+        alone = ReadyRule(self.seconds)
+        return [each for each in containers if each.final_exit_code is None and is_ready(each, alone)]
 
 
 def min_ready_seconds(row: Service) -> int:
@@ -26,15 +51,16 @@ def seconds_in(strategy: Mapping[str, Any]) -> int:
     return int(settings.MIN_READY_SECONDS if found is None else found)
 
 
-def is_ready(container: Container, min_ready: int) -> bool:
-    """Whether it does its work; a job that has ended has done it, and never runs again.
+def is_ready(container: Container, rule: ReadyRule) -> bool:
+    """Whether it does its work and gets requests; a job that has ended has done it, and never runs again.
 
     Between its start and the end of the time it may have crashed unseen, also while the portal was away: only an
     engine that was asked after it says that it has not.
     """
     if container.final_exit_code is not None:
         return True
-    return _does_its_work(container) and (_is_checked(container) or _run_of(container).seconds >= min_ready)
+    is_well = _is_checked(container) or _run_of(container).seconds >= rule.seconds
+    return _does_its_work(container) and is_well and not rule.finding.is_awaited(container)
 
 
 def _does_its_work(container: Container) -> bool:
@@ -54,8 +80,8 @@ def wait_for_ready(containers: Iterable[Container], min_ready: int) -> datetime 
 
     The one that was looked at requeues its service.
     """
-    now, dues = timezone.now(), []
-    waiting = [each for each in containers if _does_its_work(each) and not is_ready(each, min_ready)]
+    now, dues, rule = timezone.now(), [], ReadyRule(min_ready)
+    waiting = [each for each in containers if _does_its_work(each) and not is_ready(each, rule)]
     for each in waiting:
         since = _run_of(each).since
         due = since + timedelta(seconds=min_ready) if since else now

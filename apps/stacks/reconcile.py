@@ -37,7 +37,7 @@ from apps.stacks.models import (
     Stack,
 )
 from apps.stacks.plan import ServicePlan
-from apps.stacks.readiness import min_ready_seconds, wait_for_ready
+from apps.stacks.readiness import ReadyRule, wait_for_ready
 from apps.stacks.recreation import recreate_unhealthy, stays_on_host, unit_leaves_host, unready, with_next_recreation
 from apps.stacks.restart import RestartPlan
 from apps.stacks.restart_services import apply_restart, next_restart_at, restart_plan, restart_progress
@@ -76,22 +76,23 @@ def reconcile_service(row: Service) -> ReconcileResult:
     slots = list(Slot.objects.filter(service=row).select_related(*related))
     units, operation = ServiceUnits(row), _open_operation(row)
     recreation_due = recreate_unhealthy(units, slots, operation) if row.desired == "active" else None
-    views = [units.view(upgrade_view(row, slot), slot) for slot in slots]
+    rule = ReadyRule.of(row, slots)
+    views = [units.view(upgrade_view(row, slot, rule), slot, rule) for slot in slots]
     goal = goal_of(row, slots, views)
     kept = goal.staying(views)
     goal = replace(goal, plan=replace(goal.plan, waiting=goal.plan.waiting + units.waiting(kept, slots)))
     steps = goal.plan
     upgrade = UpgradePlan()
     if row.desired == "active":
-        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting, unready(units, slots))
+        upgrade = plan_upgrade(rollout_of(row), kept, steps.waiting, unready(units, slots, rule))
     staying = [slot for slot in slots if slot.number not in steps.drop]
-    plans = (goal, upgrade, restart_plan(units, staying, goal.scale))
+    plans = (goal, upgrade, restart_plan(units, staying, goal.scale, rule))
     _apply(units, slots, plans, operation)
     runs = advance_runs(row, operation)
     refresh_members(row)
     judge_upgrade(row)
     lost_after = None if goal.hosts else row.lost_after
-    result = with_next_recreation(_outcome(units, plans, slots), row, recreation_due)
+    result = with_next_recreation(_outcome(units, plans, slots, rule), row, recreation_due)
     return with_balancer(row, with_runs(row, with_lost_host_message(result, slots, lost_after), runs))
 
 
@@ -248,7 +249,7 @@ def _link_names(row: Service) -> list[str]:
     return sorted(names - {"", row.name})
 
 
-def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> ReconcileResult:
+def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot], rule: ReadyRule) -> ReconcileResult:
     row, (goal, upgrade, restart) = units.row, plans
     steps, scale = goal.plan, goal.scale
     if row.desired == "removed":
@@ -260,8 +261,10 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> Reconc
     health = service_health(row.desired, scale, [units.health_of(each) for each in containers])
     handover, is_going_on = goal.handover, is_handing_over(goal.handover)
     next_at = next_batch_at(row, upgrade) or next_restart_at(row, restart) or (handover.next_at if handover else None)
+    awaited = rule.awaited(containers + successors)
     known = {"running": running, "health": health, "achieved": row.status.get("achieved"), **handed_over(row, handover)}
-    status = {**goal.status, **known, NEXT_BATCH_AT: next_at.isoformat() if next_at else None}
+    known |= {NEXT_BATCH_AT: next_at.isoformat() if next_at else None}
+    status = {**goal.status, **known, **rule.finding.status_with(awaited)}
     trouble = _first_trouble(everything) or goal.message if row.desired == "active" else ""
     # A canceled upgrade is at rest once nothing is replaced any more, whatever the new containers do: that may be why.
     is_paused = row.upgrade_phase in PAUSED and row.desired == "active"
@@ -277,11 +280,11 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot]) -> Reconc
     was_in_sync = row.status.get("achieved") == row.generation
     state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state
     done, total, what = _progress(row, plans, running)
-    ready_at = wait_for_ready(everything, min_ready_seconds(row))
+    ready_at = wait_for_ready(everything, rule.seconds)
     return ReconcileResult(
         state=state,
         status=status,
-        message=failure or trouble or f"{done} of {total} {what}",
+        message=failure or trouble or f"{done} of {total} {what}{rule.finding.message(awaited)}",
         requeue_after=min(_seconds_to(next_at), _seconds_to(ready_at)),
         failed=bool(failure) and not was_in_sync,
         progress=100 * done // max(total, 1),

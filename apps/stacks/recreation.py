@@ -17,7 +17,7 @@ from apps.core.result import ReconcileResult
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Slot
-from apps.stacks.readiness import is_ready, min_ready_seconds
+from apps.stacks.readiness import ReadyRule, is_ready
 from apps.stacks.rollout import request_if_allowed, revision_of
 from apps.stacks.unit_steps import ServiceUnits
 
@@ -180,11 +180,10 @@ def unit_leaves_host(row: Service, number: int, previous: Container | None) -> b
     return is_recreated and leaves_host(attempts_of(row).get(number, Attempts()))
 
 
-def unready(units: ServiceUnits, slots: Iterable[Slot]) -> int:
+def unready(units: ServiceUnits, slots: Iterable[Slot], rule: ReadyRule) -> int:
     """How many units that are up to date run without being ready: the next batch of an upgrade waits for them."""
-    min_ready = min_ready_seconds(units.row)
     return sum(
-        any(each.display_state == "running" and not is_ready(each, min_ready) for each in members)
+        any(each.display_state == "running" and not is_ready(each, rule) for each in members)
         for members in _current_units(units, slots)
     )
 

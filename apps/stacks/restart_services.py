@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -16,7 +16,7 @@ from apps.control.services import request_change
 from apps.environments.actor import Actor
 from apps.stacks.batches import check_batches
 from apps.stacks.models import Service, Slot
-from apps.stacks.readiness import is_ready, seconds_in
+from apps.stacks.readiness import ReadyRule, is_ready, seconds_in
 from apps.stacks.restart import RestartPlan, RestartView, plan_restart
 from apps.stacks.rollout import NEXT_BATCH_AT, request_if_allowed
 from apps.stacks.unit_steps import ServiceUnits
@@ -61,24 +61,25 @@ def _unit(units: ServiceUnits, primary: Container | None) -> list[Container]:
     return [each for each in there if not each.removal_requested]
 
 
-def restart_plan(units: ServiceUnits, slots: Sequence[Slot], scale: int) -> RestartPlan:
+def restart_plan(units: ServiceUnits, slots: Sequence[Slot], scale: int, rule: ReadyRule) -> RestartPlan:
     """What the restart takes next in the slots that stay, `scale` in number; nothing when it is done."""
     row = units.row
     marks = row.restart.get("marks") or {}
     if not marks or row.desired != "active":
         return RestartPlan()
+    rule = replace(rule, seconds=seconds_in(row.restart))
     primaries = [slot.container for slot in sorted(slots, key=lambda slot: slot.number)]
     staying = [each for each in primaries if each is not None and not each.removal_requested]
-    views = [_view(each, _unit(units, each), marks, seconds_in(row.restart)) for each in staying]
+    views = [_view(each, _unit(units, each), marks, rule) for each in staying]
     next_at = parse_datetime(row.status.get(NEXT_BATCH_AT) or "")
     may_begin = next_at is None or next_at <= timezone.now()
     return plan_restart(scale, max(1, int(row.restart.get("batchSize", 1))), views, may_begin=may_begin)
 
 
-def _view(primary: Container, unit: Sequence[Container], marks: Mapping[str, int], min_ready: int) -> RestartView:
+def _view(primary: Container, unit: Sequence[Container], marks: Mapping[str, int], rule: ReadyRule) -> RestartView:
     due = [each for each in unit if _is_due(each, marks)]
     is_up = all(_is_up(each) for each in unit)
-    least = 0 if due else min_ready  # what is to be restarted is not broken for having begun a moment ago
+    least = ReadyRule(0) if due else rule  # what is to be restarted is not broken for having begun a moment ago
     return RestartView(
         primary.pk,
         is_due=bool(due),

@@ -20,7 +20,7 @@ from apps.environments.actor import SYSTEM
 from apps.stacks.drain import is_host_left, slot_view
 from apps.stacks.models import Service, ServiceRevision, Slot, UpgradeObservation
 from apps.stacks.plan import SlotView
-from apps.stacks.readiness import min_ready_seconds
+from apps.stacks.readiness import ReadyRule
 from apps.stacks.upgrade import KEEPING, PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
 
 REVISION_LABEL = "io.corral.service.revision"
@@ -32,13 +32,11 @@ def revision_of(container: Container) -> int:
     return int(container.tags.get(REVISION_LABEL, 1))
 
 
-def upgrade_view(row: Service, slot: Slot) -> SlotView:
+def upgrade_view(row: Service, slot: Slot, rule: ReadyRule) -> SlotView:
     """The slot as both plans see it."""
-    view = slot_view(slot, row.lost_after, min_ready_seconds(row))
-    container, previous = slot.container, slot.previous
+    view = slot_view(slot, row.lost_after, rule)
+    container, previous = slot.container, _kept(slot)
     is_paused = row.upgrade_phase in PAUSED
-    if previous is not None and (previous.removal_requested or previous.removed is not None):
-        previous = None
     return replace(
         view,
         is_outdated=not is_paused and container is not None and revision_of(container) != row.current_version,
@@ -47,6 +45,12 @@ def upgrade_view(row: Service, slot: Slot) -> SlotView:
         previous_is_stopping=previous is not None and previous.display_state in {"running", "stopping"},
         previous_must_leave=previous is not None and is_host_left(previous.host, row.lost_after),
     )
+
+
+def _kept(slot: Slot) -> Container | None:
+    """What the slot keeps for a rollback, unless that goes."""
+    previous = slot.previous
+    return None if previous is None or previous.removal_requested or previous.removed is not None else previous
 
 
 def rollout_of(row: Service) -> Rollout:
@@ -121,7 +125,8 @@ def apply_upgrade(
 
 
 def _has_current_previous(row: Service, slot: Slot) -> bool:
-    return upgrade_view(row, slot).previous_is_current
+    previous = _kept(slot)
+    return previous is not None and revision_of(previous) == row.current_version
 
 
 def _take_previous(slot: Slot, operation: Operation | None) -> Container | None:

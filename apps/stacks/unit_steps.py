@@ -22,7 +22,7 @@ from apps.stacks.drain import must_leave_host, unit_of
 from apps.stacks.health import Unit, worst_of
 from apps.stacks.models import Service, ServiceRevision, Slot
 from apps.stacks.plan import SlotView
-from apps.stacks.readiness import is_ready, min_ready_seconds
+from apps.stacks.readiness import ReadyRule, is_ready
 from apps.stacks.rollout import REVISION_LABEL, request_if_allowed, revision_of
 from apps.stacks.sidekicks import PRIMARY, Sidekick, creation_order
 from apps.stacks.units import MemberView, UnitDemand, UnitPlan, plan_unit
@@ -53,7 +53,7 @@ class ServiceUnits:
         there = [each for each in self._members.get(unit, ()) if unit and not each.removal_requested]
         return list(current_members(there).values())
 
-    def view(self, view: SlotView, slot: Slot) -> SlotView:
+    def view(self, view: SlotView, slot: Slot, rule: ReadyRule) -> SlotView:
         """The slot's view with what the plans need to know of its sidekicks."""
         if not self.sidekicks:
             return view
@@ -64,14 +64,14 @@ class ServiceUnits:
         ]
         if slot.successor is not None and waits_for_address(slot.successor):
             return replace(view, sidekicks_outdated=bool(outdated), sidekicks_begun=_has_stopped(outdated))
-        successors, min_ready = self.members_of(slot.successor), min_ready_seconds(self.row)
+        successors = self.members_of(slot.successor)
         return replace(
             view,
             sidekicks_outdated=bool(outdated),
             sidekicks_begun=_has_stopped(outdated),
             successor_ready=view.successor_ready
             and len(successors) >= len(self.sidekicks)
-            and all(self._member_view(each).is_done and is_ready(each, min_ready) for each in successors),
+            and all(self._member_view(each).is_done and is_ready(each, rule) for each in successors),
         )
 
     def waiting(self, views: Iterable[SlotView], slots: Sequence[Slot]) -> int:

@@ -24,6 +24,7 @@ from apps.stacks.goal import ON_HOSTS, global_hosts, goal_of
 from apps.stacks.models import Service, Slot
 from apps.stacks.new_services import check_scale
 from apps.stacks.plan import REMOVED_STATES, free_numbers
+from apps.stacks.readiness import ReadyRule, min_ready_seconds
 from apps.stacks.rollout import upgrade_view
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.unit_steps import build_sidekick
@@ -142,7 +143,8 @@ def what_if_scaled(row: Service, scale: Any) -> WhatIf:
     tried = copy(row)
     tried.desired, tried.scale = "active", wanted
     slots = list(_slots(service=row))
-    goal = goal_of(tried, slots, [upgrade_view(row, slot) for slot in slots])
+    rule = ReadyRule(min_ready_seconds(row))
+    goal = goal_of(tried, slots, [upgrade_view(row, slot, rule) for slot in slots])
     steps = goal.plan
     by_number = {slot.number: slot for slot in slots}
     leaving = [slot.container for slot in slots if slot.container and slot.container.pk in steps.remove]

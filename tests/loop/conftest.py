@@ -18,8 +18,10 @@ from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
+from apps.stacks.balancer import haproxy
 from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create, stack_create
+from tests.loop.fake_haproxy import FakeHaproxy
 from tests.loop.scheduled import EVERY_HOUR, START, Watch
 from tests.loop.simulated_fleet import Clock, SimulatedFleet
 from tests.loop.simulation import ENGINES, Simulation
@@ -118,3 +120,15 @@ def world(lab: Environment, actor_of: Callable[..., Actor], clock: Any, request:
     engine.reset_engines()
     for name in ENGINES:
         registry.discard_driver(Endpoint(f"sim://{name}"))
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> FakeHaproxy:
+    made = FakeHaproxy()
+    monkeypatch.setattr(haproxy, "read_process", made.read)
+    monkeypatch.setattr(haproxy, "load_files", made.load)
+    monkeypatch.setattr(haproxy, "take_out", made.take_out)
+    monkeypatch.setattr(haproxy, "read_config", made.read_config)
+    monkeypatch.setattr("apps.stacks.balancer.steps.RELOAD_EVERY", 0.0)
+    monkeypatch.setattr("apps.stacks.balancer.steps._POLL_PAUSE", 0.0)
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,6 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act
 from apps.core.models import Setting
-from apps.drivers.base import EngineError
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -24,62 +23,11 @@ from apps.stacks.balancer import haproxy
 from apps.stacks.balancer.config import CustomText, Listener
 from apps.stacks.balancer.draining import DRAIN_SETTING, balancers_of, balancers_to_requeue
 from apps.stacks.balancer.launch import IMAGE_SETTING, config_of_balancer
-from apps.stacks.balancer.process import HaproxyCounters, HaproxyProcess, Worker
-from apps.stacks.balancer.render import CONFIG_FILE
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.service_options import BALANCER, ServiceOptions
 from apps.stacks.services import service_act, service_create, service_update, stack_create
-
-
-class FakeHaproxy:
-    """One HAProxy for all containers: it has the servers of what it loaded, and is busy as tests say."""
-
-    def __init__(self) -> None:
-        self.loaded: list[str] = []
-        self.busy: dict[str, int] = {}
-        self.out: list[str] = []
-        self.refusal: haproxy.ConfigRefusal | None = None
-        self.down = False
-
-    def read(self, _engine: Any, _container: str) -> HaproxyProcess:
-        if self.down:
-            raise EngineError("HAProxy does not answer.")
-        words = [line.split() for text in self.loaded for line in text.splitlines()]
-        names = {each[1] for each in words if each[:1] == ["server"]}
-        counters = {("http-80", name): HaproxyCounters(sessions=self.busy.get(name, 0)) for name in names}
-        return HaproxyProcess((Worker(7, 0, counters),))
-
-    def load(self, _engine: Any, _container: str, files: Mapping[str, bytes]) -> haproxy.ConfigRefusal | None:
-        text = files[CONFIG_FILE].decode()
-        if self.refusal is None or "bogus" not in text:
-            self.loaded.append(text)
-            return None
-        return self.refusal
-
-    def read_config(self, _engine: Any, _container: str) -> str:
-        return self.loaded[-1] if self.loaded else ""
-
-    def take_out(self, _engine: Any, _container: str, places: Iterable[tuple[int, str, str]]) -> None:
-        self.out += [server for _pid, _backend, server in places]
-
-    @property
-    def servers(self) -> list[str]:
-        """The servers of what was loaded last, without their numbers."""
-        lines = [line.split() for line in self.loaded[-1].splitlines()]
-        return [each[1].rpartition("-")[0] for each in lines if each[:1] == ["server"]]
-
-
-@pytest.fixture
-def proxy(monkeypatch: pytest.MonkeyPatch) -> FakeHaproxy:
-    made = FakeHaproxy()
-    monkeypatch.setattr(haproxy, "read_process", made.read)
-    monkeypatch.setattr(haproxy, "load_files", made.load)
-    monkeypatch.setattr(haproxy, "take_out", made.take_out)
-    monkeypatch.setattr(haproxy, "read_config", made.read_config)
-    monkeypatch.setattr("apps.stacks.balancer.steps.RELOAD_EVERY", 0.0)
-    monkeypatch.setattr("apps.stacks.balancer.steps._POLL_PAUSE", 0.0)
-    return made
+from tests.loop.fake_haproxy import FakeHaproxy
 
 
 @pytest.fixture
@@ -144,6 +92,14 @@ def test_it_loads_its_targets_once_and_again_when_they_change(
     run_loop()
     assert proxy.servers == ["shop_web_1", "shop_web_2", "shop_web_3"]
     assert len(proxy.loaded) == count + 1
+
+
+def test_sidekicks_of_a_target_get_no_requests(
+    balancer: Service, web: Service, proxy: FakeHaproxy, run_loop: Callable[[], None]
+) -> None:
+    Container.all_objects.filter(pk=containers(web)[1].pk).update(launch_name="logger")
+    reconciled(balancer, run_loop)
+    assert proxy.servers == ["shop_web_1"]
 
 
 def test_what_leaves_is_let_go_of_before_it_stops(

@@ -117,6 +117,11 @@ SECTIONS = (
             "lb.drain.seconds": SettingLabel(
                 _("Time to end requests"), _SECONDS, _("Before a container behind a balancer stops. 0: none.")
             ),
+            "lb.find.seconds": SettingLabel(
+                _("Time to find new containers"),
+                _SECONDS,
+                _("Upgrades, restarts and drains wait so long for balancers. 0: they do not wait."),
+            ),
         },
     ),
     SettingSection(

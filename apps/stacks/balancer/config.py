@@ -49,7 +49,7 @@ class Server:
     """Where a backend leads: `address` is an IP address, or a host name that is looked up again and again.
 
     `name` is unique in its backend and stays the same while it is the same container. Those that are draining get no
-    new sessions, disabled ones nothing.
+    new sessions, disabled ones nothing. `key` says which run of which container it is; empty for other addresses.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Server:
     port: int
     state: str = READY
     weight: int = 1
+    key: str = ""
 
     @property
     def is_enabled(self) -> bool:

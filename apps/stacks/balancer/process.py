@@ -30,6 +30,11 @@ class HaproxyCounters:
     total_time: int = 0
     status: str = ""
 
+    @property
+    def is_up(self) -> bool:
+        """Of a server: whether it gets requests."""
+        return self.status.startswith("UP") or self.status == "no check"
+
     def __add__(self, other: HaproxyCounters) -> HaproxyCounters:
         newest = other if other.status else self
         return HaproxyCounters(

@@ -73,6 +73,7 @@ class RenderedServer:
     name: str
     address: str
     port: int
+    key: str = ""
 
     @property
     def is_resolved(self) -> bool:
@@ -316,7 +317,9 @@ def _mode(listener: Listener) -> str:
 
 def _servers(config: BalancerConfig) -> tuple[RenderedServer, ...]:
     found = {
-        RenderedServer(backend_name(listener, rule.backend), section_name(server.name), server.address, server.port)
+        RenderedServer(
+            backend_name(listener, rule.backend), section_name(server.name), server.address, server.port, server.key
+        )
         for listener in config.listeners
         for rule in config.rules_of(listener)
         for server in config.backend(rule.backend).servers

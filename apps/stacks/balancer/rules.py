@@ -28,11 +28,12 @@ Request = tuple[int, str, str]  # listener, host, path
 
 @dataclass(frozen=True, slots=True)
 class TargetServer:
-    """A container, an address or a host name of a target; `state` is one of the states of `Server`."""
+    """A container, an address or a host name of a target; `state` and `key` are those of `Server`."""
 
     name: str
     address: str
     state: str = READY
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _requests_of(listener: Listener, targets: Iterable[BalancerTarget]) -> dict[
             port = each.port or listener.target_port or listener.port
             there = {(server.address, server.port) for server in servers}
             servers += [
-                Server(server.name, server.address, port, server.state)
+                Server(server.name, server.address, port, server.state, key=server.key)
                 for server in target.servers
                 if (server.address, port) not in there
             ]

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from apps.containers.models import Container
 from apps.stacks.balancer.certificates import certificate_names
 from apps.stacks.balancer.config import DISABLED, DRAINING, READY, BalancerConfig
+from apps.stacks.balancer.finding import run_key
 from apps.stacks.balancer.rules import BalancerTarget, RuleProblem, TargetServer, config_of, idle_rules
 from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.health import HEALTHY
 from apps.stacks.models import Service, ServiceLink, ServiceMember
 from apps.stacks.service_options import ALIAS
+from apps.stacks.sidekicks import PRIMARY
 
 MAX_DEPTH = 10  # aliases of aliases; deeper ones lead nowhere, as do those in a circle
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
@@ -98,10 +100,12 @@ def _server(service: Service, member: ServiceMember) -> TargetServer | None:
         address = member.address or member.hostname
         return TargetServer(_NOT_IN_NAMES.sub("_", f"{service.name}-{address}"), address)
     container = member.container
+    if member.managed and container.launch_name not in {"", PRIMARY}:
+        return None  # a sidekick of its own: requests are for the container that it helps
     if container.removed is not None or container.display_state not in {"running", "stopping"} or not container.address:
         return None
     name = _NOT_IN_NAMES.sub("_", f"{container.name}-{container.pk}")
-    return TargetServer(name, container.address, _state(container))
+    return TargetServer(name, container.address, _state(container), run_key(container))
 
 
 def _state(container: Container) -> str:

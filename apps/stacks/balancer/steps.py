@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from django.utils import timezone
@@ -21,6 +21,7 @@ from apps.stacks.balancer import haproxy
 from apps.stacks.balancer.challenges import challenges_of
 from apps.stacks.balancer.config import DRAINING, BalancerConfig, CustomText
 from apps.stacks.balancer.draining import BALANCED, RELEASED, leaving_containers, released_status, servers_of
+from apps.stacks.balancer.finding import LastLook, found_servers, serves, services_to_tell
 from apps.stacks.balancer.process import HaproxyProcess, server_states
 from apps.stacks.balancer.quoting import UnsafeText, section_name
 from apps.stacks.balancer.render import STATE_FILE, Rendering, custom_text_of, render
@@ -63,7 +64,10 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """One container to be brought up to date: what it had, and what is to be let go of."""
+    """One container to be brought up to date: what it had, what is to be let go of, and whether to see what it found.
+
+    `sought` are the runs that are worth a moment's wait.
+    """
 
     container: Container
     engine: Driver
@@ -71,13 +75,21 @@ class _Visit:
     rendering: Rendering
     leaving: Sequence[Container]
     render_with: Callable[[CustomText], Rendering]
+    looks: bool = False
+    sought: frozenset[str] = frozenset()
+
+    @property
+    def run(self) -> str:
+        """The container and its start."""
+        return f"{self.container.external_id[:12]} {self.container.status.get('started_at', '')}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     loaded: Loaded
-    sessions: Mapping[int, int]
+    sessions: Mapping[int, int] = field(default_factory=dict)
     wait: float | None = None
+    found: frozenset[str] | None = None
 
 
 def with_balancer(row: Service, result: ReconcileResult) -> ReconcileResult:
@@ -95,15 +107,44 @@ def with_balancer(row: Service, result: ReconcileResult) -> ReconcileResult:
         visits = _visits(row, render_with(config.custom), leaving, render_with)
     except UnsafeText as error:
         return replace(result, message=str(error))
+    last = LastLook.from_status(row.status)
+    visits = _with_looks(visits, last)
     with ThreadPoolExecutor(_AT_ONCE) as pool:  # it has no threads before the first call
         outcomes = list(pool.map(_visit, visits))
     sessions: Counter[int] = Counter()
     for each in outcomes:
         sessions.update(each.sessions)
-    found = {str(visit.container.pk): asdict(each.loaded) for visit, each in zip(visits, outcomes, strict=True)}
-    status = {BALANCED: found, **released_status(leaving, sessions)}
-    _release(row, leaving, status)
-    return _with_outcomes(result, outcomes, status, sessions)
+    loaded = {str(visit.container.pk): asdict(each.loaded) for visit, each in zip(visits, outcomes, strict=True)}
+    look = _look_after(last, visits, outcomes)
+    status = {BALANCED: loaded, **released_status(leaving, sessions), **look.to_status()}
+    _tell(row, leaving, status, look.found - last.found)
+    result = _with_outcomes(result, outcomes, status, sessions)
+    return replace(
+        result, requeue_after=_sooner(result.requeue_after, RECHECK_SECONDS if look.seeks(timezone.now()) else None)
+    )
+
+
+def _with_looks(visits: Sequence[_Visit], last: LastLook) -> list[_Visit]:
+    """Have those that do their work say what they have found, unless nothing is new."""
+    serving = [each for each in visits if serves(each.container)]
+    keys = {server.key for each in serving[:1] for server in each.rendering.servers if server.key}
+    if last.is_complete(keys, {each.run for each in serving}):
+        return list(visits)
+    old = last.sought.keys() - last.seeks(timezone.now())
+    sought = frozenset(keys - last.found - old)
+    return [replace(each, looks=True, sought=sought) if each in serving else each for each in visits]
+
+
+def _look_after(last: LastLook, visits: Sequence[_Visit], outcomes: Sequence[_Outcome]) -> LastLook:
+    """What is found now; a balancer without containers that answer finds nobody."""
+    keys = {server.key for each in visits[:1] for server in each.rendering.servers if server.key}
+    looked = any(each.looks for each in visits) or not any(serves(each.container) for each in visits)
+    said = {visit.run: each.found for visit, each in zip(visits, outcomes, strict=True) if each.found is not None}
+    return last.then(keys, said if looked else None, timezone.now())
+
+
+def _sooner(*seconds: float | None) -> float | None:
+    return min((each for each in seconds if each is not None), default=None)
 
 
 def _what_to_load(row: Service, leaving: Sequence[Container]) -> tuple[BalancerConfig, Mapping[int, bytes]]:
@@ -154,11 +195,10 @@ def _visits(
 
 def _visit(visit: _Visit) -> _Outcome:
     """Bring one container up to date; runs in a thread of its own, and touches no database."""
-    run = f"{visit.container.external_id[:12]} {visit.container.status.get('started_at', '')}"
-    before = visit.before if visit.before.run == run else Loaded(run)
+    before = visit.before if visit.before.run == visit.run else Loaded(visit.run)
     is_behind = visit.rendering.digest not in {before.digest, before.refused}
-    if not is_behind and not visit.leaving:
-        return _Outcome(before, {})
+    if not (is_behind or visit.leaving or visit.looks):
+        return _Outcome(before)
     try:
         return _load_and_let_go(visit, before, is_behind=is_behind)
     except EngineError as error:
@@ -174,8 +214,21 @@ def _load_and_let_go(visit: _Visit, before: Loaded, *, is_behind: bool) -> _Outc
         loaded, wait = _load(visit, before, process), None
         process = haproxy.read_process(visit.engine, visit.container.external_id)
     sessions = _let_go(visit, process)
-    again = [each for each in (wait, RECHECK_SECONDS if any(sessions.values()) else None) if each is not None]
-    return _Outcome(loaded, sessions, min(again, default=None))
+    again = _sooner(wait, RECHECK_SECONDS if any(sessions.values()) else None)
+    return _Outcome(loaded, sessions, again, _look(visit) if visit.looks else None)
+
+
+def _look(visit: _Visit) -> frozenset[str]:
+    """What it has found, once that is all that is sought or a moment is over."""
+    found = frozenset[str]()
+    for turn in range(_POLLS):
+        if turn:
+            time.sleep(_POLL_PAUSE)
+        process = haproxy.read_process(visit.engine, visit.container.external_id)
+        found = found_servers(process, visit.rendering.servers)
+        if visit.sought <= found:
+            break
+    return found
 
 
 def _load(visit: _Visit, before: Loaded, process: HaproxyProcess) -> Loaded:
@@ -225,14 +278,16 @@ def _let_go(visit: _Visit, process: HaproxyProcess) -> Mapping[int, int]:
     return sessions
 
 
-def _release(row: Service, leaving: Sequence[Container], status: Mapping[str, Any]) -> None:
-    """Say at once which containers may be stopped, and have them reconciled: they would wait for the clock."""
+def _tell(row: Service, leaving: Sequence[Container], status: Mapping[str, Any], found: Collection[str]) -> None:
+    """Say at once which containers may be stopped and which were found, and have those reconciled that wait for it."""
     mine = Service.all_objects.filter(pk=row.pk, lease=row.lease, generation=row.generation)
     before, free = row.status.get(RELEASED, {}), status[RELEASED]
     new = [each for each in leaving if (key := str(each.pk)) in free and free[key] != before.get(key)]
-    if new and mine.update(status={**row.status, **status}):
+    if (new or found) and mine.update(status={**row.status, **status}):
         for each in new:
             enqueue("container", each.pk)
+        for service in services_to_tell(row.environment_id, found) if found else ():
+            enqueue("service", service)
 
 
 def _with_outcomes(
@@ -245,5 +300,5 @@ def _with_outcomes(
         result,
         status={**(result.status or {}), **status},
         message="; ".join([*errors, *[result.message] * bool(result.message)]),
-        requeue_after=min((each for each in waits if each is not None), default=None),
+        requeue_after=_sooner(*waits),
     )
