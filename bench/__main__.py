@@ -84,6 +84,7 @@ def main() -> int:
         "bench.arrival",
         "A new container's name on another host, 20 starts; and an agent with 100 containers and 1,000 names",
     )
+    passed &= _child("bench.balancer", "HAProxy with the portal's configuration against one written by hand, by wrk")
     os.environ.setdefault("SOAK_MINUTES", "2")
     passed &= _child("bench.soak", "The portal's memory before, under and after a load of 260 simulated hosts")
     say(f"\n{'Every limit holds.' if passed else 'A limit is broken.'} ({time.monotonic() - began:.0f} s)")

@@ -97,6 +97,9 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "lb.drain.seconds": number_setting(
         "10", 0, 600, "that a container which is to stop may take to end the requests of balancers"
     ),
+    "lb.leave.seconds": number_setting(
+        "3", 0, 600, "that a container of a balancer serves and says that it leaves, before it stops"
+    ),
     "lb.find.seconds": number_setting(
         "60", 0, 3600, "that an upgrade or a drain waits for balancers to find a new container"
     ),

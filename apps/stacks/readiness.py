@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.containers.endings import CurrentRun
 from apps.containers.models import Container
 from apps.control.queue import enqueue
-from apps.stacks.balancer.finding import NOT_BALANCED, Finding, finding_of
+from apps.stacks.balancer.finding import NOT_BALANCED, FoundByBalancers, finding_of
 from apps.stacks.models import Service, Slot
 
 
@@ -22,7 +22,7 @@ class ReadyRule:
     """When a container counts: it has run for so many `seconds`, and balancers in front of it have found it."""
 
     seconds: int
-    finding: Finding = NOT_BALANCED
+    finding: FoundByBalancers = NOT_BALANCED
 
     @classmethod
     def of(cls, row: Service, slots: Iterable[Slot]) -> ReadyRule:

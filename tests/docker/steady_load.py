@@ -7,21 +7,79 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from typing import Self
 
-TIMEOUT = 15.0
+TIMEOUT = 30.0
 _FAILURES = (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, ValueError)
+
+
+class SpreadAddresses:
+    """Several addresses of one service: those whose check answers 200 are used in turn, as by a balancer in front."""
+
+    def __init__(self, hosts: Sequence[str], port: int, path: str, pause: float = 0.1) -> None:
+        self._hosts, self._port, self._path, self._pause = tuple(hosts), port, path, pause
+        self._well: tuple[str, ...] = ()
+        self._turn = 0
+        self._over = threading.Event()
+        self.fewest = len(hosts)
+
+    def next(self) -> str:
+        """The address for the next connection; empty when none is in use."""
+        well = self._well
+        self._turn += 1
+        return well[self._turn % len(well)] if well else ""
+
+    @contextmanager
+    def checked(self) -> Iterator[Self]:
+        """The addresses are checked again and again, each by a thread of its own, until the block ends."""
+        state = dict.fromkeys(self._hosts, False)
+        threads = [threading.Thread(target=self._check, args=(each, state)) for each in self._hosts]
+        for each in threads:
+            each.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            for each in threads:
+                each.join(60)
+
+    def _check(self, host: str, state: dict[str, bool]) -> None:
+        while not self._over.wait(self._pause):
+            state[host] = self._answers(host)
+            self._well = tuple(each for each in self._hosts if state[each])
+            self.fewest = min(self.fewest, len(self._well))
+
+    def _answers(self, host: str) -> bool:
+        connection = HTTPConnection(host, self._port, timeout=2)
+        try:
+            connection.request("GET", self._path)
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    @property
+    def count(self) -> int:
+        """How many addresses are in use now."""
+        return len(self._well)
 
 
 @dataclass
 class SteadyLoad:
-    """What was counted: requests answered with 200, by their client, and every other outcome in words."""
+    """What was counted: requests answered with 200, by their client, and every other outcome in words.
+
+    With `spread` each new connection goes to the next of its addresses instead of `host`.
+    """
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    spread: SpreadAddresses | None = None
     new: int = 4
     kept: int = 4
     pause: float = 0.04
@@ -68,14 +126,27 @@ class SteadyLoad:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        opening = asyncio.open_connection(self.host, self.port, ssl=self.tls)
-        reader, writer = await asyncio.wait_for(opening, TIMEOUT)
+        reader, writer = await self._open()
         try:
             yield reader, writer
         finally:
             writer.close()
             with suppress(*_FAILURES):  # an encrypted connection says good-bye, which need not be answered
                 await asyncio.wait_for(writer.wait_closed(), 1)
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection; where an address refuses it, nothing was sent yet, and another may be used."""
+        refused = OSError("no address is in use")
+        for _ in range(3):
+            host = self.spread.next() if self.spread else self.host
+            if host:
+                try:
+                    return await asyncio.wait_for(asyncio.open_connection(host, self.port, ssl=self.tls), TIMEOUT)
+                except ConnectionRefusedError as error:
+                    refused = error
+            if self.spread is None:
+                break
+        raise refused
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: str) -> bool:
         """One request; whether the connection stays open. Raises for anything but a whole answer of 200."""

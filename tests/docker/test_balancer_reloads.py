@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 import time
 
 import docker
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from apps.drivers.base import Driver
 from apps.drivers.registry import get_driver
@@ -29,6 +24,7 @@ from apps.stacks.balancer.config import (
 from apps.stacks.balancer.process import server_states
 from apps.stacks.balancer.render import STATE_FILE, Rendering, render
 from portal.tools import haproxy_image
+from tests.docker.self_signed import certificate
 from tests.docker.steady_load import SteadyLoad, steady_load
 from tests.engine import PrivateEngine
 
@@ -84,20 +80,6 @@ class Lab:
         process = haproxy.read_process(self.driver, self.balancer)
         kept = {(each.backend, each.name) for each in rendering.servers}
         haproxy.take_out(self.driver, self.balancer, process.stale(kept))
-
-
-def certificate(name: str) -> bytes:
-    """A certificate that signed itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder().subject_name(who).issuer_name(who).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=2))
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + secret
 
 
 @pytest.fixture

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from apps.containers.models import Container
+from apps.containers.network_checks import store_reports
 from apps.drivers.base import EngineError
 from apps.stacks.balancer import haproxy
+from apps.stacks.balancer.config import Listener
+from apps.stacks.balancer.launch import config_of_balancer
 from apps.stacks.balancer.process import HaproxyCounters, HaproxyProcess, Worker
 from apps.stacks.balancer.render import CONFIG_FILE
+from apps.stacks.balancer.settings import BalancerSettings
+from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.service_options import BALANCER, ServiceOptions
+from apps.stacks.services import service_create
+from tests.loop.simulated_fleet import SimulatedFleet
 
 
 class FakeHaproxy:
@@ -55,3 +64,24 @@ class FakeHaproxy:
         """The servers of what was loaded last, without their numbers."""
         lines = [line.split() for line in self.loaded[-1].splitlines()]
         return [each[1].rpartition("-")[0] for each in lines if each[:1] == ["server"]]
+
+
+def balancer_of(fleet: SimulatedFleet, shop: Stack, target: Service, scale: int = 1) -> Service:
+    """A balancer at port 80 that leads to the service, healthy."""
+    options = ServiceOptions(BALANCER, balancer=BalancerSettings((Listener(80, target_port=8080),)))
+    config = config_of_balancer({"ports": ["80:8080"]}, "launchConfig.")
+    row = service_create(
+        actor=fleet.actor, stack=shop, name="lb", config=config, options=options, scale=scale, start_on_create=True
+    )
+    ServiceLink.objects.create(service=row, target=target, name=target.name)
+    fleet.run()
+    set_health(row, "healthy")
+    fleet.pass_moment(seconds=5)
+    return row
+
+
+def set_health(row: Service, health: str) -> None:
+    """As the check of port 42 reports it."""
+    for each in Container.all_objects.filter(spread_key=str(row.uuid), removed=None):
+        report = {"state": health, "run": each.status.get("started_at", "")}
+        store_reports(each.host_id, {str(each.uuid): report})

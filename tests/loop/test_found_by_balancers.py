@@ -8,19 +8,14 @@ import pytest
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.containers.network_checks import store_reports
 from apps.core.models import Setting
 from apps.hosts.services import host_drain
-from apps.stacks.balancer.config import Listener
 from apps.stacks.balancer.finding import FIND_SETTING, FOUND
-from apps.stacks.balancer.launch import IMAGE_SETTING, config_of_balancer
-from apps.stacks.balancer.settings import BalancerSettings
-from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.balancer.launch import IMAGE_SETTING
+from apps.stacks.models import Service, Stack
 from apps.stacks.restart_services import RestartStrategy, service_restart
-from apps.stacks.service_options import BALANCER, ServiceOptions
-from apps.stacks.services import service_create
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
-from tests.loop.fake_haproxy import FakeHaproxy
+from tests.loop.fake_haproxy import FakeHaproxy, balancer_of, set_health
 from tests.loop.simulated_fleet import SimulatedFleet
 
 pytestmark = pytest.mark.faces
@@ -42,26 +37,13 @@ def web(fleet: SimulatedFleet, shop: Stack) -> Service:
 def balancer(fleet: SimulatedFleet, shop: Stack, web: Service, proxy: FakeHaproxy) -> Service:
     """One at port 80 that leads to web, and has found both."""
     del proxy
-    options = ServiceOptions(BALANCER, balancer=BalancerSettings((Listener(80, target_port=8080),)))
-    config = config_of_balancer({"ports": ["80:8080"]}, "launchConfig.")
-    row = service_create(actor=fleet.actor, stack=shop, name="lb", config=config, options=options, start_on_create=True)
-    ServiceLink.objects.create(service=row, target=web, name="web")
-    fleet.run()
-    set_health(row, "healthy")
-    fleet.pass_moment(seconds=5)
+    row = balancer_of(fleet, shop, web)
     assert len(reload(row).status[FOUND]) == 2
     return row
 
 
 def reload(row: Any) -> Any:
     return type(row).all_objects.get(pk=row.pk)
-
-
-def set_health(row: Service, health: str) -> None:
-    """As the check of port 42 reports it."""
-    for each in Container.all_objects.filter(spread_key=str(row.uuid), removed=None):
-        report = {"state": health, "run": each.status.get("started_at", "")}
-        store_reports(each.host_id, {str(each.uuid): report})
 
 
 def images(fleet: SimulatedFleet, row: Service) -> list[str]:

@@ -117,6 +117,11 @@ SECTIONS = (
             "lb.drain.seconds": SettingLabel(
                 _("Time to end requests"), _SECONDS, _("Before a container behind a balancer stops. 0: none.")
             ),
+            "lb.leave.seconds": SettingLabel(
+                _("Notice of a balancer"),
+                _SECONDS,
+                _("A balancer's container says so long that it leaves, where another one serves. 0: it just stops."),
+            ),
             "lb.find.seconds": SettingLabel(
                 _("Time to find new containers"),
                 _SECONDS,

@@ -196,7 +196,8 @@ class CustomText:
 class BalancerConfig:
     """Everything of one balancer: `rules` are in the order in which they are tried (see `in_order`).
 
-    `default_certificate` is shown to clients whose server name no certificate of `certificates` has.
+    `default_certificate` is shown to clients whose server name no certificate of `certificates` has. One that
+    `is_leaving` still serves everybody, and says that it had better not be used any more.
     """
 
     listeners: tuple[Listener, ...] = ()
@@ -208,6 +209,7 @@ class BalancerConfig:
     certificates: tuple[BalancerCertificate, ...] = ()
     custom: CustomText = field(default_factory=CustomText)
     health_port: int = HEALTH_PORT
+    is_leaving: bool = False
 
     def rules_of(self, listener: Listener) -> tuple[BalancerRule, ...]:
         """The rules of a listener, the first to be tried first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -21,6 +22,8 @@ from apps.vault.models import Certificate
 
 DRAIN_SETTING = "lb.drain.seconds"
 RELEASED = "released"  # in a balancer's status: containers it sends nothing to, with the time since when they wait
+LEAVE_SETTING = "lb.leave.seconds"
+ANNOUNCED = "announced"  # its own containers that leave, with the time since when they say so
 SESSIONS = "sessions"  # and how many requests those still have that it waits for
 BALANCED = "balanced"  # and what each of its own containers has loaded
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
@@ -31,10 +34,12 @@ def reason_to_run(row: Container, since: str) -> tuple[str, Sequence[tuple[str, 
 
     Those that do look again by themselves, and have it reconciled once they have let go of it.
     """
-    waiting = [each for each in balancers_of(row) if _holds(each, row, since)]
-    began = parse_datetime(since) or timezone.now()
-    if not waiting or (timezone.now() - began).total_seconds() >= drain_seconds(row):
-        return "", ()
+    found, began = balancers_of(row), parse_datetime(since) or timezone.now()
+    own = next((each for each in found if _is_of(row, each)), None)
+    waiting = [each for each in found if each is not own and _holds(each, row, since)]
+    is_late = (timezone.now() - began).total_seconds() >= drain_seconds(row)
+    if not waiting or is_late:
+        return _reason_of_balancer(own, row, began, is_late=is_late) if own is not None else ("", ())
     sessions = sum(int(each.status.get(SESSIONS, {}).get(str(row.pk), 0)) for each in waiting)
     names = ", ".join(sorted(str(each) for each in waiting))
     what = f"{sessions} requests of {names} to end" if sessions else f"{names} to send it no more requests"
@@ -48,15 +53,40 @@ def drain_seconds(row: Container) -> float:
     return setting_int(DRAIN_SETTING) if own is None else own / 1000
 
 
+def _is_of(row: Container, service: Service) -> bool:
+    return str(service.uuid) == row.spread_key
+
+
+def _reason_of_balancer(
+    own: Service, row: Container, began: datetime, *, is_late: bool
+) -> tuple[str, Sequence[tuple[str, int]]]:
+    """A balancer's container says that it leaves, for as long as clients may need to use another one instead."""
+    seconds = setting_int(LEAVE_SETTING)
+    if not seconds or not _has_another(row):
+        return "", ()
+    at = parse_datetime(own.status.get(ANNOUNCED, {}).get(str(row.pk), ""))
+    if at is None or at < began:
+        what = f"Waits for {own} to say at its ports that this container leaves."
+        return ("", ()) if is_late else (what, [("service", own.pk)])
+    left = seconds - (timezone.now() - at).total_seconds()
+    return (f"Waits {left:.0f} s for clients to use the other containers of {own}.", ()) if left > 0 else ("", ())
+
+
+def _has_another(row: Container) -> bool:
+    others = Container.all_objects.filter(spread_key=row.spread_key, removed=None, state="running", desired="running")
+    return others.exclude(pk=row.pk).filter(health__in=("", "healthy")).exists()
+
+
 def _holds(balancer: Service, row: Container, since: str) -> bool:
     """Whether it runs, and has not let go of the container since it is to stop."""
     return bool(balancer.status.get(BALANCED)) and balancer.status.get(RELEASED, {}).get(str(row.pk)) != since
 
 
 def balancers_of(row: Container) -> list[Service]:
-    """The active balancers that lead to a container, be it through an alias; two queries, whatever there is.
+    """The active balancers that lead to a container, be it through an alias, and the one that it is a container of.
 
-    Most environments have none, and each step of each container comes here: the second one takes four times as long.
+    Two queries, whatever there is. Most environments have none, and each step of each container comes here: the second
+    one takes four times as long.
     """
     rows = _balancers(row.environment_id)
     if not rows.exists():
@@ -64,9 +94,9 @@ def balancers_of(row: Container) -> list[Service]:
     mine = Q(links__target__members__container=row.pk)
     through_alias = Q(links__target__links__target__members__container=row.pk, links__target__kind=ALIAS)
     if row.spread_key:  # it may be no member any more
-        mine |= Q(links__target__uuid=row.spread_key)
+        mine |= Q(links__target__uuid=row.spread_key) | Q(uuid=row.spread_key)
         through_alias |= Q(links__target__links__target__uuid=row.spread_key, links__target__kind=ALIAS)
-    return list(rows.filter(mine | through_alias).only("pk", "name", "status").distinct())
+    return list(rows.filter(mine | through_alias).only("pk", "uuid", "name", "status").distinct())
 
 
 def _balancers(environment_id: int | None) -> QuerySet[Service]:

@@ -27,6 +27,7 @@ CONFIG_FILE = f"{FOLDER}/haproxy.cfg"
 STATE_FILE = f"{FOLDER}/server-state"
 CERTIFICATES = f"{FOLDER}/certificates"
 STATS_SOCKET = "/run/haproxy/stats.sock"
+HEALTH_PATH = "/.well-known/corral-health"  # answered by each HTTP listener itself, for whoever spreads over balancers
 CHALLENGE_PATH = "/.well-known/acme-challenge/"
 _LOCAL_PEER = "corral"
 _PEER_PORT = 10042
@@ -167,7 +168,8 @@ def _sections(
 def _helpers(config: BalancerConfig, listeners: Sequence[Listener], challenges: Challenges | None) -> Iterator[str]:
     """The answer to health checks, and the sections that others refer to."""
     yield from ("frontend corral-health", "    mode http", f"    bind :{config.health_port}")
-    yield "    http-request return status 200 content-type text/plain string ok"
+    status, word = (503, "leaving") if config.is_leaving else (200, "ok")
+    yield f"    http-request return status {status} content-type text/plain string {word}"
     addresses = [server.address for backend in config.backends for server in backend.servers]
     if not all(map(_is_address, [*addresses, *([challenges.address] if challenges else [])])):
         yield from ("", "resolvers corral-dns", "    parse-resolv-conf", "    hold valid 5s", "    hold nx 2s")
@@ -187,6 +189,9 @@ def _frontend(
     if not listener.is_http:
         yield from (f"    default_backend {backend_name(listener, rule.backend)}" for rule in rules[:1])
         return
+    yield f"    monitor-uri {HEALTH_PATH}"
+    if config.is_leaving:
+        yield from ("    monitor fail if TRUE", "    http-after-response set-header connection close")
     yield "    option forwardfor"
     yield f"    http-request set-header X-Forwarded-Proto {'https' if listener.is_encrypted else 'http'}"
     yield f"    http-request set-header X-Forwarded-Port {listener.port}"

@@ -12,6 +12,7 @@ from typing import Any, Self
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.departure import is_leaving, leaving_since
 from apps.containers.models import Container
 from apps.control.queue import enqueue
 from apps.core.result import ReconcileResult
@@ -20,13 +21,20 @@ from apps.hosts.selectors import driver_of
 from apps.stacks.balancer import haproxy
 from apps.stacks.balancer.challenges import challenges_of
 from apps.stacks.balancer.config import DRAINING, BalancerConfig, CustomText
-from apps.stacks.balancer.draining import BALANCED, RELEASED, leaving_containers, released_status, servers_of
+from apps.stacks.balancer.draining import (
+    ANNOUNCED,
+    BALANCED,
+    RELEASED,
+    leaving_containers,
+    released_status,
+    servers_of,
+)
 from apps.stacks.balancer.finding import LastLook, found_servers, serves, services_to_tell
 from apps.stacks.balancer.process import HaproxyProcess, server_states
 from apps.stacks.balancer.quoting import UnsafeText, section_name
 from apps.stacks.balancer.render import STATE_FILE, Rendering, custom_text_of, render
 from apps.stacks.balancer.selectors import balancer_config
-from apps.stacks.models import Service, Slot
+from apps.stacks.models import Service
 from apps.stacks.service_options import BALANCER
 from apps.vault.selectors import bundle_of, certificates_in
 
@@ -35,6 +43,9 @@ RECHECK_SECONDS = 1.0
 RETRY_SECONDS = 30.0  # what could not be loaded for a reason of the host may be loaded later
 _AT_ONCE = 4
 _POLLS, _POLL_PAUSE = 5, 0.1  # most requests are over in a moment: longer ones are waited for by the next reconcile
+
+
+RenderWith = Callable[..., Rendering]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,8 @@ class Loaded:
 class _Visit:
     """One container to be brought up to date: what it had, what is to be let go of, and whether to see what it found.
 
-    `sought` are the runs that are worth a moment's wait.
+    `sought` are the runs that are worth a moment's wait. One that leaves loads nothing more once it has `announced`
+    that, at this time.
     """
 
     container: Container
@@ -74,7 +86,9 @@ class _Visit:
     before: Loaded
     rendering: Rendering
     leaving: Sequence[Container]
-    render_with: Callable[[CustomText], Rendering]
+    render_with: RenderWith
+    loads: bool = True
+    announced: str = ""
     looks: bool = False
     sought: frozenset[str] = frozenset()
 
@@ -100,11 +114,11 @@ def with_balancer(row: Service, result: ReconcileResult) -> ReconcileResult:
     config, material = _what_to_load(row, leaving)
     challenges = challenges_of(row.environment_id)
 
-    def render_with(custom: CustomText) -> Rendering:
-        return render(replace(config, custom=custom), material, challenges)
+    def render_with(custom: CustomText, *, is_leaving: bool = False) -> Rendering:
+        return render(replace(config, custom=custom, is_leaving=is_leaving), material, challenges)
 
     try:
-        visits = _visits(row, render_with(config.custom), leaving, render_with)
+        visits = _visits(row, config.custom, leaving, render_with)
     except UnsafeText as error:
         return replace(result, message=str(error))
     last = LastLook.from_status(row.status)
@@ -117,6 +131,7 @@ def with_balancer(row: Service, result: ReconcileResult) -> ReconcileResult:
     loaded = {str(visit.container.pk): asdict(each.loaded) for visit, each in zip(visits, outcomes, strict=True)}
     look = _look_after(last, visits, outcomes)
     status = {BALANCED: loaded, **released_status(leaving, sessions), **look.to_status()}
+    status[ANNOUNCED] = _announced(visits, outcomes)
     _tell(row, leaving, status, look.found - last.found)
     result = _with_outcomes(result, outcomes, status, sessions)
     return replace(
@@ -174,35 +189,51 @@ def _without(config: BalancerConfig, leaving: Sequence[Container]) -> BalancerCo
     return replace(config, backends=tuple(backends)) if gone else config
 
 
-def _visits(
-    row: Service, rendering: Rendering, leaving: Sequence[Container], render_with: Callable[[CustomText], Rendering]
-) -> list[_Visit]:
-    """The balancer's containers that run on engines which answer."""
-    slots = Slot.objects.filter(service=row).select_related("container__host", "successor__host")
-    known = row.status.get(BALANCED, {})
+def _visits(row: Service, custom: CustomText, leaving: Sequence[Container], render_with: RenderWith) -> list[_Visit]:
+    """The balancer's containers that run on engines which answer, those that leave included: they still serve."""
+    rows = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).exclude(host=None)
+    there = [
+        each
+        for each in rows.select_related("host").order_by("pk")
+        if each.display_state in {"running", "stopping"} or leaving_since(each)
+    ]
+    known, announced = row.status.get(BALANCED, {}), row.status.get(ANNOUNCED, {})
+    rendering = render_with(custom)
+    last = render_with(custom, is_leaving=True) if any(map(is_leaving, there)) else rendering
     found = []
-    for container in (each for slot in slots for each in (slot.container, slot.successor) if each is not None):
-        if container.display_state not in {"running", "stopping"} or container.host is None:
-            continue
+    for container in there:
         try:
             engine = driver_of(container.host)
         except EngineError:
             continue
-        before = Loaded.from_json(known.get(str(container.pk)))
-        found.append(_Visit(container, engine, before, rendering, leaving, render_with))
+        before, key = Loaded.from_json(known.get(str(container.pk))), str(container.pk)
+        visit = _Visit(container, engine, before, rendering, leaving, render_with)
+        if is_leaving(container):  # what loads once it is being stopped would listen again
+            since = announced.get(key, "")
+            visit = replace(visit, rendering=last, announced=since, loads=not since and any(map(serves, there)))
+        found.append(visit)
     return found
+
+
+def _announced(visits: Sequence[_Visit], outcomes: Sequence[_Outcome]) -> dict[str, str]:
+    """Which of its containers say that they leave, and since when."""
+    return {
+        str(visit.container.pk): visit.announced or each.loaded.at
+        for visit, each in zip(visits, outcomes, strict=True)
+        if visit.announced or (is_leaving(visit.container) and each.loaded.digest == visit.rendering.digest)
+    }
 
 
 def _visit(visit: _Visit) -> _Outcome:
     """Bring one container up to date; runs in a thread of its own, and touches no database."""
     before = visit.before if visit.before.run == visit.run else Loaded(visit.run)
-    is_behind = visit.rendering.digest not in {before.digest, before.refused}
+    is_behind = visit.loads and visit.rendering.digest not in {before.digest, before.refused}
     if not (is_behind or visit.leaving or visit.looks):
         return _Outcome(before)
     try:
         return _load_and_let_go(visit, before, is_behind=is_behind)
     except EngineError as error:
-        failed = replace(before, error=str(error)[: haproxy.MAX_MESSAGE])
+        failed = before if is_leaving(visit.container) else replace(before, error=str(error)[: haproxy.MAX_MESSAGE])
         # What is not known to be let go of is taken to be busy: a container waits for a while, and is stopped then.
         return _Outcome(failed, {each.pk: 1 for each in visit.leaving}, RECHECK_SECONDS)
 

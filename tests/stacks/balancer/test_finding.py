@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from apps.containers.models import Container
-from apps.stacks.balancer.finding import Finding, LastLook, found_servers, run_key
+from apps.stacks.balancer.finding import FoundByBalancers, LastLook, found_servers, run_key
 from apps.stacks.balancer.process import HaproxyCounters, HaproxyProcess, Worker
 from apps.stacks.balancer.render import RenderedServer
 
@@ -80,9 +80,9 @@ def container(key: int, name: str = "web-1", started: str = "then", **more: str)
     return Container(pk=key, name=name, status={"started_at": started}, desired="running", state="running", **more)
 
 
-def finding(*found: Container, since: datetime | None = None, of: Container | None = None) -> Finding:
+def finding(*found: Container, since: datetime | None = None, of: Container | None = None) -> FoundByBalancers:
     known = {run_key(of): since.isoformat()} if of is not None and since is not None else {}
-    return Finding({"web/lb": [run_key(each) for each in found]}, known, timedelta(seconds=60), NOW)
+    return FoundByBalancers({"web/lb": [run_key(each) for each in found]}, known, timedelta(seconds=60), NOW)
 
 
 def test_a_container_is_awaited_until_it_is_found_or_the_time_is_over() -> None:
@@ -91,7 +91,7 @@ def test_a_container_is_awaited_until_it_is_found_or_the_time_is_over() -> None:
     assert finding(old).is_awaited(new)
     assert finding(old, since=NOW - timedelta(seconds=59), of=new).is_awaited(new)
     assert not finding(old, since=NOW - timedelta(seconds=60), of=new).is_awaited(new)
-    assert not Finding().is_awaited(new)
+    assert not FoundByBalancers().is_awaited(new)
 
 
 def test_one_that_was_started_again_has_to_be_found_again() -> None:

@@ -44,6 +44,7 @@ DIRECTIVES = {
     ),
     *("ssl-default-bind-options", "tune.ssl.default-dh-param", "load-server-state-from-file", "parse-resolv-conf"),
     "hold",
+    "monitor-uri",
 }
 
 
