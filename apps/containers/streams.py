@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 from apps.containers.models import Container
 from apps.containers.policy.enforce import enforce_current_policy, enforce_mount_policy
 from apps.core.errors import Conflict, Invalid
+from apps.core.hooks import hooks
 from apps.drivers.base import (
     Driver,
     EngineError,
@@ -17,6 +18,8 @@ from apps.drivers.base import (
     LogLine,
     Stream,
 )
+from apps.environments.access import Verdict, can
+from apps.environments.actor import Actor
 from apps.hosts.selectors import driver_of
 from apps.hosts.stats.live import StatsListener, StatsSubscription, watch_container
 
@@ -26,6 +29,8 @@ DEFAULT_SHELL = [
     "-c",
     "TERM=xterm-256color; export TERM; command -v bash >/dev/null && exec bash || exec sh",
 ]
+
+KEYS_WITHIN = "Private keys of certificates lie in it: a shell in it needs a role that may see secret values."
 
 _RUNNING = ("running", "restarting", "paused")
 
@@ -49,6 +54,14 @@ def logs_open(
     if follow:
         tail = max(0, min(MOST_LINES if tail is None else tail, MOST_LINES))
     return engine.logs(name, follow=follow, tail=tail, since=since, until=until)
+
+
+def shell_verdict(actor: Actor, row: Container) -> Verdict:
+    """Whether somebody may open a shell in a container; where keys lie in it they must see secret values too."""
+    found = can(actor, "exec", row.environment_id)
+    if not found or can(actor, "values", row.environment_id) or not hooks.holds_keys(row):
+        return found
+    return Verdict(allowed=False, reason=KEYS_WITHIN, is_forbidden=True)
 
 
 def enforce_shell_policy(row: Container) -> None:

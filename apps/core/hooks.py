@@ -54,6 +54,8 @@ class Hooks:
     * `on_identity_updated(user)`: called when a login provider reported anew who the account is and its groups.
     * `reason_to_run(container, since)`: why a container that is to stop since that time must run a while longer, and
       the rows (kind, key) that are to be reconciled for that to end; an empty reason when it may stop now.
+    * `holds_keys(container)`: whether there are private keys in it that nobody is shown, so that a shell in it needs
+      the right to see secret values too.
     * `lock_refusal(actor, action, row)`: why a lock prevents the action, empty when none does.
     * `certificate_users(certificates)`, one of every app whose rows serve with certificates: takes keys of certificates
       and returns those rows by certificate, in a constant number of queries.
@@ -75,6 +77,7 @@ class Hooks:
         self.revoking: Callable[..., AbstractContextManager[None]] = _no_revocation
         self.on_identity_updated: Callable[[Any], Any] = _not_installed
         self.reason_to_run: Callable[[Any, str], tuple[str, Sequence[tuple[str, int]]]] = _no_reason
+        self.holds_keys: Callable[[Any], bool] = _no_keys
         self.lock_refusal: Callable[[Any, str, Managed], str] = _no_lock
         self.certificate_users: list[CertificateUsersHook] = []
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
@@ -92,6 +95,10 @@ def _render_nothing(*_: object) -> None:
 
 def _no_reason(*_: object) -> tuple[str, Sequence[tuple[str, int]]]:
     return "", ()
+
+
+def _no_keys(_container: object) -> bool:
+    return False
 
 
 def _no_lock(*_: object) -> str:

@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from apps.containers.models import Container
-from apps.containers.streams import parse_command, shell_open
+from apps.containers.streams import KEYS_WITHIN, parse_command, shell_open
 from apps.control.services import record, record_response
 from apps.core.errors import (
     Forbidden,
@@ -23,9 +23,11 @@ from apps.core.errors import (
     Problem,
     Unauthorized,
 )
+from apps.core.hooks import hooks
 from apps.drivers.base import EngineConflict, EngineError, ExecSession
 from apps.environments.actor import Actor
 from apps.realtime import targets
+from apps.realtime.authentication import PermissionSnapshot
 from apps.realtime.base_socket import (
     NOT_ALLOWED,
     NOT_FOUND,
@@ -147,7 +149,13 @@ class ShellSocket(BaseSocket):
             )
         except Invalid as error:
             raise SocketRejected(NOT_FOUND, error.message) from None
+        self._needs_values = hooks.holds_keys(self.row)
         return self.row.environment_id
+
+    def _check_permission(self, found: PermissionSnapshot) -> None:
+        super()._check_permission(found)
+        if self._needs_values and "values" not in (found.permissions or ()):
+            raise SocketRejected(NOT_ALLOWED, KEYS_WITHIN)
 
     async def begin(self) -> None:
         """Open the shell and read it in a thread."""

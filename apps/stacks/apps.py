@@ -63,9 +63,10 @@ def _register_balancers() -> None:
     from apps.control.kinds import requeue_owners
     from apps.core.hooks import hooks
     from apps.stacks.balancer import draining
-    from apps.stacks.balancer.certificates import balancers_with
+    from apps.stacks.balancer.certificates import balancers_with, holds_keys
 
     hooks.certificate_users.append(balancers_with)
+    hooks.holds_keys = holds_keys
     hooks.reason_to_run = draining.reason_to_run
     requeue_owners("container", draining.balancers_to_requeue)
     requeue_owners("service", draining.balancers_of_target)

@@ -8,12 +8,14 @@ import pytest
 
 from apps.accounts.services import key_create
 from apps.containers.models import Container
-from apps.containers.streams import DEFAULT_SHELL
+from apps.containers.streams import DEFAULT_SHELL, KEYS_WITHIN, shell_verdict
 from apps.control.audit.verify import verify
 from apps.control.models import AuditEntry, AuditHead
 from apps.core.errors import Invalid
+from apps.core.hooks import hooks
 from apps.drivers.base import EngineConflict, EngineDown
-from apps.environments.services import ticket_issue
+from apps.environments.models import Environment
+from apps.environments.services import members_set, role_create, ticket_issue
 from apps.realtime import base_socket
 from tests.realtime.scripted_engine import ScriptedEngine
 from tests.realtime.websocket_client import (
@@ -148,6 +150,24 @@ def test_a_key_that_may_not_is_named(people: Any, container: Container, engine: 
     made.key.save()
     assert try_it(f"/ws/shell?container={container.pk}", basic_headers(made)) == 4403
     assert (the_line().key_id, the_line().code) == (made.key.pk, "403")
+
+
+def test_a_shell_beside_private_keys_needs_the_right_to_see_secrets(
+    people: Any, lab: Environment, container: Container, engine: ScriptedEngine, actor_of: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(hooks, "holds_keys", lambda row: row.pk == container.pk)
+    role_create(actor=actor_of("root"), name="runner", permissions=["exec", "logs"])
+    listed = [
+        {"externalId": f"1a{person.pk}", "externalIdType": "rancher_id", "role": name}
+        for person, name in ((people.alice, "owner"), (people.bob, "runner"))
+    ]
+    members_set(lab, listed, actor=actor_of("root"))
+    assert not shell_verdict(actor_of("bob"), container)
+    assert shell_verdict(actor_of("alice"), container)
+    assert try_it(f"/ws/shell?container={container.pk}", session_headers(people.bob)) == 4403
+    assert the_line().response == {"message": KEYS_WITHIN}
+    assert engine.calls == []
 
 
 def test_one_connection_too_many_is_a_refusal_too(

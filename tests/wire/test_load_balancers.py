@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from apps.containers.models import Container
+from apps.containers.streams import KEYS_WITHIN
 from apps.control.queue import enqueue
 from apps.core.models import Setting
 from apps.environments.models import Environment
+from apps.environments.services import members_set, role_create
+from apps.stacks.balancer.certificates import holds_keys
 from apps.stacks.balancer.launch import IMAGE_SETTING
 from apps.stacks.balancer.selectors import balancer_config
 from apps.stacks.models import Service
@@ -276,3 +279,30 @@ def test_a_service_returns_to_the_rules_of_an_older_revision(
     assert answer.status == 202, (answer["code"], answer["message"])
     assert answer["launchConfig"]["ports"] == ["80:8080"]
     assert [(each.port, each.host) for each in _config(made).rules] == [(80, "a.com")]
+
+
+def test_a_shell_in_one_and_a_volume_beside_its_keys_are_refused_where_secrets_are(
+    add: Any, api: ApiClient, stack: dict[str, str], lab: Environment, people: Any, actor_of: Any, api_of: Any
+):
+    add({"ports": ["80:8080"]})
+    row = Container.all_objects.get(name__endswith="_lb_1")
+    other = Container.all_objects.filter(name__contains="_front_").first()
+    assert holds_keys(row)
+    assert other is not None
+    assert not holds_keys(other)
+    role_create(actor=actor_of("root"), name="runner", permissions=["view", "exec"])
+    listed = [{"externalId": f"1a{people.bob.pk}", "externalIdType": "rancher_id", "role": "runner"}]
+    listed += [{"externalId": f"1a{people.alice.pk}", "externalIdType": "rancher_id", "role": "owner"}]
+    members_set(lab, listed, actor=actor_of("root"))
+    refused = api.post(f"containers/1i{row.pk}?action=execute", {"command": ["sh"]})
+    assert (refused.status, refused["message"]) == (403, KEYS_WITHIN)
+    assert api.post(f"containers/1i{other.pk}?action=execute", {"command": ["sh"]}).status == 200
+
+
+@pytest.mark.parametrize("path", ["/etc/haproxy", "/etc", "/etc/haproxy/certificates", "/run/haproxy/"])
+def test_no_volume_is_mounted_where_keys_are(path: str, api: ApiClient, stack: dict[str, str]):
+    Setting.objects.create(name=IMAGE_SETTING, value="sim/nginx:1")
+    launch = {"ports": ["80:80"], "dataVolumes": [f"keys:{path}"]}
+    body = {"name": "lb", "environmentId": stack["stack"], "launchConfig": launch}
+    refused = api.post("loadbalancerservices", body)
+    assert (refused.status, refused["fieldName"]) == (422, "launchConfig.dataVolumes"), refused.body

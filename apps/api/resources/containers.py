@@ -24,8 +24,8 @@ from apps.api.wire.roles import OPERATOR_INPUT, TypeRoles
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.services import container_act, container_create, container_update
-from apps.containers.streams import enforce_shell_policy
-from apps.core.errors import Invalid
+from apps.containers.streams import enforce_shell_policy, shell_verdict
+from apps.core.errors import Forbidden, Invalid
 from apps.core.ids import wire_id
 
 MAX_COUNT = 100
@@ -44,6 +44,8 @@ def _logs(caller: ApiCaller, row: Container, data: Data) -> Data:
 
 
 def _execute(caller: ApiCaller, row: Container, data: Data) -> Data:
+    if not (allowed := shell_verdict(caller.actor, row)):
+        raise Forbidden(allowed.reason)
     # Before a ticket exists: the policy may have become stricter since the container was started.
     enforce_shell_policy(row)
     return issue_socket_ticket(caller, row, "exec", "exec/", command=list(data["command"]), tty=data.get("tty"))

@@ -25,6 +25,7 @@ from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
 from apps.containers.selectors import containers_of, endpoints, events_of
 from apps.containers.services import container_act, container_update
+from apps.containers.streams import shell_verdict
 from apps.control.models import Operation
 from apps.control.services import record
 from apps.core.errors import Problem
@@ -146,7 +147,7 @@ def shell(ctx: RequestContext, pk: int) -> HttpResponse:
     context = {
         "row": row,
         "tab": "shell",
-        "allowed": ctx.can("exec"),
+        "allowed": shell_verdict(ctx.actor, row),
         "command": command if len(command) < 200 else SHELLS[0],
         "shells": SHELLS,
     }
@@ -157,7 +158,7 @@ def shell(ctx: RequestContext, pk: int) -> HttpResponse:
 def menu(ctx: RequestContext, pk: int) -> HttpResponse:
     """The menu of a row in the list."""
     row = find(ctx, pk)
-    context = {"row": row, "api_url": buttons.api_url(row), "exec": ctx.can("exec")}
+    context = {"row": row, "api_url": buttons.api_url(row), "exec": shell_verdict(ctx.actor, row)}
     return ctx.render("console/parts/container_menu.html", context)
 
 

@@ -23,7 +23,7 @@ def balancer_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
         return {}
     view = balancer_view(row)
     change = buttons.custom_button(
-        _("Change rules"), "pencil", ctx.url("balancer-edit", pk=row.pk), verdict(ctx.actor, "update", row)
+        _("Change rules"), "route", ctx.url("balancer-edit", pk=row.pk), verdict(ctx.actor, "update", row)
     )
     listeners = [_shown(view.config, each) for each in view.config.listeners]
     return {

@@ -30,7 +30,7 @@ def detail(ctx: RequestContext, row: Service) -> HttpResponse:
     members = Container.objects.within([ctx.env.pk]).filter(memberships__service=row, removed=None)
     members = members.select_related("host").defer("spec", "placement", "host__tls", "host__info")
     change = buttons.custom_button(
-        _("Change target"), "pencil", ctx.url("service-target", pk=row.pk), verdict(ctx.actor, "update", row)
+        _("Change target"), "route", ctx.url("service-target", pk=row.pk), verdict(ctx.actor, "update", row)
     )
     context = {
         "row": row,

@@ -86,26 +86,25 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "row": row,
         "services": services,
         "add": add,
-        "add_others": _more_buttons(ctx, row),
+        "upgrade_button": buttons.custom_button(
+            gettext_lazy("Upgrade"), "arrow-up", ctx.url("stack-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
+        ),
+        "add_others": _buttons_to_add(ctx, row),
         "bulk": bulk,
         "failing_pulls": failing_pulls(ctx.env.pk, containers),
     }
     return ctx.render("console/stack.html", context)
 
 
-def _more_buttons(ctx: RequestContext, row: Stack) -> list[buttons.Button]:
-    """What else can be done with a stack."""
+def _buttons_to_add(ctx: RequestContext, row: Stack) -> list[buttons.Button]:
+    """What else than a service can be added to a stack."""
     labels = (
         (gettext_lazy("Add balancer"), "balancer-new"),
         (gettext_lazy("Add external service"), "external-service-new"),
         (gettext_lazy("Add service alias"), "service-alias-new"),
     )
-    allowed, may_upgrade = may_change(ctx, row), verdict(ctx.actor, "upgrade", row)
-    upgrade = buttons.custom_button(
-        gettext_lazy("Upgrade"), "arrow-up", ctx.url("stack-upgrade", pk=row.pk), may_upgrade
-    )
-    others = [buttons.custom_button(label, "plus", ctx.url(name, stack=row.pk), allowed) for label, name in labels]
-    return [upgrade, *others]
+    allowed = may_change(ctx, row)
+    return [buttons.custom_button(label, "plus", ctx.url(name, stack=row.pk), allowed) for label, name in labels]
 
 
 def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[ServiceRow]) -> buttons.Button:

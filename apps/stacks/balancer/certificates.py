@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from apps.containers.models import Container
 from apps.core.errors import Invalid
 from apps.core.ids import wire_id
 from apps.stacks.balancer.settings import MAX_CERTIFICATES, BalancerSettings
@@ -87,3 +88,8 @@ def balancers_with(certificates: Collection[int]) -> Mapping[int, Collection[Ser
         for key in set(_numbers(row.balancer_settings)) & set(certificates):
             found[key].append(row)
     return found
+
+
+def holds_keys(container: Container) -> bool:
+    """Whether it is a balancer's, in which the private keys of its certificates lie for whoever has a shell there."""
+    return bool(container.spread_key) and Service.all_objects.filter(uuid=container.spread_key, kind=BALANCER).exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
@@ -19,6 +20,7 @@ from apps.stacks.balancer.settings import BalancerSettings
 
 IMAGE_SETTING = "lb.haproxy.image"
 BALANCER_IMAGES = ("rancher/load-balancer-service", "rancher/lb-service-haproxy")
+_FOLDERS = (PurePosixPath("/etc/haproxy"), PurePosixPath("/run/haproxy"))  # see render.py
 _REFUSED = {
     "command": "its program is a part of the image",
     "entryPoint": "its program is a part of the image",
@@ -50,6 +52,15 @@ def check_image(config: LaunchConfig, known: tuple[str, ...], at: str = "launchC
         return
     why = f"{config.image[:60]} is no balancer's image; leave it out. An administrator names it in {IMAGE_SETTING}."
     raise Invalid(f"{at}imageUuid", "InvalidOption", why)
+
+
+def check_mounts(config: LaunchConfig, at: str = "launchConfig.") -> None:
+    """Raise `Invalid` for a volume where its keys are written: other containers could mount that one too."""
+    for each in config.data_volumes:
+        path = PurePosixPath(each.path)
+        if any(folder.is_relative_to(path) or path.is_relative_to(folder) for folder in _FOLDERS):
+            why = f"{each.path} of a balancer is its own: the keys of its certificates lie there. Mount another folder."
+            raise Invalid(f"{at}dataVolumes", "InvalidOption", why)
 
 
 def with_listeners(config: LaunchConfig, settings: BalancerSettings, image: str = "") -> LaunchConfig:

@@ -9,7 +9,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.core.defaults import setting
 from apps.core.errors import Invalid
 from apps.stacks.balancer.certificates import check_certificates
-from apps.stacks.balancer.launch import IMAGE_SETTING, check_image, with_listeners
+from apps.stacks.balancer.launch import IMAGE_SETTING, check_image, check_mounts, with_listeners
 from apps.stacks.balancer.listeners import check_listeners
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.models import Service
@@ -43,6 +43,7 @@ def launchable(config: LaunchConfig, settings: BalancerSettings, known: tuple[st
     """The configuration with the image of the installation's setting; `known` are images that it may name."""
     image = setting(IMAGE_SETTING)
     check_image(config, (image, *known))
+    check_mounts(config)
     return with_listeners(config, settings, image)
 
 
