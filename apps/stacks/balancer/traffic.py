@@ -1,12 +1,13 @@
-"""What passes through a balancer now, rule by rule: read from its containers once for all who watch."""
+"""What passes through a balancer now, by rule and by server: read from its containers once for all who watch."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 from uuid import UUID
 
 from apps.drivers.base import Driver, EngineError
@@ -14,6 +15,7 @@ from apps.hosts.selectors import driver_of
 from apps.stacks.balancer import haproxy
 from apps.stacks.balancer.config import BalancerConfig
 from apps.stacks.balancer.process import HaproxyCounters, HaproxyProcess
+from apps.stacks.balancer.quoting import section_name
 from apps.stacks.balancer.render import backend_name
 from apps.stacks.balancer.selectors import balancer_config
 from apps.stacks.models import Service, Slot
@@ -47,12 +49,44 @@ class RuleTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTraffic:
+    """The same of one server, in all rules that lead to it; `status` is what HAProxy's checks say of it: UP, DOWN."""
+
+    name: str
+    address: str
+    port: int
+    status: str = ""
+    open: int = 0
+    requests: int = 0
+    errors: int = 0
+    milliseconds: int = 0
+    per_second: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Which server it is."""
+        return self.name, self.address, self.port
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it gets requests, as far as is known."""
+        return not self.status or self.status.startswith(("UP", "no check"))
+
+
+Traffic = TypeVar("Traffic", RuleTraffic, ServerTraffic)
+
+
+@dataclass(frozen=True, slots=True)
 class BalancerTraffic:
-    """All rules of a balancer in order, at the time `at` (of a clock that only goes forward), and what went wrong."""
+    """All rules of a balancer in order and all servers by name, and what went wrong.
+
+    `at` is of a clock that only goes forward.
+    """
 
     at: float = 0.0
     rules: tuple[RuleTraffic, ...] = ()
     problems: tuple[str, ...] = ()
+    servers: tuple[ServerTraffic, ...] = ()
 
 
 @dataclass
@@ -100,8 +134,14 @@ def _read(row: Service, before: BalancerTraffic | None) -> BalancerTraffic:
             else:
                 processes.append(found)
     now = time.monotonic()
-    rules = rules_traffic(balancer_config(row), processes)
-    return BalancerTraffic(now, with_rates(rules, now, before), tuple(sorted(set(problems))))
+    config, seconds = balancer_config(row), now - before.at if before is not None else 0.0
+    known_rules, known_servers = (before.rules, before.servers) if before is not None else ((), ())
+    return BalancerTraffic(
+        now,
+        with_rates(rules_traffic(config, processes), known_rules, seconds),
+        tuple(sorted(set(problems))),
+        with_rates(servers_traffic(config, processes), known_servers, seconds),
+    )
 
 
 def _engines(row: Service, problems: list[str]) -> list[tuple[Driver, str]]:
@@ -130,26 +170,52 @@ def rules_traffic(config: BalancerConfig, processes: Sequence[HaproxyProcess]) -
     found = []
     for listener in config.listeners:
         for rule in config.rules_of(listener):
-            counted = _sum(processes, backend_name(listener, rule.backend))
+            counted = _sum(processes, backend_name(listener, rule.backend), _BACKEND)
             traffic = RuleTraffic(rule.port, rule.host, rule.path, counted.sessions, counted.requests, counted.errors)
             found.append(replace(traffic, milliseconds=counted.total_time or counted.response_time))
     return tuple(found)
 
 
-def _sum(processes: Sequence[HaproxyProcess], section: str) -> HaproxyCounters:
+def servers_traffic(config: BalancerConfig, processes: Sequence[HaproxyProcess]) -> tuple[ServerTraffic, ...]:
+    """The counters of all containers and workers together, by server; pure."""
+    places: dict[tuple[str, str, int], dict[tuple[str, str], None]] = {}  # a section serves several listeners
+    for listener in config.listeners:
+        for rule in config.rules_of(listener):
+            section = backend_name(listener, rule.backend)
+            for server in config.backend(rule.backend).servers:
+                key = (server.name, server.address, server.port)
+                places.setdefault(key, {})[section, section_name(server.name)] = None
+    return tuple(_server_traffic(key, _sum_all(processes, found)) for key, found in sorted(places.items()))
+
+
+def _server_traffic(key: tuple[str, str, int], counted: HaproxyCounters) -> ServerTraffic:
+    milliseconds = counted.total_time or counted.response_time
+    return ServerTraffic(*key, counted.status, counted.sessions, counted.requests, counted.errors, milliseconds)
+
+
+def _sum_all(processes: Sequence[HaproxyProcess], places: Iterable[tuple[str, str]]) -> HaproxyCounters:
     whole = HaproxyCounters()
-    for process in processes:
-        for worker in process.workers:
-            whole += worker.counters.get((section, _BACKEND), HaproxyCounters())
+    for section, name in places:
+        whole += _sum(processes, section, name)
     return whole
 
 
-def with_rates(rules: Sequence[RuleTraffic], now: float, before: BalancerTraffic | None) -> tuple[RuleTraffic, ...]:
-    """The rules with their requests a second since the reading before; counters begin anew with each reload. Pure."""
-    if before is None or now <= before.at:
-        return tuple(rules)
-    known = {each.key: each.requests for each in before.rules}
+def _sum(processes: Sequence[HaproxyProcess], section: str, name: str) -> HaproxyCounters:
+    whole = HaproxyCounters()
+    for process in processes:
+        for worker in reversed(process.workers):  # the newest last, as its state of a server is the one that counts
+            whole += worker.counters.get((section, name), HaproxyCounters())
+    return whole
+
+
+def with_rates(now: Sequence[Traffic], before: Sequence[Traffic], seconds: float) -> tuple[Traffic, ...]:
+    """Rules or servers with their requests a second since the reading before; counters begin anew with each reload.
+
+    Pure.
+    """
+    if seconds <= 0:
+        return tuple(now)
+    known = {each.key: each.requests for each in before}
     return tuple(
-        replace(each, per_second=max(0, each.requests - known.get(each.key, each.requests)) / (now - before.at))
-        for each in rules
+        replace(each, per_second=max(0, each.requests - known.get(each.key, each.requests)) / seconds) for each in now
     )
