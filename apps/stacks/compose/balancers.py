@@ -11,7 +11,7 @@ from apps.stacks.balancer.config import HTTP, PROTOCOLS, Listener
 from apps.stacks.balancer.listeners import check_listeners, parse_listeners
 from apps.stacks.balancer.rules import check_rules
 from apps.stacks.balancer.settings import BalancerSettings
-from apps.stacks.balancer.targets import TARGET_LABEL, TargetPort, parse_target_label, write_target_ports
+from apps.stacks.balancer.targets import EVERYTHING, TARGET_LABEL, TargetPort, parse_target_label, write_target_ports
 from apps.stacks.compose.value_formats import as_list, as_texts
 from apps.stacks.compose.yaml_loader import without_lines
 
@@ -24,6 +24,7 @@ POLICY_KEYS = {
 _SPELLED = {"max_length": "maxLength", "request_learn": "requestLearn"}
 _V1_KEYS = frozenset({"haproxy_config", "name", *POLICY_KEYS})
 _V2_KEYS = frozenset({"port_rules", "certs", "default_cert", "stickiness_policy", "config"})
+RULE_FIELDS = {"hostname": "host", "source_port": "source", "path": "path", "target_port": "port"}
 _RULE_KEYS = frozenset({"source_port", "target_port", "path", "hostname", "protocol", "service", "priority"})
 _SECTIONS = ("global", "defaults")
 Links = Sequence[tuple[str, str]]
@@ -31,7 +32,10 @@ Links = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class PortRule:
-    """One of `port_rules`: what leads to a service, `service` or `stack/service`."""
+    """One of `port_rules`: what leads to a service, `service` or `stack/service`.
+
+    One without a source port is for every listener, and has no protocol then: Rancher has no such rules, v1's links do.
+    """
 
     target: str
     protocol: str
@@ -67,7 +71,7 @@ def read_part(name: str, given: Mapping[str, Any]) -> BalancerPart:
     if second.get("stickiness_policy"):
         wire["lbCookieStickinessPolicy"] = _policy(second["stickiness_policy"])
     custom = {key: each for key, each in (first.get("haproxy_config") or {}).items() if each is not None}
-    written, left_out = _sections(str(second.get("config") or ""))
+    written, left_out = read_sections(str(second.get("config") or ""))
     wire["haproxyConfig"] = {**custom, **written}
     unknown = [f"{V1}.{key}" for key in first if key not in _V1_KEYS]
     unknown += [f"{V2}.{key}" for key in second if key not in _V2_KEYS]
@@ -104,7 +108,7 @@ def _policy(value: Any) -> dict[str, Any]:
     return {_SPELLED.get(str(key), str(key)): each for key, each in value.items()}
 
 
-def _sections(text: str) -> tuple[dict[str, str], list[str]]:
+def read_sections(text: str) -> tuple[dict[str, str], list[str]]:
     """The lines of `global` and `defaults` of a haproxy.cfg, and the headings of what else is in it."""
     found, left_out, current = dict[str, list[str]](), list[str](), ""
     for line in text.splitlines():
@@ -138,14 +142,15 @@ def _read_rule(given: Mapping[str, Any], number: int) -> PortRule:
     if protocol not in PROTOCOLS:
         why = f"{at}: the protocol {protocol[:20]!r} is not supported; use {', '.join(PROTOCOLS)}."
         raise Invalid(V2, "InvalidOption", why)
-    if "service" not in given or "source_port" not in given:
+    if "service" not in given or ("source_port" not in given and "protocol" in given):
         why = f"{at} needs its `service` and `source_port`; write a selector as the label of the service."
         raise Invalid(V2, "MissingRequired", why)
     host, path = str(given.get("hostname", "")), str(given.get("path", ""))
     port = f"={given['target_port']}" if "target_port" in given else ""
-    source = f":{given['source_port']}" if host else str(given["source_port"])
+    source = str(given.get("source_port", ""))
+    source = f":{source}" if source and host else source
     try:
-        rule = TargetPort.parse(f"{host}{source}{path}{port}", at)
+        rule = TargetPort.parse(f"{host}{source}{path}{port}" or EVERYTHING, at)
     except Invalid as problem:
         raise Invalid(V2, problem.code, problem.message) from None
     return PortRule(str(given["service"]), protocol, rule)
@@ -182,7 +187,9 @@ def _with_protocols(listeners: Iterable[Listener], rules: Iterable[PortRule]) ->
     found = {each.port: each for each in listeners}
     said: dict[int, str] = {}
     for each in rules:
-        port = each.rule.source or 0
+        if each.rule.source is None:
+            continue
+        port = each.rule.source
         if said.setdefault(port, each.protocol) != each.protocol:
             raise Invalid("ports", "InvalidOption", f"Rules of port {port} name two protocols; a port has one.")
         known = found.get(port, Listener(port, is_public=False, target_port=port))

@@ -51,9 +51,10 @@ def export(services: Sequence[ComposeService], stack_name: str = "", *, first_fo
     services = [one for each in services for one in _with_sidekicks(each)]
     mounts = [(mount.source, mount.path) for each in services for mount in each.config.data_volumes]
     names, declared = ({}, {}) if first_form else declare_volumes(mounts, stack_name)
-    docker = {each.name: _docker_service(each, names) for each in services}
+    docker = {each.name: _docker_service(each, names, first_form=first_form) for each in services}
     own = {name for each in services for name, _config in each.sidekicks}  # these have no scale of their own
-    rancher = {each.name: _rancher_service(each) for each in services if each.name not in own}
+    kept = (each for each in services if each.name not in own)
+    rancher = {each.name: _rancher_service(each, first_form=first_form) for each in kept}
     if first_form:
         return _dump({name: _in_first_form(each) for name, each in docker.items()}), _dump(rancher)
     sections = {"services": docker, **({"volumes": declared} if declared else {})}
@@ -114,13 +115,13 @@ _KEY_ORDER = (
 )
 
 
-def _docker_service(service: ComposeService, volume_names: Mapping[str, str]) -> dict[str, Any]:
+def _docker_service(service: ComposeService, volume_names: Mapping[str, str], *, first_form: bool) -> dict[str, Any]:
     wire = service.config.to_wire()
     mounts = (replace(each, source=volume_names.get(each.source, each.source)) for each in service.config.data_volumes)
     wire["labels"] = {name: value for name, value in service.config.labels.items() if name != HASH_LABEL}
     wire["dataVolumes"] = [str(each) for each in mounts] or None
     found = ((key, write(service, wire)) for key, write in KEY_WRITERS.items())
-    return docker_part(service, {key: value for key, value in found if value is not None})
+    return docker_part(service, {key: value for key, value in found if value is not None}, first_form=first_form)
 
 
 def _drop_none(values: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +193,7 @@ def _blkio(config: LaunchConfig) -> dict[str, Any] | None:
     return found or None
 
 
-def _rancher_service(service: ComposeService) -> dict[str, Any]:
+def _rancher_service(service: ComposeService, *, first_form: bool) -> dict[str, Any]:
     outer = service.options.external.health_check
     check = HealthCheck.from_wire(outer) if outer else service.config.health_check
     has_scale = (
@@ -203,7 +204,7 @@ def _rancher_service(service: ComposeService) -> dict[str, Any]:
         "scale": service.scale if has_scale else None,
         "scale_policy": dict(service.scale_policy) or None,
         "upgrade_strategy": _strategy(service.upgrade_strategy),
-        **rancher_part(service),
+        **rancher_part(service, first_form=first_form),
         "description": service.description or None,
         "start_on_create": None if service.config.start_on_create else False,
         "drain_timeout_ms": service.config.drain_timeout,

@@ -12,7 +12,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import ignored_labels, unsupported_label
 from apps.core.errors import Invalid
 from apps.core.fields import integer
-from apps.stacks.balancer.launch import with_listeners
+from apps.stacks.balancer.launch import BALANCER_IMAGES, with_listeners
 from apps.stacks.compose import value_formats
 from apps.stacks.compose.balancers import BalancerPart, read_balancer
 from apps.stacks.compose.error_list import ErrorList
@@ -110,7 +110,7 @@ class ServiceParser:
             self._check_service_exists(target, "links")
         return replace(
             found,
-            config=with_listeners(found.config, read.settings),
+            config=with_listeners(found.config, read.settings, _image(found.config)),
             links=tuple(read.links),
             external_links=tuple(read.external_links),
             options=replace(found.options, balancer=read.settings),
@@ -252,6 +252,11 @@ class ServiceParser:
             if not _ALIAS.fullmatch(target) or not _ALIAS.fullmatch(alias or target):
                 raise self._error(self._body.line(key), f"{each[:80]!r} is not a link: write service:alias")
             yield target, alias or target.rpartition("/")[2]  # the service's name, without its stack's
+
+
+def _image(config: LaunchConfig) -> str:
+    """The one name for a balancer's image: which of them a file has says its form, and is no difference."""
+    return BALANCER_IMAGES[0] if kind_of_image(config.image) == BALANCER else ""
 
 
 def _without_checks(warnings: Iterable[str], kind: str) -> Iterable[str]:

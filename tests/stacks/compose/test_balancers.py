@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.core.errors import Invalid
-from apps.stacks.balancer.config import HTTPS, PROTOCOLS, TCP, Listener
+from apps.stacks.balancer.config import (
+    HTTPS,
+    PROTOCOLS,
+    TCP,
+    AppCookieStickiness,
+    CookieStickiness,
+    CustomText,
+    Listener,
+)
 from apps.stacks.balancer.settings import BalancerSettings
+from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import ComposeService, export, parse
 
 FIRST = """
@@ -162,6 +175,88 @@ LISTENERS = st.lists(
     max_size=6,
     unique_by=lambda each: each.port,
 )
+
+
+RULES = st.lists(
+    st.builds(
+        TargetPort,
+        st.sampled_from(["", "a.example.com", "*.example.com", "web.*"]),
+        st.sampled_from([None, 80, 443]),
+        st.sampled_from(["", "/x", "/x/y"]),
+        st.sampled_from([None, 81]),
+    ).map(str),
+    max_size=3,
+    unique=True,
+)
+LINES = st.lists(st.sampled_from(["maxconn 9", "  timeout client 5s", "", "# $x: y", "backend x"]), max_size=3)
+CUSTOM = st.builds(CustomText, LINES.map("\n".join), LINES.map("\n".join))
+COOKIES = st.one_of(
+    st.none(),
+    st.builds(CookieStickiness, st.just("C"), st.sampled_from(["insert", "prefix"]), st.sampled_from(["", ".a.com"])),
+    st.just(AppCookieStickiness("S", 9, 50, prefix=True)),
+)
+LINKS = st.lists(st.sampled_from([("web", "again"), ("api", "x")]), unique=True)
+
+
+@settings(max_examples=30, deadline=None)
+@given(LINKS, st.lists(RULES, min_size=3, max_size=3), CUSTOM, COOKIES, st.booleans())
+def test_any_balancer_reads_back_in_both_forms(
+    links: list[tuple[str, str]], rules: list[list[str]], custom: CustomText, cookie: Any, first_form: bool
+):
+    own = cookie if isinstance(cookie, CookieStickiness) else None
+    app = cookie if isinstance(cookie, AppCookieStickiness) else None
+    listeners = (Listener(80, target_port=8080), Listener(443, HTTPS, target_port=8443))
+    balancer = BalancerSettings(listeners, own, app, "p" if cookie else "", custom)
+    external = [("other/db", "db")]
+    found = {alias: tuple(each) for (_target, alias), each in zip([*links, *external], rules, strict=False) if each}
+    lb = _lb(SECOND)
+    written = replace(
+        lb,
+        options=replace(lb.options, balancer=balancer),
+        links=tuple(links),
+        external_links=tuple(external),
+        rules=found,
+        certificates=("c", "d"),
+        default_certificate="main",
+    )
+    others = [each for each in parse(FIRST, FIRST_MORE, {}, stack_name="s").services if each.name != "lb"]
+    docker, rancher = export([*others, written], "s", first_form=first_form)
+    after = _lb(docker, rancher)
+    for name in ("rules", "links", "external_links", "options", "default_certificate", "certificates"):
+        assert getattr(after, name) == getattr(written, name), name
+    assert export([*others, after], "s", first_form=first_form) == (docker, rancher)
+
+
+def test_the_second_form_has_rules_certificates_and_text_in_lb_config():
+    services = parse(FIRST, FIRST_MORE, {}, stack_name="s").services
+    docker, rancher = (yaml.safe_load(text)["services"]["lb"] for text in export(services, "s"))
+    assert docker["image"] == "rancher/lb-service-haproxy"
+    assert not any(name.startswith("io.rancher.loadbalancer.target") for name in docker["labels"])
+    assert "load_balancer_config" not in rancher
+    assert rancher["lb_config"] == {
+        "port_rules": [
+            {
+                "protocol": "http",
+                "hostname": "www.example.com",
+                "source_port": 80,
+                "path": "/shop",
+                "target_port": 81,
+                "service": "web",
+            },
+            {"hostname": "*.example.com", "service": "web"},
+        ],
+        "default_cert": "main",
+        "certs": ["other"],
+        "stickiness_policy": {
+            "name": "p", "cookie": "C", "mode": "insert", "indirect": True, "nocache": False, "postonly": False
+        },
+        "config": "global\n  maxconn 9\ndefaults\n  timeout client 5s",
+    }  # fmt: skip
+
+
+def test_which_image_a_file_names_for_a_balancer_is_no_difference():
+    first, second = _lb(FIRST), _lb(SECOND)
+    assert first.config.image == second.config.image
 
 
 @given(LISTENERS)
