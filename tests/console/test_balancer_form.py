@@ -165,3 +165,22 @@ def test_each_change_is_a_revision_whose_rules_settings_and_selector_come_back(
 def test_a_form_that_is_sent_unchanged_is_no_revision(lb: Service, web: Service, at: Any, bob: Any, run_loop: Any):
     run_loop()
     assert _edit(lb, [_target(web, "shop.example.com")], at, bob).revision == 1
+
+
+def test_other_labels_replace_its_containers_and_the_page_says_so_before(lb: Service, web: Service, at: Any, bob: Any):
+    targets = [_target(web, "shop.example.com")]
+    page = bob.get(at("balancer-edit", pk=lb.pk)).content.decode()
+    assert "Other labels replace its containers" in page
+    row = _edit(lb, targets, at, bob, labels="")
+    assert (row.revision, row.upgrade_phase) == (1, "")
+    label = "io.rancher.scheduler.affinity:host_label"
+    form = _form([_listener()], targets, labels="no equals sign")
+    answer = bob.post(at("balancer-edit", pk=lb.pk), form)
+    assert answer.status_code == 422
+    assert "no equals sign" in answer.content.decode()
+    Service.all_objects.filter(pk=row.pk).update(state="active", observed_generation=row.generation)
+    row = _edit(row, targets, at, bob, labels=f"{label}=edge=true")
+    assert (row.revision, row.upgrade_phase) == (2, "upgrading")
+    assert row.config.labels[label] == "edge=true"
+    assert [each.private for each in row.config.ports] == [80]
+    assert f"{label}=edge=true" in bob.get(at("balancer-edit", pk=lb.pk)).content.decode()

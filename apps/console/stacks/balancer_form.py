@@ -68,7 +68,8 @@ def balancer_edit(ctx: RequestContext, pk: int) -> HttpResponse:
         return ctx.success_response(message % {"name": row.name}, buttons.row_url(row, ""))
 
     links = ServiceLink.objects.filter(service=row, selected=False)
-    values = {**settings_values(row.balancer_settings), "targetRows": target_rows(links), "selector": row.selector_link}
+    more = {"targetRows": target_rows(links), "selector": row.selector_link, "labels": _labels_text(row)}
+    values = {**settings_values(row.balancer_settings), **more}
     return _handle(ctx, {"row": row, "stack": row.stack}, values, save)
 
 
@@ -104,8 +105,20 @@ def _change(ctx: RequestContext, row: Service) -> bool:
         links=links,
         rules=rules,
         selector=sent.get("selector", "").strip(),
+        labels=_next_labels(row, sent.get("labels")),
         is_renewed=bool(sent.get("renew")),
     )
+
+
+def _next_labels(row: Service, text: str | None) -> dict[str, str] | None:
+    """The labels that were typed with those that the form does not show; None where nothing was changed."""
+    if text is None or (typed := parse_key_values("labels", text)) == parse_key_values("labels", _labels_text(row)):
+        return None
+    return typed | {name: value for name, value in row.config.labels.items() if name == GLOBAL_LABEL}
+
+
+def _labels_text(row: Service) -> str:
+    return "\n".join(f"{name}={value}" for name, value in row.config.labels.items() if name != GLOBAL_LABEL)
 
 
 def _targets(

@@ -27,19 +27,22 @@ def balancer_change(
     links: Sequence[tuple[Service, str]],
     rules: Mapping[str, Sequence[TargetPort]],
     selector: str = "",
+    labels: Mapping[str, str] | None = None,
     is_renewed: bool = False,
 ) -> bool:
     """Give a balancer other settings, targets and rules at once; `is_renewed` has its containers replaced anyway.
 
-    Returns whether they are. Raises `Invalid`, `Forbidden`, `ActionNotAvailable`, `Conflict`; nothing is changed then.
+    So do other `labels`, which say where they may run too; None leaves them. Returns whether they are replaced. Raises
+    `Invalid`, `Forbidden`, `ActionNotAvailable`, `Conflict`; nothing is changed then.
     """
-    is_replaced = is_renewed or needs_upgrade(row, settings)
+    config = row.config if labels is None else replace(row.config, labels=labels)
+    is_replaced = is_renewed or config != row.config or needs_upgrade(row, settings)
     with transaction.atomic():
         if is_replaced:
             prepared = prepare_upgrade(
                 row,
                 next_number(row),
-                config=row.config,
+                config=config,
                 sidekicks=(),
                 strategy=UpgradeStrategy(),
                 balancer=settings,
