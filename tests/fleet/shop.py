@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.fleet.fleet import Fleet
 from tests.fleet.host import Host
 
 SLEEP = ["sh", "-c", "trap exit TERM; while :; do sleep 600 & wait; done"]
+PATIENCE = 180.0  # seconds, for whatever a busy machine takes its time with
 _ADDRESS = re.compile(r"^Name:.*\nAddress: ([\d.]+)$", re.MULTILINE)
 
 
@@ -140,6 +141,11 @@ class Shop:
     def document(self, name: str, number: int) -> Any:
         path = self.fleet.hosts[number].folder / "rancher" / "corral" / "documents" / f"{name}.json"
         return json.loads(path.read_text()) if path.exists() else {}
+
+
+def until(condition: Callable[[], object], what: str, pause: float = 0.05) -> None:
+    """Wait, as long as patience lasts, until the condition holds."""
+    wait_until(condition, seconds=PATIENCE, what=what, pause=pause)
 
 
 def addresses_in(said: str) -> list[str]:

@@ -47,3 +47,8 @@ def until_known_everywhere(shop: Shop, servers: int) -> None:
         return found == [servers] * 4
 
     wait_until(is_known, seconds=60, what=f"{servers} web servers in all documents")
+
+
+def tunnels(shop: Shop) -> set[str]:
+    """Each connection of an agent has a name of its own."""
+    return {row[0] for row in shop.portal.rows("SELECT tunnel_socket FROM hosts_host WHERE tunnel_socket != ''")}
