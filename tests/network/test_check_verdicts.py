@@ -171,7 +171,7 @@ def test_a_host_by_itself(member: CheckedHost, fields: dict[str, Any], level: st
 
 
 def test_failed_pairs_come_first_and_absent_hosts_have_none():
-    three, gone = CheckedHost("k3", "h3"), CheckedHost("k4", "a4", absence="it has no agent.")
+    three, gone = CheckedHost("k3", "h3", "192.0.2.3"), CheckedHost("k4", "a4", absence="it has no agent.")
     ways = {"k1": GOOD, "k2": GOOD, "k3": GOOD}
     reports = {"k1": report(ways), "k2": report(ways), "k3": report({**ways, "k2": SILENT})}
     pairs = judge_pairs(PLAINLY, (ONE, TWO, three, gone), reports, is_over=True)
@@ -224,3 +224,13 @@ def test_what_an_agent_makes_up_is_read_and_kept_without_harm(status: dict[str, 
     assert (again.ways, again.routes[:1], again.answers_names) == (found.ways, found.routes[:1], found.answers_names)
     judge_pairs(PLAINLY, (ONE, TWO), {"k1": again, "k2": again}, is_over=True)
     judge_hosts(PLAINLY, (ONE, TWO), {"k1": again, "k2": again}, is_over=True)
+
+
+def test_two_hosts_at_one_address_are_named_without_waiting():
+    members = (ONE, replace(TWO, address=ONE.address))
+    reports = {"k1": report({}), "k2": report({})}
+    assert is_decided(PLAINLY, members, reports, 1)
+    (pair,) = judge_pairs(PLAINLY, members, reports, is_over=True)
+    assert [finding.text for finding in pair.findings] == [
+        "h1 and h2 are both to be reached at 192.0.2.1: set the address of each on its page."
+    ]
