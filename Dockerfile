@@ -16,6 +16,7 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashe
 FROM python:3.11-slim-bookworm
 RUN apt-get update \
   && apt-get install -y --no-install-recommends libldap-2.5-0 libsasl2-2 tini \
+    iproute2 nftables wireguard-go wireguard-tools \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=packages /venv /venv
@@ -26,6 +27,8 @@ COPY apps apps
 COPY simulated_engine simulated_engine
 COPY health_checks health_checks
 COPY cli cli
+# The system container of hosts without an agent is made of this, and of the four packages for its network.
+COPY agent/corral_agent agent/corral_agent
 COPY templates templates
 COPY static static
 COPY --from=console /src/static/dist static/dist

@@ -15,6 +15,7 @@ from corral_agent.host_agent import HostAgent
 from corral_agent.options import BadOption, Options, parse
 from corral_agent.registration import CannotRegister
 from corral_agent.state import BadState
+from corral_agent.system_agent import SystemAgent
 
 log = logging.getLogger("corral_agent")
 
@@ -51,6 +52,9 @@ async def _run_agents(options: Options) -> None:
         from corral_agent.simulated import fleet
 
         await fleet.run(options)
+    elif options.system:
+        engine = LocalEngine(options.socket, network=options.network)
+        await SystemAgent(engine, options.state, options.portal_key).run()
     else:
         await HostAgent(options, LocalEngine(options.socket, network=options.network), options.state).run()
 

@@ -30,6 +30,8 @@ class Options:
     ca: str = ""
     read_only: bool = False
     network: bool = True
+    system: bool = False
+    portal_key: str = ""
     simulate: int = 0
     name: str = "sim"
     control: str = ""
@@ -43,6 +45,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         _check_url(found.url)
     if not 0 <= found.simulate <= 1000:
         raise BadOption("--simulate takes 1 to 1000 agents in one process.")
+    if found.system and not values.get("CORRAL_PORTAL_KEY"):
+        raise BadOption("--system needs the portal's public key in CORRAL_PORTAL_KEY: the portal starts it so itself.")
     return Options(
         url=found.url,
         state=Path(values.get("CORRAL_STATE") or DEFAULT_STATE),
@@ -52,6 +56,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Options:
         ca=values.get("CORRAL_CA", ""),
         read_only=values.get("CORRAL_READ_ONLY", "").lower() in _TRUE_VALUES,
         network=values.get("CORRAL_NETWORK", "").lower() not in _FALSE_VALUES,
+        system=found.system,
+        portal_key=values.get("CORRAL_PORTAL_KEY", ""),
         simulate=found.simulate,
         name=found.name,
         control=found.control,
@@ -75,6 +81,7 @@ def _check_url(url: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("corral_agent", description="Connect this host to a Corral portal.")
     parser.add_argument("--version", action="version", version=VERSION)
+    parser.add_argument("--system", action="store_true", help="run as the portal's system container")
     parser.add_argument("--simulate", type=int, default=0, metavar="N", help="run N simulated hosts in this process")
     parser.add_argument("--name", default="sim", help="the name of simulated hosts (NAME-1, NAME-2, ...)")
     parser.add_argument("--control", default="", metavar="PATH", help="a socket that takes failure commands")

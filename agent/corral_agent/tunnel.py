@@ -81,6 +81,56 @@ class _PortalAuth(asyncssh.SSHServer):
             await self._serve(cast(Source, reader), cast(Sink, writer))
 
 
+class PortalSession:
+    """The portal's SSH session on a connected socket, whatever carries it; only the portal's pinned key is let in."""
+
+    def __init__(self, private_key: str, portal_key: str) -> None:
+        self._key = keys.load_private_key(private_key)
+        self._trusted = keys.load_public_key_data(portal_key)
+
+    async def run(self, sock: socket.socket, serve: ServeConnection, on_connected: Callable[[], None]) -> None:
+        """Serve until the session ends, which is always `TunnelClosed` or `TunnelRefused`."""
+        auth = _PortalAuth(self._trusted, serve)
+        try:
+            session = await self._accept_login(sock, auth)
+        except (asyncssh.Error, OSError) as error:
+            if auth.key_rejected:
+                raise TunnelRefused(
+                    "the portal's key changed: it is not the one this host was registered with"
+                ) from None
+            raise TunnelClosed(f"the portal did not log in: {error or 'it took too long'}") from None
+        finally:
+            if not auth.socket_taken:
+                sock.close()
+        try:
+            on_connected()
+            await session.wait_closed()
+        finally:
+            session.abort()
+        raise TunnelClosed("the portal ended the tunnel")
+
+    async def _accept_login(self, sock: socket.socket, auth: _PortalAuth) -> asyncssh.SSHServerConnection:
+        return await asyncssh.run_server(
+            sock,
+            config=None,
+            server_factory=lambda: auth,
+            server_host_keys=[self._key],
+            encryption_algs=[_CIPHER],
+            compression_algs=None,
+            login_timeout=_LOGIN_TIMEOUT,
+            connect_timeout=_LOGIN_TIMEOUT,
+            keepalive_interval=_KEEPALIVE,
+            keepalive_count_max=_KEEPALIVE_MISSES,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            password_auth=False,
+            kbdint_auth=False,
+            host_based_auth=False,
+            gss_auth=False,
+            gss_kex=False,
+        )
+
+
 class PortalTunnel:
     """One agent's tunnel."""
 
@@ -90,8 +140,7 @@ class PortalTunnel:
         credentials = base64.b64encode(":".join(credential).encode()).decode()
         self._url = url
         self._headers = {"Authorization": f"Basic {credentials}"}
-        self._key = keys.load_private_key(private_key)
-        self._trusted = keys.load_public_key_data(portal_key)
+        self._session = PortalSession(private_key, portal_key)
         self._tls = tls
         self._websocket: ClientConnection | None = None
 
@@ -140,7 +189,7 @@ class PortalTunnel:
             asyncio.ensure_future(_forward_from_portal(websocket, writer)),
         ]
         try:
-            await self._session(portal_end, serve, on_connected)
+            await self._session.run(portal_end, serve, on_connected)
         except TunnelClosed as error:
             await asyncio.wait(forwarding, timeout=_GRACE, return_when=asyncio.FIRST_EXCEPTION)
             raise _websocket_error(forwarding) or error from None
@@ -149,47 +198,6 @@ class PortalTunnel:
                 each.cancel()
             await asyncio.gather(*forwarding, return_exceptions=True)
             writer.close()
-
-    async def _session(self, sock: socket.socket, serve: ServeConnection, on_connected: Callable[[], None]) -> None:
-        auth = _PortalAuth(self._trusted, serve)
-        try:
-            session = await self._accept_login(sock, auth)
-        except (asyncssh.Error, OSError) as error:
-            if auth.key_rejected:
-                raise TunnelRefused(
-                    "the portal's key changed: it is not the one this host was registered with"
-                ) from None
-            raise TunnelClosed(f"the portal did not log in: {error or 'it took too long'}") from None
-        finally:
-            if not auth.socket_taken:
-                sock.close()
-        try:
-            on_connected()
-            await session.wait_closed()
-        finally:
-            session.abort()
-        raise TunnelClosed("the portal ended the tunnel")
-
-    async def _accept_login(self, sock: socket.socket, auth: _PortalAuth) -> asyncssh.SSHServerConnection:
-        return await asyncssh.run_server(
-            sock,
-            config=None,
-            server_factory=lambda: auth,
-            server_host_keys=[self._key],
-            encryption_algs=[_CIPHER],
-            compression_algs=None,
-            login_timeout=_LOGIN_TIMEOUT,
-            connect_timeout=_LOGIN_TIMEOUT,
-            keepalive_interval=_KEEPALIVE,
-            keepalive_count_max=_KEEPALIVE_MISSES,
-            agent_forwarding=False,
-            x11_forwarding=False,
-            password_auth=False,
-            kbdint_auth=False,
-            host_based_auth=False,
-            gss_auth=False,
-            gss_kex=False,
-        )
 
 
 async def _forward_to_portal(reader: asyncio.StreamReader, websocket: ClientConnection) -> None:

@@ -153,6 +153,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("hosts/<key:pk>/edit", hosts.edit, name="host-edit"),
     path("hosts/<key:pk>/history", metrics_history.host_history, name="host-history"),
     path("containers/<key:pk>/history", metrics_history.container_history, name="container-history"),
+    path("hosts/<key:pk>/system-container", hosts.system_container, name="host-system-container"),
     path("hosts/<key:pk>/evacuate", hosts.evacuate, name="host-evacuate"),
     path("hosts/<key:pk>/remove", hosts.remove, name="host-remove"),
     path("hosts/<key:pk>/do/<slug:action>", hosts.do, name="host-do"),

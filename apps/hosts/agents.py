@@ -152,7 +152,8 @@ def _create_host(token: RegistrationToken, registration: AgentRegistration, addr
 
 def _update_returning_host(row: Host, registration: AgentRegistration) -> Host:
     """The host of an engine that registers again: the new command's values win, also over another kind of endpoint."""
-    wanted = {"url": f"{AGENT_SCHEME}{row.uuid}", "labels": {**row.labels, **registration.labels}}
+    wanted: dict[str, Any] = {"url": f"{AGENT_SCHEME}{row.uuid}", "labels": {**row.labels, **registration.labels}}
+    wanted["system_container"] = False  # the agent does what it did; the next scan removes it
     if registration.address:
         wanted["address"] = registration.address
     changes = {name: value for name, value in wanted.items() if getattr(row, name) != value}

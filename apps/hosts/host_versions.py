@@ -7,8 +7,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseError
 
@@ -91,6 +92,22 @@ class HostVersions(Generic[V]):
             notified = [each for each in self._followers if each.take(self._found.get(each.host_id))]
             await _until_idle(notified)
             await asyncio.sleep(min(max(self._pause, SHARE_OF_WAVE * (time.monotonic() - began)), LONGEST_PAUSE))
+
+
+class VersionsInLoops(Generic[V]):
+    """`HostVersions` of each event loop: agents' tunnels have one, and system containers another."""
+
+    def __init__(self, read: Callable[[], Mapping[int, V]], pause: float) -> None:
+        self._read, self._pause = read, pause
+        self._found = WeakKeyDictionary[asyncio.AbstractEventLoop, HostVersions[V]]()
+
+    def follow(self, host_id: int) -> AbstractContextManager[Follower[V]]:
+        """Follow one host's version, in the running loop."""
+        loop = asyncio.get_running_loop()
+        versions = self._found.get(loop)
+        if versions is None:
+            versions = self._found[loop] = HostVersions(self._read, self._pause)
+        return versions.follow(host_id)
 
 
 async def _until_idle(followers: list[Follower[V]]) -> None:

@@ -13,6 +13,8 @@ from apps.environments.models import Environment, TenantRow
 from apps.hosts.lifecycle import AWAY, HOST, TOKEN
 
 AGENT_SCHEME = "agent://"
+TAKES_DOCUMENTS = Q(url__startswith=AGENT_SCHEME) | Q(system_container=True)
+"""Of the hosts whose networks, names and checks are looked after on the spot."""
 MAX_CLOCK_SKEW = 5.0
 """By how many seconds a host's clock may differ before it is reported."""
 LATE_AFTER_SECONDS = 10.0
@@ -25,7 +27,8 @@ class Host(TenantRow):
     `url` is where the engine listens, `tls` what opens it (ca, cert, key as PEM; host_key,
     private_key, password for SSH), `labels` the user's, `drain` how the host is to be drained (empty: not at all):
     `asked`, a mark, and `stopStandalone`; `memory_limit` (bytes) and `milli_cpu_limit` how much of it containers may
-    reserve, None all that the engine reports.
+    reserve, None all that the engine reports; `system_container` whether the portal keeps one there, in the place of an
+    agent (`apps/hosts/system_container/`).
     Observed: `engine_id` (of one host in the whole installation), `fenced` (why nothing is requested of the engine:
     it is another host's, or not the one it was), `hostname`, `info` (v1 `host.info`), `seen_at` (when the engine last
     answered) and `lost_at` (since when it does not), `sampled_at` (its last minute of statistics). Which process holds
@@ -34,6 +37,7 @@ class Host(TenantRow):
 
     Reported by the agent: `agent` (version, readOnly, simulated, and engineId, which the engine has yet to confirm),
     `skew` (how many seconds its clock is ahead of the portal's), `journal_seq` (up to where its journal was read).
+    `system_report` says how the system container does: `state` (starting, active, failed) and `message`.
     """
 
     KIND = "host"
@@ -46,6 +50,7 @@ class Host(TenantRow):
     drain = models.JSONField(default=dict)
     memory_limit = models.PositiveBigIntegerField(null=True, blank=True)
     milli_cpu_limit = models.PositiveIntegerField(null=True, blank=True)
+    system_container = models.BooleanField(default=False)
 
     engine_id = models.CharField(max_length=128, blank=True, db_index=True)
     fenced = models.TextField(blank=True)
@@ -62,6 +67,7 @@ class Host(TenantRow):
     agent = models.JSONField(default=dict)
     skew = models.FloatField(default=0.0)
     journal_seq = models.BigIntegerField(default=0)
+    system_report = models.JSONField(default=dict)
 
     class Meta:
         ordering = ("id",)
@@ -78,6 +84,11 @@ class Host(TenantRow):
     def has_agent(self) -> bool:
         """Whether an agent on the machine dials out to the portal."""
         return self.url.startswith(AGENT_SCHEME)
+
+    @property
+    def takes_documents(self) -> bool:
+        """Whether an agent or a system container there takes documents and makes checks; see `TAKES_DOCUMENTS`."""
+        return self.has_agent or self.system_container
 
     @property
     def is_skewed(self) -> bool:

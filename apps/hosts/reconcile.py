@@ -28,6 +28,7 @@ from apps.hosts.engine_ownership import claim_engine
 from apps.hosts.lifecycle import unreachable_state
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.selectors import endpoint_of
+from apps.hosts.system_container.on_engine import remove_container, set_apart
 from apps.hosts.workloads import workloads
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def reconcile_host(row: Host) -> ReconcileResult:
     fencing = fence_replaced_containers(row, seen)
     if fencing is not None:
         return fencing
+    seen = set_apart(row, seen)
     workloads.on_host_scanned(row, seen)
     return _observed_result(row, info, machine, seen)
 
@@ -158,8 +160,18 @@ def _remove(row: Host) -> ReconcileResult:
     if left:
         return ReconcileResult(state="removing", message=f"Waiting for {left} containers to go", requeue_after=1.0)
     credentials_revoke(row)
+    _remove_system_container(row)
     registry.discard_driver(endpoint_of(row))
     return ReconcileResult(state="removed")
+
+
+def _remove_system_container(row: Host) -> None:
+    """An engine that is away keeps it: there is no other time to remove it."""
+    if row.system_container or row.system_report:
+        try:
+            remove_container(row)
+        except EngineError as error:
+            log.warning("the system container of host %s stays: %s", row.pk, error)
 
 
 def reconcile_token(row: RegistrationToken) -> ReconcileResult:

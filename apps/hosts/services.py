@@ -18,6 +18,7 @@ from apps.environments.models import Environment
 from apps.hosts.engine_ownership import ENGINE_NAMELESS, ENGINE_TAKEN, owner_of
 from apps.hosts.models import Host, RegistrationToken
 from apps.hosts.probe import probe_engine
+from apps.hosts.system_container.switch import check_switch, initial_switch
 from apps.hosts.validation import (
     REMOTE_SCHEMES,
     add_user,
@@ -59,37 +60,43 @@ def host_create(
     name: str = "",
     description: str = "",
     labels: Mapping[str, str] | None = None,
-    user: str = "",
     tls: Mapping[str, str] | None = None,
     address: str = "",
+    system_container: bool | None = None,
     probe: bool = True,
 ) -> Host:
     """A new host behind an engine endpoint; tried before it is saved when `probe`.
 
     `tls` holds what opens the engine: ca, cert and key as PEM, or host_key, private_key and password for SSH, where
-    `user` may be given apart from the address. Local sockets are root on the portal's own machine, so only
-    administrators (or the portal itself) may add them.
-    Raises `Invalid` (bad address, engine does not answer), `Forbidden`.
+    the `user` may be given apart from the address. Remote engines get a `system_container` unless it is said otherwise.
+    Local sockets are root on the portal's own machine: only administrators (or the portal itself) may add them.
+    Raises `Invalid`, `Forbidden`.
     """
-    checked = add_user(validate_url(url), user)
-    if actor is not None and urlsplit(checked).scheme not in REMOTE_SCHEMES and not actor.is_admin:
-        raise Forbidden(
-            "Only administrators may add an engine of the portal's own machine; use tcp:// with TLS or ssh://."
-        )
+    credentials = dict(tls or {})
+    checked = add_user(validate_url(url), credentials.pop("user", ""))
+    _require_remote_or_admin(checked, actor)
     row = Host(
         environment=environment,
         name=name,
         description=description,
         url=checked,
-        tls=validate_credentials(checked, tls or {}),
+        tls=validate_credentials(checked, credentials),
         labels=_check_labels(labels or {}),
         address=address,
+        system_container=initial_switch(checked, wanted=system_container),
         desired="active",
     )
     if probe:
         _probe(row, actor)
     _create_unless_taken(row, actor, {"url": checked, "name": name, "labels": dict(labels or {})})
     return row
+
+
+def _require_remote_or_admin(url: str, actor: Actor | None) -> None:
+    if actor is not None and urlsplit(url).scheme not in REMOTE_SCHEMES and not actor.is_admin:
+        raise Forbidden(
+            "Only administrators may add an engine of the portal's own machine; use tcp:// with TLS or ssh://."
+        )
 
 
 def _create_unless_taken(row: Host, actor: Actor | None, request: Mapping[str, Any]) -> None:
@@ -124,14 +131,17 @@ def _require_free(row: Host) -> None:
 
 
 def host_update(row: Host, *, actor: Actor, **changes: Any) -> Host:
-    """Change a host's name, description, labels or address, or how much of it containers may reserve.
+    """Change a host's name, description, labels or address, its system container, or how much containers may reserve.
 
-    A limit of None or 0 takes the limit away: then it is what the engine reports.
+    `system_container` says whether the portal keeps one there. A limit of None or 0 takes the limit away: then it is
+    what the engine reports.
     """
     allowed = {k: v for k, v in changes.items() if k in {"name", "description", "labels", "address"} and v is not None}
     for column, (field, low, high) in _LIMITS.items():
         if column in changes:
             allowed[column] = _check_limit(field, changes[column], low, high)
+    if (wanted := changes.get("system_container")) is not None:
+        allowed["system_container"] = check_switch(row, wanted, actor=actor)
     if "labels" in allowed:
         allowed["labels"] = _check_labels(allowed["labels"])
     request_change(row, "update", actor=actor, changes=allowed, request=allowed)

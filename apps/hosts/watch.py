@@ -21,6 +21,7 @@ from apps.hosts.health_checks.local_checks import LocalChecks
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.hosts.selectors import driver_of
 from apps.hosts.stats.recorder import StatsRecorder
+from apps.hosts.system_container.keeper import SystemContainers
 from apps.hosts.tunnels import journal, leases
 from apps.hosts.workloads import workloads
 
@@ -136,6 +137,7 @@ class Gateway:
         self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
         self._recorder = StatsRecorder()
         self._checks = LocalChecks(self.name)
+        self._system_containers = SystemContainers()
 
     def start(self) -> None:
         """Start in a thread of its own."""
@@ -148,6 +150,7 @@ class Gateway:
         self._stop_requested.set()
         self._recorder.stop()
         self._checks.stop()
+        self._system_containers.stop()
         for watcher in self._watchers.values():
             watcher.stop()
             watcher.timeline.write()
@@ -173,6 +176,7 @@ class Gateway:
         free = Q(gateway="") | Q(gateway=self.name) | Q(gateway_until__lt=now)
         wanted.filter(free).update(gateway=self.name, gateway_until=now + LEASE_DURATION)
         mine = {host.pk: host for host in wanted.filter(gateway=self.name)}
+        self._system_containers.sync([key for key, host in mine.items() if host.system_container])
         for key in {*self._watchers, *mine}:
             try:
                 self._sync_watcher(key, mine.get(key))

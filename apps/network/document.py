@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.hosts.documents.sources import DocumentSource
 from apps.hosts.models import AGENT_SCHEME, Host
@@ -111,9 +111,11 @@ def host_revisions() -> dict[int, tuple[int, str]]:
 
 
 def _members() -> QuerySet[HostNetwork]:
-    """The hosts that have an agent, a number, and an address at which others could reach them."""
+    """The hosts that take documents, and have a number, and an address at which others could reach them."""
     rows: QuerySet[HostNetwork] = HostNetwork.objects.filter(
-        number__isnull=False, host__removed=None, host__url__startswith=AGENT_SCHEME
+        Q(host__url__startswith=AGENT_SCHEME) | Q(host__system_container=True),
+        number__isnull=False,
+        host__removed=None,
     )
     return rows.exclude(address="")
 

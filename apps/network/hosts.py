@@ -20,7 +20,10 @@ from apps.network.environment_networks import count_change, lock_network
 from apps.network.models import ACTIVE, FAILED, OFF, STARTING, HostNetwork
 from apps.network.reports import HostReport
 
-NO_AGENT = "This host has no agent, and only an agent can connect it to other hosts. Its containers reach each other."
+NO_AGENT = (
+    "This host has neither an agent nor a system container, and only these can connect it to other hosts."
+    " Its containers reach each other."
+)
 TOO_MANY = "All {most} numbers for hosts in {subnet} are in use. Remove hosts, or choose a larger subnet."
 _NO_ADDRESS = "Other hosts cannot reach it: "
 
@@ -49,9 +52,11 @@ def ensure_host_network(host: Host) -> HostNetwork:
         row.address = address
         HostNetwork.objects.filter(pk=row.pk).update(address=address)
         count_change(row.environment_id)
-    if not address and host.has_agent:
+    if not host.takes_documents and row.number is not None:
+        _set_state(row, OFF, NO_AGENT)
+    elif not address:
         _set_state(row, FAILED, missing_address(host))
-    elif host.has_agent and (row.reason == NO_AGENT or row.reason.startswith(_NO_ADDRESS)):
+    elif row.reason == NO_AGENT or row.reason.startswith(_NO_ADDRESS):
         _set_state(row, STARTING, "")
     return row
 
@@ -78,7 +83,7 @@ def _join(host: Host) -> HostNetwork:
 
 
 def _first_state(host: Host) -> tuple[str, str]:
-    if not host.has_agent:
+    if not host.takes_documents:
         return OFF, NO_AGENT
     return (STARTING, "") if underlay_address(host) else (FAILED, missing_address(host))
 

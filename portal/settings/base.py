@@ -42,6 +42,8 @@ VERSION = __version__
 
 # Images that the portal makes itself when a host has not got them, by name; what makes one is given name and tag.
 IMAGE_BUILDERS = {"corral/haproxy": "portal.tools.haproxy_image.archive"}
+# What makes the image of the container that the portal keeps on hosts without an agent.
+SYSTEM_IMAGE_BUILDER = "portal.tools.agent_archive"
 DEBUG = env_bool("DEBUG", default=False)
 SECRET_KEY = _persistent_secret("secret_key")
 FIELD_KEYS = env_list("FIELD_KEYS") or [_persistent_secret("field")]

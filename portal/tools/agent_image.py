@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import IO
 
 from packaging.requirements import Requirement
 
@@ -49,10 +53,17 @@ _EXCLUDED_EXTENSIONS = ("_tkinter", "_sqlite3", "_curses", "_dbm", "_gdbm", "rea
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _LOADER = ("ld-linux", "ld-musl")
 _COMPILE_TIMEOUT = 300
+ENTRYPOINT = ["/opt/python/bin/python3", "-OO", "-X", "no_debug_ranges", "-m", "corral_agent"]
+ENVIRONMENT = [
+    "LD_LIBRARY_PATH=/opt/lib",
+    "PYTHONUNBUFFERED=1",
+    "PYTHONDONTWRITEBYTECODE=1",
+    "MALLOC_ARENA_MAX=1",
+    f"SSL_CERT_FILE={_CERTIFICATES}",
+]
 _CHANGES = [
-    'ENTRYPOINT ["/opt/python/bin/python3", "-OO", "-X", "no_debug_ranges", "-m", "corral_agent"]',
-    "ENV LD_LIBRARY_PATH=/opt/lib PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=1",
-    f"ENV SSL_CERT_FILE={_CERTIFICATES}",
+    f"ENTRYPOINT {json.dumps(ENTRYPOINT)}",
+    *(f"ENV {each}" for each in ENVIRONMENT),
     "VOLUME /var/lib/rancher",
 ]
 
@@ -80,16 +91,32 @@ def build(url: str, tag: str) -> None:
 
 def build_tree() -> bytes:
     """The image's file tree as a tar archive."""
+    out = io.BytesIO()
+    write_tree(out)
+    return out.getvalue()
+
+
+def write_tree(out: IO[bytes]) -> None:
+    """Write the image's file tree as a tar archive."""
     with tempfile.TemporaryDirectory(prefix="corral-agent-") as work:
         root = Path(work)
         _copy_files(root)
         _compile(root)
-        out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as tar:
             for folder in ("tmp", "run", "var/run", "var/lib/rancher", "etc", "proc", "sys", "dev"):
                 (root / folder).mkdir(parents=True, exist_ok=True)
             tar.add(root, arcname=".", filter=_owned_by_root)
-        return out.getvalue()
+
+
+def recipe_digest() -> str:
+    """A text that is another one whenever the image would be: of the sources, the programs and this Python."""
+    digest = hashlib.sha256(f"{sys.version} {platform.machine()} {ENTRYPOINT} {ENVIRONMENT}".encode())
+    digest.update(" ".join(metadata.version(name) for name in _PACKAGES).encode())
+    digest.update(" ".join(name for name in _PROGRAMS if _find_program(name)).encode())
+    for package in _SOURCES:
+        for path in sorted(package.rglob("*.py")):
+            digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -123,12 +150,16 @@ def _copy_files(root: Path) -> None:
 def _copy_programs(root: Path) -> Iterator[Path]:
     """The system's programs that the agent runs. Without one of them its hosts say what they lack."""
     for name, package in _PROGRAMS.items():
-        found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        found = _find_program(name)
         if found is None:
             say(f"The image is made without the program {name}: to have it, install {package} and make the image anew.")
             continue
         _copy(Path(found).resolve(), root / "usr/sbin" / name, mode=0o755)
         yield Path(found).resolve()
+
+
+def _find_program(name: str) -> str | None:
+    return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
 def _library_target(root: Path, library: Path) -> Path:

@@ -273,7 +273,7 @@ def test_a_log_in_that_never_began_leaves_no_socket_open(monkeypatch: pytest.Mon
         )
         ours, theirs = socket.socketpair()
         with ours:
-            speaking = asyncio.ensure_future(tunnel._session(theirs, lambda *_: asyncio.sleep(0), lambda: None))
+            speaking = asyncio.ensure_future(tunnel._session.run(theirs, lambda *_: asyncio.sleep(0), lambda: None))
             await asyncio.sleep(0)
             speaking.cancel()
             assert isinstance(

@@ -38,7 +38,7 @@ def test_hosts_are_shown_with_state_reason_and_peers(browser_as: Any, at: Any, l
         ("h2", False, 0, 0),
     ]
     assert "1 of 64511" in text
-    assert "This host has no agent" in text
+    assert "This host has neither an agent nor a system container" in text
     assert "192.168.0.7" in text
     assert "disabled" in text
     section = browser_as("rita").get(at("host", pk=host.pk)).content.decode()

@@ -61,8 +61,9 @@ class EngineProxy:
         documents: DocumentHandler | None = None,
         *,
         read_only: bool = False,
+        passes_engine: bool = True,
     ) -> None:
-        self._engine = engine
+        self._engine, self._passes_engine = engine, passes_engine
         self._agent_api, self._documents = agent_api, documents
         self._read_only = read_only
 
@@ -104,6 +105,8 @@ class EngineProxy:
 
     def _authorize(self, request: RequestHead, url_path: str, query: str) -> Rule:
         """The rule that allows it. Raises `RequestRefused`."""
+        if not self._passes_engine:
+            raise RequestRefused(403, "A system container passes nothing on to the engine.")
         rule = rules.find_rule(request.method, url_path, query, read_only=self._read_only)
         if isinstance(rule, str):
             raise RequestRefused(403, rule)

@@ -40,9 +40,7 @@ class EngineNetwork:
         connected = parse_endpoints(found)
         if connected or is_as_wanted(found, document):
             return connected
-        status, found = await self._request("DELETE", path)
-        if status not in {204, 404}:
-            raise EngineSilent(f"the engine does not remove the network {document.network}: {_message(found, status)}")
+        await self.remove(document.network)
         return None
 
     async def create(self, document: NetworkDocument) -> None:
@@ -51,6 +49,12 @@ class EngineNetwork:
         # Made by the portal in the same moment, most likely; the next look will tell.
         if status not in {201, 403, 409}:
             raise EngineSilent(f"the engine does not make the network {document.network}: {_message(found, status)}")
+
+    async def remove(self, name: str) -> None:
+        """Remove the network, unless containers are connected to it. Raises `EngineSilent`."""
+        status, found = await self._request("DELETE", f"/networks/{name}")
+        if status not in {204, 404}:
+            raise EngineSilent(f"the engine does not remove the network {name}: {_message(found, status)}")
 
     async def _request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         data = b"" if body is None else json.dumps(body).encode()

@@ -53,6 +53,11 @@ class SetLabelsInputResource(EmbeddedResource):
     own_fields = parse_fields("labels json c")
 
 
+def _system_report(row: Host, name: str) -> str | None:
+    """How its system container does; None for a host that has none."""
+    return row.system_report.get(name, "starting" if name == "state" else "") if row.system_container else None
+
+
 class HostResource(Resource):
     """A machine with an engine."""
 
@@ -70,11 +75,16 @@ class HostResource(Resource):
         milliCpu        int                     u  <milli_cpu_limit
         physicalHostId  reference[physicalHost] r  <pk
         publicEndpoints array[publicEndpoint]   r
+        systemContainer boolean                 u  <system_container
+        systemContainerState string             r
+        systemContainerMessage string           r
     """)
     computed = {
         "agentState": lambda context: context.row.display_state if context.row.has_agent else None,
         "info": lambda context: context.row.info or None,
         "labels": lambda context: context.row.all_labels,
+        "systemContainerState": lambda context: _system_report(context.row, "state"),
+        "systemContainerMessage": lambda context: _system_report(context.row, "message"),
         "publicEndpoints": lambda context: serialize_endpoints(context.extra),
     }
     custom_actions = {
@@ -112,8 +122,8 @@ class HostResource(Resource):
         return found
 
     def update(self, caller: ApiCaller, row: Host, data: Data) -> None:
-        """Change name, description, labels, address or what may be reserved."""
-        columns = {"memory": "memory_limit", "milliCpu": "milli_cpu_limit"}
+        """Change name, description, labels, address, what may be reserved, or whether it has a system container."""
+        columns = {"memory": "memory_limit", "milliCpu": "milli_cpu_limit", "systemContainer": "system_container"}
         host_update(row, actor=caller.actor, **{columns.get(name, name): value for name, value in data.items()})
 
     def act(self, caller: ApiCaller, row: Host, action: str) -> None:
@@ -122,7 +132,7 @@ class HostResource(Resource):
 
 
 _CREDENTIAL_FIELDS = {
-    **{name: name for name in ("ca", "cert", "key", "password")},
+    **{name: name for name in ("ca", "cert", "key", "password", "user")},
     "host_key": "hostKey",
     "private_key": "privateKey",
 }
@@ -141,6 +151,7 @@ class EngineEndpointResource(Resource):
         description string      c 0..1024
         labels      map[string] c
         address     string      c 0..255
+        systemContainer boolean c
         ca          string      c
         cert        string      c
         key         password    c !
@@ -158,4 +169,5 @@ class EngineEndpointResource(Resource):
         """Create a host, once its engine has answered."""
         tls = pick(data, **_CREDENTIAL_FIELDS)
         rest = {name: value for name, value in data.items() if name not in _CREDENTIAL_FIELDS.values()}
+        rest["system_container"] = rest.pop("systemContainer", None)
         return host_create(actor=caller.actor, environment=caller.require_environment(), tls=tls, **rest)

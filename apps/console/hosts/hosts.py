@@ -34,6 +34,7 @@ from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
 from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create, host_drain, host_update
+from apps.hosts.system_container.switch import can_have_one
 from apps.network.check_selectors import check_view
 from apps.network.selectors import host_network_view
 
@@ -84,6 +85,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     context = {"row": row, "page": page, "running": running, "network": host_network_view(row)}
     checked = check_view(ctx.env.pk)
     context |= {"check": checked, "findings": checked.of_host(str(row.uuid))}
+    context |= {"may_have_system_container": can_have_one(row), "decide": ctx.can("hosts")}
     return ctx.render("console/host.html", context)
 
 
@@ -95,6 +97,17 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
     host_act(row, buttons.require_known_action(row, action), actor=ctx.actor)
     messages = {"activate": _("Activating %(name)s."), "deactivate": _("%(name)s will take no new containers.")}
     return ctx.success_response(messages.get(action, "%(name)s") % {"name": row.name})
+
+
+@member_required
+@post_required
+def system_container(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Switch a host's system container on or off."""
+    row = find(ctx, pk)
+    is_wanted = ctx.request.POST.get("wanted") == "on"
+    host_update(row, actor=ctx.actor, system_container=is_wanted)
+    message = _("Making the system container.") if is_wanted else _("Removing the system container.")
+    return ctx.success_response(message)
 
 
 @member_required

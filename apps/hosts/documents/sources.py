@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
-from apps.hosts.host_versions import HostVersions
+from apps.hosts.host_versions import VersionsInLoops
 
 PAUSE = 0.5
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class DocumentVersions:
 
 
 sources: dict[str, DocumentSource] = {}
-versions = HostVersions(DocumentVersions(sources).read, PAUSE)
+versions = VersionsInLoops(DocumentVersions(sources).read, PAUSE)
 
 
 def register(source: DocumentSource) -> None:

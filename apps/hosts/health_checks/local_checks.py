@@ -7,7 +7,7 @@ import logging
 import threading
 
 from apps.hosts.health_checks.versions import document_of, report_unchecked
-from apps.hosts.models import AGENT_SCHEME, Host
+from apps.hosts.models import TAKES_DOCUMENTS, Host
 from apps.hosts.tunnels.threads import run_in_thread
 from apps.hosts.workloads import workloads
 from health_checks.check import parse_document
@@ -19,7 +19,7 @@ ROUND_SECONDS = 1.0
 _LOOKS = 5  # in a round for something to report
 LOCAL_SCHEME = "unix://"
 # An address behind another machine's engine may well exist on this one too, and be somebody else's.
-NO_AGENT = "This host has no agent, and only an agent can make health checks over the network there."
+NO_AGENT = "Nobody makes health checks over the network on a host with neither an agent nor a system container."
 
 
 class LocalChecks:
@@ -77,7 +77,7 @@ class LocalChecks:
             self._reported[key] = number
 
     def _hosts(self) -> dict[int, str]:
-        rows = Host.all_objects.filter(gateway=self._name, removed=None).exclude(url__startswith=AGENT_SCHEME)
+        rows = Host.all_objects.filter(gateway=self._name, removed=None).exclude(TAKES_DOCUMENTS)
         return dict(rows.values_list("pk", "url"))
 
     async def _apply(self, key: int, url: str) -> None:

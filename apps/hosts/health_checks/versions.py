@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from apps.hosts.host_versions import HostVersions
+from apps.hosts.host_versions import VersionsInLoops
 from apps.hosts.workloads import workloads
 from health_checks.check import MAX_CHECKS, BadDocument, Check
 
@@ -56,4 +56,4 @@ def report_unchecked(host_id: int, reasons: str | Mapping[str, str]) -> None:
         workloads.on_health_reports(host_id, found)
 
 
-versions = HostVersions(workloads.health_check_versions, PAUSE)
+versions = VersionsInLoops(workloads.health_check_versions, PAUSE)

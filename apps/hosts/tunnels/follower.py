@@ -71,6 +71,25 @@ class HostFollower:
         except* (asyncssh.Error, OSError) as broken:
             log.info("the connection to host %s broke: %s", self.host_id, broken.exceptions[0])
 
+    async def run_documents(self) -> None:
+        """Checks and documents alone, until the connection breaks: its engine's events come another way."""
+        import asyncssh
+
+        broken = asyncio.ensure_future(self._connection.wait_closed())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                pushing = [
+                    tasks.create_task(AgentChecks(self.host_id, self._connection, self._hello).run()),
+                    tasks.create_task(AgentDocuments(self.host_id, self._connection, self._hello).run()),
+                ]
+                await asyncio.wait([broken, *pushing], return_when=asyncio.FIRST_COMPLETED)
+                for task in pushing:
+                    task.cancel()
+        except* (asyncssh.Error, OSError) as error:
+            log.info("the connection to host %s broke: %s", self.host_id, error.exceptions[0])
+        finally:
+            broken.cancel()
+
     async def _follow_events(self) -> None:
         attempts = 0
         allowance = EventAllowance()

@@ -31,8 +31,10 @@ class _TransportTunnel:
         return None, protocol
 
 
-async def connect_ssh(transport: WebSocketTransport, private: str, host_key: str) -> SSHClientConnection:
+async def connect_ssh(transport: WebSocketTransport, private: str, host_key: str | None) -> SSHClientConnection:
     """The connection to the agent behind `transport`, which must have the key `host_key`; we are known by `private`.
+
+    Without a `host_key` any is taken: then whatever carries the connection must lead to this agent alone.
 
     Raises `asyncssh.Error` (another key, or ours is not the pinned one) and `OSError` (the line broke).
     """
@@ -44,7 +46,7 @@ async def connect_ssh(transport: WebSocketTransport, private: str, host_key: str
         tunnel=_TransportTunnel(transport),
         username="corral",
         client_keys=[asyncssh.import_private_key(private)],
-        known_hosts=([asyncssh.import_public_key(host_key)], [], []),
+        known_hosts=([asyncssh.import_public_key(host_key)], [], []) if host_key else None,
         config=None,
         agent_path=None,
         preferred_auth=["publickey"],

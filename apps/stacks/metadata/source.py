@@ -13,7 +13,7 @@ from apps.containers.fleet import stored_labels
 from apps.containers.models import Container
 from apps.environments.models import Environment
 from apps.hosts.documents.sources import DocumentSource
-from apps.hosts.models import AGENT_SCHEME, Host
+from apps.hosts.models import TAKES_DOCUMENTS, Host
 from apps.hosts.selectors import address_of
 from apps.stacks.metadata.render import (
     ContainerFacts,
@@ -44,8 +44,8 @@ class MetadataSource(DocumentSource):
         self._documents: dict[int, tuple[str, dict[str, Any]]] = {}
 
     def versions(self) -> Mapping[int, str]:
-        """Of the hosts with agents; without any nothing else is read."""
-        rows = Host.all_objects.filter(removed=None, url__startswith=AGENT_SCHEME).order_by()
+        """Of the hosts that take documents; without any nothing else is read."""
+        rows = Host.all_objects.filter(TAKES_DOCUMENTS, removed=None).order_by()
         hosts = dict(rows.values_list("pk", "environment"))
         environments = set(hosts.values())
         found = _versions_of(environments) if environments else {}

@@ -40,12 +40,12 @@ class EnvironmentHosts:
 
 def read_hosts() -> dict[int, EnvironmentHosts]:
     """The hosts of each environment that has some with agents."""
-    rows = _live(Host).order_by("pk").values_list("environment", "pk", "url", "address", "state")
+    rows = _live(Host).order_by("pk").values_list("environment", "pk", "url", "system_container", "address", "state")
     with_agents: dict[int, list[int]] = defaultdict(list)
     marks: dict[int, list[str]] = defaultdict(list)
-    for environment, key, url, address, state in rows:
+    for environment, key, url, has_container, address, state in rows:
         marks[environment].append(f"{key} {address} {state == _LOST}")
-        if url.startswith(AGENT_SCHEME):
+        if has_container or url.startswith(AGENT_SCHEME):
             with_agents[environment].append(key)
     return {key: EnvironmentHosts(tuple(found), "|".join(marks[key])) for key, found in with_agents.items()}
 
