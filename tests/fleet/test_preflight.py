@@ -115,7 +115,7 @@ def test_a_route_into_the_network_is_found(lab: Lab, checked: CheckedLab):
     host.run("ip", "route", "add", "10.42.200.0/24", "via", lab.fleet.switch.portal)
     try:
         wait_for(lambda: checked.found(3).get("routes") == ["10.42.200.0/24 via eth0"], "the route")
-        assert checked.found(1)["routes"] == []
+        wait_for(lambda: checked.found(1).get("routes") == [], "host 1, which has none")
     finally:
         host.run("ip", "route", "del", "10.42.200.0/24")
 
