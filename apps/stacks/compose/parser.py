@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.extends import Extender
@@ -56,13 +56,8 @@ def parse(
         is_first_form=is_first_form,
     )
     context = FileContext(services, disabled, variables, names)
-    found, errors = list[ComposeService](), ErrorList()
-    for name in services:
-        if name in present and not services[name]:
-            continue
-        with errors.gather():
-            found.append(ServiceParser(name, context).read(extras.get(name, RancherService())))
-    errors.raise_all()
+    own = [name for name in services if services[name] or name not in present]
+    found = _read_services(own, context, extras)
     warnings = [] if is_first_form else list(_dropped_at_the_top(top, stack_name))
     warnings += [_describe_disabled(name, profiles) for name, profiles in disabled.items()]
     warnings += [
@@ -70,6 +65,17 @@ def parse(
     ]
     warnings += [f"The variable {name} is not set; it is taken as empty." for name in variables.missing]
     return limit_warnings(ComposeStack(with_sidekicks(found, services), (*warnings, *unknown)))
+
+
+def _read_services(
+    names: Iterable[str], context: FileContext, extras: Mapping[str, RancherService]
+) -> list[ComposeService]:
+    found, errors = list[ComposeService](), ErrorList()
+    for name in names:
+        with errors.gather():
+            found.append(ServiceParser(name, context).read(extras.get(name, RancherService())))
+    errors.raise_all()
+    return found
 
 
 def _is_first_form(top: LineMap) -> bool:
