@@ -34,8 +34,7 @@ def parse(
 ) -> ComposeStack:
     """Read both files, with `environment` for the variables in them; volumes are named after the stack.
 
-    A service without a body stands for one that is `present` already and stays as it is: rancher-compose's users name
-    the old one so in the file that brings the one to take over.
+    A service without a body is one of those `present`, and stays: so the old one stands beside what takes over from it.
 
     Raises `Invalid` on `dockerCompose` or `rancherCompose`, with the errors of all services; what is left out without
     harm becomes a warning.
@@ -56,8 +55,7 @@ def parse(
         is_first_form=is_first_form,
     )
     context = FileContext(services, disabled, variables, names)
-    own = [name for name in services if services[name] or name not in present]
-    found = _read_services(own, context, extras)
+    found = _read_services([name for name in services if services[name] or name not in present], context, extras)
     warnings = [] if is_first_form else list(_dropped_at_the_top(top, stack_name))
     warnings += [_describe_disabled(name, profiles) for name, profiles in disabled.items()]
     warnings += [
