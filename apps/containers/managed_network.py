@@ -10,6 +10,7 @@ from typing import Any
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.engine_body import ManagedEndpoint
 from apps.containers.models import Container
+from apps.containers.port_holders import describe_holder
 from apps.core.errors import Invalid
 from apps.core.result import ReconcileResult
 from apps.drivers.base import Driver, EngineContainer, EngineRefused, ImageMissing, NetworkSpec
@@ -159,7 +160,8 @@ def _use_by(row: Container, holder: int) -> HolderUse:
 
 
 def _name_of(holder: int) -> str:
-    return str(Container.all_objects.filter(pk=holder).values_list("name", flat=True).first() or "another container")
+    found = Container.all_objects.filter(pk=holder).only("name", "tags").first()
+    return describe_holder(found) if found is not None else "another container"
 
 
 def reclaim_address(row: Container, seen: EngineContainer | None) -> None:

@@ -80,6 +80,12 @@ def endpoints(row: Container) -> list[dict[str, Any]]:
     ]
 
 
+def containers_of_addresses(holders: Iterable[int | None]) -> dict[int, str]:
+    """The names of the containers that have addresses, by their keys."""
+    keys = {key for key in holders if key is not None}
+    return dict(Container.all_objects.filter(pk__in=keys).values_list("pk", "name")) if keys else {}
+
+
 def is_running(row: Container) -> bool:
     """Whether it is known to run now: what was last seen running on a lost host may have ended since."""
     return row.display_state == "running" and (row.host is None or row.host.lost_at is None)

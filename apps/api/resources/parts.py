@@ -1,4 +1,4 @@
-"""`port`, `mount`, `volume`, `ipAddress`, `storagePool`, `physicalHost`: what v1 keeps in tables of its own.
+"""`port`, `mount`, `volume`, `storagePool`, `physicalHost`: what v1 keeps in tables of its own.
 
 Here they are parts of containers and hosts, shown as the links of those show them; only a `physicalHost` is found by
 its id, because a host refers to it.
@@ -18,6 +18,7 @@ from apps.containers.models import Container
 from apps.core.ids import wire_id
 from apps.hosts.models import Host
 from apps.hosts.selectors import address_of
+from apps.network.addresses import address_of_container
 
 _STATE = "state enum r"
 
@@ -64,19 +65,6 @@ class VolumeResource(EmbeddedResource):
         instanceId reference[instance] r
         isHostPath boolean             r
         uri        string              r
-    """)
-
-
-class IpAddressResource(EmbeddedResource):
-    """An address of a container or host."""
-
-    name = "ipAddress"
-    plural = "ipAddresses"
-    roles = READ_ONLY
-    own_fields = parse_fields(f"""
-        {_STATE}
-        address string r
-        role    string r
     """)
 
 
@@ -174,10 +162,16 @@ def volumes_of(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the
     )
 
 
-def addresses_of_container(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
-    """The address of a container in its environment's network, if it has one."""
-    items = [{"id": _part_id("ipAddress", row, 1), "address": row.address, "role": "primary"}] if row.address else []
-    return _collection("ipAddress", items)
+def addresses_of_container(caller: ApiCaller, row: Container) -> Data:
+    """The address of a container: in the managed network, where it is found by its id too, or on its host."""
+    held = address_of_container(row.pk)
+    if held is None:
+        on_host = {"id": _part_id("ipAddress", row, 1), "address": row.address, "role": "primary"}
+        return _collection("ipAddress", [on_host] if row.address else [])
+    key, network = wire_id("ia", held.pk), wire_id("n", held.environment_id)
+    found = {"id": key, "address": held.address, "role": "primary", "networkId": network}
+    links = {"self": caller.url("ipaddresses", key), "network": caller.url("networks", network)}
+    return _collection("ipAddress", [{**found, "instanceId": wire_id("i", row.pk), "links": links}])
 
 
 def addresses_of_host(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - the signature of links
