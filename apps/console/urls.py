@@ -169,6 +169,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("activity/<key:pk>/retry", operations.retry, name="operation-retry"),
     path("network", network.index, name="network"),
     path("network/check", network_check.check, name="network-check"),
+    path("network/traffic", network.traffic, name="network-traffic"),
     path("policy", host_policy.index, name="policy"),
     path("policy/reset", host_policy.reset, name="policy-reset"),
     path("audit", audit_log.index, name="audit"),

@@ -13,6 +13,7 @@ from apps.hosts.documents.sources import DocumentSource
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.network.addressing import TUNNELS, WIREGUARD, mac_of, tunnel_address
 from apps.network.engine_network import BRIDGE, NETWORK
+from apps.network.figures import take_traffic
 from apps.network.hosts import switch_off, take_report
 from apps.network.models import OFF, Address, EnvironmentNetwork, HostNetwork
 from apps.network.policies import ALL, policies
@@ -95,6 +96,7 @@ class NetworkDocumentSource(DocumentSource):
         host = Host.all_objects.filter(pk=host_id, removed=None).first()
         if report is not None and host is not None:
             take_report(host, report)
+            take_traffic(host, report.traffic)
 
     def on_unsupported(self, host_id: int, reason: str) -> None:
         """Its containers stay on the local bridge."""

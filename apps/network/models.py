@@ -139,6 +139,23 @@ class HostCheck(models.Model):
         return f"run {self.generation} on {self.host_id}"
 
 
+class HostNetworkFigures(models.Model):
+    """What a host's agent counts of the managed network, and how the servers are that it has for containers.
+
+    `traffic` are the counters as of `counted_at`, `rates` what they grew by in a second since the report before;
+    `servers` has, by the name of the document that they answer from, state and reason.
+    """
+
+    host = models.OneToOneField(Host, primary_key=True, on_delete=models.CASCADE, related_name="network_figures")
+    traffic = models.JSONField(default=dict)
+    rates = models.JSONField(default=dict)
+    counted_at = models.DateTimeField(null=True)
+    servers = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"figures of {self.host_id}"
+
+
 class Address(models.Model):
     """An address of a managed network and who has it.
 

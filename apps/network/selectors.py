@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from apps.hosts.models import Host
 from apps.network.environment_networks import network_of
-from apps.network.models import ACTIVE, Address, EnvironmentNetwork, HostNetwork
+from apps.network.models import ACTIVE, Address, EnvironmentNetwork, HostNetwork, HostNetworkFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,13 @@ class HostNetworkView:
     gateway: str
     addresses: int
     peers: tuple[PeerView, ...]
+    figures: HostNetworkFigures | None = None
+
+    @property
+    def servers(self) -> list[tuple[str, str, str]]:
+        """The servers that its agent has for containers: document, state and reason."""
+        found = self.figures.servers if self.figures is not None else {}
+        return [(name, each["state"], each["reason"]) for name, each in sorted(found.items())]
 
     @property
     def is_active(self) -> bool:
@@ -67,7 +74,12 @@ def routes_of_hosts(environment_id: int) -> dict[str, list[str]]:
 def network_view(environment_id: int) -> NetworkView:
     """The network of an environment, in a constant number of queries."""
     network = network_of(environment_id)
-    rows = Host.objects.within([environment_id]).filter(removed=None).select_related("network").order_by("name", "pk")
+    rows = (
+        Host.objects.within([environment_id])
+        .filter(removed=None)
+        .select_related("network", "network_figures")
+        .order_by("name", "pk")
+    )
     hosts = list(rows.defer("tls"))
     taken = Address.objects.filter(environment=environment_id, holder__isnull=False)
     on_hosts = Counter(taken.values_list("host", flat=True))
@@ -89,7 +101,8 @@ def _host_view(network: EnvironmentNetwork, host: Host, others: Iterable[Host], 
     gateway = network.plan.gateway(part.number) if part is not None and part.number else ""
     reported = part.peers if part is not None else {}
     peers = (_peer_view(other, reported[str(other.uuid)]) for other in others if str(other.uuid) in reported)
-    return HostNetworkView(host, part, gateway, addresses, tuple(peers))
+    figures: HostNetworkFigures | None = getattr(host, "network_figures", None)
+    return HostNetworkView(host, part, gateway, addresses, tuple(peers), figures)
 
 
 def _peer_view(host: Host, reported: dict[str, int | bool]) -> PeerView:

@@ -10,11 +10,13 @@ from django.utils import timezone
 
 from apps.accounts.models import Session
 from apps.api.wire.resource import all_resources
+from apps.containers.models import Container
 from apps.control.reconcile import reconcile_until_idle
 from apps.core.ids import wire_id
 from apps.environments.actor import actor_of_user
-from apps.hosts.models import HostEvent
+from apps.hosts.models import Host, HostEvent
 from apps.hosts.services import host_create, token_ensure
+from apps.network.addresses import Claim, claim_address
 from apps.stacks.models import Service, ServiceLink
 from tests.vault.issuing import issue
 from tests.wire.api_client import FOREIGN_ENGINE, ApiClient
@@ -53,8 +55,8 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     reconcile_until_idle()
     changed = mallory.post(f"environments/{stack['id']}?action=upgrade", {"dockerCompose": "web:\n  image: sim:y\n"})
     assert changed.status < 300
-    assert Service.objects.within([foreign_environment.pk]).count() == 7
-    assert ServiceLink.objects.count() == 1
+    assert (Service.objects.within([foreign_environment.pk]).count(), ServiceLink.objects.count()) == (7, 1)
+    _claim_address(host)
     session = Session.objects.create(account=people.mallory, digest="d", expires=timezone.now() + timedelta(hours=1))
     found = {"account": wire_id("a", people.mallory.pk), "loginSession": wire_id("ls", session.pk)}
     for each in TENANT_RESOURCES:
@@ -62,6 +64,11 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
         if listed.status == 200 and listed.ids:
             found.setdefault(each.name, listed.ids[0])
     return found
+
+
+def _claim_address(host: Host) -> None:
+    holder = Container.all_objects.filter(environment=host.environment_id)[0]
+    claim_address(Claim(host.environment_id, holder.pk, holder.uuid, host.pk))
 
 
 def _requests(api: ApiClient, each: Any, path: str) -> list[tuple[str, str]]:

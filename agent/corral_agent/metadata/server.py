@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from corral_agent.engine_proxy import http_head, responses
@@ -18,7 +20,9 @@ from corral_agent.engine_proxy.streams import MessageReader
 from corral_agent.metadata.request import MetadataRequest, is_news, respond
 from corral_agent.metadata.turns import Turns
 from corral_agent.metadata.world import World
+from corral_agent.port_holder import find_port_holder
 from corral_agent.service_address import SERVICE_ADDRESS, listen
+from corral_agent.threads import run_in_thread
 
 log = logging.getLogger("corral_agent")
 
@@ -56,7 +60,10 @@ class MetadataHandler:
                     self._accept, sock=listen(self._port, self._address), limit=65536
                 )
             except OSError as error:
-                self._note(f"Port {self._port} cannot be listened on: {error.strerror or error}.")
+                in_use = error.errno == errno.EADDRINUSE
+                holder = await run_in_thread(partial(find_port_holder, self._port)) if in_use else ""
+                why = f"{holder} has it" if holder else error.strerror or error
+                self._note(f"Port {self._port} cannot be listened on: {why}.")
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 self._note("")

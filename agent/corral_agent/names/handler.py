@@ -7,20 +7,24 @@ import contextlib
 import errno
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from corral_agent.names.answering import Answering
 from corral_agent.names.document import parse_names
 from corral_agent.names.server import NameServer
 from corral_agent.names.upstream import HostResolvers, Upstream
+from corral_agent.port_holder import find_port_holder
 from corral_agent.service_address import SERVICE_ADDRESS
+from corral_agent.threads import run_in_thread
 
 log = logging.getLogger("corral_agent")
 
 PORT = 53
 RETRY_DELAY = 2.0
 _REASONS = {
-    errno.EADDRINUSE: "Port 53 of {address} is taken: have the other name server listen on addresses of its own.",
+    errno.EADDRINUSE: "Port 53 of {address} is taken{holder}: have the other name server listen on addresses of its "
+    "own.",
     errno.EACCES: "The agent may not open port 53: run it as root.",
     errno.EPERM: "The agent may not open port 53: run it as root.",
 }
@@ -58,7 +62,8 @@ class NamesHandler:
                 self.port = await self._server.open(self._address, self._port)
             except OSError as error:
                 text = _REASONS.get(error.errno or 0, f"The name server cannot be opened: {error.strerror}.")
-                self._report("error", text.format(address=self._address))
+                holder = await run_in_thread(partial(find_port_holder, self._port)) if "{holder}" in text else ""
+                self._report("error", text.format(address=self._address, holder=f" by {holder}" if holder else ""))
                 await asyncio.sleep(RETRY_DELAY)
             else:
                 self._report("active", "")

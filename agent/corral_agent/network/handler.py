@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from corral_agent.network import netlink
+from corral_agent.network import netlink, wireguard
 from corral_agent.network.announcements import Announcer
 from corral_agent.network.commands import CommandFailed
 from corral_agent.network.document import NetworkDocument, Peer, parse_document
@@ -20,6 +20,7 @@ from corral_agent.network.engine_network import EngineNetwork, EngineSilent, Ope
 from corral_agent.network.filters import Guest
 from corral_agent.network.host_network import NetworkDevices, Outcome
 from corral_agent.network.reachability import Pinger
+from corral_agent.network.traffic import read_traffic
 from corral_agent.network.wireguard import FoundPeer
 from corral_agent.threads import run_in_thread
 
@@ -157,6 +158,8 @@ class NetworkHandler:
             "publicKey": self._host.public_key,
             "peers": self._peers(document, outcome),
         }
+        if traffic := read_traffic(document.port, (document.bridge, wireguard.DEVICE)):
+            status["traffic"] = traffic
         if outcome.conflict:
             status["subnetConflict"] = outcome.conflict
         before, self._status = self._status, status
@@ -201,7 +204,7 @@ class OffHandler:
 
 def _without_counters(status: Mapping[str, Any]) -> dict[str, Any]:
     peers = {host: peer.get("reachable") for host, peer in status.get("peers", {}).items()}
-    return {**status, "peers": peers}
+    return {**status, "peers": peers, "traffic": None}
 
 
 def _sentence(error: object) -> str:

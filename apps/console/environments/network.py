@@ -30,6 +30,12 @@ LABELS = {
 
 
 @member_required
+def traffic(ctx: RequestContext) -> HttpResponse:
+    """What passes between the hosts: the part of the page that asks for itself again and again."""
+    return ctx.render("console/parts/network_traffic.html", {"hosts": network_view(ctx.env.pk).hosts})
+
+
+@member_required
 def index(ctx: RequestContext) -> HttpResponse:
     """The network: every member sees it, owners change it."""
     view, checked = network_view(ctx.env.pk), check_view(ctx.env.pk)

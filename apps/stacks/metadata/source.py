@@ -15,6 +15,7 @@ from apps.environments.models import Environment
 from apps.hosts.documents.sources import DocumentSource
 from apps.hosts.models import TAKES_DOCUMENTS, Host
 from apps.hosts.selectors import address_of
+from apps.network.figures import take_server_state
 from apps.stacks.metadata.render import (
     ContainerFacts,
     EnvironmentFacts,
@@ -53,6 +54,10 @@ class MetadataSource(DocumentSource):
             self._found = found
             self._documents = {key: kept for key, kept in self._documents.items() if key in environments}
         return {host: found[environment] for host, environment in hosts.items()}
+
+    def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
+        """Keep how the host's server is."""
+        take_server_state(host_id, self.name, status)
 
     def build(self, host_id: int) -> dict[str, Any]:
         """The environment's document, made once for all of its hosts."""

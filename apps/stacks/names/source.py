@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.hosts.documents.sources import DocumentSource
+from apps.network.figures import take_server_state
 from apps.stacks.names.reading import fingerprints, read_hosts, read_names
 from apps.stacks.names.records import render_records
 from apps.stacks.names.views import host_documents
@@ -37,6 +38,10 @@ class NamesSource(DocumentSource):
             self._rendered = marks
             self._forget({host for mine in hosts.values() for host in mine.with_agents})
             return dict(self._versions)
+
+    def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
+        """Keep how the host's server is."""
+        take_server_state(host_id, self.name, status)
 
     def build(self, host_id: int) -> dict[str, Any]:
         """The document as of the last look at the versions."""
