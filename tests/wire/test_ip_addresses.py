@@ -49,7 +49,7 @@ def test_a_container_leads_to_it(api: ApiClient, boxes: list[Any]) -> None:
     assert (shown["instanceId"], api.get(shown["links"]["network"])["id"]) == (boxes[1]["id"], shown["networkId"])
 
 
-def test_filters(api: ApiClient, host: Host, boxes: list[Any]) -> None:
+def test_filters_find_it_by_address_container_host_and_state(api: ApiClient, host: Host, boxes: list[Any]) -> None:
     wanted = boxes[1]["primaryIpAddress"]
     for query in (f"address={wanted}", f"instanceId={boxes[1]['id']}", f"address_prefix={wanted}"):
         assert [each["address"] for each in api.get(f"ipaddresses?{query}")["data"]] == [wanted], query
