@@ -5,6 +5,10 @@ from __future__ import annotations
 import socket
 
 SERVICE_ADDRESS = "169.254.169.250"
+# A socket at one address keeps containers from publishing its port at all of the host's. So nothing listens on the
+# ports that containers ask: the filters lead those to others, which nobody publishes.
+NAMES_PORT, METADATA_PORT = 16953, 16980
+REDIRECTS = (("udp", 53, NAMES_PORT), ("tcp", 53, NAMES_PORT), ("tcp", 80, METADATA_PORT))
 IP_FREEBIND = 15  # linux/in.h; Python has no name for it
 
 

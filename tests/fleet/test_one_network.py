@@ -325,7 +325,8 @@ def test_another_environment_reads_nothing(shop: Shop):
     (address,) = shop.addresses(client)
     api = shop.new_environment("other")
     shop.join(api, 3)
-    api.deploy("spies", "spy", 1, ports=[], command=SLEEP, stopSignal="SIGKILL")
+    # It publishes the ports at which it finds names and metadata: neither is in the other's way.
+    api.deploy("spies", "spy", 1, ports=["80:80/tcp", "53:53/udp"], command=SLEEP, stopSignal="SIGKILL")
     (spy,) = api.until_running("spies_spy", 1, seconds=PATIENCE)
     shop.places["spy"] = shop.fleet.hosts[3], spy["externalId"]
     me = "http://169.254.169.250/latest/self/container/name"

@@ -21,12 +21,11 @@ from corral_agent.metadata.request import MetadataRequest, is_news, respond
 from corral_agent.metadata.turns import Turns
 from corral_agent.metadata.world import World
 from corral_agent.port_holder import find_port_holder
-from corral_agent.service_address import SERVICE_ADDRESS, listen
+from corral_agent.service_address import METADATA_PORT, SERVICE_ADDRESS, listen
 from corral_agent.threads import run_in_thread
 
 log = logging.getLogger("corral_agent")
 
-PORT = 80
 MAX_CONNECTIONS = 32  # of one client; a long poll holds one
 MAX_CLIENTS = 1000
 _HEAD_SECONDS, _IDLE_SECONDS, _WRITE_SECONDS = 10.0, 60.0, 30.0
@@ -36,7 +35,7 @@ _RETRY_SECONDS = 2.0
 class MetadataHandler:
     """Document `metadata`: answers its clients from the last one that was applied."""
 
-    def __init__(self, port: int = PORT, address: str = SERVICE_ADDRESS) -> None:
+    def __init__(self, port: int = METADATA_PORT, address: str = SERVICE_ADDRESS) -> None:
         self._port, self._address = port, address
         self._world: World | None = None
         self._news = asyncio.Event()

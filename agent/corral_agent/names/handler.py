@@ -15,18 +15,17 @@ from corral_agent.names.document import parse_names
 from corral_agent.names.server import NameServer
 from corral_agent.names.upstream import HostResolvers, Upstream
 from corral_agent.port_holder import find_port_holder
-from corral_agent.service_address import SERVICE_ADDRESS
+from corral_agent.service_address import NAMES_PORT, SERVICE_ADDRESS
 from corral_agent.threads import run_in_thread
 
 log = logging.getLogger("corral_agent")
 
-PORT = 53
 RETRY_DELAY = 2.0
 _REASONS = {
-    errno.EADDRINUSE: "Port 53 of {address} is taken{holder}: have the other name server listen on addresses of its "
-    "own.",
-    errno.EACCES: "The agent may not open port 53: run it as root.",
-    errno.EPERM: "The agent may not open port 53: run it as root.",
+    errno.EADDRINUSE: "Port {port} of {address}, where the name server listens, is taken{holder}: have that listen on "
+    "another port.",
+    errno.EACCES: "The agent may not open port {port}: run it as root.",
+    errno.EPERM: "The agent may not open port {port}: run it as root.",
 }
 
 
@@ -34,7 +33,11 @@ class NamesHandler:
     """The name server of one host, from its first document on; `off` is why there is to be none."""
 
     def __init__(
-        self, address: str = SERVICE_ADDRESS, port: int = PORT, resolvers: HostResolvers | None = None, off: str = ""
+        self,
+        address: str = SERVICE_ADDRESS,
+        port: int = NAMES_PORT,
+        resolvers: HostResolvers | None = None,
+        off: str = "",
     ) -> None:
         self._address, self._port = address, port
         self._upstream = Upstream(resolvers or HostResolvers())
@@ -63,7 +66,8 @@ class NamesHandler:
             except OSError as error:
                 text = _REASONS.get(error.errno or 0, f"The name server cannot be opened: {error.strerror}.")
                 holder = await run_in_thread(partial(find_port_holder, self._port)) if "{holder}" in text else ""
-                self._report("error", text.format(address=self._address, holder=f" by {holder}" if holder else ""))
+                held = f" by {holder}" if holder else ""
+                self._report("error", text.format(address=self._address, port=self._port, holder=held))
                 await asyncio.sleep(RETRY_DELAY)
             else:
                 self._report("active", "")

@@ -14,7 +14,7 @@ from typing import Any
 
 from corral_agent.network.document import NetworkDocument, NetworkPolicy
 from corral_agent.network.wireguard import DEVICE
-from corral_agent.service_address import SERVICE_ADDRESS
+from corral_agent.service_address import REDIRECTS, SERVICE_ADDRESS
 
 TABLE = "corral"
 FAMILIES = ("bridge", "ip")
@@ -194,10 +194,27 @@ def _ip_table(document: NetworkDocument) -> str:
     {ours} {trusted} drop
     ip daddr {SERVICE_ADDRESS} jump service
   }}
-  chain passing {{
+{_redirects()}  chain passing {{
     type filter hook forward priority -10; policy accept;
 {bridges}{tunnel}  }}
 {leaving if document.wireguard else ""}"""
+
+
+def _redirects() -> str:
+    """Names and metadata are led to the ports that they listen on.
+
+    Before the engine's own rules: a container that publishes port 80 would else get what others ask of the metadata.
+    """
+    rules = "".join(
+        f"    {protocol} dport {port} dnat to {SERVICE_ADDRESS}:{listening}\n"
+        for protocol, port, listening in REDIRECTS
+    )
+    hooks = "".join(
+        f"  chain redirected_{hook} {{\n    type nat hook {hook} priority -110; policy accept;\n"
+        f"    ip daddr {SERVICE_ADDRESS} jump redirects\n  }}\n"
+        for hook in ("prerouting", "output")
+    )
+    return f"  chain redirects {{\n{rules}  }}\n{hooks}"
 
 
 def _set(name: str, content: str, elements: Sequence[str], kind: str = "set") -> str:

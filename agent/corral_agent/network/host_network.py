@@ -113,7 +113,7 @@ class NetworkDevices:
         except CommandFailed as error:
             if document.policy.mode != "all":
                 raise CommandFailed(f"the network policy cannot be enforced: {error}") from None
-            warning = f"containers could use each other's addresses, since there are no filters: {error}"
+            warning = f"names and metadata are not answered, and containers could use each other's addresses: {error}"
         self._guests = now
         arrived = now - before
         _pin(arrived)

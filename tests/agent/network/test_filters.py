@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from corral_agent.network.document import parse_document
 from corral_agent.network.filters import FAMILIES, Guest, RuleSet, removal, render
 from corral_agent.network.guests import assign, parse_guests
+from corral_agent.service_address import REDIRECTS
 from tests.agent.network.documents import encrypted_document, plain_document
 
 ONE = Guest("veth1", "02:42:0a:2a:04:01", "10.42.4.1")
@@ -179,3 +180,12 @@ def test_those_of_the_agent_before_are_taken_over():
     listed = {"nftables": [{"metainfo": {}}, {"set": {"elem": [{"concat": [ONE.port, ONE.mac, ONE.address]}, "odd"]}}]}
     assert parse_guests(listed) == {ONE}
     assert parse_guests({}) == parse_guests({"nftables": [{"set": {}}]}) == frozenset()
+
+
+def test_names_and_metadata_are_led_to_ports_that_no_container_publishes():
+    text = rules().text
+    for protocol, port, listening in REDIRECTS:
+        assert f"{protocol} dport {port} dnat to 169.254.169.250:{listening}" in text
+    for hook in ("prerouting", "output"):  # before the engine's, which are at -100
+        assert f"type nat hook {hook} priority -110;" in text
+    assert {port for _protocol, port, _listening in REDIRECTS} == {53, 80}
