@@ -49,7 +49,10 @@ def check_new_host(host: Host) -> None:
     """Check the hosts once a new one takes part; a check that is running takes it in by itself.
 
     Not where there are so many that each check is a burden: every host that comes has documents sent to all others.
+    Nor for simulated hosts, which all have the address of the machine that plays them, and no network at all.
     """
+    if host.agent.get("simulated"):
+        return
     row: HostCheck = HostCheck.objects.get_or_create(host=host, defaults={"environment_id": host.environment_id})[0]
     if row.generation != 0:
         return

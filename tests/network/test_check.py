@@ -22,12 +22,22 @@ from apps.network.check_services import network_check
 from apps.network.document import NetworkDocumentSource
 from apps.network.models import HostCheck, HostNetwork, NetworkCheck
 from corral_agent.network.preflight import parse_check
-from tests.network.joined_hosts import answer, join, key
+from tests.network.joined_hosts import add_host, answer, join, key
 
 
 def the_check() -> NetworkCheck:
     row: NetworkCheck = NetworkCheck.all_objects.get()
     return row
+
+
+def test_simulated_hosts_are_checked_only_on_request(lab: Environment):
+    host = add_host(lab, 1)
+    Host.all_objects.filter(pk=host.pk).update(agent={"simulated": True})
+    status = {"state": "active", "reason": "", "publicKey": key(1), "peers": {}}
+    NetworkDocumentSource().on_status(host.pk, status)
+    assert not NetworkCheck.all_objects.exists()
+    network_check(lab, actor=None)
+    assert the_check().generation == 1
 
 
 def test_a_host_that_joins_has_all_hosts_checked_once(lab: Environment):
