@@ -235,7 +235,8 @@ class ServiceRevision(models.Model):
     stack_revision = models.ForeignKey(StackRevision, null=True, on_delete=models.SET_NULL, related_name="+")
     balancer = EncryptedJSONField(default=None, null=True)
     links = models.JSONField(null=True)
-    selector_link = models.TextField(blank=True)
+    # Revisions that another version of the portal writes meanwhile know nothing of it.
+    selector_link = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         ordering = ("-number",)

@@ -25,7 +25,7 @@ from apps.core.errors import Forbidden, Invalid
 from apps.core.models import Setting
 from apps.environments.models import Environment
 from apps.vault.acme import issuance
-from apps.vault.acme.client import AcmeClient, AcmeError, describe_problem
+from apps.vault.acme.client import BAD_NONCE_TRIES, AcmeClient, AcmeError, describe_problem
 from apps.vault.acme.request import check_email, check_names, placeholder, signing_request
 from apps.vault.acme.services import certificate_order
 from apps.vault.acme.signing import key_authorization, load_key, new_key, public_jwk, sign
@@ -148,7 +148,7 @@ def test_a_refused_nonce_is_replaced_but_not_for_ever(server: Any):
     with pytest.raises(AcmeError, match="stale") as refused:
         AcmeClient(DIRECTORY, KEY).register("")
     assert refused.value.kind == "badNonce"
-    assert sum(method == "POST" for method, _url in asked) == 5
+    assert sum(method == "POST" for method, _url in asked) == BAD_NONCE_TRIES
 
 
 @given(

@@ -32,7 +32,10 @@ def docker_part(service: ComposeService, written: Mapping[str, Any], *, first_fo
     found = {alias: ",".join(rules) for alias, rules in service.rules.items() if rules and alias not in elsewhere}
     labels |= {f"{TARGET_LABEL}{alias}": text for alias, text in found.items()}
     image = KIND_IMAGES[BALANCER] if first_form else _SECOND_IMAGE
-    return {**shown_listeners({**written, "labels": labels}, settings), "image": image}
+    shown = {**shown_listeners({**written, "labels": labels}, settings), "image": image}
+    if "labels" in shown:  # those of rules are no labels once they are read, so what is written again has another order
+        shown["labels"] = dict(sorted(shown["labels"].items()))
+    return shown
 
 
 def rancher_part(service: ComposeService, *, first_form: bool) -> dict[str, Any]:
