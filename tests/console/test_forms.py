@@ -90,6 +90,7 @@ def test_a_service_is_made_with_everything_the_form_has(browser_as: Any, at: Any
             "name": "api", "scale": "3", "image": "bb:local", "start": "on", "env": "A=1\nB=two words",
             "portPublic": ["8080", ""], "portPrivate": ["80", "53"], "portProtocol": ["tcp", "udp"],
             "linkService": [str(web.pk)], "linkName": ["front"], "command": "sleep 'a b'", "memory": "64",
+            "awaitPorts": "on",  # the one host can publish 8080 once
         },
         headers=HX,
     )  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 from apps.containers.services import container_act
 from apps.drivers.base import EngineError
 from apps.environments.models import Environment
+from apps.hosts.models import Host
 from apps.hosts.services import host_drain
 from apps.network.models import Address, HostNetwork
 from apps.stacks.models import Service, Stack
@@ -20,7 +21,9 @@ RETAIN = ServiceOptions(address_settings={"retainIp": True})
 @pytest.fixture(autouse=True)
 def _networks(fleet: SimulatedFleet) -> None:
     for number in (1, 2):
-        HostNetwork.objects.filter(pk=fleet.host(number).pk).update(state="active", reason="")
+        host = fleet.host(number)
+        Host.all_objects.filter(pk=host.pk).update(system_container=True, address=f"192.0.2.{number}")
+        HostNetwork.objects.filter(pk=host.pk).update(state="active", reason="", address=f"192.0.2.{number}")
 
 
 def addresses(service: Service, scale: int) -> list[str]:

@@ -145,7 +145,7 @@ def test_a_bundle_takes_the_place_of_the_files(api: ApiClient, shop: Any) -> Non
     ("sent", "field"),
     [
         ({"dockerCompose": "web: ["}, "dockerCompose"),
-        ({"dockerCompose": "web: {}\n"}, "dockerCompose"),
+        ({"dockerCompose": "nothing: {}\n"}, "dockerCompose"),  # `web: {}` is the one that is there
         ({"rancherCompose": "web: {scale: many}"}, "rancherCompose"),
         ({"environment": "no map"}, "environment"),
         ({"note": "x" * 501}, "note"),
