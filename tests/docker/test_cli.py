@@ -71,8 +71,9 @@ def test_a_stack_is_brought_up_watched_entered_upgraded_and_removed(run: Run, en
     assert "color green" in run("corral", "logs", "shop/web").stdout
     assert run("corral", "exec", "shop/web", "--", "sh", "-c", "echo inside; exit 7", code=7).stdout == "inside\n"
 
+    # As in a terminal, also where the tests themselves run in the background and ignore the signal.
     following = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(tmp_path / "corral"), "logs", "-f", "shop/web"],
+        ["env", "--default-signal=INT", sys.executable, "-I", "-S", str(tmp_path / "corral"), "logs", "-f", "shop/web"],
         cwd=tmp_path,
         env=environ,
         stdout=subprocess.PIPE,
