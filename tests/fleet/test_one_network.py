@@ -325,7 +325,7 @@ def test_another_environment_reads_nothing(shop: Shop):
     (address,) = shop.addresses(client)
     api = shop.new_environment("other")
     shop.join(api, 3)
-    # It publishes the ports at which it finds names and metadata: neither is in the other's way.
+    # It publishes the ports at which it finds names and metadata.
     api.deploy("spies", "spy", 1, ports=["80:80/tcp", "53:53/udp"], command=SLEEP, stopSignal="SIGKILL")
     (spy,) = api.until_running("spies_spy", 1, seconds=PATIENCE)
     shop.places["spy"] = shop.fleet.hosts[3], spy["externalId"]
