@@ -319,13 +319,12 @@ def test_containers_read_who_they_are_and_wait_for_news(shop: Shop):
         assert [each.result(60) for each in waiting] == ["second", "second"]
 
 
-def test_another_environment_reads_nothing(shop: Shop):
+def test_another_environment_reads_nothing(shop: Shop):  # though it publishes the ports of names and metadata
     shop.look()
     client = shop.on_host("shop_client", 1)
     (address,) = shop.addresses(client)
     api = shop.new_environment("other")
     shop.join(api, 3)
-    # It publishes the ports at which it finds names and metadata.
     api.deploy("spies", "spy", 1, ports=["80:80/tcp", "53:53/udp"], command=SLEEP, stopSignal="SIGKILL")
     (spy,) = api.until_running("spies_spy", 1, seconds=PATIENCE)
     shop.places["spy"] = shop.fleet.hosts[3], spy["externalId"]
