@@ -156,7 +156,7 @@ def test_one_lost_on_the_engine_is_seen_replaced(watched: Page, terminal: docker
     chip = watched.locator("tr[id^=container-]").filter(has=watched.get_by_role("link", name=name, exact=True))
     expect(chip.locator("a.chip")).to_have_attribute("href", re.compile(f"{published}$"), timeout=30_000)
     expect(rows(watched, "running")).to_have_count(10, timeout=30_000)
-    assert ports(watched)[name] != before
+    assert ports(watched)[name] == before  # who knows its address finds it again
     assert answer(ports(watched)[name])
 
 

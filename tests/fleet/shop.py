@@ -40,6 +40,8 @@ class Shop:
 
     def open(self) -> None:
         """Register the hosts, and wait for the managed network."""
+        for engine in self.fleet.engines.values():  # what another portal left runs under the same names
+            engine.remove_containers()
         self.join(self.api, 1, 2)
 
     def join(self, api: Api, *numbers: int) -> None:
