@@ -157,7 +157,13 @@ def test_a_dialog_comes_back_too_but_never_a_password(page: Page, browser_sessio
 def test_lost_cookies_are_said_in_words(page: Page, browser_session: BrowserSession, shop: Any):
     browser_session.allow_complaints("status of 403")
     page.goto(console_path(shop[1], "services"))
-    page.context.clear_cookies(name="corral_csrf")
+
+    def lose(route: Route) -> None:
+        """Just before they are sent: whatever the page reads meanwhile sets another one."""
+        page.context.clear_cookies(name="corral_csrf")
+        route.continue_()
+
+    page.route(lambda _url: True, lambda route: lose(route) if route.request.method == "POST" else route.fallback())
     page.get_by_role("button", name="One more").click()
     expect(page.locator("#toasts")).to_contain_text("Reload the page")
 
