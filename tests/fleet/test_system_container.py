@@ -182,4 +182,5 @@ def test_a_host_that_leaves_has_nothing_left(site: MixedSite):
     assert ("corral" in links, "169.254.169.250" in links) == (False, False), links
     assert "corral" not in site.host.run("nft", "list", "tables")
     assert "corral" not in {each["Name"] for each in site.host.terminal.networks()}
-    assert [tag for each in site.host.terminal.images() for tag in each["RepoTags"] or () if "corral" in tag] == []
+    images = {tag for each in site.host.terminal.images() for tag in each["RepoTags"] or () if "corral" in tag}
+    assert images <= {"corral/haproxy:2.6"}  # of a balancer that another portal had on this engine
