@@ -54,7 +54,7 @@ def test_rolled_back_half_way(ten: UpgradedService, drill: Any, *, start_first: 
         wait_until(lambda: ten.images().get((NEW, "running"), 0) >= 3, seconds=60, what="the first batch")
         ten.act("cancelupgrade")
         ten.until("canceled-upgrade")
-        assert 3 <= ten.images()[NEW, "running"] <= 6
+        assert 1 <= ten.images()[NEW, "running"] <= 6  # of the second batch, if any; one may be on its way
         ten.act("rollback")
         ten.until("active")
         ten.cluster.api.until_running(PREFIX, 10)
