@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +17,12 @@ from tests.drill.cluster import registration_url
 from tests.drill.host_agent import HostAgent
 from tests.fleet.fleet import TLS, Fleet
 
-pytestmark = pytest.mark.docker
+# Three hosts were not connected within three minutes when another module had used the engines just before: on request,
+# until that is understood.
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(not os.environ.get("SYSTEM_CONTAINER"), reason="SYSTEM_CONTAINER=1 runs it"),
+]
 
 NAME = "corral-system"
 
