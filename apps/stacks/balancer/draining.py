@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -15,9 +15,10 @@ from apps.containers.departure import LEAVING_SINCE, leaving_since
 from apps.containers.models import Container
 from apps.core.defaults import setting_int
 from apps.stacks.balancer.certificates import balancers_with
+from apps.stacks.balancer.finding import active_balancers
 from apps.stacks.balancer.quoting import section_name
 from apps.stacks.models import Service
-from apps.stacks.service_options import ALIAS, BALANCER
+from apps.stacks.service_options import ALIAS
 from apps.vault.models import Certificate
 
 DRAIN_SETTING = "lb.drain.seconds"
@@ -88,7 +89,7 @@ def balancers_of(row: Container) -> list[Service]:
     Two queries, whatever there is. Most environments have none, and each step of each container comes here: the second
     one takes four times as long.
     """
-    rows = _balancers(row.environment_id)
+    rows = active_balancers(row.environment_id)
     if not rows.exists():
         return []
     mine = Q(links__target__members__container=row.pk)
@@ -99,13 +100,6 @@ def balancers_of(row: Container) -> list[Service]:
     return list(rows.filter(mine | through_alias).only("pk", "uuid", "name", "status").distinct())
 
 
-def _balancers(environment_id: int | None) -> QuerySet[Service]:
-    rows: QuerySet[Service] = Service.all_objects.filter(
-        environment=environment_id, kind=BALANCER, removed=None, desired="active"
-    )
-    return rows
-
-
 def balancers_to_requeue(row: Container) -> Iterable[tuple[str, int]]:
     """The balancers to requeue when one of their targets' containers comes, goes or changes its health."""
     return [("service", each.pk) for each in balancers_of(row)] if row.keep_running or not row.spread_key else []
@@ -113,7 +107,7 @@ def balancers_to_requeue(row: Container) -> Iterable[tuple[str, int]]:
 
 def balancers_of_target(row: Service) -> Iterable[tuple[str, int]]:
     """The balancers to requeue when a service that they lead to changes."""
-    rows = _balancers(row.environment_id)
+    rows = active_balancers(row.environment_id)
     if not rows.exists():
         return []
     mine = Q(links__target=row.pk) | Q(links__target__links__target=row.pk, links__target__kind=ALIAS)
@@ -123,7 +117,7 @@ def balancers_of_target(row: Service) -> Iterable[tuple[str, int]]:
 def balancers_of_certificate(row: Certificate) -> Iterable[tuple[str, int]]:
     """The balancers to requeue when a certificate that they show is renewed; any may be asked for one's proof."""
     if row.acme and row.is_placeholder:
-        return [("service", key) for key in _balancers(row.environment_id).values_list("pk", flat=True)]
+        return [("service", key) for key in active_balancers(row.environment_id).values_list("pk", flat=True)]
     return [("service", each.pk) for each in balancers_with([row.pk]).get(row.pk, ())]
 
 

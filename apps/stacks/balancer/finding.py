@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -141,11 +141,19 @@ def finding_of(row: Service, containers: Iterable[Container]) -> FoundByBalancer
     return FoundByBalancers(found, row.status.get(AWAITED) or {}, limit, timezone.now())
 
 
+def active_balancers(environment_id: int | None) -> QuerySet[Service]:
+    """The balancers of an environment that are to run."""
+    rows: QuerySet[Service] = Service.all_objects.filter(
+        environment=environment_id, kind=BALANCER, removed=None, desired="active"
+    )
+    return rows
+
+
 def _balancers_of(row: Service) -> Iterable[Service]:
     """The active balancers that lead to the service, to an alias of it, or to a service that selects its containers."""
     to_it = Q(links__target=row.pk) | Q(links__target__links__target=row.pk, links__target__kind=ALIAS)
     to_it |= Q(links__target__members__container__spread_key=str(row.uuid))
-    rows = Service.all_objects.filter(environment=row.environment_id, kind=BALANCER, removed=None, desired="active")
+    rows = active_balancers(row.environment_id)
     if not rows.exists():  # as in most environments: what follows takes much longer
         return []
     return rows.filter(to_it).select_related("stack").only("name", "status", "stack__name").distinct()
