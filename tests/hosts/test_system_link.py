@@ -122,7 +122,7 @@ def test_the_connection_ends_with_the_session(tmp_path: Path):
     asyncio.run(main())
 
 
-def test_it_leaves_when_it_is_told_to_and_stays_away(tmp_path: Path):
+def test_it_leaves_on_request_and_stays_away(tmp_path: Path):
     async def main() -> None:
         async with running(tmp_path, keys.create_private_key()) as path:
             assert (tmp_path / "state").exists()
