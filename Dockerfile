@@ -16,7 +16,7 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashe
 FROM python:3.11-slim-bookworm
 RUN apt-get update \
   && apt-get install -y --no-install-recommends libldap-2.5-0 libsasl2-2 tini \
-    iproute2 nftables wireguard-go wireguard-tools \
+    git openssh-client iproute2 nftables wireguard-go wireguard-tools \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=packages /venv /venv

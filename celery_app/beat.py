@@ -13,6 +13,7 @@ from typing import Any
 PERIODS: dict[str, float] = {
     "resync": 2,  # queue the rows that are due: what bounds how long a lost requeue is lost
     "judge-upgrades": 30,
+    "follow-images": 30,  # a round asks registries for its share of an hour's questions
     "fail-overdue-operations": 10,
     "warn-if-open-mode": 60,
     "delete-expired-rows": 600,

@@ -51,6 +51,11 @@ class CheckRunner:
         self.version = -1
         self.number = 0
 
+    @property
+    def count(self) -> int:
+        """How many checks are made."""
+        return len(self._watched)
+
     def apply(self, version: int, checks: Mapping[str, Check]) -> None:
         """Make these checks from now on; those that stay as they were go on undisturbed."""
         self.version = version

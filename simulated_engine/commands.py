@@ -14,6 +14,7 @@ from simulated_engine.runtime import Runtime
 PROMPT = b"/ # "
 _SHELLS = {"sh", "/bin/sh", "ash", "bash", "/bin/bash"}
 _STAYING = {"cat", "sleep"}
+_READING = {"cat"}
 _TO_CONTAINER_LOG = "> /proc/1/fd/1"
 _DEFAULT_SIZE = (80, 24)
 _NOT_FOUND, _INTERRUPTED, _KILLED = 126, 130, 137  # as runc and shells report them
@@ -126,6 +127,13 @@ class CommandSession:
             return
         for key in data:
             self._type_key(bytes([key]))
+
+    def end_input(self) -> None:
+        """The end of the input: what was reading it ends, a command that runs by itself goes on."""
+        is_reading = self._is_shell or self.command[0].rpartition("/")[2] in _READING
+        if not self.tty and self.exit_code is None and is_reading:
+            self._write_out(self._line)
+            self.end(0)
 
     def _type_key(self, key: bytes) -> None:
         if key == b"\x04" and not self._line:

@@ -24,6 +24,7 @@ class SimulatedContainer:
     body: Mapping[str, Any]
     created_at: int
     log: ContainerLog
+    image_id: str = ""
     status: str = "created"
     exit_code: int = 0
     oom_killed: bool = False
@@ -34,6 +35,7 @@ class SimulatedContainer:
     restarts: int = 0
     ports: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, list[str]] = field(default_factory=dict)  # in networks that it was connected to later
     unnamed_volumes: dict[str, str] = field(default_factory=dict)
     revision: int = 0
     run: int = 0

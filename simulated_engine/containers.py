@@ -16,6 +16,7 @@ from simulated_engine.logs import ContainerLog
 from simulated_engine.networks import SimulatedNetworks, requested_networks
 from simulated_engine.runtime import Runtime
 from simulated_engine.validation import validate_body, validate_name
+from simulated_engine.volumes import SimulatedVolumes
 
 # Exit codes are 128 and the number of the signal. Any other signal is ignored by what runs here.
 _FATAL_SIGNALS = {"KILL": 137, "9": 137, "TERM": 143, "15": 143, "INT": 130, "2": 130, "QUIT": 131, "3": 131}
@@ -28,8 +29,16 @@ class SimulatedContainers:
     Callers on several threads hold `lock` around every call; the engine's own timers take it themselves.
     """
 
-    def __init__(self, runtime: Runtime, events: EventBus, images: SimulatedImages, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        events: EventBus,
+        images: SimulatedImages,
+        volumes: SimulatedVolumes,
+        lock: threading.RLock,
+    ) -> None:
         self._runtime, self._events, self._images, self._lock = runtime, events, images, lock
+        self._volumes = volumes
         self.networks = SimulatedNetworks(runtime, events)
         self.by_id: dict[str, SimulatedContainer] = {}
         self._ids: dict[str, str] = {}
@@ -54,17 +63,18 @@ class SimulatedContainers:
     def create(self, name: str, body: Mapping[str, Any]) -> SimulatedContainer:
         """A new container, with a name of its own if none is given. Raises `EngineApiError`."""
         validate_body(body)
-        self._images.require(str(body["Image"]))
+        image_key = self._images.id_of(str(body["Image"]))
         name = validate_name(name) if name else f"sim_{self._runtime.random_hex(4)}"
         self._check_name_free(name)
         now, log = self._runtime.now(), ContainerLog(self._runtime.max_log_lines)
-        container = SimulatedContainer(self._runtime.random_hex(32), name, body, now, log)
+        container = SimulatedContainer(self._runtime.random_hex(32), name, body, now, log, image_key)
         container.unnamed_volumes = {path: self._runtime.random_hex(32) for path in container.unnamed_paths}
         FailureScript.from_labels(container.labels).raise_if_scripted("create")
         container.addresses = dict.fromkeys(requested_networks(container), "")
         # Hashed before anything is registered: a value that cannot be must not leave half a container behind.
         for item in dict.fromkeys(container.labels.items()):
             self._labels.setdefault(item, {})[container.id] = None
+        self._volumes.mount(container)
         self.by_id[container.id], self._ids[name] = container, container.id
         self.publish(container, "create")
         return container
@@ -234,6 +244,7 @@ class SimulatedContainers:
             self._labels[item].pop(container.id, None)
             if not self._labels[item]:
                 del self._labels[item]
+        self._volumes.unmount(container)
         self.publish(container, "destroy")
         container.notify()
 

@@ -30,9 +30,9 @@ class EngineCore:
         self.lock = threading.RLock()
         self.events = EventBus(self.runtime.now)
         self.images = SimulatedImages(self.runtime, self.events)
-        self.containers = SimulatedContainers(self.runtime, self.events, self.images, self.lock)
+        self.volumes = SimulatedVolumes(self.runtime, self.events)
+        self.containers = SimulatedContainers(self.runtime, self.events, self.images, self.volumes, self.lock)
         self.networks = self.containers.networks
-        self.volumes = SimulatedVolumes(self.runtime)
         self.commands = CommandSessions(self.runtime)
         self._started_at = self.runtime.now()
 

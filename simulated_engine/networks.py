@@ -161,12 +161,13 @@ class SimulatedNetworks:
             self._ports.get((port, protocol), []).remove(address)
         container.addresses, container.ports = dict.fromkeys(container.addresses, ""), {}
 
-    def connect(self, name: str, container: SimulatedContainer) -> None:
-        """Connect a container. Raises `EngineApiError`."""
+    def connect(self, name: str, container: SimulatedContainer, aliases: Iterable[str] = ()) -> None:
+        """Connect a container, under these names too. Raises `EngineApiError`."""
         network = self.get(name)
         if network.name in container.addresses:
             raise EngineApiError(403, f"endpoint with name {container.name} already exists in network {network.name}")
         container.addresses[network.name] = network.join(container.id) if container.running else ""
+        container.aliases[network.name] = list(aliases)
         container.revision += 1
 
     def disconnect(self, name: str, container: SimulatedContainer) -> None:

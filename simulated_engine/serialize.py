@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from simulated_engine.container import SimulatedContainer
-from simulated_engine.images import image_id
 from simulated_engine.networks import SimulatedNetwork, endpoints
 from simulated_engine.timestamps import to_rfc3339
 
@@ -21,7 +20,7 @@ def container_summary(container: SimulatedContainer, now: int) -> Json:
         "Id": container.id,
         "Names": [f"/{container.name}"],
         "Image": container.image,
-        "ImageID": image_id(container.image),
+        "ImageID": container.image_id,
         "Command": " ".join(container.command),
         "Created": container.created_at // 10**9,
         "State": container.status,
@@ -60,7 +59,9 @@ def _endpoint(container: SimulatedContainer, name: str, address: str) -> Json:
     requested = endpoints(container).get(name) or {}
     mac = str(requested.get("MacAddress") or container.body.get("MacAddress") or "")
     fixed = {"IPAMConfig": requested["IPAMConfig"], "MacAddress": mac} if requested.get("IPAMConfig") else {}
-    return {"IPAddress": address, "Aliases": None, **fixed}
+    aliases = requested.get("Aliases") or container.aliases.get(name)
+    links = {"Links": requested["Links"]} if requested.get("Links") else {}
+    return {"IPAddress": address, "Aliases": aliases or None, **links, **fixed}
 
 
 def _mounts(container: SimulatedContainer) -> list[Json]:
@@ -91,7 +92,7 @@ def container_details(container: SimulatedContainer) -> Json:
         "Created": to_rfc3339(container.created_at),
         "Path": container.command[0],
         "Args": container.command[1:],
-        "Image": image_id(container.image),
+        "Image": container.image_id,
         "RestartCount": container.restarts,
         "Driver": "memory",
         "State": _state(container),

@@ -107,7 +107,9 @@ class AgentApi:
             "journal": {"first": self._journal.first, "last": self._journal.last},
             "readOnly": self._read_only,
             "checks": not self._read_only,
+            "checkCount": self._checks.count,
             "documents": [] if self._read_only else self._documents.names,
+            "documentDigests": {} if self._read_only else self._documents.digests,
         }
 
     async def _events(self, query: dict[str, str]) -> Any:

@@ -7,6 +7,7 @@ the agent starts, before the portal is reached.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -48,6 +49,7 @@ class HostDocuments:
         self._folder = folder / "documents"
         self._handlers = dict(handlers)
         self._versions: dict[str, int] = {}
+        self._digests: dict[str, str] = {}
         self._changed = asyncio.Event()
         self.number = 0
 
@@ -55,6 +57,11 @@ class HostDocuments:
     def names(self) -> list[str]:
         """Which documents are taken here."""
         return sorted(self._handlers)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of each document applied here, so that a portal that comes back need not send what it finds here."""
+        return dict(self._digests)
 
     def start(self) -> None:
         """Start every handler, and apply what was kept; a document that is damaged or refused waits for the portal."""
@@ -81,6 +88,7 @@ class HostDocuments:
             raise DocumentRefused("it has no version")
         self._handlers[name].apply(document)
         self._versions[name] = version = document["version"]
+        self._digests[name] = _digest_of(document)
         self._note_change()
         return int(version)
 
@@ -112,3 +120,9 @@ class HostDocuments:
     async def close(self) -> None:
         """End all handlers; one that fails keeps no other from ending."""
         await asyncio.gather(*(handler.close() for handler in self._handlers.values()), return_exceptions=True)
+
+
+def _digest_of(document: Mapping[str, Any]) -> str:
+    """The SHA-256 of what the document says, as the portal computes it; its version is only the time of sending."""
+    said = {key: value for key, value in document.items() if key != "version"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -15,7 +15,7 @@ from corral_agent.engine import Engine, EngineUnreachable, stream_get
 from corral_agent.engine_proxy.streams import MessageReader
 from corral_agent.journal import Journal
 
-_RETRY_DELAY = 2.0
+_RETRY_DELAY = 0.5  # the socket is this machine's own; until events come, nobody hears of containers that start again
 _LINE_LIMIT = 1024 * 1024
 _MAX_REPLAYED = 256  # as many events as an engine remembers
 _OVERLAP = 0.001

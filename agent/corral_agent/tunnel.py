@@ -23,7 +23,8 @@ log = logging.getLogger("corral_agent")
 SOCKET = "/var/run/docker.sock"
 _USER = "corral"
 _CIPHER = "aes128-gcm@openssh.com"  # authenticated by itself, and done in hardware by most processors
-_OPEN_TIMEOUT = _LOGIN_TIMEOUT = 20.0
+_OPEN_TIMEOUT = 20.0
+_LOGIN_TIMEOUT = 90.0  # after a restart all agents connect at once, and the portal lets them in one after the other
 _PING = 20.0
 _KEEPALIVE, _KEEPALIVE_MISSES = 5, 3  # a silent portal is noticed after 15 s
 _MAX_MESSAGE = 4 * 1024 * 1024

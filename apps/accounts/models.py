@@ -19,6 +19,7 @@ from apps.accounts.lifecycle import ACCOUNT, API_KEY
 from apps.accounts.login.models import RecoveryCode, Session, Totp
 from apps.accounts.provider_config import OTHER_SERVER, ProviderConfig
 from apps.accounts.providers.registry import MAX_KIND_LENGTH, AnyProvider, provider_of
+from apps.accounts.saved_filters import SavedFilter  # noqa: F401 - a model: Django looks for it here
 from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.core.errors import Conflict
 from apps.core.models import Managed

@@ -43,9 +43,16 @@ def _page_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
     pages = [
         (_("Stacks"), "stacks", "stack-2"),
         (_("Recently deleted"), "deleted", "trash"),
+        (_("Adopt what runs"), "adopt", "eye"),
         (_("Containers"), "containers", "box"),
         (_("Hosts"), "hosts", "server"),
+        (_("Images"), "images", "stack-2"),
+        (_("Volumes"), "volumes", "database"),
         (_("Certificates"), "certificates", "file-text"),
+        (_("Registries"), "registries", "download"),
+        (_("Catalog"), "catalog", "apps"),
+        (_("Catalogs"), "catalog-sources", "apps"),
+        (_("Updates"), "updates", "refresh"),
         (_("Topology"), "topology", "topology-star-3"),
         (_("Network"), "network", "plug-connected"),
         (_("Activity"), "activity", "activity"),
@@ -53,7 +60,11 @@ def _page_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
         (_("Add stack"), "stack-new", "plus"),
         (_("Add container"), "container-new", "plus"),
         (_("Add host"), "host-add", "plus"),
+        (_("Add volume"), "volume-new", "plus"),
+        (_("Clean up volumes"), "volumes-prune", "eraser"),
         (_("Add certificate"), "certificate-new", "plus"),
+        (_("Add registry"), "registry-new", "plus"),
+        (_("Add catalog"), "catalog-source-new", "plus"),
     ]
     found = [SearchHit(title, ctx.url(name), icon, _("Go to")) for title, name, icon in pages]
     found += [SearchHit(title, reverse(f"console:{name}"), icon, _("Go to")) for title, name, icon in _site_pages(ctx)]
@@ -65,8 +76,12 @@ def _site_pages(ctx: RequestContext) -> list[tuple[str, str, str]]:
     everybody = [
         (_("Overview"), "home", "home"),
         (_("Environments"), "environments", "layout-grid"),
+        (_("All environments"), "everything", "list-check"),
+        (_("What runs where"), "where", "table"),
+        (_("Promotions"), "promotions", "route"),
         (_("Add environment"), "environment-new", "plus"),
         (_("Account API keys"), "account-keys", "key"),
+        (_("Log a program in"), "device-login", "device-desktop"),
         (_("Change password"), "password", "lock"),
         (_("Second factor"), "factor", "shield-lock"),
         (_("Your sessions"), "sessions", "device-desktop"),
@@ -77,6 +92,8 @@ def _site_pages(ctx: RequestContext) -> list[tuple[str, str, str]]:
         (_("Add account"), "account-new", "plus"),
         (_("Roles"), "roles", "shield-lock"),
         (_("Access control"), "access", "lock"),
+        (_("Registries for all environments"), "shared-registries", "download"),
+        (_("Catalogs for all environments"), "site-catalogs", "apps"),
         (_("Processes"), "processes", "list-check"),
         (_("Settings"), "settings", "settings"),
     ]

@@ -56,7 +56,8 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def set_security_headers(response: ResponseT, *, inline_styles: bool = False) -> ResponseT:
     """Set the headers of every console response; only terminals need inline styles."""
-    response[content_policy.HEADER] = content_policy.content_policy(inline_styles=inline_styles)
+    policy = content_policy.content_policy(inline_styles=inline_styles)
+    response.headers.setdefault(content_policy.HEADER, policy)  # a picture has a stricter one of its own
     response.headers.setdefault("Cache-Control", "private, no-cache")
     patch_vary_headers(response, ["Cookie", "HX-Request"])
     return response

@@ -11,16 +11,18 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.check_sharing import TARGET
 from apps.containers.deployment_units import peers_in_unit, peers_label
 from apps.containers.endings import CurrentRun
 from apps.containers.launch.engine_body import engine_body
 from apps.containers.managed_network import NotYet, ensure_network, local_network_name, managed_endpoint
 from apps.containers.models import Container
 from apps.containers.name_servers import with_name_server
-from apps.containers.network_checks import TARGET, check_target, combined_health, subnet_of
+from apps.containers.network_checks import check_target, combined_health, doubt_seconds, subnet_of
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
 from apps.containers.published_ports import with_host_ports
 from apps.containers.selectors import find_container
+from apps.core.defaults import setting
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
     CreateRequest,
@@ -33,6 +35,7 @@ from apps.drivers.base import (
 )
 
 UUID_LABEL = "io.rancher.container.uuid"
+PREFIX_LABEL = "io.corral.container.prefix"  # what its name on the engine begins with: the setting may change later
 NAME_WAIT = timedelta(seconds=30)
 
 # What this process is doing on engines at this moment, by the container's uuid: these events need no requeue.
@@ -83,13 +86,15 @@ def is_own_action(uuid: str, action: str) -> bool:
 def create_container(row: Container, engine: Driver) -> str:
     """Make the row's container and return its engine id; finds the one created by an earlier reconcile that was killed.
 
-    The row's name is used; where somebody else's container holds it, the name gets a piece of the row's uuid.
-    Raises `NameStillTaken` while one of ours that is on its way out holds it.
+    The row's name is used, behind the prefix of the installation; where somebody else's container holds it, the name
+    gets a piece of the row's uuid. Raises `NameStillTaken` while one of ours that is on its way out holds it.
     """
-    body, network = _build_body(row, engine)
+    prefix = setting("container.name.prefix")
+    body, network = _build_body(row, engine, prefix)
     enforce_body_policy(row, body, engine, network)
     is_checked = not body_mounts_volumes(body)
-    for name in (row.name, _second_name(row)):
+    names = _engine_names(row, prefix)
+    for name in names:
         try:
             created = _create(row, engine, CreateRequest(name, body))
         except EngineConflict:
@@ -100,7 +105,7 @@ def create_container(row: Container, engine: Driver) -> str:
                 raise NameStillTaken(f"Waits for the earlier {row.name} to go.") from None
         else:
             return created if is_checked else _require_allowed_mounts(row, engine, created)
-    raise EngineConflict(f"The names {row.name} and {_second_name(row)} are both in use on {row.host}.")
+    raise EngineConflict(f"The names {' and '.join(names)} are both in use on {row.host}.")
 
 
 def _require_allowed_mounts(row: Container, engine: Driver, created: str) -> str:
@@ -146,7 +151,7 @@ def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
         return engine.create(request)
 
 
-def _build_body(row: Container, engine: Driver) -> tuple[dict[str, Any], str]:
+def _build_body(row: Container, engine: Driver, prefix: str) -> tuple[dict[str, Any], str]:
     """The create body, and the network of its environment that the container is to be in."""
     config = with_host_ports(row, with_name_server(row))
     managed = config.network_mode == "managed"
@@ -157,17 +162,21 @@ def _build_body(row: Container, engine: Driver) -> tuple[dict[str, Any], str]:
         network_id = _resolve_engine_id(row, config.network_container_id)
     endpoint = managed_endpoint(row, engine) if managed else None
     network = ensure_network(row, engine) if managed else local_network_name(row.environment.uuid)
+    if networks := network_names(row):
+        network = networks[0]
     body = engine_body(
         config,
         labels={
             UUID_LABEL: str(row.uuid),
             "io.rancher.container.name": row.name,
+            **({PREFIX_LABEL: prefix} if prefix else {}),
             **row.tags,
             **peers_label(members),
         },
         network=network if managed else None,
+        bridge=next(iter(network_names(row)), None),
         endpoint=endpoint,
-        aliases=[row.name, *row.aliases],
+        aliases=list(dict.fromkeys([row.name, *row.aliases, *(row.networks[0]["aliases"] if row.networks else ())])),
         peer=network_id,
         volumes_from=[
             *(_resolve_engine_id(row, reference) for reference in config.data_volumes_from),
@@ -175,6 +184,25 @@ def _build_body(row: Container, engine: Driver) -> tuple[dict[str, Any], str]:
         ],
     )
     return _with_kept_volumes(body, row.status.get(KEPT_VOLUMES) or {}), network
+
+
+def network_names(row: Container) -> list[str]:
+    """The networks of its engine that a container is made in, which somebody else made; the first one is its mode."""
+    is_inside = bool(row.networks) and row.config.network_mode == "bridge"
+    return [each["name"] for each in row.networks] if is_inside else []
+
+
+def is_made_here(row: Container, seen: EngineContainer) -> bool:
+    """Whether the portal made what the engine shows: others have the row taken over, and carry no label of it."""
+    return seen.labels.get(UUID_LABEL) == str(row.uuid)
+
+
+def connect_networks(row: Container, engine: Driver, external_id: str) -> None:
+    """Connect a container to all of its networks before it starts: older engines create one in a single network."""
+    seen = engine.inspect(external_id)
+    for each in row.networks if is_made_here(row, seen) and network_names(row) else ():
+        if each["name"] not in seen.networks:
+            engine.connect_network(each["name"], seen.id, aliases=[row.name, *row.aliases, *each["aliases"]])
 
 
 def _with_kept_volumes(body: dict[str, Any], kept: Mapping[str, str]) -> dict[str, Any]:
@@ -234,24 +262,25 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
         message=messages.get(state, ""),
         status={**row.status, **_observed_details(seen), "run": run, **({TARGET: target} if row.network_check else {})},
         fields=fields,
-        requeue_after=2.0 if state == "restarting" else None,
+        requeue_after=2.0 if state == "restarting" else doubt_seconds(row),
     )
 
 
 def heal_name(row: Container, engine: Driver, seen: EngineContainer) -> EngineContainer:
     """Give it its name back where somebody renamed it on the engine, unless that name is taken there by now."""
-    if row.native or not seen.name or seen.name in {row.name, _second_name(row)}:
+    first, second = _engine_names(row, seen.labels.get(PREFIX_LABEL, ""))
+    if row.native or not seen.name or seen.name in {first, second}:
         return seen
     try:
-        engine.rename(seen.id, row.name)
+        engine.rename(seen.id, first)
     except (EngineConflict, EngineRefused):
         return seen
-    return replace(seen, name=row.name)
+    return replace(seen, name=first)
 
 
-def _second_name(row: Container) -> str:
-    """The name on the engine where somebody else's container holds the row's."""
-    return f"{row.name[:100]}_{str(row.uuid)[:8]}"
+def _engine_names(row: Container, prefix: str) -> tuple[str, str]:
+    """The name on the engine, and the one where somebody else's container holds it."""
+    return f"{prefix}{row.name}", f"{prefix}{row.name[:100]}_{str(row.uuid)[:8]}"
 
 
 def _exit_message(seen: EngineContainer) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
@@ -36,11 +36,11 @@ def read_fleet(
     *,
     with_ports: bool,
     with_neighbours: bool,
-    but_those_of: str = "",
+    but_those_of: Collection[str] = (),
 ) -> Fleet:
     """The hosts as they are now; ports and the containers there only for whom they matter.
 
-    `but_those_of` is the spread key of containers whose ports count as free.
+    `but_those_of` are the spread keys of containers whose ports count as free.
     """
     ports = _ports_by_host(environment_id, but_those_of) if with_ports else {}
     neighbours = _neighbours(environment_id) if with_neighbours else []
@@ -107,15 +107,15 @@ def _occupants(environment_id: int) -> QuerySet[Container]:
     return rows.exclude(desired__in=("removed", "purged", "stopped"))
 
 
-def _ports_by_host(environment_id: int, but_those_of: str = "") -> PortsByHost:
+def _ports_by_host(environment_id: int, but_those_of: Collection[str] = ()) -> PortsByHost:
     """The ports that containers of the environment hold or will hold, per host, each with who that is.
 
-    Theirs, and those chosen for them; `but_those_of` leaves out containers with this spread key.
+    Theirs, and those chosen for them; `but_those_of` leaves out containers with these spread keys.
     """
     found: PortsByHost = defaultdict(dict)
     rows = _occupants(environment_id).exclude(fixed_ports=[])
     if but_those_of:
-        rows = rows.exclude(spread_key=but_those_of)
+        rows = rows.exclude(spread_key__in=but_those_of)
     for host_id, ports, name, tags in rows.values_list("host", "fixed_ports", "name", "tags"):
         found[host_id].update(dict.fromkeys(((p[0], p[1], p[2]) for p in ports), holder_in_words(name, tags)))
     for host_id, number, protocol, name, tags in numbers_by_host(environment_id, but_those_of):

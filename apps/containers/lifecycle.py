@@ -1,4 +1,4 @@
-"""The life cycles of containers and pulls (v1 contract, section 5: `instance`), and the next step of a container."""
+"""The life cycles of containers (v1 contract, section 5: `instance`) and of work on images; a container's next step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,17 @@ PULL = LifeCycle(
     "pull",
     {
         "create": transition_to("pulled", "", "pulling", "operate"),
-        "again": transition_to("pulled", "pulled error", "pulling", "operate"),
+        "again": transition_to("pulled", "pulled error cancelled", "pulling", "operate"),
+        "cancel": transition_to("cancelled", "requested pulling", "cancelling", "operate", end="error"),
+    },
+    also_transitional=frozenset({"requested"}),
+)
+
+IMAGE_REMOVAL = LifeCycle(
+    "imageRemoval",
+    {
+        "create": transition_to("finished", "", "removing", "hosts"),
+        "remove": transition_to("removed", "requested removing", "cancelling", "hosts"),
     },
 )
 
@@ -84,6 +94,14 @@ def _step_of_running(desired: DesiredContainer, seen: str, *, active: bool) -> S
 def pull_retry_delay(tries: int) -> float:
     """Seconds to wait before an image is pulled again after `tries` failures: 15, 30, 60 ... up to five minutes."""
     return float(min(300, 15 * 2 ** min(tries - 1, 5)))
+
+
+def rate_limit_delay(tries: int) -> float:
+    """Seconds to wait while the registry says that it was asked too often: 5 minutes, 10, 20 ... up to an hour.
+
+    Registries count for hours, and some count what they refuse.
+    """
+    return float(min(3600, 300 * 2 ** min(tries - 1, 4)))
 
 
 def crash_restart_delay(crashes: int) -> float:

@@ -8,8 +8,9 @@ from django.db import models
 from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.lifecycle import CONTAINER, PULL
+from apps.containers.lifecycle import CONTAINER, IMAGE_REMOVAL, PULL
 from apps.core.encrypted import EncryptedJSONField
+from apps.core.models import TenantManager
 from apps.environments.models import Environment, TenantRow
 from apps.hosts.models import Host
 
@@ -25,7 +26,9 @@ class Container(TenantRow):
     are the network names and engine labels their owner gave them, `avoid_host` the host a successor should not go to,
     `restart_mark` counts the restarts requested, `reserved_memory` (bytes) and `reserved_milli_cpu` are what its
     configuration reserves, where they can be summed up. `deployment_unit` is what the containers of one unit have in
-    common, which are on one host, and `launch_name` says which of them this is. `retained_address` names the place of
+    common, which are on one host, and `launch_name` says which of them this is. `networks` are networks of its engine
+    that were there before it, by `name` with the `aliases` that it has in them: one that was made in mode `bridge` is
+    in these instead of the default bridge. `retained_address` names the place of
     a service whose address is kept when its container is replaced, `slot_key` the place whose published ports are kept.
     Observed: `host` (the scheduler's), `external_id`, `address`, `health`, `placement` (the scheduler's trace),
     `first_running`, `start_count`.
@@ -52,6 +55,7 @@ class Container(TenantRow):
     launch_name = models.CharField(max_length=63, blank=True)
     retained_address = models.CharField(max_length=160, blank=True)
     slot_key = models.CharField(max_length=160, blank=True)
+    networks = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
 
     host = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="containers")
     external_id = models.CharField(max_length=64, blank=True, db_index=True)
@@ -211,3 +215,92 @@ class Pull(TenantRow):
 
     def __str__(self) -> str:
         return self.image
+
+
+class HostImage(models.Model):
+    """An image on a host as its engine listed it last; written by `images.inventory` only.
+
+    `name` is what it is called: its first tag, else the repository of its digest. `tags` and `digests` are one a line,
+    `size` is in bytes, `users` are the engine's ids of the containers that were made from it.
+    """
+
+    KIND = "hostImage"
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="images")
+    image_id = models.CharField(max_length=128, db_index=True)
+    name = models.CharField(max_length=512, blank=True)
+    tags = models.TextField(blank=True)
+    digests = models.TextField(blank=True)
+    size = models.PositiveBigIntegerField(default=0)
+    created = models.DateTimeField(null=True)
+    users = models.JSONField(default=list)
+    user_count = models.PositiveIntegerField(default=0)
+
+    all_objects: ClassVar[models.Manager[Any]] = models.Manager()
+    objects = TenantManager()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["host", "image_id"], name="one_row_per_host_image"),)
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["environment", "image_id"])]
+
+    def __str__(self) -> str:
+        return self.name or self.short_id
+
+    @property
+    def short_id(self) -> str:
+        """The beginning of its id, as engines show it."""
+        return self.image_id.removeprefix("sha256:")[:12]
+
+    @property
+    def tag_list(self) -> list[str]:
+        """Its names, each with its tag."""
+        return self.tags.splitlines()
+
+    @property
+    def digest_list(self) -> list[str]:
+        """How registries know it."""
+        return self.digests.splitlines()
+
+    @property
+    def is_dangling(self) -> bool:
+        """Whether it has lost its last name."""
+        return not self.tags
+
+
+class ImageInventory(models.Model):
+    """When the images of a host were listed last; `is_stale` when something was heard that changed them since."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    host = models.OneToOneField(Host, primary_key=True, on_delete=models.CASCADE, related_name="image_inventory")
+    taken_at = models.DateTimeField()
+    is_stale = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"images of {self.host}"
+
+
+class ImageRemoval(TenantRow):
+    """Images to be removed from one host: `images` are their ids, names and sizes, one after the other.
+
+    An image with `only` loses that name alone, and goes with its last one. `rule` says how they were chosen: selected
+    by a person, dangling or unused; `force` also removes what stopped containers use. `status` holds `percent`,
+    `removed` (ids), `kept` (id, name and reason), `untagged` (id, names, and those left), `names` that went, and
+    `freed`, at most so many bytes: layers that other images share stay.
+    """
+
+    KIND = "imageRemoval"
+    LIFECYCLE = IMAGE_REMOVAL
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
+    images = models.JSONField(default=list)
+    rule = models.CharField(max_length=16)
+    force = models.BooleanField(default=False)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -7,37 +7,29 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Sum
+from django.utils import timezone
 
+from apps.containers.check_sharing import TARGET, containers_checked_by, fleet_of_host, take_report
+from apps.containers.health_quorum import JointReport, ReportedHealth
 from apps.containers.models import Container
-from apps.control.queue import enqueue
 from apps.core.texts import strip_unstorable
 from apps.drivers.base import EngineContainer
 
 _STATES = frozenset({"initializing", "healthy", "unhealthy", "unchecked"})
-TARGET = "check_target"  # in the status of a container with a check: where it is made
 _WORST_LAST = ("", "healthy", "initializing", "unhealthy")
 
 
-def versions() -> dict[int, str]:
-    """Of each host with checks a text that changes whenever they might have changed."""
-    rows = Container.all_objects.filter(network_check__isnull=False, removed=None, host__isnull=False).order_by()
-    found = rows.values_list("host").annotate(Count("pk"), Max("observed_at"), Sum("start_count"))
-    return {host: f"{count} {at} {starts}" for host, count, at, starts in found}
-
-
 def checks_on(host_id: int) -> list[dict[str, Any]]:
-    """The checks of a host's running containers, as the document says them."""
-    rows = Container.all_objects.filter(network_check__isnull=False, removed=None, host=host_id, state="running")
-    rows = rows.exclude(desired__in=("removed", "purged"))
-    fields = ("uuid", "network_check", "check_report", "start_count", "status")
-    return [_check_of(row, row.status[TARGET]) for row in rows.only(*fields) if row.status.get(TARGET)]
+    """The checks that a host makes, of its own containers and of others', as the document says them."""
+    return [_check_of(row, host_id) for row in containers_checked_by(host_id)]
 
 
-def _check_of(row: Container, target: Mapping[str, str]) -> dict[str, Any]:
+def _check_of(row: Container, host_id: int) -> dict[str, Any]:
     wire, run = row.network_check or {}, str(row.status.get("started_at") or "")
+    target: Mapping[str, str] = row.status[TARGET]
     timeout = "initializingTimeout" if row.start_count <= 1 else "reinitializingTimeout"
-    same_run = row.check_report.get("run") == run
+    joint = JointReport.from_json(row.check_report)
+    known = (joint.by_host or {}).get(host_id) or ReportedHealth(joint.state, joint.run)
     return {
         "id": str(row.uuid),
         "run": run,
@@ -50,33 +42,47 @@ def _check_of(row: Container, target: Mapping[str, str]) -> dict[str, Any]:
         "healthyThreshold": wire["healthyThreshold"],
         "unhealthyThreshold": wire["unhealthyThreshold"],
         "initializing": wire[timeout],
-        "last": row.check_report.get("state", "") if same_run else "",
+        "last": known.state if known.run == run else "",
     }
 
 
 def store_reports(host_id: int, reports: Mapping[str, Any]) -> None:
-    """Keep what was found, and requeue the containers of which it is news. Reports are not trusted to be well made."""
+    """Keep what a host found, and requeue containers of which it is news. Reports are not trusted to be well made."""
     by_uuid = {}
     for key, found in reports.items():
         with suppress(ValueError):
             by_uuid[UUID(key)] = found
-    rows = Container.all_objects.filter(network_check__isnull=False, removed=None, host=host_id, uuid__in=by_uuid)
-    for row in rows.only("pk", "uuid", "check_report"):
+    environment, fleet = fleet_of_host(host_id)
+    rows = Container.all_objects.filter(network_check__isnull=False, removed=None, environment=environment)
+    for row in rows.filter(uuid__in=by_uuid).only("pk", "uuid", "check_report"):
         found = _read_report(by_uuid[row.uuid])
-        if found is None or found == row.check_report:
-            continue
-        Container.all_objects.filter(pk=row.pk).update(check_report=found)
-        enqueue("container", row.pk)
+        if found is not None and not _has_said(row, host_id, found):
+            take_report(row.pk, fleet, host_id, found)
 
 
-def _read_report(found: Any) -> dict[str, str] | None:
+def _has_said(row: Container, host_id: int, found: ReportedHealth) -> bool:
+    """Whether a host that checks with others has said just this already: it says everything when it connects."""
+    said = (row.check_report.get("hosts") or {}).get(str(host_id))
+    return said is not None and ReportedHealth.from_json(said) == found
+
+
+def _read_report(found: Any) -> ReportedHealth | None:
     if not isinstance(found, dict) or found.get("state") not in _STATES:
         return None
-    return {
-        "state": str(found["state"]),
-        "run": str(strip_unstorable(str(found.get("run", ""))))[:64],
-        "reason": str(strip_unstorable(str(found.get("reason", ""))))[:200],
-    }
+    run, reason = (str(strip_unstorable(str(found.get(name, "")))) for name in ("run", "reason"))
+    return ReportedHealth(str(found["state"]), run[:64], reason[:200])
+
+
+def network_health(row: Container) -> tuple[str, str]:
+    """What the checks over the network say now, and why that is unhealthy or unchecked; empty without any."""
+    joint = JointReport.from_json(row.check_report)
+    return joint.state_at(timezone.now()), joint.reason
+
+
+def doubt_seconds(row: Container) -> float | None:
+    """How long until what other hosts say of it counts, which its own host denies; None while nobody does."""
+    left = JointReport.from_json(row.check_report).doubt_left(timezone.now())
+    return left.total_seconds() if left is not None else None
 
 
 def combined_health(row: Container, seen: EngineContainer, engine_health: str, target: Mapping[str, str]) -> str:
@@ -84,17 +90,17 @@ def combined_health(row: Container, seen: EngineContainer, engine_health: str, t
 
     What nobody can check counts as if it had no check: it runs, and more is not known.
     """
-    report = row.check_report
-    if row.network_check is None or seen.state != "running" or not target or report.get("state") == "unchecked":
+    state, _reason = network_health(row)
+    if row.network_check is None or seen.state != "running" or not target or state == "unchecked":
         return engine_health
-    found = report["state"] if report.get("run") == seen.started_at else "initializing"
+    found = state if state and row.check_report.get("run") == seen.started_at else "initializing"
     return max(engine_health, found, key=_WORST_LAST.index)
 
 
 def reason_in_brackets(row: Container) -> str:
     """Why the check over the network fails, to be put behind the fact that it does; empty when it says no reason."""
-    reason = row.check_report.get("reason", "") if row.check_report.get("state") == "unhealthy" else ""
-    return f" ({reason})" if reason else ""
+    state, reason = network_health(row)
+    return f" ({reason})" if reason and state == "unhealthy" else ""
 
 
 def check_target(row: Container, seen: EngineContainer) -> dict[str, str]:

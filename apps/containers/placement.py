@@ -23,7 +23,8 @@ from apps.hosts.placement import (
     choose_host,
 )
 
-FIRST_RETRY, RETRY_SECONDS, RETRY_LATER = 1.0, 5.0, 15.0  # a host that becomes fit requeues what waits for it anyway
+# A host that becomes fit requeues what waits for it anyway; three hundred that find none must not fill a core.
+FIRST_RETRY, RETRY_SECONDS, RETRY_LATER = 1.0, 5.0, 15.0
 
 
 def place(row: Container) -> Host | ReconcileResult:
@@ -77,9 +78,14 @@ def _unplaced_result(row: Container, reasons: str, trace: list[dict[str, Any]]) 
         message=f"Scheduling failed: {reasons}",
         failed=failed,
         is_retry=row.state == "error",
-        requeue_after=(RETRY_SECONDS if row.keep_running else RETRY_LATER) if failed else FIRST_RETRY,
+        requeue_after=_pause(row) if failed else FIRST_RETRY,
         fields={"placement": trace},
     )
+
+
+def _pause(row: Container) -> float:
+    """Seconds until what found no host is tried again: what a service keeps comes soon at first, then less often."""
+    return min(RETRY_LATER, RETRY_SECONDS * row.attempts) if row.keep_running else RETRY_LATER
 
 
 def find_peers(row: Container) -> dict[str, int] | ReconcileResult:

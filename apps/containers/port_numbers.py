@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator
 
 from apps.containers.launch.values import Port
 
-FIRST, LAST = 49153, 65535  # of these Rancher chooses, as engines did that have no range of their own
 _IN_USE = ("port is already allocated", "address already in use")
 # Engines say: Bind for 0.0.0.0:80 failed; from 28 on: failed to bind host port for [::]:80:172.17.0.2:80/tcp; and what
 # they start says: listen tcp4 0.0.0.0:80.
@@ -26,13 +25,13 @@ def port_in_use(message: str) -> tuple[int, str] | None:
 
 
 def choose_number(
-    choice: tuple[int, int] | None, taken: Collection[int], preferred: int | None = None, refused: Collection[int] = ()
+    choice: tuple[int, int], taken: Collection[int], preferred: int | None = None, refused: Collection[int] = ()
 ) -> int | None:
     """The preferred number if it is free, else the first free one behind those in use; None where all are.
 
     Behind those in use, so that one given back a moment ago, to which clients may still connect, comes last.
     """
-    first, last = choice or (FIRST, LAST)
+    first, last = choice
     closed = {*taken, *refused}
     if preferred is not None and first <= preferred <= last and preferred not in closed:
         return preferred

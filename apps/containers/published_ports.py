@@ -6,7 +6,7 @@ something else has one on the host that it comes to is another chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,8 @@ from apps.containers.timeline import record_event
 from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineContainer, EngineRefused
 from apps.environments.models import Environment
+from apps.network.environment_networks import network_of
+from apps.network.port_range import ends_of
 
 PORT_EVENT = "port"
 REFUSED_PORTS = "refused_ports"  # in a container's status: [number, protocol] that its engine could not publish
@@ -99,15 +101,16 @@ def _choose(
 ) -> int:
     """The number of `last` where that is free. Raises `EngineRefused` where none is."""
     taken = ports_in_use(row, port.protocol, besides=given_up)
-    number = choose_number(port.choice, taken, last.number if last is not None else None, refused)
+    choice = port.choice or ends_of(network_of(row.environment_id).port_range)
+    number = choose_number(choice, taken, last.number if last is not None else None, refused)
     if number is None:
         idle = PublishedPort.objects.filter(host=row.host_id, protocol=port.protocol, container=None)
         allowed = {each.number for each in idle.exclude(number__in=refused)}
-        number = choose_number(port.choice, taken - allowed, None, refused)
+        number = choose_number(choice, taken - allowed, None, refused)
         if number is not None:
             idle.filter(number=number).delete()
     if number is None:
-        why = f"no port is free on {row.host} for {port}"
+        why = f"no port from {choice[0]} to {choice[1]} is free on {row.host} for {port}"
         raise EngineRefused(f"{why}: remove containers that publish ports there, or publish it on a port of your own.")
     return number
 
@@ -182,12 +185,14 @@ def release_places(prefix: str) -> None:
     PublishedPort.objects.filter(place__startswith=prefix).delete()
 
 
-def numbers_by_host(environment_id: int, but_those_of: str = "") -> Iterable[tuple[int, int, str, str, dict[str, str]]]:
+def numbers_by_host(
+    environment_id: int, but_those_of: Collection[str] = ()
+) -> Iterable[tuple[int, int, str, str, dict[str, str]]]:
     """The numbers that containers use which hold their place on a host: host, number, protocol, name, labels.
 
-    `but_those_of` leaves out containers with this spread key.
+    `but_those_of` leaves out containers with these spread keys.
     """
     rows = PublishedPort.objects.filter(environment=environment_id, container__removed=None, container__isnull=False)
     rows = rows.exclude(container__desired__in=("removed", "purged", "stopped"))
-    rows = rows.exclude(container__spread_key=but_those_of) if but_those_of else rows
+    rows = rows.exclude(container__spread_key__in=but_those_of) if but_those_of else rows
     return rows.values_list("host", "number", "protocol", "container__name", "container__tags")

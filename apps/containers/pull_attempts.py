@@ -8,8 +8,9 @@ from typing import Any, Self
 
 from django.utils import timezone
 
-from apps.containers.lifecycle import pull_retry_delay
+from apps.containers.lifecycle import pull_retry_delay, rate_limit_delay
 from apps.containers.models import Pull
+from apps.containers.pull_failures import RATE_LIMIT, classify_pull_failure
 from apps.core.result import ReconcileResult
 
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -53,6 +54,11 @@ class PullAttempts:
         return _parse_time(self.due) if self.due else None
 
     @property
+    def last_at(self) -> datetime | None:
+        """When the last attempt failed, None when none did."""
+        return _parse_time(self.last) if self.last else None
+
+    @property
     def summary(self) -> str:
         """The number of attempts, when the next one is due, the last reason, the first and the last attempt's time.
 
@@ -65,13 +71,13 @@ class PullAttempts:
         since = f"since {_parse_time(self.since):%Y-%m-%d %H:%M}, last " if self.failed > 1 else ""
         return f"{head}: {self.reason} ({since}at {_parse_time(self.last):{_TIME_FORMAT}} UTC)"
 
-    def record_outcome(self, result: ReconcileResult, *, will_retry: bool) -> ReconcileResult:
+    def record_outcome(self, result: ReconcileResult, *, will_retry: bool, image: str = "") -> ReconcileResult:
         """The note on how one more attempt ended, for whoever watches; `will_retry` when there will be another."""
         if result.state == "pulled" and self.failed:
             return replace(result, is_retry=True, notes=(f"Done at try {self.failed + 1}.",))
         if not result.failed:
             return result
-        now = self.with_failure(result.message, will_retry=will_retry)
+        now = self.with_failure(result.message, will_retry=will_retry, image=image)
         return replace(
             result,
             status=now.status,
@@ -81,10 +87,12 @@ class PullAttempts:
             notes=(f"Try {now.failed}: {now.reason}",) if will_retry and now.reason != self.reason else (),
         )
 
-    def with_failure(self, reason: str, *, will_retry: bool) -> PullAttempts:
+    def with_failure(self, reason: str, *, will_retry: bool, image: str = "") -> PullAttempts:
         """With one more attempt that failed just now."""
         now, failed = timezone.now(), self.failed + 1
-        due = (now + timedelta(seconds=pull_retry_delay(failed))).isoformat() if will_retry else ""
+        is_limited = classify_pull_failure(reason, image).kind == RATE_LIMIT
+        delay = rate_limit_delay(failed) if is_limited else pull_retry_delay(failed)
+        due = (now + timedelta(seconds=delay)).isoformat() if will_retry else ""
         return PullAttempts(self.generation, failed, self.since or now.isoformat(), now.isoformat(), reason, due)
 
     def given_up(self) -> ReconcileResult:

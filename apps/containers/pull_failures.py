@@ -6,16 +6,32 @@ The texts are those of Docker 20 to 27 (with and without the containerd store) a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from apps.vault.registries.addresses import domain_of_image, title_of
 
 
 @dataclass(frozen=True, slots=True)
 class PullFailure:
-    """`kind` for machines; `cause` and `remedy` are sentences for people."""
+    """`kind` for machines; `cause` and `remedy` are sentences for people.
+
+    `needs_credential`: an account at the registry, or another one, would help.
+    """
 
     kind: str
     cause: str
     remedy: str
+    needs_credential: bool = False
+
+    def named(self, registry: str) -> PullFailure:
+        """The same with the registry's name in the sentences."""
+        if "{registry}" not in f"{self.cause}{self.remedy}":
+            return self
+        return replace(
+            self,
+            cause=self.cause.replace("{registry}", registry),
+            remedy=self.remedy.replace("{registry}", registry),
+        )
 
     def summary(self, message: str) -> str:
         """In one line, for lists and operations; the engine's `message` where nothing better is known."""
@@ -24,15 +40,18 @@ class PullFailure:
 
 OTHER = PullFailure("other", "The image could not be pulled.", "See the engine's message; it is tried again by itself.")
 
+RATE_LIMIT = "rate limit"
+
 # The first that matches counts: a message may hold several of these words, the most telling one first.
 # What lies between two words never holds the first of them again, so that a registry cannot make a search quadratic.
 _KNOWN: tuple[tuple[re.Pattern[str], PullFailure], ...] = (
     (
         re.compile(r"toomanyrequests|too many requests|rate limit|\b429\b"),
         PullFailure(
-            "rate limit",
-            "The registry's rate limit is reached.",
-            "Wait, log the host's engine in to the registry, or use a mirror.",
+            RATE_LIMIT,
+            "The rate limit of {registry} is reached.",
+            "It is tried again by itself, ever less often. Accounts are allowed more: add a credential of {registry}.",
+            needs_credential=True,
         ),
     ),
     (
@@ -44,7 +63,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], PullFailure], ...] = (
         ),
     ),
     (
-        re.compile(r"server gave http response to https client"),
+        re.compile(r"server gave http response to https client|first record does not look like a tls handshake"),
         PullFailure(
             "plain HTTP",
             "The registry speaks plain HTTP.",
@@ -79,8 +98,9 @@ _KNOWN: tuple[tuple[re.Pattern[str], PullFailure], ...] = (
         re.compile(r"pull access denied|repository does not exist or may require|insufficient_scope"),
         PullFailure(
             "no access",
-            "There is no such repository in the registry, or it is private.",
-            "Check the image's name; for a private one log the host's engine in to the registry.",
+            "There is no such repository at {registry}, or it is private.",
+            "Check the image's name; for a private one add a credential of {registry}, of an account that may pull it.",
+            needs_credential=True,
         ),
     ),
     (
@@ -89,8 +109,9 @@ _KNOWN: tuple[tuple[re.Pattern[str], PullFailure], ...] = (
         ),
         PullFailure(
             "denied",
-            "The registry denied access.",
-            "Log the host's engine in to the registry with an account that may pull the image.",
+            "Access denied by {registry}.",
+            "Add a credential of {registry}, or correct the one that is there: its account must be allowed to pull it.",
+            needs_credential=True,
         ),
     ),
     (
@@ -128,7 +149,8 @@ MAX_LENGTH = 4000
 
 def classify_pull_failure(message: str, image: str = "") -> PullFailure:
     """What the message of a failed pull of `image` means; `OTHER` where nothing is known about it."""
+    registry = title_of(domain_of_image(image)) if image else "the registry"
     lowered = message[:MAX_LENGTH].lower()
     if image:  # its name may hold any of these words
         lowered = lowered.replace(image.lower(), "the image").replace(image.lower().rpartition(":")[0] or image, "")
-    return next((failure for pattern, failure in _KNOWN if pattern.search(lowered)), OTHER)
+    return next((failure for pattern, failure in _KNOWN if pattern.search(lowered)), OTHER).named(registry)

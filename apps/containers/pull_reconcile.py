@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.containers.built_images import builder_of, send_built_image
 from apps.containers.models import Container, Pull
 from apps.containers.pull_attempts import PullAttempts
+from apps.containers.registry_logins import has_newer_login
 from apps.control.reconcile import extend_lease
 from apps.control.services import note_progress
 from apps.core.events import row_changed
@@ -23,6 +24,7 @@ from apps.drivers.base import (
 )
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
+from apps.vault.registries.selectors import login_for_image
 
 TRANSFER_LEASE = 130.0  # a lease for longer than an engine may take nothing of an archive
 REPORT_EVERY = 0.5
@@ -39,22 +41,33 @@ def reconcile_pull(row: Pull) -> ReconcileResult:
 
     While containers of services wait for it, what failed is tried again, ever less often, as the same operation.
     """
-    if row.state == "pulled" and row.observed_generation == row.generation:  # requeued for nothing: ask no registry
-        return ReconcileResult(state="pulled", message=row.message)
+    if (settled := _settled_result(row)) is not None:
+        return settled
     attempts = PullAttempts.from_pull(row)
     if attempts.due and not is_needed(row):
         return attempts.given_up()
-    if attempts.seconds_left != 0:  # requeued for nothing: it is over, or the next attempt is not due yet
+    # Requeued for nothing: it is over, or the next attempt is not due yet.
+    if attempts.seconds_left != 0 and not has_newer_login(row, attempts):
         return ReconcileResult(state="error", message=row.message, failed=True, requeue_after=attempts.seconds_left)
     try:
         result = (
             _copy_from_host(row, row.source, "") if row.source and not attempts.failed else _pull_from_registry(row)
         )
-        return attempts.record_outcome(result, will_retry=is_needed(row))
+        return attempts.record_outcome(result, will_retry=is_needed(row), image=row.image)
     except _LeaseLost:
         return _RESTARTED
     except EngineDown as error:
         return ReconcileResult(state="pulling", message=str(error), fields={"sender": None})
+
+
+def _settled_result(row: Pull) -> ReconcileResult | None:
+    """The result of one that nothing is left to do for: it was cancelled, or is there and was requeued for nothing."""
+    if row.desired == "cancelled":
+        ended = {"ended": timezone.now(), "sender": None}
+        return ReconcileResult(state="error", message="Cancelled.", fields=ended)
+    if row.state == "pulled" and row.observed_generation == row.generation:  # ask no registry
+        return ReconcileResult(state="pulled", message=row.message)
+    return None
 
 
 def is_needed(row: Pull) -> bool:
@@ -75,8 +88,7 @@ def _pull_from_registry(row: Pull) -> ReconcileResult:
             _report_progress(row, 10, f"Building {row.image}")
             if not send_built_image(driver_of(row.host), row.image):
                 return _pulled_result()
-        for progress in driver_of(row.host).pull(row.image):
-            _report_progress(row, progress.percent, progress.text)
+        _pull(row)
     except EngineDown:
         raise
     except EngineError as error:
@@ -84,6 +96,20 @@ def _pull_from_registry(row: Pull) -> ReconcileResult:
         holder = next((host for host in _other_hosts(row) if _find_image_on(host, row.image)), None)
         return _copy_from_host(row, holder, reason) if holder else _failed_result(reason)
     return _pulled_result()
+
+
+def _pull(row: Pull) -> None:
+    """Have the host's engine pull it; the engine is given the account for this one call, and keeps nothing of it.
+
+    Raises `EngineError`, in whose words the password is blanked.
+    """
+    login = login_for_image(row.environment_id, row.image)
+    redact = login.redact if login else str
+    try:
+        for progress in driver_of(row.host).pull(row.image, login.auth if login else None):
+            _report_progress(row, progress.percent, redact(progress.text))
+    except EngineError as error:
+        raise type(error)(redact(str(error))) from None
 
 
 def _report_progress(row: Pull, percent: int, text: str, sender: str = "") -> None:

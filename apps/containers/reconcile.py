@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +23,10 @@ from apps.containers.endings import (
 from apps.containers.engine import (
     UUID_LABEL,
     PeerNotReady,
+    connect_networks,
     create_container,
     heal_name,
+    is_made_here,
     observed_result,
     track_removing,
     track_starting,
@@ -165,13 +166,13 @@ def _remove_outdated(row: Container, engine: Driver, seen: EngineContainer, note
 
 
 def _stop_and_remove(row: Container, engine: Driver, seen: EngineContainer) -> None:
-    """Stop it with its grace period, and remove it."""
+    """Stop it with its grace period, and remove it; unnamed volumes of what was made elsewhere are left there."""
     grace = _stop_grace(row)
     extend_lease(row, grace + 90)
     with track_removing(row):
         if seen.state == "running":
             engine.stop(seen.id, timeout=grace)
-        engine.remove(seen.id)
+        engine.remove(seen.id, volumes=is_made_here(row, seen) or not row.keep_running)
 
 
 def _lost_network(row: Container, seen: EngineContainer | None) -> bool:
@@ -186,9 +187,8 @@ def _stop_grace(row: Container) -> int:
 
 def _unmade_result(row: Container) -> ReconcileResult:
     """What is not to run, and is not on any engine, is not made only to be there."""
-    return ReconcileResult(
-        state="stopped", status={**row.status, "achieved": row.generation}, fields={"external_id": ""}
-    )
+    status = {**row.status, "achieved": row.generation}
+    return ReconcileResult(state="stopped", status=status, fields={"external_id": ""})
 
 
 def _gone_result(row: Container) -> ReconcileResult:
@@ -273,6 +273,8 @@ def _start_new(row: Container, engine: Driver, external_id: str, seen: EngineCon
 
 def _start(row: Container, engine: Driver, external_id: str) -> None:
     """Start it; where somebody removed the environment's network from the engine, recreate that first."""
+    if row.networks:
+        connect_networks(row, engine, external_id)
     try:
         engine.start(external_id)
     except EngineNotFound:
@@ -389,11 +391,3 @@ def _remove(row: Container) -> ReconcileResult:
     except EngineError as error:
         return ReconcileResult(state="removing", message=str(error))
     return ReconcileResult(state="removed", fields={"external_id": ""}, notes=notes)
-
-
-def containers_awaiting_host(row: Host) -> Iterable[tuple[str, int]]:
-    """The containers that wait for a host, when one has become fit for them."""
-    if row.desired != "active" or row.display_state == "active":
-        return []
-    waiting = Container.all_objects.filter(environment=row.environment_id, host=None, removed=None)
-    return [("container", key) for key in waiting.exclude(desired="removed").values_list("pk", flat=True)]

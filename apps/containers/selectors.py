@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from apps.containers.models import Container, ContainerEvent, HostPolicy, Pull
+from apps.containers.models import Container, ContainerEvent, HostPolicy
 from apps.containers.policy import PERMISSIVE, RESTRICTED, Policy
 from apps.core.defaults import setting
 from apps.core.ids import row_number
-from apps.drivers.base import EngineImage
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
-from apps.hosts.selectors import address_of, driver_of, is_local_engine
+from apps.hosts.selectors import address_of, is_local_engine
 
 _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104
 Counts = dict[int, "HostUse"]
@@ -140,13 +139,9 @@ def policies_of(environment_ids: Iterable[int]) -> dict[int, tuple[Policy, HostP
     return {key: (Policy.from_json(rows[key].rules), rows[key]) if key in rows else (default, None) for key in keys}
 
 
-def images_of(host: Host) -> list[EngineImage]:
-    """The named images on a host's engine, asked for now, the biggest first. Raises `EngineError`."""
-    return sorted((image for image in driver_of(host).images() if image.tags), key=lambda image: -image.size)
-
-
-def image_copies(host: Host) -> list[Pull]:
-    """The images on their way to or from a host, and the copies that failed, the newest first."""
-    rows = Pull.all_objects.filter(environment=host.environment_id).exclude(state="pulled")
-    mine = rows.filter(Q(host=host) | Q(source=host) | Q(sender=host))
-    return list(mine.select_related("host", "source").order_by("-pk"))
+def containers_awaiting_host(row: Host) -> Iterable[tuple[str, int]]:
+    """The containers that wait for a host, when one has become fit for them."""
+    if row.desired != "active" or row.display_state == "active":
+        return []
+    waiting = Container.all_objects.filter(environment=row.environment_id, host=None, removed=None)
+    return [("container", key) for key in waiting.exclude(desired="removed").values_list("pk", flat=True)]

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from apps.containers.images.inventory import take_inventory
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.unsupported import check_supported
 from apps.containers.launch.values import fixed_ports
@@ -227,6 +228,14 @@ def _request_copy(actor: Actor, source: Host, image: str, host: Host) -> Pull:
     return row
 
 
+def pull_cancel(row: Pull, *, actor: Actor) -> None:
+    """Stop a pull or a copy; what the engine has of it stays for the next attempt.
+
+    Raises `Forbidden`, and `ActionNotAvailable` when it is over.
+    """
+    request_change(row, "cancel", actor=actor, request={"image": row.image, "host": str(row.host)})
+
+
 def _on_its_way(image: str, host: Host) -> Invalid:
     return Invalid("hostIds", "InvalidOption", f"{image} is on its way to {host} already.")
 
@@ -241,6 +250,8 @@ def image_remove(*, actor: Actor, host: Host, image: str) -> None:
     except EngineError as error:
         raise Conflict(f"{host} keeps {image}: {error}") from None
     record("image.remove", actor=actor, row=host, environment_id=host.environment_id, request={"image": image})
+    with suppress(EngineError):  # it is gone; the next scan sees that too
+        take_inventory(host)
 
 
 def remove_host_containers(host: Host) -> int:

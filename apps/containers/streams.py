@@ -71,10 +71,18 @@ def enforce_shell_policy(row: Container) -> None:
 
 def shell_open(row: Container, command: list[str]) -> ExecSession:
     """A command with a terminal inside the container; raises `Invalid` for one that the host policy does not allow."""
+    return command_open(row, command, tty=True)
+
+
+def command_open(row: Container, command: list[str], *, tty: bool) -> ExecSession:
+    """A command inside the container, with a terminal or without one.
+
+    Raises `Invalid` for a container that the host policy does not allow.
+    """
     enforce_shell_policy(row)
     engine, name = _engine(row)
     enforce_mount_policy(row, engine, engine.inspect(name))
-    return engine.exec(name, command, tty=True)
+    return engine.exec(name, command, tty=tty)
 
 
 def stats_watch(row: Container, listener: StatsListener) -> StatsSubscription:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from apps.containers.endings import RunEnd
 from apps.containers.models import Container, ContainerEvent
+from apps.containers.network_checks import network_health
 from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineContainer
 
@@ -64,5 +65,6 @@ def _record_check(row: Container, health: str) -> None:
     if health == row.health or health not in _CHECK_KINDS:
         return
     if health == "unhealthy" or row.health == "unhealthy":
-        reason = str(row.check_report.get("reason", "")) if health == row.check_report.get("state") else ""
+        state, why = network_health(row)
+        reason = why if health == state else ""
         record_event(row, _CHECK_KINDS[health], reason)

@@ -1,4 +1,4 @@
-"""Scans and events of engines turned into rows and requeues: unknown containers are adopted, others requeued."""
+"""Scans and events of engines turned into rows and requeues: unknown containers get rows, others are requeued."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from apps.control.services import create
 from apps.drivers.base import EngineContainer, EngineEvent, EngineNotFound
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
+from apps.hosts.system_container.container import is_volume_reader
 
 _STATE_ACTIONS = frozenset({"start", "die", "destroy", "pause", "unpause", "oom", "rename"})
 _MATCHING_ENGINE_STATES = {
@@ -29,6 +30,8 @@ _MATCHING_ENGINE_STATES = {
 def handle_event(host_id: int, event: EngineEvent) -> None:
     """Requeue the container that an engine event is about, or the host if it is not known."""
     if event.kind != "container":
+        return
+    if is_volume_reader(event.attributes.get("name", ""), event.attributes):
         return
     action = event.action.split(":")[0]
     if is_own_action(event.attributes.get(UUID_LABEL, ""), action):
@@ -52,7 +55,7 @@ def _is_uuid(text: str | None) -> bool:
 
 
 def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
-    """Compare everything on an engine with the rows: requeue what differs, adopt what is new."""
+    """Compare everything on an engine with the rows: requeue what differs, add what is new."""
     rows = list(
         Container.all_objects.filter(
             Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]),
@@ -67,8 +70,8 @@ def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
         if row is not None:
             if not row.lease and (_differs(row, seen) or (row.native and seen.name not in {"", row.name})):
                 enqueue("container", row.pk)
-        elif not _clean_up_leftover(host, seen):
-            adopt_container(host, seen)
+        elif not is_volume_reader(seen.name, seen.labels) and not _clean_up_leftover(host, seen):
+            add_foreign_container(host, seen)
     there = {seen.id for seen in listing}
     for row in rows:
         if row.host_id == host.pk and row.external_id and row.external_id not in there and not row.lease:
@@ -109,8 +112,8 @@ def _clean_up_leftover(host: Host, seen: EngineContainer) -> bool:
     return True
 
 
-def adopt_container(host: Host, seen: EngineContainer) -> Container | None:
-    """Adopt a container that was created outside Corral as a standalone one of its host's environment."""
+def add_foreign_container(host: Host, seen: EngineContainer) -> Container | None:
+    """Make a row of a container that was created outside Corral, as a standalone one of its host's environment."""
     try:
         full = driver_of(host).inspect(seen.id)
     except EngineNotFound:
@@ -127,7 +130,7 @@ def adopt_container(host: Host, seen: EngineContainer) -> Container | None:
         native=True,
         host=host,
         external_id=full.id,
-        status={"achieved": 1, "adopted": timezone.now().isoformat()},
+        status={"achieved": 1, "found": timezone.now().isoformat()},
     )
     create(row, actor=None, request={"name": row.name})
     return row

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.containers import drain, network_checks, selectors, services, watch
+from apps.containers import check_sharing, drain, network_checks, selectors, services, watch
+from apps.containers.images import inventory
 from apps.drivers.base import EngineContainer, EngineEvent
 from apps.hosts.models import Host
 from apps.hosts.workloads import DrainProgress, HostWorkload
@@ -15,12 +16,14 @@ class ContainerWorkload(HostWorkload):
     """Every container on a host, whether a service replaces it or not; `drain` handles those without a service."""
 
     def on_engine_event(self, host_id: int, event: EngineEvent) -> None:
-        """Requeue the container that an event is about."""
+        """Requeue the container that an event is about, or have the images listed again."""
         watch.handle_event(host_id, event)
+        inventory.handle_event(host_id, event)
 
     def on_host_scanned(self, host: Host, containers: Sequence[EngineContainer]) -> None:
-        """Requeue what differs, and adopt what is new."""
+        """Requeue what differs, add what is new, and list the images if that is due."""
         watch.scan_host(host, containers)
+        inventory.scan_images(host, containers)
 
     def on_host_removed(self, host: Host) -> int:
         """Request the removal of the host's containers."""
@@ -40,7 +43,7 @@ class ContainerWorkload(HostWorkload):
 
     def health_check_versions(self) -> Mapping[int, str]:
         """By the containers with a check."""
-        return network_checks.versions()
+        return check_sharing.check_versions()
 
     def health_checks(self, host_id: int) -> Sequence[Mapping[str, Any]]:
         """Of the running containers."""

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 RECONCILE_TASK = "control.reconcile"
 PENDING_KEY_TTL_MS = 20_000
+QUEUED_AT_ONCE = 50
 
 
 @functools.cache
@@ -57,7 +58,10 @@ def enqueue_after_commit(kind: str, key: int, *, after: float = 0) -> None:
 
 
 def enqueue_all_after_commit(kind: str, keys: Sequence[int]) -> None:
-    """Queue reconciles of new rows once the transaction is committed."""
+    """Queue reconciles of new rows, which are due, once the transaction is committed; of many the first ones.
+
+    The next resync queues the others: some milliseconds each would keep whoever imports a large file waiting.
+    """
     transaction.on_commit(lambda: _enqueue_all(kind, keys))
 
 
@@ -66,7 +70,7 @@ def _enqueue_all(kind: str, keys: Sequence[int]) -> None:
         # Nobody leases a row before it is committed: one statement makes all of them due.
         KINDS[kind].model.all_objects.filter(pk__in=keys, lease="").update(next_attempt_at=timezone.now())
         return
-    for key in keys:
+    for key in keys[:QUEUED_AT_ONCE]:
         enqueue(kind, key)
 
 
@@ -92,6 +96,12 @@ def enqueue(kind: str, key: int, after: float = 0) -> None:
         clear_pending(kind, key)
         _mark_due(kind, key)
         log.warning("requeue of %s %s lost (%s); the next resync will find it", kind, key, error)
+
+
+def put_off(kind: str, key: int) -> None:
+    """Leave a reconcile that was taken from the queue to the next resync."""
+    clear_pending(kind, key)
+    _mark_due(kind, key)
 
 
 def clear_pending(kind: str, key: int) -> None:

@@ -14,6 +14,7 @@ from apps.control.kinds import KINDS, Kind
 from apps.control.models import PENDING_STATES, AuditEntry, AuditHead, Operation
 from apps.core.defaults import setting_int
 from apps.core.encrypted import sign
+from apps.environments.services import device_logins_expire
 
 BATCH = 500
 PERMANENT_KINDS = frozenset({"environment"})  # its audit log would go with it
@@ -24,7 +25,7 @@ def delete_expired_rows(now: datetime | None = None) -> int:
     now = now or timezone.now()
     removed_before = now - timedelta(hours=setting_int("retention.removed.hours"))
     ended_before = now - timedelta(days=setting_int("retention.operations.days"))
-    count = 0
+    count = device_logins_expire(now)
     for kind in reversed([kind for name, kind in KINDS.items() if name not in PERMANENT_KINDS]):
         old = _expired(kind, removed_before, now).values_list("pk", flat=True)[:BATCH]
         count += kind.model.all_objects.filter(pk__in=list(old)).delete()[0]

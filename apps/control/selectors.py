@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from django.db.models import QuerySet, Value
+from django.db.models import Count, Q, QuerySet, Value
 
-from apps.control.models import AuditEntry, Operation
+from apps.control.models import PENDING_STATES, AuditEntry, Operation
 from apps.core.models import Managed
 from apps.environments.actor import Actor
 
@@ -34,6 +35,22 @@ def _depth_first(parent: int, below: Mapping[int | None, Sequence[Operation]]) -
     for each in below.get(parent, ()):
         yield each
         yield from _depth_first(each.pk, below)
+
+
+@dataclass(frozen=True, slots=True)
+class PartsProgress:
+    """How many operations one led to directly, and how many of them are over; `failed` are among those."""
+
+    total: int
+    ended: int
+    failed: int
+
+
+def parts_progress(row: Operation, rows: QuerySet[Operation]) -> PartsProgress:
+    """How far the operations among `rows` are that `row` led to, however many they are; one query."""
+    pending, failed = Count("pk", filter=Q(state__in=PENDING_STATES)), Count("pk", filter=Q(state="failed"))
+    found = rows.filter(parent=row).order_by().aggregate(total=Count("pk"), pending=pending, failed=failed)
+    return PartsProgress(found["total"], found["total"] - found["pending"], found["failed"])
 
 
 def visible_audit_entries(actor: Actor) -> QuerySet[AuditEntry]:

@@ -24,6 +24,21 @@ def parse_networks(field: str, texts: Iterable[object]) -> list[str]:
     return found
 
 
+def parse_inside_networks(field: str, text: str) -> list[str]:
+    """Those of a text, split by spaces or commas, that what is fetched may come from.
+
+    Raises `Invalid` at `field` also for link-local and multicast ones: clouds answer there with credentials, and no
+    machine has such an address of its own, so nothing is ever fetched from them.
+    """
+    found = parse_networks(field, text.replace(",", " ").split())
+    for each in found:
+        network = ipaddress.ip_network(each)
+        if network.is_link_local or network.is_multicast:
+            reason = f"{each} cannot be permitted: it has link-local or multicast addresses only; leave it out."
+            raise Invalid(field, "InvalidFormat", reason)
+    return found
+
+
 def _parse_network(field: str, text: object) -> IPNetwork:
     try:
         return ipaddress.ip_network(str(text).strip(), strict=False)
@@ -40,6 +55,16 @@ def is_within(address: str, allowed: Iterable[str]) -> bool:
         return any(plain in ipaddress.ip_network(each, strict=False) for each in allowed)
     except ValueError:
         return False
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is on the public internet, so that nothing inside is reached by it.
+
+    What IPv6 carries another address in (`::ffff:`, `2002:`) is as public as that one. Raises `ValueError`.
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    plain = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None) or found
+    return bool(plain.is_global and not plain.is_multicast and not plain.is_reserved)
 
 
 def covers(outer: Iterable[str], inner: str) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
+from apps.core.addresses import parse_inside_networks
+from apps.core.errors import Invalid
 from apps.core.fields import (
     MAX_INTEGER,
     integer,
@@ -22,8 +25,10 @@ MAX_SETTING_LENGTH = 65_536
 class SettingDefinition:
     """A known setting: its default `value`, which values it takes, and whether non-admins may read it (`public`).
 
-    `options` are all its values, `low` and `high` bound a whole number, `pattern` is what any other text must match;
-    `about` says what it does. `advanced` ones can break things, `has_own_page` ones are set on a page of their own.
+    `options` are all its values, `low` and `high` bound a whole number, `pattern` is what any other text must match,
+    and `networks` makes it a list of networks. `about` says what it does. `advanced` ones can break things,
+    `has_own_page` ones are set on a page of their own.
+    A `secret` one is never shown again, nor kept in the audit log.
     """
 
     value: str
@@ -33,16 +38,21 @@ class SettingDefinition:
     low: int | None = None
     high: int | None = None
     pattern: str = ""
+    networks: bool = False
     advanced: bool = False
     has_own_page: bool = False
+    secret: bool = False
 
     def check(self, value: Any) -> str:
         """The value if it may be stored; raises `Invalid` with what it may be."""
+        if self.secret and not (isinstance(value, str) and re.fullmatch(self.pattern or ".*", value)):
+            raise Invalid("value", "InvalidFormat", "This value is not valid.")  # the usual refusal would repeat it
         if self.options:
             return str(option(*self.options)("value", value))
         if self.low is not None or self.high is not None:
             return str(integer(self.low or 0, MAX_INTEGER if self.high is None else self.high)("value", value))
-        return str(text(high=MAX_SETTING_LENGTH, pattern=self.pattern or None, code="InvalidFormat")("value", value))
+        found = str(text(high=MAX_SETTING_LENGTH, pattern=self.pattern or None, code="InvalidFormat")("value", value))
+        return " ".join(parse_inside_networks("value", found)) if self.networks else found
 
 
 def text_setting(value: str, about: str = "", **more: Any) -> SettingDefinition:
@@ -83,13 +93,33 @@ DEFAULTS: dict[str, SettingDefinition] = {
         "the ACME server that issues certificates",
         pattern=r"https://\S+",
     ),
+    "acme.eab.kid": text_setting(
+        "", "the key identifier of the external account that the ACME server wants accounts bound to", pattern=r"\S*"
+    ),
+    "acme.eab.hmac": text_setting(
+        "",
+        "the HMAC key of that external account, in base64url",
+        pattern=r"([A-Za-z0-9_-]{16,512}={0,2})?",
+        secret=True,
+    ),
     "acme.authority": text_setting(
         "", "who certifies that server, as PEM; empty: the authorities that everybody trusts", advanced=True
     ),
     "bootstrap.required.image": text_setting(
         "corral/agent:v" + VERSION, "the agent's image", pattern=_IMAGE, advanced=True
     ),
+    "catalog.private.networks": text_setting(
+        "",
+        "networks inside, such as 10.0.0.0/8, that catalogs of environments may be fetched from",
+        networks=True,
+    ),
     "cattle.version": text_setting("v0.159.8", "the version that v1 clients see", public=True, advanced=True),
+    "container.name.prefix": text_setting(
+        "",
+        "what names of new containers begin with on engines, such as r- as later versions of Rancher have it",
+        pattern=r"([A-Za-z0-9][A-Za-z0-9_.-]{0,19})?",
+        advanced=True,
+    ),
     "corral.version": text_setting("v" + VERSION, public=True, advanced=True),
     "lb.haproxy.image": text_setting(
         "corral/haproxy:2.6", "the image of balancers, a HAProxy", pattern=_IMAGE, advanced=True
@@ -108,6 +138,7 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "rancher.compose.darwin.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
     "rancher.compose.windows.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
     "rancher.server.image": text_setting("corral/server:v" + VERSION, public=True, pattern=_IMAGE, advanced=True),
+    "metrics.enabled": text_setting("false", "whether Prometheus may read metrics with a key", options=_BOOLEAN),
     "host.disconnected.after.seconds": number_setting(
         "60", 0, 86_400, "until a host that reconnects counts as disconnected"
     ),
@@ -123,6 +154,19 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "session.limit": number_setting("0", 0, 1_000, "concurrent sessions per account; 0: unlimited"),
     "totp.required": text_setting("none", "who needs a second factor", options=("none", "admins", "all")),
     "help.enabled": text_setting("true", "the help pages", public=True, options=_BOOLEAN, advanced=True),
+    "updates.check.minutes": number_setting(
+        "60", 0, 10_080, "minutes between two looks for a newer image, 60 at least; 0: nobody looks"
+    ),
+    "updates.registries": text_setting(
+        "",
+        "registries in private networks that the portal may ask for newer images; http:// before one without TLS",
+        pattern=r"[A-Za-z0-9._:/,\[\] -]*",
+    ),
+    "updates.authority": text_setting(
+        "",
+        "who certifies registries that are asked for newer images, as PEM, besides those everybody trusts",
+        advanced=True,
+    ),
     "vm.enabled": text_setting("false", "whether v1 clients see virtual machines", public=True, advanced=True),
 }
 

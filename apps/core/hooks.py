@@ -32,7 +32,7 @@ class ActorProtocol(Protocol):
 EnvironmentRemovedHook = Callable[[int], int]
 CertificateUsersHook = Callable[[Collection[int]], "Mapping[int, Iterable[Managed]]"]
 EnvironmentCreatedHook = Callable[[Any, Mapping[str, Any]], None]
-Renderer = Callable[[str, int, Any, str], Mapping[str, Any] | None]
+Renderer = Callable[[str, int, Any, str, str], Mapping[str, Any] | None]
 
 
 class Hooks:
@@ -45,8 +45,8 @@ class Hooks:
       it; raises `Invalid` for a choice that cannot be.
     * `rights_changed`: called with what changed, `{"environment": key}` (None: the whole installation) or
       `{"account": key}`.
-    * `render(kind, key, actor, base)`: the v1 resource of a row as the actor sees it (None: not at all), with links
-      below the URL `base` (`https://portal`); provided by the API.
+    * `render(kind, key, actor, base, dialect)`: the resource of a row as the actor sees it (None: not at all), in `v1`
+      or `v2-beta`, with links below the URL `base` (`https://portal`); provided by the API.
     * `sessions_close(account)`: ends the sessions of an account at once and returns how many there were.
     * `revoking(actor, accounts=..., keys=..., environments=...)`: entered around a change of what these may do; closes
       the sockets that lost their permission and counts sockets, sessions and keys
@@ -59,6 +59,8 @@ class Hooks:
     * `lock_refusal(actor, action, row)`: why a lock prevents the action, empty when none does.
     * `certificate_users(certificates)`, one of every app whose rows serve with certificates: takes keys of certificates
       and returns those rows by certificate, in a constant number of queries.
+    * `images_needed(environment)`, one of every app whose rows name images: the names of those that an environment
+      needs though no container of it may run just now.
     * `is_member(names, user)`: whether an environment has such an identity, or that account, as a member.
     * `count_members(kinds)`: how many entries of member lists name an identity of these kinds.
     * `remove_members(kinds, actor=...)`: takes these entries from all member lists, and returns how many there were.
@@ -80,6 +82,7 @@ class Hooks:
         self.holds_keys: Callable[[Any], bool] = _no_keys
         self.lock_refusal: Callable[[Any, str, Managed], str] = _no_lock
         self.certificate_users: list[CertificateUsersHook] = []
+        self.images_needed: list[Callable[[int], Iterable[str]]] = []
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
         self.count_members: Callable[[Collection[str]], int] = _not_installed
         self.remove_members: Callable[..., int] = _not_installed

@@ -10,6 +10,7 @@ from apps.core.edits import BasedOn, require_unchanged
 from apps.core.errors import Forbidden, Invalid, ReauthenticationRequired
 from apps.core.hooks import ActorProtocol
 from apps.core.models import Setting
+from apps.core.redact import BLANK
 
 SENSITIVE_PREFIXES = ("api.security.", "api.auth.", "auth.", "session.", "totp.", "host.policy.")
 """Prefixes of settings that decide who may log in, or what a container may do to its host."""
@@ -29,7 +30,8 @@ def setting_write(name: str, value: Any, *, actor: ActorProtocol, based_on: Base
     checked = DEFAULTS[name].check(value)
     _require_value_seen(name, checked, based_on)
     Setting.objects.update_or_create(name=name, defaults={"value": checked})
-    hooks.record("setting.update", actor=actor, request={"name": name, "value": checked})
+    kept = BLANK if DEFAULTS[name].secret else checked
+    hooks.record("setting.update", actor=actor, request={"name": name, "value": kept})
 
 
 def setting_reset(name: str, *, actor: ActorProtocol, based_on: BasedOn | None = None) -> None:

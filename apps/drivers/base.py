@@ -6,6 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
+from apps.drivers.image_values import EngineImage as EngineImage  # noqa: PLC0414 - a name of this module too
+from apps.drivers.image_values import ImageCalls
+from apps.drivers.volumes import VolumeCalls
+
 StreamName = Literal["stdout", "stderr", "tty"]
 T_co = TypeVar("T_co", covariant=True)
 BRIDGE_OPTION = "com.docker.network.bridge.name"
@@ -188,25 +192,6 @@ class PullProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineImage:
-    """An image on the engine; `size` in bytes, `created` unix time in seconds."""
-
-    id: str
-    tags: tuple[str, ...]
-    size: int
-    created: int
-
-
-@dataclass(frozen=True, slots=True)
-class EngineVolume:
-    """A named volume: its driver, and the options that the driver was given."""
-
-    name: str
-    driver: str
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class NetworkSpec:
     """How a bridge network is to be: the engine gives addresses of `ip_range` by itself; `bridge` is the interface."""
 
@@ -282,13 +267,19 @@ class ExecSession(Protocol):
     def read(self, size: int = 65536) -> bytes:
         """Output (stdout and stderr together); blocks, and returns b"" at the end."""
 
+    def read_stream(self) -> tuple[StreamName, bytes]:
+        """Some output and where it was written; blocks, and returns b"" at the end. Instead of `read`, not besides."""
+
     def write(self, data: bytes) -> None: ...
+    def end_input(self) -> None:
+        """Let a command without a terminal find the end of its input."""
+
     def resize(self, columns: int, rows: int) -> None: ...
     def exit_code(self) -> int | None: ...
     def close(self) -> None: ...
 
 
-class Driver(Protocol):
+class Driver(ImageCalls, VolumeCalls, Protocol):
     """One engine. Calls block, have time-outs, are safe from any thread and raise `EngineError` and nothing else."""
 
     def ping(self) -> None:
@@ -338,22 +329,23 @@ class Driver(Protocol):
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
         """Pull an image, with progress a few times a second at most. Raises `EngineError` with the registry's words."""
 
+    def log_in(self, auth: Mapping[str, str]) -> None:
+        """Have the engine log in to a registry; it keeps nothing. Raises `EngineError` with the registry's words."""
+
     def save(self, image: str) -> Stream[bytes]:
         """The image as an archive, piece by piece; one that breaks off raises `EngineDown`."""
 
-    def load(self, pieces: Iterable[bytes]) -> None:
-        """Take in an archive that `save` gave; a broken one leaves nothing behind."""
-
-    def remove_image(self, image: str, *, force: bool = False) -> None: ...
-
-    def find_volume(self, name: str) -> EngineVolume | None:
-        """The volume of this name, or None."""
+    def load(self, pieces: Iterable[bytes]) -> tuple[str, ...]:
+        """Take in an archive that `save` gave; the names, or ids, of its images. A broken one leaves nothing behind."""
 
     def ensure_network(self, name: str, labels: Mapping[str, str], spec: NetworkSpec | None = None) -> str:
         """The id of the bridge network `name`, made if absent; safe against a concurrent twin.
 
         One that is not as `spec` says is made anew; in use it raises `EngineConflict`.
         """
+
+    def connect_network(self, name: str, container_id: str, aliases: Iterable[str] = ()) -> None:
+        """Connect a container to one more network, under these names; one that is connected is no error."""
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is no error, one in use raises `EngineConflict`."""

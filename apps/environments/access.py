@@ -59,7 +59,8 @@ def can(actor: Actor, permission: str, environment_id: int | None) -> Verdict:
     role = actor.role(environment_id)
     if role is None:
         return _refuse(_("You are not a member of this environment."))
-    return _refuse(_("Your role here (%(role)s) may not do this.") % {"role": role})
+    words = {"role": role, "permission": permission}
+    return _refuse(_("Your role here (%(role)s) may not do this: it lacks the permission %(permission)s.") % words)
 
 
 def _refuse(reason: str) -> Verdict:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from apps.accounts.models import AccountNumber, ApiKey, Session
+from apps.core.encrypted import EncryptedTextField
 from apps.core.models import Managed, TenantManager
 from apps.environments.lifecycle import ENVIRONMENT
 from apps.environments.roles import PERMISSIONS, ROLES
@@ -185,6 +186,31 @@ class SocketTicket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.kind} {self.target}"
+
+
+class DeviceLogin(models.Model):
+    """A program that waits for a person to give it a key, as in RFC 8628: it has one code, the person a short one.
+
+    `machine` and `address` are what the program says of itself and where it is. `secret` is the key's other half from
+    the moment that it is allowed until the program has fetched it, once.
+    """
+
+    LIFE = timedelta(minutes=10)
+    WAITING, ALLOWED, DENIED, FETCHED = "waiting", "allowed", "denied", "fetched"
+
+    digest = models.CharField(max_length=64, unique=True)
+    user_code = models.CharField(max_length=9, unique=True)
+    machine = models.CharField(max_length=100)
+    address = models.CharField(max_length=64)
+    created = models.DateTimeField(default=timezone.now)
+    expires = models.DateTimeField(db_index=True)
+    polled = models.DateTimeField(null=True)
+    state = models.CharField(max_length=16, default=WAITING)
+    key = models.ForeignKey(ApiKey, null=True, on_delete=models.CASCADE, related_name="+")
+    secret = EncryptedTextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.machine} ({self.state})"
 
 
 class TenantRow(Managed):

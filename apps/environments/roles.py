@@ -9,21 +9,25 @@ PERMISSIONS: dict[str, str] = {
     "logs": "read the logs of containers",
     "values": "see environment variables' values",
     "operate": "create and change stacks, services and containers, start and stop them",
-    "delete": "delete stacks, services and containers",
+    "delete": "delete stacks, services, containers and volumes",
     "exec": "open a shell in a container",
+    "browse": "list and download the files in volumes",
+    "images": "download images of hosts",
     "keys": "manage API keys of the environment",
     "hosts": "add, change and delete hosts",
+    "catalogs": "add, change and delete catalogs of templates",
     "lock": "lock and unlock stacks and services",
+    "approve": "approve promotions into the environment",
     "members": "choose the environment's members",
     "own": "rename, deactivate and delete the environment",
 }
 
 _READ = frozenset({"view", "logs"})
-_WORK = _READ | {"values", "operate", "delete", "exec", "keys"}
+_WORK = _READ | {"values", "operate", "delete", "exec", "browse", "keys"}
 
 ROLES: dict[str, frozenset[str]] = {
     "owner": frozenset(PERMISSIONS),
-    "member": _WORK | {"hosts", "lock"},
+    "member": _WORK | {"images", "hosts", "lock", "approve"},
     "restricted": _WORK,
     "readonly": _READ,
 }

@@ -10,6 +10,7 @@ from django.utils.crypto import salted_hmac
 from apps.hosts.documents.sources import DocumentSource
 from apps.hosts.models import Host
 from apps.network.check_services import note_uncheckable, take_check_report
+from apps.network.check_throughput import task_of
 from apps.network.document import NetworkDocumentSource, host_revisions
 from apps.network.models import NetworkCheck
 
@@ -43,7 +44,10 @@ class CheckDocumentSource(DocumentSource):
         if row is None or not row.is_running:
             return dict(_NOTHING)
         key = salted_hmac("corral.network.check", f"{row.uuid} {row.generation}", algorithm="sha256").hexdigest()
-        return {**network, "containers": [], "policy": {"mode": "all"}, "check": row.generation, "key": key}
+        task = task_of(str(Host.all_objects.only("uuid").get(pk=host_id).uuid), row.measured)
+        throughput = {"throughput": task} if task is not None else {}
+        check = {"check": row.generation, "key": key, **throughput}
+        return {**network, "containers": [], "policy": {"mode": "all"}, **check}
 
     def on_status(self, host_id: int, status: Mapping[str, Any]) -> None:
         """Keep what the host reports of a check; most of the time there is none, and nothing to look up."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from apps.network.addressing import WIREGUARD
 from apps.network.check_reports import CheckReport
 from apps.network.check_verdicts import CheckedHost, Terms
 from apps.network.document import UDP_PORT, WIREGUARD_PORT
-from apps.network.models import OFF, EnvironmentNetwork, HostCheck, HostNetwork
+from apps.network.models import OFF, EnvironmentNetwork, HostCheck, HostNetwork, NetworkCheck
 
 _NOT_CONNECTED = "its agent is not connected; see its page."
 _STARTING = "its part of the network is not ready yet."
@@ -22,6 +22,12 @@ class CheckState:
     terms: Terms
     members: tuple[CheckedHost, ...]
     reports: Mapping[str, CheckReport]
+    measured: tuple[str, ...] = ()
+
+    @property
+    def awaits_throughput(self) -> bool:
+        """Whether one of the two hosts that measure has not reported yet what came from the other."""
+        return any(key not in self.reports or self.reports[key].throughput is None for key in self.measured)
 
 
 def terms_of(network: EnvironmentNetwork) -> Terms:
@@ -30,27 +36,29 @@ def terms_of(network: EnvironmentNetwork) -> Terms:
     return Terms(network.subnet, network.mtu, network.encryption, port)
 
 
-def check_states(generations: Mapping[int, int]) -> dict[int, CheckState]:
-    """The hosts of each environment, and their reports of the run that is given for it, in three queries."""
-    networks = EnvironmentNetwork.objects.filter(pk__in=generations)
-    kept = {row.host_id: row for row in HostCheck.objects.filter(environment__in=generations)}
-    parts = HostNetwork.objects.filter(environment__in=generations, host__removed=None).select_related("host")
+def check_states(rows: Iterable[NetworkCheck]) -> dict[int, CheckState]:
+    """The hosts of the environment of each check, and their reports of its newest run, in three queries."""
+    checks = {row.environment_id: row for row in rows}
+    networks = EnvironmentNetwork.objects.filter(pk__in=checks)
+    kept = {row.host_id: row for row in HostCheck.objects.filter(environment__in=checks)}
+    parts = HostNetwork.objects.filter(environment__in=checks, host__removed=None).select_related("host")
     by_environment: dict[int, list[HostNetwork]] = {}
     for part in parts.order_by("number").defer("host__tls"):
         by_environment.setdefault(part.environment_id, []).append(part)
     return {
-        network.pk: _state(network, by_environment.get(network.pk, []), kept, generations[network.pk])
+        network.pk: _state(network, by_environment.get(network.pk, []), kept, checks[network.pk])
         for network in networks
     }
 
 
 def _state(
-    network: EnvironmentNetwork, parts: Sequence[HostNetwork], kept: Mapping[int, HostCheck], generation: int
+    network: EnvironmentNetwork, parts: Sequence[HostNetwork], kept: Mapping[int, HostCheck], check: NetworkCheck
 ) -> CheckState:
     members = tuple(_member(network, part, kept.get(part.pk)) for part in parts)
     rows = [(str(part.host.uuid), kept[part.pk]) for part in parts if part.pk in kept]
-    found = {key: CheckReport.parse(row.report) for key, row in rows if row.generation == generation}
-    return CheckState(terms_of(network), members, {key: report for key, report in found.items() if report is not None})
+    found = {key: CheckReport.parse(row.report) for key, row in rows if row.generation == check.generation}
+    reports = {key: report for key, report in found.items() if report is not None}
+    return CheckState(terms_of(network), members, reports, tuple(check.measured))
 
 
 def _member(network: EnvironmentNetwork, part: HostNetwork, row: HostCheck | None) -> CheckedHost:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.core.result import ReconcileResult
 from apps.network.check_members import CheckState, check_states
-from apps.network.check_verdicts import BROKEN, OK, count_open, is_decided, judge_hosts, judge_pairs, worst
+from apps.network.check_verdicts import BROKEN, LONGEST, OK, count_open, is_decided, judge_hosts, judge_pairs, worst
 from apps.network.lifecycle import CHECKED, CHECKING
 from apps.network.models import HostNetwork, NetworkCheck
 
@@ -20,8 +20,10 @@ def reconcile_network_check(row: NetworkCheck) -> ReconcileResult:
     """Wait for the hosts' reports: they arrive by themselves, and are kept whatever becomes of this process."""
     if row.is_over:
         return ReconcileResult(state=CHECKED, status=row.status, message=row.message)
-    state = check_states({row.environment_id: row.generation})[row.environment_id]
-    if not is_decided(state.terms, state.members, state.reports, _seconds(row)):
+    state = check_states([row])[row.environment_id]
+    seconds = _seconds(row)
+    is_measuring = state.awaits_throughput and seconds < LONGEST
+    if is_measuring or not is_decided(state.terms, state.members, state.reports, seconds):
         return _pending_result(state)
     verdict, text = _summary(state)
     return ReconcileResult(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.texts import strip_unstorable
+from apps.network.check_throughput import ThroughputReport
 
 _MOST_PEERS, _MOST_ROUTES, _MOST_SERVERS, _MOST_SIZES = 1024, 20, 8, 16
 _LONGEST = 300
@@ -55,7 +55,8 @@ class CheckReport:
     """One host's report: for how many seconds it took part, and what it found, by the uuid of each other host.
 
     `routes` lead into the environment's network elsewhere; `answers_names` is whether its own name server answers,
-    None before it was asked, `upstream` the same of those of its resolv.conf.
+    None before it was asked, `upstream` the same of those of its resolv.conf. `throughput` is what was measured, if
+    anything was to be.
     """
 
     check: int
@@ -65,6 +66,7 @@ class CheckReport:
     answers_names: bool | None = None
     upstream: Mapping[str, bool] = field(default_factory=dict)
     ways: Mapping[str, Way] = field(default_factory=dict)
+    throughput: ThroughputReport | None = None
 
     @classmethod
     def parse(cls, status: Mapping[str, Any]) -> CheckReport | None:
@@ -87,12 +89,13 @@ class CheckReport:
                 for server, answers in list(_mapping(names.get("upstream")).items())[:_MOST_SERVERS]
             },
             ways={_line(peer)[:64]: Way.parse(_mapping(found)) for peer, found in peers},
+            throughput=ThroughputReport.parse(status.get("throughput")),
         )
 
 
 def storable_report(status: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a report that `CheckReport.parse` reads, without what a database refuses."""
-    kept = {name: status.get(name) for name in ("check", "seconds", "reason", "routes", "names")}
+    kept = {name: status.get(name) for name in ("check", "seconds", "reason", "routes", "names", "throughput")}
     peers = list(_mapping(status.get("peers")).items())[:_MOST_PEERS]
     return {**_storable(kept, 4), "peers": {_line(peer)[:64]: _storable(_mapping(way), 3) for peer, way in peers}}
 
@@ -124,7 +127,7 @@ def _line(value: object) -> str:
 def _number(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return value if math.isfinite(value) and abs(value) < 2**53 else None
+    return value if -(2**53) < value < 2**53 else None  # NaN is in no range; of long numbers isfinite overflows
 
 
 def _sizes(value: object) -> dict[int, int]:

@@ -64,7 +64,7 @@ def check_view(environment_id: int) -> CheckView:
 
 def check_views(rows: Sequence[NetworkCheck]) -> dict[int, CheckView]:
     """These checks by their keys, in a constant number of queries."""
-    states = check_states({row.environment_id: row.generation for row in rows})
+    states = check_states(rows)
     return {row.pk: _view(row, states[row.environment_id]) for row in rows}
 
 

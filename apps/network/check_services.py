@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.control.services import create, request_change
-from apps.core.errors import Problem
+from apps.core.errors import Forbidden, Invalid, Problem
+from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -19,24 +20,51 @@ from apps.network.environment_networks import network_of
 from apps.network.models import HostCheck, HostNetwork, NetworkCheck
 
 _NAME = "hosts"
+MEASURED_FIELD = "throughputBetween"
 MOST_UNASKED = 50
 """Up to so many hosts are checked without anybody asking for it."""
 
 
-def network_check(environment: Environment, *, actor: Actor | None) -> NetworkCheck:
-    """Have all hosts check each other, from now on. Raises `Forbidden`, and `Conflict` when somebody else just did."""
+def network_check(
+    environment: Environment, *, actor: Actor | None, measured: Sequence[Host] | None = None
+) -> NetworkCheck:
+    """Have all hosts check each other, from now on; two `measured` ones send to each other as fast as they can, too.
+
+    Raises `Forbidden` (only owners have something measured), `Invalid` for other than two hosts that take part, and
+    `Conflict` when somebody else just began a check.
+    """
+    wanted = _check_measured(environment, actor, measured)
     row = check_of(environment.pk)
     if row is None:
         network_of(environment.pk)
-        made = NetworkCheck(environment=environment, name=_NAME)
+        made = NetworkCheck(environment=environment, name=_NAME, measured=wanted)
         try:
             with transaction.atomic():
                 create(made, actor=actor)
                 return made
         except IntegrityError:  # made by somebody else in this moment
             row = NetworkCheck.all_objects.get(environment=environment.pk)
-    request_change(row, "run", actor=actor, changes={"started": timezone.now()})
+    changes = {"started": timezone.now(), "measured": wanted}
+    request_change(row, "run", actor=actor, changes=changes, request={"measured": wanted} if wanted else {})
     return row
+
+
+def _check_measured(environment: Environment, actor: Actor | None, hosts: Sequence[Host] | None) -> list[str]:
+    """The uuids of the hosts to be measured. It fills the link between them, which other containers need."""
+    if not hosts:
+        return []
+    allowed = can(actor, "own", environment.pk) if actor is not None else None
+    if allowed is not None and not allowed:
+        raise Forbidden(f"Measuring fills the link between two hosts. {allowed.reason}")
+    if len({host.pk for host in hosts}) != 2 or len(hosts) != 2:
+        raise Invalid(MEASURED_FIELD, "InvalidOption", "Throughput is measured between two different hosts: name both.")
+    parts = {part.pk: part for part in HostNetwork.objects.filter(host__in=hosts, host__removed=None)}
+    for host in hosts:
+        part = parts.get(host.pk)
+        if part is None or not part.is_active:
+            why = part.reason if part is not None and part.reason else "its part of the network is not active"
+            raise Invalid(MEASURED_FIELD, "InvalidReference", f"Nothing can be measured with {host}: {why}")
+    return [str(host.uuid) for host in hosts]
 
 
 def check_of(environment_id: int) -> NetworkCheck | None:

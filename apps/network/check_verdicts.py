@@ -8,6 +8,7 @@ from itertools import combinations
 
 from apps.network.addressing import PLAIN, WIREGUARD
 from apps.network.check_reports import CheckReport, Way
+from apps.network.check_throughput import ThroughputReport, in_words
 
 OK, WARNING, BROKEN = "ok", "warning", "failed"
 _RANKS = {OK: 0, WARNING: 1, BROKEN: 2}
@@ -72,7 +73,10 @@ class HostVerdict:
 
 @dataclass(frozen=True, slots=True)
 class PairVerdict:
-    """Two hosts. `clock` is by how many seconds the second's clock is ahead, `largest` what arrives both ways."""
+    """Two hosts. `clock` is by how many seconds the second's clock is ahead, `largest` what arrives both ways.
+
+    `throughput` is in bits a second from the first to the second and back, where that was measured.
+    """
 
     first: CheckedHost
     second: CheckedHost
@@ -80,11 +84,18 @@ class PairVerdict:
     round_trip: float | None = None
     clock: float | None = None
     largest: int = 0
+    throughput: tuple[float | None, float | None] = (None, None)
 
     @property
     def level(self) -> str:
         """The worst that was found."""
         return worst(finding.level for finding in self.findings)
+
+    @property
+    def throughput_in_words(self) -> str:
+        """What passes there and back; empty where it was not measured."""
+        there, back = self.throughput
+        return f"{in_words(there)} / {in_words(back)}" if there is not None and back is not None else ""
 
 
 def worst(levels: Iterable[str]) -> str:
@@ -203,8 +214,23 @@ def _judge_pair(
         findings = _length_findings(terms, first, second, there) + _length_findings(terms, second, first, back)
         findings += _echo_findings(first, second, there, back)
     findings += _clock_findings(first, second, clock)
+    measured = [_throughput(reports, first, second), _throughput(reports, second, first)]
+    findings += [
+        CheckFinding(WARNING, f"The throughput from {sender.name} to {receiver.name} was not measured: {found.reason}.")
+        for found, (sender, receiver) in zip(measured, ((first, second), (second, first)), strict=True)
+        if found is not None and found.reason
+    ]
+    rates = tuple(found.bits_per_second if found is not None else None for found in measured)
     largest = min(there.largest, back.largest)
-    return PairVerdict(first, second, tuple(findings), min(trips, default=None), clock, largest)
+    return PairVerdict(first, second, tuple(findings), min(trips, default=None), clock, largest, (rates[0], rates[1]))
+
+
+def _throughput(
+    reports: Mapping[str, CheckReport], sender: CheckedHost, receiver: CheckedHost
+) -> ThroughputReport | None:
+    """What the receiver measured of the sender's, if it measured that."""
+    found = reports[receiver.key].throughput if receiver.key in reports else None
+    return found if found is not None and found.sender == sender.key else None
 
 
 def _clock(there: Way, back: Way) -> float | None:

@@ -14,6 +14,7 @@ from apps.hosts.models import Host
 from apps.network.addressing import DEFAULT_SUBNET, MTU, WIREGUARD, AddressPlan, mac_of
 from apps.network.lifecycle import CHECKED, CHECKING, NETWORK_CHECK
 from apps.network.policies import ALL
+from apps.network.port_range import DEFAULT_PORT_RANGE
 
 ACTIVE, STARTING, FAILED, OFF = "active", "starting", "error", "off"
 START_GRACE = timedelta(seconds=30)
@@ -23,7 +24,8 @@ class EnvironmentNetwork(models.Model):
     """The managed network of an environment.
 
     `revision` counts whatever hosts have to know: each of its changes is in the transaction that counts it. `cursor`
-    is the address that was given out last, so that none is given again at once. `policy` says who may reach whom.
+    is the address that was given out last, so that none is given again at once. `policy` says who may reach whom,
+    `port_range` from which ports of a host published ones without a number get theirs.
     """
 
     KIND = "environmentNetwork"
@@ -32,6 +34,7 @@ class EnvironmentNetwork(models.Model):
     subnet = models.CharField(max_length=18, default=DEFAULT_SUBNET)
     encryption = models.CharField(max_length=16, default=WIREGUARD)
     policy = models.CharField(max_length=16, default=ALL)
+    port_range = models.CharField(max_length=11, default=DEFAULT_PORT_RANGE)
     vni = models.PositiveIntegerField(unique=True)
     revision = models.PositiveBigIntegerField(default=1)
     cursor = models.CharField(max_length=15, blank=True)
@@ -97,13 +100,14 @@ class NetworkCheck(TenantRow):
     """Whether the hosts of an environment reach each other: a row for each, whose generation is the number of the run.
 
     `started` is when the newest run was requested, `checked_at` when the last one ended; what hosts reported of it is
-    in their `HostCheck`.
+    in their `HostCheck`. `measured` are the uuids of the two hosts whose throughput the newest run measures, if any.
     """
 
     KIND = "networkCheck"
     LIFECYCLE = NETWORK_CHECK
 
     started = models.DateTimeField(default=timezone.now)
+    measured = models.JSONField(default=list)
     checked_at = models.DateTimeField(null=True)
 
     class Meta:

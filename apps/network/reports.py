@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -90,4 +89,4 @@ def server_state(status: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _is_counter(value: object) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value) and 0 <= value < 2**63
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value < 2**63

@@ -19,6 +19,7 @@ from apps.network.addressing import DEFAULT_SUBNET, PLAIN, WIREGUARD, parse_subn
 from apps.network.environment_networks import lock_network, make_network
 from apps.network.models import Address, EnvironmentNetwork, HostNetwork
 from apps.network.policies import MODES
+from apps.network.port_range import DEFAULT_PORT_RANGE, check_port_range
 from apps.network.selectors import routes_of_hosts
 
 ENCRYPTIONS = (WIREGUARD, PLAIN)
@@ -28,7 +29,12 @@ def network_create(environment: Environment, options: Mapping[str, Any]) -> None
     """Make the network of a new environment from what was chosen for it. Raises `Invalid`."""
     subnet = options.get("subnet") or DEFAULT_SUBNET
     encryption = options.get("encryption") or WIREGUARD
-    make_network(environment.pk, subnet=_check_subnet(subnet), encryption=_check_encryption(encryption))
+    make_network(
+        environment.pk,
+        subnet=_check_subnet(subnet),
+        encryption=_check_encryption(encryption),
+        port_range=check_port_range(options.get("port_range") or DEFAULT_PORT_RANGE),
+    )
 
 
 def network_update(
@@ -38,9 +44,12 @@ def network_update(
     subnet: Any = None,
     encryption: Any = None,
     policy: Any = None,
+    port_range: Any = None,
     based_on: BasedOn | None = None,
 ) -> EnvironmentNetwork:
-    """Change the subnet, which no container may have an address of, the encryption or the policy; None leaves a value.
+    """Change the subnet, which no container may have an address of, the encryption, the policy or the range of ports.
+
+    None leaves a value; containers that have a port keep it, whatever the range.
 
     Raises `Forbidden`, `Invalid`, `Conflict` while containers have addresses of the subnet, and `StaleEdit`.
     """
@@ -49,11 +58,7 @@ def network_update(
         raise Forbidden(allowed.reason)
     with transaction.atomic():
         network = lock_network(environment.pk)
-        wanted = {
-            "subnet": network.subnet if subnet is None else _check_subnet(subnet, routes_of_hosts(environment.pk)),
-            "encryption": network.encryption if encryption is None else _check_encryption(encryption),
-            "policy": network.policy if policy is None else _check_policy(policy),
-        }
+        wanted = _wanted(network, subnet, encryption, policy, port_range)
         current = {name: getattr(network, name) for name in wanted}
         require_unchanged("The network", based_on, current, wanted)
         if wanted == current:
@@ -71,6 +76,17 @@ def network_update(
     row_changed(environment.pk, "environment", environment.pk)
     network.refresh_from_db()
     return network
+
+
+def _wanted(network: EnvironmentNetwork, subnet: Any, encryption: Any, policy: Any, port_range: Any) -> dict[str, str]:
+    """The columns, checked; as they are where None is sent. Raises `Invalid`."""
+    routes = routes_of_hosts(network.pk) if subnet is not None else {}
+    return {
+        "subnet": network.subnet if subnet is None else _check_subnet(subnet, routes),
+        "encryption": network.encryption if encryption is None else _check_encryption(encryption),
+        "policy": network.policy if policy is None else _check_policy(policy),
+        "port_range": network.port_range if port_range is None else check_port_range(port_range),
+    }
 
 
 def _give_up_subnet(network: EnvironmentNetwork, subnet: str) -> None:

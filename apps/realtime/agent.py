@@ -66,6 +66,13 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._spawn(self._run(self.tunnel))
         await self.rights_changed({})  # it may have been revoked before the group was joined
 
+    async def dispatch(self, message: Mapping[str, Any]) -> None:
+        """Handle a message. Frames need no database, for which Channels would visit a thread before each of them."""
+        if message["type"] == "websocket.receive":
+            await self.websocket_receive(message)
+        else:
+            await super().dispatch(message)
+
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002 - the signature of the base class
         """Pass a frame of SSH on to the tunnel."""
         if self.tunnel is not None and bytes_data:

@@ -48,6 +48,7 @@ class LogsSocket(BaseSocket):
     async def begin(self) -> None:
         """Start the reading thread and the sender."""
         options = self.options()
+        self.follows = bool(options["follow"])
         self.data_ready = ThreadsafeEvent()
         self.lines = LogBuffer(block_when_full=not options["follow"])
         self.end_reason: str | None = None
@@ -80,11 +81,11 @@ class LogsSocket(BaseSocket):
             await asyncio.sleep(_BATCH_INTERVAL)
 
     async def _finish(self) -> None:
-        reason, removal_requested = (
-            (self.end_reason, False) if self.end_reason else await run_in_thread(stream_end_reason, self.row)
-        )
-        await self.send_end(str(reason))
-        await self.end(GONE if removal_requested else 1000, str(reason))
+        reason, removal_requested = self.end_reason, False
+        if not reason and self.follows:  # what was there has been sent, and nobody waits for more
+            reason, removal_requested = await run_in_thread(stream_end_reason, self.row)
+        await self.send_end(reason or "")
+        await self.end(GONE if removal_requested else 1000, reason or "")
 
     async def send_lines(self, skipped: int, lines: list[LogLine]) -> None:
         """Send a batch, after a note of what is missing before it."""

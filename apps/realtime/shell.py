@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from typing import Any
+from typing import Any, ClassVar
 
 from apps.containers.models import Container
-from apps.containers.streams import KEYS_WITHIN, parse_command, shell_open
+from apps.containers.streams import KEYS_WITHIN, command_open, parse_command, shell_open
 from apps.control.services import record, record_response
 from apps.core.errors import (
     Forbidden,
@@ -36,7 +36,6 @@ from apps.realtime.base_socket import (
 )
 from apps.realtime.stream_reader import EngineStreamReader
 
-EVENT = "container.shell"
 _MAX_QUEUED_ACTIONS = 32
 _MAX_QUEUED_BYTES = 256 * 1024  # by their number alone, 32 frames of a megabyte would wait for one sleeping command
 _MAX_FRAME_BYTES = 1_000_000
@@ -63,6 +62,17 @@ class _Output:
 
     def close(self) -> None:
         self.session.close()
+
+
+class _SeparateOutput(_Output):
+    """The output of a command without a terminal: before each piece one byte, 1 for stdout and 2 for stderr."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            stream, data = self.session.read_stream()
+            if not data:
+                return
+            yield (b"\x02" if stream == "stderr" else b"\x01") + data
 
 
 class _Input:
@@ -127,21 +137,27 @@ class _Input:
 class ShellSocket(BaseSocket):
     """`/ws/shell?container=&command=`: binary frames both ways, `{"type":"resize"}` from the client, `end` to it.
 
-    Output is read only as fast as the browser takes it.
+    By a ticket that says so the command has no terminal: the first byte of each frame of output is then 1 for stdout
+    and 2 for stderr, and `{"type":"eof"}` from the client ends its input. Output is read only as fast as the client
+    takes it.
     """
 
     verb = "exec"
     permission = "exec"
     ping_interval = 0
+    event: ClassVar[str] = "container.shell"
 
     row: Container
     command: list[str]
+    tty = True
+    allows_no_terminal: ClassVar[bool] = True
 
     def resolve_target(self, actor: Actor) -> int:
         """The container and the command, through the query or the ticket."""
         _kind, key = targets.requested_target(self.credentials, self.scope["query"], "container")
         self.row = targets.get_container(actor, key)
         ticket = self.credentials.ticket
+        self.tty = not (self.allows_no_terminal and ticket and ticket.details.get("tty") is False)
         ticket_command = ticket.details.get("command") if ticket else None
         try:
             self.command = (
@@ -149,8 +165,11 @@ class ShellSocket(BaseSocket):
             )
         except Invalid as error:
             raise SocketRejected(NOT_FOUND, error.message) from None
-        self._needs_values = hooks.holds_keys(self.row)
+        self._require_values_for(self.row)
         return self.row.environment_id
+
+    def _require_values_for(self, row: Container) -> None:
+        self._needs_values = hooks.holds_keys(row)
 
     def _check_permission(self, found: PermissionSnapshot) -> None:
         super()._check_permission(found)
@@ -181,8 +200,8 @@ class ShellSocket(BaseSocket):
         actor = self.credentials.actor()
         if actor is None:
             raise Unauthorized("You are logged out.")
-        environment_id, request = self.environment, {"command": self.command}
-        record(EVENT, actor=actor, row=self.row, environment_id=environment_id, request=request)
+        environment_id, request = self.environment, self.request_details()
+        record(self.event, actor=actor, row=self.row, environment_id=environment_id, request=request)
         code, message = 200, ""
         try:
             yield
@@ -194,15 +213,23 @@ class ShellSocket(BaseSocket):
             raise
         finally:
             details = {"message": message} if message else {}
-            record_response(actor, code, details, event=EVENT, environment_id=environment_id, request=request)
+            record_response(actor, code, details, event=self.event, environment_id=environment_id, request=request)
+
+    def request_details(self) -> dict[str, Any]:
+        """What the audit entry says of it."""
+        return {"command": self.command, **({} if self.tty else {"tty": False})}
+
+    def open_session(self) -> ExecSession:
+        """Run the command."""
+        return shell_open(self.row, self.command) if self.tty else command_open(self.row, self.command, tty=False)
 
     def _open(self) -> _Output:
         with self._audited():
-            self._session = shell_open(self.row, self.command)
+            self._session = self.open_session()
         if not self.ended:
             self._input = _Input(self._session)
             self._loop.call_soon_threadsafe(self._opened.set)
-        return _Output(self._session)
+        return _Output(self._session) if self.tty else _SeparateOutput(self._session)
 
     def _on_output(self, data: bytes) -> None:
         self._sending = asyncio.run_coroutine_threadsafe(self.send_output(data), self._loop)
@@ -231,7 +258,7 @@ class ShellSocket(BaseSocket):
             self._input.close()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
-        """Bytes are input, JSON is a resize; anything else is ignored."""
+        """Bytes are input, JSON is a resize or the end of the input; anything else is ignored."""
         if bytes_data is not None:
             await self.send_keys(bytes_data)
         elif text_data:
@@ -240,6 +267,8 @@ class ShellSocket(BaseSocket):
                 if action["type"] == "resize":
                     columns, rows = (max(1, min(int(action[name]), 1000)) for name in ("columns", "rows"))
                     await self._queue_input(lambda session: session.resize(columns, rows))
+                elif action["type"] == "eof" and not self.tty:
+                    await self._queue_input(lambda session: session.end_input())
 
     async def send_keys(self, data: bytes) -> None:
         """Pass input to the command."""
@@ -268,6 +297,8 @@ class ShellSocket(BaseSocket):
 
 class V1ExecSocket(ShellSocket):
     """`/v1/exec/?token=`: text frames of base64, both ways; see the v1 contract, section 6.2."""
+
+    allows_no_terminal = False  # its clients read one stream, whatever they say
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Input; a frame that is not base64 is ignored."""

@@ -1,4 +1,7 @@
-"""`/v1/subscribe`: v1 resources when they change, as the role of the subscriber sees them (v1 contract, 6.1)."""
+"""`/v1/subscribe` and `/v2-beta/subscribe`: resources when they change, as the role of the subscriber sees them.
+
+See the v1 contract, 6.1.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class SubscribeSocket(ChangesSocket):
         render = partial(self._render, kind, key)
         if kind not in SHARED_KINDS or rights is None or rights.permissions is None:
             return await run_in_thread(render)
-        sharers = (kind, key, self.environment, rights.permissions, rights.is_admin, self._base())
+        sharers = (kind, key, self.environment, rights.permissions, rights.is_admin, self._base(), self._dialect())
         text = await _renderings_of(asyncio.get_running_loop()).get(sharers, heard_at, render)
         # An empty text: whoever rendered it is logged out by now, which says nothing about this caller.
         return await run_in_thread(render) if text == "" else text
@@ -76,12 +79,15 @@ class SubscribeSocket(ChangesSocket):
         actor = self.credentials.actor()
         if actor is None:
             return ""
-        resource = hooks.render(kind, key, actor, self._base())
+        resource = hooks.render(kind, key, actor, self._base(), self._dialect())
         return None if resource is None else json.dumps(v1_event(_CHANGE_EVENT, dict(resource)))
 
     def _base(self) -> str:
         scheme = "https" if self.scope.get("scheme") == "wss" else "http"
         return f"{scheme}://{header(self.scope, 'host')}"
+
+    def _dialect(self) -> str:
+        return str(self.scope.get("url_route", {}).get("kwargs", {}).get("dialect") or "v1")
 
     async def send_ping(self) -> None:
         """Send the ping event of v1."""

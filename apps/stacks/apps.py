@@ -19,6 +19,7 @@ class StacksConfig(AppConfig):
         from apps.hosts.workloads import workloads
         from apps.stacks import drain, goal, handover_steps, locks, members, reconcile, services, undo, upgrade_services
         from apps.stacks.models import Service, Stack
+        from apps.stacks.updates.rounds import follow_images
         from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
 
@@ -30,6 +31,8 @@ class StacksConfig(AppConfig):
             operation_deadlines={"service.upgrade": upgrade_services.upgrade_deadline},
         )
         _keep_deleted()
+        _name_images()
+        _register_promotions()
         workloads.register(ServiceWorkload())
         _register_documents()
         requeue_owners("host", drain.services_of_returned_host)
@@ -41,8 +44,28 @@ class StacksConfig(AppConfig):
         requeue_owners("service", members.selecting_services)
         _register_balancers()
         register_job("judge-upgrades", judge_upgrades)
+        register_job("follow-images", follow_images)
         hooks.lock_refusal = locks.lock_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
+
+
+def _register_promotions() -> None:
+    """Have the loop bring promotions on their way, and follow the stacks that they deploy."""
+    from apps.control.kinds import register, requeue_owners
+    from apps.stacks.promotions.models import Promotion
+    from apps.stacks.promotions.reconcile import promotions_to_requeue, reconcile_promotion
+
+    slow = {f"promotion.{action}": UPGRADE_DEADLINE for action in ("create", "approve", "undo")}
+    register(Promotion, reconcile_promotion, operation_deadlines=slow)
+    requeue_owners("stack", promotions_to_requeue)
+
+
+def _name_images() -> None:
+    """Have images kept on hosts that services need."""
+    from apps.core.hooks import hooks
+    from apps.stacks.needed_images import images_of_services
+
+    hooks.images_needed.append(images_of_services)
 
 
 def _register_documents() -> None:

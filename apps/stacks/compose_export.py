@@ -11,12 +11,14 @@ from apps.stacks.models import Service, ServiceLink
 from apps.stacks.schedule import with_schedule_labels
 from apps.stacks.service_options import with_selector_labels
 from apps.stacks.sidekicks import shown
+from apps.stacks.updates.policy import with_policy_label
 
 
 def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> ComposeService:
     """One of them, with its links."""
     found = [link for link in links if not link.selected]
     config = with_lost_host_label(shown(service.name, service.config), service.lost_after)
+    config = with_policy_label(config, service.update_policy)
     config = with_schedule_labels(config, service.timetable)
     settings = service.balancer_settings
     names = certificate_names(service.environment_id, settings)
@@ -38,4 +40,5 @@ def to_compose_service(service: Service, links: Iterable[ServiceLink]) -> Compos
         rules={link.name: link.ports for link in found if link.ports},
         default_certificate=names.get(settings.default_certificate or 0, ""),
         certificates=tuple(names[key] for key in settings.certificates if key in names),
+        networks=service.adopted.get("networks", ()),
     )

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from apps.containers.selectors import policy_of
+from apps.control.models import Operation
 from apps.control.services import create_all
 from apps.core.unique import unique_or
 from apps.environments.actor import Actor
@@ -21,6 +22,7 @@ from apps.stacks.new_services import (
     service_taken,
 )
 from apps.stacks.revisions import save_first_revisions
+from apps.stacks.service_policies import by_actor
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 BATCH = 100  # links for each statement
@@ -28,15 +30,17 @@ BATCH = 100  # links for each statement
 Link = tuple[Service, Service, str, Sequence[str]]
 
 
-def import_services(stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool) -> list[str]:
-    """Make the services of a new stack and their links, in the caller's transaction.
+def import_services(
+    stack: Stack, parsed: ComposeStack, *, actor: Actor, start: bool, parent: Operation | None = None
+) -> list[str]:
+    """Make the services of a new stack and their links, in the caller's transaction; `parent` counts their operations.
 
     Returns which links lead to nothing, in words. Raises `Invalid`, `Forbidden`; nothing is made then.
     """
     parsed = with_certificates(stack.environment_id, parsed)
-    rows = _build_services(stack, parsed, start=start)
+    rows = [by_actor(row, actor) for row in _build_services(stack, parsed, start=start)]
     with unique_or(service_taken("of this file"), SERVICE_NAME_ONCE):
-        create_all(rows, actor=actor, requests=[describe_service(row) for row in rows])
+        create_all(rows, actor=actor, requests=[describe_service(row) for row in rows], parent=parent)
     save_first_revisions(rows, actor, "compose")
     made = {row.name: row for row in rows}
     inner = [

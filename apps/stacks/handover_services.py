@@ -13,6 +13,7 @@ from apps.control.services import request_change
 from apps.core.errors import Invalid
 from apps.environments.actor import Actor
 from apps.stacks.batches import check_batches
+from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceLink, Slot
 from apps.stacks.new_services import check_scale
@@ -87,6 +88,9 @@ def _check_pair(row: Service, target: Service) -> None:
         raise Invalid(f"{AT}toServiceId", "InvalidOption", "A service cannot be upgraded to itself; name another one.")
     if target.environment_id != row.environment_id or target.removal_requested:
         raise Invalid(f"{AT}toServiceId", "InvalidReference", "There is no such service here.")
+    if row.upgrade_phase and row.display_state in REPLACEABLE.split():
+        why = f"{row.name} is {row.display_state}: finish that, or take it back, first."
+        raise Invalid("toServiceStrategy", "InvalidState", why)
     if row.desired != "active":
         why = f"{row.name} is stopped, and has nothing to hand over: start {target.name} and remove this one instead."
         raise Invalid("toServiceStrategy", "InvalidState", why)

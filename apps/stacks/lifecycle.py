@@ -7,6 +7,7 @@ from apps.core.lifecycle import LifeCycle, transition_to
 _UPGRADE_STATES = (
     "upgrading upgraded canceling-upgrade canceled-upgrade rolling-back canceling-rollback finishing-upgrade"
 )
+REPLACEABLE = "upgrading upgraded canceled-upgrade"  # states of an upgrade that another one may replace
 _STACK_ALIVE = f"requested activating active updating-active error {_UPGRADE_STATES}"
 
 STACK = LifeCycle(
@@ -14,11 +15,15 @@ STACK = LifeCycle(
     {
         "create": transition_to("active", "", "activating"),
         "update": transition_to("", "active updating-active", "updating-active"),
-        "upgrade": transition_to("active", "active", "upgrading", end="upgraded"),
+        # What was wanted last replaces an upgrade that is not finished: nobody has to cancel a mistake first.
+        "upgrade": transition_to(
+            "active", f"activating active updating-active {REPLACEABLE}", "upgrading", end="upgraded"
+        ),
         "cancelupgrade": transition_to("", "upgrading", "canceling-upgrade", end="canceled-upgrade"),
         "rollback": transition_to("", "canceled-upgrade upgraded", "rolling-back"),
         "cancelrollback": transition_to("", "rolling-back", "canceling-rollback", end="canceled-upgrade"),
         "finishupgrade": transition_to("", "upgraded canceled-upgrade", "finishing-upgrade"),
+        "giveback": transition_to("removed", "active updating-active", "removing", "delete"),
         "remove": transition_to("removed", _STACK_ALIVE, "removing", "delete"),
         "restore": transition_to("", "removed", "restoring"),
         "purge": transition_to("purged", "removed", "purging", "delete"),
@@ -44,7 +49,12 @@ SERVICE = LifeCycle(
         "update": transition_to(
             "", "registering inactive active activating updating-active updating-inactive", "updating-active"
         ),
-        "upgrade": transition_to("active", "active inactive", "upgrading", end="upgraded"),
+        "upgrade": transition_to(
+            "active",
+            f"registering inactive activating active updating-active updating-inactive {REPLACEABLE}",
+            "upgrading",
+            end="upgraded",
+        ),
         "cancelupgrade": transition_to("", "upgrading", "canceling-upgrade", end="canceled-upgrade"),
         "rollback": transition_to("", "canceled-upgrade upgraded", "rolling-back"),
         "cancelrollback": transition_to("", "rolling-back", "canceling-rollback", end="canceled-rollback"),

@@ -18,6 +18,7 @@ from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.lifecycle import SERVICE as SERVICE_LIFECYCLE
 from apps.stacks.lifecycle import STACK
 from apps.stacks.lock import Lock  # noqa: F401 - a model: Django looks for it here
+from apps.stacks.promotions.models import Promotion, PromotionRules  # noqa: F401 - models, as above
 from apps.stacks.removed_links import RemovedServiceLink  # noqa: F401 - a model: Django looks for it here
 from apps.stacks.run_plan import BY_SCHEDULE, LIVE, WAITING
 from apps.stacks.scale_policy import ScalePolicy
@@ -32,10 +33,13 @@ from apps.stacks.service_options import (
 )
 from apps.stacks.sidekicks import Sidekick
 from apps.stacks.stack_history import StackRevision
+from apps.stacks.updates.models import ImageUpdate  # noqa: F401 - a model: Django looks for it here
+from apps.stacks.verdict.observation import UpgradeObservation  # noqa: F401 - a model: Django looks for it here
 
 ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart", "returntorevision"})
 CLEARED_BY_CHANGES: dict[str, Any] = {"undo_until": None}
 RUN_NOW = "runnow"
+GIVE_BACK = "giveback"
 
 
 class Stack(TenantRow):
@@ -44,6 +48,7 @@ class Stack(TenantRow):
     `revision` is the number of its last revision, 0 before the first; `previous_revision` the one before the last
     upgrade, and `upgrade` how that goes on: its phase (see `stack_rollout.py`) and the services that it is about.
     Until `undo_until` its deletion can be undone, and is not begun; `removal` says who deleted it and what was desired.
+    `adopted` says what it was before it became a stack (see `adopted.py`); empty for one that was made here.
     """
 
     KIND = "stack"
@@ -61,6 +66,7 @@ class Stack(TenantRow):
     revision = models.PositiveIntegerField(default=0)
     previous_revision = models.PositiveIntegerField(null=True)
     upgrade = models.JSONField(default=dict)
+    adopted = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
 
     class Meta:
         ordering = ("id",)
@@ -73,6 +79,11 @@ class Stack(TenantRow):
 
     def __str__(self) -> str:
         return self.name
+
+    def refusal(self, action: str) -> str:
+        """Only what was there before can be given back."""
+        is_refused = action == GIVE_BACK and not self.adopted
+        return "Not possible: it was made here; nothing else would know its containers." if is_refused else ""
 
 
 class Service(TenantRow):
@@ -90,6 +101,9 @@ class Service(TenantRow):
     restart when it was requested, and of how many `units` they are. `verdict_settings` say how its upgrades are judged
     that do not say so themselves; empty: not at all. `upgrade_target` is the other service that takes over from it, in
     an upgrade from one service to another (see `handover.py`). `balancer` are the stored settings of a balancer.
+    `adopted` says what its containers were part of before, and what new ones are to have of that (see `adopted.py`).
+    `update_policy` says what is done about newer images (a stored `UpdatePolicy`, empty: as in the environment), and
+    was set by `update_policy_by`; `image_pins` are the digests that its images' names are held to, by name.
     """
 
     KIND = "service"
@@ -123,6 +137,11 @@ class Service(TenantRow):
     schedule = models.JSONField(default=dict)
     balancer = EncryptedJSONField(default=None, null=True)
     upgrade_target = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="taken_over")
+    adopted = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    # A portal of the version before writes rows without these while both run.
+    update_policy = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    update_policy_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    image_pins = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
 
     class Meta:
         ordering = ("id",)
@@ -218,7 +237,7 @@ class ServiceRevision(models.Model):
     who is gone. `note` is what they wrote about it, `image_id` the image that its tag meant on the hosts, once it ran.
     `stack_revision` is the revision of the whole stack that it is a part of, where it was made by that. Of a balancer
     it has the settings, and once another one took its place these, the `links` with their rules and the selector of
-    more as they were then.
+    more as they were then; so are the `verdict_settings`. `image_pins` are the digests that images were held to.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="revisions")
@@ -237,6 +256,8 @@ class ServiceRevision(models.Model):
     links = models.JSONField(null=True)
     # Revisions that another version of the portal writes meanwhile know nothing of it.
     selector_link = models.TextField(blank=True, default="", db_default="")
+    verdict_settings = models.JSONField(null=True)
+    image_pins = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
 
     class Meta:
         ordering = ("-number",)
@@ -254,42 +275,6 @@ class ServiceRevision(models.Model):
     def sidekicks(self) -> tuple[Sidekick, ...]:
         """What the other containers of its deployment units are made from."""
         return tuple(map(Sidekick.from_json, self.secondary or ()))
-
-
-class UpgradeObservation(models.Model):
-    """What is seen of one upgrade that is to be judged, written by the observer alone (`apps/stacks/verdict/`).
-
-    `stage` is what it waits for: the first batch to prove itself, the rest to be replaced, or all of them to;
-    `window_from` is when the time of that stage began, `away` how many seconds of it nobody was watching. `outcome`
-    is what came of the verdict; it is over once it has `ended`. `error_lines` counts those of some containers, by their
-    numbers, and says how far their logs were read.
-    """
-
-    FIRST_BATCH, REST, ALL = "first-batch", "rest", "all"
-
-    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="observations")
-    revision = models.PositiveIntegerField()
-    settings = models.JSONField(default=dict)
-    started = models.DateTimeField(default=timezone.now)
-    stage = models.CharField(max_length=16, default=FIRST_BATCH)
-    window_from = models.DateTimeField(null=True)
-    away = models.FloatField(default=0)
-    observed_at = models.DateTimeField(null=True)
-    verdict = models.CharField(max_length=16, blank=True)
-    summary = models.TextField(blank=True)
-    evidence = models.JSONField(default=dict)
-    error_lines = models.JSONField(default=dict)
-    logs_read_at = models.DateTimeField(null=True)
-    outcome = models.CharField(max_length=16, blank=True)
-    ended = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ("-id",)
-        unique_together = [("service", "revision")]
-        indexes = [models.Index(fields=["observed_at"], condition=models.Q(ended=None), name="observation_open")]
-
-    def __str__(self) -> str:
-        return f"{self.service} judged at revision {self.revision}"
 
 
 class Slot(models.Model):

@@ -24,6 +24,7 @@ from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.scheduled_services import check_schedulable, new_schedule
 from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, SERVICE, ServiceOptions
 from apps.stacks.sidekicks import UnitConfig, check_unit, names_of
+from apps.stacks.updates.policy import parse_policy, policy_from_labels
 from apps.stacks.verdict.settings import parse_verdict
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
@@ -46,6 +47,7 @@ class ServiceSettings(TypedDict, total=False):
     lost_host: tuple[str | None, int | None]
     scale_policy: Mapping[str, Any] | None
     verdict_settings: Mapping[str, Any] | None
+    update_policy: Mapping[str, Any] | None
     options: ServiceOptions
     schedule: Mapping[str, Any] | None
 
@@ -100,6 +102,12 @@ def check_metadata(metadata: Any) -> dict[str, Any]:
 def check_verdict(sent: Any) -> dict[str, Any]:
     """How upgrades are judged, as it is stored; empty where they are not. Raises `Invalid`."""
     found = parse_verdict(sent, "upgradeVerdict")
+    return found.to_json() if found else {}
+
+
+def check_update_policy(sent: Any) -> dict[str, Any]:
+    """What is done about newer images, as it is stored; empty to follow the environment. Raises `Invalid`."""
+    found = parse_policy(sent)
     return found.to_json() if found else {}
 
 
@@ -158,6 +166,7 @@ def _policies(settings: ServiceSettings, config: LaunchConfig) -> dict[str, Any]
     return {
         "scale_policy": check_scale_policy(settings.get("scale_policy"), config),
         "verdict_settings": check_verdict(settings.get("verdict_settings")),
+        "update_policy": check_update_policy(settings.get("update_policy")) or policy_from_labels(config.labels),
         "lost_after": parse_lost_after(*lost_host, current=lost_after_from_labels(config.labels)),
         "schedule": new_schedule(settings.get("schedule"), config.labels),
     }

@@ -23,7 +23,9 @@ class SlotView:
 
     `is_finished` when it is a job that has ended and is not started again. `must_leave` when the container has to go
     from its host; `successor` is then the one that takes over once it is
-    `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is. `is_outdated` when the
+    `successor_ready`, `successor_must_leave` when that one itself cannot stay where it is,
+    `successor_is_outdated` when it is of a revision that is not wanted any more, `successor_is_stopped` when it has
+    been stopped for that. `is_outdated` when the
     container is of another revision than the service and is to be replaced; `previous` is the one that was kept,
     `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs,
     `previous_must_leave` when it has to go from its host. Of its unit's sidekicks some may have `sidekicks_outdated`,
@@ -39,6 +41,8 @@ class SlotView:
     successor: int | None = None
     successor_ready: bool = False
     successor_must_leave: bool = False
+    successor_is_outdated: bool = False
+    successor_is_stopped: bool = False
     is_outdated: bool = False
     previous: int | None = None
     previous_is_current: bool = False

@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
 from apps.containers.network_checks import reason_in_brackets
@@ -24,6 +23,7 @@ from apps.control.services import create_all, note_progress
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
 from apps.network.addresses import release_retained
+from apps.stacks.adopted import container_name, project_labels
 from apps.stacks.balancer.steps import with_balancer
 from apps.stacks.drain import unit_of, with_lost_host_message
 from apps.stacks.goal import Goal, goal_of
@@ -45,7 +45,7 @@ from apps.stacks.revisions import note_image
 from apps.stacks.rollout import (
     NEXT_BATCH_AT,
     apply_upgrade,
-    config_columns,
+    config_to_run,
     next_batch_at,
     request_if_allowed,
     rollout_of,
@@ -216,12 +216,11 @@ def _build_container(
     row: Service, number: int, unit: str, previous: Container | None, names: Sequence[str]
 ) -> Container:
     stack = row.stack
-    spec, revision = config_columns(row, previous)
-    config = LaunchConfig.from_json(dict(spec))
+    config, revision = config_to_run(row, previous)
     return build_container(
         environment=row.environment,
         config=config,
-        name=f"{stack.name}_{row.name}_{number}",
+        name=container_name(row, number),
         keep_running=True,
         spread_key=str(row.uuid),
         avoid_host=previous.host if previous and not stays_on_host(row, number, previous) else None,
@@ -229,7 +228,8 @@ def _build_container(
         aliases=[row.name, f"{row.name}.{stack.name}", *names],
         deployment_unit=unit if row.secondary else "",
         launch_name=PRIMARY if row.secondary else "",
-        tags=unit_tags(row, unit, PRIMARY, revision),
+        tags={**unit_tags(row, unit, PRIMARY, revision), **project_labels(row, number)},
+        networks=row.adopted.get("networks", []),
         retained_address=retained_address(row, number, PRIMARY),
         slot_key=slot_key(row, number, PRIMARY),
     )

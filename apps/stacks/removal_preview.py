@@ -24,6 +24,7 @@ from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.service_options import ALIAS, BALANCER
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.what_if import what_if_scaled
+from apps.volumes.selectors import sizes_on
 
 UNNAMED_LENGTH = 64  # an engine names a volume that nobody named by 64 hexadecimal digits
 _ON_ITS_WAY = ("removed", "purged")
@@ -219,17 +220,24 @@ def _ports(rows: Iterable[Container]) -> tuple[LostPort, ...]:
     return tuple(found)
 
 
-def _volumes(rows: Iterable[Container]) -> tuple[MountedVolume, ...]:
+def _volumes(rows: Sequence[Container]) -> tuple[MountedVolume, ...]:
     """The volumes that the engines reported: unnamed ones go with their container, named ones stay on the host."""
     found: dict[MountedVolume, None] = {}
+    sizes = _sizes(rows)
     for row in rows:
         for mount in row.engine_state.get("mounts", []):
             if mount["kind"] == "volume":
                 name = mount.get("name", "")
                 is_kept = len(name) != UNNAMED_LENGTH
                 shown = name if is_kept else f"{row.name}:{mount['target']}"
-                found[MountedVolume(shown, str(row.host or ""), is_kept)] = None
+                found[MountedVolume(shown, str(row.host or ""), is_kept, sizes.get((row.host_id, name)))] = None
     return tuple(found)
+
+
+def _sizes(rows: Sequence[Container]) -> Mapping[tuple[int | None, str], int]:
+    """The bytes in the volumes of these containers that were measured, by host and name; one query for all."""
+    names = {mount.get("name", "") for row in rows for mount in row.engine_state.get("mounts", [])} - {""}
+    return sizes_on(names, {row.host_id for row in rows if row.host_id}) if names else {}
 
 
 def _pending(targets: Mapping[str, Sequence[int]]) -> tuple[PendingWork, ...]:

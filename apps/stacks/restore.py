@@ -48,7 +48,7 @@ def restore_days() -> int:
 def restorable_until(row: Deleted, days: int) -> datetime | None:
     """Until when a row can be restored; None if it cannot."""
     is_deleted = row.removed is not None and (row.desired, row.state) == ("removed", "removed")
-    if row.removed is None or not is_deleted or not days:
+    if row.removed is None or not is_deleted or not days or row.removal.get("givenBack"):
         return None
     until = row.removed + timedelta(days=days)
     return until if until > timezone.now() else None
@@ -69,7 +69,9 @@ def deleted_rows(actor: Actor, environment_id: int) -> list[Deleted]:
         Service.objects.within(mine).filter(**columns).defer("spec", "secondary", *(f"stack__{n}" for n in heavy))
     )
     alone = [row for row in services.select_related("stack") if not row.removal.get("withStack")]
-    return sorted([*stacks, *alone], key=lambda row: (row.removed, row.KIND, row.pk), reverse=True)
+    found: list[Deleted] = [*stacks, *alone]
+    found = [row for row in found if not row.removal.get("givenBack")]  # their containers were not deleted
+    return sorted(found, key=lambda row: (row.removed, row.KIND, row.pk), reverse=True)
 
 
 def stack_restore(row: Stack, *, actor: Actor, name: str = "") -> Restored:

@@ -53,6 +53,8 @@ _LABELS = {
     "hostname": "Host name",
     "selectorLink": "Selector of links",
     "selectorContainer": "Selector of containers",
+    "upgradeVerdict": "Verdict on upgrades",
+    "imageUpdatePolicy": "Newer images",
     "retainIp": "Keeps its address",
     "lostHostSeconds": "Seconds after which a lost host's containers are replaced",
     **{each.name: each.form.label for each in LAUNCH_FIELDS if each.form is not None and each.form.label},

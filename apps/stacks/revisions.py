@@ -18,7 +18,7 @@ from apps.stacks.sidekicks import UnitConfig, shown
 from apps.stacks.stack_history import StackRevision
 
 MAX_NOTE = 500
-COLUMNS = ("spec", "image", "secondary", "primary_version", "balancer")
+COLUMNS = ("spec", "image", "secondary", "primary_version", "balancer", "image_pins")
 
 
 def check_note(note: str) -> str:
@@ -94,6 +94,17 @@ def save_first_revisions(
         ],
         batch_size=100,
     )
+
+
+def keep_verdict(row: Service) -> None:
+    """Keep how upgrades are judged with the revision of today, which another one is about to replace."""
+    mine = ServiceRevision.objects.filter(service=row, number=row.revision)
+    mine.update(verdict_settings=row.verdict_settings)
+
+
+def verdict_of(revision: ServiceRevision) -> dict[str, Any]:
+    """The column of the service that says how its upgrades were judged then; empty where that was not kept."""
+    return {} if revision.verdict_settings is None else {"verdict_settings": revision.verdict_settings}
 
 
 def revisions_of(row: Service) -> QuerySet[ServiceRevision]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.lifecycle import CONTAINER
 from apps.containers.models import Container
 from apps.containers.services import container_act
@@ -18,10 +18,12 @@ from apps.control.models import Operation
 from apps.core.errors import Problem
 from apps.environments.actor import SYSTEM
 from apps.stacks.drain import is_host_left, slot_view
-from apps.stacks.models import Service, ServiceRevision, Slot, UpgradeObservation
+from apps.stacks.models import Service, ServiceRevision, Slot
 from apps.stacks.plan import SlotView
 from apps.stacks.readiness import ReadyRule
+from apps.stacks.updates.pins import with_pin
 from apps.stacks.upgrade import KEEPING, PAUSED, STEADY_STATES, UPGRADING, Rollout, UpgradePlan
+from apps.stacks.verdict.observation import UpgradeObservation
 
 REVISION_LABEL = "io.corral.service.revision"
 NEXT_BATCH_AT = "next_batch_at"  # in the service's status
@@ -35,11 +37,13 @@ def revision_of(container: Container) -> int:
 def upgrade_view(row: Service, slot: Slot, rule: ReadyRule) -> SlotView:
     """The slot as both plans see it."""
     view = slot_view(slot, row.lost_after, rule)
-    container, previous = slot.container, _kept(slot)
+    container, previous, successor = slot.container, _kept(slot), slot.successor
     is_paused = row.upgrade_phase in PAUSED
     return replace(
         view,
         is_outdated=not is_paused and container is not None and revision_of(container) != row.current_version,
+        successor_is_outdated=not is_paused and successor is not None and revision_of(successor) != row.current_version,
+        successor_is_stopped=successor is not None and successor.desired == "stopped" and _has_stopped(successor),
         previous=previous.pk if previous else None,
         previous_is_current=previous is not None and revision_of(previous) == row.current_version,
         previous_is_stopping=previous is not None and previous.display_state in {"running", "stopping"},
@@ -85,8 +89,8 @@ def next_batch_at(row: Service, plan: UpgradePlan) -> datetime | None:
     return parse_datetime(row.status.get(NEXT_BATCH_AT) or "") if plan.left else None
 
 
-def config_columns(row: Service, previous: Container | None) -> tuple[Mapping[str, Any], int]:
-    """The stored launch configuration and the revision of a new container in the place of `previous`.
+def config_to_run(row: Service, previous: Container | None) -> tuple[LaunchConfig, int]:
+    """The launch configuration and the revision of a new container in the place of `previous`.
 
     While an upgrade or a rollback is paused, what is replaced is replaced by its like.
     """
@@ -94,8 +98,8 @@ def config_columns(row: Service, previous: Container | None) -> tuple[Mapping[st
     if number != row.current_version:
         kept = ServiceRevision.objects.filter(service=row, number=number).first()
         if kept is not None:
-            return kept.spec, number
-    return row.spec, row.current_version
+            return with_pin(kept.config, kept.image_pins), number
+    return with_pin(row.config, row.image_pins), row.current_version
 
 
 Build = Callable[[Sequence[int]], Mapping[int, Container]]
@@ -106,12 +110,14 @@ def apply_upgrade(
 ) -> None:
     """Do the steps of the plan; `build` creates containers for slots by their numbers. The caller's transaction."""
     by_number = {slot.number: slot for slot in slots}
+    _forget_removed(slots)
     for number in plan.stop:
         request_if_allowed(by_number[number].container, "stop", operation)
     needed = [number for number in plan.replace + plan.surge if not _has_current_previous(row, by_number[number])]
     created = build(needed) if needed else {}
     for number in plan.discard:
         _discard(by_number[number], operation)
+    _give_up_successors(by_number, plan, operation)
     for number in plan.surge:
         slot = by_number[number]
         slot.successor = created.get(number) or _take_previous(slot, operation)
@@ -144,12 +150,51 @@ def _replace(row: Service, slot: Slot, container: Container | None, operation: O
     if slot.container is not None and old is not None:
         record_event(slot.container, "replaced", f"{old.name}: now of revision {row.revision}.")
     if row.upgrade_phase == UPGRADING:
-        request_if_allowed(slot.previous, "remove", operation)  # of an upgrade before this one
-        slot.previous = old
-        request_if_allowed(old, "stop", operation)
+        if _is_way_back(row, slot, old):  # what this upgrade replaces was itself not decided yet
+            request_if_allowed(old, "remove", operation)
+        else:
+            request_if_allowed(slot.previous, "remove", operation)  # of an upgrade before this one
+            slot.previous = old
+            request_if_allowed(old, "stop", operation)
     else:
         request_if_allowed(old, "remove", operation)
     slot.save(update_fields=["container", "successor", "previous"])
+
+
+def _is_way_back(row: Service, slot: Slot, old: Container | None) -> bool:
+    """Whether what the slot keeps, rather than what it has now, is of the revision that a rollback leads to."""
+    kept = _kept(slot)
+    if kept is None or old is None or revision_of(kept) == revision_of(old):
+        return False
+    before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).first()
+    return before is not None and revision_of(kept) == (before.primary_version or before.number)
+
+
+def _forget_removed(slots: Sequence[Slot]) -> None:
+    """A successor may have gone with its host, and nobody else lets go of it."""
+    for slot in slots:
+        if slot.successor is not None and slot.successor.removed is not None:
+            slot.successor = None
+            slot.save(update_fields=["successor"])
+
+
+def _give_up_successors(by_number: Mapping[int, Slot], plan: UpgradePlan, operation: Operation | None) -> None:
+    """Stop successors that are not wanted any more, and then remove them."""
+    for number in plan.halt:
+        request_if_allowed(by_number[number].successor, "stop", operation)
+    for number in plan.recall:
+        _recall(by_number[number], operation)
+
+
+def _recall(slot: Slot, operation: Operation | None) -> None:
+    """Remove a successor that is not wanted any more; the slot gets another when its turn comes."""
+    request_if_allowed(slot.successor, "remove", operation)
+    slot.successor = None
+    slot.save(update_fields=["successor"])
+
+
+def _has_stopped(container: Container) -> bool:
+    return container.display_state in {"stopped", "error"}
 
 
 def _discard(slot: Slot, operation: Operation | None) -> None:

@@ -50,6 +50,7 @@ from apps.stacks.run_plan import (
 from apps.stacks.schedule import Schedule, since_of
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.unit_steps import unit_tags
+from apps.stacks.updates.pins import with_pin
 
 RUNS = "runs"  # in the status of a service that is scheduled, or was until now
 MAX_ENTRIES = 100  # of the history of one service
@@ -204,7 +205,8 @@ class _RunSteps:
 
     def _build_container(self, run: ServiceRun) -> Container:
         row, unit = self.row, str(uuid4())
-        config = replace(row.config, restart_policy=RestartPolicy(name="no"), start_on_create=True)
+        config = with_pin(row.config, row.image_pins)
+        config = replace(config, restart_policy=RestartPolicy(name="no"), start_on_create=True)
         return build_container(
             environment=row.environment,
             config=config,

@@ -62,11 +62,16 @@ def containers_to_run(row: Service) -> int:
 
 def health_of(row: Service) -> str:
     """The health of a service as last observed; one that is being stopped or started was not observed as that yet."""
-    if row.desired != "active":
+    return observed_health(row.desired, row.status or {}, is_faulty=row.fault)
+
+
+def observed_health(desired: str, status: Mapping[str, Any], *, is_faulty: bool) -> str:
+    """The same of columns that were read without the row."""
+    if desired != "active":
         return STOPPED
-    health = str((row.status or {}).get("health") or INITIALIZING)
+    health = str(status.get("health") or INITIALIZING)
     health = INITIALIZING if health == STOPPED else health
-    return max(health, DEGRADED, key=SEVERITY.index) if row.fault else health
+    return max(health, DEGRADED, key=SEVERITY.index) if is_faulty else health
 
 
 def health_of_stack(services: Iterable[Service]) -> str:

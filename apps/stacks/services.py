@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
-from apps.control.models import OperationLine
+from apps.control.models import Operation, OperationLine
 from apps.control.queue import enqueue_after_commit
 from apps.control.services import create, record, request_change
 from apps.core.errors import Forbidden, Invalid
@@ -43,7 +43,7 @@ from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.revisions import save_first_revisions
 from apps.stacks.scheduled_services import activation_columns, service_run_now
 from apps.stacks.service_options import BALANCER, EXTERNAL, ServiceOptions, without_containers
-from apps.stacks.service_policies import changed_policies
+from apps.stacks.service_policies import by_actor, changed_policies, columns_by_actor
 from apps.stacks.sidekicks import UnitConfig
 from apps.stacks.stack_revisions import save_stack_revision, sources_of, stack_now
 from apps.stacks.undo import undo_columns
@@ -94,7 +94,7 @@ def stack_create(
     parsed: ComposeStack | None = None
     checked = _check_stack_name(name, environment.pk)
     if docker_compose:
-        parsed = parse(docker_compose, rancher_compose, dict(variables or {}), stack_name=checked)
+        parsed = parse(docker_compose, rancher_compose, dict(variables or {}), stack_name=checked, needs_services=True)
     row = Stack(
         environment=environment,
         name=checked,
@@ -111,14 +111,14 @@ def stack_create(
         with unique_or(stack_taken(row.name), STACK_NAME_ONCE):
             operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
-            texts = (*notes, *_warnings(parsed), *_import(row, parsed, actor))
+            texts = (*notes, *_warnings(parsed), *_import(row, parsed, actor, operation))
             OperationLine.objects.bulk_create([OperationLine(operation=operation, text=text) for text in texts])
     return row
 
 
-def _import(row: Stack, parsed: ComposeStack, actor: Actor) -> list[str]:
+def _import(row: Stack, parsed: ComposeStack, actor: Actor, operation: Operation) -> list[str]:
     """Make the services and the stack's first revision; what its links lead to that is not there, in words."""
-    missing = import_services(row, parsed, actor=actor, start=row.start_on_create)
+    missing = import_services(row, parsed, actor=actor, start=row.start_on_create, parent=operation)
     save_stack_revision(row, row.revision, stack_now(row).states.values(), sources_of(row), actor)
     return missing
 
@@ -166,7 +166,7 @@ def service_create(
     with transaction.atomic(), unique_or(service_taken(row.name), SERVICE_NAME_ONCE):
         Stack.all_objects.select_for_update(no_key=True).get(pk=stack.pk)  # no index knows the sidekicks' names
         check_sidekick_names(stack, [row.name, *(each.name for each in row.sidekicks)])
-        create(row, actor=actor, request=describe_service(row))
+        create(by_actor(row, actor), actor=actor, request=describe_service(row))
         save_first_revisions([row], actor)
     return row
 
@@ -196,11 +196,11 @@ def service_update(
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
         check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)
         _check_own_sidekicks(row, allowed["name"])
-    held = undo_columns(undo_seconds)
-    held = held if allowed.get("scale", row.scale) < row.scale else {}
+    held = undo_columns(undo_seconds) if allowed.get("scale", row.scale) < row.scale else {}
     with transaction.atomic(), unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
         held |= revision_in_place(row, allowed, actor)
-        request_change(row, "update", actor=actor, changes={**allowed, **held}, request=allowed)
+        changed = {**columns_by_actor(allowed, actor), **held}
+        request_change(row, "update", actor=actor, changes=changed, request=allowed)
     return row
 
 

@@ -16,6 +16,7 @@ from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, Stack
 from apps.stacks.new_services import build_service, check_name, service_taken
 from apps.stacks.revisions import next_number
+from apps.stacks.service_policies import by_actor, columns_by_actor
 from apps.stacks.services import service_columns
 from apps.stacks.sidekicks import Sidekick, UnitConfig, check_unit
 from apps.stacks.stack_plan import (
@@ -31,7 +32,7 @@ from apps.stacks.stack_plan import (
     plan_stack,
 )
 from apps.stacks.stack_revisions import StackNow
-from apps.stacks.upgrade_services import PreparedUpgrade, UpgradeStrategy, prepare_upgrade
+from apps.stacks.upgrade_services import PreparedUpgrade, UpgradeStrategy, in_place_action, prepare_upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class StackFiles:
     """What a stack is to become, as a client sends it; what is None is left as it is.
 
     `remove_missing` has the services go that the file does not have, `only` leaves all but these services as they are,
-    `based_on` is the basis of the preview that was looked at, `note` is for the revision.
+    `based_on` is the basis of the preview that was looked at, `note` is for the revision. `strategy` comes before what
+    the file says of how upgrades go on; `force` has containers replaced also where nothing of them has changed.
     """
 
     docker_compose: str | None = None
@@ -50,9 +52,15 @@ class StackFiles:
     based_on: str = ""
     note: str = ""
     only: tuple[str, ...] = ()
+    strategy: Mapping[str, int] = field(default_factory=dict)
+    force: bool = False
 
     def chosen(self, services: dict[str, ServiceState]) -> dict[str, ServiceState]:
         """Those of the file's services that are meant. Raises `Invalid`."""
+        if self.strategy:
+            services = {
+                name: replace(each, strategy={**each.strategy, **self.strategy}) for name, each in services.items()
+            }
         if not self.only:
             return services
         if self.remove_missing:
@@ -75,6 +83,11 @@ class ServiceStep:
     columns: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def uuid(self) -> str:
+        """The service's uuid; empty when there is no row."""
+        return str(self.row.uuid) if self.row is not None else ""
+
+    @property
     def relinks(self) -> bool:
         """Whether the service's links change."""
         before, after = self.change.before, self.change.after
@@ -90,12 +103,13 @@ class ServiceStep:
 
 @dataclass(frozen=True)
 class StackDraft:
-    """The steps of an upgrade, and the columns of the stack that change along."""
+    """The steps of an upgrade, and the columns of the stack that change along; with `only` just these are meant."""
 
     now: StackNow
     steps: tuple[ServiceStep, ...]
     sources: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
     @property
     def stack(self) -> Stack:
@@ -123,10 +137,12 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
         remedy = "Send dockerCompose: this stack was not made from a compose file."
         raise Invalid("dockerCompose", "MissingRequired", remedy)
     present = () if files.remove_missing else now.states
-    found = parse(docker, rancher, variables, stack_name=stack.name, present=present)
+    found = parse(docker, rancher, variables, stack_name=stack.name, present=present, needs_services=True)
     parsed = with_certificates(stack.environment_id, found)
     wanted = files.chosen(by_name(map(ServiceState.from_compose, parsed.services)))
-    changes = plan_stack(now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing)
+    changes = plan_stack(
+        now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing, force=files.force
+    )
     warnings = (*parsed.warnings, *(text for each in parsed.services for text in each.warnings))
     sources = {
         "docker_compose": docker,
@@ -134,7 +150,7 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
         "variables": variables,
         "external_id": stack.external_id if files.external_id is None else files.external_id,
     }
-    return StackDraft(now, prepare_steps(now, changes, actor), sources, warnings)
+    return StackDraft(now, prepare_steps(now, changes, actor), sources, warnings, files.only)
 
 
 def prepare_steps(now: StackNow, changes: Iterable[ServiceChange], actor: Actor) -> tuple[ServiceStep, ...]:
@@ -167,13 +183,13 @@ def _prepare(
         return ServiceStep(change, row)
     _check_names(change, after, taken)
     if row is None:
-        return ServiceStep(change, build_from_state(now.stack, after))
-    columns = setting_columns(row, change)
+        return ServiceStep(change, by_actor(build_from_state(now.stack, after), actor))
+    columns = columns_by_actor(setting_columns(row, change), actor)
     if change.what == UPGRADE:
         _require_allowed(row, "upgrade", actor)
         return ServiceStep(change, row, prepare_return(row, change), columns)
     if columns:
-        _require_allowed(row, "update", actor)
+        _require_allowed(row, in_place_action(row), actor)
     return ServiceStep(change, row, columns=columns)
 
 
@@ -207,6 +223,8 @@ def build_from_state(stack: Stack, state: ServiceState) -> Service:
         lost_host=(policy_name(state.lost_after), state.lost_after),
         scale_policy=state.scale_policy or None,
         schedule=state.schedule or None,
+        verdict_settings=state.verdict_settings or None,
+        update_policy=state.update_policy or None,
     )
 
 
@@ -215,8 +233,10 @@ def setting_columns(row: Service, change: ServiceChange) -> dict[str, Any]:
     before, after = change.before, change.after
     if before is None or after is None:
         return {}
-    names = ("scale", "description", "metadata", "lost_after", "scale_policy", "schedule")
+    names = ("scale", "description", "metadata", "lost_after", "scale_policy", "schedule", "update_policy")
     changed = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+    if (after.verdict_settings or {}) != (before.verdict_settings or {}):
+        changed["verdict_settings"] = after.verdict_settings or None
     options = after.options if after.options != before.options else None
     columns = service_columns(row, options=options, **changed)
     if change.what == UPDATE and after.unit != before.unit:  # of a service without containers: nothing is made from it
@@ -231,6 +251,8 @@ def prepare_return(row: Service, change: ServiceChange) -> PreparedUpgrade:
     unit = UnitConfig(row.config) if after is None else after.unit
     number = next_number(row)
     before = {each.name: each for each in change.before.unit.sidekicks} if change.before else {}
+    if change.is_forced:
+        before = {}
     sidekicks = [_versioned(each, before.get(each.name), number) for each in unit.sidekicks]
     return prepare_upgrade(
         row,

@@ -18,12 +18,13 @@ from apps.stacks.revision_diff import FieldChange, diff_configs, diff_settings
 from apps.stacks.schedule import SCHEDULE_LABEL, schedule_from_labels
 from apps.stacks.service_options import BALANCER, SELECTOR_LABELS, ServiceOptions, has_containers, options_from_json
 from apps.stacks.sidekicks import Sidekick, UnitConfig
+from apps.stacks.updates.policy import UPDATE_LABEL, policy_from_labels
 
 CREATE, UPGRADE, UPDATE, REMOVE, KEEP, UNCHANGED = "create", "upgrade", "update", "remove", "keep", "unchanged"
 What = Literal["create", "upgrade", "update", "remove", "keep", "unchanged"]
 
 # Labels that say what columns of the service hold: changing them replaces no container.
-_SETTING_LABELS = frozenset({LOST_HOST_LABEL, SSL_LABEL, PROXY_LABEL, *SELECTOR_LABELS.values()})
+_SETTING_LABELS = frozenset({LOST_HOST_LABEL, UPDATE_LABEL, SSL_LABEL, PROXY_LABEL, *SELECTOR_LABELS.values()})
 
 _SETTING_PREFIXES = (f"{SCHEDULE_LABEL}.", TARGET_LABEL)
 
@@ -42,7 +43,7 @@ class ServiceState:
     `links` are targets (`service`, or `stack/service`) by alias, `rules` those of a balancer's targets by alias.
     `scale` is None where the file leaves it open, and `description` and `metadata` are then empty likewise: what is
     open stays as it is. `is_active` is whether it was to run, `strategy` how its upgrade is to go on. A file without a
-    `scale_policy` has None.
+    `scale_policy` has None, and so `verdict_settings`, of which no file says anything.
     """
 
     name: str
@@ -58,6 +59,8 @@ class ServiceState:
     scale_policy: Mapping[str, Any] | None = None
     schedule: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    verdict_settings: Mapping[str, Any] | None = None
+    update_policy: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_compose(cls, service: ComposeService) -> ServiceState:
@@ -78,6 +81,7 @@ class ServiceState:
             service.scale_policy or None,
             schedule.to_wire() if schedule else {},
             service.rules,
+            update_policy=policy_from_labels(labels),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -96,6 +100,8 @@ class ServiceState:
             "is_active": self.is_active,
             "scale_policy": dict(self.scale_policy or {}),
             "schedule": dict(self.schedule),
+            "verdict_settings": self.verdict_settings if self.verdict_settings is None else dict(self.verdict_settings),
+            "update_policy": dict(self.update_policy),
         }
 
     @classmethod
@@ -117,7 +123,10 @@ class ServiceState:
             )
         }
         unit = UnitConfig(LaunchConfig.from_json(data["config"]), sidekicks)
-        return cls(data["name"], unit, options=options, rules=data.get("rules", {}), **kept)
+        # Revisions that an older portal kept have neither rules nor verdicts, nor policies for newer images.
+        more = {"rules": data.get("rules", {}), "verdict_settings": data.get("verdict_settings")}
+        more["update_policy"] = data.get("update_policy", {})
+        return cls(data["name"], unit, options=options, **more, **kept)
 
     def settings(self) -> dict[str, Any]:
         """What can be changed while its containers stay, by v1's names, for a comparison."""
@@ -135,6 +144,8 @@ class ServiceState:
             "links": dict(self.links),
             "scalePolicy": dict(self.scale_policy or {}),
             "schedule": dict(self.schedule),
+            "upgradeVerdict": dict(self.verdict_settings or {}),
+            "imageUpdatePolicy": dict(self.update_policy),
         }
 
 
@@ -148,7 +159,8 @@ class ServiceChange:
     """What becomes of one service: `after` is the state that it is brought to, `before` the one that it has.
 
     `create`: it is new; `upgrade`: its containers are replaced; `update`: changed in place; `remove`: it goes; `keep`:
-    the file does not have it, and it stays; `unchanged`. `problem` is why that is not possible now.
+    the file does not have it, and it stays; `unchanged`. `problem` is why that is not possible now; `is_forced` is
+    whether containers are replaced although nothing of them changes.
     """
 
     name: str
@@ -157,6 +169,7 @@ class ServiceChange:
     after: ServiceState | None = None
     differences: tuple[FieldChange, ...] = ()
     problem: str = ""
+    is_forced: bool = False
 
     @property
     def replaces_primary(self) -> bool:
@@ -165,7 +178,7 @@ class ServiceChange:
             return False
         old, new = self.before.unit, self.after.unit
         names = [[each.name for each in unit.sidekicks] for unit in (old, new)]
-        return old.primary != new.primary or sorted(names[0]) != sorted(names[1])
+        return self.is_forced or old.primary != new.primary or sorted(names[0]) != sorted(names[1])
 
     @property
     def changes_anything(self) -> bool:
@@ -179,17 +192,31 @@ def plan_stack(
     *,
     shown: Mapping[str, ServiceState] | None = None,
     remove_missing: bool = False,
+    force: bool = False,
 ) -> tuple[ServiceChange, ...]:
     """The changes that bring `current` services to `wanted` ones, by name, in the order of the wanted ones.
 
     `shown` is what a file of the current services reads back as: what a wanted service says just as it was shown is not
-    a change, so that ids of this portal and whatever else a file cannot say stay as they are.
+    a change, so that ids of this portal and whatever else a file cannot say stay as they are. With `force` the
+    containers of all that are there already are replaced.
     """
     seen = current if shown is None else shown
     found = [_change(name, current.get(name), seen.get(name), each) for name, each in wanted.items()]
+    if force:
+        found = [_forced(each) for each in found]
     what: What = "remove" if remove_missing else "keep"
     missing = [ServiceChange(name, what, before=each) for name, each in current.items() if name not in wanted]
     return (*found, *missing)
+
+
+def _forced(change: ServiceChange) -> ServiceChange:
+    """The same with its containers replaced, where it has any that would stay."""
+    after = change.after
+    if change.what not in {UPGRADE, UPDATE, UNCHANGED} or after is None or change.problem:
+        return change
+    if not has_containers(after.options.kind, after.unit.primary.image):
+        return change
+    return replace(change, what="upgrade", is_forced=True)
 
 
 def _change(name: str, before: ServiceState | None, shown: ServiceState | None, wanted: ServiceState) -> ServiceChange:
@@ -235,6 +262,8 @@ def _merge(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> S
         is_active=before.is_active,
         scale_policy=before.scale_policy if wanted.scale_policy is None else wanted.scale_policy,
         schedule=before.schedule if wanted.schedule == shown.schedule else wanted.schedule,
+        verdict_settings=before.verdict_settings if wanted.verdict_settings is None else wanted.verdict_settings,
+        update_policy=before.update_policy if wanted.update_policy == shown.update_policy else wanted.update_policy,
     )
 
 

@@ -82,6 +82,8 @@ def _state(row: Service, links: Iterable[ServiceLink]) -> ServiceState:
         scale_policy=row.scale_policy,
         schedule=row.timetable.to_wire() if row.timetable is not None else {},
         rules={link.name: link.ports for link in links if link.service_id == row.pk and link.ports},
+        verdict_settings=row.verdict_settings,
+        update_policy=row.update_policy,
     )
 
 
@@ -138,6 +140,7 @@ def _same(one: ServiceState, other: ServiceState) -> bool:
 
 def _comparable(state: ServiceState) -> dict[str, Any]:
     kept = state.to_json()
+    kept["verdict_settings"] = kept["verdict_settings"] or {}  # older portals kept none
     return {**kept, "is_active": None, "sidekicks": [{**each, "version": 1} for each in kept["sidekicks"]]}
 
 

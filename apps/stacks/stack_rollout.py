@@ -13,6 +13,7 @@ from apps.stacks.lifecycle import SERVICE
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import health_of_stack
 from apps.stacks.stack_plan import CREATE, REMOVE, UPGRADE
+from apps.stacks.stack_succession import RETURN
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 from apps.stacks.upgrade_services import service_upgrade_step
 
@@ -39,7 +40,9 @@ _OVER = frozenset({ROLLING_BACK, FINISHING})
 def next_action(phase: str, kind: str, state: str, *, was_active: bool = False) -> str:
     """What is to be requested of a service in this state, of this part in the upgrade; empty for nothing. Pure."""
     wanted = ""
-    if phase == CANCELED and kind in {UPGRADE, BACK}:
+    if kind == RETURN and phase in {UPGRADING, ROLLING_BACK, FINISHING}:
+        wanted = "activate" if state == "inactive" else ""
+    elif phase == CANCELED and kind in {UPGRADE, BACK}:
         wanted = "cancelupgrade"
     elif phase == CANCELED_ROLLBACK and kind == UPGRADE:
         wanted = "cancelrollback"
@@ -72,6 +75,8 @@ def reconcile_rollout(stack: Stack, services: Sequence[Service]) -> ReconcileRes
     mine = [(each, kinds[str(each.uuid)], str(each.uuid) in active) for each in services if str(each.uuid) in kinds]
     operation = Operation.all_objects.filter(kind=stack.KIND, target=stack.pk, state__in=PENDING_STATES).first()
     for service, kind, was_active in mine:
+        if kind == RETURN and is_achieved:  # it has run, and may have been stopped by somebody since
+            continue
         _request(service, next_action(phase, kind, service.display_state, was_active=was_active), operation)
     waiting = [
         each for each, kind, was_active in mine if is_waited_for(phase, kind, each.display_state, was_active=was_active)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -13,11 +14,12 @@ from apps.core.edits import StaleEdit
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.core.unique import unique_or
 from apps.environments.access import can, verdict
-from apps.environments.actor import Actor
+from apps.environments.actor import SYSTEM, Actor
 from apps.stacks.balancer.targets import parse_target_ports
 from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
+from apps.stacks.port_shortage import draft_port_shortage
 from apps.stacks.revisions import check_note, save_first_revisions, shown_unit
 from apps.stacks.services import links_set, removal_columns
 from apps.stacks.stack_draft import (
@@ -30,7 +32,7 @@ from apps.stacks.stack_draft import (
     setting_columns,
 )
 from apps.stacks.stack_history import StackRevision
-from apps.stacks.stack_plan import CREATE, REMOVE, UPDATE, UPGRADE, ServiceChange, plan_stack
+from apps.stacks.stack_plan import CREATE, REMOVE, UPGRADE, ServiceChange, plan_stack
 from apps.stacks.stack_revisions import (
     StackNow,
     find_stack_revision,
@@ -42,9 +44,10 @@ from apps.stacks.stack_revisions import (
     states_of,
 )
 from apps.stacks.stack_rollout import BACK, FINISHING
+from apps.stacks.stack_succession import RETURN, UnfinishedUpgrade, is_replaceable, join_parts, unfinished_upgrade
 from apps.stacks.undo import undo_columns
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
-from apps.stacks.upgrade_services import service_upgrade_step, write_upgrade
+from apps.stacks.upgrade_services import service_upgrade_step, write_in_place, write_upgrade
 
 PHASES = {
     "cancelupgrade": CANCELED,
@@ -69,13 +72,19 @@ def stack_act(row: Stack, action: str, *, actor: Actor, undo_seconds: int = 0) -
 def preview_upgrade(row: Stack, files: StackFiles, *, actor: Actor) -> StackDraft:
     """What an upgrade by these files would do, and what stands in its way. Raises `Forbidden`, `Invalid`."""
     _require_operator(row, actor)
-    return draft_from_files(stack_now(row), files, actor)
+    return _with_shortage(draft_from_files(stack_now(row), files, actor))
+
+
+def _with_shortage(draft: StackDraft) -> StackDraft:
+    """The draft with what is short of hosts' ports among its warnings: it would wait, which is no reason against it."""
+    return replace(draft, warnings=(*draft.warnings, *draft_port_shortage(draft)))
 
 
 def stack_upgrade(row: Stack, files: StackFiles, *, actor: Actor) -> Stack:
     """Bring the services to what the files say: all of it is desired when this returns, or nothing.
 
-    What was before is kept as a revision, what is to be as the next one. Services that the file does not have stay,
+    What was before is kept as a revision, what is to be as the next one. An upgrade that is not finished is replaced:
+    rolling back leads to what was before that one. Services that the file does not have stay,
     unless they are to go: then they are stopped now, and removed when the upgrade is finished. Raises `Invalid` (what
     the files say, and what stands in the way of any service), `StaleEdit` (not what the preview was based on any more),
     `Forbidden`, `ActionNotAvailable`, `Conflict`.
@@ -93,7 +102,7 @@ def stack_upgrade(row: Stack, files: StackFiles, *, actor: Actor) -> Stack:
 def preview_return(row: Stack, number: int, *, actor: Actor) -> StackDraft:
     """What going back to a revision would do. Raises `Forbidden`, `Invalid`."""
     _require_operator(row, actor)
-    return _draft_from_revision(stack_now(row), find_stack_revision(row, number), actor)
+    return _with_shortage(_draft_from_revision(stack_now(row), find_stack_revision(row, number), actor))
 
 
 def stack_return_to(row: Stack, number: int, *, actor: Actor, note: str = "", based_on: str = "") -> Stack:
@@ -129,6 +138,9 @@ def _require_upgradable(row: Stack, actor: Actor) -> None:
     """Say so of the stack before anything is said of its services."""
     require_unlocked(row, actor=actor, action="upgrade")
     decision = verdict(actor, "upgrade", row)
+    if decision and row.display_state == "canceled-upgrade" and row.upgrade.get("phase") == CANCELED_ROLLBACK:
+        why = f"The rollback of {row.name} was canceled half-way: roll back or finish its upgrade first."
+        raise ActionNotAvailable(why, field="action")
     if not decision:
         raise (
             Forbidden(decision.reason)
@@ -147,16 +159,16 @@ def _apply(draft: StackDraft, actor: Actor, note: str) -> None:
     if draft.problems:
         raise Invalid("dockerCompose", "InvalidOption", " ".join(draft.problems)[:2000])
     stack = draft.stack
-    steps = [each for each in draft.steps if each.change.changes_anything and each.row is not None]
-    before = keep_current(draft.now)
-    number = max(before + 1, next_stack_number(stack))
+    last = unfinished_upgrade(stack.display_state, stack.upgrade)
+    steps = [each for each in draft.steps if each.row is not None and _has_work(each, last)]
+    before = last.origin if last else keep_current(draft.now)
+    number = max(stack.revision, before, next_stack_number(stack) - 1) + 1
     revision = save_stack_revision(stack, number, (), draft.sources, actor, note)
-    kinds = {str(each.row.uuid): each.change.what for each in steps if each.row is not None}
-    stopped = [each.row for each in steps if each.change.what == REMOVE and each.row is not None]
+    parts = join_parts(last or UnfinishedUpgrade(before), _changes(draft), draft.only)
     upgrade = {
         "phase": UPGRADING,
-        "services": kinds,
-        "start": [str(each.uuid) for each in stopped if each.desired == "active"],
+        "services": parts,
+        "start": _to_start_again(draft, parts, last),
         "from": before,
         "to": number,
     }
@@ -165,12 +177,43 @@ def _apply(draft: StackDraft, actor: Actor, note: str) -> None:
     operation = request_change(stack, "upgrade", actor=actor, changes=changes, request=request)
     _create(steps, actor, operation, revision)
     for step in steps:
-        _write(step, actor, operation, revision)
+        _write(step, actor, operation, revision, last)
     _link(draft.now, steps, actor)
     there = stack_now(stack).states
-    gone = {each.change.name for each in steps if each.change.what == REMOVE}
+    gone = {each.change.name for each in draft.steps if REMOVE in {each.change.what, parts.get(each.uuid)}}
     revision.services = [state.to_json() for name, state in sorted(there.items()) if name not in gone]
     revision.save(update_fields=["services"])
+
+
+def _has_work(step: ServiceStep, last: UnfinishedUpgrade | None) -> bool:
+    """Whether anything is to be requested of the service."""
+    return step.change.changes_anything or _resumes(step, last)
+
+
+def _resumes(step: ServiceStep, last: UnfinishedUpgrade | None) -> bool:
+    """Whether the service's part in the upgrade before was canceled, and is to go on."""
+    is_mine = last is not None and step.uuid in last.parts and step.row is not None
+    return (
+        is_mine
+        and step.row is not None
+        and is_replaceable(step.row.display_state, CANCELED)
+        and (step.row.upgrade_phase == CANCELED and step.row.upgrade_target_id is None)
+    )
+
+
+def _changes(draft: StackDraft) -> list[tuple[str, str, str]]:
+    return [(each.uuid, each.change.name, each.change.what) for each in draft.steps if each.row is not None]
+
+
+def _to_start_again(draft: StackDraft, parts: Mapping[str, str], last: UnfinishedUpgrade | None) -> list[str]:
+    """The services that run, or ran, and are to be removed or to return: a rollback has them run again."""
+    was_stopped = last.stopped if last else frozenset()
+    rows = [each.row for each in draft.steps if each.row is not None]
+    return [
+        str(row.uuid)
+        for row in rows
+        if parts.get(str(row.uuid)) in {REMOVE, RETURN} and (row.desired == "active" or str(row.uuid) in was_stopped)
+    ]
 
 
 def _create(steps: list[ServiceStep], actor: Actor, operation: Operation, revision: StackRevision | None) -> None:
@@ -180,9 +223,13 @@ def _create(steps: list[ServiceStep], actor: Actor, operation: Operation, revisi
     save_first_revisions(rows, actor, "compose", revision)
 
 
-def _write(step: ServiceStep, actor: Actor, operation: Operation, revision: StackRevision) -> None:
+def _write(
+    step: ServiceStep, actor: Actor, operation: Operation, revision: StackRevision, last: UnfinishedUpgrade | None
+) -> None:
+    """Request what becomes of the service. What the `last` upgrade made may go at once, what it canceled goes on."""
+    is_new, resumes = last is not None and last.parts.get(step.uuid) == CREATE, _resumes(step, last)
     row, columns = step.row, step.columns
-    if row is None:
+    if row is None or step.change.what == CREATE:
         return
     if step.upgrade is not None:
         write_upgrade(
@@ -194,10 +241,20 @@ def _write(step: ServiceStep, actor: Actor, operation: Operation, revision: Stac
             parent=operation,
             stack_revision=revision,
         )
-    elif step.change.what == UPDATE and columns:
-        request_change(row, "update", actor=actor, changes=columns, request=columns, parent=operation)
-    elif step.change.what == REMOVE and row.LIFECYCLE.allows("deactivate", row.display_state):
+    elif step.change.what == REMOVE:
+        _stop(row, actor, operation, is_new=is_new)
+    elif columns or resumes:
+        write_in_place(row, columns, actor=actor, resumes=resumes, parent=operation)
+
+
+def _stop(row: Service, actor: Actor, operation: Operation, *, is_new: bool) -> None:
+    """What goes is stopped until the upgrade is finished; what is in the middle of an upgrade stops there."""
+    if is_new:
+        request_change(row, "remove", actor=SYSTEM, parent=operation)
+    elif row.LIFECYCLE.allows("deactivate", row.display_state):
         request_change(row, "deactivate", actor=actor, changes={"restart": {}}, parent=operation)
+    elif row.LIFECYCLE.allows("cancelupgrade", row.display_state):
+        service_upgrade_step(row, "cancelupgrade", actor=actor, parent=operation)
 
 
 def _link(now: StackNow, steps: list[ServiceStep], actor: Actor) -> None:

@@ -26,6 +26,7 @@ from apps.stacks.readiness import ReadyRule, is_ready
 from apps.stacks.rollout import REVISION_LABEL, request_if_allowed, revision_of
 from apps.stacks.sidekicks import PRIMARY, Sidekick, creation_order
 from apps.stacks.units import MemberView, UnitDemand, UnitPlan, plan_unit
+from apps.stacks.updates.pins import with_pin
 from apps.stacks.upgrade import PAUSED, UPGRADING
 
 
@@ -136,7 +137,8 @@ class ServiceUnits:
         if before is None or not self._is_paused or revision_of(before) == wanted.version:
             return wanted
         kept = ServiceRevision.objects.filter(service=self.row, number=revision_of(before)).first()
-        return next((each for each in kept.sidekicks if each.name == wanted.name), wanted) if kept else wanted
+        like = next((each for each in kept.sidekicks if each.name == wanted.name), None) if kept else None
+        return wanted if kept is None or like is None else replace(like, config=with_pin(like.config, kept.image_pins))
 
     def unit_for(self, previous: Container | None, *, leaves: bool) -> str:
         """The unit that a new primary container joins: that of the one before it while its sidekicks may stay."""
@@ -185,7 +187,7 @@ def in_creation_order(primary: LaunchConfig, sidekicks: Sequence[Sidekick]) -> l
 
 def build_sidekick(row: Service, number: int, unit: str, sidekick: Sidekick) -> Container:
     """An unsaved container of a sidekick in the unit of slot `number`."""
-    config, stack = sidekick.config, row.stack
+    config, stack = with_pin(sidekick.config, row.image_pins), row.stack
     return build_container(
         environment=row.environment,
         config=config,

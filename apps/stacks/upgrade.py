@@ -38,7 +38,8 @@ class UpgradePlan:
     """Slot numbers by what is to be done with them.
 
     `stop`: stop the container, to be replaced; `replace`: its container is stopped, give the slot another; `surge`:
-    start another beside it; `promote`: that one runs, make it the slot's; `discard`: remove what was kept.
+    start another beside it; `promote`: that one runs, make it the slot's; `discard`: remove what was kept;
+    `halt`: stop a successor that another upgrade has made obsolete; `recall`: it is stopped, remove it.
     `begun` are the slots with which a batch begins now, `sidekicks` those whose outdated sidekicks are to be replaced;
     `left` counts the slots that are not up to date, `unready` those that are and run without being ready.
     """
@@ -48,6 +49,8 @@ class UpgradePlan:
     surge: tuple[int, ...] = ()
     promote: tuple[int, ...] = ()
     discard: tuple[int, ...] = ()
+    halt: tuple[int, ...] = ()
+    recall: tuple[int, ...] = ()
     begun: tuple[int, ...] = ()
     sidekicks: tuple[int, ...] = ()
     left: int = 0
@@ -63,10 +66,15 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int, unready
     revision anyway, and were both plans to give them one, the second would take the first for the one to replace.
     They count as `busy`.
     """
-    outdated = sorted((slot for slot in slots if slot.is_upgraded_next), key=lambda slot: slot.number)
+    # Those first that do not run anyway: where one upgrade replaces another that fails, no more of them stand still.
+    outdated = sorted(
+        (slot for slot in slots if slot.is_upgraded_next),
+        key=lambda slot: (slot.is_outdated and slot.is_done, slot.number),
+    )
+    obsolete = [slot for slot in slots if _has_obsolete_successor(slot)]
     in_progress = [slot for slot in outdated if _has_begun(slot)]
     waiting = [slot for slot in outdated if not _has_begun(slot)]
-    is_free = not (busy or unready or in_progress or any(slot.previous_is_stopping for slot in slots))
+    is_free = not (busy or unready or in_progress or obsolete or any(slot.previous_is_stopping for slot in slots))
     is_held = rollout.holds_after_first and len(outdated) < len(slots)
     begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin and not is_held else []
     primaries = [slot for slot in in_progress if slot.is_outdated]
@@ -78,6 +86,8 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int, unready
         replace=tuple(slot.number for slot in [*primaries, *ended] if slot.successor is None and _is_stopped(slot)),
         promote=tuple(slot.number for slot in primaries if slot.successor_ready),
         discard=tuple(slot.number for slot in slots if _is_discarded(slot, rollout)),
+        halt=tuple(slot.number for slot in obsolete if not slot.successor_is_stopped),
+        recall=tuple(slot.number for slot in obsolete if slot.successor_is_stopped),
         begun=tuple(slot.number for slot in begun),
         sidekicks=tuple(slot.number for slot in [*begun, *in_progress] if slot.sidekicks_outdated),
         left=len(outdated),
@@ -93,6 +103,11 @@ def _is_stopped(slot: SlotView) -> bool:
 def _has_begun(slot: SlotView) -> bool:
     is_replaced = slot.is_outdated and (slot.successor is not None or slot.desired == "stopped")
     return is_replaced or slot.sidekicks_begun
+
+
+def _has_obsolete_successor(slot: SlotView) -> bool:
+    """Whether what was to take over is of a revision that is not wanted any more, and is not about to do so."""
+    return slot.successor is not None and slot.successor_is_outdated and not (slot.is_empty or slot.successor_ready)
 
 
 def _is_discarded(slot: SlotView, rollout: Rollout) -> bool:

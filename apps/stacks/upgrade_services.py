@@ -14,7 +14,7 @@ from apps.containers.launch.values import fixed_ports
 from apps.control.kinds import DEADLINE
 from apps.control.models import Operation
 from apps.control.services import request_change
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import ActionNotAvailable, Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.stacks.balancer.revisions import keep_links, links_of_revision, return_in_place, selector_of_revision
@@ -22,15 +22,26 @@ from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.batches import check_batches
 from apps.stacks.handover_services import handover_columns, links_back
-from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
+from apps.stacks.lifecycle import REPLACEABLE
+from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy
-from apps.stacks.revisions import check_note, columns_of, find_revision, next_number, save_revision
+from apps.stacks.revisions import (
+    check_note,
+    columns_of,
+    find_revision,
+    keep_verdict,
+    next_number,
+    save_revision,
+    verdict_of,
+)
 from apps.stacks.scheduled_services import check_schedulable
 from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekick_changes import check_new_names, sidekicks_of_next
 from apps.stacks.sidekicks import Sidekick, check_unit, names_of, with_label
 from apps.stacks.stack_history import StackRevision
+from apps.stacks.updates.pins import kept_pins
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
 
 HANDOVER_DEADLINE = 24 * 3600.0  # it waits for the containers of every batch, and for the pauses between them
@@ -103,15 +114,17 @@ def service_upgrade(
     `sidekicks` are those that change, or with `is_whole` all that there are to be: others are removed, and new ones
     added to each unit. Without a `config` the primary containers stay, unless these are the service's first sidekicks:
     its containers are in no units yet. `balancer` are the settings that come with it, and `columns` those of the
-    service that change along. The configurations are a new revision at once. Raises `Invalid` (what `check_launchable`
+    service that change along, such as the digests that images are held to; else those that stay keep theirs.
+    The configurations are a new revision at once. Raises `Invalid` (what `check_launchable`
     refuses, a name that is taken, an order that the host ports leave no room for), `Forbidden`, `ActionNotAvailable`,
     `Conflict`.
     """
     number, note = next_number(row), check_note(note)
     config = row.config if config is None and is_whole and sidekicks and not row.secondary else config
+    pins = (columns or {}).get("image_pins")
     all_sidekicks = sidekicks_of_next(row, sidekicks, number, is_whole=is_whole)
     prepared = prepare_upgrade(
-        row, number, config=config, sidekicks=all_sidekicks, strategy=strategy, at=at, balancer=balancer
+        row, number, config=config, sidekicks=all_sidekicks, strategy=strategy, at=at, balancer=balancer, pins=pins
     )
     write_upgrade(row, prepared, actor=actor, note=note, columns=columns)
     return row
@@ -126,6 +139,7 @@ def prepare_upgrade(
     strategy: UpgradeStrategy,
     at: str = "launchConfig.",
     balancer: BalancerSettings | None = None,
+    pins: Mapping[str, str] | None = None,
 ) -> PreparedUpgrade:
     """Check an upgrade to revision `number`; `sidekicks` are all that the service has then. Raises `Invalid`."""
     config = next_balancer(row, config, balancer) if config is not None else None
@@ -134,6 +148,8 @@ def prepare_upgrade(
         _require_room(row, primary, stored)
     spec = _spec_of(primary, stored, None if config is not None else row.current_version)
     spec["balancer"] = balancer.to_json() if balancer is not None else row.balancer
+    configs = [primary, *(each.config for each in stored)]
+    spec["image_pins"] = dict(pins) if pins is not None else kept_pins(row.image_pins, configs)
     settings = strategy.to_json() | _how_judged(row, strategy)
     request = {**settings, "revision": number, **_described(primary, stored)}
     return PreparedUpgrade(number, spec, stored, settings, request, strategy.keeps_verdict)
@@ -150,18 +166,45 @@ def write_upgrade(
     stack_revision: StackRevision | None = None,
 ) -> None:
     """Request a prepared upgrade, with other desired `columns` that change along, maybe as a part of its stack's."""
-    numbers = {"revision": prepared.number, "previous_revision": row.revision}
+    if row.upgrade_target_id is not None:
+        why = f"{row.name} is handing over to another service: cancel that, and take it back or finish it, first."
+        raise ActionNotAvailable(why, field="action")
+    numbers = {"revision": prepared.number, "previous_revision": way_back_of(row)}
     changes = {**(columns or {}), **prepared.spec, **numbers, **_upgrade_columns(prepared), "upgrade_target": None}
     try:
         with transaction.atomic():
             check_new_names(row, prepared.sidekicks)
             save_revision(row, row.revision, columns_of(row), None)
             keep_links(row)
+            keep_verdict(row)
             save_revision(row, prepared.number, prepared.spec, actor, note, stack_revision)
             request_change(row, "upgrade", actor=actor, changes=changes, request=prepared.request, parent=parent)
             _begin_observation(row)
     except IntegrityError:  # two upgrades took the same number in the same moment
         raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
+
+
+def way_back_of(row: Service) -> int:
+    """The revision that a rollback of the next upgrade leads to: one that replaces an unfinished upgrade keeps its."""
+    return row.previous_revision or row.revision if _is_unfinished(row) else row.revision
+
+
+def _is_unfinished(row: Service) -> bool:
+    return row.upgrade_phase in {UPGRADING, CANCELED} and row.display_state in REPLACEABLE.split()
+
+
+def in_place_action(row: Service) -> str:
+    """The action by which columns of the service change that replace no container, such as its scale."""
+    return "upgrade" if _is_unfinished(row) and row.upgrade_target_id is None else "update"
+
+
+def write_in_place(
+    row: Service, columns: Mapping[str, Any], *, actor: Actor, resumes: bool = False, parent: Operation | None = None
+) -> None:
+    """Change columns of the service while an upgrade of it goes on; with `resumes` also one that was canceled."""
+    resumed = {"upgrade": {**row.upgrade, "phase": UPGRADING}} if resumes else {}
+    changes = {**columns, **resumed}
+    request_change(row, in_place_action(row), actor=actor, changes=changes, request=dict(columns), parent=parent)
 
 
 def _spec_of(primary: LaunchConfig, sidekicks: Sequence[Sidekick], primary_version: int | None) -> dict[str, Any]:
@@ -237,7 +280,8 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
     """
     found = find_revision(row, number)
     now, then = ([(each.name, each.config) for each in revision.sidekicks] for revision in (row, found))
-    config = found.config if found.config != row.config else None
+    is_same = (found.config, found.image_pins) == (row.config, row.image_pins)
+    config = None if is_same else found.config
     note = note.strip() or f"Back to revision {number}"
     with transaction.atomic():
         if config is not None or now != then:
@@ -250,7 +294,7 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
                 note=note,
                 is_whole=True,
                 balancer=BalancerSettings.from_json(found.balancer) if found.balancer else None,
-                columns=selector_of_revision(found),
+                columns={**selector_of_revision(found), **verdict_of(found), "image_pins": found.image_pins},
             )
             links_of_revision(row, found)
         elif not return_in_place(row, found, actor, note):
@@ -281,6 +325,7 @@ def service_upgrade_step(
         changes |= {
             **columns_of(before),
             **selector_of_revision(before),
+            **{name: value for name, value in verdict_of(before).items() if name not in changes},
             "sidekick_names": names_of(before.sidekicks),
             "revision": before.number,
             "previous_revision": row.revision,
@@ -289,6 +334,7 @@ def service_upgrade_step(
     with transaction.atomic():
         if before is not None:
             keep_links(row)
+            keep_verdict(row)
         request_change(row, action, actor=actor, changes=changes, request=request, parent=parent)
         links_back(row)
         if before is not None:

@@ -1,4 +1,4 @@
-"""Certificates with their private keys, and what it takes to get them from an authority."""
+"""Certificates with their private keys, what it takes to get them from an authority, and registries."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from apps.core.encrypted import EncryptedJSONField, EncryptedTextField
 from apps.environments.models import Environment, TenantRow
 from apps.vault.expiry import is_soon
 from apps.vault.lifecycle import CERTIFICATE
+from apps.vault.registries.models import Registry, RegistryCredential, SharedRegistry
+
+__all__ = ["AcmeAccount", "AcmeChallenge", "Certificate", "Registry", "RegistryCredential", "SharedRegistry"]
 
 
 class Certificate(TenantRow):

@@ -6,10 +6,15 @@ import base64
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
+
+import requests
+
+from bench.measurement import cpu_seconds, memory_mb
 
 
 @dataclass(frozen=True)
@@ -19,18 +24,45 @@ class Victim:
     host: str
     port: int
     key: str = ""
+    account_key: str = ""
+    pids: tuple[int, ...] = ()
 
     @classmethod
-    def at(cls, url: str, key: str) -> Self:
+    def at(cls, url: str, key: str, account_key: str = "", pids: Sequence[int] = ()) -> Self:
         parts = urlsplit(url)
-        return cls(parts.hostname or "127.0.0.1", parts.port or 80, key)
+        return cls(parts.hostname or "127.0.0.1", parts.port or 80, key, account_key, tuple(pids))
+
+    def memory_mb(self) -> float:
+        """What its processes hold now; nothing if they are not known."""
+        return memory_mb(self.pids)
+
+    def cpu_seconds(self) -> float:
+        """The processor time that its processes have used."""
+        return cpu_seconds(self.pids)
 
     def connect(self, timeout: float = 30) -> socket.socket:
         return socket.create_connection((self.host, self.port), timeout=timeout)
 
     @property
+    def basic(self) -> str:
+        """The value of the header of the key."""
+        return f"Basic {base64.b64encode(self.key.encode()).decode()}"
+
+    @property
     def authorization(self) -> str:
-        return f"Authorization: Basic {base64.b64encode(self.key.encode()).decode()}\r\n" if self.key else ""
+        return f"Authorization: {self.basic}\r\n" if self.key else ""
+
+    def call(self, method: str, path: str, body: Any = None, *, account: bool = False) -> tuple[int, dict[str, Any]]:
+        """One request of a client that means well so far, with the key or that of the account; status and JSON."""
+        access, _, secret = (self.account_key if account else self.key).partition(":")
+        answer = requests.request(
+            method, f"http://{self.host}:{self.port}{path}", json=body, auth=(access, secret), timeout=300
+        )
+        try:
+            found = answer.json()
+        except requests.JSONDecodeError:
+            found = {}
+        return answer.status_code, found if isinstance(found, dict) else {}
 
     def request(self, method: str, path: str, body: bytes = b"", headers: str = "") -> str:
         """One request on a connection of its own; what `answer_of` says of it."""

@@ -23,12 +23,16 @@ _MAX_BESIDE = 150
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
 _REFERENCE = re.compile(r"^[ \t-]*(?:env_file|extends|include|file)[ \t]*:", re.MULTILINE)
 _WORD = re.compile(r"[^\s'\"\[\]{},]+")
-_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_PLACE = re.compile(r"(dockerCompose|rancherCompose): line (\d+)(?:, column (\d+))?: ")
+_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)")
 
 
 @dataclass(frozen=True)
 class ComposeFiles:
-    """What is sent: one pair of texts, or the zip that takes their place; and the variables that they name."""
+    """What is sent: one pair of texts, or the zip that takes their place; and the variables that they name.
+
+    `names` are the compose files that were read, `rancher_name` and `variables_name` the files beside them, if any.
+    """
 
     docker: str
     rancher: str
@@ -36,6 +40,19 @@ class ComposeFiles:
     bundle: bytes = b""
     variables: Mapping[str, str] = field(default_factory=dict)
     referenced: frozenset[str] = frozenset()
+    rancher_name: str = ""
+    variables_name: str = ""
+
+    def locate(self, text: str) -> str:
+        """A refusal of the portal with the file that it is about: `docker-compose.yml:3:5: ...`."""
+        found = _PLACE.match(text)
+        name = (
+            {"dockerCompose": self.names[:1], "rancherCompose": (self.rancher_name,)}.get(found[1]) if found else None
+        )
+        if found is None or not name or not name[0] or self.bundle:
+            return text
+        column = f":{found[3]}" if found[3] else ""
+        return f"{name[0]}:{found[2]}{column}: {text[found.end() :]}"
 
     def body(self, known: Mapping[str, str] | None = None) -> Json:
         """The fields of a request; a variable that is not set here keeps the value that the stack has (`known`)."""
@@ -54,6 +71,8 @@ def read_files(
     if len(paths) > 2:
         raise CliError("At most two compose files can be given: the second overrides the first.", ExitCode.USAGE)
     texts = [_read(path) for path in paths]
+    if not any(text.strip() for text in texts):
+        raise CliError(f"{paths[0]} is empty: there is no service in it.", ExitCode.INVALID)
     rancher_path = Path(folder, rancher_name) if rancher_name else _first(paths[0].parent, RANCHER_NAMES)
     rancher = _read(rancher_path) if rancher_path else ""
     whole = "\n".join([*texts, rancher])
@@ -63,14 +82,18 @@ def read_files(
         named["rancher-compose.yml"] = rancher
     is_bundle = len(paths) > 1 or bool(beside)
     referenced = frozenset(a or b for text in [whole, *beside.values()] for a, b in _VARIABLE.findall(text))
-    values = {**_variables_file(paths[0].parent, Path(folder, variables_name) if variables_name else None), **environ}
+    variables_path = Path(folder, variables_name) if variables_name else paths[0].parent / ".env"
+    read = read_variables(variables_path) if variables_name or variables_path.is_file() else {}
+    values = {**read, **environ}
     return ComposeFiles(
         docker=texts[0],
         rancher=rancher,
-        names=tuple(str(path) for path in [*paths, *([rancher_path] if rancher_path else [])]),
+        names=tuple(map(str, paths)),
         bundle=_zip({**beside, **named}) if is_bundle else b"",
         variables={name: values[name] for name in sorted(referenced) if name in values},
         referenced=referenced,
+        rancher_name=str(rancher_path.resolve()) if rancher_path else "",
+        variables_name=str(variables_path) if read else "",
     )
 
 
@@ -142,11 +165,8 @@ def _inner_file(folder: Path, word: str) -> Path | None:
         return None
 
 
-def _variables_file(folder: Path, named: Path | None) -> dict[str, str]:
-    """NAME=value lines of the file that was named, else of `.env` beside the compose file."""
-    path = named or folder / ".env"
-    if named is None and not path.is_file():
-        return {}
+def read_variables(path: Path) -> dict[str, str]:
+    """The NAME=value lines of a file. Raises `CliError`."""
     found = {}
     for line in _read(path).splitlines():
         match = _ASSIGNMENT.fullmatch(line.strip())

@@ -24,9 +24,9 @@ class ComposeLog:
         """How many services there are."""
         self._total = services
 
-    def project(self, event: str) -> None:
+    def project(self, event: str, level: str = "INFO") -> None:
         """An event of the whole project."""
-        self.info(f"Project [{self._project}]: {event}")
+        self.line(level, f"Project [{self._project}]: {event}")
 
     def service(self, name: str, event: str, level: str = "INFO") -> None:
         """An event of one of its services."""
@@ -44,11 +44,12 @@ class ComposeLog:
 
     def debug(self, text: str) -> None:
         """A line for those who said --verbose."""
-        if self._terminal.verbose:
-            self.line("DEBU", text)
+        self.line("DEBU", text)
 
     def line(self, level: str, text: str) -> None:
         """One line: short on a terminal, with its time in a pipe, as rancher-compose's logger does both."""
+        if level == "DEBU" and not self._terminal.verbose:
+            return
         text = printable(text)
         if self._terminal.err.isatty():
             seconds = int(self._terminal.now() - self._terminal.started)

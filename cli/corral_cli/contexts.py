@@ -38,7 +38,7 @@ class PortalAccess:
         url = self.url.strip().rstrip("/")
         if not url:
             raise CliError(
-                "No portal is chosen: run `corral login URL --key`, or set RANCHER_URL, RANCHER_ACCESS_KEY and "
+                "No portal is chosen: run `corral login URL`, or set RANCHER_URL, RANCHER_ACCESS_KEY and "
                 "RANCHER_SECRET_KEY.",
                 ExitCode.USAGE,
             )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from corral_cli.row_template import RowTemplate, is_template
 from corral_cli.terminal import UserTerminal, printable
 
 FORMATS = ("table", "json", "yaml")
@@ -16,7 +17,12 @@ _BAD = {"error", "unhealthy", "degraded", "disconnected", "reconnecting"}
 
 
 def show_rows(terminal: UserTerminal, form: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Rows of the same columns; JSON and YAML are a list of objects."""
+    """Rows of the same columns; JSON and YAML are a list of objects, a template makes a line of each row."""
+    if is_template(form):
+        template = RowTemplate(form)
+        for row in rows:
+            terminal.print(template.render({name: row.get(name) for name in columns}))
+        return
     if form != "table":
         show_data(terminal, form, [{name: row.get(name) for name in columns} for row in rows])
         return
@@ -30,8 +36,12 @@ def show_rows(terminal: UserTerminal, form: str, columns: Sequence[str], rows: S
 
 
 def show_data(terminal: UserTerminal, form: str, data: Any) -> None:
-    """Any data: as YAML where a table is wanted, since it has no columns."""
-    if form == "json":
+    """Any data: as YAML where a table is wanted, since it has no columns; a template makes a line of each element."""
+    if is_template(form):
+        template = RowTemplate(form)
+        for each in data if isinstance(data, list) else [data]:
+            terminal.print(template.render(each))
+    elif form == "json":
         terminal.print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         terminal.print("\n".join(_yaml(data)))

@@ -20,6 +20,15 @@ PAGE = 1000
 _MAX_PAGES = 1000
 
 
+class PortalRefusal(CliError):
+    """The portal refuses something that is valid: what it says, and its code for that."""
+
+    def __init__(self, said: str, error_code: str, status: int) -> None:
+        super().__init__(said or f"The portal refuses this ({status}).", ExitCode.REFUSED)
+        self.said = said
+        self.error_code = error_code
+
+
 class PortalApi:
     """One portal, as one caller, in one environment."""
 
@@ -66,15 +75,20 @@ class PortalApi:
         return self._call("DELETE", self._path(resource["links"]["self"]))
 
     def act(self, resource: Json, action: str, body: Json | None = None) -> Json:
-        """An action of a resource. Raises `CliError`, also when the resource does not offer it now."""
+        """An action of a resource. Raises `CliError`, also when the resource does not offer it now.
+
+        What is not offered is requested all the same: only the portal knows why it refuses.
+        """
         url = (resource.get("actions") or {}).get(action)
-        if not url:
-            raise CliError(
-                f"{action} is not possible for {describe(resource)}: it is {resource.get('state')}, or your role here "
-                "may not do that.",
-                ExitCode.REFUSED,
-            )
-        return self._call("POST", self._path(url), body or {})
+        path = self._path(url or f"{resource['links']['self']}?{urlencode({'action': action})}")
+        try:
+            return self._call("POST", path, body or {})
+        except PortalRefusal as refusal:
+            if url:
+                raise
+            why = _why_not(refusal, action) or f"it is {resource.get('state')}, or your role here may not do that."
+            text = f"{action} is not possible for {describe(resource)}: {why}"
+            raise CliError(text, ExitCode.REFUSED) from None
 
     def reload(self, resource: Json) -> Json:
         """The resource as it is now."""
@@ -85,6 +99,14 @@ class PortalApi:
         headers = {} if "token" in query else self._headers()
         url = self.root.replace("http", "ws", 1) + path
         return self._transport.open_socket(f"{url}?{urlencode(query, doseq=True)}", headers)
+
+    def exchange(self, path: str, body: Json) -> tuple[int, Json]:
+        """The status and the answer to a POST whose refusals are answers too. Raises `CliError` for all others."""
+        answer = self._send("POST", path, {}, body)
+        found = _parse(answer)
+        if found is None or (answer.status >= 300 and "error" not in found):
+            raise self._refusal("POST", path, answer)
+        return answer.status, found
 
     def download(self, path: str) -> bytes:
         """A file that the portal serves."""
@@ -134,7 +156,7 @@ class PortalApi:
         answer = self._send(method, path, query or {}, body)
         if answer.status >= 300:
             raise self._refusal(method, path, answer)
-        if not answer.body:
+        if not answer.body and method != "GET":
             return {}
         found = _parse(answer)
         if found is None:
@@ -192,12 +214,12 @@ class PortalApi:
 
     def _key_refusal(self, said: str) -> str:
         if not self._access.access_key:
-            remedy = "run `corral login URL --key`, or set RANCHER_ACCESS_KEY and RANCHER_SECRET_KEY."
+            remedy = "run `corral login URL`, or set RANCHER_ACCESS_KEY and RANCHER_SECRET_KEY."
             return f"{self.root} wants a key: {remedy}"
         why = "" if said in {"", "Unauthorized"} else f" ({said.rstrip('.')})"
         return (
             f"{self.root} does not accept this key{why}: it is wrong, has expired or was deactivated. "
-            "Create another in the console under API, then `corral login URL --key`."
+            "Create another in the console under API, then `corral login URL` again."
         )
 
     def _not_found(self, error: Json, path: str) -> str:
@@ -223,10 +245,18 @@ def _rejection(status: int, error: Json, said: str) -> CliError:
         "InvalidState",
     }
     if not is_invalid:
-        return CliError(said or f"The portal refuses this ({status}).", ExitCode.REFUSED)
+        return PortalRefusal(said, printable(error.get("code") or ""), status)
     field = printable(error.get("fieldName") or "")
     text = said or printable(error.get("code") or "") or "it is not valid"
     return CliError(f"{field}: {text}" if field and field not in text else text, ExitCode.INVALID)
+
+
+def _why_not(refusal: PortalRefusal, action: str) -> str:
+    """The portal's reason and its code; empty where it says only that this role has no such action."""
+    said = refusal.said.removeprefix(f"{action}: ")
+    if not said or refusal.error_code == "InvalidAction":
+        return ""
+    return f"{said} ({refusal.error_code})" if refusal.error_code else said
 
 
 def describe(resource: Json) -> str:

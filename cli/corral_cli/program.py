@@ -13,6 +13,7 @@ from corral_cli import VERSION
 from corral_cli.commands import COMMANDS
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.output import FORMATS
+from corral_cli.row_template import RowTemplate, is_template
 from corral_cli.session import CliCommand, CliSession
 from corral_cli.terminal import UserTerminal, printable
 from corral_cli.transport import HttpTransport, Transport
@@ -124,8 +125,22 @@ def add_common_options(parser: ArgumentParser) -> None:
     group.add_argument("--env", dest="environment", metavar="NAME", help="the environment (RANCHER_ENVIRONMENT)")
     group.add_argument("--context", metavar="NAME", help="one of the portals that `corral login` stored")
     group.add_argument("--ca", metavar="FILE", help="certificates of authorities to trust (CORRAL_CA)")
-    group.add_argument("--format", choices=FORMATS, help="how to print results (default: table)")
+    group.add_argument(
+        "--format", type=_format, metavar="FORM", help="table (default), json, yaml, or a template such as '{{.name}}'"
+    )
     group.add_argument("--verbose", action="store_true", help="say which requests are made")
+
+
+def _format(text: str) -> str:
+    """A word, or a template. Raises `CliError`."""
+    if is_template(text):
+        RowTemplate(text)
+    elif text not in FORMATS:
+        raise CliError(
+            f"--format {text[:60]!r} is none of {', '.join(FORMATS)}, and no template such as '{{{{.name}}}}'.",
+            ExitCode.USAGE,
+        )
+    return text
 
 
 def overview() -> str:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 
 from corral_cli import VERSION
 from corral_cli.commands.actions import parse_scale, restart_one
-from corral_cli.compose_files import read_files, stack_name_of
-from corral_cli.compose_log import ComposeLog
+from corral_cli.compose_run import ComposeRun
 from corral_cli.errors import CliError, ExitCode
-from corral_cli.lookup import containers_of, find_services, require_stack, services_of
+from corral_cli.image_pull import ImagePuller
+from corral_cli.lookup import containers_of, find_services, services_of
 from corral_cli.portal_api import Json
 from corral_cli.session import CliSession
-from corral_cli.stack_up import StackUp, UpRequest
 from corral_cli.streaming import LogRequest, show_logs
 from corral_cli.terminal import UserTerminal
 from corral_cli.transport import Transport
@@ -24,6 +23,7 @@ _WITH_VALUE = {
 }
 COMMANDS = {
     "create": "create all services but do not start them",
+    "pull": "pull the images of services to all hosts",
     "up": "bring all services up",
     "start": "start services",
     "logs": "show the logs of services",
@@ -34,54 +34,7 @@ COMMANDS = {
     "upgrade": "have another service take over step by step",
 }
 _ALIASES = {"down": "stop"}
-
-
-class ComposeRun:
-    """One run of rancher-compose on one project."""
-
-    def __init__(self, session: CliSession, common: Namespace, options: Namespace) -> None:
-        self.session = session
-        self.common = common
-        self.options = options
-        self.name = common.project_name or stack_name_of(session.terminal.folder, common.file)
-        self.report = ComposeLog(session.terminal, self.name)
-
-    def request(self, *, start: bool = True, services: Sequence[str] = ()) -> UpRequest:
-        """What the files and flags say. Raises `CliError`."""
-        terminal, common, options = self.session.terminal, self.common, self.options
-        files = read_files(terminal.folder, common.file, common.rancher_file, common.env_file, terminal.environ)
-        for name in files.names:
-            self.report.debug(f"Opening compose file: {name}")
-        return UpRequest(
-            stack=self.name,
-            files=files,
-            services=tuple(services or getattr(options, "services", ())),
-            upgrade=getattr(options, "upgrade", False) or getattr(options, "force_upgrade", False),
-            confirm=getattr(options, "confirm_upgrade", False),
-            start=start,
-        )
-
-    def meant(self) -> list[Json]:
-        """The services of the project that are named, or all. Raises `CliError`."""
-        found = services_of(self.session.api, require_stack(self.session.api, self.name))
-        names = list(self.options.services)
-        unknown = sorted(set(names) - {each["name"] for each in found})
-        if unknown:
-            raise CliError(f"Failed to find {', '.join(unknown)} in {self.name}.", ExitCode.NOT_FOUND)
-        wanted = [each for each in found if not names or each["name"] in names]
-        self.report.expect(len(wanted))
-        return wanted
-
-    def require_service(self, name: str) -> Json:
-        """One service of the project. Raises `CliError`."""
-        found = find_services(self.session.api, f"{self.name}/{name}")
-        if not found:
-            raise CliError(f"Failed to find service {name}", ExitCode.NOT_FOUND)
-        return found[0]
-
-    def up(self) -> StackUp:
-        """What brings the project up."""
-        return StackUp(self.session.api, self.report, self.session.waiter())
+_REFUSED_TIMEOUT = "refused: services say it in their files, as stop_grace_period"
 
 
 def run_compose(arguments: list[str], terminal: UserTerminal, program: str, connect: Callable[[str], Transport]) -> int:
@@ -96,11 +49,10 @@ def run_compose(arguments: list[str], terminal: UserTerminal, program: str, conn
     if name in {"help", "h"} or common.help:
         terminal.print(overview(program))
         return ExitCode.OK
-    if name == "pull":
-        raise CliError("pull is not supported yet: `up --upgrade` pulls what it needs on the hosts it needs it on.")
     if name not in COMMANDS:
         raise CliError(f"There is no command {word!r}; see `{program} help`.", ExitCode.USAGE)
     options = compose_parser(program, name).parse_args(arguments[at + 1 :])
+    _refuse_without_effect(name, common, options)
     session = CliSession(terminal, common, connect)
     return _COMMANDS[name](ComposeRun(session, common, options))
 
@@ -127,7 +79,9 @@ def _common_parser(program: str) -> ArgumentParser:
         "-r", "--rancher-file", default="", metavar="FILE", help="default: rancher-compose.yml beside it"
     )
     parser.add_argument("-e", "--env-file", default="", metavar="FILE", help="values of variables (default: .env)")
-    parser.add_argument("-b", "--bindings-file", default="", metavar="FILE", help="taken, and not used")
+    parser.add_argument(
+        "-b", "--bindings-file", default="", metavar="FILE", help="refused: bindings are not known here"
+    )
     parser.add_argument("--url", help="the portal (RANCHER_URL)")
     parser.add_argument("--access-key", metavar="KEY", help="(RANCHER_ACCESS_KEY)")
     parser.add_argument("--secret-key", metavar="KEY", help="(RANCHER_SECRET_KEY)")
@@ -152,6 +106,18 @@ def _command_at(arguments: Sequence[str]) -> int:
     return min(at, len(arguments))
 
 
+def _refuse_without_effect(name: str, common: Namespace, options: Namespace) -> None:
+    """Raises `CliError` for flags that would change nothing: a script must not believe that they do."""
+    said = vars(options)
+    if common.bindings_file:
+        raise CliError("--bindings-file is not possible: leave it out, bindings are not known here.", ExitCode.USAGE)
+    if said.get("timeout") is not None:
+        remedy = "leave it out, and give the services a stop_grace_period in their compose file."
+        raise CliError(f"{name} --timeout is not possible: {remedy}", ExitCode.USAGE)
+    if name == "rm" and said["volumes"]:
+        raise CliError("rm -v is not possible: volumes stay on their hosts; leave it out.", ExitCode.USAGE)
+
+
 def _services(parser: ArgumentParser) -> None:
     parser.add_argument("services", nargs="*", metavar="SERVICE")
 
@@ -160,12 +126,12 @@ def _up_arguments(parser: ArgumentParser) -> None:
     _services(parser)
     parser.add_argument("-d", dest="detach", action="store_true", help="do not block and log")
     parser.add_argument("-u", "--upgrade", "--recreate", action="store_true", help="upgrade if the service has changed")
-    parser.add_argument("--force-upgrade", "--force-recreate", action="store_true", help="the same here")
-    parser.add_argument("-p", "--pull", action="store_true", help="taken: an upgrade pulls what its hosts do not have")
+    parser.add_argument("--force-upgrade", "--force-recreate", action="store_true", help="upgrade in any case")
+    parser.add_argument("-p", "--pull", action="store_true", help="pull the images to all hosts before")
     parser.add_argument("-c", "--confirm-upgrade", action="store_true", help="finish the upgrade")
     parser.add_argument("-r", "--rollback", action="store_true", help="roll back to what was before the upgrade")
-    parser.add_argument("--batch-size", type=int, help="taken: say it in rancher-compose.yml, upgrade_strategy")
-    parser.add_argument("--interval", type=int, help="taken: say it in rancher-compose.yml, upgrade_strategy")
+    parser.add_argument("--batch-size", type=int, help="number of containers to upgrade at once")
+    parser.add_argument("--interval", type=int, help="milliseconds between two batches")
 
 
 def _up(run: ComposeRun) -> int:
@@ -179,6 +145,18 @@ def _up(run: ComposeRun) -> int:
     names = options.services
     services = [each for each in services_of(run.session.api, stack) if not names or each["name"] in names]
     return _show(run, services, LogRequest(follow=True))
+
+
+def _pull_arguments(parser: ArgumentParser) -> None:
+    _services(parser)
+    parser.add_argument("-c", "--cached", action="store_true", help="only on hosts that have had the image")
+
+
+def _pull(run: ComposeRun) -> int:
+    steps = run.up().preview(run.request())
+    puller = ImagePuller(run.session.api, run.report, run.session.waiter(), only_present=run.options.cached)
+    puller.pull_services(steps)
+    return ExitCode.OK
 
 
 def _create(run: ComposeRun) -> int:
@@ -195,7 +173,7 @@ def _start(run: ComposeRun) -> int:
 
 def _stop_arguments(parser: ArgumentParser) -> None:
     _services(parser)
-    parser.add_argument("-t", "--timeout", type=int, default=10, help="taken: services say it in their stop_timeout")
+    parser.add_argument("-t", "--timeout", type=int, help=_REFUSED_TIMEOUT)
 
 
 def _stop(run: ComposeRun) -> int:
@@ -220,7 +198,7 @@ def _each(run: ComposeRun, before: str, after: str, action: str, there: set[str]
 
 def _restart_arguments(parser: ArgumentParser) -> None:
     _services(parser)
-    parser.add_argument("-t", "--timeout", type=int, default=10, help="taken: services say it in their stop_timeout")
+    parser.add_argument("-t", "--timeout", type=int, help=_REFUSED_TIMEOUT)
     parser.add_argument("--batch-size", type=int, default=1, help="containers at a time")
     parser.add_argument("--interval", type=int, default=1000, help="milliseconds between two batches")
 
@@ -238,7 +216,7 @@ def _restart(run: ComposeRun) -> int:
 
 def _scale_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("scales", nargs="+", metavar="SERVICE=NUMBER")
-    parser.add_argument("-t", "--timeout", type=int, default=10, help="taken: services say it in their stop_timeout")
+    parser.add_argument("-t", "--timeout", type=int, help=_REFUSED_TIMEOUT)
 
 
 def _scale(run: ComposeRun) -> int:
@@ -253,7 +231,7 @@ def _scale(run: ComposeRun) -> int:
 def _rm_arguments(parser: ArgumentParser) -> None:
     _services(parser)
     parser.add_argument("-f", "--force", action="store_true", help="allow deletion of all services")
-    parser.add_argument("-v", dest="volumes", action="store_true", help="taken: volumes stay")
+    parser.add_argument("-v", dest="volumes", action="store_true", help="refused: volumes stay")
 
 
 def _rm(run: ComposeRun) -> int:
@@ -292,7 +270,7 @@ def _upgrade_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--interval", type=int, default=2000, help="update interval in milliseconds")
     parser.add_argument("--update-links", default="true", choices=("true", "false"), nargs="?", const="true")
     parser.add_argument("-w", "--wait", action="store_true", help="wait for the upgrade to complete")
-    parser.add_argument("-p", "--pull", action="store_true", help="taken: an upgrade pulls what its hosts do not have")
+    parser.add_argument("-p", "--pull", action="store_true", help="pull the images to all hosts before")
     parser.add_argument("-c", "--cleanup", action="store_true", help="remove the original service, implies --wait")
 
 
@@ -304,6 +282,8 @@ def _upgrade(run: ComposeRun) -> int:
         created = run.require_service(options.new)
         waiter.until_settled(api.put(created, {"scale": 0}))
     new = run.require_service(options.new)
+    if options.pull:
+        ImagePuller(api, run.report, waiter).pull(_images_of(new), new["launchConfig"].get("labels") or {})
     if new["state"] == "inactive":
         new = waiter.until_settled(api.act(new, "activate"))
     scale = old["scale"] if options.scale < 0 else options.scale
@@ -323,6 +303,12 @@ def _upgrade(run: ComposeRun) -> int:
     return ExitCode.OK
 
 
+def _images_of(service: Json) -> list[str]:
+    """The images of a service and of its sidekicks, as files name them."""
+    configs = [service["launchConfig"], *(service.get("secondaryLaunchConfigs") or ())]
+    return list(dict.fromkeys(str(each["imageUuid"]).replace("docker:", "", 1) for each in configs))
+
+
 def _clean_up(run: ComposeRun, old: Json) -> None:
     """Remove what has been taken over from, unless it still runs something."""
     old = run.session.api.reload(old)
@@ -333,6 +319,7 @@ def _clean_up(run: ComposeRun, old: Json) -> None:
 
 
 _ARGUMENTS: dict[str, Callable[[ArgumentParser], None]] = {
+    "pull": _pull_arguments,
     "up": _up_arguments,
     "stop": _stop_arguments,
     "restart": _restart_arguments,
@@ -343,6 +330,7 @@ _ARGUMENTS: dict[str, Callable[[ArgumentParser], None]] = {
 }
 _COMMANDS: dict[str, Callable[[ComposeRun], int]] = {
     "create": _create,
+    "pull": _pull,
     "up": _up,
     "start": _start,
     "stop": _stop,

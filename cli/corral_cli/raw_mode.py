@@ -14,30 +14,41 @@ from corral_cli.terminal import UserTerminal
 from corral_cli.transport import MessageSocket
 
 _END_OF_INPUT = b"\x04"
+_PIECE = 65536
 
 
 @contextlib.contextmanager
-def raw_terminal(terminal: UserTerminal, connection: MessageSocket, *, attach: bool) -> Iterator[None]:
-    """Pass input on while the block runs; a terminal gets back how it was, whatever happens."""
+def raw_terminal(terminal: UserTerminal, connection: MessageSocket, *, attach: bool, tty: bool) -> Iterator[None]:
+    """Pass input on while the block runs; a terminal gets back how it was, whatever happens.
+
+    `tty` is whether the command has a terminal; without one it finds the end of its input at once if none is attached.
+    """
     if not attach:
+        if not tty:
+            _send_end(connection, tty=False)
         yield
         return
-    is_terminal = terminal.stdin.isatty()
-    threading.Thread(target=_pass_input, args=(terminal, connection, is_terminal), daemon=True).start()
+    is_terminal = terminal.stdin.isatty() and tty
+    threading.Thread(target=_pass_input, args=(terminal, connection, is_terminal, tty), daemon=True).start()
     with _raw(terminal) if is_terminal else contextlib.nullcontext(), _sizes(connection, is_terminal=is_terminal):
         yield
 
 
-def _pass_input(terminal: UserTerminal, connection: MessageSocket, is_terminal: bool) -> None:  # noqa: FBT001 - of a thread
+def _send_end(connection: MessageSocket, *, tty: bool) -> None:
+    """The end of the input; that of a terminal is a key."""
+    connection.send(_END_OF_INPUT if tty else json.dumps({"type": "eof"}))
+
+
+def _pass_input(terminal: UserTerminal, connection: MessageSocket, is_terminal: bool, tty: bool) -> None:  # noqa: FBT001 - of a thread
     source: Any = getattr(terminal.stdin, "buffer", None)
     with contextlib.suppress(OSError, ValueError):
         while connection.closed is None:
-            data = source.read1(4096) if source is not None else terminal.stdin.readline().encode()
+            data = source.read1(_PIECE) if source is not None else terminal.stdin.readline().encode()
             if not data:
                 break
             connection.send(data)
-        if not is_terminal:  # the command has a terminal, whose end of input is a key
-            connection.send(_END_OF_INPUT)
+        if not is_terminal:
+            _send_end(connection, tty=tty)
 
 
 @contextlib.contextmanager

@@ -5,22 +5,33 @@ Every step looks at what is there first, so the same command goes on where an in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 
 from corral_cli.compose_files import ComposeFiles
 from corral_cli.compose_log import ComposeLog
 from corral_cli.errors import CliError, ExitCode
+from corral_cli.image_pull import ImagePuller
 from corral_cli.lookup import find_stack, require_stack, services_of
 from corral_cli.portal_api import Json, PortalApi
 from corral_cli.waiting import Waiter
 
 _DECIDED = {"upgraded", "canceled-upgrade", "canceled-rollback"}
+_UNFINISHED = {"upgrading", *_DECIDED}
+_REPLACED = {"upgrade", "remove"}
+_CHANGES = {"create", "update", *_REPLACED}
 
 
 @dataclass(frozen=True)
 class UpRequest:
-    """What `up` is to do; `services` are all of the file when none is named."""
+    """What `up` is to do; `services` are all of the file when none is named.
+
+    `force` replaces containers although nothing of them has changed; `pull` pulls images to all hosts before;
+    `strategy` (`batchSize`, `intervalMillis`) comes before what the file says. With `replaces` an upgrade that has
+    ended and is not confirmed is replaced by that to another file, as one that goes on always is.
+    """
 
     stack: str
     files: ComposeFiles
@@ -30,6 +41,10 @@ class UpRequest:
     start: bool = True
     remove_missing: bool = False
     note: str = ""
+    force: bool = False
+    pull: bool = False
+    strategy: Mapping[str, int] = field(default_factory=dict)
+    replaces: bool = False
 
 
 class StackUp:
@@ -42,19 +57,45 @@ class StackUp:
 
     def run(self, request: UpRequest) -> Json:
         """The stack as the files say. Raises `CliError`."""
+        with _naming_files(request.files):
+            return self._run(request)
+
+    def _run(self, request: UpRequest) -> Json:
         stack = find_stack(self._api, request.stack)
         if stack is None:
             return self._create(request)
-        self._log.debug(f"Found stack: {stack['name']}({stack['id']})")
-        if request.confirm and stack["state"] in _DECIDED:
-            stack = self._finish(stack)
-        if request.upgrade and not _may_upgrade(stack):
+        if request.upgrade and self._is_replaced(stack, request):
+            self._log.warn(f"The upgrade of {request.stack} was not finished: this one takes its place")
+            return self._reload(self.run_on(stack, request))
+        was_under_way = stack.get("transitioning") == "yes" and (
+            stack["state"] in _UNFINISHED or not _may_upgrade(stack)
+        )
+        if was_under_way:  # an interrupted command, or somebody else's: nothing can be compared before it has settled
+            stack = self._waiter.until_settled(stack)
+        if stack["state"] in _DECIDED:
+            if request.confirm:
+                stack = self._finish(stack)
+            elif request.upgrade and was_under_way:
+                self._log.warn(f"An upgrade of {request.stack} was under way and has ended; confirm it or roll it back")
+                return stack
+        if request.upgrade and (stack["state"] in _UNFINISHED or not _may_upgrade(stack)):
             raise CliError(
                 f"{request.stack} is {stack['state']}: wait for it, or end its last upgrade first, with "
                 "--confirm-upgrade or --rollback.",
                 ExitCode.REFUSED,
             )
-        return self._api.reload(self.run_on(stack, request))
+        return self._reload(self.run_on(stack, request))
+
+    def _is_replaced(self, stack: Json, request: UpRequest) -> bool:
+        """Whether the files say something else than the upgrade that the stack is in."""
+        if not _may_upgrade(stack) or stack["state"] not in _UNFINISHED:
+            return False
+        if stack["state"] in _DECIDED and (request.confirm or not request.replaces):
+            return False
+        body = self._body(stack, request)
+        body.pop("force", None)  # the same command again goes on with what it began
+        found = self._api.act(stack, "previewupgrade", body)
+        return any(each["change"] in _CHANGES for each in found["services"])
 
     def roll_back(self, name: str, services: Sequence[str] = ()) -> None:
         """Take back the upgrade of the stack, or those of its services. Raises `CliError` when there is none."""
@@ -84,35 +125,55 @@ class StackUp:
                 self._log.service(service["name"], "Confirming upgrade", "DEBU")
                 self._waiter.until_settled(self._api.act(service, "finishupgrade"))
 
+    def preview(self, request: UpRequest) -> list[Json]:
+        """What would become of each service of the files; a stack that is not there yet is made, empty."""
+        stack = find_stack(self._api, request.stack)
+        if stack is None:
+            self._log.info(f"Creating stack {request.stack}")
+            stack = self._waiter.until_settled(self._api.post("environments", {"name": request.stack}))
+        with _naming_files(request.files):
+            steps = self._preview(stack, request)
+        self._describe(stack, request, steps)
+        return steps
+
     def _create(self, request: UpRequest) -> Json:
-        self._log.info(f"Creating stack {request.stack}")
         body = {"name": request.stack, "startOnCreate": request.start}
-        if request.services:
+        if request.services or request.pull:
+            self._log.info(f"Creating stack {request.stack}")
             stack = self._waiter.until_settled(self._api.post("environments", body))
-            return self.run_on(stack, request)
+            return self._reload(self.run_on(stack, request))
         stack = self._api.post("environments", {**body, **request.files.body()})
-        services = services_of(self._api, stack)
-        self._log.expect(len(services))
-        for service in services:
-            self._log.info(f"Creating service {service['name']}")
-        self._log.project("Starting project")
-        self._start(stack, [each["name"] for each in services], request)
-        self._log.project("Project started")
+        self._preview(stack, request)  # for its warnings: the answer to a creation has none
+        steps = [{"name": each["name"], "change": "create"} for each in self._services_of(stack)]
+        self._describe(stack, request, steps, is_new=True)
+        self._log.info(f"Creating stack {request.stack}")
+        self._say_created(steps)
+        self._start(stack, steps, request)
         return self._waiter.until_settled(stack)
 
     def run_on(self, stack: Json, request: UpRequest) -> Json:
         """The same for a stack that was just made."""
         steps = self._preview(stack, request)
-        self._log.expect(len(steps))
-        self._log.project("Starting project")
-        stack = self._apply(stack, request, steps)
-        self._start(stack, [step["name"] for step in steps], request)
-        self._log.project("Project started")
+        self._describe(stack, request, steps)
+        is_in_sync = request.upgrade or not any(each["change"] in _REPLACED for each in steps)
+        done = steps if is_in_sync else [each for each in steps if each["change"] not in _REPLACED]
+        _require_possible(done)
+        if request.pull:
+            self._pull(done)
+        self._say_created(steps)
+        if not request.start:
+            return self._apply(stack, request, done, is_in_sync=is_in_sync)
+        self._announce_start(steps)
+        for step in steps:
+            self._announce(step, is_in_sync=is_in_sync)
+        stack = self._apply(stack, request, done, is_in_sync=is_in_sync)
+        self._await_start(stack, steps)
         return stack
 
     def _preview(self, stack: Json, request: UpRequest) -> list[Json]:
         """What would become of each service that is meant."""
-        found = self._api.act(stack, "previewupgrade", self._body(stack, request)) if _may_upgrade(stack) else None
+        look = partial(self._api.act, stack, "previewupgrade", self._body(stack, request))
+        found = self._waiter.patiently(look) if _may_upgrade(stack) else None
         if found is None:
             self._log.debug(f"{stack['name']} is {stack['state']}: nothing is compared")
             return [{"name": each["name"], "change": "unchanged"} for each in services_of(self._api, stack)]
@@ -121,34 +182,67 @@ class StackUp:
         steps: list[Json] = [each for each in found["services"] if each["change"] != "keep"]
         return steps
 
-    def _apply(self, stack: Json, request: UpRequest, steps: list[Json]) -> Json:
-        replaced = [each["name"] for each in steps if each["change"] in {"upgrade", "remove"}]
-        in_place = [each["name"] for each in steps if each["change"] in {"create", "update"}]
-        if replaced and not request.upgrade:
-            for name in replaced:
-                self._log.warn(f"Service {name} is out of sync with the local configuration file; use --upgrade")
-            return stack
-        if not replaced and not in_place:
-            return stack
-        problems = [str(each["problem"]) for each in steps if each.get("problem")]
-        if problems:
-            raise CliError(" ".join(problems), ExitCode.REFUSED)
+    def _describe(self, stack: Json, request: UpRequest, steps: list[Json], *, is_new: bool = False) -> None:
+        """What was read and found, for those who said --verbose: the values of variables are not among it."""
+        files, report = request.files, self._log
+        known = " ".join(f"{name}:***" for name in files.variables) if files.variables_name else ""
+        report.debug(f"Environment Context from file {files.variables_name}: map[{known}]")
+        for name in files.names:
+            report.debug(f"Opening compose file: {name}")
         for step in steps:
-            self._announce(step)
-        stack = self._waiter.until_settled(self._api.act(stack, "upgrade", self._body(stack, request)))
+            report.service(step["name"], "Adding", "DEBU")
+        if files.rancher_name:
+            report.debug(f"Opening rancher-compose file: {files.rancher_name}")
+        report.debug(f"Looking for stack {request.stack}")
+        if not is_new:
+            report.debug(f"Found stack: {stack['name']}({stack['id']})")
+        report.expect(len(steps))
+
+    def _say_created(self, steps: list[Json]) -> None:
+        """The lines of the first pass, in which what is not there is created."""
+        for step in steps:
+            self._log.debug(f"Launching action for {step['name']}")
+        self._log.project("Creating project", "DEBU")
+        for step in steps:
+            name = step["name"]
+            self._log.debug(f"Finding service {name}")
+            self._log.service(name, "Creating", "DEBU")
+            if step["change"] == "create":
+                self._log.info(f"Creating service {name}")
+            else:
+                self._log.debug(f"Found service {name}")
+            self._log.service(name, "Created", "DEBU")
+        self._log.project("Project created", "DEBU")
+
+    def _pull(self, steps: list[Json]) -> None:
+        changed = [each for each in steps if each["change"] in {"create", "upgrade"}]
+        ImagePuller(self._api, self._log, self._waiter).pull_services(changed)
+
+    def _apply(self, stack: Json, request: UpRequest, steps: list[Json], *, is_in_sync: bool) -> Json:
+        """Bring the stack to the files; where it is not in sync, only what changes without replacing containers."""
+        changed = [each["name"] for each in steps if each["change"] in _CHANGES]
+        if not changed:
+            return stack
+        body = self._body(stack, request)
+        if not is_in_sync:
+            body = {**body, "services": changed, "removeMissing": False, "force": False}
+        stack = self._waiter.until_settled(self._api.act(stack, "upgrade", body))
         # Where no container is replaced there is nothing to choose between.
-        if stack["state"] in _DECIDED and (request.confirm or not replaced):
+        is_replaced = any(each["change"] in _REPLACED for each in steps)
+        if stack["state"] in _DECIDED and (request.confirm or not is_replaced):
             stack = self._finish(stack)
         return stack
 
-    def _announce(self, step: Json) -> None:
-        name = step["name"]
-        words = {"create": f"Creating service {name}", "update": f"Updating {name}", "remove": f"Removing {name}"}
-        if step["change"] == "upgrade":
+    def _announce(self, step: Json, *, is_in_sync: bool) -> None:
+        name, change = step["name"], step["change"]
+        if change in _REPLACED and not is_in_sync:
+            self._log.warn(f"Service {name} is out of sync with the local configuration file; use --upgrade")
+        elif change == "remove":
+            self._log.info(f"Removing {name}")
+        elif change in {"upgrade", "update"}:
             self._log.info(f"Updating {name}")
-            self._log.info(f"Upgrading {name}")
-        elif step["change"] in words:
-            self._log.info(words[step["change"]])
+            if change == "upgrade":
+                self._log.info(f"Upgrading {name}")
 
     def _body(self, stack: Json, request: UpRequest) -> Json:
         body = request.files.body(stack.get("environment") or {})
@@ -156,24 +250,65 @@ class StackUp:
             body["services"] = list(request.services)
         if request.remove_missing:
             body["removeMissing"] = True
+        if request.force:
+            body["force"] = True
+        body.update(request.strategy)
         return {**body, "note": request.note} if request.note else body
 
-    def _start(self, stack: Json, names: list[str], request: UpRequest) -> None:
-        if not request.start:
-            return
-        services = [each for each in services_of(self._api, stack) if each["name"] in names]
-        for service in services:
-            self._log.service(service["name"], "Starting")
+    def _start(self, stack: Json, steps: list[Json], request: UpRequest) -> None:
+        if request.start:
+            self._announce_start(steps)
+            self._await_start(stack, steps)
+
+    def _announce_start(self, steps: list[Json]) -> None:
+        self._log.project("Starting project")
+        staying = [each["name"] for each in steps if each["change"] != "remove"]
+        for name in staying:
+            self._log.debug(f"Launching action for {name}")
+        for name in staying:
+            self._log.debug(f"Finding service {name}")
+            self._log.service(name, "Starting")
+            self._log.debug(f"Found service {name}")
+
+    def _await_start(self, stack: Json, steps: list[Json]) -> None:
+        """Start what does not run, and wait until all of it does."""
+        names = {each["name"] for each in steps if each["change"] != "remove"}
+        services = [each for each in self._services_of(stack) if each["name"] in names]
         for service in services:
             if "activate" in (service.get("actions") or {}) and service["state"] == "inactive":
                 self._api.act(service, "activate")
         for service in services:
-            self._waiter.until_settled(self._api.reload(service))
+            self._log.debug(f"Finding service {service['name']}")
+            self._waiter.until_settled(self._reload(service))
             self._log.service(service["name"], "Started")
+        self._log.project("Project started")
+
+    def _reload(self, resource: Json) -> Json:
+        """The resource as it is now; once something was requested, a portal that is away is waited for."""
+        return self._waiter.patiently(partial(self._api.reload, resource))
+
+    def _services_of(self, stack: Json) -> list[Json]:
+        return self._waiter.patiently(partial(services_of, self._api, stack))
 
     def _finish(self, stack: Json) -> Json:
         self._log.debug(f"Finishing the upgrade of {stack['name']}")
         return self._waiter.until_settled(self._api.act(stack, "finishupgrade"))
+
+
+@contextmanager
+def _naming_files(files: ComposeFiles) -> Iterator[None]:
+    """Say of which file a refusal is, not of which field of the request."""
+    try:
+        yield
+    except CliError as error:
+        raise CliError(files.locate(str(error)), error.code) from None
+
+
+def _require_possible(steps: list[Json]) -> None:
+    """Raises `CliError` for what the portal would refuse, before anything is said to begin."""
+    problems = [str(each["problem"]) for each in steps if each.get("problem") and each["change"] in _CHANGES]
+    if problems:
+        raise CliError(" ".join(problems), ExitCode.REFUSED)
 
 
 def _may_upgrade(stack: Json) -> bool:

@@ -21,7 +21,7 @@ _MAX_WAITING = 10_000
 
 @dataclass(frozen=True)
 class LogRequest:
-    """How much of a log to show: the last `lines`, those `since` a time (RFC 3339, or seconds since 1970)."""
+    """How much of a log to show: the last `lines`, those `since` a time (RFC 3339, see `log_time.py`)."""
 
     lines: int = 100
     since: str = ""
@@ -50,10 +50,12 @@ def show_logs(session: CliSession, containers: list[Json], request: LogRequest) 
     width = max(len(str(each["name"])) for each in containers)
     names = [str(each["name"]) for each in containers]
     lines = _lines_of(session.api, containers, request)
+    is_whole = True
     try:
         for line in lines if request.follow else sorted(lines, key=lambda each: each.at):
             if line.end is not None:
                 if line.end:
+                    is_whole = False
                     terminal.note(f"{printable(line.name)}: {printable(line.end)}")
                 continue
             head = ""
@@ -64,7 +66,7 @@ def show_logs(session: CliSession, containers: list[Json], request: LogRequest) 
             terminal.print(f"{head}{at}{line.text}")
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    return ExitCode.OK
+    return ExitCode.OK if is_whole or request.follow else ExitCode.FAILED  # what is followed ends one day, for a reason
 
 
 def _lines_of(api: PortalApi, containers: list[Json], request: LogRequest) -> Iterator[ContainerLine]:
@@ -117,16 +119,19 @@ def _read_log(name: str, connection: MessageSocket, found: queue.Queue[Container
     found.put(ContainerLine(name, end=end))
 
 
-def run_in_container(session: CliSession, container: Json, command: list[str], *, attach: bool) -> int:
-    """Run the command with a terminal inside the container and return its exit code."""
-    body = {"command": command, "attachStdin": attach, "attachStdout": True, "tty": True}
+def run_in_container(session: CliSession, container: Json, command: list[str], *, attach: bool, tty: bool) -> int:
+    """Run the command inside the container, with a terminal or without one, and return its exit code.
+
+    Without a terminal its input and output are passed on byte by byte, and what it writes to stderr goes there.
+    """
+    body = {"command": command, "attachStdin": attach, "attachStdout": True, "tty": tty}
     access = session.api.act(container, "execute", body)
     connection = session.api.open_socket("/ws/shell", token=access["token"])
     from corral_cli.raw_mode import raw_terminal
 
     try:
-        with raw_terminal(session.terminal, connection, attach=attach):
-            return _show_output(session, connection)
+        with raw_terminal(session.terminal, connection, attach=attach, tty=tty):
+            return _show_output(session, connection) if tty else _pass_output(session, connection)
     finally:
         connection.close()
 
@@ -140,6 +145,20 @@ def _show_output(session: CliSession, connection: MessageSocket) -> int:
             text = message.decode("utf-8", "replace")
             out.write(text if is_person else text.replace("\r\n", "\n"))
             out.flush()
+        elif message:
+            data = json.loads(message)
+            if data.get("type") == "end":
+                return _exit_code(data)
+    raise CliError(f"The connection to the container ended: {connection.closed or 'it was closed'}.", ExitCode.FAILED)
+
+
+def _pass_output(session: CliSession, connection: MessageSocket) -> int:
+    """Pass both streams on as they are; the first byte of each message says which one it is of."""
+    terminal = session.terminal
+    while connection.closed is None:
+        message = connection.receive(5)
+        if isinstance(message, bytes):
+            terminal.pass_on(message[1:], is_error=message[:1] == b"\x02")
         elif message:
             data = json.loads(message)
             if data.get("type") == "end":

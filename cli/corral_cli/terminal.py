@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
+_BAR_WIDTH = 20
 NAME_COLORS = ("cyan", "yellow", "green", "magenta", "blue")
 
 
@@ -63,6 +64,17 @@ class UserTerminal:
         self.out.write(f"{text}\n")
         self.out.flush()
 
+    def pass_on(self, data: bytes, *, is_error: bool) -> None:
+        """Bytes of another program's stdout or stderr, unchanged."""
+        stream = self.err if is_error else self.out
+        stream.flush()
+        raw = getattr(stream, "buffer", None)
+        if raw is None:
+            stream.write(data.decode("utf-8", "replace"))
+        else:
+            raw.write(data)
+        (raw or stream).flush()
+
     def note(self, text: str) -> None:
         """One line beside the result: it does not disturb a program that reads the result."""
         self.clear_progress()
@@ -86,6 +98,14 @@ class UserTerminal:
             self.err.write(f"{text}\n")
         self._progress = text
         self.err.flush()
+
+    def progress_bar(self, percent: float, text: str) -> None:
+        """How far something is, from 0 to 100, before what is being waited for; in a pipe the text alone."""
+        if not self.err.isatty():
+            self.progress(text)
+            return
+        done = int(_BAR_WIDTH * min(max(percent, 0), 100) / 100)
+        self.progress(f"[{'=' * done}{' ' * (_BAR_WIDTH - done)}] {percent:3.0f} %  {text}")
 
     def clear_progress(self) -> None:
         """Take away the line that changes."""

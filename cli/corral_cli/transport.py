@@ -74,6 +74,8 @@ class HttpTransport:
             request = Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - http(s), checked
             with self._open(request) as found:
                 data = found.read(MAX_ANSWER + 1)
+                if found.length and len(data) <= MAX_ANSWER:  # what was announced and has not come
+                    raise ConnectionError("the connection broke in the middle of its answer")
                 answer = HttpAnswer(found.status, {name.lower(): value for name, value in found.headers.items()}, data)
         except URLError as error:
             raise unreachable(url, error.reason) from None

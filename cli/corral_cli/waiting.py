@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.portal_api import Json, PortalApi, describe
 from corral_cli.terminal import UserTerminal, printable
+
+T = TypeVar("T")
 
 DEFAULT_SECONDS = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.15, 2.0
@@ -43,14 +47,23 @@ class Waiter:
         while not is_done(resource):
             self._pause(resource, pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-            try:
-                resource = self._api.reload(resource)
-            except CliError as error:
-                if error.code is not ExitCode.UNREACHABLE:
-                    raise
-                self._terminal.progress(f"{error} Waiting for it.")
+            resource = self.patiently(partial(self._api.reload, resource))
         self._terminal.clear_progress()
         return resource
+
+    def patiently(self, read: Callable[[], T]) -> T:
+        """What `read` returns, which changes nothing: a portal that is away is waited for. Raises `CliError`."""
+        pause, away = _FIRST_PAUSE, ""
+        while True:
+            try:
+                return read()
+            except CliError as error:
+                if error.code is not ExitCode.UNREACHABLE or self._terminal.now() >= self._deadline:
+                    raise
+                away = away or f"{error} Waiting for it."  # one line, also if the reason is another one after a while
+            self._terminal.progress(away)
+            self._terminal.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def _pause(self, resource: Json, seconds: float) -> None:
         what = f"{describe(resource)}: {printable(resource.get('state'))}"
@@ -62,5 +75,16 @@ class Waiter:
                 ExitCode.TIMEOUT,
             )
         health = resource.get("healthState")
-        self._terminal.progress(f"{what}{f', {health}' if health else ''}{f': {why}' if why else ''}")
+        text = f"{what}{f', {health}' if health else ''}{f': {why}' if why else ''}"
+        percent = percent_of(resource)
+        if percent is None:
+            self._terminal.progress(text)
+        else:
+            self._terminal.progress_bar(percent, text)
         self._terminal.sleep(seconds)
+
+
+def percent_of(resource: Json) -> float | None:
+    """How far the resource is, from 0 to 100; None where the portal does not say."""
+    said = resource.get("transitioningProgress")
+    return float(said) if isinstance(said, (int, float)) and not isinstance(said, bool) else None

@@ -45,7 +45,7 @@ class WebSocket:
         while self._closed is None:
             frame = self._take_frame()
             if frame is None:
-                if not self._fill(deadline):
+                if self._closed is not None or not self._fill(deadline):
                     return None
                 continue
             message = self._handle(*frame)

@@ -12,7 +12,6 @@ logger = logging.getLogger(__name__)
 Stop = Callable[[], None]
 Start = Callable[[], Stop]
 
-WORKERS = 8
 _STOP_TIMEOUT = 1.5
 
 
@@ -26,6 +25,7 @@ def start_worker() -> Stop:
     """Celery's worker on threads. Not `app.Worker`: that one installs signal handlers and takes over logging."""
     from celery.worker import WorkController, state
 
+    from apps.control.in_flight import WORKERS
     from celery_app import app
 
     state.should_stop = None  # process-wide, and left set by an earlier stop
@@ -86,8 +86,9 @@ def start_gateway() -> Stop:
 def start_memory_trim() -> Stop:
     """What gives memory back after a burst."""
     from portal.boot.memory import start_trimming
+    from portal.pooled_sqlite3.base import release_page_caches
 
-    return start_trimming()
+    return start_trimming(release_page_caches)
 
 
 def start_lag_watch() -> Stop:

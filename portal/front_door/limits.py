@@ -32,7 +32,8 @@ MAX_WEBSOCKETS = 4096  # each agent holds one, each open page another
 MAX_WEBSOCKETS_PER_CLIENT = 2048
 
 _PUBLIC_PAGES = ("/login", "/setup", "/confirm", "/logout", "/theme")
-_PUBLIC_RESOURCES = ("/v1/token", "/v1/registers", "/v1/scripts/")
+_API_ROOTS = ("/v1", "/v2-beta")
+_PUBLIC_RESOURCES = ("/v1/token", "/v1/registers", "/v1/scripts/", "/v1/devicelogins")
 _UPLOADS = (
     *("/stacks/new", "/stacks/check", "/edit", "/services/new", "/containers/new", "/preview", "/clone"),
     *("/upgrade", "/stacks/bundle"),
@@ -47,7 +48,8 @@ def body_limit(method: str, path: str, *, has_credential: bool) -> int:
     """
     if method in {"GET", "HEAD", "OPTIONS"}:
         return SMALL_BODY
-    if _is_below(path, ("/v1",)):
+    if _is_below(path, _API_ROOTS):
+        path = path.replace("/v2-beta", "/v1", 1)
         is_small = path.startswith(_PUBLIC_RESOURCES) and path != "/v1/scripts/transform"
         return SMALL_BODY if is_small else MAX_BODY
     if not has_credential or _is_below(path, _PUBLIC_PAGES):

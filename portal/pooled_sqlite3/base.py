@@ -118,6 +118,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 raw.close()
 
 
+def release_page_caches() -> None:
+    """Have the pooled connections free their pages; one that is in use keeps its own until it is pooled again."""
+    for _ in range(len(_idle)):
+        try:
+            name, found = _idle.popleft()
+        except IndexError:  # they were taken meanwhile
+            return
+        with contextlib.suppress(sqlite3.Error):
+            found.execute("PRAGMA shrink_memory")
+        _idle.append((name, found))
+
+
 @atexit.register
 def close_idle() -> None:
     """Close the pool; closing the last connection merges the write-ahead log into the database."""

@@ -23,6 +23,9 @@ from portal.settings.env import (
 BASE_DIR = Path(__file__).resolve().parents[2]
 DATA_DIR = env_path("DATA_DIR", BASE_DIR / "data")
 RUN_DIR = env_path("RUN_DIR", DATA_DIR)
+# Catalogs: whether the built-in library is there, and whether `file://` names repositories (for tests only).
+CATALOG_LIBRARY = True
+CATALOG_LOCAL_REPOSITORIES = False
 
 
 def _persistent_secret(name: str) -> str:
@@ -69,13 +72,16 @@ INSTALLED_APPS = [
     "apps.hosts",
     "apps.network",
     "apps.containers",
+    "apps.volumes",
     "apps.stacks",
+    "apps.catalog",
     "apps.api",
     "apps.console",
     "apps.realtime",
 ]
 
 MIDDLEWARE = [
+    "apps.api.metrics.http_counts.HttpCountsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.content_policy.ContentPolicyMiddleware",
     "portal.compression.SafeGZipMiddleware",

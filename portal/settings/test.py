@@ -21,5 +21,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 CELERY_BROKER_URL = "memory://"
 WAKE_BY = "clock"
+CATALOG_LIBRARY = False  # read anew by every test otherwise; those of the library make its row themselves
+CATALOG_LOCAL_REPOSITORIES = True
 MIN_READY_SECONDS = 0  # but in the tests of just that, whose clock is moved
 REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]["account"] = None  # tests of one account ask more than any person

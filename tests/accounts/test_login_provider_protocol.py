@@ -39,13 +39,14 @@ PAGE, HX = "/admin/access/paper", {"HX-Request": "true"}
 @pytest.fixture
 def registers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registers of providers and v1 types that forget what a test adds."""
-    for module, name in (
+    for owner, name in (
         (registry, "_providers"),
         (identity_kinds, "_declared"),
-        (resource, "_by_name"),
-        (resource, "_by_lower_name"),
+        (resource._v1, "by_name"),
+        (resource._v1, "by_lower_name"),
+        (resource._v1, "by_declared_name"),
     ):
-        monkeypatch.setattr(module, name, dict(getattr(module, name)))
+        monkeypatch.setattr(owner, name, dict(getattr(owner, name)))
 
 
 @pytest.fixture

@@ -71,7 +71,9 @@ def test_hello_says_who_is_there(run_scenario: Callable[[Scenario], None]):
             "journal": {"first": 1, "last": 1},
             "readOnly": True,
             "checks": False,
+            "checkCount": 0,
             "documents": [],
+            "documentDigests": {},
         }
 
     run_scenario(scenario)

@@ -13,6 +13,7 @@ HEAD /_ping
 GET /version
 GET /info
 GET /events
+GET /system/df
 GET /containers/json
 POST /containers/create
 GET /containers/web/json
@@ -34,12 +35,16 @@ GET /exec/0123abcd/json
 POST /exec/0123abcd/start
 POST /exec/0123abcd/resize
 GET /images/json
+POST /auth
 POST /images/create
 POST /images/load
 GET /images/get
 GET /images/bb:local/json
 GET /images/registry:5000/team/app:1.0/json
 GET /images/a@sha256:00ff/get
+GET /images/registry:5000/team/app:1.0/history
+POST /images/sha256:00ff/tag
+POST /images/team/app:1.0/tag
 DELETE /images/registry:5000/team/app:1.0
 GET /networks
 GET /networks/lab
@@ -68,8 +73,7 @@ GET /configs
 POST /configs/create
 POST /build
 POST /build/prune
-POST /auth
-GET /system/df
+POST /system/df
 POST /session
 POST /grpc
 GET /distribution/x/json
@@ -88,8 +92,6 @@ POST /networks/prune
 POST /volumes/prune
 GET /images/search
 POST /images/a/push
-POST /images/a/tag
-GET /images/a/history
 PUT /volumes/data
 PUT /containers/create
 DELETE /containers/web/json

@@ -20,7 +20,9 @@ ORDER = [
     "hosts",
     "network",
     "containers",
+    "volumes",
     "stacks",
+    "catalog",
     "api",
     "console",
 ]

@@ -34,6 +34,8 @@ def axe_source() -> str:
 
 def violations(page: Page) -> list[str]:
     """What axe finds on the open page, in the light theme and in the dark one."""
+    # A page that is still arriving has elements without the text that follows them.
+    page.wait_for_load_state()
     # The debugging protocol evaluates it: the page's content security policy would refuse a script element.
     page.evaluate(axe_source())
     return [str(each) for each in page.evaluate(RUN, COLOUR_RULES)]

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
-MANY = 150
+MANY = 250
 WINDOWS = ((390, 844), (1440, 900))
-MATRIX = ".kinds"  # what each role may do: on a phone it scrolls in its frame, beside its first column
+# What each role may do, and what runs where: on a phone they scroll in their frame, beside the first column.
+MATRIX = ".kinds, .versions"
 TOO_WIDE = """(matrix) => [document.documentElement, ...document.querySelectorAll(".sheet")]
     .filter((each) => each === document.documentElement || !each.querySelector(matrix))
     .filter((each) => each.scrollWidth > each.clientWidth)
@@ -29,7 +30,8 @@ def page_shape(path: str) -> str:
 def is_download(path: str) -> bool:
     """Whether the link leads to a file, which a browser would keep instead of showing it."""
     inside = urlsplit(path).path
-    return "file=" in path or "export=" in path or inside.endswith("/file") or inside.startswith("/cli/")
+    is_file = inside.endswith(("/file", "/archive", "/download")) or inside.startswith("/cli/")
+    return is_file or "file=" in path or "export=" in path
 
 
 def console_links(page: Page, base: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pyotp
@@ -60,6 +59,15 @@ def set_up(page: Page) -> str:
     return secret
 
 
+def wait_until_closed(page: Page, *streams: Any) -> None:
+    """Chromium may say that a socket has closed after it has left the page."""
+    for _turn in range(50):
+        if all(stream.is_closed() for stream in streams):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("a stream is still open")
+
+
 def test_a_session_ended_in_another_window_takes_page_and_log_stream_along(
     window: OpenWindow, browser_session: BrowserSession, portal: PortalProcess, api: Api, shop: Any
 ):
@@ -82,10 +90,8 @@ def test_a_session_ended_in_another_window_takes_page_and_log_stream_along(
     admin.goto(f"/admin/sessions?q={LOGIN}")
     expect(admin.locator("tr[id^=session-]")).to_have_count(2)
     admin.locator("tr[id^=session-]").first.locator("[data-action=end]").click()
-    began = time.monotonic()
-    page.wait_for_url(re.compile("/login"), timeout=30_000)
-    assert time.monotonic() - began < 10  # not only with the next request
-    assert [stream.is_closed() for stream in streams] == [True]
+    page.wait_for_url(re.compile("/login"), timeout=10_000)  # not only with the next request
+    wait_until_closed(page, *streams)
     expect(admin.locator("tr[id^=session-]")).to_have_count(1)
 
     first.reload()

@@ -97,6 +97,7 @@ def test_the_notes_on_an_upgrade_and_on_a_failing_pull_break_no_rule(service_pag
     service_page.get_by_role("button", name="Roll back").click()
     expect(service_page.locator(STATE).first).to_have_text("active", timeout=60_000)
     service_page.get_by_role("link", name="Upgrade", exact=True).click()
+    expect(service_page.get_by_role("heading", level=1)).to_have_text("Upgrade web")
     assert violations(service_page) == []
     service_page.fill("[name=image]", NOT_THERE)
     service_page.get_by_role("button", name="Upgrade", exact=True).click()

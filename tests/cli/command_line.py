@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,7 @@ class CommandLine:
     environ: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     program: str = "corral"
+    while_waiting: Callable[[], object] = run_until_idle
 
     def __post_init__(self) -> None:
         self.environ.setdefault("CORRAL_CONFIG", str(self.folder / "config.json"))
@@ -124,7 +125,7 @@ class CommandLine:
     def sleep(self, seconds: float) -> None:
         """Time passes, and with it the portal does its work."""
         self.seconds += seconds
-        run_until_idle()
+        self.while_waiting()
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)

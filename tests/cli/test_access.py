@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from apps.environments.models import Environment
+from apps.control.reconcile import reconcile_until_idle
+from apps.environments.actor import Actor
+from apps.environments.models import DeviceLogin, Environment
+from apps.environments.services import device_login_allow, device_login_deny
 from apps.hosts.models import Host
 from corral_cli.contexts import ContextStore, PortalAccess, access_from
 from corral_cli.errors import CliError, ExitCode
@@ -23,7 +26,7 @@ KeyPair = Callable[..., tuple[str, str]]
 def test_without_a_portal_the_remedy_is_said(nobody: CommandLine):
     found = nobody.fail("ps")
     assert found.code == ExitCode.USAGE
-    assert "corral login URL --key" in found.err
+    assert "corral login URL" in found.err
 
 
 def test_a_url_without_a_scheme_is_refused(nobody: CommandLine):
@@ -70,7 +73,7 @@ def test_a_stored_key_goes_to_its_own_portal_only():
 def test_login_stores_the_key_for_its_owner_only(nobody: CommandLine, key_pair: KeyPair, host: Host):
     access, secret = key_pair()
     found = nobody.succeed("login", "http://portal.test", "--key", stdin=f"{access}\n{secret}\n")
-    assert "portal.test" in found.out
+    assert found.out == "Logged in to http://portal.test as context portal.test: 1 environment.\n"
     assert secret not in found.out + found.err
     path = Path(nobody.environ["CORRAL_CONFIG"])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -86,8 +89,49 @@ def test_login_with_a_wrong_key_stores_nothing(nobody: CommandLine, lab: Environ
     assert not Path(nobody.environ["CORRAL_CONFIG"]).exists()
 
 
-def test_login_without_a_key_says_how(nobody: CommandLine):
-    assert "--key" in nobody.fail("login", "http://portal.test").err
+def test_where_nobody_sees_the_code_a_key_is_wanted(nobody: CommandLine):
+    refused = nobody.fail("login", "http://portal.test")
+    assert "--key" in refused.err
+    assert refused.calls == []
+
+
+def test_login_by_a_browser_stores_the_key_that_was_allowed(
+    nobody: CommandLine, actor_of: Callable[..., Actor], lab: Environment, host: Host
+):
+    def allow() -> None:
+        row = DeviceLogin.objects.get()
+        if row.state == DeviceLogin.WAITING and row.polled is not None:  # asked once already
+            device_login_allow(row, actor=actor_of("alice"), environment=lab, role="readonly")
+            reconcile_until_idle()
+
+    nobody.while_waiting = allow
+    nobody.transport.failures.append(CliError("away", ExitCode.UNREACHABLE))
+    found = nobody.run("login", "http://portal.test", tty=True)
+    assert found.code == ExitCode.UNREACHABLE  # nothing had begun
+    found = nobody.succeed("login", "http://portal.test", tty=True)
+    code = DeviceLogin.objects.get(state=DeviceLogin.FETCHED).user_code
+    assert f"/device?code={code}" in found.err
+    assert "1 environment." in found.out
+    stored = ContextStore(nobody.environ).get()
+    assert (stored.url, stored.environment) == ("http://portal.test", f"1a{lab.pk}")
+    assert stored.secret_key not in found.out + found.err
+    assert stat.S_IMODE(Path(nobody.environ["CORRAL_CONFIG"]).stat().st_mode) == 0o600
+    assert nobody.succeed("hosts", "--format", "json").json[0]["name"] == "lab-1"
+
+
+def test_a_refused_login_stores_nothing(nobody: CommandLine, actor_of: Callable[..., Actor], lab: Environment):
+    nobody.while_waiting = lambda: device_login_deny(DeviceLogin.objects.get(), actor=actor_of("alice"))
+    found = nobody.fail("login", "http://portal.test", "--browser")
+    assert (found.code, "refused" in found.err) == (ExitCode.REFUSED, True)
+    assert not Path(nobody.environ["CORRAL_CONFIG"]).exists()
+
+
+def test_a_login_that_nobody_answers_ends_in_time(nobody: CommandLine, lab: Environment):
+    nobody.while_waiting = lambda: None
+    found = nobody.fail("login", "http://portal.test", "--browser")
+    assert found.code == ExitCode.TIMEOUT
+    assert 600 <= nobody.seconds < 700
+    assert len(found.calls) < 60  # it goes slower when the portal says so
 
 
 def test_of_several_environments_one_must_be_chosen(

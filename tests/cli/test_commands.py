@@ -47,6 +47,27 @@ def test_what_runs_is_listed_for_people_and_programs(shop: CommandLine):
     assert shop.fail("ps", "nothing").code == ExitCode.NOT_FOUND
 
 
+def test_what_does_not_run_is_not_counted_as_running(shop: CommandLine):
+    assert {each["name"]: each["scale"] for each in shop.succeed("ps", "--format", "json").json} == {
+        "shop/db": "1/1",
+        "shop/web": "1/1",
+    }
+    shop.succeed("stop", "shop/web", "--wait")
+    assert {each["name"]: each["scale"] for each in shop.succeed("ps", "-a", "--format", "json").json} == {
+        "shop/db": "1/1",
+        "shop/web": "0/1",
+    }
+    shop.succeed("scale", "shop/db=2", "--wait")
+    (row,) = shop.succeed("services", "shop", "--format", "json").json[:1]
+    assert row["scale"] == "2/2"
+
+
+def test_images_of_a_stack_are_pulled(shop: CommandLine):
+    found = shop.succeed("pull", "-s", "shop", "web")
+    assert "Finished pulling sim/nginx:1.8" in found.messages
+    assert shop.fail("pull", "-s", "nothing").code == ExitCode.NOT_FOUND
+
+
 def test_lists_take_the_same_number_of_requests_for_any_number_of_rows(shop: CommandLine):
     before = len(shop.succeed("ps").calls), len(shop.succeed("ps", "-c").calls)
     shop.succeed("scale", "web=4", "--wait")
@@ -97,6 +118,10 @@ def test_a_whole_stack_is_stopped_and_started(shop: CommandLine):
     assert set(states(shop).values()) == {"inactive"}
     shop.succeed("start", "shop")
     run_until_idle()
+    assert set(states(shop).values()) == {"active"}
+    assert "service web is inactive" in shop.succeed("stop", "shop", "--wait").out, "each, not the stack alone"
+    assert set(states(shop).values()) == {"inactive"}
+    shop.succeed("start", "shop", "--wait")
     assert set(states(shop).values()) == {"active"}
     shop.succeed("restart", "shop", "--wait")
 

@@ -24,6 +24,7 @@ from corral_cli.unreachable import unreachable
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         status = {"/moved": 302, "/gone": 404}.get(self.path, 200)
+        missing = {"/half": 7, "/none": 12}.get(self.path, 0)
         body = b"x" * 1000 if self.path == "/large" else b'{"ok": true}'
         self.send_response(status)
         if status == 302:
@@ -31,7 +32,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Seen", self.headers.get("Authorization", ""))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) - missing])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's signature
         """Nothing."""
@@ -65,6 +66,13 @@ def test_every_status_is_an_answer_and_no_redirection_is_followed(server: str):
     for path, status in (("/", 200), ("/gone", 404), ("/moved", 302)):
         assert transport.send("GET", server + path, {"Authorization": "Basic abc"}, None).status == status
     assert transport.send("GET", server, {"Authorization": "Basic abc"}, None).headers["x-seen"] == "Basic abc"
+
+
+@pytest.mark.parametrize("path", ["/half", "/none"])
+def test_an_answer_that_breaks_off_is_none(server: str, path: str):
+    with pytest.raises(CliError, match="in the middle of its answer") as broken:
+        HttpTransport().send("GET", server + path, {}, None)
+    assert broken.value.code is ExitCode.UNREACHABLE
 
 
 def test_an_answer_without_end_is_refused(server: str, monkeypatch: pytest.MonkeyPatch):

@@ -113,9 +113,9 @@ def test_an_upgrade_waits_for_its_confirmation(running: CommandLine):
     found = running.succeed("-p", "web-server", "up", "-d", "--upgrade", "nginx")
     assert found.messages == [
         "Project [web-server]: Starting project",
+        "[0/1] [nginx]: Starting",
         "Updating nginx",
         "Upgrading nginx",
-        "[0/1] [nginx]: Starting",
         "[1/1] [nginx]: Started",
         "Project [web-server]: Project started",
     ]
@@ -125,6 +125,12 @@ def test_an_upgrade_waits_for_its_confirmation(running: CommandLine):
     assert "--confirm-upgrade" in refused.err
     found = running.succeed("-p", "web-server", "up", "-d", "--upgrade", "--confirm-upgrade")
     assert changing(found.calls) == ["POST environments/<id>/?action=finishupgrade"]
+    assert found.messages == [
+        "Project [web-server]: Starting project",
+        "[0/1] [nginx]: Starting",
+        "[1/1] [nginx]: Started",
+        "Project [web-server]: Project started",
+    ]
     assert (row(running)["state"], row(running)["image"]) == ("active", "sim/nginx:1.9")
 
 
@@ -142,14 +148,17 @@ def test_what_has_changed_is_only_said_without_upgrade(running: CommandLine):
     assert "level=warning" in found.err
     assert "Service nginx is out of sync with the local configuration file; use --upgrade" in found.messages
     assert changing(found.calls) == []
+    running.write("docker-compose.yml", DOCKER.replace("1.8", "1.9") + "queue:\n  image: sim/redis:3\n")
+    running.succeed("-p", "web-server", "up", "-d")
+    assert row(running)["image"] == "sim/nginx:1.8"
+    assert row(running, "queue")["state"] == "active"
 
 
 def test_another_service_takes_over_and_the_old_one_is_cleaned_up(running: CommandLine):
-    running.write("docker-compose.yml", "nginx: {}\nnginx9:\n  image: sim/nginx:1.9\n  tty: true\n")
+    running.write("docker-compose.yml", "nginx:\nnginx9:\n  image: sim/nginx:1.9\n  tty: true\n")
     running.write("rancher-compose.yml", "")
     found = running.succeed("-p", "web-server", "upgrade", "nginx", "nginx9", "--interval", "100", "--cleanup")
-    assert "Creating service nginx9" in found.messages
-    assert "Upgrading nginx to nginx9, scale=1" in found.messages
+    assert found.messages == ["Creating service nginx9", "Upgrading nginx to nginx9, scale=1"]
     run_until_idle()
     assert row(running, "nginx9")["scale"] == "1/1"
     names = {each["name"] for each in running.succeed("services", "--format", "json", program="corral").json}
@@ -182,11 +191,110 @@ def test_logs_come_from_all_containers_of_the_project(running: CommandLine):
     assert running.succeed("-p", "web-server", "logs", "--lines", "5").out == "ready\n"
 
 
-def test_verbose_says_what_is_looked_for(running: CommandLine):
+def test_verbose_says_every_step_in_the_old_words(running: CommandLine):
     found = running.succeed("--verbose", "-p", "web-server", "up", "-d")
-    assert "level=debug" in found.err
-    assert any(line.startswith("Opening compose file: ") for line in found.messages)
-    assert any(line.startswith("Found stack: web-server(1e") for line in found.messages)
+    key = running.succeed("stacks", "--format", "json", program="corral").json[0]["id"]
+    named = [line.replace(f"{running.folder}/", "") for line in found.messages]
+    assert named == [
+        "Environment Context from file : map[]",
+        "Opening compose file: docker-compose.yml",
+        "[0/0] [nginx]: Adding",
+        "Opening rancher-compose file: rancher-compose.yml",
+        "Looking for stack web-server",
+        f"Found stack: web-server({key})",
+        "Launching action for nginx",
+        "Project [web-server]: Creating project",
+        "Finding service nginx",
+        "[0/1] [nginx]: Creating",
+        "Found service nginx",
+        "[0/1] [nginx]: Created",
+        "Project [web-server]: Project created",
+        "Project [web-server]: Starting project",
+        "Launching action for nginx",
+        "Finding service nginx",
+        "[0/1] [nginx]: Starting",
+        "Found service nginx",
+        "Finding service nginx",
+        "[1/1] [nginx]: Started",
+        "Project [web-server]: Project started",
+    ]
+    assert found.err.count("level=info") == 4
+
+
+def test_values_of_variables_are_not_shown(running: CommandLine):
+    running.write("docker-compose.yml", DOCKER.replace("1.8", "${TAG}"))
+    running.write("values", "TAG=1.8\nOTHER=x\n")
+    found = running.succeed("--verbose", "-p", "web-server", "--env-file", "values", "up", "-d")
+    assert any(
+        re.fullmatch(r"Environment Context from file \S*values: map\[TAG:\*\*\*\]", each) for each in found.messages
+    )
+
+
+def test_pull_brings_the_images_to_every_host(running: CommandLine):
+    found = running.succeed("-p", "web-server", "pull")
+    assert found.messages == [
+        "Checking for sim/nginx:1.8 on lab-1...",
+        "Finished sim/nginx:1.8 on lab-1",
+        "Finished pulling sim/nginx:1.8",
+    ]
+    assert changing(found.calls) == ["POST pulltasks"]
+    running.write("docker-compose.yml", DOCKER.replace("sim/nginx:1.8", "no.such.registry/nginx:1"))
+    failed = running.fail("-p", "web-server", "pull", "nginx")
+    assert failed.code == ExitCode.FAILED
+    assert "Pull failed on one of the hosts" in failed.err
+    assert any(line.startswith("Checking for no.such.registry/nginx:1 on lab-1: ") for line in failed.messages)
+    assert running.fail("-p", "web-server", "pull", "--cached").code == ExitCode.INVALID
+    assert running.fail("-p", "web-server", "pull", "nothing").code == ExitCode.INVALID
+
+
+def test_an_upgrade_pulls_before_when_that_is_requested(running: CommandLine):
+    running.write("docker-compose.yml", DOCKER.replace("1.8", "1.9"))
+    found = running.succeed("-p", "web-server", "up", "-d", "--upgrade", "--pull", "--confirm-upgrade")
+    assert [each.partition("?action=")[2] or each for each in changing(found.calls)] == [
+        "POST pulltasks",
+        "upgrade",
+        "finishupgrade",
+    ]
+    assert "Finished pulling sim/nginx:1.9" in found.messages
+
+
+def test_an_upgrade_is_forced_and_goes_on_in_batches(running: CommandLine):
+    before = running.succeed("ps", "-c", "--format", "json", program="corral").json
+    flags = ["--force-upgrade", "--batch-size", "3", "--interval", "500", "--confirm-upgrade"]
+    found = running.succeed("-p", "web-server", "up", "-d", *flags)
+    assert "Upgrading nginx" in found.messages
+    (body,) = [body for _method, path, body in found.transport.requests if path.endswith("?action=upgrade")]
+    assert (body["force"], body["batchSize"], body["intervalMillis"]) == (True, 3, 500)
+    after = running.succeed("ps", "-c", "--format", "json", program="corral").json
+    assert len(after) == len(before) == 1
+    assert after[0]["id"] != before[0]["id"]
+    assert running.fail("-p", "web-server", "up", "-d", "-u", "--batch-size", "0").code == ExitCode.INVALID
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stop", "-t", "5"),
+        ("restart", "--timeout", "5"),
+        ("scale", "-t", "5", "nginx=2"),
+        ("rm", "-f", "-v"),
+        ("-b", "bindings.json", "up", "-d"),
+    ],
+)
+def test_a_flag_without_effect_is_refused_with_what_to_do(running: CommandLine, arguments: tuple[str, ...]):
+    refused = running.fail("-p", "web-server", *arguments)
+    assert refused.code == ExitCode.USAGE
+    assert "is not possible" in refused.err
+    assert refused.calls == []
+
+
+def test_a_command_that_was_interrupted_waits_for_what_is_under_way(running: CommandLine):
+    """The same command picks it up: what is being upgraded is waited for, and not refused."""
+    running.write("docker-compose.yml", DOCKER.replace("1.8", "1.9"))
+    interrupted = running.run("-p", "web-server", "--timeout", "0.1", "up", "-d", "-u", "-c")
+    assert interrupted.code == ExitCode.TIMEOUT
+    running.succeed("-p", "web-server", "up", "-d", "-u", "-c")
+    assert (row(running)["state"], row(running)["image"]) == ("active", "sim/nginx:1.9")
 
 
 def test_the_script_of_a_build_server_runs_as_it_did(compose: CommandLine):
@@ -206,7 +314,7 @@ def test_a_mistake_in_a_file_is_shown_with_its_line(compose: CommandLine):
     compose.write("docker-compose.yml", "nginx:\n  image: sim/nginx:1.8\n  ports: [80\n")
     found = compose.fail("-p", "web-server", "up", "-d")
     assert found.code == ExitCode.INVALID
-    assert re.search(r"line \d", found.err)
+    assert re.search(r"docker-compose\.yml:4:1: ", found.err)
 
 
 def test_what_is_not_there_or_not_known_is_said_so(compose: CommandLine):
@@ -214,7 +322,6 @@ def test_what_is_not_there_or_not_known_is_said_so(compose: CommandLine):
     assert compose.fail("-f", "nothing.yml", "up", "-d").code == ExitCode.NOT_FOUND
     assert compose.fail("fly").code == ExitCode.USAGE
     assert compose.fail("up", "--fly").code == ExitCode.USAGE
-    assert "up --upgrade" in compose.fail("pull").err
     assert "commands:" in compose.succeed("help").out
     assert "commands:" in compose.succeed().out
     assert compose.succeed("compose", "--version", program="corral").out.startswith("corral compose version v")

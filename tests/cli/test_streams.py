@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from corral_cli.commands.usage import size_text
 from corral_cli.errors import ExitCode
+from corral_cli.log_time import since_time
 from corral_cli.raw_mode import raw_terminal
 from corral_cli.terminal import UserTerminal
 from tests.cli.command_line import CommandLine, ScriptedSocket
@@ -42,12 +44,12 @@ def test_logs_of_a_service_are_in_the_order_of_time(shop: CommandLine):
         ScriptedSocket(lines("second", at=2), end()),
         ScriptedSocket(lines("first", at=1), {"type": "ping"}, lines("third", at=3), end()),
     ]
-    found = shop.succeed("logs", "shop/web", "-n", "5", "--since", "60", "-t")
+    found = shop.succeed("logs", "shop/web", "-n", "5", "--since", "1970-01-01T00:01:00Z", "-t")
     shown = [line.split(" | ")[1] for line in found.out.splitlines()]
     assert shown == [f"{AT.format(1)} first", f"{AT.format(2)} second", f"{AT.format(3)} third"]
     sent = [body for method, path, body in found.transport.requests if "action=logs" in path and method == "POST"]
     assert sent == [{"lines": 5, "follow": False}] * 2
-    assert all("/ws/logs?token=" in url and "since=60" in url for url in found.transport.opened)
+    assert all("/ws/logs?token=" in url and "since=1970-01-01T00%3A01%3A00" in url for url in found.transport.opened)
 
 
 def test_a_log_that_breaks_off_does_not_hide_the_others(shop: CommandLine):
@@ -63,7 +65,35 @@ def test_a_log_that_breaks_off_does_not_hide_the_others(shop: CommandLine):
 def test_what_is_no_line_of_a_log_is_said_so(shop: CommandLine):
     name = shop.succeed("ps", "-c", "--format", "json").json[0]["name"]
     shop.transport.sockets.append(ScriptedSocket("{"))
-    assert "cannot be read" in shop.succeed("logs", name).err
+    broken = shop.run("logs", name)
+    assert (broken.code, "cannot be read" in broken.err) == (ExitCode.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000Z"),
+        ("2026-01-31T12:00:00.123456789+02:00", "2026-01-31T10:00:00.123456Z"),
+        ("2026-01-31", "2026-01-31T00:00:00.000000Z"),
+        ("60", "1970-01-01T00:01:00.000000Z"),
+        ("1.5", "1970-01-01T00:00:01.500000Z"),
+        ("10m", "2026-01-31T11:50:00.000000Z"),
+        ("1h30m", "2026-01-31T10:30:00.000000Z"),
+        ("2d", "2026-01-29T12:00:00.000000Z"),
+        ("", ""),
+    ],
+)
+def test_times_of_logs(text: str, expected: str):
+    assert since_time(text, datetime(2026, 1, 31, 12, tzinfo=UTC)) == expected
+
+
+@pytest.mark.parametrize("text", ["yesterday", "10x", "-5m", "2026-13-01", "99999999d", "999999999999"])
+def test_what_is_no_time_is_refused_in_one_line(shop: CommandLine, text: str):
+    refused = shop.fail("logs", "shop/web", f"--since={text}")
+    assert refused.code == ExitCode.USAGE
+    assert refused.err.count("\n") == 1
+    assert "how long ago (10m, 2d)" in refused.err
+    assert refused.transport.opened == []
 
 
 def test_logs_of_nothing_are_refused(shop: CommandLine):
@@ -73,15 +103,15 @@ def test_logs_of_nothing_are_refused(shop: CommandLine):
 
 
 def test_a_command_ends_with_its_exit_code(shop: CommandLine):
-    shop.transport.sockets.append(ScriptedSocket(b"hello\r\n", {"type": "end", "code": 3}))
+    shop.transport.sockets.append(ScriptedSocket(b"\x01hello\n", b"\x02oh\n", {"type": "end", "code": 3}))
     found = shop.run("exec", "shop/web", "--", "sh", "-c", "echo hello; exit 3")
-    assert (found.code, found.out) == (3, "hello\n")
+    assert (found.code, found.out, found.err) == (3, "hello\n", "oh\n")
     (body,) = [body for _method, path, body in found.transport.requests if "action=execute" in path]
     assert body == {
         "command": ["sh", "-c", "echo hello; exit 3"],
         "attachStdin": False,
         "attachStdout": True,
-        "tty": True,
+        "tty": False,
     }
     assert "/ws/shell?token=" in found.transport.opened[0]
 
@@ -100,7 +130,7 @@ def test_input_is_passed_on_to_its_end(tmp_path: Any):
     stdin = io.TextIOWrapper(io.BytesIO(b"one\ntwo\n"))
     terminal = UserTerminal(io.StringIO(), io.StringIO(), stdin, {})
     connection = ScriptedSocket()
-    with raw_terminal(terminal, connection, attach=True):
+    with raw_terminal(terminal, connection, attach=True, tty=True):
         for _again in range(200_000):
             if connection.sent and connection.sent[-1] == b"\x04":
                 break
@@ -111,9 +141,44 @@ def test_input_is_passed_on_to_its_end(tmp_path: Any):
 def test_input_stays_here_when_it_is_not_attached():
     connection = ScriptedSocket()
     terminal = UserTerminal(io.StringIO(), io.StringIO(), io.StringIO("secret"), {})
-    with raw_terminal(terminal, connection, attach=False):
+    with raw_terminal(terminal, connection, attach=False, tty=True):
         pass
     assert connection.sent == []
+    with raw_terminal(terminal, connection, attach=False, tty=False):
+        pass
+    assert connection.sent == ['{"type": "eof"}']
+
+
+def test_bytes_of_a_pipe_pass_both_ways_unchanged(shop: CommandLine, tmp_path: Any):
+    data = bytes(range(256)) * 300
+    stdin = io.TextIOWrapper(io.BytesIO(data))
+    out, err = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
+    terminal = UserTerminal(out, err, stdin, {})
+    connection = ScriptedSocket()
+    with raw_terminal(terminal, connection, attach=True, tty=False):
+        for _again in range(200_000):
+            if connection.sent and isinstance(connection.sent[-1], str):
+                break
+            sys.stderr.flush()
+    assert b"".join(each for each in connection.sent if isinstance(each, bytes)) == data
+    assert connection.sent[-1] == '{"type": "eof"}'
+    terminal.pass_on(data, is_error=False)
+    terminal.pass_on(b"\xff", is_error=True)
+    assert (out.buffer.getvalue(), err.buffer.getvalue()) == (data, b"\xff")
+
+
+def test_a_terminal_is_given_where_people_look_or_say_so(shop: CommandLine):
+    def body(*arguments: str, **more: Any) -> Any:
+        shop.transport.sockets.append(ScriptedSocket({"type": "end", "code": 0}))
+        found = shop.succeed("exec", *arguments, **more)
+        (sent,) = [body for _method, path, body in found.transport.requests if "action=execute" in path]
+        return sent["tty"]
+
+    assert body("-t", "shop/web", "true")
+    assert not body("-i", "shop/web", "cat", stdin="x")
+    refused = shop.fail("exec", "-it", "shop/web", "cat", stdin="x")
+    assert (refused.code, "leave out --tty" in refused.err) == (ExitCode.USAGE, True)
+    assert shop.fail("exec", "-t", "-T", "shop/web", "cat").code == ExitCode.USAGE
 
 
 def event(kind: str, name: str) -> dict[str, Any]:

@@ -77,6 +77,28 @@ def test_an_upgrade_can_be_rolled_back(cli: CommandLine):
     assert "no upgrade" in refused.err
 
 
+def test_a_corrected_file_replaces_an_upgrade_that_cannot_end(cli: CommandLine):
+    deploy(cli)
+    cli.write("docker-compose.yml", FILE.replace("sim/nginx:1.8", "bb:absent"))
+    stuck = cli.fail("up", "-d", "-u", "-c", "-s", "shop", "--timeout", "3")
+    assert (stuck.code, "web" in stuck.err) == (8, True)
+    cli.write("docker-compose.yml", FILE.replace("1.8", "1.9"))
+    found = cli.succeed("up", "-d", "-u", "-c", "-s", "shop")
+    assert any("takes its place" in line for line in found.messages)
+    assert images(cli)["shop/web"] == "sim/nginx:1.9"
+    assert cli.succeed("stacks", "--format", "json").json[0]["state"] == "active"
+
+
+def test_a_new_service_with_a_mistyped_image_takes_a_corrected_file(cli: CommandLine):
+    cli.write("docker-compose.yml", FILE.replace("sim/nginx:1.8", "bb:absent"))
+    assert cli.fail("up", "-d", "-s", "shop", "--timeout", "3").code in {1, 8}
+    cli.write("docker-compose.yml", FILE)
+    cli.succeed("up", "-d", "-u", "-c", "-s", "shop")
+    rows = cli.succeed("services", "shop", "--format", "json").json
+    assert [(each["name"], each["state"]) for each in rows] == [("shop/db", "active"), ("shop/web", "active")]
+    assert images(cli)["shop/web"] == "sim/nginx:1.8"
+
+
 def test_a_new_service_needs_no_confirmation(cli: CommandLine):
     deploy(cli)
     cli.write("docker-compose.yml", FILE + "queue:\n  image: sim/redis:3\n")

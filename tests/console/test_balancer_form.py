@@ -74,6 +74,13 @@ def test_a_balancer_is_added_and_shown_with_its_rules_in_order(web: Service, at:
     assert bob.get(at("stack", pk=row.stack_id)).status_code == 200
 
 
+def test_the_edit_form_says_where_everything_else_is_changed(lb: Service, web: Service, at: Any, bob: Any):
+    assert "“Change rules”" in bob.get(at("service-edit", pk=lb.pk)).content.decode()
+    other = bob.get(at("service-edit", pk=web.pk)).content.decode()
+    assert "changed by an upgrade" in other
+    assert "Change rules" not in other
+
+
 def test_a_change_of_rules_replaces_nothing_and_another_port_upgrades(lb: Service, web: Service, at: Any, bob: Any):
     page = bob.get(at("balancer-edit", pk=lb.pk)).content.decode()
     assert 'value="shop.example.com"' in page
@@ -184,3 +191,32 @@ def test_other_labels_replace_its_containers_and_the_page_says_so_before(lb: Ser
     assert row.config.labels[label] == "edge=true"
     assert [each.private for each in row.config.ports] == [80]
     assert f"{label}=edge=true" in bob.get(at("balancer-edit", pk=lb.pk)).content.decode()
+
+
+def test_beside_the_form_stands_which_request_goes_where(web: Service, at: Any, bob: Any):
+    def preview(*targets: dict[str, str], protocol: str = "http", **more: str) -> str:
+        listeners = [_listener(protocol=protocol), _listener("8443", "tcp", "", "internal")]
+        answer = bob.post(at("balancer-preview"), _form(listeners, list(targets), **more))
+        assert answer.status_code == 200
+        return str(answer.content.decode())
+
+    shown = preview(_target(web, path="api", port="99"), _target(web, "a.example.com"))
+    assert shown.index("http://a.example.com") < shown.index("http://*/api")
+    assert "shop/web:99" in shown
+    assert "shop/web:8080" in shown
+    assert "what else comes is answered with 503" in shown
+    assert "tcp://*:8443" not in shown  # hosts and paths are for http only
+    assert "connections are closed" in shown
+    assert "503" not in preview(_target(web))
+    assert "every request is answered with 503" in preview()
+    assert "the services that the selector finds" in preview(selector="tier=web")
+    assert "no host name" in preview(_target(web, "a..b"))
+    assert "choose the certificate" in preview(_target(web), protocol="https")
+    assert not Service.all_objects.filter(name="lb").exists()
+
+
+def test_readers_get_no_preview(at: Any, browser_as: Any):
+    assert (
+        browser_as("rita").post(at("balancer-preview"), _form([_listener()], []), HTTP_HX_REQUEST="true").status_code
+        == 403
+    )

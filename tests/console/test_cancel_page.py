@@ -52,7 +52,7 @@ def test_a_press_of_the_button_takes_it_back(
 def test_a_reader_sees_why_the_button_is_grey(browser_as: Any, at: Any, stopping: Operation):
     rita = browser_as("rita")
     page = rita.get(at("operation", pk=stopping.pk)).content.decode()
-    assert 'title="Your role here (readonly) may not do this."' in page
+    assert 'title="Your role here (readonly) may not do this: it lacks the permission operate."' in page
     assert "Take it back" not in rita.get(at("operation-cancel", pk=stopping.pk), headers=HX).content.decode()
     assert rita.post(at("operation-cancel", pk=stopping.pk), headers=HX).status_code == 403
     assert rita.post(at("operation-retry", pk=stopping.pk), headers=HX).status_code == 403

@@ -24,6 +24,7 @@ from apps.stacks.models import Service
         ("service.cancelupgrade", "Cancel upgrade of service", "Cancelled upgrade of service"),
         ("service.rollback", "Roll back service", "Rolled back service"),
         ("service.cancelrollback", "Cancel rollback of service", "Cancelled rollback of service"),
+        ("deviceLogin.deny", "Refuse log-in of a program", "Refused log-in of a program"),
         ("rights.lost", "rights.lost", "rights.lost"),
         ("login", "login", "login"),
     ],

@@ -30,7 +30,7 @@ def test_it_is_told_once_on_every_page(broken: Service, browser_as: Any, at: Any
     box = Container.all_objects.order_by("pk")[0]
     for path in (at("stack", pk=broken.stack_id), at("service", pk=broken.pk), at("container", pk=box.pk)):
         text = browser_as("bob").get(path).content.decode()
-        assert text.count("log the host&#x27;s engine in to the registry") == 1
+        assert text.count("add a credential of Docker Hub") == 1
         assert text.count("pull access denied") == 1
         assert "Retry now" in text
         assert "Retry now" not in browser_as("rita").get(path).content.decode()

@@ -11,6 +11,7 @@ from django.template import Context, RequestContext, Template
 from django.test import RequestFactory
 
 from apps.console.components.listing import Listing
+from apps.console.components.state_badges import badge_of
 
 
 def render(source: str, **values: Any) -> str:
@@ -77,6 +78,23 @@ def test_facets_mark_the_state_shown_and_count_where_a_count_is_known():
     assert 'type="hidden" name="state" value="on"' in facets
     assert 'aria-current="true">on <b>3</b>' in facets
     assert ">off</a>" in facets
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "shown"),
+    [
+        ("superseded", "", "replaced"),
+        ("registering", "service", "starting"),
+        ("registering", "host", "registering"),
+        ("running", "container", "running"),
+    ],
+)
+def test_facets_have_the_words_of_badges_and_filter_by_the_state(state: str, kind: str, shown: str):
+    facets = render("{% state_facets states kind=kind %}", page=listing(), states=[(state, 1)], kind=kind)
+    assert f'href="?q=x&amp;state={state}"' in facets
+    assert f">{shown} <b>1</b></a>" in facets
+    badge = badge_of(SimpleNamespace(KIND=kind, display_state=state, status={}, fault=False, message=""))
+    assert badge.word == shown
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,18 @@ def test_readers_get_a_reason_instead_of_a_check(browser_as: Any, at: Any, lab: 
     assert 'aria-disabled="true"' in page
     assert browser_as("rita").post(at("network-check"), HTTP_HX_REQUEST="true").status_code == 403
     assert not NetworkCheck.all_objects.filter(environment=lab.pk).exists()
+
+
+def test_owners_measure_the_throughput_between_two_hosts(browser_as: Any, at: Any, lab: Environment):
+    hosts = [join(lab, number) for number in (1, 2)]
+    assert 'name="from"' not in browser_as("bob").get(at("network")).content.decode()
+    alice = browser_as("alice")
+    assert 'name="from"' in alice.get(at("network")).content.decode()
+    sent = {"from": str(hosts[0].pk), "to": str(hosts[1].pk)}
+    assert browser_as("bob").post(at("network-check"), sent, HTTP_HX_REQUEST="true").status_code == 403
+    for wrong in ({"from": "x", "to": sent["to"]}, {"from": sent["to"]}, {"from": sent["to"], "to": sent["to"]}):
+        assert alice.post(at("network-check"), wrong, HTTP_HX_REQUEST="true").status_code == 422
+    assert alice.post(at("network-check"), sent).status_code in {204, 302}
+    answer(*hosts)
+    reconcile_one("networkCheck", NetworkCheck.all_objects.get().pk)
+    assert "there / back: 1 Gbit/s / 1 Gbit/s" in browser_as("rita").get(at("network")).content.decode()

@@ -99,6 +99,7 @@ def test_the_page_says_what_a_policy_would_cut_off_and_owners_choose_one(
     assert (refused.status_code, "policy is all, linked" in refused.content.decode()) == (422, True)
     browser_as("bob").post(at("network"), {"policy": "all"})
     assert network_of(lab.pk).policy == "linked"
+    assert "Now this would cut no running service off" in client.get(at("network")).content.decode()
     # Under the same policy nothing would be lost, and a wider one gives more.
     choices = {each.words.mode: each.preview for each in client.get(at("network")).context["policies"]}
     assert (choices["linked"], choices["all"], choices["stack"].losing) == (None, None, ())

@@ -33,7 +33,10 @@ def _archive(lab: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_checked_like_any_other(lab: Environment, actor_of: Any) -> None:
     found = {who: bool(can(actor_of(who), NAME, lab.pk)) for who in ("root", "alice", "bob", "mallory")}
     assert found == {"root": True, "alice": True, "bob": False, "mallory": False}
-    assert can(actor_of("bob"), NAME, lab.pk).reason == "Your role here (member) may not do this."
+    assert (
+        can(actor_of("bob"), NAME, lab.pk).reason
+        == f"Your role here (member) may not do this: it lacks the permission {NAME}."
+    )
     assert actor_of("alice").role(lab.pk) == "owner"
 
 

@@ -13,7 +13,25 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 
 READERS = ("alice", "bob", "rex", "rita", "root")
-LISTS = ("stacks", "topology", "containers", "hosts", "certificates", "activity", "keys", "network", "policy", "find")
+LISTS = (
+    "stacks",
+    "adopt",
+    "topology",
+    "containers",
+    "hosts",
+    "images",
+    "volumes",
+    "certificates",
+    "registries",
+    "catalog",
+    "catalog-sources",
+    "updates",
+    "activity",
+    "keys",
+    "network",
+    "policy",
+    "find",
+)
 OF_STACK = (
     "stack",
     "stack-compose",
@@ -22,8 +40,9 @@ OF_STACK = (
     "stack-activity",
     "stack-edit",
     "stack-remove",
+    "stack-requests",
 )
-OF_SERVICE = ("service", "service-activity", "service-what-if", "service-edit", "service-remove")
+OF_SERVICE = ("service", "service-activity", "service-what-if", "service-edit", "service-remove", "service-requests")
 OF_CONTAINER = (
     "container",
     "container-logs",
@@ -31,10 +50,19 @@ OF_CONTAINER = (
     "container-menu",
     "container-edit",
     "container-remove",
+    "container-requests",
 )
-OF_HOST = ("host", "host-timeline", "host-images", "host-what-if", "host-edit", "host-remove")
-MAKERS = ("stack-new", "container-new", "certificate-new")
-ADMIN = ("/admin/accounts", "/admin/accounts/new", "/admin/settings", "/admin/audit", "/admin/processes")
+OF_HOST = ("host", "host-timeline", "host-images", "host-what-if", "host-edit", "host-remove", "host-requests")
+MAKERS = ("stack-new", "container-new", "certificate-new", "registry-new")
+ADMIN = (
+    "/admin/accounts",
+    "/admin/accounts/new",
+    "/admin/settings",
+    "/admin/audit",
+    "/admin/processes",
+    "/admin/registries",
+    "/admin/catalogs",
+)
 
 BROWSER = {"Accept": "text/html", "User-Agent": "Mozilla/5.0"}
 

@@ -16,7 +16,11 @@ from apps.stacks.models import Service
 from tests.console.page_costs import fill, queries
 
 BASELINE = Path(__file__).with_name("query_counts.json")
-LISTS = ("stacks", "topology", "containers", "hosts", "certificates", "activity", "keys", "find")
+LISTS = (
+    *("stacks", "adopt", "topology", "containers", "hosts", "images", "certificates", "registries", "catalog"),
+    "updates",
+    *("activity", "keys", "find"),
+)
 
 
 def addresses(at: Any, web: Service, container: Container, host: Host) -> dict[str, str]:

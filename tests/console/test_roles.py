@@ -99,7 +99,7 @@ def test_a_custom_role_decides_over_buttons_and_pages(
     client = browser_as("bob")
     assert client.get(at("container-shell", pk=container.pk)).status_code == 200
     page = client.get(at("container", pk=container.pk)).content.decode()
-    assert "Your role here (runner) may not do this." in page
+    assert "Your role here (runner) may not do this: it lacks the permission" in page
     assert client.post(at("container-do", pk=container.pk, action="stop"), headers=HX).status_code == 403
     assert client.post(at("key-new"), {"name": "x"}, headers=HX).status_code == 403
     assert "s3cret-value" not in page
@@ -238,7 +238,7 @@ def test_everybody_finds_their_own_reasons(browser_as: Any, lab: Environment):
     assert "open a shell in a container" in page
     assert "choose the environment" not in page
     assert "Lab" in page
-    assert "view, logs, values, operate, delete, exec, keys, hosts" in page
+    assert "view, logs, values, operate, delete, exec, browse, images, keys, hosts, lock, approve" in page
     assert "No environments" in browser_as("mallory").get("/account/access").content.decode()
     assert "An administrator: everything" in browser_as("root").get("/account/access").content.decode()
 

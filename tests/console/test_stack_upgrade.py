@@ -84,6 +84,20 @@ def test_look_then_upgrade_then_finish(shop: Any, browser_as: Any) -> None:
     assert sorted(Service.all_objects.filter(removed=None).values_list("name", flat=True)) == ["queue", "web"]
 
 
+def test_a_corrected_file_replaces_an_upgrade_that_cannot_end(shop: Any, browser_as: Any) -> None:
+    row, bob = shop(), browser_as("bob")
+    for image, state in (("bb:absent", "upgrading"), ("bb:new", "upgraded")):
+        sent = {"dockerCompose": AFTER.replace("bb:new", image)}
+        shown = bob.post(page_of(row), {**sent, "step": "preview"}).content.decode()
+        assert changes(shown)[0] == "upgrade"
+        assert bob.post(page_of(row), {**sent, **hidden(shown), "step": "apply"}).status_code == 302
+        assert shop().display_state == state
+        assert page_of(row) in bob.get(page_of(row, "compose")).content.decode()
+    assert bob.post(page_of(row, "do/rollback")).status_code in {200, 302}
+    assert shop().display_state == "active"
+    assert sorted(Service.all_objects.filter(removed=None).values_list("image", flat=True)) == ["bb:local"] * 2
+
+
 def test_only_what_was_looked_at_is_done(shop: Any, browser_as: Any, actor_of: Any) -> None:
     row, bob = shop(), browser_as("bob")
     sent = {"dockerCompose": AFTER}

@@ -14,8 +14,9 @@ from apps.containers.launch.config import LaunchConfig
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from apps.stacks.models import Service, UpgradeObservation
+from apps.stacks.models import Service
 from apps.stacks.services import service_create, service_update, stack_create
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.observer import judge_upgrades
 
 FORM = {"image": "bb:new", "check": "none", "batchSize": "1", "interval": "0.1", "order": "start-first"}
@@ -150,3 +151,23 @@ def test_what_the_form_refuses(web: Any, browser_as: Any, field: str, text: str,
     assert words in shown
     assert f'name="{field}"' in shown
     assert web().display_state == "active"
+
+
+def test_a_held_upgrade_goes_on_with_a_button_and_its_charts_have_tables(web: Any, browser_as: Any) -> None:
+    row, bob = web(), browser_as("bob")
+    bob.post(f"{page_of(row)}/upgrade", JUDGED)
+    row = web()
+    for seconds in (60, 120, 180):
+        judge_upgrades(timezone.now() + timedelta(seconds=seconds))
+    shown = bob.get(page_of(row)).content.decode()
+    assert "Continue now" in shown
+    assert "Restarts as a table" in shown
+    assert 'role="img"' in shown
+    browser_as("rita").post(f"{page_of(row)}/continue-upgrade")
+    assert UpgradeObservation.objects.get().stage == "first-batch", "she may only look"
+    bob.post(f"{page_of(row)}/continue-upgrade")
+    assert web().display_state in {"upgrading", "upgraded"}
+    assert UpgradeObservation.objects.get().stage != "first-batch"
+    assert "Continue now" not in bob.get(page_of(row)).content.decode()
+    answer = bob.post(f"{page_of(row)}/continue-upgrade", headers={"HX-Request": "true"})
+    assert "No batch of web waits" in answer.content.decode() + str(answer.headers)

@@ -10,10 +10,12 @@ import pytest
 from apps.containers.engine import UUID_LABEL
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container, Pull
+from apps.containers.placement import assign_host
 from apps.containers.services import container_act, container_create, container_update
 from apps.control.models import Operation
 from apps.control.reconcile import reconcile_one, reconcile_until_idle
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
+from apps.core.result import ReconcileResult
 from apps.drivers.base import (
     CreateRequest,
     EngineConflict,
@@ -308,3 +310,17 @@ def test_its_engine_name_conflict_with_itself_is_no_conflict(make: Any, sim: Sim
     reconcile_until_idle()
     reconcile_later(row)
     assert len(sim.containers()) == 1
+
+
+@pytest.mark.parametrize(
+    ("attempts", "keep_running", "seconds"),
+    [(0, True, 1), (1, True, 5), (2, True, 10), (3, True, 15), (50, True, 15), (1, False, 15)],
+)
+def test_what_finds_no_host_is_tried_less_and_less_often(
+    make: Any, attempts: int, keep_running: bool, seconds: int
+) -> None:
+    row = make(labels={"io.rancher.scheduler.affinity:host_label": "disk=none"})
+    row.attempts, row.keep_running = attempts, keep_running
+    found = assign_host(row)
+    assert isinstance(found, ReconcileResult)
+    assert found.requeue_after == seconds

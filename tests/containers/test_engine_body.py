@@ -297,3 +297,14 @@ HOST = st.dictionaries(st.sampled_from([*sorted(BODY["HostConfig"]), "Mounts"]),
 def test_any_inspect_answer_can_be_read(process: Any, host: Any) -> None:
     seen = config_from_inspect({"Config": process, "HostConfig": host})
     assert LaunchConfig.from_json(seen.to_json()) == seen
+
+
+def test_a_network_of_the_engine_has_the_place_of_its_default_bridge():
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "networkMode": "bridge"})
+    body = engine_body(config, labels={}, network="net", bridge="shop_default", aliases=["web"])
+    assert body["HostConfig"]["NetworkMode"] == "shop_default"
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {"shop_default": {"Aliases": ["web"]}}}
+    plain = engine_body(config, labels={}, bridge="bridge", aliases=["web"])
+    assert (plain["HostConfig"]["NetworkMode"], "NetworkingConfig" in plain) == ("bridge", False)
+    managed = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+    assert engine_body(managed, labels={}, network="net", bridge="x")["HostConfig"]["NetworkMode"] == "net"

@@ -10,13 +10,14 @@ import pytest
 from django.utils import timezone
 
 from apps.containers import pull_reconcile
+from apps.containers.images.selectors import image_activity
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container, Pull
-from apps.containers.selectors import image_copies, images_of
-from apps.containers.services import container_create, image_copy, image_remove
+from apps.containers.services import container_create, image_copy, image_remove, pull_cancel
 from apps.control.models import AuditEntry, Operation, OperationLine
 from apps.control.reconcile import reconcile_one, reconcile_until_idle
 from apps.core.errors import (
+    ActionNotAvailable,
     Conflict,
     Forbidden,
     Invalid,
@@ -260,14 +261,53 @@ def test_hosts_that_cannot_be_targets(two: Host, host: Host, actor_of: Any, peop
     assert not Pull.all_objects.exists()
 
 
-def test_images_are_listed_biggest_first(two: Host, engine2: SimulatedDriver):
-    assert [image.tags[0] for image in images_of(two)] == ["bb:local", IMAGE]
-
-
 def test_copies_are_seen_from_both_ends_until_they_are_done(copying: Pull, two: Host, host: Host):
-    assert [row.pk for row in image_copies(two)] == [row.pk for row in image_copies(host)] == [copying.pk]
+    def seen(row: Host) -> list[int]:
+        return [each.pk for each in image_activity(row.environment_id, row.pk).pulls]
+
+    assert seen(two) == seen(host) == [copying.pk]
     reconcile_one("pull", copying.pk)
-    assert image_copies(two) == image_copies(host) == []
+    assert seen(two) == seen(host) == []
+
+
+def test_a_copy_that_is_stopped_ends_and_can_be_made_again(
+    copying: Pull, two: Host, engine2: SimulatedDriver, sim: SimulatedDriver, actor_of: Callable[..., Actor]
+):
+    with pytest.raises(Forbidden):
+        pull_cancel(copying, actor=actor_of("rita"))
+    pull_cancel(copying, actor=actor_of("bob"))
+    assert copying.display_state == "cancelling"
+    reconcile_one("pull", copying.pk)
+    copying.refresh_from_db()
+    assert (copying.display_state, copying.message, copying.sender) == ("error", "Cancelled.", None)
+    assert sim.find_image(IMAGE) is None
+    with pytest.raises(ActionNotAvailable):
+        pull_cancel(copying, actor=actor_of("bob"))
+    image_copy(actor=actor_of("alice"), source=two, image=IMAGE, targets=[copying.host])
+    reconcile_one("pull", copying.pk)
+    assert sim.find_image(IMAGE)
+
+
+def test_a_copy_that_is_stopped_in_the_middle_sends_no_more(
+    copying: Pull, sim: SimulatedDriver, actor_of: Callable[..., Actor], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pull_reconcile, "REPORT_EVERY", 0.0)
+    reports: list[int] = []
+    report = pull_reconcile._report_progress
+
+    def stop_at_the_third(row: Pull, percent: int, text: str, sender: str = "") -> None:
+        reports.append(percent)
+        if len(reports) == 3:
+            pull_cancel(Pull.all_objects.get(pk=row.pk), actor=actor_of("bob"))
+        report(row, percent, text, sender)
+
+    monkeypatch.setattr(pull_reconcile, "_report_progress", stop_at_the_third)
+    reconcile_one("pull", copying.pk)
+    assert len(reports) == 3, "it stopped with the next piece"
+    reconcile_one("pull", copying.pk)
+    copying.refresh_from_db()
+    assert copying.message == "Cancelled."
+    assert sim.find_image(IMAGE) is None
 
 
 def test_an_image_is_removed_and_written_down(two: Host, engine2: SimulatedDriver, actor_of: Callable[..., Actor]):

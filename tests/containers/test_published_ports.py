@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container, PublishedPort
-from apps.containers.port_numbers import FIRST, LAST, choose_number, port_in_use, without_number
+from apps.containers.port_numbers import choose_number, port_in_use, without_number
 from apps.containers.selectors import endpoints, events_of
 from apps.containers.services import container_act, container_create
 from apps.control.reconcile import reconcile_until_idle
@@ -18,10 +18,14 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create
+from apps.network.environment_networks import network_of
+from apps.network.port_range import DEFAULT_PORT_RANGE, ends_of
+from apps.network.services import network_update
 from apps.stacks.models import Service
 from apps.stacks.services import service_act, service_create, service_update, stack_create
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
 
+FIRST, LAST = ends_of(DEFAULT_PORT_RANGE)
 OPEN = {"imageUuid": "docker:bb:local", "ports": ["80"]}
 Make = Callable[..., Container]
 Idle = Callable[[], None]
@@ -265,9 +269,9 @@ def test_a_scale_back_and_forth_keeps_them_and_a_removal_frees_them(service: Ser
 
 
 def test_numbers_are_chosen_behind_those_in_use():
-    assert choose_number(None, set()) == FIRST
-    assert choose_number(None, {FIRST, FIRST + 5}) == FIRST + 6
-    assert choose_number(None, {LAST}) == FIRST
+    assert choose_number((FIRST, LAST), set()) == FIRST
+    assert choose_number((FIRST, LAST), {FIRST, FIRST + 5}) == FIRST + 6
+    assert choose_number((FIRST, LAST), {LAST}) == FIRST
     assert choose_number((10, 12), {10, 12}) == 11
     assert choose_number((10, 12), {10, 11, 12}) is None
     assert choose_number((10, 12), {10}, 11) == 11
@@ -300,3 +304,22 @@ def test_the_same_declaration_twice_has_two_keys():
 )
 def test_engines_words_about_ports_are_understood(message: str, found: tuple[int, str] | None):
     assert port_in_use(message) == found
+
+
+def test_an_environment_has_a_range_of_its_own_from_which_new_ports_come(
+    make: Make, lab: Environment, actor_of: Any
+) -> None:
+    before = make()
+    network_update(lab, actor=actor_of("alice"), port_range="20000 - 20015")
+    assert network_of(lab.pk).port_range == "20000-20015"
+    assert numbers(make("second", ports=["80", "81"])) == [20000, 20001]
+    container_act(before, "restart", actor=actor_of("bob"))
+    reconcile_until_idle()
+    assert numbers(reload(before)) == [FIRST]  # what has a port keeps it
+
+
+def test_a_range_that_is_used_up_is_named(make: Make, lab: Environment, actor_of: Any) -> None:
+    network_update(lab, actor=actor_of("alice"), port_range="20000-20015")
+    full = make(ports=[str(80 + at) for at in range(16)])
+    assert len(numbers(full)) == 16
+    assert "no port from 20000 to 20015 is free on h1" in make("second").message

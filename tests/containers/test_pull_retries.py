@@ -126,7 +126,7 @@ def test_it_tells_how_often_since_when_why_and_when_it_is_tried_next(service: Se
     assert operation.ended
     assert operation.ended.isoformat() >= tries.last
     assert {each.message for each in Container.all_objects.all()} == {
-        "Image pull failed: There is no such repository in the registry, or it is private."
+        "Image pull failed: There is no such repository at Docker Hub, or it is private."
     }
 
 
@@ -276,7 +276,7 @@ def test_a_silent_engine_in_between_forgets_nothing(service: Service, later: Lat
 def test_a_try_that_breaks_off_half_way_forgets_nothing(
     service: Service, later: Later, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
 ):
-    def half(_image: str) -> Iterator[PullProgress]:
+    def half(_image: str, _auth: object = None) -> Iterator[PullProgress]:
         yield PullProgress(40, "Downloading")
         assert the_pull().display_state == "pulling"
         raise EngineDown("cut")

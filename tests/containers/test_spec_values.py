@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.values import Port, Volume, fixed_ports, image_uuid
+from apps.containers.launch.values import Mount, Port, fixed_ports, image_uuid
 from apps.core.errors import Invalid
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -136,15 +136,15 @@ def test_only_ports_with_a_public_side_must_be_free() -> None:
 @pytest.mark.parametrize(
     ("text", "volume"),
     [
-        ("/data", Volume("/data")),
-        ("/data:ro", Volume("/data", "", "ro")),
-        ("/host:/data", Volume("/data", "/host")),
-        ("/:/host:ro", Volume("/host", "/", "ro")),
-        ("name.1:/data:rw,z", Volume("/data", "name.1", "rw,z")),
+        ("/data", Mount("/data")),
+        ("/data:ro", Mount("/data", "", "ro")),
+        ("/host:/data", Mount("/data", "/host")),
+        ("/:/host:ro", Mount("/host", "/", "ro")),
+        ("name.1:/data:rw,z", Mount("/data", "name.1", "rw,z")),
     ],
 )
-def test_a_volume_is_read_and_written(text: str, volume: Volume) -> None:
-    assert Volume.parse(text) == volume
+def test_a_volume_is_read_and_written(text: str, volume: Mount) -> None:
+    assert Mount.parse(text) == volume
     assert str(volume) == text
     assert volume.is_bind == (text.count("/") > 1)
 

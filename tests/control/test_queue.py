@@ -9,12 +9,14 @@ import pytest
 import redis
 
 from apps.accounts.models import ApiKey
+from apps.containers.models import Container
 from apps.control import queue, tasks
 from apps.control import reconcile as loop
 from apps.control.models import Operation
 from apps.control.reconcile import due_rows, reconcile_one
 from apps.control.shares import INSTALLATION_QUEUE
 from apps.core.result import ReconcileResult
+from apps.environments.models import Environment
 
 
 class FakeRedis:
@@ -140,3 +142,16 @@ def test_the_task_is_one_reconcile(key: ApiKey, script: Any, monkeypatch: pytest
     tasks.reconcile("apiKey", key.pk)
     assert ApiKey.objects.get().display_state == "active"
     assert len(script.seen) == 1
+
+
+def test_of_many_new_rows_the_first_are_queued_and_the_next_resync_finds_the_others(
+    keys: FakeRedis, queued: list[Any], lab: Environment, django_capture_on_commit_callbacks: Any
+):
+    """Each message takes milliseconds, and whoever imports five hundred services waits for the answer."""
+    many = [Container(environment=lab, name=f"c{number}", desired="running") for number in range(60)]
+    rows = [("container", each.pk) for each in Container.all_objects.bulk_create(many)]
+    with django_capture_on_commit_callbacks(execute=True):
+        queue.enqueue_all_after_commit("container", [key for _kind, key in rows])
+    assert [row for row, _later in queued] == rows[: queue.QUEUED_AT_ONCE]
+    loop.resync()
+    assert {row for row, _later in queued if row[0] == "container"} == set(rows)

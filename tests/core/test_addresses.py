@@ -8,6 +8,7 @@ from apps.core.addresses import (
     MAX_ADDRESSES,
     client_behind_proxies,
     covers,
+    is_public,
     is_within,
     parse_networks,
 )
@@ -95,3 +96,16 @@ def test_a_network_lies_within_others_or_not(outer: list[str], inner: str, *, an
 )
 def test_only_trusted_proxies_say_for_whom_they_speak(peer: str, forwarded: str, found: str):
     assert client_behind_proxies(peer, forwarded, ["192.0.2.0/24"]) == found
+
+
+@pytest.mark.parametrize(
+    ("address", "answer"),
+    [
+        ("8.8.8.8", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True), ("2002:808:808::1", True),
+        ("10.1.2.3", False), ("127.0.0.1", False), ("169.254.169.254", False), ("100.64.0.1", False),
+        ("224.0.0.1", False), ("240.0.0.1", False), ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False),
+        ("::ffff:10.1.2.3", False), ("2002:a01:203::1", False), ("64:ff9b::a01:203", False), ("ff0e::1", False),
+    ],
+)  # fmt: skip
+def test_only_addresses_of_the_public_internet_are_public(address: str, *, answer: bool):
+    assert is_public(address) is answer

@@ -45,7 +45,7 @@ def test_hooks_that_only_watch_may_be_empty(empty: Hooks):
     with hooks.revoking(object(), accounts=[1]):
         pass
     hooks.account_changed(7)
-    assert empty.render("host", 1, object(), "https://portal") is None
+    assert empty.render("host", 1, object(), "https://portal", "v1") is None
 
 
 @pytest.mark.parametrize("name", CALLS)

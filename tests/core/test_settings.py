@@ -24,6 +24,11 @@ def test_an_administrator_sets_it_and_puts_it_back(actor_of: Any) -> None:
     assert list(events) == ["setting.delete", "setting.update"]
 
 
+def test_networks_are_split_by_commas_and_spaces(actor_of: Any) -> None:
+    setting_write("catalog.private.networks", "10.1.2.3/8, 192.168.7.0/24  fd00::/8", actor=actor_of("root"))
+    assert setting("catalog.private.networks").split() == ["10.0.0.0/8", "192.168.7.0/24", "fd00::/8"]
+
+
 @pytest.mark.parametrize("who", ["alice", "rita", "mallory"])
 def test_nobody_else_does(who: str, actor_of: Any) -> None:
     with pytest.raises(Forbidden):
@@ -53,6 +58,11 @@ def test_a_bad_name_or_value_is_refused(name: str, value: Any, actor_of: Any) ->
         ("host.policy.default", "open"),
         ("host.policy.default", ""),
         ("help.enabled", "yes"),
+        ("catalog.private.networks", "10.0.0.0/99"),
+        ("catalog.private.networks", "10.0.0.0/8;192.168.0.0/16"),
+        ("catalog.private.networks", "169.254.169.254"),
+        ("catalog.private.networks", "10.0.0.0/8 fe80::/10"),
+        ("catalog.private.networks", "224.0.0.0/4"),
         ("api.host", "not an address"),
         ("api.host", "ftp://x"),
         ("rancher.compose.linux.url", "a b"),

@@ -25,7 +25,6 @@ class SpreadAddresses:
         self._well: tuple[str, ...] = ()
         self._turn = 0
         self._over = threading.Event()
-        self.fewest = len(hosts)
 
     def next(self) -> str:
         """The address for the next connection; empty when none is in use."""
@@ -51,7 +50,6 @@ class SpreadAddresses:
         while not self._over.wait(self._pause):
             state[host] = self._answers(host)
             self._well = tuple(each for each in self._hosts if state[each])
-            self.fewest = min(self.fewest, len(self._well))
 
     def _answers(self, host: str) -> bool:
         connection = HTTPConnection(host, self._port, timeout=2)

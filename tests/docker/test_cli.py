@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.docker.portal_process import Api, PortalProcess
+from tests.docker.portal_process import Api, PortalProcess, wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -97,3 +97,40 @@ def test_a_stack_is_brought_up_watched_entered_upgraded_and_removed(run: Run, en
 
     run("rancher-compose", "-p", "shop", "rm", "-f")
     assert json.loads(run("corral", "ps", "-c", "--format", "json").stdout) == []
+
+
+def test_bytes_of_a_pipe_go_through_a_command_unchanged(run: Run, environ: dict[str, str], tmp_path: Path):
+    run("corral", "up", "-d", "-s", "pipe", "--wait")
+    data = bytes(range(256)) * 4000
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "corral", "exec", "-i", "pipe/web", "--", "sh", "-c", "cat; echo oh >&2; exit 3"],
+        cwd=tmp_path,
+        env=environ,
+        input=data,
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, done.stdout == data) == (3, b"oh\n", True)
+    run("corral", "rm", "pipe", "-f")
+
+
+def test_a_portal_that_is_killed_in_the_middle_of_up_is_waited_for(
+    portal: PortalProcess, api: Api, environ: dict[str, str], tmp_path: Path
+):
+    (tmp_path / "rancher-compose.yml").write_text("web:\n  scale: 10\n")
+    going = subprocess.Popen(
+        [sys.executable, "-I", "-S", "corral", "up", "-d", "-s", "ten"],
+        cwd=tmp_path,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: api.containers("ten_web_"), seconds=SECONDS, what="the first container")
+    portal.end(signal.SIGKILL)
+    portal.start(seconds=SECONDS)
+    _out, err = going.communicate(timeout=SECONDS)
+    assert (going.returncode, err.count("Waiting for it.")) == (0, 1), err
+    api.until_running("ten_web_", 10, seconds=SECONDS)

@@ -51,10 +51,13 @@ def test_rolled_back_half_way(ten: UpgradedService, drill: Any, *, start_first: 
     began = time.time()
     with drill("U3", "an upgrade canceled half-way and rolled back", "the very same containers run again"):
         ten.upgrade(startFirst=start_first, intervalMillis=3000)
-        wait_until(lambda: ten.images().get((NEW, "running"), 0) >= 3, seconds=60, what="the first batch")
+        # One that runs has not taken over yet: the loop has to see it first, and then the old one is stopped. What has
+        # not taken over when the upgrade is canceled is removed again, and the old one of its place goes on.
+        wait_until(lambda: ten.images().get((OLD, "exited"), 0) >= 3, seconds=60, what="the first batch to take over")
+        wait_until(lambda: ten.images().get((NEW, "running"), 0) >= 3, seconds=60, what="the first batch to run")
         ten.act("cancelupgrade")
         ten.until("canceled-upgrade")
-        assert 1 <= ten.images()[NEW, "running"] <= 6  # of the second batch, if any; one may be on its way
+        assert 3 <= ten.images()[NEW, "running"] <= 6  # with some of the second batch, if that has begun
         ten.act("rollback")
         ten.until("active")
         ten.cluster.api.until_running(PREFIX, 10)

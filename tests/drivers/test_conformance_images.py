@@ -11,6 +11,7 @@ from apps.drivers.base import (
     EngineDown,
     EngineError,
     EngineNotFound,
+    EngineRefused,
 )
 from apps.drivers.simulated.engine import SimulatedDriver
 
@@ -32,8 +33,52 @@ def test_an_archive_can_be_taken_in_again(driver: Driver):
     assert max(map(len, pieces)) < 1_000_000, "an image must never be held in one piece"
     driver.remove_image("bb:local", force=True)
     assert driver.find_image("bb:local") is None
-    driver.load(pieces)
+    assert driver.load(pieces) == ("bb:local",)
     assert driver.find_image("bb:local") is not None
+
+
+def test_an_image_gets_another_name_and_loses_it_again(driver: Driver):
+    found = driver.find_image("bb:local")
+    assert found is not None
+    driver.tag_image("bb:local", "bb:conformance")
+    named = driver.find_image("bb:conformance")
+    assert named is not None
+    assert named.id == found.id
+    assert {"bb:local", "bb:conformance"} <= set(named.tags)
+    driver.remove_image("bb:conformance")
+    assert driver.find_image("bb:conformance") is None
+    assert driver.find_image("bb:local") is not None
+
+
+def test_an_image_that_loses_its_name_is_listed_without_one_and_removed_by_its_id(driver: Driver):
+    pieces = list(driver.save("bb:local"))
+    driver.tag_image("bb:local", "bb:conformance")
+    driver.remove_image("bb:conformance")
+    driver.remove_image("bb:local", force=True)
+    driver.load(pieces)
+    listed = driver.find_image("bb:local")
+    assert listed is not None
+    assert driver.find_image(listed.id) is not None, "it is found by its id too"
+
+
+def test_names_that_are_none_and_images_that_are_not_there_are_refused(driver: Driver):
+    with pytest.raises(EngineRefused):
+        driver.tag_image("bb:local", "Not A Name:1")
+    with pytest.raises(EngineNotFound):
+        driver.tag_image("bb:none", "bb:conformance")
+    with pytest.raises(EngineNotFound):
+        driver.image_details("bb:none")
+
+
+def test_an_image_tells_its_history(driver: Driver):
+    found = driver.image_details("bb:local")
+    assert "bb:local" in found.image.tags
+    assert found.os == "linux"
+    assert found.architecture
+    assert found.layers
+    assert sum(layer.size for layer in found.layers) > 1_000_000
+    assert all(layer.created >= 0 for layer in found.layers)
+    assert "bb:local" in found.layers[0].tags
 
 
 def test_what_is_not_there_cannot_be_saved(driver: Driver):

@@ -79,6 +79,24 @@ def test_keys_and_size_reach_a_shell_and_its_exit_code_comes_back(driver: Driver
     session.close()
 
 
+def test_the_keys_that_leave_a_terminal_go_to_the_program(driver: Driver) -> None:
+    """An engine left to itself keeps a Ctrl-P back until the next key, and ends the session at Ctrl-P Ctrl-Q."""
+    session = driver.exec(make(driver), ["cat"])
+    got = bytearray()
+
+    def read() -> None:
+        for piece in iter(session.read, b""):
+            got.extend(piece)
+
+    threading.Thread(target=read, daemon=True).start()
+    session.write(b"\x10")
+    wait_until(lambda: bool(got))  # the terminal shows it: ^P
+    session.write(b"\x11")
+    session.write(b"still here\r")
+    wait_until(lambda: got.count(b"still here") == 2)  # as typed, and from cat
+    session.close()
+
+
 def test_output_without_a_terminal_is_what_was_written(driver: Driver) -> None:
     session = driver.exec(make(driver), ["echo", "out", "and out"], tty=False)
     assert read_until_end(session) == b"out and out\n"
@@ -94,6 +112,18 @@ def test_input_comes_back_from_cat(driver: Driver) -> None:
     while len(got) < len(payload):
         got += session.read()
     assert got == payload
+    session.close()
+
+
+def test_the_end_of_the_input_ends_what_reads_it(driver: Driver) -> None:
+    session = driver.exec(make(driver), ["cat"], tty=False)
+    payload = bytes(range(256)) * 512
+    session.write(payload)
+    session.end_input()
+    pieces = list(iter(session.read_stream, ("stdout", b"")))
+    assert {stream for stream, _data in pieces} == {"stdout"}
+    assert b"".join(data for _stream, data in pieces) == payload
+    assert session.exit_code() == 0
     session.close()
 
 

@@ -115,16 +115,14 @@ def test_a_container_of_it_serves_its_name_and_stops_when_asked(engine: PrivateE
     driver.start(made)
     page = f"http://127.0.0.1:{driver.inspect(made).ports[0].public}/"
     assert "greeter" in _page(page)
-    begun = time.monotonic()
     driver.stop(made)
-    assert time.monotonic() - begun < 8  # not killed after its grace of 10 s
-    assert driver.inspect(made).exit_code == 0
+    assert driver.inspect(made).exit_code == 0, "and not killed after its grace"
     driver.remove(made)
     driver.close()
 
 
 def _page(url: str) -> str:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # an http address made above

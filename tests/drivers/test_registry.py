@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
+from pathlib import Path
 
 import pytest
 
 from apps.drivers import registry
 from apps.drivers.base import Endpoint, EngineDown, EngineRefused
+from apps.drivers.docker.sdk import EngineConnection
 from apps.drivers.simulated import engine
 
 
@@ -62,3 +66,19 @@ def test_the_sdk_is_loaded_only_where_it_is_needed() -> None:
 
 def test_keys_are_not_shown() -> None:
     assert "secret" not in repr(Endpoint("tcp://h:1", key="secret"))
+
+
+def test_a_remembered_failure_holds_nothing_of_the_call_that_failed(tmp_path: Path) -> None:
+    class Caller:
+        """Whatever a caller has in its hands."""
+
+    def call(_caller: Caller) -> None:
+        with pytest.raises(EngineDown):
+            connection.client()
+
+    connection, caller = EngineConnection(Endpoint(f"unix://{tmp_path}/absent.sock")), Caller()
+    held = weakref.ref(caller)
+    call(caller)
+    del caller
+    gc.collect()
+    assert held() is None

@@ -278,6 +278,36 @@ def test_tls_works_for_calls_and_streams(secure: tuple[str, Authority]) -> None:
     reply.close()
 
 
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_the_end_of_what_is_sent_arrives_and_answers_still_come(tmp_path: Path, *, is_secure: bool) -> None:
+    near, far = socket.socketpair()
+    near.settimeout(10)
+    far.settimeout(10)
+    contexts: list[ssl.SSLContext] = []
+    if is_secure:
+        certificate, key = (authority := Authority("authority")).pair("engine")
+        (tmp_path / "pair.pem").write_text(certificate + key)
+        contexts = [ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cadata=authority.pem)]
+        contexts[0].load_cert_chain(tmp_path / "pair.pem")
+        contexts[1].check_hostname = False
+
+    def answer() -> None:
+        with contexts[0].wrap_socket(far, server_side=True) if contexts else far as talk:
+            talk.sendall(b"got " + b"".join(iter(lambda: talk.recv(100), b"")))
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    sock = ThreadSafeSocket(contexts[1].wrap_socket(near) if contexts else near)
+    sock.send(b"question")
+    sock.end_sending()
+    found = b""
+    while piece := sock.recv(timeout=10):
+        found += piece
+    sock.close()
+    thread.join(10)
+    assert found == b"got question"
+
+
 def test_an_engine_of_another_authority_is_not_trusted(secure: tuple[str, Authority]) -> None:
     url, authority = secure
     certificate, key = authority.pair("portal")

@@ -20,9 +20,9 @@ Actors = Callable[..., Actor]
 
 WHO = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly", "mallory": None, "root": "owner"}
 MAY: dict[str, str] = {
-    "owner": "view logs values operate delete exec keys hosts lock members own",
-    "member": "view logs values operate delete exec keys hosts lock",
-    "restricted": "view logs values operate delete exec keys",
+    "owner": "view logs values operate delete exec browse images keys hosts catalogs lock approve members own",
+    "member": "view logs values operate delete exec browse images keys hosts lock approve",
+    "restricted": "view logs values operate delete exec browse keys",
     "readonly": "view logs",
 }
 

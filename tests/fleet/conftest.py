@@ -13,5 +13,4 @@ from tests.fleet.fleet import Fleet
 def _clean_engines(fleet: Fleet) -> Iterator[None]:
     """No test's containers are in the way of the next."""
     yield
-    for engine in fleet.engines.values():
-        engine.remove_containers()
+    fleet.remove_containers()

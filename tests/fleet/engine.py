@@ -81,6 +81,12 @@ class Engine:
         for each in self.host.terminal.containers(all=True):
             self.host.terminal.remove_container(each["Id"], force=True)
 
+    def remove_network(self, name: str) -> None:
+        """Remove a network of this name that somebody before has left."""
+        for each in self.host.terminal.networks(names=[name]):
+            if each["Name"] == name:
+                self.host.terminal.remove_network(each["Id"])
+
 
 def _process_exists(host: Host, inner_pid: str) -> bool:
     return os.path.exists(f"/proc/{host.pid}/root/proc/{inner_pid}")  # noqa: PTH110 - a path through another's root

@@ -36,6 +36,8 @@ class Lab:
     def of(cls, fleet: Fleet) -> Iterator[Self]:
         """The fleet's hosts as one environment, their agents running."""
         made = cls(fleet)
+        for engine in fleet.engines.values():  # which host has which address was another portal's choice
+            engine.remove_network("corral")
         for agent in made.agents.values():
             agent.start()
         made.push()

@@ -75,6 +75,7 @@ class Shop:
             agent.end(signal.SIGKILL)
         if self.portal.process is not None:
             self.portal.end(signal.SIGKILL)
+        self.fleet.remove_containers()
 
     def service(self, stack: Any, name: str, scale: int = 1, **launch: Any) -> Any:
         config = {"imageUuid": "docker:bb:local", "command": SLEEP, "stopSignal": "SIGKILL", **launch}

@@ -1,7 +1,8 @@
-"""A portal, three hosts with agents and real engines: one address for each container, reached from everywhere."""
+"""A portal and three hosts with agents and real engines: a container that moves keeps its address, at once."""
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -68,6 +69,7 @@ class Site:
             agent.end(signal.SIGKILL)
         if self.portal.process is not None:
             self.portal.end(signal.SIGKILL)
+        self.fleet.remove_containers()
 
 
 @pytest.fixture(scope="module")
@@ -88,22 +90,6 @@ def reaches(site: Site, row: Any, address: str) -> bool:
 def successors(site: Site, gone: Any) -> list[Any]:
     rows = site.api.containers(gone["name"])
     return [row for row in rows if row["id"] != gone["id"] and row["state"] == "running"]
-
-
-def test_every_container_has_one_address_and_reaches_all_others(site: Site):
-    site.deploy("pings", 3)
-    rows = site.api.until_running("pings_web_", 3)
-    assert len({row["hostId"] for row in rows}) == 3
-    for row in rows:
-        _engine, seen = site.inspect(row)
-        networks = seen["NetworkSettings"]["Networks"]
-        assert [(name, each["IPAddress"]) for name, each in networks.items()] == [("corral", row["primaryIpAddress"])]
-        assert row["primaryIpAddress"].startswith("10.42.")
-        assert "169.254.169.250" in seen["HostConfig"]["Dns"]
-    wait_until(lambda: reaches(site, rows[0], rows[1]["primaryIpAddress"]), seconds=120, what="the first ping")
-    for row in rows:
-        for other in rows:
-            assert reaches(site, row, other["primaryIpAddress"]), (row["name"], other["name"])
 
 
 def test_a_container_that_moves_takes_its_address_along_and_a_dead_portal_hinders_nobody(site: Site):
@@ -131,3 +117,30 @@ def test_a_container_that_moves_takes_its_address_along_and_a_dead_portal_hinder
     wait_until(site.networks_work, seconds=180, what="three hosts in the network again", pause=0.2)
     assert began == {row["name"]: site.inspect(row)[1]["State"]["StartedAt"] for row in lookers}
     assert reaches(site, looker, address)
+
+
+def test_three_hosts_check_a_container_and_replace_it_once_it_does_not_answer(site: Site):
+    answer = "while [ ! -e /tmp/deaf ]; do nc -l -p 80 </dev/null >/dev/null 2>&1; done & "
+    check = {
+        "port": 80, "interval": 500, "responseTimeout": 500, "healthyThreshold": 1, "unhealthyThreshold": 3,
+        "initializingTimeout": 60000, "reinitializingTimeout": 60000, "strategy": "recreate",
+    }  # fmt: skip
+    made = site.api.create("environments", name="checked")
+    config = {
+        "imageUuid": "docker:bb:local", "stopSignal": "SIGKILL", "healthCheck": check,
+        "command": ["sh", "-c", f"{answer}{STAY[2]}"],
+    }  # fmt: skip
+    site.api.create("services", startOnCreate=True, name="web", environmentId=made["id"], launchConfig=config)
+    (row,) = site.api.until_running("checked_web_", 1)
+
+    def what_hosts_say() -> list[str]:
+        found = dict(site.portal.rows("SELECT name, check_report FROM containers_container WHERE removed IS NULL"))
+        report = json.loads(found[row["name"]])
+        return sorted(each["state"] for each in report.get("hosts", {}).values())
+
+    wait_until(lambda: what_hosts_say() == ["healthy"] * 3, seconds=120, what="three hosts to find it healthy")
+    engine, seen = site.inspect(row)
+    engine.exec_start(engine.exec_create(seen["Id"], ["sh", "-c", "touch /tmp/deaf; killall nc"])["Id"])
+    deaf = time.monotonic()
+    wait_until(lambda: successors(site, row), seconds=120, what="another container in its place", pause=0.1)
+    show(f"replaced {time.monotonic() - deaf:.1f} s after it stopped answering; its thresholds take 1.5 s")

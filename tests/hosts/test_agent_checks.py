@@ -117,6 +117,19 @@ def test_a_document_that_says_the_same_is_not_sent_again(play: Callable[..., Non
     play(scenario, CHECKING)
 
 
+@pytest.mark.parametrize(("kept", "sent"), [({"checkCount": 0}, False), ({"checkCount": 1}, True), ({}, True)])
+def test_without_checks_a_document_goes_only_to_who_may_have_some(
+    play: Callable[..., None], workload: CheckedWorkload, kept: dict[str, int], sent: bool
+) -> None:
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        reads = workload.reads
+        await until(lambda: workload.reads > reads + 3)
+        assert (agent.runner.version != -1) is sent
+
+    workload.checks, workload.version = [], ""
+    play(scenario, {**CHECKING, **kept})
+
+
 def test_after_a_broken_stream_the_whole_state_comes_again(
     play: Callable[..., None], workload: CheckedWorkload
 ) -> None:

@@ -16,7 +16,7 @@ from apps.hosts.documents.agent_documents import AgentDocuments
 from apps.hosts.documents.sources import DocumentSource, DocumentVersions
 from apps.hosts.host_versions import HostVersions
 from corral_agent import agent_api
-from corral_agent.documents import DocumentHandler
+from corral_agent.documents import DocumentHandler, HostDocuments
 from tests.agent.checking_agent import CheckingAgent
 from tests.agent.document_recorder import Recorder
 from tests.hosts.agent_tunnel import Tunnel, until
@@ -126,6 +126,19 @@ def test_a_document_that_says_the_same_is_not_sent_again(play: Callable[..., Nam
         assert records(recorder) == [["a"], ["b"]]
 
     play(scenario, {"documents": ["names"]})
+
+
+def test_what_an_agent_has_kept_is_not_sent_again(play: Callable[..., Names], tmp_path: Path):
+    async def scenario(_: CheckingAgent, recorder: Recorder, names: Names, __: Tunnel) -> None:
+        await until(lambda: names.builds == 1)
+        names.document, names.version = {"records": ["b"]}, "2"
+        await until(lambda: len(recorder.applied) > 1)
+        assert records(recorder) == [["a"], ["b"]], "the first is the one of its own disk"
+
+    before = HostDocuments(tmp_path, {"names": Recorder()})
+    before.put("names", {"records": ["a"], "version": 1})
+    assert list(before.digests) == ["names"]
+    play(scenario, {"documents": ["names"], "documentDigests": before.digests})
 
 
 def test_reports_go_on_after_a_broken_stream(play: Callable[..., Names]):

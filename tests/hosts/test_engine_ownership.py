@@ -13,8 +13,8 @@ import pytest
 from django.apps import apps as installed_apps
 from django.db import IntegrityError, close_old_connections, connection, transaction
 
+from apps.containers.images.inventory import take_inventory
 from apps.containers.models import Container
-from apps.containers.selectors import images_of
 from apps.control.reconcile import reconcile_one
 from apps.core.errors import Invalid
 from apps.drivers import registry
@@ -88,7 +88,7 @@ def test_an_id_that_is_learned_later_is_refused_before_anything_is_read(
     with pytest.raises(EngineDown, match="another environment"):
         driver_of(late)
     with pytest.raises(EngineError):
-        images_of(late)
+        take_inventory(late)
     assert secret in [each.id for each in driver_of(host).containers()]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from apps.drivers.base import EngineDown
+from apps.drivers.base import EngineDown, StreamName
 from apps.hosts.system_container import link
 from apps.hosts.tunnels.agent_http import AgentResponseError, get, get_json, put_json
 from corral_agent import keys, leave, stdio, system_agent
@@ -49,6 +49,11 @@ class Session:
             self._socket.sendall(data)
         except OSError:
             raise EngineDown("gone") from None
+
+    def read_stream(self) -> tuple[StreamName, bytes]:
+        return "stdout", self.read()
+
+    def end_input(self) -> None: ...
 
     def resize(self, columns: int, rows: int) -> None: ...
 

@@ -18,6 +18,7 @@ from apps.hosts.stats.history import record_sample
 from apps.hosts.workloads import DrainProgress, HostWorkload, WorkloadRegister, workloads
 from apps.network.hosts import NetworkWorkload
 from apps.stacks.workload import ServiceWorkload
+from apps.volumes.workload import VolumeWorkload
 from tests.hosts.stub_workload import StubWorkload, register_only
 
 EVENT = EngineEvent(1.0, "container", "die", "c1", {})
@@ -47,7 +48,12 @@ def test_every_method_is_tried_here_and_passed_on_by_the_register() -> None:
 
 
 def test_containers_come_before_the_services_that_they_belong_to() -> None:
-    assert [type(each) for each in workloads._registered] == [NetworkWorkload, ContainerWorkload, ServiceWorkload]
+    assert [type(each) for each in workloads._registered] == [
+        NetworkWorkload,
+        ContainerWorkload,
+        VolumeWorkload,
+        ServiceWorkload,
+    ]
 
 
 @pytest.mark.parametrize(

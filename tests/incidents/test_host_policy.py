@@ -20,6 +20,7 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create, stack_create
+from tests.docker.portal_process import ROOT
 
 IMAGE = "docker:bb:local"
 HX = {"HX-Request": "true"}
@@ -192,7 +193,11 @@ def test_cve_2024_41110_the_final_request_body_is_what_is_checked(
 
 
 def test_cve_2026_41567_no_files_are_copied_in_or_out_of_containers():
-    assert not [name for name in dir(Driver) if any(word in name for word in ("archive", "copy", "cp", "export"))]
+    """Files are read from volumes alone, through containers that are never started: nothing in them can race."""
+    words = ("archive", "copy", "cp", "export")
+    assert [name for name in dir(Driver) if any(word in name for word in words)] == ["archive"]
+    readers = [path for path in (ROOT / "apps").rglob("*.py") if "engine.archive(" in path.read_text()]
+    assert [path.relative_to(ROOT).as_posix() for path in readers] == ["apps/volumes/files/reader.py"]
 
 
 def test_a_shell_never_has_more_privileges_than_its_container():

@@ -58,9 +58,11 @@ def addresses(container: Container) -> list[str]:
             continue
         path = each.pattern.regex.pattern.strip("^$").replace("(?:projects/(?P<project>[^/]+)/)?", "")
         path = re.sub(r"\(\?:host\|container\)\?", "container", re.sub(r"\(\?:/\.\*\)\?|/\?", "", path))
-        found.append(
-            f"/{path}?environment={container.environment_id}&container={container.pk}&projectId=1a{container.environment_id}"
-        )
+        place = container.environment_id
+        query = f"environment={place}&container={container.pk}&projectId=1a{place}"
+        dialect = "(?P<dialect>v1|v2-beta)"
+        names = ("v1", "v2-beta") if dialect in path else ("",)
+        found += [f"/{path.replace(dialect, name)}?{query}" for name in names]
     return found
 
 

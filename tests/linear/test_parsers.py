@@ -17,7 +17,7 @@ import pytest
 from apps.accounts.claims import normalize_dn
 from apps.api.wire.input import load_strict_json
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.values import Port, Volume, check_image
+from apps.containers.launch.values import Mount, Port, check_image
 from apps.containers.streams import parse_command
 from apps.core.addresses import client_behind_proxies, parse_networks
 from apps.core.errors import Problem
@@ -113,7 +113,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "ports": lambda text: list(value_formats.expand_ports(text)),
     "port": Port.parse,
     "target of a balancer": TargetPort.parse,
-    "volume": Volume.parse,
+    "volume": Mount.parse,
     "image": lambda text: check_image("imageUuid", text),
     "labels": lambda text: LaunchConfig.from_wire({"imageUuid": "docker:a", "labels": {text[:1000]: text}}),
     "networks": lambda text: parse_networks("f", text.split(",")),

@@ -31,6 +31,7 @@ NOT_WRITTEN_OUT = {
     "apps/containers/launch/values.py",  # put together of two parts, collected from the module
     "apps/stacks/verdict/error_pattern.py",  # people's own, of which `check_pattern` counts the ways to match
     "apps/core/fields.py",  # `text(pattern=...)`, collected where it is called
+    "apps/core/defaults.py",  # so are those of settings
 }
 
 

@@ -21,7 +21,7 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.balancer import haproxy
 from apps.stacks.balancer.config import CustomText, Listener
-from apps.stacks.balancer.draining import DRAIN_SETTING, balancers_of, balancers_to_requeue
+from apps.stacks.balancer.draining import DRAIN_SETTING, balancers_of, balancers_to_requeue, reason_to_run
 from apps.stacks.balancer.launch import IMAGE_SETTING, config_of_balancer
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.models import Service, ServiceLink, Stack
@@ -141,6 +141,23 @@ def test_it_is_not_waited_for_longer_than_the_setting_says(
     monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(seconds=61))
     run_loop()
     assert sim.calls["stop"] == 1
+
+
+@pytest.mark.parametrize(("seconds", "is_waited_for"), [(30, True), (69, True), (71, False)])
+def test_a_balancer_that_has_not_heard_of_it_yet_gets_longer_than_requests_do(
+    balancer: Service, web: Service, seconds: int, is_waited_for: bool
+) -> None:
+    Setting.objects.create(name=DRAIN_SETTING, value="10")
+    leaver = containers(web)[0]
+    since = (timezone.now() - timedelta(seconds=seconds)).isoformat()
+    reason, requeued = reason_to_run(leaver, since)
+    expected = ("Waits for lb to send it no more requests.", [("service", balancer.pk)])
+    assert (reason, list(requeued)) == (expected if is_waited_for else ("", []))
+    busy = {"sessions": {str(leaver.pk): 1}}  # one that has heard is waited for as long as the setting says
+    Service.all_objects.filter(pk=balancer.pk).update(status={**reload(balancer).status, **busy})
+    assert reason_to_run(leaver, since)[0] == ""
+    Setting.objects.filter(name=DRAIN_SETTING).update(value="0")
+    assert reason_to_run(leaver, since)[0] == ""
 
 
 @pytest.mark.parametrize(("own", "at_once"), [(0, True), (120_000, False), (None, False)])

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.containers.check_sharing import check_versions as versions
 from apps.containers.engine import containers_awaiting_name
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.containers.network_checks import checks_on, store_reports, versions
+from apps.containers.network_checks import checks_on, store_reports
 from apps.control.reconcile import reconcile_until_idle
 from apps.drivers.base import EngineDown
 from apps.drivers.simulated.engine import SimulatedDriver

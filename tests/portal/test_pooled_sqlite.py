@@ -72,6 +72,34 @@ def test_two_at_once_have_one_each(connect: Any):
     assert len(base._idle) == 2
 
 
+def test_pooled_connections_free_their_pages_and_stay_usable(connect: Any):
+    first, second = connect(), connect()
+    for each in (first, second):
+        each.close()
+    executed: list[str] = []
+    for _name, raw in base._idle:
+        raw.set_trace_callback(executed.append)
+
+    base.release_page_caches()
+
+    assert executed == ["PRAGMA shrink_memory"] * 2
+    with connect().cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+
+
+def test_a_broken_connection_keeps_no_other_from_freeing_its_pages(connect: Any):
+    first, second = connect(), connect()
+    broken = first.connection
+    first.close()
+    second.close()
+    broken.close()
+
+    base.release_page_caches()
+
+    assert len(base._idle) == 2
+
+
 def test_half_a_transaction_is_not_handed_on(connect: Any):
     first = connect()
     with first.cursor() as cursor:

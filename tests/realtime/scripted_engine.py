@@ -12,6 +12,7 @@ from apps.drivers.base import (
     EngineError,
     LogLine,
     StatsSample,
+    StreamName,
 )
 
 _END = object()
@@ -65,6 +66,13 @@ class ScriptedSession(ScriptedStream):
     def write(self, data: bytes) -> None:
         self.got += data
 
+    def read_stream(self) -> tuple[StreamName, bytes]:
+        data = self.read()
+        return ("stderr" if data.startswith(b"error") else "stdout"), data
+
+    def end_input(self) -> None:
+        self.got += b"<end>"
+
     def resize(self, columns: int, rows: int) -> None:
         self.sizes.append((columns, rows))
 
@@ -93,7 +101,7 @@ class ScriptedEngine:
         return self.stream
 
     def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ScriptedSession:
-        self._record("exec", container_id, command)
+        self._record("exec", container_id, command, *([] if tty else [False]))
         return self.session
 
     def stats(self, container_id: str) -> ScriptedStream:

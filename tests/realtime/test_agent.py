@@ -113,9 +113,12 @@ def test_the_tunnels_end_is_for_the_portals_user_only_and_goes_with_it(agent: Fa
         path = (await in_thread(the_host)).tunnel_socket
         assert is_socket(path)
         assert mode_of_folder(path) == 0o700
+        driver = await in_thread(lambda: driver_of(reconciled_host()))
+        assert driver in registry._drivers.values()
         await line.drop_connection()
         await wait_until(lambda: not is_socket(path))
         await wait_until(lambda: not open_tunnels.find_tunnel(str(the_uuid)))
+        await wait_until(lambda: driver not in registry._drivers.values())
 
     the_uuid = the_host().uuid
     run_async(scenario)

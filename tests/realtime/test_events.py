@@ -126,10 +126,11 @@ def test_another_environments_changes_are_not_sent(people: Any, lab: Environment
 def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """A renderer of containers that records for whom and with which base URL."""
 
-    def render(kind: str, key: int, actor: Any, base: str) -> dict[str, Any] | None:
+    def render(kind: str, key: int, actor: Any, base: str, dialect: str) -> dict[str, Any] | None:
         if kind != "container":
             return None
-        return {"id": f"1i{key}", "type": "container", "seen_by": actor.user.login, "links": {"self": f"{base}/v1"}}
+        links = {"self": f"{base}/{dialect}"}
+        return {"id": f"1i{key}", "type": "container", "seen_by": actor.user.login, "links": links}
 
     monkeypatch.setattr(hooks, "render", render)
 
@@ -184,11 +185,29 @@ def test_a_v1_key_receives_events_of_its_environment_without_naming_it(
     run_async(scenario)
 
 
+def test_subscribers_of_both_dialects_get_the_same_change_in_their_own_words(
+    people: Any, lab: Environment, rendered: None
+) -> None:
+    headers = session_headers(people.rita)
+
+    async def scenario() -> None:
+        paths = [f"/{dialect}/projects/1a{lab.pk}/subscribe?{SUBSCRIBE}" for dialect in ("v1", "v2-beta")]
+        async with WebSocketClient(paths[0], headers) as first, WebSocketClient(paths[1], headers) as later:
+            for each in (first, later):
+                assert (await each.json())["name"] == "ping"
+            await commit_async(lab.pk, ("container", 12))
+            links = [(await each.json())["data"]["resource"]["links"]["self"] for each in (first, later)]
+            assert links == ["http://portal.test/v1", "http://portal.test/v2-beta"]
+
+    run_async(scenario)
+
+
 def test_v1_non_members_receive_nothing(people: Any, lab: Environment, rendered: None) -> None:
     headers = session_headers(people.mallory)
 
     async def scenario() -> None:
-        for path in (f"/v1/projects/1a{lab.pk}/subscribe", "/v1/projects/nonsense/subscribe", "/v1/subscribe"):
+        inside = [f"/{dialect}/projects/1a{lab.pk}/subscribe" for dialect in ("v1", "v2-beta")]
+        for path in (*inside, "/v1/projects/nonsense/subscribe", "/v1/subscribe", "/v2-beta/subscribe"):
             async with WebSocketClient(f"{path}?{SUBSCRIBE}", headers) as websocket_client:
                 assert await websocket_client.code() == 4404
 

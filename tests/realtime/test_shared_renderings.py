@@ -27,7 +27,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
     """What was rendered, and as whom."""
     seen: list[tuple[str, int, str]] = []
 
-    def render(kind: str, key: int, actor: Any, _base: str) -> dict[str, Any]:
+    def render(kind: str, key: int, actor: Any, _base: str, _dialect: str) -> dict[str, Any]:
         seen.append((kind, key, actor.user.login))
         return {"id": f"{kind}-{key}", "type": kind, "number": len(seen)}
 

@@ -47,6 +47,32 @@ def test_keys_go_in_and_output_comes_out(people: Any, container: Container, engi
     assert engine.session.sizes == [(132, 50)]
 
 
+def test_without_a_terminal_stdout_stderr_and_the_end_of_input_are_separate(
+    actor_of: Any, container: Container, engine: ScriptedEngine
+) -> None:
+    token = ticket_issue(
+        actor=actor_of("rex"),
+        environment_id=container.environment_id,
+        verb="exec",
+        kind="container",
+        target=container.pk,
+        details={"command": ["cat"], "tty": False},
+    )
+
+    async def scenario() -> None:
+        async with WebSocketClient(f"/ws/shell?token={token}", {}) as websocket_client:
+            await websocket_client.send(b"\x00\xff\x04")
+            await websocket_client.send({"type": "eof"})
+            engine.session.feed(b"\x00\xff", b"error: no")
+            assert (await websocket_client.frame())["bytes"] == b"\x01\x00\xff"
+            assert (await websocket_client.frame())["bytes"] == b"\x02error: no"
+            assert await asyncio.to_thread(becomes_true, lambda: engine.session.got.endswith(b"<end>"))
+
+    run_async(scenario)
+    assert engine.calls[-1] == ("exec", "c0ffee", ["cat"], False)
+    assert engine.session.got == b"\x00\xff\x04<end>"
+
+
 def test_the_end_tells_the_exit_code(people: Any, container: Container, engine: ScriptedEngine) -> None:
     headers = session_headers(people.rex)
     engine.session.code = 130

@@ -46,7 +46,7 @@ def test_a_socket_that_writes_takes_more_than_view():
 def address_for(pattern: str, project: str) -> str:
     """A path that matches the pattern, with the project filled in where it has a parameter for one."""
     path = pattern.strip("^$").replace("(?:projects/(?P<project>[^/]+)/)?", f"projects/{project}/")
-    path = re.sub(r"\(\?:host\|container\)\?", "container", path)
+    path = re.sub(r"\(\?:host\|container\)\?", "container", path).replace("(?P<dialect>v1|v2-beta)", "v1")
     return "/" + re.sub(r"\(\?:/\.\*\)\?|/\?", "", path)
 
 

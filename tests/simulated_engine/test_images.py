@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulated_engine.errors import EngineApiError
-from simulated_engine.images import image_id, read_archive
+from simulated_engine.images import LoadedImage, image_id, read_archive
 from tests.simulated_engine.still_engine import StillEngine
 
 
@@ -27,7 +27,10 @@ LAYER_END = ARCHIVE.rindex(b"ustar") + 255 + 4_000_000  # after this only the en
 
 
 def test_an_archive_names_its_images():
-    assert read_archive(io.BytesIO(ARCHIVE)) == ["app:1", "app:2"]
+    assert [(found.id, found.names) for found in read_archive(io.BytesIO(ARCHIVE))] == [
+        (image_id("app:1"), ("app:1",)),
+        (image_id("app:2"), ("app:2",)),
+    ]
 
 
 @given(size=st.integers(0, LAYER_END - 1))
@@ -52,7 +55,15 @@ def test_a_manifest_that_is_none_is_refused(manifest: bytes):
 
 def test_the_manifest_may_come_last_as_a_real_engine_writes_it():
     manifest = json.dumps([{"RepoTags": None}, {"RepoTags": ["real:1"]}]).encode()
-    assert read_archive(io.BytesIO(tar_of(("abc/layer.tar", b"x" * 5000), ("manifest.json", manifest)))) == ["real:1"]
+    found = read_archive(io.BytesIO(tar_of(("abc/layer.tar", b"x" * 5000), ("manifest.json", manifest))))
+    assert [each.names for each in found] == [(), ("real:1",)]
+
+
+def test_the_id_of_an_image_comes_from_the_name_of_its_configuration():
+    for config in (f"{'ab' * 32}.json", f"blobs/sha256/{'ab' * 32}"):
+        manifest = json.dumps([{"Config": config, "RepoTags": ["real:1"]}]).encode()
+        (found,) = read_archive(io.BytesIO(tar_of(("manifest.json", manifest))))
+        assert found.id == f"sha256:{'ab' * 32}"
 
 
 def tar_of(*files: tuple[str, bytes]) -> bytes:
@@ -79,9 +90,9 @@ def test_an_image_goes_by_name_with_or_without_its_tag_and_by_id(still: StillEng
 def test_what_arrives_leaves_an_event_and_what_is_put_there_does_not(still: StillEngine):
     still.core.images.add("app:1")
     still.core.images.receive("app:2")
-    still.core.images.receive("app:3", "load")
+    still.core.images.load(LoadedImage(image_id("app:3"), ("app:3",)))
     still.core.images.remove("app:2", [], force=False)
-    assert still.actions() == ["image pull", "image load", "image delete"]
+    assert still.actions() == ["image pull", "image load", "image untag", "image delete"]
 
 
 def test_a_network_and_a_volume_in_use_stay(still: StillEngine):
@@ -98,3 +109,46 @@ def test_a_network_and_a_volume_in_use_stay(still: StillEngine):
     assert [action for action in still.actions() if "network" in action] == ["network create", "network destroy"]
     with pytest.raises(EngineApiError, match="pre-defined"):
         still.core.networks.remove("bridge")
+
+
+def test_a_name_that_goes_to_another_image_leaves_the_first_without_one(still: StillEngine):
+    images = still.core.images
+    images.add("app:1")
+    images.add("app:2")
+    images.tag("app:2", "app:1")
+    assert {row["Id"]: row["RepoTags"] for row in images.summaries()} == {
+        image_id("app:1"): [],
+        image_id("app:2"): ["app:1", "app:2"],
+    }
+    assert images.remove("app:1", [], force=False) == [{"Untagged": "app:1"}], "it has another name left"
+    assert images.remove(image_id("app:1"), [], force=False) == [{"Deleted": image_id("app:1")}]
+    assert len(images) == 1
+
+
+def test_an_image_is_removed_by_id_only_with_one_name_at_most_or_by_force(still: StillEngine):
+    images = still.core.images
+    images.add("app:1")
+    images.tag("app:1", "app:stable")
+    with pytest.raises(EngineApiError, match="multiple repositories"):
+        images.remove(image_id("app:1"), [], force=False)
+    images.remove(image_id("app:1"), [], force=True)
+    assert len(images) == 0
+
+
+def test_what_a_running_container_uses_keeps_its_image_whatever_is_asked(still: StillEngine):
+    images = still.core.images
+    images.add("app:1")
+    box = still.run(Image="app:1")
+    with pytest.raises(EngineApiError, match="cannot be forced"):
+        images.remove(image_id("app:1"), [box], force=True)
+    with pytest.raises(EngineApiError, match="must force"):
+        images.remove("app:1", [box], force=False)
+    assert images.remove("app:1", [box], force=True) == [{"Untagged": "app:1"}]
+    assert images.has(image_id("app:1")), "it lost its name, and is there as long as its container"
+
+
+@pytest.mark.parametrize("name", ["Upper:1", "app@sha256:abc", "", "app:bad tag", "-x"])
+def test_what_cannot_be_a_name_is_none(still: StillEngine, name: str):
+    still.core.images.add("app:1")
+    with pytest.raises(EngineApiError, match="invalid reference"):
+        still.core.images.tag("app:1", name)

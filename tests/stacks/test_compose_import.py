@@ -12,6 +12,7 @@ from apps.containers.models import HostPolicy
 from apps.control.audit.verify import verify
 from apps.control.models import PENDING_STATES, AuditEntry, Operation
 from apps.control.reconcile import reconcile_until_idle
+from apps.control.selectors import PartsProgress, parts_progress
 from apps.control.services import record_response
 from apps.core.errors import Forbidden, Invalid
 from apps.environments.models import Environment
@@ -80,6 +81,18 @@ def test_every_service_has_its_operation_its_audit_entry_and_its_links(lab: Envi
     assert verify(lab.pk).is_intact
     reconcile_until_idle(limit=5000)
     assert set(services.values_list("desired", flat=True)) == {"active"}
+
+
+def test_an_import_is_one_operation_with_its_services_below_it(lab: Environment, actor_of: Any) -> None:
+    """Its page counts them along; what fails there is counted too."""
+    text = "web:\n  image: bb:local\ndb:\n  image: bb:local\n"
+    stack_create(actor=actor_of("bob"), environment=lab, name="shop", docker_compose=text, start_on_create=True)
+    operation = Operation.all_objects.get(kind="stack")
+    rows = Operation.objects.within([lab.pk])
+    assert {each.target_name for each in rows.filter(parent=operation)} == {"web", "db"}
+    assert parts_progress(operation, rows) == PartsProgress(total=2, ended=0, failed=0)
+    Operation.all_objects.filter(kind="service", target_name="web").update(state="failed")
+    assert parts_progress(operation, rows) == PartsProgress(total=2, ended=1, failed=1)
 
 
 def test_a_file_with_one_bad_service_makes_nothing(lab: Environment, actor_of: Any) -> None:

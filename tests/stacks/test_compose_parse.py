@@ -9,6 +9,8 @@ import pytest
 
 from apps.core.errors import Invalid
 from apps.stacks.compose import ComposeService, parse
+from apps.stacks.compose.nested_keys import KEYS_OF_COMPOSE
+from apps.stacks.compose.service_keys import KEY_READERS
 
 
 def one(body: str, rancher: str = "", **variables: str) -> ComposeService:
@@ -193,6 +195,32 @@ def test_the_scale_is_read(body: str, scale: int) -> None:
 def test_what_is_left_out_is_a_warning(body: str, word: str) -> None:
     (warning,) = one(body).warnings
     assert word in warning
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("prots", "ports"), ("enviroment", "environment"), ("volume", "volumes"), ("link", "links")]
+)
+def test_a_misspelt_key_is_a_warning_with_its_line_and_what_was_meant(key: str, meant: str) -> None:
+    (warning,) = one(f"{key}: [a]").warnings
+    assert warning == f"web: line 3: `{key}` is not a key of a service and is left out. Did you mean `{meant}`?"
+
+
+def test_a_key_like_no_other_is_a_warning_without_a_guess() -> None:
+    (warning,) = one("zzzzzz: 1").warnings
+    assert warning == "web: line 3: `zzzzzz` is not a key of a service and is left out."
+
+
+@pytest.mark.parametrize("key", ["configs", "mem_swappiness", "runtime", "storage_opt", "userns_mode"])
+def test_a_key_of_compose_that_is_not_carried_over_is_no_misspelling(key: str) -> None:
+    assert one(f"{key}: [a]").warnings == (f"web: `{key}` is not carried over.",)
+
+
+def test_no_key_that_is_read_is_listed_as_left_out() -> None:
+    assert KEYS_OF_COMPOSE.isdisjoint(KEY_READERS)
+
+
+def test_a_key_of_one_s_own_is_no_misspelling() -> None:
+    assert one("x-prots: [a]").warnings == ()
 
 
 def test_a_variable_named_without_a_value_is_the_stack_s() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from textwrap import dedent
 
@@ -90,7 +91,7 @@ WRONG: list[tuple[str, int, str, str]] = [
 def test_what_is_wrong_is_refused_with_its_line(text: str, line: int, code: str, words: str) -> None:
     problem = refusal(text)
     assert (problem.field, problem.code, problem.status) == ("dockerCompose", code, 422)
-    assert problem.message.startswith(f"line {line}: ")
+    assert re.match(rf"line {line}(?:, column [1-9]\d*)?: ", problem.message)
     assert words in problem.message
 
 
@@ -111,7 +112,7 @@ def test_what_is_wrong_is_refused_with_its_line(text: str, line: int, code: str,
 def test_what_is_wrong_in_rancher_compose_is_refused_with_its_line(rancher: str, line: int, code: str) -> None:
     problem = refusal("web: {image: a}", rancher)
     assert (problem.field, problem.code) == ("rancherCompose", code)
-    assert problem.message.startswith(f"line {line}: ")
+    assert re.match(rf"line {line}(?:, column [1-9]\d*)?: ", problem.message)
 
 
 VARIABLES = {"A": "a", "EMPTY": "", "B": "$A"}

@@ -55,6 +55,18 @@ def test_what_becomes_of_each_service(text: str, rancher: str, expected: dict[st
     assert plan(read(TWO), read(text, rancher)) == expected
 
 
+def test_containers_are_replaced_although_nothing_changes_when_that_is_requested() -> None:
+    text = TWO + "out: {image: rancher/dns-service}\nnew: {image: bb}\n"
+    found = plan_stack(read(TWO + "out: {image: rancher/dns-service}\n"), read(text), force=True)
+    assert {each.name: each.what for each in found} == {
+        "web": "upgrade",
+        "db": "upgrade",
+        "out": "unchanged",
+        "new": "create",
+    }
+    assert all(each.replaces_primary for each in found if each.what == "upgrade")
+
+
 def test_what_the_file_does_not_have_goes_only_when_asked() -> None:
     found = plan_stack(read(TWO), read("web: {image: 'bb:1'}\n"), remove_missing=True)
     assert {each.name: each.what for each in found} == {"web": "update", "db": "remove"}

@@ -6,93 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
-from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.control.cancel import can_cancel
 from apps.control.models import AuditEntry, Operation
 from apps.control.reconcile import reconcile_one
 from apps.core.edits import StaleEdit
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
-from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
-from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack
 from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create, stack_update
 from apps.stacks.stack_draft import StackFiles
 from apps.stacks.stack_history import StackRevision
 from apps.stacks.stack_plan import ServiceState
 from apps.stacks.stack_upgrade import preview_upgrade, stack_act, stack_return_to, stack_upgrade
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
-
-BEFORE = """
-web: {image: 'bb:local', links: ['db:store']}
-db: {image: 'bb:local'}
-old: {image: 'bb:local'}
-"""
-RANCHER = "web: {scale: 2, upgrade_strategy: {batch_size: 2, interval_millis: 100}}\n"
-AFTER = """
-web: {image: 'bb:new', links: ['cache:store']}
-db: {image: 'bb:local'}
-cache: {image: 'bb:local'}
-"""
-AFTER_RANCHER = RANCHER + "db: {scale: 2}\n"
-
-
-def config(image: str) -> LaunchConfig:
-    return LaunchConfig.from_wire({"imageUuid": f"docker:{image}"})
-
-
-def files(**more: Any) -> StackFiles:
-    return StackFiles(**{"docker_compose": AFTER, "rancher_compose": AFTER_RANCHER, **more})
-
-
-@pytest.fixture
-def shop(lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]) -> Stack:
-    """A running stack of three services."""
-    sim.local_images.add("bb:new")
-    row = stack_create(
-        actor=actor_of("bob"),
-        environment=lab,
-        name="shop",
-        docker_compose=BEFORE,
-        rancher_compose=RANCHER,
-        start_on_create=True,
-    )
-    run_loop()
-    row.refresh_from_db()
-    return row
-
-
-@pytest.fixture
-def go(shop: Stack, run_loop: Callable[[], None]) -> Callable[[], str]:
-    """Run the loop to rest, whatever was put off; the stack's state then."""
-
-    def run() -> str:
-        for _again in range(3):
-            for model in (Service, Stack):
-                model.all_objects.filter(removed=None).update(next_attempt_at=timezone.now())
-            run_loop()
-        shop.refresh_from_db()
-        return shop.display_state
-
-    return run
-
-
-def images() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for each in Container.all_objects.filter(display_state="running").order_by("name"):
-        found.setdefault(each.name.split("_")[1], []).append(each.image)
-    return found
-
-
-def links() -> dict[str, str]:
-    return {f"{each.service.name}:{each.name}": each.target.name for each in ServiceLink.objects.all()}
-
-
-OLD = {"web": ["bb:local"] * 2, "db": ["bb:local"], "old": ["bb:local"]}
-NEW = {"web": ["bb:new"] * 2, "db": ["bb:local"] * 2, "cache": ["bb:local"]}
+from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from tests.stacks.shop import AFTER, BEFORE, NEW, OLD, RANCHER, config, files, images, links
 
 
 def test_the_preview_says_what_the_upgrade_does_and_changes_nothing(shop: Stack, actor_of: Any) -> None:
@@ -179,8 +108,6 @@ def test_cancel_then_back_or_on(shop: Stack, actor_of: Any, go: Callable[[], str
     assert "web" in shop.message
     stack_act(shop, "cancelupgrade", actor=bob)
     assert go() == "canceled-upgrade"
-    with pytest.raises(ActionNotAvailable):
-        stack_upgrade(shop, files(), actor=bob)
     stack_act(shop, "rollback", actor=bob)
     assert go() == "active"
     assert images() == OLD
@@ -197,6 +124,8 @@ def test_a_rollback_that_is_canceled_can_be_taken_up_again_or_finished(
     shop.refresh_from_db()
     stack_act(shop, "cancelrollback", actor=bob)
     assert go() == "canceled-upgrade"
+    with pytest.raises(ActionNotAvailable, match="canceled half-way"):
+        stack_upgrade(shop, files(), actor=bob)
     stack_act(shop, "rollback", actor=bob)
     assert go() == "active"
     assert images() == OLD
@@ -268,7 +197,9 @@ def test_an_upgrade_that_was_looked_at_is_refused_once_anything_has_changed(
 
 def test_a_service_in_an_upgrade_of_its_own_stands_in_the_way(shop: Stack, actor_of: Any) -> None:
     web = Service.all_objects.get(name="web")
-    service_upgrade(web, actor=actor_of("bob"), config=config("bb:new"), strategy=UpgradeStrategy())
+    bob = actor_of("bob")
+    service_upgrade(web, actor=bob, config=config("bb:new"), strategy=UpgradeStrategy())
+    service_upgrade_step(web, "cancelupgrade", actor=bob)
     (problem,) = preview_upgrade(
         shop, files(docker_compose=AFTER.replace("bb:new", "bb:other")), actor=actor_of("bob")
     ).problems

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,8 +33,8 @@ class Pebble:
 
 
 @contextmanager
-def pebble(folder: Path) -> Iterator[Pebble]:
-    """Start one with its DNS."""
+def pebble(folder: Path, external: Mapping[str, str] | None = None) -> Iterator[Pebble]:
+    """Start one with its DNS; `external` are the HMAC keys of the external accounts that it wants, by their ids."""
     port, management, dns, proofs = (free_port() for _ in range(4))
     authority = certify(folder, "127.0.0.1")
     config = {
@@ -44,6 +44,7 @@ def pebble(folder: Path) -> Iterator[Pebble]:
         "privateKey": str(folder / "key.pem"),
         "httpPort": proofs,
         "tlsPort": free_port(),
+        **({"externalAccountBindingRequired": True, "externalAccountMACKeys": dict(external)} if external else {}),
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": config}))
     nothing = ("-http01", "", "-https01", "", "-tlsalpn01", "", "-management", f"127.0.0.1:{free_port()}")

@@ -115,3 +115,36 @@ def test_a_server_with_a_certificate_of_nobody_s_is_not_trusted(order: Any, tmp_
     assert row.fault
     assert "cannot be reached" in row.message
     assert "certificate verify failed" in row.message
+
+
+EXTERNAL = {"kid-7": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
+
+
+def test_a_server_that_binds_accounts_gets_one_of_its_own(tmp_path: Path, lab: Environment, actor_of: Any):
+    """As ZeroSSL does: without the external account, or with a wrong key, nothing is ordered, and it says why."""
+    with pebble(tmp_path, EXTERNAL) as strict, portal_at(strict.proof_port):
+        put("acme.directory", strict.directory)
+        put("acme.authority", strict.authority)
+        row = run(certificate_order(actor=actor_of("alice"), environment=lab, names=["shop.example.org"]))
+        assert "set acme.eab.kid and acme.eab.hmac" in row.message
+        for key in ("kid-7", "kid-8"):
+            put("acme.eab.kid", key)
+            put("acme.eab.hmac", EXTERNAL["kid-7"][::-1] if key == "kid-7" else EXTERNAL["kid-7"])
+            again(row, actor_of)
+            assert (row.fault, row.is_placeholder) == (True, True)
+        put("acme.eab.kid", "kid-7")
+        again(row, actor_of)
+        assert (row.state, row.is_placeholder) == ("active", False), row.message
+        assert AcmeAccount.objects.get().url.startswith("https://")
+
+
+def put(name: str, value: str) -> None:
+    """Set it as an administrator would."""
+    Setting.objects.update_or_create(name=name, defaults={"value": value})
+
+
+def again(row: Certificate, actor_of: Any) -> None:
+    """Have the refused order tried once more."""
+    operation_retry(Operation.all_objects.filter(kind="certificate").latest("pk"), actor=actor_of("alice"))
+    row.refresh_from_db()
+    run(row)

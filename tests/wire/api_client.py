@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.test import Client
@@ -26,6 +26,7 @@ class ApiResponse:
     status: int
     body: Any
     headers: Any
+    text: str = ""
 
     def __getitem__(self, name: str) -> Any:
         return self.body[name]
@@ -37,21 +38,26 @@ class ApiResponse:
 
 @dataclass
 class ApiClient:
-    """A caller of the API: an account's or environment's key (or none), and the project of its requests."""
+    """A caller of the API: an account's or environment's key (or none), the project and the dialect of its requests."""
 
     key: str = ""
     project: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    dialect: str = "v1"
 
     def inside(self, environment: Environment | str) -> ApiClient:
         project = environment if isinstance(environment, str) else wire_id("a", environment.pk)
-        return ApiClient(self.key, project, self.headers)
+        return replace(self, project=project)
+
+    def speaking(self, dialect: str) -> ApiClient:
+        return replace(self, dialect=dialect)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> ApiResponse:
         if path.startswith("http"):
             path = "/" + path.split("/", 3)[3]
         elif not path.startswith("/"):
-            path = f"/v1/projects/{self.project}/{path}" if self.project else f"/v1/{path}"
+            root = f"/{self.dialect}"
+            path = f"{root}/projects/{self.project}/{path}" if self.project else f"{root}/{path}"
         sent = {"Accept": "application/json", **self.headers, **headers}
         if self.key:
             sent["Authorization"] = "Basic " + base64.b64encode(self.key.encode()).decode()
@@ -91,6 +97,5 @@ http_client = Client()  # shared: it loads the middleware once
 
 def _to_response(found: Any) -> ApiResponse:
     is_json = found.headers.get("Content-Type", "").startswith("application/json")
-    return ApiResponse(
-        found.status_code, json.loads(found.content) if is_json and found.content else None, found.headers
-    )
+    text = "" if found.streaming else found.content.decode(errors="replace")
+    return ApiResponse(found.status_code, json.loads(text) if is_json and text else None, found.headers, text)

@@ -40,16 +40,21 @@ logConfig          -  r     cr    cr    cr    r  r
 openldapconfig     -  -     -     -     -     -  cru
 project            -  crud  r     r     r     r  crud
 publicEndpoint     -  r     r     r     r     r  r
+pullTask           -  r     cr    cr    cr    r  r
 registrationToken  -  r     cr    cr    -     -  r
+registry           -  r     crud  crud  crud  r  r
+registryCredential -  r     crud  crud  crud  r  r
 restartPolicy      -  r     cr    cr    cr    r  r
 schema             r  r     r     r     r     r  r
 service            -  r     crud  crud  crud  r  r
 serviceConsumeMap  -  r     r     r     r     r  r
 serviceExposeMap   -  r     r     r     r     r  r
 serviceLink        -  cr    cr    cr    cr    r  cr
+servicesPortRange  -  cru   cru   cru   cru   r  cru
 setServiceLinksInput - r    cr    cr    cr    r  r
 setting            -  r     r     r     r     r  crud
 statsAccess        -  r     r     r     r     r  r
+volume             -  r     crd   crd   crd   r  r
 token              cr -     -     -     -     -  -
 """
 
@@ -62,6 +67,10 @@ DEVIATIONS = {
     "projectMember": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1 offers users a POST that it then refuses
     "acmeCertificate": dict.fromkeys(COLUMNS, "-") | dict.fromkeys(("owner", "member", "restricted"), "c"),  # not in v1
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # not in v1
+    "sharedRegistry": dict.fromkeys(COLUMNS, "-") | {"admin": "crud"},  # not in v1: lent by administrators
+    "catalog": CONTRACT["registry"] | {"member": "r", "restricted": "r", "admin": "crud"},  # not in v1
+    "registryTestInput": CONTRACT["logConfig"],  # not in v1: an account to test at a registry
+    "registryTest": CONTRACT["instance"],  # not in v1: and what the registry said
     "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # not in v1
     "processInstance": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # v1: administrators only; here all members
     "hostEvent": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1: a host's timeline
@@ -73,17 +82,37 @@ DEVIATIONS = {
     "replaceRoleInput": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "admin": "cr"},  # not in v1
     "effectiveAccess": dict.fromkeys(COLUMNS, "r") | {"nobody": "-"},  # not in v1: why somebody may do something
     "imagePull": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: images between hosts
+    "hostImage": CONTRACT["instance"],  # not in v1: the images of hosts
+    **dict.fromkeys(("imageRemoval", "tagImageInput"), CONTRACT["logConfig"] | {"restricted": "r"}),  # not in v1
+    **dict.fromkeys(("imagePrune", "imageDetails"), CONTRACT["statsAccess"]),  # not in v1: read about images
+    "portForwardInput": CONTRACT["containerExec"],  # not in v1: a port of a container through the portal
     "removeImageInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1
     "dockerHealthCheck": CONTRACT["logConfig"],  # not in v1: the engine's own check
     "providerTestInput": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1: tries a directory
     "evacuateInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: how a host is emptied
+    "balancerTraffic": CONTRACT["statsAccess"],  # not in v1: what passes through a balancer
+    "networkPolicyPreview": CONTRACT["statsAccess"],  # not in v1: what another policy would cut off
+    "deployment": CONTRACT["statsAccess"],  # not in v1: what runs where
+    **dict.fromkeys(  # not in v1: revisions on their way into another environment
+        ("promotion", "promotionInput", "refusePromotionInput"), CONTRACT["changeSecretInput"]
+    ),
+    "approvePromotionInput": CONTRACT["changeSecretInput"] | {"restricted": "r"},  # not in v1
+    "promotionPreview": CONTRACT["statsAccess"],  # not in v1
+    "promotionRules": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "owner": "ru", "admin": "ru"},  # not in v1
     "whatIf": CONTRACT["statsAccess"],  # not in v1: what the scheduler would do
+    "adoptionCandidate": CONTRACT["instance"],  # not in v1: what could become a stack
+    "adoptInput": CONTRACT["logConfig"],  # not in v1
+    "adoptionPreview": CONTRACT["instance"],  # not in v1
     "restorableResource": CONTRACT["statsAccess"],  # not in v1: what can be restored
     "restoreInput": CONTRACT["logConfig"],  # not in v1
     "lock": CONTRACT["statsAccess"],  # not in v1: who locked a stack or service
     "lockInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1
+    **dict.fromkeys(("volumeFolder", "prunedVolumes"), CONTRACT["instance"]),  # not in v1: files, and what went
+    "pruneVolumesInput": CONTRACT["logConfig"],  # not in v1: which unused volumes go
     "removalPreview": CONTRACT["statsAccess"],  # not in v1: what a deletion takes along
     "statsHistory": CONTRACT["statsAccess"],  # not in v1: charts of the past
+    "imageUpdatePolicy": CONTRACT["logConfig"],  # not in v1: what is done about newer images
+    "imageUpdate": CONTRACT["instance"],  # not in v1: which images have newer ones
     "upgradeVerdict": CONTRACT["logConfig"],  # not in v1: how upgrades are judged
     **dict.fromkeys(("upgradeFinding", "upgradeJudgement"), CONTRACT["instance"]),  # not in v1: and what was found
     "ulimit": CONTRACT["logConfig"],  # not in v1
@@ -97,7 +126,7 @@ DEVIATIONS = {
     "sessionConfirmInput": CONTRACT["changeSecretInput"],  # not in v1
     "machine": CONTRACT["instance"],  # v1 lets members make and delete them; there are none here
     **dict.fromkeys(  # v1: some of them made and changed; here they are parts of containers and hosts
-        ("port", "mount", "volume", "ipAddress", "storagePool", "physicalHost"), CONTRACT["instance"]
+        ("port", "mount", "ipAddress", "storagePool", "physicalHost"), CONTRACT["instance"]
     ),
     "subscribe": dict.fromkeys(COLUMNS, "r") | {"nobody": "-", "user": "-", "admin": "-"},  # v1: a POST too
     "openMode": dict.fromkeys(COLUMNS, "-") | {"admin": "cr"},  # not in v1
@@ -120,6 +149,8 @@ def actions_of(role: str, name: str, known: set[str]) -> set[str]:
         return set()
     if role == "readonly":
         return known & {"logs"} if name == "container" else set()
-    if role == "restricted":  # locks are not in v1, and their permission is one of owners and members
-        return set() if name == "host" else known - {"lock", "unlock"}
+    if name == "catalog" and role in {"member", "restricted"}:  # owners decide where templates come from
+        return set()
+    if role == "restricted":  # not in v1: what only owners and members may do
+        return set() if name in {"host", "hostImage", "imageRemoval"} else known - {"lock", "unlock", "approve"}
     return known

@@ -50,6 +50,7 @@ class DiscoveryClient:
         start = api.get(url)
         schemas = start.headers["X-API-Schemas"]
         body = start.body if schemas.endswith(url) else api.get(schemas).body
+        self.schemas = str(body["links"]["self"])
         self.types = {each["id"]: each for each in body["data"] if each["type"] == "schema"}
 
     def request(self, method: str, url: str, body: Any = None) -> Any:
@@ -70,6 +71,11 @@ class DiscoveryClient:
 
     def create(self, kind: str, **body: Any) -> DiscoveredResource:
         found: DiscoveredResource = self.request("POST", self._collection(kind, "POST"), body)
+        return found
+
+    def by_id(self, kind: str, key: str) -> DiscoveredResource:
+        assert "GET" in self.types[kind]["resourceMethods"], f"{kind} cannot be read by id"
+        found: DiscoveredResource = self.request("GET", f"{self._collection(kind, 'GET')}/{key}")
         return found
 
     def all(self, kind: str, query: str = "") -> list[DiscoveredResource]:

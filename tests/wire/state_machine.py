@@ -24,9 +24,12 @@ SERVICE_CONTRACT = """
     remove: canceling-rollback canceled-rollback finishing-upgrade -> removing -> removed
 """  # noqa: E501
 # One desired state replaces another: nobody has to wait for the end of a creation or a start before the next change.
-# What is removed can be purged at once, and to go back to a revision is an upgrade.
+# What is removed can be purged at once, and to go back to a revision is an upgrade. An upgrade replaces another one
+# that is not finished: nobody has to take back a mistyped image first.
 SERVICE_WIDER = """
     update: registering activating updating-inactive -> updating-* -> *
+    upgrade: registering activating updating-active updating-inactive -> upgrading -> upgraded
+    upgrade: upgrading upgraded canceled-upgrade -> upgrading -> upgraded
     deactivate: registering -> deactivating -> inactive
     purge: removed -> purging -> purged
 """
@@ -75,6 +78,7 @@ STACK_CONTRACT = """
 # be read as long as it can.
 STACK_WIDER = """
     update: updating-active -> updating-active -> active
+    upgrade: activating updating-active upgrading upgraded canceled-upgrade -> upgrading -> upgraded
     activateservices: active -> active -> active
     activateservices: updating-active -> updating-active -> active
     deactivateservices: active -> active -> active

@@ -18,6 +18,9 @@ from apps.hosts.models import Host, HostEvent
 from apps.hosts.services import host_create, token_ensure
 from apps.network.addresses import Claim, claim_address
 from apps.stacks.models import Service, ServiceLink
+from apps.stacks.promotions.models import Promotion
+from apps.stacks.updates.checks import check_images
+from apps.volumes.models import Volume, VolumeMount
 from tests.vault.issuing import issue
 from tests.wire.api_client import FOREIGN_ENGINE, ApiClient
 
@@ -25,6 +28,7 @@ TENANT_RESOURCES = [each for each in all_resources() if each.listable and each.m
 
 FAR = issue("far.example.org")
 CERTIFICATE = {"name": "far", "cert": FAR.cert, "key": FAR.key_text}
+CATALOG = {"name": "theirs", "url": "https://git.example.com/theirs.git"}
 
 
 @pytest.fixture
@@ -45,8 +49,7 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     mallory.post("dnsservices", {"name": "both", "environmentId": made["id"]})
     mallory.post("loadbalancerservices", {**body, "name": "lb", "launchConfig": {"ports": ["80:80"]}})
     mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
-    for plural, content in (("certificates", CERTIFICATE), ("networkchecks", {})):
-        mallory.post(plural, content)
+    _add_others(mallory)
     job = mallory.post("services", {**body, "name": "job", "schedule": {"cron": "0 3 * * *"}}).body["id"]
     reconcile_until_idle()
     assert mallory.post(f"services/{job}?action=runnow", {}).status < 300
@@ -56,7 +59,7 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     changed = mallory.post(f"environments/{stack['id']}?action=upgrade", {"dockerCompose": "web:\n  image: sim:y\n"})
     assert changed.status < 300
     assert (Service.objects.within([foreign_environment.pk]).count(), ServiceLink.objects.count()) == (7, 1)
-    _claim_address(host)
+    _add_rows(host, mallory)
     session = Session.objects.create(account=people.mallory, digest="d", expires=timezone.now() + timedelta(hours=1))
     found = {"account": wire_id("a", people.mallory.pk), "loginSession": wire_id("ls", session.pk)}
     for each in TENANT_RESOURCES:
@@ -66,9 +69,24 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     return found
 
 
-def _claim_address(host: Host) -> None:
+def _add_others(api: ApiClient) -> None:
+    for plural, content in (("certificates", CERTIFICATE), ("networkchecks", {}), ("catalogs", CATALOG)):
+        api.post(plural, content)
+    registry = api.post("registries", {"serverAddress": "quay.io"}).body["id"]
+    api.post("registrycredentials", {"registryId": registry, "publicValue": "m", "email": "m@example.org"})
+
+
+def _add_rows(host: Host, api: ApiClient) -> None:
+    """What a request makes only with a managed network, or a second environment."""
+    api.post("imageremovals", {"imageIds": api.get("hostimages").ids[:1]})
+    where = host.environment
+    Promotion.all_objects.create(environment=where, name="file", desired="done", docker_compose="web: {}")
+    check_images()
     holder = Container.all_objects.filter(environment=host.environment_id)[0]
     claim_address(Claim(host.environment_id, holder.pk, holder.uuid, host.pk))
+    place = {"environment_id": host.environment_id, "host": host}
+    volume = Volume.all_objects.create(name="far", desired="inactive", state="inactive", **place)
+    VolumeMount.objects.create(environment_id=host.environment_id, volume=volume, container=holder, path="/d")
 
 
 def _requests(api: ApiClient, each: Any, path: str) -> list[tuple[str, str]]:
@@ -92,7 +110,7 @@ def test_a_foreign_resource_is_not_found_by_any_method_action_or_link(
     tried = 0
     for each in TENANT_RESOURCES:
         if each.name not in foreign_ids:
-            assert each.name in {"processInstance", "role"}, each.name
+            assert each.name in {"processInstance", "role", "sharedRegistry"}, each.name
             continue
         plural = each.plural_name.lower()
         for method, path in _requests(caller, each, f"{plural}/{foreign_ids[each.name]}"):

@@ -98,8 +98,8 @@ def test_subscribers_get_v1_types(api_of: Any, lab: Any, people: Any, host: Any)
     made = api_of("bob").inside(lab).post("environments", {"name": "shop"}).body
     environment_update(lab, actor=actor_of_user(people.alice, "api"), description="x")
     actor = actor_of_user(people.bob, "api")
-    stack = render(Stack.KIND, row_number(made["id"]) or 0, actor, "https://portal")
-    project = render(lab.KIND, lab.pk, actor, "https://portal")
+    stack = render(Stack.KIND, row_number(made["id"]) or 0, actor, "https://portal", "v1")
+    project = render(lab.KIND, lab.pk, actor, "https://portal", "v1")
     assert stack is not None
     assert project is not None
     assert (stack["type"], stack["id"]) == ("environment", made["id"])

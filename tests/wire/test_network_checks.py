@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.control.reconcile import reconcile_one
+from apps.core.ids import wire_id
 from apps.environments.models import Environment
 from apps.network.models import NetworkCheck
 from tests.network.joined_hosts import answer, join
@@ -35,3 +36,21 @@ def test_readers_read_and_do_not_run_it(api_of: Any, lab: Environment):
     (found,) = reader.get("networkchecks")["data"]
     assert found["actions"] == {}
     assert reader.post("networkchecks", {}).status in {403, 405}
+
+
+def test_owners_have_the_throughput_between_two_hosts_measured(api_of: Any, lab: Environment):
+    hosts = [join(lab, number) for number in (1, 2)]
+    sent = {"throughputBetween": [wire_id("h", each.pk) for each in hosts]}
+    refused = api_of("bob").inside(lab).post("networkchecks", sent)
+    assert (refused.status, "fills the link" in refused["message"]) == (403, True)
+    owner = api_of("alice").inside(lab)
+    made = owner.post("networkchecks", sent)
+    assert made.status == 201
+    answer(*hosts)
+    reconcile_one("networkCheck", NetworkCheck.all_objects.get().pk)
+    (pair,) = owner.get(f"networkchecks/{made['id']}")["pairs"]
+    assert pair["bitsPerSecond"] == [1e9, 1e9]
+    for ids, why in ((["1h999999", sent["throughputBetween"][0]], "no host"), (sent["throughputBetween"][:1], "two")):
+        wrong = owner.post("networkchecks", {"throughputBetween": ids})
+        assert (wrong.status, wrong["fieldName"]) == (422, "throughputBetween")
+        assert why in wrong["message"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.models import Container
 from apps.control.models import AuditEntry
 from apps.core.errors import Forbidden
 from apps.core.ids import wire_id
@@ -15,6 +17,8 @@ from apps.network.addresses import Claim, claim_address, release_address
 from apps.network.environment_networks import network_of
 from apps.network.models import EnvironmentNetwork
 from apps.network.services import network_update
+from apps.stacks.models import Service, Stack
+from apps.stacks.services import links_set, service_create, stack_create
 
 
 @pytest.fixture
@@ -154,3 +158,102 @@ def test_members_do_not_change_the_policy(api_of: Any, actor_of: Any, lab: Envir
     with pytest.raises(Forbidden):
         network_update(lab, actor=actor_of("bob"), policy="linked")
     assert network_of(lab.pk).policy == "all"
+
+
+# The ports that are chosen
+
+
+def test_the_range_of_ports_is_changed_by_owners_and_shown_with_the_environment(
+    api_of: Any, lab: Environment, key: str
+):
+    sent = {"servicesPortRange": {"startPort": 20000, "endPort": 20999}}
+    assert api_of("bob").inside(lab).put(key, sent).status in {403, 405}
+    changed = api_of("alice").inside(lab).put(key, sent)
+    shown = {"type": "servicesPortRange", "startPort": 20000, "endPort": 20999}
+    assert (changed.status, changed["servicesPortRange"]) == (200, shown)
+    project = f"projects/{wire_id('a', lab.pk)}"
+    assert api_of("alice").get(project)["servicesPortRange"] == shown
+    back = {"servicesPortRange": {"startPort": 49153, "endPort": 65535}}
+    assert api_of("alice").put(project, back)["servicesPortRange"]["startPort"] == 49153
+    assert network_of(lab.pk).port_range == "49153-65535"
+    made = api_of("alice").post("projects", {"name": "edge", **sent})
+    assert (made.status, made["servicesPortRange"]) == (201, shown)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "why"),
+    [
+        (30000, 29000, "the lower end first"),
+        (30000, 30005, "has 6 ports; it needs 16"),
+        (80, 30000, ""),
+        (30000, 70000, ""),
+        ("x", 30000, ""),
+        (None, 30000, ""),
+    ],
+)
+def test_a_range_of_ports_that_cannot_be_is_refused(
+    api_of: Any, lab: Environment, key: str, start: Any, end: Any, why: str
+):
+    sent = {"servicesPortRange": {"startPort": start, "endPort": end}}
+    for answer in (
+        api_of("alice").inside(lab).put(key, sent),
+        api_of("alice").put(f"projects/{wire_id('a', lab.pk)}", sent),
+        api_of("alice").post("projects", {"name": "x", **sent}),
+    ):
+        assert answer.status == 422
+        assert why in (answer["message"] or "")
+    assert network_of(lab.pk).port_range == "49153-65535"
+    assert not Environment.objects.filter(name="x").exists()
+
+
+# What another policy would cut off
+
+
+@pytest.fixture
+def linked(lab: Environment, host: Host, actor_of: Any, run_loop: Any) -> dict[str, Service]:
+    """Three running services: `front` links to `back`, and `other` is in another stack."""
+    made = {}
+    for stack, name in (("shop", "front"), ("shop", "back"), ("tools", "other")):
+        found = Stack.all_objects.filter(name=stack).first()
+        parent = found or stack_create(actor=actor_of("bob"), environment=lab, name=stack)
+        config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
+        made[name] = service_create(
+            actor=actor_of("bob"), stack=parent, name=name, config=config, scale=1, start_on_create=True
+        )
+    links_set(made["front"], [(made["back"], "")], actor=actor_of("bob"))
+    run_loop()
+    for row in Container.all_objects.filter(environment=lab):
+        claim_address(Claim(lab.pk, row.pk, row.uuid, host.pk))
+    return made
+
+
+def test_the_preview_of_a_policy_says_which_connections_it_would_cut(
+    api_of: Any, lab: Environment, key: str, linked: dict[str, Service]
+):
+    api = api_of("rita").inside(lab)
+    link = api.get(key)["links"]["policyPreview"]
+    found = api.get(f"{link}?policy=linked")
+    assert (found["type"], found["defaultPolicyAction"], found["singleContainers"]) == (
+        "networkPolicyPreview",
+        "deny",
+        0,
+    )
+    assert [each["within"] for each in found["policy"]] == ["service", "linked"]
+    cut = {each["name"]: each for each in found["cut"]}
+    assert set(cut) == {"shop/front", "shop/back", "tools/other"}
+    assert [each["name"] for each in cut["shop/back"]["keptFrom"]] == ["shop/front"]
+    assert (cut["shop/back"]["lost"], [each["name"] for each in cut["shop/back"]["lostFrom"]]) == (1, ["tools/other"])
+    assert cut["tools/other"]["serviceId"] == wire_id("s", linked["other"].pk)
+    assert [each["name"] for each in cut["tools/other"]["lostFrom"]] == ["shop/back", "shop/front"]
+    stack = {each["name"]: each["lost"] for each in api.get(f"{link}?policy=stack")["cut"]}
+    assert stack == {"shop/front": 1, "shop/back": 1, "tools/other": 2}
+    assert api.get(f"{link}?policy=all")["cut"] == []
+    assert api.get(link)["cut"] == [], "what is in force cuts nothing more"
+    assert network_of(lab.pk).policy == "all"
+
+
+@pytest.mark.parametrize("query", ["?policy=", "?policy=none", "?policy=all&policy=x"])
+def test_the_preview_of_no_policy_is_refused(api_of: Any, lab: Environment, key: str, query: str):
+    answer = api_of("rita").inside(lab).get(f"{key}/policypreview{query}")
+    assert (answer.status, answer["fieldName"]) == (422, "policy")
+    assert "?policy=linked" in answer["message"]

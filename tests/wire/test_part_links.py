@@ -63,7 +63,8 @@ def test_a_host_leads_to_its_address_machine_and_storage(api: ApiClient, host: H
     assert (machine["type"], machine["id"], machine["actions"]) == ("physicalHost", found["physicalHostId"], {})
     assert api.get(machine["links"]["hosts"]).ids == [found["id"]]
     assert api.get(f"physicalhosts/{found['physicalHostId']}").status == 200
-    assert api.get(found["links"]["storagePools"])["data"] == []
+    [pool] = api.get(found["links"]["storagePools"])["data"]
+    assert (pool["type"], pool["hostId"], pool["driverName"]) == ("storagePool", found["id"], "local")
 
 
 def test_parts_of_foreign_rows_are_not_found(api_of: Any, foreign_environment: Environment, box: Any) -> None:

@@ -11,18 +11,20 @@ from tests.wire.api_client import ApiClient
 SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
     "transitioningProgress uuid assignServiceIpAddress:c createIndex currentScale environmentId:c* externalId:c fqdn "
-    "healthState launchConfig:c lock lostHostPolicy:cu lostHostSeconds:cu metadata:cu publicEndpoints "
-    "retainIp:cu scale:cu scalePolicy:cu schedule:cu secondaryLaunchConfigs:c selectorContainer:cu selectorLink:cu "
-    "startOnCreate:c upgrade upgradeVerdict:cu vip:c"
+    "healthState imageUpdate imageUpdatePolicy:cu launchConfig:c lock lostHostPolicy:cu lostHostSeconds:cu metadata:cu "
+    "publicEndpoints retainIp:cu scale:cu scalePolicy:cu schedule:cu secondaryLaunchConfigs:c selectorContainer:cu "
+    "selectorLink:cu startOnCreate:c upgrade upgradeVerdict:cu vip:c"
 )
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",
+    "adoptionCandidate": "adopt preview",
     "apiKey": "activate deactivate purge remove update",
     "certificate": "remove update",
-    "container": "execute logs purge remove restart start stop unpause update",
+    "container": "execute logs portforward purge remove restart start stop unpause update",
     "dnsService": (
-        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
-        "removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock update upgrade"
+        "activate addservicelink cancelrollback cancelupgrade continueupgrade deactivate finishupgrade lock purge "
+        "remove removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock "
+        "update upgrade upgradeimages"
     ),
     "externalService": (
         "activate cancelrollback cancelupgrade deactivate finishupgrade lock purge remove restart "
@@ -30,25 +32,37 @@ ACTIONS = {
     ),
     "environment": (
         "activateservices addoutputs cancelrollback cancelupgrade deactivateservices exportconfig finishupgrade "
-        "lock previewupgrade purge remove restore returntorevision rollback undo unlock update upgrade"
+        "giveback lock previewpromotion previewupgrade purge remove restore returntorevision rollback undo unlock "
+        "update upgrade"
     ),
     "host": "activate deactivate evacuate purge remove removeimage update",
-    "imagePull": "again",
+    "hostImage": "tag",
+    "catalog": "activate deactivate purge refresh remove update",
+    "imagePull": "again cancel",
+    "imageRemoval": "remove",
+    "imageUpdate": "check",
     "networkCheck": "run",
     "loadBalancerService": (
-        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
-        "removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock update upgrade"
+        "activate addservicelink cancelrollback cancelupgrade continueupgrade deactivate finishupgrade lock purge "
+        "remove removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock "
+        "update upgrade upgradeimages"
     ),
     "loginSession": "confirm",
     "password": "changesecret",
     "secondFactor": "confirm disable enrol renewcodes reset",
     "processInstance": "cancel retry",
     "project": "activate deactivate delete purge remove restore setmembers update",
+    "promotion": "approve refuse undo",
     "registrationToken": "activate deactivate purge remove rotate update",
+    "registry": "activate deactivate purge remove restore test update",
+    "registryCredential": "activate deactivate purge remove update",
     "role": "replace",
+    "storagePool": "prune",
+    "volume": "purge remove",
     "service": (
-        "activate addservicelink cancelrollback cancelupgrade deactivate finishupgrade lock purge remove "
-        "removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock update upgrade"
+        "activate addservicelink cancelrollback cancelupgrade continueupgrade deactivate finishupgrade lock purge "
+        "remove removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock "
+        "update upgrade upgradeimages"
     ),
 }
 

@@ -62,7 +62,8 @@ def test_upgrade_and_finish(api: ApiClient, shop: Any) -> None:
     )
     assert row["previousEnvironment"] == {"WORD": "hunter2-hunter2"}
     assert {"finishupgrade", "rollback", "remove"} <= set(row["actions"])
-    assert not {"upgrade", "cancelupgrade"} & set(row["actions"])
+    assert "upgrade" in row["actions"]  # another file replaces what is not decided
+    assert "cancelupgrade" not in row["actions"]
     assert api.post(f"environments/{row['id']}?action=finishupgrade").status == 202
     row = shop()
     assert (row["state"], row["previousExternalId"]) == ("active", None)
@@ -169,3 +170,33 @@ def test_bad_input_names_its_field_and_changes_nothing(api: ApiClient, shop: Any
 def test_a_revision_that_is_not_there(api: ApiClient, shop: Any) -> None:
     answer = api.post(f"environments/{shop()['id']}?action=returntorevision", {"revision": 7})
     assert (answer.status, answer["fieldName"]) == (422, "revision")
+
+
+def test_an_upgrade_is_forced_and_goes_on_in_the_batches_that_were_sent(
+    api: ApiClient, shop: Any, run_loop: Callable[[], None]
+) -> None:
+    row = shop()
+    containers = {each["id"] for each in api.get("containers?removed_null=1")["data"]}
+    same = {"dockerCompose": BEFORE, "environment": {"WORD": "hunter2-hunter2"}, "services": ["web"]}
+    assert api.post(f"environments/{row['id']}?action=previewupgrade", same)["services"][0]["change"] == "unchanged"
+    forced = {**same, "force": True, "batchSize": 3, "intervalMillis": 700}
+    preview = api.post(f"environments/{row['id']}?action=previewupgrade", forced)
+    (step,) = [each for each in preview["services"] if each["change"] == "upgrade"]
+    assert (step["name"], step["images"]) == ("web", ["bb:local"])
+    assert (step["strategy"]["batchSize"], step["strategy"]["intervalMillis"]) == (3, 700)
+    assert api.post(f"environments/{row['id']}?action=upgrade", forced).status == 202
+    row = shop()
+    assert row["state"] == "upgraded"
+    assert api.post(f"environments/{row['id']}?action=finishupgrade").status == 202
+    assert shop()["state"] == "active"
+    left = {each["id"] for each in api.get("containers?removed_null=1")["data"]}
+    assert len(left) == len(containers) == 2
+    assert len(left & containers) == 1
+
+
+@pytest.mark.parametrize(("field", "value"), [("batchSize", 0), ("batchSize", 10**9), ("intervalMillis", -1)])
+def test_batches_that_are_none_are_refused(api: ApiClient, shop: Any, field: str, value: int) -> None:
+    row = shop()
+    sent = {**body(), field: value}
+    refused = api.post(f"environments/{row['id']}?action=upgrade", sent)
+    assert (refused.status, shop()["state"]) == (422, "active")

@@ -89,8 +89,8 @@ def declare_bells() -> type[Resource]:
 @pytest.fixture(autouse=True)
 def register_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what a test declares."""
-    for name in ("_by_name", "_by_lower_name"):
-        monkeypatch.setattr(register, name, dict(getattr(register, name)))
+    for name in ("by_name", "by_lower_name", "by_declared_name"):
+        monkeypatch.setattr(register._v1, name, dict(getattr(register._v1, name)))
 
 
 @pytest.fixture

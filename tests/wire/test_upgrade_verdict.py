@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts.models import Host
+from apps.stacks.models import Service
 from apps.stacks.verdict.observer import judge_upgrades
 from tests.wire.api_client import ApiClient
 
@@ -84,3 +85,25 @@ def test_the_services_settings_are_changed_and_cleared(api: ApiClient, web: Read
 def test_bad_settings_are_refused_with_their_field(api: ApiClient, web: Read, sent: Any, field: str, code: str) -> None:
     answer = api.put(f"services/{web()['id']}", {"upgradeVerdict": sent})
     assert (answer.status, answer["code"], answer["fieldName"]) == (422, code, field)
+
+
+def test_an_upgrade_that_is_held_goes_on_when_requested(api: ApiClient, web: Read) -> None:
+    assert "continueupgrade" not in web()["actions"]
+    upgrade(api, web())
+    judge_upgrades(timezone.now() + timedelta(seconds=5))
+    row = web()
+    assert row["actions"]["continueupgrade"].endswith("?action=continueupgrade")
+    assert api.post(f"services/{row['id']}?action=continueupgrade", {}).status == 202
+    Service.all_objects.update(next_attempt_at=None)
+    assert web()["upgrade"]["judgement"]["stage"] != "first-batch"
+    again = api.post(f"services/{row['id']}?action=continueupgrade", {})
+    assert (again.status, again["code"]) in {(409, "ActionNotAvailable"), (422, "ActionNotAvailable")}
+
+
+def test_the_judgement_has_what_was_compared_over_time(api: ApiClient, web: Read) -> None:
+    upgrade(api, web())
+    for seconds in (60, 120, 180):
+        judge_upgrades(timezone.now() + timedelta(seconds=seconds))
+    found = web()["upgrade"]["judgement"]["history"]
+    assert {"restarts", "memory"} <= {each["signal"] for each in found}
+    assert all(set(each) == {"signal", "at", "oldValue", "newValue"} for each in found)

@@ -40,7 +40,7 @@ def _rule(methods: str, path: str, body: Body = Body.NONE, *, hijack: bool = Fal
 
 RULES = (
     _rule("GET HEAD", "/_ping"),
-    _rule("GET", "/(?:version|info|events)"),
+    _rule("GET", "/(?:version|info|events|system/df)"),
     _rule("GET", "/(?:containers|images)/json"),
     _rule("POST", "/(?:containers|networks|volumes)/create", Body.JSON),
     _rule("GET", f"/containers/{_ID}/(?:json|logs|stats)"),
@@ -53,10 +53,12 @@ RULES = (
     _rule("GET", f"/exec/{_ID}/json"),
     _rule("POST", f"/exec/{_ID}/start", Body.JSON, hijack=True),
     _rule("POST", f"/exec/{_ID}/resize"),
+    _rule("POST", "/auth", Body.JSON),  # the engine asks a registry whether it knows an account, and keeps nothing
     _rule("POST", "/images/create", Body.ANY),
     _rule("POST", "/images/load", Body.ANY),
     _rule("GET", "/images/get"),
-    _rule("GET", f"/images/{_IMAGE}/(?:json|get)"),
+    _rule("GET", f"/images/{_IMAGE}/(?:json|get|history)"),
+    _rule("POST", f"/images/{_IMAGE}/tag"),
     _rule("DELETE", f"/images/{_IMAGE}"),
     _rule("GET", "/(?:networks|volumes)"),
     _rule("GET DELETE", f"/(?:networks|volumes)/{_ID}"),

@@ -17,6 +17,7 @@ _PACKAGES = {
     "wg": "wireguard-tools",
     "wireguard-go": "wireguard-go",
     "nft": "nftables",
+    "nsenter": "util-linux",
 }
 
 

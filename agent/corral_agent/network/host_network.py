@@ -11,6 +11,7 @@ from pathlib import Path
 
 from corral_agent.network import commands, filters, guests, netlink, plan, wireguard
 from corral_agent.network.commands import CommandFailed, ProgramMissing
+from corral_agent.network.container_mtu import ContainerMtus
 from corral_agent.network.document import NetworkDocument
 from corral_agent.network.filters import Guest
 from corral_agent.network.found import (
@@ -27,6 +28,11 @@ from corral_agent.private_file import write_private
 
 log = logging.getLogger("corral_agent")
 
+_TOO_LARGE = (
+    "{count} containers that run here have a larger MTU than the {mtu} that fits now: longer packets are refused or"
+    " fragmented one by one. Evacuate the host once: its network is made anew when no container is left in it"
+)
+_SHOW_TUNNEL = ("wg", "show", wireguard.DEVICE, "dump")
 _NO_WIREGUARD = (
     "this host has neither WireGuard in its kernel nor the program wireguard-go:"
     " install the package wireguard-go, or switch the encryption of the environment's network off"
@@ -52,6 +58,7 @@ class NetworkDevices:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._guests: frozenset[Guest] | None = None
+        self._mtus = ContainerMtus()
         self.public_key = ""
 
     def find_conflict(self, document: NetworkDocument) -> str:
@@ -83,9 +90,10 @@ class NetworkDevices:
             found = _look(document)
         is_new = _run(plan.plan_port(document, found))
         everybody = self._known_guests()
+        too_large = self._mtus.reduce(document, found, everybody)
         return Outcome(
             conflict=conflict,
-            warning=warning,
+            warning=warning or (_TOO_LARGE.format(count=too_large, mtu=document.mtu) if too_large else ""),
             tunnel=tunnel,
             guests=everybody,
             # Before the port was as it is now, nobody could hear an announcement.
@@ -150,11 +158,11 @@ class NetworkDevices:
         """The device as it is now, and whether it was another one before."""
         if document.wireguard is None:
             return FoundWireGuard(), _run(plan.plan_tunnel_device(document, found))
-        if wireguard.DEVICE not in found.links:
+        before = _read_tunnel(found)
+        if before is None:
             _create_tunnel()
             found = _look(document)
-        show = ("wg", "show", wireguard.DEVICE, "dump")
-        before = wireguard.parse_dump(commands.run(show))
+            before = wireguard.parse_dump(commands.run(_SHOW_TUNNEL))
         steps = wireguard.plan_settings(
             document,
             before,
@@ -164,7 +172,7 @@ class NetworkDevices:
             now=time.time(),
         )
         has_changed = _run(steps + plan.plan_tunnel_device(document, found))
-        return (wireguard.parse_dump(commands.run(show)) if has_changed else before), has_changed
+        return (wireguard.parse_dump(commands.run(_SHOW_TUNNEL)) if has_changed else before), has_changed
 
 
 def _look(document: NetworkDocument) -> Found:
@@ -219,6 +227,25 @@ def _pin(arrived: Collection[Guest]) -> None:
     for guest in sorted(arrived):
         with contextlib.suppress(CommandFailed):  # gone again
             commands.run(("bridge", "fdb", "replace", guest.mac, "dev", guest.port, "master", "static", "sticky"))
+
+
+def _read_tunnel(found: Found) -> FoundWireGuard | None:
+    """The device as it is; None without one, and without one that this agent can speak to.
+
+    wireguard-go is spoken to by a socket in /run. One that an agent of the machine itself has started answers no agent
+    in a container, nor the other way round: its device is removed, which ends it.
+    """
+    device = found.links.get(wireguard.DEVICE)
+    if device is None:
+        return None
+    try:
+        return wireguard.parse_dump(commands.run(_SHOW_TUNNEL))
+    except CommandFailed as error:
+        if device.kind == wireguard.KERNEL_KIND or wireguard.NO_ACCESS not in str(error):
+            raise
+        log.info("network: a wireguard-go of somebody else (%s): its device is made anew", error)
+        commands.run(("ip", "link", "del", wireguard.DEVICE))
+        return None
 
 
 def _create_tunnel() -> None:

@@ -11,11 +11,12 @@ import os
 import socket
 import struct
 
-_GETLINK, _ERROR = 18, 2
+_GETLINK, _GET_NSID, _ERROR = 18, 90, 2
 _REQUEST = 1
 _LINK_GROUP, _ADDRESS_GROUP = 0x1, 0x10
 _IFLA_ADDRESS, _IFLA_TARGET_NETNSID = 1, 46
-_HEADER, _INFO = 16, 16
+_NETNSA_NSID, _NETNSA_FD = 1, 3
+_HEADER, _INFO, _GENERIC = 16, 16, 4
 _BUFFER = 65536
 _TIMEOUT = 2.0
 
@@ -41,12 +42,22 @@ def drain(events: socket.socket) -> None:
 
 def read_peer_mac(index: int, nsid: int) -> str:
     """The MAC address of device `index` in the namespace that this one calls `nsid`; "" if it is gone."""
+    return parse_mac(_ask(_link_request(index, nsid)))
+
+
+def read_namespace_id(descriptor: int) -> int:
+    """What this namespace calls the one that an open file stands for; -1 where it has no number for it."""
+    body = struct.pack("=BxxxHHi", socket.AF_UNSPEC, 8, _NETNSA_FD, descriptor)
+    return parse_namespace_id(_ask(struct.pack("=IHHII", _HEADER + len(body), _GET_NSID, _REQUEST, 1, 0) + body))
+
+
+def _ask(request: bytes) -> bytes:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(_TIMEOUT)
         kernel.bind((0, 0))
-        kernel.send(_link_request(index, nsid))
+        kernel.send(request)
         try:
-            return parse_mac(kernel.recv(_BUFFER))
+            return kernel.recv(_BUFFER)
         except OSError as error:
             raise OSError(error.errno or errno.EIO, f"netlink: {os.strerror(error.errno or errno.EIO)}") from None
 
@@ -58,17 +69,28 @@ def _link_request(index: int, nsid: int) -> bytes:
 
 def parse_mac(message: bytes) -> str:
     """The MAC address in an answer to a request for one device; "" in any other message."""
-    if len(message) < _HEADER + _INFO:
-        return ""
+    return (_attribute(message, _INFO, _IFLA_ADDRESS) or b"").hex(":")
+
+
+def parse_namespace_id(message: bytes) -> int:
+    """The number in an answer to a request for one namespace; -1 in any other message."""
+    found = _attribute(message, _GENERIC, _NETNSA_NSID)
+    return int(struct.unpack("=i", found)[0]) if found is not None and len(found) == 4 else -1
+
+
+def _attribute(message: bytes, info: int, wanted: int) -> bytes | None:
+    """An attribute of a message, which begins after so many bytes of its own; None in a message that has none such."""
+    if len(message) < _HEADER + info:
+        return None
     length, kind = struct.unpack_from("=IH", message)
     if kind == _ERROR:
-        return ""
-    at, end = _HEADER + _INFO, min(length, len(message))
+        return None
+    at, end = _HEADER + info, min(length, len(message))
     while at + 4 <= end:
         size, name = struct.unpack_from("=HH", message, at)
         if size < 4:
-            return ""
-        if name == _IFLA_ADDRESS and at + size <= end:
-            return message[at + 4 : at + size].hex(":")
+            return None
+        if name == wanted and at + size <= end:
+            return message[at + 4 : at + size]
         at += (size + 3) & ~3
-    return ""
+    return None

@@ -20,6 +20,7 @@ from typing import Any
 
 from corral_agent.documents import DocumentRefused
 from corral_agent.network.document import NetworkDocument, parse_document
+from corral_agent.network.preflight_throughput import ThroughputTask, parse_task
 from corral_agent.network.wireguard import DEVICE
 
 ETHER_TYPE = 0x88B5  # IEEE 802, local experiments
@@ -33,11 +34,15 @@ _ETHERNET = 14
 
 @dataclass(frozen=True, slots=True)
 class CheckDocument:
-    """A check to take part in; `key` is known to the environment's hosts alone, and proves who sent a hello."""
+    """A check to take part in; `key` is known to the environment's hosts alone, and proves who sent a hello.
+
+    `throughput` is what this host is to measure besides, None in most checks.
+    """
 
     number: int
     key: bytes
     network: NetworkDocument
+    throughput: ThroughputTask | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -63,7 +68,7 @@ def parse_check(document: Mapping[str, Any]) -> CheckDocument | None:
         raise DocumentRefused("key is not written in hexadecimal digits") from None
     if len(secret) < 16:
         raise DocumentRefused("key is shorter than 16 bytes")
-    return CheckDocument(number, secret, parse_document(document))
+    return CheckDocument(number, secret, parse_document(document), parse_task(document.get("throughput")))
 
 
 @dataclass(frozen=True, slots=True)

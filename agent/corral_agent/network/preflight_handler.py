@@ -13,6 +13,7 @@ from corral_agent.network.commands import CommandFailed
 from corral_agent.network.preflight import CheckDocument, Heard, Hello, parse_check
 from corral_agent.network.preflight_probes import EchoSocket, HelloSocket
 from corral_agent.network.preflight_surroundings import check_names, read_overlapping_routes, read_received
+from corral_agent.network.preflight_throughput import Ends, Measured, measure
 from corral_agent.threads import run_in_thread
 
 log = logging.getLogger("corral_agent")
@@ -50,7 +51,7 @@ class PreflightHandler:
             self._task = asyncio.ensure_future(self._take_part(self._run))
 
     async def _take_part(self, run: CheckRun) -> None:
-        looking = asyncio.ensure_future(run.look_around())
+        beside = [asyncio.ensure_future(each) for each in (run.look_around(), run.measure_throughput())]
         try:
             while run.seconds < _LONGEST:
                 await run.round()
@@ -58,7 +59,8 @@ class PreflightHandler:
                 await asyncio.sleep(_ROUND + len(run.check.network.peers) / _HOSTS_A_SECOND)
             self._report(run, "ended")
         finally:
-            looking.cancel()
+            for each in beside:
+                each.cancel()
             run.close()
 
     def _report(self, run: CheckRun, state: str) -> None:
@@ -89,6 +91,7 @@ class CheckRun:
         self._routes: list[str] = []
         self._names: dict[str, Any] = {}
         self._reason = ""
+        self._throughput: Measured | None = None
         self._hellos, self._echoes = HelloSocket(self._take_hello), EchoSocket(self._take_echo)
 
     @property
@@ -117,6 +120,18 @@ class CheckRun:
                 log.info("preflight: %s", error)
             self._names = await check_names()
             await asyncio.sleep(_LOOK_AGAIN)
+
+    async def measure_throughput(self) -> None:
+        """Measure what the document wants measured, if anything: once, beside the rounds."""
+        task, network = self.check.throughput, self.check.network
+        peer = next((each for each in network.peers if task is not None and each.host == task.host), None)
+        if task is None:
+            return
+        if peer is None or not peer.gateway:
+            self._throughput = Measured(reason="the other host is no part of the network")
+            return
+        ends = Ends(network.gateway, peer.gateway, self.check.key, self.check.number)
+        self._throughput = await run_in_thread(partial(measure, ends, task))
 
     def _note_received(self, received: Mapping[str, int]) -> None:
         for peer in self.check.network.peers:
@@ -149,7 +164,12 @@ class CheckRun:
             "routes": self._routes,
             "names": self._names,
             "peers": peers,
+            **self._throughput_report(),
         }
+
+    def _throughput_report(self) -> dict[str, Any]:
+        task, found = self.check.throughput, self._throughput
+        return {"throughput": {"host": task.host, **found.as_json()}} if task is not None and found is not None else {}
 
     def close(self) -> None:
         """Close the sockets."""

@@ -9,6 +9,8 @@ from corral_agent.network.document import NetworkDocument, Peer
 
 DEVICE = "corral-wg"
 MTU = 1420
+KERNEL_KIND = "wireguard"  # what the kernel calls its own devices of this kind; wireguard-go's are of another
+NO_ACCESS = "Unable to access interface"  # what `wg` says of a device that nobody answers for
 _KEEPALIVE = 25
 HANDSHAKE_STALE = 180.0  # a living peer renews it every 120 s
 

@@ -38,7 +38,13 @@ class SimulatedPreflightHandler:
             "routes": [],
             "names": {"own": True, "upstream": {"192.0.2.53": True}},
             "peers": {peer.host: heard.as_json() for peer in self._check.network.peers},
+            **self._throughput(),
         }
+
+    def _throughput(self) -> dict[str, Any]:
+        """A gigabit a second, where it is to be measured."""
+        task = self._check.throughput if self._check is not None else None
+        return {"throughput": {"host": task.host, "bytes": 125_000_000, "seconds": 1.0, "reason": ""}} if task else {}
 
     async def close(self) -> None:
         """Nothing has to end."""

@@ -200,7 +200,9 @@ def provider_resync(kind: str, *, actor: ActorProtocol) -> int:
     _require_admin(actor)
     provider = provider_by_kind(kind)
     if not provider.accepts_logins or provider.is_on_trial:
-        raise Conflict(_("%(provider)s is off or on trial; switch it on or confirm it first.") % {"provider": provider})
+        raise Conflict(
+            _("%(provider)s is off or on probation; switch it on or confirm it first.") % {"provider": provider}
+        )
     _save_and_record(provider, "resync", actor, {})
     return requeue_provider_accounts(provider)
 

@@ -17,7 +17,7 @@ from apps.api.wire.resource import (
     Data,
     Link,
     Resource,
-    find_resource,
+    counterpart,
 )
 from apps.api.wire.roles import TypeRoles
 from apps.api.wire.serialize import serialize_row
@@ -63,7 +63,7 @@ class AccountResource(Resource):
         Its command line finds the environment that a person names this way.
         """
         rows = self.rows(caller)
-        project = find_resource("project")
+        project = counterpart("project", caller.dialect)
         if project is None or not {"name", "kind"} & set(query_params):
             return rows
         found = [apply_filters(self, rows, query_params)[0]]
@@ -72,12 +72,12 @@ class AccountResource(Resource):
 
     def find_to_read(self, caller: ApiCaller, key: int | str | None) -> Any:
         """An account, or the environment with this number: both have numbers of one row."""
-        project = find_resource("project")
+        project = counterpart("project", caller.dialect)
         return self.find(caller, key) or (project.find(caller, key) if project else None)
 
     def custom_body(self, caller: ApiCaller, row: Any) -> Data | None:
         """An environment as the project it is."""
-        project = find_resource("project")
+        project = counterpart("project", caller.dialect)
         return serialize_row(project, caller, row) if project and isinstance(row, Environment) else None
 
     def create(self, caller: ApiCaller, data: Data) -> User:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.api.resources import launch, parts
+from apps.api.resources import launch, parts, volumes
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.socket_tickets import issue_socket_ticket, stats_ticket_link
 from apps.api.resources.stats_history import stats_history
@@ -23,6 +23,7 @@ from apps.api.wire.resource import (
 from apps.api.wire.roles import OPERATOR_INPUT, TypeRoles
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
+from apps.containers.port_forward import check_port
 from apps.containers.services import container_act, container_create, container_update
 from apps.containers.streams import enforce_shell_policy, shell_verdict
 from apps.core.errors import Forbidden, Invalid
@@ -51,6 +52,14 @@ def _execute(caller: ApiCaller, row: Container, data: Data) -> Data:
     return issue_socket_ticket(caller, row, "exec", "exec/", command=list(data["command"]), tty=data.get("tty"))
 
 
+def _port_forward(caller: ApiCaller, row: Container, data: Data) -> Data:
+    if not (allowed := shell_verdict(caller.actor, row)):
+        raise Forbidden(allowed.reason)
+    enforce_shell_policy(row)
+    answer = issue_socket_ticket(caller, row, "forward", "", port=check_port(data["port"]))
+    return {**answer, "url": answer["url"].removesuffix("/v1/") + "/ws/forward"}
+
+
 def _requested_host(context: RowContext) -> str | None:
     key = context.row.requested_host_id
     return wire_id("h", key) if key else None
@@ -59,6 +68,12 @@ def _requested_host(context: RowContext) -> str | None:
 def _deployment_unit(context: RowContext) -> str | None:
     tags = context.row.tags or {}
     return tags.get("io.rancher.service.deployment.unit")
+
+
+def _container_stats(caller: ApiCaller, row: Container) -> Data:
+    """The ticket of a container's statistics; v1 writes the engine's id of it into the URL."""
+    path = f"containerstats/{row.external_id}" if row.external_id else "containerstats"
+    return issue_socket_ticket(caller, row, "stats", path, "statsAccess")
 
 
 class ContainerExecResource(EmbeddedResource):
@@ -72,6 +87,14 @@ class ContainerExecResource(EmbeddedResource):
         command      array[string] c *
         tty          boolean       c =true ~
     """)
+
+
+class PortForwardInputResource(EmbeddedResource):
+    """Which port of a container a connection is wanted to (not in Rancher's v1)."""
+
+    name = "portForwardInput"
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "exec": "c"})
+    own_fields = parse_fields("port int c * 1..65535")
 
 
 class ContainerLogsResource(EmbeddedResource):
@@ -131,6 +154,7 @@ class ContainerResource(Resource):
         "stop": Action(_stop, "instanceStop", "container"),
         "logs": Action(_logs, "containerLogs", "hostAccess", "logs", frozenset({"running", "stopped", "stopping"})),
         "execute": Action(_execute, "containerExec", "hostAccess", "exec", frozenset({"running"})),
+        "portforward": Action(_port_forward, "portForwardInput", "hostAccess", "exec", frozenset({"running"})),
     }
     links = {
         "account": Link("project", attribute="environment_id"),
@@ -139,10 +163,10 @@ class ContainerResource(Resource):
         "serviceExposeMaps": Link("serviceExposeMap", column="container"),
         "stats": Link(call=stats_ticket_link("stats")),
         "statsHistory": Link(call_with_query=stats_history),
-        "containerStats": Link(call=stats_ticket_link("containerstats")),
+        "containerStats": Link(call=_container_stats),
         "ports": Link(call=parts.ports_of),
-        "mounts": Link(call=parts.mounts_of),
-        "volumes": Link(call=parts.volumes_of),
+        "mounts": Link(call=volumes.mounts_of),
+        "volumes": Link(call=volumes.volumes_of),
         "ipAddresses": Link(call=parts.addresses_of_container),
         "removalPreview": Link(call=preview_link),
     }

@@ -22,7 +22,7 @@ class HostEventResource(Resource):
         hostId    reference[host] r  <host_id
         at        date            r  <at
         learnedAt date            r  <learned_at
-        late      boolean         r  <is_late ~
+        late      boolean         r  ~
         eventKind string          r  <kind
         action    string          r  <action
         subject   string          r  <subject
@@ -30,6 +30,7 @@ class HostEventResource(Resource):
         details   map[json]       r  <details
         sequence  int             r  <seq
     """)
+    computed = {"late": lambda context: context.row.is_late}  # no column, so that nothing can be filtered by it
     links = {"host": Link("host", attribute="host_id")}
 
     def rows(self, caller: ApiCaller) -> Any:

@@ -99,12 +99,13 @@ class HostResource(Resource):
         "statsHistory": Link(call_with_query=stats_history),
         "hostStats": Link(call=stats_ticket_link("hoststats")),
         "containerStats": Link(call=stats_ticket_link("containerstats")),
-        "images": Link(call=images.list_images),
+        "images": Link("hostImage", column="host"),
         "ipAddresses": Link(call=parts.addresses_of_host),
         "physicalHost": Link("physicalHost", attribute="pk"),
         "removalPreview": Link(call=preview_link),
         "whatIf": Link(call_with_query=host_what_if),
-        "storagePools": Link(call=parts.storage_pools_of),
+        "storagePools": Link("storagePool", column="host"),
+        "volumes": Link("volume", column="host"),
     }
 
     def kind_of(self, row: Any) -> str:  # noqa: ARG002 - the base's signature

@@ -1,4 +1,4 @@
-"""`imagePull`: images being pulled or copied to hosts; and the images that hosts have."""
+"""`imagePull`: images being pulled or copied to hosts; and the removal of one name from a host."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import (
     Data,
     Resource,
-    id_prefix_of,
 )
 from apps.api.wire.roles import TypeRoles
 from apps.containers.models import Pull
-from apps.containers.selectors import images_of
-from apps.containers.services import image_copy, image_remove
-from apps.core.errors import Invalid, Problem
-from apps.core.ids import row_number, wire_id
-from apps.drivers.base import EngineError
+from apps.containers.services import image_copy, image_remove, pull_cancel
+from apps.core.errors import Invalid
+from apps.core.ids import row_number
 from apps.hosts.models import Host
 
 
@@ -52,8 +49,10 @@ class ImagePullResource(Resource):
         targets = [_find_host(caller, text, "hostIds") for text in dict.fromkeys(data["hostIds"])]
         return image_copy(actor=caller.actor, source=source, image=data["image"], targets=targets)
 
-    def act(self, caller: ApiCaller, row: Pull, action: str) -> None:  # noqa: ARG002 - the only action is `again`
-        """Copy it again from the same host."""
+    def act(self, caller: ApiCaller, row: Pull, action: str) -> None:
+        """Stop it, or copy it again from the same host."""
+        if action == "cancel":
+            return pull_cancel(row, actor=caller.actor)
         if row.source is None:
             raise Invalid(
                 "sourceHostId",
@@ -61,6 +60,7 @@ class ImagePullResource(Resource):
                 "The image was pulled from a registry; deploy what needs it to pull it again.",
             )
         image_copy(actor=caller.actor, source=row.source, image=row.image, targets=[row.host])
+        return None
 
 
 def _find_host(caller: ApiCaller, text: str, field: str) -> Host:
@@ -69,20 +69,6 @@ def _find_host(caller: ApiCaller, text: str, field: str) -> Host:
     if found is None:
         raise Invalid(field, "InvalidReference", f"There is no host {text[:64]!r} here.")
     return found
-
-
-def list_images(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - the signature of links
-    """The images on a host, as its engine reports them now."""
-    try:
-        found = images_of(row)
-    except EngineError as error:
-        raise Problem(str(error), status=503, code="Service Unavailable") from None
-    host = wire_id(id_prefix_of("host"), row.pk)
-    serialized = [
-        {"type": "hostImage", "id": image.id, "hostId": host, "tags": list(image.tags), "size": image.size}
-        for image in found
-    ]
-    return {"type": "collection", "resourceType": "hostImage", "links": {}, "data": serialized}
 
 
 def remove_image(caller: ApiCaller, row: Host, data: Data) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.api.resources.balancer_traffic import balancer_traffic
 from apps.api.resources.services import ServiceResource, resolve_link
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.resource import Action, Data
+from apps.api.wire.resource import Action, Data, Link
 from apps.api.wire.roles import READ_ONLY, USER_INPUT
 from apps.core.ids import wire_id
 from apps.stacks.balancer.links import names_of_links
@@ -133,6 +134,8 @@ class LoadBalancerServiceResource(ServiceResource):
             _remove_link, _INPUT, states=ServiceResource.custom_actions["removeservicelink"].states, is_change=True
         ),
     }
+
+    links = {**ServiceResource.links, "traffic": Link(call=balancer_traffic)}
 
     def rows(self, caller: ApiCaller) -> Any:
         """Those of this kind."""

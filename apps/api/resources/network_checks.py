@@ -9,9 +9,13 @@ from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import Data, Resource, RowContext
 from apps.api.wire.roles import TypeRoles
+from apps.core.errors import Invalid
+from apps.core.ids import row_number
+from apps.environments.models import Environment
 from apps.environments.selectors import environments_by_id
+from apps.hosts.models import Host
 from apps.network.check_selectors import CheckView, check_views
-from apps.network.check_services import network_check
+from apps.network.check_services import MEASURED_FIELD, network_check
 from apps.network.check_verdicts import CheckFinding
 from apps.network.models import NetworkCheck
 
@@ -40,9 +44,21 @@ def _pairs(context: RowContext) -> list[Data]:
             "roundTripMilliseconds": pair.round_trip,
             "clockDifferenceSeconds": pair.clock,
             "longestPacket": pair.largest or None,
+            "bitsPerSecond": list(pair.throughput) if any(pair.throughput) else None,
         }
         for pair in view.pairs
     ]
+
+
+def _hosts_named(environment: Environment, sent: Sequence[Any]) -> list[Host]:
+    """The hosts with these ids, in their order. Raises `Invalid`."""
+    rows = Host.objects.within([environment.pk]).filter(pk__in=[row_number(each) or 0 for each in sent], removed=None)
+    known = {row.pk: row for row in rows}
+    missing = next((each for each in sent if row_number(each) not in known), None)
+    if missing is not None:
+        why = f"There is no host {str(missing)[:40]!r} in this environment."
+        raise Invalid(MEASURED_FIELD, "InvalidReference", why)
+    return [known[row_number(each) or 0] for each in sent]
 
 
 def _texts(findings: Sequence[CheckFinding]) -> list[str]:
@@ -63,9 +79,11 @@ class NetworkCheckResource(Resource):
         checkedAt   date        r <checked_at
         hosts       array[json] r
         pairs       array[json] r
+        throughputBetween array[reference[host]] c
     """)
     computed = {
         "verdict": lambda context: context.extra.verdict or None,
+        MEASURED_FIELD: lambda _context: None,
         "hosts": _hosts,
         "pairs": _pairs,
     }
@@ -74,9 +92,11 @@ class NetworkCheckResource(Resource):
         """What the hosts of each reported, judged."""
         return check_views(rows)
 
-    def create(self, caller: ApiCaller, data: Data) -> NetworkCheck:  # noqa: ARG002 - there is nothing to choose
-        """Check the hosts now."""
-        return network_check(caller.require_environment(), actor=caller.actor)
+    def create(self, caller: ApiCaller, data: Data) -> NetworkCheck:
+        """Check the hosts now, and measure between two of them where that is wanted."""
+        environment = caller.require_environment()
+        hosts = _hosts_named(environment, data.get(MEASURED_FIELD) or ())
+        return network_check(environment, actor=caller.actor, measured=hosts)
 
     def act(self, caller: ApiCaller, row: NetworkCheck, action: str) -> None:  # noqa: ARG002 - the only action is `run`
         """Check them again."""

@@ -1,4 +1,4 @@
-"""`port`, `mount`, `volume`, `storagePool`, `physicalHost`: what v1 keeps in tables of its own.
+"""`port`, `physicalHost`: what v1 keeps in tables of its own.
 
 Here they are parts of containers and hosts, shown as the links of those show them; only a `physicalHost` is found by
 its id, because a host refers to it.
@@ -38,49 +38,6 @@ class PortResource(EmbeddedResource):
     """)
 
 
-class MountResource(EmbeddedResource):
-    """Where a container has a volume."""
-
-    name = "mount"
-    roles = READ_ONLY
-    own_fields = parse_fields(f"""
-        {_STATE}
-        instanceId  reference[instance] r
-        path        string              r
-        permissions string              r
-        volumeId    reference[volume]   r
-    """)
-
-
-class VolumeResource(EmbeddedResource):
-    """What a container has mounted: a folder of the host, or a volume of its engine."""
-
-    name = "volume"
-    roles = READ_ONLY
-    own_fields = parse_fields(f"""
-        {_STATE}
-        name       string              r
-        driver     string              r
-        externalId string              r
-        instanceId reference[instance] r
-        isHostPath boolean             r
-        uri        string              r
-    """)
-
-
-class StoragePoolResource(EmbeddedResource):
-    """Storage that several hosts share: there is none."""
-
-    name = "storagePool"
-    roles = READ_ONLY
-    own_fields = parse_fields(f"""
-        {_STATE}
-        name       string r
-        driverName string r
-        externalId string r
-    """)
-
-
 class PhysicalHostResource(Resource):
     """The machine that a host's engine runs on: one for each host, read-only."""
 
@@ -94,70 +51,36 @@ class PhysicalHostResource(Resource):
         return []
 
 
-def _collection(kind: str, items: Iterable[Data]) -> Data:
+def collection_of(kind: str, items: Iterable[Data]) -> Data:
+    """Parts of one kind as a collection."""
     data = [{"type": kind, "baseType": kind, "links": {}, "actions": {}, "state": "active", **item} for item in items]
     return {"type": "collection", "resourceType": kind, "links": {}, "createTypes": {}, "actions": {}, "data": data}
 
 
-def _part_id(kind: str, owner: Any, number: int) -> str:
+def part_id(kind: str, owner: Any, number: int) -> str:
     """The id of a part of a row: different for each of them, and the same as long as the row does not change."""
     return f"{wire_id(id_prefix_of(kind), owner.pk)}-{number}"
 
 
-def _parts(row: Container, what: str) -> Iterable[tuple[int, Data]]:
+def parts_of(row: Container, what: str) -> Iterable[tuple[int, Data]]:
+    """What the engine reported of a container, numbered from 1."""
     return enumerate(row.engine_state.get(what) or (), 1)
 
 
 def ports_of(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
     """The ports of a container, as its engine reported them."""
-    return _collection(
+    return collection_of(
         "port",
         (
             {
-                "id": _part_id("port", row, number),
+                "id": part_id("port", row, number),
                 "instanceId": wire_id("i", row.pk),
                 "bindAddress": port.get("address") or None,
                 "privatePort": port["private"],
                 "publicPort": port.get("public"),
                 "protocol": port["protocol"],
             }
-            for number, port in _parts(row, "ports")
-        ),
-    )
-
-
-def mounts_of(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
-    """Where a container has its volumes."""
-    return _collection(
-        "mount",
-        (
-            {
-                "id": _part_id("mount", row, number),
-                "instanceId": wire_id("i", row.pk),
-                "volumeId": _part_id("volume", row, number),
-                "path": mount["target"],
-                "permissions": "rw" if mount["writable"] else "ro",
-            }
-            for number, mount in _parts(row, "mounts")
-        ),
-    )
-
-
-def volumes_of(caller: ApiCaller, row: Container) -> Data:  # noqa: ARG001 - the signature of links
-    """The volumes and host folders that a container has mounted."""
-    return _collection(
-        "volume",
-        (
-            {
-                "id": _part_id("volume", row, number),
-                "instanceId": wire_id("i", row.pk),
-                "name": mount.get("name") or mount["source"] or mount["target"],
-                "driver": "local",
-                "externalId": mount.get("name") or None,
-                "isHostPath": mount["kind"] == "bind",
-                "uri": f"file://{mount['source']}" if mount["source"] else None,
-            }
-            for number, mount in _parts(row, "mounts")
+            for number, port in parts_of(row, "ports")
         ),
     )
 
@@ -166,21 +89,16 @@ def addresses_of_container(caller: ApiCaller, row: Container) -> Data:
     """The address of a container: in the managed network, where it is found by its id too, or on its host."""
     held = address_of_container(row.pk)
     if held is None:
-        on_host = {"id": _part_id("ipAddress", row, 1), "address": row.address, "role": "primary"}
-        return _collection("ipAddress", [on_host] if row.address else [])
+        on_host = {"id": part_id("ipAddress", row, 1), "address": row.address, "role": "primary"}
+        return collection_of("ipAddress", [on_host] if row.address else [])
     key, network = wire_id("ia", held.pk), wire_id("n", held.environment_id)
     found = {"id": key, "address": held.address, "role": "primary", "networkId": network}
     links = {"self": caller.url("ipaddresses", key), "network": caller.url("networks", network)}
-    return _collection("ipAddress", [{**found, "instanceId": wire_id("i", row.pk), "links": links}])
+    return collection_of("ipAddress", [{**found, "instanceId": wire_id("i", row.pk), "links": links}])
 
 
 def addresses_of_host(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - the signature of links
     """The one address under which a host's published ports are reached."""
     # Rows of two tables must not share an id.
-    found = {"id": f"{_part_id('ipAddress', row, 1)}-host", "address": address_of(row), "role": "primary"}
-    return _collection("ipAddress", [found])
-
-
-def storage_pools_of(caller: ApiCaller, row: Host) -> Data:  # noqa: ARG001 - the signature of links
-    """None: every host has its own storage only."""
-    return _collection("storagePool", [])
+    found = {"id": f"{part_id('ipAddress', row, 1)}-host", "address": address_of(row), "role": "primary"}
+    return collection_of("ipAddress", [found])

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
+
 from apps.accounts.identity_kinds import LOCAL_IDENTITY_KIND, provider_identity_kinds
 from apps.api.resources.deleted_resources import deleted_resources
 from apps.api.resources.effective_access import access_of_environment
+from apps.api.resources.host_images import prune_preview_of
+from apps.api.resources.port_ranges import read_range, write_range
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.socket_tickets import issue_socket_ticket
 from apps.api.wire.context import ApiCaller
@@ -22,6 +26,7 @@ from apps.api.wire.resource import (
     Resource,
 )
 from apps.api.wire.roles import READ_ONLY, TypeRoles
+from apps.core.errors import Invalid
 from apps.core.ids import wire_id
 from apps.environments.access import Verdict, verdict
 from apps.environments.models import Environment, Member, Role
@@ -32,6 +37,8 @@ from apps.environments.services import (
     environment_update,
     members_set,
 )
+from apps.network.port_range import DEFAULT_PORT_RANGE
+from apps.network.services import network_update
 
 
 def _set_members(caller: ApiCaller, row: Environment, data: Data) -> Data:
@@ -61,6 +68,17 @@ def _delete(caller: ApiCaller, row: Environment, _data: Data) -> None:
     environment_act(row, "remove", actor=caller.actor)
 
 
+_ABSENT = ("kubernetes", "mesos", "publicDns", "swarm", "virtualMachine")
+
+
+def _refuse_absent(data: Data) -> None:
+    """Refuse what an environment cannot have here; false, which v1's clients send, is what it has."""
+    for name in _ABSENT:
+        if data.get(name):
+            why = f"An environment here has containers on Docker engines and no {name}; send false or leave it out."
+            raise Invalid(name, "InvalidOption", why)
+
+
 class SetProjectMembersInputResource(EmbeddedResource):
     """The members that replace an environment's member list."""
 
@@ -81,11 +99,12 @@ class ProjectResource(Resource):
         members        array[projectMember] c
         subnet         string               c   1..64
         encryption     enum                 c   :wireguard|none
-        kubernetes     boolean              r   =false ~
-        mesos          boolean              r   =false ~
-        swarm          boolean              r   =false ~
-        publicDns      boolean              r   =false ~
-        virtualMachine boolean              r   =false ~
+        servicesPortRange servicesPortRange cu
+        kubernetes     boolean              cu  =false ~
+        mesos          boolean              cu  =false ~
+        swarm          boolean              cu  =false ~
+        publicDns      boolean              cu  =false ~
+        virtualMachine boolean              cu  =false ~
     """)
     omitted_fields = frozenset({"accountId"})
     custom_actions = {
@@ -107,11 +126,16 @@ class ProjectResource(Resource):
         "certificates": Link("certificate", column="environment"),
         "network": Link("network", attribute="pk"),
         "removalPreview": Link(call=preview_link),
+        "hostImages": Link("hostImage", column="environment"),
+        "imagePrune": Link(call_with_query=prune_preview_of),
     }
     computed = {
         "members": lambda _context: None,
         "subnet": lambda context: getattr(getattr(context.row, "network", None), "subnet", None),
         "encryption": lambda context: getattr(getattr(context.row, "network", None), "encryption", None),
+        "servicesPortRange": lambda context: write_range(
+            getattr(getattr(context.row, "network", None), "port_range", DEFAULT_PORT_RANGE)
+        ),
     }
 
     def rows(self, caller: ApiCaller) -> Any:
@@ -127,13 +151,21 @@ class ProjectResource(Resource):
 
     def create(self, caller: ApiCaller, data: Data) -> Environment:
         """Create an environment."""
+        _refuse_absent(data)
         named = pick(data, description="description", members="members")
         network = pick(data, subnet="subnet", encryption="encryption")
+        if (ports := read_range(data.get("servicesPortRange"))) is not None:
+            network["port_range"] = ports
         return environment_create(actor=caller.actor, name=data.get("name"), options=network, **named)
 
     def update(self, caller: ApiCaller, row: Environment, data: Data) -> None:
-        """Rename or describe it."""
-        environment_update(row, actor=caller.actor, **pick(data, name="name", description="description"))
+        """Rename or describe it, or let its published ports get other numbers."""
+        _refuse_absent(data)
+        ports = read_range(data.get("servicesPortRange"))
+        with transaction.atomic():
+            environment_update(row, actor=caller.actor, **pick(data, name="name", description="description"))
+            if ports is not None:
+                network_update(row, actor=caller.actor, port_range=ports)
 
     def act(self, caller: ApiCaller, row: Environment, action: str) -> None:
         """Activate, deactivate, remove, purge, restore."""

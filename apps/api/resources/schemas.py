@@ -43,7 +43,7 @@ class SchemaResource(Resource):
 
     def find(self, caller: ApiCaller, key: int | str | None) -> Any:
         """The schema of this name."""
-        found = find_resource(key) if isinstance(key, str) else None
+        found = find_resource(key, caller.dialect) if isinstance(key, str) else None
         return found if found in visible_resources(caller) else None
 
     def custom_body(self, caller: ApiCaller, row: Any) -> Data:

@@ -56,6 +56,12 @@ def _sees_values(context: RowContext) -> bool:
     return sees_values(context, "service.environment_id")
 
 
+def _verdict(row: ServiceRevision) -> Data | None:
+    """How the service's upgrades are judged, or were until another revision took its place."""
+    source = row.service if row.number == row.service.revision else row
+    return source.verdict_settings or None
+
+
 class ServiceRevisionResource(Resource):
     """What the containers of a service were to be made from at one time: immutable, numbered from 1."""
 
@@ -78,6 +84,7 @@ class ServiceRevisionResource(Resource):
         transitioning         enum               r ~ :yes|no|error
         transitioningMessage  string             r
         transitioningProgress int                r
+        upgradeVerdict        upgradeVerdict     r
         via                   string             r <via
     """)
     computed = {
@@ -86,6 +93,7 @@ class ServiceRevisionResource(Resource):
         "current": lambda context: context.row.number == context.row.service.revision,
         "launchConfig": _config,
         "secondaryLaunchConfigs": _sidekicks,
+        "upgradeVerdict": lambda context: _verdict(context.row),
     }
     links = {"service": Link("service", attribute="service_id")}
 

@@ -18,10 +18,12 @@ from apps.core.errors import Invalid
 from apps.core.ids import row_number, wire_id
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.handover_services import AT, HandoverStrategy, service_hand_over
-from apps.stacks.models import Service, ServiceRevision, UpgradeObservation
+from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.readiness import seconds_in
 from apps.stacks.service_options import BALANCER, config_of_kind
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.verdict.continuing import service_continue_upgrade
+from apps.stacks.verdict.observation import UpgradeObservation
 
 _AT = "inServiceStrategy."
 
@@ -118,6 +120,11 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
         is_whole=is_whole,
         balancer=_settings(row, primary) if primary else None,
     )
+
+
+def continue_upgrade(caller: ApiCaller, row: Service, _data: Data) -> None:
+    """Have an upgrade go on that waits for the verdict on its first batch."""
+    service_continue_upgrade(row, actor=caller.actor)
 
 
 def _settings(row: Service, sent: Mapping[str, Any]) -> BalancerSettings | None:

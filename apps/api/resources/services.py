@@ -9,6 +9,7 @@ from typing import Any
 from apps.api.resources import launch, service_restarts, service_revisions, service_upgrades
 from apps.api.resources.balancer_settings import read_settings
 from apps.api.resources.deleted_resources import RESTORE
+from apps.api.resources.image_updates import apply_updates
 from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.removal_previews import preview_service_link
@@ -25,6 +26,7 @@ from apps.api.wire.resource import (
     Data,
     Link,
     Resource,
+    counterpart,
     find_resource,
 )
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY, USER_INPUT, TypeRoles
@@ -35,7 +37,7 @@ from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import SERVICE
 from apps.stacks.lost_host_policy import policy_name
-from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack, UpgradeObservation
+from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack
 from apps.stacks.names.values import service_fqdn
 from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.selectors import health_of, service_views
@@ -60,6 +62,11 @@ from apps.stacks.services import (
 )
 from apps.stacks.sidekicks import UnitConfig
 from apps.stacks.undo import is_undoable
+from apps.stacks.updates.selectors import update_states
+from apps.stacks.verdict.continuing import ACTION as CONTINUE
+from apps.stacks.verdict.continuing import STATES as CONTINUE_STATES
+from apps.stacks.verdict.continuing import is_judged_now
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.observer import observations_of
 
 # Links are no part of what is upgraded, and rancher-compose sets them while a service waits for its upgrade's end.
@@ -167,6 +174,8 @@ class ServiceResource(Resource):
         externalId             string                       c  <external_id 0..255
         fqdn                   string                       r
         healthState            string                       r
+        imageUpdate            enum                         r  :newer|current|unknown
+        imageUpdatePolicy      imageUpdatePolicy            cu <update_policy ?
         kind                   string                       r  <kind
         launchConfig           launchConfig                 c
         lock                   lock                         r
@@ -191,6 +200,8 @@ class ServiceResource(Resource):
         "currentScale": lambda context: len(context.extra["view"].containers),
         "fqdn": lambda context: service_fqdn(context.row.name, context.row.stack.name),
         "healthState": lambda context: wire_health(health_of(context.row)),
+        "imageUpdate": lambda context: context.extra["update"],
+        "imageUpdatePolicy": lambda context: context.row.update_policy or None,
         "launchConfig": lambda context: context.extra["config"],
         "lock": serialize_lock,
         "lostHostPolicy": lambda context: policy_name(context.row.lost_after),
@@ -205,6 +216,7 @@ class ServiceResource(Resource):
         "vip": lambda context: context.row.address_settings.get("vip") or None,
     }
     custom_actions = {
+        CONTINUE: Action(service_upgrades.continue_upgrade, states=CONTINUE_STATES, is_change=True),
         "setservicelinks": Action(_set_links, "setServiceLinksInput", states=_LINKABLE, is_change=True),
         "addservicelink": Action(_link_action(link_add), "addRemoveServiceLinkInput", states=_LINKABLE, is_change=True),
         "lock": LOCK,
@@ -212,6 +224,7 @@ class ServiceResource(Resource):
         "undo": UNDO,
         "unlock": UNLOCK,
         "upgrade": Action(service_upgrades.upgrade, "serviceUpgrade"),
+        "upgradeimages": Action(apply_updates, states=SERVICE.transitions["upgrade"].start, is_change=True),
         "restart": Action(service_restarts.restart, "serviceRestart"),
         "returntorevision": Action(
             service_revisions.return_to_revision,
@@ -232,13 +245,14 @@ class ServiceResource(Resource):
         "consumedbyservices": Link("service", column="links__target"),
         "removalPreview": Link(call_with_query=preview_service_link),
         "whatIf": Link(call_with_query=service_what_if),
+        "imageUpdates": Link("imageUpdate", column="service"),
         "revisions": Link("serviceRevision", column="service"),
         "runs": Link("serviceRun", column="service"),
     }
 
     def of_row(self, row: Any) -> Resource:
         """The type of the service's kind."""
-        return find_resource(row.kind) or self
+        return counterpart(row.kind, self.dialect) or self
 
     def kind_of(self, row: Any) -> str:
         """The service's kind."""
@@ -252,12 +266,14 @@ class ServiceResource(Resource):
         """The containers, links and launch configuration of each."""
         views = {view.service.pk: view for view in service_views(rows)}
         previous, observations = service_upgrades.previous_configs(rows), observations_of(rows)
+        updates = update_states(rows)
         values_visible = {
             key: "values" in caller.actor.permissions(key) for key in {row.environment_id for row in rows}
         }
         return {
             row.pk: {
                 "view": views[row.pk],
+                "update": updates.get(row.pk),
                 **_configs(
                     row,
                     previous.get(row.pk),
@@ -283,7 +299,7 @@ class ServiceResource(Resource):
             external_id="externalId",
         )
         more["scale_policy"] = data.get("scalePolicy")
-        more["verdict_settings"] = data.get("upgradeVerdict")
+        more["verdict_settings"], more["update_policy"] = data.get("upgradeVerdict"), data.get("imageUpdatePolicy")
         more["schedule"] = data.get("schedule")
         more["lost_host"] = (data.get("lostHostPolicy"), data.get("lostHostSeconds"))
         kind = self._kind_to_create(data)
@@ -308,8 +324,8 @@ class ServiceResource(Resource):
         options = read_options(self.name, data, row.options)
         if "scalePolicy" in data:
             data["scale_policy"] = data.pop("scalePolicy")
-        if "upgradeVerdict" in data:
-            data["verdict_settings"] = data.pop("upgradeVerdict")
+        for name, column in (("upgradeVerdict", "verdict_settings"), ("imageUpdatePolicy", "update_policy")):
+            data |= {column: data.pop(name)} if name in data else {}
         more = {"undo_seconds": undo_seconds(caller), **data}
         service_update(row, actor=caller.actor, lost_host=lost, options=options, **more)
 
@@ -318,8 +334,8 @@ class ServiceResource(Resource):
         service_act(row, action, actor=caller.actor, undo_seconds=undo_seconds(caller))
 
     def is_offered(self, row: Service, action: str) -> bool:
-        """Undoing only while there is something to undo."""
-        return super().is_offered(row, action) and (action != "undo" or is_undoable(row))
+        """Undoing only while there is something to undo, and continuing while a verdict may be waited for."""
+        return {"undo": is_undoable, CONTINUE: is_judged_now}.get(action, lambda _row: True)(row)
 
     def verdict(self, caller: ApiCaller, row: Service, action: str) -> Verdict:
         """The same, where locks have a say in locking too."""

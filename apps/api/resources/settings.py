@@ -14,12 +14,13 @@ from apps.api.wire.resource import Data, Resource
 from apps.api.wire.roles import TypeRoles
 from apps.core.defaults import DEFAULTS
 from apps.core.models import Setting
+from apps.core.redact import BLANK
 from apps.core.services import setting_reset, setting_write
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSetting:
-    """A setting's effective value."""
+    """A setting's effective value; that of a secret one stays unknown."""
 
     name: str
     value: str | None
@@ -34,7 +35,18 @@ class EffectiveSetting:
 def _load_settings(*, everything: bool) -> dict[str, EffectiveSetting]:
     names = [name for name, default in DEFAULTS.items() if everything or default.public]
     stored: Mapping[str, str] = dict(Setting.objects.filter(name__in=names).values_list("name", "value"))
-    return {name: EffectiveSetting(name, stored.get(name, DEFAULTS[name].value), name in stored) for name in names}
+    return {
+        name: EffectiveSetting(name, _shown(name, stored.get(name, DEFAULTS[name].value)), name in stored)
+        for name in names
+    }
+
+
+def _shown(name: str, value: str) -> str | None:
+    return None if _is_secret(name) else value
+
+
+def _is_secret(name: object) -> bool:
+    return isinstance(name, str) and name in DEFAULTS and DEFAULTS[name].secret
 
 
 class SettingResource(Resource):
@@ -57,7 +69,7 @@ class SettingResource(Resource):
 
     def list_rows(self, caller: ApiCaller, query_params: QueryDict) -> list[EffectiveSetting]:
         """All for administrators, else the public ones."""
-        everything = caller.actor.is_admin and query_params.get("all") != "false"
+        everything = caller.actor.is_admin and query_params.get("all", "").lower() != "false"
         found = _load_settings(everything=everything)
         return [found[name] for name in query_params.getlist("name") or sorted(found) if name in found]
 
@@ -81,4 +93,9 @@ class SettingResource(Resource):
 
     def _write(self, caller: ApiCaller, name: str, value: str) -> EffectiveSetting:
         setting_write(name, value, actor=caller.actor)
-        return EffectiveSetting(name, value, stored=True)
+        return EffectiveSetting(name, _shown(name, value), stored=True)
+
+    def auditable(self, row: EffectiveSetting | None, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The request without the value of a secret setting."""
+        name = row.name if row is not None else body.get("name")
+        return {**body, "value": BLANK} if "value" in body and (name is None or _is_secret(name)) else dict(body)

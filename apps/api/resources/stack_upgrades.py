@@ -11,19 +11,24 @@ from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
+from apps.catalog.launching import with_version
 from apps.core.errors import Invalid
 from apps.stacks.bundle_import import files_of_bundle
 from apps.stacks.models import Stack
 from apps.stacks.revision_diff import FieldChange
+from apps.stacks.service_options import has_containers
 from apps.stacks.stack_draft import ServiceStep, StackDraft, StackFiles
 from apps.stacks.stack_history import StackRevision
+from apps.stacks.stack_plan import ServiceChange
 from apps.stacks.stack_upgrade import preview_return, preview_upgrade, stack_return_to, stack_upgrade
 
 
 class EnvironmentUpgradeResource(EmbeddedResource):
     """What a stack is to become; what is not sent stays. All but the first four are not in v1.
 
+    An `externalId` of a catalog without files is that version of the stack's template; `environment` has the answers.
     `bundle` takes the place of the two files: a zip or tar in base64. `services` leaves all but these as they are.
+    `batchSize` and `intervalMillis` come before what the file says; `force` replaces unchanged containers, too.
     """
 
     name = "environmentUpgrade"
@@ -38,6 +43,9 @@ class EnvironmentUpgradeResource(EmbeddedResource):
         removeMissing  boolean     c =false
         bundle         string      c 0..2800000
         services       array[string] c
+        batchSize      int c 1..
+        intervalMillis int c 0..
+        force          boolean c =false
     """)
 
 
@@ -67,7 +75,7 @@ class ReturnStackToRevisionInputResource(EmbeddedResource):
     """)
 
 
-def _files(data: Data) -> StackFiles:
+def _files(caller: ApiCaller, row: Stack, data: Data) -> StackFiles:
     files = StackFiles(
         docker_compose=data.get("dockerCompose"),
         rancher_compose=data.get("rancherCompose"),
@@ -77,8 +85,12 @@ def _files(data: Data) -> StackFiles:
         based_on=data.get("basedOn") or "",
         note=data.get("note") or "",
         only=tuple(data.get("services") or ()),
+        strategy={name: data[name] for name in ("batchSize", "intervalMillis") if data.get(name) is not None},
+        force=bool(data.get("force")),
     )
-    return files_of_bundle(decode_bundle(data["bundle"]), files) if data.get("bundle") else files
+    if data.get("bundle"):
+        return files_of_bundle(decode_bundle(data["bundle"]), files)
+    return with_version(row, files, actor=caller.actor)
 
 
 def decode_bundle(text: str) -> bytes:
@@ -91,24 +103,25 @@ def decode_bundle(text: str) -> bytes:
 
 def upgrade(caller: ApiCaller, row: Stack, data: Data) -> None:
     """Upgrade the stack to what the files of the body say. Raises `Invalid`."""
-    stack_upgrade(row, _files(data), actor=caller.actor)
+    stack_upgrade(row, _files(caller, row, data), actor=caller.actor)
 
 
 def preview(caller: ApiCaller, row: Stack, data: Data) -> Data:
     """Answer what the upgrade would do; nothing is changed."""
-    return _serialize(preview_upgrade(row, _files(data), actor=caller.actor))
+    return serialize_draft(preview_upgrade(row, _files(caller, row, data), actor=caller.actor))
 
 
 def return_to_revision(caller: ApiCaller, row: Stack, data: Data) -> Data | None:
     """Upgrade the stack to what its revision was, or answer what that would do. Raises `Invalid`."""
     if data.get("preview"):
-        return _serialize(preview_return(row, data["revision"], actor=caller.actor))
+        return serialize_draft(preview_return(row, data["revision"], actor=caller.actor))
     more = {"note": data.get("note") or "", "based_on": data.get("basedOn") or ""}
     stack_return_to(row, data["revision"], actor=caller.actor, **more)
     return None
 
 
-def _serialize(draft: StackDraft) -> Data:
+def serialize_draft(draft: StackDraft) -> Data:
+    """What an upgrade would do, as a `stackUpgradePreview`."""
     return {
         "type": "stackUpgradePreview",
         "links": {},
@@ -129,7 +142,18 @@ def _serialize_step(step: ServiceStep) -> Data:
         "problem": change.problem or None,
         "starts": step.starts,
         "strategy": dict(upgrade.settings) if upgrade is not None else None,
+        **_what_is_pulled(change),
     }
+
+
+def _what_is_pulled(change: ServiceChange) -> Data:
+    """The images of the service as it is to be, and the labels that say which hosts it may be on."""
+    after = change.after
+    if after is None or not has_containers(after.options.kind, after.unit.primary.image):
+        return {"images": [], "labels": {}}
+    unit = after.unit
+    images = dict.fromkeys([unit.primary.image, *(each.config.image for each in unit.sidekicks)])
+    return {"images": list(images), "labels": dict(unit.primary.labels)}
 
 
 def serialize_difference(each: FieldChange) -> Data:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.adoption.services import give_back
 from apps.api.resources import stack_upgrades
 from apps.api.resources.deleted_resources import RESTORE
 from apps.api.resources.locks import LOCK, UNLOCK, serialize_lock, with_lock_state
+from apps.api.resources.promotions import preview_of_stack
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.secret_values import if_values_visible
 from apps.api.resources.undoing import UNDO, undo_seconds
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.dialect import V1
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.input import pick
@@ -23,12 +26,13 @@ from apps.api.wire.resource import (
     RowContext,
 )
 from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
+from apps.catalog.launching import StackOptions, launch_by_id, version_meant
 from apps.core.ids import row_number
 from apps.environments.access import Verdict
 from apps.stacks.bundle_import import stack_create_from_bundle
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import STACK
-from apps.stacks.models import Service, Stack
+from apps.stacks.models import GIVE_BACK, Service, Stack
 from apps.stacks.selectors import health_of_stack, stack_export
 from apps.stacks.services import (
     stack_create,
@@ -51,7 +55,7 @@ def _services_action(action: str) -> Any:
 
 def _export(caller: ApiCaller, row: Stack, data: Data) -> Data:
     wanted = [row_number(text) or 0 for text in data.get("serviceIds", ())]
-    docker, rancher = stack_export(caller.actor, row, wanted, first_form=True)
+    docker, rancher = stack_export(caller.actor, row, wanted, first_form=caller.dialect is V1)
     return {
         "type": "composeConfig",
         "links": {},
@@ -157,6 +161,7 @@ class StackResource(Resource):
             "stackUpgradePreview",
             states=STACK.transitions["upgrade"].start,
         ),
+        "previewpromotion": Action(preview_of_stack, "promotionInput", "promotionPreview", "values"),
         "returntorevision": Action(
             stack_upgrades.return_to_revision,
             "returnStackToRevisionInput",
@@ -201,9 +206,24 @@ class StackResource(Resource):
             start_on_create="startOnCreate",
         )
         more |= {"actor": caller.actor, "environment": caller.require_environment(), "name": data["name"]}
+        if (launched := self._launch(caller, data)) is not None:
+            return launched
         if not data.get("bundle"):
             return stack_create(**more)
         return stack_create_from_bundle(stack_upgrades.decode_bundle(data["bundle"]), **more)
+
+    def _launch(self, caller: ApiCaller, data: Data) -> Stack | None:
+        """The stack of a catalog's version that `externalId` names, `environment` being its answers; None without."""
+        environment = caller.require_environment()
+        files = data.get("dockerCompose") or data.get("bundle") or ""
+        wanted = version_meant(caller.actor, environment.pk, data.get("externalId") or "", files)
+        if wanted is None:
+            return None
+        options = StackOptions(data["name"], data.get("description") or "", start=bool(data.get("startOnCreate")))
+        answers = data.get("environment") or {}
+        return launch_by_id(
+            actor=caller.actor, environment=environment, wanted=wanted, options=options, answers=answers
+        )
 
     def update(self, caller: ApiCaller, row: Stack, data: Data) -> None:
         """Change name, description, outputs or external id."""
@@ -211,7 +231,10 @@ class StackResource(Resource):
         stack_update(row, actor=caller.actor, **named)
 
     def act(self, caller: ApiCaller, row: Stack, action: str) -> None:
-        """Remove, purge; finish, cancel or roll back an upgrade."""
+        """Remove, purge, give back; finish, cancel or roll back an upgrade."""
+        if action == GIVE_BACK:
+            give_back(row, actor=caller.actor)
+            return
         stack_act(row, action, actor=caller.actor, undo_seconds=undo_seconds(caller))
 
     def is_offered(self, row: Stack, action: str) -> bool:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
-from apps.stacks.models import UpgradeObservation
+from apps.stacks.verdict.history import samples_of
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.observer import seconds_to_verdict
 
 
@@ -51,6 +52,7 @@ class UpgradeJudgementResource(EmbeddedResource):
     roles = READ_ONLY
     own_fields = parse_fields("""
         findings    array[upgradeFinding] r
+        history     array[json]           r
         outcome     enum                  r :stopped|rolling-back|rolled-back|finished|asked|by-hand
         secondsLeft int                   r
         stage       enum                  r :first-batch|rest|all
@@ -67,12 +69,22 @@ def serialize_judgement(observation: UpgradeObservation | None) -> Mapping[str, 
     return {
         "type": "upgradeJudgement",
         "findings": [_serialize_finding(each) for each in observation.evidence.get("findings", ())],
+        "history": _serialize_history(observation),
         "outcome": observation.outcome or None,
         "secondsLeft": None if left is None else round(left),
         "stage": observation.stage,
         "summary": observation.summary or None,
         "verdict": observation.verdict or "watching",
     }
+
+
+def _serialize_history(observation: UpgradeObservation) -> list[dict[str, Any]]:
+    """What the console draws: of each signal when, and what the old and the new containers had then."""
+    return [
+        {"signal": signal, "at": each.at, "oldValue": each.old, "newValue": each.new}
+        for signal, samples in samples_of(observation.history).items()
+        for each in samples
+    ]
 
 
 def _serialize_finding(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,8 +37,15 @@ def complete_audit_entries(
         response.data,
         event=internal_name(f"{resource.name if resource else 'request'}.{action}"[:MAX_EVENT_LENGTH]),
         environment_id=_environment_id(caller, row),
-        request=dict(body) if isinstance(body, dict) else {},
+        request=_request(resource, row, body),
     )
+
+
+def _request(resource: Resource | None, row: Any, body: Any) -> dict[str, Any]:
+    """What was requested, as far as it may be kept."""
+    if not isinstance(body, dict):
+        return {}
+    return resource.auditable(row, body) if resource is not None else dict(body)
 
 
 def _read_body(request: Request) -> Any:

@@ -11,6 +11,9 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.renderers import BrowsableAPIRenderer
 
+from apps.api.wire.context import ApiCaller
+from apps.api.wire.dialect import V1
+from apps.api.wire.examples import example_requests
 from apps.api.wire.fields import Field
 from apps.api.wire.formats import format_dates
 from apps.api.wire.resource import Resource, find_resource
@@ -39,11 +42,12 @@ def form_context(view: Any, resource: Resource, data: Any) -> dict[str, Any]:
     if data.get("type") == "collection":
         fields = [_form_field(f, None) for f in resource.fields if _is_writable(view, f, "c")]
         return {"create": fields, "create_url": url, "noun": resource.name} if resource.may(view.caller, "c") else {}
-    shown = find_resource(str(data.get("type"))) or resource
+    shown = find_resource(str(data.get("type")), view.caller.dialect) or resource
     context: dict[str, Any] = {"item_url": url, "noun": shown.name, "actions": _action_forms(shown, data)}
-    if shown.may(view.caller, "u"):
+    # An instance shows itself as the container that it is, and is changed at the container's own URL only.
+    if resource.may(view.caller, "u") and shown.may(view.caller, "u"):
         context["edit"] = [_form_field(f, data.get(f.name)) for f in shown.fields if _is_writable(view, f, "u")]
-    context["deletable"] = shown.may(view.caller, "d")
+    context["deletable"] = resource.may(view.caller, "d") and shown.may(view.caller, "d")
     return context
 
 
@@ -102,6 +106,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             "code": response.status_code,
             "method": request.method,
             "url": request.get_full_path(),
+            "reference_url": _reference_url(view.caller),
             "json_url": f"{request.path}?format=json",
             "request": request,
             "account": view.caller.actor.user,  # request.user would authenticate a second time
@@ -109,7 +114,14 @@ class BrowsableRenderer(BrowsableAPIRenderer):
         resource = getattr(view, "resource", None)
         if resource is not None and response.status_code < 400:
             context.update(form_context(view, resource, data))
+            shown = find_resource(str(data.get("type")), view.caller.dialect) or resource
+            context["requests"] = example_requests(view.url, shown, data, context)
         return context
+
+
+def _reference_url(caller: ApiCaller) -> str:
+    """The page of all requests, which there is of v1 only."""
+    return caller.url("reference") if caller.dialect is V1 else f"{caller.base}/v1/reference"
 
 
 def _page_title(data: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.api.wire.dialect import V1, Dialect
 from apps.core.errors import Forbidden, Invalid, NotFound, Unauthorized
 from apps.core.ids import row_number, wire_id
 from apps.environments.actor import Actor
@@ -17,8 +18,8 @@ ANONYMOUS_ACCOUNT_ID = 4
 
 @dataclass
 class ApiCaller:
-    """One request's caller. `base` is the portal's URL; `prefix` is `/v1`, or the project's URL for requests below one;
-    `agent` is the User-Agent header, `query` the URL's parameters.
+    """One request's caller. `base` is the portal's URL; `prefix` is the dialect's root, such as `/v1`, or the project's
+    URL for requests below one; `agent` is the User-Agent header, `query` the URL's parameters.
 
     `role` is `token`, `user` or `admin` outside any environment; inside one `permissions` says what the caller may do
     there. `messages` are added to a collection, for example that a login provider did not answer.
@@ -33,6 +34,7 @@ class ApiCaller:
     messages: list[str] = field(default_factory=list)
     agent: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = V1
     _environment_ids: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     @property
@@ -59,7 +61,8 @@ class ApiCaller:
     def require_environment(self) -> Environment:
         """The environment to create something in; raises `Invalid` when the request names none."""
         if self.environment is None:
-            where = "Name the environment: use /v1/projects/<id>/... or send the header X-API-Project-Id."
+            root = self.dialect.root
+            where = f"Name the environment: use {root}/projects/<id>/... or send the header X-API-Project-Id."
             raise Invalid("accountId", "MissingRequired", where)
         return self.environment
 
@@ -79,8 +82,17 @@ class ApiCaller:
         return wire_id("a", self.actor.user.pk if self.actor.user else ANONYMOUS_ACCOUNT_ID)
 
 
+def caller_with_role(who: str | frozenset[str]) -> ApiCaller:
+    """Nobody in particular with one of the roles outside environments, or with these permissions inside one.
+
+    For what depends on the role alone: schemas and documents.
+    """
+    actor = Actor(None, "api")
+    return ApiCaller(actor, who) if isinstance(who, str) else ApiCaller(actor, "user", permissions=who)
+
+
 def resolve_caller(
-    actor: Actor, path: Sequence[str], requested: Mapping[str, Any], base: str
+    actor: Actor, path: Sequence[str], requested: Mapping[str, Any], base: str, dialect: Dialect = V1
 ) -> tuple[ApiCaller, list[str]]:
     """The caller of a request, and the path within its context.
 
@@ -91,13 +103,13 @@ def resolve_caller(
     if actor.user is None:
         if inside:
             raise Unauthorized("Unauthorized")
-        return ApiCaller(actor, base=base), list(path)
+        return ApiCaller(actor, base=base, prefix=dialect.root, dialect=dialect), list(path)
     environment = _find_environment(actor, path[1] if inside else requested.get("project"), requested.get("key"))
     role = "admin" if actor.is_admin and environment is None else "user"
     permissions = None if environment is None else actor.permissions(environment.pk)
-    caller = ApiCaller(actor, role, environment, permissions, base)
+    caller = ApiCaller(actor, role, environment, permissions, base, dialect.root, dialect=dialect)
     if inside and environment is not None:
-        caller.prefix = f"/v1/projects/{wire_id('a', environment.pk)}"
+        caller.prefix = f"{dialect.root}/projects/{wire_id('a', environment.pk)}"
     return caller, list(path[2:] if inside else path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from apps.api.wire import query
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.input import FormBody, method_not_allowed, validate_body
 from apps.api.wire.kinds import wire_type
-from apps.api.wire.resource import Link, Resource, find_resource
+from apps.api.wire.resource import Link, Resource, counterpart, find_resource
 from apps.api.wire.serialize import serialize_collection, serialize_row, serialize_rows
 from apps.core.errors import (
     ActionNotAvailable,
@@ -22,6 +22,7 @@ from apps.core.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from apps.core.streams import FileDownload
 from apps.environments.access import environment_of
 
 ResponseBody = dict[str, Any]
@@ -41,8 +42,10 @@ def reload_row(resource: Resource, caller: ApiCaller, row: Any) -> Any:
 def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> ResponseBody:
     """Create what the body describes."""
     # The inputs of actions can be "created" in the schema, as v1 has it, and nowhere else.
-    if not resource.may(caller, "c") or type(resource).create is Resource.create:
+    if type(resource).create is Resource.create:
         raise method_not_allowed("POST")
+    if not resource.may(caller, "c"):
+        raise method_not_allowed("POST", resource.roles.missing_right(caller.role_or_permissions, "c"))
     created = resource.create(caller, _validate_body(resource, caller, body, "c"))
     shown_once: ResponseBody = {}
     if isinstance(created, tuple):
@@ -52,7 +55,7 @@ def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> Respon
         return serialize_collection(resource, caller, data, url)
     # A type without a table may create a row of another one: an engineEndpoint answers with the host it became.
     kind = getattr(created, "KIND", None) if resource.model is None else None
-    shown = (find_resource(wire_type(kind)) if kind else None) or resource
+    shown = (counterpart(wire_type(kind), caller.dialect) if kind else None) or resource
     return {**serialize_row(shown, caller, reload_row(shown, caller, created)), **shown_once}
 
 
@@ -67,6 +70,15 @@ def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> Respon
     return serialize_row(own, caller, reload_row(own, caller, row))
 
 
+def _remedy(row: Any) -> str:
+    """What has to be done before a row can be removed, where one action makes it possible."""
+    starts = row.LIFECYCLE.transitions["remove"].start
+    for action, state in (("deactivate", "inactive"), ("stop", "stopped")):
+        if state in starts and row.LIFECYCLE.allows(action, row.display_state):
+            return f" {action.capitalize()} it first."
+    return ""
+
+
 def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
     """Remove; 405 while the row's state forbids it, 403 if only the caller's role does."""
     if type(resource).act is Resource.act:
@@ -77,7 +89,9 @@ def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
             if verdict.is_locked:
                 raise Locked(verdict.reason, field="action")
             possible = row.LIFECYCLE.allows("remove", row.display_state)
-            raise Forbidden(verdict.reason) if possible else MethodNotAllowed(verdict.reason)
+            if possible and verdict.is_forbidden:
+                raise Forbidden(verdict.reason)
+            raise MethodNotAllowed(f"{verdict.reason}{_remedy(row)}")
     resource.act(caller, row, "remove")
     return serialize_row(resource, caller, reload_row(resource, caller, row))
 
@@ -117,8 +131,8 @@ def _validate_action_input(input_type: Resource | None, body: Any) -> dict[str, 
     return validate_body(input_type.fields, body, "c", form=isinstance(body, FormBody)) if input_type else {}
 
 
-def _find_link(resource: Resource, name: str) -> tuple[str, Link]:
-    for key, link in resource.links.items():
+def _find_link(links: Mapping[str, Link], name: str) -> tuple[str, Link]:
+    for key, link in links.items():
         if key.lower() == name.lower():
             return key, link
     raise NotFound("Not Found")
@@ -126,9 +140,9 @@ def _find_link(resource: Resource, name: str) -> tuple[str, Link]:
 
 def follow_link(
     resource: Resource, caller: ApiCaller, row: Any, name: str, url: str, query_params: QueryDict
-) -> ResponseBody:
-    """The target of a link: one row, a collection, or a computed body."""
-    _name, link = _find_link(resource.of_row(row), name)
+) -> ResponseBody | FileDownload:
+    """The target of a link: one row, a collection, a computed body, or a file."""
+    _name, link = _find_link(resource.of_row(row).links, name)
     if link.is_computed:
         if link.permission and link.permission not in caller.actor.permissions(environment_of(row) or 0):
             raise NotFound("Not Found")
@@ -151,7 +165,7 @@ def follow_link(
 
 
 def _link_target(caller: ApiCaller, link: Link) -> Resource:
-    target = find_resource(link.target)
+    target = counterpart(link.target, caller.dialect)
     if target is None or not target.may(caller, "r"):
         raise NotFound("Not Found")
     return target
@@ -163,7 +177,7 @@ def include_links(
     """Replace links by the resources they lead to, with one query per link."""
     for word in names:
         try:
-            name, link = _find_link(resource, word)
+            name, link = _find_link(resource.includeable_links, word)
             target = _link_target(caller, link)
         except NotFound:
             continue

@@ -157,6 +157,6 @@ def pick(data: Mapping[str, Any], **columns: str) -> dict[str, Any]:
     return {column: data[name] for column, name in columns.items() if name in data}
 
 
-def method_not_allowed(method: str) -> MethodNotAllowed:
-    """The refusal of a method that the caller's role does not have here."""
-    return MethodNotAllowed(f"{method} is not possible here.")
+def method_not_allowed(method: str, why: str = "") -> MethodNotAllowed:
+    """The refusal of a method that the caller's role does not have here; `why` is what is missing, without a stop."""
+    return MethodNotAllowed(f"{method} is not possible here{f': {why}' if why else ''}.")

@@ -131,13 +131,13 @@ def _condition(column: Field, modifier: str, text: str) -> Q | None:
         return Q(**{f"{path}__{modifier}": value})
     if modifier == "prefix":
         return Q(**{f"{path}__startswith": value})
-    if modifier in {"like", "notlike"}:
+    if modifier in {"like", "notlike"} and column.name != "uuid":  # of those only whole ones are taken
         # v1's LIKE has no escape character, so a backslash stands for itself. The length is bounded because
         # matching many wildcards takes the database exponentially long.
         like = Q(**{f"{path}__sqllike": value.replace("\\", "\\\\")[:256]})
         return like if modifier == "like" else ~like
     equal = Q(**{path: value})
-    return ~equal if modifier == "ne" else equal
+    return ~equal if modifier in {"ne", "notlike"} else equal
 
 
 def _filter_value(column: Field, text: str) -> Any:

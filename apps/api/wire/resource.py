@@ -12,10 +12,12 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.dialect import DIALECTS, V1, Dialect
 from apps.api.wire.fields import Field, parse_fields
 from apps.api.wire.roles import TypeRoles, available_actions
 from apps.core.hooks import hooks
 from apps.core.models import Managed
+from apps.core.streams import FileDownload
 from apps.environments.access import (
     Verdict,
     can,
@@ -91,7 +93,7 @@ class Link:
     attribute: str = ""
     call: Callable[[ApiCaller, Any], Data] | None = None
     permission: str = "view"
-    call_with_query: Callable[[ApiCaller, Any, QueryDict], Data] | None = None
+    call_with_query: Callable[[ApiCaller, Any, QueryDict], Data | FileDownload] | None = None
 
     @property
     def is_computed(self) -> bool:
@@ -103,9 +105,13 @@ class Resource:
     """One v1 type, declared by a subclass; what takes code are `rows`, `create`, `update` and `act`.
 
     A subclass with a `name` of its own is registered when it is defined; one without is a base for others.
+    `stands_for` is the type of v1 that one of another dialect takes the place of; empty: the one of the same name.
     """
 
     name: ClassVar[str]
+    dialect: ClassVar[Dialect] = V1
+    stands_for: ClassVar[str] = ""
+    id_letters: ClassVar[str] = ""  # of its ids, where they do not follow from a name
     roles: ClassVar[TypeRoles]
     plural: ClassVar[str] = ""
     base_type: ClassVar[str] = ""
@@ -134,7 +140,13 @@ class Resource:
     @functools.cached_property
     def id_prefix(self) -> str:
         """The letters of its ids: the first and the upper-case letters of the base type's name."""
-        return id_prefix_from_name(self.base_type or self.name)
+        return self.id_letters or id_prefix_from_name(self.base_type or self.name)
+
+    @functools.cached_property
+    def id_prefixes(self) -> tuple[str, ...]:
+        """The letters that an id may have; people kept v1's ids of what has others in a later dialect."""
+        declared = counterpart(self.stands_for, V1) if self.stands_for else None
+        return (self.id_prefix, declared.id_prefix) if declared is not None else (self.id_prefix,)
 
     @functools.cached_property
     def lifecycle_actions(self) -> list[str]:
@@ -150,6 +162,12 @@ class Resource:
         own_names = {field.name for field in self.own_fields}
         common = COMMON_FIELDS if self.lifecycle_actions else ()
         return (*(f for f in common if f.name not in own_names and f.name not in self.omitted_fields), *self.own_fields)
+
+    @functools.cached_property
+    def includeable_links(self) -> dict[str, Link]:
+        """The links that a request may have replaced by what they lead to: none with the name of a field."""
+        taken = {field.name for field in self.fields}
+        return {name: link for name, link in self.links.items() if not link.is_computed and name not in taken}
 
     @functools.cached_property
     def actions(self) -> list[str]:
@@ -172,7 +190,14 @@ class Resource:
 
     def actions_for(self, caller: ApiCaller) -> list[str]:
         """The actions that exist for the caller's role."""
-        return available_actions(caller.role_or_permissions, self.actions, self.action_permissions)
+        found = available_actions(caller.role_or_permissions, self.actions, self.action_permissions)
+        return [name for name in found if self._is_spoken(name, caller.dialect)]
+
+    def _is_spoken(self, action: str, dialect: Dialect) -> bool:
+        """Whether the dialect has the types that an action takes and answers with."""
+        declared = self.custom_actions.get(action)
+        types = (declared.input, declared.output) if declared is not None and dialect is not V1 else ()
+        return all(counterpart(each, dialect) is not None for each in types if each)
 
     def of_row(self, row: Any) -> Resource:  # noqa: ARG002 - subclasses use it
         """The type that a row shows itself as: one of this type's subtypes where it has any."""
@@ -231,6 +256,10 @@ class Resource:
         """Perform one action of the life cycle."""
         raise NotImplementedError
 
+    def auditable(self, row: Any, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - subclasses use it
+        """What the audit log may keep of a request; secrets that are known by the names of fields are masked later."""
+        return dict(body)
+
     def is_offered(self, row: Any, action: str) -> bool:  # noqa: ARG002 - subclasses use it
         """Whether v1 lists a possible action among the row's `actions`."""
         return True
@@ -254,8 +283,17 @@ def id_prefix_from_name(name: str) -> str:
     return name[0] + "".join(re.findall("[A-Z]", name[1:])).lower()
 
 
-_by_name: dict[str, Resource] = {}
-_by_lower_name: dict[str, Resource] = {}
+class _Register:
+    """The types of one dialect: by name, by singular and plural in small letters, and by the v1 type they stand for."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Resource] = {}
+        self.by_lower_name: dict[str, Resource] = {}
+        self.by_declared_name: dict[str, Resource] = {}
+
+
+_registers = {name: _Register() for name in DIALECTS}
+_v1 = _registers[V1.name]
 
 
 def _register(resource: Resource) -> None:
@@ -263,29 +301,43 @@ def _register(resource: Resource) -> None:
     declaration = type(resource).__name__
     if not hasattr(resource, "roles"):
         raise TypeError(f"{declaration} does not declare its roles.")
+    register = _registers[resource.dialect.name]
     words = {resource.name.lower(), resource.plural_name.lower()}
-    if taken := sorted(words & _by_lower_name.keys()):
+    if taken := sorted(words & register.by_lower_name.keys()):
         raise TypeError(f"{declaration}: another type is already called {taken[0]!r}.")
-    _by_name[resource.name] = resource
-    _by_lower_name.update(dict.fromkeys(words, resource))
+    register.by_name[resource.name] = resource
+    register.by_lower_name.update(dict.fromkeys(words, resource))
+    register.by_declared_name[resource.stands_for or resource.name] = resource
 
 
-def find_resource(word: str) -> Resource | None:
-    """The type with this name or plural."""
-    return _by_lower_name.get(word.lower())
+def find_resource(word: str, dialect: Dialect = V1) -> Resource | None:
+    """The type with this name or plural in the words of the dialect."""
+    own = _registers[dialect.name].by_lower_name.get(word.lower())
+    if own is not None or dialect is V1:
+        return own
+    shared = _v1.by_lower_name.get(word.lower())
+    return shared if shared is not None and dialect.shares(shared.name) else None
 
 
-def all_resources() -> Iterable[Resource]:
-    """All types, by name."""
-    return [_by_name[name] for name in sorted(_by_name)]
+def counterpart(name: str, dialect: Dialect) -> Resource | None:
+    """What stands for v1's type `name` in the dialect, as links and rows name types; None where it has none."""
+    own = _registers[dialect.name].by_declared_name.get(name)
+    return own or (_v1.by_name.get(name) if dialect.shares(name) else None)
+
+
+def all_resources(dialect: Dialect = V1) -> Iterable[Resource]:
+    """All types of the dialect, by name."""
+    own = _registers[dialect.name].by_name
+    shared = {name: each for name, each in _v1.by_name.items() if dialect.shares(name)}
+    return [each for _name, each in sorted({**shared, **own}.items())]
 
 
 def visible_resources(caller: ApiCaller) -> list[Resource]:
     """The types that exist for the caller's role."""
-    return [each for each in all_resources() if each.roles.allowed_crud(caller.role_or_permissions)]
+    return [each for each in all_resources(caller.dialect) if each.roles.allowed_crud(caller.role_or_permissions)]
 
 
 def id_prefix_of(name: str) -> str:
     """The id letters of a type that a reference names."""
-    found = _by_name.get(name)
+    found = next((register.by_name[name] for register in _registers.values() if name in register.by_name), None)
     return found.id_prefix if found else id_prefix_from_name(name)

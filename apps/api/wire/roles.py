@@ -44,6 +44,19 @@ class TypeRoles:
         granted = "".join(letters for permission, letters in self.environment.items() if permission in held)
         return "".join(letter for letter in _CRUD if letter in granted)
 
+    def missing_right(self, who: RoleOrPermissions, letter: str) -> str:
+        """What somebody lacks who has not the method `letter` here, for people; empty where nobody has it."""
+        permission = next((each for each, letters in self.environment.items() if letter in letters), "")
+        if isinstance(who, str) and who in SITE_ROLES:
+            if letter in self.admin:
+                return "only administrators may"
+            return "choose an environment: it is a matter of one" if permission else ""
+        if permission:
+            return f"it takes the permission `{permission}` ({PERMISSIONS[permission]}), which your role or key lacks"
+        if letter in self.user + self.admin:
+            return "a key of an environment acts within it: use one of your account"
+        return ""
+
 
 READ_ONLY = TypeRoles(user="r", admin="r", environment={"view": "r"})
 """What everybody with an account may read and nobody writes."""

@@ -15,7 +15,7 @@ from apps.api.wire.resource import (
     Link,
     Resource,
     RowContext,
-    find_resource,
+    counterpart,
     id_prefix_of,
 )
 from apps.control.models import PENDING_STATES, Operation
@@ -89,7 +89,7 @@ def _is_link_visible(caller: ApiCaller, row: Any, link: Link) -> bool:
     if isinstance(row, Environment) and caller.environment is None:
         permissions = caller.actor.permissions(row.pk)
         caller = dataclasses.replace(caller, permissions=permissions or None)
-    target = find_resource(link.target)
+    target = counterpart(link.target, caller.dialect)
     is_set = not link.attribute or getattr(row, link.attribute) is not None
     return is_set and target is not None and target.may(caller, "r")
 

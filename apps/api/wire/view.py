@@ -1,4 +1,4 @@
-"""The view behind every v1 URL: resolves the type and the row, and dispatches methods, links and actions."""
+"""The view behind every URL of v1 and v2-beta: finds the type and the row, and dispatches methods, links, actions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from apps.api.wire import dispatch, query
 from apps.api.wire.audit import complete_audit_entries
 from apps.api.wire.auth import BEARER_PROJECT
 from apps.api.wire.context import ApiCaller, resolve_caller
+from apps.api.wire.dialect import DIALECTS, V1, Dialect
 from apps.api.wire.formats import wants_html
 from apps.api.wire.input import FormBody, method_not_allowed, unwrap_form
 from apps.api.wire.origin import base_url, client_address
@@ -27,19 +28,24 @@ from apps.core.content_policy import HEADER, content_policy
 from apps.core.errors import NotFound, Unauthorized
 from apps.core.ids import row_key, wire_id
 from apps.core.result import RevokedCounts
+from apps.core.streams import FileDownload, file_response
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 
 scripts: dict[str, Callable[[Any], dict[str, Any]]] = {}
 """What `POST /v1/scripts/<name>` computes for any authenticated caller."""
 
+documents: dict[str, Callable[[ApiCaller], HttpResponseBase]] = {}
+"""What `GET /v1/<name>` answers that is no type, for any authenticated caller."""
+
 METHODS = ("get", "post", "put", "delete", "head")
 
 
 class ApiView(APIView):
-    """`/v1`: collections, resources, their links and actions."""
+    """`/v1` or `/v2-beta`: collections, resources, their links and actions."""
 
     http_method_names = list(METHODS)
+    dialect: Dialect = V1
     caller: ApiCaller
     resource: Resource | None = None
     row: Any = None
@@ -48,7 +54,7 @@ class ApiView(APIView):
         """Resolve the caller and the path, after REST framework's own checks."""
         base = base_url(request)
         # Before anything can fail: the headers and the audit entry of a refusal need a caller too.
-        self.caller = ApiCaller(Actor(None, "api"), base=base)
+        self.caller = self._anonymous(base)
         super().initial(request, *args, **kwargs)
         authenticated: Any = request.auth
         actor = authenticated or Actor(None, "api", address=client_address(request))
@@ -59,13 +65,18 @@ class ApiView(APIView):
             or request.META.get(BEARER_PROJECT),
             "key": request.headers.get("X-API-Client-Access-Key"),
         }
-        self.caller, self.path = resolve_caller(actor, segments, requested, base)
+        self.caller, self.path = resolve_caller(actor, segments, requested, base, self.dialect)
         self.caller.agent, self.caller.query = request.headers.get("User-Agent", ""), request.query_params
         self.url = base + request.path
+
+    def _anonymous(self, base: str = "") -> ApiCaller:
+        return ApiCaller(Actor(None, "api"), base=base, prefix=self.dialect.root, dialect=self.dialect)
 
     def get(self, request: Request, **_: Any) -> HttpResponseBase:
         """Read, list, or follow a link."""
         found = self._read(request)
+        if isinstance(found, FileDownload):
+            return file_response(request._request, found)  # noqa: SLF001 - Django's own request
         return found if isinstance(found, HttpResponseBase) else Response(found)
 
     def post(self, request: Request, **_: Any) -> Response:
@@ -110,9 +121,12 @@ class ApiView(APIView):
     def _apply_precondition(self, row: Any, *, is_update: bool) -> None:
         apply_precondition(row, self.request.headers.get("If-Match", ""), is_update=is_update)
 
-    def _read(self, request: Request) -> dict[str, Any] | HttpResponseBase:
+    def _read(self, request: Request) -> dict[str, Any] | HttpResponseBase | FileDownload:
         if not self.path:
             return self._version()
+        is_document = self.dialect is V1 and len(self.path) == 1 and self.path[0] in documents
+        if is_document and self.caller.actor.user is not None:
+            return documents[self.path[0]](self.caller)
         if self._is_link_of_environment():
             return self._follow_link_of_environment(request)
         resource = self._resource()
@@ -122,21 +136,26 @@ class ApiView(APIView):
             row = self._row(resource, resource.find_to_read)
             if not resource.may(self.caller, "r"):
                 raise method_not_allowed("GET")
-            return serialize_row(resource, self.caller, row)
+            body = serialize_row(resource, self.caller, row)
+            if resource.model is not None and isinstance(row, resource.model):  # not one of another type
+                names = request.query_params.getlist("include")
+                dispatch.include_links(resource.of_row(row), self.caller, [row], [body], names)
+            return body
         row = self._row(resource)
         return dispatch.follow_link(resource, self.caller, row, self.path[2], self.url, request.query_params)
 
     def _is_link_of_environment(self) -> bool:
         """Whether what is asked for below an environment's URL is no type but one of its links, as `hostStats` is."""
-        project, word = find_resource("project"), self.path[0].lower()
-        is_below = len(self.path) == 1 and self.caller.environment is not None and self.caller.prefix != "/v1"
-        same_name = find_resource(word)  # a link may have the name of the type that it answers with
+        project, word = find_resource("project", self.dialect), self.path[0].lower()
+        is_inside = self.caller.environment is not None and self.caller.prefix != self.dialect.root
+        is_below = len(self.path) == 1 and is_inside
+        same_name = find_resource(word, self.dialect)  # a link may have the name of the type that it answers with
         if not is_below or project is None or (same_name is not None and same_name.listable):
             return False
         return any(name.lower() == word and link.is_computed for name, link in project.links.items())
 
-    def _follow_link_of_environment(self, request: Request) -> dict[str, Any]:
-        project = find_resource("project")
+    def _follow_link_of_environment(self, request: Request) -> dict[str, Any] | FileDownload:
+        project = find_resource("project", self.dialect)
         if project is None:
             raise NotFound("Not Found")
         row = self.caller.environment
@@ -161,11 +180,12 @@ class ApiView(APIView):
             raise Unauthorized("Unauthorized")
         readable = [each for each in visible_resources(self.caller) if each.listable and each.may(self.caller, "r")]
         links = {each.plural_name: self.caller.url(each.plural_name.lower()) for each in readable}
-        return {"id": "v1", "type": "apiVersion", "links": {"self": self.caller.base + "/v1", **links}, "actions": {}}
+        links = {"self": self.caller.base + self.dialect.root, **links}
+        return {"id": self.dialect.name, "type": "apiVersion", "links": links, "actions": {}}
 
     def _resource(self) -> Resource:
         """The type in the path; without credentials, an unknown type is a 401 so that clients log in first."""
-        found = find_resource(self.path[0]) if self.path else None
+        found = find_resource(self.path[0], self.dialect) if self.path else None
         if found is not None and found.name == "token":
             self.caller = dataclasses.replace(self.caller, role="token")  # everybody may log in, also who already is
         if found is None or found not in visible_resources(self.caller):
@@ -179,7 +199,9 @@ class ApiView(APIView):
         """The row in the path; rows that the caller may not see do not exist."""
         key = row_key(self.path[1])
         # The prefix is part of the id: `1h5` must not find the container with number 5.
-        has_own_prefix = not isinstance(key, int) or self.path[1] == wire_id(resource.id_prefix, key)
+        has_own_prefix = not isinstance(key, int) or self.path[1] in {
+            wire_id(each, key) for each in resource.id_prefixes
+        }
         row = (find or resource.find)(self.caller, key) if has_own_prefix else None
         if row is None:
             raise NotFound("Not Found")
@@ -188,7 +210,7 @@ class ApiView(APIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Complete the audit entry, and add the common headers and what the change revoked from others."""
-        caller = getattr(self, "caller", None) or ApiCaller(Actor(None, "api"))
+        caller = getattr(self, "caller", None) or self._anonymous()
         if caller.actor.revoked_counts and isinstance(response.data, dict):
             response.data["revoked"] = dataclasses.asdict(sum(caller.actor.revoked_counts, RevokedCounts()))
         found = super().finalize_response(request, response, *args, **kwargs)
@@ -210,7 +232,9 @@ class ApiView(APIView):
 
     def _schemas(self, caller: ApiCaller) -> str:
         """The URL of this context's schemas; a client that starts at a project's own URL gets that project's."""
-        is_entry_point = isinstance(self.row, Environment) and len(self.path) == 2 and caller.prefix == "/v1"
+        is_entry_point = (
+            isinstance(self.row, Environment) and len(self.path) == 2 and caller.prefix == caller.dialect.root
+        )
         inside = ("projects", wire_id("a", self.row.pk)) if is_entry_point and self.row.desired == "active" else ()
         return caller.url(*inside, "schemas")
 
@@ -227,14 +251,18 @@ class ApiView(APIView):
 
 def version_index(base: str) -> dict[str, Any]:
     """`GET /` for programs: the API's versions."""
-    version = {"id": "v1", "type": "apiVersion", "links": {"self": f"{base}/v1"}, "actions": {}}
+    versions = [
+        {"id": each.name, "type": "apiVersion", "links": {"self": base + each.root}, "actions": {}}
+        for each in DIALECTS.values()
+    ]
     return {
         "type": "collection",
         "resourceType": "apiVersion",
+        # v1 stays the latest: who is given no path is a client of v1, and those of v2-beta say theirs.
         "links": {"self": f"{base}/", "latest": f"{base}/v1"},
         "createTypes": {},
         "actions": {},
-        "data": [version],
+        "data": versions,
         "sortLinks": {},
         "pagination": None,
         "sort": None,

@@ -22,7 +22,7 @@ from apps.control.cancel import (
     operation_retry,
 )
 from apps.control.models import PENDING_STATES, Operation
-from apps.control.selectors import descendants_of
+from apps.control.selectors import descendants_of, parts_progress
 
 STATES = ("open", "failed", "succeeded", "superseded", "cancelled")
 KINDS = ("container", "service", "stack", "host", "pull", "environment", "apiKey")
@@ -77,6 +77,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "row": row,
         "lines": list(row.lines.all()[:500]),
         "children": descendants_of(row, rows.select_related("account")),
+        "parts": parts_progress(row, rows),
         "retry": can_retry(row, ctx.actor),
         "cancel": can_cancel(row, ctx.actor),
     }

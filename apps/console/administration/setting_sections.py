@@ -108,6 +108,25 @@ SECTIONS = (
             "acme.directory": SettingLabel(
                 _("ACME server"), "", _("The address of its directory. Certificates are ordered and renewed there.")
             ),
+            "acme.eab.kid": SettingLabel(
+                _("Key identifier of the external account"),
+                "",
+                _("Only for servers that bind accounts to one of theirs (EAB), such as ZeroSSL."),
+            ),
+            "acme.eab.hmac": SettingLabel(
+                _("HMAC key of the external account"), "", _("In base64url, as the server's page shows it.")
+            ),
+        },
+    ),
+    SettingSection(
+        "catalogs",
+        _("Catalogs"),
+        {
+            "catalog.private.networks": SettingLabel(
+                _("Networks inside that catalogs may be in"),
+                "",
+                _("Such as 10.0.0.0/8 192.168.7.0/24. Catalogs of environments reach nothing else inside."),
+            ),
         },
     ),
     SettingSection(
@@ -126,6 +145,30 @@ SECTIONS = (
                 _("Time to find new containers"),
                 _SECONDS,
                 _("Upgrades, restarts and drains wait so long for balancers. 0: they do not wait."),
+            ),
+        },
+    ),
+    SettingSection(
+        "updates",
+        _("Newer images"),
+        {
+            "updates.check.minutes": SettingLabel(
+                _("Time between two checks of an image"), _MINUTES, _("An hour at least. 0: nobody looks.")
+            ),
+            "updates.registries": SettingLabel(
+                _("Registries in private networks"),
+                "",
+                _("Which the portal may ask, such as registry.example.org:5000; http:// before one without TLS."),
+            ),
+        },
+        _("The portal itself asks registries on the public internet, those named here, and those that are lent."),
+    ),
+    SettingSection(
+        "monitoring",
+        _("Monitoring"),
+        {
+            "metrics.enabled": SettingLabel(
+                _("Metrics for Prometheus"), "", _("At /metrics for administrators' keys, and for each environment.")
             ),
         },
     ),
@@ -149,6 +192,16 @@ ADVANCED = SettingSection(
             _("Authority of the ACME server"), "", _("Its certificate as PEM; empty: those that everybody trusts.")
         ),
         "lb.haproxy.image": SettingLabel(_("Image of balancers")),
+        "updates.authority": SettingLabel(
+            _("Authority of registries"),
+            "",
+            _("Its certificate as PEM, for checks of newer images; empty: those that everybody trusts."),
+        ),
+        "container.name.prefix": SettingLabel(
+            _("Container names on engines begin with"),
+            "",
+            _("Such as r- for scripts that say docker exec r-...; containers that are there keep their names."),
+        ),
         "api.show.removed.for.seconds": SettingLabel(_("Lists show removed rows for"), _SECONDS),
         "api.sub.ping.interval.millis": SettingLabel(_("Pause between pings on sockets"), _MILLISECONDS),
         "api.auth.provider.configured": SettingLabel(_("Login provider that v1 clients see")),

@@ -93,7 +93,8 @@ def _save_one(ctx: RequestContext, name: str, text: SettingLabel, *, is_reset: b
     sent, default = ctx.request.POST, DEFAULTS[name].value
     seen = sent.get(f"seen:{name}")
     value = "" if is_reset else text.to_stored(sent.get(name, "").strip()[:4096])
-    if not is_reset and (name not in sent or value == seen):
+    is_kept = DEFAULTS[name].secret and not value  # it is not shown, so an empty field says nothing
+    if not is_reset and (name not in sent or value == seen or is_kept):
         return False
     based_on = BasedOn(None, {"value": seen}) if seen is not None else None
     if value in {"", default}:

@@ -16,6 +16,7 @@ from apps.core.errors import NotFound
 from apps.core.ids import wire_id
 from apps.core.models import Managed
 from apps.environments.access import Verdict, environment_of, verdict
+from apps.stacks.models import GIVE_BACK
 
 Text = str | Promise
 
@@ -27,8 +28,15 @@ KIND_NAMES = {
     "environment": ("environment", "projects", "a"),
     "apiKey": ("key", "apiKeys", "c"),
     "certificate": ("certificate", "certificates", "c"),
+    "registry": ("registry", "registries", "sp"),
+    "sharedRegistry": ("shared-registry", "sharedRegistries", "sr"),
+    "volume": ("volume", "volumes", "v"),
+    "catalog": ("site-catalog", "catalogs", "cat"),
     "account": ("account", "accounts", "a"),
+    "promotion": ("promotion", "promotions", "p"),
 }
+# Of kinds whose rows may belong to an environment or to none: the pages of those that do.
+_NAMES_INSIDE = {"key": "environment-key", "site-catalog": "catalog-source"}
 
 _START, _STOP = (_("Start"), "player-play"), (_("Stop"), "player-stop")
 _EDIT, _DELETE = (_("Edit"), "pencil"), (_("Delete"), "trash")
@@ -59,7 +67,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
         "update": _EDIT,
         "remove": _DELETE,
     },
-    "stack": {**_UPGRADE_STEPS, "update": _EDIT, "remove": _DELETE},
+    "stack": {**_UPGRADE_STEPS, "update": _EDIT, GIVE_BACK: (_("Give back"), "logout"), "remove": _DELETE},
     "host": {
         "activate": _ON,
         "deactivate": _OFF,
@@ -70,14 +78,30 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "environment": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "certificate": {"update": (_("Renew or edit"), "refresh"), "remove": _DELETE},
+    "registry": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "volume": {"remove": _DELETE},
+    "sharedRegistry": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "catalog": {
+        "refresh": (_("Refresh now"), "refresh"),
+        "activate": _ON,
+        "deactivate": _OFF,
+        "update": _EDIT,
+        "remove": _DELETE,
+    },
+    "promotion": {
+        "approve": (_("Approve"), "check"),
+        "refuse": (_("Refuse"), "x"),
+        "undo": (_("Undo"), "arrow-back-up"),
+    },
     "account": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
 }
 # What can be decided about an upgrade is offered only while there is one: grey, it would be noise the rest of the time.
 UPGRADE_STEPS = frozenset(_UPGRADE_STEPS)
+_ONLY_WHERE_POSSIBLE = UPGRADE_STEPS | {GIVE_BACK}
 _PK_PLACEHOLDER = 987654321987654321  # replaced by the primary key of a row
 # These open a dialog first: of every kind, and of one.
 _DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}
-_OWN_DIALOG_PAGES = {("service", "restart"): "restart"}
+_OWN_DIALOG_PAGES = {("service", "restart"): "restart", ("stack", GIVE_BACK): "giveback"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +133,7 @@ def row_url(row: Managed, suffix: str, **kwargs: Any) -> str:
     environment = environment_of(row) if row.KIND != "environment" else None
     if environment is not None:
         kwargs["environment"] = environment
-        name = "environment-key" if name == "key" else name
+        name = _NAMES_INSIDE.get(name, name)
     url_template = _url_template(f"console:{name}-{suffix}" if suffix else f"console:{name}", *kwargs.items())
     return url_template.replace(str(_PK_PLACEHOLDER), str(row.pk))
 
@@ -132,7 +156,7 @@ def action_button(ctx: RequestContext, row: Managed, action: str) -> Button:
 def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) -> list[Button]:
     """The actions of a row in the order of its kind; of start and stop (activate and deactivate) only one is shown."""
     found = [action_button(ctx, row, action) for action in ACTION_LABELS[row.KIND] if not only or action in only]
-    found = [each for each in found if each.allowed or each.action not in UPGRADE_STEPS]
+    found = [each for each in found if each.allowed or each.action not in _ONLY_WHERE_POSSIBLE]
     if row.KIND == "service":
         # A service either runs all the time and is restarted, or runs at times.
         unfit = "restart" if getattr(row, "schedule", None) else "runnow"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NOUNS = {"apiKey": "API key", "totp": "second factor"}
+_NOUNS = {"apiKey": "API key", "totp": "second factor", "deviceLogin": "log-in of a program"}
 _PAST = {
     "create": "created",
     "update": "updated",
@@ -23,12 +23,14 @@ _PAST = {
     "copy": "copied",
     "cancel": "cancelled",
     "restore": "restored",
+    "giveback": "gave back",
     "purge": "deleted for good",
     "lock": "locked",
     "unlock": "unlocked",
     "retry": "retried",
     "scale": "scaled",
     "reset": "reset",
+    "test": "tested",
     "upgrade": "upgraded",
     "finishupgrade": "finished upgrade of",
     "cancelupgrade": "cancelled upgrade of",
@@ -36,11 +38,15 @@ _PAST = {
     "cancelrollback": "cancelled rollback of",
     "expiring": "expiring",
     "expired": "expired",
+    "allow": "allowed",
+    "deny": "refused",
 }
 _IMPERATIVE = {
+    "deny": "refuse",
     "remove": "delete",
     "purge": "delete for good",
     "runnow": "run",
+    "giveback": "give back",
     "finishupgrade": "finish upgrade of",
     "cancelupgrade": "cancel upgrade of",
     "rollback": "roll back",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +27,12 @@ class Listing:
     pages: int
     sort: str
     filters: Mapping[str, str] = field(default_factory=dict)
+    size: int = PAGE_SIZE
 
     @property
     def first(self) -> int:
         """The position of the first row shown, counted from 1; 0 when there is none."""
-        return (self.number - 1) * PAGE_SIZE + 1 if self.rows else 0
+        return (self.number - 1) * self.size + 1 if self.rows else 0
 
     @property
     def last(self) -> int:
@@ -110,12 +111,19 @@ def _ordering(expression: Any, *, down: bool) -> OrderBy:
     return ordering
 
 
-def paginate(request: HttpRequest, rows: QuerySet[Any], filters: Mapping[str, str] | None = None) -> Listing:
-    """The page of `rows` that the query asks for; a number past the end gives the last page."""
-    total = rows.count()
-    pages = max(1, -(-total // PAGE_SIZE))
+def paginate(
+    request: HttpRequest,
+    rows: QuerySet[Any] | Sequence[Any],
+    filters: Mapping[str, str] | None = None,
+    *,
+    size: int | None = None,
+) -> Listing:
+    """The page of `rows` that the query asks for, `PAGE_SIZE` of them; a number past the end gives the last page."""
+    size = size or PAGE_SIZE
+    total = rows.count() if isinstance(rows, QuerySet) else len(rows)
+    pages = max(1, -(-total // size))
     text = request.GET.get("page", "1")
     # `isdigit` alone accepts characters such as "²", which `int` refuses.
     number = min(max(1, int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1), pages)
-    page_rows = list(rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
-    return Listing(page_rows, total, number, pages, request.GET.get("sort", ""), filters or {})
+    page_rows = list(rows[(number - 1) * size : number * size])
+    return Listing(page_rows, total, number, pages, request.GET.get("sort", ""), filters or {}, size)

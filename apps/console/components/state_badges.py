@@ -8,8 +8,23 @@ from typing import Any
 from django.db.models import Case, IntegerField, Value, When
 from django.utils.translation import gettext as _
 
-GOOD = ("active", "running", "started-once", "completed", "pulled", "checked", "healthy", "succeeded", "upgraded")
-OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded", "skipped")
+from apps.containers.network_checks import network_health
+
+VOLUME_WORDS = {"active": "in use", "inactive": "unused"}
+GOOD = (
+    "active",
+    "running",
+    "started-once",
+    "completed",
+    "pulled",
+    "checked",
+    "healthy",
+    "succeeded",
+    "upgraded",
+    "done",
+    "in use",
+)
+OFF = ("inactive", "stopped", "removed", "purged", "cancelled", "superseded", "skipped", "refused", "undone", "unused")
 BAD = ("error", "crashing", "erroring", "unhealthy", "failed", "timed-out", "disconnected", "expired")
 WARN = (
     "degraded",
@@ -24,6 +39,8 @@ WARN = (
     "expiring",
     "canceled-upgrade",
     "canceled-rollback",
+    "waiting-for-approval",
+    "waiting-for-window",
 )
 
 _TONES = {word: tone for tone, words in (("good", GOOD), ("off", OFF), ("bad", BAD), ("warn", WARN)) for word in words}
@@ -50,23 +67,30 @@ def tone(word: str) -> str:
     return _TONES.get(word, "busy")
 
 
+def shown_state(state: str, kind: str = "") -> str:
+    """What pages call a state of rows of a kind; a bare word, short enough for the facets above a list."""
+    if state == "superseded":
+        return _("replaced")
+    if state == "registering" and kind != "host":
+        return "starting"  # v1's word; only a host registers
+    return VOLUME_WORDS.get(state, state) if kind == "volume" else state
+
+
 def badge_of(row: Any) -> StateBadge:
     """The badge of a managed row: its state, or its health where that says more; red once it failed."""
     word = row.display_state
     health = getattr(row, "health", "") or (row.status or {}).get("health", "")
     if word in {"active", "running"} and health and health != "healthy":
         word = "initializing" if health == "starting" else str(health)
-    word = _container_word(row, word)
-    if word == "registering" and row.KIND != "host":
-        word = "starting"  # v1's word; only a host registers
+    word = shown_state(_container_word(row, word), getattr(row, "KIND", ""))
     tone_name = "bad" if row.fault else tone(word)
     return StateBadge(word, tone_name, row.message or _check_failure(row, word), _is_stale(row))
 
 
 def _check_failure(row: Any, word: str) -> str:
     """Why the check over the network fails, where nothing else is said."""
-    report = getattr(row, "check_report", None) or {}
-    reason = report.get("reason", "") if word == "unhealthy" and report.get("state") == word else ""
+    state, reason = network_health(row) if getattr(row, "check_report", None) else ("", "")
+    reason = reason if word == "unhealthy" == state else ""
     return _("Its health check fails: %(reason)s") % {"reason": reason} if reason else ""
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from apps.containers.launch.values import HealthCheck
 from apps.containers.models import Container
-from apps.containers.network_checks import unchecked_reason
+from apps.containers.network_checks import doubt_seconds, network_health, unchecked_reason
 from apps.core.errors import Invalid
 
 # The control, its label, v1's field, and how many of v1's units one of the control's is: people type seconds.
@@ -87,9 +87,10 @@ def container_check_facts(row: Container) -> dict[str, Any]:
     facts = network_check_facts(row.config.health_check, is_of_service=row.keep_running)
     if not facts:
         return {}
-    report = row.check_report
-    failure = report.get("reason", "") if row.health == report.get("state") == "unhealthy" else ""
-    return {**facts, "unchecked": unchecked_reason(row), "failure": str(failure), "health": row.health}
+    state, reason = network_health(row)
+    failure = reason if row.health == state == "unhealthy" else ""
+    doubt = reason if doubt_seconds(row) is not None else ""
+    return {**facts, "unchecked": unchecked_reason(row), "failure": failure, "doubt": doubt, "health": row.health}
 
 
 def _shown(value: int, factor: int) -> str:

@@ -31,6 +31,7 @@ from apps.control.services import record
 from apps.core.errors import Problem
 from apps.core.ids import parse_key
 from apps.hosts.models import Host
+from apps.stacks.updates.selectors import newer_image_of_container
 
 COLUMNS = {
     "name": "name",
@@ -130,6 +131,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "failing_pulls": failing_pulls(ctx.env.pk, containers_of(ctx.actor, ctx.env.pk).filter(pk=row.pk)),
         "events": events_of(row)[:10],
         "placement": group_trace(row.placement),
+        "newer_image": newer_image_of_container(ctx.env.pk, row.pk, row.spread_key),
     }
     return ctx.render("console/container.html", context)
 

@@ -26,6 +26,7 @@ LABELS = {
     "subnet": gettext_lazy("Subnet"),
     "encryption": gettext_lazy("Encryption"),
     "policy": gettext_lazy("Who may reach whom"),
+    "port_range": gettext_lazy("Ports that are chosen"),
 }
 
 
@@ -56,12 +57,14 @@ def index(ctx: RequestContext) -> HttpResponse:
             "encryption": edit.text("encryption"),
             "encryptions": ENCRYPTIONS,
             "policy": edit.text("policy"),
+            "port_range": edit.text("port_range"),
             "policies": policy_choices(ctx.env.pk, current["policy"]),
             "decide": can(ctx.actor, "own", ctx.env.pk),
             "check": checked,
             "matrix": matrix_of(checked),
             "most_rows": MOST_ROWS,
             "may_check": ctx.can("operate"),
+            "measured_pair": next((each for each in checked.pairs if each.throughput_in_words), None),
             "active": _("%(count)d of %(total)d")
             % {"count": sum(each.is_active for each in view.hosts), "total": len(view.hosts)},
         }

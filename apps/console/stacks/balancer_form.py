@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +23,7 @@ from apps.console.stacks.balancer_values import (
     target_rows,
     typed_values,
 )
+from apps.console.stacks.port_warning import port_errors, require_free_ports
 from apps.console.stacks.service_form import form_choices
 from apps.console.stacks.service_kind_form import GLOBAL
 from apps.console.stacks.services import find, parse_scale
@@ -35,6 +37,7 @@ from apps.stacks.balancer.launch import IMAGE_SETTING
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.port_shortage import service_port_shortage
 from apps.stacks.service_options import BALANCER, ServiceOptions, config_of_kind
 from apps.stacks.services import links_set, service_create
 
@@ -91,6 +94,7 @@ def _create(ctx: RequestContext, stack: Stack) -> Service:
             options=ServiceOptions(kind=BALANCER, selector_link=sent.get("selector", "").strip(), balancer=settings),
         )
         links_set(row, links, actor=ctx.actor, rules=rules)
+        require_free_ports(sent, service_port_shortage(row))
     return row
 
 
@@ -98,16 +102,20 @@ def _change(ctx: RequestContext, row: Service) -> bool:
     sent = ctx.request.POST
     settings = parse_settings(sent, row.balancer_settings)
     links, rules = _targets(ctx, settings)
-    return balancer_change(
-        row,
-        actor=ctx.actor,
-        settings=settings,
-        links=links,
-        rules=rules,
-        selector=sent.get("selector", "").strip(),
-        labels=_next_labels(row, sent.get("labels")),
-        is_renewed=bool(sent.get("renew")),
-    )
+    before = copy(row)
+    with transaction.atomic():
+        is_replaced = balancer_change(
+            row,
+            actor=ctx.actor,
+            settings=settings,
+            links=links,
+            rules=rules,
+            selector=sent.get("selector", "").strip(),
+            labels=_next_labels(before, sent.get("labels")),
+            is_renewed=bool(sent.get("renew")),
+        )
+        require_free_ports(sent, service_port_shortage(row, before=before))
+    return is_replaced
 
 
 def _next_labels(row: Service, text: str | None) -> dict[str, str] | None:
@@ -142,7 +150,7 @@ def _handle(
         try:
             return save()
         except Problem as problem:
-            errors = {error_place(problem): problem.message}
+            errors = port_errors(problem) or {error_place(problem): problem.message}
     found = {
         **context,
         "values": values,

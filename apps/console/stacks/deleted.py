@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,34 +13,39 @@ from apps.console.components import buttons
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.core.errors import NotFound
 from apps.environments.access import verdict
+from apps.stacks.left_volumes import LeftVolumes, left_by_stacks
 from apps.stacks.models import Service, Stack
 from apps.stacks.restore import deleted_rows, restorable_until, restore_days, service_restore, stack_restore
 from apps.stacks.services import service_act
 from apps.stacks.stack_upgrade import stack_act
+from apps.volumes.selectors import volumes_of
 
 MAX_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedLine:
-    """One line of the list."""
+    """One line of the list; `left` are the volumes that a stack has left on its hosts."""
 
     row: Stack | Service
     until: datetime | None
     restore: buttons.Button
     purge: buttons.Button
+    left: LeftVolumes | None = None
 
 
 @member_required
 def index(ctx: RequestContext) -> HttpResponse:
     """The list, the newest deletion first."""
     days = restore_days()
-    rows = deleted_rows(ctx.actor, ctx.env.pk)
-    context = {"lines": [_line(ctx, row, days) for row in rows[:MAX_SHOWN]], "days": days}
+    rows = deleted_rows(ctx.actor, ctx.env.pk)[:MAX_SHOWN]
+    stacks = [row.pk for row in rows if isinstance(row, Stack)]
+    left = left_by_stacks(volumes_of(ctx.actor, ctx.env.pk), stacks) if stacks else {}
+    context = {"lines": [_line(ctx, row, days, left) for row in rows], "days": days}
     return ctx.render("console/deleted.html", context)
 
 
-def _line(ctx: RequestContext, row: Stack | Service, days: int) -> DeletedLine:
+def _line(ctx: RequestContext, row: Stack | Service, days: int, left: Mapping[int, LeftVolumes]) -> DeletedLine:
     restore, purge = verdict(ctx.actor, "restore", row), verdict(ctx.actor, "purge", row)
     is_allowed, reason = restore.allowed, restore.reason
     if is_allowed and isinstance(row, Service) and row.stack.removed is not None:
@@ -50,6 +56,7 @@ def _line(ctx: RequestContext, row: Stack | Service, days: int) -> DeletedLine:
         restorable_until(row, days),
         buttons.Button("restore", _("Restore"), "arrow-back-up", restore_url, is_allowed, reason),
         buttons.Button("purge", _("Delete for good"), "trash", purge_url, purge.allowed, purge.reason, is_dialog=True),
+        left.get(row.pk) if isinstance(row, Stack) else None,
     )
 
 

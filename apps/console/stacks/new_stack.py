@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
 from apps.console.request_context import RequestContext, member_required, post_required
+from apps.console.stacks.port_warning import port_errors, require_free_ports
 from apps.core.errors import Invalid, Problem
 from apps.stacks.bundle.archive import FIELD, MAX_BUNDLE
 from apps.stacks.bundle.resolve import parse_variables, read_bundle
 from apps.stacks.bundle_import import stack_create_from_bundle
 from apps.stacks.compose import parse
 from apps.stacks.models import Stack
+from apps.stacks.port_shortage import compose_port_shortage, stack_port_shortage
 from apps.stacks.services import stack_create
 
 _FIELDS = frozenset({"name", "description", "rancherCompose", "variables", FIELD})
@@ -31,7 +34,7 @@ def new(ctx: RequestContext) -> HttpResponse:
             row = _create(ctx)
             return ctx.success_response(_("Stack %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except (Invalid, Problem) as problem:
-            errors = {_error_field(problem): problem.message}
+            errors = port_errors(problem) or {_error_field(problem): problem.message}
     context = {"values": ctx.request.POST, "errors": errors}
     return ctx.render("console/stack_new.html", context, status=422 if errors else 200)
 
@@ -47,9 +50,13 @@ def _create(ctx: RequestContext) -> Stack:
         "start_on_create": bool(values.get("start")),
     }
     text, bundle = _submitted_text(ctx, "dockerCompose"), _uploaded(ctx, "bundleFile")
-    if bundle is not None and not text:
-        return stack_create_from_bundle(bundle.read(MAX_BUNDLE + 1), **what)
-    return stack_create(docker_compose=text, rancher_compose=_submitted_text(ctx, "rancherCompose"), **what)
+    with transaction.atomic():
+        if bundle is not None and not text:
+            row = stack_create_from_bundle(bundle.read(MAX_BUNDLE + 1), **what)
+        else:
+            row = stack_create(docker_compose=text, rancher_compose=_submitted_text(ctx, "rancherCompose"), **what)
+        require_free_ports(values, stack_port_shortage(row))
+    return row
 
 
 def _error_field(problem: Problem) -> str:
@@ -116,7 +123,8 @@ def check(ctx: RequestContext) -> HttpResponse:
     if text:
         try:
             name = ctx.request.POST.get("name", "").strip()
-            context["parsed"] = parse(text, more, _submitted_variables(ctx), stack_name=name)
+            parsed = parse(text, more, _submitted_variables(ctx), stack_name=name)
+            context |= {"parsed": parsed, "shortage": compose_port_shortage(ctx.env, parsed)}
         except Problem as problem:
             context["problem"] = problem
     return ctx.render("console/parts/compose_check.html", context)

@@ -17,6 +17,8 @@ from apps.containers.selectors import endpoints, running_filter
 from apps.stacks.health import HEALTHY
 from apps.stacks.models import Service, ServiceLink, Slot
 from apps.stacks.selectors import containers_to_run, health_of
+from apps.stacks.updates.models import ImageUpdate
+from apps.stacks.updates.selectors import update_states
 
 MAX_CONTAINERS_FOR_PORTS = 4  # per service: a list shows the ports of the first few
 HEAVY_STACK_FIELDS = ("docker_compose", "rancher_compose", "variables")
@@ -31,6 +33,7 @@ class ServiceRow:
     running: int = 0
     ports: list[dict[str, Any]] = field(default_factory=list)
     links: list[ServiceLink] = field(default_factory=list)
+    has_newer_image: bool = False
 
     @property
     def wanted(self) -> int:
@@ -63,7 +66,7 @@ def meter_tone(row: Service, running: int) -> str:
 
 
 def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow]]:
-    """The matching services of this environment by stack; four queries however many there are."""
+    """The matching services of this environment by stack; five queries however many there are."""
     rows = (
         Service.objects.within([ctx.env.pk])
         .filter(removed=None, **which)
@@ -81,6 +84,8 @@ def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow
         .defer("target__spec", "target__secondary")
     ):
         by_service[link.service_id].links.append(link)
+    for key, state in update_states(row.service for row in by_service.values()).items():
+        by_service[key].has_newer_image = state == ImageUpdate.NEWER
     _load_ports(ctx, by_service)
     by_stack: dict[int, list[ServiceRow]] = defaultdict(list)
     for service_row in by_service.values():

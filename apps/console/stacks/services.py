@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -23,7 +25,9 @@ from apps.console.containers.placement_summary import placement_lines
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks import kind_pages, lost_hosts, service_runs
 from apps.console.stacks.balancer_page import balancer_context
+from apps.console.stacks.port_warning import require_free_ports
 from apps.console.stacks.service_rows import meter_tone
+from apps.console.stacks.update_card import update_card
 from apps.console.stacks.upgrade_verdict import verdict_card
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.kind_labels import is_global
@@ -41,6 +45,7 @@ from apps.stacks.selectors import containers_to_run, service_events
 from apps.stacks.services import service_act, service_update
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.undo import UNDO_SECONDS, change_undo, is_undoable
+from apps.stacks.verdict.continuing import service_continue_upgrade
 
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
 _FRESHNESS_FIELDS = (
@@ -143,6 +148,13 @@ def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
         ),
         "previous_image": _previous_image(row),
         "verdict": verdict_card(row),
+        "updates": update_card(ctx, row),
+        "continuing": buttons.custom_button(
+            _("Continue now"),
+            "player-play",
+            ctx.url("service-continue-upgrade", pk=row.pk),
+            ctx.can("operate"),
+        ),
     }
 
 
@@ -226,9 +238,18 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     return handle_edit(
         edit,
         parse=parse,
-        save=partial(service_update, row, actor=ctx.actor),
+        save=partial(_save_edit, ctx, row),
         context=lambda: {"lost": lost_hosts.lost_policy_form(row, sent if edit.is_typed("lost_after") else {})},
     )
+
+
+def _save_edit(ctx: RequestContext, row: Service, **changes: Any) -> None:
+    """Save; a larger scale that finds no host for its ports only once that was read and accepted. Raises `Invalid`."""
+    changed = copy(row)  # the form goes on with the row as it is, if nothing is changed
+    with transaction.atomic():
+        service_update(changed, actor=ctx.actor, **changes)
+        if changed.scale > row.scale:
+            require_free_ports(ctx.request.POST, service_port_shortage(changed))
 
 
 def parse_scale(text: str) -> Any:
@@ -248,6 +269,15 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
         return ctx.success_response(message, buttons.row_url(row.stack, ""), undo=buttons.row_url(row, "undo"))
 
     return ask_removal_of_parts(ctx, row, _("service"), remove=act)
+
+
+@member_required
+@post_required
+def continue_upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
+    """Have an upgrade go on that waits for the verdict on its first batch."""
+    row = find(ctx, pk)
+    service_continue_upgrade(row, actor=ctx.actor)
+    return ctx.success_response(_("The upgrade of %(name)s goes on.") % {"name": row.name})
 
 
 @member_required

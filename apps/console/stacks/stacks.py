@@ -7,6 +7,9 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.catalog.external_ids import SCHEME
+from apps.catalog.launching import upgrade_choice
+from apps.catalog.selectors import upgrades_of
 from apps.console.components import buttons
 from apps.console.components.listing import count_states, filter_state, paginate, query_filters, sort_rows
 from apps.console.components.plurals import counted
@@ -46,6 +49,9 @@ def index(ctx: RequestContext) -> HttpResponse:
     page = paginate(ctx.request, sort_rows(rows, ctx.request.GET.get("sort", ""), COLUMNS, by_health=True), filters)
     by_stack = service_rows(ctx, stack__in=[row.pk for row in page.rows])
     entries = [(row, by_stack.get(row.pk, [])) for row in page.rows]
+    upgrades = upgrades_of(ctx.actor, ctx.env.pk, page.rows)
+    for row in page.rows:
+        row.newer = upgrades.get(row.pk)
     context = {
         "page": page,
         "entries": entries,
@@ -89,9 +95,13 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "upgrade_button": buttons.custom_button(
             gettext_lazy("Upgrade"), "arrow-up", ctx.url("stack-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
+        "promote_button": buttons.custom_button(
+            gettext_lazy("Promote"), "route", ctx.url("stack-promote", pk=row.pk), ctx.can("values")
+        ),
         "add_others": _buttons_to_add(ctx, row),
         "bulk": bulk,
         "failing_pulls": failing_pulls(ctx.env.pk, containers),
+        "catalog_choice": upgrade_choice(ctx.actor, row) if row.external_id.startswith(SCHEME) else None,
     }
     return ctx.render("console/stack.html", context)
 

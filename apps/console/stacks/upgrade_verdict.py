@@ -12,16 +12,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apps.console.components.state_badges import StateBadge
+from apps.console.stacks.upgrade_charts import SignalChart, memory, number, percent, signal_charts
 from apps.core.errors import Invalid
-from apps.stacks.models import Service, UpgradeObservation
+from apps.stacks.models import Service
+from apps.stacks.verdict.continuing import is_judged_now
+from apps.stacks.verdict.history import samples_of
 from apps.stacks.verdict.judgement import BAD, GOOD, UNCLEAR
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.observer import observations_of, seconds_to_verdict
 from apps.stacks.verdict.settings import FINISH, ROLLBACK, VerdictSettings
 from apps.stacks.verdict.signals import NOT_WORSE, UNKNOWN, WORSE
 
 FORM_FIELDS = frozenset({"verdict", "verdictMinutes", "errorPattern"})
 SHOWN_FOR = timedelta(days=1)
-_MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class VerdictCard:
     rows: list[SignalRow] = field(default_factory=list)
     exits: list[str] = field(default_factory=list)
     seconds_left: int | None = None
+    is_held: bool = False
+    charts: list[SignalChart] = field(default_factory=list)
 
     @property
     def time_left(self) -> str:
@@ -66,6 +71,8 @@ def verdict_card(row: Service) -> VerdictCard | None:
         rows=[_signal_row(each) for each in found.evidence.get("findings", ())],
         exits=list(found.evidence.get("exits", ())),
         seconds_left=None if left is None else round(left),
+        is_held=found.ended is None and found.stage == found.FIRST_BATCH and is_judged_now(row),
+        charts=signal_charts(samples_of(found.history)),
     )
 
 
@@ -120,24 +127,20 @@ def _values(found: Mapping[str, Any]) -> tuple[str, str, str]:
     rates = {"restarts": _("Restarts"), "errors": _("Errors in logs")}
     if signal in rates:
         return rates[signal], _rate(found["old"], old_count), _rate(found["new"], new_count)
-    if signal == "cpu":
-        return _("Processors"), _number(found["old"]), _number(found["new"])
-    if signal == "memory":
-        return _("Memory"), _memory(found["old"]), _memory(found["new"])
+    texts = {
+        "cpu": (_("Processors"), number),
+        "memory": (_("Memory"), memory),
+        "responses": (_("Failed responses of balancers"), percent),
+    }
+    if signal in texts:
+        label, text = texts[signal]
+        return label, text(found["old"]), text(found["new"])
     labels = {"running": _("Running"), "health": _("Health")}
     return labels.get(signal, signal), "", ""
 
 
 def _rate(per_hour: float | None, count: int) -> str:
     return "–" if per_hour is None else _("%(rate).3g an hour (%(count)d)") % {"rate": per_hour, "count": count}
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _memory(value: float | None) -> str:
-    return "–" if value is None else f"{value / _MEBIBYTE:.0f} MiB"
 
 
 def _chance(found: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from apps.console.components.edit_form import Edit
 from apps.console.components.event_titles import event_title, operation_title
 from apps.console.components.freshness import Freshness, freshness_of
 from apps.console.components.relative_times import ago, ahead, lasted
+from apps.console.components.row_requests import KINDS_WITH_REQUESTS
 from apps.console.components.user_agents import agent
 from apps.console.stacks.lock_pages import lock_button
 from apps.core.defaults import VERSION
@@ -154,15 +155,19 @@ def wire(row: Any) -> str:
     return wire_id(buttons.KIND_NAMES[row.KIND][2], row.pk)
 
 
+_API_LINK = '<a class="btn is-quiet" href="{}" title="{}">{}<span>{}</span></a>'
+_COPY_AS = '<a class="btn is-quiet" href="{}" data-dialog title="{}">{}<span>{}</span></a>'
+
+
 @register.simple_tag
 def api_link(row: Any) -> SafeString:
-    """The link to the row in the API."""
-    return format_html(
-        '<a class="btn is-quiet" href="{}" title="{}">{}<span>{}</span></a>',
-        buttons.api_url(row),
-        _("View in API"),
-        icon("code"),
-        _("API"),
+    """The link to the row in the API and, where people write scripts for it, its requests to be copied."""
+    link = format_html(_API_LINK, buttons.api_url(row), _("View in API"), icon("code"), _("API"))
+    if row.KIND not in KINDS_WITH_REQUESTS:
+        return link
+    url = buttons.row_url(row, "requests")
+    return link + format_html(
+        _COPY_AS, url, _("Copy as a request: curl, corral, Ansible"), icon("clipboard-text"), _("Copy as")
     )
 
 

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
+from apps.console.components.state_badges import shown_state
 from apps.console.templatetags.console import btn
 from apps.core.models import Managed
 
@@ -124,9 +125,12 @@ def filter_combo(context: Context, name: str, label: Any, everything: Any, choic
 
 
 @register.simple_tag(takes_context=True)
-def state_facets(context: Context, states: Iterable[tuple[str, int | None]], label: Any = "") -> SafeString:
-    """The states to narrow a list to, with how many rows each has where that is known."""
-    return _render(context, "state_facets", states=states, label=label, page=context["page"])
+def state_facets(
+    context: Context, states: Iterable[tuple[str, int | None]], label: Any = "", kind: str = ""
+) -> SafeString:
+    """The states to narrow a list to, in the words of its badges, with how many rows each has where that is known."""
+    shown = [(state, shown_state(state, kind), count) for state, count in states]
+    return _render(context, "state_facets", states=shown, label=label, page=context["page"])
 
 
 @register.simple_block_tag(takes_context=True)

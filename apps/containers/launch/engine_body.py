@@ -78,6 +78,7 @@ def engine_body(
     *,
     labels: Mapping[str, str],
     network: str | None = None,
+    bridge: str | None = None,
     endpoint: ManagedEndpoint | None = None,
     aliases: Sequence[str] = (),
     hostname: str | None = None,
@@ -87,7 +88,8 @@ def engine_body(
 ) -> dict[str, Any]:
     """The Engine API's create body, made of known fields only: what is not written here is never asked of an engine.
 
-    `labels` win over the configuration's own; `network`, `endpoint` and `aliases` serve the managed mode; `peer` is the
+    `labels` win over the configuration's own; `network`, `endpoint` and `aliases` serve the managed mode, `bridge` and
+    `aliases` mode `bridge`: a network of the engine that has the place of its default bridge; `peer` is the
     engine's id of the container whose network is shared; `links` are `container:alias`; `volumes_from` are engine ids.
     """
     body, host = _write_fields(config, only_ruled=False)
@@ -95,7 +97,9 @@ def engine_body(
     if (entry_point := write_entry_point(config.entry_point)) is not None:
         body["Entrypoint"] = entry_point
     host |= _assembled_ruled_keys(config, network, peer, volumes_from)
-    managed = config.network_mode == "managed" and bool(network)
+    if config.network_mode == "bridge" and bridge:
+        host["NetworkMode"] = network = bridge
+    managed = bool(network) and (config.network_mode == "managed" or network == bridge)
     if config.network_mode != "container":  # engines refuse these for a container that shares another's network
         ports = write_exposed_ports((*config.expose, *config.published))
         body |= drop_empty({"Hostname": hostname or config.hostname, "ExposedPorts": ports})
@@ -104,7 +108,7 @@ def engine_body(
     if managed and endpoint is not None:
         body |= _managed_keys(network, endpoint)
         host |= drop_empty({"Dns": list(endpoint.name_servers), "DnsSearch": list(endpoint.search_domains)})
-    elif managed:
+    elif managed and network != "bridge":  # where engines refuse names
         local = drop_empty({"Aliases": list(aliases), "Links": list(links)})
         body["NetworkingConfig"] = {"EndpointsConfig": {network: local}}
     body["HostConfig"] = host

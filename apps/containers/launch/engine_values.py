@@ -11,10 +11,10 @@ from apps.containers.launch.values import (
     BlkioDevice,
     DockerHealthCheck,
     LogConfig,
+    Mount,
     Port,
     RestartPolicy,
     Ulimit,
-    Volume,
 )
 
 NANOSECONDS_PER_MS = 1_000_000
@@ -129,12 +129,12 @@ def read_exposed_ports(seen: Inspected) -> list[str]:
     return [each for each in sorted(as_map(seen.process.get("ExposedPorts"))) if each not in bound]
 
 
-def write_binds(volumes: Iterable[Volume]) -> list[str]:
+def write_binds(volumes: Iterable[Mount]) -> list[str]:
     """The mounts that have a source."""
     return [str(each) for each in volumes if each.source]
 
 
-def write_unnamed_volumes(volumes: Iterable[Volume]) -> dict[str, dict[str, str]]:
+def write_unnamed_volumes(volumes: Iterable[Mount]) -> dict[str, dict[str, str]]:
     """The mounts without a source."""
     return {each.path: {} for each in volumes if not each.source}
 

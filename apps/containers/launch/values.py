@@ -127,7 +127,7 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Volume:
+class Mount:
     """A mount: from a folder of the host, from a named volume, or (empty `source`) from a new unnamed volume."""
 
     path: str
@@ -308,9 +308,9 @@ def check_exposed_port(name: str, value: Any) -> Port:
     return found
 
 
-def check_volume(name: str, value: Any) -> Volume:
+def check_volume(name: str, value: Any) -> Mount:
     """Check a mount."""
-    return Volume.parse(plain_text(name, value), name)
+    return Mount.parse(plain_text(name, value), name)
 
 
 def host_name(high: int) -> Check:

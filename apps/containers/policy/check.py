@@ -14,12 +14,14 @@ from apps.containers.policy.rules import Policy, matches
 RESERVED_LABELS = "io.corral."
 # The policy of a service for lost hosts and its schedule, what simulated engines do, and the marks of a service.
 _LABELS_FOR_EVERYBODY = (
+    "io.corral.image_update",
     "io.corral.lost_host",
     "io.corral.schedule",
     "io.corral.sim.",
     "io.corral.service.revision",
     "io.corral.service.run",
     "io.corral.container.peers",
+    "io.corral.container.prefix",
 )
 _PRIVATE = frozenset({"", "private", "shareable", "none"})
 _NO_NEW_PRIVILEGES = frozenset({"no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.control.models import AuditEntry
+from apps.core.csv_rows import csv_row
 from apps.core.ids import wire_id
 
 CONTENT_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
@@ -18,7 +17,6 @@ COLUMNS = (
     "number", "at", "environment", "account", "login", "key", "via", "authType", "address", "event", "kind", "target",
     "targetName", "code", "request", "response", "digest", "sealed",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export_lines(
@@ -26,10 +24,10 @@ def export_lines(
 ) -> Iterator[str]:
     """The entries, oldest first, one line of text each after CSV's line of column names; `prepare` may reword each."""
     if kind == "csv":
-        yield _csv_row(list(COLUMNS))
+        yield csv_row(list(COLUMNS))
     for row in rows.select_related("account", "key").order_by("pk").iterator(1000):
         values = _serialize(prepare(row) if prepare else row)
-        yield _csv_row([_cell(values[name]) for name in COLUMNS]) if kind == "csv" else json.dumps(values) + "\n"
+        yield csv_row([_cell(values[name]) for name in COLUMNS]) if kind == "csv" else json.dumps(values) + "\n"
 
 
 def _serialize(row: AuditEntry) -> dict[str, Any]:
@@ -56,12 +54,4 @@ def _serialize(row: AuditEntry) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """One cell; a spreadsheet must not take it for a formula, which could run commands or send data away."""
-    text = "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _csv_row(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
+    return "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)

@@ -20,7 +20,6 @@ from apps.drivers.base import (
     EngineImage,
     EngineInfo,
     EngineNotFound,
-    EngineVolume,
     ExecSession,
     LogLine,
     Measurement,
@@ -40,16 +39,21 @@ from apps.drivers.docker.exec import DockerExec
 from apps.drivers.docker.http import EngineResponse, close_connection, send_request
 from apps.drivers.docker.sdk import EngineConnection
 from apps.drivers.docker.timestamps import to_nanoseconds, to_query_time
+from apps.drivers.docker.volumes import DockerVolumeCalls
 from apps.drivers.host_stats import ContainerSumStats, MachineStats, read_machine
+from apps.drivers.image_values import ImageDetails
 
 _MAX_WORKING = 4  # more at once only slow each other down: making and starting containers is the engine's CPU time
 _MAX_WAITING = 12  # stopping is mostly waiting for the container, and must not keep others from starting
+# The engine leaves a terminal at Ctrl-P Ctrl-Q, and holds back a Ctrl-P until the next key. It must have some keys for
+# this: these nobody types, and Ctrl-Space, which is held back instead, begins sequences in what programs use it for.
+_DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-_,ctrl-^,ctrl-_"
 _PULL_IDLE_TIMEOUT = 300.0
 _LOG_IDLE_TIMEOUT = 30.0
 _STATS_IDLE_TIMEOUT = 15.0
 
 
-class DockerDriver:
+class DockerDriver(DockerVolumeCalls):
     """One Docker engine."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -171,29 +175,37 @@ class DockerDriver:
         finally:
             reply.close()
 
+    def log_in(self, auth: Mapping[str, str]) -> None:
+        """Have the engine log in to a registry; it asks with the account, and keeps nothing of it."""
+        with self._connection() as sdk:
+            sdk.log_in(auth)
+
     def save(self, image: str) -> Stream[bytes]:
         """The image as an archive, piece by piece."""
         options = {"budget": read_budgets.ENGINE_ARCHIVE, "idle_timeout": image_archive.UNPACK_TIMEOUT}
         return image_archive.ArchiveStream(self._request("GET", f"/images/{quote(image, safe='/:@')}/get", **options))
 
-    def load(self, pieces: Iterable[bytes]) -> None:
-        """Load an archive that `save` returned."""
+    def load(self, pieces: Iterable[bytes]) -> tuple[str, ...]:
+        """Load an archive that `save` returned; the names, or ids, of its images."""
         with self._connection() as sdk:
             path = f"/v{sdk.api_version}/images/load?quiet=1"
-        image_archive.load_archive(self.endpoint, path, pieces)
+        return image_archive.load_archive(self.endpoint, path, pieces)
+
+    def image_details(self, image: str) -> ImageDetails:
+        """The image of this name or id with its history."""
+        with self._connection() as sdk:
+            return parsing.parse_image_details(sdk.inspect_image(image), sdk.history(image))
+
+    def tag_image(self, image: str, name: str) -> None:
+        """Give the image another name, with its tag."""
+        repository, tag = pull.split_image_reference(name)
+        with self._connection() as sdk:
+            sdk.tag(image, repository, tag)
 
     def remove_image(self, image: str, *, force: bool = False) -> None:
         """Remove an image, or one of its names."""
         with self._connection(self._work_slots) as sdk:
             sdk.remove_image(image, force=force)
-
-    def find_volume(self, name: str) -> EngineVolume | None:
-        """The volume of this name, or None."""
-        try:
-            with self._connection() as sdk:
-                return parsing.parse_volume(sdk.inspect_volume(name))
-        except EngineNotFound:
-            return None
 
     def ensure_network(self, name: str, labels: Mapping[str, str], spec: NetworkSpec | None = None) -> str:
         """The id of the bridge network `name`, made if absent; one that is not as `spec` says is made anew.
@@ -242,6 +254,12 @@ class DockerDriver:
                 (row for row in rows if row["Name"] == name),
                 key=lambda row: (str(row.get("Created", "")), str(row["Id"])),
             )
+
+    def connect_network(self, name: str, container_id: str, aliases: Iterable[str] = ()) -> None:
+        """Connect a container to one more network, under these names."""
+        with self._connection() as sdk:
+            if name not in (sdk.inspect_container(container_id)["NetworkSettings"].get("Networks") or {}):
+                sdk.connect_container_to_network(container_id, name, aliases=list(aliases) or None)
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is not an error, one in use raises `EngineConflict`."""
@@ -317,7 +335,8 @@ class DockerDriver:
     def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession:
         """Run a command inside a running container."""
         with self._connection() as sdk:
-            key = str(sdk.exec_create(container_id, command, stdin=True, tty=tty)["Id"])
+            made = sdk.exec_create(container_id, command, stdin=True, tty=tty, detach_keys=_DETACH_KEYS)
+            key = str(made["Id"])
         reply = self._request("POST", f"/exec/{key}/start", body={"Detach": False, "Tty": tty}, upgrade=True)
         return DockerExec(
             reply, tty=tty, resize=partial(self._exec_resize, key), exit_code=partial(self._exec_exit_code, key)

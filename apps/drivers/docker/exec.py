@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
-from apps.drivers.base import EngineDown, EngineError
+from apps.drivers.base import EngineDown, EngineError, StreamName
 from apps.drivers.docker.frames import FrameDecoder
 from apps.drivers.docker.http import EngineResponse
 
@@ -27,6 +28,7 @@ class DockerExec:
         self._tty = tty
         self._frames = None if tty else FrameDecoder()
         self._pending = b""
+        self._streams: deque[tuple[StreamName, bytes]] = deque()
         self._read_lock = threading.Lock()
         self._ended = False
         self._resize = resize
@@ -42,6 +44,18 @@ class DockerExec:
             output, self._pending = self._pending[:size], self._pending[size:]
             return output
 
+    def read_stream(self) -> tuple[StreamName, bytes]:
+        """Some output and where it was written; blocks, and returns b"" at the end. Instead of `read`, not besides."""
+        with self._read_lock:
+            while not self._streams and not self._ended:
+                piece = self._response.read()
+                self._ended = not piece
+                if self._frames is None:
+                    return "tty", piece
+                with self._response.as_engine_errors():
+                    self._streams.extend(each for each in self._frames.feed(piece) if each[1])
+            return self._streams.popleft() if self._streams else ("stdout", b"")
+
     def _payload(self, piece: bytes) -> bytes:
         if self._frames is None:
             return piece
@@ -54,6 +68,13 @@ class DockerExec:
             if self._ended:
                 raise BrokenPipeError
             self._response.connection.send(data)
+        except OSError:
+            raise EngineDown("The command takes no more input: it has ended, or its connection has.") from None
+
+    def end_input(self) -> None:
+        """Let a command without a terminal find the end of its input. Raises `EngineDown` when the command is over."""
+        try:
+            self._response.connection.end_sending()
         except OSError:
             raise EngineDown("The command takes no more input: it has ended, or its connection has.") from None
 

@@ -180,6 +180,19 @@ class ThreadSafeSocket:
                 except ssl.SSLWantReadError:
                     self._wait(select.POLLIN, timeout)
 
+    def end_sending(self) -> None:
+        """Nothing more is sent; what the other side still sends is read. Raises `OSError`.
+
+        Over TLS also where an answer arrives in the moment in which this is said: the library reads while it shuts
+        down, and refuses what it finds.
+        """
+        with self._write_lock, self._io_lock:
+            if not isinstance(self._sock, ssl.SSLSocket):
+                self._sock.shutdown(socket.SHUT_WR)
+                return
+            with contextlib.suppress(ssl.SSLWantReadError):  # it says so, and does not wait for the other side to agree
+                self._sock.unwrap()
+
     def _wait(self, what: int, timeout: float | None) -> None:
         poll = select.poll()
         poll.register(self._sock, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from apps.core import read_budgets
@@ -19,6 +20,7 @@ from apps.drivers.docker.http_message import encode_request
 from apps.drivers.docker.streams import read_json_lines
 
 UNPACK_TIMEOUT = 120.0  # an engine that unpacks a big layer onto a slow disk takes nothing for a while
+_LOADED = re.compile(r"Loaded image(?: ID)?: *(\S+)")
 _HEADERS = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked", "Connection": "close"}
 
 
@@ -39,8 +41,11 @@ class ArchiveStream:
         self._response.close()
 
 
-def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None:
-    """Send the archive and wait until the engine has loaded it. Raises `EngineError`, and what `pieces` raise."""
+def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> tuple[str, ...]:
+    """Send the archive and wait until the engine has loaded it; what is in it.
+
+    Raises `EngineError`, and what `pieces` raise.
+    """
     try:
         connection = ThreadSafeSocket(connect(endpoint))
     except OSError as error:
@@ -56,7 +61,7 @@ def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> None
             raise send_error from None
         raise_for_status(response)
         with response.as_engine_errors():
-            _check_loaded(response)
+            return _read_loaded(response)
     except OSError as error:
         raise unreachable_error(endpoint.url, error) from None
     finally:
@@ -84,12 +89,14 @@ def _encode_archive(path: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-def _check_loaded(response: EngineResponse) -> None:
-    done = False
+def _read_loaded(response: EngineResponse) -> tuple[str, ...]:
+    names = []
     for found in read_json_lines(response):
         if "error" in found:
             detail = found.get("errorDetail") or {}
             raise error_from_response(int(detail.get("code") or 500), str(detail.get("message") or found["error"]))
-        done = done or "Loaded image" in str(found.get("stream", ""))
-    if not done:
+        if loaded := _LOADED.match(str(found.get("stream", ""))):
+            names.append(loaded[1])
+    if not names:
         raise EngineError("The engine stopped in the middle of loading the image.")
+    return tuple(names)

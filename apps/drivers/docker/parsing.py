@@ -14,9 +14,10 @@ from apps.drivers.base import (
     EngineInfo,
     EngineMount,
     EnginePort,
-    EngineVolume,
 )
 from apps.drivers.docker.timestamps import to_nanoseconds, unix_to_rfc3339
+from apps.drivers.image_values import ImageDetails, ImageLayer
+from apps.drivers.volumes import EngineFile, EngineVolume
 
 Json = Mapping[str, Any]
 _NEVER = "0001-01-01T00:00:00Z"
@@ -150,13 +151,67 @@ def parse_image(found: Json) -> EngineImage:
     tags = tuple(tag for tag in found.get("RepoTags") or () if tag != "<none>:<none>")
     made = found.get("Created") or 0  # a number in lists, a text in the answer for one
     seconds = to_nanoseconds(made) // 10**9 if isinstance(made, str) else int(made)
-    return EngineImage(found["Id"], tags, int(found.get("Size") or 0), seconds)
+    digests = tuple(str(each) for each in found.get("RepoDigests") or () if not str(each).startswith("<none>"))
+    config = found.get("Config")
+    size, config = int(found.get("Size") or 0), config if isinstance(config, Mapping) else {}
+    return EngineImage(str(found["Id"]), tags, size, seconds, config, digests)
+
+
+def parse_image_details(found: Json, history: Iterable[Json]) -> ImageDetails:
+    """The answer for one image, and that for its history."""
+    config = found.get("Config") or {}
+    return ImageDetails(
+        image=parse_image(found),
+        os=str(found.get("Os") or ""),
+        architecture=str(found.get("Architecture") or ""),
+        author=str(found.get("Author") or ""),
+        command=tuple(map(str, config.get("Cmd") or ())),
+        entrypoint=tuple(map(str, config.get("Entrypoint") or ())),
+        working_directory=str(config.get("WorkingDir") or ""),
+        user=str(config.get("User") or ""),
+        ports=tuple(sorted(config.get("ExposedPorts") or ())),
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+        labels=_texts(config.get("Labels")),
+        layers=tuple(
+            ImageLayer(
+                command=str(step.get("CreatedBy") or ""),
+                size=int(step.get("Size") or 0),
+                created=int(step.get("Created") or 0),
+                tags=tuple(map(str, step.get("Tags") or ())),
+                comment=str(step.get("Comment") or ""),
+            )
+            for step in history
+        ),
+    )
 
 
 def parse_volume(found: Json) -> EngineVolume:
     """The answer for one volume."""
-    options = {str(name): str(value) for name, value in (found.get("Options") or {}).items()}
-    return EngineVolume(str(found.get("Name", "")), str(found.get("Driver", "")), options)
+    return EngineVolume(
+        name=str(found.get("Name", "")),
+        driver=str(found.get("Driver", "")),
+        options=_texts(found.get("Options")),
+        labels=_texts(found.get("Labels")),
+        created=str(found.get("CreatedAt") or ""),
+        mountpoint=str(found.get("Mountpoint") or ""),
+    )
+
+
+def parse_volume_sizes(found: Json) -> dict[str, int]:
+    """The part of the answer of /system/df about volumes; an engine says -1 of those that it cannot measure."""
+    sizes = {str(each["Name"]): int((each.get("UsageData") or {}).get("Size", -1)) for each in found["Volumes"] or ()}
+    return {name: size for name, size in sizes.items() if size >= 0}
+
+
+_GO_FOLDER, _GO_LINK = 1 << 31, 1 << 27
+
+
+def parse_file(found: Json) -> EngineFile:
+    """The header that comes with a container's archive; its mode is that of Go's library."""
+    mode = int(found["mode"])
+    is_link = bool(mode & _GO_LINK)
+    link = str(found.get("linkTarget") or "") if is_link else ""
+    return EngineFile(str(found["name"]), int(found["size"]), bool(mode & _GO_FOLDER), link or ("?" if is_link else ""))
 
 
 def parse_event(found: Json) -> EngineEvent:

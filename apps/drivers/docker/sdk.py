@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -34,9 +34,10 @@ from apps.drivers.docker.safe_json import parse_json
 MAX_API_VERSION = "1.44"  # the newest API this was written for; older engines are spoken to in theirs
 _TIMEOUT = 60.0
 _PING_TIMEOUT = 3.0
+_LOGIN_TIMEOUT = 40.0  # engines give a registry 15 seconds, after its name was looked up, which may take 20
 _POOL = 16
 _PIECE = 65536
-_LIST_PATHS = ("/containers/json", "/images/json", "/networks")
+_LIST_PATHS = ("/containers/json", "/images/json", "/networks", "/volumes", "/system/df")
 
 
 class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not typed
@@ -81,6 +82,21 @@ class DockerClient(docker.APIClient):  # type: ignore[misc]  # the SDK is not ty
         with response:
             self._raise_for_status(response)
             yield from parse_rows(iter(lambda: response.raw.read(_PIECE), b""))
+
+    def get_json(self, path: str, timeout: float = _TIMEOUT, **query: Any) -> Any:
+        """The JSON at a path."""
+        return self._result(self._get(self._url(path), params=query, timeout=timeout), json=True)
+
+    def head_header(self, path: str, name: str, query: Mapping[str, str]) -> str:
+        """One header of the answer to a HEAD request, empty if it is not there."""
+        response = self.head(self._url(path), params=dict(query), timeout=(CONNECT_TIMEOUT, _TIMEOUT))
+        self._raise_for_status(response)
+        return str(response.headers.get(name) or "")
+
+    def log_in(self, auth: Mapping[str, str]) -> None:
+        """Have the engine log in to a registry; not the SDK's `login`, which reads and remembers accounts itself."""
+        response = self._post_json(self._url("/auth"), data=dict(auth), timeout=_LOGIN_TIMEOUT)
+        self._raise_for_status(response)
 
     def check_alive(self) -> None:
         """Raise unless the engine answers within a few seconds."""
@@ -165,7 +181,8 @@ class EngineConnection:
         self._endpoint = endpoint
         self._connect_lock = threading.Lock()
         self._sdk: DockerClient | None = None
-        self._failure: tuple[float, EngineDown] | None = None
+        # In words: a kept exception would keep its traceback, and with it every frame it came through.
+        self._failure: tuple[float, str] | None = None
 
     @contextmanager
     def __call__(self, semaphore: AbstractContextManager[Any] | None = None) -> Iterator[DockerClient]:
@@ -198,7 +215,7 @@ class EngineConnection:
         with self._connect_lock:
             if self._sdk is None:
                 if self._failure is not None and self._failure[0] > started:
-                    raise EngineDown(str(self._failure[1]))
+                    raise EngineDown(self._failure[1])
                 self._sdk = self._connect()
             return self._sdk
 
@@ -211,7 +228,7 @@ class EngineConnection:
             failure = over_budget_error(self._endpoint.url, error)
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = unreachable_error(self._endpoint.url, error)
-        self._failure = (time.monotonic(), failure)
+        self._failure = (time.monotonic(), str(failure))
         raise failure
 
     def close(self) -> None:

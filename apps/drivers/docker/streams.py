@@ -15,7 +15,7 @@ from apps.drivers.docker.safe_json import parse_json
 T = TypeVar("T")
 
 EVENT_FILTERS = {
-    "type": ["container", "image", "network"],
+    "type": ["container", "image", "network", "volume"],
     "event": [
         *("create", "start", "restart", "stop", "die", "kill", "oom", "pause", "unpause", "rename", "update"),
         *("destroy", "health_status", "pull", "tag", "untag", "delete", "import", "load"),

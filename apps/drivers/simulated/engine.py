@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections import Counter
@@ -17,27 +16,25 @@ from apps.drivers.base import (
     EngineDown,
     EngineError,
     EngineEvent,
-    EngineImage,
     EngineInfo,
-    EngineNotFound,
-    EngineVolume,
     ExecSession,
     LogLine,
     Measurement,
     NetworkSpec,
-    PullProgress,
     StatsSample,
     Stream,
 )
 from apps.drivers.docker.container_stats import sum_samples
 from apps.drivers.docker.errors import error_from_response
-from apps.drivers.docker.parsing import parse_container, parse_container_summary, parse_image, parse_info, parse_volume
+from apps.drivers.docker.parsing import parse_container, parse_container_summary, parse_info
 from apps.drivers.simulated.exec import SimulatedExec
-from apps.drivers.simulated.streams import ArchiveReader, EventStream, LogStream, SimulatedArchive, StatsStream
+from apps.drivers.simulated.image_calls import SimulatedImageCalls
+from apps.drivers.simulated.registry import SimulatedRegistry
+from apps.drivers.simulated.streams import EventStream, LogStream, StatsStream
+from apps.drivers.simulated.volumes import SimulatedVolumeCalls
 from simulated_engine.container import SimulatedContainer
 from simulated_engine.engine import API_VERSION, EngineCore
 from simulated_engine.errors import EngineApiError
-from simulated_engine.images import read_archive, repository, tagged_name
 from simulated_engine.runtime import Cancel, Runtime
 from simulated_engine.serialize import container_details, container_summary
 from simulated_engine.stats import CPUS, MEMORY, sample_container
@@ -75,7 +72,7 @@ def reset_engines() -> None:
         one.down = True
 
 
-class SimulatedDriver:
+class SimulatedDriver(SimulatedImageCalls, SimulatedVolumeCalls):
     """One engine in memory.
 
     Its knobs: `local_images` are there, `registry` can be pulled, every call takes `delay` seconds and is counted in
@@ -88,7 +85,7 @@ class SimulatedDriver:
         self._core = EngineCore(name, f"SIM:{name}", Runtime(schedule=_start_timer, max_log_lines=_MAX_LOG_LINES))
         self.local_images = self._core.images
         self.local_images.add("bb:local")
-        self.registry: set[str] = set()
+        self.registry = SimulatedRegistry()
         self.delay = 0.0
         self.calls: Counter[str] = Counter()
         self._failures: dict[str, list[EngineError]] = {}
@@ -264,62 +261,22 @@ class SimulatedDriver:
         with self._call("rename") as core:
             core.containers.rename(core.containers.get(container_id), name)
 
-    def images(self) -> list[EngineImage]:
-        """Every image that is there by name."""
-        with self._call("images") as core:
-            return [parse_image(summary) for summary in core.images.summaries()]
-
-    def find_image(self, image: str) -> EngineImage | None:
-        """The image of this name, or None."""
-        with self._call("find_image") as core:
-            return parse_image(core.images.details(image)) if core.images.has(image) else None
-
-    def save(self, image: str) -> Stream[bytes]:
-        """The image as an archive, piece by piece."""
-        with self._call("save") as core:
-            return SimulatedArchive(core.images.save([image]), self._is_down)
-
-    def load(self, pieces: Iterable[bytes]) -> None:
-        """Take in an archive that `save` gave."""
-        self._begin_call("load")
-        try:
-            names = read_archive(ArchiveReader(iter(pieces), self._is_down))
-        except EngineApiError as error:
-            raise error_from_response(error.status, str(error)) from None
-        with self._locked() as core:  # only now: another engine may take its time to send the pieces
-            for name in names:
-                core.images.receive(name, "load")
-
-    def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:  # noqa: ARG002
-        """Pull an image that `registry` has, in a few steps."""
-        self._begin_call("pull")
-        key = tagged_name(image)
-        if not self._core.images.has(image) and key not in self.registry:
-            raise EngineNotFound(
-                f"pull access denied for {repository(key)}, repository does not exist or may require "
-                "'docker login': denied: requested access to the resource is denied"
-            )
-        for percent in (0, 40, 70):
-            yield PullProgress(percent, f"{secrets.token_hex(6)}: Downloading")
-            time.sleep(self.delay)
-        with self._locked() as core:
-            core.images.receive(key)
-        yield PullProgress(100, f"Downloaded newer image for {key}")
-
-    def remove_image(self, image: str, *, force: bool = False) -> None:
-        """Remove an image. Raises `EngineConflict` while containers use it."""
-        with self._call("remove_image") as core:
-            core.images.remove(image, core.containers, force=force)
-
-    def find_volume(self, name: str) -> EngineVolume | None:
-        """The volume of this name, or None."""
-        with self._call("find_volume") as core:
-            return parse_volume(core.volumes.get(name)) if name in core.volumes else None
+    def log_in(self, auth: Mapping[str, str]) -> None:
+        """Log in to a registry that `registry` knows."""
+        self._begin_call("log_in")
+        self.registry.log_in(auth)
 
     def ensure_network(self, name: str, labels: Mapping[str, str], spec: NetworkSpec | None = None) -> str:
         """The id of the bridge network `name`, made if absent; one that is not as `spec` says is made anew."""
         with self._call("ensure_network") as core:
             return core.networks.ensure(name, labels, spec.pool if spec else {}, spec.options if spec else {}).id
+
+    def connect_network(self, name: str, container_id: str, aliases: Iterable[str] = ()) -> None:
+        """Connect a container to one more network, under these names."""
+        with self._call("connect_network") as core:
+            container = core.containers.get(container_id)
+            if name not in container.addresses:
+                core.networks.connect(name, container, aliases)
 
     def remove_network(self, name: str) -> None:
         """Remove it; a missing one is no error."""
@@ -372,8 +329,7 @@ class SimulatedDriver:
     def measure(self) -> Measurement:
         """One sample of everything."""
         self._begin_call("measure")
-        samples = self._sample_containers()
-        return Measurement(_sum(samples), samples)
+        return Measurement(_sum(samples := self._sample_containers()), samples)
 
     def _sample_containers(self) -> dict[str, StatsSample]:
         with self._locked() as core:

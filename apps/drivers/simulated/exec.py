@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 
-from apps.drivers.base import EngineDown
+from apps.drivers.base import EngineDown, StreamName
 from simulated_engine.commands import CommandSession
 
 _HANGUP = 129
@@ -36,6 +36,16 @@ class SimulatedExec:
             if self._session.exit_code is not None:
                 raise EngineDown("The command takes no more input: it has ended, or its connection has.")
             self._session.write(data)
+
+    def read_stream(self) -> tuple[StreamName, bytes]:
+        """Some output, and where it was written; blocks, and returns b"" at the end."""
+        data = self.read()
+        return ("tty" if self._session.tty else "stdout"), data
+
+    def end_input(self) -> None:
+        """Let a command without a terminal find the end of its input."""
+        with self._lock:
+            self._session.end_input()
 
     def resize(self, columns: int, rows: int) -> None:
         """Tell the terminal its size."""

@@ -1,5 +1,16 @@
 """Changes to environments, their members, roles and keys."""
 
+from apps.environments.services.device_login import (
+    DeviceCodes,
+    DeviceLoginRefused,
+    FetchedKey,
+    device_login_allow,
+    device_login_begin,
+    device_login_deny,
+    device_login_fetch,
+    device_login_find,
+    device_logins_expire,
+)
 from apps.environments.services.environments import (
     ensure_default_environment,
     ensure_own_environment,
@@ -28,7 +39,16 @@ from apps.environments.services.websockets import (
 )
 
 __all__ = [
+    "DeviceCodes",
+    "DeviceLoginRefused",
+    "FetchedKey",
     "account_key_create",
+    "device_login_allow",
+    "device_login_begin",
+    "device_login_deny",
+    "device_login_fetch",
+    "device_login_find",
+    "device_logins_expire",
     "ensure_default_environment",
     "ensure_own_environment",
     "environment_act",

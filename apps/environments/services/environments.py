@@ -35,8 +35,8 @@ def environment_create(
 ) -> Environment:
     """A new environment, owned by its maker unless `members` says otherwise; without a name (None) it gets one.
 
-    `options` are what other apps make of it: `subnet` and `encryption` of its network. Raises `Forbidden` for an
-    environment key, `Invalid` for a bad name or option, `Problem` (400) for a bad member list.
+    `options` are what other apps make of it: `subnet`, `encryption` and `port_range` of its network. Raises `Forbidden`
+    for an environment key, `Invalid` for a bad name or option, `Problem` (400) for a bad member list.
     """
     if actor.scope is not None or actor.user is None:
         raise Forbidden("An environment key cannot create environments; use an account's key.")

@@ -43,7 +43,7 @@ class AgentDocuments:
         self._taken = {str(name) for name in taken} if isinstance(taken, list) else set[str]()
         self._excuse = _READ_ONLY if hello.get("readOnly") is True else _TOO_OLD
         self._pushed: dict[str, str] = {}
-        self._digests: dict[str, bytes] = {}  # of what the agent has
+        self._digests = _digests_in(hello)  # of what the agent has
         self._retry_at: dict[str, float] = {}
         self._reported: dict[str, tuple[tuple[dict[str, Any], object], float]] = {}
 
@@ -94,7 +94,7 @@ class AgentDocuments:
 
     async def _put(self, name: str, document: dict[str, Any]) -> None:
         """Put a document, unless the agent has it: a version only says that it might be another one."""
-        digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).digest()
+        digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
         if digest != self._digests.get(name):
             self._digests.pop(name, None)
             await put_json(self._connection, f"{PATH}/{name}", {**document, "version": time.time_ns() // 1_000_000})
@@ -136,3 +136,9 @@ class AgentDocuments:
         except Exception:  # a fault in one subject must not end the host's tunnel
             log.exception("report of the document %s of host %s", source.name, self._host_id)
         self._reported[source.name] = (news, time.monotonic())
+
+
+def _digests_in(hello: Mapping[str, Any]) -> dict[str, str]:
+    """What an agent that was there before has kept, by document; older ones do not say."""
+    found = hello.get("documentDigests")
+    return {str(name): str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}

@@ -33,6 +33,7 @@ class AgentChecks:
         self._host_id, self._connection = host_id, connection
         self._can_check = hello.get("checks") is True
         self._checks: object = None  # what the agent has
+        self._has_none = hello.get("checkCount") == 0
         self._excuse = _READ_ONLY if hello.get("readOnly") is True else _TOO_OLD
 
     async def run(self) -> None:
@@ -43,8 +44,8 @@ class AgentChecks:
                 tasks.create_task(self._listen())
 
     async def _push(self) -> None:
-        """Push the document whenever it changes, and once anyway: the agent may still have one of before."""
-        pushed: str | None = None if self._can_check else ""
+        """Push the document whenever it changes, and once anyway where the agent may still have one of before."""
+        pushed: str | None = None if self._can_check and not self._has_none else ""
         with versions.follow(self._host_id) as follower:
             delay: float | None = 0.0
             while True:

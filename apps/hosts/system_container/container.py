@@ -14,6 +14,7 @@ NAME = "corral-system"
 SYSTEM_LABEL = "io.corral.system"
 HOST_LABEL, PORTAL_LABEL, SPEC_LABEL = "io.corral.host", "io.corral.portal", "io.corral.spec"
 _KIND = "agent"
+READER_KIND, READER_PREFIX = "volume-reader", "corral-reader-"
 _ENGINE_SOCKET = "/var/run/docker.sock"
 _ENGINE_FOLDER = "/run/engine"
 _STATE = "/var/lib/rancher/corral"
@@ -69,6 +70,11 @@ def portal_print(portal_key: str) -> str:
 def is_system_container(seen: EngineContainer) -> bool:
     """Whether it is a system container, of whichever portal."""
     return seen.name.lstrip("/") == NAME and seen.labels.get(SYSTEM_LABEL) == _KIND
+
+
+def is_volume_reader(name: str, labels: Mapping[str, str]) -> bool:
+    """Whether it is a container through which the portal reads a volume: never started, and soon removed."""
+    return name.startswith(READER_PREFIX) and labels.get(SYSTEM_LABEL) == READER_KIND
 
 
 def is_as_wanted(seen: EngineContainer, body: Mapping[str, Any]) -> bool:

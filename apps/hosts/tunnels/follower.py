@@ -32,7 +32,7 @@ DEBOUNCE_SECONDS = 1.0
 CATCH_UP_EVERY = 60.0
 _PAGE_SIZE = 1000
 _MAX_PAGES = 10
-_RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0)
+_RETRY_DELAYS = (0.5, *[1.0] * 30, 5.0)  # an engine that only starts again is back within half a minute
 
 
 class HostFollower:

@@ -8,12 +8,15 @@ import functools
 import logging
 import secrets
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from apps.hosts.models import AgentCredential
+from apps.drivers import registry
+from apps.hosts.models import AgentCredential, Host
+from apps.hosts.selectors import endpoint_of
 from apps.hosts.tunnels import leases, open_tunnels, relay_server
 from apps.hosts.tunnels.agent_http import AgentResponseError
 from apps.hosts.tunnels.follower import HostFollower
@@ -27,10 +30,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_CONCURRENT_HANDSHAKES = 8
-"""How many handshakes run at the same time: after a restart all agents connect at once."""
+MAX_CONCURRENT_OPENINGS, LONGEST_OPENING = 8, 3.0
+"""How many tunnels are opened at the same time, and for how many seconds one may keep others waiting.
 
-_handshake_slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+After a restart all agents connect at once. Were all served at once, each would wait for all others at every step, run
+into its time-outs, and begin again.
+"""
+
+_opening_slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+
+
+@contextlib.asynccontextmanager
+async def _opening(loop: asyncio.AbstractEventLoop) -> AsyncIterator[None]:
+    """Open a tunnel when it is its turn."""
+    slots = _opening_slots.setdefault(loop, asyncio.Semaphore(MAX_CONCURRENT_OPENINGS))
+    with contextlib.ExitStack() as turn:
+        await slots.acquire()
+        turn.callback(slots.release)
+        overdue = loop.call_later(LONGEST_OPENING, lambda: turn.pop_all().close())
+        turn.callback(overdue.cancel)
+        yield
 
 
 class AgentTunnel:
@@ -53,8 +72,10 @@ class AgentTunnel:
         import asyncssh
 
         try:
-            await self._open()
-            await self._serve()
+            async with _opening(self.loop):
+                await self._connect()
+                follower = await self._register()
+            await self._serve(follower)
         except (asyncssh.Error, OSError, TimeoutError, AgentResponseError) as error:
             log.info("tunnel of host %s: %s", self.host_id, error)
             self.end(1011, f"The tunnel could not be opened: {error}")
@@ -67,19 +88,22 @@ class AgentTunnel:
         if not self._end.done():
             self._end.set_result((code, reason))
 
-    async def _open(self) -> None:
+    async def _connect(self) -> None:
         keys = await run_in_thread(get_portal_key)
-        async with _handshake_slots.setdefault(self.loop, asyncio.Semaphore(MAX_CONCURRENT_HANDSHAKES)):
-            self.connection = await connect_ssh(self.transport, keys.private, self._host_key)
-            await self.connection.forward_local_path(self.socket, ENGINE_SOCKET)
+        self.connection = await connect_ssh(self.transport, keys.private, self._host_key)
+        await self.connection.forward_local_path(self.socket, ENGINE_SOCKET)
 
-    async def _serve(self) -> None:
-        assert self.connection is not None  # noqa: S101 - for mypy: `_open` was first
+    async def _register(self) -> HostFollower:
+        assert self.connection is not None  # noqa: S101 - for mypy: `_connect` was first
         follower = HostFollower(self.host_id, self.connection)
         await follower.handshake()
         open_tunnels.register(self)
         await run_in_thread(leases.acquire, self.host_id, self.socket, await relay_server.listen_address())
         self.has_lease = True
+        return follower
+
+    async def _serve(self, follower: HostFollower) -> None:
+        assert self.connection is not None  # noqa: S101 - as above
         following: asyncio.Future[Any] = self.loop.create_task(follower.run())
         broken: asyncio.Future[Any] = self.loop.create_task(self.connection.wait_closed())
         ends: list[asyncio.Future[Any]] = [following, broken, self._end]
@@ -98,6 +122,10 @@ class AgentTunnel:
     def _release(self) -> None:
         Path(self.socket).unlink(missing_ok=True)
         leases.release(self.host_id, self.socket)
+        if self.has_lease and open_tunnels.find_tunnel(self.host_uuid) is None:
+            # What spoke through it is of no use any more: kept for hosts that never return, it would only grow.
+            for host in Host.all_objects.filter(pk=self.host_id):
+                registry.discard_driver(endpoint_of(host))
 
     async def open_engine(self) -> tuple[Any, Any]:
         """A stream to the engine, for another process."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from threading import Lock
+from uuid import UUID
 
 from apps.containers.models import Container
 from apps.core.errors import Invalid
@@ -14,6 +16,11 @@ from apps.stacks.compose import ComposeService, ComposeStack
 from apps.stacks.models import Service
 from apps.stacks.service_options import BALANCER
 from apps.vault.models import Certificate
+
+_BATCH, _MAX_CACHED = 500, 4096
+_SettingsKey = tuple[UUID, int]  # numbers of rows are given again after a database was restored
+_numbers_cache: OrderedDict[_SettingsKey, frozenset[int]] = OrderedDict()
+_numbers_lock = Lock()
 
 
 def check_certificates(environment_id: int | None, settings: BalancerSettings) -> None:
@@ -80,14 +87,34 @@ def certificate_choices(environment_id: int) -> list[tuple[int, str]]:
 
 
 def balancers_with(certificates: Collection[int]) -> Mapping[int, Collection[Service]]:
-    """The balancers that show these certificates, by certificate; their settings are encrypted, so all are read."""
+    """The balancers that show these certificates, by certificate."""
     environments = Certificate.all_objects.filter(pk__in=certificates).values("environment")
     rows = Service.all_objects.filter(kind=BALANCER, environment__in=environments, removed=None)
+    rows = rows.exclude(desired="removed")
+    shown = _stored_numbers(rows.values_list("uuid", "generation"))
+    users = [uuid for uuid, numbers in shown.items() if numbers & set(certificates)]
     found: dict[int, list[Service]] = defaultdict(list)
-    for row in rows.exclude(desired="removed").select_related("stack").defer("spec", "secondary"):
-        for key in set(_numbers(row.balancer_settings)) & set(certificates):
+    for row in rows.filter(uuid__in=users).select_related("stack").defer("spec", "secondary", "balancer"):
+        for key in shown[row.uuid] & set(certificates):
             found[key].append(row)
     return found
+
+
+def _stored_numbers(keys: Iterable[_SettingsKey]) -> dict[UUID, frozenset[int]]:
+    """The certificates of balancers: their settings are encrypted, and are read once for each change of a row."""
+    wanted = list(keys)
+    with _numbers_lock:
+        known = {key[0]: _numbers_cache[key] for key in wanted if key in _numbers_cache}
+    missing, new = [uuid for uuid, _generation in wanted if uuid not in known], dict[_SettingsKey, frozenset[int]]()
+    for at in range(0, len(missing), _BATCH):
+        rows = Service.all_objects.filter(uuid__in=missing[at : at + _BATCH])
+        for uuid, generation, balancer in rows.values_list("uuid", "generation", "balancer"):
+            known[uuid] = new[uuid, generation] = frozenset(_numbers(BalancerSettings.from_json(balancer or {})))
+    with _numbers_lock:
+        _numbers_cache.update(new)
+        while len(_numbers_cache) > _MAX_CACHED:
+            _numbers_cache.popitem(last=False)
+    return known
 
 
 def holds_keys(container: Container) -> bool:

@@ -22,6 +22,9 @@ from apps.stacks.service_options import ALIAS
 from apps.vault.models import Certificate
 
 DRAIN_SETTING = "lb.drain.seconds"
+# The setting is about requests under way. A balancer that has not taken the container out yet, as the portal has much
+# else to do, still sends new ones: it gets so much longer.
+UNAWARE_SECONDS = 60.0
 RELEASED = "released"  # in a balancer's status: containers it sends nothing to, with the time since when they wait
 LEAVE_SETTING = "lb.leave.seconds"
 ANNOUNCED = "announced"  # its own containers that leave, with the time since when they say so
@@ -38,13 +41,15 @@ def reason_to_run(row: Container, since: str) -> tuple[str, Sequence[tuple[str, 
     found, began = balancers_of(row), parse_datetime(since) or timezone.now()
     own = next((each for each in found if _is_of(row, each)), None)
     waiting = [each for each in found if each is not own and _holds(each, row, since)]
-    is_late = (timezone.now() - began).total_seconds() >= drain_seconds(row)
-    if not waiting or is_late:
+    unaware = [each for each in waiting if str(row.pk) not in each.status.get(SESSIONS, {})]
+    limit, waited = drain_seconds(row), (timezone.now() - began).total_seconds()
+    limit_of_unaware = limit and limit + UNAWARE_SECONDS
+    if not waiting or waited >= (limit_of_unaware if unaware else limit):
+        is_late = waited >= limit_of_unaware
         return _reason_of_balancer(own, row, began, is_late=is_late) if own is not None else ("", ())
     sessions = sum(int(each.status.get(SESSIONS, {}).get(str(row.pk), 0)) for each in waiting)
     names = ", ".join(sorted(str(each) for each in waiting))
     what = f"{sessions} requests of {names} to end" if sessions else f"{names} to send it no more requests"
-    unaware = [each for each in waiting if str(row.pk) not in each.status.get(SESSIONS, {})]
     return f"Waits for {what}.", [("service", each.pk) for each in unaware]
 
 

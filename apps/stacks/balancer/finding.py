@@ -136,7 +136,7 @@ def finding_of(row: Service, containers: Iterable[Container]) -> FoundByBalancer
     """
     limit = timedelta(seconds=setting_int(FIND_SETTING))
     mine = {str(each.pk) for each in containers}
-    found = {f"{each.stack.name}/{each.name}": each.status.get(FOUND, ()) for each in _balancers_of(row)}
+    found = {f"{each.stack.name}/{each.name}": each.status.get(FOUND, ()) for each in balancers_of_service(row)}
     found = {name: keys for name, keys in found.items() if any(key.partition("-")[0] in mine for key in keys)}
     return FoundByBalancers(found, row.status.get(AWAITED) or {}, limit, timezone.now())
 
@@ -149,7 +149,7 @@ def active_balancers(environment_id: int | None) -> QuerySet[Service]:
     return rows
 
 
-def _balancers_of(row: Service) -> Iterable[Service]:
+def balancers_of_service(row: Service) -> Iterable[Service]:
     """The active balancers that lead to the service, to an alias of it, or to a service that selects its containers."""
     to_it = Q(links__target=row.pk) | Q(links__target__links__target=row.pk, links__target__kind=ALIAS)
     to_it |= Q(links__target__members__container__spread_key=str(row.uuid))

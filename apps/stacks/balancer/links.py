@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from apps.core.errors import Invalid
 from apps.stacks.balancer.rules import check_rules
@@ -30,7 +30,7 @@ def checked_rules(
         elif name in known:
             found[name] = known[name]
         else:
-            found[name] = write_target_ports(label_rules(row.config.labels, target, name))
+            found[name] = write_target_ports(label_rules(row.config.labels, target, name, others=targets))
     return found
 
 
@@ -39,9 +39,15 @@ def name_leads_to(link: ServiceLink, targets: Mapping[str, Service]) -> bool:
     return link.name in targets and targets[link.name].pk == link.target_id
 
 
-def label_rules(labels: Mapping[str, str], target: Service, alias: str = "") -> tuple[TargetPort, ...]:
-    """What the labels of a balancer say of a target, by its link's or its own name. Raises `Invalid`."""
-    for name in (alias, f"{target.stack.name}/{target.name}", target.name):
+def label_rules(
+    labels: Mapping[str, str], target: Service, alias: str = "", *, others: Collection[str] = ()
+) -> tuple[TargetPort, ...]:
+    """What the labels of a balancer say of a target, by its link's name or its own. Raises `Invalid`.
+
+    Its own is that of another link where one of the `others` is called so.
+    """
+    own = (f"{target.stack.name}/{target.name}", target.name)
+    for name in (alias, *(each for each in own if each not in others)):
         if (text := labels.get(f"{TARGET_LABEL}{name}")) is not None:
             return parse_target_label(text, "launchConfig.labels")
     return ()

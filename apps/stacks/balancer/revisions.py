@@ -14,7 +14,7 @@ from apps.environments.actor import Actor
 from apps.stacks.balancer.differences import BalancerState, diff_balancers
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.models import Service, ServiceLink, ServiceRevision
-from apps.stacks.revision_diff import FieldChange, diff_configs
+from apps.stacks.revision_diff import FieldChange, diff_configs, diff_settings
 from apps.stacks.revisions import COLUMNS, columns_of, next_number, save_revision, shown_unit
 from apps.stacks.service_options import BALANCER
 from apps.vault.models import Certificate
@@ -125,8 +125,11 @@ def return_in_place(row: Service, revision: ServiceRevision, actor: Actor, note:
 
 def changes_between(before: Service | ServiceRevision, after: Service | ServiceRevision) -> tuple[FieldChange, ...]:
     """What differs between two revisions of a service, of a balancer what it does too; `Service` is what it is now."""
-    found = diff_configs(shown_unit(before), shown_unit(after))
     row = after if isinstance(after, Service) else after.service
+    verdicts = [_verdict_at(each, row) for each in (before, after)]
+    found = diff_configs(shown_unit(before), shown_unit(after))
+    if None not in verdicts:
+        found = (*found, *diff_settings({"upgradeVerdict": verdicts[0]}, {"upgradeVerdict": verdicts[1]}))
     if row.kind != BALANCER:
         return found
     now = links_of(row)
@@ -137,6 +140,12 @@ def changes_between(before: Service | ServiceRevision, after: Service | ServiceR
     certificates = Certificate.all_objects.filter(environment=row.environment_id).values_list("pk", "name")
     said = diff_balancers(_state(before, row, old, names), _state(after, row, new, names), dict(certificates))
     return (*said, *(each for each in found if each.field not in _OF_LISTENERS))
+
+
+def _verdict_at(revision: Service | ServiceRevision, row: Service) -> dict[str, Any] | None:
+    """How upgrades are, or were at the end of a revision, judged; None where that was not kept."""
+    source = row if isinstance(revision, Service) or revision.number == row.revision else revision
+    return source.verdict_settings
 
 
 def _links_at(revision: Service | ServiceRevision, row: Service, now: Links) -> Links | None:

@@ -104,8 +104,12 @@ def _server(service: Service, member: ServiceMember) -> TargetServer | None:
         return None  # a sidekick of its own: requests are for the container that it helps
     if container.removed is not None or container.display_state not in {"running", "stopping"} or not container.address:
         return None
-    name = _NOT_IN_NAMES.sub("_", f"{container.name}-{container.pk}")
-    return TargetServer(name, container.address, _state(container), run_key(container))
+    return TargetServer(server_name(container), container.address, _state(container), run_key(container))
+
+
+def server_name(container: Container) -> str:
+    """What a container is called among the servers of balancers; unique, and stays the same."""
+    return _NOT_IN_NAMES.sub("_", f"{container.name}-{container.pk}")
 
 
 def _state(container: Container) -> str:

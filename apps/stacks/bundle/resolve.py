@@ -14,6 +14,7 @@ from dotenv.parser import parse_stream
 from apps.core.errors import Invalid
 from apps.stacks.bundle.archive import FIELD, Files, inner_path, refusal, unpack
 from apps.stacks.compose.extends import Extender, merge_services
+from apps.stacks.compose.templates import REMEDY, TEMPLATE_ENDING
 from apps.stacks.compose.value_formats import as_list, as_map
 from apps.stacks.compose.yaml_loader import MAX_TEXT, LineMap, load_yaml, without_lines
 
@@ -43,6 +44,11 @@ def resolve_bundle(files: Files) -> ResolvedBundle:
     """
     main = next((name for name in COMPOSE_NAMES if name in files), None)
     if main is None:
+        template = next(
+            (f"{name}{TEMPLATE_ENDING}" for name in COMPOSE_NAMES if f"{name}{TEMPLATE_ENDING}" in files), ""
+        )
+        if template:
+            raise refusal(f"{template} is a catalog's template: {REMEDY}.", "InvalidFormat")
         raise refusal(f"There is no compose file: one of {', '.join(COMPOSE_NAMES)} is looked for.", "MissingRequired")
     reader = _BundleReader(files)
     top = reader.resolve(main, ())

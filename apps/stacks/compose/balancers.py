@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -163,7 +163,8 @@ def read_balancer(
     ports, expose = (as_texts(body.get(key) or []) for key in ("ports", "expose"))
     listeners = _with_protocols(parse_listeners(ports, expose, labels), part.rules)
     settings = replace(part.settings, listeners=listeners)
-    rules = {alias: [*_of_labels(labels, target, alias)] for target, alias in (*links, *external)}
+    aliases = {alias for _target, alias in (*links, *external)}
+    rules = {alias: [*_of_labels(labels, target, alias, aliases)] for target, alias in (*links, *external)}
     for each in part.rules:
         alias = next((alias for target, alias in (*links, *external) if target == each.target), None)
         if alias is None:
@@ -197,6 +198,8 @@ def _with_protocols(listeners: Iterable[Listener], rules: Iterable[PortRule]) ->
     return check_listeners(found.values())
 
 
-def _of_labels(labels: Mapping[str, str], target: str, alias: str) -> tuple[TargetPort, ...]:
-    text = next((labels[f"{TARGET_LABEL}{each}"] for each in (alias, target) if f"{TARGET_LABEL}{each}" in labels), "")
+def _of_labels(labels: Mapping[str, str], target: str, alias: str, aliases: Collection[str]) -> tuple[TargetPort, ...]:
+    """What the label of a link says, or that of its target, unless another link has that name: then it is of that."""
+    names = (alias,) if target in aliases else (alias, target)
+    text = next((labels[f"{TARGET_LABEL}{each}"] for each in names if f"{TARGET_LABEL}{each}" in labels), "")
     return parse_target_label(text, "labels")

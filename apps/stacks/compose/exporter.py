@@ -52,13 +52,38 @@ def export(services: Sequence[ComposeService], stack_name: str = "", *, first_fo
     mounts = [(mount.source, mount.path) for each in services for mount in each.config.data_volumes]
     names, declared = ({}, {}) if first_form else declare_volumes(mounts, stack_name)
     docker = {each.name: _docker_service(each, names, first_form=first_form) for each in services}
-    own = {name for each in services for name, _config in each.sidekicks}  # these have no scale of their own
-    kept = (each for each in services if each.name not in own)
-    rancher = {each.name: _rancher_service(each, first_form=first_form) for each in kept}
+    own = {name for each in services for name, _config in each.sidekicks}
+    rancher = {
+        each.name: _rancher_sidekick(each.config) if each.name in own else _rancher_service(each, first_form=first_form)
+        for each in services
+    }
+    rancher = {name: part for name, part in rancher.items() if part or name not in own}
     if first_form:
         return _dump({name: _in_first_form(each) for name, each in docker.items()}), _dump(rancher)
-    sections = {"services": docker, **({"volumes": declared} if declared else {})}
+    docker = {each.name: _with_networks(each, docker[each.name]) for each in services}
+    external = {network["name"]: {"external": True} for each in services for network in _networks(each)}
+    sections = {
+        "services": docker,
+        **({"networks": dict(sorted(external.items()))} if external else {}),
+        **({"volumes": declared} if declared else {}),
+    }
     return _dump({"version": "2", **sections}), _dump({"version": "2", "services": rancher})
+
+
+def _networks(service: ComposeService) -> list[Mapping[str, Any]]:
+    """The networks that are there already; the default bridge has no name in a file."""
+    if service.config.network_mode != "bridge":
+        return []
+    return [each for each in service.networks if each["name"] != "bridge"]
+
+
+def _with_networks(service: ComposeService, written: dict[str, Any]) -> dict[str, Any]:
+    """The service with its networks by name, which have the place of the mode."""
+    networks = _networks(service)
+    if not networks:
+        return written
+    listed = {each["name"]: {"aliases": list(each["aliases"])} if each["aliases"] else None for each in networks}
+    return {**{key: value for key, value in written.items() if key != "network_mode"}, "networks": listed}
 
 
 def _with_sidekicks(service: ComposeService) -> list[ComposeService]:
@@ -191,6 +216,18 @@ def _blkio(config: LaunchConfig) -> dict[str, Any] | None:
             unit = "weight" if field == "weight" else "rate"
             found.setdefault(BLOCK_KEYS[field], []).append({"path": path, unit: value})
     return found or None
+
+
+def _rancher_sidekick(config: LaunchConfig) -> dict[str, Any]:
+    """A sidekick's part: what its containers have, as scale and all the rest are its service's."""
+    check = config.health_check
+    return _drop_none(
+        {
+            "start_on_create": None if config.start_on_create else False,
+            "drain_timeout_ms": config.drain_timeout,
+            "health_check": _health(check.to_wire()) if check else None,
+        }
+    )
 
 
 def _rancher_service(service: ComposeService, *, first_form: bool) -> dict[str, Any]:

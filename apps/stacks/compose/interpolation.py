@@ -48,12 +48,12 @@ _OPERATOR = re.compile(r":?[-?+]")
 
 
 class Expander:
-    """Expands variables in texts, and records which were missing."""
+    """Expands variables in texts, and records which were missing, with the line where each is needed first."""
 
     def __init__(self, values: Mapping[str, str], field: str) -> None:
         self._values = values
         self._field = field
-        self.missing: dict[str, None] = {}
+        self.missing: dict[str, int] = {}
 
     def get(self, name: str) -> str | None:
         """The value of a variable, if it is set."""
@@ -70,7 +70,7 @@ class Expander:
             raise error_at_line(self._field, line, f"{text[:60]!r}: write $$ for a dollar, ${{NAME}} for a variable")
         if kind == "braces":
             return self._expand_braces(part, line, depth)
-        return self._value(part) if kind == "name" else part
+        return self._value(part, line) if kind == "name" else part
 
     def _expand_braces(self, inside: str, line: int, depth: int) -> str:
         name = VARIABLE_NAME.match(inside)
@@ -79,7 +79,7 @@ class Expander:
         if not name or (rest and not operator):
             raise error_at_line(self._field, line, f"${{{inside[:60]}}} is not a variable")
         if not operator:
-            return self._value(name[0])
+            return self._value(name[0], line)
         return self._apply_operator(name[0], operator[0], rest[operator.end() :], line, depth)
 
     def _apply_operator(self, name: str, operator: str, other: str, line: int, depth: int) -> str:
@@ -95,10 +95,10 @@ class Expander:
             )
         return self.expand(other, line, depth + 1)
 
-    def _value(self, name: str) -> str:
+    def _value(self, name: str, line: int) -> str:
         value = self.get(name)
         if value is None:
-            self.missing[name] = None
+            self.missing.setdefault(name, line)
         return value or ""
 
 

@@ -16,7 +16,8 @@ class ComposeService:
 
     `warnings` say what was not carried over. Where no scale is written down it is one, and `has_scale` is false;
     `upgrade_strategy` is how rancher-compose wants upgrades of it to go on, with v1's names. `rules` are those of a
-    balancer's targets, by the aliases of its links; it names its certificates.
+    balancer's targets, by the aliases of its links; it names its certificates. `networks` are those that are there
+    already and that it is in: `name`, and the `aliases` that it has there.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ComposeService:
     rules: Mapping[str, Sequence[str]] = field(default_factory=dict)
     default_certificate: str = ""
     certificates: tuple[str, ...] = ()
+    networks: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from apps.stacks.compose.profiles import split_by_profiles
 from apps.stacks.compose.rancher_compose import RancherService, read_rancher_compose
 from apps.stacks.compose.service_parser import DOCKER_FIELD, FileContext, ServiceParser
 from apps.stacks.compose.sidekick_services import with_sidekicks
+from apps.stacks.compose.templates import require_no_template
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.warning_limit import limit_warnings
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml
@@ -31,29 +32,26 @@ def parse(
     *,
     stack_name: str = "",
     present: Collection[str] = (),
+    needs_services: bool = False,
 ) -> ComposeStack:
     """Read both files, with `environment` for the variables in them; volumes are named after the stack.
 
     A service without a body is one of those `present`, and stays: so the old one stands beside what takes over from it.
 
     Raises `Invalid` on `dockerCompose` or `rancherCompose`, with the errors of all services; what is left out without
-    harm becomes a warning.
+    harm becomes a warning. With `needs_services` a file without any is refused.
     """
     values = {**(environment or {}), **({PROJECT_NAME: stack_name} if stack_name else {})}
     variables = Variables(values, DOCKER_FIELD)
+    require_no_template(docker_compose, DOCKER_FIELD)
     top: LineMap = variables.fill(load_yaml(docker_compose, DOCKER_FIELD))
     is_first_form = _is_first_form(top)
     everything = top if is_first_form else _section(top)
-    _check_names(everything)
+    _check_names(everything, needs_services=needs_services)
     services, disabled = split_by_profiles(Extender(everything, DOCKER_FIELD).merge_all(), variables)
     extras, unknown = read_rancher_compose(rancher_compose, values, set(everything))
-    names = VolumeNames(
-        None if is_first_form else top.get("volumes"),
-        stack_name,
-        DOCKER_FIELD,
-        top.line("volumes"),
-        is_first_form=is_first_form,
-    )
+    declared = None if is_first_form else top.get("volumes")
+    names = VolumeNames(declared, stack_name, DOCKER_FIELD, top.line("volumes"), is_first_form=is_first_form)
     context = FileContext(services, disabled, variables, names)
     found = _read_services([name for name in services if services[name] or name not in present], context, extras)
     warnings = [] if is_first_form else list(_dropped_at_the_top(top, stack_name))
@@ -118,7 +116,9 @@ def _describe_disabled(name: str, profiles: list[str]) -> str:
     )
 
 
-def _check_names(services: LineMap) -> None:
+def _check_names(services: LineMap, *, needs_services: bool) -> None:
+    if needs_services and not services:
+        raise error_at_line(DOCKER_FIELD, 1, "there is no service in this file", "MissingRequired")
     seen: dict[str, str] = {}
     if len(services) > MAX_SERVICES:
         raise error_at_line(DOCKER_FIELD, 1, f"a stack has at most {MAX_SERVICES} services", "MaxLimitExceeded")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from apps.stacks.compose.balancers import BalancerPart, read_balancer
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.model import ComposeService
-from apps.stacks.compose.nested_keys import NESTED_KEYS, left_out
+from apps.stacks.compose.nested_keys import KEYS_OF_COMPOSE, NESTED_KEYS, left_out
 from apps.stacks.compose.rancher_compose import RancherService
 from apps.stacks.compose.service_keys import KEY_READERS, Fields, UnsupportedValue
 from apps.stacks.compose.volume_names import VolumeNames
@@ -132,7 +133,12 @@ class ServiceParser:
 
     def _require_image(self, kind: str) -> None:
         if kind == SERVICE and not self._body.get("image") and "build" not in self._body:
-            raise self._error(self._context.services.line(self._name), "`image` is required", "MissingRequired")
+            line = self._context.services.line(self._name)
+            if "image" in self._body and isinstance(self._body, LineMap):
+                line = self._body.line("image")
+            unset = [name for name, at in self._context.variables.missing.items() if at == line]
+            why = f": the variable {', '.join(unset)} is not set" if unset else ""
+            raise self._error(line, f"`image` is required{why}", "MissingRequired")
 
     def _fields(self) -> Fields:
         found: Fields = {}
@@ -157,8 +163,18 @@ class ServiceParser:
     def _warn_of_left_out(self, key: str, value: Any) -> None:
         """Warn of the key, or of what is below it, if it is not carried over."""
         is_known = key in KEY_READERS or key in _READ_SEPARATELY
+        if not is_known and key not in KEYS_OF_COMPOSE:
+            self._warnings.append(f"{self._name}: {self._describe_unknown(key)}")
+            return
         for path in left_out(key, value, NESTED_KEYS.get(key)) if is_known else (key,):
             self._warnings.append(f"{self._name}: `{path}` is not carried over.")
+
+    def _describe_unknown(self, key: str) -> str:
+        """A warning, not a refusal: Rancher took files with keys that it did not know."""
+        line = f"line {self._body.line(key)}: " if isinstance(self._body, LineMap) else ""
+        near = get_close_matches(key[:80], (*KEY_READERS, *_READ_SEPARATELY, *KEYS_OF_COMPOSE), n=1, cutoff=0.75)
+        hint = f" Did you mean `{near[0]}`?" if near else ""
+        return f"{line}`{key[:80]}` is not a key of a service and is left out.{hint}"
 
     def _merge_field(self, found: Fields, field: str, key: str, value: Any) -> None:
         """Merge keys that set the same field (labels, tmpfs, log): maps are joined, otherwise the last one wins."""

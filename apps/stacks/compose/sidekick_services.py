@@ -27,6 +27,8 @@ def with_sidekicks(found: Sequence[ComposeService], lines: LineMap) -> tuple[Com
         with errors.gather():
             _claim(each, by_name, masters, lines)
     errors.raise_all()
+    found = _with_sharing(found, masters)
+    by_name = {each.name: each for each in found}
     together = [_join(each, by_name, masters) for each in found if each.name not in masters]
     for each in together:
         with errors.gather():
@@ -50,6 +52,40 @@ def _claim(
             problem = f"{name} is a sidekick of {masters[name]} already; give this service one of its own"
         if problem:
             raise _error(service.name, "labels", f"the label {SIDEKICKS_LABEL}: {problem}", lines)
+
+
+def _with_sharing(found: Sequence[ComposeService], masters: dict[str, str]) -> list[ComposeService]:
+    """The services, with those that share network or volumes without a label added to `masters`, and warned about.
+
+    Compose runs them on one host; here a unit does. Whose network is shared is the service that others belong to; who
+    lends volumes belongs to the one that takes them.
+    """
+    kinds = {each.name: each.options.kind for each in found}
+    warned: dict[str, str] = {}
+    for each in found:
+        network = each.config.network_launch_config
+        target = masters.get(network, network) if network else ""
+        if each.name in masters or each.name in masters.values() or not _may_join(each.name, target, kinds):
+            continue
+        masters[each.name] = target
+        warned[each.name] = f"{each.name}: it is a sidekick of {target} now, whose network it shares."
+    takers: dict[str, set[str]] = {}
+    for each in found:
+        for lender in each.config.data_volumes_from_launch_configs:
+            takers.setdefault(lender, set()).add(masters.get(each.name, each.name))
+    for lender, units in takers.items():
+        (first, *others) = sorted(units)
+        is_free = lender not in masters and lender not in masters.values() and first not in masters
+        if not others and is_free and _may_join(lender, first, kinds):
+            masters[lender] = first
+            warned[lender] = f"{lender}: it is a sidekick of {first} now, which takes its volumes."
+    return [
+        replace(each, warnings=(*each.warnings, warned[each.name])) if each.name in warned else each for each in found
+    ]
+
+
+def _may_join(name: str, target: str, kinds: dict[str, str]) -> bool:
+    return target != name and kinds.get(target) == kinds.get(name) == SERVICE
 
 
 def _join(service: ComposeService, by_name: dict[str, ComposeService], masters: dict[str, str]) -> ComposeService:

@@ -138,6 +138,14 @@ _TextLoader.add_constructor(f"{_TAG}map", _construct_line_map)
 _TypedLoader.add_constructor(f"{_TAG}map", _construct_line_map)
 
 
+def _error_at_mark(field: str, problem: yaml.MarkedYAMLError) -> Invalid:
+    """The refusal of what is no YAML, with line and column."""
+    mark, what = problem.problem_mark, problem.problem or "this is not YAML"
+    if mark is None:
+        return error_at_line(field, 1, what)
+    return Invalid(field, "InvalidFormat", f"line {mark.line + 1}, column {mark.column + 1}: {what}")
+
+
 def load_yaml(text: str, field: str, *, typed: bool = False, duplicates: list[str] | None = None) -> LineMap:
     """Load the map in a text; an empty text is an empty map. Raises `Invalid` on `field`.
 
@@ -150,8 +158,7 @@ def load_yaml(text: str, field: str, *, typed: bool = False, duplicates: list[st
         loader.duplicates = duplicates
         found = loader.get_single_data()
     except yaml.MarkedYAMLError as problem:
-        mark = problem.problem_mark
-        raise error_at_line(field, mark.line + 1 if mark else 1, problem.problem or "this is not YAML") from None
+        raise _error_at_mark(field, problem) from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as problem:
         # PyYAML lets Python's own errors through where a value does not fit its tag
         raise Invalid(field, "InvalidFormat", f"This is not YAML: {str(problem).partition(chr(10))[0][:200]}") from None

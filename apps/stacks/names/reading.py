@@ -120,14 +120,14 @@ def _read_services(environments: Collection[int]) -> dict[int, list[NamedService
 
 _COLUMNS = (
     *("environment", "pk", "uuid", "generation", "name", "address", "health", "deployment_unit", "launch_name"),
-    *("spread_key", "host", "host_state", "host_address", "networks"),
+    *("spread_key", "host", "host_state", "host_address", "seen_networks"),
 )
 
 
 def _read_containers(environments: Collection[int]) -> dict[int, list[NamedContainer]]:
     rows = _live(Container).filter(environment__in=environments, state="running").exclude(desired__in=_GOING)
     rows = rows.annotate(
-        host_state=F("host__state"), host_address=F("host__address"), networks=F("status__networks")
+        host_state=F("host__state"), host_address=F("host__address"), seen_networks=F("status__networks")
     ).order_by("pk")
     records = [dict(zip(_COLUMNS, values, strict=True)) for values in rows.values_list(*_COLUMNS)]
     services = _services_by_uuid(environments)
@@ -145,7 +145,7 @@ def _read_containers(environments: Collection[int]) -> dict[int, list[NamedConta
                 is_healthy=each["health"] in {"", "healthy"} and each["host_state"] != _LOST,
                 service=service,
                 sidekick="" if each["launch_name"] in {"", PRIMARY} else each["launch_name"],
-                asks_as_host=_HOST_NETWORK in (each["networks"] or {}),
+                asks_as_host=_HOST_NETWORK in (each["seen_networks"] or {}),
                 links=links[each["uuid"], each["generation"]],
             )
         )
@@ -159,14 +159,15 @@ def _services_by_uuid(environments: Collection[int]) -> dict[str, int]:
 
 def _own_address(record: Mapping[str, Any]) -> str:
     """Where others reach it: in the managed network, or its host's address where it shares that one's network."""
-    networks = record["networks"] or {}
+    networks = record["seen_networks"] or {}
     address = networks.get(NETWORK) or (record["host_address"] if _HOST_NETWORK in networks else "")
     return address if _is_address(address) else ""
 
 
 def _lent_address(record: Mapping[str, Any], lenders: Mapping[str, str]) -> str:
     """A member of a unit without a network has that of another one, which is nearly always the primary's."""
-    return lenders.get(record["deployment_unit"], "") if record["deployment_unit"] and not record["networks"] else ""
+    unit = record["deployment_unit"]
+    return lenders.get(unit, "") if unit and not record["seen_networks"] else ""
 
 
 def _is_address(text: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -9,14 +10,20 @@ from apps.stacks.models import Service
 from apps.stacks.network_policy.reach import PolicyMembers, reached_services
 from apps.stacks.network_policy.reading import read_members
 
+MOST_NAMED = 100
+
 
 @dataclass(frozen=True, slots=True)
 class LostReach:
-    """A running service that others could not reach any more: which still could, and how many could not."""
+    """A running service that others could not reach any more: which still could, and how many could not.
+
+    `cut` are the first of those that could not, `MOST_NAMED` at most.
+    """
 
     service: Service
     kept: tuple[Service, ...]
     lost: int
+    cut: tuple[Service, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ def _losing(
         lost = (now.get(key, set()) - then.get(key, set())) & services.keys()
         if lost:
             kept = sorted((services[each] for each in then[key] & services.keys()), key=_full_name)
-            found.append(LostReach(service, tuple(kept), len(lost)))
+            cut = heapq.nsmallest(MOST_NAMED, (services[each] for each in lost), key=_full_name)
+            found.append(LostReach(service, tuple(kept), len(lost), tuple(cut)))
     return tuple(sorted(found, key=lambda each: (len(each.kept) > 0, _full_name(each.service))))
 
 

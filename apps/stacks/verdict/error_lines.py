@@ -21,10 +21,10 @@ from apps.containers.models import Container
 from apps.containers.streams import logs_open
 from apps.core.errors import Problem
 from apps.drivers.base import EngineError, LogLine
-from apps.stacks.models import UpgradeObservation
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.verdict.error_pattern import Matcher, error_matcher
 from apps.stacks.verdict.groups import Groups
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.signals import EventRate, Events
 
 log = logging.getLogger(__name__)
@@ -53,12 +53,12 @@ class LogCount:
     trouble: str = ""
 
 
-def read_logs(observation: UpgradeObservation, groups: Groups, now: datetime) -> None:
-    """Count what came since the last time, unless another process does just now."""
+def read_logs(observation: UpgradeObservation, groups: Groups, now: datetime) -> bool:
+    """Count what came since the last time; False when that is not due, or another process does it just now."""
     rows = UpgradeObservation.objects.filter(pk=observation.pk, ended=None)
     due = Q(logs_read_at=None) | Q(logs_read_at__lte=now - PERIOD)
     if not rows.filter(due).update(logs_read_at=now):
-        return
+        return False
     matches = error_matcher(str(observation.settings.get("errorPattern", "")))
     known = {key: LogCount(**each) for key, each in observation.error_lines.items()}
     for container, is_new in _chosen(groups, known):
@@ -68,7 +68,7 @@ def read_logs(observation: UpgradeObservation, groups: Groups, now: datetime) ->
             known[str(container.pk)] = _read_on(container, count, observation.started, now, matches)
     observation.error_lines = {key: asdict(each) for key, each in known.items()}
     # Whoever took longer than the period has been overtaken: that one's counts are newer.
-    rows.filter(logs_read_at=now).update(error_lines=observation.error_lines)
+    return bool(rows.filter(logs_read_at=now).update(error_lines=observation.error_lines))
 
 
 def _chosen(groups: Groups, known: Mapping[str, LogCount]) -> Iterator[tuple[Container, bool]]:

@@ -14,9 +14,11 @@ from django.utils.dateparse import parse_datetime
 
 from apps.containers.endings import RunEnd
 from apps.containers.models import CRASH_LOOP, Container, ContainerEvent
-from apps.stacks.models import Service, UpgradeObservation
+from apps.stacks.models import Service
 from apps.stacks.verdict.error_lines import error_rate
 from apps.stacks.verdict.groups import BEFORE, Groups
+from apps.stacks.verdict.observation import UpgradeObservation
+from apps.stacks.verdict.responses import failed_responses
 from apps.stacks.verdict.signals import Containers, EventRate, Events, Evidence
 from apps.stacks.verdict.usage import usage_levels
 
@@ -29,7 +31,11 @@ def gather(row: Service, observation: UpgradeObservation, groups: Groups, now: d
     """Everything that is known of the upgrade by now."""
     return Evidence(
         containers=_condition(groups, now),
-        rates=(_restarts(row, observation, groups, now), error_rate(observation, groups)),
+        rates=(
+            _restarts(row, observation, groups, now),
+            error_rate(observation, groups),
+            *failed_responses(observation, groups),
+        ),
         levels=usage_levels(observation, groups, now),
         exits=_exits(groups.new),
     )

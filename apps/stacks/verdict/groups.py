@@ -9,7 +9,8 @@ from datetime import timedelta
 from django.db.models import Q
 
 from apps.containers.models import Container
-from apps.stacks.models import Service, UpgradeObservation
+from apps.stacks.models import Service
+from apps.stacks.verdict.observation import UpgradeObservation
 
 BEFORE = timedelta(hours=1)  # how long before the upgrade the old containers are looked at
 MOST_CONTAINERS = 400

@@ -23,13 +23,16 @@ from apps.control.services import note_progress, record
 from apps.core.errors import Problem
 from apps.core.events import row_changed
 from apps.environments.actor import SYSTEM
-from apps.stacks.models import Service, UpgradeObservation
+from apps.stacks.models import Service
 from apps.stacks.upgrade import CANCELED, UPGRADING
 from apps.stacks.upgrade_services import service_upgrade_step
 from apps.stacks.verdict.error_lines import read_logs
 from apps.stacks.verdict.evidence import gather
 from apps.stacks.verdict.groups import containers_of
+from apps.stacks.verdict.history import with_sample
 from apps.stacks.verdict.judgement import BAD, GOOD, UNCLEAR, WATCHING, Judgement, judge
+from apps.stacks.verdict.observation import UpgradeObservation
+from apps.stacks.verdict.responses import read_responses
 from apps.stacks.verdict.settings import FINISH, MOST_WINDOWS, ROLLBACK, VerdictSettings
 from apps.stacks.verdict.signals import Evidence
 
@@ -64,7 +67,9 @@ def _read_all_logs(now: datetime) -> None:
         if time.monotonic() > deadline:
             return
         try:
-            read_logs(row, containers_of(row.service, row), now)
+            groups = containers_of(row.service, row)
+            if read_logs(row, groups, now):
+                read_responses(row, row.service, groups)
         except Exception:  # one upgrade must not cost the others their verdict
             log.exception("the logs of service %s", row.service_id)
 
@@ -109,7 +114,8 @@ def _observe(observation: UpgradeObservation, now: datetime) -> None:
     evidence = gather(service, observation, groups, now)
     found = judge(evidence, is_over=seconds_to_verdict(observation, now) == 0)
     changes_page = found.verdict != observation.verdict
-    _save(observation, verdict=found.verdict, summary=found.summary, evidence=_to_json(found, evidence, now))
+    shown = {"evidence": _to_json(found, evidence, now), "history": with_sample(observation.history, evidence, now)}
+    _save(observation, verdict=found.verdict, summary=found.summary, **shown)
     _act_on(observation, service, found.verdict)
     if changes_page or found.verdict == WATCHING:
         row_changed(service.environment_id, service.KIND, service.pk)
@@ -127,13 +133,16 @@ def _follow_stage(
     observation: UpgradeObservation, service: Service, now: datetime, seen_at: datetime | None, *, has_run: bool
 ) -> None:
     """Note that the time of a stage begins, and for how long of it nobody was looking."""
+    stage = observation.stage
     if observation.stage != observation.ALL and service.display_state == "upgraded":
         observation.stage, observation.window_from, observation.away = observation.ALL, now, 0
     elif observation.window_from is None and has_run and observation.stage == observation.FIRST_BATCH:
         observation.window_from = now
     elif observation.window_from is not None and seen_at is not None and now - seen_at > GAP:
         observation.away += (now - seen_at).total_seconds()
-    _save(observation, stage=observation.stage, window_from=observation.window_from, away=observation.away)
+    found = {"stage": observation.stage, "window_from": observation.window_from, "away": observation.away}
+    if not UpgradeObservation.objects.filter(pk=observation.pk, stage=stage).update(**found):
+        observation.refresh_from_db(fields=[*found])  # somebody had it continue in this moment
 
 
 def seconds_to_verdict(observation: UpgradeObservation, now: datetime) -> float | None:

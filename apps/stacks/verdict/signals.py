@@ -1,7 +1,6 @@
 """What is compared while an upgrade is watched: events at a rate, levels, and plain facts. Pure values.
 
-A further signal, such as the status codes that a balancer counts, is one more `EventRate` or `Level` among the
-evidence: nothing that judges knows their names.
+A further signal is one more `EventRate` or `Level` among the evidence: nothing that judges knows their names.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from apps.stacks.verdict.significance import chance_of_higher_levels, chance_of_
 
 WORSE, NOT_WORSE, UNKNOWN = "worse", "not-worse", "unknown"
 
-# Four signals are tested, so that by chance alone one good upgrade in 25 at most would look bad at the end of its time
+# Five signals are tested, so that by chance alone one good upgrade in 20 at most would look bad at the end of its time
 # (Bonferroni). Before that only what chance hardly ever does counts, as it is looked at again and again
 # (J. L. Haybittle 1971, R. Peto 1976).
 LEVEL_AT_END, LEVEL_BEFORE_END = 0.01, 0.0001
@@ -43,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """How many events there were in how many container-seconds."""
+    """How many events there were in how many container-seconds, or among how many requests."""
 
     count: int = 0
     seconds: float = 0.0
@@ -52,17 +51,17 @@ class Events:
         """Both times together."""
         return Events(self.count + other.count, self.seconds + other.seconds)
 
-    @property
-    def per_hour(self) -> float | None:
-        """The rate; None where nothing was observed."""
-        return 3600 * self.count / self.seconds if self.seconds > 0 else None
+    def per(self, unit: float) -> float | None:
+        """The rate for so many seconds; None where nothing was observed."""
+        return unit * self.count / self.seconds if self.seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class EventRate:
     """Events of the old containers before the upgrade and beside the new ones, and of the new ones.
 
-    Fewer than `minimum` of the new ones say nothing, nor does less than `factor` times the old rate.
+    Fewer than `minimum` of the new ones say nothing, nor does less than `factor` times the old rate. What is shown is
+    the rate for `unit` seconds (requests).
     """
 
     signal: str
@@ -72,6 +71,7 @@ class EventRate:
     minimum: int = 2
     factor: float = 2.0
     missing: str = ""
+    unit: float = 3600.0
 
     @property
     def old(self) -> Events:
@@ -84,7 +84,7 @@ class EventRate:
 
     def find(self, level: float) -> Finding:
         """Whether the new ones have them more often."""
-        counts, rates = (self.old.count, self.new.count), (self.old.per_hour, self.new.per_hour)
+        counts, rates = (self.old.count, self.new.count), (self.old.per(self.unit), self.new.per(self.unit))
         if self.missing or self.new.seconds <= 0:
             reason = self.missing or "No new container was seen running."
             return Finding(self.signal, UNKNOWN, *rates, counts, reason=reason)
@@ -92,7 +92,7 @@ class EventRate:
             word = NOT_WORSE if not self.new.count else UNKNOWN
             return Finding(self.signal, word, *rates, counts, reason="There is nothing to compare with.")
         p = chance_of_more_events(self.old.count, self.old.seconds, self.new.count, self.new.seconds)
-        is_more = self.new.count >= self.minimum and (self.new.per_hour or 0) >= self.factor * (self.old.per_hour or 0)
+        is_more = self.new.count >= self.minimum and (rates[1] or 0) >= self.factor * (rates[0] or 0)
         return Finding(self.signal, WORSE if is_more and p <= level else NOT_WORSE, *rates, counts, p)
 
 
@@ -100,7 +100,8 @@ class EventRate:
 class Level:
     """Samples of something that is the worse the higher it is; those of before where there are few beside.
 
-    The new median has to be higher by `factor` and by `least`: what is certain need not matter.
+    The new median has to be higher by `factor` and by `least`: what is certain need not matter. `now` are the old and
+    the new ones' at this moment, None where nothing is known.
     """
 
     signal: str
@@ -111,6 +112,7 @@ class Level:
     factor: float = 1.5
     least: float = 0.0
     missing: str = ""
+    now: tuple[float | None, float | None] = (None, None)
 
     @property
     def old(self) -> Sequence[float]:

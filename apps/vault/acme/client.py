@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from apps.vault.acme.signing import load_key, public_jwk, sign
+from apps.vault.acme.signing import load_key, public_jwk, sign, sign_binding
 
 if TYPE_CHECKING:
     import requests
@@ -40,6 +40,14 @@ class AcmeAnswer:
     location: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ExternalAccount:
+    """An account at the authority's own, which its ACME accounts are bound to."""
+
+    key_id: str
+    secret: bytes
+
+
 class AcmeClient:
     """One account at one server; made for one step and thrown away."""
 
@@ -52,12 +60,26 @@ class AcmeClient:
         self._nonce = ""
         self._until = monotonic() + STEP_SECONDS
 
-    def register(self, email: str) -> str:
+    def register(self, email: str, external: ExternalAccount | None = None) -> str:
         """Create the account, or find the one that the key has; its URL."""
-        contact = {"contact": [f"mailto:{email}"]} if email else {}
-        payload = {"termsOfServiceAgreed": True, **contact}
-        self.account_url = self.post(self._address("newAccount"), payload, with_key=True).location
+        url = self._address("newAccount")
+        payload: dict[str, Any] = {"termsOfServiceAgreed": True}
+        if email:
+            payload["contact"] = [f"mailto:{email}"]
+        if external is not None:
+            payload["externalAccountBinding"] = sign_binding(self.key, external.key_id, external.secret, url)
+        elif self._wants_external_account:
+            raise AcmeError(
+                f"{self._directory_url} takes accounts that are bound to an external account of theirs only: set"
+                " acme.eab.kid and acme.eab.hmac to what its page shows."
+            )
+        self.account_url = self.post(url, payload, with_key=True).location
         return self.account_url
+
+    @property
+    def _wants_external_account(self) -> bool:
+        meta = self._directory.get("meta")
+        return isinstance(meta, dict) and meta.get("externalAccountRequired") is True
 
     def new_order(self, names: Sequence[str]) -> AcmeAnswer:
         """Order a certificate for these names."""

@@ -16,9 +16,9 @@ from apps.control.kinds import KINDS
 from apps.control.queue import enqueue_after_commit
 from apps.core.defaults import setting
 from apps.core.errors import Invalid
-from apps.vault.acme.client import AcmeAnswer, AcmeClient, AcmeError, describe_problem
+from apps.vault.acme.client import AcmeAnswer, AcmeClient, AcmeError, ExternalAccount, describe_problem
 from apps.vault.acme.request import signing_request
-from apps.vault.acme.signing import key_authorization, new_key
+from apps.vault.acme.signing import decode, key_authorization, new_key
 from apps.vault.certificate_facts import read_certificate, read_chain
 from apps.vault.expiry import renewal_time
 from apps.vault.models import AcmeAccount, AcmeChallenge, Certificate
@@ -96,10 +96,26 @@ def _authority() -> str:
         raise AcmeError(f"The setting is wrong: {error.message}") from error
 
 
+def _external_account() -> ExternalAccount | None:
+    """What accounts are bound to, where the settings name it. Raises `AcmeError` for half of it."""
+    key_id, text = setting("acme.eab.kid"), setting("acme.eab.hmac")
+    if not key_id and not text:
+        return None
+    if not key_id or not text:
+        missing = "acme.eab.hmac" if key_id else "acme.eab.kid"
+        raise AcmeError(f"The setting {missing} is missing: an external account has a key identifier and an HMAC key.")
+    try:
+        return ExternalAccount(key_id, decode(text))
+    except ValueError as error:
+        raise AcmeError("The setting acme.eab.hmac is wrong: it is written in base64url.") from error
+
+
 def _begin(row: Certificate, account: AcmeAccount, client: AcmeClient, now: datetime) -> IssuanceStep:
     """Order it, put the answers where the authority will look, and have it look."""
     if not account.url:
-        AcmeAccount.objects.filter(pk=account.pk).update(url=client.register(row.acme.get("email", "")))
+        AcmeAccount.objects.filter(pk=account.pk).update(
+            url=client.register(row.acme.get("email", ""), _external_account())
+        )
     ordered = client.new_order(row.acme["names"])
     ready = []
     for url in _texts(ordered.body.get("authorizations")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -51,6 +52,19 @@ def key_authorization(token: str, key: ec.EllipticCurvePrivateKey) -> str:
     """What answers the challenge `token` for the account with this key."""
     jwk = json.dumps(public_jwk(key), separators=(",", ":"), sort_keys=True)
     return f"{token}.{encode(hashlib.sha256(jwk.encode()).digest())}"
+
+
+def decode(text: str) -> bytes:
+    """What base64 for URLs stands for, with or without padding. Raises `ValueError`."""
+    return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
+
+
+def sign_binding(key: ec.EllipticCurvePrivateKey, key_id: str, secret: bytes, url: str) -> dict[str, str]:
+    """The proof (HS256) that the holder of an external account wants it bound to this key (RFC 8555, 7.3.4)."""
+    protected = encode(json.dumps({"alg": "HS256", "kid": key_id, "url": url}).encode())
+    payload = encode(json.dumps(public_jwk(key)).encode())
+    signature = hmac.digest(secret, f"{protected}.{payload}".encode(), "sha256")
+    return {"protected": protected, "payload": payload, "signature": encode(signature)}
 
 
 def sign(

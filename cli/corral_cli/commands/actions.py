@@ -68,9 +68,15 @@ def _switch(verb: str, actions: dict[str, str]) -> Callable[[CliSession, Namespa
                 continue
             changed.append(session.api.act(resource, action))
             session.terminal.print(f"{describe(resource)}: {verb} requested")
+        if options.wait:  # a stack is active whatever its services do
+            changed = [part for each in changed for part in _parts(session, each)]
         return _finish(session, options, changed)
 
     return run
+
+
+def _parts(session: CliSession, resource: Json) -> list[Json]:
+    return services_of(session.api, resource) if kind_of(resource) == "stack" else [resource]
 
 
 def _finish(session: CliSession, options: Namespace, changed: list[Json]) -> int:
@@ -99,8 +105,7 @@ def restart_one(api: PortalApi, resource: Json, batch: int, interval: int) -> Js
 def _restart(session: CliSession, options: Namespace) -> int:
     changed = []
     for resource in _meant(session, options):
-        parts = services_of(session.api, resource) if kind_of(resource) == "stack" else [resource]
-        for part in parts:
+        for part in _parts(session, resource):
             changed.append(restart_one(session.api, part, options.batch_size, options.interval))
             session.terminal.print(f"{describe(part)}: restart requested")
     return _finish(session, options, changed)
@@ -113,7 +118,7 @@ def _scale_arguments(parser: ArgumentParser) -> None:
 
 def parse_scale(text: str) -> tuple[str, int]:
     """`service=3` as name and number. Raises `CliError`."""
-    match = re.fullmatch(r"(.+)=(\d{1,6})", text)
+    match = re.fullmatch(r"(.+)=([0-9]{1,6})", text)
     if match is None:
         raise CliError(f"{text!r} is no scale: write SERVICE=NUMBER, such as front=3.", ExitCode.USAGE)
     return match[1], int(match[2])

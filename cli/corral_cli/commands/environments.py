@@ -32,9 +32,7 @@ def _env(session: CliSession, options: Namespace) -> int:
 def _use(session: CliSession, options: Namespace) -> int:
     name = options.context or session.store.current
     if not name:
-        raise CliError(
-            "Nothing is stored yet: run `corral login URL --key`, or set RANCHER_ENVIRONMENT.", ExitCode.USAGE
-        )
+        raise CliError("Nothing is stored yet: run `corral login URL`, or set RANCHER_ENVIRONMENT.", ExitCode.USAGE)
     stored = session.store.get(name)
     project = session.api_for(replace(stored, environment=options.name)).project
     session.store.save(name, replace(stored, environment=project["id"]))

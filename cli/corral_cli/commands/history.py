@@ -75,13 +75,15 @@ def _diff(session: CliSession, options: Namespace) -> int:
     if session.format != "table":
         show_data(session.terminal, session.format, found["services"])
     else:
-        _show(session, found)
+        show_changes(session, found)
     changes = any(each["change"] in _MARKS for each in found["services"])
     return ExitCode.FAILED if changes and options.exit_code else ExitCode.OK
 
 
-def _show(session: CliSession, found: Json) -> None:
+def show_changes(session: CliSession, found: Json) -> None:
+    """What becomes of each service, with the differences and with what stands in the way."""
     terminal = session.terminal
+    problems = list(found.get("problems") or ())
     for step in found["services"]:
         mark = _MARKS.get(step["change"])
         if mark is None:
@@ -92,9 +94,13 @@ def _show(session: CliSession, found: Json) -> None:
             terminal.print(f"    {where}: {printable(each.get('before'))} -> {printable(each.get('after'))}")
         if step.get("problem"):
             terminal.print(f"    not possible now: {printable(step['problem'])}")
+            problems = [text for text in problems if text != step["problem"]]
     for text in found.get("warnings") or ():
         terminal.note(f"warning: {printable(text)}")
-    if not any(each["change"] in _MARKS for each in found["services"]):
+    for text in problems:
+        terminal.note(f"not possible now: {printable(text)}")
+    # What cannot be worked out, such as for want of a value, has no changes to show either.
+    if not found.get("problems") and not any(each["change"] in _MARKS for each in found["services"]):
         terminal.print("Nothing would change.")
 
 

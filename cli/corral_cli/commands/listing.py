@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 
 from corral_cli.errors import ExitCode
 from corral_cli.lookup import require_stack
@@ -110,6 +111,7 @@ def _service_rows(session: CliSession, stack_name: str) -> list[Json]:
     else:
         stacks = {each["id"]: each["name"] for each in api.list_all("environments")}
         found = api.list_all("services", removed_null=1)
+    running: Counter[str] = _running_by_service(session) if found else Counter()
     rows = [
         {
             "id": each["id"],
@@ -118,13 +120,28 @@ def _service_rows(session: CliSession, stack_name: str) -> list[Json]:
             "image": str((each.get("launchConfig") or {}).get("imageUuid") or "").replace("docker:", "", 1),
             "state": each["state"],
             "health": each.get("healthState"),
-            "scale": f"{each.get('currentScale', 0)}/{each.get('scale', 0)}",
+            "scale": _scale_of(each, running[f"{stacks.get(each.get('environmentId'))}/{each['name']}"]),
             "endpoints": _endpoints(each),
             "detail": each.get("transitioningMessage"),
         }
         for each in found
     ]
     return _by_name(rows)
+
+
+def _running_by_service(session: CliSession) -> Counter[str]:
+    """How many containers run of each service, by stack/service; those of sidekicks have a name of their own."""
+    found = session.api.list_all("containers", removed_null=1, state="running")
+    return Counter(str((each.get("labels") or {}).get("io.rancher.stack_service.name")) for each in found)
+
+
+def _scale_of(service: Json, running: int) -> str:
+    """How many containers run, of how many there are to be; one on each host where it is global."""
+    if not service.get("launchConfig"):
+        return "-"
+    labels = service["launchConfig"].get("labels") or {}
+    is_global = str(labels.get("io.rancher.scheduler.global")).lower() == "true"
+    return f"{running}/{service.get('currentScale' if is_global else 'scale') or 0}"
 
 
 def _endpoints(service: Json) -> list[str]:

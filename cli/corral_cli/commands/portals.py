@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from corral_cli.browser_login import log_in_by_browser
 from corral_cli.contexts import PortalAccess
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.output import show_rows
@@ -15,6 +16,7 @@ from corral_cli.session import CliCommand, CliSession
 def _login_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("portal", nargs="?", metavar="URL", help="the portal, such as https://portal.example.com")
     parser.add_argument("--key", action="store_true", help="type the two halves of an API key, or pipe them in")
+    parser.add_argument("--browser", action="store_true", help="by a browser, also where this is no terminal")
     parser.add_argument("--name", default="", help="how to call this portal here (default: its host name)")
 
 
@@ -27,15 +29,15 @@ def _login(session: CliSession, options: Namespace) -> int:
         options.access_key or environ.get("RANCHER_ACCESS_KEY"),
         options.secret_key or environ.get("RANCHER_SECRET_KEY"),
     )
-    if not options.key and not all(pair):
-        raise CliError("Say --key, and type an API key of the console's page API.", ExitCode.USAGE)
     access = replace(access, access_key=pair[0] or "", secret_key=pair[1] or "")
-    if not all(pair):
+    if options.key and not all(pair):
         access = replace(
             access,
             access_key=session.terminal.ask_secret("Access key: ").strip(),
             secret_key=session.terminal.ask_secret("Secret key: ").strip(),
         )
+    elif not all(pair):
+        access = _by_browser(session, options, access)
     api = session.api_for(access)
     projects = api.projects()
     name = options.name or urlsplit(access.url).netloc
@@ -44,10 +46,26 @@ def _login(session: CliSession, options: Namespace) -> int:
     elif len(projects) == 1:
         access = replace(access, environment=projects[0]["id"])
     session.store.save(name, access)
-    session.terminal.print(f"Logged in to {access.url} as context {name}: {len(projects)} environments.")
+    session.terminal.print(f"Logged in to {access.url} as context {name}: {_count(len(projects))}.")
     if len(projects) > 1 and not access.environment:
         session.terminal.print("Choose one with `corral env use NAME`.")
     return ExitCode.OK
+
+
+def _by_browser(session: CliSession, options: Namespace, access: PortalAccess) -> PortalAccess:
+    """The same with a key that a person allows in the browser. Raises `CliError`."""
+    if not (options.browser or session.terminal.err.isatty()):  # nobody would see the code
+        raise CliError(
+            "Say --key, and pipe in an API key of the console's page API; or --browser, where somebody reads this.",
+            ExitCode.USAGE,
+        )
+    given = log_in_by_browser(session.api_for(replace(access, access_key="", secret_key="")), session.terminal)
+    environment = access.environment or given.environment
+    return replace(access, access_key=given.access_key, secret_key=given.secret_key, environment=environment)
+
+
+def _count(environments: int) -> str:
+    return "1 environment" if environments == 1 else f"{environments} environments"
 
 
 def _logout_arguments(parser: ArgumentParser) -> None:

@@ -9,7 +9,8 @@ from corral_cli.commands.actions import add_waiting
 from corral_cli.compose_files import read_files, stack_name_of
 from corral_cli.compose_log import ComposeLog
 from corral_cli.errors import CliError, ExitCode
-from corral_cli.lookup import containers_of, require_stack, services_of
+from corral_cli.image_pull import ImagePuller
+from corral_cli.lookup import containers_of, find_stack, require_stack, services_of
 from corral_cli.output import show_data
 from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
@@ -34,11 +35,20 @@ def request_of(session: CliSession, options: Namespace) -> UpRequest:
         stack=options.stack or stack_name_of(terminal.folder, options.file),
         files=files,
         services=tuple(options.services),
-        upgrade=getattr(options, "upgrade", True),
+        upgrade=getattr(options, "upgrade", True) or getattr(options, "force", False),
         confirm=getattr(options, "confirm_upgrade", False),
-        remove_missing=options.remove_missing,
+        remove_missing=getattr(options, "remove_missing", False),
         note=getattr(options, "note", ""),
+        force=getattr(options, "force", False),
+        pull=getattr(options, "pull", False),
+        strategy=_strategy_of(options),
+        replaces=True,
     )
+
+
+def _strategy_of(options: Namespace) -> dict[str, int]:
+    said = {"batchSize": getattr(options, "batch_size", None), "intervalMillis": getattr(options, "interval", None)}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _up_arguments(parser: ArgumentParser) -> None:
@@ -46,6 +56,10 @@ def _up_arguments(parser: ArgumentParser) -> None:
     add_files(parser)
     parser.add_argument("-d", "--detach", action="store_true", help="do not follow the logs")
     parser.add_argument("-u", "--upgrade", action="store_true", help="replace the containers of changed services")
+    parser.add_argument("--force", action="store_true", help="replace containers although nothing of them has changed")
+    parser.add_argument("--pull", action="store_true", help="pull the images to all hosts before")
+    parser.add_argument("--batch-size", type=int, metavar="NUMBER", help="containers replaced at a time")
+    parser.add_argument("--interval", type=int, metavar="MS", help="milliseconds between two batches")
     parser.add_argument("-c", "--confirm-upgrade", action="store_true", help="finish the upgrade once it is done")
     parser.add_argument("-r", "--rollback", action="store_true", help="take back an upgrade that is not finished")
     parser.add_argument("--remove-missing", action="store_true", help="remove services that the file does not have")
@@ -75,6 +89,25 @@ def follow_stack(session: CliSession, stack: Json, names: list[str]) -> int:
     services = [each for each in services_of(session.api, stack) if not names or each["name"] in names]
     containers = [each for service in services for each in containers_of(session.api, service)]
     return show_logs(session, containers, LogRequest(follow=True))
+
+
+def _pull_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="only these services of the file")
+    add_files(parser)
+    parser.add_argument("--cached", action="store_true", help="only on hosts that have had the image")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="how long to wait (default: 600)")
+
+
+def _pull(session: CliSession, options: Namespace) -> int:
+    name = options.stack or stack_name_of(session.terminal.folder, options.file)
+    log = ComposeLog(session.terminal, name)
+    request = request_of(session, options)
+    stack = find_stack(session.api, name)
+    if stack is None:
+        raise CliError(f"There is no stack {name!r} yet: `up --pull` creates it.", ExitCode.NOT_FOUND)
+    steps = StackUp(session.api, log, session.waiter()).preview(request)
+    ImagePuller(session.api, log, session.waiter(), only_present=options.cached).pull_services(steps)
+    return ExitCode.OK
 
 
 def _export_arguments(parser: ArgumentParser) -> None:
@@ -116,4 +149,8 @@ def _write(session: CliSession, folder: Path, texts: dict[str, str], *, replace:
         raise CliError(f"{folder} cannot be written: {error.strerror or error}.") from None
 
 
-PROVIDES = {"up": CliCommand(_up_arguments, _up), "export": CliCommand(_export_arguments, _export)}
+PROVIDES = {
+    "up": CliCommand(_up_arguments, _up),
+    "pull": CliCommand(_pull_arguments, _pull),
+    "export": CliCommand(_export_arguments, _export),
+}

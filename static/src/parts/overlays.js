@@ -138,6 +138,7 @@ document.addEventListener("click", (event) => {
   const isPlainClick = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
   const button = event.target.closest("[data-menu], [data-menu-of]");
   const link = event.target.closest("a[data-dialog]");
+  const chosen = event.target.closest("button[data-dialog]"); // a dialog about the rows that are ticked
   // A text that is selected beyond the edge of the dialog is no click beside it.
   const isBeside = event.target === dialog && pressedOn === dialog;
   if (button) {
@@ -146,6 +147,9 @@ document.addEventListener("click", (event) => {
   } else if (link && isPlainClick) {
     event.preventDefault();
     openDialog(link.href, link);
+  } else if (chosen) {
+    event.preventDefault();
+    openDialog(`${chosen.form.action}?${new URLSearchParams(new FormData(chosen.form))}`, chosen);
   } else if (event.target.closest("[data-shut]")) {
     event.target.closest("dialog").close();
   } else if (event.target.closest("[data-close]") || isBeside) {

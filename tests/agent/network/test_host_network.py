@@ -47,6 +47,9 @@ class Programs:
             self.rules = stdin
         elif words in {("ip", "link", "add", "corral-wg", "type", "wireguard"), ("wireguard-go", "corral-wg")}:
             self.links.append(_link(8, "corral-wg", "tun"))
+        elif words == ("ip", "link", "del", "corral-wg"):
+            self.links = [link for link in self.links if link["ifname"] != "corral-wg"]
+            self.failing.pop(("wg", "show"), None)
         elif words == ("wg", "pubkey"):
             assert stdin == PRIVATE
         answers = {
@@ -182,6 +185,38 @@ def test_without_either_the_remedy_is_named_and_nothing_is_sent_in_the_clear(
     with pytest.raises(CommandFailed, match="install the package wireguard-go, or switch the encryption"):
         network.ensure(ENCRYPTED, ENDPOINTS)
     assert not [call for call in programs.changes() if call[:4] == ("ip", "link", "add", "corral-vx")]
+
+
+@pytest.mark.parametrize(("kind", "complaint", "is_made_anew"), [
+    ("tun", "wg show corral-wg dump: Unable to access interface: Protocol not supported", True),
+    ("tun", "wg show corral-wg dump: timed out after 15 seconds", False),
+    ("wireguard", "wg show corral-wg dump: Unable to access interface: Operation not permitted", False),
+])  # fmt: skip
+def test_a_device_whose_program_answers_somebody_else_is_made_anew(
+    kind: str, complaint: str, is_made_anew: bool, programs: Programs, network: NetworkDevices
+):
+    """As after an agent on the machine itself, when the next one runs in a container."""
+    programs.links.append(_link(8, "corral-wg", kind))
+    programs.failing[("wg", "show")] = CommandFailed(complaint)
+    if not is_made_anew:
+        with pytest.raises(CommandFailed, match="wg show corral-wg dump"):
+            network.ensure(ENCRYPTED, ENDPOINTS)
+        assert ("ip", "link", "del", "corral-wg") not in programs.calls
+        return
+    network.ensure(ENCRYPTED, ENDPOINTS)
+    calls = programs.changes()
+    added = ("ip", "link", "add", "corral-wg", "type", "wireguard")
+    assert calls.index(("ip", "link", "del", "corral-wg")) < calls.index(added)
+    assert [call for call in calls if call[:5] == ("wg", "set", "corral-wg", "peer", KEY_TWO)]
+
+
+def test_containers_that_keep_a_larger_mtu_are_said(programs: Programs, network: NetworkDevices):
+    assert network.ensure(PLAIN, ENDPOINTS).warning == ""
+    warning = network.ensure(ENCRYPTED, ENDPOINTS).warning
+    assert warning.startswith(f"1 containers that run here have a larger MTU than the {ENCRYPTED.mtu} that fits now")
+    assert "Evacuate the host once" in warning
+    programs.links[3]["mtu"] = ENCRYPTED.mtu
+    assert network.ensure(ENCRYPTED, ENDPOINTS).warning == ""
 
 
 def test_a_route_elsewhere_is_found(programs: Programs, network: NetworkDevices):

@@ -42,9 +42,17 @@ def test_the_address_of_a_device_is_found_among_its_attributes():
     assert netlink.parse_mac(link_message(address, kind=2)) == ""
 
 
+def test_the_number_of_a_namespace_is_found_among_its_attributes():
+    head, number = struct.pack("=Bxxx", 0), attribute(1, struct.pack("=i", 7))
+    whole = struct.pack("=IHHII", 20 + len(number), 88, 0, 1, 0) + head + number
+    assert netlink.parse_namespace_id(whole) == 7
+    assert netlink.parse_namespace_id(whole[:20]) == -1
+
+
 @given(st.binary(max_size=80) | st.binary(max_size=40).map(link_message))
 def test_no_message_is_too_odd(message: bytes):
     assert isinstance(netlink.parse_mac(message), str)
+    assert isinstance(netlink.parse_namespace_id(message), int)
 
 
 def test_loopback_is_no_link_of_a_container():

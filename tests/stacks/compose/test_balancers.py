@@ -195,11 +195,11 @@ COOKIES = st.one_of(
     st.builds(CookieStickiness, st.just("C"), st.sampled_from(["insert", "prefix"]), st.sampled_from(["", ".a.com"])),
     st.just(AppCookieStickiness("S", 9, 50, prefix=True)),
 )
-LINKS = st.lists(st.sampled_from([("web", "again"), ("api", "x")]), unique=True)
+LINKS = st.lists(st.sampled_from([("web", "again"), ("web", "web"), ("api", "x")]), unique=True)
 
 
 @settings(max_examples=30, deadline=None)
-@given(LINKS, st.lists(RULES, min_size=3, max_size=3), CUSTOM, COOKIES, st.booleans())
+@given(LINKS, st.lists(RULES, min_size=4, max_size=4), CUSTOM, COOKIES, st.booleans())
 def test_any_balancer_reads_back_in_both_forms(
     links: list[tuple[str, str]], rules: list[list[str]], custom: CustomText, cookie: Any, first_form: bool
 ):
@@ -225,6 +225,13 @@ def test_any_balancer_reads_back_in_both_forms(
     for name in ("rules", "links", "external_links", "options", "default_certificate", "certificates"):
         assert getattr(after, name) == getattr(written, name), name
     assert export([*others, after], "s", first_form=first_form) == (docker, rancher)
+
+
+def test_the_label_of_a_target_is_for_the_link_of_that_name_where_there_is_one():
+    text = "lb: {image: rancher/load-balancer-service, ports: [80], links: [web, 'web:again'], labels: {L: a.com}}\n"
+    text = text.replace("L:", "io.rancher.loadbalancer.target.web:") + "web: {image: bb}\n"
+    assert _lb(text).rules == {"web": ("a.com",)}
+    assert _lb(text.replace("[web, ", "[")).rules == {"again": ("a.com",)}, "it is the only one to that target"
 
 
 def test_the_second_form_has_rules_certificates_and_text_in_lb_config():

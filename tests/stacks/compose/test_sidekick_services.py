@@ -57,11 +57,24 @@ REFUSALS = {
         "has sidekicks itself",
     ),
     "its own": ("a: {image: a, labels: {io.rancher.sidekicks: a}}", "cannot be a sidekick"),
-    "network of a stranger": ("a: {image: a, net: 'container:b'}\nb: {image: a}", "io.rancher.sidekicks"),
-    "volumes of a stranger": ("a: {image: a, volumes_from: [b]}\nb: {image: a}", "io.rancher.sidekicks"),
+    "network of one without containers": (
+        "a: {image: a, net: 'container:b'}\nb: {image: rancher/dns-service, links: [c]}\nc: {image: a}",
+        "io.rancher.sidekicks",
+    ),
+    "volumes for two": (
+        "a: {image: a, volumes_from: [c]}\nb: {image: a, volumes_from: [c]}\nc: {image: a}",
+        "io.rancher.sidekicks",
+    ),
     "volumes of another unit": (
-        "a: {image: a, labels: {io.rancher.sidekicks: b}}\nb: {image: a, volumes_from: [c]}\nc: {image: a}",
+        (
+            "a: {image: a, labels: {io.rancher.sidekicks: b}}\nb: {image: a, volumes_from: [c]}\n"
+            "c: {image: a, labels: {io.rancher.sidekicks: d}}\nd: {image: a}"
+        ),
         "no 'c' in this service",
+    ),
+    "networks in a circle": (
+        "a: {image: a, net: 'container:b'}\nb: {image: a, net: 'container:a'}",
+        "in a circle",
     ),
     "a circle": (
         "a: {image: a, labels: {io.rancher.sidekicks: b}, volumes_from: [b]}\nb: {image: a, net: 'container:a'}",
@@ -81,6 +94,39 @@ def test_what_cannot_be_together_is_refused_with_its_line(what: str) -> None:
         parse(text)
     assert words in caught.value.message
     assert "line" in caught.value.message
+
+
+SHARING = {
+    "a network": ("a: {image: a, net: 'container:b'}\nb: {image: a}", {"b": ["a"]}, "a: it is a sidekick of b now"),
+    "volumes": ("a: {image: a, volumes_from: [b]}\nb: {image: a}", {"a": ["b"]}, "b: it is a sidekick of a now"),
+    "a network beside a label": (
+        "a: {image: a, labels: {io.rancher.sidekicks: b}}\nb: {image: a}\nc: {image: a, net: 'container:b'}",
+        {"a": ["b", "c"]},
+        "c: it is a sidekick of a now, whose network it shares",
+    ),
+    "volumes of a sidekick": (
+        "a: {image: a, labels: {io.rancher.sidekicks: b}}\nb: {image: a, volumes_from: [c]}\nc: {image: a}",
+        {"a": ["b", "c"]},
+        "c: it is a sidekick of a now, which takes its volumes",
+    ),
+    "a network and volumes": (
+        "a: {image: a}\nb: {image: a, net: 'container:a', volumes_from: [c]}\nc: {image: a}",
+        {"a": ["b", "c"]},
+        "b: it is a sidekick of a now, whose network it shares",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SHARING)
+def test_services_that_share_without_a_label_become_a_unit_with_a_word(what: str) -> None:
+    text, units, words = SHARING[what]
+    found = parse(text)
+    assert {each.name: sorted(name for name, _config in each.sidekicks) for each in found.services} == units
+    assert any(words in each for service in found.services for each in service.warnings)
+
+
+def test_a_unit_by_label_is_imported_without_a_word() -> None:
+    assert not [text for each in parse(FIRST).services for text in each.warnings]
 
 
 def test_what_a_sidekick_has_no_place_for_is_named() -> None:

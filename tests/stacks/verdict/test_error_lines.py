@@ -12,9 +12,10 @@ from django.utils import timezone
 from apps.containers.models import Container
 from apps.drivers.base import EngineDown, LogLine
 from apps.environments.models import Environment
-from apps.stacks.models import Service, Stack, UpgradeObservation
+from apps.stacks.models import Service, Stack
 from apps.stacks.verdict import error_lines, observer
 from apps.stacks.verdict.groups import containers_of
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.observer import judge_upgrades
 from apps.stacks.verdict.signals import LEVEL_AT_END, UNKNOWN, WORSE, EventRate, Events
 

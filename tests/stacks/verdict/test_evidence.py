@@ -14,9 +14,10 @@ from apps.containers.models import Container, ContainerEvent
 from apps.drivers.base import StatsSample
 from apps.environments.models import Environment
 from apps.hosts.stats.history import store_samples
-from apps.stacks.models import Service, Stack, UpgradeObservation
+from apps.stacks.models import Service, Stack
 from apps.stacks.verdict.evidence import events_between, gather
 from apps.stacks.verdict.groups import containers_of
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.signals import LEVEL_AT_END, NOT_WORSE, UNKNOWN, WORSE, Events, Evidence
 
 NOW = timezone.now().replace(microsecond=0)  # as statistics are kept

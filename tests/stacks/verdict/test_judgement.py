@@ -71,8 +71,8 @@ def test_a_rate_is_worse_when_it_is_certain_and_matters(case: str) -> None:
 def test_old_events_meanwhile_leave_the_same_time_only() -> None:
     assert rate(5, 1).old == Events(5, 3 * HOUR + 1800)
     assert rate(5, 1, beside=2).old == Events(2, 1800)
-    assert Events().per_hour is None
-    assert Events(3, 1800).per_hour == 6
+    assert Events().per(3600) is None
+    assert Events(3, 1800).per(3600) == 6
 
 
 LEVELS: dict[str, tuple[Level, str]] = {

@@ -13,14 +13,16 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.control.models import AuditEntry, Operation
 from apps.control.reconcile import fail_overdue, release_all_leases
-from apps.core.errors import Invalid
+from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from apps.stacks.models import Service, UpgradeObservation
+from apps.stacks.models import Service
 from apps.stacks.services import service_create, service_update, stack_create
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
 from apps.stacks.verdict import observer
+from apps.stacks.verdict.continuing import service_continue_upgrade
+from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.observer import judge_upgrades
 
 BOTH = {"minutes": 5, "onGood": "finish", "onBad": "rollback"}
@@ -54,6 +56,7 @@ class Play:
 
     def watch(self, seconds: float) -> UpgradeObservation:
         """Let the job look now and then for so long, and the loop follow."""
+        self.now = max(self.now, timezone.now())  # a busy machine's own clock may be ahead of what is played
         end = self.now + timedelta(seconds=seconds)
         while self.now < end:
             self.now = min(end, self.now + timedelta(seconds=50))
@@ -282,3 +285,52 @@ def test_settings_are_checked(play: Play, actor_of: Any, case: str) -> None:
         upgrade(play, actor_of("bob"), verdict=sent)
     assert (refused.value.field, refused.value.code) == (field, code)
     assert not UpgradeObservation.objects.exists()
+
+
+def test_a_person_may_have_the_others_follow_without_the_verdict_on_the_first(play: Play, actor_of: Any) -> None:
+    bob = actor_of("bob")
+    upgrade(play, bob)
+    play.watch(50)
+    assert play.running("bb:new") == 1, "held"
+    with pytest.raises(Forbidden):
+        service_continue_upgrade(play.row, actor=actor_of("rita"))
+    service_continue_upgrade(play.row, actor=bob)
+    play.watch(50)
+    found = play.watch(50)
+    assert (found.stage, found.verdict, play.row.display_state) == ("all", "watching", "upgraded")
+    assert play.running("bb:new") == 3
+    assert AuditEntry.all_objects.filter(event="service.continueupgrade").count() == 1
+    with pytest.raises(ActionNotAvailable):
+        service_continue_upgrade(play.row, actor=bob)
+    assert play.watch(360).outcome == "finished", "all of them are watched all the same"
+
+
+def test_who_continues_while_somebody_looks_is_not_overruled(
+    play: Play, actor_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(play, actor_of("bob"))
+    play.watch(50)
+    look = observer._follow_stage
+
+    def continued_meanwhile(*arguments: Any, **more: Any) -> None:
+        monkeypatch.setattr(observer, "_follow_stage", look)
+        service_continue_upgrade(play.row, actor=actor_of("bob"))
+        look(*arguments, **more)
+
+    monkeypatch.setattr(observer, "_follow_stage", continued_meanwhile)
+    judge_upgrades(play.now + timedelta(seconds=10))
+    assert UpgradeObservation.objects.get().stage == "rest"
+
+
+def test_what_is_bad_later_still_counts_after_continuing(play: Play, actor_of: Any) -> None:
+    upgrade(play, actor_of("bob"))
+    service_continue_upgrade(play.row, actor=actor_of("bob"))
+    play.watch(5)
+    new = Container.all_objects.filter(spread_key=str(play.row.uuid), image="bb:new")
+    new.update(health="unhealthy")
+    for each in new:
+        each.events.create(environment=each.environment, spread_key=each.spread_key, kind="unhealthy")
+    play.now += timedelta(seconds=40)
+    judge_upgrades(play.now)
+    assert play.until_ended().outcome == "rolled-back"
+    assert play.settle().display_state == "active"

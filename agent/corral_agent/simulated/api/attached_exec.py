@@ -34,3 +34,7 @@ class AttachedExec:
     def write(self, data: bytes) -> None:
         """Hand input to the command."""
         self._session.write(data)
+
+    def end_input(self) -> None:
+        """There is no more input."""
+        self._session.end_input()

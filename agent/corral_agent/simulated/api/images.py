@@ -20,6 +20,7 @@ from simulated_engine.images import IMAGE_SIZE, image_id, read_archive, reposito
 # Names that no simulated registry has, for whoever wants to see a pull fail.
 _UNREACHABLE_REGISTRY = "127.0.0.1:1/"
 _UNKNOWN_REPOSITORIES = "nowhere/"
+_REFUSED_PASSWORD = "wrong"  # noqa: S105 - no registry accepts it
 _LAYER_COUNT = 3
 _IN_MEMORY = 1024 * 1024  # of an archive; the rest of it waits on the disk
 
@@ -30,6 +31,16 @@ async def _list(call: SimulatedRequest) -> SimulatedResponse:
 
 async def _inspect(call: SimulatedRequest) -> SimulatedResponse:
     return SimulatedResponse(call.engine.images.details(call.keys[0]))
+
+
+async def _history(call: SimulatedRequest) -> SimulatedResponse:
+    return SimulatedResponse(call.engine.images.history(call.keys[0]))
+
+
+async def _tag(call: SimulatedRequest) -> SimulatedResponse:
+    name, tag = call.query.get("repo", ""), call.query.get("tag", "")
+    call.engine.images.tag(call.keys[0], f"{name}:{tag}" if tag else name)
+    return SimulatedResponse(status=201)
 
 
 async def _remove(call: SimulatedRequest) -> SimulatedResponse:
@@ -52,6 +63,14 @@ async def _create(call: SimulatedRequest) -> SimulatedResponse:
             yield step
 
     return SimulatedResponse(pieces=json_lines(stream()))
+
+
+async def _auth(call: SimulatedRequest) -> SimulatedResponse:
+    account = await call.json()
+    if account.get("password") == _REFUSED_PASSWORD:
+        address = account.get("serveraddress", "")
+        raise EngineApiError(401, f"login attempt to https://{address}/v2/ failed with status: 401 Unauthorized")
+    return SimulatedResponse({"Status": "Login Succeeded", "IdentityToken": ""})
 
 
 def _pull_steps(image: str) -> Iterator[dict[str, Any]]:
@@ -93,21 +112,24 @@ async def _load(call: SimulatedRequest) -> SimulatedResponse:
         async for piece in call.body:
             file.write(piece)
         file.seek(0)
-        names = [call.engine.images.receive(name, "load") for name in read_archive(file)]
+        lines = [line for found in read_archive(file) for line in call.engine.images.load(found)]
 
     async def stream() -> AsyncIterator[Any]:
-        for name in names:
-            yield {"stream": f"Loaded image: {name}\n"}
+        for line in lines:
+            yield {"stream": f"{line}\n"}
 
     return SimulatedResponse(pieces=json_lines(stream()))
 
 
 ROUTES: tuple[Route, ...] = (
     ("GET", "/images/json", _list),
+    ("POST", "/auth", _auth),
     ("POST", "/images/create", _create),
     ("POST", "/images/load", _load),
     ("GET", "/images/get", _get),
     ("GET", "/images/(.+)/get", _get),
     ("GET", "/images/(.+)/json", _inspect),
+    ("GET", "/images/(.+)/history", _history),
+    ("POST", "/images/(.+)/tag", _tag),
     ("DELETE", "/images/(.+)", _remove),
 )

@@ -1,4 +1,4 @@
-"""Networks and volumes in a simulated engine's API."""
+"""Networks in a simulated engine's API."""
 
 from __future__ import annotations
 
@@ -35,32 +35,14 @@ async def _remove_network(call: SimulatedRequest) -> SimulatedResponse:
 
 
 async def _connect_or_disconnect(call: SimulatedRequest) -> SimulatedResponse:
-    container = call.engine.containers.get(str((await call.json()).get("Container", "")))
+    body = await call.json()
+    container = call.engine.containers.get(str(body.get("Container", "")))
     if call.keys[1] == "connect":
-        call.engine.networks.connect(call.keys[0], container)
+        aliases = (body.get("EndpointConfig") or {}).get("Aliases") or ()
+        call.engine.networks.connect(call.keys[0], container, aliases)
     else:
         call.engine.networks.disconnect(call.keys[0], container)
     return SimulatedResponse()
-
-
-async def _list_volumes(call: SimulatedRequest) -> SimulatedResponse:
-    return SimulatedResponse({"Volumes": call.engine.volumes.details(), "Warnings": None})
-
-
-async def _inspect_volume(call: SimulatedRequest) -> SimulatedResponse:
-    return SimulatedResponse(call.engine.volumes.get(call.keys[0]))
-
-
-async def _make_volume(call: SimulatedRequest) -> SimulatedResponse:
-    body = await call.json()
-    name, driver = str(body.get("Name") or ""), str(body.get("Driver") or "")
-    labels, options = body.get("Labels") or {}, body.get("DriverOpts") or {}
-    return SimulatedResponse(call.engine.volumes.ensure(name, driver, labels, options), 201)
-
-
-async def _remove_volume(call: SimulatedRequest) -> SimulatedResponse:
-    call.engine.volumes.remove(call.keys[0], call.engine.containers)
-    return SimulatedResponse(status=204)
 
 
 _ID = "([A-Za-z0-9][A-Za-z0-9_.-]*)"
@@ -70,8 +52,4 @@ ROUTES: tuple[Route, ...] = (
     ("GET", f"/networks/{_ID}", _inspect_network),
     ("DELETE", f"/networks/{_ID}", _remove_network),
     ("POST", f"/networks/{_ID}/(connect|disconnect)", _connect_or_disconnect),
-    ("GET", "/volumes", _list_volumes),
-    ("POST", "/volumes/create", _make_volume),
-    ("GET", f"/volumes/{_ID}", _inspect_volume),
-    ("DELETE", f"/volumes/{_ID}", _remove_volume),
 )

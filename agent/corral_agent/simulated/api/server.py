@@ -24,13 +24,14 @@ from corral_agent.simulated.api import (
     engine,
     images,
     networks,
+    volumes,
 )
 from corral_agent.simulated.api.attached_exec import AttachedExec
 from corral_agent.simulated.api.messages import Handler, SimulatedRequest, SimulatedResponse
 from simulated_engine.engine import EngineCore
 from simulated_engine.errors import EngineApiError, not_found
 
-_ROUTE_TABLES = (engine.ROUTES, containers.ROUTES, images.ROUTES, networks.ROUTES)
+_ROUTE_TABLES = (engine.ROUTES, containers.ROUTES, images.ROUTES, networks.ROUTES, volumes.ROUTES)
 _ROUTES = [
     (set(methods.split("|")), re.compile(text), handler)
     for methods, text, handler in itertools.chain.from_iterable(_ROUTE_TABLES)
@@ -138,3 +139,4 @@ async def _forward_input(session: AttachedExec, reader: MessageReader) -> None:
     while piece := await reader.read_some():
         await session.input_slots.acquire()
         session.write(piece)
+    session.end_input()

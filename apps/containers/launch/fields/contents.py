@@ -19,8 +19,8 @@ from apps.containers.launch.values import (
     COMMAND,
     IDS,
     PATH,
+    Mount,
     Port,
-    Volume,
     check_exposed_port,
     check_image,
     check_port,
@@ -100,7 +100,7 @@ class ContentFields(WireObject):
         engine=harmless("PublishAllPorts", network_own=True),
         kubernetes="refused: a Service names its ports", swarm="refused: an endpoint names its ports",
     )  # fmt: skip
-    data_volumes: tuple[Volume, ...] = launch_field(
+    data_volumes: tuple[Mount, ...] = launch_field(
         "dataVolumes", "array[string]", list_of(check_volume), (),
         engine=(
             ruled("Binds", write=engine_values.write_binds),

@@ -1,0 +1,1 @@
+"""What differs between our v1 schemas and a reference's, and why."""

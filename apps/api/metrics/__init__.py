@@ -1,0 +1,1 @@
+"""Figures for Prometheus: of the whole installation, or of one environment."""

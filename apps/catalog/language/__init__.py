@@ -1,0 +1,1 @@
+"""What the files of a catalog say: layout, questions, Go templates; pure."""

@@ -1,0 +1,1 @@
+"""Templates that stacks are launched from, and the catalogs that they come from."""

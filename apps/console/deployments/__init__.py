@@ -1,0 +1,1 @@
+"""What runs where, and promotions from one environment to another."""

@@ -1,0 +1,1 @@
+"""The images of an environment and of its hosts in the console."""

@@ -1,0 +1,1 @@
+"""Registries of an environment, and those that administrators lend to environments."""

@@ -1,0 +1,29 @@
+"""What new containers have of the compose project that their service was adopted from.
+
+`Service.adopted` holds `project` and `service` by their names there, `naming` (what joins the parts of a container's
+name), the `labels` that all containers of the service have, and `networks` (see `Container.networks`). `Stack.adopted`
+holds `kind`, `project` and `host` (its number). Containers that were there already keep everything as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from apps.stacks.models import Service
+
+NUMBER_LABEL = "com.docker.compose.container-number"
+ONE_OFF_LABEL = "com.docker.compose.oneoff"
+
+
+def container_name(row: Service, number: int) -> str:
+    """The name of the container in slot `number`: as the project's own tool would call it."""
+    if naming := row.adopted.get("naming"):
+        return f"{row.adopted['project']}{naming}{row.adopted['service']}{naming}{number}"
+    return f"{row.stack.name}_{row.name}_{number}"
+
+
+def project_labels(row: Service, number: int) -> dict[str, str]:
+    """The labels by which the project's own tool knows the container in slot `number` as one of its own."""
+    labels = dict(row.adopted.get("labels", {}))
+    return {**labels, NUMBER_LABEL: str(number), ONE_OFF_LABEL: "False"} if labels else {}

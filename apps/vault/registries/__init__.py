@@ -1,0 +1,1 @@
+"""Registries that images are pulled from, and the credentials that open them."""
