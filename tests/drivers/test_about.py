@@ -11,6 +11,7 @@ import pytest
 
 from apps.drivers import dialing
 from apps.drivers.base import Endpoint, EngineError
+from apps.drivers.dialing import Secure
 from apps.drivers.docker.engine import DockerDriver
 from apps.drivers.simulated.engine import SimulatedDriver
 from tests.drivers.stub_engine import StubEngine
@@ -30,7 +31,7 @@ def engine(tmp_path: Path) -> Iterator[StubEngine]:
 def agents(engine: StubEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerDriver]:
     """The engine behind an agent."""
 
-    def dial(_: Endpoint) -> socket.socket:
+    def dial(_: Endpoint, _secure: Secure) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(str(tmp_path / "paper.sock"))
         return sock

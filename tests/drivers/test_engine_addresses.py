@@ -10,7 +10,7 @@ import pytest
 
 from apps.drivers import engine_addresses
 from apps.drivers.base import Endpoint, EngineRefused
-from apps.drivers.docker.http import connect
+from apps.drivers.docker.connections import connect
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from apps.drivers.base import (
     EngineRefused,
     HostKeyRefused,
 )
+from apps.drivers.docker.connections import close_connection, connect
 from apps.drivers.docker.engine import DockerDriver
-from apps.drivers.docker.http import close_connection, connect, send_request
+from apps.drivers.docker.http import send_request
 from apps.drivers.ssh import keys, login
 from tests.drivers.ssh_server import PASSWORD, SshServer, drain_portal_loop
 

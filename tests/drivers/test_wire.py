@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from cryptography import x509
@@ -25,8 +26,10 @@ from apps.drivers.base import (
     EngineNotFound,
     EngineRefused,
 )
+from apps.drivers.docker.connections import ThreadSafeSocket, parse_tcp_address
 from apps.drivers.docker.engine import DockerDriver
-from apps.drivers.docker.http import ThreadSafeSocket, parse_tcp_address, send_request
+from apps.drivers.docker.http import send_request
+from apps.drivers.docker.tls_stream import TlsStream
 
 Serve = Callable[[socket.socket], None]
 
@@ -153,29 +156,6 @@ def test_another_thread_may_close_it(serve: Callable[[Serve], Endpoint]) -> None
     assert time.monotonic() - begun < 2
 
 
-def test_both_ways_at_once_without_losses() -> None:
-    ours, theirs = socket.socketpair()
-    wire = ThreadSafeSocket(ours)
-
-    def echo() -> None:
-        while got := theirs.recv(4096):
-            theirs.sendall(got)
-
-    echoing = threading.Thread(target=echo, daemon=True)
-    echoing.start()
-    payload = bytes(range(256)) * 8192
-    writer = threading.Thread(target=wire.send, args=(payload,))
-    writer.start()
-    got = bytearray()
-    while len(got) < len(payload):
-        got += wire.recv(timeout=5)
-    writer.join(5)
-    assert bytes(got) == payload
-    wire.close()
-    echoing.join(5)
-    theirs.close()
-
-
 def test_a_closed_wire_takes_nothing() -> None:
     ours, theirs = socket.socketpair()
     wire = ThreadSafeSocket(ours)
@@ -278,34 +258,100 @@ def test_tls_works_for_calls_and_streams(secure: tuple[str, Authority]) -> None:
     reply.close()
 
 
-@pytest.mark.parametrize("is_secure", [False, True])
-def test_the_end_of_what_is_sent_arrives_and_answers_still_come(tmp_path: Path, *, is_secure: bool) -> None:
+class Ends(NamedTuple):
+    """The two ends of one connection; whoever is at the far one begins with `accept`, in a thread of its own."""
+
+    connect: Callable[[], ThreadSafeSocket]
+    accept: Callable[[], socket.socket]
+
+
+@pytest.fixture(params=["plain", "secure"])
+def ends(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ends]:
     near, far = socket.socketpair()
     near.settimeout(10)
     far.settimeout(10)
-    contexts: list[ssl.SSLContext] = []
-    if is_secure:
+    if request.param == "plain":
+        yield Ends(lambda: ThreadSafeSocket(near), lambda: far)
+    else:
         certificate, key = (authority := Authority("authority")).pair("engine")
         (tmp_path / "pair.pem").write_text(certificate + key)
-        contexts = [ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cadata=authority.pem)]
-        contexts[0].load_cert_chain(tmp_path / "pair.pem")
-        contexts[1].check_hostname = False
+        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cadata=authority.pem)
+        client.check_hostname = False
+        server.load_cert_chain(tmp_path / "pair.pem")
+        yield Ends(
+            lambda: ThreadSafeSocket(TlsStream(near, client, "engine")),
+            lambda: server.wrap_socket(far, server_side=True),
+        )
+    near.close()
+    far.close()
 
+
+def read_whole(sock: ThreadSafeSocket, size: int = 65536) -> bytes:
+    return b"".join(iter(lambda: sock.recv(size, timeout=10), b""))
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_the_end_of_what_is_sent_arrives_and_answers_still_come(ends: Ends) -> None:
     def answer() -> None:
-        with contexts[0].wrap_socket(far, server_side=True) if contexts else far as talk:
+        with ends.accept() as talk:
             talk.sendall(b"got " + b"".join(iter(lambda: talk.recv(100), b"")))
 
-    thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
-    sock = ThreadSafeSocket(contexts[1].wrap_socket(near) if contexts else near)
+    thread = in_thread(answer)
+    sock = ends.connect()
     sock.send(b"question")
     sock.end_sending()
-    found = b""
-    while piece := sock.recv(timeout=10):
-        found += piece
+    assert read_whole(sock) == b"got question"
     sock.close()
     thread.join(10)
-    assert found == b"got question"
+
+
+@pytest.mark.parametrize("read_before", [0, 1])
+def test_an_answer_that_arrives_before_the_end_of_what_is_sent_is_kept(ends: Ends, read_before: int) -> None:
+    early, is_sent = b"early" * 10_000, threading.Event()
+
+    def answer() -> None:
+        with ends.accept() as talk:
+            talk.sendall(early)
+            is_sent.set()
+            talk.sendall(b"late " + b"".join(iter(lambda: talk.recv(100), b"")))
+
+    thread = in_thread(answer)
+    sock = ends.connect()
+    is_sent.wait(10)
+    first = sock.recv(read_before, timeout=10) if read_before else b""
+    sock.end_sending()
+    assert first + read_whole(sock, 1000) == early + b"late "
+    sock.close()
+    thread.join(10)
+
+
+def test_both_ways_at_once_without_losses(ends: Ends) -> None:
+    def echo() -> None:
+        with ends.accept() as talk:
+            while found := talk.recv(4096):
+                talk.sendall(found)
+
+    echoing = in_thread(echo)
+    sock = ends.connect()
+    payload = bytes(range(256)) * 8192
+
+    def write() -> None:
+        sock.send(payload)
+        sock.end_sending()
+
+    writing = in_thread(write)
+    found = bytearray()
+    while len(found) < len(payload):
+        found += sock.recv(timeout=5)
+    writing.join(5)
+    assert bytes(found) == payload
+    sock.close()
+    echoing.join(5)
 
 
 def test_an_engine_of_another_authority_is_not_trusted(secure: tuple[str, Authority]) -> None:

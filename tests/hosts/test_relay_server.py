@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from apps.drivers.base import Endpoint, EngineDown
+from apps.drivers.docker.tls_stream import TlsStream
 from apps.environments.models import Environment
 from apps.hosts.models import Host, PortalKey
 from apps.hosts.tunnels import dialer, leases, relay_server
@@ -68,7 +69,7 @@ def test_a_host_that_cannot_be_reached_says_why(held: dict[str, Any], words: str
     when = timezone.now() + timedelta(seconds=until) if until is not None else None
     Host.all_objects.filter(pk=far_host.pk).update(**held, gateway_until=when)
     with pytest.raises(EngineDown, match=words):
-        dialer.dial(Endpoint(far_host.url))
+        dialer.dial(Endpoint(far_host.url), TlsStream)
 
 
 def test_a_socket_that_its_process_left_behind_is_not_believed(far_host: Host, tmp_path: Path) -> None:
@@ -77,14 +78,14 @@ def test_a_socket_that_its_process_left_behind_is_not_believed(far_host: Host, t
     until = timezone.now() + timedelta(seconds=9)
     Host.all_objects.update(gateway="tun-1", gateway_until=until, tunnel_socket=str(path))
     with pytest.raises(EngineDown):
-        dialer.dial(Endpoint(far_host.url))
+        dialer.dial(Endpoint(far_host.url), TlsStream)
 
 
 def test_a_relay_that_nobody_serves_is_a_connection_error(far_host: Host) -> None:
     until = timezone.now() + timedelta(seconds=9)
     Host.all_objects.update(gateway="tun-1", gateway_until=until, tunnel_socket="/none", tunnel_address="127.0.0.1:1")
     with pytest.raises(OSError, match="refused"):
-        dialer.dial(Endpoint(far_host.url))
+        dialer.dial(Endpoint(far_host.url), TlsStream)
 
 
 def test_leases_are_taken_renewed_and_lost(far_host: Host) -> None:

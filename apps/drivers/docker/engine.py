@@ -35,8 +35,9 @@ from apps.drivers.docker import (
     pull,
     streams,
 )
+from apps.drivers.docker.connections import close_connection
 from apps.drivers.docker.exec import DockerExec
-from apps.drivers.docker.http import EngineResponse, close_connection, send_request
+from apps.drivers.docker.http import EngineResponse, send_request
 from apps.drivers.docker.sdk import EngineConnection
 from apps.drivers.docker.timestamps import to_nanoseconds, to_query_time
 from apps.drivers.docker.volumes import DockerVolumeCalls

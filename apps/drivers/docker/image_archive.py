@@ -8,14 +8,9 @@ from collections.abc import Iterable, Iterator
 from apps.core import read_budgets
 from apps.core.read_budgets import OverBudget, ReadMeter
 from apps.drivers.base import Endpoint, EngineDown, EngineError
+from apps.drivers.docker.connections import ThreadSafeSocket, connect_stream
 from apps.drivers.docker.errors import error_from_response, unreachable_error
-from apps.drivers.docker.http import (
-    EngineResponse,
-    ThreadSafeSocket,
-    connect,
-    raise_for_status,
-    read_response,
-)
+from apps.drivers.docker.http import EngineResponse, raise_for_status, read_response
 from apps.drivers.docker.http_message import encode_request
 from apps.drivers.docker.streams import read_json_lines
 
@@ -47,7 +42,7 @@ def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> tupl
     Raises `EngineError`, and what `pieces` raise.
     """
     try:
-        connection = ThreadSafeSocket(connect(endpoint))
+        connection = connect_stream(endpoint)
     except OSError as error:
         raise unreachable_error(endpoint.url, error) from None
     try:

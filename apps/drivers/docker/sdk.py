@@ -20,6 +20,7 @@ from apps.core import read_budgets
 from apps.core.metered_socket import MeteredSocket
 from apps.core.read_budgets import OverBudget, ReadMeter
 from apps.drivers.base import Endpoint, EngineDown, EngineError, EngineRefused
+from apps.drivers.docker.connections import CONNECT_TIMEOUT, connect
 from apps.drivers.docker.errors import (
     UNEXPECTED_ANSWER_ERRORS,
     error_from_response,
@@ -27,7 +28,6 @@ from apps.drivers.docker.errors import (
     unexpected_answer_error,
     unreachable_error,
 )
-from apps.drivers.docker.http import CONNECT_TIMEOUT, connect
 from apps.drivers.docker.json_rows import parse_rows
 from apps.drivers.docker.safe_json import parse_json
 
