@@ -57,6 +57,16 @@ class LifeCycle:
         """The states in which work is under way."""
         return frozenset(t.transition_state for t in self.transitions.values()) | self.also_transitional
 
+    @functools.cached_property
+    def states(self) -> frozenset[str]:
+        """Every state that is displayed, of what goes well and what does not."""
+        found = self.transitional | {"error"}
+        for transition in self.transitions.values():
+            found |= transition.start | {transition.end or transition.desired}
+            if transition.transition_state.startswith("updating-"):
+                found |= {transition.transition_state_from(state) for state in transition.start}
+        return found - {""}
+
     def allowed(self, state: str) -> list[str]:
         """The actions that may start from `state`, in the table's order."""
         return [name for name, t in self.transitions.items() if state in t.start]

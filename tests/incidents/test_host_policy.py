@@ -132,7 +132,7 @@ def test_cve_2026_44849_services_are_under_the_policy_of_containers(api_of: Any,
         launch = {"imageUuid": IMAGE, **fields}
         sent = {"name": "x", "environmentId": f"1e{shop.pk}", "launchConfig": launch}
         refused = api.post("services", sent)
-        assert (refused.status, refused["fieldName"]) == (422, f"launchConfig.{next(iter(fields))}")
+        assert (refused.status, refused["fieldName"]) == (422, next(iter(fields)))
     assert not Service.all_objects.exists()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
+from apps.api.wire.resource import find_resource
 from apps.control.kinds import KINDS
 from apps.control.reconcile import reconcile_until_idle
 from apps.core.ids import wire_id
@@ -98,4 +99,19 @@ http_client = Client()  # shared: it loads the middleware once
 def _to_response(found: Any) -> ApiResponse:
     is_json = found.headers.get("Content-Type", "").startswith("application/json")
     text = "" if found.streaming else found.content.decode(errors="replace")
-    return ApiResponse(found.status_code, json.loads(text) if is_json and text else None, found.headers, text)
+    body = json.loads(text) if is_json and text else None
+    _require_declared_states(body)
+    return ApiResponse(found.status_code, body, found.headers, text)
+
+
+def _require_declared_states(body: Any) -> None:
+    """Whatever is shown is in a state that its schema names: generated clients refuse others."""
+    if isinstance(body, list):
+        for each in body:
+            _require_declared_states(each)
+    elif isinstance(body, dict):
+        resource = find_resource(str(body.get("type"))) if body.get("state") and "links" in body else None
+        for known in resource.fields if resource else ():
+            if known.name == "state" and known.options:
+                assert body["state"] in known.options, (body["type"], body["state"])
+        _require_declared_states(body.get("data"))

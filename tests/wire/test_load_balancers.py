@@ -150,18 +150,18 @@ def test_bad_rules_are_refused_and_change_nothing(
 @pytest.mark.parametrize(
     ("fields", "field", "code"),
     [
-        ({"launchConfig": {"ports": ["42"]}}, "launchConfig.ports", "InvalidOption"),
-        ({"launchConfig": {"ports": ["42:80"]}}, "launchConfig.ports", "InvalidOption"),
-        ({"launchConfig": {"expose": ["42"]}}, "launchConfig.ports", "InvalidOption"),
-        ({"launchConfig": {"ports": ["80", "80:81"]}}, "launchConfig.ports", "NotUnique"),
-        ({"launchConfig": {"ports": ["80-90:80"]}}, "launchConfig.ports", "PortWrongFormat"),
-        ({"launchConfig": {"ports": ["80/udp"]}}, "launchConfig.ports", "PortInvalidProtocol"),
-        ({"launchConfig": {"ports": ["x"]}}, "launchConfig.ports", "PortWrongFormat"),
+        ({"launchConfig": {"ports": ["42"]}}, "ports", "InvalidOption"),
+        ({"launchConfig": {"ports": ["42:80"]}}, "ports", "InvalidOption"),
+        ({"launchConfig": {"expose": ["42"]}}, "ports", "InvalidOption"),
+        ({"launchConfig": {"ports": ["80", "80:81"]}}, "ports", "NotUnique"),
+        ({"launchConfig": {"ports": ["80-90:80"]}}, "ports", "PortWrongFormat"),
+        ({"launchConfig": {"ports": ["80/udp"]}}, "ports", "PortInvalidProtocol"),
+        ({"launchConfig": {"ports": ["x"]}}, "ports", "PortWrongFormat"),
         ({"launchConfig": {"ports": ["443"], "labels": {SSL: "443"}}}, "defaultCertificateId", "MissingRequired"),
-        ({"launchConfig": {"ports": ["443"], "labels": {SSL: "x"}}}, "launchConfig.labels", "InvalidPort"),
-        ({"launchConfig": {"imageUuid": "docker:thief"}}, "launchConfig.imageUuid", "InvalidOption"),
-        ({"launchConfig": {"command": ["cat"]}}, "launchConfig.command", "InvalidOption"),
-        ({"launchConfig": {"networkMode": "host"}}, "launchConfig.networkMode", "InvalidOption"),
+        ({"launchConfig": {"ports": ["443"], "labels": {SSL: "x"}}}, "labels", "InvalidPort"),
+        ({"launchConfig": {"imageUuid": "docker:thief"}}, "imageUuid", "InvalidOption"),
+        ({"launchConfig": {"command": ["cat"]}}, "command", "InvalidOption"),
+        ({"launchConfig": {"networkMode": "host"}}, "networkMode", "InvalidOption"),
         ({"defaultCertificateId": "1c77"}, "defaultCertificateId", "InvalidReference"),
         ({"certificateIds": ["1c77"]}, "certificateIds", "InvalidReference"),
         (
@@ -305,4 +305,4 @@ def test_no_volume_is_mounted_where_keys_are(path: str, api: ApiClient, stack: d
     launch = {"ports": ["80:80"], "dataVolumes": [f"keys:{path}"]}
     body = {"name": "lb", "environmentId": stack["stack"], "launchConfig": launch}
     refused = api.post("loadbalancerservices", body)
-    assert (refused.status, refused["fieldName"]) == (422, "launchConfig.dataVolumes"), refused.body
+    assert (refused.status, refused["fieldName"]) == (422, "dataVolumes"), refused.body

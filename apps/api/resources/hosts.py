@@ -118,7 +118,7 @@ class HostResource(Resource):
             host__in=[row.pk for row in rows], removed=None
         )
         found: dict[int, list[Container]] = defaultdict(list)
-        for container in containers.select_related("host"):
+        for container in containers.select_related("host", "slot"):
             found[container.host_id or 0].append(container)
         return found
 

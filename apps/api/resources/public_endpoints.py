@@ -27,6 +27,12 @@ class PublicEndpointResource(EmbeddedResource):
     """)
 
 
+def _service_id(container: Container, service: int | None) -> str | None:
+    slot = getattr(container, "slot", None)
+    key = service or (slot.service_id if slot else None)
+    return wire_id("s", key) if key else None
+
+
 def serialize_endpoints(
     containers: Iterable[Container] | None, service: int | None = None
 ) -> list[dict[str, Any]] | None:
@@ -38,7 +44,7 @@ def serialize_endpoints(
             "port": each["port"],
             "hostId": wire_id("h", each["host"]),
             "instanceId": wire_id("i", each["container"]),
-            "serviceId": wire_id("s", service) if service else None,
+            "serviceId": _service_id(container, service),
         }
         for container in containers or ()
         for each in endpoints(container)

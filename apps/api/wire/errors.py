@@ -83,7 +83,8 @@ def error_body(problem: Problem, key: str) -> dict[str, Any]:
         "message": problem.message,
         "detail": problem.detail,
     }
-    return {**body, "fieldName": problem.field} if problem.field else body
+    # v1 names a field of the launch configuration by itself; of a sidekick's it would be ambiguous.
+    return {**body, "fieldName": problem.field.removeprefix("launchConfig.")} if problem.field else body
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:

@@ -124,8 +124,17 @@ def _check_for_type(kind: str) -> Check:
         return list_of(_check_for_type(kind[6:-1]))
     if kind.startswith("map["):
         inner = kind[4:-1]
+        if inner.startswith("reference["):
+            return check_references
         return mapping(map_text() if inner == "string" else _check_for_type(inner))
     return check_object
+
+
+def check_references(name: str, value: Any) -> Any:
+    """Check a map to ids of rows; v1's clients send null for a name that leads nowhere, which is left out."""
+    is_map = isinstance(value, Mapping)
+    given = {word: each for word, each in value.items() if each is not None} if is_map else value
+    return mapping(_CHECK_TEXT)(name, given)
 
 
 def check_object(name: str, value: Any) -> Any:

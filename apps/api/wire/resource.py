@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, QueryDict
@@ -160,8 +160,12 @@ class Resource:
     def fields(self) -> tuple[Field, ...]:
         """All fields; the type's own replace the common ones of their name."""
         own_names = {field.name for field in self.own_fields}
-        common = COMMON_FIELDS if self.lifecycle_actions else ()
+        common = self._common_fields() if self.lifecycle_actions else ()
         return (*(f for f in common if f.name not in own_names and f.name not in self.omitted_fields), *self.own_fields)
+
+    def _common_fields(self) -> tuple[Field, ...]:
+        states = tuple(sorted(self.model.LIFECYCLE.states))
+        return tuple(replace(field, options=states) if field.name == "state" else field for field in COMMON_FIELDS)
 
     @functools.cached_property
     def includeable_links(self) -> dict[str, Link]:
