@@ -260,6 +260,7 @@ def prepare_return(row: Service, change: ServiceChange) -> PreparedUpgrade:
         config=unit.primary if change.replaces_primary else None,
         sidekicks=sidekicks,
         balancer=after.options.balancer if after else None,
+        retains_addresses=bool(after.options.address_settings.get("retainIp")) if after else None,
         strategy=_strategy((after.strategy if after else {}) or row.upgrade),  # left open, it is as the last time
     )
 

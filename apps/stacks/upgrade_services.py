@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.values import fixed_ports
+from apps.containers.managed_network import requested_address
 from apps.control.kinds import DEADLINE
 from apps.control.models import Operation
 from apps.control.services import request_change
@@ -140,12 +141,18 @@ def prepare_upgrade(
     at: str = "launchConfig.",
     balancer: BalancerSettings | None = None,
     pins: Mapping[str, str] | None = None,
+    retains_addresses: bool | None = None,
 ) -> PreparedUpgrade:
-    """Check an upgrade to revision `number`; `sidekicks` are all that the service has then. Raises `Invalid`."""
+    """Check an upgrade to revision `number`; `sidekicks` are all that the service has then. Raises `Invalid`.
+
+    `retains_addresses` is what the service does after the upgrade; None is what it does now.
+    """
     config = next_balancer(row, config, balancer) if config is not None else None
     primary, stored = _next_configs(row, config, sidekicks, number, at)
     if strategy.start_first:
+        keeps = bool(row.address_settings.get("retainIp")) if retains_addresses is None else retains_addresses
         _require_room(row, primary, stored)
+        _require_free_address(row, primary, retains_addresses=keeps)
     spec = _spec_of(primary, stored, None if config is not None else row.current_version)
     spec["balancer"] = balancer.to_json() if balancer is not None else row.balancer
     configs = [primary, *(each.config for each in stored)]
@@ -361,6 +368,16 @@ def _require_room(row: Service, config: LaunchConfig, sidekicks: Sequence[Sideki
             f"Starting first needs a host where host port {ports} is free, and the {row.scale} containers that are "
             f"replaced hold it on {hosts.count()} hosts: stop the old ones first, or let the engine choose the port.",
         )
+
+
+def _require_free_address(row: Service, config: LaunchConfig, *, retains_addresses: bool) -> None:
+    """Refuse to start the new containers first where each has the address of the one that it replaces."""
+    asked_for = requested_address(config)
+    if not retains_addresses and (not asked_for or asked_for != requested_address(row.config)):
+        return
+    what = "retains the addresses of its containers" if retains_addresses else f"asks for the address {asked_for}"
+    why = f"{row.name} {what}, and two containers cannot have one address: stop the old ones first."
+    raise Invalid("startFirst", "InvalidOption", why)
 
 
 def upgrade_deadline(request: Mapping[str, Any]) -> float:

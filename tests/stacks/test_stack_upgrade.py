@@ -215,6 +215,15 @@ def test_names_that_are_taken_until_the_end_are_refused(shop: Stack, actor_of: A
     assert found.problems == ["web: The stack has a service 'old' already; choose another name."]
 
 
+def test_the_address_that_the_file_has_retained_leaves_no_way_to_start_first(shop: Stack, actor_of: Any) -> None:
+    first = "web: {upgrade_strategy: {start_first: true}%s}\n"
+    for retains, problems in (("", 0), (", retain_ip: true", 1)):
+        sent = files(docker_compose=AFTER, rancher_compose=first % retains)
+        found = preview_upgrade(shop, sent, actor=actor_of("bob")).problems
+        assert len(found) == problems, found
+        assert all("retains the addresses of its containers" in each for each in found)
+
+
 def test_readers_may_not(shop: Stack, actor_of: Any) -> None:
     for call in (preview_upgrade, stack_upgrade):
         with pytest.raises(Forbidden):

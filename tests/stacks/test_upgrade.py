@@ -16,6 +16,7 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.service_options import ServiceOptions
 from apps.stacks.services import service_act, service_create, stack_create
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
 
@@ -236,6 +237,38 @@ def test_host_ports_must_leave_room_to_start_first(web: Service, actor_of: Any) 
     assert (refused.value.field, refused.value.code) == ("startFirst", "InvalidOption")
     assert "8080" in refused.value.message
     assert ServiceRevision.objects.count() == 1, "nothing half-made"
+
+
+ONE_ADDRESS: dict[str, tuple[ServiceOptions, dict[str, Any]]] = {
+    "retained": (ServiceOptions(address_settings={"retainIp": True}), {}),
+    "requested": (ServiceOptions(), {"requestedIpAddress": "10.42.9.9"}),
+    "requested by label": (ServiceOptions(), {"labels": {"io.rancher.container.requested_ip": "10.42.9.9"}}),
+}
+
+
+@pytest.mark.parametrize("case", ONE_ADDRESS)
+def test_an_address_that_old_and_new_would_share_leaves_no_way_to_start_first(
+    web: Service, actor_of: Any, case: str
+) -> None:
+    options, fields = ONE_ADDRESS[case]
+    bob = actor_of("bob")
+    row = service_create(actor=bob, stack=web.stack, name="kept", config=config(OLD, **fields), options=options)
+    first = UpgradeStrategy(start_first=True)
+    with pytest.raises(Invalid) as refused:
+        service_upgrade(row, actor=bob, config=config(**fields), strategy=first)
+    assert (refused.value.field, refused.value.code) == ("startFirst", "InvalidOption")
+    assert "stop the old ones first" in refused.value.message
+    assert ServiceRevision.objects.filter(service=row).count() == 1, "nothing half-made"
+    service_upgrade(row, actor=bob, config=config(**fields), strategy=FAST)
+
+
+def test_another_address_than_before_is_free_while_the_old_ones_run(web: Service, actor_of: Any) -> None:
+    bob, first = actor_of("bob"), UpgradeStrategy(start_first=True)
+    row = service_create(
+        actor=bob, stack=web.stack, name="moved", config=config(OLD, requestedIpAddress="10.42.9.9"), scale=1
+    )
+    service_upgrade(row, actor=bob, config=config(requestedIpAddress="10.42.9.10"), strategy=first)
+    assert row.upgrade["startFirst"] is True
 
 
 def test_a_privileged_configuration_is_refused_by_the_policy(web: Service, actor_of: Any) -> None:

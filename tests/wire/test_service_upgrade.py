@@ -113,3 +113,13 @@ def test_what_an_upgrade_refuses(api: ApiClient, web: Any, case: str) -> None:
     assert (answer.status, answer["code"]) == (422, code)
     assert field in answer["fieldName"]
     assert web()["state"] == "active"
+
+
+def test_new_containers_do_not_start_first_where_addresses_are_retained(api: ApiClient, web: Any) -> None:
+    row = web()
+    assert api.put(f"services/{row['id']}", {"retainIp": True})["retainIp"] is True
+    answer = upgrade(api, web(), startFirst=True)
+    assert (answer.status, answer["code"], answer["fieldName"]) == (422, "InvalidOption", "startFirst")
+    assert "stop the old ones first" in answer["message"]
+    assert web()["state"] == "active"
+    assert upgrade(api, web()).status == 202
