@@ -14,7 +14,9 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service
 from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
+from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
+TOGETHER = UpgradeStrategy(batch_size=9, interval_ms=100, min_ready=0)
 IMAGE = {"imageUuid": "docker:bb:local"}
 
 
@@ -52,4 +54,24 @@ def test_a_sidekick_is_no_standalone_container(service: Service, browser_as: Any
     every = browser.get(f"/env/{service.environment_id}/containers").content.decode()
     alone = browser.get(f"/env/{service.environment_id}/containers?kind=standalone").content.decode()
     assert "shop_web_log_1" in every
+    assert "part of a service" in every
+    assert ">standalone<" not in every
     assert "shop_web_" not in alone
+
+
+def test_an_upgrade_of_a_sidekick_alone_is_not_said_to_replace_the_service_s_own(
+    service: Service, browser_as: Any, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    bob, page = browser_as("bob"), f"/env/{service.environment_id}/services/{service.pk}"
+    assert "Only containers whose configuration changes are replaced" in bob.get(f"{page}/upgrade").content.decode()
+    log = Sidekick("log", LaunchConfig.from_wire({**IMAGE, "networkLaunchConfig": "web"}))
+    service_upgrade(service, actor=actor_of("bob"), config=None, sidekicks=[log], strategy=TOGETHER)
+    for _ in range(20):
+        run_loop()
+        service.refresh_from_db()
+        waiting = {**service.status, "next_batch_at": "2000-01-01T00:00:00+00:00"}
+        Service.all_objects.filter(pk=service.pk).update(status=waiting, next_attempt_at=service.created)
+    assert service.display_state == "upgraded"
+    text = bob.get(page).content.decode()
+    assert "Only sidekicks were upgraded." in text
+    assert "Upgraded to" not in text

@@ -68,7 +68,7 @@ def apply_filters(rows: QuerySet[Container], requested: dict[str, str]) -> Query
     if requested.get("host"):
         rows = rows.filter(_on_host(requested["host"]))
     if requested.get("kind") == "standalone":
-        rows = rows.filter(slot=None, deployment_unit="")
+        rows = rows.filter(spread_key="")  # runs of a schedule and what an upgrade keeps have no slot either
     return rows
 
 

@@ -147,6 +147,7 @@ def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
             _("Upgrade"), "arrow-up", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
         "previous_image": _previous_image(row),
+        "keeps_primary": row.current_version != row.revision,
         "verdict": verdict_card(row),
         "updates": update_card(ctx, row),
         "continuing": buttons.custom_button(
