@@ -13,6 +13,8 @@ from apps.containers.launch.values import Port
 from apps.core.errors import Invalid
 
 MAX_CONFIG_SIZE = 1024 * 1024
+# Not `vcpu` and `memoryMb`: servers of v1 add them to every configuration, and clients send back what they read.
+_OF_MACHINES = ("disks", "userdata")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,11 @@ class LaunchConfig(RightsFields):
         if any(build.values()) if isinstance(build, Mapping) else build is not None:  # v1's clients send empty ones
             remedy = "Building is not supported: build the image elsewhere, push it and name it."
             raise Invalid(f"{at}build", "InvalidOption", remedy)
+        machine = [name for name in _OF_MACHINES if data.get(name)]
+        machine += ["kind"] if data.get("kind") == "virtualMachine" else []
+        if machine:
+            remedy = "Virtual machines are not supported, only containers; leave it out."
+            raise Invalid(f"{at}{machine[0]}", "InvalidOption", remedy)
         if image_required and not found.image_uuid:
             raise Invalid(f"{at}imageUuid", "MissingRequired", "An image is required, as in docker:nginx.")
         if found.network_mode == "container" and not (found.network_container_id or found.network_launch_config):
