@@ -34,7 +34,10 @@ def with_sidekicks(found: Sequence[ComposeService], lines: LineMap) -> tuple[Com
         with errors.gather():
             _check(each, lines)
     errors.raise_all()
-    return tuple(replace(each, links=tuple(_links(each, masters))) for each in together)
+    return tuple(
+        replace(each, links=tuple(_links(each, masters)), warnings=(*each.warnings, *_lost_links(each, masters)))
+        for each in together
+    )
 
 
 def _claim(
@@ -116,6 +119,14 @@ def _links(service: ComposeService, masters: dict[str, str]) -> Iterator[tuple[s
         found = masters.get(target, target)
         if found != service.name or not service.sidekicks:
             yield found, alias
+
+
+def _lost_links(service: ComposeService, masters: dict[str, str]) -> Iterator[str]:
+    """The links within a unit under another name, in words: by their own names its containers are reached anyway."""
+    for target, alias in service.links if service.sidekicks else ():
+        if alias != target and masters.get(target, target) == service.name:
+            where = f"{service.name}: `links` to {target} as {alias}"
+            yield f"{where} is not carried over: in a unit it is called {target}."
 
 
 def _check(service: ComposeService, lines: LineMap) -> None:

@@ -138,6 +138,14 @@ def test_what_a_sidekick_has_no_place_for_is_named() -> None:
     ]
 
 
+def test_a_link_within_a_unit_under_another_name_is_named() -> None:
+    unit = "web: {image: a, links: ['log%s'], labels: {io.rancher.sidekicks: log}}\nlog: {image: b}\n"
+    (named,) = parse(unit % ":journal").services
+    assert named.warnings == ("web: `links` to log as journal is not carried over: in a unit it is called log.",)
+    assert parse(unit % "").services[0].warnings == ()
+    assert named.links == ()
+
+
 def test_what_has_no_containers_is_no_sidekick() -> None:
     text = FIRST.replace('image: fluentd\n  net: "container:web"', "image: rancher/dns-service\n  links: [db]")
     with pytest.raises(Invalid, match="log has no containers and cannot be a sidekick"):
