@@ -36,6 +36,10 @@ FIELD_LABELS: dict[str, str | Promise] = {
     "role": gettext_lazy("Role"),
     "permissions": gettext_lazy("Permissions"),
     "value": gettext_lazy("Value"),
+    "selector_link": gettext_lazy("Links to services with"),
+    "selector_container": gettext_lazy("Takes in containers with"),
+    "metadata": gettext_lazy("Metadata"),
+    "address_settings": gettext_lazy("Address"),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from apps.console.containers import rules_form
 from apps.console.containers.check_form import network_check_values, parse_network_check
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.containers.launch.fields.declaration import FormControl, FormSection, LaunchField
@@ -171,6 +172,7 @@ _OTHER_NAMES = {
     "description": "description",
     "serviceId": "links",
     "launchConfig": "image",
+    rules_form.FIELD: rules_form.FIELD,
 }
 _OTHER_CONTROLS = frozenset({*_OTHER_NAMES.values(), "links"})
 
@@ -219,6 +221,8 @@ def form_to_wire(form: QueryDict) -> dict[str, Any]:
         data["logConfig"] = {"driver": form.get("logDriver", "").strip(), "config": {}}
     if form.get("pullAlways"):
         data["labels"] = {**data.get("labels", {}), PULL_IMAGE_LABEL: "always"}
+    if rules := rules_form.submitted_rules(form):
+        data["labels"] = rules_form.with_rules(data.get("labels", {}), rules)
     return data | _parse_health_check(form)
 
 
@@ -249,6 +253,7 @@ def config_to_form(config: LaunchConfig) -> dict[str, Any]:
     if is_always_pulled(config):  # the form has a switch for it
         values["pullAlways"] = True
         data["labels"] = {name: text for name, text in data["labels"].items() if name != PULL_IMAGE_LABEL}
+    values["ruleRows"], data["labels"] = rules_form.take_rules(data.get("labels") or {})
     values |= {control.name: format_control(control, data[name]) for name, control in LAYOUT.parsed if data.get(name)}
     values |= {control.name: True for name, control in LAYOUT.switches if data.get(name)}
     values["portRows"] = [(port.public or "", port.private, port.protocol) for port in config.ports]
@@ -278,4 +283,4 @@ def submitted_values(form: QueryDict) -> dict[str, Any]:
         zip(form.getlist("portPublic"), form.getlist("portPrivate"), form.getlist("portProtocol"), strict=False)
     )
     links = list(zip(form.getlist("linkService"), form.getlist("linkName"), strict=False))
-    return {**form.dict(), "portRows": rows, "linkRows": links}
+    return {**form.dict(), "portRows": rows, "linkRows": links, "ruleRows": rules_form.submitted_rules(form)}

@@ -20,6 +20,13 @@ from apps.console.containers.launch_form import (
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.port_warning import port_errors, require_free_ports
 from apps.console.stacks.schedule_form import schedule_choices
+from apps.console.stacks.service_details_form import (
+    details_errors,
+    details_form,
+    details_of,
+    parse_details,
+    take_options,
+)
 from apps.console.stacks.service_kind_form import (
     kind_errors,
     kind_values,
@@ -40,7 +47,7 @@ from apps.hosts.models import Host
 from apps.stacks.compose import ComposeService, export
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.port_shortage import service_port_shortage
-from apps.stacks.service_options import BALANCER
+from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS
 from apps.stacks.services import links_set, service_create
 from apps.stacks.sidekicks import UnitConfig
 
@@ -76,6 +83,7 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
         "name": name,
         "description": row.description,
         **kind_values(row),
+        **details_form(details_of(row)),
         **sidekicks.values(),
         "start": "on",
         "linkRows": [(link.target_id, link.name) for link in links],
@@ -93,7 +101,8 @@ def _handle_form(
             row = _create_service(ctx, stack, sidekicks)
             return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
-            errors = port_errors(problem) or sidekick_errors(problem) or kind_errors(problem) or form_errors(problem)
+            own = sidekick_errors(problem) or kind_errors(problem) or details_errors(problem)
+            errors = port_errors(problem) or own or form_errors(problem)
     context = {"stack": stack, **_form_context(ctx, values, errors), **schedule_choices()}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)
 
@@ -103,13 +112,16 @@ def _form_context(ctx: RequestContext, values: dict[str, Any], errors: dict[str,
 
 
 def form_choices(ctx: RequestContext) -> dict[str, Any]:
-    """The choices of the form: services to link to, hosts to run on."""
+    """The choices of the form: services to link to, hosts to run on, and what placement rules can be about."""
     services = Service.objects.within([ctx.env.pk]).filter(removed=None).select_related("stack")
     services = services.defer("spec", "secondary", "metadata", "stack__docker_compose")
     hosts = Host.objects.within([ctx.env.pk]).filter(removed=None).defer("tls", "info")
+    chosen = list(hosts.order_by(*natural_order("name")))
     return {
         "services": list(services.order_by(*natural_order("stack__name"), *natural_order("name"))),
-        "hosts": list(hosts.order_by(*natural_order("name"))),
+        "hosts": chosen,
+        "label_names": sorted({name for host in chosen for name in host.all_labels}),
+        "label_values": sorted({str(text) for host in chosen for text in host.all_labels.values() if text}),
     }
 
 
@@ -131,6 +143,8 @@ def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) 
     if not (text.isascii() and text.isdigit() and len(text) < 9):
         raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
     config, links = with_unit_fields(with_kind(form_to_config(sent), sent), sent), parse_links(ctx)
+    details = parse_details(sent)
+    options = take_options(details, DEFAULT_OPTIONS)
     with transaction.atomic():
         row = service_create(
             actor=ctx.actor,
@@ -140,6 +154,8 @@ def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) 
             config=UnitConfig(config, sidekicks.parse(sent)),
             scale=int(text),
             start_on_create=bool(sent.get("start")),
+            options=options or DEFAULT_OPTIONS,
+            **details,
             **parse_kind(sent),
         )
         if links:
@@ -160,12 +176,15 @@ def preview(ctx: RequestContext) -> HttpResponse:
     try:
         links = tuple((target.name, name or target.name) for target, name in parse_links(ctx))
         text = sent.get("scale", "1")
+        details = parse_details(sent)
         made = ComposeService(
             name=sent.get("name", "").strip() or "service",
             config=with_unit_fields(preview_kind(form_to_config(sent), sent), sent),
             sidekicks=tuple((each.name, each.config) for each in NO_SIDEKICKS.parse(sent)),
             scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
             links=links,
+            options=take_options(details, DEFAULT_OPTIONS) or DEFAULT_OPTIONS,
+            metadata=details["metadata"],
         )
         context["files"] = list(zip(("docker-compose.yml", "rancher-compose.yml"), export([made]), strict=True))
     except Problem as problem:

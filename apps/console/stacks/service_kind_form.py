@@ -1,4 +1,4 @@
-"""The part of the service form that says how many containers there are: a number, what fits, one a host, or runs."""
+"""The part of the service form that says how many containers there are: a number, what fits, one a host, jobs, runs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from django.utils.translation import gettext as _
 
 from apps.console.stacks.schedule_form import parse_schedule, schedule_errors, schedule_values
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_global
+from apps.containers.launch.kind_labels import GLOBAL_LABEL, START_ONCE_LABEL, is_global, is_start_once
 from apps.core.errors import Invalid, Problem
 from apps.stacks.models import Service
 from apps.stacks.schedule import Schedule, with_schedule_labels, without_schedule_labels
 
 FIELD = "runs"
-NUMBER, GLOBAL, FIT, SCHEDULE = "number", "global", "fit", "schedule"
+NUMBER, GLOBAL, ONCE, FIT, SCHEDULE = "number", "global", "once", "fit", "schedule"
+_KIND_LABELS = {GLOBAL: GLOBAL_LABEL, ONCE: START_ONCE_LABEL}
 _LIMITS = {"min": "fitMin", "max": "fitMax", "increment": "fitStep"}
 
 
 def with_kind(config: LaunchConfig, sent: QueryDict) -> LaunchConfig:
     """The configuration with the label that the choice in the form stands for."""
-    if sent.get(FIELD) == GLOBAL:
-        return replace(config, labels={**config.labels, GLOBAL_LABEL: "true"})
-    return config
+    label = _KIND_LABELS.get(sent.get(FIELD, ""))
+    return replace(config, labels={**config.labels, label: "true"}) if label else config
 
 
 def parse_scale_policy(sent: QueryDict) -> dict[str, int] | None:
@@ -63,13 +63,14 @@ def kind_errors(problem: Problem) -> dict[str, str]:
 
 def without_kind(config: LaunchConfig) -> LaunchConfig:
     """The configuration as the form shows it, which has fields of its own instead of the labels."""
-    labels = {name: text for name, text in config.labels.items() if name != GLOBAL_LABEL}
+    labels = {name: text for name, text in config.labels.items() if name not in _KIND_LABELS.values()}
     return without_schedule_labels(replace(config, labels=labels))
 
 
 def kind_values(row: Service) -> dict[str, Any]:
     """What the form shows of a service that is copied."""
-    found: dict[str, Any] = {FIELD: GLOBAL if is_global(row.config) else NUMBER, "scale": row.scale}
+    kind = GLOBAL if is_global(row.config) else ONCE if is_start_once(row.config) else NUMBER
+    found: dict[str, Any] = {FIELD: kind, "scale": row.scale}
     found |= schedule_values(row.timetable)
     if row.schedule:
         found[FIELD] = SCHEDULE

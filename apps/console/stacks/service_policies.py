@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.request_context import RequestContext, member_required
 from apps.console.stacks.schedule_form import schedule_choices
-from apps.console.stacks.service_kind_form import FIELD, NUMBER, kind_errors, kind_values, parse_kind
+from apps.console.stacks.service_kind_form import FIELD, NUMBER, ONCE, kind_errors, kind_values, parse_kind
 from apps.console.stacks.services import find, parse_scale
 from apps.containers.launch.kind_labels import is_global
 from apps.core.errors import Conflict, Problem
@@ -36,6 +36,8 @@ def policies(ctx: RequestContext, pk: int) -> HttpResponse:
     ctx.require_permission("operate")
     row, sent = find(ctx, pk), ctx.request.POST
     values, errors = kind_values(row), dict[str, str]()
+    if values[FIELD] == ONCE:  # by a label, whatever the number of its jobs
+        values[FIELD] = NUMBER
     allowed = change_verdict(ctx, row)
     if ctx.request.method == "POST":
         values = {**values, **sent.dict(), "catchUp": sent.get("catchUp", "")}

@@ -17,6 +17,7 @@ from apps.console.containers.launch_form import (
     form_to_wire,
     submitted_values,
 )
+from apps.console.containers.rules_form import PARTS as RULE_PARTS
 from apps.console.request_context import RequestContext, member_required
 from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
 from apps.console.stacks.port_warning import port_errors, require_free_ports
@@ -34,6 +35,7 @@ from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
 _OWN = frozenset({"batchSize", "interval", "minReady", "startFirst", "note"}) | FORM_FIELDS  # fields of this form alone
+_ROWS = {"portRows": ("portPublic", "portPrivate", "portProtocol"), "ruleRows": RULE_PARTS}
 
 
 @member_required
@@ -112,8 +114,8 @@ def _as_form(values: dict[str, Any]) -> QueryDict:
     """The form as a browser sends it when nothing was changed."""
     form = QueryDict(mutable=True)
     for name, value in values.items():
-        if name == "portRows":
-            for at, part in enumerate(("portPublic", "portPrivate", "portProtocol")):
+        if name in _ROWS:
+            for at, part in enumerate(_ROWS[name]):
                 form.setlist(part, [str(each[at]) for each in value])
         elif value:
             form[name] = "on" if value is True else str(value)

@@ -26,6 +26,13 @@ from apps.console.request_context import RequestContext, member_required, post_r
 from apps.console.stacks import kind_pages, lost_hosts, service_runs
 from apps.console.stacks.balancer_page import balancer_context
 from apps.console.stacks.port_warning import require_free_ports
+from apps.console.stacks.service_details_form import (
+    DETAILS,
+    details_of,
+    edited_details,
+    parse_details,
+    take_options,
+)
 from apps.console.stacks.service_rows import meter_tone
 from apps.console.stacks.update_card import update_card
 from apps.console.stacks.upgrade_verdict import verdict_card
@@ -42,6 +49,7 @@ from apps.stacks.models import Service, ServiceLink, ServiceRevision
 from apps.stacks.names.values import service_fqdn
 from apps.stacks.port_shortage import service_port_shortage
 from apps.stacks.selectors import containers_to_run, service_events
+from apps.stacks.service_options import SERVICE
 from apps.stacks.services import service_act, service_update
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.undo import UNDO_SECONDS, change_undo, is_undoable
@@ -230,23 +238,26 @@ def edit(ctx: RequestContext, pk: int) -> HttpResponse:
     if not row.has_containers:
         return rename(ctx, row, service_update)
     current = {"name": row.name, "description": row.description, "scale": row.scale, "lost_after": row.lost_after}
-    edit = Edit(ctx, current, row)
+    details = details_of(row) if row.kind == SERVICE else {}
+    edit = Edit(ctx, {**current, **details}, row)
 
     def parse() -> dict[str, Any]:
         after = parse_lost_after(*lost_hosts.parse_lost_policy(sent), current=row.lost_after)
-        return {**sent_texts(ctx), "scale": parse_scale(sent.get("scale", "")), "lost_after": after}
+        more = parse_details(sent, details) if details and sent.get(DETAILS) else {}
+        return {**sent_texts(ctx), "scale": parse_scale(sent.get("scale", "")), "lost_after": after, **more}
 
-    return handle_edit(
-        edit,
-        parse=parse,
-        save=partial(_save_edit, ctx, row),
-        context=lambda: {"lost": lost_hosts.lost_policy_form(row, sent if edit.is_typed("lost_after") else {})},
-    )
+    def context() -> dict[str, Any]:
+        lost = lost_hosts.lost_policy_form(row, sent if edit.is_typed("lost_after") else {})
+        return {"lost": lost, "values": edited_details(edit, details) if details else None}
+
+    return handle_edit(edit, parse=parse, save=partial(_save_edit, ctx, row), context=context)
 
 
 def _save_edit(ctx: RequestContext, row: Service, **changes: Any) -> None:
     """Save; a larger scale that finds no host for its ports only once that was read and accepted. Raises `Invalid`."""
     changed = copy(row)  # the form goes on with the row as it is, if nothing is changed
+    if options := take_options(changes, row.options):
+        changes["options"] = options
     with transaction.atomic():
         service_update(changed, actor=ctx.actor, **changes)
         if changed.scale > row.scale:

@@ -39,8 +39,15 @@ def without_lines(value: Any) -> Any:
 
 
 MAX_NODES = 20_000
+MAX_FILLED_IN = 5 * MAX_NODES  # with aliases filled in; what of it is kept is counted again by who keeps it
 MAX_DEPTH = 24
 MAX_MERGED = 2000
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 class BoundedLoader(yaml.SafeLoader):
@@ -51,13 +58,11 @@ class BoundedLoader(yaml.SafeLoader):
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._nodes = self._depth = self._merged = 0
+        self._sizes: dict[int, int] = {}
         self.duplicates: list[str] | None = None
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Count before building, so that a bomb is refused while it is small.
-
-        An alias is one node here, whatever it stands for: what it costs is counted where it is filled in.
-        """
+        """Count before building, so that a bomb is refused while it is small; an alias counts as what it stands for."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         self._nodes += 1
         self._depth += 1
@@ -65,7 +70,17 @@ class BoundedLoader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, "the file is too large or too deep", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
+        self._require_bounded(node, event)
         return node
+
+    def _require_bounded(self, node: yaml.Node | None, event: yaml.Event) -> None:
+        is_alias, known = isinstance(event, yaml.AliasEvent), self._sizes.get(id(node))
+        if is_alias and known is None:
+            raise yaml.composer.ComposerError(None, None, "an alias stands for what it is in", event.start_mark)
+        if not is_alias and node is not None:
+            self._sizes[id(node)] = 1 + sum(self._sizes.get(id(each), 1) for each in _children(node))
+        if self._sizes.get(id(node), 0) > MAX_FILLED_IN:
+            raise yaml.composer.ComposerError(None, None, "the file is too large or too deep", event.start_mark)
 
     def fetch_flow_collection_start(self, kind: Any) -> None:
         """Count brackets here already: the scanner reads on to see which one begins a key, and looks at each again."""
@@ -146,8 +161,15 @@ def _error_at_mark(field: str, problem: yaml.MarkedYAMLError) -> Invalid:
     return Invalid(field, "InvalidFormat", f"line {mark.line + 1}, column {mark.column + 1}: {what}")
 
 
-def load_yaml(text: str, field: str, *, typed: bool = False, duplicates: list[str] | None = None) -> LineMap:
-    """Load the map in a text; an empty text is an empty map. Raises `Invalid` on `field`.
+def load_yaml(
+    text: str,
+    field: str,
+    *,
+    typed: bool = False,
+    duplicates: list[str] | None = None,
+    what: str = "the file must be a map of services",
+) -> LineMap:
+    """Load the map in a text; an empty text is an empty map. Raises `Invalid` on `field`, with `what` for no map.
 
     A key that is there twice is refused, or becomes a warning in `duplicates`.
     """
@@ -165,5 +187,5 @@ def load_yaml(text: str, field: str, *, typed: bool = False, duplicates: list[st
     if found is None:
         return LineMap()
     if not isinstance(found, LineMap):
-        raise error_at_line(field, 1, "the file must be a map of services")
+        raise error_at_line(field, 1, what)
     return found

@@ -72,7 +72,7 @@ class ContentFields(WireObject):
         compose=ComposeKey("labels", "pairs"),
         form=FormControl(
             section="labels", kind="pairs", label=_("Labels"), hint=_("name=value, one to a line"),
-            placeholder="io.rancher.scheduler.affinity:host_label=disk=ssd", area=4, row=1, opens=True,
+            placeholder="com.example.team=shop", area=4, row=1, opens=True,
         ),
         kubernetes="metadata.annotations of the pod: labels there allow fewer characters",
         swarm="ContainerSpec.Labels",

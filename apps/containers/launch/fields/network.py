@@ -51,6 +51,9 @@ class NetworkFields(ContentFields):
     )  # fmt: skip
     requested_ip_address: str | None = launch_field(
         "requestedIpAddress", "string", check_address,
+        form=FormControl(
+            section="network", kind="text", label=_("Requested address"), placeholder="10.42.9.10", row=1, column=2,
+        ),
         kubernetes="refused: the cluster gives addresses", swarm="refused: the cluster gives addresses",
     )  # fmt: skip
     instance_links: Mapping[str, str] = launch_field(
