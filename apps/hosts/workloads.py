@@ -125,7 +125,11 @@ class WorkloadRegister(HostWorkload):
 
     def health_check_versions(self) -> Mapping[int, str]:
         """Of all workloads."""
-        return {host: text for each in self._registered for host, text in each.health_check_versions().items()}
+        found: dict[int, str] = {}
+        for each in self._registered:
+            for host, text in each.health_check_versions().items():
+                found[host] = f"{found[host]}|{text}" if host in found else text
+        return found
 
     def health_checks(self, host_id: int) -> Sequence[Mapping[str, Any]]:
         """The checks of all workloads."""

@@ -342,7 +342,8 @@ class ServiceRun(models.Model):
 class ServiceMember(models.Model):
     """What a service is reached at: one of its containers, one that its selector found, an address or a hostname.
 
-    The wire calls it `serviceExposeMap`. `managed` is False for containers that belong to others.
+    The wire calls it `serviceExposeMap`. `managed` is False for containers that belong to others. `check_report` is
+    what hosts found where an address is checked, `checked_at` when that became another state.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="members")
@@ -351,6 +352,8 @@ class ServiceMember(models.Model):
     hostname = models.CharField(max_length=254, blank=True)
     managed = models.BooleanField(default=True)
     created = models.DateTimeField(default=timezone.now)
+    check_report = models.JSONField(default=dict)
+    checked_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("id",)

@@ -26,6 +26,7 @@ from apps.network.addresses import release_retained
 from apps.stacks.adopted import container_name, project_labels
 from apps.stacks.balancer.steps import with_balancer
 from apps.stacks.drain import unit_of, with_lost_host_message
+from apps.stacks.external_checks import with_external_health
 from apps.stacks.goal import Goal, goal_of
 from apps.stacks.handover_steps import apply_handover, handed_over, is_handing_over
 from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, unit_health
@@ -93,7 +94,8 @@ def reconcile_service(row: Service) -> ReconcileResult:
     judge_upgrade(row)
     lost_after = None if goal.hosts else row.lost_after
     result = with_next_recreation(_outcome(units, plans, slots, rule), row, recreation_due)
-    return with_balancer(row, with_runs(row, with_lost_host_message(result, slots, lost_after), runs))
+    result = with_external_health(row, with_lost_host_message(result, slots, lost_after))
+    return with_balancer(row, with_runs(row, result, runs))
 
 
 def _open_operation(row: Service) -> Operation | None:

@@ -130,4 +130,23 @@ def test_the_health_check_of_an_external_service_is_shown_as_what_it_is(
     page = bob.get(at("service", pk=row.pk)).content.decode()
     assert "port 8080" in page
     assert "<code>GET /up HTTP/1.0</code>" in page
-    assert "only containers are checked" in page
+    assert "made by up to three hosts" in page
+
+
+def test_an_external_service_has_a_check_of_its_addresses(shop: Stack, at: Any, bob: Any, run_loop: Any):
+    form = {"name": "db", "addresses": "192.0.2.7", "check": "tcp", "checkPort": "5432", "checkEvery": "5"}
+    assert bob.post(at("external-service-new", stack=shop.pk), form).status_code < 400
+    run_loop()
+    row = _made("db")
+    check = dict(row.options.external.health_check or {})
+    assert (check["port"], check["interval"], check.get("requestLine")) == (5432, 5000, None)
+    assert "being checked" in bob.get(at("service", pk=row.pk)).content.decode()
+    assert 'value="5432"' in bob.get(at("service-target", pk=row.pk)).content.decode()
+    bob.post(at("service-target", pk=row.pk), {"addresses": "192.0.2.8"})
+    assert _made("db").options.external.health_check == check
+    refused = bob.post(at("service-target", pk=row.pk), {"addresses": "192.0.2.8", "check": "http"})
+    assert (refused.status_code, "Enter the port to check" in refused.content.decode()) == (422, True)
+    wrong = bob.post(at("service-target", pk=row.pk), {"addresses": "192.0.2.8", "check": "tcp", "checkPort": "0"})
+    assert (wrong.status_code, 'class="wrong"' in wrong.content.decode()) == (422, True)
+    bob.post(at("service-target", pk=row.pk), {"addresses": "192.0.2.8", "check": "none"})
+    assert _made("db").options.external.health_check is None

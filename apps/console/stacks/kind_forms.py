@@ -7,17 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
+from apps.console.containers.check_form import network_check_values, parse_network_check
 from apps.console.request_context import RequestContext, member_required
 from apps.console.stacks.service_form import form_choices, parse_links
 from apps.console.stacks.services import find
 from apps.console.stacks.stacks import find as find_stack
+from apps.containers.launch.values import HealthCheck
 from apps.core.errors import Invalid, Problem
 from apps.stacks.models import Service, ServiceLink, Stack
-from apps.stacks.service_options import ALIAS, EXTERNAL, ServiceOptions, config_of_kind, parse_target
+from apps.stacks.service_options import (
+    ALIAS,
+    EXTERNAL,
+    ExternalTarget,
+    ServiceOptions,
+    config_of_kind,
+    parse_target,
+)
 from apps.stacks.services import links_set, service_create, service_update
 
 TEMPLATE = "console/service_kind_form.html"
@@ -30,6 +39,9 @@ CONTROLS = {
     "links": "links",
     "serviceLinks": "links",
     "serviceId": "links",
+    "port": "checkPort",
+    "checkPort": "checkPort",
+    "requestLine": "checkPort",
 }
 
 
@@ -64,6 +76,7 @@ def target(ctx: RequestContext, pk: int) -> HttpResponse:
     values = {
         "addresses": "\n".join(row.options.external.addresses),
         "hostname": row.options.external.hostname,
+        **_check_values(row.options.external),
         "selector": row.selector_link,
         "linkRows": [(link.target_id, link.name) for link in links],
     }
@@ -101,9 +114,19 @@ def _parse_options(ctx: RequestContext, current: ServiceOptions) -> ServiceOptio
             raise Invalid("links", "MissingRequired", _("Choose at least one service, or give a selector."))
         return replace(current, selector_link=selector)
     addresses = sent.get("addresses", "").replace(",", " ").split()
-    return replace(
-        current, external=parse_target(addresses, sent.get("hostname", "").strip(), current.external.health_check)
-    )
+    # A program that sends no choice leaves the check as it is.
+    check = _parse_check(sent) if "check" in sent else current.external.health_check
+    return replace(current, external=parse_target(addresses, sent.get("hostname", "").strip(), check))
+
+
+def _parse_check(sent: QueryDict) -> dict[str, Any] | None:
+    kind = sent.get("check", "none")
+    return parse_network_check(sent, kind) if kind in {"tcp", "http"} else None
+
+
+def _check_values(target: ExternalTarget) -> dict[str, Any]:
+    check = target.health_check
+    return network_check_values(HealthCheck.from_wire(check)) if check else {"check": "none"}
 
 
 def _handle(
@@ -118,7 +141,8 @@ def _handle(
             row = save()
             return ctx.success_response(done % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
-            errors = {CONTROLS.get(str(problem.field), "form"): problem.message}
+            field = str(problem.field).removeprefix("healthCheck.")
+            errors = {CONTROLS.get(field, "form"): problem.message}
     choices = form_choices(ctx) if context["kind"] == ALIAS else {}
     context = {**context, "values": values, "errors": errors, **choices, "is_external": context["kind"] == EXTERNAL}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)

@@ -11,6 +11,7 @@ from apps.console.components import buttons
 from apps.console.request_context import RequestContext
 from apps.containers.models import Container
 from apps.environments.access import verdict
+from apps.stacks.external_checks import address_states
 from apps.stacks.models import Service, ServiceLink
 from apps.stacks.names.values import service_fqdn
 from apps.stacks.service_options import ALIAS, BALANCER, EXTERNAL, SERVICE
@@ -37,6 +38,7 @@ def detail(ctx: RequestContext, row: Service) -> HttpResponse:
         "fqdn": service_fqdn(row.name, row.stack.name),
         "kind": KIND_LABELS[row.kind],
         "external": row.options.external,
+        "checked": address_states(row) if row.options.external.health_check else [],
         "links": list(links),
         "members": list(members.order_by("name")[:MAX_MEMBERS]),
         "config": row.config,

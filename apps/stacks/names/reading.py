@@ -16,6 +16,7 @@ from apps.containers.models import Container
 from apps.core.ids import row_number
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.network.engine_network import NETWORK
+from apps.stacks.external_checks import unhealthy_addresses
 from apps.stacks.models import Service, ServiceLink, ServiceMember, Stack
 from apps.stacks.names.values import EnvironmentNames, NamedContainer, NamedService
 from apps.stacks.service_options import ALIAS, EXTERNAL
@@ -64,6 +65,7 @@ def fingerprints(environments: Collection[int]) -> dict[int, str]:
                 (Count("pk"), Max("pk"), Sum("target"), Sum("service")),
             ),
             (_selected(), "service__environment", (Count("pk"), Max("pk"), Sum("container"))),
+            (_checked(), "service__environment", (Count("pk"), Max("checked_at"))),
         )
     ):
         rows = queue.filter(**{f"{environment}__in": environments}).order_by()
@@ -88,6 +90,10 @@ def _selected() -> QuerySet[ServiceMember]:
     return ServiceMember.objects.filter(managed=False, container__isnull=False)
 
 
+def _checked() -> QuerySet[ServiceMember]:
+    return ServiceMember.objects.filter(checked_at__isnull=False)
+
+
 def _read_services(environments: Collection[int]) -> dict[int, list[NamedService]]:
     links: dict[int, list[tuple[str, int]]] = defaultdict(list)
     rows = ServiceLink.objects.filter(service__environment__in=environments).order_by("name")
@@ -97,6 +103,7 @@ def _read_services(environments: Collection[int]) -> dict[int, list[NamedService
     members = _selected().filter(service__environment__in=environments).order_by("pk")
     for service, container in members.values_list("service", "container"):
         selected[service].append(int(container or 0))
+    failing = unhealthy_addresses(environments)
     found: dict[int, list[NamedService]] = defaultdict(list)
     columns = ("environment", "pk", "name", "stack__name", "kind", "external", "desired")
     live = _live(Service).filter(environment__in=environments).exclude(desired__in=("removed", "purged")).order_by("pk")
@@ -110,12 +117,18 @@ def _read_services(environments: Collection[int]) -> dict[int, list[NamedService
                 is_external=kind == EXTERNAL,
                 is_active=desired == "active",
                 selected=tuple(selected[key]),
-                addresses=tuple(filter(_is_address, external.get("addresses", ()))),
+                addresses=_serving(filter(_is_address, external.get("addresses", ())), failing.get(key, ())),
                 hostname=external.get("hostname", ""),
                 links=tuple(links[key]),
             )
         )
     return found
+
+
+def _serving(addresses: Iterable[str], failing: Collection[str]) -> tuple[str, ...]:
+    """Those that pass their health check; all of them where none does."""
+    known = tuple(addresses)
+    return tuple(each for each in known if each not in failing) or known
 
 
 _COLUMNS = (
