@@ -136,8 +136,7 @@ def check_versions() -> dict[int, str]:
 def checks_on(host_id: int) -> list[dict[str, Any]]:
     """The checks that a host makes, as its document says them."""
     environment = Host.all_objects.filter(pk=host_id).values_list("environment", flat=True).first()
-    checks = _checks([environment]) if environment is not None else []
-    if not checks:
+    if environment is None or not (checks := _checks([environment])):
         return []
     able = _able_hosts([environment])[environment]
     mine = [each for each in checks if host_id in each.hosts(able)]
