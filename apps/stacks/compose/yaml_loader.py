@@ -73,7 +73,7 @@ class BoundedLoader(yaml.SafeLoader):
         self._require_bounded(node, event)
         return node
 
-    def _require_bounded(self, node: yaml.Node | None, event: yaml.Event) -> None:
+    def _require_bounded(self, node: yaml.Node | None, event: Any) -> None:
         is_alias, known = isinstance(event, yaml.AliasEvent), self._sizes.get(id(node))
         if is_alias and known is None:
             raise yaml.composer.ComposerError(None, None, "an alias stands for what it is in", event.start_mark)
