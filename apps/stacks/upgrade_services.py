@@ -18,7 +18,7 @@ from apps.control.services import request_change
 from apps.core.errors import ActionNotAvailable, Conflict, Invalid
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
-from apps.stacks.balancer.revisions import keep_links, links_of_revision, return_in_place, selector_of_revision
+from apps.stacks.balancer.revisions import return_in_place
 from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.batches import check_batches
@@ -26,6 +26,7 @@ from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy
+from apps.stacks.revision_links import keep_links, links_of_revision, selector_of_revision
 from apps.stacks.revisions import (
     check_note,
     columns_of,

@@ -1,4 +1,4 @@
-"""The history of balancers: each change of settings, links and rules is a revision, and is gone back to with it."""
+"""Revisions that replace no container: each change of a balancer is one, and what services do besides goes back too."""
 
 from __future__ import annotations
 
@@ -13,31 +13,21 @@ from apps.core.errors import Conflict
 from apps.environments.actor import Actor
 from apps.stacks.balancer.differences import BalancerState, diff_balancers
 from apps.stacks.balancer.settings import BalancerSettings
-from apps.stacks.models import Service, ServiceLink, ServiceRevision
+from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.revision_diff import FieldChange, diff_configs, diff_settings
+from apps.stacks.revision_links import (
+    Links,
+    keep_links,
+    links_at,
+    links_of,
+    links_of_revision,
+    selector_of_revision,
+)
 from apps.stacks.revisions import COLUMNS, columns_of, next_number, save_revision, shown_unit
 from apps.stacks.service_options import BALANCER
 from apps.vault.models import Certificate
 
-Links = list[dict[str, Any]]
 _OF_LISTENERS = frozenset({"ports", "expose"})  # of a launch configuration: the listeners say more
-
-
-def keep_links(row: Service, links: Links | None = None) -> None:
-    """Keep what a balancer does now with its revision of today, which another one is about to replace.
-
-    While an upgrade goes on it is changed without a revision, so that its settings are kept once more too.
-    """
-    if row.kind == BALANCER:
-        found = links_of(row) if links is None else links
-        mine = ServiceRevision.objects.filter(service=row, number=row.revision)
-        mine.update(links=found, balancer=row.balancer, selector_link=row.selector_link)
-
-
-def links_of(row: Service) -> Links:
-    """The links of a balancer with their rules, those of its selector aside."""
-    links = ServiceLink.objects.filter(service=row, selected=False).order_by("name")
-    return [{"name": each.name, "target": each.target_id, "ports": each.ports} for each in links]
 
 
 def revision_in_place(
@@ -76,31 +66,6 @@ def links_as_revision(row: Service, actor: Actor) -> Iterator[None]:
             request_change(row, "update", actor=actor, changes=columns, request={"revision": columns["revision"]})
 
 
-def links_of_revision(row: Service, revision: ServiceRevision) -> None:
-    """Have the links and rules be what they were at the end of a revision; those to services that are gone stay away.
-
-    The caller's transaction.
-    """
-    if row.kind != BALANCER or revision.links is None or revision.links == links_of(row):
-        return
-    targets = [each["target"] for each in revision.links]
-    there = Service.all_objects.filter(pk__in=targets, environment=row.environment_id, removed=None)
-    known = set(there.exclude(desired="removed").values_list("pk", flat=True))
-    ServiceLink.objects.filter(service=row, selected=False).delete()
-    names = {each["name"] for each in revision.links}
-    ServiceLink.objects.filter(service=row, name__in=names).delete()  # selected ones come back under another name
-    ServiceLink.objects.bulk_create(
-        ServiceLink(service=row, target_id=each["target"], name=each["name"], ports=each["ports"])
-        for each in revision.links
-        if each["target"] in known
-    )
-
-
-def selector_of_revision(revision: ServiceRevision) -> dict[str, Any]:
-    """The column of the balancer that its selector was then; empty where the revision does not know."""
-    return {} if revision.links is None else {"selector_link": revision.selector_link}
-
-
 def is_in_place(row: Service, revision: ServiceRevision) -> bool:
     """Whether the containers stay when a balancer goes back to the revision."""
     return row.kind == BALANCER and row.config == revision.config
@@ -111,9 +76,7 @@ def return_in_place(row: Service, revision: ServiceRevision, actor: Actor, note:
 
     Returns whether anything differed.
     """
-    if row.kind != BALANCER:
-        return False
-    columns = {"balancer": revision.balancer, **selector_of_revision(revision)}
+    columns = selector_of_revision(revision) | ({"balancer": revision.balancer} if row.kind == BALANCER else {})
     is_same = revision.links is None or revision.links == links_of(row)
     if is_same and all(getattr(row, name) == value for name, value in columns.items()):
         return False
@@ -127,19 +90,34 @@ def changes_between(before: Service | ServiceRevision, after: Service | ServiceR
     """What differs between two revisions of a service, of a balancer what it does too; `Service` is what it is now."""
     row = after if isinstance(after, Service) else after.service
     verdicts = [_verdict_at(each, row) for each in (before, after)]
-    found = diff_configs(shown_unit(before), shown_unit(after))
+    configs = diff_configs(shown_unit(before), shown_unit(after))
     if None not in verdicts:
-        found = (*found, *diff_settings({"upgradeVerdict": verdicts[0]}, {"upgradeVerdict": verdicts[1]}))
-    if row.kind != BALANCER:
-        return found
+        configs = (*configs, *diff_settings({"upgradeVerdict": verdicts[0]}, {"upgradeVerdict": verdicts[1]}))
     now = links_of(row)
-    links = [_links_at(each, row, now) for each in (before, after)]
+    links = [links_at(each, row, now) for each in (before, after)]
     old, new = ([] if each is None else each for each in (links if None not in links else (now, now)))
     targets = Service.all_objects.filter(pk__in={each["target"] for each in (*old, *new)}).select_related("stack")
     names = {each.pk: each.name if each.stack_id == row.stack_id else f"{each.stack}/{each}" for each in targets}
+    if row.kind != BALANCER:
+        said = [_link_settings(each, row, found, names) for each, found in ((before, old), (after, new))]
+        return (*configs, *diff_settings(*said))
     certificates = Certificate.all_objects.filter(environment=row.environment_id).values_list("pk", "name")
-    said = diff_balancers(_state(before, row, old, names), _state(after, row, new, names), dict(certificates))
-    return (*said, *(each for each in found if each.field not in _OF_LISTENERS))
+    changes = diff_balancers(_state(before, row, old, names), _state(after, row, new, names), dict(certificates))
+    return (*changes, *(each for each in configs if each.field not in _OF_LISTENERS))
+
+
+def _link_settings(
+    revision: Service | ServiceRevision, row: Service, links: Links, names: Mapping[int, str]
+) -> dict[str, Any]:
+    """The links and their selector as settings, by v1's names; a service that is gone by what the link was called."""
+    shown = {each["name"]: names.get(each["target"], each["name"]) for each in links}
+    return {"links": shown, "selectorLink": _selector_at(revision, row)}
+
+
+def _selector_at(revision: Service | ServiceRevision, row: Service) -> str:
+    """The selector of links at the end of a revision; where it was not kept, today's."""
+    is_kept = isinstance(revision, ServiceRevision) and revision.number != row.revision and revision.links is not None
+    return revision.selector_link if is_kept else row.selector_link
 
 
 def _verdict_at(revision: Service | ServiceRevision, row: Service) -> dict[str, Any] | None:
@@ -148,16 +126,8 @@ def _verdict_at(revision: Service | ServiceRevision, row: Service) -> dict[str, 
     return source.verdict_settings
 
 
-def _links_at(revision: Service | ServiceRevision, row: Service, now: Links) -> Links | None:
-    """The links at the end of a revision; None where they were not kept."""
-    if isinstance(revision, Service) or revision.number == row.revision:
-        return now
-    return revision.links
-
-
 def _state(revision: Service | ServiceRevision, row: Service, links: Links, names: Mapping[int, str]) -> BalancerState:
     is_current = isinstance(revision, Service) or revision.number == row.revision
     source = row if is_current else revision
-    selector = source.selector_link if isinstance(source, Service) or source.links is not None else row.selector_link
     targets = {names.get(each["target"], each["name"]): each["ports"] for each in links}
-    return BalancerState(BalancerSettings.from_json(source.balancer or {}), targets, selector)
+    return BalancerState(BalancerSettings.from_json(source.balancer or {}), targets, _selector_at(revision, row))
