@@ -164,6 +164,12 @@ class RequestContext:
         events = {"corral:toast": toast, "corral:done": {"changed": changed}}
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
 
+    def dialog_response(self, url: str) -> HttpResponse:
+        """Have the page show this dialog, which asks before anything is done; without scripts it is a page."""
+        if not is_fragment(self.request):
+            return redirect(url)
+        return HttpResponse(status=204, headers={"HX-Trigger": json.dumps({"corral:dialog": {"url": url}})})
+
     def redirect_to(self, to: str) -> HttpResponse:
         """Send the browser to another page."""
         # htmx would follow a 3xx inside its own request and swap the target page into this one.

@@ -20,7 +20,8 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.core.models import Managed
 from apps.environments.models import Environment, OpenSocket
 from apps.hosts.models import Host
-from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.models import Service, ServiceLink, ServiceRun, Stack
+from apps.stacks.run_plan import LIVE
 from apps.stacks.service_options import ALIAS, BALANCER
 from apps.stacks.sidekicks import PRIMARY
 from apps.stacks.what_if import what_if_scaled
@@ -72,7 +73,8 @@ class PendingWork:
 class RemovalPreview:
     """Everything that goes, or loses something, together with what is deleted.
 
-    `services` have the number of their containers. `must_type_name`: so much hangs on it that a click is not enough.
+    `services` have the number of their containers, `runs` are those under way of scheduled services, by the service.
+    `must_type_name`: so much hangs on it that a click is not enough.
     """
 
     stacks: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class RemovalPreview:
     volumes: tuple[MountedVolume, ...] = ()
     operations: tuple[PendingWork, ...] = ()
     upgrades: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
     shells: int = 0
     log_streams: int = 0
     must_type_name: bool = False
@@ -126,9 +129,15 @@ def _of_containers(rows: Sequence[Container], **more: Sequence[int]) -> RemovalP
         ports=_ports(rows),
         volumes=_volumes(rows),
         operations=_pending({"container": keys, **more}),
+        runs=_runs(keys, more.get("service", ())),
         shells=shells,
         log_streams=log_streams,
     )
+
+
+def _runs(containers: Sequence[int], services: Sequence[int]) -> tuple[str, ...]:
+    found = ServiceRun.objects.filter(Q(container__in=containers) | Q(service__in=services), state__in=LIVE)
+    return tuple(found.order_by("service__name", "pk").values_list("service__name", flat=True))
 
 
 def _counted(name: str) -> list[tuple[int, str]]:

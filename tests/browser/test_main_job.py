@@ -115,6 +115,7 @@ def test_the_stacks_page_counts_along(watched: Page, browser_session: BrowserSes
     ratio = beside.locator("tr[id^=service-]").filter(has_text="nginx-cluster").locator(".ratio")
     expect(ratio).to_have_text(re.compile(r"^10\s*/\s*10$"))
     watched.get_by_label("One less").click()
+    confirm_scale_down(watched)
     expect(ratio).to_have_text(re.compile(r"^9\s*/\s*9$"), timeout=30_000)  # it can be undone for ten seconds
     expect(rows(watched, "running")).to_have_count(9)
     watched.get_by_label("One more").click()
@@ -123,10 +124,18 @@ def test_the_stacks_page_counts_along(watched: Page, browser_session: BrowserSes
     assert is_marked(beside)
 
 
+def confirm_scale_down(page: Page) -> None:
+    """Their ports go with the containers, so that the page asks."""
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("These published ports will answer no longer")
+    dialog.get_by_role("button", name="Scale down").click()
+
+
 def test_scaling_to_four_and_back_to_ten(watched: Page, terminal: docker.APIClient):
     scale = watched.get_by_label("Scale", exact=True)
     scale.fill("4")
     scale.press("Enter")
+    confirm_scale_down(watched)
     expect(watched.locator("tr[id^=container-]")).to_have_count(4, timeout=30_000)
     wait_until(
         lambda: sorted(names(terminal)) == [f"{PREFIX}{n}" for n in range(1, 5)], seconds=60, what="four on the engine"
@@ -187,6 +196,7 @@ def test_a_page_outlives_a_stop_of_the_portal(
     assert names(terminal) == before
     assert ports(watched) == seen
     watched.get_by_label("One less").click()  # and it works, not only looks alive
+    confirm_scale_down(watched)
     expect(rows(watched, "running")).to_have_count(9, timeout=30_000)  # it can be undone for ten seconds
     watched.get_by_label("One more").click()
     expect(rows(watched, "running")).to_have_count(10)

@@ -101,7 +101,7 @@ def test_the_scale_goes_up_down_and_to_a_number(browser_as: Any, at: Any, web: S
         ({"scale": "0"}, 0),
         ({"by": "-1"}, 0),
     ):
-        client.post(at("service-scale", pk=web.pk), data, headers=HX)
+        client.post(at("service-scale", pk=web.pk), {**data, "confirmed": "on"}, headers=HX)
         web.refresh_from_db()
         assert web.scale == wanted
         run_loop()

@@ -38,7 +38,7 @@ def test_the_page_after_a_deletion_offers_to_undo_it(browser_as: Any, at: Any, w
 def test_a_smaller_scale_offers_to_undo_it_and_a_larger_one_does_not(browser_as: Any, at: Any, web: Service):
     client, path = browser_as("bob"), at("service-scale", pk=web.pk)
     assert "undo" not in toast(client.post(path, {"by": "1"}, headers=HX))
-    undo = toast(client.post(path, {"scale": "1", "seen": "3"}, headers=HX))["undo"]
+    undo = toast(client.post(path, {"scale": "1", "seen": "3", "confirmed": "on"}, headers=HX))["undo"]
     assert undo == at("service-undo", pk=web.pk)
     assert toast(client.post(undo, headers=HX))["text"] == "web keeps its 3 containers."
     again = client.post(undo, headers=HX)

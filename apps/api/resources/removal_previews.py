@@ -39,6 +39,7 @@ class RemovalPreviewResource(EmbeddedResource):
         ports         json    r
         resourceId    string  r
         resourceType  string  r
+        runs          json    r
         services      json    r
         shells        int     r
         sidekicks     json    r
@@ -77,6 +78,7 @@ def _describe(caller: ApiCaller, row: Managed, found: RemovalPreview) -> dict[st
             for each in found.operations
         ],
         "ports": [asdict(each) for each in found.ports],
+        "runs": list(found.runs),
         "services": [{"name": name, "containers": count} for name, count in found.services],
         "sidekicks": list(found.sidekicks),
         "stacks": list(found.stacks),

@@ -30,10 +30,10 @@ class RemovalSection:
     more: int = 0
 
 
-def removal_sections(row: Managed, found: RemovalPreview) -> list[RemovalSection]:
-    """The sections that have something to say, the worst first."""
+def removal_sections(row: Managed, found: RemovalPreview, goes: str = "") -> list[RemovalSection]:
+    """The sections that have something to say, the worst first; `goes` is the title of what goes with the row."""
     is_host = isinstance(row, Host)
-    goes = _("This will also be deleted:")
+    goes = goes or _("This will also be deleted:")
     stay_on_host = _("These keep running on the host, but are seen and kept going here no longer:")
     sections = (
         (stay_on_host if is_host else goes, _what_goes(row, found), "is-calm" if is_host else ""),
@@ -90,6 +90,7 @@ def _what_stops(found: RemovalPreview) -> list[str]:
     ]
     return [
         *(_("the upgrade of %(name)s, which is not finished") % {"name": name} for name in found.upgrades),
+        *(_("a run of %(name)s") % {"name": name} for name in found.runs),
         *work,
         *([shells % {"count": found.shells}] if found.shells else []),
         *([streams % {"count": found.log_streams}] if found.log_streams else []),

@@ -23,7 +23,7 @@ from apps.console.containers.containers import COLUMNS as CONTAINER_COLUMNS
 from apps.console.containers.containers import defer_heavy_fields
 from apps.console.containers.placement_summary import placement_lines
 from apps.console.request_context import RequestContext, member_required, post_required
-from apps.console.stacks import kind_pages, lost_hosts, service_runs
+from apps.console.stacks import kind_pages, lost_hosts, scale_down, service_runs
 from apps.console.stacks.balancer_page import balancer_context
 from apps.console.stacks.port_warning import require_free_ports
 from apps.console.stacks.service_details_form import (
@@ -66,6 +66,9 @@ _FRESHNESS_FIELDS = (
 )
 
 
+MAX_KEPT = 100  # shown of what an upgrade keeps; the list of containers has all
+
+
 def find(ctx: RequestContext, pk: int) -> Service:
     """A service of this environment."""
     rows = Service.objects.within([ctx.env.pk]).filter(removed=None).select_related("stack")
@@ -77,6 +80,14 @@ def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
     here = Q(slot__service=row) | Q(succeeds__service=row)
     rows: QuerySet[Container] = Container.objects.within([ctx.env.pk]).filter(here, removed=None)
     return rows.select_related("host")
+
+
+def _kept(ctx: RequestContext, row: Service) -> list[Container]:
+    """The containers of before, which an unfinished upgrade keeps for a rollback."""
+    if not row.upgrade_phase:
+        return []
+    rows = defer_heavy_fields(Container.objects.within([ctx.env.pk]).filter(kept_by__service=row, removed=None))
+    return list(rows.order_by(*natural_order("name"))[:MAX_KEPT])
 
 
 def _add_sidekicks(ctx: RequestContext, row: Service, shown: Iterable[Any]) -> None:
@@ -117,6 +128,7 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     context = {
         **_identity(row),
         "page": page,
+        "kept": _kept(ctx, row),
         "ports": [each for container in page.rows for each in container.published_ports],
         "running": sum(map(is_running, all_containers)),
         "meter": meter_tone(row, sum(map(is_running, all_containers))),
@@ -210,20 +222,21 @@ def do(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
 
 
 @member_required
-@post_required
 def scale(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Set the number of containers, or change it by `by`."""
+    """Set the number of containers, or change it by `by`; fewer only once what goes with them was read."""
+    ctx.require_permission("operate")
     row = find(ctx, pk)
+    if ctx.request.method != "POST":
+        return scale_down.ask(ctx, row, _as_number(ctx.request.GET.get("scale", "")))
     text, by = ctx.request.POST.get("scale", "").strip(), ctx.request.POST.get("by", "")
     seen = parse_scale(ctx.request.POST.get("seen", ""))
     # Plus and minus send a difference: two people who click at once both count.
-    if by in {"1", "-1"}:
-        wanted = max(0, row.scale + int(by))
-    elif text.isascii() and text.isdigit() and len(text) < 9:
-        wanted = int(text)
+    wanted = max(0, row.scale + int(by)) if by in {"1", "-1"} else _as_number(text)
+    if by not in {"1", "-1"}:
         row.based_on = BasedOn(None, {"scale": seen}) if isinstance(seen, int) else None
-    else:
-        raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
+    is_stale = row.based_on is not None and seen != row.scale  # refused below: what was seen is not what there is
+    if not is_stale and scale_down.must_ask(ctx, row, wanted):
+        return scale_down.open_dialog(ctx, row, wanted)
     service_update(row, actor=ctx.actor, scale=wanted, undo_seconds=UNDO_SECONDS)
     message = _("Scaling %(name)s to %(count)d.") % {"name": row.name, "count": wanted}
     shortage = service_port_shortage(row)
@@ -262,6 +275,13 @@ def _save_edit(ctx: RequestContext, row: Service, **changes: Any) -> None:
         service_update(changed, actor=ctx.actor, **changes)
         if changed.scale > row.scale:
             require_free_ports(ctx.request.POST, service_port_shortage(changed))
+
+
+def _as_number(text: str) -> int:
+    wanted = parse_scale(text)
+    if not isinstance(wanted, int):
+        raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
+    return wanted
 
 
 def parse_scale(text: str) -> Any:

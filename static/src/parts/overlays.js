@@ -93,6 +93,8 @@ export async function openDialog(url, button = null) {
   }
 }
 
+document.addEventListener("corral:dialog", ({ detail }) => openDialog(detail.url));
+
 function showDialog(html, url) {
   fill(body, html);
   if (menu.matches(":popover-open")) menu.hidePopover();
