@@ -72,7 +72,7 @@ def test_every_test_says_what_it_promises(test_modules: Any):
 
 
 HTTP_CLIENTS = {"requests", "urllib.request", "http.client", "httpx", "aiohttp", "urllib3"}
-METERED = {"apps/accounts/providers/http.py", "apps/drivers/docker/sdk.py", "apps/stacks/updates/exchange.py"}
+METERED = {"apps/accounts/providers/http.py", "apps/drivers/docker/sdk.py", "apps/core/pinned_http.py"}
 
 
 def test_no_answer_is_read_without_a_budget(source: Any):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from apps.core.addresses import is_public
 from apps.core.errors import Invalid
+from apps.core.pinned_http import DEFAULT_PORTS, HttpEndpoint
 from apps.vault.registries.addresses import DOCKER_HUB, parse_address
 
 _HUB_HOST = "registry-1.docker.io"
-_PORTS = {"https": 443, "http": 80}
 
 
 class RegistryUnreachable(Exception):
@@ -24,19 +24,10 @@ class RegistryUnreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryEndpoint:
+class RegistryEndpoint(HttpEndpoint):
     """Where a registry answers; `is_trusted` ones may have addresses in private networks."""
 
-    scheme: str
-    host: str
-    port: int
     is_trusted: bool = False
-
-    @property
-    def authority(self) -> str:
-        """Host and port as a URL has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def read_trusted(text: str) -> dict[str, str]:
@@ -55,7 +46,7 @@ def endpoint_of(domain: str, trusted: dict[str, str], lent: Iterable[str] = ()) 
     """Where a registry answers."""
     scheme = trusted.get(domain, "https")
     host, port = split_authority(_HUB_HOST if domain == DOCKER_HUB else domain)
-    return RegistryEndpoint(scheme, host, port or _PORTS[scheme], domain in trusted or domain in set(lent))
+    return RegistryEndpoint(scheme, host, port or DEFAULT_PORTS[scheme], domain in trusted or domain in set(lent))
 
 
 def split_authority(text: str) -> tuple[str, int | None]:

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from apps.stacks.updates.exchange import HttpReply, send
+from apps.core.pinned_http import HttpReply
+from apps.stacks.updates.exchange import send
 from apps.stacks.updates.image_names import ImageTag, is_digest
 from apps.stacks.updates.pacing import limit_delay
 from apps.stacks.updates.reachable import RegistryEndpoint, RegistryUnreachable, split_authority
