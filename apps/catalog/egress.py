@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from apps.core.addresses import is_public, is_within
-
-Resolve = Callable[[str, int], Sequence[str]]
+from apps.core.egress import Resolve, UnknownHost, is_permitted, resolve
 
 
 class Unreachable(Exception):
     """The host cannot be found, or must not be reached; `str()` says why."""
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a host, as the portal's name server knows them. Raises `Unreachable`."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unreachable(f"The host {host} is not known ({error}).") from None
-    return list(dict.fromkeys(str(each[4][0]).partition("%")[0] for each in found))
 
 
 def permitted_address(
@@ -32,7 +19,10 @@ def permitted_address(
     `is_trusted` is for catalogs of administrators, who may use servers inside; nobody may use link-local addresses,
     where clouds answer with credentials. `networks` are those inside that tenants may use as well.
     """
-    addresses = resolve(host, port)
+    try:
+        addresses = resolve(host, port)
+    except UnknownHost as problem:
+        raise Unreachable(str(problem)) from None
     if not addresses:
         raise Unreachable(f"The host {host} has no address.")
     for address in addresses:
@@ -42,12 +32,3 @@ def permitted_address(
                 remedy = "addresses of this kind cannot be permitted for any catalog: use another host"
             raise Unreachable(f"The host {host} leads to {address}, which catalogs must not reach; {remedy}.")
     return addresses[0]
-
-
-def is_permitted(address: str, *, is_trusted: bool, networks: Sequence[str]) -> bool:
-    """Whether a catalog may be fetched from an IP address."""
-    found = ipaddress.ip_address(address)
-    plain = getattr(found, "ipv4_mapped", None) or found
-    if plain.is_link_local or plain.is_multicast or plain.is_unspecified:
-        return False
-    return is_trusted or is_public(address) or is_within(address, networks)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.catalog.egress import Unreachable, is_permitted, permitted_address
+from apps.catalog.egress import Unreachable, permitted_address
 from apps.catalog.git_url import parse_branch, parse_git_url
+from apps.core.egress import is_permitted
 from apps.core.errors import Invalid
 
 
